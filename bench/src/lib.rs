@@ -1,0 +1,1 @@
+//! The load generator that comes with penstock.

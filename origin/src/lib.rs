@@ -1,0 +1,1 @@
+//! The origin that comes with penstock.

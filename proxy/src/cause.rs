@@ -1,0 +1,157 @@
+//! Why an exchange ended badly: the closed set that the metric, the log and the answer share.
+//! In: what went wrong. Out: its name, the status to answer, whose fault it was.
+//! Knows nothing of sockets, clients or members.
+
+/// Why an exchange was answered by the proxy itself, or cut short.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[repr(u8)]
+pub enum Cause {
+    /// The request breaks RFC 9112 or a rule of ours.
+    BadRequest,
+    /// The request head is over a limit (RFC 6585 section 5).
+    HeadTooLarge,
+    /// The request target is over a limit (RFC 9110 section 15.5.15).
+    TargetTooLong,
+    /// The request body is over a limit (RFC 9110 section 15.5.14).
+    BodyTooLarge,
+    /// The request head did not arrive in time.
+    HeadTimeout,
+    /// The request body did not arrive in time.
+    BodyTimeout,
+    /// A method, coding or version we do not implement.
+    Unsupported,
+    /// No member of the backend is up.
+    NoMember,
+    /// The wait queue is full.
+    QueueFull,
+    /// No link became free in time.
+    QueueTimeout,
+    /// The member refused the connection.
+    ConnectRefused,
+    /// The member did not accept the connection in time.
+    ConnectTimeout,
+    /// No local port was free (`EADDRNOTAVAIL`).
+    ConnectNoPort,
+    /// Any other failure to connect.
+    ConnectOther,
+    /// A link died before its answer began and the request may not be replayed.
+    StaleNonidempotent,
+    /// The member closed or reset the link before the answer began.
+    BackendReset,
+    /// The member did not answer in time.
+    BackendTimeout,
+    /// The answer breaks RFC 9112.
+    BadResponse,
+    /// The answer's head is over a limit.
+    ResponseTooLarge,
+    /// The member closed the link in the middle of an answer.
+    Truncated,
+    /// The client went away.
+    ClientAbort,
+    /// The client did not read its answer in time.
+    ClientSlow,
+    /// The proxy is draining.
+    Draining,
+    /// A fault of our own.
+    Internal,
+}
+
+impl Cause {
+    /// Every cause, in the order of their discriminants.
+    pub const ALL: [Self; 24] = [
+        Self::BadRequest,
+        Self::HeadTooLarge,
+        Self::TargetTooLong,
+        Self::BodyTooLarge,
+        Self::HeadTimeout,
+        Self::BodyTimeout,
+        Self::Unsupported,
+        Self::NoMember,
+        Self::QueueFull,
+        Self::QueueTimeout,
+        Self::ConnectRefused,
+        Self::ConnectTimeout,
+        Self::ConnectNoPort,
+        Self::ConnectOther,
+        Self::StaleNonidempotent,
+        Self::BackendReset,
+        Self::BackendTimeout,
+        Self::BadResponse,
+        Self::ResponseTooLarge,
+        Self::Truncated,
+        Self::ClientAbort,
+        Self::ClientSlow,
+        Self::Draining,
+        Self::Internal,
+    ];
+
+    /// The label value and the log's word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::HeadTooLarge => "head_too_large",
+            Self::TargetTooLong => "target_too_long",
+            Self::BodyTooLarge => "body_too_large",
+            Self::HeadTimeout => "head_timeout",
+            Self::BodyTimeout => "body_timeout",
+            Self::Unsupported => "unsupported",
+            Self::NoMember => "no_member",
+            Self::QueueFull => "queue_full",
+            Self::QueueTimeout => "queue_timeout",
+            Self::ConnectRefused => "connect_refused",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ConnectNoPort => "connect_no_port",
+            Self::ConnectOther => "connect_other",
+            Self::StaleNonidempotent => "stale_nonidempotent",
+            Self::BackendReset => "backend_reset",
+            Self::BackendTimeout => "backend_timeout",
+            Self::BadResponse => "bad_response",
+            Self::ResponseTooLarge => "response_too_large",
+            Self::Truncated => "truncated",
+            Self::ClientAbort => "client_abort",
+            Self::ClientSlow => "client_slow",
+            Self::Draining => "draining",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The status that answers it, unless the rejection names a finer one (501 or 505 for `Unsupported`).
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest | Self::ClientAbort => 400,
+            Self::HeadTooLarge => 431,
+            Self::TargetTooLong => 414,
+            Self::BodyTooLarge => 413,
+            Self::HeadTimeout | Self::BodyTimeout | Self::ClientSlow => 408,
+            Self::Unsupported => 501,
+            Self::StaleNonidempotent
+            | Self::BackendReset
+            | Self::BadResponse
+            | Self::ResponseTooLarge
+            | Self::Truncated => 502,
+            Self::NoMember
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::ConnectRefused
+            | Self::ConnectNoPort
+            | Self::ConnectOther
+            | Self::Draining => 503,
+            Self::ConnectTimeout | Self::BackendTimeout => 504,
+            Self::Internal => 500,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cause;
+
+    #[test]
+    fn all_lists_each_cause_once_in_order() {
+        for (i, cause) in Cause::ALL.iter().enumerate() {
+            assert_eq!(*cause as usize, i, "{}", cause.name());
+        }
+    }
+}

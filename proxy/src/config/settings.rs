@@ -1,0 +1,212 @@
+//! What the program believes: a configuration that cannot be wrong.
+//! In: nothing; it is built by `believe`. Out: plain fields with defaults already filled in.
+//! Knows nothing of YAML, files or positions.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One whole, valid configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where `/metrics`, `/healthz` and `/readyz` are served; `None` for `admin: off`.
+    pub admin: Option<SocketAddr>,
+    /// How many workers; `auto` (the number of CPUs this process may use) is already resolved.
+    pub workers: NonZeroUsize,
+    /// How long a drain may last before what is left is closed.
+    pub drain_timeout: Duration,
+    /// In the order of the file.
+    pub listeners: Vec<Arc<Listener>>,
+    /// In the order of the file.
+    pub backends: Vec<Arc<Backend>>,
+}
+
+/// A bound socket, and how it treats the clients it accepts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listener {
+    /// Its key in the file.
+    pub name: Arc<str>,
+    /// The address it is bound to.
+    pub bind: SocketAddr,
+    /// What its clients speak.
+    pub protocol: Protocol,
+    /// The backend its requests go to: an index into [`Settings::backends`].
+    pub backend: usize,
+    /// Length of the kernel's accept queue (the kernel cuts it to `somaxconn`).
+    pub backlog: u32,
+    /// How long a client may take.
+    pub timeouts: ClientTimeouts,
+    /// How large a request head may be.
+    pub limits: HeadLimits,
+    /// How the source is told to members.
+    pub forwarded: Forwarded,
+    /// The pseudonym in `Via` (RFC 9110 section 7.6.3), or `None` to add none.
+    pub via: Option<Arc<str>>,
+    /// Options of the accepted sockets.
+    pub socket: SocketOptions,
+}
+
+/// What the two sides of a listener speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 and HTTP/1.0.
+    Http,
+}
+
+/// Limits on a client's time. Each is an absolute deadline from the start of its phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientTimeouts {
+    /// Between two requests.
+    pub idle: Duration,
+    /// From the first byte of a request head to its last.
+    pub head: Duration,
+    /// Between two bytes of a request body.
+    pub body: Duration,
+    /// How long an answer may wait for a client that does not read.
+    pub write: Duration,
+}
+
+/// Limits on a request or response head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head, start line and final empty line included.
+    pub bytes: usize,
+    /// Number of field lines (at most [`HeadLimits::MAX_FIELDS`]).
+    pub fields: usize,
+    /// Bytes of one line, the request line included.
+    pub line: usize,
+}
+
+impl HeadLimits {
+    /// No configuration may allow more field lines than this.
+    pub const MAX_FIELDS: usize = 256;
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { bytes: 32 << 10, fields: 100, line: 16 << 10 }
+    }
+}
+
+/// Which fields tell a member who the client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarded {
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Rfc7239,
+    /// Both.
+    Both,
+    /// Neither; what the client sent passes as it is.
+    Off,
+}
+
+/// Options of a TCP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// `TCP_NODELAY`.
+    pub nodelay: bool,
+    /// `SO_KEEPALIVE` with this idle time, or `None` for off.
+    pub keepalive: Option<Duration>,
+    /// `SO_SNDBUF` in bytes, or the kernel's choice.
+    pub send_buffer: Option<usize>,
+    /// `SO_RCVBUF` in bytes, or the kernel's choice.
+    pub receive_buffer: Option<usize>,
+}
+
+/// A named group of members.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backend {
+    /// Its key in the file.
+    pub name: Arc<str>,
+    /// How a client meets its member.
+    pub affinity: Affinity,
+    /// How its links are pooled.
+    pub links: Links,
+    /// Who may wait for a link, and for how long.
+    pub queue: WaitQueue,
+    /// From the last byte of a request to the first of its answer, and between two reads of an answer.
+    pub response_timeout: Duration,
+    /// Options of the sockets of its links.
+    pub socket: SocketOptions,
+    /// In the order of the file; never empty.
+    pub members: Vec<Member>,
+}
+
+/// What ties a client to a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Affinity {
+    /// Rendezvous hash over the source's address, cut to these prefix lengths (32 and 128: whole).
+    Source {
+        /// Bits of an IPv4 address that count, 1 to 32.
+        v4: u8,
+        /// Bits of an IPv6 address that count, 1 to 128.
+        v6: u8,
+    },
+    /// The member with the fewest clients.
+    None,
+}
+
+/// How links to the members of a backend are opened, shared and closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Links {
+    /// Most links to one member, exact for the process.
+    pub max_per_member: NonZeroU32,
+    /// Most exchanges in flight on one link; 1 is plain pooling.
+    pub pipeline: NonZeroU16,
+    /// `depth x least service time` stays within this.
+    pub pipeline_budget: Duration,
+    /// Which requests may share a link.
+    pub pipeline_methods: PipelineMethods,
+    /// An unused link is closed after this.
+    pub idle_timeout: Duration,
+    /// A link is closed at the end of the exchange in which it gets older than this; `None` for never.
+    pub max_age: Option<Duration>,
+    /// A link is closed after this many requests; `None` for never.
+    pub max_requests: Option<NonZeroU32>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+}
+
+/// Which requests may be in flight on a link together with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PipelineMethods {
+    /// GET, HEAD and OPTIONS without a body.
+    Safe,
+    /// Any method (for members that are yours). What is not idempotent is still never replayed.
+    All,
+}
+
+/// Limits of a member's wait queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitQueue {
+    /// Most requests waiting for one member, for the process.
+    pub max: usize,
+    /// Longest wait.
+    pub timeout: Duration,
+}
+
+/// One origin address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Its key in the file; what the affinity hash sees.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its share of the sources, 1 to 256.
+    pub weight: u32,
+}
+
+impl Affinity {
+    /// The part of a source's address that ties it to a member; `None` where nothing does.
+    /// IPv4-mapped IPv6 addresses count as IPv4.
+    #[must_use]
+    pub fn key(self, source: IpAddr) -> Option<IpAddr> {
+        let Self::Source { v4, v6 } = self else { return None };
+        Some(match source.to_canonical() {
+            IpAddr::V4(a) => IpAddr::V4((a.to_bits() & (u32::MAX << (32 - v4))).into()),
+            IpAddr::V6(a) => IpAddr::V6((a.to_bits() & (u128::MAX << (128 - v6))).into()),
+        })
+    }
+}

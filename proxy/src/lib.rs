@@ -1,0 +1,8 @@
+//! penstock: thousands of keep-alive clients in front, a few pooled links behind.
+//!
+//! See `ARCHITECTURE.md` for the map. Modules import downwards only; a test holds that.
+
+pub mod cause;
+pub mod config;
+pub mod metrics;
+pub mod proto;
