@@ -1,1 +1,32 @@
-//! placeholder
+//! Every number penstock shows: declared once, written by one thread each, summed when scraped.
+//! In: what workers and the main thread count. Out: the text of `/metrics` and a description of it.
+//! Knows nothing of configuration, sockets or HTTP.
+//!
+//! `table` declares the metrics; `cells` and `histogram` are what is written; `label` indexes cells by
+//! a closed label; `shelf` keeps cells by name; `collect` sums them; `registry` is the door.
+
+#[macro_use]
+mod label;
+#[macro_use]
+mod set;
+mod cells;
+mod collect;
+mod describe;
+mod histogram;
+mod kernel;
+mod registry;
+mod shelf;
+mod table;
+mod values;
+
+pub use cells::{Counter, Gauge, Least, Most};
+pub use describe::{Description, LabelDescription, Shape, describe, describe_json, series};
+pub use histogram::{AgeHistogram, CountHistogram, DepthHistogram, Histogram};
+pub use label::{ByLabel, Label};
+pub use registry::{BackendLimits, MemberLimits, Registry};
+pub use set::{Kind, Unit};
+pub use table::{BackendCells, ListenerCells, MemberCells, ProcessCells, RouteCells, WorkerCells};
+pub use values::{
+    AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
+    LinkClose, LinkState, Lookup, MemberState, Move, ReloadResult, RetryReason, RetryResult,
+};

@@ -1,0 +1,186 @@
+//! Sums all cells when a scrape asks for them, in the words of the prometheus crate.
+//! In: shelves of cells. Out: metric families.
+//! Knows nothing of HTTP, of when a scrape happens, or of what a metric means.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto;
+
+use super::set::{CellSet, Kind, Metric, Reading, Unit};
+use super::shelf::{Row, Shelf};
+use super::table::{
+    BackendCells, BackendLimitCells, BuildCells, ConfigCells, KernelCells, ListenerCells, MemberCells,
+    MemberLimitCells, ProcessCells, RouteCells, ScrapeCells, WorkerCells,
+};
+
+/// Declares the shelves once: the struct, the metrics on it, and the walk over it.
+macro_rules! shelves {
+    ($( $field:ident: $set:ty, )+) => {
+        /// All cells there are.
+        pub(super) struct Shelves { $( pub(super) $field: Shelf<$set>, )+ }
+
+        /// Every metric that is made of cells.
+        pub(super) const TABLE: &[&[Metric]] = &[$( <$set>::METRICS, )+];
+
+        impl Shelves {
+            fn families(&self) -> Vec<proto::MetricFamily> {
+                let mut families = Vec::new();
+                $( families.extend(families_of(&self.$field)); )+
+                families
+            }
+        }
+    };
+}
+
+shelves! {
+    listeners: ListenerCells,
+    routes: RouteCells,
+    backends: BackendCells,
+    members: MemberCells,
+    workers: WorkerCells,
+    process: ProcessCells,
+    build: BuildCells,
+    config: ConfigCells,
+    backend_limits: BackendLimitCells,
+    member_limits: MemberLimitCells,
+    scrape: ScrapeCells,
+    kernel: KernelCells,
+}
+
+/// The one collector of all cells.
+pub(super) struct CellCollector {
+    shelves: Arc<Shelves>,
+    descs: Vec<Desc>,
+}
+
+impl CellCollector {
+    pub(super) fn new(shelves: Arc<Shelves>) -> prometheus::Result<Self> {
+        let descs = TABLE.iter().copied().flatten().map(desc).collect::<Result<_, _>>()?;
+        Ok(Self { shelves, descs })
+    }
+}
+
+impl Collector for CellCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<proto::MetricFamily> {
+        self.shelves.families()
+    }
+}
+
+fn desc(metric: &Metric) -> prometheus::Result<Desc> {
+    let closed = (metric.labels)();
+    let labels = metric.owner.iter().copied().chain(closed.iter().map(|l| l.name));
+    Desc::new(metric.name.into(), metric.help.into(), labels.map(Into::into).collect(), HashMap::new())
+}
+
+fn families_of<C: CellSet>(shelf: &Shelf<C>) -> Vec<proto::MetricFamily> {
+    let rows = shelf.rows();
+    let mut at = 0;
+    let mut families = Vec::with_capacity(C::METRICS.len());
+    for metric in C::METRICS {
+        families.push(family(metric, &rows, at));
+        at += metric.words;
+    }
+    families
+}
+
+/// One metric of all owners; its words begin at `at` in each row.
+fn family(metric: &Metric, rows: &[Row], at: usize) -> proto::MetricFamily {
+    let mut samples = Vec::with_capacity(rows.len() * metric.series);
+    let words = rows.iter().map(|row| (row.key.as_slice(), &row.sums[at..at + metric.words]));
+    if metric.owner.is_empty() {
+        let mut sums = vec![0; metric.words];
+        words.for_each(|(_, words)| add(&mut sums, words));
+        push_samples(metric, &[], &sums, &mut samples);
+    } else {
+        words.for_each(|(key, words)| push_samples(metric, key, words, &mut samples));
+    }
+    let mut family = proto::MetricFamily::default();
+    family.set_name(metric.name.into());
+    family.set_help(metric.help.into());
+    family.set_field_type(match metric.kind {
+        Kind::Counter => proto::MetricType::COUNTER,
+        Kind::Gauge => proto::MetricType::GAUGE,
+        Kind::Histogram => proto::MetricType::HISTOGRAM,
+    });
+    family.set_metric(samples);
+    family
+}
+
+fn add(sums: &mut [u64], words: &[u64]) {
+    for (sum, word) in sums.iter_mut().zip(words) {
+        *sum = sum.wrapping_add(*word);
+    }
+}
+
+fn push_samples(metric: &Metric, key: &[String], words: &[u64], samples: &mut Vec<proto::Metric>) {
+    let closed = (metric.labels)();
+    let names: Vec<&str> = metric.owner.iter().copied().chain(closed.iter().map(|l| l.name)).collect();
+    (metric.visit)(words, &mut Vec::new(), &mut |path, reading| {
+        let values = key.iter().map(String::as_str).chain(path.iter().copied());
+        let labels = names.iter().zip(values).map(|(name, value)| label(name, value)).collect();
+        samples.push(sample(metric, labels, reading));
+    });
+}
+
+fn sample(metric: &Metric, labels: Vec<proto::LabelPair>, reading: Reading<'_>) -> proto::Metric {
+    let mut sample = proto::Metric::from_label(labels);
+    match (reading, metric.kind) {
+        (Reading::Spread { bounds, counts, sum }, _) => {
+            sample.set_histogram(histogram(metric.unit, bounds, counts, sum));
+        }
+        (Reading::Count(count), Kind::Counter) => {
+            let mut counter = proto::Counter::default();
+            counter.set_value(shown(metric.unit, count as f64));
+            sample.set_counter(counter);
+        }
+        (Reading::Count(count), _) => sample.set_gauge(gauge(metric.unit, count as f64)),
+        (Reading::Level(level), _) => sample.set_gauge(gauge(metric.unit, level as f64)),
+    }
+    sample
+}
+
+fn gauge(unit: Unit, value: f64) -> proto::Gauge {
+    let mut gauge = proto::Gauge::default();
+    gauge.set_value(shown(unit, value));
+    gauge
+}
+
+/// Buckets as Prometheus wants them: each holds what is in all before it. `counts` has one more than
+/// `bounds`, for what is above the last.
+fn histogram(unit: Unit, bounds: &[u64], counts: &[u64], sum: u64) -> proto::Histogram {
+    let mut total = 0;
+    let mut buckets = Vec::with_capacity(bounds.len());
+    for (&bound, &count) in bounds.iter().zip(counts) {
+        total += count;
+        let mut bucket = proto::Bucket::default();
+        bucket.set_upper_bound(shown(unit, bound as f64));
+        bucket.set_cumulative_count(total);
+        buckets.push(bucket);
+    }
+    let mut histogram = proto::Histogram::default();
+    histogram.set_bucket(buckets);
+    histogram.set_sample_count(total + counts[bounds.len()]);
+    histogram.set_sample_sum(shown(unit, sum as f64));
+    histogram
+}
+
+/// Cells hold nanoseconds where Prometheus wants seconds.
+fn shown(unit: Unit, value: f64) -> f64 {
+    match unit {
+        Unit::Seconds => value / 1e9,
+        Unit::None | Unit::Bytes => value,
+    }
+}
+
+fn label(name: &str, value: &str) -> proto::LabelPair {
+    let mut label = proto::LabelPair::default();
+    label.set_name(name.into());
+    label.set_value(value.into());
+    label
+}

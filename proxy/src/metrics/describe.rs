@@ -1,0 +1,128 @@
+//! What can be scraped, told without scraping: for dashboards, their test, and the user.
+//! In: the table. Out: a description of each metric, and how many series a configuration makes.
+//! Knows nothing of values.
+
+use serde::Serialize;
+
+use super::collect::TABLE;
+use super::set::{Kind, Metric, Unit};
+
+/// Everything that is known of a metric before it is scraped.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Description {
+    /// Its name.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Its labels, in the order in which they are written.
+    pub labels: Vec<LabelDescription>,
+    /// `seconds`, `bytes`, or empty for things that are counted.
+    pub unit: &'static str,
+    /// Its HELP text.
+    pub help: &'static str,
+}
+
+/// A label of a metric.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LabelDescription {
+    /// Its name.
+    pub name: &'static str,
+    /// All its values, or `None` where the configuration or the build gives them.
+    pub values: Option<&'static [&'static str]>,
+}
+
+/// How much is configured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// Listeners.
+    pub listeners: usize,
+    /// Pairs of a listener and a backend its requests go to.
+    pub routes: usize,
+    /// Backends.
+    pub backends: usize,
+    /// Members of all backends.
+    pub members: usize,
+    /// Workers.
+    pub workers: usize,
+}
+
+/// Names and help as the `process` feature of the prometheus crate writes them; a test compares.
+const PROCESS: [(&str, &str, &str, &str); 7] = [
+    ("process_cpu_seconds_total", "counter", "seconds", "Total user and system CPU time spent in seconds."),
+    ("process_max_fds", "gauge", "", "Maximum number of open file descriptors."),
+    ("process_open_fds", "gauge", "", "Number of open file descriptors."),
+    ("process_resident_memory_bytes", "gauge", "bytes", "Resident memory size in bytes."),
+    (
+        "process_start_time_seconds",
+        "gauge",
+        "seconds",
+        "Start time of the process since unix epoch in seconds.",
+    ),
+    ("process_threads", "gauge", "", "Number of OS threads in the process."),
+    ("process_virtual_memory_bytes", "gauge", "bytes", "Virtual memory size in bytes."),
+];
+
+/// Every metric there is, sorted by name.
+#[must_use]
+pub fn describe() -> Vec<Description> {
+    let process = PROCESS.iter().map(|&(name, kind, unit, help)| Description {
+        name,
+        kind,
+        labels: Vec::new(),
+        unit,
+        help,
+    });
+    let mut all: Vec<Description> = metrics().map(description).chain(process).collect();
+    all.sort_by_key(|d| d.name);
+    all
+}
+
+/// [`describe`] as a JSON array.
+#[must_use]
+pub fn describe_json() -> String {
+    serde_json::to_string_pretty(&describe()).expect("strings and lists of strings are always valid JSON")
+}
+
+/// How many series a scrape has with so much configured.
+#[must_use]
+pub fn series(shape: &Shape) -> usize {
+    let own: usize = metrics().map(|metric| owners(metric, shape) * metric.series).sum();
+    own + PROCESS.len()
+}
+
+fn metrics() -> impl Iterator<Item = &'static Metric> {
+    TABLE.iter().copied().flatten()
+}
+
+fn owners(metric: &Metric, shape: &Shape) -> usize {
+    match metric.owner {
+        ["listener"] => shape.listeners,
+        ["listener", "backend"] => shape.routes,
+        ["backend"] => shape.backends,
+        ["backend", "member"] => shape.members,
+        ["worker"] => shape.workers,
+        _ => 1,
+    }
+}
+
+fn description(metric: &Metric) -> Description {
+    let open = metric.owner.iter().map(|&name| LabelDescription { name, values: None });
+    let closed = (metric.labels)().into_iter();
+    let closed = closed.map(|label| LabelDescription { name: label.name, values: Some(label.values) });
+    Description {
+        name: metric.name,
+        kind: match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        },
+        labels: open.chain(closed).collect(),
+        unit: match metric.unit {
+            Unit::None => "",
+            Unit::Bytes => "bytes",
+            Unit::Seconds => "seconds",
+        },
+        help: metric.help,
+    }
+}

@@ -1,0 +1,205 @@
+//! Histogram cells: counts per bucket and a sum, with the four sets of bounds of this project.
+//! In: one value at a time. Out: words that add up over workers; buckets are made cumulative later.
+//! Knows nothing of names, labels or text.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::set::{Cell, Kind, Reading, Visit};
+
+/// The upper bounds of a histogram's buckets, inclusive (`le`), rising.
+pub trait Bounds<const N: usize>: 'static {
+    /// Nanoseconds for times, plain numbers for counts.
+    const BOUNDS: [u64; N];
+}
+
+const MICRO: u64 = 1_000;
+const MILLI: u64 = 1_000 * MICRO;
+const SECOND: u64 = 1_000 * MILLI;
+
+/// Bounds of a latency: 50 µs to 10 s.
+#[derive(Debug)]
+pub struct Latency;
+impl Bounds<17> for Latency {
+    const BOUNDS: [u64; 17] = [
+        50 * MICRO,
+        100 * MICRO,
+        250 * MICRO,
+        500 * MICRO,
+        MILLI,
+        2_500 * MICRO,
+        5 * MILLI,
+        10 * MILLI,
+        25 * MILLI,
+        50 * MILLI,
+        100 * MILLI,
+        250 * MILLI,
+        500 * MILLI,
+        SECOND,
+        2_500 * MILLI,
+        5 * SECOND,
+        10 * SECOND,
+    ];
+}
+
+/// Bounds of the age of a connection: 100 ms to a day.
+#[derive(Debug)]
+pub struct Age;
+impl Bounds<8> for Age {
+    const BOUNDS: [u64; 8] = [
+        100 * MILLI,
+        SECOND,
+        10 * SECOND,
+        60 * SECOND,
+        300 * SECOND,
+        1_800 * SECOND,
+        7_200 * SECOND,
+        86_400 * SECOND,
+    ];
+}
+
+/// Bounds of the requests on a connection.
+#[derive(Debug)]
+pub struct Requests;
+impl Bounds<11> for Requests {
+    const BOUNDS: [u64; 11] = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 100_000];
+}
+
+/// Bounds of the exchanges in flight on a link.
+#[derive(Debug)]
+pub struct Depth;
+impl Bounds<9> for Depth {
+    const BOUNDS: [u64; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 32];
+}
+
+/// A latency in nanoseconds, shown in seconds.
+pub type Histogram = Buckets<Latency, 17>;
+/// The age of a connection in nanoseconds, shown in seconds.
+pub type AgeHistogram = Buckets<Age, 8>;
+/// How many requests a connection carried.
+pub type CountHistogram = Buckets<Requests, 11>;
+/// How many exchanges were in flight on a link.
+pub type DepthHistogram = Buckets<Depth, 9>;
+
+/// A histogram with fixed bounds, written by one thread.
+#[derive(Debug)]
+pub struct Buckets<B, const N: usize> {
+    counts: [AtomicU64; N],
+    over: AtomicU64,
+    sum: AtomicU64,
+    bounds: PhantomData<fn() -> B>,
+}
+
+impl<B: Bounds<N>, const N: usize> Buckets<B, N> {
+    #[inline]
+    fn record(&self, value: u64) {
+        let bucket = B::BOUNDS.iter().position(|&bound| value <= bound);
+        bump(bucket.map_or(&self.over, |i| &self.counts[i]), 1);
+        bump(&self.sum, value);
+    }
+}
+
+impl Histogram {
+    /// Counts one latency.
+    #[inline]
+    pub fn observe_nanos(&self, nanos: u64) {
+        self.record(nanos);
+    }
+}
+
+impl AgeHistogram {
+    /// Counts one age.
+    #[inline]
+    pub fn observe_nanos(&self, nanos: u64) {
+        self.record(nanos);
+    }
+}
+
+impl CountHistogram {
+    /// Counts one connection that carried `count` requests.
+    #[inline]
+    pub fn observe(&self, count: u64) {
+        self.record(count);
+    }
+}
+
+impl DepthHistogram {
+    /// Counts one exchange that made the link `depth` deep.
+    #[inline]
+    pub fn observe(&self, depth: u64) {
+        self.record(depth);
+    }
+}
+
+/// The only writer is the caller, so no increment can be lost.
+#[inline]
+fn bump(cell: &AtomicU64, n: u64) {
+    cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
+}
+
+impl<B, const N: usize> Default for Buckets<B, N> {
+    fn default() -> Self {
+        Self {
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            over: AtomicU64::new(0),
+            sum: AtomicU64::new(0),
+            bounds: PhantomData,
+        }
+    }
+}
+
+impl<B: Bounds<N>, const N: usize> Cell for Buckets<B, N> {
+    const KIND: Kind = Kind::Histogram;
+    // The finite buckets, the one above them, the sum.
+    const WORDS: usize = N + 2;
+    const SERIES: usize = N + 3;
+
+    fn merge(&self, sums: &mut [u64]) {
+        let words = self.counts.iter().chain([&self.over, &self.sum]);
+        for (sum, word) in sums.iter_mut().zip(words) {
+            *sum = sum.wrapping_add(word.load(Relaxed));
+        }
+    }
+
+    fn visit(sums: &[u64], path: &mut Vec<&'static str>, visit: Visit<'_>) {
+        let counts = &sums[..=N];
+        visit(path, Reading::Spread { bounds: &B::BOUNDS, counts, sum: sums[N + 1] });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words<C: Cell>(cell: &C) -> Vec<u64> {
+        let mut sums = vec![0; C::WORDS];
+        cell.merge(&mut sums);
+        sums
+    }
+
+    #[test]
+    fn a_bound_belongs_to_the_bucket_below_it() {
+        let depth = DepthHistogram::default();
+        for value in [0, 1, 5, 6, 32, 33] {
+            depth.observe(value);
+        }
+        assert_eq!(words(&depth), [2, 0, 0, 0, 2, 0, 0, 0, 1, 1, 77]);
+    }
+
+    #[test]
+    fn every_value_lands_in_exactly_one_bucket() {
+        let latency = Histogram::default();
+        for shift in 0..40 {
+            latency.observe_nanos((1 << shift) - 1);
+        }
+        assert_eq!(words(&latency)[..18].iter().sum::<u64>(), 40);
+    }
+
+    #[test]
+    fn bounds_rise() {
+        assert!(Latency::BOUNDS.is_sorted_by(|a, b| a < b));
+        assert!(Age::BOUNDS.is_sorted_by(|a, b| a < b));
+        assert!(Requests::BOUNDS.is_sorted_by(|a, b| a < b));
+        assert!(Depth::BOUNDS.is_sorted_by(|a, b| a < b));
+    }
+}

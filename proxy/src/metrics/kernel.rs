@@ -1,0 +1,35 @@
+//! What the kernel counts of full accept queues, from `/proc/net/netstat`.
+//! In: the text of that file. Out: two counts.
+//! Knows nothing of cells; the numbers are of the whole network namespace.
+
+/// Where the kernel tells.
+pub(super) const PATH: &str = "/proc/net/netstat";
+
+/// `ListenOverflows` and `ListenDrops`, or `None` if the kernel does not tell.
+pub(super) fn listen_counts(netstat: &str) -> Option<(u64, u64)> {
+    let mut lines = netstat.lines().filter_map(|line| line.strip_prefix("TcpExt:"));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let value_of = |wanted: &str| {
+        let at = names.split_whitespace().position(|name| name == wanted)?;
+        values.split_whitespace().nth(at)?.parse().ok()
+    };
+    Some((value_of("ListenOverflows")?, value_of("ListenDrops")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values_stand_on_two_lines() {
+        let text =
+            "IpExt: InOctets\nIpExt: 9\nTcpExt: TW ListenOverflows ListenDrops X\nTcpExt: 12 3 4 5\n";
+        assert_eq!(listen_counts(text), Some((3, 4)));
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_tell_is_none() {
+        assert_eq!(listen_counts(""), None);
+        assert_eq!(listen_counts("TcpExt: TW\nTcpExt: 12\n"), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! The door to the metrics: workers take their cells here, and a scrape is written here.
+//! In: names of what is configured. Out: handles to write, and the text of `/metrics`.
+//! Knows nothing of configuration files or HTTP.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Encoder, TextEncoder};
+
+use super::collect::{CellCollector, Shelves};
+use super::kernel;
+use super::shelf::Shelf;
+use super::table::{
+    BackendCells, BackendLimitCells, BuildCells, ConfigCells, KernelCells, ListenerCells, MemberCells,
+    MemberLimitCells, ProcessCells, RouteCells, ScrapeCells, WorkerCells,
+};
+use super::values::MemberState;
+
+/// All metrics of this process. A clone is the same registry.
+///
+/// Each handle it gives out is for ONE writing thread: the worker whose number was named, or the main
+/// thread for [`Registry::process`]. Asking twice gives the same cells, so a reload that keeps a name
+/// keeps its counters. A name is exported while any of its handles is held.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    shelves: Arc<Shelves>,
+    exposition: prometheus::Registry,
+    process: Arc<ProcessCells>,
+    // Written by whoever scrapes; the lock makes that one thread at a time.
+    scrape: Mutex<(Arc<ScrapeCells>, Arc<KernelCells>)>,
+    config: Mutex<ConfigHandles>,
+    // Held so that they are exported from the start to the end.
+    _workers: Vec<Arc<WorkerCells>>,
+    _build: Arc<BuildCells>,
+}
+
+/// Handles of what the configuration in force says.
+#[derive(Default)]
+struct ConfigHandles {
+    _info: Option<Arc<ConfigCells>>,
+    _backends: Vec<Arc<BackendLimitCells>>,
+    _members: Vec<Arc<MemberLimitCells>>,
+}
+
+/// The limits of one backend, as configured.
+#[derive(Clone, Debug)]
+pub struct BackendLimits<'a> {
+    /// The backend's name.
+    pub name: &'a str,
+    /// Most requests that may wait for a link, over all its members.
+    pub waiting: u64,
+    /// Its members.
+    pub members: Vec<MemberLimits<'a>>,
+}
+
+/// The limits of one member, as configured.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberLimits<'a> {
+    /// The member's name.
+    pub name: &'a str,
+    /// Most links to it.
+    pub links: u32,
+    /// Its weight in the affinity hash.
+    pub weight: u32,
+}
+
+impl Registry {
+    /// A registry for this many workers, numbered from 0.
+    ///
+    /// # Panics
+    /// If two metrics of the table have one name, or a name Prometheus does not allow; a test sees to it.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        let shelves = Arc::new(shelves(workers));
+        let exposition = prometheus::Registry::new();
+        CellCollector::new(shelves.clone())
+            .and_then(|cells| exposition.register(Box::new(cells)))
+            .and_then(|()| exposition.register(Box::new(ProcessCollector::for_self())))
+            .expect("the table's names are valid and each stands there once: `tests` builds a registry");
+        let process = shelves.process.cells(0, &[]);
+        process.workers.set(i64::try_from(workers).unwrap_or(i64::MAX));
+        Self(Arc::new(Inner {
+            exposition,
+            process,
+            scrape: Mutex::new((shelves.scrape.cells(0, &[]), shelves.kernel.cells(0, &[]))),
+            config: Mutex::default(),
+            _workers: (0..workers).map(|worker| worker_cells(&shelves, worker)).collect(),
+            _build: build_cells(&shelves),
+            shelves,
+        }))
+    }
+
+    /// What `worker` counts for a listener.
+    #[must_use]
+    pub fn listener(&self, worker: usize, name: &str) -> Arc<ListenerCells> {
+        self.0.shelves.listeners.cells(worker, &[name])
+    }
+
+    /// What `worker` counts for the requests of a listener that go to a backend.
+    #[must_use]
+    pub fn route(&self, worker: usize, listener: &str, backend: &str) -> Arc<RouteCells> {
+        self.0.shelves.routes.cells(worker, &[listener, backend])
+    }
+
+    /// What `worker` counts for a backend.
+    #[must_use]
+    pub fn backend(&self, worker: usize, name: &str) -> Arc<BackendCells> {
+        self.0.shelves.backends.cells(worker, &[name])
+    }
+
+    /// What `worker` counts for a member of a backend. A new member is up.
+    #[must_use]
+    pub fn member(&self, worker: usize, backend: &str, member: &str) -> Arc<MemberCells> {
+        let up = |cells: &MemberCells| cells.state[MemberState::Up].set(1);
+        self.0.shelves.members.cells_or(worker, &[backend, member], up)
+    }
+
+    /// What `worker` counts of itself.
+    #[must_use]
+    pub fn worker(&self, worker: usize) -> Arc<WorkerCells> {
+        worker_cells(&self.0.shelves, worker)
+    }
+
+    /// What the main thread counts.
+    #[must_use]
+    pub fn process(&self) -> Arc<ProcessCells> {
+        self.0.process.clone()
+    }
+
+    /// Shows the configuration that is in force from `now` on, in place of the one before. Called by the
+    /// main thread.
+    pub fn set_config(&self, hash: &str, now: SystemTime, backends: &[BackendLimits<'_>]) {
+        let new = config_handles(&self.0.shelves, hash, backends);
+        *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.0.process.config_loaded.set(nanos(since_epoch).cast_signed());
+    }
+
+    /// All metrics in the text format of Prometheus, version 0.0.4.
+    ///
+    /// It reads every cell and writes some kilobytes for each listener, route, backend and member: not
+    /// for a worker's thread.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let scrape = self.0.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        let (own, kernel) = &*scrape;
+        let begun = Instant::now();
+        own.scrapes.inc();
+        follow_kernel(kernel);
+        let text = TextEncoder::new()
+            .encode_to_string(&self.0.exposition.gather())
+            .expect("the encoder refuses only families without name or samples, and gather drops those");
+        own.duration.observe_nanos(nanos(begun.elapsed()));
+        text
+    }
+
+    /// The `Content-Type` of [`Registry::render`].
+    #[must_use]
+    pub fn content_type() -> String {
+        TextEncoder::new().format_type().to_owned()
+    }
+}
+
+fn shelves(workers: usize) -> Shelves {
+    Shelves {
+        listeners: Shelf::new(workers),
+        routes: Shelf::new(workers),
+        backends: Shelf::new(workers),
+        members: Shelf::new(workers),
+        workers: Shelf::new(1),
+        process: Shelf::new(1),
+        build: Shelf::new(1),
+        config: Shelf::new(1),
+        backend_limits: Shelf::new(1),
+        member_limits: Shelf::new(1),
+        scrape: Shelf::new(1),
+        kernel: Shelf::new(1),
+    }
+}
+
+fn worker_cells(shelves: &Shelves, worker: usize) -> Arc<WorkerCells> {
+    shelves.workers.cells(0, &[&worker.to_string()])
+}
+
+/// The build tells its revision and compiler through the environment; without them they are unknown.
+fn build_cells(shelves: &Shelves) -> Arc<BuildCells> {
+    let revision = option_env!("PENSTOCK_REVISION").unwrap_or("unknown");
+    let rustc = option_env!("PENSTOCK_RUSTC").unwrap_or("unknown");
+    let build = shelves.build.cells(0, &[env!("CARGO_PKG_VERSION"), revision, rustc]);
+    build.info.set(1);
+    build
+}
+
+fn config_handles(shelves: &Shelves, hash: &str, backends: &[BackendLimits<'_>]) -> ConfigHandles {
+    let info = shelves.config.cells(0, &[hash]);
+    info.info.set(1);
+    let mut handles = ConfigHandles { _info: Some(info), ..ConfigHandles::default() };
+    for backend in backends {
+        let cells = shelves.backend_limits.cells(0, &[backend.name]);
+        cells.waiting.set(i64::try_from(backend.waiting).unwrap_or(i64::MAX));
+        handles._backends.push(cells);
+        for member in &backend.members {
+            let cells = shelves.member_limits.cells(0, &[backend.name, member.name]);
+            cells.connections.set(member.links.into());
+            cells.weight.set(member.weight.into());
+            handles._members.push(cells);
+        }
+    }
+    handles
+}
+
+/// A kernel that does not tell leaves the counts where they are.
+fn follow_kernel(cells: &KernelCells) {
+    let netstat = std::fs::read_to_string(kernel::PATH).unwrap_or_default();
+    if let Some((overflows, drops)) = kernel::listen_counts(&netstat) {
+        cells.listen_overflows.follow(overflows);
+        cells.listen_drops.follow(drops);
+    }
+}
+
+/// 584 years fit.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

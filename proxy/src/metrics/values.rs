@@ -1,0 +1,322 @@
+//! Every closed label of penstock's metrics, with its values.
+//! In: nothing. Out: small enums that index cells.
+//! Knows nothing of which metric bears which label; `table` does.
+
+use super::Label;
+use crate::cause::Cause;
+
+labels! {
+    /// What a client connection is doing.
+    ClientState = "state" {
+        /// Between two exchanges.
+        Idle = "idle",
+        /// A request head has begun and is not whole.
+        Head = "head",
+        /// An exchange is in progress.
+        Active = "active",
+        /// It carries a tunnel.
+        Tunnel = "tunnel",
+        /// The last answer is written; the rest of the request is read and dropped.
+        Closing = "closing",
+    }
+
+    /// Who closed a client connection, and why.
+    ClientClose = "reason" {
+        /// The client, between two exchanges.
+        Client = "client",
+        /// It was idle for too long.
+        IdleTimeout = "idle_timeout",
+        /// Its request head took too long.
+        HeadTimeout = "head_timeout",
+        /// Its request body took too long.
+        SlowBody = "slow_body",
+        /// The answer said `Connection: close`.
+        ServerClose = "server_close",
+        /// The socket failed, or the client left in the middle of an exchange.
+        Error = "error",
+        /// The proxy was draining.
+        Drain = "drain",
+        /// It made room for another client.
+        Evicted = "evicted",
+        /// It carried as many requests as it may.
+        LimitRequests = "limit_requests",
+    }
+
+    /// Why a client was refused at or right after accept.
+    ClientReject = "reason" {
+        /// The listener is full.
+        Max = "max",
+        /// The source holds as many connections as it may.
+        PerIp = "per_ip",
+        /// The source's network holds as many connections as it may.
+        PerPrefix = "per_prefix",
+        /// The source connects too often.
+        Rate = "rate",
+        /// The source is on the deny list.
+        Denylist = "denylist",
+        /// The PROXY header is missing or wrong.
+        ProxyHeader = "proxy_header",
+        /// The TLS handshake failed.
+        Tls = "tls",
+        /// The process is short of descriptors.
+        FdLimit = "fd_limit",
+        /// The proxy was draining.
+        Draining = "draining",
+    }
+
+    /// How accept(2) failed.
+    AcceptError = "error" {
+        /// This process has no descriptor left.
+        Emfile = "emfile",
+        /// The host has no descriptor left.
+        Enfile = "enfile",
+        /// The kernel is short of memory.
+        Enobufs = "enobufs",
+        /// The client left before it was accepted.
+        Aborted = "aborted",
+        /// Anything else.
+        Other = "other",
+    }
+
+    /// The class of the status a client was answered.
+    CodeClass = "code" {
+        /// 100 to 199.
+        C1xx = "1xx",
+        /// 200 to 299.
+        C2xx = "2xx",
+        /// 300 to 399.
+        C3xx = "3xx",
+        /// 400 to 499.
+        C4xx = "4xx",
+        /// 500 to 599.
+        C5xx = "5xx",
+    }
+
+    /// The class of the status a member answered, if it did.
+    AttemptCode = "code" {
+        /// 100 to 199.
+        C1xx = "1xx",
+        /// 200 to 299.
+        C2xx = "2xx",
+        /// 300 to 399.
+        C3xx = "3xx",
+        /// 400 to 499.
+        C4xx = "4xx",
+        /// 500 to 599.
+        C5xx = "5xx",
+        /// No answer came.
+        None = "none",
+    }
+
+    /// What a link is doing.
+    LinkState = "state" {
+        /// It carries no exchange.
+        Idle = "idle",
+        /// It carries at least one exchange.
+        Busy = "busy",
+        /// It is being opened.
+        Connecting = "connecting",
+        /// Its exchanges may end; it takes no more.
+        Draining = "draining",
+        /// It carries a tunnel.
+        Tunnel = "tunnel",
+    }
+
+    /// Who closed a link, and why.
+    LinkClose = "reason" {
+        /// The member, orderly.
+        Origin = "origin",
+        /// It was unused for too long.
+        Idle = "idle",
+        /// It was too old.
+        MaxAge = "max_age",
+        /// It carried as many requests as it may.
+        MaxRequests = "max_requests",
+        /// The socket failed or the answer made no sense.
+        Error = "error",
+        /// It was found dead when it was to be used again.
+        Stale = "stale",
+        /// The member sent bytes nobody had asked for.
+        Desync = "desync",
+        /// The client left in the middle of an exchange.
+        ClientAbort = "client_abort",
+        /// The proxy was draining, or the member was removed.
+        Drain = "drain",
+        /// It had been taken over by one client.
+        Pinned = "pinned",
+    }
+
+    /// Why a link could not be opened.
+    ConnectError = "cause" {
+        /// The member refused.
+        Refused = "refused",
+        /// The member did not answer in time.
+        Timeout = "timeout",
+        /// No local port was free (`EADDRNOTAVAIL`).
+        NoPort = "no_port",
+        /// There is no way to the member.
+        Unreachable = "unreachable",
+        /// The TLS handshake failed.
+        Tls = "tls",
+        /// Anything else.
+        Other = "other",
+    }
+
+    /// How an attempt got its link.
+    Acquire = "result" {
+        /// An idle link.
+        Reused = "reused",
+        /// A new link.
+        Opened = "opened",
+        /// A place behind others on a link.
+        Pipelined = "pipelined",
+        /// None: the wait queue was full.
+        Rejected = "rejected",
+        /// None: the wait was too long.
+        Timeout = "timeout",
+    }
+
+    /// Why a request was, or would have been, sent again.
+    RetryReason = "reason" {
+        /// The link could not be opened.
+        Connect = "connect",
+        /// A reused link was dead.
+        Stale = "stale",
+        /// The link died under an exchange ahead of it.
+        Pipelined = "pipelined",
+        /// The status asked for it.
+        Status = "status",
+    }
+
+    /// What came of it.
+    RetryResult = "result" {
+        /// The request was sent again and answered.
+        Ok = "ok",
+        /// The request was sent again and failed again.
+        Failed = "failed",
+        /// The request may not be sent twice.
+        NotAllowed = "not_allowed",
+    }
+
+    /// How a client found its member.
+    Lookup = "result" {
+        /// A known source at the same member.
+        Hit = "hit",
+        /// A source seen for the first time.
+        New = "new",
+        /// A known source at another member.
+        Moved = "moved",
+        /// The member was full, so another one helps out.
+        Spilled = "spilled",
+        /// The backend has no affinity, or no member is up.
+        None = "none",
+    }
+
+    /// Why a known source went to another member.
+    Move = "reason" {
+        /// Its member is down.
+        MemberDown = "member_down",
+        /// Its member left the configuration.
+        MemberRemoved = "member_removed",
+        /// A new member is its first choice.
+        MemberAdded = "member_added",
+        /// Its first choice is up again.
+        MemberBack = "member_back",
+        /// Weights changed.
+        Weight = "weight",
+        /// Its member was full.
+        Overload = "overload",
+        /// Its entry in the table had expired.
+        Expired = "expired",
+    }
+
+    /// Whether a member is given exchanges.
+    MemberState = "state" {
+        /// It is.
+        Up = "up",
+        /// It is not, until it answers again.
+        Down = "down",
+    }
+
+    /// What became of a configuration that was read again.
+    ReloadResult = "result" {
+        /// It is in force.
+        Ok = "ok",
+        /// It was wrong; the old one stays.
+        Rejected = "rejected",
+    }
+}
+
+impl CodeClass {
+    /// The class of a status; what is out of range counts as 5xx.
+    #[must_use]
+    pub const fn of(status: u16) -> Self {
+        match status {
+            100..200 => Self::C1xx,
+            200..300 => Self::C2xx,
+            300..400 => Self::C3xx,
+            400..500 => Self::C4xx,
+            _ => Self::C5xx,
+        }
+    }
+}
+
+impl AttemptCode {
+    /// The class of a status; what is out of range counts as 5xx.
+    #[must_use]
+    pub const fn of(status: u16) -> Self {
+        match CodeClass::of(status) {
+            CodeClass::C1xx => Self::C1xx,
+            CodeClass::C2xx => Self::C2xx,
+            CodeClass::C3xx => Self::C3xx,
+            CodeClass::C4xx => Self::C4xx,
+            CodeClass::C5xx => Self::C5xx,
+        }
+    }
+}
+
+const CAUSES: [&str; Cause::ALL.len()] = {
+    let mut names = [""; Cause::ALL.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = Cause::ALL[i].name();
+        i += 1;
+    }
+    names
+};
+
+impl Label for Cause {
+    type Row<C> = [C; Self::ALL.len()];
+    const LABEL: &'static str = "cause";
+    const VALUES: &'static [&'static str] = &CAUSES;
+
+    #[inline]
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn row<C: Default>() -> Self::Row<C> {
+        std::array::from_fn(|_| C::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_fall_into_their_class() {
+        let cases = [(100, "1xx"), (199, "1xx"), (200, "2xx"), (304, "3xx"), (499, "4xx"), (504, "5xx")];
+        for (status, class) in cases {
+            assert_eq!(CodeClass::of(status).name(), class, "{status}");
+            assert_eq!(AttemptCode::of(status).name(), class, "{status}");
+        }
+    }
+
+    #[test]
+    fn each_cause_is_a_value_at_its_own_place() {
+        for cause in Cause::ALL {
+            assert_eq!(Cause::VALUES[cause.index()], cause.name());
+        }
+    }
+}
