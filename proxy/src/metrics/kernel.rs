@@ -22,8 +22,7 @@ mod tests {
 
     #[test]
     fn names_and_values_stand_on_two_lines() {
-        let text =
-            "IpExt: InOctets\nIpExt: 9\nTcpExt: TW ListenOverflows ListenDrops X\nTcpExt: 12 3 4 5\n";
+        let text = "IpExt: InOctets\nIpExt: 9\nTcpExt: TW ListenOverflows ListenDrops X\nTcpExt: 12 3 4 5\n";
         assert_eq!(listen_counts(text), Some((3, 4)));
     }
 

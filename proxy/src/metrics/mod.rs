@@ -17,6 +17,8 @@ mod kernel;
 mod registry;
 mod shelf;
 mod table;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use cells::{Counter, Gauge, Least, Most};

@@ -2,6 +2,7 @@
 //! In: names of what is configured. Out: handles to write, and the text of `/metrics`.
 //! Knows nothing of configuration files or HTTP.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,19 +32,14 @@ struct Inner {
     process: Arc<ProcessCells>,
     // Written by whoever scrapes; the lock makes that one thread at a time.
     scrape: Mutex<(Arc<ScrapeCells>, Arc<KernelCells>)>,
-    config: Mutex<ConfigHandles>,
-    // Held so that they are exported from the start to the end.
-    _workers: Vec<Arc<WorkerCells>>,
-    _build: Arc<BuildCells>,
+    // What the configuration in force says.
+    config: Mutex<Vec<Handle>>,
+    // Exported from the start to the end.
+    _kept: Vec<Handle>,
 }
 
-/// Handles of what the configuration in force says.
-#[derive(Default)]
-struct ConfigHandles {
-    _info: Option<Arc<ConfigCells>>,
-    _backends: Vec<Arc<BackendLimitCells>>,
-    _members: Vec<Arc<MemberLimitCells>>,
-}
+/// Cells that are held only so that they are exported.
+type Handle = Arc<dyn Any + Send + Sync>;
 
 /// The limits of one backend, as configured.
 #[derive(Clone, Debug)]
@@ -87,8 +83,7 @@ impl Registry {
             process,
             scrape: Mutex::new((shelves.scrape.cells(0, &[]), shelves.kernel.cells(0, &[]))),
             config: Mutex::default(),
-            _workers: (0..workers).map(|worker| worker_cells(&shelves, worker)).collect(),
-            _build: build_cells(&shelves),
+            _kept: kept(&shelves, workers),
             shelves,
         }))
     }
@@ -181,6 +176,11 @@ fn shelves(workers: usize) -> Shelves {
     }
 }
 
+fn kept(shelves: &Shelves, workers: usize) -> Vec<Handle> {
+    let workers = (0..workers).map(|worker| worker_cells(shelves, worker) as Handle);
+    workers.chain([build_cells(shelves) as Handle]).collect()
+}
+
 fn worker_cells(shelves: &Shelves, worker: usize) -> Arc<WorkerCells> {
     shelves.workers.cells(0, &[&worker.to_string()])
 }
@@ -194,19 +194,19 @@ fn build_cells(shelves: &Shelves) -> Arc<BuildCells> {
     build
 }
 
-fn config_handles(shelves: &Shelves, hash: &str, backends: &[BackendLimits<'_>]) -> ConfigHandles {
+fn config_handles(shelves: &Shelves, hash: &str, backends: &[BackendLimits<'_>]) -> Vec<Handle> {
     let info = shelves.config.cells(0, &[hash]);
     info.info.set(1);
-    let mut handles = ConfigHandles { _info: Some(info), ..ConfigHandles::default() };
+    let mut handles: Vec<Handle> = vec![info];
     for backend in backends {
         let cells = shelves.backend_limits.cells(0, &[backend.name]);
         cells.waiting.set(i64::try_from(backend.waiting).unwrap_or(i64::MAX));
-        handles._backends.push(cells);
+        handles.push(cells);
         for member in &backend.members {
             let cells = shelves.member_limits.cells(0, &[backend.name, member.name]);
             cells.connections.set(member.links.into());
             cells.weight.set(member.weight.into());
-            handles._members.push(cells);
+            handles.push(cells);
         }
     }
     handles
