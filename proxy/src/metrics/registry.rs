@@ -13,8 +13,8 @@ use super::collect::{CellCollector, Shelves};
 use super::kernel;
 use super::shelf::Shelf;
 use super::table::{
-    BackendCells, BackendLimitCells, BuildCells, ConfigCells, KernelCells, ListenerCells, MemberCells,
-    MemberLimitCells, ProcessCells, RouteCells, ScrapeCells, WorkerCells,
+    BackendCells, BuildCells, KernelCells, ListenerCells, MemberCells, ProcessCells, RouteCells, ScrapeCells,
+    WorkerCells,
 };
 use super::values::MemberState;
 
