@@ -1,0 +1,117 @@
+//! Weighted rendezvous hashing: each member scores each source, and the best score wins.
+//! In: a source's address and the members' names and weights. Out: the member it meets.
+//! Knows nothing of ports, of the order of members or of how many there are.
+
+use std::net::IpAddr;
+
+/// A member as the hash sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// [`name_hash`] of its name.
+    pub hash: u64,
+    /// Its share of the sources.
+    pub weight: u32,
+}
+
+/// The candidate with the best score for `key`, among those that are given.
+///
+/// Only the names, weights and address bytes count: another order of members changes nothing, a member that
+/// goes away moves only its own sources, and they return to it when it does.
+pub fn best<T>(key: IpAddr, candidates: impl Iterator<Item = (T, Candidate)>) -> Option<T> {
+    let address = address_hash(key);
+    candidates.map(|(who, c)| (score(address, c), c.hash, who)).max_by(order).map(|(_, _, who)| who)
+}
+
+/// The hash of a member's name (FNV-1a, 64 bits).
+#[must_use]
+pub fn name_hash(name: &str) -> u64 {
+    fnv(name.as_bytes())
+}
+
+fn address_hash(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(a) => fnv(&a.octets()),
+        IpAddr::V6(a) => fnv(&a.octets()),
+    }
+}
+
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// `-weight / ln(u)`, u uniform in (0, 1): the largest belongs to a member with a probability that is
+/// proportional to its weight (Schindelhauer and Schomaker 2005).
+fn score(address: u64, candidate: Candidate) -> f64 {
+    let mixed = mix(address ^ mix(candidate.hash));
+    let uniform = ((mixed >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
+    -f64::from(candidate.weight) / uniform.ln()
+}
+
+/// The finaliser of SplitMix64: every bit of the input reaches every bit of the output.
+const fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+fn order<T>(a: &(f64, u64, T), b: &(f64, u64, T)) -> std::cmp::Ordering {
+    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn meets(source: u32, members: &[(&'static str, u32)]) -> &'static str {
+        let key = IpAddr::V4(Ipv4Addr::from_bits(0x7f00_0000 + source));
+        let candidates = members.iter().map(|(n, weight)| (*n, Candidate { hash: name_hash(n), weight: *weight }));
+        best(key, candidates).unwrap()
+    }
+
+    fn counts(sources: u32, members: &[(&'static str, u32)]) -> Vec<u32> {
+        let count = |name: &str| (0..sources).filter(|s| meets(*s, members) == name).count() as u32;
+        members.iter().map(|(name, _)| count(name)).collect()
+    }
+
+    #[test]
+    fn neighbouring_sources_spread_evenly() {
+        for count in counts(3000, &[("a", 1), ("b", 1), ("c", 1)]) {
+            assert!((900..1100).contains(&count), "{count} of 3000");
+        }
+    }
+
+    #[test]
+    fn weights_are_shares() {
+        let counts = counts(8000, &[("a", 1), ("b", 2), ("c", 5)]);
+        for (count, share) in counts.iter().zip([1000, 2000, 5000]) {
+            assert!(count.abs_diff(share) < share / 8, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn order_does_not_count() {
+        for source in 0..500 {
+            let here = meets(source, &[("a", 1), ("b", 1), ("c", 1)]);
+            assert_eq!(here, meets(source, &[("c", 1), ("a", 1), ("b", 1)]));
+        }
+    }
+
+    #[test]
+    fn a_member_that_goes_moves_only_its_own_sources() {
+        for source in 0..500 {
+            let before = meets(source, &[("a", 1), ("b", 1), ("c", 1)]);
+            let after = meets(source, &[("a", 1), ("c", 1)]);
+            assert!(before == after || before == "b");
+        }
+    }
+
+    #[test]
+    fn an_ipv4_source_is_itself_on_a_dual_socket() {
+        let v4: IpAddr = "127.3.2.1".parse().unwrap();
+        let mapped: IpAddr = "::ffff:127.3.2.1".parse().unwrap();
+        assert_eq!(address_hash(v4), address_hash(mapped));
+    }
+}

@@ -1,0 +1,160 @@
+//! Reads the answers on a link and shapes them for the client.
+//! In: bytes from the member, and what was asked. Out: bytes for the client, and where an answer ends.
+//! Knows nothing of queues, clients or sockets.
+
+use std::ops::Range;
+
+use crate::cause::Cause;
+use crate::config::HeadLimits;
+use crate::proto::http1::{
+    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Fields, Parsed, Reject, Response, parse_response,
+};
+
+/// The bytes of a link, understood so far.
+///
+/// ```text
+///          1xx                 head with a body
+///        ┌─────┐          ┌───────────────────────▶ Body ──┐
+///        ▼     │          │                                │ end of the body
+///       Head ──┴──────────┤                                ▼
+///        ▲                └── head without one ─────▶ (answer ended)
+///        └─────────────────────────────────────────────────┘
+/// ```
+#[derive(Debug)]
+pub struct Reader {
+    limits: HeadLimits,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Body { decoder: BodyDecoder, encoder: BodyEncoder, end: End },
+}
+
+/// An answer has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    /// Its status code.
+    pub status: u16,
+    /// The client's connection ends with it.
+    pub close: bool,
+    /// The link may carry another exchange.
+    pub reusable: bool,
+}
+
+/// What was read in one step.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Bytes of the input that are done with; 0 when more are needed.
+    pub consumed: usize,
+    /// Content in the input that goes to the client as it is, after what was appended to the output.
+    pub raw: Range<usize>,
+    /// The final head has been read, now or before.
+    pub final_head: bool,
+    /// The answer has ended.
+    pub end: Option<End>,
+}
+
+/// Content at least this long is not copied.
+const WORTH_A_SECOND_SLICE: usize = 4096;
+
+impl Reader {
+    /// A reader at the start of a link.
+    #[must_use]
+    pub fn new(limits: HeadLimits) -> Self {
+        Self { limits, state: State::Head }
+    }
+
+    /// Reads on, at most to the end of the answer. What the client gets is appended to `out`.
+    ///
+    /// # Errors
+    /// When the answer breaks RFC 9112 or a limit; the link is of no use any more.
+    pub fn read(&mut self, input: &[u8], ask: Ask, close: bool, out: &mut Vec<u8>) -> Result<Step, Reject> {
+        let mut consumed = 0;
+        while matches!(self.state, State::Head) {
+            match self.read_head(&input[consumed..], ask, close, out)? {
+                0 => return Ok(Step { consumed, raw: 0..0, final_head: false, end: None }),
+                len => consumed += len,
+            }
+        }
+        self.read_body(input, consumed, out)
+    }
+
+    /// The member closed the link. Says how the answer ended, if that ends it (RFC 9112 section 6.3, rule 8).
+    pub fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<End> {
+        let State::Body { decoder, encoder, end } = &mut self.state else { return None };
+        decoder.at_eof().ok()?;
+        encoder.finish(out);
+        let end = *end;
+        self.state = State::Head;
+        Some(end)
+    }
+
+    fn read_head(&mut self, input: &[u8], ask: Ask, close: bool, out: &mut Vec<u8>) -> Result<usize, Reject> {
+        if input.is_empty() {
+            return Ok(0);
+        }
+        let mut fields = Fields::new();
+        let Parsed::Head { head, len } = parse_response(input, &self.limits, ask, &mut fields)? else {
+            return Ok(0);
+        };
+        if head.is_interim() {
+            forward_interim(&head, ask, out)?;
+            return Ok(len);
+        }
+        if head.status == 101 {
+            return Err(bad("101 without an upgrade that was asked for"));
+        }
+        let outgoing = head.forward(ask, close, out);
+        let end = End { status: head.status, close: outgoing.close, reusable: head.keep_alive };
+        self.state = State::Body { decoder: BodyDecoder::new(head.body), encoder: outgoing.encoder, end };
+        debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
+        Ok(len)
+    }
+
+    fn read_body(&mut self, input: &[u8], mut consumed: usize, out: &mut Vec<u8>) -> Result<Step, Reject> {
+        let State::Body { decoder, encoder, end } = &mut self.state else {
+            return Ok(Step { consumed, raw: 0..0, final_head: false, end: None });
+        };
+        let mut raw = 0..0;
+        while !decoder.is_done() && consumed < input.len() && raw.is_empty() {
+            let step = decoder.decode(&input[consumed..]).map_err(bad_body)?;
+            let data = consumed + step.data.start..consumed + step.data.end;
+            consumed += step.consumed;
+            match encoder {
+                BodyEncoder::Raw if data.len() >= WORTH_A_SECOND_SLICE => raw = data,
+                _ => encoder.encode(&input[data], out),
+            }
+        }
+        if !decoder.is_done() {
+            return Ok(Step { consumed, raw, final_head: true, end: None });
+        }
+        encoder.finish(out);
+        let end = Some(*end);
+        self.state = State::Head;
+        Ok(Step { consumed, raw, final_head: true, end })
+    }
+}
+
+/// RFC 9110 section 15.2: a proxy forwards 1xx, except to a client of HTTP/1.0.
+fn forward_interim(head: &Response<'_, '_>, ask: Ask, out: &mut Vec<u8>) -> Result<(), Reject> {
+    if !matches!(head.status, 100 | 102 | 103) {
+        return Err(bad("an interim answer that nobody knows"));
+    }
+    if ask.minor_version > 0 {
+        head.forward(ask, false, out);
+    }
+    Ok(())
+}
+
+fn bad(detail: &'static str) -> Reject {
+    Reject { cause: Cause::BadResponse, status: Cause::BadResponse.status(), detail }
+}
+
+fn bad_body(error: BodyError) -> Reject {
+    match error {
+        BodyError::BadChunk(detail) => bad(detail),
+        BodyError::Truncated => bad("a body cut short"),
+    }
+}

@@ -1,0 +1,291 @@
+//! The socket of one link: what its queue wants written is written, what comes is given to the queue.
+//! In: readiness. Out: bytes, and why the link ended.
+//! Decides nothing: the queue says whose an answer is, the shelf who comes next.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::metrics::LinkState;
+use crate::net::Socket;
+use crate::turn::{Flush, Nanos, keep, wake};
+
+use super::answer::End;
+use super::exchange::{Request, Slot};
+use super::pool::SeatId;
+use super::queue::{Broken, Queue, Sink};
+use super::shelf::{Receiver, Shelf};
+
+/// One connection to a member, in its pool.
+pub struct Link<T: Receiver> {
+    pub(super) shelf: Rc<Shelf<T>>,
+    pub(super) seat: SeatId,
+    pub(super) queue: RefCell<Queue<T>>,
+    pub(super) opened_at: Nanos,
+    socket: RefCell<Option<Socket>>,
+    waker: RefCell<Option<Waker>>,
+    /// It stands in the turn's list of what is to be flushed.
+    dirty: Cell<bool>,
+    /// The socket is full: its task waits until it may be written.
+    blocked: Cell<bool>,
+    /// Writing has failed: what the member sent before that is read first, then EOF or RST.
+    deaf: Cell<bool>,
+    condemned: Cell<Option<Broken>>,
+    state: Cell<LinkState>,
+    /// How many of its answers the pool knows to have ended.
+    settled: Cell<u64>,
+    /// It ends because nobody used it.
+    pub(super) expired: Cell<bool>,
+}
+
+/// How often one poll reads before others get their turn.
+const READS: usize = 4;
+/// A client sends no more of a body while this much of it waits to be written.
+const BODY_PENDING: usize = 64 << 10;
+
+impl<T: Receiver> Link<T> {
+    pub(super) fn new(shelf: &Rc<Shelf<T>>, seat: SeatId, socket: Socket) -> Rc<Self> {
+        Rc::new(Self {
+            shelf: shelf.clone(),
+            seat,
+            queue: RefCell::new(Queue::new(shelf.head_limits())),
+            opened_at: shelf.turn.now(),
+            socket: RefCell::new(Some(socket)),
+            waker: RefCell::new(None),
+            dirty: Cell::new(false),
+            blocked: Cell::new(false),
+            deaf: Cell::new(false),
+            condemned: Cell::new(None),
+            state: Cell::new(LinkState::Idle),
+            settled: Cell::new(0),
+            expired: Cell::new(false),
+        })
+    }
+
+    /// Puts a request on the link; it leaves at the end of this turn, with all others of the turn.
+    pub(super) fn submit(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
+        self.queue.borrow_mut().submit(to, request, self.shelf.turn.now(), write);
+        self.flush_later();
+    }
+
+    /// Sends a part of the last request's body, straight to the socket where nothing waits before it.
+    /// `encode` frames it; without one it goes as it is.
+    pub fn send_body(self: &Rc<Self>, data: &[u8], framed: impl FnOnce(&mut Vec<u8>), raw: bool, last: bool) {
+        let mut queue = self.queue.borrow_mut();
+        let idle = raw && queue.unwritten().is_empty() && !self.blocked.get() && !self.deaf.get();
+        let sent = if idle { self.try_send(data) } else { 0 };
+        if idle && sent == data.len() {
+            queue.body_bypassed(last, self.shelf.turn.now());
+            return;
+        }
+        let rest = &data[sent..];
+        queue.extend_body(|out| if raw { out.extend_from_slice(rest) } else { framed(out) }, last);
+        drop(queue);
+        self.flush_later();
+    }
+
+    /// Whether the body of the last request must wait.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.queue.borrow().unwritten().len() >= BODY_PENDING
+    }
+
+    /// The client has room again for the answer, or went away: read on.
+    pub fn resume(&self) {
+        wake(&self.waker.borrow());
+    }
+
+    /// A client went away. Its answers are read and thrown away; where its request is not complete, the link ends.
+    pub fn abandon(&self, gone: impl Fn(&T) -> bool) {
+        if !self.queue.borrow_mut().abandon(gone) {
+            self.condemn(Broken::Abandoned);
+        }
+        self.resume();
+    }
+
+    /// The link is to end; its task will do so.
+    pub(super) fn condemn(&self, why: Broken) {
+        if self.condemned.get().is_none() {
+            self.condemned.set(Some(why));
+        }
+        self.resume();
+    }
+
+    /// Shows what it does now.
+    pub(super) fn show(&self, state: LinkState) {
+        let before = self.state.replace(state);
+        if before != state {
+            self.shelf.cells.connections.shift(before, state);
+        }
+    }
+
+    /// The state it was shown in last.
+    pub(super) fn shown(&self) -> LinkState {
+        self.state.get()
+    }
+
+    /// How many answers have ended that the pool does not know of.
+    pub(super) fn settle(&self) -> u64 {
+        let answered = self.queue.borrow().answered();
+        answered - self.settled.replace(answered)
+    }
+
+    pub(super) fn is_condemned(&self) -> bool {
+        self.condemned.get().is_some()
+    }
+
+    /// Open, and nothing has come that nobody asked for.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.is_condemned() && self.socket.borrow().as_ref().is_some_and(Socket::is_quiet)
+    }
+
+    /// The link's life. Ready when it has ended; its descriptor is closed by then.
+    pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
+        keep(&self.waker, cx.waker());
+        let end = self.poll_socket(cx);
+        if end.is_ready() {
+            self.socket.borrow_mut().take();
+        }
+        end
+    }
+
+    fn poll_socket(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
+        self.poll_write(cx);
+        for _ in 0..READS {
+            if let Some(why) = self.condemned.get() {
+                return Poll::Ready(why);
+            }
+            if self.must_pause() {
+                return Poll::Pending;
+            }
+            let mut input = self.shelf.turn.input();
+            let socket = self.socket.borrow();
+            let Some(socket) = socket.as_ref() else { return Poll::Ready(Broken::Closed) };
+            let Poll::Ready(read) = socket.poll_recv(cx, &mut input) else { return Poll::Pending };
+            if let Some(why) = self.received(read, &input) {
+                return Poll::Ready(why);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_write(self: &Rc<Self>, cx: &mut Context<'_>) {
+        if !self.blocked.get() {
+            return;
+        }
+        let writable = self.socket.borrow().as_ref().map(|socket| socket.poll_writable(cx));
+        if matches!(writable, Some(Poll::Ready(_))) {
+            self.blocked.set(false);
+            self.write();
+        }
+    }
+
+    fn received(self: &Rc<Self>, read: io::Result<usize>, input: &[u8]) -> Option<Broken> {
+        let turn = &self.shelf.turn;
+        let now = turn.tick();
+        let mut out = turn.output();
+        let mut sink = Told { link: self };
+        let mut queue = self.queue.borrow_mut();
+        let outcome = match read {
+            Ok(0) => {
+                queue.at_eof(now, &mut out, &mut sink);
+                Err(Broken::Closed)
+            }
+            Ok(n) => {
+                self.shelf.cells.received_bytes.add(n as u64);
+                queue.receive(&input[..n], now, &mut out, &mut sink)
+            }
+            Err(_) => Err(Broken::Closed),
+        };
+        drop(queue);
+        match outcome {
+            Ok(true) => self.shelf.answered(self, now),
+            Ok(false) => Some(Broken::Finished),
+            Err(why) => Some(why),
+        }
+    }
+
+    /// The client at the head does not read its answer: neither do we.
+    fn must_pause(&self) -> bool {
+        self.queue.borrow().head().and_then(|slot| slot.ticket.as_ref()).is_some_and(Receiver::is_full)
+    }
+
+    fn flush_later(self: &Rc<Self>) {
+        if !self.dirty.replace(true) {
+            self.shelf.turn.flush_later(self.clone());
+        }
+    }
+
+    fn write(&self) {
+        if self.blocked.get() || self.deaf.get() {
+            return;
+        }
+        let mut queue = self.queue.borrow_mut();
+        let waiting = queue.unwritten().len();
+        if waiting == 0 {
+            return;
+        }
+        let sent = self.try_send(queue.unwritten());
+        queue.wrote(sent, self.shelf.turn.now());
+        let drained = queue.unwritten().len() < BODY_PENDING / 2;
+        let streaming = queue.last().filter(|slot| slot.request.body && drained).and_then(|s| s.ticket.clone());
+        drop(queue);
+        if sent < waiting && !self.deaf.get() {
+            self.blocked.set(true);
+            self.resume();
+        }
+        if let Some(client) = streaming {
+            client.writable();
+        }
+    }
+
+    /// What fits now.
+    fn try_send(&self, bytes: &[u8]) -> usize {
+        let sent = match self.socket.borrow().as_ref() {
+            Some(socket) => socket.try_send(bytes),
+            None => Ok(0),
+        };
+        match sent {
+            Ok(n) => {
+                self.shelf.cells.sent_bytes.add(n as u64);
+                n
+            }
+            Err(_) => {
+                self.deaf.set(true);
+                self.resume();
+                0
+            }
+        }
+    }
+}
+
+impl<T: Receiver> Flush for Link<T> {
+    fn flush(&self) {
+        self.dirty.set(false);
+        self.write();
+    }
+}
+
+/// Tells clients what the queue finds, and the counters what they are told.
+struct Told<'a, T: Receiver> {
+    link: &'a Link<T>,
+}
+
+impl<T: Receiver> Sink<T> for Told<'_, T> {
+    fn closes(&self, to: &T) -> bool {
+        to.closes()
+    }
+
+    fn piece(&mut self, to: &T, first: &[u8], second: &[u8]) {
+        to.piece(first, second);
+    }
+
+    fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
+        self.link.shelf.exchange_ended(&slot, end.status, service);
+        if let Some(client) = &slot.ticket {
+            client.ended(&slot.request, end, service);
+        }
+    }
+}

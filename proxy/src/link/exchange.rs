@@ -1,0 +1,135 @@
+//! One request and its response on a link, and what becomes of it when the link ends.
+//! In: what was asked, and how far it got. Out: its fate (HTTP-RULES D-R, RFC 9112 section 9.3.1).
+//! Knows nothing of queues, sockets or clients.
+
+use crate::cause::Cause;
+use crate::proto::http1::Ask;
+use crate::turn::Nanos;
+
+use super::lines::Want;
+use super::queue::Broken;
+
+/// What a link must know of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// What frames and shapes its answer.
+    pub ask: Ask,
+    /// Some of its body is still to come from the client.
+    pub body: bool,
+    /// What it needs of a link.
+    pub want: Want,
+    /// When its first byte came, for its duration.
+    pub began: Nanos,
+    /// It has been sent before.
+    pub replayed: bool,
+}
+
+/// The place of an exchange in the queue of a link.
+#[derive(Debug)]
+pub struct Slot<T> {
+    /// Who awaits the answer; `None` once nobody does.
+    pub ticket: Option<T>,
+    /// What was asked.
+    pub request: Request,
+    /// Bytes of it that the link keeps.
+    pub(super) len: usize,
+    pub(super) body_begun: bool,
+    /// Some of its bytes have been written.
+    pub(super) touched: bool,
+    /// When it was put in the queue.
+    pub queued_at: Nanos,
+    /// When all of it had been written; 0 until then.
+    pub sent_at: Nanos,
+    /// When the first byte of the answer came; 0 until then.
+    pub first_byte: Nanos,
+    /// When the last bytes of the answer came that did not end it; 0 until then.
+    pub(super) progress: Nanos,
+    /// The client has been given the final head.
+    pub shown: bool,
+}
+
+impl<T> Slot<T> {
+    pub(super) fn new(ticket: T, request: Request, len: usize, now: Nanos) -> Self {
+        Self {
+            ticket: Some(ticket),
+            request,
+            len,
+            body_begun: false,
+            touched: false,
+            queued_at: now,
+            sent_at: 0,
+            first_byte: 0,
+            progress: 0,
+            shown: false,
+        }
+    }
+
+    /// Since when the member has been silent, given when this exchange became the head of its link.
+    #[must_use]
+    pub fn silent_since(&self, head_since: Nanos) -> Nanos {
+        head_since.max(self.sent_at).max(self.progress)
+    }
+}
+
+/// What becomes of an exchange whose link has ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// Send these bytes again, once, alone, on a fresh link. `sent` when they had been written before.
+    Replay {
+        /// The request as it went to the member.
+        head: Vec<u8>,
+        /// It counts as its one replay.
+        sent: bool,
+    },
+    /// Answer with an error.
+    Fail(Cause),
+    /// The client has seen the start of the answer: cut it off, so that it does not look complete.
+    Cut(Cause),
+    /// Nobody awaits it.
+    Nobody,
+}
+
+pub(super) struct Exchange<'a, T> {
+    pub(super) slot: &'a Slot<T>,
+    pub(super) head: bool,
+    pub(super) reused: bool,
+}
+
+impl<T> Exchange<'_, T> {
+    pub(super) fn fate(&self, why: Broken, bytes: &[u8]) -> Fate {
+        let slot = self.slot;
+        if slot.ticket.is_none() {
+            return Fate::Nobody;
+        }
+        if slot.shown {
+            return Fate::Cut(if why == Broken::Timeout { Cause::BackendTimeout } else { Cause::Truncated });
+        }
+        if !slot.touched && !slot.body_begun {
+            return Fate::Replay { head: bytes.to_vec(), sent: false };
+        }
+        if slot.first_byte != 0 || (self.head && matches!(why, Broken::Timeout | Broken::Desync(_))) {
+            return Fate::Fail(blame(why));
+        }
+        if slot.body_begun {
+            return Fate::Fail(self.lost());
+        }
+        let may_repeat = slot.request.ask.method.is_idempotent() && !slot.request.body;
+        if may_repeat && self.reused && !slot.request.replayed {
+            return Fate::Replay { head: bytes.to_vec(), sent: true };
+        }
+        Fate::Fail(if may_repeat { Cause::BackendReset } else { self.lost() })
+    }
+
+    /// The request was sent and may not be sent again.
+    fn lost(&self) -> Cause {
+        if self.reused { Cause::StaleNonidempotent } else { Cause::BackendReset }
+    }
+}
+
+fn blame(why: Broken) -> Cause {
+    match why {
+        Broken::Timeout => Cause::BackendTimeout,
+        Broken::Desync(cause) => cause,
+        Broken::Closed | Broken::Finished | Broken::Abandoned => Cause::BackendReset,
+    }
+}

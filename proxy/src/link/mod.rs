@@ -1,0 +1,26 @@
+//! Links: pooled connections to members, and the exchanges they carry.
+//! `queue`, `answer`, `exchange`, `pool`, `lines`, `depth` and `opening` decide from bytes and time alone;
+//! `shelf` and `driver` put sockets to them. Knows nothing of clients but what `Receiver` asks of them.
+
+mod answer;
+mod connect;
+mod depth;
+mod driver;
+mod exchange;
+mod lines;
+mod opening;
+mod pool;
+mod queue;
+mod shelf;
+
+pub use answer::End;
+pub use connect::Health;
+pub use driver::Link;
+pub use exchange::{Fate, Request, Slot};
+pub use lines::Want;
+pub use pool::{How, Pool, SeatId};
+pub use queue::{Broken, Queue, Sink};
+pub use shelf::{Receiver, Shelf, Submitted, Waiter};
+
+#[cfg(test)]
+pub(crate) mod tests;

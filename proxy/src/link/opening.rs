@@ -1,0 +1,79 @@
+//! How fast new links may be opened while requests wait.
+//! In: when waiting began, how many were opened, and `now`. Out: may one more be opened, or when.
+//! Knows nothing of members or sockets.
+
+use std::time::Duration;
+
+use crate::turn::Nanos;
+
+/// A burst of clients meets a member of which nothing is known yet. One link each would be right for a slow
+/// member and far too many for a fast one, and the first answers tell which it is. So a few links are opened
+/// at once, and twice as many each [`STEP`] for as long as requests wait: the fast member has answered by
+/// then, and for the slow one 333 links take 28 ms.
+#[derive(Debug, Default)]
+pub struct Opening {
+    since: Option<Nanos>,
+    opened: u32,
+}
+
+/// How many are opened at once.
+const FIRST: u32 = 4;
+/// After this, twice as many may have been opened.
+pub const STEP: Nanos = Duration::from_millis(4).as_nanos() as Nanos;
+
+impl Opening {
+    /// Requests wait for a link: may one more be opened? It is counted if so.
+    pub fn may_open(&mut self, now: Nanos) -> bool {
+        let since = *self.since.get_or_insert(now);
+        let doublings = (now.saturating_sub(since) / STEP).min(20);
+        let allowed = self.opened < FIRST << doublings;
+        self.opened += u32::from(allowed);
+        allowed
+    }
+
+    /// When the next one may be opened, if requests wait.
+    #[must_use]
+    pub fn next(&self, now: Nanos) -> Option<Nanos> {
+        let since = self.since?;
+        Some(since + (now.saturating_sub(since) / STEP + 1) * STEP)
+    }
+
+    /// Nobody waits any more.
+    pub fn relax(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened_by(opening: &mut Opening, now: Nanos) -> usize {
+        std::iter::from_fn(|| opening.may_open(now).then_some(())).count()
+    }
+
+    #[test]
+    fn doubles_each_step() {
+        let mut opening = Opening::default();
+        let counts: Vec<_> = (0..4).map(|i| opened_by(&mut opening, 1000 + i * STEP)).collect();
+        assert_eq!(counts, [4, 4, 8, 16]);
+    }
+
+    #[test]
+    fn starts_anew_after_relief() {
+        let mut opening = Opening::default();
+        opened_by(&mut opening, 0);
+        opened_by(&mut opening, 9 * STEP);
+        opening.relax();
+        assert_eq!(opened_by(&mut opening, 10 * STEP), 4);
+    }
+
+    #[test]
+    fn tells_when_to_look_again() {
+        let mut opening = Opening::default();
+        assert_eq!(opening.next(5), None);
+        opened_by(&mut opening, 100);
+        assert_eq!(opening.next(100), Some(100 + STEP));
+        assert_eq!(opening.next(100 + STEP), Some(100 + 2 * STEP));
+    }
+}

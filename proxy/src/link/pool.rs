@@ -1,0 +1,349 @@
+//! Which link carries a request: the shelf of one member's links on one worker, and who waits for them.
+//! In: requests, links that connected, became free or closed, and `now`. Out: seats, and waiters whose turn it is.
+//! Knows nothing of bytes or sockets; a link is whatever handle the caller keeps.
+
+use crate::config::{Links, WaitQueue};
+use crate::turn::Nanos;
+
+use super::depth::Depth;
+use super::lines::{Lines, Want};
+use super::opening::Opening;
+
+/// The place of a link in its pool.
+pub type SeatId = usize;
+
+/// How a request came to its link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// An idle link took it.
+    Reused,
+    /// It is the first on a new link.
+    Opened,
+    /// It shares the link with those ahead of it.
+    Pipelined,
+}
+
+/// ```text
+///            connected              place, next_for
+/// Connecting ─────────▶ Idle ◀───────────────────────▶ Busy
+///      │                 │          settle(0)           │ bar
+///      │ closed          │ closed                       ▼
+///      └────────────▶  (free) ◀───────────────────── Barred
+///                                   closed
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Connecting,
+    Idle { since: Nanos },
+    Busy,
+    /// Takes no more; it closes when what it carries has ended.
+    Barred,
+}
+
+#[derive(Debug)]
+struct Seat<L> {
+    link: Option<L>,
+    state: State,
+    answered: bool,
+    reserved: bool,
+}
+
+/// The links to one member that one worker owns. See [`How`] for the order in which they are used:
+/// an idle link, newest first; a place on the link with the fewest in flight where the depth allows it;
+/// a new link, up to this worker's share of the cap; a place in the wait queue.
+#[derive(Debug)]
+pub struct Pool<L, W> {
+    share: usize,
+    queue_max: usize,
+    seats: Vec<Option<Seat<L>>>,
+    /// In flight on each link that may be shared now, [`CLOSED`] for all others. Dense, because it is scanned.
+    loads: Vec<u16>,
+    used: usize,
+    connecting: usize,
+    reserved: usize,
+    idle: Vec<SeatId>,
+    lines: Lines<W>,
+    /// How many a link may carry.
+    pub depth: Depth,
+    opening: Opening,
+}
+
+const CLOSED: u16 = u16::MAX;
+
+impl<L: Clone, W> Pool<L, W> {
+    /// An empty shelf for at most `share` links.
+    #[must_use]
+    pub fn new(links: &Links, queue: &WaitQueue, share: usize, now: Nanos) -> Self {
+        Self {
+            share,
+            queue_max: queue.max,
+            seats: Vec::new(),
+            loads: Vec::new(),
+            used: 0,
+            connecting: 0,
+            reserved: 0,
+            idle: Vec::new(),
+            lines: Lines::default(),
+            depth: Depth::new(links, now),
+            opening: Opening::default(),
+        }
+    }
+
+    /// Takes new limits. Links above a lowered cap close as they become idle (see [`Pool::surplus`]).
+    pub fn configure(&mut self, links: &Links, queue: &WaitQueue, share: usize) {
+        (self.share, self.queue_max) = (share, queue.max);
+        self.depth.configure(links);
+    }
+
+    /// A place for a request that has just come, unless it must wait.
+    pub fn place(&mut self, want: Want) -> Option<(SeatId, L, How)> {
+        if want == Want::Fresh || self.lines.count(want) > 0 {
+            return None;
+        }
+        if let Some(id) = self.idle.pop() {
+            return self.seat_on(id, want, How::Reused);
+        }
+        if want == Want::Alone {
+            return None;
+        }
+        let id = self.least_loaded()?;
+        self.seat_on(id, want, How::Pipelined)
+    }
+
+    /// Lets a request wait; gives it back when too many do.
+    ///
+    /// # Errors
+    /// The waiter, when the queue is full.
+    pub fn wait(&mut self, want: Want, who: W, now: Nanos) -> Result<(), W> {
+        if self.lines.len() >= self.queue_max {
+            return Err(who);
+        }
+        self.lines.push(want, who, now);
+        Ok(())
+    }
+
+    /// A seat for one more link, if one should be opened now for those who wait.
+    pub fn open(&mut self, now: Nanos) -> Option<SeatId> {
+        let wanted = self.used < self.share && self.connecting < self.lines.len();
+        if !wanted || !self.opening.may_open(now) {
+            return None;
+        }
+        self.claim()
+    }
+
+    /// A seat for one more link, whether somebody waits or not, if the share allows it.
+    pub fn claim(&mut self) -> Option<SeatId> {
+        if self.used >= self.share {
+            return None;
+        }
+        let seat = Seat { link: None, state: State::Connecting, answered: false, reserved: false };
+        self.used += 1;
+        self.connecting += 1;
+        let id = self.seats.iter().position(Option::is_none).unwrap_or(self.seats.len());
+        if id == self.seats.len() {
+            self.seats.push(None);
+            self.loads.push(CLOSED);
+        }
+        self.seats[id] = Some(seat);
+        Some(id)
+    }
+
+    /// A new link stands. It is idle until [`Pool::next_for`] gives it work.
+    pub fn connected(&mut self, id: SeatId, link: L, now: Nanos) {
+        let Some(seat) = self.seats[id].as_mut() else { return };
+        if seat.state == State::Connecting {
+            self.connecting -= 1;
+        }
+        (seat.link, seat.state) = (Some(link), State::Idle { since: now });
+        self.idle.push(id);
+    }
+
+    /// The next waiter this link can take, and since when it waited. Call until it gives none.
+    /// Those who have left meanwhile, by `alive`, are passed over for good.
+    pub fn next_for(&mut self, id: SeatId, alive: impl Fn(&W) -> bool) -> Option<(W, Nanos, How)> {
+        loop {
+            let seat = self.seats.get(id)?.as_ref()?;
+            let (state, answered) = (seat.state, seat.answered);
+            let (want, how) = match state {
+                State::Idle { .. } => self.next_for_idle(answered)?,
+                State::Busy => (self.next_for_busy(id)?, How::Pipelined),
+                State::Connecting | State::Barred => return None,
+            };
+            let (who, since) = self.lines.pop(want)?;
+            if self.lines.len() == 0 {
+                self.opening.relax();
+            }
+            if alive(&who) {
+                self.idle.retain(|other| *other != id);
+                self.seat_on(id, want, how);
+                return Some((who, since, how));
+            }
+        }
+    }
+
+    /// What a link carries now that some of its answers have ended.
+    pub fn settle(&mut self, id: SeatId, in_flight: usize, now: Nanos) {
+        let Some(seat) = self.seats.get_mut(id).and_then(Option::as_mut) else { return };
+        seat.answered = true;
+        if seat.state == State::Barred {
+            return;
+        }
+        if in_flight == 0 {
+            self.reserved -= usize::from(std::mem::take(&mut seat.reserved));
+            seat.state = State::Idle { since: now };
+            self.loads[id] = CLOSED;
+            self.idle.push(id);
+        } else if self.loads[id] != CLOSED {
+            self.loads[id] = u16::try_from(in_flight).unwrap_or(CLOSED - 1);
+        }
+    }
+
+    /// The link takes no more requests.
+    pub fn bar(&mut self, id: SeatId) {
+        let Some(seat) = self.seats.get_mut(id).and_then(Option::as_mut) else { return };
+        if seat.state == State::Connecting {
+            return;
+        }
+        self.reserved -= usize::from(std::mem::take(&mut seat.reserved));
+        seat.state = State::Barred;
+        self.loads[id] = CLOSED;
+        self.idle.retain(|other| *other != id);
+    }
+
+    /// The link is closed, or was never connected: its seat is free.
+    pub fn closed(&mut self, id: SeatId) {
+        self.bar(id);
+        let Some(seat) = self.seats.get_mut(id).and_then(Option::take) else { return };
+        self.connecting -= usize::from(seat.state == State::Connecting);
+        self.used -= 1;
+    }
+
+    /// Idle links that have been so since `latest` or longer, oldest first.
+    #[must_use]
+    pub fn idle_since(&self, latest: Nanos) -> Vec<L> {
+        let long = |id: &&SeatId| matches!(self.idle_at(**id), Some(since) if since <= latest);
+        self.idle.iter().filter(long).filter_map(|id| self.seats[*id].as_ref()?.link.clone()).collect()
+    }
+
+    /// When the oldest idle link became so.
+    #[must_use]
+    pub fn oldest_idle(&self) -> Option<Nanos> {
+        self.idle.iter().filter_map(|id| self.idle_at(*id)).min()
+    }
+
+    /// Idle links above the share, which must close.
+    #[must_use]
+    pub fn surplus(&self) -> Vec<L> {
+        let count = self.used.saturating_sub(self.share);
+        self.idle.iter().take(count).filter_map(|id| self.seats[*id].as_ref()?.link.clone()).collect()
+    }
+
+    /// Takes out all who have waited since `latest` or longer.
+    pub fn give_up_waiting(&mut self, latest: Nanos) -> Vec<W> {
+        self.after_leaving(|lines| lines.pop_older(latest))
+    }
+
+    /// Takes out those for whom `gone` holds.
+    pub fn remove_waiting(&mut self, gone: impl FnMut(&W) -> bool) -> Vec<W> {
+        self.after_leaving(|lines| lines.remove(gone))
+    }
+
+    /// When the first of those who wait came.
+    #[must_use]
+    pub fn oldest_waiting(&self) -> Option<Nanos> {
+        self.lines.oldest()
+    }
+
+    /// When [`Pool::open`] may say yes again, if requests wait and the share allows it.
+    #[must_use]
+    pub fn next_opening(&self, now: Nanos) -> Option<Nanos> {
+        (self.lines.len() > self.connecting && self.used < self.share).then(|| self.opening.next(now))?
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// How many seats are taken: links that stand, and those being opened.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Every link that stands.
+    pub fn links(&self) -> impl Iterator<Item = &L> {
+        self.seats.iter().flatten().filter_map(|seat| seat.link.as_ref())
+    }
+
+    fn seat_on(&mut self, id: SeatId, want: Want, how: How) -> Option<(SeatId, L, How)> {
+        let seat = self.seats[id].as_mut()?;
+        seat.state = State::Busy;
+        let shared = want == Want::Shared && seat.answered;
+        self.loads[id] = match how {
+            How::Pipelined => self.loads[id] + 1,
+            How::Reused | How::Opened if shared => 1,
+            How::Reused | How::Opened => CLOSED,
+        };
+        Some((id, seat.link.clone()?, how))
+    }
+
+    fn least_loaded(&self) -> Option<SeatId> {
+        let (id, load) = self.loads.iter().enumerate().min_by_key(|(_, load)| **load)?;
+        (*load < self.depth.limit()).then_some(id)
+    }
+
+    /// A new link serves what must not go on an old one first.
+    fn next_for_idle(&self, answered: bool) -> Option<(Want, How)> {
+        let how = if answered { How::Reused } else { How::Opened };
+        let first = match how {
+            How::Opened => self.lines.first(&[Want::Fresh]),
+            _ => None,
+        };
+        let any = || self.lines.first(self.kinds_for_old_links());
+        first.or_else(any).map(|want| (want, how))
+    }
+
+    /// While one who must be alone waits longest, the link is kept for it: it takes nobody else and runs empty.
+    fn next_for_busy(&mut self, id: SeatId) -> Option<Want> {
+        if self.loads[id] >= self.depth.limit() {
+            return None;
+        }
+        let first = self.lines.first(self.kinds_for_old_links())?;
+        if first == Want::Shared {
+            return Some(first);
+        }
+        if self.reserved < self.lines.count(Want::Alone) + self.lines.count(Want::Fresh) {
+            self.reserved += 1;
+            self.seats[id].as_mut()?.reserved = true;
+            self.loads[id] = CLOSED;
+            return None;
+        }
+        self.lines.first(&[Want::Shared])
+    }
+
+    /// Where no further link may be opened, an old one must do for those who would rather have a new one.
+    fn kinds_for_old_links(&self) -> &'static [Want] {
+        if self.used >= self.share {
+            &[Want::Shared, Want::Alone, Want::Fresh]
+        } else {
+            &[Want::Shared, Want::Alone]
+        }
+    }
+
+    fn idle_at(&self, id: SeatId) -> Option<Nanos> {
+        match self.seats[id].as_ref()?.state {
+            State::Idle { since } => Some(since),
+            _ => None,
+        }
+    }
+
+    fn after_leaving(&mut self, leave: impl FnOnce(&mut Lines<W>) -> Vec<W>) -> Vec<W> {
+        let left = leave(&mut self.lines);
+        if self.lines.len() == 0 {
+            self.opening.relax();
+        }
+        left
+    }
+}

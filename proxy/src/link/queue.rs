@@ -1,0 +1,300 @@
+//! One link: the exchanges in flight on it, first in, first out.
+//! In: requests, bytes written, bytes read, the end of the link, and `now`. Out: pieces of answers, each for
+//! the client at the head of the queue, and the fate of every exchange. Knows nothing of sockets or pools.
+
+use std::collections::VecDeque;
+
+use crate::cause::Cause;
+use crate::config::HeadLimits;
+use crate::proto::http1::{Ask, Reject};
+use crate::turn::Nanos;
+
+use super::answer::{End, Reader};
+use super::exchange::{Exchange, Fate, Request, Slot};
+
+/// What a client is told while its answer arrives.
+pub trait Sink<T> {
+    /// Whether the client's connection will be closed after this answer, whatever the client wished.
+    fn closes(&self, to: &T) -> bool;
+    /// Bytes of the answer: `first`, then `second`.
+    fn piece(&mut self, to: &T, first: &[u8], second: &[u8]);
+    /// The answer has ended. `service` is the time from becoming the head of the link to now.
+    fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos);
+}
+
+/// ```text
+///            submit                written, read
+///   Empty ───────────▶ InFlight ────────────────▶ InFlight, shorter by the answers that ended
+///     ▲                   │                          │
+///     └───────────────────┼──────────────────────────┘ the last one ended
+///                         │ end of the link, fault, timeout
+///                         ▼
+///                  each slot meets its `Fate`, once
+/// ```
+#[derive(Debug)]
+pub struct Queue<T> {
+    slots: VecDeque<Slot<T>>,
+    /// Requests of all slots, from the first byte of the head's, for as long as one may be sent again.
+    out: Vec<u8>,
+    /// Where the requests of the present slots begin in `out`, and how far `out` has been written.
+    kept: usize,
+    written: usize,
+    /// Slots whose requests were written whole.
+    sent: usize,
+    reader: Reader,
+    partial: Vec<u8>,
+    answered: u64,
+    head_since: Nanos,
+}
+
+/// Why a link is of no use any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Broken {
+    /// The member closed or reset it.
+    Closed,
+    /// The answer at its head did not come in time.
+    Timeout,
+    /// What came on it is not the answer to what was asked.
+    Desync(Cause),
+    /// It said with its last answer that it would close, or may not carry more.
+    Finished,
+    /// The client whose request was being sent went away, or the proxy gave it up.
+    Abandoned,
+}
+
+/// Requests that were answered are cut off `out` when they make up this much.
+const COMPACT: usize = 16 << 10;
+
+impl<T> Queue<T> {
+    /// A link on which nothing has happened.
+    #[must_use]
+    pub fn new(limits: HeadLimits) -> Self {
+        Self {
+            slots: VecDeque::new(),
+            out: Vec::new(),
+            kept: 0,
+            written: 0,
+            sent: 0,
+            reader: Reader::new(limits),
+            partial: Vec::new(),
+            answered: 0,
+            head_since: 0,
+        }
+    }
+
+    /// Puts a request at the end of the queue; `write` appends its head to the output.
+    pub fn submit(&mut self, ticket: T, request: Request, now: Nanos, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.out.len();
+        write(&mut self.out);
+        if self.slots.is_empty() {
+            self.head_since = now;
+        }
+        self.slots.push_back(Slot::new(ticket, request, self.out.len() - before, now));
+    }
+
+    /// Appends to the body of the last request, which has one.
+    pub fn extend_body(&mut self, write: impl FnOnce(&mut Vec<u8>), complete: bool) {
+        let before = self.out.len();
+        write(&mut self.out);
+        let added = self.out.len() - before;
+        if let Some(slot) = self.slots.back_mut() {
+            slot.len += added;
+            slot.body_begun = true;
+            slot.request.body &= !complete;
+        }
+    }
+
+    /// Bytes of the last request's body were written past the output, which was empty.
+    pub fn body_bypassed(&mut self, complete: bool, now: Nanos) {
+        self.extend_body(|_| (), complete);
+        self.wrote(0, now);
+    }
+
+    /// What is still to be written.
+    #[must_use]
+    pub fn unwritten(&self) -> &[u8] {
+        &self.out[self.written..]
+    }
+
+    /// The first `n` of [`Queue::unwritten`] were written.
+    pub fn wrote(&mut self, n: usize, now: Nanos) {
+        self.written += n;
+        let mut end = self.kept + self.slots.iter().take(self.sent).map(|s| s.len).sum::<usize>();
+        while let Some(slot) = self.slots.get_mut(self.sent) {
+            end += slot.len;
+            slot.touched |= end - slot.len < self.written;
+            if end > self.written || slot.request.body {
+                break;
+            }
+            slot.sent_at = now;
+            self.sent += 1;
+        }
+        self.forget();
+    }
+
+    /// Bytes have come from the member. Returns whether the link may carry on.
+    ///
+    /// # Errors
+    /// When the bytes are not answers to what was asked.
+    pub fn receive<S: Sink<T>>(
+        &mut self,
+        input: &[u8],
+        now: Nanos,
+        out: &mut Vec<u8>,
+        sink: &mut S,
+    ) -> Result<bool, Broken> {
+        if self.partial.is_empty() {
+            return self.receive_all(input, now, out, sink);
+        }
+        let mut whole = std::mem::take(&mut self.partial);
+        whole.extend_from_slice(input);
+        self.receive_all(&whole, now, out, sink)
+    }
+
+    /// The member closed the link: an answer that lasts until then has ended.
+    pub fn at_eof<S: Sink<T>>(&mut self, now: Nanos, out: &mut Vec<u8>, sink: &mut S) {
+        let Some(end) = self.reader.at_eof(out) else { return };
+        self.hand_over(out, &[], sink);
+        self.end_head(end, now, sink);
+    }
+
+    /// The client of these exchanges went away: their answers will be read and thrown away.
+    /// Returns false when that cannot be done, because a request is still being sent.
+    pub fn abandon(&mut self, gone: impl Fn(&T) -> bool) -> bool {
+        let mut whole = true;
+        for slot in self.slots.iter_mut().filter(|s| s.ticket.as_ref().is_some_and(&gone)) {
+            slot.ticket = None;
+            whole &= !slot.request.body;
+        }
+        whole
+    }
+
+    /// The link has ended: the fate of all that was in flight, in order. None is left.
+    pub fn end(&mut self, why: Broken) -> Vec<(Slot<T>, Fate)> {
+        let mut at = self.kept;
+        let mut fates = Vec::new();
+        for (i, slot) in std::mem::take(&mut self.slots).into_iter().enumerate() {
+            let bytes = self.out.get(at..at + slot.len).unwrap_or_default();
+            at += slot.len;
+            let fate = Exchange { slot: &slot, head: i == 0, reused: self.answered > 0 }.fate(why, bytes);
+            fates.push((slot, fate));
+        }
+        (self.kept, self.written, self.sent) = (0, 0, 0);
+        self.out.clear();
+        self.partial.clear();
+        fates
+    }
+
+    /// How many exchanges are in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many exchanges have ended on it.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    /// The exchange whose answer comes next.
+    #[must_use]
+    pub fn head(&self) -> Option<&Slot<T>> {
+        self.slots.front()
+    }
+
+    /// The exchange whose request came last.
+    #[must_use]
+    pub fn last(&self) -> Option<&Slot<T>> {
+        self.slots.back()
+    }
+
+    /// Since when the head has been waiting for (more of) its answer.
+    #[must_use]
+    pub fn head_since(&self) -> Nanos {
+        self.head_since
+    }
+
+    fn receive_all<S: Sink<T>>(
+        &mut self,
+        mut input: &[u8],
+        now: Nanos,
+        out: &mut Vec<u8>,
+        sink: &mut S,
+    ) -> Result<bool, Broken> {
+        while !input.is_empty() {
+            // RFC 9112 section 9.2: what was not asked for must not be taken for an answer.
+            let Some(slot) = self.slots.front_mut().filter(|s| s.touched) else {
+                return Err(Broken::Desync(Cause::BadResponse));
+            };
+            if slot.first_byte == 0 {
+                slot.first_byte = now;
+            }
+            let close = slot.request.body || slot.ticket.as_ref().is_some_and(|t| sink.closes(t));
+            let step = self.reader.read(input, slot.request.ask, close, out).map_err(desync)?;
+            slot.shown |= step.final_head;
+            self.hand_over(out, &input[step.raw], sink);
+            input = &input[step.consumed..];
+            match step.end {
+                Some(end) if !self.end_head(end, now, sink) => return Ok(false),
+                Some(_) => {}
+                None if step.consumed == 0 => {
+                    self.partial = input.to_vec();
+                    break;
+                }
+                None => self.progressed(now),
+            }
+        }
+        Ok(true)
+    }
+
+    fn hand_over<S: Sink<T>>(&self, out: &mut Vec<u8>, raw: &[u8], sink: &mut S) {
+        if let Some(ticket) = self.slots.front().and_then(|s| s.ticket.as_ref())
+            && !(out.is_empty() && raw.is_empty())
+        {
+            sink.piece(ticket, out, raw);
+        }
+        out.clear();
+    }
+
+    /// The answer at the head has ended. Returns whether the link may carry on.
+    fn end_head<S: Sink<T>>(&mut self, end: End, now: Nanos, sink: &mut S) -> bool {
+        let Some(slot) = self.slots.pop_front() else { return false };
+        let whole = self.sent > 0;
+        self.sent = self.sent.saturating_sub(1);
+        self.kept += slot.len;
+        self.answered += 1;
+        let began = slot.sent_at.max(self.head_since);
+        self.head_since = now;
+        sink.ended(slot, end, now.saturating_sub(began));
+        self.forget();
+        end.reusable && whole
+    }
+
+    /// An answer that keeps coming is not late.
+    fn progressed(&mut self, now: Nanos) {
+        if let Some(slot) = self.slots.front_mut() {
+            slot.progress = now;
+        }
+    }
+
+    /// Drops what need not be sent again.
+    fn forget(&mut self) {
+        let streaming = self.slots.front().is_some_and(|s| s.body_begun);
+        if self.written == self.out.len() && (self.slots.is_empty() || streaming) {
+            if let Some(slot) = self.slots.front_mut() {
+                slot.len = 0;
+            }
+            self.out.clear();
+            (self.kept, self.written) = (0, 0);
+        } else if self.kept >= COMPACT && self.kept <= self.written {
+            self.out.drain(..self.kept);
+            self.written -= self.kept;
+            self.kept = 0;
+        }
+    }
+}
+
+fn desync(reject: Reject) -> Broken {
+    Broken::Desync(reject.cause)
+}

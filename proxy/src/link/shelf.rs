@@ -1,0 +1,488 @@
+//! The links of one worker to one member, with their sockets.
+//! In: requests. Out: a place on a link for each, now or later, or the reason why not.
+//! Decides little: `Pool` says which link, `Queue` says what becomes of an exchange.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cause::Cause;
+use crate::config::{Backend, HeadLimits};
+use crate::metrics::{
+    Acquire, AttemptCode, BackendCells, LinkClose, LinkState, MemberCells, MemberState, RetryReason, RetryResult,
+};
+use crate::turn::{Nanos, Resident, Turn, nanos};
+
+use super::answer::End;
+use super::connect::{Health, connect, count_failure};
+use super::driver::Link;
+use super::exchange::{Fate, Request, Slot};
+use super::lines::Want;
+use super::pool::{How, Pool, SeatId};
+use super::queue::Broken;
+
+/// What a link asks of the client whose exchange it carries.
+pub trait Receiver: Clone + 'static {
+    /// Whether its connection will be closed after the present answer, whatever it wished.
+    fn closes(&self) -> bool;
+    /// Whether it reads so slowly that no more should be read for it.
+    fn is_full(&self) -> bool;
+    /// Whether it went away.
+    fn is_gone(&self) -> bool;
+    /// Bytes of its answer: `first`, then `second`.
+    fn piece(&self, first: &[u8], second: &[u8]);
+    /// Its request left the wait queue for this link.
+    fn placed(&self, link: &Rc<Link<Self>>);
+    /// Its answer has ended; `service` is the time that the member took.
+    fn ended(&self, request: &Request, end: End, service: Nanos);
+    /// Its exchange ended badly. `shown` says that it has seen the start of an answer.
+    fn failed(&self, request: &Request, cause: Cause, shown: bool);
+    /// Its request is to be sent again, or elsewhere; `cause` is the reason if that cannot be.
+    fn again(&self, request: Request, head: Vec<u8>, cause: Cause);
+    /// The link has room for more of its request's body.
+    fn writable(&self);
+}
+
+/// A request that waits for a link.
+#[derive(Debug)]
+pub struct Waiter<T> {
+    /// Who awaits the answer.
+    pub to: T,
+    /// What was asked.
+    pub request: Request,
+    /// Its head, as it goes to the member.
+    pub head: Vec<u8>,
+}
+
+/// What became of a request that was submitted.
+pub enum Submitted<T: Receiver> {
+    /// It is on this link.
+    On(Rc<Link<T>>),
+    /// It waits; [`Receiver::placed`] tells when it no longer does.
+    Waits,
+    /// Too many wait.
+    Refused,
+}
+
+/// See the head of this file.
+pub struct Shelf<T: Receiver> {
+    pub(super) turn: Rc<Turn>,
+    pub(super) address: SocketAddr,
+    pub(super) cells: Arc<MemberCells>,
+    pub(super) backend_cells: Arc<BackendCells>,
+    pub(super) settings: RefCell<Arc<Backend>>,
+    pub(super) health: Arc<Health>,
+    pub(super) pool: RefCell<Pool<Rc<Link<T>>, Waiter<T>>>,
+    me: Weak<Self>,
+    key: Cell<u32>,
+    retired: Cell<bool>,
+    /// How many of those who wait are in the gauge.
+    waiting: Cell<usize>,
+}
+
+/// An idle link unused for this long is looked at before it is used again.
+const LOOK_AFTER: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
+/// At least this often a shelf with links looks at its deadlines.
+const LOOK_EVERY: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
+
+impl<T: Receiver> Shelf<T> {
+    /// An empty shelf for `share` links to `address`.
+    #[must_use]
+    pub fn new(
+        turn: &Rc<Turn>,
+        settings: &Arc<Backend>,
+        address: SocketAddr,
+        share: usize,
+        health: Arc<Health>,
+        cells: (Arc<BackendCells>, Arc<MemberCells>),
+    ) -> Rc<Self> {
+        let now = turn.tick();
+        let shelf = Rc::new_cyclic(|me| Self {
+            turn: turn.clone(),
+            address,
+            backend_cells: cells.0,
+            cells: cells.1,
+            pool: RefCell::new(Pool::new(&settings.links, &settings.queue, share, now)),
+            settings: RefCell::new(settings.clone()),
+            health,
+            me: me.clone(),
+            key: Cell::new(0),
+            retired: Cell::new(false),
+            waiting: Cell::new(0),
+        });
+        shelf.key.set(turn.admit(shelf.clone()));
+        shelf
+    }
+
+    /// Takes new settings; links that stand stay.
+    pub fn configure(&self, settings: &Arc<Backend>, share: usize) {
+        let mut pool = self.pool.borrow_mut();
+        pool.configure(&settings.links, &settings.queue, share);
+        let surplus = pool.surplus();
+        drop(pool);
+        surplus.iter().for_each(|link| link.condemn(Broken::Finished));
+        *self.settings.borrow_mut() = settings.clone();
+    }
+
+    /// The member is no longer in the configuration: lets exchanges end, then goes.
+    pub fn retire(&self) {
+        self.retired.set(true);
+        self.drain();
+        self.turn.arm(self.key.get(), self.turn.now());
+    }
+
+    /// Whether the member answers, as far as anybody knows.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.health.is_up()
+    }
+
+    /// Sends a request on a link, or lets it wait for one. `write` appends its head.
+    pub fn submit(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) -> Submitted<T> {
+        if let Some((link, how)) = self.place(&request) {
+            self.count_acquired(&link, how, 0);
+            link.submit(to, request, write);
+            return Submitted::On(link);
+        }
+        let mut head = Vec::new();
+        write(&mut head);
+        let waiter = Waiter { to, request, head };
+        let now = self.turn.now();
+        if self.pool.borrow_mut().wait(request.want, waiter, now).is_err() {
+            self.backend_cells.acquires[Acquire::Rejected].inc();
+            return Submitted::Refused;
+        }
+        self.open_more(now);
+        Submitted::Waits
+    }
+
+    fn place(&self, request: &Request) -> Option<(Rc<Link<T>>, How)> {
+        loop {
+            let (seat, link, how) = self.pool.borrow_mut().place(request.want)?;
+            if how == How::Pipelined || self.is_fit(&link, request) {
+                return Some((link, how));
+            }
+            self.pool.borrow_mut().bar(seat);
+            link.condemn(Broken::Closed);
+        }
+    }
+
+    /// RFC 9112 section 9.3.1: what may not be repeated should not meet a link that is about to be closed.
+    /// The look costs a system call, so what may be repeated goes without it on a link used just now.
+    fn is_fit(&self, link: &Rc<Link<T>>, request: &Request) -> bool {
+        if link.is_condemned() {
+            return false;
+        }
+        let unused = self.turn.now().saturating_sub(link.queue.borrow().head_since());
+        let careful = unused > LOOK_AFTER || !request.ask.method.is_idempotent();
+        !careful || link.is_quiet()
+    }
+
+    fn count_acquired(&self, link: &Link<T>, how: How, waited: Nanos) {
+        let cells = &self.backend_cells;
+        cells.acquires[match how {
+            How::Reused => Acquire::Reused,
+            How::Opened => Acquire::Opened,
+            How::Pipelined => Acquire::Pipelined,
+        }]
+        .inc();
+        cells.pool_wait.observe_nanos(waited);
+        cells.pipeline_depth.observe(link.queue.borrow().in_flight() as u64 + 1);
+        self.cells.in_flight.inc();
+        link.show(LinkState::Busy);
+    }
+
+    /// Opens as many links as those who wait should have now.
+    fn open_more(self: &Rc<Self>, now: Nanos) {
+        loop {
+            let seat = self.pool.borrow_mut().open(now);
+            let Some(seat) = seat else { break };
+            self.open(seat);
+        }
+        self.show_waiting();
+        self.arm(now);
+    }
+
+    fn show_waiting(&self) {
+        let now = self.pool.borrow().waiting();
+        let before = self.waiting.replace(now);
+        self.backend_cells.waiting.add(now as i64 - before as i64);
+    }
+
+    fn open(self: &Rc<Self>, seat: SeatId) {
+        self.cells.connections[LinkState::Connecting].inc();
+        tokio::task::spawn_local(self.clone().live(seat));
+    }
+
+    /// The life of one link, from connecting to its end.
+    async fn live(self: Rc<Self>, seat: SeatId) {
+        let settings = self.settings.borrow().clone();
+        let began = self.turn.tick();
+        let connected = connect(self.address, &settings).await;
+        let now = self.turn.tick();
+        self.cells.connections[LinkState::Connecting].dec();
+        match connected {
+            Err(cause) => self.connect_failed(seat, cause),
+            Ok(socket) => {
+                self.backend_cells.connect_duration.observe_nanos(now - began);
+                let link = Link::new(&self, seat, socket);
+                self.connected(&link, now);
+                let why = poll_fn(|cx| link.poll(cx)).await;
+                self.ended(&link, why);
+            }
+        }
+    }
+
+    fn connected(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
+        self.cells.opened.inc();
+        self.cells.connections[LinkState::Idle].inc();
+        if self.health.answered() {
+            self.cells.state.shift(MemberState::Down, MemberState::Up);
+        }
+        self.pool.borrow_mut().connected(link.seat, link.clone(), now);
+        self.dispatch(link, now);
+        if self.is_leaving() {
+            self.drain();
+        }
+    }
+
+    /// Some of a link's answers have ended. Those who wait take their places.
+    pub(super) fn answered(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) -> Option<Broken> {
+        if link.settle() == 0 {
+            return None;
+        }
+        let in_flight = link.queue.borrow().in_flight();
+        let spent = self.is_spent(link, now);
+        let mut pool = self.pool.borrow_mut();
+        pool.settle(link.seat, in_flight, now);
+        self.cells.depth_limit.set(pool.depth.limit().into());
+        self.cells.service_time.set(pool.depth.least().unwrap_or(0));
+        if spent {
+            pool.bar(link.seat);
+            return (in_flight == 0).then_some(Broken::Finished);
+        }
+        drop(pool);
+        if in_flight == 0 {
+            link.show(LinkState::Idle);
+        }
+        self.dispatch(link, now);
+        None
+    }
+
+    fn is_spent(&self, link: &Link<T>, now: Nanos) -> bool {
+        let links = self.settings.borrow().links;
+        let queue = link.queue.borrow();
+        let taken = queue.answered() + queue.in_flight() as u64;
+        let old = links.max_age.is_some_and(|age| now.saturating_sub(link.opened_at) >= nanos(age));
+        let used = links.max_requests.is_some_and(|max| taken >= max.get().into());
+        old || used || (self.is_leaving() && self.pool.borrow().waiting() == 0)
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.retired.get() || self.turn.draining()
+    }
+
+    fn dispatch(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
+        loop {
+            let next = self.pool.borrow_mut().next_for(link.seat, |w: &Waiter<T>| !w.to.is_gone());
+            let Some((waiter, since, how)) = next else { break };
+            self.count_acquired(link, how, now.saturating_sub(since));
+            let Waiter { to, request, head } = waiter;
+            to.placed(link);
+            link.submit(to, request, |out| out.extend_from_slice(&head));
+        }
+        self.show_waiting();
+        self.arm(now);
+    }
+
+    fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause) {
+        count_failure(&self.cells, cause);
+        let mut pool = self.pool.borrow_mut();
+        pool.closed(seat);
+        let alone = pool.used() == 0;
+        let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
+        drop(pool);
+        self.show_waiting();
+        if alone && cause != Cause::ConnectNoPort && self.health.failed() {
+            self.cells.state.shift(MemberState::Up, MemberState::Down);
+            tokio::task::spawn_local(self.clone().recover());
+        }
+        for Waiter { to, request, head } in moved {
+            self.count_retry(RetryReason::Connect, RetryResult::Ok);
+            to.again(request, head, cause);
+        }
+        self.open_more(self.turn.now());
+    }
+
+    /// Connects again and again, ever less often, until the member answers. That link is the first of its new pool.
+    async fn recover(self: Rc<Self>) {
+        let mut pause = Duration::from_millis(100);
+        while !self.health.is_up() && !self.is_leaving() {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+            let seat = self.pool.borrow_mut().claim();
+            let Some(seat) = seat else { continue };
+            self.cells.connections[LinkState::Connecting].inc();
+            let settings = self.settings.borrow().clone();
+            let connected = connect(self.address, &settings).await;
+            self.turn.tick();
+            self.cells.connections[LinkState::Connecting].dec();
+            match connected {
+                Err(cause) => self.connect_failed(seat, cause),
+                Ok(socket) => return self.adopt(seat, socket).await,
+            }
+        }
+    }
+
+    async fn adopt(self: Rc<Self>, seat: SeatId, socket: crate::net::Socket) {
+        let link = Link::new(&self, seat, socket);
+        self.connected(&link, self.turn.now());
+        let why = poll_fn(|cx| link.poll(cx)).await;
+        self.ended(&link, why);
+    }
+
+    /// A link has ended, and its descriptor is closed.
+    fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
+        let fates = link.queue.borrow_mut().end(why);
+        self.cells.connections[link.shown()].dec();
+        self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
+        self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
+        self.pool.borrow_mut().closed(link.seat);
+        for (slot, fate) in fates {
+            self.meet(slot, fate);
+        }
+        self.open_more(self.turn.now());
+    }
+
+    fn close_reason(&self, link: &Link<T>, why: Broken, idle: bool) -> LinkClose {
+        match why {
+            Broken::Closed if idle => LinkClose::Origin,
+            Broken::Closed if link.queue.borrow().answered() > 0 => LinkClose::Stale,
+            Broken::Closed | Broken::Timeout => LinkClose::Error,
+            Broken::Desync(_) => LinkClose::Desync,
+            Broken::Abandoned => LinkClose::ClientAbort,
+            Broken::Finished if link.expired.get() => LinkClose::Idle,
+            Broken::Finished if self.is_leaving() => LinkClose::Drain,
+            Broken::Finished if self.settings.borrow().links.max_requests.is_some() => LinkClose::MaxRequests,
+            Broken::Finished if self.settings.borrow().links.max_age.is_some() => LinkClose::MaxAge,
+            Broken::Finished => LinkClose::Origin,
+        }
+    }
+
+    fn meet(&self, slot: Slot<T>, fate: Fate) {
+        self.cells.in_flight.dec();
+        self.cells.requests[AttemptCode::None].inc();
+        let Some(client) = slot.ticket else { return };
+        let mut request = slot.request;
+        match fate {
+            Fate::Nobody => {}
+            Fate::Cut(cause) => client.failed(&request, cause, true),
+            Fate::Fail(cause) => {
+                if matches!(cause, Cause::StaleNonidempotent) {
+                    self.count_retry(RetryReason::Stale, RetryResult::NotAllowed);
+                }
+                client.failed(&request, cause, false);
+            }
+            Fate::Replay { head, sent } => {
+                self.count_retry(RetryReason::Stale, RetryResult::Ok);
+                request.replayed |= sent;
+                request.want = Want::Fresh;
+                client.again(request, head, Cause::BackendReset);
+            }
+        }
+    }
+
+    pub(super) fn exchange_ended(&self, slot: &Slot<T>, status: u16, service: Nanos) {
+        self.cells.in_flight.dec();
+        self.cells.requests[AttemptCode::of(status)].inc();
+        let sent = slot.sent_at.max(slot.queued_at);
+        self.backend_cells.response_duration.observe_nanos(slot.first_byte.saturating_sub(sent));
+        self.pool.borrow_mut().depth.observe(service, self.turn.now());
+    }
+
+    fn count_retry(&self, reason: RetryReason, result: RetryResult) {
+        self.backend_cells.retries[reason][result].inc();
+    }
+
+    pub(super) fn head_limits(&self) -> HeadLimits {
+        HeadLimits::default()
+    }
+
+    fn arm(&self, now: Nanos) {
+        let pool = self.pool.borrow();
+        if pool.used() == 0 && pool.waiting() == 0 {
+            return;
+        }
+        let settings = self.settings.borrow();
+        let opening = pool.next_opening(now);
+        let waiting = pool.oldest_waiting().map(|since| since.saturating_add(nanos(settings.queue.timeout)));
+        let idle = pool.oldest_idle().map(|since| since.saturating_add(nanos(settings.links.idle_timeout)));
+        let next = [opening, waiting, idle].into_iter().flatten().min().unwrap_or(Nanos::MAX);
+        self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
+    }
+
+    fn give_up_waiting(&self, now: Nanos) {
+        let timeout = nanos(self.settings.borrow().queue.timeout);
+        let Some(latest) = now.checked_sub(timeout) else { return };
+        let late = self.pool.borrow_mut().give_up_waiting(latest);
+        for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
+            self.backend_cells.acquires[Acquire::Timeout].inc();
+            waiter.to.failed(&waiter.request, Cause::QueueTimeout, false);
+        }
+    }
+
+    fn close_idle(&self, now: Nanos) {
+        let timeout = nanos(self.settings.borrow().links.idle_timeout);
+        let Some(latest) = now.checked_sub(timeout) else { return };
+        let idle = self.pool.borrow().idle_since(latest);
+        for link in idle {
+            self.pool.borrow_mut().bar(link.seat);
+            link.expired.set(true);
+            link.condemn(Broken::Finished);
+        }
+    }
+
+    fn end_silent(&self, now: Nanos) {
+        let timeout = nanos(self.settings.borrow().response_timeout);
+        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        for link in links {
+            let queue = link.queue.borrow();
+            let since = queue.head().map(|slot| slot.silent_since(queue.head_since()));
+            let paused = queue.head().and_then(|s| s.ticket.as_ref()).is_some_and(Receiver::is_full);
+            if since.is_some_and(|since| now.saturating_sub(since) >= timeout) && !paused {
+                link.condemn(Broken::Timeout);
+            }
+        }
+    }
+}
+
+impl<T: Receiver> Resident for Shelf<T> {
+    fn look(&self, now: Nanos) -> Option<Nanos> {
+        self.give_up_waiting(now);
+        self.close_idle(now);
+        self.end_silent(now);
+        let me = self.me.upgrade()?;
+        if self.retired.get() && self.pool.borrow().used() == 0 {
+            self.turn.dismiss(self.key.get());
+        } else {
+            me.open_more(now);
+        }
+        None
+    }
+
+    fn drain(&self) {
+        let idle = self.pool.borrow().idle_since(Nanos::MAX);
+        for link in idle {
+            self.pool.borrow_mut().bar(link.seat);
+            link.condemn(Broken::Finished);
+        }
+    }
+
+    fn kill(&self) {
+        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        links.iter().for_each(|link| link.condemn(Broken::Abandoned));
+    }
+}

@@ -1,0 +1,56 @@
+//! Makes sockets with the options of the configuration.
+//! In: an address and `SocketOptions`. Out: a listening or a connecting socket, non-blocking.
+//! Knows nothing of workers or of what is carried.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use crate::config::SocketOptions;
+
+/// Binds and listens. Accepted sockets inherit the options, so accepting needs no further call.
+///
+/// # Errors
+/// What `socket(2)`, `bind(2)` or `listen(2)` says.
+pub fn listen(bind: SocketAddr, backlog: u32, options: &SocketOptions) -> io::Result<TcpListener> {
+    let socket = stream_socket(bind, options)?;
+    socket.set_reuse_address(true)?;
+    if bind.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&bind.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+/// Begins to connect; the outcome is told by the socket's becoming writable.
+///
+/// # Errors
+/// What `socket(2)` or `connect(2)` says, `EINPROGRESS` excepted.
+pub fn connect(to: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
+    let socket = stream_socket(to, options)?;
+    // The port is chosen at connect(2), where it need only be unique per destination.
+    if to.is_ipv4() {
+        socket.set_bind_address_no_port(true)?;
+    }
+    match socket.connect(&to.into()) {
+        Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
+        _ => Ok(socket.into()),
+    }
+}
+
+fn stream_socket(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    socket.set_tcp_nodelay(options.nodelay)?;
+    if let Some(idle) = options.keepalive {
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+    }
+    if let Some(bytes) = options.send_buffer {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    Ok(socket)
+}

@@ -1,0 +1,162 @@
+//! Lazy alarms: each resident has a deadline that moves with every exchange, and one entry that does not.
+//! In: residents and the earliest time at which each wants to be looked at. Out: who is due.
+//! Knows nothing of clocks or of what the residents are.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::Nanos;
+
+/// Residents by key, and when to look at them.
+///
+/// An entry is made only when a resident wants to be looked at *earlier* than it will be anyway. A place that
+/// is given to a newcomer keeps the entry of the one before: it costs a look too many, never one too few, and
+/// so the entries do not pile up however fast residents come and go.
+#[derive(Debug)]
+pub struct Alarms<R> {
+    places: Vec<Place<R>>,
+    free: Vec<u32>,
+    entries: BinaryHeap<Reverse<(Nanos, u32)>>,
+}
+
+#[derive(Debug)]
+struct Place<R> {
+    resident: Option<R>,
+    armed: Nanos,
+}
+
+const NEVER: Nanos = Nanos::MAX;
+
+impl<R> Default for Alarms<R> {
+    fn default() -> Self {
+        Self { places: Vec::new(), free: Vec::new(), entries: BinaryHeap::new() }
+    }
+}
+
+impl<R: Clone> Alarms<R> {
+    /// Gives a place to a newcomer.
+    pub fn admit(&mut self, who: R) -> u32 {
+        if let Some(key) = self.free.pop() {
+            self.places[key as usize].resident = Some(who);
+            return key;
+        }
+        self.places.push(Place { resident: Some(who), armed: NEVER });
+        u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX) // descriptors run out long before
+    }
+
+    /// Its place is free again.
+    pub fn dismiss(&mut self, key: u32) -> Option<R> {
+        let gone = self.places[key as usize].resident.take();
+        if gone.is_some() {
+            self.free.push(key);
+        }
+        gone
+    }
+
+    /// Look at `key` no later than `at`.
+    pub fn arm(&mut self, key: u32, at: Nanos) {
+        let place = &mut self.places[key as usize];
+        if at < place.armed {
+            place.armed = at;
+            self.entries.push(Reverse((at, key)));
+        }
+    }
+
+    /// The next who is due at `now`.
+    pub fn due(&mut self, now: Nanos) -> Option<(u32, R)> {
+        while let Some(Reverse((at, key))) = self.entries.peek().copied() {
+            if at > now {
+                return None;
+            }
+            self.entries.pop();
+            let place = &mut self.places[key as usize];
+            if place.armed != at {
+                continue; // an earlier entry has been made since, and was served
+            }
+            place.armed = NEVER;
+            if let Some(who) = place.resident.clone() {
+                return Some((key, who));
+            }
+        }
+        None
+    }
+
+    /// When the next entry is due.
+    #[must_use]
+    pub fn next(&self) -> Option<Nanos> {
+        self.entries.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// All who live here.
+    pub fn residents(&self) -> impl Iterator<Item = &R> {
+        self.places.iter().filter_map(|place| place.resident.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_look_each_at_the_earliest_time_asked_for() {
+        let mut alarms = Alarms::default();
+        let (a, b) = (alarms.admit('a'), alarms.admit('b'));
+        alarms.arm(a, 30);
+        alarms.arm(a, 10);
+        alarms.arm(a, 20);
+        alarms.arm(b, 15);
+        assert_eq!(alarms.due(9), None);
+        assert_eq!(alarms.due(15), Some((a, 'a')));
+        assert_eq!(alarms.due(15), Some((b, 'b')));
+        assert_eq!(alarms.due(100), None, "the later entry of `a` is stale");
+    }
+
+    #[test]
+    fn entries_do_not_pile_up() {
+        let mut alarms = Alarms::default();
+        for i in 0..100_000 {
+            let key = alarms.admit(i);
+            alarms.arm(key, 60_000 + i);
+            alarms.dismiss(key);
+        }
+        assert_eq!(alarms.entries.len(), 1);
+    }
+
+    #[test]
+    fn a_newcomer_is_looked_at_in_time_in_an_old_place() {
+        let mut alarms = Alarms::default();
+        let old = alarms.admit("old");
+        alarms.arm(old, 50);
+        alarms.dismiss(old);
+        let new = alarms.admit("new");
+        alarms.arm(new, 70);
+        assert_eq!(alarms.due(60), Some((new, "new")), "a look too many");
+        alarms.arm(new, 70);
+        assert_eq!(alarms.due(70), Some((new, "new")));
+    }
+
+    #[test]
+    fn keeps_every_deadline_under_random_use() {
+        let mut random = 7_u64;
+        let mut next = move |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) % below
+        };
+        let mut alarms = Alarms::default();
+        let mut wanted = std::collections::HashMap::new();
+        for now in 0..20_000 {
+            if wanted.len() < 50 {
+                wanted.insert(alarms.admit(()), NEVER);
+            }
+            if let Some(key) = wanted.keys().nth(next(50) as usize).copied() {
+                let at = now + 1 + next(100);
+                alarms.arm(key, at);
+                wanted.entry(key).and_modify(|w| *w = at.min(*w));
+            }
+            while let Some((key, ())) = alarms.due(now) {
+                wanted.insert(key, NEVER);
+            }
+            assert!(wanted.values().all(|at| *at > now), "a deadline was missed at {now}");
+        }
+    }
+}

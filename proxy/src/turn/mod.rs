@@ -1,0 +1,230 @@
+//! What one turn of a worker's event loop shares: the clock, the scratch buffers, what is to be flushed at
+//! the end of the turn, and who is to be looked at when.
+//! Knows nothing of clients, links or protocols.
+
+mod alarms;
+
+use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+pub use alarms::Alarms;
+
+/// Nanoseconds since the worker started.
+pub type Nanos = u64;
+
+/// A duration as [`Nanos`]; what does not fit (584 years) is "never".
+#[must_use]
+pub fn nanos(duration: Duration) -> Nanos {
+    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
+}
+
+/// Something whose output is gathered during a turn and written once, at its end.
+pub trait Flush {
+    /// Writes what was gathered.
+    fn flush(&self);
+}
+
+/// Something that lives on a worker and has deadlines.
+pub trait Resident {
+    /// Does what is due at `now`, and says when to look again, if at all.
+    fn look(&self, now: Nanos) -> Option<Nanos>;
+    /// Lets exchanges end and starts none.
+    fn drain(&self);
+    /// Ends at once.
+    fn kill(&self);
+}
+
+/// One worker's shared state. Everything in it belongs to one thread.
+pub struct Turn {
+    started: Instant,
+    now: Cell<Nanos>,
+    input: RefCell<Box<[u8]>>,
+    output: RefCell<Vec<u8>>,
+    dirty: RefCell<Vec<Rc<dyn Flush>>>,
+    flusher: RefCell<Option<Waker>>,
+    alarms: RefCell<Alarms<Rc<dyn Resident>>>,
+    ticker: RefCell<Option<Waker>>,
+    next_tick: Cell<Nanos>,
+    draining: Cell<bool>,
+}
+
+/// As much as is read at once.
+const INPUT: usize = 64 << 10;
+/// Looks are bundled: at most one tick in this time (about 1 ms).
+const GRAIN: Nanos = 1 << 20;
+
+impl Turn {
+    /// A worker's state at its start.
+    #[must_use]
+    pub fn new() -> Rc<Self> {
+        Rc::new(Self {
+            started: Instant::now(),
+            now: Cell::new(0),
+            input: RefCell::new(vec![0; INPUT].into()),
+            output: RefCell::new(Vec::with_capacity(INPUT)),
+            dirty: RefCell::new(Vec::new()),
+            flusher: RefCell::new(None),
+            alarms: RefCell::new(Alarms::default()),
+            ticker: RefCell::new(None),
+            next_tick: Cell::new(Nanos::MAX),
+            draining: Cell::new(false),
+        })
+    }
+
+    /// Reads the clock; a task does so once when it is polled.
+    pub fn tick(&self) -> Nanos {
+        let now = nanos(self.started.elapsed());
+        self.now.set(now);
+        now
+    }
+
+    /// The time at the last [`Turn::tick`].
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.now.get()
+    }
+
+    /// The buffer that is read into. Nobody keeps it across polls.
+    pub fn input(&self) -> RefMut<'_, Box<[u8]>> {
+        self.input.borrow_mut()
+    }
+
+    /// The buffer that output is put together in, empty.
+    pub fn output(&self) -> RefMut<'_, Vec<u8>> {
+        let mut output = self.output.borrow_mut();
+        output.clear();
+        output
+    }
+
+    /// `what` is flushed at the end of this turn: after every task that is ready now.
+    pub fn flush_later(&self, what: Rc<dyn Flush>) {
+        let mut dirty = self.dirty.borrow_mut();
+        dirty.push(what);
+        if dirty.len() == 1 {
+            wake(&self.flusher.borrow());
+        }
+    }
+
+    /// The task that flushes. It is woken by the first who has something to write, and so runs behind all
+    /// tasks that the same turn made ready: what they write leaves together.
+    pub async fn run_flusher(&self) {
+        let mut batch = Vec::new();
+        poll_fn(|cx| {
+            keep(&self.flusher, cx.waker());
+            self.tick();
+            std::mem::swap(&mut batch, &mut *self.dirty.borrow_mut());
+            batch.drain(..).for_each(|what| what.flush());
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    /// A newcomer, to be looked at when it asks for it, drained and killed with all others.
+    pub fn admit(&self, who: Rc<dyn Resident>) -> u32 {
+        self.alarms.borrow_mut().admit(who)
+    }
+
+    /// It has gone.
+    pub fn dismiss(&self, key: u32) {
+        let gone = self.alarms.borrow_mut().dismiss(key);
+        drop(gone); // outside of the borrow: it may be the last of its kind
+    }
+
+    /// Look at `key` no later than `at`.
+    pub fn arm(&self, key: u32, at: Nanos) {
+        self.alarms.borrow_mut().arm(key, at);
+        if at < self.next_tick.get() {
+            self.next_tick.set(at);
+            wake(&self.ticker.borrow());
+        }
+    }
+
+    /// The task that looks at residents when their time has come; `late` is told by how much each tick was late.
+    pub async fn run_ticker(&self, late: impl Fn(Nanos)) {
+        loop {
+            self.sleep_until_due().await;
+            let now = self.tick();
+            late(now.saturating_sub(self.next_tick.get()));
+            self.look(now);
+        }
+    }
+
+    async fn sleep_until_due(&self) {
+        loop {
+            let at = self.next_tick.get();
+            let changed = poll_fn(|cx| {
+                keep(&self.ticker, cx.waker());
+                if self.next_tick.get() == at { Poll::Pending } else { Poll::Ready(()) }
+            });
+            let due = Duration::from_nanos(at.saturating_add(GRAIN) / GRAIN * GRAIN);
+            let Some(due) = (at != Nanos::MAX).then(|| self.started + due) else {
+                changed.await;
+                continue;
+            };
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(due.into()) => return,
+                () = changed => {}
+            }
+        }
+    }
+
+    fn look(&self, now: Nanos) {
+        self.next_tick.set(Nanos::MAX);
+        loop {
+            let due = self.alarms.borrow_mut().due(now);
+            let Some((key, who)) = due else { break };
+            if let Some(at) = who.look(now) {
+                self.arm(key, at.max(now + 1));
+            }
+        }
+        let next = self.alarms.borrow().next();
+        self.next_tick.set(self.next_tick.get().min(next.unwrap_or(Nanos::MAX)));
+    }
+
+    /// All residents drain from now on.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.everyone().iter().for_each(|who| who.drain());
+    }
+
+    /// Whether the worker drains.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// All residents end now.
+    pub fn kill(&self) {
+        self.everyone().iter().for_each(|who| who.kill());
+    }
+
+    fn everyone(&self) -> Vec<Rc<dyn Resident>> {
+        let alarms: Ref<'_, _> = self.alarms.borrow();
+        alarms.residents().cloned().collect()
+    }
+}
+
+impl std::fmt::Debug for Turn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turn").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// Keeps the waker of the task being polled, cloning it only when it is another than before.
+pub fn keep(place: &RefCell<Option<Waker>>, waker: &Waker) {
+    let mut kept = place.borrow_mut();
+    if !kept.as_ref().is_some_and(|w| w.will_wake(waker)) {
+        *kept = Some(waker.clone());
+    }
+}
+
+/// Wakes the task whose waker was kept, if any.
+pub fn wake(place: &Option<Waker>) {
+    if let Some(waker) = place {
+        waker.wake_by_ref();
+    }
+}
