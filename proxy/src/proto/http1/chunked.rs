@@ -5,11 +5,11 @@
 use super::body::Step;
 use super::name::is_tchar;
 
-/// Bytes of one chunk line: the size, and extensions (which mean nothing to us).
+/// Bytes of one chunk line: the size, extensions (which mean nothing to us) and CR.
 const MOST_LINE: u16 = 256;
 /// Bytes of extensions in a whole body; RFC 9112 section 7.1.1 asks for such a limit.
 const MOST_EXTENSIONS: u16 = 4 << 10;
-/// Bytes of the trailer section, and of the extensions before it.
+/// Bytes of the trailer section, LFs apart, and of the extensions before it.
 const MOST_TRAILERS: u16 = 8 << 10;
 
 /// Where in a chunked body we are.

@@ -50,12 +50,12 @@ impl Request<'_, '_> {
         out.reserve(self.head.bytes.len() + ADDED + from.via.map_or(0, str::len));
         let copied = self.begin(out);
         self.copy_fields(copied, from.rewritten(), out);
-        if self.body == BodyFraming::Chunked {
-            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-        }
         self.tell_source(from, out);
         if let Some(pseudonym) = from.via {
             self.tell_via(pseudonym, out);
+        }
+        if self.body == BodyFraming::Chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
         out.extend_from_slice(b"\r\n");
     }
