@@ -1,1 +1,5 @@
-//! placeholder
+//! Protocols without sockets: bytes in, verdict out.
+//! In: what was read so far. Out: heads, bodies, what to send instead, or why not.
+//! Knows nothing of sockets, clients, members or time.
+
+pub mod http1;

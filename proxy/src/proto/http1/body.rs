@@ -1,0 +1,150 @@
+//! Bodies on their way through: out of one framing, into another.
+//! In: bytes as they were read. Out: which of them are content, and when it ends; content framed anew.
+//! Knows nothing of heads, and keeps no byte.
+
+use std::ops::Range;
+
+use super::chunked::Chunks;
+use super::framing::BodyFraming;
+use super::text;
+
+/// Finds the content in the bytes of a body.
+///
+/// ```text
+/// Length ──left = 0──▶ Done ◀──last chunk, trailers── Chunked      UntilClose ──at_eof──▶ Done
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct BodyDecoder(State);
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Done,
+    Length(u64),
+    Chunked(Chunks),
+    UntilClose,
+}
+
+/// What one call of [`BodyDecoder::decode`] found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// So many bytes of the input are dealt with; the others come again.
+    pub consumed: usize,
+    /// The part of the input that is content; may be empty.
+    pub data: Range<usize>,
+    /// The body is complete.
+    pub done: bool,
+}
+
+/// Why a body is no body. What was handed out before stands; the message is incomplete
+/// (RFC 9112 section 8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodyError {
+    /// The chunked coding is broken; in words, for the log.
+    BadChunk(&'static str),
+    /// The connection ended before the body did.
+    Truncated,
+}
+
+impl BodyDecoder {
+    /// For a body so framed.
+    #[must_use]
+    pub const fn new(framing: BodyFraming) -> Self {
+        Self(match framing {
+            BodyFraming::None | BodyFraming::Length(0) => State::Done,
+            BodyFraming::Length(n) => State::Length(n),
+            BodyFraming::Chunked => State::Chunked(Chunks::new()),
+            BodyFraming::UntilClose => State::UntilClose,
+        })
+    }
+
+    /// Has the body ended? At once, where there is none.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self.0, State::Done)
+    }
+
+    /// Finds the next run of content. Consumes at least one byte of an input that is not empty, until
+    /// the body is done; then none.
+    ///
+    /// # Errors
+    /// The chunked coding is broken. Content before the fault has been handed out by then.
+    pub fn decode(&mut self, input: &[u8]) -> Result<Step, BodyError> {
+        let step = match &mut self.0 {
+            State::Done => Step { consumed: 0, data: 0..0, done: true },
+            State::UntilClose => Step { consumed: input.len(), data: 0..input.len(), done: false },
+            State::Length(left) => take(left, input.len()),
+            State::Chunked(chunks) => chunks.decode(input).map_err(BodyError::BadChunk)?,
+        };
+        if step.done {
+            self.0 = State::Done;
+        }
+        Ok(step)
+    }
+
+    /// The connection has ended.
+    ///
+    /// # Errors
+    /// It was not to end yet.
+    pub fn at_eof(&mut self) -> Result<(), BodyError> {
+        match self.0 {
+            State::Done | State::UntilClose => {
+                self.0 = State::Done;
+                Ok(())
+            }
+            State::Length(_) | State::Chunked(_) => Err(BodyError::Truncated),
+        }
+    }
+}
+
+fn take(left: &mut u64, available: usize) -> Step {
+    let n = usize::try_from(*left).map_or(available, |left| left.min(available));
+    *left -= n as u64;
+    Step { consumed: n, data: 0..n, done: *left == 0 }
+}
+
+/// Frames content for the one it goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodyEncoder {
+    /// There is no content, and what is said to be is not written.
+    None,
+    /// As it is: the length was said, or the close will say it.
+    Raw,
+    /// The chunked coding (RFC 9112 section 7.1).
+    Chunked,
+}
+
+impl BodyEncoder {
+    /// For the request body of a message so framed.
+    #[must_use]
+    pub const fn of(framing: BodyFraming) -> Self {
+        match framing {
+            BodyFraming::None => Self::None,
+            BodyFraming::Length(_) | BodyFraming::UntilClose => Self::Raw,
+            BodyFraming::Chunked => Self::Chunked,
+        }
+    }
+
+    /// Appends a run of content.
+    pub fn encode(self, data: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::None => {}
+            Self::Raw => out.extend_from_slice(data),
+            // A chunk of no bytes would be the last one.
+            Self::Chunked if data.is_empty() => {}
+            Self::Chunked => {
+                out.reserve(data.len() + 20);
+                text::hex(data.len(), out);
+                out.extend_from_slice(b"\r\n");
+                out.extend_from_slice(data);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    /// Appends the end of a complete body. A body cut short must not get it (RFC 9112 section 8).
+    pub fn finish(self, out: &mut Vec<u8>) {
+        if self == Self::Chunked {
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+    }
+}

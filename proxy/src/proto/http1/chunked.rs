@@ -1,0 +1,175 @@
+//! The chunked transfer coding, read byte by byte but for the data (RFC 9112 section 7.1).
+//! In: bytes at any cut. Out: runs of content, the end, or what is broken.
+//! Knows nothing of heads; skips extensions and drops trailers.
+
+use super::body::Step;
+use super::name::is_tchar;
+
+/// Bytes of one chunk line: the size, extensions (which mean nothing to us) and CR.
+const MOST_LINE: u16 = 256;
+/// Bytes of extensions in a whole body; RFC 9112 section 7.1.1 asks for such a limit.
+const MOST_EXTENSIONS: u16 = 4 << 10;
+/// Bytes of the trailer section, LFs apart, and of the extensions before it.
+const MOST_TRAILERS: u16 = 8 << 10;
+
+/// Where in a chunked body we are.
+///
+/// ```text
+/// Size ─▶ MoreSize ─▶ (Space | Extension) ─▶ SizeLf ─▶ Data ─▶ DataCr ─▶ DataLf ─▶ Size
+///                                               └─0─▶ Trailer ─▶ TrailerName ─▶ TrailerValue ─▶ TrailerLf ─▶ Trailer
+///                                                        └─▶ EndLf ─▶ End
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chunks {
+    /// Of the chunk: read so far of its size, then left of its data.
+    size: u64,
+    /// Bytes of this chunk line so far.
+    line: u16,
+    /// Bytes of extensions and trailers so far.
+    spent: u16,
+    at: At,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum At {
+    Size,
+    MoreSize,
+    Space,
+    Extension,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    Trailer,
+    TrailerName,
+    TrailerValue,
+    TrailerLf,
+    EndLf,
+    End,
+}
+
+impl Chunks {
+    pub(super) const fn new() -> Self {
+        Self { size: 0, line: 0, spent: 0, at: At::Size }
+    }
+
+    /// Reads up to the second run of data, so that one range can name the content.
+    pub(super) fn decode(&mut self, input: &[u8]) -> Result<Step, &'static str> {
+        let mut data = 0..0;
+        let mut pos = 0;
+        while pos < input.len() && self.at != At::End {
+            if self.at == At::Data {
+                if !data.is_empty() {
+                    break;
+                }
+                data = pos..pos + self.data(input.len() - pos);
+                pos = data.end;
+                continue;
+            }
+            let before = *self;
+            match self.next(input[pos]) {
+                Ok(at) => self.at = at,
+                Err(_) if !data.is_empty() => {
+                    // What was good is handed out; the fault is found again by the next call.
+                    *self = before;
+                    break;
+                }
+                Err(fault) => return Err(fault),
+            }
+            pos += 1;
+        }
+        Ok(Step { consumed: pos, data, done: self.at == At::End })
+    }
+
+    /// Takes the data of this chunk that is there, and returns how much that is.
+    fn data(&mut self, available: usize) -> usize {
+        let n = usize::try_from(self.size).map_or(available, |left| left.min(available));
+        self.size -= n as u64;
+        if self.size == 0 {
+            self.at = At::DataCr;
+        }
+        n
+    }
+
+    /// Where one byte of framing leads.
+    fn next(&mut self, b: u8) -> Result<At, &'static str> {
+        match self.at {
+            At::Size => self.first_digit(b),
+            At::MoreSize | At::Space | At::Extension => self.in_line(b),
+            At::SizeLf => expect(b, b'\n', self.after_line()),
+            At::DataCr => expect(b, b'\r', At::DataLf),
+            At::DataLf => expect(b, b'\n', At::Size),
+            At::Trailer | At::TrailerName | At::TrailerValue => self.in_trailers(b),
+            At::TrailerLf => expect(b, b'\n', At::Trailer),
+            At::EndLf => expect(b, b'\n', At::End),
+            At::Data | At::End => Err("no framing is due here"),
+        }
+    }
+
+    fn first_digit(&mut self, b: u8) -> Result<At, &'static str> {
+        self.size = hex(b).ok_or("a chunk without a size")?;
+        self.line = 1;
+        Ok(At::MoreSize)
+    }
+
+    fn in_line(&mut self, b: u8) -> Result<At, &'static str> {
+        self.line += 1;
+        if self.line > MOST_LINE {
+            return Err("a chunk line is over the limit");
+        }
+        match (self.at, b) {
+            (At::MoreSize, _) if b.is_ascii_hexdigit() => self.digit(b),
+            (At::MoreSize | At::Extension, b'\r') => Ok(At::SizeLf),
+            // Bad whitespace: before the `;` of an extension only (RFC 9112 section 7.1.1).
+            (At::MoreSize | At::Space, b' ' | b'\t') => self.extension(At::Space),
+            (At::MoreSize | At::Space, b';') => self.extension(At::Extension),
+            (At::Extension, _) if is_text(b) => self.extension(At::Extension),
+            _ => Err("a chunk line is malformed"),
+        }
+    }
+
+    fn digit(&mut self, b: u8) -> Result<At, &'static str> {
+        if self.size >> 60 != 0 {
+            return Err("a chunk size is over 64 bits");
+        }
+        self.size = (self.size << 4) | hex(b).unwrap_or_default();
+        Ok(At::MoreSize)
+    }
+
+    fn extension(&mut self, at: At) -> Result<At, &'static str> {
+        self.spent += 1;
+        if self.spent > MOST_EXTENSIONS { Err("chunk extensions are over the limit") } else { Ok(at) }
+    }
+
+    fn after_line(&self) -> At {
+        if self.size == 0 { At::Trailer } else { At::Data }
+    }
+
+    fn in_trailers(&mut self, b: u8) -> Result<At, &'static str> {
+        self.spent += 1;
+        if self.spent > MOST_TRAILERS {
+            return Err("the trailer section is over the limit");
+        }
+        match (self.at, b) {
+            (At::Trailer, b'\r') => Ok(At::EndLf),
+            (At::Trailer | At::TrailerName, _) if is_tchar(b) => Ok(At::TrailerName),
+            (At::TrailerName, b':') => Ok(At::TrailerValue),
+            (At::TrailerValue, b'\r') => Ok(At::TrailerLf),
+            (At::TrailerValue, _) if is_text(b) => Ok(At::TrailerValue),
+            _ => Err("a trailer is malformed"),
+        }
+    }
+}
+
+fn expect(b: u8, due: u8, then: At) -> Result<At, &'static str> {
+    if b == due { Ok(then) } else { Err("no CRLF where it is due") }
+}
+
+fn hex(b: u8) -> Option<u64> {
+    char::from(b).to_digit(16).map(u64::from)
+}
+
+/// What field values and, loosely, extensions are made of: no control character but HTAB.
+const fn is_text(b: u8) -> bool {
+    b == b'\t' || (b >= b' ' && b != 0x7f)
+}

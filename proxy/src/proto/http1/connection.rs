@@ -1,0 +1,74 @@
+//! The Connection field: whether the connection stays, and which fields stay behind
+//! (RFC 9110 section 7.6.1). In: its values, and the fields of the head. Out: options, lines to drop.
+//! Knows nothing of what else the fields mean.
+
+use super::fields::Head;
+use super::name::{Name, list};
+
+/// More names than this in one head are an attack on our time, not a wish.
+const MOST_NAMES: usize = 32;
+
+/// Fields that nobody may have us remove: they frame, route or describe the message, and a member
+/// that misses one reads another message than the one that came.
+const PROTECTED: [&[u8]; 8] = [
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"content-type",
+    b"content-encoding",
+    b"content-range",
+    b"expect",
+    b"max-forwards",
+];
+
+/// What the Connection lines of a head have said so far.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Options {
+    close: bool,
+    keep_alive: bool,
+    /// Some option names a field that is not dropped anyway.
+    names_fields: bool,
+}
+
+impl Options {
+    /// Takes one Connection line.
+    pub(super) fn add(&mut self, value: &[u8]) {
+        for option in list(value) {
+            match Name::of(option) {
+                Name::KeepAlive => self.keep_alive = true,
+                Name::Hop => {}
+                _ if option.eq_ignore_ascii_case(b"close") => self.close = true,
+                _ => self.names_fields = true,
+            }
+        }
+    }
+
+    /// May the connection carry another message (RFC 9112 section 9.3)?
+    pub(super) fn persists(self, minor_version: u8) -> bool {
+        !self.close && (minor_version == 1 || self.keep_alive)
+    }
+
+    /// Drops every line whose name is an option.
+    pub(super) fn drop_named(self, head: &mut Head<'_, '_>) -> Result<(), &'static str> {
+        if self.names_fields { drop_named(head) } else { Ok(()) }
+    }
+}
+
+fn drop_named(head: &mut Head<'_, '_>) -> Result<(), &'static str> {
+    let fields = head.fields;
+    let connection = fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::Connection);
+    for (n, option) in connection.flat_map(|f| list(f.value)).enumerate() {
+        if n == MOST_NAMES {
+            return Err("too many connection options");
+        }
+        if PROTECTED.iter().any(|p| p.eq_ignore_ascii_case(option)) {
+            return Err("Connection names a field that may not be removed");
+        }
+        for (line, field) in fields.iter().enumerate() {
+            if field.name.as_bytes().eq_ignore_ascii_case(option) {
+                head.dropped.add(line);
+            }
+        }
+    }
+    Ok(())
+}

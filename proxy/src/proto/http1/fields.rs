@@ -1,0 +1,122 @@
+//! The field lines of one head: where they stand, which go, and how the others are copied.
+//! In: what httparse found. Out: checked line ends, and runs of bytes copied as they came.
+//! Knows nothing of what the fields mean.
+
+use std::mem::MaybeUninit;
+
+use crate::config::HeadLimits;
+use httparse::Header;
+
+const WORDS: usize = HeadLimits::MAX_FIELDS.div_ceil(64);
+
+/// Room for the field lines of one head, on the caller's stack and not initialised.
+pub struct Fields<'b>([MaybeUninit<Header<'b>>; HeadLimits::MAX_FIELDS]);
+
+impl<'b> Fields<'b> {
+    /// Costs nothing.
+    #[must_use]
+    #[inline]
+    pub const fn new() -> Self {
+        Self([MaybeUninit::uninit(); HeadLimits::MAX_FIELDS])
+    }
+
+    /// Room for as many field lines as are allowed.
+    pub(super) fn room(&mut self, limits: &HeadLimits) -> &mut [MaybeUninit<Header<'b>>] {
+        &mut self.0[..limits.fields.min(HeadLimits::MAX_FIELDS)]
+    }
+}
+
+impl Default for Fields<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A set of field lines, by position.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Lines([u64; WORDS]);
+
+impl Lines {
+    pub(super) fn add(&mut self, line: usize) {
+        self.0[line / 64] |= 1 << (line % 64);
+    }
+
+    pub(super) fn has(&self, line: usize) -> bool {
+        self.0[line / 64] & (1 << (line % 64)) != 0
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(word, bits)| {
+            let mut left = *bits;
+            std::iter::from_fn(move || {
+                let bit = left.checked_ilog2().map(|_| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(word * 64 + bit)
+            })
+        })
+    }
+}
+
+/// A complete head, and the lines of it that do not travel on.
+#[derive(Debug)]
+pub(super) struct Head<'h, 'b> {
+    /// From the first byte of the start line to the end of the final empty line.
+    pub(super) bytes: &'b [u8],
+    pub(super) fields: &'h [Header<'b>],
+    pub(super) dropped: Lines,
+}
+
+/// A fault in the lines of a head.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LineFault {
+    /// Ended by LF alone: httparse takes it, we do not (RFC 9112 section 2.2 lets us choose).
+    BareLf,
+    /// Over [`HeadLimits::line`].
+    TooLong,
+}
+
+impl<'h, 'b> Head<'h, 'b> {
+    pub(super) fn new(bytes: &'b [u8], fields: &'h [Header<'b>]) -> Self {
+        Self { bytes, fields, dropped: Lines::default() }
+    }
+
+    /// Where a field line begins; for the one after the last, where the final empty line does.
+    pub(super) fn begin(&self, line: usize) -> usize {
+        self.fields.get(line).map_or(self.bytes.len() - 2, |f| offset(self.bytes, f.name.as_bytes()))
+    }
+
+    /// Checks how the line before field line `line` ends: with CRLF, and within the limit.
+    /// `begun` is where it began; returns where `line` begins.
+    pub(super) fn check_line(&self, begun: usize, line: usize, limit: usize) -> Result<usize, LineFault> {
+        let begin = self.begin(line);
+        if begin - begun > limit + 2 {
+            return Err(LineFault::TooLong);
+        }
+        // httparse has taken an LF for the end of that line, so a CR before it makes the CRLF.
+        if self.bytes[begin - 2] == b'\r' { Ok(begin) } else { Err(LineFault::BareLf) }
+    }
+
+    /// Checks the end of the last line and the final empty line.
+    pub(super) fn check_end(&self, begun: usize, limit: usize) -> Result<(), LineFault> {
+        if !self.bytes.ends_with(b"\r\n\r\n") {
+            return Err(LineFault::BareLf);
+        }
+        self.check_line(begun, self.fields.len(), limit).map(drop)
+    }
+
+    /// Appends everything from `from` to the final empty line, which it leaves out, but for the
+    /// lines in `without`: the bytes between two of them in one copy.
+    pub(super) fn copy(&self, from: usize, without: &Lines, out: &mut Vec<u8>) {
+        let mut run = from;
+        for line in without.iter() {
+            out.extend_from_slice(&self.bytes[run..self.begin(line)]);
+            run = self.begin(line + 1);
+        }
+        out.extend_from_slice(&self.bytes[run..self.bytes.len() - 2]);
+    }
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+pub(super) fn offset(whole: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr() - whole.as_ptr().addr()
+}

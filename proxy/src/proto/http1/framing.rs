@@ -1,0 +1,158 @@
+//! Where a body ends: the rules of RFC 9112 section 6.3 on Content-Length and Transfer-Encoding.
+//! In: the values of those fields. Out: the framing, or why there is none.
+//! Knows nothing of other fields, and nothing of the bytes of a body.
+
+use super::name::{is_tchar, list};
+use super::text::digits;
+use super::verdict::Reject;
+
+/// How a body is delimited (RFC 9112 section 6.3). No content at all is always `None`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodyFraming {
+    /// There is no content.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// The chunked coding (RFC 9112 section 7.1).
+    Chunked,
+    /// Everything until the connection ends: responses only.
+    UntilClose,
+}
+
+impl BodyFraming {
+    fn length(n: u64) -> Self {
+        if n == 0 { Self::None } else { Self::Length(n) }
+    }
+}
+
+/// What a request's fields have said about its body so far. One line of one of the two fields is all
+/// that is allowed: whatever could be read in two ways is refused.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct RequestFraming {
+    length: Option<u64>,
+    chunked: bool,
+}
+
+impl RequestFraming {
+    /// Takes a Content-Length line: digits only, once (RFC 9112 section 6.3 rule 5).
+    pub(super) fn content_length(&mut self, value: &[u8]) -> Result<(), Reject> {
+        if self.length.is_some() {
+            return Err(Reject::request("more than one Content-Length"));
+        }
+        self.length = Some(digits(value).ok_or(Reject::request("Content-Length is not a number"))?);
+        Ok(())
+    }
+
+    /// Takes a Transfer-Encoding line: `chunked` alone, once (RFC 9112 section 6.1).
+    pub(super) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
+        if self.chunked {
+            return Err(Reject::request("more than one Transfer-Encoding"));
+        }
+        if !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(refused_coding(value));
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    /// The framing, once all fields are seen.
+    pub(super) fn decide(self, minor_version: u8) -> Result<BodyFraming, Reject> {
+        match (self.chunked, self.length) {
+            (true, Some(_)) => Err(Reject::request("both Transfer-Encoding and Content-Length")),
+            // RFC 9112 section 6.1: the framing of such a message is faulty.
+            (true, None) if minor_version == 0 => Err(Reject::request("Transfer-Encoding in HTTP/1.0")),
+            (true, None) => Ok(BodyFraming::Chunked),
+            (false, Some(n)) => Ok(BodyFraming::length(n)),
+            (false, None) => Ok(BodyFraming::None),
+        }
+    }
+}
+
+/// One coding we do not know is 501 (RFC 9112 section 6.1); whatever may be a disguise of `chunked`,
+/// or leaves the length open (section 6.3 rule 4), is 400.
+fn refused_coding(value: &[u8]) -> Reject {
+    let token = !value.is_empty() && value.iter().copied().all(is_tchar);
+    let disguise = value.windows(7).any(|w| w.eq_ignore_ascii_case(b"chunked"));
+    if !token || disguise || value.eq_ignore_ascii_case(b"identity") {
+        return Reject::request("Transfer-Encoding is not `chunked` alone");
+    }
+    Reject::unsupported(501, "unknown transfer coding")
+}
+
+/// What a response's fields have said about its body so far.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct ResponseFraming {
+    length: Option<u64>,
+    /// Content-Length was said more than once (and always the same).
+    pub(super) repeated_length: bool,
+    /// There was a Transfer-Encoding line.
+    pub(super) coded: bool,
+    final_chunked: bool,
+    /// A coding other than the final `chunked`: it stays on the content we pass on.
+    pub(super) other_codings: bool,
+}
+
+impl ResponseFraming {
+    /// Takes a Content-Length line; repeated equal values count once (RFC 9110 section 8.6).
+    pub(super) fn content_length(&mut self, value: &[u8]) -> Result<(), Reject> {
+        if let (None, Some(n)) = (self.length, digits(value)) {
+            self.length = Some(n);
+            return Ok(());
+        }
+        let bad = Reject::response("Content-Length is not one number");
+        let mut elements = value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+        let agreed = elements.try_fold(self.length, |said, element| {
+            let n = digits(element)?;
+            (said.is_none() || said == Some(n)).then_some(Some(n))
+        });
+        self.length = agreed.ok_or(bad)?;
+        self.repeated_length = true;
+        Ok(())
+    }
+
+    /// Takes a Transfer-Encoding line; several lines are one list.
+    pub(super) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
+        self.coded = true;
+        for coding in list(value) {
+            let chunked = coding.eq_ignore_ascii_case(b"chunked");
+            if chunked && self.final_chunked {
+                // RFC 9112 section 6.1: never applied twice, so which end is meant is unknown.
+                return Err(Reject::response("the chunked coding twice"));
+            }
+            self.other_codings |= self.final_chunked || is_lasting(coding);
+            self.final_chunked = chunked;
+        }
+        Ok(())
+    }
+
+    /// There was a Content-Length line.
+    pub(super) fn has_length(&self) -> bool {
+        self.length.is_some()
+    }
+
+    /// The value of Content-Length; nothing where Transfer-Encoding overrides it (rule 3).
+    pub(super) fn said_length(&self) -> Option<u64> {
+        self.length.filter(|_| !self.coded)
+    }
+
+    /// Both fields: a sign of smuggling or of a member gone wrong, so its link is not used again
+    /// (RFC 9112 section 6.1).
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.coded && self.length.is_some()
+    }
+
+    /// The framing of a response that may have content.
+    pub(super) fn decide(&self) -> BodyFraming {
+        match self.length {
+            _ if self.coded && self.final_chunked => BodyFraming::Chunked,
+            _ if self.coded => BodyFraming::UntilClose,
+            Some(n) => BodyFraming::length(n),
+            None => BodyFraming::UntilClose,
+        }
+    }
+}
+
+/// Does this coding change the content, so that it must stay named?
+pub(super) fn is_lasting(coding: &[u8]) -> bool {
+    !coding.eq_ignore_ascii_case(b"chunked") && !coding.eq_ignore_ascii_case(b"identity")
+}

@@ -1,0 +1,58 @@
+//! Request methods and what they promise (RFC 9110 section 9).
+//! In: the method's text. Out: which it is, and whether it may share a link or be replayed.
+//! Knows nothing of heads or links.
+
+/// A request method; case-sensitive (RFC 9110 section 9.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// GET.
+    Get,
+    /// HEAD.
+    Head,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// DELETE.
+    Delete,
+    /// OPTIONS.
+    Options,
+    /// CONNECT.
+    Connect,
+    /// TRACE.
+    Trace,
+    /// PATCH.
+    Patch,
+    /// Any other token; its text is forwarded as it came.
+    Other,
+}
+
+impl Method {
+    /// Which method a token is.
+    pub(super) fn of(token: &str) -> Self {
+        match token {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            "CONNECT" => Self::Connect,
+            "TRACE" => Self::Trace,
+            "PATCH" => Self::Patch,
+            _ => Self::Other,
+        }
+    }
+
+    /// May a request of this method be in flight on a link together with others: GET, HEAD, OPTIONS.
+    #[must_use]
+    pub const fn is_safe_to_share(self) -> bool {
+        matches!(self, Self::Get | Self::Head | Self::Options)
+    }
+
+    /// May it be sent again when nothing of its answer was seen (RFC 9110 section 9.2.2).
+    #[must_use]
+    pub const fn is_idempotent(self) -> bool {
+        self.is_safe_to_share() || matches!(self, Self::Trace | Self::Put | Self::Delete)
+    }
+}

@@ -1,0 +1,30 @@
+//! HTTP/1.1 heads and bodies for a proxy (RFC 9110, RFC 9112), without I/O and without buffers.
+//! In: bytes as they were read. Out: "partial", a head to forward, runs of content, or a rejection.
+//! Knows nothing of sockets, clients, links or time.
+
+mod answer;
+mod body;
+mod chunked;
+mod connection;
+mod fields;
+mod forward;
+mod framing;
+mod method;
+mod name;
+mod relay;
+mod request;
+mod response;
+mod target;
+mod text;
+mod verdict;
+
+pub use answer::error_answer;
+pub use body::{BodyDecoder, BodyEncoder, BodyError, Step};
+pub use fields::Fields;
+pub use forward::Forwarding;
+pub use framing::BodyFraming;
+pub use method::Method;
+pub use relay::Outgoing;
+pub use request::{Ask, Request, parse_request};
+pub use response::{Response, parse_response};
+pub use verdict::{Parsed, Reject};

@@ -1,0 +1,106 @@
+//! A response head as it goes to the client (RFC 9112 sections 6 and 9).
+//! In: a parsed response, and what was asked. Out: the head's bytes, and how its body follows.
+//! Knows nothing of the link it came on.
+
+use super::body::BodyEncoder;
+use super::framing::BodyFraming;
+use super::name::{Name, list};
+use super::request::Ask;
+use super::response::Response;
+use super::text;
+
+/// Room for the fields we add.
+const ADDED: usize = 96;
+
+/// How the body goes to the client, and whether the client's connection ends with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// How the body is written.
+    pub encoder: BodyEncoder,
+    /// Close the client's connection after it.
+    pub close: bool,
+}
+
+impl Response<'_, '_> {
+    /// Appends the head as the client gets it. `close`: the client's connection will be closed after
+    /// this answer, whatever the client wished.
+    pub fn forward(&self, ask: Ask, close: bool, out: &mut Vec<u8>) -> Outgoing {
+        out.reserve(self.head.bytes.len() + ADDED);
+        let copied = self.begin(out);
+        self.head.copy(copied, &self.head.dropped, out);
+        if let Some(n) = self.rewritten_length {
+            out.extend_from_slice(b"Content-Length: ");
+            text::decimal(n, out);
+            out.extend_from_slice(b"\r\n");
+        }
+        let outgoing = self.outgoing(ask, close);
+        if outgoing.encoder == BodyEncoder::Chunked {
+            self.tell_codings(out);
+        }
+        if !self.is_interim() {
+            tell_connection(ask, outgoing.close, out);
+        }
+        out.extend_from_slice(b"\r\n");
+        outgoing
+    }
+
+    /// The status line where it cannot be copied with the fields: another version, or no space where
+    /// the reason phrase is empty (RFC 9112 section 4). Returns from where the bytes can be.
+    fn begin(&self, out: &mut Vec<u8>) -> usize {
+        let status = self.status_text();
+        let lacks_space = status.len() == b"200".len();
+        if self.minor_version == 1 && !lacks_space {
+            return 0;
+        }
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(status);
+        if lacks_space {
+            out.push(b' ');
+        }
+        out.extend_from_slice(b"\r\n");
+        self.head.begin(0)
+    }
+
+    fn outgoing(&self, ask: Ask, close: bool) -> Outgoing {
+        if self.is_interim() {
+            return Outgoing { encoder: BodyEncoder::None, close: false };
+        }
+        let close = close || !ask.keep_alive;
+        match self.body {
+            BodyFraming::None => Outgoing { encoder: BodyEncoder::None, close },
+            BodyFraming::Length(_) => Outgoing { encoder: BodyEncoder::Raw, close },
+            // RFC 9112 section 6.1: a 1.0 client gets no transfer coding; the close is the end.
+            _ if ask.minor_version == 0 => Outgoing { encoder: BodyEncoder::Raw, close: true },
+            _ => Outgoing { encoder: BodyEncoder::Chunked, close },
+        }
+    }
+
+    /// `chunked`, after the codings that the member has put on the content and that stay on it.
+    fn tell_codings(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"Transfer-Encoding: ");
+        if self.other_codings {
+            self.tell_other_codings(out);
+        }
+        out.extend_from_slice(b"chunked\r\n");
+    }
+
+    #[cold]
+    fn tell_other_codings(&self, out: &mut Vec<u8>) {
+        let coded = self.head.fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::TransferEncoding);
+        let mut codings: Vec<&[u8]> = coded.flat_map(|f| list(f.value)).collect();
+        codings.pop_if(|_| self.body == BodyFraming::Chunked);
+        for coding in codings {
+            out.extend_from_slice(coding);
+            out.extend_from_slice(b", ");
+        }
+    }
+}
+
+/// RFC 9112 section 9.3: 1.1 stays unless told otherwise, 1.0 closes unless told otherwise.
+pub(super) fn tell_connection(ask: Ask, close: bool, out: &mut Vec<u8>) {
+    if close {
+        out.extend_from_slice(b"Connection: close\r\n");
+    } else if ask.minor_version == 0 {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    }
+}

@@ -1,0 +1,267 @@
+//! Request heads: strict where leniency would let two readers see two requests (RFC 9112).
+//! In: the bytes read so far and the limits. Out: a head to forward, "partial", or a rejection.
+//! Knows nothing of where the request goes.
+
+use super::connection::Options;
+use super::fields::{Fields, Head, LineFault, offset};
+use super::framing::{BodyFraming, RequestFraming};
+use super::method::Method;
+use super::name::Name;
+use super::target::{Target, is_host};
+use super::verdict::{Parsed, Reject};
+use crate::config::HeadLimits;
+
+/// Empty lines that are skipped before a request line (RFC 9112 section 2.2 asks for at least one).
+const MOST_EMPTY_LINES: usize = 2;
+
+/// A request head; everything that could be wrong with it has been looked at.
+#[derive(Debug)]
+pub struct Request<'h, 'b> {
+    /// The method.
+    pub method: Method,
+    /// 1 for HTTP/1.1, 0 for HTTP/1.0.
+    pub minor_version: u8,
+    /// How the body is delimited.
+    pub body: BodyFraming,
+    /// Does the client wish to keep its connection (RFC 9112 section 9.3)?
+    pub keep_alive: bool,
+    /// Does the client wait for a 100 before it sends the body (RFC 9110 section 10.1.1)?
+    pub expect_continue: bool,
+    pub(super) head: Head<'h, 'b>,
+    pub(super) target: Target<'b>,
+    /// There is a Host line.
+    pub(super) has_host: bool,
+    /// Fields of `Ours` that came with the request, as bits.
+    pub(super) ours: u8,
+    method_text: &'b str,
+    target_text: &'b str,
+}
+
+/// What must be kept of a request to frame its response (RFC 9112 section 6.3) and to shape it for
+/// the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// The method.
+    pub method: Method,
+    /// The client's version: 1 for HTTP/1.1, 0 for HTTP/1.0.
+    pub minor_version: u8,
+    /// Does the client wish to keep its connection?
+    pub keep_alive: bool,
+}
+
+impl Request<'_, '_> {
+    /// What the response will need to know.
+    #[must_use]
+    pub const fn ask(&self) -> Ask {
+        Ask { method: self.method, minor_version: self.minor_version, keep_alive: self.keep_alive }
+    }
+
+    /// The method as it came.
+    #[must_use]
+    pub const fn method_text(&self) -> &str {
+        self.method_text
+    }
+
+    /// The request target as it came.
+    #[must_use]
+    pub const fn target(&self) -> &str {
+        self.target_text
+    }
+}
+
+/// Reads a request head from the start of `buf`.
+///
+/// # Errors
+/// What is wrong with the head. No later byte changes that, and no earlier cut says otherwise.
+pub fn parse_request<'h, 'b>(
+    buf: &'b [u8],
+    limits: &HeadLimits,
+    fields: &'h mut Fields<'b>,
+) -> Result<Parsed<Request<'h, 'b>>, Reject> {
+    // No byte over the limit is looked at, so the verdict is the same however much has been read.
+    let window = &buf[..buf.len().min(limits.bytes)];
+    let start = skip_empty_lines(window)?;
+    let bytes = &window[start..];
+    let mut raw = httparse::Request::new(&mut []);
+    match raw.parse_with_uninit_headers(bytes, fields.room(limits)) {
+        Ok(httparse::Status::Complete(len)) => {
+            Ok(Parsed::Head { head: believe(raw, &bytes[..len], limits.line)?, len: start + len })
+        }
+        Ok(httparse::Status::Partial) => unfinished(bytes, limits, window.len(), None),
+        Err(error) => unfinished(bytes, limits, window.len(), Some(fault(error, bytes, raw.path))),
+    }
+}
+
+/// Where the request line begins, or where it will.
+fn skip_empty_lines(bytes: &[u8]) -> Result<usize, Reject> {
+    let mut start = 0;
+    loop {
+        match bytes[start..] {
+            [b'\r', ..] if start == 2 * MOST_EMPTY_LINES => {
+                return Err(Reject::request("too many empty lines before the request line"));
+            }
+            [b'\r', b'\n', ..] => start += 2,
+            [b'\n', ..] => return Err(Reject::request("an empty line ended by LF alone")),
+            _ => return Ok(start),
+        }
+    }
+}
+
+/// The fault at which httparse stopped, or `None` where the bytes so far may still become a head.
+fn fault(error: httparse::Error, bytes: &[u8], target: Option<&str>) -> Option<Reject> {
+    use httparse::Error as E;
+    Some(match error {
+        E::TooManyHeaders => Reject::head_too_large("too many field lines"),
+        E::HeaderName => Reject::request("a field name is not a token followed by a colon"),
+        E::HeaderValue => Reject::request("a control character in a field value"),
+        E::NewLine => Reject::request("CR without LF"),
+        E::Token | E::Status => Reject::request("the request line is not three words"),
+        E::Version => {
+            let target = target.unwrap_or_default().as_bytes();
+            return version_fault(&bytes[offset(bytes, target) + target.len() + 1..]);
+        }
+    })
+}
+
+/// `HTTP/2.0` is well said but not spoken here; anything else is noise (RFC 9110 section 2.5).
+fn version_fault(version: &[u8]) -> Option<Reject> {
+    let version = &version[..version.len().min(8)];
+    let well_said = version.iter().zip(b"HTTP/0.0").all(|(b, form)| match form {
+        b'0' => b.is_ascii_digit(),
+        _ => b == form,
+    });
+    match (well_said, version.len()) {
+        (true, 8) => Some(Reject::unsupported(505, "neither HTTP/1.0 nor HTTP/1.1")),
+        (true, _) => None,
+        (false, _) => Some(Reject::request("the request line does not end in an HTTP version")),
+    }
+}
+
+/// No complete head, for want of bytes or for a fault: `stopped` is `Some(None)` where httparse found
+/// a fault that is none yet.
+#[cold]
+fn unfinished<H>(
+    bytes: &[u8],
+    limits: &HeadLimits,
+    seen: usize,
+    stopped: Option<Option<Reject>>,
+) -> Result<Parsed<H>, Reject> {
+    let line = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    if line > limits.line + 1 {
+        return Err(fault_in_line(&bytes[..limits.line + 2]).unwrap_or(Reject::target_too_long()));
+    }
+    if let Some(reject) = stopped.flatten() {
+        return Err(reject);
+    }
+    // As long as the limit and yet not complete: it cannot become so.
+    if seen >= limits.bytes {
+        return Err(Reject::head_too_large("the head is over the limit"));
+    }
+    Ok(Parsed::Partial)
+}
+
+/// The fault in the beginning of a request line that is too long, where there is one: it was to be
+/// seen before the length was.
+fn fault_in_line(bytes: &[u8]) -> Option<Reject> {
+    let mut raw = httparse::Request::new(&mut []);
+    let error = raw.parse_with_uninit_headers(bytes, &mut []).err()?;
+    fault(error, bytes, raw.path)
+}
+
+/// From what is well formed to what is believed: one pass over the fields.
+fn believe<'h, 'b>(
+    raw: httparse::Request<'h, 'b>,
+    bytes: &'b [u8],
+    limit: usize,
+) -> Result<Request<'h, 'b>, Reject> {
+    let (Some(method_text), Some(target_text), Some(minor_version)) = (raw.method, raw.path, raw.version)
+    else {
+        return Err(Reject::request("no request line"));
+    };
+    let mut head = Head::new(bytes, raw.headers);
+    let mut framing = RequestFraming::default();
+    let mut options = Options::default();
+    let mut has_host = false;
+    let mut expect_continue = false;
+    let mut ours = 0;
+    let mut begun = 0;
+    for (line, field) in head.fields.iter().enumerate() {
+        begun = head.check_line(begun, line, limit).map_err(|f| line_fault(f, line))?;
+        let name = Name::of(field.name.as_bytes());
+        match name {
+            Name::Other => {}
+            Name::Host => has_host = host(field.value, has_host)?,
+            Name::ContentLength => framing.content_length(field.value)?,
+            Name::TransferEncoding => framing.transfer_encoding(field.value)?,
+            Name::Connection => options.add(field.value),
+            Name::Expect => expect_continue = expect(field.value)?,
+            Name::Ours(which) => ours |= which as u8,
+            Name::KeepAlive | Name::Hop => {}
+        }
+        if is_left_behind(name, minor_version) {
+            head.dropped.add(line);
+        }
+    }
+    let lines = head.fields.len();
+    head.check_end(begun, limit).map_err(|f| line_fault(f, lines))?;
+    if minor_version == 1 && !has_host {
+        return Err(Reject::request("HTTP/1.1 without Host")); // RFC 9112 section 3.2
+    }
+    options.drop_named(&mut head).map_err(Reject::request)?;
+    let body = framing.decide(minor_version)?;
+    let method = permitted(Method::of(method_text))?;
+    Ok(Request {
+        method,
+        minor_version,
+        body,
+        keep_alive: options.persists(minor_version),
+        expect_continue: expect_continue && minor_version == 1,
+        target: Target::read(method, target_text.as_bytes()).map_err(Reject::request)?,
+        head,
+        has_host,
+        ours,
+        method_text,
+        target_text,
+    })
+}
+
+/// Hop-by-hop fields, and an expectation that a 1.0 client must not have (RFC 9110 section 10.1.1),
+/// because we forward its request as 1.1.
+fn is_left_behind(name: Name, minor_version: u8) -> bool {
+    match name {
+        Name::TransferEncoding | Name::Connection | Name::KeepAlive | Name::Hop => true,
+        Name::Expect => minor_version == 0,
+        _ => false,
+    }
+}
+
+#[cold]
+fn line_fault(fault: LineFault, next_line: usize) -> Reject {
+    match fault {
+        LineFault::BareLf => Reject::request("a line ended by LF alone"),
+        LineFault::TooLong if next_line == 0 => Reject::target_too_long(),
+        LineFault::TooLong => Reject::head_too_large("a field line is over the limit"),
+    }
+}
+
+fn host(value: &[u8], seen: bool) -> Result<bool, Reject> {
+    match (seen, is_host(value)) {
+        (true, _) => Err(Reject::request("more than one Host")),
+        (false, false) => Err(Reject::request("Host is not a host")),
+        (false, true) => Ok(true),
+    }
+}
+
+fn expect(value: &[u8]) -> Result<bool, Reject> {
+    if value.eq_ignore_ascii_case(b"100-continue") {
+        return Ok(true);
+    }
+    Err(Reject::unsupported(417, "unknown expectation"))
+}
+
+fn permitted(method: Method) -> Result<Method, Reject> {
+    match method {
+        Method::Connect | Method::Trace => Err(Reject::unsupported(405, "CONNECT and TRACE are refused")),
+        allowed => Ok(allowed),
+    }
+}

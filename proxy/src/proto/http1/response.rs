@@ -1,0 +1,184 @@
+//! Response heads, framed by what was asked (RFC 9112 section 6.3).
+//! In: the bytes a member sent so far, the limits, the ask. Out: a head, "partial", or a rejection.
+//! Knows nothing of the client that waits for it.
+
+use super::connection::Options;
+use super::fields::{Fields, Head, LineFault};
+use super::framing::{BodyFraming, ResponseFraming};
+use super::method::Method;
+use super::name::{Name, list};
+use super::request::Ask;
+use super::text::digits;
+use super::verdict::{Parsed, Reject};
+use crate::config::HeadLimits;
+
+/// `HTTP/1.1 `: what stands before the status.
+const VERSION_LEN: usize = 9;
+
+/// A response head.
+#[derive(Debug)]
+pub struct Response<'h, 'b> {
+    /// 100 to 599.
+    pub status: u16,
+    /// 1 for HTTP/1.1, 0 for HTTP/1.0.
+    pub minor_version: u8,
+    /// How the body is delimited.
+    pub body: BodyFraming,
+    /// May this link carry another exchange after it?
+    pub keep_alive: bool,
+    /// Seconds an unused link will be kept by the member, from `Keep-Alive: timeout=`.
+    pub keep_alive_timeout: Option<u32>,
+    pub(super) head: Head<'h, 'b>,
+    /// Content-Length to be written anew, in place of lines that said it more than once.
+    pub(super) rewritten_length: Option<u64>,
+    /// The content is under a transfer coding that we pass on with it.
+    pub(super) other_codings: bool,
+}
+
+impl<'b> Response<'_, 'b> {
+    /// Is it a 1xx that is followed by another response? 101 is not: it ends HTTP on the link
+    /// (RFC 9110 section 15.2).
+    #[must_use]
+    pub const fn is_interim(&self) -> bool {
+        self.status < 200 && self.status != 101
+    }
+
+    /// The status line after the version: status, SP, reason phrase.
+    pub(super) fn status_text(&self) -> &'b [u8] {
+        &self.head.bytes[VERSION_LEN..self.head.begin(0) - 2]
+    }
+}
+
+/// Reads a response head from the start of `buf`.
+///
+/// # Errors
+/// What is wrong with the head. No later byte changes that, and no earlier cut says otherwise.
+pub fn parse_response<'h, 'b>(
+    buf: &'b [u8],
+    limits: &HeadLimits,
+    ask: Ask,
+    fields: &'h mut Fields<'b>,
+) -> Result<Parsed<Response<'h, 'b>>, Reject> {
+    if matches!(buf, [b'\r' | b'\n', ..]) {
+        // httparse would skip it; RFC 9112 section 2.2 allows for that before requests only.
+        return Err(Reject::response("an empty line before the status line"));
+    }
+    // No byte over the limit is looked at, so the verdict is the same however much has been read.
+    let window = &buf[..buf.len().min(limits.bytes)];
+    let mut raw = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    match parser.parse_response_with_uninit_headers(&mut raw, window, fields.room(limits)) {
+        Ok(httparse::Status::Complete(len)) => {
+            Ok(Parsed::Head { head: believe(raw, &window[..len], limits.line, ask)?, len })
+        }
+        // As long as the limit and yet not complete: it cannot become so.
+        Ok(httparse::Status::Partial) if window.len() >= limits.bytes => {
+            Err(Reject::response_too_large("the head is over the limit"))
+        }
+        Ok(httparse::Status::Partial) => Ok(Parsed::Partial),
+        Err(error) => Err(fault(error)),
+    }
+}
+
+#[cold]
+fn fault(error: httparse::Error) -> Reject {
+    use httparse::Error as E;
+    match error {
+        E::TooManyHeaders => Reject::response_too_large("too many field lines"),
+        E::HeaderName => Reject::response("a field name is not a token followed by a colon"),
+        E::HeaderValue => Reject::response("a control character in a field value"),
+        E::NewLine => Reject::response("CR without LF"),
+        E::Version => Reject::response("neither HTTP/1.0 nor HTTP/1.1"),
+        E::Status | E::Token => Reject::response("the status line is malformed"),
+    }
+}
+
+/// From what is well formed to what is believed: one pass over the fields.
+fn believe<'h, 'b>(
+    raw: httparse::Response<'h, 'b>,
+    bytes: &'b [u8],
+    limit: usize,
+    ask: Ask,
+) -> Result<Response<'h, 'b>, Reject> {
+    let (Some(status @ 100..=599), Some(minor_version)) = (raw.code, raw.version) else {
+        return Err(Reject::response("the status is not between 100 and 599"));
+    };
+    let mut head = Head::new(bytes, raw.headers);
+    let mut framing = ResponseFraming::default();
+    let mut options = Options::default();
+    let mut keep_alive_timeout = None;
+    let mut begun = 0;
+    for (line, field) in head.fields.iter().enumerate() {
+        begun = head.check_line(begun, line, limit).map_err(line_fault)?;
+        match Name::of(field.name.as_bytes()) {
+            Name::ContentLength => {
+                framing.content_length(field.value)?;
+                continue;
+            }
+            Name::TransferEncoding => framing.transfer_encoding(field.value)?,
+            Name::Connection => options.add(field.value),
+            Name::KeepAlive => keep_alive_timeout = timeout(field.value),
+            Name::Hop => {}
+            Name::Other | Name::Host | Name::Expect | Name::Ours(_) => continue,
+        }
+        head.dropped.add(line);
+    }
+    head.check_end(begun, limit).map_err(line_fault)?;
+    options.drop_named(&mut head).map_err(Reject::response)?;
+    let rewritten_length = settle_length(&mut head, &framing, status);
+    let body = if may_have_content(ask.method, status) { framing.decide() } else { BodyFraming::None };
+    // RFC 9112 section 6.1: with TE in HTTP/1.0, or together with a length, the framing is faulty.
+    let faulty = framing.is_ambiguous() || (framing.coded && minor_version == 0);
+    let persists = options.persists(minor_version) && body != BodyFraming::UntilClose && status != 101;
+    Ok(Response {
+        status,
+        minor_version,
+        body,
+        keep_alive: persists && !faulty,
+        keep_alive_timeout,
+        head,
+        rewritten_length,
+        other_codings: framing.other_codings,
+    })
+}
+
+/// RFC 9112 section 6.3 rule 1.
+fn may_have_content(asked: Method, status: u16) -> bool {
+    asked != Method::Head && status >= 200 && status != 204 && status != 304
+}
+
+/// Drops the Content-Length lines where there may be none, or where they do not say one number once.
+/// Returns the number to write instead.
+fn settle_length(head: &mut Head<'_, '_>, framing: &ResponseFraming, status: u16) -> Option<u64> {
+    // RFC 9110 section 8.6: never in 1xx and 204, whatever the request was.
+    let allowed = status >= 200 && status != 204;
+    let said = framing.said_length().filter(|_| allowed);
+    if said.is_some() && !framing.repeated_length {
+        return None;
+    }
+    if framing.has_length() {
+        for (line, field) in head.fields.iter().enumerate() {
+            if Name::of(field.name.as_bytes()) == Name::ContentLength {
+                head.dropped.add(line);
+            }
+        }
+    }
+    said
+}
+
+/// The `timeout` parameter of Keep-Alive (RFC 2068 section 19.7.1), in seconds.
+fn timeout(value: &[u8]) -> Option<u32> {
+    let seconds = list(value).find_map(|parameter| {
+        let (name, seconds) = parameter.split_at_checked("timeout=".len())?;
+        name.eq_ignore_ascii_case(b"timeout=").then_some(seconds)
+    })?;
+    u32::try_from(digits(seconds)?).ok()
+}
+
+#[cold]
+fn line_fault(fault: LineFault) -> Reject {
+    match fault {
+        LineFault::BareLf => Reject::response("a line ended by LF alone"),
+        LineFault::TooLong => Reject::response_too_large("a line is over the limit"),
+    }
+}

@@ -1,0 +1,83 @@
+//! The request target and the host it is meant for (RFC 9112 section 3.2, RFC 9110 section 7.2).
+//! In: the target's text, or a Host value. Out: its form, or what is wrong with it.
+//! Knows nothing of the other fields.
+
+use super::method::Method;
+
+/// A request target, by the way it travels on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Target<'b> {
+    /// Origin-form, or `*` of OPTIONS: as it came.
+    AsIs,
+    /// Absolute-form: travels as origin-form, and its authority is the Host (RFC 9112 section 3.2.2).
+    Absolute {
+        /// Host and port.
+        authority: &'b [u8],
+        /// The origin-form; empty or beginning with `?` where a `/` is to be put before it.
+        path: &'b [u8],
+    },
+}
+
+impl<'b> Target<'b> {
+    pub(super) fn read(method: Method, target: &'b [u8]) -> Result<Self, &'static str> {
+        if target.contains(&b'#') {
+            return Err("fragment in the request target");
+        }
+        match target {
+            [b'/', ..] => Ok(Self::AsIs),
+            b"*" if method == Method::Options => Ok(Self::AsIs),
+            _ => Self::absolute(method, target),
+        }
+    }
+
+    fn absolute(method: Method, target: &'b [u8]) -> Result<Self, &'static str> {
+        let scheme = target.get(..7).unwrap_or_default();
+        if !scheme.eq_ignore_ascii_case(b"http://") {
+            return Err("the request target is neither a path nor an http URI");
+        }
+        let rest = &target[7..];
+        let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        if authority.contains(&b'@') {
+            return Err("userinfo in the request target"); // RFC 9110 section 4.2.4
+        }
+        // RFC 9110 section 4.2.1: an http URI with an empty host is invalid.
+        if matches!(authority, [] | [b':', ..]) || !is_host(authority) {
+            return Err("the authority of the request target is not a host");
+        }
+        // RFC 9112 section 3.2.4: OPTIONS on a server as a whole, said in absolute-form.
+        let path = if path.is_empty() && method == Method::Options { b"*" } else { path };
+        Ok(Self::Absolute { authority, path })
+    }
+}
+
+/// Is it `uri-host [ ":" port ]` (RFC 9110 section 7.2)? The empty value is (RFC 9112 section 3.2).
+pub(super) fn is_host(value: &[u8]) -> bool {
+    let end = match value {
+        [b'[', inside @ ..] => match inside.iter().position(|b| *b == b']') {
+            Some(end) if is_ip_literal(&inside[..end]) => end + 2,
+            _ => return false,
+        },
+        _ => value.iter().position(|b| *b == b':').unwrap_or(value.len()),
+    };
+    let (host, port) = value.split_at(end);
+    let port_is_fine = matches!(port, [] | [b':', ..]) && port.iter().skip(1).all(u8::is_ascii_digit);
+    port_is_fine && (host.starts_with(b"[") || is_reg_name(host))
+}
+
+/// IPv6 addresses and what may yet come; no zone (RFC 3986 section 3.2.2).
+fn is_ip_literal(inside: &[u8]) -> bool {
+    !inside.is_empty() && inside.iter().all(|b| *b == b':' || (is_reg_name_char(*b) && *b != b'%'))
+}
+
+fn is_reg_name(host: &[u8]) -> bool {
+    host.iter().enumerate().all(|(i, b)| match b {
+        b'%' => host.get(i + 1..i + 3).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)),
+        _ => is_reg_name_char(*b),
+    })
+}
+
+/// unreserved and sub-delims (RFC 3986 section 2).
+fn is_reg_name_char(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b)
+}

@@ -1,0 +1,62 @@
+//! What a parser says: not yet, here it is, or no.
+//! In: what the parsers found. Out: the two types every parser of heads returns.
+//! Knows nothing of fields, requests or responses.
+
+use crate::cause::Cause;
+
+/// What the bytes so far amount to.
+#[derive(Debug)]
+pub enum Parsed<H> {
+    /// The head is not complete; call again with more bytes after the same ones.
+    Partial,
+    /// The head is complete.
+    Head {
+        /// The head; it borrows the bytes.
+        head: H,
+        /// Its bytes: leading empty lines and the final empty line included.
+        len: usize,
+    },
+}
+
+/// Why a head is refused. Nothing after it on the connection can be trusted: answer and close.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reject {
+    /// For the metric and the log.
+    pub cause: Cause,
+    /// The status to answer the client with.
+    pub status: u16,
+    /// In words, for the log.
+    pub detail: &'static str,
+}
+
+impl Reject {
+    /// The request breaks RFC 9112: 400.
+    pub(super) const fn request(detail: &'static str) -> Self {
+        Self { cause: Cause::BadRequest, status: 400, detail }
+    }
+
+    /// The request asks for what we do not do; `status` says which kind.
+    pub(super) const fn unsupported(status: u16, detail: &'static str) -> Self {
+        Self { cause: Cause::Unsupported, status, detail }
+    }
+
+    /// A limit on the request head is exceeded: 431 (RFC 6585 section 5).
+    pub(super) const fn head_too_large(detail: &'static str) -> Self {
+        Self { cause: Cause::HeadTooLarge, status: 431, detail }
+    }
+
+    /// The request line is over the limit: 414 (RFC 9112 section 3).
+    pub(super) const fn target_too_long() -> Self {
+        Self { cause: Cause::TargetTooLong, status: 414, detail: "the request line is over the limit" }
+    }
+
+    /// The answer breaks RFC 9112: 502.
+    pub(super) const fn response(detail: &'static str) -> Self {
+        Self { cause: Cause::BadResponse, status: 502, detail }
+    }
+
+    /// A limit on the response head is exceeded: 502.
+    pub(super) const fn response_too_large(detail: &'static str) -> Self {
+        Self { cause: Cause::ResponseTooLarge, status: 502, detail }
+    }
+}

@@ -1,0 +1,12 @@
+//! What `proto::http1` promises, as sentences on raw bytes.
+//! In: heads and bodies as clients and members send them. Out: verdicts and forwarded bytes.
+//! Knows nothing of sockets.
+
+mod answers;
+mod bodies;
+mod cost;
+mod forwarding;
+mod given;
+mod properties;
+mod requests;
+mod responses;
