@@ -3,7 +3,13 @@
 //! See `ARCHITECTURE.md` for the map. Modules import downwards only; a test holds that.
 
 pub mod admin;
+pub mod affinity;
+pub mod backend;
 pub mod cause;
+pub mod client;
 pub mod config;
+pub mod link;
 pub mod metrics;
+pub mod net;
 pub mod proto;
+pub mod turn;

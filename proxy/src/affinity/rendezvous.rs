@@ -67,7 +67,8 @@ mod tests {
 
     fn meets(source: u32, members: &[(&'static str, u32)]) -> &'static str {
         let key = IpAddr::V4(Ipv4Addr::from_bits(0x7f00_0000 + source));
-        let candidates = members.iter().map(|(n, weight)| (*n, Candidate { hash: name_hash(n), weight: *weight }));
+        let candidates =
+            members.iter().map(|(n, weight)| (*n, Candidate { hash: name_hash(n), weight: *weight }));
         best(key, candidates).unwrap()
     }
 

@@ -57,7 +57,9 @@ impl Depth {
         }
         match self.least() {
             None => 1,
-            Some(least) => u16::try_from(self.budget / least.max(1)).unwrap_or(u16::MAX).clamp(1, self.ceiling),
+            Some(least) => {
+                u16::try_from(self.budget / least.max(1)).unwrap_or(u16::MAX).clamp(1, self.ceiling)
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::turn::{Flush, Nanos, keep, wake};
 
 use super::answer::End;
 use super::exchange::{Request, Slot};
-use super::pool::SeatId;
+use super::pool::{How, SeatId};
 use super::queue::{Broken, Queue, Sink};
 use super::shelf::{Receiver, Shelf};
 
@@ -69,6 +69,19 @@ impl<T: Receiver> Link<T> {
         self.flush_later();
     }
 
+    /// Whether a request may join those that the same client has on this link.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        !self.is_condemned() && self.shelf.pool.borrow().has_room(self.seat)
+    }
+
+    /// Puts a request behind those that the same client has on this link, which [`Link::has_room`].
+    pub fn join(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
+        self.shelf.pool.borrow_mut().join(self.seat);
+        self.shelf.count_acquired(self, How::Pipelined, 0);
+        self.submit(to, request, write);
+    }
+
     /// Sends a part of the last request's body, straight to the socket where nothing waits before it.
     /// `encode` frames it; without one it goes as it is.
     pub fn send_body(self: &Rc<Self>, data: &[u8], framed: impl FnOnce(&mut Vec<u8>), raw: bool, last: bool) {
@@ -102,6 +115,18 @@ impl<T: Receiver> Link<T> {
             self.condemn(Broken::Abandoned);
         }
         self.resume();
+    }
+
+    /// The client cannot complete the body of its last request: the link ends. Gives the request back if
+    /// the client has seen nothing of an answer to it.
+    pub fn give_up(&self, whose: impl Fn(&T) -> bool) -> Option<Request> {
+        let mut queue = self.queue.borrow_mut();
+        let unseen = queue.last().filter(|slot| slot.ticket.as_ref().is_some_and(&whose) && !slot.shown);
+        let request = unseen.map(|slot| slot.request);
+        queue.abandon(whose);
+        drop(queue);
+        self.condemn(Broken::Abandoned);
+        request
     }
 
     /// The link is to end; its task will do so.
@@ -230,7 +255,8 @@ impl<T: Receiver> Link<T> {
         let sent = self.try_send(queue.unwritten());
         queue.wrote(sent, self.shelf.turn.now());
         let drained = queue.unwritten().len() < BODY_PENDING / 2;
-        let streaming = queue.last().filter(|slot| slot.request.body && drained).and_then(|s| s.ticket.clone());
+        let streaming =
+            queue.last().filter(|slot| slot.request.body && drained).and_then(|s| s.ticket.clone());
         drop(queue);
         if sent < waiting && !self.deaf.get() {
             self.blocked.set(true);

@@ -34,7 +34,9 @@ pub enum How {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Connecting,
-    Idle { since: Nanos },
+    Idle {
+        since: Nanos,
+    },
     Busy,
     /// Takes no more; it closes when what it carries has ended.
     Barred,
@@ -179,6 +181,17 @@ impl<L: Clone, W> Pool<L, W> {
                 return Some((who, since, how));
             }
         }
+    }
+
+    /// Whether one more may be put on this link, besides those it carries.
+    #[must_use]
+    pub fn has_room(&self, id: SeatId) -> bool {
+        self.loads[id] < self.depth.limit()
+    }
+
+    /// One more was put on this link, which [`Pool::has_room`].
+    pub fn join(&mut self, id: SeatId) {
+        self.loads[id] = self.loads[id].saturating_add(1);
     }
 
     /// What a link carries now that some of its answers have ended.

@@ -12,7 +12,8 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::config::{Backend, HeadLimits};
 use crate::metrics::{
-    Acquire, AttemptCode, BackendCells, LinkClose, LinkState, MemberCells, MemberState, RetryReason, RetryResult,
+    Acquire, AttemptCode, BackendCells, LinkClose, LinkState, MemberCells, MemberState, RetryReason,
+    RetryResult,
 };
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
@@ -141,7 +142,12 @@ impl<T: Receiver> Shelf<T> {
     }
 
     /// Sends a request on a link, or lets it wait for one. `write` appends its head.
-    pub fn submit(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) -> Submitted<T> {
+    pub fn submit(
+        self: &Rc<Self>,
+        to: T,
+        request: Request,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Submitted<T> {
         if let Some((link, how)) = self.place(&request) {
             self.count_acquired(&link, how, 0);
             link.submit(to, request, write);
@@ -181,7 +187,7 @@ impl<T: Receiver> Shelf<T> {
         !careful || link.is_quiet()
     }
 
-    fn count_acquired(&self, link: &Link<T>, how: How, waited: Nanos) {
+    pub(super) fn count_acquired(&self, link: &Link<T>, how: How, waited: Nanos) {
         let cells = &self.backend_cells;
         cells.acquires[match how {
             How::Reused => Acquire::Reused,

@@ -30,10 +30,6 @@ pub fn listen(bind: SocketAddr, backlog: u32, options: &SocketOptions) -> io::Re
 /// What `socket(2)` or `connect(2)` says, `EINPROGRESS` excepted.
 pub fn connect(to: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
     let socket = stream_socket(to, options)?;
-    // The port is chosen at connect(2), where it need only be unique per destination.
-    if to.is_ipv4() {
-        socket.set_bind_address_no_port(true)?;
-    }
     match socket.connect(&to.into()) {
         Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
         _ => Ok(socket.into()),

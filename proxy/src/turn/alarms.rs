@@ -34,6 +34,12 @@ impl<R> Default for Alarms<R> {
 }
 
 impl<R: Clone> Alarms<R> {
+    /// The key that the next newcomer gets.
+    #[must_use]
+    pub fn next_key(&self) -> u32 {
+        self.free.last().copied().unwrap_or(u32::try_from(self.places.len()).unwrap_or(u32::MAX))
+    }
+
     /// Gives a place to a newcomer.
     pub fn admit(&mut self, who: R) -> u32 {
         if let Some(key) = self.free.pop() {

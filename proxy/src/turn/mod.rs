@@ -127,6 +127,14 @@ impl Turn {
         self.alarms.borrow_mut().admit(who)
     }
 
+    /// As [`Turn::admit`], for one that keeps its own key.
+    pub fn admit_new<R: Resident + 'static>(&self, make: impl FnOnce(u32) -> R) -> Rc<R> {
+        let mut alarms = self.alarms.borrow_mut();
+        let who = Rc::new(make(alarms.next_key()));
+        alarms.admit(who.clone());
+        who
+    }
+
     /// It has gone.
     pub fn dismiss(&self, key: u32) {
         let gone = self.alarms.borrow_mut().dismiss(key);

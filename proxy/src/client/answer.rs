@@ -1,0 +1,155 @@
+//! What goes back to a client: the pieces of its answers, or an error of ours.
+//! In: what its link tells. Out: bytes for the client, and its exchanges counted.
+//! Knows nothing of requests that are still to be read.
+
+use std::rc::Rc;
+
+use crate::cause::Cause;
+use crate::link::{End, Link, Receiver, Request};
+use crate::metrics::{ClientClose, ClientState, CodeClass};
+use crate::proto::http1::{Reject, error_answer};
+use crate::turn::Nanos;
+
+use super::Client;
+use super::input::asked;
+use super::state::{Later, Phase, State};
+
+impl Receiver for Rc<Client> {
+    fn closes(&self) -> bool {
+        let s = self.state.borrow();
+        s.draining && s.in_flight <= 1
+    }
+
+    fn is_full(&self) -> bool {
+        Client::is_full(&self.state.borrow())
+    }
+
+    fn is_gone(&self) -> bool {
+        self.state.borrow().gone
+    }
+
+    fn piece(&self, first: &[u8], second: &[u8]) {
+        self.give(&mut self.state.borrow_mut(), first, second);
+    }
+
+    fn placed(&self, link: &Rc<Link<Self>>) {
+        let mut s = self.state.borrow_mut();
+        s.waits = false;
+        s.in_flight += 1;
+        s.link = Some(link.clone());
+        if matches!(s.phase, Phase::Body { .. }) || s.unread_input() {
+            s.since = self.hall.turn.now();
+            self.wake();
+        }
+    }
+
+    fn ended(&self, request: &Request, end: End, service: Nanos) {
+        let mut s = self.state.borrow_mut();
+        if s.gone {
+            return;
+        }
+        self.count_answer(&mut s, Some(request), end.status, service);
+        if end.close {
+            s.unread |= !matches!(s.phase, Phase::Done);
+            s.phase = Phase::Done;
+            s.close = s.close.or(Some(ClientClose::ServerClose));
+        }
+        self.exchange_over(&mut s);
+    }
+
+    fn failed(&self, request: &Request, cause: Cause, shown: bool) {
+        let mut s = self.state.borrow_mut();
+        if s.gone {
+            return;
+        }
+        if shown {
+            s.route.cells.errors[cause].inc();
+            self.hall.cells.in_flight.dec();
+            s.close = Some(ClientClose::Error);
+            s.gone = true; // so that what it has of the answer does not look complete
+        } else {
+            let reject = Reject { cause, status: cause.status(), detail: "" };
+            s.spill().later.push_back(Later::Fail { request: Some(*request), reject });
+        }
+        self.left(&mut s);
+    }
+
+    fn again(&self, request: Request, head: Vec<u8>, cause: Cause) {
+        let mut s = self.state.borrow_mut();
+        if s.gone {
+            return;
+        }
+        s.spill().later.push_back(Later::Send { request, head, cause });
+        self.left(&mut s);
+    }
+
+    fn writable(&self) {
+        self.wake();
+    }
+}
+
+impl Client {
+    /// An exchange left its link or its queue without an answer.
+    fn left(&self, s: &mut State) {
+        if s.waits {
+            s.waits = false;
+        } else {
+            s.in_flight -= 1;
+        }
+        if s.in_flight == 0 {
+            s.link = None;
+        }
+        self.wake();
+    }
+
+    /// An answer of ours.
+    pub(super) fn answer_error(self: &Rc<Self>, s: &mut State, request: Option<Request>, reject: &Reject) {
+        let ask = asked(request.as_ref());
+        if matches!(s.phase, Phase::Body { .. }) {
+            s.phase = Phase::Done;
+            s.unread = true;
+            s.close = s.close.or(Some(ClientClose::Error));
+        }
+        let close = s.draining || (matches!(s.phase, Phase::Done) && !s.more_later());
+        let mut answer = Vec::new();
+        error_answer(reject.status, reject.cause, ask, close, &mut answer);
+        s.route.cells.errors[reject.cause].inc();
+        if request.is_none() {
+            self.hall.cells.in_flight.inc(); // it was never counted as begun
+            s.requests += 1;
+        }
+        self.give(s, &answer, &[]);
+        self.count_answer(s, request.as_ref(), reject.status, 0);
+        self.rest(s);
+    }
+
+    fn count_answer(&self, s: &mut State, request: Option<&Request>, status: u16, service: Nanos) {
+        let now = self.hall.turn.now();
+        let duration = request.map_or(0, |r| now.saturating_sub(r.began));
+        let cells = &s.route.cells;
+        cells.requests[CodeClass::of(status)].inc();
+        cells.duration.observe_nanos(duration);
+        cells.overhead.observe_nanos(duration.saturating_sub(service));
+        self.hall.cells.in_flight.dec();
+    }
+
+    fn exchange_over(&self, s: &mut State) {
+        s.in_flight -= 1;
+        if s.in_flight == 0 {
+            s.link = None;
+            self.rest(s);
+        }
+        if s.unread_input() || matches!(s.phase, Phase::Done) || s.draining || s.more_later() {
+            self.wake();
+        }
+    }
+
+    /// Nothing is in flight any more.
+    fn rest(&self, s: &mut State) {
+        if !matches!(s.phase, Phase::Body { .. }) {
+            s.since = self.hall.turn.now();
+            self.show(s, ClientState::Idle);
+            self.rearm(s);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! One accepted connection: its requests go out in order, their answers come back in order.
+//! In: bytes of a client. Out: exchanges, on the link of the member that its source meets.
+//! Knows nothing of pools or of how links work; `input` reads, `answer` writes, `state` is where it stands.
+
+mod answer;
+mod choice;
+mod hall;
+mod input;
+mod output;
+mod state;
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::cause::Cause;
+use crate::metrics::{ClientClose, ClientState};
+use crate::net::Socket;
+use crate::turn::{Nanos, Resident, keep, wake};
+
+pub use hall::{Hall, Route};
+use state::{Phase, State};
+
+/// One accepted connection. While it is idle it keeps no buffer.
+pub struct Client {
+    hall: Rc<Hall>,
+    source: IpAddr,
+    key: u32,
+    accepted_at: Nanos,
+    socket: RefCell<Option<Socket>>,
+    waker: RefCell<Option<Waker>>,
+    state: RefCell<State>,
+}
+
+/// How often one poll reads before others get their turn.
+const READS: usize = 4;
+
+impl Client {
+    /// Takes an accepted connection onto this worker.
+    ///
+    /// # Errors
+    /// When the socket cannot be registered.
+    pub fn welcome(hall: &Rc<Hall>, stream: TcpStream, source: IpAddr) -> io::Result<()> {
+        let socket = Socket::new(stream)?;
+        let now = hall.turn.tick();
+        let state = RefCell::new(State::new(hall.route.borrow().clone(), now));
+        let admit = |key| Self {
+            hall: hall.clone(),
+            source: source.to_canonical(),
+            key,
+            accepted_at: now,
+            socket: RefCell::new(Some(socket)),
+            waker: RefCell::new(None),
+            state,
+        };
+        let client = hall.turn.admit_new(admit);
+        hall.enter();
+        hall.cells.connections[ClientState::Idle].inc();
+        client.arrive(&mut client.state.borrow_mut());
+        client.rearm(&client.state.borrow());
+        tokio::task::spawn_local(Task(client));
+        Ok(())
+    }
+
+    fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
+        keep(&self.waker, cx.waker());
+        let turn = &self.hall.turn;
+        let now = turn.tick();
+        for _ in 0..READS {
+            let mut s = self.state.borrow_mut();
+            self.poll_write(&mut s, cx);
+            self.proceed(&mut s, now);
+            if let Some(why) = self.over(&mut s) {
+                return Poll::Ready(why);
+            }
+            if !Self::wants_input(&s) {
+                return Poll::Pending;
+            }
+            let mut input = turn.input();
+            let socket = self.socket.borrow();
+            let Some(socket) = socket.as_ref() else { return Poll::Ready(ClientClose::Error) };
+            let Poll::Ready(read) = socket.poll_recv(cx, &mut input) else { return Poll::Pending };
+            match read {
+                Ok(0) => self.at_eof(&mut s),
+                Ok(n) => self.received(&mut s, &input[..n], now),
+                Err(_) => s.gone = true,
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether all is said, and why it ends if so. Takes the step from the last answer to FIN.
+    fn over(&self, s: &mut State) -> Option<ClientClose> {
+        if s.gone {
+            return Some(s.close.unwrap_or(ClientClose::Client));
+        }
+        let quiet = !s.is_busy() && s.unwritten() == 0;
+        match s.phase {
+            Phase::Done if quiet && s.unread => {
+                self.say_goodbye(s);
+                None
+            }
+            Phase::Done if quiet => Some(s.close.unwrap_or(ClientClose::Client)),
+            Phase::Head if quiet && s.draining && !s.unread_input() => Some(ClientClose::Drain),
+            _ => None,
+        }
+    }
+
+    fn say_goodbye(&self, s: &mut State) {
+        if let Some(socket) = self.socket.borrow().as_ref() {
+            socket.finish();
+        }
+        s.phase = Phase::Linger;
+        s.since = self.hall.turn.now();
+        self.show(s, ClientState::Closing);
+        self.rearm(s);
+    }
+
+    /// The connection has ended: what it held is given back.
+    fn finish(self: &Rc<Self>, why: ClientClose) {
+        self.socket.borrow_mut().take();
+        let mut s = self.state.borrow_mut();
+        s.gone = true;
+        let unanswered = s.unanswered();
+        let cells = &self.hall.cells;
+        cells.in_flight.add(-i64::from(unanswered));
+        for _ in 0..unanswered {
+            s.route.cells.errors[Cause::ClientAbort].inc();
+        }
+        if let Some(link) = s.link.take() {
+            link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
+        }
+        self.depart(&mut s);
+        s.spill = None;
+        cells.connections[s.shown].dec();
+        cells.closed[why].inc();
+        cells.connection_requests.observe(s.requests.into());
+        cells.connection_duration.observe_nanos(self.hall.turn.now().saturating_sub(self.accepted_at));
+        self.hall.leave();
+        drop(s);
+        self.hall.turn.dismiss(self.key);
+    }
+
+    fn show(&self, s: &mut State, state: ClientState) {
+        if s.shown != state {
+            self.hall.cells.connections.shift(s.shown, state);
+            s.shown = state;
+        }
+    }
+
+    fn rearm(&self, s: &State) {
+        if let Some((at, _)) = s.deadline() {
+            self.hall.turn.arm(self.key, at);
+        }
+    }
+
+    fn wake(&self) {
+        wake(&self.waker.borrow());
+    }
+
+    /// The deadline has passed with nothing done.
+    fn late(&self, s: &mut State, cause: Cause) {
+        match cause {
+            Cause::HeadTimeout => {
+                s.close = Some(ClientClose::HeadTimeout);
+                self.refuse(s, None, cause, cause.status());
+            }
+            Cause::BodyTimeout => {
+                s.close = Some(ClientClose::SlowBody);
+                self.abort_body(s, cause);
+            }
+            Cause::ClientSlow => {
+                s.close = s.close.or(Some(ClientClose::Error));
+                s.gone = true;
+            }
+            _ => {
+                s.close = Some(ClientClose::IdleTimeout);
+                s.gone = true;
+            }
+        }
+        self.wake();
+    }
+}
+
+impl Resident for Client {
+    fn look(&self, now: Nanos) -> Option<Nanos> {
+        let mut s = self.state.borrow_mut();
+        let (at, cause) = s.deadline()?;
+        if at > now {
+            return Some(at);
+        }
+        self.late(&mut s, cause);
+        None
+    }
+
+    fn drain(&self) {
+        self.state.borrow_mut().draining = true;
+        self.wake();
+    }
+
+    fn kill(&self) {
+        let mut s = self.state.borrow_mut();
+        s.close = Some(ClientClose::Drain);
+        s.gone = true;
+        self.wake();
+    }
+}
+
+/// A client's life as a task: nothing but the client.
+struct Task(Rc<Client>);
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx).map(|why| self.0.finish(why))
+    }
+}

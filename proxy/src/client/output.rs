@@ -1,0 +1,120 @@
+//! What goes to the client: straight to its socket where possible, kept where it must be.
+//! In: bytes of answers. Out: the same bytes, in order, in as few writes as one turn allows.
+//! Knows nothing of what they mean.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::turn::Flush;
+
+use super::Client;
+use super::state::State;
+
+/// With more than this unwritten a client is slow, and nothing more is read for it.
+const FULL: usize = 256 << 10;
+
+impl Client {
+    /// Gives bytes to the client. Where more answers may follow in this turn they leave together.
+    pub(super) fn give(self: &Rc<Self>, s: &mut State, first: &[u8], second: &[u8]) {
+        if s.gone {
+            return;
+        }
+        if s.in_flight <= 1 && s.unwritten() == 0 {
+            let sent = self.send(s, first, second);
+            self.keep_rest(s, first, second, sent);
+            return;
+        }
+        let output = &mut s.spill().output;
+        output.extend_from_slice(first);
+        output.extend_from_slice(second);
+        if !s.dirty && !s.blocked {
+            s.dirty = true;
+            self.hall.turn.flush_later(self.clone());
+        }
+    }
+
+    fn keep_rest(&self, s: &mut State, first: &[u8], second: &[u8], sent: usize) {
+        if s.gone || sent == first.len() + second.len() {
+            return;
+        }
+        let output = &mut s.spill().output;
+        output.extend_from_slice(&first[sent.min(first.len())..]);
+        output.extend_from_slice(&second[sent.saturating_sub(first.len())..]);
+        self.block(s);
+    }
+
+    /// The socket is full: its task waits until it may be written.
+    fn block(&self, s: &mut State) {
+        s.blocked = true;
+        s.since = self.hall.turn.now();
+        self.rearm(s);
+        self.wake();
+    }
+
+    fn send(&self, s: &mut State, first: &[u8], second: &[u8]) -> usize {
+        let sent = match self.socket.borrow().as_ref() {
+            Some(socket) => socket.try_send_both(first, second),
+            None => Ok(0),
+        };
+        match sent {
+            Ok(n) => {
+                self.hall.cells.sent_bytes.add(n as u64);
+                n
+            }
+            Err(_) => {
+                s.gone = true;
+                self.wake();
+                0
+            }
+        }
+    }
+
+    /// Writes what was kept, as far as it goes.
+    pub(super) fn write_out(&self, s: &mut State) {
+        let Some(spill) = s.spill.take() else { return };
+        let pending = &spill.output[spill.written..];
+        let sent = if pending.is_empty() || s.gone { 0 } else { self.send(s, pending, &[]) };
+        let rest = pending.len() - sent;
+        let spill = s.spill.insert(spill);
+        spill.written += sent;
+        if rest > 0 {
+            return self.block(s);
+        }
+        spill.output.clear();
+        spill.written = 0;
+        s.blocked = false;
+        s.tidy();
+        if let Some(link) = &s.link {
+            link.resume();
+        }
+    }
+
+    /// Writes what was kept, if the socket has room again.
+    pub(super) fn poll_write(&self, s: &mut State, cx: &mut Context<'_>) {
+        if !s.blocked || s.gone {
+            return;
+        }
+        let writable = self.socket.borrow().as_ref().map(|socket| socket.poll_writable(cx));
+        if matches!(writable, Some(Poll::Ready(_))) {
+            s.blocked = false;
+            self.write_out(s);
+        }
+    }
+
+    pub(super) fn is_full(s: &State) -> bool {
+        !s.gone && s.unwritten() >= FULL
+    }
+}
+
+impl Flush for Client {
+    fn flush(&self) {
+        let mut s = self.state.borrow_mut();
+        s.dirty = false;
+        if !s.blocked {
+            self.write_out(&mut s);
+        }
+        if s.close.is_some() || s.draining {
+            self.wake();
+        }
+    }
+}

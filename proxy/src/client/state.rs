@@ -1,0 +1,173 @@
+//! Where a client stands: what it is reading, what is in flight, and what had to be kept.
+//! In: nothing by itself. Out: the deadline that follows from where it stands.
+//! Knows nothing of sockets.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::backend::Member;
+use crate::cause::Cause;
+use crate::link::{Link, Request};
+use crate::metrics::{ClientClose, ClientState};
+use crate::proto::http1::{BodyDecoder, Reject};
+use crate::turn::{Nanos, nanos};
+
+use super::Client;
+use super::hall::Route;
+
+/// ```text
+///            head with a body              end of the body
+///   Head ───────────────────────▶ Body ────────────────────▶ Head
+///    │ close asked for, EOF, error  │
+///    └──────────────┬───────────────┘
+///                   ▼ all answered and written
+///                 Done ─────────────▶ Linger ─────▶ (closed)
+/// ```
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Reads requests. In flight there may be any number.
+    Head,
+    /// Reads the body of the last request that was begun.
+    Body { decoder: BodyDecoder, raw: bool },
+    /// Reads no more requests (RFC 9112 section 9.6).
+    Done,
+    /// All is written, and FIN sent: reads what may still come, so that the answer is not lost to a reset.
+    Linger,
+}
+
+/// What must wait until the exchanges before it have ended.
+#[derive(Debug)]
+pub(super) enum Later {
+    /// To be sent (again).
+    Send { request: Request, head: Vec<u8>, cause: Cause },
+    /// To be answered with an error.
+    Fail { request: Option<Request>, reject: Reject },
+}
+
+/// What an idle client does not have.
+#[derive(Debug, Default)]
+pub(super) struct Spill {
+    /// Bytes read and not yet understood.
+    pub(super) input: Vec<u8>,
+    /// Bytes of answers not yet written, from `written` on.
+    pub(super) output: Vec<u8>,
+    pub(super) written: usize,
+    pub(super) later: VecDeque<Later>,
+}
+
+pub(super) struct State {
+    pub(super) route: Rc<Route>,
+    /// The member it meets while that is up, and the one it uses now.
+    pub(super) home: Option<Rc<Member<Rc<Client>>>>,
+    pub(super) member: Option<Rc<Member<Rc<Client>>>>,
+    /// The member in whose counts it stands.
+    pub(super) counted: Option<Rc<Member<Rc<Client>>>>,
+    /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
+    pub(super) link: Option<Rc<Link<Rc<Client>>>>,
+    pub(super) spill: Option<Box<Spill>>,
+    pub(super) phase: Phase,
+    /// When the present phase, head or idleness began, or the body last moved.
+    pub(super) since: Nanos,
+    pub(super) in_flight: u32,
+    pub(super) requests: u32,
+    pub(super) shown: ClientState,
+    pub(super) close: Option<ClientClose>,
+    /// Its one exchange is in a wait queue.
+    pub(super) waits: bool,
+    pub(super) draining: bool,
+    /// The socket takes no more for now.
+    pub(super) blocked: bool,
+    /// In the turn's list of what is to be flushed.
+    pub(super) dirty: bool,
+    /// Nothing more can be written to it.
+    pub(super) gone: bool,
+    /// After the present body there may be more requests.
+    pub(super) keeps_reading: bool,
+    /// The client may still be sending: closing at once could cost it the answer.
+    pub(super) unread: bool,
+}
+
+/// How long a client may take to close after FIN (RFC 9112 section 9.6).
+pub(super) const LINGER: Nanos = 1_000_000_000;
+/// Deadlines of clients are bundled to this grain (67 ms), rounded up.
+const GRAIN_BITS: u32 = 26;
+
+impl State {
+    pub(super) fn new(route: Rc<Route>, now: Nanos) -> Self {
+        Self {
+            route,
+            home: None,
+            member: None,
+            counted: None,
+            link: None,
+            spill: None,
+            phase: Phase::Head,
+            since: now,
+            in_flight: 0,
+            requests: 0,
+            shown: ClientState::Idle,
+            close: None,
+            waits: false,
+            draining: false,
+            blocked: false,
+            dirty: false,
+            gone: false,
+            keeps_reading: true,
+            unread: false,
+        }
+    }
+
+    pub(super) fn more_later(&self) -> bool {
+        self.spill.as_ref().is_some_and(|s| !s.later.is_empty())
+    }
+
+    /// Whether exchanges are under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight > 0 || self.waits || self.more_later()
+    }
+
+    /// Exchanges that were begun and whose answers have not ended.
+    pub(super) fn unanswered(&self) -> u32 {
+        let begun = |later: &&Later| !matches!(later, Later::Fail { request: None, .. });
+        let later = self.spill.as_ref().map_or(0, |s| s.later.iter().filter(begun).count());
+        self.in_flight + u32::from(self.waits) + u32::try_from(later).unwrap_or(0)
+    }
+
+    pub(super) fn unwritten(&self) -> usize {
+        self.spill.as_ref().map_or(0, |s| s.output.len() - s.written)
+    }
+
+    pub(super) fn unread_input(&self) -> bool {
+        self.spill.as_ref().is_some_and(|s| !s.input.is_empty())
+    }
+
+    pub(super) fn spill(&mut self) -> &mut Spill {
+        self.spill.get_or_insert_default()
+    }
+
+    /// Gives back what an idle client should not have.
+    pub(super) fn tidy(&mut self) {
+        if let Some(s) = &self.spill
+            && s.input.is_empty()
+            && s.output.len() == s.written
+            && s.later.is_empty()
+        {
+            self.spill = None;
+        }
+    }
+
+    /// When something must have happened, and what its absence means.
+    pub(super) fn deadline(&self) -> Option<(Nanos, Cause)> {
+        let timeouts = &self.route.listener.timeouts;
+        let (limit, cause) = match self.phase {
+            Phase::Linger => (LINGER, Cause::ClientSlow),
+            _ if self.blocked => (nanos(timeouts.write), Cause::ClientSlow),
+            Phase::Body { .. } if !self.waits => (nanos(timeouts.body), Cause::BodyTimeout),
+            _ if self.is_busy() => return None,
+            Phase::Head if self.shown == ClientState::Head => (nanos(timeouts.head), Cause::HeadTimeout),
+            _ => (nanos(timeouts.idle), Cause::ClientAbort),
+        };
+        let at = self.since.saturating_add(limit);
+        Some(((at >> GRAIN_BITS).saturating_add(1) << GRAIN_BITS, cause))
+    }
+}

@@ -1,0 +1,19 @@
+//! What the tests of this module share.
+
+use std::time::Duration;
+
+use crate::config::{Links, PipelineMethods};
+
+/// The default settings of links.
+pub(crate) fn links() -> Links {
+    Links {
+        max_per_member: 64.try_into().unwrap(),
+        pipeline: 32.try_into().unwrap(),
+        pipeline_budget: Duration::from_millis(2),
+        pipeline_methods: PipelineMethods::Safe,
+        idle_timeout: Duration::from_secs(4),
+        max_age: None,
+        max_requests: None,
+        connect_timeout: Duration::from_secs(5),
+    }
+}
