@@ -195,11 +195,11 @@ fn unit_problem(metrics: &Metrics, unit: &str, expr: &str) -> Option<String> {
     if expr.contains(" / ") {
         return None;
     }
-    let words = tokens(expr).into_iter().filter_map(|token| match token {
+    let mut words = tokens(expr).into_iter().filter_map(|token| match token {
         Token::Word(word) => find(metrics, &word).map(|(metric, part)| (metric.unit, part)),
         _ => None,
     });
-    let wanted: &[&str] = match words.last()? {
+    let wanted: &[&str] = match words.next()? {
         ("seconds", "" | "_bucket") => &["s"],
         ("bytes", "") => &["bytes", "Bps"],
         _ => return None,
