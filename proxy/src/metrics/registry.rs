@@ -22,7 +22,8 @@ use super::values::MemberState;
 ///
 /// Each handle it gives out is for ONE writing thread: the worker whose number was named, or the main
 /// thread for [`Registry::process`]. Asking twice gives the same cells, so a reload that keeps a name
-/// keeps its counters. A name is exported while any of its handles is held.
+/// keeps its counters. A name is exported while any of its handles is held. Naming a worker that
+/// [`Registry::new`] was not told of is a panic.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
