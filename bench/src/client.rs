@@ -187,6 +187,9 @@ impl Client {
         if self.rng.one_in(2) {
             connection.reset_on_close();
         }
+        if connection.is_proven() {
+            self.fruitless = 0;
+        }
         self.shard.tally().aborted += connection.in_flight() as u64;
     }
 

@@ -265,7 +265,7 @@ impl Connection {
 
     /// Makes the close that follows a reset instead of an orderly end.
     pub(crate) fn reset_on_close(&self) {
-        // Where it fails the peer sees an orderly end, which an abort may be as well.
+        // Where it fails the other side sees an orderly end, which an abort may be as well.
         let _ = self.stream.set_zero_linger();
     }
 }

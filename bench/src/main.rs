@@ -31,6 +31,7 @@ fn main() -> ExitCode {
 
 /// Descriptors a process needs besides its clients' sockets.
 const OTHER_DESCRIPTORS: u64 = 64;
+const BAR: &str = "[{elapsed}] {bar:40} {percent:>3} %  {msg}";
 
 fn carry_out(plan: &Plan) -> Result<Report, String> {
     let limit = raise_descriptor_limit().map_err(|error| format!("limit on open files: {error}"))?;
@@ -49,9 +50,7 @@ fn progress_bar(stop: Stop, clients: u64) -> ProgressBar {
         Stop::Requests(each) => clients.saturating_mul(each),
         Stop::Duration(duration) => duration.as_millis() as u64,
     };
-    // The template is a constant that the test of it accepts; the plain bar would do as well.
-    let style = ProgressStyle::with_template("[{elapsed}] {bar:40} {percent:>3} %  {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length).with_style(style)
 }
 
@@ -67,4 +66,14 @@ fn show(report: &Report, json: bool) {
     let text = if json { format!("{}\n", report.to_json()) } else { report.to_string() };
     // Standard output may be a pipe that nobody reads to its end.
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_is_understood() {
+        assert!(ProgressStyle::with_template(BAR).is_ok());
+    }
 }
