@@ -1,1 +1,24 @@
-//! The load generator that comes with penstock.
+//! The load generator that comes with penstock: thousands of keep-alive clients, exact counts.
+//! In: a [`Plan`]. Out: a [`Report`] whose numbers are compared by equality, not "about".
+//! Knows nothing of the proxy or the origin; it shares no code with them, so it cannot share their bugs.
+
+mod answer;
+mod check;
+mod chunked;
+mod client;
+mod clients;
+mod connection;
+mod plan;
+mod report;
+mod request;
+mod rng;
+mod shard;
+mod socket;
+mod sources;
+mod summary;
+
+pub use clients::{Clients, run, run_watched};
+pub use plan::{Plan, Stop, Work};
+pub use report::{Errors, Report};
+pub use socket::raise_descriptor_limit;
+pub use sources::{BadSources, sources};

@@ -1,0 +1,220 @@
+//! Whether an answer is the one that was asked for, byte for byte.
+//! In: an expectation and the body in pieces. Out: right, wrong, or somebody else's answer.
+//! Knows nothing of framing, sockets or counts.
+
+use crate::request::Id;
+
+/// What the body of a 2xx answer must be.
+#[derive(Debug)]
+pub(crate) enum Expect {
+    Any,
+    /// Names this id as `/echo?id=...`, and no other.
+    Id(Id),
+    /// So many bytes, byte i being `i % 251`.
+    Pattern(u64),
+    /// This content, which begins with the id.
+    Same(Id, Vec<u8>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Right,
+    Wrong(String),
+    /// A right answer, but to another exchange.
+    MixUp(String),
+}
+
+/// Holds a body against an expectation as it comes.
+#[derive(Debug)]
+pub(crate) struct Check {
+    expect: Expect,
+    seen: u64,
+    /// Where the body first left the expectation.
+    wrong_at: Option<u64>,
+    /// The beginning of the body, where ids are looked for.
+    start: Vec<u8>,
+}
+
+/// An echo longer than this is looked through only so far.
+const LONGEST_ECHO: usize = 64 * 1024;
+/// Enough for `CLIENT-SEQ:` with the longest numbers.
+const LONGEST_PREFIX: usize = 48;
+
+const PERIOD: usize = 251;
+static PATTERN: [u8; PERIOD * 32] = pattern();
+
+const fn pattern() -> [u8; PERIOD * 32] {
+    let mut bytes = [0; PERIOD * 32];
+    let mut i = 0;
+    while i < bytes.len() {
+        bytes[i] = (i % PERIOD) as u8;
+        i += 1;
+    }
+    bytes
+}
+
+impl Check {
+    pub(crate) fn new(expect: Expect) -> Self {
+        Self { expect, seen: 0, wrong_at: None, start: Vec::new() }
+    }
+
+    /// Takes the next piece of the body.
+    pub(crate) fn body(&mut self, piece: &[u8]) {
+        let right = match &self.expect {
+            Expect::Any => true,
+            Expect::Id(_) => {
+                keep(&mut self.start, piece, LONGEST_ECHO);
+                true
+            }
+            Expect::Pattern(length) => {
+                is_pattern(self.seen, piece) && self.seen + piece.len() as u64 <= *length
+            }
+            Expect::Same(_, content) => {
+                keep(&mut self.start, piece, LONGEST_PREFIX);
+                let rest = usize::try_from(self.seen).ok().and_then(|seen| content.get(seen..));
+                rest.is_some_and(|rest| rest.starts_with(piece))
+            }
+        };
+        if !right {
+            self.wrong_at.get_or_insert(self.seen);
+        }
+        self.seen += piece.len() as u64;
+    }
+
+    /// The judgement on the whole body.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match &self.expect {
+            Expect::Any => Verdict::Right,
+            Expect::Id(id) => self.names(*id),
+            Expect::Pattern(length) => self.against("the pattern", *length),
+            Expect::Same(id, content) => match self.against("what was posted", content.len() as u64) {
+                Verdict::Wrong(_) if prefix(&self.start).is_some_and(|other| other != id.to_string()) => {
+                    let other = String::from_utf8_lossy(prefix(&self.start).unwrap_or_default().as_bytes());
+                    Verdict::MixUp(format!("exchange {id} got back what {other} posted"))
+                }
+                verdict => verdict,
+            },
+        }
+    }
+
+    fn names(&self, id: Id) -> Verdict {
+        let own = id.to_string();
+        let mut named = ids(&self.start).peekable();
+        if named.peek().is_none() {
+            return Verdict::Wrong(format!("the answer to {id} names no id in {} bytes", self.seen));
+        }
+        match named.find(|other| *other != own) {
+            Some(other) => Verdict::MixUp(format!("exchange {id} got the answer to {other}")),
+            None => Verdict::Right,
+        }
+    }
+
+    fn against(&self, what: &str, length: u64) -> Verdict {
+        match self.wrong_at {
+            None if self.seen == length => Verdict::Right,
+            None => Verdict::Wrong(format!("{} bytes of {what}, {length} expected", self.seen)),
+            Some(at) => Verdict::Wrong(format!("not {what} in the piece at byte {at} of {length}")),
+        }
+    }
+}
+
+fn keep(start: &mut Vec<u8>, piece: &[u8], most: usize) {
+    let room = most.saturating_sub(start.len());
+    start.extend_from_slice(&piece[..piece.len().min(room)]);
+}
+
+fn is_pattern(from: u64, mut piece: &[u8]) -> bool {
+    let mut at = (from % PERIOD as u64) as usize;
+    while !piece.is_empty() {
+        let n = piece.len().min(PATTERN.len() - at);
+        if piece[..n] != PATTERN[at..at + n] {
+            return false;
+        }
+        piece = &piece[n..];
+        at = 0;
+    }
+    true
+}
+
+/// All ids named as `/echo?id=...`.
+fn ids(body: &[u8]) -> impl Iterator<Item = &str> {
+    const MARK: &[u8] = b"/echo?id=";
+    let starts = body.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
+    starts.map(|(at, _)| leading_id(&body[at + MARK.len()..]))
+}
+
+/// The id before the first colon, if there is one.
+fn prefix(start: &[u8]) -> Option<&str> {
+    let id = leading_id(start);
+    let (client, seq) = id.split_once('-')?;
+    (!client.is_empty() && !seq.is_empty() && start.get(id.len()) == Some(&b':')).then_some(id)
+}
+
+fn leading_id(bytes: &[u8]) -> &str {
+    let end = bytes.iter().position(|byte| !(byte.is_ascii_digit() || *byte == b'-'));
+    std::str::from_utf8(&bytes[..end.unwrap_or(bytes.len())]).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: Id = Id { client: 1, seq: 23 };
+
+    fn verdict(expect: Expect, body: &[u8]) -> Verdict {
+        let mut check = Check::new(expect);
+        body.chunks(7).for_each(|piece| check.body(piece));
+        check.verdict()
+    }
+
+    fn name(verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::Right => "right",
+            Verdict::Wrong(_) => "wrong",
+            Verdict::MixUp(_) => "mix-up",
+        }
+    }
+
+    #[test]
+    fn an_id_must_be_named_exactly() {
+        for (body, expected) in [
+            (r#"{"target":"/echo?id=1-23"}"#, "right"),
+            (r#"{"target":"/echo?id=1-234"}"#, "mix-up"),
+            (r#"{"target":"/echo?id=11-23"}"#, "mix-up"),
+            (r#"{"target":"/echo?id=1-23"}{"target":"/echo?id=2-1"}"#, "mix-up"),
+            (r#"{"target":"/echo"}"#, "wrong"),
+            ("", "wrong"),
+        ] {
+            assert_eq!(name(&verdict(Expect::Id(ID), body.as_bytes())), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_must_have_each_byte_and_its_length() {
+        let body: Vec<u8> = (0..20_000).map(|i| (i % 251) as u8).collect();
+        assert_eq!(verdict(Expect::Pattern(20_000), &body), Verdict::Right);
+        assert_eq!(name(&verdict(Expect::Pattern(20_001), &body)), "wrong");
+        assert_eq!(name(&verdict(Expect::Pattern(19_999), &body)), "wrong");
+        for at in [0, 250, 251, 8032, 19_999] {
+            let mut bad = body.clone();
+            bad[at] ^= 1;
+            assert_eq!(name(&verdict(Expect::Pattern(20_000), &bad)), "wrong", "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_post_must_come_back_and_another_ones_is_told_apart() {
+        let same = || Expect::Same(ID, b"1-23:abcdef".to_vec());
+        assert_eq!(verdict(same(), b"1-23:abcdef"), Verdict::Right);
+        for (body, expected) in [
+            (&b"1-23:abcdeF"[..], "wrong"),
+            (b"1-23:abcde", "wrong"),
+            (b"1-23:abcdefg", "wrong"),
+            (b"", "wrong"),
+            (b"1-24:abcdef", "mix-up"),
+            (b"99-23:a", "mix-up"),
+        ] {
+            assert_eq!(name(&verdict(same(), body)), expected, "{body:?}");
+        }
+    }
+}

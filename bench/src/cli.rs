@@ -1,0 +1,209 @@
+//! What the user typed, and the plan it means.
+//! In: command line arguments. Out: a [`Plan`] and how to show the report, or a reason why not.
+//! Knows nothing of how a plan is carried out.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use penstock_bench::{Plan, Stop, Work, sources};
+
+/// Loads an HTTP/1.1 server with keep-alive clients and counts exactly.
+#[derive(Parser, Debug)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Load a URL and report what came back.
+    Load(Box<Load>),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Ten thousand clients from sixty-five thousand sources, ten seconds:
+    penstock-bench load http://127.0.0.1:8080/json --clients 10000 --sources 127.1.0.0/16 --duration 10s
+  Does any client ever get another one's answer? (needs /echo of penstock-origin)
+    penstock-bench load http://127.0.0.1:8080 --work ids --clients 500 --requests 100
+  The same with bodies up and down, chunked answers, and clients that hang up one time in twenty:
+    penstock-bench load http://127.0.0.1:8080 --work mixed --sizes 1,1000,100000 \\
+        --clients 200 --requests 50 --abort-one-in 20 --seed 7
+
+Exit status: 0 when all answers were 2xx and right, 1 when any was not, 2 when there was nothing to run.
+Each client is a closed loop: it starts the next exchange when an answer has come (--depth of them at a time).";
+
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Load {
+    /// http://HOST:PORT/PATH; the path counts with --work get only
+    url: String,
+    /// Keep-alive clients, all connected before the first request
+    #[arg(short, long, default_value_t = 64)]
+    clients: usize,
+    /// Addresses to come from, used in turn: 127.1.0.0/16, 127.1.0.1-127.1.0.200, or a list with commas
+    #[arg(short, long)]
+    sources: Option<String>,
+    /// How long to start exchanges: 10s, 500ms, 2m [default: 10s]
+    #[arg(short, long, value_parser = duration, conflicts_with = "requests")]
+    duration: Option<Duration>,
+    /// Exchanges each client makes, instead of a duration
+    #[arg(short = 'n', long)]
+    requests: Option<u64>,
+    /// What to ask for, and so how to check the answer
+    #[arg(short, long, value_enum, default_value_t = Kind::Get)]
+    work: Kind,
+    /// Body lengths in bytes for bytes, chunked, post and mixed, one drawn for each exchange
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 100, 10_000])]
+    sizes: Vec<usize>,
+    /// Requests a client keeps in flight on its connection (pipelining)
+    #[arg(long, default_value_t = 1)]
+    depth: usize,
+    /// Threads of the generator
+    #[arg(short, long, default_value_t = 1)]
+    threads: usize,
+    /// Hang up on one exchange in so many: after sending, before or amid the answer
+    #[arg(long, value_name = "N")]
+    abort_one_in: Option<u32>,
+    /// Patience with a connect and with an answer
+    #[arg(long, value_parser = duration, default_value = "10s")]
+    timeout: Duration,
+    /// Fixes all that is drawn: sizes, contents, mixes, aborts
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Report as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// GET the URL's path; any body is right
+    Get,
+    /// GET /echo?id=CLIENT-SEQ; the answer must name that id
+    Ids,
+    /// GET /bytes/N; byte i must be i % 251
+    Bytes,
+    /// GET /chunked/N; the same, chunked
+    Chunked,
+    /// POST unique content to /echo; it must come back byte for byte
+    Post,
+    /// ids, bytes, chunked and post in equal parts
+    Mixed,
+}
+
+impl Load {
+    /// The plan this means.
+    pub(crate) fn plan(&self) -> Result<Plan, String> {
+        let (to, path) = parse_url(&self.url)?;
+        let stop = match (self.requests, self.duration) {
+            (Some(requests), _) => Stop::Requests(requests),
+            (None, duration) => Stop::Duration(duration.unwrap_or(Duration::from_secs(10))),
+        };
+        let from = self.sources.as_deref().map(sources).transpose();
+        let from = from.map_err(|error| format!("--sources: {error}"))?.unwrap_or_default();
+        if !from.is_empty() && !to.is_ipv4() {
+            return Err(format!("--sources are IPv4 addresses, but {to} is not"));
+        }
+        Ok(Plan {
+            to,
+            clients: self.clients,
+            sources: from,
+            work: self.work(path),
+            stop,
+            depth: self.depth,
+            seed: self.seed,
+            abort_one_in: self.abort_one_in,
+            timeout: self.timeout,
+            threads: self.threads,
+        })
+    }
+
+    fn work(&self, path: &str) -> Work {
+        let sizes = || self.sizes.clone();
+        let pattern = |chunked| Work::Pattern { sizes: sizes(), chunked };
+        let post = || Work::Post { sizes: sizes() };
+        match self.work {
+            Kind::Get => Work::Get(path.to_owned()),
+            Kind::Ids => Work::Ids,
+            Kind::Bytes => pattern(false),
+            Kind::Chunked => pattern(true),
+            Kind::Post => post(),
+            Kind::Mixed => {
+                Work::Mixed(vec![(1, Work::Ids), (1, pattern(false)), (1, pattern(true)), (1, post())])
+            }
+        }
+    }
+}
+
+/// The address and the path of a URL.
+fn parse_url(url: &str) -> Result<(SocketAddr, &str), String> {
+    let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url}: a URL begins with http://"))?;
+    let (host, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+    if path.contains(|c: char| c.is_ascii_control() || c == ' ') {
+        return Err(format!("{url}: the path holds a blank or a control character"));
+    }
+    let with_port = |host: &str| {
+        if host.ends_with(']') || !host.contains(':') { format!("{host}:80") } else { host.to_owned() }
+    };
+    let mut addresses = with_port(host).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+    let to = addresses.next().ok_or_else(|| format!("{host} has no address"))?;
+    Ok((to, path))
+}
+
+/// `10s`, `250ms`, `2m`, `1h`; a number alone is seconds.
+fn duration(written: &str) -> Result<Duration, String> {
+    let digits = written.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(written.len());
+    let (number, unit) = written.split_at(digits);
+    let scale = match unit.trim() {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        other => return Err(format!("{other:?} is no unit of time: ms, s, m, h")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("{written:?} is not a time like 10s or 250ms"))?;
+    Duration::try_from_secs_f64(number * scale).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(words: &[&str]) -> Result<Plan, String> {
+        let words = ["penstock-bench", "load"].iter().chain(words);
+        let Command::Load(load) = Cli::try_parse_from(words).map_err(|error| error.to_string())?.command;
+        load.plan()
+    }
+
+    #[test]
+    fn the_line_of_the_readme_is_understood() {
+        let line = "http://127.0.0.1:8080/json --clients 10000 --sources 127.1.0.0/16 --duration 10s --depth 4 --threads 2 --json";
+        let plan = plan(&line.split(' ').collect::<Vec<_>>()).unwrap();
+        assert_eq!((plan.to.to_string().as_str(), plan.clients, plan.depth), ("127.0.0.1:8080", 10_000, 4));
+        assert_eq!(plan.sources.len(), 65_534);
+        assert!(matches!(plan.stop, Stop::Duration(d) if d == Duration::from_secs(10)));
+        assert!(matches!(plan.work, Work::Get(path) if path == "/json"));
+    }
+
+    #[test]
+    fn urls_and_times_are_read_or_refused() {
+        assert_eq!(parse_url("http://127.0.0.1").unwrap(), ("127.0.0.1:80".parse().unwrap(), "/"));
+        assert_eq!(parse_url("http://[::1]:81/x?y").unwrap(), ("[::1]:81".parse().unwrap(), "/x?y"));
+        assert!(parse_url("https://127.0.0.1/").is_err());
+        assert!(parse_url("http://127.0.0.1/a b").is_err());
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert!(duration("10 parsecs").is_err() && duration("s").is_err() && duration("").is_err());
+        assert!(plan(&["http://127.0.0.1/", "-n", "5", "-d", "5s"]).is_err());
+        assert!(plan(&["http://[::1]/", "--sources", "127.0.0.1"]).is_err());
+    }
+
+    #[test]
+    fn the_commands_hold_together() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,224 @@
+//! One client: connects, keeps its connection busy, aborts at random if told so, connects anew.
+//! In: how much it may start. Out: counts in its shard; its connection stays open between orders.
+//! Knows nothing of threads, or of what bytes mean.
+
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::connection::{Connection, Turn};
+use crate::report::Loss;
+use crate::request::Id;
+use crate::rng::Rng;
+use crate::shard::Shard;
+use crate::socket;
+
+/// What a client may still start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Budget {
+    Left(u64),
+    Until(Instant),
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        match self {
+            Self::Left(left) => *left == 0,
+            Self::Until(end) => Instant::now() >= *end,
+        }
+    }
+
+    /// Takes one exchange out of it, if it holds one.
+    fn take(&mut self, now: Instant) -> bool {
+        match self {
+            Self::Left(0) => false,
+            Self::Left(left) => {
+                *left -= 1;
+                true
+            }
+            Self::Until(end) => now < *end,
+        }
+    }
+}
+
+pub(crate) struct Client {
+    shard: Rc<Shard>,
+    number: u64,
+    source: Option<Ipv4Addr>,
+    rng: Rng,
+    started: u64,
+    connection: Option<Connection>,
+    /// Connects that failed and connections that brought no answer, since the last that did.
+    fruitless: u32,
+}
+
+/// A client with a count to reach gives up after so many fruitless connects in a row.
+const PATIENCE: u32 = 8;
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_HESITATION_US: u64 = 2000;
+
+impl Client {
+    pub(crate) fn new(shard: Rc<Shard>, number: u64) -> Self {
+        let sources = &shard.plan.sources;
+        let source = (!sources.is_empty()).then(|| sources[number as usize % sources.len()]);
+        let rng = Rng::new(shard.plan.seed, number);
+        Self { shard, number, source, rng, started: 0, connection: None, fruitless: 0 }
+    }
+
+    /// Connects, if it is not connected.
+    pub(crate) async fn connect(&mut self) {
+        if self.connection.is_none() {
+            self.connection = self.try_connect().await;
+        }
+    }
+
+    async fn try_connect(&mut self) -> Option<Connection> {
+        let plan = &self.shard.plan;
+        let connected = match timeout(plan.timeout, socket::connect(self.source, plan.to)).await {
+            Ok(Ok(stream)) => Connection::new(stream, plan.timeout).map_err(|error| error.to_string()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("not connected after {:?}", plan.timeout)),
+        };
+        let mut tally = self.shard.tally();
+        match connected {
+            Ok(connection) => {
+                tally.connections += 1;
+                Some(connection)
+            }
+            Err(words) => {
+                self.fruitless += 1;
+                tally.errors.connect += 1;
+                tally.note(format!("client {}: connect: {words}", self.number));
+                None
+            }
+        }
+    }
+
+    /// Runs exchanges until the budget is spent and nothing is in flight.
+    pub(crate) async fn work(&mut self, mut budget: Budget) {
+        self.look();
+        while !budget.is_spent() {
+            self.pause(budget).await;
+            self.connect().await;
+            let Some(mut connection) = self.connection.take() else {
+                if matches!(budget, Budget::Left(_)) && self.fruitless >= PATIENCE {
+                    return;
+                }
+                continue;
+            };
+            let stays = self.drive(&mut connection, &mut budget).await;
+            connection.settle(&self.shard);
+            if stays {
+                self.connection = Some(connection);
+            }
+        }
+    }
+
+    /// Waits a little where the last attempts bore no fruit, so that a refusing address is not hammered.
+    async fn pause(&self, budget: Budget) {
+        if self.fruitless == 0 || self.connection.is_some() {
+            return;
+        }
+        let pause = LONGEST_PAUSE.min(Duration::from_millis(5 << self.fruitless.min(10)));
+        match budget {
+            Budget::Until(end) => sleep_until(end.min(Instant::now() + pause)).await,
+            Budget::Left(_) => sleep(pause).await,
+        }
+    }
+
+    /// Keeps the connection busy; gives whether it can be kept.
+    async fn drive(&mut self, connection: &mut Connection, budget: &mut Budget) -> bool {
+        loop {
+            if self.start(connection, budget) {
+                self.abort(connection).await;
+                return false;
+            }
+            if connection.in_flight() == 0 {
+                return true;
+            }
+            match connection.turn(&self.shard).await {
+                Turn::Progress => {}
+                end => {
+                    self.end(connection, end);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Starts as many exchanges as depth and budget allow; gives whether the last is to be aborted.
+    fn start(&mut self, connection: &mut Connection, budget: &mut Budget) -> bool {
+        let depth = self.shard.plan.depth.max(1);
+        if connection.in_flight() >= depth {
+            return false;
+        }
+        let now = Instant::now();
+        while connection.in_flight() < depth && budget.take(now) {
+            let id = Id { client: self.number, seq: self.started };
+            self.started += 1;
+            self.shard.tally().requests += 1;
+            connection.push(now, |out| self.shard.requests.write(id, &mut self.rng, out));
+            if self.shard.plan.abort_one_in.is_some_and(|n| self.rng.one_in(n)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Sends what is to be sent, then closes: at once, after a moment, or amid an answer.
+    async fn abort(&mut self, connection: &mut Connection) {
+        while !connection.is_flushed() {
+            match connection.turn(&self.shard).await {
+                Turn::Progress => {}
+                end => return self.end(connection, end),
+            }
+        }
+        match self.rng.below(3) {
+            0 => {}
+            1 => sleep(Duration::from_micros(self.rng.below(LONGEST_HESITATION_US))).await,
+            _ => {
+                // No answer is as short as that, so this is before its end.
+                let most = 1 + self.rng.below(16) as usize;
+                let _ = timeout(self.shard.plan.timeout, connection.nibble(&self.shard, most)).await;
+            }
+        }
+        if self.rng.one_in(2) {
+            connection.reset_on_close();
+        }
+        if connection.is_proven() {
+            self.fruitless = 0;
+        }
+        self.shard.tally().aborted += connection.in_flight() as u64;
+    }
+
+    /// Counts what an ended connection leaves behind.
+    fn end(&mut self, connection: &Connection, end: Turn) {
+        self.fruitless = if connection.is_proven() { 0 } else { self.fruitless + 1 };
+        let left = connection.in_flight() as u64;
+        let mut tally = self.shard.tally();
+        let (loss, words) = match end {
+            Turn::Progress => return,
+            Turn::Closed if left == 0 => return,
+            Turn::Closed => (Loss::ClosedEarly, format!("closed in order with {left} behind in flight")),
+            Turn::Lost(loss, words) => (loss, words),
+            Turn::Surplus(words) => {
+                tally.errors.surplus += 1;
+                (Loss::BadAnswer, words)
+            }
+        };
+        tally.count_lost(loss, left);
+        tally.note(format!("client {} at exchange {}: {loss:?}: {words}", self.number, self.started));
+    }
+
+    /// Looks whether the idle connection is still open and silent; lets go of it where not.
+    pub(crate) fn look(&mut self) -> bool {
+        let Some(connection) = self.connection.take() else { return false };
+        match connection.look(&self.shard) {
+            Turn::Progress => self.connection = Some(connection),
+            end => self.end(&connection, end),
+        }
+        self.connection.is_some()
+    }
+}

@@ -1,0 +1,248 @@
+//! All clients of a plan, spread over threads, at the command of the one who holds them.
+//! In: orders (connect, one round, the plan's work, look, close). Out: a report for each.
+//! Knows nothing of HTTP.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc as orders;
+use tokio::task::JoinSet;
+
+use crate::client::{Budget, Client};
+use crate::plan::{Plan, Stop};
+use crate::report::Report;
+use crate::shard::Shard;
+
+/// Does what the plan says and closes all connections. Blocks.
+pub fn run(plan: &Plan) -> io::Result<Report> {
+    run_watched(plan, &mut |_, _| {})
+}
+
+/// Like [`run`]; calls `watch` about ten times a second with the time that has passed since the first
+/// exchange and the answers that have come since.
+pub fn run_watched(plan: &Plan, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Report> {
+    let mut clients = Clients::connect(plan)?;
+    clients.work_watched(watch)?;
+    clients.close()
+}
+
+/// Clients that stay connected between orders, for those who look at counters at rest.
+///
+/// Every order blocks until all clients have obeyed, and gives what they counted meanwhile.
+pub struct Clients {
+    threads: Vec<Thread>,
+    stop: Stop,
+    total: Report,
+}
+
+#[derive(Clone, Copy)]
+enum Order {
+    Connect,
+    Work(Budget),
+    Look,
+}
+
+/// What a thread says when it has obeyed.
+struct Done {
+    report: Report,
+    open: usize,
+}
+
+struct Thread {
+    /// Gone when the thread is to end.
+    orders: Option<orders::UnboundedSender<Order>>,
+    done: mpsc::Receiver<io::Result<Done>>,
+    answered: Arc<AtomicU64>,
+    handle: Option<JoinHandle<()>>,
+}
+
+/// How many connects a thread has under way at once, and its pause behind them: a burst of thousands
+/// overflows the accept queue, and each SYN that is dropped costs its client a second.
+const CONNECTS_AT_ONCE: usize = 64;
+const CONNECT_PAUSE: Duration = Duration::from_millis(1);
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+impl Clients {
+    /// Starts the threads and connects all clients, a few at a time. A connect that fails is counted
+    /// and tried again with the client's first exchange.
+    pub fn connect(plan: &Plan) -> io::Result<Self> {
+        let count = plan.threads.clamp(1, plan.clients.max(1));
+        let threads = (0..count).map(|index| Thread::start(plan, index, count)).collect::<io::Result<_>>()?;
+        let mut clients = Self { threads, stop: plan.stop, total: Report::default() };
+        clients.order(Order::Connect, &mut |_, _| {})?;
+        Ok(clients)
+    }
+
+    /// Each client makes one exchange.
+    pub fn round(&mut self) -> io::Result<Report> {
+        self.timed(Order::Work(Budget::Left(1)), &mut |_, _| {})
+    }
+
+    /// Each client works until the plan's stop.
+    pub fn work(&mut self) -> io::Result<Report> {
+        self.work_watched(&mut |_, _| {})
+    }
+
+    /// Like [`Clients::work`], calling `watch` as [`run_watched`] does.
+    pub fn work_watched(&mut self, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Report> {
+        let budget = match self.stop {
+            Stop::Requests(n) => Budget::Left(n),
+            Stop::Duration(duration) => Budget::Until((Instant::now() + duration).into()),
+        };
+        self.timed(Order::Work(budget), watch)
+    }
+
+    /// Looks at all connections while they rest; gives how many are open. One that the server closed
+    /// is let go, one on which bytes came unasked is an error (`surplus`).
+    pub fn idle(&mut self) -> io::Result<usize> {
+        Ok(self.order(Order::Look, &mut |_, _| {})?.open)
+    }
+
+    /// All that was counted so far.
+    pub fn total(&self) -> &Report {
+        &self.total
+    }
+
+    /// Looks at the connections once more, closes them all, and gives the total.
+    pub fn close(mut self) -> io::Result<Report> {
+        self.idle()?;
+        self.threads.clear();
+        Ok(self.total)
+    }
+
+    fn timed(&mut self, order: Order, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Report> {
+        let began = Instant::now();
+        let mut report = self.order(order, watch)?.report;
+        report.elapsed = began.elapsed();
+        self.total.elapsed += report.elapsed;
+        Ok(report)
+    }
+
+    fn order(&mut self, order: Order, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Done> {
+        let before = self.answered();
+        let began = Instant::now();
+        for thread in &self.threads {
+            thread.send(order)?;
+        }
+        let mut sum = Done { report: Report::default(), open: 0 };
+        for thread in &self.threads {
+            let done = loop {
+                match thread.done.recv_timeout(WATCH_EVERY) {
+                    Ok(done) => break done?,
+                    Err(RecvTimeoutError::Timeout) => watch(began.elapsed(), self.answered() - before),
+                    Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+                }
+            };
+            sum.report.add(&done.report);
+            sum.open += done.open;
+        }
+        self.total.add(&sum.report);
+        Ok(sum)
+    }
+
+    fn answered(&self) -> u64 {
+        self.threads.iter().map(|thread| thread.answered.load(Ordering::Relaxed)).sum()
+    }
+}
+
+impl Thread {
+    /// A thread with the clients `index`, `index + step`, `index + 2 * step`, ...
+    fn start(plan: &Plan, index: usize, step: usize) -> io::Result<Self> {
+        let (orders, inbox) = orders::unbounded_channel();
+        let (reply, done) = mpsc::channel();
+        let answered = Arc::new(AtomicU64::new(0));
+        let (plan, shown) = (plan.clone(), Arc::clone(&answered));
+        let name = format!("bench-{index}");
+        let handle = thread::Builder::new().name(name).spawn(move || {
+            let numbers = (index..plan.clients).step_by(step);
+            let shard = Rc::new(Shard::new(plan, shown));
+            let clients = numbers.map(|number| Client::new(Rc::clone(&shard), number as u64)).collect();
+            match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                Ok(runtime) => runtime.block_on(obey(&shard, clients, inbox, &reply)),
+                // Nobody is there to be told if the receiver is gone.
+                Err(error) => drop(reply.send(Err(error))),
+            }
+        })?;
+        Ok(Self { orders: Some(orders), done, answered, handle: Some(handle) })
+    }
+
+    fn send(&self, order: Order) -> io::Result<()> {
+        let orders = self.orders.as_ref().ok_or_else(ended)?;
+        // A thread that could not start has left its reason in `done`, which is read next.
+        let _ = orders.send(order);
+        Ok(())
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(handle) = self.handle.take() {
+            // A panic in it was printed by the thread itself, and showed as an ended channel.
+            let _ = handle.join();
+        }
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("a thread of the load generator has ended")
+}
+
+/// The life of a thread: orders in, reports out, until the sender of orders is gone.
+async fn obey(
+    shard: &Shard,
+    mut clients: Vec<Client>,
+    mut inbox: orders::UnboundedReceiver<Order>,
+    reply: &mpsc::Sender<io::Result<Done>>,
+) {
+    while let Some(order) = inbox.recv().await {
+        let mut open = 0;
+        match order {
+            Order::Connect => connect_all(&mut clients).await,
+            Order::Work(budget) => {
+                let all = clients.len();
+                each(&mut clients, all, move |client| Box::pin(client.work(budget))).await;
+            }
+            Order::Look => open = clients.iter_mut().map(Client::look).filter(|open| *open).count(),
+        }
+        let done = Done { report: shard.take_report(), open };
+        if reply.send(Ok(done)).is_err() {
+            return;
+        }
+    }
+}
+
+async fn connect_all(clients: &mut Vec<Client>) {
+    for _ in 0..clients.len().div_ceil(CONNECTS_AT_ONCE) {
+        each(clients, CONNECTS_AT_ONCE, |client| Box::pin(client.connect())).await;
+        tokio::time::sleep(CONNECT_PAUSE).await;
+    }
+}
+
+/// Lets the first `most` clients do something side by side; they come to stand behind the others.
+async fn each<F>(clients: &mut Vec<Client>, most: usize, what: F)
+where
+    F: Fn(&mut Client) -> Pin<Box<dyn Future<Output = ()> + '_>> + Copy + 'static,
+{
+    let mut set = JoinSet::new();
+    for mut client in clients.drain(..most.min(clients.len())) {
+        set.spawn_local(async move {
+            what(&mut client).await;
+            client
+        });
+    }
+    while let Some(joined) = set.join_next().await {
+        match joined {
+            Ok(client) => clients.push(client),
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! One keep-alive connection: requests go out, answers are read, each held against its request.
+//! In: requests with what their answers must be. Out: one [`Turn`] after another, and counts in the shard.
+//! Knows nothing of when to start an exchange, or of what comes after its end.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::mem;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::answer::{Piece, Reader};
+use crate::check::{Check, Expect, Verdict};
+use crate::report::Loss;
+use crate::shard::Shard;
+
+/// What a connection comes back with.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// Something was written or read; all is well.
+    Progress,
+    /// The connection ended in order: as its last answer had said, or while nothing was in flight.
+    Closed,
+    /// The connection is of no more use, and what is in flight on it is lost.
+    Lost(Loss, String),
+    /// Bytes came that no request had asked for.
+    Surplus(String),
+}
+
+pub(crate) struct Connection {
+    stream: TcpStream,
+    source: IpAddr,
+    reader: Reader,
+    /// The beginning of a head or of a chunk line that has not come whole.
+    held: Vec<u8>,
+    out: Vec<u8>,
+    written: usize,
+    in_flight: VecDeque<Exchange>,
+    /// Wakes at or before the oldest exchange's deadline; moved only when it fires.
+    timer: Pin<Box<Sleep>>,
+    members: Vec<(String, u64)>,
+    proven: bool,
+}
+
+struct Exchange {
+    started: Instant,
+    check: Check,
+    status: u16,
+    /// Index of the member its answer names.
+    member: Option<usize>,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, timeout: Duration) -> io::Result<Self> {
+        Ok(Self {
+            source: stream.local_addr()?.ip(),
+            stream,
+            reader: Reader::new(),
+            held: Vec::new(),
+            out: Vec::new(),
+            written: 0,
+            in_flight: VecDeque::new(),
+            timer: Box::pin(sleep_until(Instant::now() + timeout)),
+            members: Vec::new(),
+            proven: false,
+        })
+    }
+
+    /// Puts a request behind those to be sent: `write` appends it and says what its answer must be.
+    pub(crate) fn push(&mut self, started: Instant, write: impl FnOnce(&mut Vec<u8>) -> Expect) {
+        let check = Check::new(write(&mut self.out));
+        self.in_flight.push_back(Exchange { started, check, status: 0, member: None });
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether all requests have left.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Whether it has brought a whole answer.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// Sends and reads what can be sent and read now, or waits until something can.
+    pub(crate) async fn turn(&mut self, shard: &Shard) -> Turn {
+        poll_fn(|cx| self.poll_turn(shard, cx)).await
+    }
+
+    fn poll_turn(&mut self, shard: &Shard, cx: &mut Context<'_>) -> Poll<Turn> {
+        if !self.is_flushed()
+            && let Poll::Ready(turn) = self.poll_write(shard, cx)
+        {
+            return Poll::Ready(turn);
+        }
+        // Read even while the request is on its way: who echoes a long body stalls otherwise.
+        match self.poll_read(shard, cx) {
+            Poll::Ready(turn) => Poll::Ready(turn),
+            Poll::Pending => self.poll_deadline(shard.plan.timeout, cx),
+        }
+    }
+
+    fn poll_write(&mut self, shard: &Shard, cx: &mut Context<'_>) -> Poll<Turn> {
+        while self.written < self.out.len() {
+            let left = &self.out[self.written..];
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, left)) {
+                Ok(n) => {
+                    self.written += n;
+                    shard.tally().bytes_sent += n as u64;
+                }
+                Err(error) => return Poll::Ready(Turn::Lost(Loss::Write, error.to_string())),
+            }
+        }
+        self.out.clear();
+        self.written = 0;
+        Poll::Ready(Turn::Progress)
+    }
+
+    fn poll_read(&mut self, shard: &Shard, cx: &mut Context<'_>) -> Poll<Turn> {
+        let mut scratch = shard.scratch.borrow_mut();
+        let mut read = ReadBuf::new(&mut scratch);
+        if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
+            return Poll::Ready(Turn::Lost(Loss::Read, error.to_string()));
+        }
+        shard.tally().bytes_received += read.filled().len() as u64;
+        Poll::Ready(match read.filled() {
+            [] => self.end_of_input(shard),
+            bytes => self.absorb(bytes, shard),
+        })
+    }
+
+    fn poll_deadline(&mut self, timeout: Duration, cx: &mut Context<'_>) -> Poll<Turn> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            let deadline = self.in_flight.front().map_or(now, |oldest| oldest.started) + timeout;
+            if deadline <= now {
+                return Poll::Ready(Turn::Lost(Loss::Timeout, format!("no whole answer after {timeout:?}")));
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+    }
+
+    fn end_of_input(&mut self, shard: &Shard) -> Turn {
+        if self.reader.ends_by_close() {
+            self.finish(Instant::now(), shard);
+            return Turn::Closed;
+        }
+        match self.in_flight.len() {
+            0 => Turn::Closed,
+            n => Turn::Lost(Loss::ClosedEarly, format!("end of input with {n} in flight")),
+        }
+    }
+
+    fn absorb(&mut self, bytes: &[u8], shard: &Shard) -> Turn {
+        if self.held.is_empty() {
+            let mut input = bytes;
+            let turn = self.read_pieces(&mut input, shard);
+            self.held.extend_from_slice(input);
+            return turn;
+        }
+        let mut held = mem::take(&mut self.held);
+        held.extend_from_slice(bytes);
+        let mut input = &held[..];
+        let turn = self.read_pieces(&mut input, shard);
+        let used = held.len() - input.len();
+        held.drain(..used);
+        self.held = held;
+        turn
+    }
+
+    fn read_pieces(&mut self, input: &mut &[u8], shard: &Shard) -> Turn {
+        let now = Instant::now();
+        loop {
+            if self.in_flight.is_empty() && !input.is_empty() {
+                return Turn::Surplus(surplus(input));
+            }
+            match self.reader.next(input) {
+                Ok(Some(Piece::Head(head))) => {
+                    let member = head.member.map(|name| self.member(name));
+                    // An answer only begins while its exchange is in flight, as was seen above.
+                    let Some(exchange) = self.in_flight.front_mut() else { return Turn::Closed };
+                    (exchange.status, exchange.member) = (head.status, member);
+                }
+                Ok(Some(Piece::Body(body))) => {
+                    if let Some(exchange) = self.in_flight.front_mut().filter(|e| e.is_checked()) {
+                        exchange.check.body(body);
+                    }
+                }
+                Ok(Some(Piece::End)) => {
+                    self.finish(now, shard);
+                    if self.reader.closes() {
+                        return if input.is_empty() { Turn::Closed } else { Turn::Surplus(surplus(input)) };
+                    }
+                }
+                Ok(None) => return Turn::Progress,
+                Err(why) => return Turn::Lost(Loss::BadAnswer, why.to_owned()),
+            }
+        }
+    }
+
+    fn finish(&mut self, now: Instant, shard: &Shard) {
+        let Some(exchange) = self.in_flight.pop_front() else { return };
+        self.proven = true;
+        if let Some((_, count)) = exchange.member.and_then(|index| self.members.get_mut(index)) {
+            *count += 1;
+        }
+        let verdict = if exchange.is_checked() { exchange.check.verdict() } else { Verdict::Right };
+        shard.tally().count_answer(exchange.status, now - exchange.started, verdict);
+        shard.show_answer();
+    }
+
+    fn member(&mut self, name: &str) -> usize {
+        if let Some(index) = self.members.iter().position(|(known, _)| known == name) {
+            return index;
+        }
+        self.members.push((name.to_owned(), 0));
+        self.members.len() - 1
+    }
+
+    /// Hands the members seen so far to the shard's counts.
+    pub(crate) fn settle(&mut self, shard: &Shard) {
+        for (member, count) in self.members.iter_mut().filter(|(_, count)| *count > 0) {
+            shard.tally().count_member(self.source, member, mem::take(count));
+        }
+    }
+
+    /// Looks at the socket while nothing is in flight, without waiting.
+    ///
+    /// Asks the kernel itself: the runtime's own idea of readiness may be a turn old.
+    pub(crate) fn look(&self, shard: &Shard) -> Turn {
+        let mut bytes = [0; 4096];
+        match recv(self.stream.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
+            Err(Errno::EAGAIN) => Turn::Progress,
+            Ok(0) | Err(_) => Turn::Closed,
+            Ok(n) => {
+                shard.tally().bytes_received += n as u64;
+                Turn::Surplus(surplus(&bytes[..n]))
+            }
+        }
+    }
+
+    /// Waits for an answer to begin and reads at most `most` bytes of it, which nobody will look at.
+    pub(crate) async fn nibble(&mut self, shard: &Shard, most: usize) {
+        let mut bytes = [0; 16];
+        let most = most.min(bytes.len());
+        let mut read = ReadBuf::new(&mut bytes[..most]);
+        // How it went does not matter: the connection is about to be closed.
+        let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_read(cx, &mut read)).await;
+        shard.tally().bytes_received += read.filled().len() as u64;
+    }
+
+    /// Makes the close that follows a reset instead of an orderly end.
+    pub(crate) fn reset_on_close(&self) {
+        // Where it fails the other side sees an orderly end, which an abort may be as well.
+        let _ = self.stream.set_zero_linger();
+    }
+}
+
+impl Exchange {
+    /// Only 2xx answers are held against what was asked for: a 503 has a text of its own.
+    fn is_checked(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+fn surplus(bytes: &[u8]) -> String {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]);
+    format!("{} bytes nobody asked for: {start:?}", bytes.len())
+}

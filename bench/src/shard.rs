@@ -1,0 +1,49 @@
+//! What the clients of one thread share: the plan, the read buffer, the counts.
+//! In: what connections and clients saw. Out: one report a command.
+//! Knows nothing of other threads, but for one number they may watch.
+
+use std::cell::{RefCell, RefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::request::Requests;
+
+const SCRATCH: usize = 64 * 1024;
+
+pub(crate) struct Shard {
+    pub(crate) plan: Plan,
+    pub(crate) requests: Requests,
+    /// All connections of the thread read into this; what they must keep they copy.
+    pub(crate) scratch: RefCell<Vec<u8>>,
+    tally: RefCell<Report>,
+    answered: Arc<AtomicU64>,
+}
+
+impl Shard {
+    pub(crate) fn new(plan: Plan, answered: Arc<AtomicU64>) -> Self {
+        Self {
+            requests: Requests::new(plan.to, &plan.work),
+            plan,
+            scratch: RefCell::new(vec![0; SCRATCH]),
+            tally: RefCell::default(),
+            answered,
+        }
+    }
+
+    /// The counts; borrow them for a statement, never across an await.
+    pub(crate) fn tally(&self) -> RefMut<'_, Report> {
+        self.tally.borrow_mut()
+    }
+
+    /// Takes what was counted since the last call.
+    pub(crate) fn take_report(&self) -> Report {
+        self.tally.take()
+    }
+
+    /// Counts one more whole answer for those who watch.
+    pub(crate) fn show_answer(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,33 @@
+//! The generator's sockets: bound to a source, without taking a port before the connect.
+//! In: where from and where to. Out: a connected stream.
+//! Knows nothing of HTTP, clients or counts.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Connects to `to` from `source`, or from the kernel's choice.
+pub(crate) async fn connect(source: Option<Ipv4Addr>, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(source) = source {
+        // Without it, bind takes a port for this address alone and a source is used up after 28,000
+        // connections, whoever they are to.
+        setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+        socket.bind(SocketAddr::from((source, 0)))?;
+    }
+    let stream = socket.connect(to).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Raises the soft limit on open files to the hard one, and gives the limit now in force.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(hard)
+}

@@ -1,0 +1,92 @@
+//! A report as people read it, and as programs do.
+//! In: a [`Report`]. Out: text or JSON.
+//! Knows nothing of how the numbers came about.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::report::Report;
+
+const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [_, ok, moved, client, server] = self.by_class;
+        writeln!(f, "requests   {} over {} connections", self.requests, self.connections)?;
+        writeln!(f, "answered   {} (2xx {ok}, 3xx {moved}, 4xx {client}, 5xx {server})", self.answered)?;
+        writeln!(f, "rate       {:.0} answers/s over {:.2?}", self.per_second(), self.elapsed)?;
+        writeln!(f, "bytes      {} sent, {} received", self.bytes_sent, self.bytes_received)?;
+        let latency = QUANTILES.map(|(name, share)| format!("{name} {}", short(self.quantile(share))));
+        writeln!(f, "latency    {}", latency.join("  "))?;
+        self.write_members(f)?;
+        self.write_errors(f)
+    }
+}
+
+impl Report {
+    fn write_members(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.members.is_empty() {
+            return Ok(());
+        }
+        let spread: Vec<String> =
+            self.sources_by_member().iter().map(|(member, sources)| format!("{member} {sources}")).collect();
+        writeln!(
+            f,
+            "members    {} sources, at most {} members each; sources per member: {}",
+            self.members.len(),
+            self.most_members_per_source(),
+            spread.join(", ")
+        )
+    }
+
+    fn write_errors(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.aborted > 0 {
+            writeln!(f, "aborted    {} (on purpose)", self.aborted)?;
+        }
+        writeln!(f, "mix-ups    {}", self.mix_ups)?;
+        let kinds = self.errors.by_name().into_iter().filter(|(_, count)| *count > 0);
+        let kinds: Vec<String> = kinds.map(|(name, count)| format!("{name} {count}")).collect();
+        let detail = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        writeln!(f, "errors     {}{detail}", self.errors.total())?;
+        self.first_errors.iter().try_for_each(|words| writeln!(f, "           {words}"))
+    }
+
+    /// All numbers as JSON; latencies and the elapsed time in seconds.
+    pub fn to_json(&self) -> Value {
+        let seconds = |share| self.quantile(share).as_secs_f64();
+        let latency: serde_json::Map<String, Value> =
+            QUANTILES.iter().map(|(name, share)| ((*name).to_owned(), json!(seconds(*share)))).collect();
+        let errors: serde_json::Map<String, Value> =
+            self.errors.by_name().iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+        json!({
+            "requests": self.requests,
+            "answered": self.answered,
+            "by_class": self.by_class,
+            "errors": errors,
+            "aborted": self.aborted,
+            "mix_ups": self.mix_ups,
+            "connections": self.connections,
+            "bytes_sent": self.bytes_sent,
+            "bytes_received": self.bytes_received,
+            "sources": self.members.len(),
+            "most_members_per_source": self.most_members_per_source(),
+            "sources_by_member": self.sources_by_member(),
+            "latency_seconds": latency,
+            "elapsed_seconds": self.elapsed.as_secs_f64(),
+            "answers_per_second": self.per_second(),
+            "first_errors": self.first_errors,
+        })
+    }
+}
+
+/// Three digits are what the histogram keeps.
+fn short(time: Duration) -> String {
+    match time.as_nanos() {
+        0..1_000_000 => format!("{:.0} µs", time.as_secs_f64() * 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", time.as_secs_f64() * 1e3),
+        _ => format!("{:.2} s", time.as_secs_f64()),
+    }
+}
