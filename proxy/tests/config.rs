@@ -2,6 +2,8 @@
 //! In: YAML. Out: settings or messages, compared to the letter.
 //! Knows nothing of how the file is read.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
+
 #[path = "config/any_bytes.rs"]
 mod any_bytes;
 #[path = "config/mistakes.rs"]

@@ -32,11 +32,26 @@ const FIRST: u32 = 0xF_0000;
 const MOST: usize = 65_000;
 
 impl Masked {
-    /// Finds and looks up all references of `text`.
+    /// Finds and looks up all references of `text`, which starts with no byte order mark.
     pub(super) fn new(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut masked = Self { text: String::with_capacity(text.len()), references: Vec::new() };
-        for (i, line) in text.split_inclusive('\n').enumerate() {
-            masked.line(i + 1, line, env);
+        let (mut rest, mut at) = (text, At { line: 1, column: 1 });
+        while let Some(c) = rest.chars().next() {
+            let found = reference(rest, env);
+            let length = found.as_ref().map_or_else(|| c.len_utf8(), |(length, _)| *length);
+            let (here, after) = rest.split_at(length);
+            let width = here.chars().count();
+            match found {
+                Some((_, value)) => masked.mask(at, width, value),
+                None => masked.text.push_str(here),
+            }
+            at = match c {
+                // To YAML, each of `\n`, `\r\n` and `\r` ends a line.
+                '\r' if after.starts_with('\n') => at,
+                '\n' | '\r' => At { line: at.line + 1, column: 1 },
+                _ => At { column: at.column + width, ..at },
+            };
+            rest = after;
         }
         masked
     }
@@ -93,25 +108,6 @@ impl Masked {
         self.references.get(u32::from(c).checked_sub(FIRST)? as usize)
     }
 
-    fn line(&mut self, line: usize, text: &str, env: &dyn Fn(&str) -> Option<String>) {
-        let (mut rest, mut column) = (text, 1);
-        while let Some(c) = rest.chars().next() {
-            let found = match c {
-                '$' => reference(rest, env),
-                c if is_mask(c) => Some((c.len_utf8(), Ok(c.to_string()))),
-                _ => None,
-            };
-            let length = found.as_ref().map_or(c.len_utf8(), |(length, _)| *length);
-            let (here, after) = rest.split_at(length);
-            let width = here.chars().count();
-            match found {
-                Some((_, value)) => self.mask(At { line, column }, width, value),
-                None => self.text.push_str(here),
-            }
-            (rest, column) = (after, column + width);
-        }
-    }
-
     fn mask(&mut self, at: At, length: usize, mut value: Result<String, String>) {
         let index = self.references.len().min(MOST);
         if index == MOST {
@@ -125,14 +121,13 @@ impl Masked {
     }
 }
 
-fn is_mask(c: char) -> bool {
-    (FIRST..FIRST + 0x1_0000).contains(&u32::from(c))
-}
-
 /// The reference at the start of `text`, if there is one: its length, and what it stands for.
 fn reference(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<(usize, Result<String, String>)> {
     if text.starts_with("$$") {
         return Some((2, Ok("$".to_owned())));
+    }
+    if let Some(c) = text.chars().next().filter(|c| (FIRST..FIRST + 0x1_0000).contains(&u32::from(*c))) {
+        return Some((c.len_utf8(), Ok(c.to_string())));
     }
     let inner = text.strip_prefix("${")?;
     let Some(end) = inner.find(['}', '\n']).filter(|&end| inner[end..].starts_with('}')) else {

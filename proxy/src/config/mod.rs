@@ -14,6 +14,8 @@ mod settings;
 mod table;
 mod tree;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use environment::Masked;
@@ -50,7 +52,7 @@ pub struct Loaded {
 /// All mistakes in it, or that it cannot be read.
 pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
     let name = path.display().to_string();
-    let text = std::fs::read(path).map_err(|e| format!("cannot be read: {e}"));
+    let text = bytes(path).map_err(|e| format!("cannot be read: {e}"));
     let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|e| not_text(&e)));
     match text {
         Ok(text) => parse(&name, &text, &|variable| std::env::var(variable).ok()),
@@ -64,13 +66,9 @@ pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
 /// All mistakes in it.
 pub fn parse(file_name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Mistakes> {
     if text.len() > LARGEST {
-        return refuse(
-            file_name,
-            At::default(),
-            &format!("{} bytes are too many; {LARGEST} at most", text.len()),
-        );
+        return refuse(file_name, At::default(), &format!("is larger than {LARGEST} bytes"));
     }
-    let masked = Masked::new(text, env);
+    let masked = Masked::new(text.trim_start_matches('\u{feff}'), env);
     let root = match tree::read(&masked) {
         Ok(root) => root,
         Err((at, why)) => return refuse(file_name, at, &why),
@@ -80,6 +78,13 @@ pub fn parse(file_name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) 
     let believed = believe::believe(&written, &mut notes);
     let (settings, warnings) = notes.verdict(believed)?;
     Ok(Loaded { settings, warnings, hash: masked.hash() })
+}
+
+/// No more of the file than shows that it is too large; it may be a device.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// One mistake after which nothing else can be told.

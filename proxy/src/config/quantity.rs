@@ -117,7 +117,10 @@ fn size(text: &str) -> Option<usize> {
 }
 
 fn written(bytes: usize) -> String {
-    let unit = SIZES.iter().rev().find(|(name, size)| name.len() == 3 && bytes >= *size && bytes % size == 0);
+    let unit = SIZES
+        .iter()
+        .rev()
+        .find(|(name, size)| name.len() == 3 && bytes >= *size && bytes.is_multiple_of(*size));
     unit.map_or_else(|| format!("{bytes}B"), |(name, size)| format!("{}{name}", bytes / size))
 }
 

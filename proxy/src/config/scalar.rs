@@ -44,7 +44,7 @@ impl<K: Kind> Written for Marked<K> {
         let at = slot.node.map_or(slot.at, |node| node.at);
         let value = word::<K>(slot).and_then(|word| K::parse(word).map_err(|why| (at, why)));
         let value = value.map_err(|(at, why)| {
-            if !slot.misspelt {
+            if slot.node.is_some() || !slot.misspelt {
                 notes.mistake(at, &slot.path, why);
             }
         });

@@ -247,12 +247,12 @@ fn written_twice() {
 fn what_is_not_yaml() {
     told(
         "listeners: { web: {\n",
-        &["2:1: not YAML: while parsing a flow mapping, did not find expected ',' or '}'"],
+        &["2:1: not YAML: while parsing a node, did not find expected node content"],
     );
     told("a: b: c\n", &["1:5: not YAML: mapping values are not allowed in this context"]);
     told("a: 1\n---\nb: 2\n", &["2:1: a second document; one file is one document"]);
     told("? [a]\n: b\n", &["1:3: a key must be one word"]);
-    told("admin: !env ADMIN\n", &["1:13: the tag `!env` means nothing here"]);
+    told("admin: !env ADMIN\n", &["1:8: the tag `!env` means nothing here"]);
     told(&"[".repeat(40), &["1:33: nested more than 32 deep"]);
 }
 
@@ -277,6 +277,20 @@ fn the_environment() {
     told(
         &with("  app:\n", "  ${APP}:\n"),
         &["6:3: the environment variable `APP` is not set; set it, or write `${APP:-default}`"],
+    );
+    told(
+        "\u{feff}admin: ${A}\r\nworkers: ${B}\rdrain_timeout: ${C}\nlisteners: {}\nbackends: {}\n",
+        &[
+            "1:8: admin: the environment variable `A` is not set; set it, or write `${A:-default}`",
+            "2:10: workers: the environment variable `B` is not set; set it, or write `${B:-default}`",
+            "3:16: drain_timeout: the environment variable `C` is not set; set it, or write `${C:-default}`",
+            "4:1: listeners: at least one is needed here",
+            "5:1: backends: at least one is needed here",
+        ],
+    );
+    told(
+        &with("127.0.0.1:8080", "${OPEN"),
+        &["3:11: listeners.web.bind: `${` without its `}`; write `$$` for a plain `$`"],
     );
     // A value is text, whatever it holds; and what stands behind it keeps its column.
     let text = with("{ pipeline: 32 }", "{ pipeline: ${N}, pipelin: 1 }");
@@ -305,6 +319,7 @@ fn files_that_cannot_be_read() {
     std::fs::write(&binary, b"admin: off\n\xff\n").unwrap();
     let absent_told = load(&absent).unwrap_err().to_string();
     let binary_told = load(&binary).unwrap_err().to_string();
+    let endless = load(std::path::Path::new("/dev/zero")).unwrap_err().to_string();
     std::fs::remove_dir_all(&folder).unwrap();
     let (absent, binary) = (absent.display(), binary.display());
     assert_eq!(
@@ -312,4 +327,5 @@ fn files_that_cannot_be_read() {
         format!("{absent}: cannot be read: No such file or directory (os error 2)\n1 mistake in {absent}"),
     );
     assert_eq!(binary_told, format!("{binary}: is not UTF-8 (line 2)\n1 mistake in {binary}"));
+    assert_eq!(endless, "/dev/zero: is larger than 1048576 bytes\n1 mistake in /dev/zero");
 }

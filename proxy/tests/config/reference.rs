@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use penstock::config::{Affinity, REFERENCE, schema};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::settings;
 
@@ -45,23 +45,56 @@ fn walk(node: &Value, path: &str, found: &mut BTreeMap<String, Said>) {
     }
 }
 
-/// Every line of the reference that is a key: its path, with `*` for names, and what is said there.
+/// The lines of `text` that are keys: indent, key, value (may be empty), comment.
+fn keys(text: &str) -> impl Iterator<Item = (usize, &str, &str, &str)> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#') && !line.is_empty());
+    lines.map(|line| {
+        let (key, rest) = line.trim_start().split_once(':').unwrap();
+        let (value, comment) = rest.split_once('#').unwrap_or((rest, ""));
+        (line.len() - line.trim_start().len(), key, value.trim(), comment.trim())
+    })
+}
+
+/// Every key of the reference: its path, with `*` for names, and what is said there.
 fn lines(options: &BTreeMap<String, Said>) -> Vec<(String, Said)> {
     let mut open: Vec<(usize, String)> = Vec::new();
     let mut found = Vec::new();
-    for line in uncommented().lines().filter(|line| !line.trim_start().starts_with('#') && !line.is_empty()) {
-        let indent = line.len() - line.trim_start().len();
+    for (indent, key, value, comment) in keys(&uncommented()) {
         open.retain(|(outer, _)| *outer < indent);
-        let (key, rest) = line.trim_start().split_once(':').unwrap();
-        let (value, sentence) = rest.split_once('#').unwrap_or((rest, ""));
         let parent = open.last().map_or("", |(_, path)| path);
         let named = !options.contains_key(&format!("{parent}.{key}"));
         let path = if named { format!("{parent}.*") } else { format!("{parent}.{key}") };
         open.push((indent, path.clone()));
-        let value = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
-        found.push((path, (value, sentence.trim().to_owned())));
+        let value = Some(value.to_owned()).filter(|value| !value.is_empty());
+        found.push((path, (value, comment.to_owned())));
     }
     found
+}
+
+/// The same file in JSON; enough of YAML for a file of block maps.
+fn as_json(text: &str) -> Value {
+    let mut root = json!({});
+    let mut open: Vec<(usize, String)> = Vec::new();
+    for (indent, key, value, _) in keys(text) {
+        open.retain(|(outer, _)| *outer < indent);
+        let parent = open.iter().fold(&mut root, |place, (_, key)| &mut place[key.as_str()]);
+        parent[key] = match value {
+            "" => json!({}),
+            value => serde_json::from_str(value).unwrap_or_else(|_| value.into()),
+        };
+        open.push((indent, key.to_owned()));
+    }
+    root
+}
+
+#[test]
+fn the_schema_accepts_it() {
+    let validator = crate::values::validator();
+    for text in [REFERENCE.to_owned(), uncommented()] {
+        let file = as_json(&text);
+        assert_eq!(settings(&file.to_string()), settings(REFERENCE), "the conversion of this test");
+        assert!(validator.is_valid(&file), "{:?}", validator.iter_errors(&file).next());
+    }
 }
 
 #[test]

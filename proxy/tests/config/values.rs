@@ -193,7 +193,7 @@ backends:
     assert_eq!(settings(&filled), parse("bench.yaml", text, &env).unwrap().settings);
 }
 
-fn validator() -> jsonschema::Validator {
+pub(crate) fn validator() -> jsonschema::Validator {
     jsonschema::draft202012::new(&serde_json::from_str(&schema()).unwrap()).unwrap()
 }
 
