@@ -2,6 +2,7 @@
 //! In: a YAML file and the environment. Out: `Settings`, or all mistakes at once with their places.
 //! Knows nothing of what the settings are used for.
 
+mod address;
 mod believe;
 mod environment;
 mod mistake;

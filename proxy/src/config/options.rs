@@ -6,10 +6,9 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 
 use serde_json::{Value, json};
 
+use super::address::{Address, Bind, Reference, Token};
 use super::quantity::{Size, Span, Time};
-use super::scalar::{
-    Address, Auto, Bind, Count, Flag, Kind, Marked, Off, OneOf, Or, Reference, Token, Words, unexpected,
-};
+use super::scalar::{Auto, Count, Flag, Kind, Marked, Off, OneOf, Or, Words, unexpected};
 use super::settings::{Affinity, Forwarded, PipelineMethods, Protocol};
 use super::table::{Named, sections};
 

@@ -26,11 +26,11 @@ pub fn schema() -> String {
 
 fn of(shape: &Shape) -> Value {
     match shape {
-        Shape::Scalar(schema) => json!({ "anyOf": [schema(), { "$ref": "#/$defs/environment" }] }),
+        Shape::Scalar(schema) => either([schema(), json!({ "$ref": "#/$defs/environment" })]),
         Shape::Section { options, short: None } => section(options),
         Shape::Section { options, short: Some(key) } => {
-            let short = options.iter().find(|option| option.key == *key).map(|option| of(&option.shape));
-            json!({ "anyOf": [short, section(options)] })
+            let short = options.iter().filter(|option| option.key == *key).map(|option| of(&option.shape));
+            either(short.chain([section(options)]))
         }
         Shape::Named { item, most } => json!({
             "type": "object",
@@ -40,6 +40,15 @@ fn of(shape: &Shape) -> Value {
             "additionalProperties": of(item),
         }),
     }
+}
+
+/// Any of these, without nesting: editors show one flat list.
+fn either(schemas: impl IntoIterator<Item = Value>) -> Value {
+    let flat = |schema: Value| match schema.get("anyOf") {
+        Some(Value::Array(inner)) => inner.clone(),
+        _ => vec![schema],
+    };
+    json!({ "anyOf": schemas.into_iter().flat_map(flat).collect::<Vec<_>>() })
 }
 
 /// A section may be empty (`null`): all of it may be commented out.
