@@ -1,8 +1,101 @@
 //! The configuration: what the user wrote, and what the program believes of it.
+//! In: a YAML file and the environment. Out: `Settings`, or all mistakes at once with their places.
+//! Knows nothing of what the settings are used for.
 
+mod address;
+mod believe;
+mod environment;
+mod mistake;
+mod nearest;
+mod options;
+mod quantity;
+mod scalar;
+mod schema;
 mod settings;
+mod table;
+mod tree;
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use environment::Masked;
+use mistake::{At, Notes};
+use options::Root;
+
+pub use mistake::{Mistake, Mistakes};
+pub use schema::schema;
 pub use settings::{
     Affinity, Backend, ClientTimeouts, Forwarded, HeadLimits, Links, Listener, Member, PipelineMethods,
     Protocol, Settings, SocketOptions, WaitQueue,
 };
+
+/// The commented reference, which is also what runs where there is no file.
+pub const REFERENCE: &str = include_str!("../../../config.yaml");
+
+/// Bytes of the largest file that is read.
+const LARGEST: usize = 1 << 20;
+
+/// A configuration that can be run.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What the program believes.
+    pub settings: Settings,
+    /// What looks wrong, yet can be believed, in the order of the file.
+    pub warnings: Vec<Mistake>,
+    /// The same in every process for the same text, environment variables expanded.
+    pub hash: u64,
+}
+
+/// Reads the file at `path` with the environment of this process.
+///
+/// # Errors
+/// All mistakes in it, or that it cannot be read.
+pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
+    let name = path.display().to_string();
+    let text = bytes(path).map_err(|e| format!("cannot be read: {e}"));
+    let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|e| not_text(&e)));
+    match text {
+        Ok(text) => parse(&name, &text, &|variable| std::env::var(variable).ok()),
+        Err(why) => refuse(&name, At::default(), &why),
+    }
+}
+
+/// Reads `text`; `file_name` is only named in mistakes, `env` looks up `${NAME}`.
+///
+/// # Errors
+/// All mistakes in it.
+pub fn parse(file_name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Mistakes> {
+    if text.len() > LARGEST {
+        return refuse(file_name, At::default(), &format!("is larger than {LARGEST} bytes"));
+    }
+    let masked = Masked::new(text.trim_start_matches('\u{feff}'), env);
+    let root = match tree::read(&masked) {
+        Ok(root) => root,
+        Err((at, why)) => return refuse(file_name, at, &why),
+    };
+    let mut notes = Notes::new(file_name);
+    let written: Root = table::read_root(&root, &mut notes);
+    let believed = believe::believe(&written, &mut notes);
+    let (settings, warnings) = notes.verdict(believed)?;
+    Ok(Loaded { settings, warnings, hash: masked.hash() })
+}
+
+/// No more of the file than shows that it is too large; it may be a device.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// One mistake after which nothing else can be told.
+fn refuse(file_name: &str, at: At, why: &str) -> Result<Loaded, Mistakes> {
+    let mut notes = Notes::new(file_name);
+    notes.mistake(at, "", why);
+    notes.verdict(None).map(|(loaded, _)| loaded)
+}
+
+fn not_text(e: &std::string::FromUtf8Error) -> String {
+    let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+    format!("is not UTF-8 (line {line})")
+}

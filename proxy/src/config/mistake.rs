@@ -1,0 +1,129 @@
+//! What is wrong with a configuration, told so that its writer can put it right.
+//! In: position, field and hint, one mistake at a time. Out: lines as compilers print them.
+//! Knows nothing of YAML or of the options.
+
+use std::error::Error;
+use std::fmt;
+
+/// A place in the file: line and column, both from 1; line 0 where no line can be named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct At {
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+/// One thing that is wrong, or (as a warning) looks wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file as it was named to us.
+    pub file: String,
+    /// The line, from 1; 0 where the mistake concerns the file as a whole.
+    pub line: usize,
+    /// The column in characters, from 1; 0 where the mistake concerns the file as a whole.
+    pub column: usize,
+    /// The field's path, as in `listeners.web.bind`; empty where no field is concerned.
+    pub field: String,
+    /// What is wrong, and a hint.
+    pub text: String,
+}
+
+/// Every mistake of one file, in the order of the file. Prints one line each, then their number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    /// The mistakes, in the order of the file.
+    pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Mistakes {
+    type Item = &'a Mistake;
+    type IntoIter = std::slice::Iter<'a, Mistake>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file)?;
+        if self.line > 0 {
+            write!(f, "{}:{}:", self.line, self.column)?;
+        }
+        if !self.field.is_empty() {
+            write!(f, " {}:", self.field)?;
+        }
+        write!(f, " {}", self.text)
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for mistake in self {
+            writeln!(f, "{mistake}")?;
+        }
+        let plural = if self.0.len() == 1 { "" } else { "s" };
+        let file = self.0.first().map_or("", |mistake| &mistake.file);
+        write!(f, "{} mistake{plural} in {file}", self.0.len())
+    }
+}
+
+impl Error for Mistakes {}
+
+/// Collects while a file is read, so that all mistakes are told at once.
+#[derive(Debug)]
+pub(super) struct Notes {
+    file: String,
+    mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
+}
+
+impl Notes {
+    pub(super) fn new(file: &str) -> Self {
+        Self { file: file.to_owned(), mistakes: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Notes what keeps the file from being believed.
+    pub(super) fn mistake(&mut self, at: At, field: &str, text: impl AsRef<str>) {
+        let mistake = self.note(at, field, text.as_ref());
+        self.mistakes.push(mistake);
+    }
+
+    /// Notes what looks wrong, yet can be believed.
+    pub(super) fn warning(&mut self, at: At, field: &str, text: impl AsRef<str>) {
+        let warning = self.note(at, field, text.as_ref());
+        self.warnings.push(warning);
+    }
+
+    /// What came of the file: `value` and the warnings, if there was no mistake.
+    pub(super) fn verdict<T>(mut self, value: Option<T>) -> Result<(T, Vec<Mistake>), Mistakes> {
+        if value.is_none() && self.mistakes.is_empty() {
+            // Each value that is absent was noted when it was read; should that ever fail, fail here.
+            self.mistake(At::default(), "", "cannot be understood");
+        }
+        let place = |m: &Mistake| (m.line, m.column);
+        self.mistakes.sort_by_key(place);
+        self.warnings.sort_by_key(place);
+        match value {
+            Some(value) if self.mistakes.is_empty() => Ok((value, self.warnings)),
+            _ => Err(Mistakes(self.mistakes)),
+        }
+    }
+
+    fn note(&self, at: At, field: &str, text: &str) -> Mistake {
+        let (field, text) = (printable(field), printable(text));
+        Mistake { file: self.file.clone(), line: at.line, column: at.column, field, text }
+    }
+}
+
+/// One line for each mistake, whatever the file holds.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}

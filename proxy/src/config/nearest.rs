@@ -1,0 +1,53 @@
+//! The word someone probably meant.
+//! In: what was written, and the words there are. Out: the nearest one, if it is near enough.
+//! Knows nothing of what the words stand for.
+
+/// The word nearest to `written`; none if it takes more edits than a third of its letters (at least one).
+pub(super) fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written: Vec<char> = written.chars().take(LONGEST + 1).collect();
+    if written.len() > LONGEST {
+        return None;
+    }
+    let most = (written.len() / 3).max(1);
+    let near = words.into_iter().map(|word| (distance(&written, word), word));
+    near.filter(|(edits, _)| *edits <= most).min_by_key(|(edits, _)| *edits).map(|(_, word)| word)
+}
+
+/// No name and no key is longer.
+const LONGEST: usize = 64;
+
+/// Edits that turn one word into the other: insert, delete, replace, swap neighbours (Damerau-Levenshtein,
+/// no part edited twice).
+fn distance(a: &[char], b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn finds_slips_and_leaves_strangers_alone() {
+        let words = ["backend", "bind", "backlog", "via"];
+        assert_eq!(nearest("bakend", words), Some("backend"));
+        assert_eq!(nearest("bidn", words), Some("bind"));
+        assert_eq!(nearest("vai", words), Some("via"));
+        assert_eq!(nearest("frontend", words), None);
+        assert_eq!(nearest("", words), None);
+        assert_eq!(nearest(&"b".repeat(100_000), words), None);
+    }
+}

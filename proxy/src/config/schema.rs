@@ -1,0 +1,96 @@
+//! The JSON Schema of the file, so that editors complete and check it.
+//! In: the table of options. Out: draft 2020-12, pretty printed.
+//! Knows nothing of any single option.
+
+use serde_json::{Map, Value, json};
+
+use super::options::Root;
+use super::table::{NAME, Opt, Shape, Written};
+
+/// The JSON Schema (draft 2020-12) of the configuration.
+#[must_use]
+pub fn schema() -> String {
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "penstock configuration",
+    });
+    merge(&mut schema, of(&Root::SHAPE));
+    schema["type"] = json!("object");
+    schema["$defs"] = json!({ "environment": {
+        "description": "Taken from the environment: ${NAME} or ${NAME:-default}.",
+        "type": "string",
+        "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}",
+    } });
+    format!("{schema:#}")
+}
+
+fn of(shape: &Shape) -> Value {
+    match shape {
+        Shape::Scalar(schema) => either([schema(), json!({ "$ref": "#/$defs/environment" })]),
+        Shape::Section { options, short: None } => section(options),
+        Shape::Section { options, short: Some(key) } => {
+            let short = options.iter().filter(|option| option.key == *key).map(|option| of(&option.shape));
+            either(short.chain([section(options)]))
+        }
+        Shape::Named { item, most } => json!({
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": most,
+            "propertyNames": { "anyOf": [{ "pattern": NAME }, { "$ref": "#/$defs/environment" }] },
+            "additionalProperties": of(item),
+        }),
+    }
+}
+
+/// Any of these, without nesting: editors show one flat list.
+fn either(schemas: impl IntoIterator<Item = Value>) -> Value {
+    let flat = |schema: Value| match schema.get("anyOf") {
+        Some(Value::Array(inner)) => inner.clone(),
+        _ => vec![schema],
+    };
+    json!({ "anyOf": schemas.into_iter().flat_map(flat).collect::<Vec<_>>() })
+}
+
+/// A section may be empty (`null`): all of it may be commented out.
+fn section(options: &[Opt]) -> Value {
+    let properties: Map<_, _> =
+        options.iter().map(|option| (option.key.to_owned(), property(option))).collect();
+    let required: Vec<_> =
+        options.iter().filter(|option| must_be_written(option)).map(|option| option.key).collect();
+    let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    if required.is_empty() {
+        schema["type"] = json!(["object", "null"]);
+    } else {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+fn property(option: &Opt) -> Value {
+    let mut schema = json!({ "description": option.doc });
+    if let Some(default) = option.default {
+        schema["default"] = typed(default);
+    }
+    merge(&mut schema, of(&option.shape));
+    schema
+}
+
+fn must_be_written(option: &Opt) -> bool {
+    match option.shape {
+        Shape::Scalar(_) => option.default.is_none(),
+        Shape::Section { .. } => false,
+        Shape::Named { .. } => true,
+    }
+}
+
+/// A default as YAML reads it: a number, a truth value, or a word.
+fn typed(default: &str) -> Value {
+    let plain = serde_json::from_str(default).ok();
+    plain.filter(|value: &Value| value.is_number() || value.is_boolean()).unwrap_or_else(|| default.into())
+}
+
+fn merge(into: &mut Value, from: Value) {
+    if let (Value::Object(into), Value::Object(from)) = (into, from) {
+        into.extend(from);
+    }
+}

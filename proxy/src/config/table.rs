@@ -1,0 +1,261 @@
+//! How a table of options is read: one row each, from which reading, checking and the schema follow.
+//! In: rows and nodes of the file. Out: what was written, default filled in, each value with its place.
+//! Knows nothing of the options themselves (`options.rs`) nor of what they mean together (`believe.rs`).
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::mistake::{At, Notes};
+use super::nearest::nearest;
+use super::tree::{Content, Entry, Node};
+
+/// One row of the table: everything there is to say about an option.
+#[derive(Debug)]
+pub(super) struct Opt {
+    pub(super) key: &'static str,
+    /// As it would be written in the file; none where it must be written, and for sections.
+    pub(super) default: Option<&'static str>,
+    /// One sentence.
+    pub(super) doc: &'static str,
+    pub(super) shape: Shape,
+}
+
+/// What may stand at an option.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// One word; the schema of that word.
+    Scalar(fn() -> Value),
+    /// A map of options. With `short`, the value of that one alone may stand for the map.
+    Section { options: &'static [Opt], short: Option<&'static str> },
+    /// A map from names to sections, with at least one and at most so many entries.
+    Named { item: &'static Self, most: usize },
+}
+
+/// What can be read from the file. Where that fails, it is noted and the rest is read all the same.
+pub(super) trait Written: Sized {
+    const SHAPE: Shape;
+
+    fn read(slot: &Slot<'_>, notes: &mut Notes) -> Self;
+}
+
+/// Declares sections of the table, each as a struct of what was written in it.
+///
+/// A row is its sentence, `key: Type` and, unless it must be written, `= "default"`.
+macro_rules! sections {
+    ($(
+        $(#[doc = $about:literal])*
+        $section:ident $(or $short:ident)? {
+            $(#[doc = $doc:literal] $key:ident: $type:ty $(= $default:literal)?,)*
+        }
+    )*) => {$(
+        $(#[doc = $about])*
+        #[derive(Debug)]
+        pub(super) struct $section {
+            $(#[doc = $doc] pub(super) $key: $type,)*
+        }
+
+        impl $crate::config::table::Written for $section {
+            const SHAPE: $crate::config::table::Shape = $crate::config::table::Shape::Section {
+                options: &[$($crate::config::table::Opt {
+                    key: stringify!($key),
+                    default: $crate::config::table::maybe!($($default)?),
+                    doc: $doc.trim_ascii(),
+                    shape: <$type as $crate::config::table::Written>::SHAPE,
+                },)*],
+                short: $crate::config::table::maybe!($(stringify!($short))?),
+            };
+
+            fn read(
+                slot: &$crate::config::table::Slot<'_>,
+                notes: &mut $crate::config::mistake::Notes,
+            ) -> Self {
+                let fields = $crate::config::table::Fields::of(slot, &Self::SHAPE, notes);
+                Self {
+                    $($key: $crate::config::table::Written::read(&fields.slot(stringify!($key)), notes),)*
+                }
+            }
+        }
+    )*};
+}
+
+/// `Some` of what is there.
+macro_rules! maybe {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
+}
+
+pub(super) use {maybe, sections};
+
+/// A place in the file where an option may stand.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slot<'a> {
+    /// Where it stands; else, where the map that could hold it stands.
+    pub(super) at: At,
+    pub(super) path: String,
+    pub(super) node: Option<&'a Node>,
+    pub(super) default: Option<&'static str>,
+    /// It is absent because its key is misspelt, which has been said already.
+    pub(super) misspelt: bool,
+}
+
+/// Reads the whole file.
+pub(super) fn read_root<T: Written>(root: &Node, notes: &mut Notes) -> T {
+    T::read(&Slot { at: At { line: 1, column: 1 }, node: Some(root), ..Slot::default() }, notes)
+}
+
+/// The entries of one section, by the table.
+pub(super) struct Fields<'a> {
+    at: At,
+    path: String,
+    /// The short form's key has the path of the section itself.
+    short: Option<&'static str>,
+    options: &'static [Opt],
+    found: HashMap<&'static str, (At, &'a Node)>,
+    misspelt: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    /// Sorts what stands at `slot` by the rows of a section; notes what is in no row.
+    pub(super) fn of(slot: &Slot<'a>, shape: &Shape, notes: &mut Notes) -> Self {
+        let (options, short) = match shape {
+            Shape::Section { options, short } => (*options, *short),
+            Shape::Scalar(_) | Shape::Named { .. } => (&[][..], None),
+        };
+        let mut fields = Self {
+            at: slot.at,
+            path: slot.path.clone(),
+            short: None,
+            options,
+            found: HashMap::new(),
+            misspelt: Vec::new(),
+        };
+        match (slot.node, short) {
+            (Some(node), Some(key)) if matches!(node.content, Content::Scalar(_) | Content::Broken(..)) => {
+                fields.short = Some(key);
+                fields.found.insert(key, (slot.at, node));
+            }
+            _ => entries(slot, notes).iter().for_each(|entry| fields.take(entry, notes)),
+        }
+        fields
+    }
+
+    /// Where the option `key` stands, or would.
+    pub(super) fn slot(&self, key: &'static str) -> Slot<'a> {
+        let found = self.found.get(key);
+        Slot {
+            at: found.map_or(self.at, |(at, _)| *at),
+            path: if self.short == Some(key) { self.path.clone() } else { join(&self.path, key) },
+            node: found.map(|(_, node)| *node),
+            default: self.options.iter().find(|option| option.key == key).and_then(|option| option.default),
+            misspelt: self.misspelt.contains(&key),
+        }
+    }
+
+    fn take(&mut self, entry: &'a Entry, notes: &mut Notes) {
+        let known = self.options.iter().map(|option| option.key);
+        let path = join(&self.path, &entry.key);
+        let Some(key) = known.clone().find(|key| *key == entry.key) else {
+            let near = nearest(&entry.key, known.clone());
+            self.misspelt.extend(near);
+            let known = || format!("known here: {}", known.collect::<Vec<_>>().join(", "));
+            let hint = near.map_or_else(known, |near| format!("did you mean `{near}`?"));
+            return notes.mistake(entry.at, &path, format!("unknown key; {hint}"));
+        };
+        match self.found.get(key) {
+            Some((first, _)) => notes.mistake(entry.at, &path, twice(*first)),
+            None => _ = self.found.insert(key, (entry.at, &entry.value)),
+        }
+    }
+}
+
+/// A map from names to sections, in the order of the file.
+#[derive(Debug)]
+pub(super) struct Named<T, const MOST: usize> {
+    pub(super) entries: Vec<(Name, T)>,
+}
+
+/// A key that the user chose.
+#[derive(Debug)]
+pub(super) struct Name {
+    pub(super) at: At,
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+/// What a name may consist of, as a regular expression.
+pub(super) const NAME: &str = "^[A-Za-z0-9_.-]{1,64}$";
+
+pub(super) fn is_name(text: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    (1..=64).contains(&text.len()) && text.chars().all(letter)
+}
+
+impl<T: Written, const MOST: usize> Written for Named<T, MOST> {
+    const SHAPE: Shape = Shape::Named { item: &T::SHAPE, most: MOST };
+
+    fn read(slot: &Slot<'_>, notes: &mut Notes) -> Self {
+        let listed = entries(slot, notes);
+        if listed.is_empty() && !slot.misspelt && slot.node.is_none_or(Node::is_empty) {
+            notes.mistake(slot.at, &slot.path, "at least one is needed here");
+        }
+        if let Some(over) = listed.get(MOST) {
+            let text = format!("{} are too many; {MOST} at most", listed.len());
+            notes.mistake(over.at, &slot.path, text);
+        }
+        let mut seen = HashMap::new();
+        let mut named = Self { entries: Vec::new() };
+        for entry in listed.iter().take(MOST) {
+            let path = join(&slot.path, &entry.key);
+            if let Some(first) = seen.get(&entry.key) {
+                notes.mistake(entry.at, &path, twice(*first));
+                continue;
+            }
+            if !is_name(&entry.key) {
+                let text = "a name consists of 1 to 64 of the characters A-Z a-z 0-9 _ . -";
+                notes.mistake(entry.at, &path, text);
+            }
+            seen.insert(&entry.key, entry.at);
+            let slot = Slot { at: entry.at, path: path.clone(), node: Some(&entry.value), ..Slot::default() };
+            named.entries.push((Name { at: entry.at, path, text: entry.key.clone() }, T::read(&slot, notes)));
+        }
+        named
+    }
+}
+
+impl Node {
+    fn is_empty(&self) -> bool {
+        match &self.content {
+            Content::Nothing => true,
+            Content::Map(entries) => entries.is_empty(),
+            _ => false,
+        }
+    }
+}
+
+/// What stands at `slot`, which should be a map.
+fn entries<'a>(slot: &Slot<'a>, notes: &mut Notes) -> &'a [Entry] {
+    let Some(node) = slot.node else { return &[] };
+    match &node.content {
+        Content::Map(entries) => return entries,
+        Content::Nothing => {}
+        Content::Broken(at, why) => notes.mistake(*at, &slot.path, why),
+        Content::Scalar(_) => {
+            notes.mistake(node.at, &slot.path, "expected a map of `key: value`, not a word")
+        }
+        Content::List => notes.mistake(node.at, &slot.path, "expected a map of `key: value`, not a list"),
+    }
+    &[]
+}
+
+fn twice(first: At) -> String {
+    format!("written twice; first in line {}", first.line)
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}

@@ -1,0 +1,174 @@
+//! The file as a tree: what was written, and where.
+//! In: YAML with its references masked. Out: nodes with positions, duplicate keys and order kept.
+//! Knows nothing of the options; to it every scalar is text.
+
+use std::collections::HashMap;
+use std::mem;
+use std::rc::Rc;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
+
+use super::environment::Masked;
+use super::mistake::At;
+
+/// One value of the file.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) at: At,
+    pub(super) content: Content,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Nothing after the key, or `null`.
+    Nothing,
+    Scalar(String),
+    /// A scalar that names an environment variable which is not there: where, and why.
+    Broken(At, String),
+    /// No option is a list; what is in it does not matter.
+    List,
+    Map(Vec<Entry>),
+}
+
+/// One `key: value` of a map.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) at: At,
+    pub(super) key: String,
+    /// Shared where an alias (`*name`) repeats it.
+    pub(super) value: Rc<Node>,
+}
+
+/// Deeper than any option lies; bounds the recursion of whoever walks the tree.
+const DEEPEST: usize = 32;
+
+/// Reads the one document of the file; at the first thing that is not YAML, where and why.
+pub(super) fn read(masked: &Masked) -> Result<Rc<Node>, (At, String)> {
+    let mut builder = Builder { masked, open: Vec::new(), anchors: HashMap::new(), root: None };
+    let mut parser = Parser::new_from_str(&masked.text);
+    while let Some(next) = parser.next_event() {
+        let (event, span) = next.map_err(|e| (at(e.marker()), format!("not YAML: {}", e.info())))?;
+        builder.event(event, at(&span.start))?;
+    }
+    let empty = || Rc::new(Node { at: At { line: 1, column: 1 }, content: Content::Nothing });
+    Ok(builder.root.unwrap_or_else(empty))
+}
+
+fn at(marker: &Marker) -> At {
+    At { line: marker.line(), column: marker.col() + 1 }
+}
+
+struct Builder<'a> {
+    masked: &'a Masked,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Rc<Node>>,
+    root: Option<Rc<Node>>,
+}
+
+/// A map or list whose end has not come.
+struct Open {
+    at: At,
+    anchor: usize,
+    inside: Inside,
+}
+
+enum Inside {
+    List,
+    /// The entries so far, and the key whose value comes next.
+    Map(Vec<Entry>, Option<(At, String)>),
+}
+
+type Step = Result<(), (At, String)>;
+
+impl Builder<'_> {
+    fn event(&mut self, event: Event<'_>, at: At) -> Step {
+        match event {
+            Event::Scalar(_, _, _, Some(tag))
+            | Event::SequenceStart(_, Some(tag))
+            | Event::MappingStart(_, Some(tag))
+                if !tag.is_yaml_core_schema() =>
+            {
+                Err((at, format!("the tag `{tag}` means nothing here")))
+            }
+            Event::DocumentStart(_) if self.root.is_some() => {
+                Err((at, "a second document; one file is one document".to_owned()))
+            }
+            Event::Scalar(text, style, anchor, _) => {
+                let content = self.scalar(&text, style);
+                self.value(Node { at, content }, anchor)
+            }
+            Event::SequenceStart(anchor, _) => self.open(Open { at, anchor, inside: Inside::List }),
+            Event::MappingStart(anchor, _) => {
+                self.open(Open { at, anchor, inside: Inside::Map(Vec::new(), None) })
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::Alias(anchor) => match self.anchors.get(&anchor) {
+                Some(node) => self.place(Rc::clone(node), at),
+                None => Err((at, "an alias inside of what it names".to_owned())),
+            },
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => Ok(()),
+        }
+    }
+
+    fn scalar(&self, text: &str, style: ScalarStyle) -> Content {
+        let plain = style == ScalarStyle::Plain;
+        if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+            return Content::Nothing;
+        }
+        match self.masked.reveal(text) {
+            Ok(text) => Content::Scalar(text),
+            Err((at, why)) => Content::Broken(at, why),
+        }
+    }
+
+    fn open(&mut self, open: Open) -> Step {
+        if self.open.len() == DEEPEST {
+            return Err((open.at, format!("nested more than {DEEPEST} deep")));
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Step {
+        let Some(Open { at, anchor, inside }) = self.open.pop() else { return Ok(()) };
+        let content = match inside {
+            Inside::List => Content::List,
+            Inside::Map(entries, _) => Content::Map(entries),
+        };
+        self.value(Node { at, content }, anchor)
+    }
+
+    fn value(&mut self, node: Node, anchor: usize) -> Step {
+        let (at, node) = (node.at, Rc::new(node));
+        if anchor > 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        self.place(node, at)
+    }
+
+    /// Puts a whole node where the innermost open map or list expects one.
+    fn place(&mut self, node: Rc<Node>, at: At) -> Step {
+        match self.open.last_mut().map(|open| &mut open.inside) {
+            None => self.root = Some(node),
+            Some(Inside::List) => {}
+            Some(Inside::Map(entries, key)) => match mem::take(key) {
+                Some((at, key)) => entries.push(Entry { at, key, value: node }),
+                None => *key = Some((at, text_of_key(&node, at)?)),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn text_of_key(node: &Node, at: At) -> Result<String, (At, String)> {
+    match &node.content {
+        Content::Scalar(text) => Ok(text.clone()),
+        Content::Broken(at, why) => Err((*at, why.clone())),
+        Content::Nothing => Err((at, "a value without a key".to_owned())),
+        Content::List | Content::Map(_) => Err((at, "a key must be one word".to_owned())),
+    }
+}

@@ -1,0 +1,25 @@
+//! The configuration as its user meets it: the reference, the schema, the mistakes, and any bytes at all.
+//! In: YAML. Out: settings or messages, compared to the letter.
+//! Knows nothing of how the file is read.
+
+#![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
+
+#[path = "config/any_bytes.rs"]
+mod any_bytes;
+#[path = "config/mistakes.rs"]
+mod mistakes;
+#[path = "config/reference.rs"]
+mod reference;
+#[path = "config/values.rs"]
+mod values;
+
+use penstock::config::{Loaded, Mistakes, parse};
+
+/// Reads `text` as `config.yaml` with nothing in the environment.
+fn read(text: &str) -> Result<Loaded, Mistakes> {
+    parse("config.yaml", text, &|_| None)
+}
+
+fn settings(text: &str) -> penstock::config::Settings {
+    read(text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}")).settings
+}

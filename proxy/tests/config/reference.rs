@@ -1,0 +1,151 @@
+//! `config.yaml` says what is true: every option once, with its sentence and its real default.
+//! In: the reference and the schema, which is the table of options. Out: nothing.
+//! Knows nothing of how either is made.
+
+use std::collections::BTreeMap;
+
+use penstock::config::{Affinity, REFERENCE, schema};
+use serde_json::{Value, json};
+
+use crate::settings;
+
+/// The reference with every option active.
+fn uncommented() -> String {
+    let active = |line: &str| {
+        let Some((indent, rest)) = line.split_once("# ") else { return line.to_owned() };
+        let key = rest.trim_start().split(' ').next().unwrap_or_default().strip_suffix(':');
+        let is_key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let option = indent.trim().is_empty() && key.is_some_and(is_key);
+        if option { format!("{indent}{rest}") } else { line.to_owned() }
+    };
+    REFERENCE.lines().map(|line| active(line) + "\n").collect()
+}
+
+/// What is said of an option: its default (or whatever stands there) and its sentence.
+type Said = (Option<String>, String);
+
+/// Every option in the schema, by path; names that the user chooses are `*`.
+fn options() -> BTreeMap<String, Said> {
+    let mut found = BTreeMap::new();
+    walk(&serde_json::from_str(&schema()).unwrap(), "", &mut found);
+    found
+}
+
+fn walk(node: &Value, path: &str, found: &mut BTreeMap<String, Said>) {
+    for (key, option) in node["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{key}");
+        let default = option.get("default").map(|d| d.as_str().map_or_else(|| d.to_string(), str::to_owned));
+        found.insert(path.clone(), (default, option["description"].as_str().unwrap().to_owned()));
+        walk(option, &path, found);
+    }
+    let forms = node["anyOf"].as_array().into_iter().flatten();
+    forms.for_each(|form| walk(form, path, found));
+    if node["additionalProperties"].is_object() {
+        walk(&node["additionalProperties"], &format!("{path}.*"), found);
+    }
+}
+
+/// The lines of `text` that are keys: indent, key, value (may be empty), comment.
+fn keys(text: &str) -> impl Iterator<Item = (usize, &str, &str, &str)> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#') && !line.is_empty());
+    lines.map(|line| {
+        let (key, rest) = line.trim_start().split_once(':').unwrap();
+        let (value, comment) = rest.split_once('#').unwrap_or((rest, ""));
+        (line.len() - line.trim_start().len(), key, value.trim(), comment.trim())
+    })
+}
+
+/// Every key of the reference: its path, with `*` for names, and what is said there.
+fn lines(options: &BTreeMap<String, Said>) -> Vec<(String, Said)> {
+    let mut open: Vec<(usize, String)> = Vec::new();
+    let mut found = Vec::new();
+    for (indent, key, value, comment) in keys(&uncommented()) {
+        open.retain(|(outer, _)| *outer < indent);
+        let parent = open.last().map_or("", |(_, path)| path);
+        let named = !options.contains_key(&format!("{parent}.{key}"));
+        let path = if named { format!("{parent}.*") } else { format!("{parent}.{key}") };
+        open.push((indent, path.clone()));
+        let value = Some(value.to_owned()).filter(|value| !value.is_empty());
+        found.push((path, (value, comment.to_owned())));
+    }
+    found
+}
+
+/// The same file in JSON; enough of YAML for a file of block maps.
+fn as_json(text: &str) -> Value {
+    let mut root = json!({});
+    let mut open: Vec<(usize, String)> = Vec::new();
+    for (indent, key, value, _) in keys(text) {
+        open.retain(|(outer, _)| *outer < indent);
+        let parent = open.iter().fold(&mut root, |place, (_, key)| &mut place[key.as_str()]);
+        parent[key] = match value {
+            "" => json!({}),
+            value => serde_json::from_str(value).unwrap_or_else(|_| value.into()),
+        };
+        open.push((indent, key.to_owned()));
+    }
+    root
+}
+
+#[test]
+fn the_schema_accepts_it() {
+    let validator = crate::values::validator();
+    for text in [REFERENCE.to_owned(), uncommented()] {
+        let file = as_json(&text);
+        assert_eq!(settings(&file.to_string()), settings(REFERENCE), "the conversion of this test");
+        assert!(validator.is_valid(&file), "{:?}", validator.iter_errors(&file).next());
+    }
+}
+
+#[test]
+fn names_every_option_once_with_its_sentence_and_default() {
+    let options = options();
+    assert!(options.len() > 40, "the schema lost its options: {options:?}");
+    let mut written: BTreeMap<String, Vec<Said>> = BTreeMap::new();
+    for (path, said) in lines(&options) {
+        written.entry(path).or_default().push(said);
+    }
+    for (path, (default, sentence)) in &options {
+        let said = written.remove(path).unwrap_or_default();
+        let [(value, comment)] = &said[..] else { panic!("{path} is there {} times", said.len()) };
+        assert_eq!(comment, sentence, "the sentence of {path}");
+        assert!(default.is_none() || default == value, "the default of {path} is {default:?}, not {value:?}");
+    }
+    let names: Vec<_> = written.keys().collect();
+    assert_eq!(names, [".backends.*", ".backends.*.members.*", ".listeners.*"], "keys that are no options");
+}
+
+#[test]
+fn its_defaults_are_the_real_ones() {
+    let all = uncommented();
+    assert!(all.lines().filter(|line| REFERENCE.lines().all(|l| l != *line)).count() > 25, "{all}");
+    assert_eq!(settings(&all), settings(REFERENCE));
+}
+
+#[test]
+fn its_active_content_is_the_promised_one() {
+    let promised = "
+admin: 127.0.0.1:9900
+workers: auto
+listeners:
+  web: { bind: 127.0.0.1:8080, protocol: http, backend: app }
+backends:
+  app:
+    affinity: { key: source }
+    links: { max_per_member: 64, pipeline: 32, idle_timeout: 4s }
+    members: { a: 127.0.0.1:9001, b: 127.0.0.1:9002, c: 127.0.0.1:9003 }
+";
+    let believed = settings(REFERENCE);
+    assert_eq!(believed, settings(promised));
+    assert_eq!(believed.backends[0].members.len(), 3);
+    assert_eq!(believed.backends[0].affinity, Affinity::Source { v4: 32, v6: 128 });
+    assert_eq!(believed.workers, std::thread::available_parallelism().unwrap());
+}
+
+#[test]
+fn it_reads_without_warnings_and_fits_a_screen() {
+    assert_eq!(crate::read(REFERENCE).unwrap().warnings, []);
+    for (i, line) in REFERENCE.lines().enumerate() {
+        assert!(line.chars().count() <= 110, "line {} is long", i + 1);
+    }
+}
