@@ -102,6 +102,9 @@ fn broken_chunks_are_faults() {
 #[test]
 fn content_before_a_fault_is_handed_out() {
     assert_eq!(chunked(b"5\r\nhello\r\n1\r\n!\nX").content, b"hello!");
+    // The same fault is found again by the call after the one that handed out the content.
+    let at_the_limit = [b"1\r\na\r\n1;", [b'x'; 253].as_slice(), b"\n"].concat();
+    assert_eq!(chunked(&at_the_limit).content, b"a");
     let largest = chunked(b"ffffffffffffffff\r\nabc");
     assert_eq!((largest.content.as_slice(), largest.end), (&b"abc"[..], Ok(false)));
 }

@@ -2,11 +2,10 @@
 //! In: bytes as they were read. Out: which of them are content, and when it ends; content framed anew.
 //! Knows nothing of heads, and keeps no byte.
 
-use std::ops::Range;
-
 use super::chunked::Chunks;
 use super::framing::BodyFraming;
 use super::text;
+use super::verdict::{BodyError, Step};
 
 /// Finds the content in the bytes of a body.
 ///
@@ -22,27 +21,6 @@ enum State {
     Length(u64),
     Chunked(Chunks),
     UntilClose,
-}
-
-/// What one call of [`BodyDecoder::decode`] found.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Step {
-    /// So many bytes of the input are dealt with; the others come again.
-    pub consumed: usize,
-    /// The part of the input that is content; may be empty.
-    pub data: Range<usize>,
-    /// The body is complete.
-    pub done: bool,
-}
-
-/// Why a body is no body. What was handed out before stands; the message is incomplete
-/// (RFC 9112 section 8).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BodyError {
-    /// The chunked coding is broken; in words, for the log.
-    BadChunk(&'static str),
-    /// The connection ended before the body did.
-    Truncated,
 }
 
 impl BodyDecoder {

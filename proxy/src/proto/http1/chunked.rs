@@ -2,8 +2,8 @@
 //! In: bytes at any cut. Out: runs of content, the end, or what is broken.
 //! Knows nothing of heads; skips extensions and drops trailers.
 
-use super::body::Step;
 use super::name::is_tchar;
+use super::verdict::Step;
 
 /// Bytes of one chunk line: the size, extensions (which mean nothing to us) and CR.
 const MOST_LINE: u16 = 256;

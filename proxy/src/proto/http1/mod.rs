@@ -19,7 +19,7 @@ mod text;
 mod verdict;
 
 pub use answer::error_answer;
-pub use body::{BodyDecoder, BodyEncoder, BodyError, Step};
+pub use body::{BodyDecoder, BodyEncoder};
 pub use fields::Fields;
 pub use forward::Forwarding;
 pub use framing::BodyFraming;
@@ -27,4 +27,4 @@ pub use method::Method;
 pub use relay::Outgoing;
 pub use request::{Ask, Request, parse_request};
 pub use response::{Response, parse_response};
-pub use verdict::{Parsed, Reject};
+pub use verdict::{BodyError, Parsed, Reject, Step};

@@ -179,50 +179,62 @@ fn believe<'h, 'b>(
         return Err(Reject::request("no request line"));
     };
     let mut head = Head::new(bytes, raw.headers);
-    let mut framing = RequestFraming::default();
-    let mut options = Options::default();
-    let mut has_host = false;
-    let mut expect_continue = false;
-    let mut ours = 0;
+    let mut seen = Seen::default();
     let mut begun = 0;
     for (line, field) in head.fields.iter().enumerate() {
         begun = head.check_line(begun, line, limit).map_err(|f| line_fault(f, line))?;
         let name = Name::of(field.name.as_bytes());
-        match name {
-            Name::Other => {}
-            Name::Host => has_host = host(field.value, has_host)?,
-            Name::ContentLength => framing.content_length(field.value)?,
-            Name::TransferEncoding => framing.transfer_encoding(field.value)?,
-            Name::Connection => options.add(field.value),
-            Name::Expect => expect_continue = expect(field.value)?,
-            Name::Ours(which) => ours |= which as u8,
-            Name::KeepAlive | Name::Hop => {}
-        }
+        seen.take(name, field.value)?;
         if is_left_behind(name, minor_version) {
             head.dropped.add(line);
         }
     }
     let lines = head.fields.len();
-    head.check_end(begun, limit).map_err(|f| line_fault(f, lines))?;
-    if minor_version == 1 && !has_host {
+    head.check_line(begun, lines, limit).map_err(|f| line_fault(f, lines))?;
+    if minor_version == 1 && !seen.host {
         return Err(Reject::request("HTTP/1.1 without Host")); // RFC 9112 section 3.2
     }
-    options.drop_named(&mut head).map_err(Reject::request)?;
-    let body = framing.decide(minor_version)?;
+    seen.options.drop_named(&mut head).map_err(Reject::request)?;
     let method = permitted(Method::of(method_text))?;
     Ok(Request {
         method,
         minor_version,
-        body,
-        keep_alive: options.persists(minor_version),
-        expect_continue: expect_continue && minor_version == 1,
+        body: seen.framing.decide(minor_version)?,
+        keep_alive: seen.options.persists(minor_version),
+        expect_continue: seen.expect_continue && minor_version == 1,
         target: Target::read(method, target_text.as_bytes()).map_err(Reject::request)?,
         head,
-        has_host,
-        ours,
+        has_host: seen.host,
+        ours: seen.ours,
         method_text,
         target_text,
     })
+}
+
+/// What the fields of a request have said so far.
+#[derive(Default)]
+struct Seen {
+    framing: RequestFraming,
+    options: Options,
+    host: bool,
+    expect_continue: bool,
+    ours: u8,
+}
+
+impl Seen {
+    #[inline]
+    fn take(&mut self, name: Name, value: &[u8]) -> Result<(), Reject> {
+        match name {
+            Name::Other | Name::KeepAlive | Name::Hop => {}
+            Name::Host => self.host = host(value, self.host)?,
+            Name::ContentLength => self.framing.content_length(value)?,
+            Name::TransferEncoding => self.framing.transfer_encoding(value)?,
+            Name::Connection => self.options.add(value),
+            Name::Expect => self.expect_continue = expect(value)?,
+            Name::Ours(which) => self.ours |= which as u8,
+        }
+        Ok(())
+    }
 }
 
 /// Hop-by-hop fields, and an expectation that a 1.0 client must not have (RFC 9110 section 10.1.1),

@@ -123,7 +123,7 @@ fn believe<'h, 'b>(
         }
         head.dropped.add(line);
     }
-    head.check_end(begun, limit).map_err(line_fault)?;
+    head.check_line(begun, head.fields.len(), limit).map_err(line_fault)?;
     options.drop_named(&mut head).map_err(Reject::response)?;
     let rewritten_length = settle_length(&mut head, &framing, status);
     let body = if may_have_content(ask.method, status) { framing.decide() } else { BodyFraming::None };

@@ -1,6 +1,8 @@
 //! What a parser says: not yet, here it is, or no.
-//! In: what the parsers found. Out: the two types every parser of heads returns.
+//! In: what the parsers found. Out: the types that parsers of heads and of bodies return.
 //! Knows nothing of fields, requests or responses.
+
+use std::ops::Range;
 
 use crate::cause::Cause;
 
@@ -59,4 +61,25 @@ impl Reject {
     pub(super) const fn response_too_large(detail: &'static str) -> Self {
         Self { cause: Cause::ResponseTooLarge, status: 502, detail }
     }
+}
+
+/// What one call of [`BodyDecoder::decode`](super::BodyDecoder::decode) found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// So many bytes of the input are dealt with; the others come again.
+    pub consumed: usize,
+    /// The part of the input that is content; may be empty.
+    pub data: Range<usize>,
+    /// The body is complete.
+    pub done: bool,
+}
+
+/// Why a body is no body. What was handed out before stands; the message is incomplete
+/// (RFC 9112 section 8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodyError {
+    /// The chunked coding is broken; in words, for the log.
+    BadChunk(&'static str),
+    /// The connection ended before the body did.
+    Truncated,
 }
