@@ -20,7 +20,9 @@ use crate::worker::Mail;
 pub async fn accept(worker: usize, hall: Rc<Hall>, shared: Arc<Shared>, socket: TcpListener) {
     let acceptor = match Acceptor::new(socket) {
         Ok(acceptor) => acceptor,
-        Err(error) => return eprintln!("penstock: worker {worker}: cannot watch a listening socket: {error}"),
+        Err(error) => {
+            return eprintln!("penstock: worker {worker}: cannot watch a listening socket: {error}");
+        }
     };
     let mut pause = FIRST_PAUSE;
     loop {

@@ -179,7 +179,12 @@ impl Worker {
             }
         }
         let names: Vec<_> = settings.listeners.iter().map(|l| l.name.clone()).collect();
-        self.halls.retain(|name, hall| names.contains(name) || { hall.closed.set(true); false });
+        self.halls.retain(|name, hall| {
+            names.contains(name) || {
+                hall.closed.set(true);
+                false
+            }
+        });
         self.accepting.retain(|name, _| names.contains(name));
         for listener in &settings.listeners {
             let group = groups[listener.backend].clone();
@@ -226,12 +231,23 @@ impl Worker {
             let old = self.members.get(&key).filter(|old| old.candidate.weight == m.weight).cloned();
             let member = old.unwrap_or_else(|| {
                 let cells = self.shared.registry.member(self.index, &settings.name, &m.name);
-                Rc::new(Member { candidate: Member::<Rc<Client>>::candidate(&m.name, m.weight), shelf, cells, clients: 0.into() })
+                Rc::new(Member {
+                    candidate: Member::<Rc<Client>>::candidate(&m.name, m.weight),
+                    shelf,
+                    cells,
+                    clients: 0.into(),
+                })
             });
             members.insert(key, member.clone());
             member
         };
         let members = settings.members.iter().map(member).collect();
-        Rc::new(Group { settings: settings.clone(), hash: name_hash(&settings.name), cells: cells.clone(), share, members })
+        Rc::new(Group {
+            settings: settings.clone(),
+            hash: name_hash(&settings.name),
+            cells: cells.clone(),
+            share,
+            members,
+        })
     }
 }

@@ -34,6 +34,8 @@ pub struct Group<T: Receiver> {
     pub hash: u64,
     /// What is counted for it.
     pub cells: Arc<BackendCells>,
+    /// How many links to each member this worker may own.
+    pub share: usize,
     /// In the order of the file.
     pub members: Vec<Rc<Member<T>>>,
 }

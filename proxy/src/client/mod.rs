@@ -203,6 +203,13 @@ impl Resident for Client {
         self.wake();
     }
 
+    fn reconsider(&self) {
+        let share = self.hall.route.borrow().group.share;
+        if self.hall.closed.get() || share == 0 {
+            self.drain();
+        }
+    }
+
     fn kill(&self) {
         let mut s = self.state.borrow_mut();
         s.close = Some(ClientClose::Drain);

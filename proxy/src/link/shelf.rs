@@ -487,6 +487,8 @@ impl<T: Receiver> Resident for Shelf<T> {
         }
     }
 
+    fn reconsider(&self) {}
+
     fn kill(&self) {
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         links.iter().for_each(|link| link.condemn(Broken::Abandoned));

@@ -33,6 +33,8 @@ pub trait Resident {
     fn look(&self, now: Nanos) -> Option<Nanos>;
     /// Lets exchanges end and starts none.
     fn drain(&self);
+    /// The configuration has changed.
+    fn reconsider(&self);
     /// Ends at once.
     fn kill(&self);
 }
@@ -203,6 +205,11 @@ impl Turn {
     #[must_use]
     pub fn draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// All residents see whether the present configuration has a place for them.
+    pub fn reconsider(&self) {
+        self.everyone().iter().for_each(|who| who.reconsider());
     }
 
     /// All residents end now.

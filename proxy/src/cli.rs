@@ -1,0 +1,168 @@
+//! The command line: what a user types, and what it teaches.
+//! In: arguments. Out: a running proxy, a verdict on a configuration, a schema; and an exit code.
+//! Decides nothing about traffic.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use penstock_origin::{Options as OriginOptions, Origin};
+
+use crate::config::{self, Loaded, Settings};
+use crate::lifecycle::{Running, Source};
+use crate::metrics;
+
+/// A reverse proxy: thousands of keep-alive clients in front, a few pooled links behind.
+#[derive(Parser, Debug)]
+#[command(
+    name = "penstock",
+    version,
+    after_help = "Try it:\n  penstock run --with-origin      a proxy and an origin to try it on\n  \
+                  curl -i http://127.0.0.1:8080/json\n  curl -s http://127.0.0.1:9900/metrics | less"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the proxy. SIGHUP reads the configuration again, SIGTERM and SIGINT drain it.
+    Run {
+        /// The configuration. Without it: `config.yaml`, or a built-in one of the same content.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Also run the included origin, on the addresses of all members.
+        #[arg(long)]
+        with_origin: bool,
+    },
+    /// Say everything that is wrong with a configuration, with file, line and field.
+    Check {
+        /// The configuration.
+        #[arg(short, long, value_name = "FILE", default_value = "config.yaml")]
+        config: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// What is counted.
+    Metrics {
+        #[command(subcommand)]
+        command: MetricsCommand,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum MetricsCommand {
+    /// List every metric: name, type, labels, unit, help.
+    Describe {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run { config, with_origin } => run(config.as_deref(), with_origin),
+        Command::Check { config } => check(&config),
+        Command::Schema => {
+            print!("{}", config::schema());
+            ExitCode::SUCCESS
+        }
+        Command::Metrics { command: MetricsCommand::Describe { json } } => {
+            describe_metrics(json);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn check(path: &Path) -> ExitCode {
+    let Some(loaded) = loaded(&Source::File(path.to_owned())) else { return ExitCode::FAILURE };
+    let Settings { listeners, backends, .. } = &loaded.settings;
+    let members: usize = backends.iter().map(|b| b.members.len()).sum();
+    println!(
+        "{}: good: {} listeners, {} backends, {members} members",
+        path.display(),
+        listeners.len(),
+        backends.len()
+    );
+    ExitCode::SUCCESS
+}
+
+fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
+    let usual = Path::new("config.yaml");
+    let source = match path {
+        Some(path) => Source::File(path.to_owned()),
+        None if usual.exists() => Source::File(usual.to_owned()),
+        None => Source::Embedded,
+    };
+    let Some(loaded) = loaded(&source) else { return ExitCode::FAILURE };
+    match serve(loaded, source, with_origin) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn loaded(source: &Source) -> Option<Loaded> {
+    match source.load() {
+        Ok(loaded) => {
+            loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+            Some(loaded)
+        }
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            None
+        }
+    }
+}
+
+fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String> {
+    crate::net::raise_descriptor_limit();
+    let settings = loaded.settings.clone();
+    let _origin = with_origin.then(|| start_origin(&settings)).transpose()?;
+    let running = Running::start(loaded, source)?;
+    tell(&settings, &running, with_origin);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("penstock: no runtime: {e}"))?;
+    runtime.block_on(running.until_signal()).map_err(|e| format!("penstock: no signals: {e}"))
+}
+
+fn start_origin(settings: &Settings) -> Result<Origin, String> {
+    let members = settings.backends.iter().flat_map(|b| &b.members);
+    let listen = members.map(|m| (m.name.to_string(), m.address)).collect();
+    let options = OriginOptions { listen, ..OriginOptions::default() };
+    Origin::start(options).map_err(|e| format!("penstock: the included origin cannot start: {e}"))
+}
+
+fn tell(settings: &Settings, running: &Running, with_origin: bool) {
+    for listener in &settings.listeners {
+        let backend = &settings.backends[listener.backend];
+        let Some(address) = running.address(&listener.name) else { continue };
+        let members: Vec<_> = backend.members.iter().map(|m| format!("{}={}", m.name, m.address)).collect();
+        println!("{:8} http://{address}  ->  {} ({})", listener.name, backend.name, members.join(" "));
+    }
+    if with_origin {
+        println!("origin   included, on the addresses of all members");
+    }
+    if let Some(admin) = running.admin_address() {
+        println!("metrics  http://{admin}/metrics");
+    }
+    if let Some(address) = settings.listeners.first().and_then(|l| running.address(&l.name)) {
+        println!("try      curl -i http://{address}/json");
+    }
+}
+
+fn describe_metrics(json: bool) {
+    if json {
+        return println!("{}", metrics::describe_json());
+    }
+    for metric in metrics::describe() {
+        let labels: Vec<_> = metric.labels.iter().map(|label| label.name).collect();
+        println!("{} ({}) {{{}}}\n    {}", metric.name, metric.kind, labels.join(", "), metric.help);
+    }
+}

@@ -1,0 +1,223 @@
+//! Start, reload, drain, end: what the main thread does while workers work.
+//! In: signals. Out: mail to the workers, and the exit code.
+//! Knows nothing of single clients.
+
+mod sockets;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::admin::{Admin, Readiness, ReadyState};
+use crate::config::{self, Loaded, Settings};
+use crate::metrics::{BackendLimits, MemberLimits, Registry, ReloadResult};
+use crate::shared::Shared;
+use crate::worker::{self, Mail};
+
+pub use sockets::Sockets;
+
+/// Where the configuration comes from when it is read again.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// The reference inside the program.
+    Embedded,
+}
+
+impl Source {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// All mistakes in it.
+    pub fn load(&self) -> Result<Loaded, config::Mistakes> {
+        match self {
+            Self::File(path) => config::load(path),
+            Self::Embedded => {
+                config::parse("config.yaml (embedded)", config::REFERENCE, &|name| std::env::var(name).ok())
+            }
+        }
+    }
+}
+
+/// A proxy that runs.
+pub struct Running {
+    source: Source,
+    shared: Arc<Shared>,
+    sockets: Sockets,
+    threads: Vec<JoinHandle<()>>,
+    admin: Option<Admin>,
+    ready: ReadyState,
+}
+
+impl Running {
+    /// Binds everything, then starts the workers.
+    ///
+    /// # Errors
+    /// What could not be bound, in words.
+    pub fn start(loaded: Loaded, source: Source) -> Result<Self, String> {
+        let settings = loaded.settings;
+        let sockets = Sockets::bind(&settings)?;
+        let registry = Registry::new(settings.workers.get());
+        let ready = ReadyState::default();
+        let admin = start_admin(&settings, &registry, &ready)?;
+        let seeds: Vec<_> = (0..settings.workers.get()).map(|_| worker::seed()).collect();
+        let posts = seeds.iter().map(|seed| seed.post.clone()).collect();
+        let shared = Shared::new(settings, registry, posts);
+        let threads = seeds.into_iter().enumerate().map(|(i, seed)| worker::start(i, seed, &shared));
+        let threads =
+            threads.collect::<io::Result<_>>().map_err(|e| format!("cannot start a worker: {e}"))?;
+        let running = Self { source, shared, sockets, threads, admin, ready };
+        running.show_config(loaded.hash);
+        running.sockets.hand_out(&running.shared);
+        running.ready.set(Readiness::Ready);
+        Ok(running)
+    }
+
+    /// The address a listener is bound to (port 0 in the configuration leaves the choice to the kernel).
+    #[must_use]
+    pub fn address(&self, listener: &str) -> Option<std::net::SocketAddr> {
+        self.sockets.address(listener)
+    }
+
+    /// Where the metrics are.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<std::net::SocketAddr> {
+        self.admin.as_ref().map(Admin::addr)
+    }
+
+    /// The metrics, as `/metrics` shows them.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.shared.registry.render()
+    }
+
+    /// Runs until SIGINT or SIGTERM, and drains. A second signal ends the drain.
+    ///
+    /// # Errors
+    /// When signals cannot be had.
+    pub async fn until_signal(mut self) -> io::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        loop {
+            tokio::select! {
+                Some(()) = hangup.recv() => self.reload_and_tell(),
+                () = any(&mut ends) => break,
+            }
+        }
+        println!("penstock: draining; a second signal ends it at once");
+        tokio::select! {
+            () = self.drain() => {}
+            () = any(&mut ends) => {}
+        }
+        self.end();
+        Ok(())
+    }
+
+    fn reload_and_tell(&mut self) {
+        match self.reload() {
+            Ok(()) => println!("penstock: configuration taken"),
+            Err(why) => eprintln!("{why}\npenstock: configuration rejected; all stays as it is"),
+        }
+    }
+
+    /// Reads the configuration again. A bad one changes nothing.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn reload(&mut self) -> Result<(), String> {
+        let reloads = self.shared.registry.process();
+        let taken = self.try_reload();
+        reloads.reloads[if taken.is_ok() { ReloadResult::Ok } else { ReloadResult::Rejected }].inc();
+        taken
+    }
+
+    fn try_reload(&mut self) -> Result<(), String> {
+        let loaded = self.source.load().map_err(|mistakes| mistakes.to_string())?;
+        let before = self.shared.settings();
+        if loaded.settings.workers != before.workers || loaded.settings.admin != before.admin {
+            return Err("`workers` and `admin` change only at a restart".to_owned());
+        }
+        loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        let sockets = self.sockets.rebind(&loaded.settings)?;
+        self.shared.change(loaded.settings);
+        self.sockets = sockets;
+        self.shared.posts.iter().for_each(|post| post.send(Mail::Changed));
+        self.sockets.hand_out(&self.shared);
+        self.show_config(loaded.hash);
+        Ok(())
+    }
+
+    /// Accepts no more, and waits until every client has ended or the time for it is over.
+    pub async fn drain(&mut self) {
+        self.ready.set(Readiness::Draining);
+        self.shared.registry.process().draining.set(1);
+        self.sockets.close();
+        self.shared.posts.iter().for_each(|post| post.send(Mail::Drain));
+        let empty = async {
+            while self.clients() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let limit = self.shared.settings().drain_timeout;
+        if tokio::time::timeout(limit, empty).await.is_err() {
+            println!("penstock: {} clients did not end in time", self.clients());
+        }
+    }
+
+    /// Ends what is left, and the threads.
+    pub fn end(mut self) {
+        for post in &self.shared.posts {
+            post.send(Mail::Kill);
+            post.send(Mail::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                eprintln!("penstock: a worker had panicked");
+            }
+        }
+    }
+
+    fn clients(&self) -> usize {
+        self.shared.posts.iter().map(|post| post.load.load(Ordering::Relaxed)).sum()
+    }
+
+    fn show_config(&self, hash: u64) {
+        let settings = self.shared.settings();
+        let limits: Vec<_> = settings.backends.iter().map(|backend| limits(backend)).collect();
+        self.shared.registry.set_config(&format!("{hash:016x}"), SystemTime::now(), &limits);
+    }
+}
+
+async fn any(signals: &mut [Signal; 2]) {
+    let [interrupt, terminate] = signals;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn start_admin(
+    settings: &Settings,
+    registry: &Registry,
+    ready: &ReadyState,
+) -> Result<Option<Admin>, String> {
+    let Some(bind) = settings.admin else { return Ok(None) };
+    let admin = crate::admin::start(bind, registry.clone(), ready.clone());
+    admin.map(Some).map_err(|error| sockets::cannot_bind("admin", bind, &error))
+}
+
+fn limits(backend: &config::Backend) -> BackendLimits<'_> {
+    let links = backend.links.max_per_member.get();
+    let members = backend.members.iter().map(|m| MemberLimits { name: &m.name, links, weight: m.weight });
+    BackendLimits {
+        name: &backend.name,
+        waiting: backend.queue.max as u64 * backend.members.len() as u64,
+        members: members.collect(),
+    }
+}

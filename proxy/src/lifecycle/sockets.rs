@@ -1,0 +1,89 @@
+//! The listening sockets of the process. They outlive configurations that keep them.
+//! In: a configuration. Out: a bound socket for each listener, handed to the worker that accepts.
+//! Knows nothing of clients.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use crate::config::{Listener, Settings};
+use crate::net;
+use crate::shared::Shared;
+use crate::worker::Mail;
+
+/// Listening sockets by the listener's name.
+#[derive(Default)]
+pub struct Sockets(HashMap<Arc<str>, Bound>);
+
+struct Bound {
+    wanted: SocketAddr,
+    socket: Arc<TcpListener>,
+    /// No worker accepts on it yet.
+    new: bool,
+}
+
+impl Sockets {
+    /// Binds them all, or none.
+    ///
+    /// # Errors
+    /// Which one could not be bound, why, and what may help.
+    pub fn bind(settings: &Settings) -> Result<Self, String> {
+        Self::default().rebind(settings)
+    }
+
+    /// The sockets of another configuration: those that stay are the same.
+    ///
+    /// # Errors
+    /// As [`Sockets::bind`]; then nothing has changed.
+    pub fn rebind(&self, settings: &Settings) -> Result<Self, String> {
+        let bound = settings.listeners.iter().map(|l| Ok((l.name.clone(), self.bound(l)?)));
+        bound.collect::<Result<_, String>>().map(Self)
+    }
+
+    fn bound(&self, listener: &Listener) -> Result<Bound, String> {
+        if let Some(old) = self.0.get(&listener.name).filter(|old| old.wanted == listener.bind) {
+            return Ok(Bound { wanted: old.wanted, socket: old.socket.clone(), new: false });
+        }
+        let socket = net::listen(listener.bind, listener.backlog, &listener.socket)
+            .map_err(|error| cannot_bind(&format!("listeners.{}", listener.name), listener.bind, &error))?;
+        Ok(Bound { wanted: listener.bind, socket: Arc::new(socket), new: true })
+    }
+
+    /// Gives each new socket to a worker, in turn, to accept on.
+    pub fn hand_out(&self, shared: &Shared) {
+        let settings = shared.settings();
+        for (i, listener) in settings.listeners.iter().enumerate() {
+            let Some(bound) = self.0.get(&listener.name).filter(|bound| bound.new) else { continue };
+            match bound.socket.try_clone() {
+                Ok(socket) => {
+                    shared.posts[i % shared.posts.len()].send(Mail::Listen(listener.name.clone(), socket))
+                }
+                Err(error) => eprintln!("penstock: listener {}: {error}", listener.name),
+            }
+        }
+    }
+
+    /// Where a listener is bound.
+    #[must_use]
+    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+        self.0.get(listener)?.socket.local_addr().ok()
+    }
+
+    /// Lets go of them all. Workers that accept on them let go of theirs.
+    pub fn close(&mut self) {
+        self.0.clear();
+    }
+}
+
+pub(super) fn cannot_bind(what: &str, bind: SocketAddr, error: &io::Error) -> String {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; is another server (or another penstock) running there? `ss -ltnp` tells"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE",
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        _ => "",
+    };
+    format!("penstock: {what}: cannot bind {bind}: {error}{hint}")
+}
