@@ -41,7 +41,8 @@ pub(super) struct Connection {
     /// Answers that the socket did not take, and how much of them has gone since.
     unsent: Vec<u8>,
     gone: usize,
-    last_read: Instant,
+    /// When the connection last did something; idling counts from here.
+    last_active: Instant,
     timer: Option<Pin<Box<Sleep>>>,
     listener: usize,
     traffic: Arc<Traffic>,
@@ -74,7 +75,7 @@ impl Connection {
             unread: Vec::new(),
             unsent: Vec::new(),
             gone: 0,
-            last_read: Instant::now(),
+            last_active: Instant::now(),
             timer: None,
             listener: arrival.listener,
             traffic,
@@ -131,7 +132,9 @@ impl Connection {
         out.clear();
         let worker = Rc::clone(&self.worker);
         let member = &mut *worker.members[self.listener].borrow_mut();
-        let next = self.client.advance(&mut input, &mut Turn { out, member, now: Now::read() });
+        let now = Now::read();
+        self.last_active = now.instant;
+        let next = self.client.advance(&mut input, &mut Turn { out, member, now });
         self.phase = Phase::Serving(next);
         if !input.is_empty() {
             self.unread = input.to_vec();
@@ -149,9 +152,6 @@ impl Connection {
         let mut buffer = ReadBuf::new(room);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         self.traffic.received(buffer.filled().len());
-        if self.worker.idle_timeout.is_some() {
-            self.last_read = Instant::now();
-        }
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
@@ -186,6 +186,7 @@ impl Connection {
             self.gone += sent;
         }
         self.gone = 0;
+        self.last_active = Instant::now();
         Poll::Ready(Ok(()))
     }
 
@@ -202,14 +203,14 @@ impl Connection {
     /// fired, not when something was read.
     fn idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
         let Some(allowed) = self.worker.idle_timeout else { return Poll::Pending };
+        let until = self.last_active + allowed;
+        let mut alarm = self.timer.as_ref().map_or(until, |timer| timer.deadline().into_std());
         loop {
-            let set = self.timer.as_ref().map(|timer| timer.deadline().into_std());
-            let until = self.last_read + allowed;
-            ready!(self.sleep_until(set.unwrap_or(until), cx));
+            ready!(self.sleep_until(alarm, cx));
             if Instant::now() >= until {
                 return Poll::Ready(Ok(Flow::Ended));
             }
-            self.timer = None;
+            alarm = until;
         }
     }
 
