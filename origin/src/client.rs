@@ -11,29 +11,11 @@ use crate::body::{Body, Piece};
 use crate::head::{self, Framing};
 use crate::routes::{self, Route};
 use crate::sending::Sending;
-use crate::work::{self, Turn, Work};
+use crate::turn::{Next, Outcome, Turn};
+use crate::work::{self, Work};
 
 /// With so many bytes of answers at hand no more are made until these are written.
 const HIGH_WATER: usize = 64 * 1024;
-
-/// What the connection waits for. Answers made so far are written first, whatever it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// More bytes from the client, behind those left in the input.
-    Read,
-    /// The answers to be written.
-    Write,
-    /// This instant.
-    Sleep(Instant),
-    /// Nothing: an orderly close (RFC 9112 section 9.6).
-    Close,
-    /// Nothing: a close at once.
-    Drop,
-    /// Nothing: a close by RST.
-    Reset,
-    /// The client to give up; what it sends is of no account.
-    Ignore,
-}
 
 /// Where the connection stands:
 ///
@@ -42,7 +24,7 @@ pub(crate) enum Next {
 ///   │         └─────▶ Sending ──▶ Head
 ///   └──▶ Over ◀── any
 /// ```
-pub(crate) enum State {
+enum State {
     /// A head is to come.
     Head,
     /// A request's body arrives.
@@ -55,10 +37,21 @@ pub(crate) enum State {
     Over(Next),
 }
 
-pub(crate) struct Upload {
+struct Upload {
     body: Body,
     work: Work,
     reply: Reply,
+}
+
+impl From<Outcome> for State {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Answered => Self::Head,
+            Outcome::Delayed { until, millis, reply } => Self::Delayed { until, millis, reply },
+            Outcome::Sending(body, reply) => Self::Sending(body, reply),
+            Outcome::Over(next) => Self::Over(next),
+        }
+    }
 }
 
 /// A state, and what to wait for in it; `None` goes on at once.
@@ -90,7 +83,7 @@ impl Client {
                 State::Delayed { until, millis, reply } if until > turn.now.instant => {
                     (State::Delayed { until, millis, reply }, Some(Next::Sleep(until)))
                 }
-                State::Delayed { millis, reply, .. } => (work::delayed(millis, reply, turn), None),
+                State::Delayed { millis, reply, .. } => (work::delayed(millis, reply, turn).into(), None),
                 State::Sending(body, reply) => (sending(body, reply, turn), None),
                 State::Over(end) => (State::Over(end), Some(end)),
             };
@@ -109,18 +102,18 @@ impl Client {
         let head = match head::parse(input, &mut room) {
             Ok(Some(head)) => head,
             Ok(None) => return (State::Head, Some(Next::Read)),
-            Err(reject) => return (turn.refuse(reject), None),
+            Err(reject) => return (turn.refuse(reject, false).into(), None),
         };
         *input = &input[head.length..];
         self.requests += 1;
         let reply = Reply { head_only: head.method == "HEAD", close: !head.keep_alive, old: head.old };
         let work = match routes::route(head.method, head.target) {
-            Route::Fault(fault) => return (turn.fault(fault, reply), None),
+            Route::Fault(fault) => return (work::fault(fault, reply, turn).into(), None),
             Route::CloseAfter(count) if self.requests >= count => return (State::Over(Next::Drop), None),
             route => Work::new(route, &head, self.source),
         };
         if head.framing == Framing::Length(0) {
-            return (work.finish(reply, turn), None);
+            return (work.finish(reply, turn).into(), None);
         }
         if head.waits && input.is_empty() {
             turn.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -130,20 +123,20 @@ impl Client {
 }
 
 fn sending(mut body: Sending, reply: Reply, turn: &mut Turn<'_>) -> State {
-    if body.step(turn.out) { turn.answered(reply) } else { State::Sending(body, reply) }
+    if body.step(turn.out) { turn.answered(reply).into() } else { State::Sending(body, reply) }
 }
 
 impl Upload {
     fn step(mut self: Box<Self>, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
         let taken = match self.body.next(input) {
             Ok(Piece::NeedMore) => return (State::Upload(self), Some(Next::Read)),
-            Ok(Piece::End) => return (self.work.finish(self.reply, turn), None),
+            Ok(Piece::End) => return (self.work.finish(self.reply, turn).into(), None),
             Ok(Piece::Content(piece)) => self.work.take(piece, self.reply, turn),
             Err(reject) => Err(reject),
         };
         match taken {
             Ok(()) => (State::Upload(self), None),
-            Err(reject) => (self.work.break_off(reject, turn), None),
+            Err(reject) => (self.work.break_off(reject, self.reply, turn).into(), None),
         }
     }
 }

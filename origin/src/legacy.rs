@@ -18,7 +18,7 @@ use crate::answer::Answers;
 use crate::clock::Now;
 use crate::sockets;
 use crate::stats::{Board, Seat};
-use crate::work::Member;
+use crate::turn::Member;
 
 /// The running acceptors; they and all connections stop and are waited for when this is dropped.
 pub(crate) struct Legacy {

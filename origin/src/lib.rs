@@ -16,6 +16,7 @@ mod routes;
 mod sending;
 mod sockets;
 mod stats;
+mod turn;
 mod work;
 mod worker;
 

@@ -12,7 +12,7 @@ use crate::clock::Now;
 use crate::legacy::Legacy;
 use crate::sockets;
 use crate::stats::{Board, Stats};
-use crate::work::Member;
+use crate::turn::Member;
 use crate::worker::Workers;
 
 /// How an origin is to be run.

@@ -1,80 +1,23 @@
 //! What one request sets to work: it takes the body in, and gives the answer when the body has ended.
-//! In go a route, the request's head and its content; out come answers, and the connection's next state.
+//! In go a route, the request's head and its content; out come answers, and what becomes of the connection.
 //! It knows nothing of how bytes arrive and leave.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::answer::{Answers, BINARY, Extent, JSON, Reply, TEXT};
+use crate::answer::{BINARY, Extent, JSON, Reply, TEXT};
 use crate::arithmetic::{self, Operation};
-use crate::client::{Next, State};
-use crate::clock::Now;
 use crate::echo;
 use crate::head::{Framing, Head, Reject};
+use crate::pattern;
 use crate::routes::{Fault, Route};
 use crate::sending::{self, Sending};
-use crate::stats::{Board, Traffic};
+use crate::turn::{Next, Outcome, Turn};
 
 /// The longest body that `/add` and the like take, in bytes.
 const LONGEST_ARGUMENTS: usize = 64 * 1024;
 /// What `/fault/partial` promises, in bytes.
 const PROMISED: u64 = 1000;
-
-/// A member as one worker serves it.
-pub(crate) struct Member {
-    pub(crate) answers: Answers,
-    pub(crate) traffic: Arc<Traffic>,
-    pub(crate) board: Arc<Board>,
-}
-
-/// What a turn works with: where answers go, who gives them, what time it is.
-pub(crate) struct Turn<'t> {
-    pub(crate) out: &'t mut Vec<u8>,
-    pub(crate) member: &'t mut Member,
-    pub(crate) now: Now,
-}
-
-impl Turn<'_> {
-    /// Counts a complete answer; the connection goes on, or ends where the answer said so.
-    pub(crate) fn answered(&self, reply: Reply) -> State {
-        self.member.traffic.answered();
-        if reply.close { State::Over(Next::Close) } else { State::Head }
-    }
-
-    fn whole(&mut self, reply: Reply, status: u16, kind: &str, body: &[u8]) -> State {
-        self.member.answers.whole(self.out, reply, status, kind, body);
-        self.answered(reply)
-    }
-
-    /// The answer to what cannot be served; nothing behind it can be trusted to be a request.
-    pub(crate) fn refuse(&mut self, reject: Reject) -> State {
-        let reply = Reply { head_only: false, close: true, old: false };
-        self.whole(reply, reject.status, TEXT, format!("{}\n", reject.reason).as_bytes())
-    }
-
-    fn stream(&mut self, reply: Reply, extent: Extent, body: Sending) -> State {
-        self.member.answers.head(self.out, reply, 200, BINARY, extent);
-        if reply.head_only { self.answered(reply) } else { State::Sending(body, reply) }
-    }
-
-    /// Misbehaves.
-    pub(crate) fn fault(&mut self, fault: Fault, reply: Reply) -> State {
-        State::Over(match fault {
-            Fault::Close => Next::Drop,
-            Fault::Reset => Next::Reset,
-            Fault::Never => Next::Ignore,
-            Fault::Garbage => {
-                self.out.extend_from_slice(b"\x00this is not HTTP\n\n");
-                Next::Drop
-            }
-            Fault::Partial(count) => {
-                self.member.answers.head(self.out, reply, 200, BINARY, Extent::Length(PROMISED));
-                crate::pattern::append(self.out, 0, count.min(PROMISED - 1));
-                Next::Drop
-            }
-        })
-    }
-}
 
 /// One request's work, while its body arrives.
 pub(crate) enum Work {
@@ -87,7 +30,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) fn new(route: Route, head: &Head<'_, '_>, source: std::net::SocketAddr) -> Self {
+    pub(crate) fn new(route: Route, head: &Head<'_, '_>, source: SocketAddr) -> Self {
         match route {
             Route::Echo => Self::Known(echo::request(head, source)),
             Route::Compute(operation) => Self::Compute(operation, Vec::new()),
@@ -110,7 +53,7 @@ impl Work {
     }
 
     /// The body has ended.
-    pub(crate) fn finish(self, reply: Reply, turn: &mut Turn<'_>) -> State {
+    pub(crate) fn finish(self, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
         match self {
             Self::Plain(route) => answer(route, reply, turn),
             Self::Known(json) => turn.whole(reply, 200, JSON, &json),
@@ -123,15 +66,15 @@ impl Work {
     }
 
     /// The body is malformed: an answer says so, unless another one has begun.
-    pub(crate) fn break_off(self, reject: Reject, turn: &mut Turn<'_>) -> State {
+    pub(crate) fn break_off(self, reject: Reject, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
         match self {
-            Self::Mirror(Mirror { begun: true, .. }) => State::Over(Next::Close),
-            _ => turn.refuse(reject),
+            Self::Mirror(Mirror { begun: true, .. }) => Outcome::Over(Next::Close),
+            _ => turn.refuse(reject, reply.head_only),
         }
     }
 }
 
-fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> State {
+fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     let closing = Reply { close: true, ..reply };
     match route {
         Route::Ready(ready) => {
@@ -145,7 +88,7 @@ fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> State {
             turn.stream(closing, Extent::Close, Sending::plain(length))
         }
         Route::Delay(millis) => match turn.now.instant.checked_add(Duration::from_millis(millis)) {
-            Some(until) => State::Delayed { until, millis, reply },
+            Some(until) => Outcome::Delayed { until, millis, reply },
             None => turn.whole(reply, 400, TEXT, b"longer than the clock runs\n"),
         },
         Route::Status(status) => status_only(status, reply, turn),
@@ -169,13 +112,31 @@ fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> State {
     }
 }
 
+/// Misbehaves.
+pub(crate) fn fault(fault: Fault, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+    Outcome::Over(match fault {
+        Fault::Close => Next::Drop,
+        Fault::Reset => Next::Reset,
+        Fault::Never => Next::Ignore,
+        Fault::Garbage => {
+            turn.out.extend_from_slice(b"\x00this is not HTTP\n\n");
+            Next::Drop
+        }
+        Fault::Partial(count) => {
+            turn.member.answers.head(turn.out, reply, 200, BINARY, Extent::Length(PROMISED));
+            pattern::append(turn.out, 0, count.min(PROMISED - 1));
+            Next::Drop
+        }
+    })
+}
+
 /// The end of a `/delay`.
-pub(crate) fn delayed(millis: u64, reply: Reply, turn: &mut Turn<'_>) -> State {
+pub(crate) fn delayed(millis: u64, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     turn.whole(reply, 200, JSON, format!("{{\"delayed_ms\":{millis}}}").as_bytes())
 }
 
 /// RFC 9110 sections 15.3.5 and 15.4.5: 204 and 304 have no body.
-fn status_only(status: u16, reply: Reply, turn: &mut Turn<'_>) -> State {
+fn status_only(status: u16, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     if matches!(status, 204 | 304) {
         turn.member.answers.head(turn.out, reply, status, TEXT, Extent::None);
         return turn.answered(reply);
@@ -186,10 +147,10 @@ fn status_only(status: u16, reply: Reply, turn: &mut Turn<'_>) -> State {
 }
 
 /// Looking at the counters does not change them, but for the bytes.
-fn stats(reply: Reply, turn: &mut Turn<'_>) -> State {
+fn stats(reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     let json = echo::stats(&turn.member.board.stats());
     turn.member.answers.whole(turn.out, reply, 200, JSON, &json);
-    if reply.close { State::Over(Next::Close) } else { State::Head }
+    Turn::done(reply)
 }
 
 /// Sends a request's body back while it arrives, framed as it came.
@@ -229,7 +190,7 @@ impl Mirror {
         }
     }
 
-    fn finish(mut self, reply: Reply, turn: &mut Turn<'_>) -> State {
+    fn finish(mut self, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
         self.begin(reply, turn);
         if self.framing == Framing::Chunked {
             turn.out.extend_from_slice(sending::LAST_CHUNK);

@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use self::connection::{Arrival, Connection};
 use crate::sockets;
 use crate::stats::{Board, Gate};
-use crate::work::Member;
+use crate::turn::Member;
 
 /// So many connections are accepted before the others get a turn.
 const ACCEPT_BATCH: usize = 64;

@@ -7,11 +7,11 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use super::Shared;
-use crate::client::{Client, Next};
+use crate::client::Client;
 use crate::clock::Now;
 use crate::sockets::{self, LINGER};
 use crate::stats::Traffic;
-use crate::work::{Member, Turn};
+use crate::turn::{Member, Next, Turn};
 
 /// As much is read at once, in bytes.
 const READ_SIZE: usize = 16 * 1024;

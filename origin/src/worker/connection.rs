@@ -16,11 +16,11 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::{Scratch, Worker};
-use crate::client::{Client, Next};
+use crate::client::Client;
 use crate::clock::Now;
 use crate::sockets::LINGER;
 use crate::stats::{Seat, Traffic};
-use crate::work::Turn;
+use crate::turn::{Next, Turn};
 
 /// An accepted socket on its way to its worker.
 pub(super) struct Arrival {

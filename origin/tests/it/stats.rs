@@ -12,7 +12,7 @@ fn requests_and_bytes_are_counted_to_the_unit() {
         let (mut sent, mut received) = (0, 0);
         let mut wire = Wire::to(&origin);
         for (n, target) in
-            ["/hello", "/bytes/100000", "/chunked/9000", "/nowhere", "/status/500"].iter().enumerate()
+            ["/hello", "/bytes/20000000", "/chunked/9000", "/nowhere", "/status/500"].iter().enumerate()
         {
             let text = request("GET", target);
             sent += text.len() as u64;
