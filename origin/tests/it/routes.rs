@@ -2,7 +2,7 @@
 //! In go requests; out come answers that are compared whole.
 //! It knows nothing of timing.
 
-use crate::wire::{Wire, both_ways, pattern, request, start};
+use crate::wire::{Wire, both_ways, eventually, pattern, request, start};
 
 #[test]
 fn fixed_answers() {
@@ -166,10 +166,13 @@ fn wrong_methods_and_targets() {
 fn close_answers_and_closes() {
     for origin in both_ways() {
         let mut wire = Wire::to(&origin);
-        // More than one read takes: what is left unread must not turn the close into a reset.
-        wire.send(request("GET", "/close") + &request("GET", "/hello").repeat(6000));
+        // More than one read takes; it is read all the same, because closing on unread bytes is a reset.
+        let requests = request("GET", "/close") + &request("GET", "/hello").repeat(6000);
+        wire.send(&requests);
         let answer = wire.answer();
         assert_eq!((answer.status, answer.field("connection")), (200, Some("close")));
         assert_eq!(wire.rest(), b"", "nothing is answered behind a close");
+        let all = requests.len() as u64;
+        eventually("all was read", || origin.stats().total().received_bytes == all);
     }
 }
