@@ -1,0 +1,231 @@
+//! The heads of answers, and the ready-made answers of the quick routes.
+//! In go a status, a content type and how the body ends; out come bytes appended to the output.
+//! It knows nothing of requests beyond how their client wants to be answered.
+
+use std::io::Write;
+
+use crate::clock::http_date;
+
+/// How the client is to be answered, whatever the answer is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reply {
+    /// HEAD: the head as for GET, and no body (RFC 9110 section 9.3.2).
+    pub(crate) head_only: bool,
+    /// The connection closes behind this answer, and the answer says so.
+    pub(crate) close: bool,
+    /// The client speaks HTTP/1.0 and has to be told that the connection stays.
+    pub(crate) old: bool,
+}
+
+/// How the body of an answer ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Extent {
+    Length(u64),
+    Chunked,
+    /// By the end of the connection.
+    Close,
+    /// The status admits no body (204, 304).
+    None,
+}
+
+/// The content types that the routes use.
+pub(crate) const TEXT: &str = "text/plain";
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const BINARY: &str = "application/octet-stream";
+
+/// The routes whose whole answer is prepared once a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    Hello,
+    Json,
+    Simple,
+}
+
+impl Ready {
+    const ALL: [Self; 3] = [Self::Hello, Self::Json, Self::Simple];
+
+    pub(crate) fn content(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Hello => (TEXT, "Hello, World!"),
+            Self::Json => (JSON, r#"{"message":"Hello, World!"}"#),
+            Self::Simple => (JSON, r#"{"message":"hi"}"#),
+        }
+    }
+}
+
+/// The answers of one member, as they read in the current second.
+pub(crate) struct Answers {
+    member: String,
+    second: u64,
+    /// `Server`, `Date` and `X-Member`.
+    common: Vec<u8>,
+    ready: [Vec<u8>; 3],
+}
+
+impl Answers {
+    pub(crate) fn new(member: &str, unix_seconds: u64) -> Self {
+        let mut answers = Self {
+            member: member.to_owned(),
+            second: unix_seconds,
+            common: Vec::new(),
+            ready: Default::default(),
+        };
+        answers.rebuild();
+        answers
+    }
+
+    /// Brings `Date` up to the second (RFC 9110 section 6.6.1).
+    pub(crate) fn refresh(&mut self, unix_seconds: u64) {
+        if self.second != unix_seconds {
+            self.second = unix_seconds;
+            self.rebuild();
+        }
+    }
+
+    fn rebuild(&mut self) {
+        let date = http_date(self.second);
+        self.common =
+            format!("Server: penstock-origin\r\nDate: {date}\r\nX-Member: {}\r\n", self.member).into_bytes();
+        let usual = Reply { head_only: false, close: false, old: false };
+        for ready in Ready::ALL {
+            let mut answer = Vec::new();
+            let (kind, body) = ready.content();
+            self.whole(&mut answer, usual, 200, kind, body.as_bytes());
+            self.ready[ready as usize] = answer;
+        }
+    }
+
+    /// A quick route's answer: copied whole for the usual client, put together for the others.
+    pub(crate) fn ready(&self, out: &mut Vec<u8>, reply: Reply, ready: Ready) {
+        if !(reply.head_only || reply.close || reply.old) {
+            return out.extend_from_slice(&self.ready[ready as usize]);
+        }
+        let (kind, body) = ready.content();
+        self.whole(out, reply, 200, kind, body.as_bytes());
+    }
+
+    /// A head and all of its body.
+    pub(crate) fn whole(&self, out: &mut Vec<u8>, reply: Reply, status: u16, kind: &str, body: &[u8]) {
+        self.head(out, reply, status, kind, Extent::Length(body.len() as u64));
+        if !reply.head_only {
+            out.extend_from_slice(body);
+        }
+    }
+
+    /// 405 with the `Allow` that RFC 9110 section 15.5.6 demands.
+    pub(crate) fn not_allowed(&self, out: &mut Vec<u8>, reply: Reply, allow: &str) {
+        let body = b"method not allowed\n";
+        self.open(out, reply, 405, TEXT, Extent::Length(body.len() as u64));
+        put(out, &["Allow: ", allow, "\r\n\r\n"]);
+        if !reply.head_only {
+            out.extend_from_slice(body);
+        }
+    }
+
+    /// A head; the body, if any, is up to the caller.
+    pub(crate) fn head(&self, out: &mut Vec<u8>, reply: Reply, status: u16, kind: &str, extent: Extent) {
+        self.open(out, reply, status, kind, extent);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn open(&self, out: &mut Vec<u8>, reply: Reply, status: u16, kind: &str, extent: Extent) {
+        put_number(out, "HTTP/1.1 ", u64::from(status));
+        put(out, &[" ", reason(status), "\r\n"]);
+        out.extend_from_slice(&self.common);
+        if !matches!(extent, Extent::None) {
+            put(out, &["Content-Type: ", kind, "\r\n"]);
+        }
+        match extent {
+            Extent::Length(length) => put_number(out, "Content-Length: ", length),
+            Extent::Chunked => put(out, &["Transfer-Encoding: chunked"]),
+            Extent::Close | Extent::None => {}
+        }
+        if matches!(extent, Extent::Length(_) | Extent::Chunked) {
+            out.extend_from_slice(b"\r\n");
+        }
+        match reply {
+            Reply { close: true, .. } => put(out, &["Connection: close\r\n"]),
+            Reply { old: true, .. } => put(out, &["Connection: keep-alive\r\n"]),
+            _ => {}
+        }
+    }
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, before: &str, number: u64) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{before}{number}");
+}
+
+/// Reason phrases are for the human eye; a status without one here is sent with an empty phrase
+/// (RFC 9112 section 4).
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(build: impl FnOnce(&Answers, &mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        build(&Answers::new("a", 0), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_ready_answer_is_what_putting_it_together_gives() {
+        let usual = Reply { head_only: false, close: false, old: false };
+        let expected = "HTTP/1.1 200 OK\r\nServer: penstock-origin\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+                        X-Member: a\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
+        assert_eq!(text(|answers, out| answers.ready(out, usual, Ready::Hello)), expected);
+    }
+
+    #[test]
+    fn the_date_moves_with_the_second() {
+        let mut answers = Answers::new("a", 0);
+        answers.refresh(1);
+        let mut out = Vec::new();
+        answers.ready(&mut out, Reply { head_only: false, close: false, old: false }, Ready::Json);
+        assert!(String::from_utf8(out).unwrap().contains("00:00:01 GMT"));
+    }
+
+    #[test]
+    fn old_clients_are_told_whether_the_connection_stays() {
+        let to = |close| {
+            text(|answers, out| answers.ready(out, Reply { head_only: true, close, old: true }, Ready::Json))
+        };
+        assert!(to(false).ends_with("Content-Length: 27\r\nConnection: keep-alive\r\n\r\n"));
+        assert!(to(true).ends_with("Content-Length: 27\r\nConnection: close\r\n\r\n"));
+    }
+}

@@ -1,0 +1,44 @@
+//! The JSON that the origin writes about what it saw: a request's head, and the counters.
+//! In goes a head with its source, or a snapshot; out comes JSON text.
+//! It knows nothing of connections.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use crate::head::Head;
+use crate::stats::{ListenerStats, Stats};
+
+#[derive(Serialize)]
+struct Echo<'a> {
+    method: &'a str,
+    target: &'a str,
+    headers: Vec<(&'a str, Cow<'a, str>)>,
+    source: SocketAddr,
+}
+
+/// A request's head; bytes that are not UTF-8 become replacement characters.
+pub(crate) fn request(head: &Head<'_, '_>, source: SocketAddr) -> Vec<u8> {
+    let headers = head.fields.iter().map(|field| (field.name, String::from_utf8_lossy(field.value)));
+    json(&Echo { method: head.method, target: head.target, headers: headers.collect(), source })
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    note: &'static str,
+    listeners: &'a [ListenerStats],
+    total: ListenerStats,
+}
+
+/// The counters, with what they leave out.
+pub(crate) fn stats(stats: &Stats) -> Vec<u8> {
+    let note = "requests are answers completed, those to /stats excluded; bytes are all on the connections, \
+                those of /stats included; accepted does not include refused";
+    json(&Report { note, listeners: &stats.listeners, total: stats.total() })
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    // None of the values above has a map with keys other than strings, or an error of its own.
+    serde_json::to_vec(value).unwrap_or_default()
+}

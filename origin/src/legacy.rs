@@ -1,0 +1,195 @@
+//! The legacy way to serve: a blocking thread for each connection, and no more than so many connections.
+//! In go listening sockets and a limit; out go answers, and a RST to every connection over the limit.
+//! It knows nothing of HTTP: what the bytes mean, the client machine knows.
+
+mod connection;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use self::connection::serve;
+use crate::answer::Answers;
+use crate::clock::Now;
+use crate::sockets;
+use crate::stats::{Board, Seat};
+use crate::turn::Member;
+
+/// The running acceptors; they and all connections stop and are waited for when this is dropped.
+pub(crate) struct Legacy {
+    shared: Arc<Shared>,
+    acceptors: Vec<(Arc<TcpListener>, JoinHandle<()>)>,
+}
+
+/// What the acceptors and the connections share.
+struct Shared {
+    board: Arc<Board>,
+    limit: usize,
+    idle_timeout: Option<Duration>,
+    stage: Mutex<Stage>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Stage {
+    stopping: bool,
+    last_id: u64,
+    /// The sockets, so that a stop can end their blocking reads.
+    open: HashMap<u64, Arc<TcpStream>>,
+}
+
+impl Legacy {
+    /// Starts one acceptor for each listener; `limit` holds for each listener by itself.
+    pub(crate) fn start(
+        listeners: Vec<(String, TcpListener)>,
+        board: Arc<Board>,
+        limit: usize,
+        idle_timeout: Option<Duration>,
+    ) -> io::Result<Self> {
+        let shared = Shared { board, limit, idle_timeout, stage: Mutex::default(), changed: Condvar::new() };
+        let mut legacy = Self { shared: Arc::new(shared), acceptors: Vec::new() };
+        for (index, (member, listener)) in listeners.into_iter().enumerate() {
+            let listener = Arc::new(listener);
+            let acceptor = Acceptor { index, member, shared: Arc::clone(&legacy.shared) };
+            let name = format!("origin-accept-{index}");
+            let thread = thread::Builder::new().name(name).spawn({
+                let listener = Arc::clone(&listener);
+                move || acceptor.run(&listener)
+            })?;
+            legacy.acceptors.push((listener, thread));
+        }
+        Ok(legacy)
+    }
+}
+
+impl Drop for Legacy {
+    fn drop(&mut self) {
+        self.shared.stop();
+        for (listener, thread) in self.acceptors.drain(..) {
+            // On Linux this ends the accept that the thread is blocked in.
+            let _ = SockRef::from(&*listener).shutdown(Shutdown::Both);
+            // A thread that panicked has already said so on stderr.
+            let _ = thread.join();
+        }
+        self.shared.wait_until_empty();
+    }
+}
+
+struct Acceptor {
+    index: usize,
+    member: String,
+    shared: Arc<Shared>,
+}
+
+impl Acceptor {
+    fn run(&self, listener: &TcpListener) {
+        let gate = self.shared.board.gate(self.index);
+        loop {
+            let accepted = listener.accept();
+            if self.shared.stage().stopping {
+                return;
+            }
+            match accepted {
+                Ok((stream, source)) => match gate.enter(Some(self.shared.limit)) {
+                    Some(seat) => self.take_on(stream, source, seat),
+                    None => sockets::reset_on_close(&stream),
+                },
+                Err(error) => drop(self.shared.sleep_until(Instant::now() + sockets::back_off(&error))),
+            }
+        }
+    }
+
+    /// Gives the connection a thread. Where none is to be had, the connection is closed.
+    fn take_on(&self, stream: TcpStream, source: SocketAddr, seat: Seat) {
+        let stream = Arc::new(stream);
+        let Some(id) = self.shared.enter(&stream) else { return };
+        let (shared, index, member) = (Arc::clone(&self.shared), self.index, self.member.clone());
+        let thread = thread::Builder::new().name(format!("origin-{id}")).spawn(move || {
+            let leave = Leave { shared: Arc::clone(&shared), id, seat: Some(seat) };
+            let traffic = shared.board.traffic(index, 0);
+            let answers = Answers::new(&member, Now::read().unix_seconds);
+            let member = Member { answers, traffic, board: Arc::clone(&shared.board) };
+            serve(&stream, source, member, &shared);
+            drop(stream);
+            drop(leave);
+        });
+        if thread.is_err() {
+            self.shared.leave(id);
+        }
+    }
+}
+
+/// Takes the connection off the stage when its thread ends, however it ends.
+struct Leave {
+    shared: Arc<Shared>,
+    id: u64,
+    seat: Option<Seat>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        // The seat first: once the stage is empty, the counters must be final.
+        self.seat = None;
+        self.shared.leave(self.id);
+    }
+}
+
+impl Shared {
+    /// The stage is consistent between any two statements, so a panic elsewhere has not spoilt it.
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, stream: &Arc<TcpStream>) -> Option<u64> {
+        let mut stage = self.stage();
+        if stage.stopping {
+            return None;
+        }
+        stage.last_id += 1;
+        let id = stage.last_id;
+        stage.open.insert(id, Arc::clone(stream));
+        Some(id)
+    }
+
+    fn leave(&self, id: u64) {
+        self.stage().open.remove(&id);
+        self.changed.notify_all();
+    }
+
+    fn stop(&self) {
+        let mut stage = self.stage();
+        stage.stopping = true;
+        for stream in stage.open.values() {
+            // An error means that it is closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        drop(stage);
+        self.changed.notify_all();
+    }
+
+    fn wait_until_empty(&self) {
+        let mut stage = self.stage();
+        while !stage.open.is_empty() {
+            stage = self.changed.wait(stage).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Sleeps; false when a stop cut it short.
+    fn sleep_until(&self, until: Instant) -> bool {
+        let mut stage = self.stage();
+        while !stage.stopping {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            let woken = self.changed.wait_timeout(stage, left);
+            stage = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        false
+    }
+}

@@ -1,0 +1,181 @@
+//! The routes: what a method and a target ask for.
+//! In go a method and a target; out comes a route with its argument.
+//! It knows nothing of connections and bodies.
+
+use crate::answer::Ready;
+use crate::arithmetic::Operation;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Ready(Ready),
+    /// So many bytes of the pattern, by Content-Length.
+    Bytes(u64),
+    /// So many bytes of the pattern, chunked.
+    Chunked(u64),
+    /// So many bytes of the pattern, ended by closing.
+    UntilClose(u64),
+    /// The request's head as JSON.
+    Echo,
+    /// The request's body, as it comes.
+    Mirror,
+    /// An answer after so many milliseconds.
+    Delay(u64),
+    Status(u16),
+    Compute(Operation),
+    Close,
+    Stats,
+    Fault(Fault),
+    /// Served, with junk behind the answer.
+    Surplus,
+    /// Served, until it is the so-manieth request of its connection.
+    CloseAfter(u64),
+    NotFound,
+    NotAllowed(&'static str),
+    /// The path's argument makes no sense; the reason in words.
+    Senseless(&'static str),
+}
+
+/// Misbehaviour that sets in at the request's head, whatever body may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Close without an answer.
+    Close,
+    /// Promise 1000 bytes, send so many, close.
+    Partial(u64),
+    /// Reset the connection.
+    Reset,
+    /// Send what is not HTTP, then close.
+    Garbage,
+    /// Never answer.
+    Never,
+}
+
+const READ: &str = "GET, HEAD";
+const READ_AND_WRITE: &str = "GET, HEAD, POST, PUT";
+const POST: &str = "POST";
+const ANY: &str = "*";
+
+/// Finds the route. The query is of no account, and an absolute-form target counts by its path.
+pub(crate) fn route(method: &str, target: &str) -> Route {
+    let path = path(target);
+    let (name, argument) = match path.split_once('/') {
+        Some((name, argument)) => (name, Some(argument)),
+        None => (path, None),
+    };
+    let (route, allowed) = match argument {
+        None => plain(method, name),
+        Some(argument) => with_argument(name, argument),
+    };
+    if allowed == ANY || allowed.split(", ").any(|allowed| allowed == method) {
+        return route;
+    }
+    Route::NotAllowed(allowed)
+}
+
+/// The path without its first slash.
+fn path(target: &str) -> &str {
+    let target = match target.split_once("://") {
+        Some((_, rest)) if !target.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
+        _ => target,
+    };
+    let path = target.split(['?', '#']).next().unwrap_or(target);
+    path.strip_prefix('/').unwrap_or(path)
+}
+
+fn plain(method: &str, name: &str) -> (Route, &'static str) {
+    match name {
+        "hello" => (Route::Ready(Ready::Hello), READ),
+        "json" => (Route::Ready(Ready::Json), READ),
+        "simple" => (Route::Ready(Ready::Simple), READ),
+        "echo" if matches!(method, "POST" | "PUT") => (Route::Mirror, READ_AND_WRITE),
+        "echo" => (Route::Echo, READ_AND_WRITE),
+        "close" => (Route::Close, READ),
+        "stats" => (Route::Stats, READ),
+        "add" => (Route::Compute(Operation::Add), POST),
+        "sub" => (Route::Compute(Operation::Subtract), POST),
+        "mul" => (Route::Compute(Operation::Multiply), POST),
+        "div" => (Route::Compute(Operation::Divide), POST),
+        _ => (Route::NotFound, ANY),
+    }
+}
+
+fn with_argument(name: &str, argument: &str) -> (Route, &'static str) {
+    match name {
+        "bytes" => (number(argument, Route::Bytes), READ),
+        "chunked" => (number(argument, Route::Chunked), READ),
+        "until-close" => (number(argument, Route::UntilClose), READ),
+        "delay" => (number(argument, Route::Delay), READ),
+        "status" => (status(argument), READ),
+        "fault" => (fault(argument), ANY),
+        _ => (Route::NotFound, ANY),
+    }
+}
+
+fn number(argument: &str, route: fn(u64) -> Route) -> Route {
+    argument.parse().map_or(Route::Senseless("expected a whole number in the path"), route)
+}
+
+fn status(argument: &str) -> Route {
+    match argument.parse() {
+        Ok(status @ 200..=599) => Route::Status(status),
+        _ => Route::Senseless("expected a status from 200 to 599"),
+    }
+}
+
+fn fault(argument: &str) -> Route {
+    match argument.split_once('/') {
+        None => match argument {
+            "close" => Route::Fault(Fault::Close),
+            "reset" => Route::Fault(Fault::Reset),
+            "garbage" => Route::Fault(Fault::Garbage),
+            "never" => Route::Fault(Fault::Never),
+            "surplus" => Route::Surplus,
+            _ => Route::NotFound,
+        },
+        Some(("partial", count)) => number(count, |count| Route::Fault(Fault::Partial(count))),
+        Some(("close-after", count)) => number(count, Route::CloseAfter),
+        Some(_) => Route::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_in_every_form() {
+        let cases = [
+            ("/hello", Route::Ready(Ready::Hello)),
+            ("/hello?a=/b://c", Route::Ready(Ready::Hello)),
+            ("http://host:1/hello", Route::Ready(Ready::Hello)),
+            ("http://host", Route::NotFound),
+            ("/hello/", Route::NotFound),
+            ("*", Route::NotFound),
+            ("/", Route::NotFound),
+            ("/bytes", Route::NotFound),
+            ("/bytes/7", Route::Bytes(7)),
+            ("/status/204", Route::Status(204)),
+            ("/fault/partial/9", Route::Fault(Fault::Partial(9))),
+            ("/fault/close-after/2", Route::CloseAfter(2)),
+            ("/fault/none", Route::NotFound),
+        ];
+        for (target, expected) in cases {
+            assert_eq!(route("GET", target), expected, "{target}");
+        }
+        for target in ["/bytes/-1", "/bytes/x", "/status/199", "/status/600", "/delay/1.5"] {
+            assert!(matches!(route("GET", target), Route::Senseless(_)), "{target}");
+        }
+    }
+
+    #[test]
+    fn methods_are_held_to_the_route() {
+        assert_eq!(route("HEAD", "/json"), Route::Ready(Ready::Json));
+        assert_eq!(route("POST", "/json"), Route::NotAllowed(READ));
+        assert_eq!(route("GET", "/add"), Route::NotAllowed(POST));
+        assert_eq!(route("PUT", "/echo"), Route::Mirror);
+        assert_eq!(route("DELETE", "/echo"), Route::NotAllowed(READ_AND_WRITE));
+        assert_eq!(route("POST", "/nowhere"), Route::NotFound);
+        assert_eq!(route("PATCH", "/fault/reset"), Route::Fault(Fault::Reset));
+    }
+}

@@ -1,0 +1,88 @@
+//! One turn of a connection: what it works with, how it answers, and what becomes of the connection then.
+//! In go answers; out come their bytes and counts, and an outcome.
+//! It knows nothing of requests, routes and sockets.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::answer::{Answers, BINARY, Extent, Reply, TEXT};
+use crate::clock::Now;
+use crate::head::Reject;
+use crate::sending::Sending;
+use crate::stats::{Board, Traffic};
+
+/// What the connection waits for. Answers made so far are written first, whatever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// More bytes from the client, behind those left in the input.
+    Read,
+    /// The answers to be written.
+    Write,
+    /// This instant.
+    Sleep(Instant),
+    /// Nothing: an orderly close (RFC 9112 section 9.6).
+    Close,
+    /// Nothing: a close at once.
+    Drop,
+    /// Nothing: a close by RST.
+    Reset,
+    /// The client to give up; what it sends is of no account.
+    Ignore,
+}
+
+/// What a request's work leads to.
+pub(crate) enum Outcome {
+    /// The answer is complete and the connection stays.
+    Answered,
+    /// The answer is held back.
+    Delayed { until: Instant, millis: u64, reply: Reply },
+    /// The answer's head is out and its body is to be sent.
+    Sending(Sending, Reply),
+    /// No more requests are served.
+    Over(Next),
+}
+
+/// A member as one worker serves it.
+pub(crate) struct Member {
+    pub(crate) answers: Answers,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) board: Arc<Board>,
+}
+
+/// What a turn works with: where answers go, who gives them, what time it is.
+pub(crate) struct Turn<'t> {
+    pub(crate) out: &'t mut Vec<u8>,
+    pub(crate) member: &'t mut Member,
+    pub(crate) now: Now,
+}
+
+impl Turn<'_> {
+    /// Counts a complete answer; the connection goes on, or ends where the answer said so.
+    pub(crate) fn answered(&self, reply: Reply) -> Outcome {
+        self.member.traffic.answered();
+        Self::done(reply)
+    }
+
+    /// The end of an answer, counted or not.
+    pub(crate) fn done(reply: Reply) -> Outcome {
+        if reply.close { Outcome::Over(Next::Close) } else { Outcome::Answered }
+    }
+
+    /// Answers with a head and all of its body.
+    pub(crate) fn whole(&mut self, reply: Reply, status: u16, kind: &str, body: &[u8]) -> Outcome {
+        self.member.answers.whole(self.out, reply, status, kind, body);
+        self.answered(reply)
+    }
+
+    /// The answer to what cannot be served; nothing behind it can be trusted to be a request.
+    pub(crate) fn refuse(&mut self, reject: Reject, head_only: bool) -> Outcome {
+        let reply = Reply { head_only, close: true, old: false };
+        self.whole(reply, reject.status, TEXT, format!("{}\n", reject.reason).as_bytes())
+    }
+
+    /// Answers with a head, and a body that is made while it is sent.
+    pub(crate) fn stream(&mut self, reply: Reply, extent: Extent, body: Sending) -> Outcome {
+        self.member.answers.head(self.out, reply, 200, BINARY, extent);
+        if reply.head_only { self.answered(reply) } else { Outcome::Sending(body, reply) }
+    }
+}

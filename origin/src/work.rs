@@ -1,0 +1,200 @@
+//! What one request sets to work: it takes the body in, and gives the answer when the body has ended.
+//! In go a route, the request's head and its content; out come answers, and what becomes of the connection.
+//! It knows nothing of how bytes arrive and leave.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::answer::{BINARY, Extent, JSON, Reply, TEXT};
+use crate::arithmetic::{self, Operation};
+use crate::echo;
+use crate::head::{Framing, Head, Reject};
+use crate::pattern;
+use crate::routes::{Fault, Route};
+use crate::sending::{self, Sending};
+use crate::turn::{Next, Outcome, Turn};
+
+/// The longest body that `/add` and the like take, in bytes.
+const LONGEST_ARGUMENTS: usize = 64 * 1024;
+/// What `/fault/partial` promises, in bytes.
+const PROMISED: u64 = 1000;
+
+/// One request's work, while its body arrives.
+pub(crate) enum Work {
+    /// The body is of no account.
+    Plain(Route),
+    /// The answer is known, the body is of no account.
+    Known(Vec<u8>),
+    Compute(Operation, Vec<u8>),
+    Mirror(Mirror),
+}
+
+impl Work {
+    pub(crate) fn new(route: Route, head: &Head<'_, '_>, source: SocketAddr) -> Self {
+        match route {
+            Route::Echo => Self::Known(echo::request(head, source)),
+            Route::Compute(operation) => Self::Compute(operation, Vec::new()),
+            Route::Mirror => Self::Mirror(Mirror::new(head)),
+            route => Self::Plain(route),
+        }
+    }
+
+    /// Takes a piece of the request's content.
+    pub(crate) fn take(&mut self, piece: &[u8], reply: Reply, turn: &mut Turn<'_>) -> Result<(), Reject> {
+        match self {
+            Self::Plain(_) | Self::Known(_) => {}
+            Self::Mirror(mirror) => mirror.take(piece, reply, turn),
+            Self::Compute(_, body) if body.len() + piece.len() > LONGEST_ARGUMENTS => {
+                return Err(Reject { status: 413, reason: "too long for two numbers" });
+            }
+            Self::Compute(_, body) => body.extend_from_slice(piece),
+        }
+        Ok(())
+    }
+
+    /// The body has ended.
+    pub(crate) fn finish(self, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+        match self {
+            Self::Plain(route) => answer(route, reply, turn),
+            Self::Known(json) => turn.whole(reply, 200, JSON, &json),
+            Self::Mirror(mirror) => mirror.finish(reply, turn),
+            Self::Compute(operation, body) => match arithmetic::compute(operation, &body) {
+                Ok(json) => turn.whole(reply, 200, JSON, &json),
+                Err(reason) => turn.whole(reply, 400, TEXT, format!("{reason}\n").as_bytes()),
+            },
+        }
+    }
+
+    /// The body is malformed: an answer says so, unless another one has begun.
+    pub(crate) fn break_off(self, reject: Reject, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+        match self {
+            Self::Mirror(Mirror { begun: true, .. }) => Outcome::Over(Next::Close),
+            _ => turn.refuse(reject, reply.head_only),
+        }
+    }
+}
+
+fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+    let closing = Reply { close: true, ..reply };
+    match route {
+        Route::Ready(ready) => {
+            turn.member.answers.ready(turn.out, reply, ready);
+            turn.answered(reply)
+        }
+        Route::Bytes(length) => turn.stream(reply, Extent::Length(length), Sending::plain(length)),
+        // RFC 9112 section 6.1: never chunks to a client of HTTP/1.0.
+        Route::Chunked(length) if !reply.old => turn.stream(reply, Extent::Chunked, Sending::chunked(length)),
+        Route::UntilClose(length) | Route::Chunked(length) => {
+            turn.stream(closing, Extent::Close, Sending::plain(length))
+        }
+        Route::Delay(millis) => match turn.now.instant.checked_add(Duration::from_millis(millis)) {
+            Some(until) => Outcome::Delayed { until, millis, reply },
+            None => turn.whole(reply, 400, TEXT, b"longer than the clock runs\n"),
+        },
+        Route::Status(status) => status_only(status, reply, turn),
+        Route::Close => turn.whole(closing, 200, TEXT, b"closing\n"),
+        Route::Stats => stats(reply, turn),
+        Route::Surplus => {
+            let state = turn.whole(reply, 200, TEXT, b"an answer\n");
+            turn.out.extend_from_slice(b"and some surplus");
+            state
+        }
+        Route::CloseAfter(_) => turn.whole(reply, 200, TEXT, b"not yet\n"),
+        Route::NotAllowed(allow) => {
+            turn.member.answers.not_allowed(turn.out, reply, allow);
+            turn.answered(reply)
+        }
+        Route::Senseless(reason) => turn.whole(reply, 400, TEXT, format!("{reason}\n").as_bytes()),
+        // The last four are Work of their own, and never come here.
+        Route::NotFound | Route::Echo | Route::Mirror | Route::Compute(_) | Route::Fault(_) => {
+            turn.whole(reply, 404, TEXT, b"no such route\n")
+        }
+    }
+}
+
+/// Misbehaves.
+pub(crate) fn fault(fault: Fault, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+    Outcome::Over(match fault {
+        Fault::Close => Next::Drop,
+        Fault::Reset => Next::Reset,
+        Fault::Never => Next::Ignore,
+        Fault::Garbage => {
+            turn.out.extend_from_slice(b"\x00this is not HTTP\n\n");
+            Next::Drop
+        }
+        Fault::Partial(count) => {
+            turn.member.answers.head(turn.out, reply, 200, BINARY, Extent::Length(PROMISED));
+            pattern::append(turn.out, 0, count.min(PROMISED - 1));
+            Next::Drop
+        }
+    })
+}
+
+/// The end of a `/delay`.
+pub(crate) fn delayed(millis: u64, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+    turn.whole(reply, 200, JSON, format!("{{\"delayed_ms\":{millis}}}").as_bytes())
+}
+
+/// RFC 9110 sections 15.3.5 and 15.4.5: 204 and 304 have no body.
+fn status_only(status: u16, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+    if matches!(status, 204 | 304) {
+        turn.member.answers.head(turn.out, reply, status, TEXT, Extent::None);
+        return turn.answered(reply);
+    }
+    // RFC 9110 section 15.3.6: 205 has a body of length 0.
+    let body = if status == 205 { String::new() } else { format!("{{\"status\":{status}}}") };
+    turn.whole(reply, status, JSON, body.as_bytes())
+}
+
+/// Looking at the counters does not change them, but for the bytes.
+fn stats(reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+    let json = echo::stats(&turn.member.board.stats());
+    turn.member.answers.whole(turn.out, reply, 200, JSON, &json);
+    Turn::done(reply)
+}
+
+/// Sends a request's body back while it arrives, framed as it came.
+pub(crate) struct Mirror {
+    kind: String,
+    framing: Framing,
+    begun: bool,
+}
+
+impl Mirror {
+    fn new(head: &Head<'_, '_>) -> Self {
+        let kind = head.fields.iter().find(|field| field.name.eq_ignore_ascii_case("content-type"));
+        let kind = kind.and_then(|field| str::from_utf8(field.value).ok()).unwrap_or(BINARY);
+        Self { kind: kind.to_owned(), framing: head.framing, begun: false }
+    }
+
+    /// The head waits for the first content, so that a malformed body can still be answered.
+    fn begin(&mut self, reply: Reply, turn: &mut Turn<'_>) {
+        if self.begun {
+            return;
+        }
+        self.begun = true;
+        let extent = match self.framing {
+            Framing::Length(length) => Extent::Length(length),
+            Framing::Chunked => Extent::Chunked,
+        };
+        turn.member.answers.head(turn.out, reply, 200, &self.kind, extent);
+    }
+
+    fn take(&mut self, piece: &[u8], reply: Reply, turn: &mut Turn<'_>) {
+        self.begin(reply, turn);
+        match self.framing {
+            Framing::Length(_) => turn.out.extend_from_slice(piece),
+            Framing::Chunked => {
+                sending::chunk(turn.out, piece.len() as u64, |out| out.extend_from_slice(piece));
+            }
+        }
+    }
+
+    fn finish(mut self, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+        self.begin(reply, turn);
+        if self.framing == Framing::Chunked {
+            turn.out.extend_from_slice(sending::LAST_CHUNK);
+        }
+        turn.answered(reply)
+    }
+}

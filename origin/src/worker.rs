@@ -1,0 +1,185 @@
+//! A worker: one thread with a current-thread runtime that serves its share of the clients.
+//! In go accepted sockets, handed over by the first worker; out go answers.
+//! It knows nothing of HTTP: what the bytes mean, the client machine knows.
+
+mod connection;
+
+use std::cell::RefCell;
+use std::future::pending;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::net::{TcpListener as TokioListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use self::connection::{Arrival, Connection};
+use crate::sockets;
+use crate::stats::{Board, Gate};
+use crate::turn::Member;
+
+/// So many connections are accepted before the others get a turn.
+const ACCEPT_BATCH: usize = 64;
+/// As much is read at once, in bytes.
+const READ_SIZE: usize = 64 * 1024;
+
+/// What the connections of one worker share.
+struct Worker {
+    scratch: RefCell<Scratch>,
+    members: Vec<RefCell<Member>>,
+    idle_timeout: Option<Duration>,
+}
+
+/// Bytes read and answers made within one turn; no connection keeps them.
+struct Scratch {
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
+/// The running workers; they stop and are waited for when this is dropped.
+pub(crate) struct Workers {
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts a thread for each list of members; the first also accepts for all.
+    pub(crate) fn start(
+        listeners: Vec<TcpListener>,
+        members: Vec<Vec<Member>>,
+        board: &Arc<Board>,
+        idle_timeout: Option<Duration>,
+    ) -> io::Result<Self> {
+        let mut workers = Self { stop: watch::Sender::new(false), threads: Vec::new() };
+        let (inboxes, outlets): (Vec<_>, Vec<_>) = members.iter().map(|_| unbounded_channel()).unzip();
+        let gates = (0..listeners.len()).map(|listener| board.gate(listener));
+        let mut doors = Some(listeners.into_iter().zip(gates).collect());
+        for (members, arrivals) in members.into_iter().zip(outlets) {
+            let doors = doors.take().map(|doors| Doors { doors, inboxes: inboxes.clone() });
+            workers.spawn(Share { members, arrivals, doors, idle_timeout })?;
+        }
+        Ok(workers)
+    }
+
+    fn spawn(&mut self, share: Share) -> io::Result<()> {
+        let stop = self.stop.subscribe();
+        let (report, started) = mpsc::channel();
+        let name = format!("origin-{}", self.threads.len());
+        let thread = thread::Builder::new().name(name).spawn(move || match build_runtime() {
+            Ok(runtime) => {
+                // The other side waits for exactly this message.
+                let _ = report.send(Ok(()));
+                share.run(&runtime, stop);
+            }
+            Err(error) => drop(report.send(Err(error))),
+        })?;
+        self.threads.push(thread);
+        started.recv().map_err(io::Error::other)?
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has already said so on stderr.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A long event interval: all connections that are ready take their turn before the next look at epoll.
+fn build_runtime() -> io::Result<LocalRuntime> {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_io().enable_time().event_interval(1024).build_local(LocalOptions::default())
+}
+
+/// What a worker's thread is given.
+struct Share {
+    members: Vec<Member>,
+    arrivals: UnboundedReceiver<Arrival>,
+    doors: Option<Doors>,
+    idle_timeout: Option<Duration>,
+}
+
+/// The listening sockets and the workers that take what comes in.
+struct Doors {
+    doors: Vec<(TcpListener, Arc<Gate>)>,
+    inboxes: Vec<UnboundedSender<Arrival>>,
+}
+
+impl Share {
+    fn run(mut self, runtime: &LocalRuntime, mut stop: watch::Receiver<bool>) {
+        let scratch = Scratch { input: vec![0; READ_SIZE], output: Vec::with_capacity(2 * READ_SIZE) };
+        let worker = Rc::new(Worker {
+            scratch: RefCell::new(scratch),
+            members: self.members.into_iter().map(RefCell::new).collect(),
+            idle_timeout: self.idle_timeout,
+        });
+        runtime.block_on(async {
+            if let Some(doors) = self.doors {
+                doors.open();
+            }
+            tokio::select! {
+                // An error means that whoever could say stop is gone, which says it too.
+                _ = stop.wait_for(|stop| *stop) => {}
+                () = take_on(&worker, &mut self.arrivals) => {}
+            }
+        });
+    }
+}
+
+async fn take_on(worker: &Rc<Worker>, arrivals: &mut UnboundedReceiver<Arrival>) {
+    while let Some(arrival) = arrivals.recv().await {
+        // A socket that the reactor does not take is closed again.
+        if let Ok(connection) = Connection::new(arrival, Rc::clone(worker)) {
+            tokio::task::spawn_local(connection);
+        }
+    }
+    pending().await
+}
+
+impl Doors {
+    fn open(self) {
+        for (index, (listener, gate)) in self.doors.into_iter().enumerate() {
+            let inboxes = self.inboxes.clone();
+            tokio::task::spawn_local(accept(index, listener, gate, inboxes));
+        }
+    }
+}
+
+/// Accepts for one listener, and hands the clients to the workers in turn.
+async fn accept(
+    index: usize,
+    listener: TcpListener,
+    gate: Arc<Gate>,
+    inboxes: Vec<UnboundedSender<Arrival>>,
+) {
+    let listener = match listener.set_nonblocking(true).and_then(|()| TokioListener::from_std(listener)) {
+        Ok(listener) => listener,
+        Err(error) => return eprintln!("origin: listener {index} cannot be watched: {error}"),
+    };
+    let mut turns = inboxes.iter().cycle();
+    let mut hand_over = |stream: TcpStream, source| {
+        let (Some(seat), Some(inbox)) = (gate.enter(None), turns.next()) else { return };
+        // The reactor of this worker must not watch a socket that another one serves. One that cannot be
+        // taken off it is closed, and so is one whose worker has stopped.
+        let Ok(stream) = stream.into_std() else { return };
+        let _ = inbox.send(Arrival { stream, source, listener: index, seat });
+    };
+    loop {
+        for _ in 0..ACCEPT_BATCH {
+            match listener.accept().await {
+                Ok((stream, source)) => hand_over(stream, source),
+                Err(error) => sleep(sockets::back_off(&error)).await,
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,52 @@
+//! The command says where it listens, serves, and ends with 0 when told to.
+//! In go arguments and a signal; out come lines on stdout and an exit code.
+//! It knows nothing of the library.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wire::Wire;
+
+fn run(arguments: &[&str]) -> (Child, Vec<String>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_penstock-origin"));
+    let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        lines.push(line.unwrap());
+        if lines.last().unwrap().starts_with("try:") {
+            break;
+        }
+    }
+    (child, lines)
+}
+
+#[test]
+fn it_announces_serves_and_obeys_signals() {
+    for (signal, extra) in
+        [(Signal::INT, vec![]), (Signal::TERM, vec!["--legacy", "2", "--idle-timeout", "60s"])]
+    {
+        let (mut child, lines) =
+            run(&[&["-l", "x=127.0.0.1:0", "-l", "127.0.0.1:0"], extra.as_slice()].concat());
+        let address = lines[0].strip_prefix("member x listens on ").unwrap();
+        assert!(lines[1].starts_with("member b listens on 127.0.0.1:"), "{lines:?}");
+        assert_eq!(*lines.last().unwrap(), format!("try: curl -i http://{address}/json"));
+        let mut wire = Wire::connect(address.parse().unwrap());
+        assert_eq!(wire.get("/json").field("x-member"), Some("x"));
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_eq!(wire.rest(), b"");
+    }
+}
+
+#[test]
+fn a_taken_address_is_said_and_fails() {
+    let (mut first, lines) = run(&["-l", "x=127.0.0.1:0"]);
+    let address = lines[0].strip_prefix("member x listens on ").unwrap();
+    let second = Command::new(env!("CARGO_BIN_EXE_penstock-origin")).args(["-l", address]).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains(address));
+    first.kill().unwrap();
+    first.wait().unwrap();
+}

@@ -1,0 +1,12 @@
+//! What the origin promises, over real sockets: one module for each promise.
+//! In go bytes as a client would send them; out come bytes as the origin must answer them.
+//! It knows nothing of the origin's insides.
+#![allow(clippy::unwrap_used, reason = "a test may panic wherever it is surprised")]
+
+mod command;
+mod faults;
+mod legacy;
+mod routes;
+mod stats;
+mod streams;
+mod wire;
