@@ -3,7 +3,7 @@
 //! Knows nothing of clients or of how links work.
 
 use std::cell::Cell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,8 +16,6 @@ use crate::metrics::{BackendCells, MemberCells};
 pub struct Member<T: Receiver> {
     /// Its name, for the hash and the counts of sources.
     pub candidate: Candidate,
-    /// Its name and address: what makes it the same member after a reload.
-    pub identity: (Arc<str>, SocketAddr),
     /// Its links.
     pub shelf: Rc<Shelf<T>>,
     /// What is counted for it.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::proto::http1::{Ask, Reject};
+use crate::proto::http1::Reject;
 use crate::turn::Nanos;
 
 use super::answer::{End, Reader};

@@ -5,6 +5,11 @@
 /// Where the kernel tells.
 pub(super) const PATH: &str = "/proc/net/netstat";
 
+/// Where the kernel tells how many nanoseconds a thread of this process was on a CPU.
+pub(super) fn schedstat(thread: i32) -> String {
+    format!("/proc/self/task/{thread}/schedstat")
+}
+
 /// `ListenOverflows` and `ListenDrops`, or `None` if the kernel does not tell.
 pub(super) fn listen_counts(netstat: &str) -> Option<(u64, u64)> {
     let mut lines = netstat.lines().filter_map(|line| line.strip_prefix("TcpExt:"));

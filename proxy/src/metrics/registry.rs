@@ -33,6 +33,8 @@ struct Inner {
     process: Arc<ProcessCells>,
     // Written by whoever scrapes; the lock makes that one thread at a time.
     scrape: Mutex<(Arc<ScrapeCells>, Arc<KernelCells>)>,
+    // The threads of workers, by the kernel's number.
+    threads: Mutex<Vec<(i32, Arc<WorkerCells>)>>,
     // What the configuration in force says.
     config: Mutex<Vec<Handle>>,
     // Exported from the start to the end.
@@ -83,6 +85,7 @@ impl Registry {
             exposition,
             process,
             scrape: Mutex::new((shelves.scrape.cells(0, &[]), shelves.kernel.cells(0, &[]))),
+            threads: Mutex::default(),
             config: Mutex::default(),
             _kept: kept(&shelves, workers),
             shelves,
@@ -120,6 +123,13 @@ impl Registry {
         worker_cells(&self.0.shelves, worker)
     }
 
+    /// The thread of a worker: the time it was on a CPU is read from the kernel when a scrape asks for it, so
+    /// that the worker itself need not look at the clock.
+    pub fn follow_thread(&self, worker: usize, thread: i32) {
+        let cells = self.worker(worker);
+        self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).push((thread, cells));
+    }
+
     /// What the main thread counts.
     #[must_use]
     pub fn process(&self) -> Arc<ProcessCells> {
@@ -146,11 +156,21 @@ impl Registry {
         let begun = Instant::now();
         own.scrapes.inc();
         follow_kernel(kernel);
+        self.follow_threads();
         let text = TextEncoder::new()
             .encode_to_string(&self.0.exposition.gather())
             .expect("the encoder refuses only families without name or samples, and gather drops those");
         own.duration.observe_nanos(nanos(begun.elapsed()));
         text
+    }
+
+    fn follow_threads(&self) {
+        for (thread, cells) in self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let schedstat = std::fs::read_to_string(kernel::schedstat(*thread)).unwrap_or_default();
+            if let Some(on_cpu) = schedstat.split(' ').next().and_then(|word| word.parse().ok()) {
+                cells.busy_nanos.follow(on_cpu);
+            }
+        }
     }
 
     /// The `Content-Type` of [`Registry::render`].

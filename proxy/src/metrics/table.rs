@@ -104,11 +104,11 @@ cell_sets! {
 
     /// What one worker counts of itself.
     pub WorkerCells by ["worker"] {
-        /// Time the worker was not parked; its rate is the busy share.
+        /// Time the worker's thread was on a CPU; its rate is the busy share.
         busy_nanos: Counter => Seconds "penstock_worker_busy_seconds_total";
         /// Client connections the worker owns.
         connections: Gauge => None "penstock_worker_connections";
-        /// Lateness of a timer of 100 ms: how long a turn of the event loop keeps others waiting.
+        /// Lateness of the worker's timer: how long a turn of the event loop keeps others waiting.
         scheduler_delay: Histogram => Seconds "penstock_scheduler_delay_seconds" whole;
     }
 

@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::{RecvFlags, SocketFlags, acceptfrom_with, recv};
@@ -22,7 +23,7 @@ impl Socket {
     /// # Errors
     /// What `epoll_ctl` says.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
-        AsyncFd::with_interest(stream, Interest::READABLE | Interest::WRITABLE).map(Self)
+        watch(stream, Interest::READABLE | Interest::WRITABLE).map(Self)
     }
 
     /// Reads what is there; `Ok(0)` is the end of the stream.
@@ -107,6 +108,18 @@ impl Socket {
     }
 }
 
+#[allow(unsafe_code)] // the only way to register a descriptor by hand
+fn watch<S: AsRawFd + OwnedSocket>(socket: S, interest: Interest) -> io::Result<AsyncFd<S>> {
+    // SAFETY: `S` owns its descriptor, always tells the same one, and closes it when it is dropped, which
+    // `AsyncFd` does after it has deregistered it.
+    unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(io::Error::from)
+}
+
+/// Sockets of the standard library, which own their descriptors.
+trait OwnedSocket {}
+impl OwnedSocket for TcpStream {}
+impl OwnedSocket for TcpListener {}
+
 fn none_if_full(result: io::Result<usize>) -> io::Result<usize> {
     match result {
         Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
@@ -125,7 +138,7 @@ impl Acceptor {
     /// # Errors
     /// What `epoll_ctl` says.
     pub fn new(listener: TcpListener) -> io::Result<Self> {
-        AsyncFd::with_interest(listener, Interest::READABLE).map(Self)
+        watch(listener, Interest::READABLE).map(Self)
     }
 
     /// The next connection, already non-blocking, and who it is from.
