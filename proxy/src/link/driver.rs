@@ -290,6 +290,7 @@ impl<T: Receiver> Link<T> {
 impl<T: Receiver> Flush for Link<T> {
     fn flush(&self) {
         self.dirty.set(false);
+        self.shelf.pool.borrow_mut().turn_ended();
         self.write();
     }
 }

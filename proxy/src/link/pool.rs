@@ -68,6 +68,9 @@ pub struct Pool<L, W> {
     /// How many a link may carry.
     pub depth: Depth,
     opening: Opening,
+    /// The link that took requests in this turn, and how many: the next ones leave in the same write.
+    bundle: Option<SeatId>,
+    bundled: u16,
 }
 
 const CLOSED: u16 = u16::MAX;
@@ -88,6 +91,8 @@ impl<L: Clone, W> Pool<L, W> {
             lines: Lines::default(),
             depth: Depth::new(links, now),
             opening: Opening::default(),
+            bundle: None,
+            bundled: 0,
         }
     }
 
@@ -102,14 +107,35 @@ impl<L: Clone, W> Pool<L, W> {
         if want == Want::Fresh || self.lines.count(want) > 0 {
             return None;
         }
+        if let Some(id) = self.bundle.filter(|id| want == Want::Shared && self.bundle_has_room(*id)) {
+            self.bundled += 1;
+            return self.seat_on(id, want, How::Pipelined);
+        }
         if let Some(id) = self.idle.pop() {
+            self.begin_bundle(id);
             return self.seat_on(id, want, How::Reused);
         }
         if want == Want::Alone {
             return None;
         }
         let id = self.least_loaded()?;
+        self.begin_bundle(id);
         self.seat_on(id, want, How::Pipelined)
+    }
+
+    /// What was placed in this turn has been written.
+    pub fn turn_ended(&mut self) {
+        self.bundle = None;
+    }
+
+    fn begin_bundle(&mut self, id: SeatId) {
+        (self.bundle, self.bundled) = (Some(id), 1);
+    }
+
+    fn bundle_has_room(&self, id: SeatId) -> bool {
+        static B: std::sync::OnceLock<u16> = std::sync::OnceLock::new();
+        let b = *B.get_or_init(|| std::env::var("BUNDLE").ok().and_then(|v| v.parse().ok()).unwrap_or(16));
+        self.bundled < b && self.loads[id] < self.depth.limit()
     }
 
     /// Lets a request wait; gives it back when too many do.

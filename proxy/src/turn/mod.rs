@@ -43,6 +43,9 @@ pub trait Resident {
 pub struct Turn {
     started: Instant,
     now: Cell<Nanos>,
+    /// How often a task was polled.
+    polls: Cell<u64>,
+    flushed_at: Cell<u64>,
     input: RefCell<Box<[u8]>>,
     output: RefCell<Vec<u8>>,
     dirty: RefCell<Vec<Rc<dyn Flush>>>,
@@ -51,6 +54,11 @@ pub struct Turn {
     ticker: RefCell<Option<Waker>>,
     next_tick: Cell<Nanos>,
     draining: Cell<bool>,
+}
+
+fn hold() -> Nanos {
+    static B: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    *B.get_or_init(|| std::env::var("HOLD").ok().and_then(|v| v.parse().ok()).unwrap_or(200)) * 1000
 }
 
 /// As much as is read at once.
@@ -65,6 +73,8 @@ impl Turn {
         Rc::new(Self {
             started: Instant::now(),
             now: Cell::new(0),
+            polls: Cell::new(0),
+            flushed_at: Cell::new(0),
             input: RefCell::new(vec![0; INPUT].into()),
             output: RefCell::new(Vec::with_capacity(INPUT)),
             dirty: RefCell::new(Vec::new()),
@@ -80,6 +90,7 @@ impl Turn {
     pub fn tick(&self) -> Nanos {
         let now = nanos(self.started.elapsed());
         self.now.set(now);
+        self.polls.set(self.polls.get() + 1);
         now
     }
 
@@ -111,17 +122,40 @@ impl Turn {
     }
 
     /// The task that flushes. It is woken by the first who has something to write, and so runs behind all
-    /// tasks that the same turn made ready: what they write leaves together.
+    /// tasks that the same turn made ready: what they write leaves together. While more keeps coming in, it
+    /// waits a little longer, so that a busy worker writes seldom and much.
     pub async fn run_flusher(&self) {
         let mut batch = Vec::new();
-        poll_fn(|cx| {
-            keep(&self.flusher, cx.waker());
-            self.tick();
+        loop {
+            self.until_dirty().await;
+            self.gather().await;
             std::mem::swap(&mut batch, &mut *self.dirty.borrow_mut());
             batch.drain(..).for_each(|what| what.flush());
-            Poll::<()>::Pending
+        }
+    }
+
+    async fn until_dirty(&self) {
+        poll_fn(|cx| {
+            keep(&self.flusher, cx.waker());
+            if self.dirty.borrow().is_empty() { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
+    }
+
+    /// Lets sockets that have become ready meanwhile go first.
+    async fn gather(&self) {
+        let began = self.tick();
+        let mut polls = self.polls.get();
+        let alone = polls == self.flushed_at.get() + 2; // one task was polled, and this one
+        while !alone {
+            tokio::task::yield_now().await;
+            let more = std::mem::replace(&mut polls, self.polls.get()) != polls;
+            if !more || self.now() - began >= hold() {
+                break;
+            }
+        }
+        self.tick();
+        self.flushed_at.set(self.polls.get());
     }
 
     /// A newcomer, to be looked at when it asks for it, drained and killed with all others.
