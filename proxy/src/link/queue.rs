@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::proto::http1::{Ask, Reject};
 use crate::turn::Nanos;
 
 use super::answer::{End, Reader};
@@ -231,7 +230,11 @@ impl<T> Queue<T> {
                 slot.first_byte = now;
             }
             let close = slot.request.body || slot.ticket.as_ref().is_some_and(|t| sink.closes(t));
-            let step = self.reader.read(input, slot.request.ask, close, out).map_err(desync)?;
+            let read = self.reader.read(input, slot.request.ask, close, out);
+            let step = read.map_err(|reject| {
+                out.clear(); // what precedes the fault must not reach the next client
+                Broken::Desync(reject.cause)
+            })?;
             slot.shown |= step.final_head;
             self.hand_over(out, &input[step.raw], sink);
             input = &input[step.consumed..];
@@ -293,8 +296,4 @@ impl<T> Queue<T> {
             self.kept = 0;
         }
     }
-}
-
-fn desync(reject: Reject) -> Broken {
-    Broken::Desync(reject.cause)
 }
