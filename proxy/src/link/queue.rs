@@ -283,7 +283,8 @@ impl<T> Queue<T> {
 
     /// Drops what need not be sent again.
     fn forget(&mut self) {
-        let streaming = self.slots.front().is_some_and(|s| s.body_begun);
+        // Only while nothing is behind it: what follows would lose its bytes and their count with it.
+        let streaming = self.slots.len() == 1 && self.slots[0].body_begun;
         if self.written == self.out.len() && (self.slots.is_empty() || streaming) {
             if let Some(slot) = self.slots.front_mut() {
                 slot.len = 0;

@@ -153,6 +153,23 @@ fn a_body_is_not_kept_once_written() {
     assert_eq!(link.queue.unwritten(), b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
+// Where any method may share a link (pipelining 10), a request may stand behind one with a body.
+#[test]
+fn requests_behind_a_body_keep_their_bytes() {
+    let mut link = Link::reused();
+    let mut post = request(Post);
+    post.body = true;
+    link.ask('a', Get).submit('b', post).written();
+    link.queue.extend_body(|out| out.extend_from_slice(b"body"), true);
+    link.ask('c', Get).written();
+    assert_eq!(link.read(OK), Ok(true));
+    link.ask('d', Get);
+    assert_eq!(link.queue.unwritten(), b"GET /d HTTP/1.1\r\nHost: a\r\n\r\n");
+    let fates = link.end(Broken::Closed);
+    assert_eq!(fates[0], (Some('b'), Fate::Fail(Cause::StaleNonidempotent)));
+    assert_eq!(fates[1..], [replay('c', Get, true), replay('d', Get, false)]);
+}
+
 // Pipelining 6: the slot stays, its answer is read and thrown away.
 #[test]
 fn a_client_that_went_away_keeps_its_slot() {
