@@ -23,4 +23,5 @@ pub(crate) fn links() -> Links {
 mod answer;
 mod exchange;
 mod given;
+mod pool;
 mod queue;
