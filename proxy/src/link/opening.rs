@@ -11,7 +11,7 @@ use crate::turn::Nanos;
 /// at once, and twice as many each [`STEP`] for as long as requests wait: the fast member has answered by
 /// then, and for the slow one 333 links take 28 ms.
 #[derive(Debug, Default)]
-pub struct Opening {
+pub(super) struct Opening {
     since: Option<Nanos>,
     opened: u32,
 }
@@ -19,11 +19,11 @@ pub struct Opening {
 /// How many are opened at once.
 const FIRST: u32 = 4;
 /// After this, twice as many may have been opened.
-pub const STEP: Nanos = Duration::from_millis(4).as_nanos() as Nanos;
+pub(super) const STEP: Nanos = Duration::from_millis(4).as_nanos() as Nanos;
 
 impl Opening {
     /// Requests wait for a link: may one more be opened? It is counted if so.
-    pub fn may_open(&mut self, now: Nanos) -> bool {
+    pub(super) fn may_open(&mut self, now: Nanos) -> bool {
         let since = *self.since.get_or_insert(now);
         let doublings = (now.saturating_sub(since) / STEP).min(20);
         let allowed = self.opened < FIRST << doublings;
@@ -33,13 +33,13 @@ impl Opening {
 
     /// When the next one may be opened, if requests wait.
     #[must_use]
-    pub fn next(&self, now: Nanos) -> Option<Nanos> {
+    pub(super) fn next(&self, now: Nanos) -> Option<Nanos> {
         let since = self.since?;
         Some(since + (now.saturating_sub(since) / STEP + 1) * STEP)
     }
 
     /// Nobody waits any more.
-    pub fn relax(&mut self) {
+    pub(super) fn relax(&mut self) {
         *self = Self::default();
     }
 }

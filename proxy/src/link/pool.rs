@@ -75,6 +75,13 @@ pub struct Pool<L, W> {
 
 const CLOSED: u16 = u16::MAX;
 
+impl<L> Seat<L> {
+    /// What it is to take this link while it is idle.
+    fn taken_idle(&self) -> How {
+        if self.answered { How::Reused } else { How::Opened }
+    }
+}
+
 impl<L: Clone, W> Pool<L, W> {
     /// An empty shelf for at most `share` links.
     #[must_use]
@@ -104,7 +111,7 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// A place for a request that has just come, unless it must wait.
     pub fn place(&mut self, want: Want) -> Option<(SeatId, L, How)> {
-        if want == Want::Fresh || self.lines.count(want) > 0 {
+        if self.lines.count(want) > 0 || !self.kinds_for_old_links().contains(&want) {
             return None;
         }
         if let Some(id) = self.bundle.filter(|id| want == Want::Shared && self.bundle_has_room(*id)) {
@@ -113,9 +120,10 @@ impl<L: Clone, W> Pool<L, W> {
         }
         if let Some(id) = self.idle.pop() {
             self.begin_bundle(id);
-            return self.seat_on(id, want, How::Reused);
+            let how = self.seats[id].as_ref()?.taken_idle();
+            return self.seat_on(id, want, how);
         }
-        if want == Want::Alone {
+        if want != Want::Shared {
             return None;
         }
         let id = self.least_loaded()?;
@@ -191,9 +199,8 @@ impl<L: Clone, W> Pool<L, W> {
     pub fn next_for(&mut self, id: SeatId, alive: impl Fn(&W) -> bool) -> Option<(W, Nanos, How)> {
         loop {
             let seat = self.seats.get(id)?.as_ref()?;
-            let (state, answered) = (seat.state, seat.answered);
-            let (want, how) = match state {
-                State::Idle { .. } => self.next_for_idle(answered)?,
+            let (want, how) = match seat.state {
+                State::Idle { .. } => self.next_for_idle(seat.taken_idle())?,
                 State::Busy => (self.next_for_busy(id)?, How::Pipelined),
                 State::Connecting | State::Barred => return None,
             };
@@ -207,6 +214,14 @@ impl<L: Clone, W> Pool<L, W> {
                 return Some((who, since, how));
             }
         }
+    }
+
+    /// An idle link that one of those who wait may take, now that no further link may be opened.
+    #[must_use]
+    pub fn idle_for_waiting(&self) -> Option<L> {
+        let seat = self.seats[*self.idle.last()?].as_ref()?;
+        self.next_for_idle(seat.taken_idle())?;
+        seat.link.clone()
     }
 
     /// Whether one more may be put on this link, besides those it carries.
@@ -334,8 +349,7 @@ impl<L: Clone, W> Pool<L, W> {
     }
 
     /// A new link serves what must not go on an old one first.
-    fn next_for_idle(&self, answered: bool) -> Option<(Want, How)> {
-        let how = if answered { How::Reused } else { How::Opened };
+    fn next_for_idle(&self, how: How) -> Option<(Want, How)> {
         let first = match how {
             How::Opened => self.lines.first(&[Want::Fresh]),
             _ => None,

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::proto::http1::Reject;
 use crate::turn::Nanos;
 
 use super::answer::{End, Reader};
@@ -231,7 +230,11 @@ impl<T> Queue<T> {
                 slot.first_byte = now;
             }
             let close = slot.request.body || slot.ticket.as_ref().is_some_and(|t| sink.closes(t));
-            let step = self.reader.read(input, slot.request.ask, close, out).map_err(desync)?;
+            let read = self.reader.read(input, slot.request.ask, close, out);
+            let step = read.map_err(|reject| {
+                out.clear(); // what precedes the fault must not reach the next client
+                Broken::Desync(reject.cause)
+            })?;
             slot.shown |= step.final_head;
             self.hand_over(out, &input[step.raw], sink);
             input = &input[step.consumed..];
@@ -280,7 +283,8 @@ impl<T> Queue<T> {
 
     /// Drops what need not be sent again.
     fn forget(&mut self) {
-        let streaming = self.slots.front().is_some_and(|s| s.body_begun);
+        // Only while nothing is behind it: what follows would lose its bytes and their count with it.
+        let streaming = self.slots.len() == 1 && self.slots[0].body_begun;
         if self.written == self.out.len() && (self.slots.is_empty() || streaming) {
             if let Some(slot) = self.slots.front_mut() {
                 slot.len = 0;
@@ -293,8 +297,4 @@ impl<T> Queue<T> {
             self.kept = 0;
         }
     }
-}
-
-fn desync(reject: Reject) -> Broken {
-    Broken::Desync(reject.cause)
 }

@@ -250,8 +250,23 @@ impl<T: Receiver> Shelf<T> {
         }
         self.pool.borrow_mut().connected(link.seat, link.clone(), now);
         self.dispatch(link, now);
+        self.use_idle(now);
         if self.is_leaving() {
             self.drain();
+        }
+    }
+
+    /// With the last link that may be opened, idle ones become good enough for those who wanted a new one.
+    fn use_idle(self: &Rc<Self>, now: Nanos) {
+        loop {
+            let idle = self.pool.borrow().idle_for_waiting();
+            let Some(link) = idle else { break };
+            if link.is_quiet() {
+                self.dispatch(&link, now);
+            } else {
+                self.pool.borrow_mut().bar(link.seat);
+                link.condemn(Broken::Closed);
+            }
         }
     }
 
@@ -475,6 +490,7 @@ impl<T: Receiver> Resident for Shelf<T> {
             self.turn.dismiss(self.key.get());
         } else {
             me.open_more(now);
+            me.use_idle(now);
         }
         None
     }
