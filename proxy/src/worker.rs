@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -76,14 +77,21 @@ pub fn seed() -> Seed {
     Seed { mail, post: Post { mail: sender, load: Arc::new(AtomicUsize::new(0)) } }
 }
 
-/// Starts the thread of worker `index`.
+/// Starts the thread of worker `index`. It tells `ready` when it has taken the configuration.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
-pub fn start(index: usize, seed: Seed, shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
+pub fn start(
+    index: usize,
+    seed: Seed,
+    shared: &Arc<Shared>,
+    ready: Sender<()>,
+) -> io::Result<JoinHandle<()>> {
     let shared = shared.clone();
     let run = move || match runtime() {
-        Ok(runtime) => runtime.block_on(Worker::new(index, seed.post.load.clone(), shared).run(seed.mail)),
+        Ok(runtime) => {
+            runtime.block_on(Worker::new(index, seed.post.load.clone(), shared).run(seed.mail, ready));
+        }
         Err(error) => eprintln!("penstock: worker {index}: no runtime: {error}"),
     };
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)
@@ -128,7 +136,7 @@ impl Worker {
         }
     }
 
-    async fn run(mut self, mut mail: UnboundedReceiver<Mail>) {
+    async fn run(mut self, mut mail: UnboundedReceiver<Mail>, ready: Sender<()>) {
         let (turn, cells) = (self.turn.clone(), self.cells.clone());
         let flusher = tokio::task::spawn_local(async move { turn.run_flusher().await });
         let turn = self.turn.clone();
@@ -136,6 +144,7 @@ impl Worker {
         let ticker = tokio::task::spawn_local(async move { turn.run_ticker(late).await });
         let _both = (AbortOnDropHandle::new(flusher), AbortOnDropHandle::new(ticker));
         self.take(&self.shared.settings());
+        let _ = ready.send(()); // who started it and did not wait does not care
         while let Some(mail) = mail.recv().await {
             match mail {
                 Mail::Client { listener, stream, source } => self.welcome(&listener, stream, source),

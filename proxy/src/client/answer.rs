@@ -69,7 +69,7 @@ impl Receiver for Rc<Client> {
             s.gone = true; // so that what it has of the answer does not look complete
         } else {
             let reject = Reject { cause, status: cause.status(), detail: "" };
-            s.spill().later.push_back(Later::Fail { request: Some(*request), reject });
+            s.put_back(Later::Fail { request: Some(*request), reject });
         }
         self.left(&mut s);
     }
@@ -79,7 +79,7 @@ impl Receiver for Rc<Client> {
         if s.gone {
             return;
         }
-        s.spill().later.push_back(Later::Send { request, head, cause });
+        s.put_back(Later::Send { request, head, cause });
         self.left(&mut s);
     }
 

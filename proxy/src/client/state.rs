@@ -70,6 +70,8 @@ pub(super) struct State {
     pub(super) since: Nanos,
     pub(super) in_flight: u32,
     pub(super) requests: u32,
+    /// How many came back from a link since the client's task last ran.
+    pub(super) returned: u32,
     pub(super) shown: ClientState,
     pub(super) close: Option<ClientClose>,
     /// Its one exchange is in a wait queue.
@@ -105,6 +107,7 @@ impl State {
             since: now,
             in_flight: 0,
             requests: 0,
+            returned: 0,
             shown: ClientState::Idle,
             close: None,
             waits: false,
@@ -119,6 +122,14 @@ impl State {
 
     pub(super) fn more_later(&self) -> bool {
         self.spill.as_ref().is_some_and(|s| !s.later.is_empty())
+    }
+
+    /// An exchange comes back from its link or its queue. What was in flight was asked for before all that is to
+    /// be done later, but for those that came back just before it, in order.
+    pub(super) fn put_back(&mut self, later: Later) {
+        let at = self.returned as usize;
+        self.returned += 1;
+        self.spill().later.insert(at, later);
     }
 
     /// Whether exchanges are under way.

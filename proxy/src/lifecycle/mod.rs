@@ -69,9 +69,7 @@ impl Running {
         let seeds: Vec<_> = (0..settings.workers.get()).map(|_| worker::seed()).collect();
         let posts = seeds.iter().map(|seed| seed.post.clone()).collect();
         let shared = Shared::new(settings, registry, posts);
-        let threads = seeds.into_iter().enumerate().map(|(i, seed)| worker::start(i, seed, &shared));
-        let threads =
-            threads.collect::<io::Result<_>>().map_err(|e| format!("cannot start a worker: {e}"))?;
+        let threads = start_workers(seeds, &shared)?;
         let running = Self { source, shared, sockets, threads, admin, ready };
         running.show_config(loaded.hash);
         running.sockets.hand_out(&running.shared);
@@ -192,6 +190,19 @@ impl Running {
         let limits: Vec<_> = settings.backends.iter().map(|backend| limits(backend)).collect();
         self.shared.registry.set_config(&format!("{hash:016x}"), SystemTime::now(), &limits);
     }
+}
+
+/// All of them have taken the configuration when this returns: every metric stands there from the first scrape on.
+fn start_workers(seeds: Vec<worker::Seed>, shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, String> {
+    let (ready, all_ready) = std::sync::mpsc::channel();
+    let start = |(i, seed)| worker::start(i, seed, shared, ready.clone());
+    let threads = seeds.into_iter().enumerate().map(start).collect::<io::Result<Vec<_>>>();
+    let threads = threads.map_err(|e| format!("penstock: cannot start a worker: {e}"))?;
+    drop(ready);
+    for _ in &threads {
+        all_ready.recv().map_err(|_| "penstock: a worker could not start".to_owned())?;
+    }
+    Ok(threads)
 }
 
 async fn any(signals: &mut [Signal; 2]) {

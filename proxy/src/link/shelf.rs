@@ -199,6 +199,16 @@ impl<T: Receiver> Shelf<T> {
         cells.pipeline_depth.observe(link.queue.borrow().in_flight() as u64 + 1);
         self.cells.in_flight.inc();
         link.show(LinkState::Busy);
+        self.bar_if_spent(link);
+    }
+
+    /// The last request that a link may carry is on its way to it.
+    fn bar_if_spent(&self, link: &Link<T>) {
+        let Some(max) = self.settings.borrow().links.max_requests else { return };
+        let queue = link.queue.borrow();
+        if queue.answered() + queue.in_flight() as u64 + 1 >= max.get().into() {
+            self.pool.borrow_mut().bar(link.seat);
+        }
     }
 
     /// Opens as many links as those who wait should have now.

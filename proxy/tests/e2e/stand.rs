@@ -1,0 +1,210 @@
+//! What most tests stand on: an origin, and a proxy in front of it, in this process, on ports of the kernel's choice.
+//! In: lines of configuration. Out: addresses, counters, clients.
+//! Knows nothing of what is tested.
+
+use std::fmt::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use penstock::config;
+use penstock::lifecycle::{Running, Source};
+use penstock_bench::{Plan, Report};
+use penstock_origin::{Options, Origin};
+
+use crate::scrape::Scrape;
+use crate::wire::{Wire, eventually};
+
+/// What is to be configured; the rest is the default.
+#[derive(Clone, Default)]
+pub(crate) struct Setup {
+    workers: usize,
+    listener: Vec<String>,
+    backend: Vec<String>,
+    top: Vec<String>,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        Self { workers: 2, ..Self::default() }
+    }
+
+    pub(crate) fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// A line of the listener's section.
+    pub(crate) fn listener(mut self, line: &str) -> Self {
+        self.listener.push(line.to_owned());
+        self
+    }
+
+    /// A line of the backend's section.
+    pub(crate) fn backend(mut self, line: &str) -> Self {
+        self.backend.push(line.to_owned());
+        self
+    }
+
+    /// A line at the top.
+    pub(crate) fn top(mut self, line: &str) -> Self {
+        self.top.push(line.to_owned());
+        self
+    }
+
+    /// The text of the configuration.
+    pub(crate) fn text(&self, members: &[(String, SocketAddr)]) -> String {
+        let mut text = format!("workers: {}\n", self.workers);
+        if !self.top.iter().any(|line| line.starts_with("admin:")) {
+            text.push_str("admin: off\n");
+        }
+        self.top.iter().for_each(|line| writeln!(text, "{line}").unwrap());
+        text.push_str("listeners:\n  web:\n    backend: app\n");
+        if !self.listener.iter().any(|line| line.starts_with("bind:")) {
+            text.push_str("    bind: 127.0.0.1:0\n");
+        }
+        self.listener.iter().for_each(|line| writeln!(text, "    {line}").unwrap());
+        text.push_str("backends:\n  app:\n");
+        self.backend.iter().for_each(|line| writeln!(text, "    {line}").unwrap());
+        text.push_str("    members:\n");
+        members.iter().for_each(|(name, address)| writeln!(text, "      {name}: {address}").unwrap());
+        text
+    }
+
+    /// A proxy in front of these members.
+    pub(crate) fn before(&self, members: &[(String, SocketAddr)]) -> Proxy {
+        let text = self.text(members);
+        let loaded = config::parse("test.yaml", &text, &|_| None).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        penstock_bench::raise_descriptor_limit().unwrap();
+        Proxy(Some(Running::start(loaded, Source::Embedded).unwrap()))
+    }
+
+    /// A proxy in front of one member.
+    pub(crate) fn before_one(&self, address: SocketAddr) -> Proxy {
+        self.before(&[("a".to_owned(), address)])
+    }
+
+    /// A proxy, and an origin with so many members behind it.
+    pub(crate) fn with_origin(&self, members: usize) -> (Origin, Proxy) {
+        self.with(origin(members))
+    }
+
+    /// A proxy in front of this origin.
+    pub(crate) fn with(&self, origin: Origin) -> (Origin, Proxy) {
+        let proxy = self.before(origin.addresses());
+        (origin, proxy)
+    }
+}
+
+/// A proxy that ends when it is dropped.
+pub(crate) struct Proxy(Option<Running>);
+
+impl Proxy {
+    pub(crate) fn running(&self) -> &Running {
+        self.0.as_ref().unwrap()
+    }
+
+    pub(crate) fn running_mut(&mut self) -> &mut Running {
+        self.0.as_mut().unwrap()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running().address("web").unwrap()
+    }
+
+    pub(crate) fn client(&self) -> Wire {
+        Wire::connect(self.address())
+    }
+
+    pub(crate) fn client_from(&self, source: [u8; 4]) -> Wire {
+        Wire::connect_from(Ipv4Addr::from(source), self.address())
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        Plan::new(self.address())
+    }
+
+    pub(crate) fn scrape(&self) -> Scrape {
+        Scrape::new(&self.running().metrics())
+    }
+
+    #[track_caller]
+    pub(crate) fn sum(&self, name: &str) -> i64 {
+        self.scrape().sum(name)
+    }
+
+    #[track_caller]
+    pub(crate) fn sum_of(&self, name: &str, labels: &[&str]) -> i64 {
+        self.scrape().sum_of(name, labels)
+    }
+
+    /// How many exchanges ended with this cause.
+    #[track_caller]
+    pub(crate) fn errors(&self, cause: &str) -> i64 {
+        self.sum_of("penstock_request_errors_total", &[&format!("cause=\"{cause}\"")])
+    }
+
+    /// Waits until nothing is in flight and no client is open, and tells the counters then.
+    pub(crate) fn at_rest(&self) -> Scrape {
+        eventually("the proxy is at rest", || {
+            let scrape = self.scrape();
+            let open = ["penstock_client_connections", "penstock_requests_in_flight", "penstock_pool_waiting"];
+            let busy = ["state=\"busy\"", "state=\"connecting\""];
+            open.iter().all(|name| scrape.sum(name) == 0)
+                && scrape.sum("penstock_backend_requests_in_flight") == 0
+                && busy.iter().all(|state| scrape.sum_of("penstock_backend_connections", &[state]) == 0)
+        });
+        self.scrape()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(Running::end);
+    }
+}
+
+/// An origin with so many members: a, b, c, ...
+pub(crate) fn origin(members: usize) -> Origin {
+    origin_with(members, Options::default())
+}
+
+pub(crate) fn origin_with(members: usize, options: Options) -> Origin {
+    let name = |i: usize| char::from(b'a' + i as u8).to_string();
+    let listen = (0..members).map(|i| (name(i), ([127, 0, 0, 1], 0).into())).collect();
+    Origin::start(Options { listen, ..options }).unwrap()
+}
+
+/// One member of this name, at this address.
+pub(crate) fn member_at(name: &str, address: SocketAddr) -> Origin {
+    let listen = vec![(name.to_owned(), address)];
+    let mut last = None;
+    eventually("the address can be bound again", || {
+        last = Origin::start(Options { listen: listen.clone(), ..Options::default() }).ok();
+        last.is_some()
+    });
+    last.unwrap()
+}
+
+/// Runs the plan, and asserts that nothing at all went wrong.
+#[track_caller]
+pub(crate) fn run_clean(plan: &Plan) -> Report {
+    let report = penstock_bench::run(plan).unwrap();
+    assert!(report.is_clean(), "seed {}: {report:?}", plan.seed);
+    report
+}
+
+/// An address at which nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A new directory of this test's own.
+pub(crate) fn directory(name: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let own = format!("e2e-{}-{number}-{name}", std::process::id());
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(own);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
