@@ -129,6 +129,7 @@ impl Client {
         let cells = &s.route.cells;
         cells.requests[CodeClass::of(status)].inc();
         cells.duration.observe_nanos(duration);
+        self.hall.turn.took(duration);
         cells.overhead.observe_nanos(duration.saturating_sub(service));
         self.hall.cells.in_flight.dec();
     }

@@ -74,6 +74,9 @@ pub struct Pool<L, W> {
 }
 
 const CLOSED: u16 = u16::MAX;
+/// So many requests of one turn leave on the same link where its depth allows it. More would save next to
+/// nothing, and a member with many threads should see many links.
+const BUNDLE: u16 = 16;
 
 impl<L> Seat<L> {
     /// What it is to take this link while it is idle.
@@ -141,9 +144,7 @@ impl<L: Clone, W> Pool<L, W> {
     }
 
     fn bundle_has_room(&self, id: SeatId) -> bool {
-        static B: std::sync::OnceLock<u16> = std::sync::OnceLock::new();
-        let b = *B.get_or_init(|| std::env::var("BUNDLE").ok().and_then(|v| v.parse().ok()).unwrap_or(16));
-        self.bundled < b && self.loads[id] < self.depth.limit()
+        self.bundled < BUNDLE && self.loads[id] < self.depth.limit()
     }
 
     /// Lets a request wait; gives it back when too many do.

@@ -3,6 +3,7 @@
 //! Knows nothing of clients, links or protocols.
 
 mod alarms;
+mod pace;
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::future::poll_fn;
@@ -11,6 +12,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use alarms::Alarms;
+pub use pace::Pace;
 
 /// Nanoseconds since the worker started.
 pub type Nanos = u64;
@@ -43,9 +45,7 @@ pub trait Resident {
 pub struct Turn {
     started: Instant,
     now: Cell<Nanos>,
-    /// How often a task was polled.
-    polls: Cell<u64>,
-    flushed_at: Cell<u64>,
+    pace: RefCell<Pace>,
     input: RefCell<Box<[u8]>>,
     output: RefCell<Vec<u8>>,
     dirty: RefCell<Vec<Rc<dyn Flush>>>,
@@ -54,11 +54,6 @@ pub struct Turn {
     ticker: RefCell<Option<Waker>>,
     next_tick: Cell<Nanos>,
     draining: Cell<bool>,
-}
-
-fn hold() -> Nanos {
-    static B: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    *B.get_or_init(|| std::env::var("HOLD").ok().and_then(|v| v.parse().ok()).unwrap_or(200)) * 1000
 }
 
 /// As much as is read at once.
@@ -73,8 +68,7 @@ impl Turn {
         Rc::new(Self {
             started: Instant::now(),
             now: Cell::new(0),
-            polls: Cell::new(0),
-            flushed_at: Cell::new(0),
+            pace: RefCell::default(),
             input: RefCell::new(vec![0; INPUT].into()),
             output: RefCell::new(Vec::with_capacity(INPUT)),
             dirty: RefCell::new(Vec::new()),
@@ -90,7 +84,6 @@ impl Turn {
     pub fn tick(&self) -> Nanos {
         let now = nanos(self.started.elapsed());
         self.now.set(now);
-        self.polls.set(self.polls.get() + 1);
         now
     }
 
@@ -122,40 +115,32 @@ impl Turn {
     }
 
     /// The task that flushes. It is woken by the first who has something to write, and so runs behind all
-    /// tasks that the same turn made ready: what they write leaves together. While more keeps coming in, it
-    /// waits a little longer, so that a busy worker writes seldom and much.
+    /// tasks that the same turn made ready: what they write leaves together.
     pub async fn run_flusher(&self) {
         let mut batch = Vec::new();
-        loop {
-            self.until_dirty().await;
-            self.gather().await;
-            std::mem::swap(&mut batch, &mut *self.dirty.borrow_mut());
-            batch.drain(..).for_each(|what| what.flush());
-        }
-    }
-
-    async fn until_dirty(&self) {
         poll_fn(|cx| {
             keep(&self.flusher, cx.waker());
-            if self.dirty.borrow().is_empty() { Poll::Pending } else { Poll::Ready(()) }
+            self.tick();
+            std::mem::swap(&mut batch, &mut *self.dirty.borrow_mut());
+            batch.drain(..).for_each(|what| what.flush());
+            Poll::<()>::Pending
         })
         .await;
     }
 
-    /// Lets sockets that have become ready meanwhile go first.
-    async fn gather(&self) {
-        let began = self.tick();
-        let mut polls = self.polls.get();
-        let alone = polls == self.flushed_at.get() + 2; // one task was polled, and this one
-        while !alone {
-            tokio::task::yield_now().await;
-            let more = std::mem::replace(&mut polls, self.polls.get()) != polls;
-            if !more || self.now() - began >= hold() {
-                break;
-            }
+    /// A request took this long.
+    pub fn took(&self, duration: Nanos) {
+        self.pace.borrow_mut().observe(duration);
+    }
+
+    /// The thread is about to wait for sockets.
+    pub fn before_park(&self) {
+        let now = nanos(self.started.elapsed());
+        let pause = self.pace.borrow().pause(now);
+        if let Some(pause) = pause {
+            std::thread::sleep(Duration::from_nanos(pause));
         }
-        self.tick();
-        self.flushed_at.set(self.polls.get());
+        self.pace.borrow_mut().wake(now + pause.unwrap_or(0));
     }
 
     /// A newcomer, to be looked at when it asks for it, drained and killed with all others.

@@ -100,7 +100,8 @@ fn a_member_that_is_down_is_stood_in_for_and_met_again_when_it_answers() {
         assert!(before == "b" || before == during, "{before} was up, yet its source met {during}");
     }
     assert_eq!(during, members_of(&mut clients), "those who stand in are always the same");
-    let stand_ins: BTreeSet<_> = before.iter().zip(&during).filter(|(b, _)| *b == "b").map(|(_, d)| d).collect();
+    let stand_ins: BTreeSet<_> =
+        before.iter().zip(&during).filter(|(b, _)| *b == "b").map(|(_, d)| d).collect();
     assert_eq!(stand_ins.len(), 2, "the sources of b spread over the others");
     let state = |state: &str| proxy.sum_of("penstock_member_state", &["member=\"b\"", state]);
     assert_eq!((state("state=\"up\""), state("state=\"down\"")), (0, 1));

@@ -167,10 +167,15 @@ fn those_who_share_a_link_with_a_fault_are_served() {
                     faulty.rest_and_reset();
                 }
             });
-            let plan = Plan { clients: 20, stop: Stop::Requests(50), work: Work::Ids, seed: 9, ..proxy.plan() };
+            let plan =
+                Plan { clients: 20, stop: Stop::Requests(50), work: Work::Ids, seed: 9, ..proxy.plan() };
             let report = penstock_bench::run(&plan).unwrap();
             stop.store(true, std::sync::atomic::Ordering::SeqCst);
-            assert_eq!((report.answered, report.mix_ups, report.errors.total()), (1000, 0, 0), "{fault}: {report:?}");
+            assert_eq!(
+                (report.answered, report.mix_ups, report.errors.total()),
+                (1000, 0, 0),
+                "{fault}: {report:?}"
+            );
             // Who was sent again and met the fault once more is told so; nobody else is.
             assert!(report.by_class[1] >= 900, "{fault}: {report:?}");
         });

@@ -120,7 +120,8 @@ fn an_answer_of_http_1_0_is_the_last_on_its_link() {
 
 #[test]
 fn an_answer_of_http_1_0_with_keep_alive_is_not() {
-    let member = Script::always("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", false);
+    let member =
+        Script::always("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", false);
     let proxy = Setup::new().workers(1).before_one(member.address);
     let mut client = proxy.client();
     assert!((0..5).all(|_| client.get("/").text() == "ok"));
@@ -140,7 +141,10 @@ fn bytes_on_an_idle_link_are_nobodys_answer() {
     for _ in 0..10 {
         assert_eq!(client.get("/").text(), "ok");
     }
-    assert_eq!(closed(&proxy, "desync") + closed(&proxy, "stale") + closed(&proxy, "origin"), 10 - links(&proxy));
+    assert_eq!(
+        closed(&proxy, "desync") + closed(&proxy, "stale") + closed(&proxy, "origin"),
+        10 - links(&proxy)
+    );
     assert!(closed(&proxy, "desync") > 0);
 }
 
