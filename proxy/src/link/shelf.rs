@@ -471,7 +471,7 @@ impl<T: Receiver> Shelf<T> {
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         for link in links {
             let queue = link.queue.borrow();
-            let since = queue.head().map(|slot| slot.silent_since(queue.head_since()));
+            let since = queue.head().and_then(|slot| slot.silent_since(queue.head_since()));
             let paused = queue.head().and_then(|s| s.ticket.as_ref()).is_some_and(Receiver::is_full);
             if since.is_some_and(|since| now.saturating_sub(since) >= timeout) && !paused {
                 link.condemn(Broken::Timeout);

@@ -178,7 +178,7 @@ fn each_kind_of_end_came_to_pass(counts: &BTreeMap<String, u64>) {
         ("Failed(NoMember)", 100),
         ("Failed(StaleNonidempotent)", 100),
         ("Failed(BackendReset)", 200),
-        ("Failed(BackendTimeout)", 50),
+        ("Failed(BackendTimeout)", 20),
         ("Failed(BadResponse)", 100),
     ];
     for (kind, least) in kinds {

@@ -513,7 +513,7 @@ impl World {
             link.condemned.get_or_insert(Broken::Finished);
         }
         for link in self.links.values_mut() {
-            let since = link.queue.head().map(|slot| slot.silent_since(link.queue.head_since()));
+            let since = link.queue.head().and_then(|slot| slot.silent_since(link.queue.head_since()));
             if since.is_some_and(|since| now.saturating_sub(since) >= RESPONSE_TIMEOUT) {
                 link.condemned.get_or_insert(Broken::Timeout);
             }
