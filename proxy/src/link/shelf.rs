@@ -321,8 +321,9 @@ impl<T: Receiver> Shelf<T> {
 
     fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause) {
         count_failure(&self.cells, cause);
+        let now = self.turn.now();
         let mut pool = self.pool.borrow_mut();
-        pool.closed(seat);
+        pool.not_connected(seat, now);
         let alone = pool.used() == 0;
         let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
         drop(pool);
@@ -335,7 +336,8 @@ impl<T: Receiver> Shelf<T> {
             self.count_retry(RetryReason::Connect, RetryResult::Ok);
             to.again(request, head, cause);
         }
-        self.open_more(self.turn.now());
+        self.open_more(now);
+        self.use_idle(now);
     }
 
     /// Connects again and again, ever less often, until the member answers. That link is the first of its new pool.

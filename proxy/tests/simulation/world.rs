@@ -319,7 +319,7 @@ impl World {
 
     fn connect_failed(&mut self, seat: SeatId) {
         note!(self, "refused");
-        self.pool.closed(seat);
+        self.pool.not_connected(seat, self.now);
         let mut moved = Vec::new();
         if self.pool.used() == 0 {
             moved = self.pool.remove_waiting(|_| true);
@@ -331,6 +331,7 @@ impl World {
             }
         }
         self.open_more();
+        self.use_idle();
     }
 
     fn dispatch(&mut self, at: u64) {
