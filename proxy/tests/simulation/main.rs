@@ -147,7 +147,8 @@ fn round(world: &mut World) {
         }
         world.send_body(c);
     }
-    for at in world.links.keys().copied().collect::<Vec<_>>() {
+    let standing: Vec<u64> = world.links.keys().copied().collect(); // reading may end some
+    for at in standing {
         world.write(at);
         world.read(at);
     }
