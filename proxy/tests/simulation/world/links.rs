@@ -185,7 +185,8 @@ impl World {
     fn take_in(&mut self, at: u64, read: Read) {
         let Some(link) = self.links.get_mut(&at) else { return };
         let clients = &self.clients;
-        let closes = |c: usize| clients[c].draining && clients[c].in_flight <= 1;
+        let closes =
+            |c: usize| clients[c].draining && clients[c].in_flight <= 1 && clients[c].later.is_empty();
         let mut told = Told { closes: &closes, what: Vec::new() };
         let (now, out) = (self.now, &mut self.out);
         let outcome = match read {
