@@ -191,6 +191,7 @@ impl<L: Clone, W> Pool<L, W> {
         if seat.state == State::Connecting {
             self.connecting -= 1;
         }
+        self.opening.succeeded();
         (seat.link, seat.state) = (Some(link), State::Idle { since: now });
         self.idle.push(id);
     }
@@ -263,6 +264,12 @@ impl<L: Clone, W> Pool<L, W> {
         seat.state = State::Barred;
         self.loads[id] = CLOSED;
         self.idle.retain(|other| *other != id);
+    }
+
+    /// The link could not be connected: its seat is free, and no more are opened for a while.
+    pub fn not_connected(&mut self, id: SeatId, now: Nanos) {
+        self.opening.failed(now);
+        self.closed(id);
     }
 
     /// The link is closed, or was never connected: its seat is free.
@@ -379,7 +386,7 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// Where no further link may be opened, an old one must do for those who would rather have a new one.
     fn kinds_for_old_links(&self) -> &'static [Want] {
-        if self.used >= self.share {
+        if self.used >= self.share || self.opening.is_failing() {
             &[Want::Shared, Want::Alone, Want::Fresh]
         } else {
             &[Want::Shared, Want::Alone]

@@ -123,6 +123,7 @@ impl<T> Queue<T> {
             end += slot.len;
             slot.touched |= end - slot.len < self.written;
             if end > self.written || slot.request.body {
+                slot.progress = if slot.touched { now } else { slot.progress };
                 break;
             }
             slot.sent_at = now;

@@ -331,8 +331,9 @@ impl<T: Receiver> Shelf<T> {
 
     fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause) {
         count_failure(&self.cells, cause);
+        let now = self.turn.now();
         let mut pool = self.pool.borrow_mut();
-        pool.closed(seat);
+        pool.not_connected(seat, now);
         let alone = pool.used() == 0;
         let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
         drop(pool);
@@ -345,7 +346,8 @@ impl<T: Receiver> Shelf<T> {
             self.count_retry(RetryReason::Connect, RetryResult::Ok);
             to.again(request, head, cause);
         }
-        self.open_more(self.turn.now());
+        self.open_more(now);
+        self.use_idle(now);
     }
 
     /// Connects again and again, ever less often, until the member answers. That link is the first of its new pool.
@@ -481,7 +483,7 @@ impl<T: Receiver> Shelf<T> {
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         for link in links {
             let queue = link.queue.borrow();
-            let since = queue.head().map(|slot| slot.silent_since(queue.head_since()));
+            let since = queue.head().and_then(|slot| slot.silent_since(queue.head_since()));
             let paused = queue.head().and_then(|s| s.ticket.as_ref()).is_some_and(Receiver::is_full);
             if since.is_some_and(|since| now.saturating_sub(since) >= timeout) && !paused {
                 link.condemn(Broken::Timeout);

@@ -45,6 +45,8 @@ pub(crate) struct Client {
     /// It will ask for no more.
     pub(crate) done: bool,
     pub(crate) draining: bool,
+    /// An answer said that it was the last.
+    told_close: bool,
     got: Vec<u8>,
 }
 
@@ -64,6 +66,7 @@ impl Client {
 
     pub(crate) fn piece(&mut self, id: u64, bytes: &[u8]) {
         assert_eq!(self.asked.front(), Some(&id), "a piece out of order");
+        assert!(!self.told_close, "a piece of {id} after an answer that was to be the last");
         self.got.extend_from_slice(bytes);
     }
 
@@ -85,6 +88,7 @@ impl Client {
         }
         self.in_flight -= 1;
         self.done |= end.close;
+        self.told_close |= end.close;
         self.left();
         ledger.end(id, Outcome::Answered);
     }

@@ -353,3 +353,20 @@ fn a_lowered_share_closes_the_oldest_idle_links_and_opens_none() {
     wait(&mut pool, ALONE, 'a');
     assert_eq!(pool.open(0), None);
 }
+
+// Regression: with a link standing, a member that refused more was asked again at once, without end.
+#[test]
+fn a_member_that_refuses_more_links_is_not_asked_again_at_once() {
+    let mut pool = pool(3);
+    let old = used_link(&mut pool);
+    wait(&mut pool, FRESH, 'a');
+    let new = pool.open(5).unwrap();
+    pool.not_connected(new, 5);
+    assert_eq!(pool.open(5), None);
+    let again = pool.next_opening(5).unwrap();
+    assert!(again > 1_000_000);
+    assert_eq!(pool.idle_for_waiting(), Some(old), "the old link must do meanwhile");
+    assert_eq!(next(&mut pool, old), Some(('a', How::Reused)));
+    wait(&mut pool, ALONE, 'b');
+    assert_eq!((pool.open(again - 1), pool.open(again)), (None, Some(new)));
+}

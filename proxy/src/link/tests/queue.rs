@@ -6,6 +6,7 @@ use super::given::{Link, OK, replay, request};
 use crate::cause::Cause;
 use crate::link::{Broken, Fate};
 use crate::proto::http1::Method::{Get, Head, Post};
+use crate::turn::Nanos;
 
 const DESYNC: Result<bool, Broken> = Err(Broken::Desync(Cause::BadResponse));
 
@@ -67,11 +68,31 @@ fn service_time_begins_as_head() {
 fn an_answer_that_keeps_coming_is_not_late() {
     let mut link = Link::fresh();
     link.ask('a', Get).written();
-    let since = |link: &Link| link.queue.head().unwrap().silent_since(link.queue.head_since());
-    assert_eq!(since(&link), 1);
+    assert_eq!(silent_since(&link), Some(1));
     link.now = 9;
     assert_eq!(link.read(&OK[..OK.len() - 1]), Ok(true));
-    assert_eq!(since(&link), 9);
+    assert_eq!(silent_since(&link), Some(9));
+}
+
+// Regression: an upload longer than the response timeout was ended as if the member were late.
+#[test]
+fn the_member_is_not_late_while_the_request_is_still_on_its_way() {
+    let mut link = Link::reused();
+    let mut post = request(Post);
+    post.body = true;
+    link.submit('a', post).written();
+    assert_eq!(silent_since(&link), None, "the client is to send more");
+    link.queue.extend_body(|out| out.extend_from_slice(b"body"), true);
+    link.now = 50;
+    link.queue.wrote(1, 50);
+    assert_eq!(silent_since(&link), Some(50), "the member takes some");
+    link.now = 60;
+    link.written();
+    assert_eq!(silent_since(&link), Some(60));
+}
+
+fn silent_since(link: &Link) -> Option<Nanos> {
+    link.queue.head().unwrap().silent_since(link.queue.head_since())
 }
 
 // RFC 9112 section 9.2: a message on an idle link was not asked for.
