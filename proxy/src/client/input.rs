@@ -206,6 +206,7 @@ impl Client {
         s.close = s.close.or(Some(ClientClose::Error));
         let reject = Reject { cause, status, detail: "" };
         s.spill().later.push_back(Later::Fail { request, reject });
+        self.wake();
     }
 
     /// Does what had to wait for the exchanges before it, then reads on in what was kept.
