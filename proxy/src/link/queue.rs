@@ -9,7 +9,7 @@ use crate::config::HeadLimits;
 use crate::proto::http1::Reject;
 use crate::turn::Nanos;
 
-use super::answer::{End, Reader};
+use super::answer::{Closing, End, Reader};
 use super::exchange::{Exchange, Fate, Request, Slot};
 
 /// What a client is told while its answer arrives.
@@ -230,8 +230,12 @@ impl<T> Queue<T> {
             if slot.first_byte == 0 {
                 slot.first_byte = now;
             }
-            let close = slot.request.body || slot.ticket.as_ref().is_some_and(|t| sink.closes(t));
-            let step = self.reader.read(input, slot.request.ask, close, out).map_err(desync)?;
+            let closing = match &slot.ticket {
+                Some(ticket) if sink.closes(ticket) => Closing::Always,
+                _ if slot.request.body => Closing::IfRefused,
+                _ => Closing::AsAsked,
+            };
+            let step = self.reader.read(input, slot.request.ask, closing, out).map_err(desync)?;
             slot.shown |= step.final_head;
             self.hand_over(out, &input[step.raw], sink);
             input = &input[step.consumed..];
@@ -264,6 +268,8 @@ impl<T> Queue<T> {
         self.sent = self.sent.saturating_sub(1);
         self.kept += slot.len;
         self.answered += 1;
+        // What is left of the body would be taken for a request.
+        let end = End { close: end.close || slot.request.body, ..end };
         let began = slot.sent_at.max(self.head_since);
         self.head_since = now;
         sink.ended(slot, end, now.saturating_sub(began));
