@@ -17,7 +17,7 @@ use super::state::{Later, Phase, State};
 impl Receiver for Rc<Client> {
     fn closes(&self) -> bool {
         let s = self.state.borrow();
-        s.draining && s.in_flight <= 1
+        s.draining && s.in_flight <= 1 && !s.more_later()
     }
 
     fn is_full(&self) -> bool {

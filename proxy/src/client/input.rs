@@ -132,7 +132,8 @@ impl Client {
     /// Begins an exchange. False where it cannot begin yet, because it may not share the link of those before it.
     fn begin(self: &Rc<Self>, s: &mut State, head: &Request<'_, '_>, now: Nanos) -> bool {
         let request = self.request(s, head, now);
-        if s.in_flight > 0 && request.want != Want::Shared {
+        // An answer to HTTP/1.0 may last until close, and then nothing can follow it.
+        if s.in_flight > 0 && (request.want != Want::Shared || head.minor_version == 0) {
             return false;
         }
         let listener = s.route.listener.clone();
@@ -206,6 +207,7 @@ impl Client {
         s.close = s.close.or(Some(ClientClose::Error));
         let reject = Reject { cause, status, detail: "" };
         s.spill().later.push_back(Later::Fail { request, reject });
+        self.wake();
     }
 
     /// Does what had to wait for the exchanges before it, then reads on in what was kept.

@@ -32,6 +32,17 @@ enum State {
     Body { decoder: BodyDecoder, encoder: BodyEncoder, end: End },
 }
 
+/// Whether the client's connection ends with an answer, whatever the client wished.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Closing {
+    /// As the client wished.
+    AsAsked,
+    /// If the answer is a refusal: it comes before the request's body has, which then nobody will read.
+    IfRefused,
+    /// It does.
+    Always,
+}
+
 /// An answer has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct End {
@@ -74,12 +85,12 @@ impl Reader {
         &mut self,
         input: &[u8],
         ask: Ask,
-        close: bool,
+        closing: Closing,
         out: &mut Vec<u8>,
     ) -> Result<Step, Reject> {
         let mut consumed = 0;
         while matches!(self.state, State::Head) {
-            match self.read_head(&input[consumed..], ask, close, out)? {
+            match self.read_head(&input[consumed..], ask, closing, out)? {
                 0 => return Ok(Step { consumed, raw: 0..0, final_head: false, end: None }),
                 len => consumed += len,
             }
@@ -97,7 +108,13 @@ impl Reader {
         Some(end)
     }
 
-    fn read_head(&mut self, input: &[u8], ask: Ask, close: bool, out: &mut Vec<u8>) -> Result<usize, Reject> {
+    fn read_head(
+        &mut self,
+        input: &[u8],
+        ask: Ask,
+        closing: Closing,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, Reject> {
         if input.is_empty() {
             return Ok(0);
         }
@@ -112,6 +129,8 @@ impl Reader {
         if head.status == 101 {
             return Err(bad("101 without an upgrade that was asked for"));
         }
+        let refused = head.status >= 300;
+        let close = closing == Closing::Always || (closing == Closing::IfRefused && refused);
         let outgoing = head.forward(ask, close, out);
         let end = End { status: head.status, close: outgoing.close, reusable: head.keep_alive };
         self.state = State::Body { decoder: BodyDecoder::new(head.body), encoder: outgoing.encoder, end };

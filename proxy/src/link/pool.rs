@@ -152,7 +152,9 @@ impl<L: Clone, W> Pool<L, W> {
     /// # Errors
     /// The waiter, when the queue is full.
     pub fn wait(&mut self, want: Want, who: W, now: Nanos) -> Result<(), W> {
-        if self.lines.len() >= self.queue_max {
+        // Those for whom a link is being opened, or may be, do not wait for others.
+        let coming = (self.share + self.connecting).saturating_sub(self.used);
+        if self.lines.len() >= self.queue_max + coming {
             return Err(who);
         }
         self.lines.push(want, who, now);

@@ -8,7 +8,7 @@ use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::turn::Nanos;
 
-use super::answer::{End, Reader};
+use super::answer::{Closing, End, Reader};
 use super::exchange::{Exchange, Fate, Request, Slot};
 
 /// What a client is told while its answer arrives.
@@ -230,8 +230,12 @@ impl<T> Queue<T> {
             if slot.first_byte == 0 {
                 slot.first_byte = now;
             }
-            let close = slot.request.body || slot.ticket.as_ref().is_some_and(|t| sink.closes(t));
-            let read = self.reader.read(input, slot.request.ask, close, out);
+            let closing = match &slot.ticket {
+                Some(ticket) if sink.closes(ticket) => Closing::Always,
+                _ if slot.request.body => Closing::IfRefused,
+                _ => Closing::AsAsked,
+            };
+            let read = self.reader.read(input, slot.request.ask, closing, out);
             let step = read.map_err(|reject| {
                 out.clear(); // what precedes the fault must not reach the next client
                 Broken::Desync(reject.cause)
@@ -268,6 +272,8 @@ impl<T> Queue<T> {
         self.sent = self.sent.saturating_sub(1);
         self.kept += slot.len;
         self.answered += 1;
+        // What is left of the body would be taken for a request.
+        let end = End { close: end.close || slot.request.body, ..end };
         let began = slot.sent_at.max(self.head_since);
         self.head_since = now;
         sink.ended(slot, end, now.saturating_sub(began));

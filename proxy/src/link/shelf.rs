@@ -428,12 +428,11 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    pub(super) fn exchange_ended(&self, slot: &Slot<T>, status: u16, service: Nanos) {
+    pub(super) fn exchange_ended(&self, slot: &Slot<T>, status: u16) {
         self.cells.in_flight.dec();
         self.cells.requests[AttemptCode::of(status)].inc();
         let sent = slot.sent_at.max(slot.queued_at);
         self.backend_cells.response_duration.observe_nanos(slot.first_byte.saturating_sub(sent));
-        self.pool.borrow_mut().depth.observe(service, self.turn.now());
     }
 
     fn count_retry(&self, reason: RetryReason, result: RetryResult) {

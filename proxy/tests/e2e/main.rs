@@ -1,13 +1,23 @@
 //! What penstock promises to its users, held end to end: real sockets, the included origin, the load generator.
 //! One file for each promise; `stand`, `wire`, `scrape`, `script` and `binary` are what they stand on.
-//! Ports are the kernel's, nothing waits for time to pass, and seeds are fixed and told.
+//! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and told.
 
+mod admin;
 mod affinity;
+mod bad_requests;
+mod binary;
+mod bodies;
 mod exactness;
 mod faults;
+mod http;
 mod invariants;
+mod legacy;
+mod lifecycle;
 mod links;
+mod queue;
+mod reload;
 mod scrape;
 mod script;
 mod stand;
+mod timeouts;
 mod wire;

@@ -109,6 +109,11 @@ impl Wire {
         self
     }
 
+    /// Ends the connection by RST.
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
     pub(crate) fn ask(&mut self, method: &str, target: &str) -> Answer {
         self.send(request(method, target)).answer_to(method)
     }
