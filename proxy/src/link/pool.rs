@@ -47,6 +47,9 @@ struct Seat<L> {
     link: Option<L>,
     state: State,
     answered: bool,
+    /// What it carries may not be shared with others.
+    alone: bool,
+    /// Kept for one who must be alone.
     reserved: bool,
 }
 
@@ -163,11 +166,28 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// A seat for one more link, if one should be opened now for those who wait.
     pub fn open(&mut self, now: Nanos) -> Option<SeatId> {
-        let wanted = self.used < self.share && self.connecting < self.lines.len();
+        let wanted = self.used < self.share && self.connecting < self.lines.len() && self.lacks_room();
         if !wanted || !self.opening.may_open(now) {
             return None;
         }
         self.claim()
+    }
+
+    /// Whether the links there are, and those being opened, will not do for those who wait.
+    fn lacks_room(&self) -> bool {
+        let [fresh, alone] = [Want::Fresh, Want::Alone].map(|want| self.lines.count(want));
+        let Some(new) = self.connecting.checked_sub(fresh) else { return true };
+        let Some(free) = (new + self.idle.len()).checked_sub(alone) else { return true };
+        let depth = usize::from(self.depth.limit());
+        let behind = |(seat, load): (&Option<Seat<L>>, &u16)| match seat.as_ref() {
+            Some(seat) if seat.state == State::Busy && !seat.alone && !seat.reserved => match *load {
+                CLOSED => depth - 1, // its first answer is still to come
+                load => depth.saturating_sub(load.into()),
+            },
+            _ => 0,
+        };
+        let room: usize = self.seats.iter().zip(&self.loads).map(behind).sum();
+        self.lines.count(Want::Shared) > free * depth + room
     }
 
     /// A seat for one more link, whether somebody waits or not, if the share allows it.
@@ -175,7 +195,8 @@ impl<L: Clone, W> Pool<L, W> {
         if self.used >= self.share {
             return None;
         }
-        let seat = Seat { link: None, state: State::Connecting, answered: false, reserved: false };
+        let seat =
+            Seat { link: None, state: State::Connecting, answered: false, alone: false, reserved: false };
         self.used += 1;
         self.connecting += 1;
         let id = self.seats.iter().position(Option::is_none).unwrap_or(self.seats.len());
@@ -344,6 +365,7 @@ impl<L: Clone, W> Pool<L, W> {
     fn seat_on(&mut self, id: SeatId, want: Want, how: How) -> Option<(SeatId, L, How)> {
         let seat = self.seats[id].as_mut()?;
         seat.state = State::Busy;
+        seat.alone = want != Want::Shared;
         let shared = want == Want::Shared && seat.answered;
         self.loads[id] = match how {
             How::Pipelined => self.loads[id] + 1,

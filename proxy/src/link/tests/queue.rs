@@ -146,14 +146,14 @@ fn an_early_answer_stands_and_ends_the_link() {
 }
 
 #[test]
-fn an_answer_before_the_end_of_the_body_closes_client_and_link() {
+fn a_refusal_before_the_end_of_the_body_closes_client_and_link() {
     let mut link = Link::reused();
     let mut post = request(Post);
     post.body = true;
     link.submit('a', post).written();
     link.queue.extend_body(|out| out.extend_from_slice(b"half"), false);
     link.written();
-    assert_eq!(link.read(OK), Ok(false));
+    assert_eq!(link.read("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n"), Ok(false));
     assert!(link.told.of('a').contains("Connection: close\r\n"));
     assert_eq!(link.told.ends[0].0, Some('a'));
 }
