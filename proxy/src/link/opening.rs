@@ -14,17 +14,25 @@ use crate::turn::Nanos;
 pub struct Opening {
     since: Option<Nanos>,
     opened: u32,
+    /// After a failure: none before this, and how long the next one will make us wait.
+    not_before: Nanos,
+    pause: Nanos,
 }
 
 /// How many are opened at once.
 const FIRST: u32 = 4;
 /// After this, twice as many may have been opened.
 pub const STEP: Nanos = Duration::from_millis(4).as_nanos() as Nanos;
+/// The longest pause after a failure.
+const LONGEST_PAUSE: Nanos = 128 * STEP;
 
 impl Opening {
     /// Requests wait for a link: may one more be opened? It is counted if so.
     pub fn may_open(&mut self, now: Nanos) -> bool {
         let since = *self.since.get_or_insert(now);
+        if now < self.not_before {
+            return false;
+        }
         let doublings = (now.saturating_sub(since) / STEP).min(20);
         let allowed = self.opened < FIRST << doublings;
         self.opened += u32::from(allowed);
@@ -35,12 +43,23 @@ impl Opening {
     #[must_use]
     pub fn next(&self, now: Nanos) -> Option<Nanos> {
         let since = self.since?;
-        Some(since + (now.saturating_sub(since) / STEP + 1) * STEP)
+        Some((since + (now.saturating_sub(since) / STEP + 1) * STEP).max(self.not_before))
+    }
+
+    /// One could not be opened: those who wait must not make us try without end.
+    pub fn failed(&mut self, now: Nanos) {
+        self.pause = (self.pause * 2).clamp(STEP, LONGEST_PAUSE);
+        self.not_before = now + self.pause;
+    }
+
+    /// One was opened.
+    pub fn succeeded(&mut self) {
+        (self.not_before, self.pause) = (0, 0);
     }
 
     /// Nobody waits any more.
     pub fn relax(&mut self) {
-        *self = Self::default();
+        (self.since, self.opened) = (None, 0);
     }
 }
 
@@ -66,6 +85,24 @@ mod tests {
         opened_by(&mut opening, 9 * STEP);
         opening.relax();
         assert_eq!(opened_by(&mut opening, 10 * STEP), 4);
+    }
+
+    #[test]
+    fn pauses_after_failures_ever_longer_until_one_succeeds() {
+        let mut opening = Opening::default();
+        let mut now = 0;
+        let mut tries = 0;
+        while now < 1000 * STEP {
+            if opening.may_open(now) {
+                opening.failed(now);
+                tries += 1;
+            }
+            now += STEP / 4;
+        }
+        assert!(tries < 20, "{tries} in vain");
+        assert_eq!(opening.next(now), Some(opening.not_before));
+        opening.succeeded();
+        assert!(opening.may_open(now));
     }
 
     #[test]

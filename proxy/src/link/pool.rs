@@ -158,6 +158,7 @@ impl<L: Clone, W> Pool<L, W> {
         if seat.state == State::Connecting {
             self.connecting -= 1;
         }
+        self.opening.succeeded();
         (seat.link, seat.state) = (Some(link), State::Idle { since: now });
         self.idle.push(id);
     }
@@ -223,6 +224,12 @@ impl<L: Clone, W> Pool<L, W> {
         seat.state = State::Barred;
         self.loads[id] = CLOSED;
         self.idle.retain(|other| *other != id);
+    }
+
+    /// The link could not be connected: its seat is free, and the next one is opened after a pause.
+    pub fn unconnected(&mut self, id: SeatId, now: Nanos) {
+        self.opening.failed(now);
+        self.closed(id);
     }
 
     /// The link is closed, or was never connected: its seat is free.

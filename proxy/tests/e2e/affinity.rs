@@ -100,7 +100,8 @@ fn a_member_that_is_down_is_stood_in_for_and_met_again_when_it_answers() {
         assert!(before == "b" || before == during, "{before} was up, yet its source met {during}");
     }
     assert_eq!(during, members_of(&mut clients), "those who stand in are always the same");
-    let stand_ins: BTreeSet<_> = before.iter().zip(&during).filter(|(b, _)| *b == "b").map(|(_, d)| d).collect();
+    let stand_ins: BTreeSet<_> =
+        before.iter().zip(&during).filter(|(b, _)| *b == "b").map(|(_, d)| d).collect();
     assert_eq!(stand_ins.len(), 2, "the sources of b spread over the others");
     let state = |state: &str| proxy.sum_of("penstock_member_state", &["member=\"b\"", state]);
     assert_eq!((state("state=\"up\""), state("state=\"down\"")), (0, 1));
@@ -121,4 +122,21 @@ fn a_new_client_meets_the_next_in_rank_where_its_member_never_was_up() {
         let met = proxy.client_from([127, 7, 0, i]).get("/hello").member();
         assert!(met != "a" && (home == "a" || *home == met), "127.7.0.{i} left {home} for {met}");
     }
+}
+
+#[test]
+fn a_request_that_was_not_sent_goes_to_the_next_member_whatever_it_is() {
+    let (mut origins, _, proxy) = apart();
+    let at_home = |i: u8| proxy.client_from([127, 8, 1, i]).get("/hello").member() == "c";
+    let source = (1..=255).find(|i| at_home(*i)).unwrap();
+    eventually("its links are seen as closed", || {
+        origins[2].take();
+        proxy.sum_of("penstock_backend_connections", &["member=\"c\""]) == 0
+    });
+    let mut client = proxy.client_from([127, 8, 1, source]);
+    let answer = client.post("/echo", b"unsent");
+    assert_eq!((answer.status, answer.text()), (200, "unsent"));
+    assert_ne!(answer.member(), "c");
+    assert_eq!(proxy.sum_of("penstock_retries_total", &["reason=\"connect\"", "result=\"ok\""]), 1);
+    assert_eq!(proxy.sum("penstock_request_errors_total"), 0);
 }

@@ -35,6 +35,9 @@ fn each_kind_of_bad_request_is_refused_and_the_connection_closed() {
         (get("Transfer-Encoding: chunked, chunked"), bad),
         (get("Transfer-Encoding: gzip"), (501, "unsupported")),
         (get("Connection: host"), bad),
+        (get("Expect: the-moon"), (417, "unsupported")),
+        ("CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n".to_owned(), (405, "unsupported")),
+        ("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), (405, "unsupported")),
     ] {
         refused(&mut proxy.client(), bytes.as_bytes(), expected);
     }
@@ -50,7 +53,12 @@ fn a_bad_request_is_answered_after_the_good_ones_before_it() {
         let setup = Setup::new().workers(1).backend(&format!("links: {{ pipeline: {pipeline} }}"));
         let (origin, proxy) = setup.with_origin(1);
         let mut client = proxy.client();
-        client.send(request("GET", "/delay/50") + &request("GET", "/echo?id=2") + "bad\r\n\r\n" + &request("GET", "/hello"));
+        client.send(
+            request("GET", "/delay/50")
+                + &request("GET", "/echo?id=2")
+                + "bad\r\n\r\n"
+                + &request("GET", "/hello"),
+        );
         assert_eq!(client.answer().text(), r#"{"delayed_ms":50}"#);
         assert!(client.answer().text().contains("id=2"));
         let answer = client.answer();
@@ -68,7 +76,9 @@ fn heads_over_a_limit_are_refused() {
     let long = |n: usize| "x".repeat(n);
     let lines = |count: usize, size: usize| (0..count).map(|i| format!("A{i}: {}\r\n", long(size))).collect();
     let mut client = proxy.client();
-    for fine in [with(lines(3, 8 << 10)), with(lines(99, 10)), with(format!("A: {}\r\n", long((16 << 10) - 10)))] {
+    for fine in
+        [with(lines(3, 8 << 10)), with(lines(99, 10)), with(format!("A: {}\r\n", long((16 << 10) - 10)))]
+    {
         assert_eq!(client.send(fine).answer().status, 200);
     }
     let fine = format!("GET /hello?{} HTTP/1.1\r\nHost: h\r\n\r\n", long((8 << 10) - 30));

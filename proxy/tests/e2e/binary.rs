@@ -53,8 +53,10 @@ impl Binary {
         command.args(arguments).current_dir(within).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, stderr) = (Arc::default(), Arc::default());
-        let readers =
-            vec![follow(child.stdout.take().unwrap(), &stdout), follow(child.stderr.take().unwrap(), &stderr)];
+        let readers = vec![
+            follow(child.stdout.take().unwrap(), &stdout),
+            follow(child.stderr.take().unwrap(), &stderr),
+        ];
         Self { child, config, stdout, stderr, readers }
     }
 
@@ -108,6 +110,10 @@ impl Binary {
     /// Whether it runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The most resident memory it has had, in bytes (`VmHWM`).

@@ -98,7 +98,10 @@ fn slow_writers_and_slow_members_cost_little() {
             gate.lock().unwrap().recv().unwrap();
             let length = fields(&head, "content-length")[0].parse().unwrap();
             let right = wire.take(length) == pattern(length);
-            wire.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{right}", right.to_string().len()));
+            wire.send(format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{right}",
+                right.to_string().len()
+            ));
         }
     });
     let setup = Setup::new().workers(1);
@@ -130,4 +133,20 @@ fn a_body_in_small_pieces_is_the_same_body() {
     client.send("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
     chunked(&body, 7).chunks(13).for_each(|piece| drop(client.send(piece)));
     assert!(client.answer().body == body);
+}
+
+#[test]
+fn a_client_that_asks_and_asks_but_never_reads_costs_little() {
+    let origin = origin(1);
+    let proxy = Binary::run(&Setup::new().workers(1).text(origin.addresses()));
+    Wire::connect(proxy.listener("web")).get("/bytes/100000");
+    let before = proxy.peak_memory();
+    let mut client = Wire::connect_narrow(proxy.listener("web"));
+    client.send("GET /bytes/100000 HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1000));
+    std::thread::sleep(Duration::from_millis(300)); // so that what could be read ahead has been
+    let grown = proxy.peak_memory() - before;
+    assert!(grown < 8 << 20, "{grown} bytes more for 100 MB that nobody reads");
+    for i in 0..1000 {
+        assert_eq!(client.answer().body.len(), 100_000, "answer {i}");
+    }
 }

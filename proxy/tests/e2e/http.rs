@@ -34,7 +34,8 @@ fn plain() -> Setup {
 
 #[test]
 fn a_request_reaches_the_member_with_its_source_and_our_name() {
-    let head = forwarded(&plain(), [127, 20, 0, 1], "GET /a?b=c%20d HTTP/1.1\r\nHost: h:1\r\nX-Own: v\r\n\r\n");
+    let head =
+        forwarded(&plain(), [127, 20, 0, 1], "GET /a?b=c%20d HTTP/1.1\r\nHost: h:1\r\nX-Own: v\r\n\r\n");
     assert_eq!(
         head,
         "GET /a?b=c%20d HTTP/1.1\r\nHost: h:1\r\nX-Own: v\r\nX-Forwarded-For: 127.20.0.1\r\n\
@@ -61,7 +62,8 @@ fn what_others_said_of_the_source_stands_before_ours() {
     assert_eq!(fields(&head, "forwarded").len() + fields(&head, "x-forwarded-for").len(), 2);
     assert_eq!(fields(&head, "via"), ["1.0 other, 1.1 edge"]);
 
-    let head = forwarded(&plain().listener("forwarded: off").listener("via: off"), source, &request("GET", "/"));
+    let head =
+        forwarded(&plain().listener("forwarded: off").listener("via: off"), source, &request("GET", "/"));
     assert_eq!(head, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
 }
 
@@ -222,7 +224,9 @@ fn expect_is_answered_by_the_member() {
         }
     });
     let proxy = plain().before_one(member.address);
-    let head = |path| format!("POST {path} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    let head = |path| {
+        format!("POST {path} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+    };
     let mut client = proxy.client();
     for _ in 0..2 {
         assert_eq!(client.send(head("/")).answer().status, 100);
@@ -310,7 +314,8 @@ fn a_request_that_comes_byte_by_byte_is_a_request() {
 fn an_answer_that_comes_byte_by_byte_is_an_answer() {
     let member = Script::start(|_, mut wire| {
         while wire.next_head().is_some() {
-            let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nand\r\n2\r\nso\r\n0\r\n\r\n";
+            let answer =
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nand\r\n2\r\nso\r\n0\r\n\r\n";
             answer.iter().for_each(|byte| drop(wire.send([*byte]).stream.set_nodelay(true)));
         }
     });
@@ -339,7 +344,12 @@ fn a_client_that_shut_its_sending_side_still_gets_its_answers() {
 #[test]
 fn a_client_that_leaves_amid_a_head_or_body_leaves_nothing_behind() {
     let (_origin, proxy) = plain().with_origin(1);
-    for part in ["", "GET", "GET / HTTP/1.1\r\nHost: h\r\n", "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf"] {
+    for part in [
+        "",
+        "GET",
+        "GET / HTTP/1.1\r\nHost: h\r\n",
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf",
+    ] {
         proxy.client().send(part);
         proxy.client().send(part).finish().rest_and_reset();
         let mut client = proxy.client();

@@ -60,7 +60,9 @@ fn sigterm_and_sigint_let_exchanges_end_and_start_none() {
         busy.send(request("GET", "/delay/700"));
         let mut streams = Wire::connect(web);
         streams.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nfirst");
-        eventually("both are on their links", || scrape(&proxy).sum("penstock_backend_requests_in_flight") == 2);
+        eventually("both are on their links", || {
+            scrape(&proxy).sum("penstock_backend_requests_in_flight") == 2
+        });
 
         proxy.signal(signal);
         idle.is_over();
@@ -124,7 +126,11 @@ fn a_drain_ends_after_its_time() {
     eventually("it is on its link", || member.connections() == 1);
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.exit(), Some(0));
-    assert!(proxy.out().iter().any(|line| line.contains("1 clients did not end in time")), "{:?}", proxy.out());
+    assert!(
+        proxy.out().iter().any(|line| line.contains("1 clients did not end in time")),
+        "{:?}",
+        proxy.out()
+    );
 }
 
 #[test]
@@ -163,7 +169,16 @@ fn check_and_run_tell_all_mistakes_at_once() {
         let ended = output(&[command, "--config", "bad.yaml"], &within);
         let err = String::from_utf8(ended.stderr).unwrap();
         assert_eq!((ended.status.code(), ended.stdout.len()), (Some(1), 0), "{err}");
-        for told in ["bad.yaml:3", "nobody", "bad.yaml:6", "max_per_member", "pipline", "pipeline", "bad.yaml:7", "99999"] {
+        for told in [
+            "bad.yaml:3",
+            "nobody",
+            "bad.yaml:6",
+            "max_per_member",
+            "pipline",
+            "pipeline",
+            "bad.yaml:7",
+            "99999",
+        ] {
             assert!(err.contains(told), "no {told} in:\n{err}");
         }
     }

@@ -9,7 +9,8 @@ use crate::stand::{Proxy, Setup, nobody, run_clean};
 use crate::wire::{Answer, Wire, eventually, request};
 
 fn one_link(queue: &str) -> Setup {
-    let setup = Setup::new().workers(1).backend("links: { max_per_member: 1, pipeline: 1, connect_timeout: 200ms }");
+    let setup =
+        Setup::new().workers(1).backend("links: { max_per_member: 1, pipeline: 1, connect_timeout: 200ms }");
     setup.backend(&format!("queue: {{ {queue} }}"))
 }
 

@@ -29,7 +29,8 @@ fn free() -> SocketAddr {
 
 /// A configuration with these listeners, each at an address, in this order; all go to `member`.
 fn with_listeners(listeners: &[(&str, SocketAddr)], member: SocketAddr) -> String {
-    let line = |(name, bind): &(&str, SocketAddr)| format!("  {name}: {{ bind: \"{bind}\", backend: app }}\n");
+    let line =
+        |(name, bind): &(&str, SocketAddr)| format!("  {name}: {{ bind: \"{bind}\", backend: app }}\n");
     let listeners: String = listeners.iter().map(line).collect();
     format!(
         "admin: 127.0.0.1:0\nworkers: 2\nlisteners:\n{listeners}backends:\n  app:\n    members: {{ a: \"{member}\" }}\n"
@@ -107,7 +108,9 @@ fn the_same_member_at_another_address_is_found_there() {
     let mut client = Wire::connect(proxy.listener("web"));
     client.get("/hello");
     proxy.reload(&setup().text(new.addresses()));
-    eventually("it is asked there", || client.get("/hello").status == 200 && new.stats().total().requests > 0);
+    eventually("it is asked there", || {
+        client.get("/hello").status == 200 && new.stats().total().requests > 0
+    });
     eventually("no link to the old address is left", || old.stats().total().open == 0);
 }
 
@@ -161,14 +164,17 @@ fn new_limits_are_in_force_at_the_next_exchange() {
     let long = format!("GET /hello HTTP/1.1\r\nHost: h\r\nA: {}\r\n\r\n", "x".repeat(2000));
     assert_eq!(client.send(&long).answer().status, 200);
     proxy.reload(&setup().listener("limits: { head: 1KiB, line: 1KiB }").text(origin.addresses()));
-    eventually("the short limit holds", || Wire::connect(proxy.listener("web")).send(&long).answer().status == 431);
+    eventually("the short limit holds", || {
+        Wire::connect(proxy.listener("web")).send(&long).answer().status == 431
+    });
     eventually("for clients that were there, too", || client.send(&long).answer().status == 431);
 }
 
 #[test]
 fn nothing_is_lost_and_no_counter_falls_while_reloading_under_load() {
     let origin = origin(3);
-    let texts = [1, 32].map(|n| setup().backend(&format!("links: {{ pipeline: {n}, max_per_member: {} }}", n + 4)));
+    let texts =
+        [1, 32].map(|n| setup().backend(&format!("links: {{ pipeline: {n}, max_per_member: {} }}", n + 4)));
     let texts = texts.map(|setup| setup.text(origin.addresses()));
     let proxy = Binary::run(&texts[0]);
     let plan = Plan {
@@ -193,4 +199,18 @@ fn nothing_is_lost_and_no_counter_falls_while_reloading_under_load() {
     assert!(report.is_clean(), "seed 77: {report:?}");
     assert_eq!(report.connections, 50, "everybody kept their connection");
     proxy.signal(Signal::TERM);
+}
+
+#[test]
+fn a_member_that_was_down_is_up_at_its_new_address() {
+    let new = member_at("a", ([127, 0, 0, 1], 0).into());
+    let proxy = Binary::run(&setup().text(&[("a".to_owned(), free())]));
+    let mut client = Wire::connect(proxy.listener("web"));
+    assert_eq!(client.get("/hello").status, 503);
+    let state =
+        |state: &str| scrape(&proxy).sum_of("penstock_member_state", &[&format!("state=\"{state}\"")]);
+    assert_eq!((state("up"), state("down")), (0, 1));
+    proxy.reload(&setup().text(new.addresses()));
+    eventually("it answers", || client.get("/hello").status == 200);
+    eventually("and is seen to", || (state("up"), state("down")) == (1, 0));
 }

@@ -148,7 +148,8 @@ impl Proxy {
     pub(crate) fn at_rest(&self) -> Scrape {
         eventually("the proxy is at rest", || {
             let scrape = self.scrape();
-            let open = ["penstock_client_connections", "penstock_requests_in_flight", "penstock_pool_waiting"];
+            let open =
+                ["penstock_client_connections", "penstock_requests_in_flight", "penstock_pool_waiting"];
             let busy = ["state=\"busy\"", "state=\"connecting\""];
             open.iter().all(|name| scrape.sum(name) == 0)
                 && scrape.sum("penstock_backend_requests_in_flight") == 0
