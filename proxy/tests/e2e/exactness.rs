@@ -88,6 +88,7 @@ fn chaos(setup: &Setup, seed: u64) {
         ..proxy.plan()
     };
     let report = penstock_bench::run(&plan).unwrap();
+    println!("{report:?}");
     let errors = report.errors;
     assert_eq!((report.mix_ups, errors.wrong_answer, errors.surplus), (0, 0, 0), "seed {seed}: {report:?}");
     assert_eq!((errors.timeout, errors.bad_answer, errors.connect), (0, 0, 0), "seed {seed}: {report:?}");

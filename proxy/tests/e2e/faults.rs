@@ -224,7 +224,12 @@ fn a_member_that_leaves_amid_a_long_body_is_a_502() {
         let _ = writer.write_all(&crate::wire::post("/", &vec![b'x'; 3 << 20]));
     });
     let answer = client.answer();
-    assert_eq!((answer.cause(), answer.closes()), ((502, "backend_reset"), true));
+    assert_eq!(answer.cause(), (502, "backend_reset"));
     sender.join().unwrap();
+    if answer.closes() {
+        client.is_over();
+    } else {
+        assert_eq!(client.get("/").cause(), (502, "backend_reset"), "all of the body had been read");
+    }
     proxy.at_rest();
 }
