@@ -30,7 +30,7 @@ pub enum Cause {
     ConnectRefused,
     /// The member did not accept the connection in time.
     ConnectTimeout,
-    /// No local port was free (`EADDRNOTAVAIL`).
+    /// No local port was free (`EADDRNOTAVAIL`), or no descriptor (`EMFILE`).
     ConnectNoPort,
     /// Any other failure to connect.
     ConnectOther,

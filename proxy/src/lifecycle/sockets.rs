@@ -19,6 +19,9 @@ pub struct Sockets(HashMap<Arc<str>, Bound>);
 struct Bound {
     wanted: SocketAddr,
     socket: Arc<TcpListener>,
+    /// Who accepts on it, counted around. A listener stays with its worker, which thus lets go of its old socket
+    /// when it gets one at another address.
+    worker: usize,
     /// No worker accepts on it yet.
     new: bool,
 }
@@ -37,29 +40,29 @@ impl Sockets {
     /// # Errors
     /// As [`Sockets::bind`]; then nothing has changed.
     pub fn rebind(&self, settings: &Settings) -> Result<Self, String> {
-        let bound = settings.listeners.iter().map(|l| Ok((l.name.clone(), self.bound(l)?)));
+        let listeners = settings.listeners.iter().enumerate();
+        let bound = listeners.map(|(i, l)| Ok((l.name.clone(), self.bound(l, i)?)));
         bound.collect::<Result<_, String>>().map(Self)
     }
 
-    fn bound(&self, listener: &Listener) -> Result<Bound, String> {
-        if let Some(old) = self.0.get(&listener.name).filter(|old| old.wanted == listener.bind) {
-            return Ok(Bound { wanted: old.wanted, socket: old.socket.clone(), new: false });
+    fn bound(&self, listener: &Listener, place: usize) -> Result<Bound, String> {
+        let old = self.0.get(&listener.name);
+        let worker = old.map_or(place, |old| old.worker);
+        if let Some(old) = old.filter(|old| old.wanted == listener.bind) {
+            return Ok(Bound { wanted: old.wanted, socket: old.socket.clone(), worker, new: false });
         }
         let socket = net::listen(listener.bind, listener.backlog, &listener.socket)
             .map_err(|error| cannot_bind(&format!("listeners.{}", listener.name), listener.bind, &error))?;
-        Ok(Bound { wanted: listener.bind, socket: Arc::new(socket), new: true })
+        Ok(Bound { wanted: listener.bind, socket: Arc::new(socket), worker, new: true })
     }
 
-    /// Gives each new socket to a worker, in turn, to accept on.
+    /// Gives each new socket to a worker to accept on.
     pub fn hand_out(&self, shared: &Shared) {
-        let settings = shared.settings();
-        for (i, listener) in settings.listeners.iter().enumerate() {
-            let Some(bound) = self.0.get(&listener.name).filter(|bound| bound.new) else { continue };
+        for (name, bound) in self.0.iter().filter(|(_, bound)| bound.new) {
+            let post = &shared.posts[bound.worker % shared.posts.len()];
             match bound.socket.try_clone() {
-                Ok(socket) => {
-                    shared.posts[i % shared.posts.len()].send(Mail::Listen(listener.name.clone(), socket))
-                }
-                Err(error) => eprintln!("penstock: listener {}: {error}", listener.name),
+                Ok(socket) => post.send(Mail::Listen(name.clone(), socket)),
+                Err(error) => eprintln!("penstock: listener {name}: {error}"),
             }
         }
     }

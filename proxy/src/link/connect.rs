@@ -30,11 +30,17 @@ pub(super) async fn connect(to: SocketAddr, settings: &Backend) -> Result<Socket
 
 fn cause(error: &io::Error) -> Cause {
     match error.kind() {
+        _ if is_exhaustion(error) => Cause::ConnectNoPort,
         ErrorKind::ConnectionRefused => Cause::ConnectRefused,
         ErrorKind::TimedOut => Cause::ConnectTimeout,
         ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => Cause::ConnectNoPort,
         _ => Cause::ConnectOther,
     }
+}
+
+/// Our own side has no descriptor or no memory for one more.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
 pub(super) fn count_failure(cells: &MemberCells, cause: Cause) {

@@ -131,6 +131,10 @@ impl<T: Receiver> Shelf<T> {
     /// The member is no longer in the configuration: lets exchanges end, then goes.
     pub fn retire(&self) {
         self.retired.set(true);
+        // Nobody will see when it answers again.
+        if self.health.answered() {
+            self.cells.state.shift(MemberState::Down, MemberState::Up);
+        }
         self.drain();
         self.turn.arm(self.key.get(), self.turn.now());
     }
@@ -338,13 +342,20 @@ impl<T: Receiver> Shelf<T> {
         let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
         drop(pool);
         self.show_waiting();
-        if alone && cause != Cause::ConnectNoPort && self.health.failed() {
+        // What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
+        let ours = cause == Cause::ConnectNoPort;
+        if alone && !ours && !self.retired.get() && self.health.failed() {
             self.cells.state.shift(MemberState::Up, MemberState::Down);
             tokio::task::spawn_local(self.clone().recover());
         }
         for Waiter { to, request, head } in moved {
-            self.count_retry(RetryReason::Connect, RetryResult::Ok);
-            to.again(request, head, cause);
+            if ours {
+                self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
+                to.failed(&request, cause, false);
+            } else {
+                self.count_retry(RetryReason::Connect, RetryResult::Ok);
+                to.again(request, head, cause);
+            }
         }
         self.open_more(now);
         self.use_idle(now);

@@ -123,3 +123,20 @@ fn a_new_client_meets_the_next_in_rank_where_its_member_never_was_up() {
         assert!(met != "a" && (home == "a" || *home == met), "127.7.0.{i} left {home} for {met}");
     }
 }
+
+#[test]
+fn a_request_that_was_not_sent_goes_to_the_next_member_whatever_it_is() {
+    let (mut origins, _, proxy) = apart();
+    let at_home = |i: u8| proxy.client_from([127, 8, 1, i]).get("/hello").member() == "c";
+    let source = (1..=255).find(|i| at_home(*i)).unwrap();
+    eventually("its links are seen as closed", || {
+        origins[2].take();
+        proxy.sum_of("penstock_backend_connections", &["member=\"c\""]) == 0
+    });
+    let mut client = proxy.client_from([127, 8, 1, source]);
+    let answer = client.post("/echo", b"unsent");
+    assert_eq!((answer.status, answer.text()), (200, "unsent"));
+    assert_ne!(answer.member(), "c");
+    assert_eq!(proxy.sum_of("penstock_retries_total", &["reason=\"connect\"", "result=\"ok\""]), 1);
+    assert_eq!(proxy.sum("penstock_request_errors_total"), 0);
+}

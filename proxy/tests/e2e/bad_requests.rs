@@ -35,6 +35,9 @@ fn each_kind_of_bad_request_is_refused_and_the_connection_closed() {
         (get("Transfer-Encoding: chunked, chunked"), bad),
         (get("Transfer-Encoding: gzip"), (501, "unsupported")),
         (get("Connection: host"), bad),
+        (get("Expect: the-moon"), (417, "unsupported")),
+        ("CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n".to_owned(), (405, "unsupported")),
+        ("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(), (405, "unsupported")),
     ] {
         refused(&mut proxy.client(), bytes.as_bytes(), expected);
     }

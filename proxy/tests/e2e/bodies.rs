@@ -134,3 +134,19 @@ fn a_body_in_small_pieces_is_the_same_body() {
     chunked(&body, 7).chunks(13).for_each(|piece| drop(client.send(piece)));
     assert!(client.answer().body == body);
 }
+
+#[test]
+fn a_client_that_asks_and_asks_but_never_reads_costs_little() {
+    let origin = origin(1);
+    let proxy = Binary::run(&Setup::new().workers(1).text(origin.addresses()));
+    Wire::connect(proxy.listener("web")).get("/bytes/100000");
+    let before = proxy.peak_memory();
+    let mut client = Wire::connect_narrow(proxy.listener("web"));
+    client.send("GET /bytes/100000 HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1000));
+    std::thread::sleep(Duration::from_millis(300)); // so that what could be read ahead has been
+    let grown = proxy.peak_memory() - before;
+    assert!(grown < 8 << 20, "{grown} bytes more for 100 MB that nobody reads");
+    for i in 0..1000 {
+        assert_eq!(client.answer().body.len(), 100_000, "answer {i}");
+    }
+}

@@ -4,7 +4,7 @@ use penstock_bench::{Plan, Stop, Work};
 
 use crate::script::Script;
 use crate::stand::{Proxy, Setup, run_clean};
-use crate::wire::{Wire, pattern};
+use crate::wire::{Wire, eventually, pattern};
 
 fn one_link() -> Setup {
     Setup::new().workers(1).backend("links: { max_per_member: 1, pipeline_budget: 10s }")
@@ -181,4 +181,55 @@ fn those_who_share_a_link_with_a_fault_are_served() {
         });
         run_clean(&Plan { clients: 20, stop: Stop::Requests(5), ..proxy.plan() });
     }
+}
+
+#[test]
+fn those_who_share_a_link_with_silence_are_served_in_the_end() {
+    let setup = Setup::new().workers(1).backend("response_timeout: 200ms");
+    let setup = setup.backend("links: { max_per_member: 1, pipeline: 32, pipeline_budget: 10s }");
+    let (_origin, proxy) = setup.with_origin(1);
+    proxy.client().get("/hello");
+    let mut all: Vec<_> = (0..5).map(|_| proxy.client()).collect();
+    all[0].send("GET /fault/never HTTP/1.1\r\nHost: h\r\n\r\n");
+    eventually("it is on the link", || proxy.sum("penstock_backend_requests_in_flight") == 1);
+    all[1..].iter_mut().for_each(|client| drop(client.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")));
+    assert_eq!(all[0].answer().cause(), (504, "backend_timeout"));
+    all[1..].iter_mut().for_each(|client| assert_eq!(client.answer().text(), "Hello, World!"));
+}
+
+#[test]
+fn a_head_without_end_is_a_502() {
+    let member = Script::start(|_, mut wire| {
+        wire.next_head();
+        use std::io::Write;
+        let mut send = |bytes: &[u8]| wire.stream.write_all(bytes).is_ok();
+        let _ = send(b"HTTP/1.1 200 OK\r\n")
+            && (0..10_000).all(|_| send(b"A: 0123456789012345678901234567890123456789\r\n"));
+    });
+    let proxy = Setup::new().before_one(member.address);
+    assert_eq!(proxy.client().get("/").cause(), (502, "response_too_large"));
+}
+
+#[test]
+fn a_member_that_leaves_amid_a_long_body_is_a_502() {
+    let member = Script::start(|_, mut wire| {
+        wire.next_head();
+        wire.take(1000);
+    });
+    let proxy = Setup::new().before_one(member.address);
+    let mut client = proxy.client();
+    let mut writer = client.stream.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        use std::io::Write;
+        let _ = writer.write_all(&crate::wire::post("/", &vec![b'x'; 3 << 20]));
+    });
+    let answer = client.answer();
+    assert_eq!(answer.cause(), (502, "backend_reset"));
+    sender.join().unwrap();
+    if answer.closes() {
+        client.is_over();
+    } else {
+        assert_eq!(client.get("/").cause(), (502, "backend_reset"), "all of the body had been read");
+    }
+    proxy.at_rest();
 }

@@ -13,7 +13,7 @@ use crate::wire::eventually;
 
 /// I1, I2, I3, I6 and I8 hold whatever has happened.
 #[track_caller]
-fn hold(s: &Scrape) {
+pub(crate) fn hold(s: &Scrape) {
     let open = s.sum("penstock_client_connections");
     let accepted = s.sum("penstock_client_connections_accepted_total");
     assert_eq!(accepted - s.sum("penstock_client_connections_closed_total"), open, "I1");
@@ -28,6 +28,7 @@ fn hold(s: &Scrape) {
     assert_eq!(s.sum("penstock_request_duration_seconds_count"), requests, "I6");
     assert_eq!(s.sum("penstock_request_overhead_seconds_count"), requests, "I6 of what the proxy added");
     assert_eq!(s.sum("penstock_pool_wait_seconds_count"), acquired(s));
+    assert_eq!(s.sum("penstock_member_sources"), s.sum("penstock_affinity_entries"), "I10");
     assert_eq!(s.sum("penstock_pool_waiting"), 0, "I8");
     assert_eq!(s.sum("penstock_requests_in_flight"), 0, "I8");
     assert_eq!(s.sum("penstock_backend_requests_in_flight"), 0, "I8");

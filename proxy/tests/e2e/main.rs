@@ -7,6 +7,7 @@ mod affinity;
 mod bad_requests;
 mod binary;
 mod bodies;
+mod descriptors;
 mod exactness;
 mod faults;
 mod http;

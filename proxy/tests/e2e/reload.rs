@@ -200,3 +200,17 @@ fn nothing_is_lost_and_no_counter_falls_while_reloading_under_load() {
     assert_eq!(report.connections, 50, "everybody kept their connection");
     proxy.signal(Signal::TERM);
 }
+
+#[test]
+fn a_member_that_was_down_is_up_at_its_new_address() {
+    let new = member_at("a", ([127, 0, 0, 1], 0).into());
+    let proxy = Binary::run(&setup().text(&[("a".to_owned(), free())]));
+    let mut client = Wire::connect(proxy.listener("web"));
+    assert_eq!(client.get("/hello").status, 503);
+    let state =
+        |state: &str| scrape(&proxy).sum_of("penstock_member_state", &[&format!("state=\"{state}\"")]);
+    assert_eq!((state("up"), state("down")), (0, 1));
+    proxy.reload(&setup().text(new.addresses()));
+    eventually("it answers", || client.get("/hello").status == 200);
+    eventually("and is seen to", || (state("up"), state("down")) == (1, 0));
+}

@@ -223,7 +223,10 @@ impl World {
         assert_eq!(used, self.links.len() + self.connecting.len(), "seats and links");
         // Those for whom a link may still be opened wait for it, not for others.
         let own = share - used + self.connecting.len();
-        assert!(self.pool.waiting() <= self.scene.queue_max + share.max(own), "the wait queue is over its limit");
+        assert!(
+            self.pool.waiting() <= self.scene.queue_max + share.max(own),
+            "the wait queue is over its limit"
+        );
         let stuck = self.pool.waiting() > 0 && used == share && self.connecting.is_empty();
         let idle = self.links.values().find(|l| l.queue.in_flight() == 0 && l.condemned.is_none());
         assert!(!stuck || idle.is_none(), "a link idles while one waits and no other may be opened");
