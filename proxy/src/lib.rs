@@ -14,6 +14,7 @@ pub mod link;
 pub mod listener;
 pub mod metrics;
 pub mod net;
+pub mod post;
 pub mod proto;
 pub mod shared;
 pub mod turn;

@@ -16,8 +16,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{Admin, Readiness, ReadyState};
 use crate::config::{self, Loaded, Settings};
 use crate::metrics::{BackendLimits, MemberLimits, Registry, ReloadResult};
+use crate::post::{self, Mail};
 use crate::shared::Shared;
-use crate::worker::{self, Mail};
+use crate::worker;
 
 pub use sockets::Sockets;
 
@@ -66,7 +67,7 @@ impl Running {
         let registry = Registry::new(settings.workers.get());
         let ready = ReadyState::default();
         let admin = start_admin(&settings, &registry, &ready)?;
-        let seeds: Vec<_> = (0..settings.workers.get()).map(|_| worker::seed()).collect();
+        let seeds: Vec<_> = (0..settings.workers.get()).map(|_| post::seed()).collect();
         let posts = seeds.iter().map(|seed| seed.post.clone()).collect();
         let shared = Shared::new(settings, registry, posts);
         let threads = seeds.into_iter().enumerate().map(|(i, seed)| worker::start(i, seed, &shared));
