@@ -1,5 +1,5 @@
 //! penstock: thousands of keep-alive clients in front, a few pooled links behind.
-//!
+//! In: a configuration and connections. Out: exchanges, carried over links, and counts of both.
 //! See `ARCHITECTURE.md` for the map. Modules import downwards only; a test holds that.
 
 pub mod admin;

@@ -1,4 +1,6 @@
 //! What the tests of this module share.
+//! In: nothing. Out: settings as the reference has them.
+//! Knows nothing of what is tested.
 
 use std::time::Duration;
 
