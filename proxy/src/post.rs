@@ -40,23 +40,15 @@ pub struct Post {
 }
 
 impl Post {
+    /// A way to reach a worker, and the worker's end of it.
+    #[must_use]
+    pub fn new() -> (Self, UnboundedReceiver<Mail>) {
+        let (sender, mail) = unbounded_channel();
+        (Self { mail: sender, load: Arc::new(AtomicUsize::new(0)) }, mail)
+    }
+
     /// Sends mail. A worker that has ended takes none, and needs none.
     pub fn send(&self, mail: Mail) {
         let _ = self.mail.send(mail);
     }
-}
-
-/// A worker that has not been started.
-pub struct Seed {
-    /// What was sent to it, in order.
-    pub mail: UnboundedReceiver<Mail>,
-    /// How others reach it.
-    pub post: Post,
-}
-
-/// The address of a worker that is about to be.
-#[must_use]
-pub fn seed() -> Seed {
-    let (sender, mail) = unbounded_channel();
-    Seed { mail, post: Post { mail: sender, load: Arc::new(AtomicUsize::new(0)) } }
 }

@@ -21,9 +21,23 @@ use crate::config::{Backend, Settings};
 use crate::link::Shelf;
 use crate::listener;
 use crate::metrics::WorkerCells;
-use crate::post::{Mail, Seed};
+use crate::post::{Mail, Post};
 use crate::shared::Shared;
 use crate::turn::Turn;
+
+/// A worker that has not been started.
+pub struct Seed {
+    mail: UnboundedReceiver<Mail>,
+    /// How others reach it.
+    pub post: Post,
+}
+
+/// The address of a worker that is about to be.
+#[must_use]
+pub fn seed() -> Seed {
+    let (post, mail) = Post::new();
+    Seed { mail, post }
+}
 
 /// Starts the thread of worker `index`.
 ///

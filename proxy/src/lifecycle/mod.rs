@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{Admin, Readiness, ReadyState};
 use crate::config::{self, Loaded, Settings};
 use crate::metrics::{BackendLimits, MemberLimits, Registry, ReloadResult};
-use crate::post::{self, Mail};
+use crate::post::Mail;
 use crate::shared::Shared;
 use crate::worker;
 
@@ -67,7 +67,7 @@ impl Running {
         let registry = Registry::new(settings.workers.get());
         let ready = ReadyState::default();
         let admin = start_admin(&settings, &registry, &ready)?;
-        let seeds: Vec<_> = (0..settings.workers.get()).map(|_| post::seed()).collect();
+        let seeds: Vec<_> = (0..settings.workers.get()).map(|_| worker::seed()).collect();
         let posts = seeds.iter().map(|seed| seed.post.clone()).collect();
         let shared = Shared::new(settings, registry, posts);
         let threads = seeds.into_iter().enumerate().map(|(i, seed)| worker::start(i, seed, &shared));

@@ -4,6 +4,7 @@
 
 mod deadlines;
 mod endings;
+mod recovery;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -20,7 +21,7 @@ use crate::metrics::{
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
-use super::connect::{Health, connect, count_failure};
+use super::connect::{Health, connect};
 use super::driver::Link;
 use super::exchange::{Request, Slot};
 use super::pool::{How, Pool, SeatId};
@@ -305,52 +306,6 @@ impl<T: Receiver> Shelf<T> {
         self.arm(now);
     }
 
-    fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause) {
-        count_failure(&self.cells, cause);
-        let mut pool = self.pool.borrow_mut();
-        pool.closed(seat);
-        let alone = pool.used() == 0;
-        let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
-        drop(pool);
-        self.show_waiting();
-        if alone && cause != Cause::ConnectNoPort && self.health.failed() {
-            self.cells.state.shift(MemberState::Up, MemberState::Down);
-            tokio::task::spawn_local(self.clone().recover());
-        }
-        for Waiter { to, request, head } in moved {
-            self.count_retry(RetryReason::Connect, RetryResult::Ok);
-            to.again(request, head, cause);
-        }
-        self.open_more(self.turn.now());
-    }
-
-    /// Connects again and again, ever less often, until the member answers. That link is the first of its new pool.
-    async fn recover(self: Rc<Self>) {
-        let mut pause = Duration::from_millis(100);
-        while !self.health.is_up() && !self.is_leaving() {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
-            let seat = self.pool.borrow_mut().claim();
-            let Some(seat) = seat else { continue };
-            self.cells.connections[LinkState::Connecting].inc();
-            let settings = self.settings.borrow().clone();
-            let connected = connect(self.address, &settings).await;
-            self.turn.tick();
-            self.cells.connections[LinkState::Connecting].dec();
-            match connected {
-                Err(cause) => self.connect_failed(seat, cause),
-                Ok(socket) => return self.adopt(seat, socket).await,
-            }
-        }
-    }
-
-    async fn adopt(self: Rc<Self>, seat: SeatId, socket: crate::net::Socket) {
-        let link = Link::new(&self, seat, socket);
-        self.connected(&link, self.turn.now());
-        let why = poll_fn(|cx| link.poll(cx)).await;
-        self.ended(&link, why);
-    }
-
     pub(super) fn exchange_ended(&self, slot: &Slot<T>, status: u16, service: Nanos) {
         self.cells.in_flight.dec();
         self.cells.requests[AttemptCode::of(status)].inc();
@@ -365,5 +320,35 @@ impl<T: Receiver> Shelf<T> {
 
     pub(super) fn head_limits(&self) -> HeadLimits {
         HeadLimits::default()
+    }
+}
+
+impl<T: Receiver> Resident for Shelf<T> {
+    fn look(&self, now: Nanos) -> Option<Nanos> {
+        self.give_up_waiting(now);
+        self.close_idle(now);
+        self.end_silent(now);
+        let me = self.me.upgrade()?;
+        if self.retired.get() && self.pool.borrow().used() == 0 {
+            self.turn.dismiss(self.key.get());
+        } else {
+            me.open_more(now);
+        }
+        None
+    }
+
+    fn drain(&self) {
+        let idle = self.pool.borrow().idle_since(Nanos::MAX);
+        for link in idle {
+            self.pool.borrow_mut().bar(link.seat);
+            link.condemn(Broken::Finished);
+        }
+    }
+
+    fn reconsider(&self) {}
+
+    fn kill(&self) {
+        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        links.iter().for_each(|link| link.condemn(Broken::Abandoned));
     }
 }

@@ -1,6 +1,4 @@
 //! What the tests of this module share.
-//! In: nothing. Out: settings as the reference has them.
-//! Knows nothing of what is tested.
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
-//! When a shelf is to be looked at, and what is done then.
-//! In: `now`, and the word to drain or to end. Out: waiters given up, links closed that are idle or silent.
+//! When a shelf is to be looked at, and what is done when it is.
+//! In: `now`. Out: waiters given up, links closed that are idle or whose member is silent.
 //! Knows nothing of how requests come to their links.
 
 use crate::cause::Cause;
 use crate::metrics::Acquire;
-use crate::turn::{Nanos, Resident, nanos};
+use crate::turn::{Nanos, nanos};
 
 use super::super::queue::Broken;
 use super::{LOOK_EVERY, Receiver, Shelf};
@@ -23,7 +23,7 @@ impl<T: Receiver> Shelf<T> {
         self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
     }
 
-    fn give_up_waiting(&self, now: Nanos) {
+    pub(super) fn give_up_waiting(&self, now: Nanos) {
         let timeout = nanos(self.settings.borrow().queue.timeout);
         let Some(latest) = now.checked_sub(timeout) else { return };
         let late = self.pool.borrow_mut().give_up_waiting(latest);
@@ -33,7 +33,7 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    fn close_idle(&self, now: Nanos) {
+    pub(super) fn close_idle(&self, now: Nanos) {
         let timeout = nanos(self.settings.borrow().links.idle_timeout);
         let Some(latest) = now.checked_sub(timeout) else { return };
         let idle = self.pool.borrow().idle_since(latest);
@@ -44,7 +44,7 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    fn end_silent(&self, now: Nanos) {
+    pub(super) fn end_silent(&self, now: Nanos) {
         let timeout = nanos(self.settings.borrow().response_timeout);
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         for link in links {
@@ -55,35 +55,5 @@ impl<T: Receiver> Shelf<T> {
                 link.condemn(Broken::Timeout);
             }
         }
-    }
-}
-
-impl<T: Receiver> Resident for Shelf<T> {
-    fn look(&self, now: Nanos) -> Option<Nanos> {
-        self.give_up_waiting(now);
-        self.close_idle(now);
-        self.end_silent(now);
-        let me = self.me.upgrade()?;
-        if self.retired.get() && self.pool.borrow().used() == 0 {
-            self.turn.dismiss(self.key.get());
-        } else {
-            me.open_more(now);
-        }
-        None
-    }
-
-    fn drain(&self) {
-        let idle = self.pool.borrow().idle_since(Nanos::MAX);
-        for link in idle {
-            self.pool.borrow_mut().bar(link.seat);
-            link.condemn(Broken::Finished);
-        }
-    }
-
-    fn reconsider(&self) {}
-
-    fn kill(&self) {
-        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
-        links.iter().for_each(|link| link.condemn(Broken::Abandoned));
     }
 }
