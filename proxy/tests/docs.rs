@@ -1,12 +1,14 @@
-//! The pages are true: `docs/metrics.md` is what the program says, and every link leads somewhere.
-//! In: the Markdown files of the repository. Out: what is stale or leads nowhere.
+//! The pages are true: `docs/metrics.md` is what the program says, every link leads somewhere, the README's
+//! configuration can be run, and what the map names is there. In: Markdown and sources. Out: what is stale.
 //! Knows nothing of whether the prose is right.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use penstock::config::{REFERENCE, parse};
 use penstock::metrics::{Description, LabelDescription, describe};
 
 fn root() -> PathBuf {
@@ -99,4 +101,48 @@ fn a_dead_link_is_found() {
     let dead = dead_links(&root().join("page.md"), text);
     assert_eq!(dead.len(), 1, "{dead:?}");
     assert!(dead[0].ends_with("page.md: b.md"));
+}
+
+#[test]
+fn the_configuration_of_the_readme_can_be_run() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let loaded = parse("README.md", text, &|_| None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let reference = parse("config.yaml", REFERENCE, &|_| None).unwrap().settings;
+    assert_eq!(loaded.settings, reference, "what it leaves out is the default");
+}
+
+/// Names in backticks with `::` in them, by their last part.
+fn named(text: &str) -> Vec<&str> {
+    let spans = text.split('`').skip(1).step_by(2).filter(|span| span.contains("::"));
+    let plain = spans.filter(|span| span.chars().all(|c| c.is_alphanumeric() || "_:".contains(c)));
+    plain.filter_map(|span| span.rsplit("::").next()).collect()
+}
+
+fn words(folder: &Path, found: &mut HashSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            words(&path, found);
+        } else {
+            let text = fs::read_to_string(&path).unwrap();
+            let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+            found.extend(words.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn what_the_map_names_is_in_the_code() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let prose: String = map.split("```").step_by(2).collect();
+    let mut code = HashSet::new();
+    words(&root().join("proxy/src"), &mut code);
+    let names = named(&prose);
+    assert!(names.len() > 40, "{names:?}");
+    let gone: Vec<_> = names.into_iter().filter(|name| !code.contains(*name)).collect();
+    assert!(gone.is_empty(), "ARCHITECTURE.md names what is not there: {gone:?}");
+    assert_eq!(named("`a::b` and `c`, `d::e()`, `f::G::h`"), ["b", "h"]);
 }

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use crate::paths::Source;
 
+/// Lines of the card: what it is for; what goes in and what comes out; what it knows nothing of.
+pub const CARD: usize = 3;
 /// Lines of the longest file.
 pub const LONGEST: usize = 400;
 
@@ -119,17 +121,19 @@ pub fn names(word: &str, may: &[&str], sources: &[Source]) -> Vec<String> {
     uses.map(|(source, (_, line))| format!("{}:{line}: names `{word}`", source.name)).collect()
 }
 
-/// Files without the three lines that say what they are for, and files with too many lines.
-pub fn misshapen(folder: &str, sources: &[Source]) -> Vec<String> {
+/// Files whose card has fewer lines, and files with more lines in all.
+pub fn misshapen(folder: &str, sources: &[Source], card: usize, longest: usize) -> Vec<String> {
     let mut problems = Vec::new();
     for Source { name, text } in sources {
-        let card = text.lines().take_while(|line| line.len() > 4 && line.starts_with("//! ")).count();
-        if card < 3 {
-            problems.push(format!("{folder}/{name}: opens with {card} lines of a card, not with three"));
+        let has = text.lines().take_while(|line| line.len() > 4 && line.starts_with("//! ")).count();
+        if has < card {
+            problems.push(format!(
+                "{folder}/{name}: opens with {has} lines that say what it is, not with {card}"
+            ));
         }
         let lines = text.lines().count();
-        if lines > LONGEST {
-            problems.push(format!("{folder}/{name}: has {lines} lines, not {LONGEST} at most"));
+        if lines > longest {
+            problems.push(format!("{folder}/{name}: has {lines} lines, not {longest} at most"));
         }
     }
     problems
