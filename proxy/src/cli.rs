@@ -68,7 +68,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config, with_origin } => run(config.as_deref(), with_origin),
         Command::Check { config } => check(&config),
-        Command::Schema => print(&config::schema()),
+        Command::Schema => print(&(config::schema() + "\n")),
         Command::Metrics { command: MetricsCommand::Describe { json } } => print(&described_metrics(json)),
     }
 }
