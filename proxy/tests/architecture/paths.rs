@@ -8,24 +8,24 @@ use proc_macro2::token_stream::IntoIter;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// A file of a crate.
-pub struct Source {
+pub(crate) struct Source {
     /// Its path below `src`.
-    pub name: String,
+    pub(crate) name: String,
     /// What is in it.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// A path from the root of the crate, and the line that names it.
-pub struct Named {
+pub(crate) struct Named {
     /// Its segments; `*` stands for all that is there.
-    pub path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// Counted from 1.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 impl Source {
     /// The module this file is: `["link", "pool"]`; the root is empty.
-    pub fn module(&self) -> Vec<String> {
+    pub(crate) fn module(&self) -> Vec<String> {
         let mut module: Vec<_> = self.name.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
         if module.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str())) {
             module.pop();
@@ -34,14 +34,14 @@ impl Source {
     }
 
     /// Every path that begins with `crate` or `super`, in tests too unless they are left out.
-    pub fn paths(&self, tests: bool) -> Vec<Named> {
+    pub(crate) fn paths(&self, tests: bool) -> Vec<Named> {
         let mut found = Vec::new();
         walk(self.tokens(), &self.module(), tests, &mut found);
         found
     }
 
     /// Every identifier outside of tests, and its line.
-    pub fn words(&self) -> Vec<(String, usize)> {
+    pub(crate) fn words(&self) -> Vec<(String, usize)> {
         let mut found = Vec::new();
         words(self.tokens(), &mut found);
         found

@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::paths::Source;
 
 /// Lines of the card: what it is for; what goes in and what comes out; what it knows nothing of.
-pub const CARD: usize = 3;
+pub(crate) const CARD: usize = 3;
 /// Lines of the longest file.
-pub const LONGEST: usize = 400;
+pub(crate) const LONGEST: usize = 400;
 
 /// What everything without I/O may name besides others like it: plain data, and time as a number.
 const PLAIN: [&str; 3] = ["config", "turn::Nanos", "turn::nanos"];
@@ -32,7 +32,7 @@ const IO: [&str; 13] = [
 ];
 
 /// The first words of the lines in the block of the map that opens with three backticks and `name`.
-pub fn list(map: &str, name: &str) -> Result<Vec<String>, String> {
+pub(crate) fn list(map: &str, name: &str) -> Result<Vec<String>, String> {
     let fence = format!("```{name}");
     let block = map.lines().skip_while(|line| *line != fence).skip(1);
     let lines = block.take_while(|line| !line.starts_with("```"));
@@ -46,7 +46,7 @@ pub fn list(map: &str, name: &str) -> Result<Vec<String>, String> {
 }
 
 /// Imports of a module that stands above the one that imports it. Without any there is no cycle either.
-pub fn upward(layers: &[String], sources: &[Source]) -> Vec<String> {
+pub(crate) fn upward(layers: &[String], sources: &[Source]) -> Vec<String> {
     let mut problems = Vec::new();
     for source in sources {
         let module = source.module();
@@ -73,7 +73,7 @@ fn place(layers: &[String], module: &str) -> Option<usize> {
 }
 
 /// Modules that are on the map and not in the code, or the other way round.
-pub fn unmapped(layers: &[String], sources: &[Source]) -> Vec<String> {
+pub(crate) fn unmapped(layers: &[String], sources: &[Source]) -> Vec<String> {
     let modules: Vec<_> = sources.iter().filter_map(|s| s.module().first().cloned()).collect();
     let missing = |layer: &&String| !modules.contains(layer);
     let gone = layers.iter().filter(missing).map(|m| format!("`{m}` is on the map and not in the code"));
@@ -83,7 +83,7 @@ pub fn unmapped(layers: &[String], sources: &[Source]) -> Vec<String> {
 }
 
 /// I/O, clocks and runtimes in what is listed as free of them, and entries that are not there.
-pub fn io_in(list: &[String], sources: &[Source]) -> Vec<String> {
+pub(crate) fn io_in(list: &[String], sources: &[Source]) -> Vec<String> {
     let listed: Vec<_> = list.iter().map(|entry| entry.replace('/', "::")).collect();
     let pure = |source: &&Source| begins(&listed, &source.module().join("::")) && !is_test(source);
     let mut problems = Vec::new();
@@ -114,7 +114,7 @@ fn is_test(source: &Source) -> bool {
 }
 
 /// Uses of `word` in other files than those that may.
-pub fn names(word: &str, may: &[&str], sources: &[Source]) -> Vec<String> {
+pub(crate) fn names(word: &str, may: &[&str], sources: &[Source]) -> Vec<String> {
     let others = sources.iter().filter(|source| !may.contains(&source.name.as_str()));
     let uses = others.flat_map(|source| source.words().into_iter().map(move |found| (source, found)));
     let uses = uses.filter(|(_, (found, _))| found == word);
@@ -122,7 +122,7 @@ pub fn names(word: &str, may: &[&str], sources: &[Source]) -> Vec<String> {
 }
 
 /// Files whose card has fewer lines, and files with more lines in all.
-pub fn misshapen(folder: &str, sources: &[Source], card: usize, longest: usize) -> Vec<String> {
+pub(crate) fn misshapen(folder: &str, sources: &[Source], card: usize, longest: usize) -> Vec<String> {
     let mut problems = Vec::new();
     for Source { name, text } in sources {
         let has = text.lines().take_while(|line| line.len() > 4 && line.starts_with("//! ")).count();
@@ -140,7 +140,7 @@ pub fn misshapen(folder: &str, sources: &[Source], card: usize, longest: usize) 
 }
 
 /// Dependencies of the origin and the load generator on the proxy, in the words of `cargo metadata`.
-pub fn shared(metadata: &Value) -> Vec<String> {
+pub(crate) fn shared(metadata: &Value) -> Vec<String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let packages = list(&metadata["packages"]);
     let mut problems = Vec::new();
