@@ -131,15 +131,18 @@ fn words(stream: TokenStream, found: &mut Vec<(String, usize)>) {
     let mut tokens = stream.into_iter().peekable();
     while let Some(token) = tokens.next() {
         match token {
-            TokenTree::Ident(word) if word == "mod" => {
-                if tokens.next_if(|t| matches!(t, TokenTree::Ident(name) if name == "tests")).is_some() {
-                    tokens.next();
-                }
-            }
+            TokenTree::Ident(word) if word == "mod" => pass_tests(&mut tokens),
             TokenTree::Ident(word) => found.push((word.to_string(), word_line(&word))),
             TokenTree::Group(group) => words(group.stream(), found),
             _ => {}
         }
+    }
+}
+
+/// After `mod`: what is in `tests` is left out.
+fn pass_tests(tokens: &mut Tokens) {
+    if tokens.next_if(|t| matches!(t, TokenTree::Ident(name) if name == "tests")).is_some() {
+        tokens.next();
     }
 }
 
