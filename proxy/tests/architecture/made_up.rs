@@ -1,0 +1,169 @@
+//! Each rule fails where it should: on sources that nobody would commit.
+//! In: made-up maps, files and manifests. Out: the very problems that are in them.
+//! Knows nothing of the real code.
+
+use serde_json::json;
+
+use crate::paths::Source;
+use crate::rules;
+
+fn source(name: &str, text: &str) -> Source {
+    Source { name: name.to_owned(), text: text.to_owned() }
+}
+
+fn map(layers: &[&str]) -> Vec<String> {
+    layers.iter().map(|layer| (*layer).to_owned()).collect()
+}
+
+fn upward(name: &str, text: &str) -> Vec<String> {
+    rules::upward(&map(&["top", "middle", "low"]), &[source(name, text)])
+}
+
+fn paths(name: &str, text: &str) -> Vec<String> {
+    source(name, text).paths(true).into_iter().map(|named| named.path.join("::")).collect()
+}
+
+#[test]
+fn the_list_is_what_stands_in_the_block() {
+    let text = "a\n```text\nno\n```\n```layers\ntop   is first\n\nlow   is last\n```\n```layers\nno\n```\n";
+    assert_eq!(rules::list(text, "layers").unwrap(), ["top", "low"]);
+    assert!(rules::list(text, "other").unwrap_err().contains("no block"));
+    assert!(rules::list("```layers\na x\na y\n```\n", "layers").unwrap_err().contains("twice"));
+}
+
+#[test]
+fn an_import_that_goes_up_is_found_however_it_is_written() {
+    let found = ["low.rs:1: `low` imports `top`, which stands above it"];
+    for text in [
+        "use crate::top::Thing;",
+        "pub(crate) use crate::top::Thing as Other;",
+        "use crate::{low::Own, top::{Thing, Other}};",
+        "use super::top::Thing;",
+        "fn f() { crate::top::call(crate::low::x) }",
+        "fn f(x: &crate::top::Thing) {}",
+        "mod tests { use super::super::top::Thing; }",
+        "macro_rules! m { () => { $crate::top::Thing } }",
+        "impl Trait for crate::top::Thing {}",
+        "pub(in crate::top) fn f() {}",
+    ] {
+        assert_eq!(upward("low.rs", text).first().map(String::as_str), Some(found[0]), "{text}");
+    }
+    assert_eq!(upward("low/deep/er.rs", "use super::super::super::top::Thing;").len(), 1);
+    assert_eq!(upward("low/mod.rs", "\n\nuse super::{middle, top};").len(), 2);
+}
+
+#[test]
+fn what_goes_down_or_is_not_code_is_no_problem() {
+    for text in [
+        "use crate::low::Thing;",
+        "use crate::{low, low::deep::Other as O};",
+        "// use crate::top::Thing;\n/* crate::top */ //! x",
+        "const S: &str = \"crate::top::Thing\"; const R: &str = r#\"crate::top\"#;",
+        "/// See [`crate::top`].\nfn f<'a>(c: char) -> bool { c == '\"' }",
+        "pub(crate) fn f() {} use super::low; use std::mem;",
+        "mod inner { use super::Own; use super::super::low; }",
+    ] {
+        assert_eq!(upward("middle.rs", text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_cycle_always_goes_up_somewhere() {
+    let one = source("middle.rs", "use crate::low::A;");
+    let other = source("low.rs", "use crate::middle::B;");
+    for layers in [["middle", "low"], ["low", "middle"]] {
+        assert_eq!(
+            rules::upward(&map(&layers), &[source("middle.rs", &one.text), source("low.rs", &other.text)])
+                .len(),
+            1
+        );
+    }
+}
+
+#[test]
+fn what_is_not_on_the_map_is_found() {
+    assert_eq!(
+        upward("low.rs", "use crate::stranger::X;"),
+        ["low.rs:1: `crate::stranger` is not on the map"]
+    );
+    assert_eq!(upward("low.rs", "use crate::*;"), ["low.rs:1: `crate::*` is not on the map"]);
+    let sources = [source("lib.rs", ""), source("top.rs", ""), source("new/mod.rs", "")];
+    let problems = rules::unmapped(&map(&["top", "old"]), &sources);
+    let expected = ["`old` is on the map and not in the code", "new/mod.rs: its module is not on the map"];
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn paths_begin_at_the_root() {
+    assert_eq!(
+        paths("link/pool.rs", "use super::queue::{self, Broken};"),
+        ["link::queue::self", "link::queue::Broken"]
+    );
+    assert_eq!(paths("link/mod.rs", "use super::turn::Nanos;"), ["turn::Nanos"]);
+    assert_eq!(paths("link/pool.rs", "mod tests { use super::*; }"), ["link::pool::*"]);
+    assert_eq!(paths("a.rs", "fn f() -> Vec<u8> { crate::b::c::<u8>() }"), ["b::c"]);
+}
+
+#[test]
+fn io_is_found_where_there_should_be_none() {
+    let io = |text: &str| {
+        rules::io_in(
+            &map(&["link/queue", "proto"]),
+            &[source("proto/x.rs", ""), source("link/queue.rs", text)],
+        )
+    };
+    assert_eq!(io("use std::time::Instant;"), ["link/queue.rs:1: names `Instant`"]);
+    assert_eq!(io("async fn f() { tokio::task::yield_now().await }"), ["link/queue.rs:1: names `tokio`"]);
+    for text in
+        ["use super::driver::Link;", "use crate::net::Socket;", "use crate::turn::Turn;", "use super::Link;"]
+    {
+        assert!(io(text)[0].ends_with("which may do I/O"), "{text}: {:?}", io(text));
+    }
+    for text in [
+        "use crate::turn::Nanos;",
+        "use crate::proto::x::Y;",
+        "use std::net::IpAddr;",
+        "mod tests { use tokio::time; }",
+    ] {
+        assert_eq!(io(text), [""; 0], "{text}");
+    }
+    assert_eq!(rules::io_in(&map(&["gone"]), &[]), ["`gone` is on the map and not in the code"]);
+}
+
+#[test]
+fn the_origin_is_named_in_one_file_only() {
+    let text = "use penstock_origin::Origin; // penstock_origin";
+    assert_eq!(rules::names("penstock_origin", &["cli.rs"], &[source("cli.rs", text)]), [""; 0]);
+    let found = rules::names("penstock_origin", &["cli.rs"], &[source("client/cli.rs", text)]);
+    assert_eq!(found, ["client/cli.rs:1: names `penstock_origin`"]);
+}
+
+#[test]
+fn a_file_without_a_card_or_with_too_many_lines_is_found() {
+    let card = "//! What.\n//! In.\n//! Not.\n";
+    let long = card.to_owned() + &"\n".repeat(rules::LONGEST - 2);
+    let problems = |text: &str| rules::misshapen("src", &[source("x.rs", text)], rules::CARD, rules::LONGEST);
+    assert_eq!(problems(card), [""; 0]);
+    assert_eq!(
+        problems("//! What.\n//!\n//! Not.\n"),
+        ["src/x.rs: opens with 1 lines that say what it is, not with 3"]
+    );
+    assert_eq!(problems("use a;\n"), ["src/x.rs: opens with 0 lines that say what it is, not with 3"]);
+    assert_eq!(problems(&long), ["src/x.rs: has 401 lines, not 400 at most"]);
+}
+
+#[test]
+fn a_dependency_on_the_proxy_is_found() {
+    let metadata = |of: &str, on: &str| {
+        let package = |name: &str| {
+            let on = if name == of { on } else { "tokio" };
+            json!({ "name": name, "dependencies": [{ "name": on }] })
+        };
+        json!({ "packages": [package("penstock-origin"), package("penstock-bench")] })
+    };
+    assert_eq!(rules::shared(&metadata("", "")), [""; 0]);
+    for name in ["penstock-origin", "penstock-bench"] {
+        assert_eq!(rules::shared(&metadata(name, "penstock")), [format!("`{name}` depends on the proxy")]);
+    }
+    assert_eq!(rules::shared(&json!({})).len(), 2);
+}

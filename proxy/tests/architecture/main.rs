@@ -1,0 +1,97 @@
+//! The code is as `ARCHITECTURE.md` says: who imports whom, where there is no I/O, cards and lengths.
+//! In: the map, the sources, the manifests. Out: a list of problems, which is empty.
+//! Knows nothing of what the code does; `made_up` shows that each rule can fail.
+
+#![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
+
+mod made_up;
+mod paths;
+mod rules;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use paths::Source;
+
+/// Where the workspace is.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A fenced list of the map.
+fn list(name: &str) -> Vec<String> {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    rules::list(&map, name).unwrap_or_else(|why| panic!("ARCHITECTURE.md: {why}"))
+}
+
+/// Every Rust file below a folder of the workspace, by its path from that folder.
+fn sources(folder: &str) -> Vec<Source> {
+    let folder = root().join(folder);
+    let mut found = Vec::new();
+    collect(&folder, &folder, &mut found);
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(!found.is_empty(), "no source in {}", folder.display());
+    found
+}
+
+fn collect(top: &Path, folder: &Path, found: &mut Vec<Source>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(top, &path, found);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            let name = path.strip_prefix(top).unwrap().to_str().unwrap().to_owned();
+            found.push(Source { name, text: fs::read_to_string(&path).unwrap() });
+        }
+    }
+}
+
+fn none(problems: &[String]) {
+    assert!(problems.is_empty(), "{} problems:\n  {}", problems.len(), problems.join("\n  "));
+}
+
+#[test]
+fn imports_run_downwards() {
+    none(&rules::upward(&list("layers"), &sources("proxy/src")));
+}
+
+#[test]
+fn every_module_is_on_the_map() {
+    none(&rules::unmapped(&list("layers"), &sources("proxy/src")));
+}
+
+#[test]
+fn what_decides_does_no_io() {
+    none(&rules::io_in(&list("sans-io"), &sources("proxy/src")));
+}
+
+#[test]
+fn only_the_command_line_knows_the_origin() {
+    none(&rules::names("penstock_origin", &["cli.rs"], &sources("proxy/src")));
+}
+
+#[test]
+fn every_file_opens_with_a_card_and_is_short() {
+    for folder in ["proxy/src", "origin/src", "bench/src"] {
+        none(&rules::misshapen(folder, &sources(folder), rules::CARD, rules::LONGEST));
+    }
+}
+
+/// A file of tests may be long, and one sentence may say what it promises.
+#[test]
+fn every_file_of_tests_says_what_it_is_for() {
+    for folder in ["proxy/tests", "origin/tests", "bench/tests"] {
+        none(&rules::misshapen(folder, &sources(folder), 1, usize::MAX));
+    }
+}
+
+#[test]
+fn origin_and_bench_share_nothing_with_the_proxy() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let output = Command::new(cargo).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata = serde_json::from_slice(&output.stdout).unwrap();
+    none(&rules::shared(&metadata));
+}

@@ -1,0 +1,157 @@
+//! The rules of the map, each as a list of what breaks it.
+//! In: lists of `ARCHITECTURE.md`, sources, manifests. Out: problems with file and line.
+//! Knows nothing of where these come from.
+
+use serde_json::Value;
+
+use crate::paths::Source;
+
+/// Lines of the card: what it is for; what goes in and what comes out; what it knows nothing of.
+pub(crate) const CARD: usize = 3;
+/// Lines of the longest file.
+pub(crate) const LONGEST: usize = 400;
+
+/// What everything without I/O may name besides others like it: plain data, and time as a number.
+const PLAIN: [&str; 3] = ["config", "turn::Nanos", "turn::nanos"];
+
+/// Whoever says these waits, reads a clock or holds a socket.
+const IO: [&str; 13] = [
+    "tokio",
+    "tokio_util",
+    "socket2",
+    "rustix",
+    "libc",
+    "Instant",
+    "SystemTime",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "UnixStream",
+    "File",
+    "spawn",
+];
+
+/// The first words of the lines in the block of the map that opens with three backticks and `name`.
+pub(crate) fn list(map: &str, name: &str) -> Result<Vec<String>, String> {
+    let fence = format!("```{name}");
+    let block = map.lines().skip_while(|line| *line != fence).skip(1);
+    let lines = block.take_while(|line| !line.starts_with("```"));
+    let words: Vec<_> = lines.filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect();
+    let twice = words.iter().enumerate().find(|(i, word)| words[..*i].contains(word));
+    match twice {
+        Some((_, word)) => Err(format!("`{word}` stands twice in `{name}`")),
+        None if words.is_empty() => Err(format!("there is no block `{name}`")),
+        None => Ok(words),
+    }
+}
+
+/// Imports of a module that stands above the one that imports it. Without any there is no cycle either.
+pub(crate) fn upward(layers: &[String], sources: &[Source]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for source in sources {
+        let module = source.module();
+        let Some(from) = module.first() else { continue }; // the root may see everything
+        let Some(place) = place(layers, from) else { continue }; // `unmapped` tells
+        for named in source.paths(true) {
+            let to = &named.path[0];
+            let at = format!("{}:{}", source.name, named.line);
+            match self::place(layers, to) {
+                _ if to == from => {}
+                None => problems.push(format!("{at}: `crate::{to}` is not on the map")),
+                Some(above) if above < place => {
+                    problems.push(format!("{at}: `{from}` imports `{to}`, which stands above it"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    problems
+}
+
+fn place(layers: &[String], module: &str) -> Option<usize> {
+    layers.iter().position(|layer| layer == module)
+}
+
+/// Modules that are on the map and not in the code, or the other way round.
+pub(crate) fn unmapped(layers: &[String], sources: &[Source]) -> Vec<String> {
+    let modules: Vec<_> = sources.iter().filter_map(|s| s.module().first().cloned()).collect();
+    let missing = |layer: &&String| !modules.contains(layer);
+    let gone = layers.iter().filter(missing).map(|m| format!("`{m}` is on the map and not in the code"));
+    let unknown = |source: &&Source| source.module().first().is_some_and(|m| !layers.contains(m));
+    let new = sources.iter().filter(unknown).map(|s| format!("{}: its module is not on the map", s.name));
+    gone.chain(new).collect()
+}
+
+/// I/O, clocks and runtimes in what is listed as free of them, and entries that are not there.
+pub(crate) fn io_in(list: &[String], sources: &[Source]) -> Vec<String> {
+    let listed: Vec<_> = list.iter().map(|entry| entry.replace('/', "::")).collect();
+    let pure = |source: &&Source| begins(&listed, &source.module().join("::")) && !is_test(source);
+    let mut problems = Vec::new();
+    for entry in &listed {
+        if !sources.iter().any(|source| begins(std::slice::from_ref(entry), &source.module().join("::"))) {
+            problems.push(format!("`{entry}` is on the map and not in the code"));
+        }
+    }
+    for source in sources.iter().filter(pure) {
+        let words = source.words().into_iter().filter(|(word, _)| IO.contains(&word.as_str()));
+        problems.extend(words.map(|(word, line)| format!("{}:{line}: names `{word}`", source.name)));
+        for named in source.paths(false) {
+            let path = named.path.join("::");
+            if !begins(&listed, &path) && !PLAIN.iter().any(|plain| begins(&[(*plain).to_owned()], &path)) {
+                problems.push(format!("{}:{}: imports `{path}`, which may do I/O", source.name, named.line));
+            }
+        }
+    }
+    problems
+}
+
+fn begins(prefixes: &[String], path: &str) -> bool {
+    prefixes.iter().any(|prefix| path == prefix || path.starts_with(&format!("{prefix}::")))
+}
+
+fn is_test(source: &Source) -> bool {
+    source.name.split('/').any(|part| part.trim_end_matches(".rs").ends_with("tests"))
+}
+
+/// Uses of `word` in other files than those that may.
+pub(crate) fn names(word: &str, may: &[&str], sources: &[Source]) -> Vec<String> {
+    let others = sources.iter().filter(|source| !may.contains(&source.name.as_str()));
+    let uses = others.flat_map(|source| source.words().into_iter().map(move |found| (source, found)));
+    let uses = uses.filter(|(_, (found, _))| found == word);
+    uses.map(|(source, (_, line))| format!("{}:{line}: names `{word}`", source.name)).collect()
+}
+
+/// Files whose card has fewer lines, and files with more lines in all.
+pub(crate) fn misshapen(folder: &str, sources: &[Source], card: usize, longest: usize) -> Vec<String> {
+    let mut problems = Vec::new();
+    for Source { name, text } in sources {
+        let has = text.lines().take_while(|line| line.len() > 4 && line.starts_with("//! ")).count();
+        if has < card {
+            problems.push(format!(
+                "{folder}/{name}: opens with {has} lines that say what it is, not with {card}"
+            ));
+        }
+        let lines = text.lines().count();
+        if lines > longest {
+            problems.push(format!("{folder}/{name}: has {lines} lines, not {longest} at most"));
+        }
+    }
+    problems
+}
+
+/// Dependencies of the origin and the load generator on the proxy, in the words of `cargo metadata`.
+pub(crate) fn shared(metadata: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let packages = list(&metadata["packages"]);
+    let mut problems = Vec::new();
+    for name in ["penstock-origin", "penstock-bench"] {
+        let Some(package) = packages.iter().find(|p| p["name"] == name) else {
+            problems.push(format!("there is no package `{name}`"));
+            continue;
+        };
+        if list(&package["dependencies"]).iter().any(|d| d["name"] == "penstock") {
+            problems.push(format!("`{name}` depends on the proxy"));
+        }
+    }
+    problems
+}
