@@ -103,7 +103,19 @@ fn runtime() -> io::Result<LocalRuntime> {
         .enable_all()
         .event_interval(4096)
         .global_queue_interval(1024)
+        .on_thread_park(|| {
+            TURN.with_borrow(|turn| {
+                if let Some(turn) = turn {
+                    turn.before_park()
+                }
+            })
+        })
         .build_local(LocalOptions::default())
+}
+
+thread_local! {
+    /// The turn of the worker whose thread this is.
+    static TURN: std::cell::RefCell<Option<Rc<Turn>>> = const { std::cell::RefCell::new(None) };
 }
 
 type MemberKey = (Arc<str>, Arc<str>, SocketAddr);
@@ -137,6 +149,8 @@ impl Worker {
     }
 
     async fn run(mut self, mut mail: UnboundedReceiver<Mail>, ready: Sender<()>) {
+        TURN.set(Some(self.turn.clone()));
+        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1000));
         let (turn, cells) = (self.turn.clone(), self.cells.clone());
         let flusher = tokio::task::spawn_local(async move { turn.run_flusher().await });
         let turn = self.turn.clone();

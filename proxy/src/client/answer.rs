@@ -17,7 +17,7 @@ use super::state::{Later, Phase, State};
 impl Receiver for Rc<Client> {
     fn closes(&self) -> bool {
         let s = self.state.borrow();
-        s.draining && s.in_flight <= 1
+        s.draining && s.in_flight <= 1 && !s.more_later()
     }
 
     fn is_full(&self) -> bool {
@@ -129,6 +129,7 @@ impl Client {
         let cells = &s.route.cells;
         cells.requests[CodeClass::of(status)].inc();
         cells.duration.observe_nanos(duration);
+        self.hall.turn.took(duration);
         cells.overhead.observe_nanos(duration.saturating_sub(service));
         self.hall.cells.in_flight.dec();
     }

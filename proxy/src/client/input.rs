@@ -132,7 +132,8 @@ impl Client {
     /// Begins an exchange. False where it cannot begin yet, because it may not share the link of those before it.
     fn begin(self: &Rc<Self>, s: &mut State, head: &Request<'_, '_>, now: Nanos) -> bool {
         let request = self.request(s, head, now);
-        if s.in_flight > 0 && request.want != Want::Shared {
+        // An answer to HTTP/1.0 may last until close, and then nothing can follow it.
+        if s.in_flight > 0 && (request.want != Want::Shared || head.minor_version == 0) {
             return false;
         }
         let listener = s.route.listener.clone();

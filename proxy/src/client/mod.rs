@@ -61,7 +61,7 @@ impl Client {
         hall.enter();
         hall.cells.connections[ClientState::Idle].inc();
         client.arrive(&mut client.state.borrow_mut());
-        client.rearm(&client.state.borrow());
+        client.rearm(&mut client.state.borrow_mut());
         tokio::task::spawn_local(Task(client));
         Ok(())
     }
@@ -153,8 +153,12 @@ impl Client {
         }
     }
 
-    fn rearm(&self, s: &State) {
-        if let Some((at, _)) = s.deadline() {
+    /// Sees to it that the deadline is looked at. Most often it is later than the look that is due anyway.
+    fn rearm(&self, s: &mut State) {
+        if let Some((at, _)) = s.deadline()
+            && at < s.armed
+        {
+            s.armed = at;
             self.hall.turn.arm(self.key, at);
         }
     }
@@ -190,8 +194,10 @@ impl Client {
 impl Resident for Client {
     fn look(&self, now: Nanos) -> Option<Nanos> {
         let mut s = self.state.borrow_mut();
+        s.armed = Nanos::MAX;
         let (at, cause) = s.deadline()?;
         if at > now {
+            s.armed = at;
             return Some(at);
         }
         self.late(&mut s, cause);

@@ -68,6 +68,8 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// When the present phase, head or idleness began, or the body last moved.
     pub(super) since: Nanos,
+    /// When it will be looked at.
+    pub(super) armed: Nanos,
     pub(super) in_flight: u32,
     pub(super) requests: u32,
     /// How many came back from a link since the client's task last ran.
@@ -105,6 +107,7 @@ impl State {
             spill: None,
             phase: Phase::Head,
             since: now,
+            armed: Nanos::MAX,
             in_flight: 0,
             requests: 0,
             returned: 0,

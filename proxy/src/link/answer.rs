@@ -21,7 +21,7 @@ use crate::proto::http1::{
 ///        └─────────────────────────────────────────────────┘
 /// ```
 #[derive(Debug)]
-pub struct Reader {
+pub(super) struct Reader {
     limits: HeadLimits,
     state: State,
 }
@@ -34,7 +34,7 @@ enum State {
 
 /// Whether the client's connection ends with an answer, whatever the client wished.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Closing {
+pub(super) enum Closing {
     /// As the client wished.
     AsAsked,
     /// If the answer is a refusal: it comes before the request's body has, which then nobody will read.
@@ -56,7 +56,7 @@ pub struct End {
 
 /// What was read in one step.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Step {
+pub(super) struct Step {
     /// Bytes of the input that are done with; 0 when more are needed.
     pub consumed: usize,
     /// Content in the input that goes to the client as it is, after what was appended to the output.
@@ -73,7 +73,7 @@ const WORTH_A_SECOND_SLICE: usize = 4096;
 impl Reader {
     /// A reader at the start of a link.
     #[must_use]
-    pub fn new(limits: HeadLimits) -> Self {
+    pub(super) fn new(limits: HeadLimits) -> Self {
         Self { limits, state: State::Head }
     }
 
@@ -81,7 +81,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the answer breaks RFC 9112 or a limit; the link is of no use any more.
-    pub fn read(
+    pub(super) fn read(
         &mut self,
         input: &[u8],
         ask: Ask,
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     /// The member closed the link. Says how the answer ended, if that ends it (RFC 9112 section 6.3, rule 8).
-    pub fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<End> {
+    pub(super) fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<End> {
         let State::Body { decoder, encoder, end } = &mut self.state else { return None };
         decoder.at_eof().ok()?;
         encoder.finish(out);

@@ -211,7 +211,7 @@ impl<T: Receiver> Link<T> {
         let turn = &self.shelf.turn;
         let now = turn.tick();
         let mut out = turn.output();
-        let mut sink = Told { link: self };
+        let mut sink = Told { link: self, served: 0, answers: 0 };
         let mut queue = self.queue.borrow_mut();
         let outcome = match read {
             Ok(0) => {
@@ -225,6 +225,9 @@ impl<T: Receiver> Link<T> {
             Err(_) => Err(Broken::Closed),
         };
         drop(queue);
+        if let Some(each) = sink.served.checked_div(sink.answers) {
+            self.shelf.pool.borrow_mut().depth.observe(each, now);
+        }
         match outcome {
             Ok(true) => self.shelf.answered(self, now),
             Ok(false) => Some(Broken::Finished),
@@ -290,6 +293,7 @@ impl<T: Receiver> Link<T> {
 impl<T: Receiver> Flush for Link<T> {
     fn flush(&self) {
         self.dirty.set(false);
+        self.shelf.pool.borrow_mut().turn_ended();
         self.write();
     }
 }
@@ -297,6 +301,10 @@ impl<T: Receiver> Flush for Link<T> {
 /// Tells clients what the queue finds, and the counters what they are told.
 struct Told<'a, T: Receiver> {
     link: &'a Link<T>,
+    /// Answers that ended in this read, and the time the member took for all of them: those that come
+    /// together share it, or the ones behind the first would seem to have taken none.
+    answers: Nanos,
+    served: Nanos,
 }
 
 impl<T: Receiver> Sink<T> for Told<'_, T> {
@@ -309,7 +317,9 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
     }
 
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
-        self.link.shelf.exchange_ended(&slot, end.status, service);
+        self.answers += 1;
+        self.served += service;
+        self.link.shelf.exchange_ended(&slot, end.status);
         if let Some(client) = &slot.ticket {
             client.ended(&slot.request, end, service);
         }

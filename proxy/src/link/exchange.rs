@@ -42,7 +42,7 @@ pub struct Slot<T> {
     pub sent_at: Nanos,
     /// When the first byte of the answer came; 0 until then.
     pub first_byte: Nanos,
-    /// When the last bytes of the answer came that did not end it; 0 until then.
+    /// When the last bytes of the request left, or of the answer came, that did not end it; 0 until then.
     pub(super) progress: Nanos,
     /// The client has been given the final head.
     pub shown: bool,
@@ -65,9 +65,10 @@ impl<T> Slot<T> {
     }
 
     /// Since when the member has been silent, given when this exchange became the head of its link.
+    /// It is not its turn while some of the request is still to come from the client.
     #[must_use]
-    pub fn silent_since(&self, head_since: Nanos) -> Nanos {
-        head_since.max(self.sent_at).max(self.progress)
+    pub fn silent_since(&self, head_since: Nanos) -> Option<Nanos> {
+        (!self.request.body).then(|| head_since.max(self.sent_at).max(self.progress))
     }
 }
 

@@ -19,7 +19,7 @@ pub enum Want {
 
 /// Three lines; the head of each is the one who came first.
 #[derive(Debug)]
-pub struct Lines<W> {
+pub(super) struct Lines<W> {
     lines: [VecDeque<Waiter<W>>; 3],
     arrivals: u64,
 }
@@ -39,37 +39,37 @@ impl<W> Default for Lines<W> {
 
 impl<W> Lines<W> {
     /// To the end of its line.
-    pub fn push(&mut self, want: Want, who: W, now: Nanos) {
+    pub(super) fn push(&mut self, want: Want, who: W, now: Nanos) {
         self.arrivals += 1;
         self.lines[want as usize].push_back(Waiter { arrival: self.arrivals, since: now, who });
     }
 
     /// How many wait, of every kind.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.lines.iter().map(VecDeque::len).sum()
     }
 
     /// How many of this kind wait.
     #[must_use]
-    pub fn count(&self, want: Want) -> usize {
+    pub(super) fn count(&self, want: Want) -> usize {
         self.lines[want as usize].len()
     }
 
     /// Who of these kinds came first, and of which kind.
     #[must_use]
-    pub fn first(&self, wants: &[Want]) -> Option<Want> {
+    pub(super) fn first(&self, wants: &[Want]) -> Option<Want> {
         let arrival = |want: &Want| self.lines[*want as usize].front().map(|w| w.arrival);
         wants.iter().copied().filter(|w| arrival(w).is_some()).min_by_key(arrival)
     }
 
     /// Takes the head of this line.
-    pub fn pop(&mut self, want: Want) -> Option<(W, Nanos)> {
+    pub(super) fn pop(&mut self, want: Want) -> Option<(W, Nanos)> {
         self.lines[want as usize].pop_front().map(|w| (w.who, w.since))
     }
 
     /// Takes out all who came at `latest` or before.
-    pub fn pop_older(&mut self, latest: Nanos) -> Vec<W> {
+    pub(super) fn pop_older(&mut self, latest: Nanos) -> Vec<W> {
         let mut out = Vec::new();
         for line in &mut self.lines {
             while line.front().is_some_and(|w| w.since <= latest) {
@@ -80,7 +80,7 @@ impl<W> Lines<W> {
     }
 
     /// Takes out all for whom `gone` holds.
-    pub fn remove(&mut self, mut gone: impl FnMut(&W) -> bool) -> Vec<W> {
+    pub(super) fn remove(&mut self, mut gone: impl FnMut(&W) -> bool) -> Vec<W> {
         let mut out = Vec::new();
         for line in &mut self.lines {
             let (left, kept): (Vec<_>, Vec<_>) = line.drain(..).partition(|w| gone(&w.who));
@@ -92,7 +92,7 @@ impl<W> Lines<W> {
 
     /// When the first of them all came.
     #[must_use]
-    pub fn oldest(&self) -> Option<Nanos> {
+    pub(super) fn oldest(&self) -> Option<Nanos> {
         self.lines.iter().filter_map(|line| line.front().map(|w| w.since)).min()
     }
 }

@@ -47,6 +47,9 @@ struct Seat<L> {
     link: Option<L>,
     state: State,
     answered: bool,
+    /// What it carries may not be shared with others.
+    alone: bool,
+    /// Kept for one who must be alone.
     reserved: bool,
 }
 
@@ -68,9 +71,22 @@ pub struct Pool<L, W> {
     /// How many a link may carry.
     pub depth: Depth,
     opening: Opening,
+    /// The link that took requests in this turn, and how many: the next ones leave in the same write.
+    bundle: Option<SeatId>,
+    bundled: u16,
 }
 
 const CLOSED: u16 = u16::MAX;
+/// So many requests of one turn leave on the same link where its depth allows it. More would save next to
+/// nothing, and a member with many threads should see many links.
+const BUNDLE: u16 = 16;
+
+impl<L> Seat<L> {
+    /// What it is to take this link while it is idle.
+    fn taken_idle(&self) -> How {
+        if self.answered { How::Reused } else { How::Opened }
+    }
+}
 
 impl<L: Clone, W> Pool<L, W> {
     /// An empty shelf for at most `share` links.
@@ -88,6 +104,8 @@ impl<L: Clone, W> Pool<L, W> {
             lines: Lines::default(),
             depth: Depth::new(links, now),
             opening: Opening::default(),
+            bundle: None,
+            bundled: 0,
         }
     }
 
@@ -99,17 +117,37 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// A place for a request that has just come, unless it must wait.
     pub fn place(&mut self, want: Want) -> Option<(SeatId, L, How)> {
-        if want == Want::Fresh || self.lines.count(want) > 0 {
+        if self.lines.count(want) > 0 || !self.kinds_for_old_links().contains(&want) {
             return None;
         }
-        if let Some(id) = self.idle.pop() {
-            return self.seat_on(id, want, How::Reused);
+        if let Some(id) = self.bundle.filter(|id| want == Want::Shared && self.bundle_has_room(*id)) {
+            self.bundled += 1;
+            return self.seat_on(id, want, How::Pipelined);
         }
-        if want == Want::Alone {
+        if let Some(id) = self.idle.pop() {
+            self.begin_bundle(id);
+            let how = self.seats[id].as_ref()?.taken_idle();
+            return self.seat_on(id, want, how);
+        }
+        if want != Want::Shared {
             return None;
         }
         let id = self.least_loaded()?;
+        self.begin_bundle(id);
         self.seat_on(id, want, How::Pipelined)
+    }
+
+    /// What was placed in this turn has been written.
+    pub fn turn_ended(&mut self) {
+        self.bundle = None;
+    }
+
+    fn begin_bundle(&mut self, id: SeatId) {
+        (self.bundle, self.bundled) = (Some(id), 1);
+    }
+
+    fn bundle_has_room(&self, id: SeatId) -> bool {
+        self.bundled < BUNDLE && self.loads[id] < self.depth.limit()
     }
 
     /// Lets a request wait; gives it back when too many do.
@@ -128,11 +166,28 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// A seat for one more link, if one should be opened now for those who wait.
     pub fn open(&mut self, now: Nanos) -> Option<SeatId> {
-        let wanted = self.used < self.share && self.connecting < self.lines.len();
+        let wanted = self.used < self.share && self.connecting < self.lines.len() && self.lacks_room();
         if !wanted || !self.opening.may_open(now) {
             return None;
         }
         self.claim()
+    }
+
+    /// Whether the links there are, and those being opened, will not do for those who wait.
+    fn lacks_room(&self) -> bool {
+        let [fresh, alone] = [Want::Fresh, Want::Alone].map(|want| self.lines.count(want));
+        let Some(new) = self.connecting.checked_sub(fresh) else { return true };
+        let Some(free) = (new + self.idle.len()).checked_sub(alone) else { return true };
+        let depth = usize::from(self.depth.limit());
+        let behind = |(seat, load): (&Option<Seat<L>>, &u16)| match seat.as_ref() {
+            Some(seat) if seat.state == State::Busy && !seat.alone && !seat.reserved => match *load {
+                CLOSED => depth - 1, // its first answer is still to come
+                load => depth.saturating_sub(load.into()),
+            },
+            _ => 0,
+        };
+        let room: usize = self.seats.iter().zip(&self.loads).map(behind).sum();
+        self.lines.count(Want::Shared) > free * depth + room
     }
 
     /// A seat for one more link, whether somebody waits or not, if the share allows it.
@@ -140,7 +195,8 @@ impl<L: Clone, W> Pool<L, W> {
         if self.used >= self.share {
             return None;
         }
-        let seat = Seat { link: None, state: State::Connecting, answered: false, reserved: false };
+        let seat =
+            Seat { link: None, state: State::Connecting, answered: false, alone: false, reserved: false };
         self.used += 1;
         self.connecting += 1;
         let id = self.seats.iter().position(Option::is_none).unwrap_or(self.seats.len());
@@ -168,9 +224,8 @@ impl<L: Clone, W> Pool<L, W> {
     pub fn next_for(&mut self, id: SeatId, alive: impl Fn(&W) -> bool) -> Option<(W, Nanos, How)> {
         loop {
             let seat = self.seats.get(id)?.as_ref()?;
-            let (state, answered) = (seat.state, seat.answered);
-            let (want, how) = match state {
-                State::Idle { .. } => self.next_for_idle(answered)?,
+            let (want, how) = match seat.state {
+                State::Idle { .. } => self.next_for_idle(seat.taken_idle())?,
                 State::Busy => (self.next_for_busy(id)?, How::Pipelined),
                 State::Connecting | State::Barred => return None,
             };
@@ -184,6 +239,14 @@ impl<L: Clone, W> Pool<L, W> {
                 return Some((who, since, how));
             }
         }
+    }
+
+    /// An idle link that one of those who wait may take, now that no further link may be opened.
+    #[must_use]
+    pub fn idle_for_waiting(&self) -> Option<L> {
+        let seat = self.seats[*self.idle.last()?].as_ref()?;
+        self.next_for_idle(seat.taken_idle())?;
+        seat.link.clone()
     }
 
     /// Whether one more may be put on this link, besides those it carries.
@@ -226,8 +289,8 @@ impl<L: Clone, W> Pool<L, W> {
         self.idle.retain(|other| *other != id);
     }
 
-    /// The link could not be connected: its seat is free, and the next one is opened after a pause.
-    pub fn unconnected(&mut self, id: SeatId, now: Nanos) {
+    /// The link could not be connected: its seat is free, and no more are opened for a while.
+    pub fn not_connected(&mut self, id: SeatId, now: Nanos) {
         self.opening.failed(now);
         self.closed(id);
     }
@@ -302,6 +365,7 @@ impl<L: Clone, W> Pool<L, W> {
     fn seat_on(&mut self, id: SeatId, want: Want, how: How) -> Option<(SeatId, L, How)> {
         let seat = self.seats[id].as_mut()?;
         seat.state = State::Busy;
+        seat.alone = want != Want::Shared;
         let shared = want == Want::Shared && seat.answered;
         self.loads[id] = match how {
             How::Pipelined => self.loads[id] + 1,
@@ -317,8 +381,7 @@ impl<L: Clone, W> Pool<L, W> {
     }
 
     /// A new link serves what must not go on an old one first.
-    fn next_for_idle(&self, answered: bool) -> Option<(Want, How)> {
-        let how = if answered { How::Reused } else { How::Opened };
+    fn next_for_idle(&self, how: How) -> Option<(Want, How)> {
         let first = match how {
             How::Opened => self.lines.first(&[Want::Fresh]),
             _ => None,
@@ -347,7 +410,7 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// Where no further link may be opened, an old one must do for those who would rather have a new one.
     fn kinds_for_old_links(&self) -> &'static [Want] {
-        if self.used >= self.share {
+        if self.used >= self.share || self.opening.is_failing() {
             &[Want::Shared, Want::Alone, Want::Fresh]
         } else {
             &[Want::Shared, Want::Alone]

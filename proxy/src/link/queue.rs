@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::proto::http1::Reject;
 use crate::turn::Nanos;
 
 use super::answer::{Closing, End, Reader};
@@ -124,6 +123,7 @@ impl<T> Queue<T> {
             end += slot.len;
             slot.touched |= end - slot.len < self.written;
             if end > self.written || slot.request.body {
+                slot.progress = if slot.touched { now } else { slot.progress };
                 break;
             }
             slot.sent_at = now;
@@ -235,7 +235,11 @@ impl<T> Queue<T> {
                 _ if slot.request.body => Closing::IfRefused,
                 _ => Closing::AsAsked,
             };
-            let step = self.reader.read(input, slot.request.ask, closing, out).map_err(desync)?;
+            let read = self.reader.read(input, slot.request.ask, closing, out);
+            let step = read.map_err(|reject| {
+                out.clear(); // what precedes the fault must not reach the next client
+                Broken::Desync(reject.cause)
+            })?;
             slot.shown |= step.final_head;
             self.hand_over(out, &input[step.raw], sink);
             input = &input[step.consumed..];
@@ -286,7 +290,8 @@ impl<T> Queue<T> {
 
     /// Drops what need not be sent again.
     fn forget(&mut self) {
-        let streaming = self.slots.front().is_some_and(|s| s.body_begun);
+        // Only while nothing is behind it: what follows would lose its bytes and their count with it.
+        let streaming = self.slots.len() == 1 && self.slots[0].body_begun;
         if self.written == self.out.len() && (self.slots.is_empty() || streaming) {
             if let Some(slot) = self.slots.front_mut() {
                 slot.len = 0;
@@ -299,8 +304,4 @@ impl<T> Queue<T> {
             self.kept = 0;
         }
     }
-}
-
-fn desync(reject: Reject) -> Broken {
-    Broken::Desync(reject.cause)
 }

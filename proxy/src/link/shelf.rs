@@ -264,8 +264,23 @@ impl<T: Receiver> Shelf<T> {
         }
         self.pool.borrow_mut().connected(link.seat, link.clone(), now);
         self.dispatch(link, now);
+        self.use_idle(now);
         if self.is_leaving() {
             self.drain();
+        }
+    }
+
+    /// With the last link that may be opened, idle ones become good enough for those who wanted a new one.
+    fn use_idle(self: &Rc<Self>, now: Nanos) {
+        loop {
+            let idle = self.pool.borrow().idle_for_waiting();
+            let Some(link) = idle else { break };
+            if link.is_quiet() {
+                self.dispatch(&link, now);
+            } else {
+                self.pool.borrow_mut().bar(link.seat);
+                link.condemn(Broken::Closed);
+            }
         }
     }
 
@@ -320,8 +335,9 @@ impl<T: Receiver> Shelf<T> {
 
     fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause) {
         count_failure(&self.cells, cause);
+        let now = self.turn.now();
         let mut pool = self.pool.borrow_mut();
-        pool.unconnected(seat, self.turn.now());
+        pool.not_connected(seat, now);
         let alone = pool.used() == 0;
         let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
         drop(pool);
@@ -341,7 +357,8 @@ impl<T: Receiver> Shelf<T> {
                 to.again(request, head, cause);
             }
         }
-        self.open_more(self.turn.now());
+        self.open_more(now);
+        self.use_idle(now);
     }
 
     /// Connects again and again, ever less often, until the member answers. That link is the first of its new pool.
@@ -422,12 +439,11 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    pub(super) fn exchange_ended(&self, slot: &Slot<T>, status: u16, service: Nanos) {
+    pub(super) fn exchange_ended(&self, slot: &Slot<T>, status: u16) {
         self.cells.in_flight.dec();
         self.cells.requests[AttemptCode::of(status)].inc();
         let sent = slot.sent_at.max(slot.queued_at);
         self.backend_cells.response_duration.observe_nanos(slot.first_byte.saturating_sub(sent));
-        self.pool.borrow_mut().depth.observe(service, self.turn.now());
     }
 
     fn count_retry(&self, reason: RetryReason, result: RetryResult) {
@@ -477,7 +493,7 @@ impl<T: Receiver> Shelf<T> {
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         for link in links {
             let queue = link.queue.borrow();
-            let since = queue.head().map(|slot| slot.silent_since(queue.head_since()));
+            let since = queue.head().and_then(|slot| slot.silent_since(queue.head_since()));
             let paused = queue.head().and_then(|s| s.ticket.as_ref()).is_some_and(Receiver::is_full);
             if since.is_some_and(|since| now.saturating_sub(since) >= timeout) && !paused {
                 link.condemn(Broken::Timeout);
@@ -496,6 +512,7 @@ impl<T: Receiver> Resident for Shelf<T> {
             self.turn.dismiss(self.key.get());
         } else {
             me.open_more(now);
+            me.use_idle(now);
         }
         None
     }

@@ -3,6 +3,7 @@
 //! Knows nothing of clients, links or protocols.
 
 mod alarms;
+mod pace;
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::future::poll_fn;
@@ -11,6 +12,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use alarms::Alarms;
+pub use pace::Pace;
 
 /// Nanoseconds since the worker started.
 pub type Nanos = u64;
@@ -43,6 +45,7 @@ pub trait Resident {
 pub struct Turn {
     started: Instant,
     now: Cell<Nanos>,
+    pace: RefCell<Pace>,
     input: RefCell<Box<[u8]>>,
     output: RefCell<Vec<u8>>,
     dirty: RefCell<Vec<Rc<dyn Flush>>>,
@@ -65,6 +68,7 @@ impl Turn {
         Rc::new(Self {
             started: Instant::now(),
             now: Cell::new(0),
+            pace: RefCell::default(),
             input: RefCell::new(vec![0; INPUT].into()),
             output: RefCell::new(Vec::with_capacity(INPUT)),
             dirty: RefCell::new(Vec::new()),
@@ -122,6 +126,21 @@ impl Turn {
             Poll::<()>::Pending
         })
         .await;
+    }
+
+    /// A request took this long.
+    pub fn took(&self, duration: Nanos) {
+        self.pace.borrow_mut().observe(duration);
+    }
+
+    /// The thread is about to wait for sockets.
+    pub fn before_park(&self) {
+        let now = nanos(self.started.elapsed());
+        let pause = self.pace.borrow().pause(now);
+        if let Some(pause) = pause {
+            std::thread::sleep(Duration::from_nanos(pause));
+        }
+        self.pace.borrow_mut().wake(now + pause.unwrap_or(0));
     }
 
     /// A newcomer, to be looked at when it asks for it, drained and killed with all others.

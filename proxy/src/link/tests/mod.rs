@@ -1,4 +1,6 @@
-//! What the tests of this module share.
+//! What the tests of this module share; its promises as tests, in files of their own.
+//! In: settings, requests and answers as they stand on the wire. Out: what the pure parts make of them.
+//! Knows nothing of sockets.
 
 use std::time::Duration;
 
@@ -17,3 +19,9 @@ pub(crate) fn links() -> Links {
         connect_timeout: Duration::from_secs(5),
     }
 }
+
+mod answer;
+mod exchange;
+mod given;
+mod pool;
+mod queue;

@@ -1,0 +1,172 @@
+//! What becomes of what is in flight when a link ends: HTTP-RULES D-R, row by row.
+//! In: how far an exchange got, and why its link ended. Out: its fate.
+//! Knows nothing of who carries it out.
+
+use super::given::{Link, OK, replay, request};
+use crate::cause::Cause;
+use crate::link::{Broken, Fate};
+use crate::proto::http1::Method::{self, Delete, Get, Head, Options, Patch, Post, Put, Trace};
+
+const ENDS: [Broken; 5] = [
+    Broken::Closed,
+    Broken::Timeout,
+    Broken::Desync(Cause::BadResponse),
+    Broken::Finished,
+    Broken::Abandoned,
+];
+
+fn fail(ticket: char, cause: Cause) -> (Option<char>, Fate) {
+    (Some(ticket), Fate::Fail(cause))
+}
+
+fn sent(link: Link, method: Method) -> Link {
+    let mut link = link;
+    link.ask('a', method).written();
+    link
+}
+
+// D-R 1: nothing written, any method.
+#[test]
+fn what_was_not_written_is_sent_elsewhere() {
+    for why in ENDS {
+        for method in [Get, Post, Patch] {
+            assert_eq!(Link::fresh().ask('a', method).end(why), [replay('a', method, false)], "{why:?}");
+            assert_eq!(Link::reused().ask('a', method).end(why), [replay('a', method, false)], "{why:?}");
+        }
+    }
+}
+
+// D-R 2: written, the link reused, closed before any byte of an answer, idempotent.
+#[test]
+fn a_stale_link_costs_an_idempotent_request_nothing() {
+    for method in [Get, Head, Options, Trace, Put, Delete] {
+        assert_eq!(sent(Link::reused(), method).end(Broken::Closed), [replay('a', method, true)]);
+    }
+}
+
+#[test]
+fn one_byte_written_counts_as_sent() {
+    let mut link = Link::reused();
+    link.ask('a', Get).queue.wrote(1, 1);
+    assert_eq!(link.end(Broken::Closed), [replay('a', Get, true)]);
+    let mut link = Link::reused();
+    link.ask('a', Post).queue.wrote(1, 1);
+    assert_eq!(link.end(Broken::Closed), [fail('a', Cause::StaleNonidempotent)]);
+}
+
+// D-R 3: RFC 9112 section 9.3.1, a proxy must not repeat what is not idempotent.
+#[test]
+fn a_stale_link_costs_any_other_request_its_answer() {
+    for method in [Post, Patch, Method::Other] {
+        let fates = sent(Link::reused(), method).end(Broken::Closed);
+        assert_eq!(fates, [fail('a', Cause::StaleNonidempotent)]);
+    }
+}
+
+// D-R 4: the member may be failing on this very request.
+#[test]
+fn on_a_fresh_link_nothing_is_repeated() {
+    for method in [Get, Post] {
+        let fates = sent(Link::fresh(), method).end(Broken::Closed);
+        assert_eq!(fates, [fail('a', Cause::BackendReset)], "{method:?}");
+    }
+}
+
+// D-R 5 and 6: any byte of an answer, 1xx included.
+#[test]
+fn once_an_answer_began_nothing_is_repeated() {
+    for bytes in ["H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"] {
+        let mut link = sent(Link::reused(), Get);
+        assert_eq!(link.read(bytes), Ok(true));
+        assert_eq!(link.end(Broken::Closed), [fail('a', Cause::BackendReset)], "{bytes:?}");
+    }
+}
+
+// Pipelining 5: an answer that the client has seen the start of is cut off.
+#[test]
+fn what_the_client_has_seen_is_cut() {
+    for (why, cause) in [(Broken::Closed, Cause::Truncated), (Broken::Timeout, Cause::BackendTimeout)] {
+        let mut link = sent(Link::reused(), Get);
+        assert_eq!(link.read(&OK[..OK.len() - 1]), Ok(true));
+        assert_eq!(link.end(why), [(Some('a'), Fate::Cut(cause))]);
+    }
+}
+
+// D-R, pipelined followers: once. Pipelining 5: what was answered is not repeated.
+#[test]
+fn followers_are_sent_again_whatever_ended_the_link() {
+    for why in ENDS {
+        let mut link = Link::reused();
+        link.ask('a', Get).ask('b', Get).ask('c', Head).written();
+        assert_eq!(link.read(&format!("{OK}HTTP")), Ok(true));
+        let fates = link.end(why);
+        assert_eq!(fates.len(), 2);
+        assert!(matches!(fates[0], (Some('b'), Fate::Fail(_))), "{why:?}: {fates:?}");
+        assert_eq!(fates[1], replay('c', Head, true), "{why:?}");
+    }
+}
+
+// Pipelining 10: whatever shares a link, what is not idempotent is not repeated.
+#[test]
+fn a_follower_that_is_not_idempotent_is_not_sent_again() {
+    let mut link = Link::reused();
+    link.ask('a', Get).ask('b', Post).ask('c', Get).written();
+    let fates = link.end(Broken::Closed);
+    assert_eq!(fates, [replay('a', Get, true), fail('b', Cause::StaleNonidempotent), replay('c', Get, true)]);
+}
+
+#[test]
+fn the_head_is_to_blame_for_a_timeout_and_for_bytes_that_are_no_answer() {
+    for (why, cause) in [
+        (Broken::Timeout, Cause::BackendTimeout),
+        (Broken::Desync(Cause::BadResponse), Cause::BadResponse),
+        (Broken::Desync(Cause::ResponseTooLarge), Cause::ResponseTooLarge),
+    ] {
+        assert_eq!(sent(Link::reused(), Get).end(why), [fail('a', cause)]);
+        let mut link = Link::reused();
+        link.ask('a', Get).ask('b', Get).written();
+        assert_eq!(link.end(why), [fail('a', cause), replay('b', Get, true)]);
+    }
+}
+
+#[test]
+fn nothing_is_sent_a_third_time() {
+    let mut again = request(Get);
+    again.replayed = true;
+    let mut link = Link::reused();
+    assert_eq!(link.submit('a', again).written().end(Broken::Closed), [fail('a', Cause::BackendReset)]);
+    let mut link = Link::reused();
+    assert_eq!(link.submit('a', again).end(Broken::Closed), [replay('a', Get, false)], "was not sent here");
+}
+
+#[test]
+fn a_body_that_has_begun_cannot_be_had_again() {
+    let mut put = request(Put);
+    put.body = true;
+    for (mut link, cause) in
+        [(Link::reused(), Cause::StaleNonidempotent), (Link::fresh(), Cause::BackendReset)]
+    {
+        link.submit('a', put).written();
+        link.queue.extend_body(|out| out.extend_from_slice(b"half"), false);
+        assert_eq!(link.end(Broken::Closed), [fail('a', cause)]);
+    }
+}
+
+#[test]
+fn a_body_that_has_not_begun_can_wait_for_another_link() {
+    let mut post = request(Post);
+    post.body = true;
+    assert_eq!(Link::reused().submit('a', post).end(Broken::Closed), [replay('a', Post, false)]);
+    let fates = Link::reused().submit('a', post).written().end(Broken::Closed);
+    assert_eq!(fates, [fail('a', Cause::StaleNonidempotent)], "its head was sent");
+}
+
+// D-R: client already gone, no.
+#[test]
+fn nobody_gets_what_nobody_awaits() {
+    for why in ENDS {
+        let mut link = sent(Link::reused(), Get);
+        assert!(link.queue.abandon(|_| true));
+        assert_eq!(link.end(why), [(None, Fate::Nobody)]);
+    }
+}

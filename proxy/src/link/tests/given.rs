@@ -1,0 +1,114 @@
+//! What the tests of the link's pure parts begin with.
+//! In: methods and bytes. Out: requests, queues with something in flight, and a sink that writes down.
+//! Knows nothing of what is tested.
+
+use crate::config::HeadLimits;
+use crate::link::{Broken, End, Fate, Queue, Request, Sink, Slot, Want};
+use crate::proto::http1::{Ask, Method};
+use crate::turn::Nanos;
+
+pub(super) fn ask(method: Method) -> Ask {
+    Ask { method, minor_version: 1, keep_alive: true }
+}
+
+pub(super) fn request(method: Method) -> Request {
+    let want = if method.is_safe_to_share() { Want::Shared } else { Want::Alone };
+    Request { ask: ask(method), body: false, want, began: 0, replayed: false }
+}
+
+/// Tickets are letters.
+#[derive(Default)]
+pub(super) struct Told {
+    /// The bytes that each ticket got.
+    pub(super) pieces: Vec<(char, String)>,
+    /// Each end: the ticket, the status, whether its client's connection ends, the service time.
+    pub(super) ends: Vec<(Option<char>, u16, bool, Nanos)>,
+}
+
+impl Told {
+    pub(super) fn of(&self, ticket: char) -> String {
+        self.pieces.iter().filter(|(to, _)| *to == ticket).map(|(_, bytes)| bytes.as_str()).collect()
+    }
+}
+
+impl Sink<char> for Told {
+    fn closes(&self, _: &char) -> bool {
+        false
+    }
+
+    fn piece(&mut self, to: &char, first: &[u8], second: &[u8]) {
+        let bytes = [first, second].concat();
+        self.pieces.push((*to, String::from_utf8(bytes).unwrap()));
+    }
+
+    fn ended(&mut self, slot: Slot<char>, end: End, service: Nanos) {
+        self.ends.push((slot.ticket, end.status, end.close, service));
+    }
+}
+
+/// A queue, what it told, and the clock, which only goes when it is set.
+pub(super) struct Link {
+    pub(super) queue: Queue<char>,
+    pub(super) told: Told,
+    pub(super) out: Vec<u8>,
+    pub(super) now: Nanos,
+}
+
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+impl Link {
+    pub(super) fn fresh() -> Self {
+        let queue = Queue::new(HeadLimits::default());
+        Self { queue, told: Told::default(), out: Vec::new(), now: 1 }
+    }
+
+    /// A link that has answered once.
+    pub(super) fn reused() -> Self {
+        let mut link = Self::fresh();
+        link.ask('z', Method::Get).written();
+        assert_eq!(link.read(OK), Ok(true));
+        link.told = Told::default();
+        link
+    }
+
+    pub(super) fn ask(&mut self, ticket: char, method: Method) -> &mut Self {
+        self.submit(ticket, request(method))
+    }
+
+    pub(super) fn submit(&mut self, ticket: char, request: Request) -> &mut Self {
+        let head = head(ticket, request.ask.method);
+        self.queue.submit(ticket, request, self.now, |out| out.extend_from_slice(head.as_bytes()));
+        self
+    }
+
+    /// All that waits to be written is.
+    pub(super) fn written(&mut self) -> &mut Self {
+        let all = self.queue.unwritten().len();
+        self.queue.wrote(all, self.now);
+        self
+    }
+
+    pub(super) fn read(&mut self, bytes: &str) -> Result<bool, Broken> {
+        self.queue.receive(bytes.as_bytes(), self.now, &mut self.out, &mut self.told)
+    }
+
+    pub(super) fn eof(&mut self) -> Vec<(Option<char>, Fate)> {
+        self.queue.at_eof(self.now, &mut self.out, &mut self.told);
+        self.end(Broken::Closed)
+    }
+
+    pub(super) fn end(&mut self, why: Broken) -> Vec<(Option<char>, Fate)> {
+        let fates = self.queue.end(why);
+        assert_eq!(self.queue.in_flight(), 0);
+        fates.into_iter().map(|(slot, fate)| (slot.ticket, fate)).collect()
+    }
+}
+
+pub(super) fn head(ticket: char, method: Method) -> String {
+    format!("{} /{ticket} HTTP/1.1\r\nHost: a\r\n\r\n", format!("{method:?}").to_uppercase())
+}
+
+/// The request of `ticket` is to be sent again.
+pub(super) fn replay(ticket: char, method: Method, sent: bool) -> (Option<char>, Fate) {
+    (Some(ticket), Fate::Replay { head: head(ticket, method).into_bytes(), sent })
+}

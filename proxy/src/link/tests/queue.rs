@@ -1,0 +1,284 @@
+//! One link: each arrow of the queue's figure, and what must not be taken for an answer.
+//! In: requests, bytes written, bytes read. Out: pieces for each ticket, ends, whether the link carries on.
+//! Knows nothing of fates but those of a fault; see `exchange` for them.
+
+use super::given::{Link, OK, replay, request};
+use crate::cause::Cause;
+use crate::link::{Broken, Fate};
+use crate::proto::http1::Method::{Get, Head, Post};
+use crate::turn::Nanos;
+
+const DESYNC: Result<bool, Broken> = Err(Broken::Desync(Cause::BadResponse));
+
+#[test]
+fn an_exchange_comes_and_goes() {
+    let mut link = Link::fresh();
+    link.ask('a', Get);
+    assert_eq!(
+        (link.queue.in_flight(), link.queue.unwritten()),
+        (1, &b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"[..])
+    );
+    link.written();
+    assert_eq!(link.queue.unwritten(), b"");
+    link.now = 8;
+    assert_eq!(link.read(OK), Ok(true));
+    assert_eq!(link.told.of('a'), OK);
+    assert_eq!(link.told.ends, [(Some('a'), 200, false, 7)]);
+    assert_eq!((link.queue.in_flight(), link.queue.answered()), (0, 1));
+}
+
+// RFC 9110 section 7.5, RFC 9112 section 9.3.2: answers correlate by order.
+#[test]
+fn answers_in_one_read_go_to_those_who_asked_in_order() {
+    let mut link = Link::reused();
+    link.ask('a', Get).ask('b', Get).ask('c', Get).written();
+    let answers = format!("{OK}{}{}", OK.replace("hi", "ho"), OK.replace("hi", "he"));
+    assert_eq!(link.read(&answers), Ok(true));
+    let last: Vec<_> = link.told.pieces.iter().map(|(to, bytes)| (*to, &bytes[bytes.len() - 2..])).collect();
+    assert_eq!(last, [('a', "hi"), ('b', "ho"), ('c', "he")]);
+    let order: Vec<_> = link.told.ends.iter().map(|end| end.0).collect();
+    assert_eq!(order, [Some('a'), Some('b'), Some('c')]);
+}
+
+// HTTP-RULES, pipelining 8: HEAD is framed by what was asked.
+#[test]
+fn each_answer_is_framed_by_its_own_request() {
+    let mut link = Link::reused();
+    link.ask('a', Head).ask('b', Get).written();
+    let to_head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+    assert_eq!(link.read(&format!("{to_head}{OK}")), Ok(true));
+    assert_eq!((link.told.of('a').as_str(), link.told.of('b').as_str()), (to_head, OK));
+}
+
+// The time as head of the link counts, not the time behind others.
+#[test]
+fn service_time_begins_as_head() {
+    let mut link = Link::reused();
+    link.now = 100;
+    link.ask('a', Get).ask('b', Get).written();
+    link.now = 150;
+    assert_eq!(link.read(OK), Ok(true));
+    assert_eq!(link.queue.head_since(), 150);
+    link.now = 170;
+    assert_eq!(link.read(OK), Ok(true));
+    assert_eq!(link.told.ends, [(Some('a'), 200, false, 50), (Some('b'), 200, false, 20)]);
+}
+
+#[test]
+fn an_answer_that_keeps_coming_is_not_late() {
+    let mut link = Link::fresh();
+    link.ask('a', Get).written();
+    assert_eq!(silent_since(&link), Some(1));
+    link.now = 9;
+    assert_eq!(link.read(&OK[..OK.len() - 1]), Ok(true));
+    assert_eq!(silent_since(&link), Some(9));
+}
+
+// Regression: an upload longer than the response timeout was ended as if the member were late.
+#[test]
+fn the_member_is_not_late_while_the_request_is_still_on_its_way() {
+    let mut link = Link::reused();
+    let mut post = request(Post);
+    post.body = true;
+    link.submit('a', post).written();
+    assert_eq!(silent_since(&link), None, "the client is to send more");
+    link.queue.extend_body(|out| out.extend_from_slice(b"body"), true);
+    link.now = 50;
+    link.queue.wrote(1, 50);
+    assert_eq!(silent_since(&link), Some(50), "the member takes some");
+    link.now = 60;
+    link.written();
+    assert_eq!(silent_since(&link), Some(60));
+}
+
+fn silent_since(link: &Link) -> Option<Nanos> {
+    link.queue.head().unwrap().silent_since(link.queue.head_since())
+}
+
+// RFC 9112 section 9.2: a message on an idle link was not asked for.
+#[test]
+fn bytes_on_an_idle_link_are_no_answer() {
+    for bytes in [OK, "x", "HTTP/1.1 408 Request Timeout\r\n"] {
+        assert_eq!(Link::fresh().read(bytes), DESYNC, "fresh, {bytes:?}");
+        assert_eq!(Link::reused().read(bytes), DESYNC, "reused, {bytes:?}");
+    }
+}
+
+// Pipelining 7: surplus bytes end the link; the answer before them stands.
+#[test]
+fn surplus_after_an_answer_ends_the_link() {
+    let mut link = Link::fresh();
+    link.ask('a', Get).written();
+    assert_eq!(link.read(&format!("{OK}!")), DESYNC);
+    assert_eq!(link.told.of('a'), OK);
+    assert_eq!(link.told.ends.len(), 1);
+    assert_eq!(link.end(Broken::Desync(Cause::BadResponse)), []);
+}
+
+// An answer to a request of which no byte was written is none; the request is not to blame.
+#[test]
+fn what_comes_before_the_request_was_written_is_no_answer() {
+    let mut link = Link::reused();
+    link.ask('a', Post);
+    assert_eq!(link.read(OK), DESYNC);
+    assert_eq!(link.told.pieces, []);
+    assert_eq!(link.end(Broken::Desync(Cause::BadResponse)), [replay('a', Post, false)]);
+}
+
+#[test]
+fn surplus_that_finds_the_next_request_unwritten_does_not_reach_it() {
+    let mut link = Link::reused();
+    link.ask('a', Get).written().ask('b', Get);
+    assert_eq!(link.read(&format!("{OK}{OK}")), DESYNC);
+    assert_eq!(link.told.of('b'), "");
+    assert_eq!(link.end(Broken::Desync(Cause::BadResponse)), [replay('b', Get, false)]);
+}
+
+// An error may be answered before all of the request was read (RFC 9112 section 9.3); the rest of it
+// would be taken for the next request, so the link ends.
+#[test]
+fn an_early_answer_stands_and_ends_the_link() {
+    let mut link = Link::reused();
+    link.ask('a', Get).queue.wrote(5, 1);
+    assert_eq!(link.read(OK), Ok(false));
+    assert_eq!(link.told.of('a'), OK);
+    assert_eq!(link.end(Broken::Finished), []);
+}
+
+#[test]
+fn a_refusal_before_the_end_of_the_body_closes_client_and_link() {
+    let mut link = Link::reused();
+    let mut post = request(Post);
+    post.body = true;
+    link.submit('a', post).written();
+    link.queue.extend_body(|out| out.extend_from_slice(b"half"), false);
+    link.written();
+    assert_eq!(link.read("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n"), Ok(false));
+    assert!(link.told.of('a').contains("Connection: close\r\n"));
+    assert_eq!(link.told.ends[0].0, Some('a'));
+}
+
+#[test]
+fn a_body_is_not_kept_once_written() {
+    let mut link = Link::reused();
+    let mut post = request(Post);
+    post.body = true;
+    link.submit('a', post).written();
+    link.queue.extend_body(|out| out.extend_from_slice(b"half"), false);
+    assert_eq!(link.queue.unwritten(), b"half");
+    link.written();
+    link.queue.body_bypassed(true, 5);
+    assert_eq!(link.queue.head().unwrap().sent_at, 5, "all of it was written");
+    assert_eq!(link.read(OK), Ok(true));
+    link.ask('b', Get);
+    assert_eq!(link.queue.unwritten(), b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+// Where any method may share a link (pipelining 10), a request may stand behind one with a body.
+#[test]
+fn requests_behind_a_body_keep_their_bytes() {
+    let mut link = Link::reused();
+    let mut post = request(Post);
+    post.body = true;
+    link.ask('a', Get).submit('b', post).written();
+    link.queue.extend_body(|out| out.extend_from_slice(b"body"), true);
+    link.ask('c', Get).written();
+    assert_eq!(link.read(OK), Ok(true));
+    link.ask('d', Get);
+    assert_eq!(link.queue.unwritten(), b"GET /d HTTP/1.1\r\nHost: a\r\n\r\n");
+    let fates = link.end(Broken::Closed);
+    assert_eq!(fates[0], (Some('b'), Fate::Fail(Cause::StaleNonidempotent)));
+    assert_eq!(fates[1..], [replay('c', Get, true), replay('d', Get, false)]);
+}
+
+// Pipelining 6: the slot stays, its answer is read and thrown away.
+#[test]
+fn a_client_that_went_away_keeps_its_slot() {
+    let mut link = Link::reused();
+    link.ask('a', Get).ask('b', Get).written();
+    assert!(link.queue.abandon(|ticket| *ticket == 'a'));
+    assert_eq!(link.queue.in_flight(), 2);
+    assert_eq!(link.read(&format!("{}{OK}", OK.replace("hi", "no"))), Ok(true));
+    assert_eq!(link.told.pieces.iter().map(|p| p.0).collect::<String>(), "b");
+    assert_eq!(link.told.ends.iter().map(|end| end.0).collect::<Vec<_>>(), [None, Some('b')]);
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_its_body_costs_the_link() {
+    let mut link = Link::reused();
+    let mut post = request(Post);
+    post.body = true;
+    link.submit('a', post).written();
+    assert!(!link.queue.abandon(|ticket| *ticket == 'a'));
+    assert_eq!(link.end(Broken::Abandoned), [(None, Fate::Nobody)]);
+}
+
+// RFC 9112 section 6.3 rule 8: the close ends the answer, and the link with it.
+#[test]
+fn an_answer_until_close_ends_at_eof() {
+    let mut link = Link::reused();
+    link.ask('a', Get).ask('b', Get).written();
+    assert_eq!(link.read("HTTP/1.1 200 OK\r\n\r\nhi"), Ok(true));
+    assert_eq!(link.told.ends, []);
+    assert_eq!(link.eof(), [replay('b', Get, true)]);
+    assert_eq!(
+        link.told.of('a'),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+    );
+    assert_eq!(link.told.ends.len(), 1);
+}
+
+// RFC 9112 section 9.3: close, and 1.0 without keep-alive.
+#[test]
+fn what_says_that_it_closes_is_the_last() {
+    for head in ["HTTP/1.1 200 OK\r\nConnection: close", "HTTP/1.0 200 OK"] {
+        let mut link = Link::reused();
+        link.ask('a', Get).ask('b', Get).written();
+        assert_eq!(link.read(&format!("{head}\r\nContent-Length: 2\r\n\r\nhi")), Ok(false), "{head}");
+        assert_eq!(link.told.ends, [(Some('a'), 200, false, 0)], "the client stays");
+        assert_eq!(link.end(Broken::Finished), [replay('b', Get, true)]);
+    }
+}
+
+// Nothing is read behind an answer that is the last: what follows is for nobody.
+#[test]
+fn bytes_behind_the_last_answer_reach_nobody() {
+    let mut link = Link::reused();
+    link.ask('a', Get).ask('b', Get).written();
+    let last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+    assert_eq!(link.read(&format!("{last}{OK}")), Ok(false));
+    assert_eq!(link.told.of('b'), "");
+}
+
+#[test]
+fn a_head_cut_anywhere_is_put_together() {
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let answer = format!("{interim}{OK}");
+    for at in 1..answer.len() {
+        let mut link = Link::fresh();
+        link.ask('a', Get).written();
+        assert_eq!(link.read(&answer[..at]), Ok(true), "{at}");
+        assert_eq!(link.read(&answer[at..]), Ok(true), "{at}");
+        assert_eq!(link.told.of('a'), answer, "{at}");
+    }
+}
+
+// Regression: an interim answer before a fault stayed in the buffer and reached the next client to be told.
+#[test]
+fn what_precedes_a_fault_is_left_to_nobody() {
+    let mut link = Link::fresh();
+    link.ask('a', Get).written();
+    assert_eq!(link.read("HTTP/1.1 100 Continue\r\n\r\n!"), DESYNC);
+    assert_eq!(link.out, b"");
+}
+
+#[test]
+fn what_was_answered_is_not_kept_for_ever() {
+    let mut link = Link::reused();
+    link.ask('a', Get).written();
+    for i in 0..5_000 {
+        link.ask('b', Get).written();
+        assert_eq!(link.read(OK), Ok(true), "{i}");
+    }
+    assert_eq!(link.end(Broken::Closed), [replay('b', Get, true)], "the right bytes after all that");
+}
