@@ -2,6 +2,7 @@
 //! In: arguments. Out: a running proxy, a verdict on a configuration, a schema; and an exit code.
 //! Decides nothing about traffic.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -67,14 +68,8 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config, with_origin } => run(config.as_deref(), with_origin),
         Command::Check { config } => check(&config),
-        Command::Schema => {
-            print!("{}", config::schema());
-            ExitCode::SUCCESS
-        }
-        Command::Metrics { command: MetricsCommand::Describe { json } } => {
-            describe_metrics(json);
-            ExitCode::SUCCESS
-        }
+        Command::Schema => print(&(config::schema() + "\n")),
+        Command::Metrics { command: MetricsCommand::Describe { json } } => print(&described_metrics(json)),
     }
 }
 
@@ -157,12 +152,25 @@ fn tell(settings: &Settings, running: &Running, with_origin: bool) {
     }
 }
 
-fn describe_metrics(json: bool) {
+fn described_metrics(json: bool) -> String {
     if json {
-        return println!("{}", metrics::describe_json());
+        return metrics::describe_json() + "\n";
     }
-    for metric in metrics::describe() {
+    let lines = metrics::describe().into_iter().map(|metric| {
         let labels: Vec<_> = metric.labels.iter().map(|label| label.name).collect();
-        println!("{} ({}) {{{}}}\n    {}", metric.name, metric.kind, labels.join(", "), metric.help);
+        format!("{} ({}) {{{}}}\n    {}\n", metric.name, metric.kind, labels.join(", "), metric.help)
+    });
+    lines.collect()
+}
+
+/// Prints all of it. Whoever closes the pipe early (`| head`) has seen enough.
+fn print(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("penstock: cannot print: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }

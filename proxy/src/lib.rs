@@ -1,5 +1,5 @@
 //! penstock: thousands of keep-alive clients in front, a few pooled links behind.
-//!
+//! In: a configuration and connections. Out: exchanges, carried over links, and counts of both.
 //! See `ARCHITECTURE.md` for the map. Modules import downwards only; a test holds that.
 
 pub mod admin;
@@ -14,6 +14,7 @@ pub mod link;
 pub mod listener;
 pub mod metrics;
 pub mod net;
+pub mod post;
 pub mod proto;
 pub mod shared;
 pub mod turn;

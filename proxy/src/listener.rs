@@ -13,8 +13,8 @@ use std::time::Duration;
 use crate::client::{Client, Hall};
 use crate::metrics::{AcceptError, ClientReject};
 use crate::net::Acceptor;
+use crate::post::Mail;
 use crate::shared::Shared;
-use crate::worker::Mail;
 
 /// Accepts for as long as the listener lasts. Ends when it is dropped.
 pub async fn accept(worker: usize, hall: Rc<Hall>, shared: Arc<Shared>, socket: TcpListener) {

@@ -1,4 +1,6 @@
-//! The `penstock` command.
+//! The `penstock` command, and the allocator of its process.
+//! In: arguments. Out: an exit code.
+//! Knows nothing of what they mean; `cli` does.
 
 use std::process::ExitCode;
 

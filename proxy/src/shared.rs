@@ -12,7 +12,7 @@ use crate::affinity::Sources;
 use crate::config::{Backend, Settings};
 use crate::link::Health;
 use crate::metrics::Registry;
-use crate::worker::Post;
+use crate::post::Post;
 
 /// See the head of this file.
 pub struct Shared {

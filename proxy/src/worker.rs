@@ -12,7 +12,7 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::affinity::name_hash;
@@ -22,46 +22,9 @@ use crate::config::{Backend, Settings};
 use crate::link::Shelf;
 use crate::listener;
 use crate::metrics::WorkerCells;
+use crate::post::{Mail, Post};
 use crate::shared::Shared;
 use crate::turn::Turn;
-
-/// What is sent to a worker.
-pub enum Mail {
-    /// A client that another worker accepted for this one.
-    Client {
-        /// The listener that accepted it.
-        listener: Arc<str>,
-        /// Its socket, non-blocking.
-        stream: TcpStream,
-        /// Who it is.
-        source: IpAddr,
-    },
-    /// Accept the clients of this listener.
-    Listen(Arc<str>, TcpListener),
-    /// The configuration has changed.
-    Changed,
-    /// Accept no more, let exchanges end, start none.
-    Drain,
-    /// End all that is left.
-    Kill,
-    /// All clients are gone: the thread ends.
-    Stop,
-}
-
-/// How others reach a worker.
-#[derive(Clone)]
-pub struct Post {
-    mail: UnboundedSender<Mail>,
-    /// Clients on it, or on their way to it.
-    pub load: Arc<AtomicUsize>,
-}
-
-impl Post {
-    /// Sends mail. A worker that has ended takes none, and needs none.
-    pub fn send(&self, mail: Mail) {
-        let _ = self.mail.send(mail);
-    }
-}
 
 /// A worker that has not been started.
 pub struct Seed {
@@ -73,8 +36,8 @@ pub struct Seed {
 /// The address of a worker that is about to be.
 #[must_use]
 pub fn seed() -> Seed {
-    let (sender, mail) = unbounded_channel();
-    Seed { mail, post: Post { mail: sender, load: Arc::new(AtomicUsize::new(0)) } }
+    let (post, mail) = Post::new();
+    Seed { mail, post }
 }
 
 /// Starts the thread of worker `index`. It tells `ready` when it has taken the configuration.

@@ -16,8 +16,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{Admin, Readiness, ReadyState};
 use crate::config::{self, Loaded, Settings};
 use crate::metrics::{BackendLimits, MemberLimits, Registry, ReloadResult};
+use crate::post::Mail;
 use crate::shared::Shared;
-use crate::worker::{self, Mail};
+use crate::worker;
 
 pub use sockets::Sockets;
 

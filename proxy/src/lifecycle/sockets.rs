@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use crate::config::{Listener, Settings};
 use crate::net;
+use crate::post::Mail;
 use crate::shared::Shared;
-use crate::worker::Mail;
 
 /// Listening sockets by the listener's name.
 #[derive(Default)]

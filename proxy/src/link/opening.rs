@@ -16,24 +16,25 @@ use crate::turn::Nanos;
 pub(super) struct Opening {
     since: Option<Nanos>,
     opened: u32,
-    /// The last one failed: none is opened before this.
-    paused_until: Option<Nanos>,
+    /// After a failure: none before this, and how long the next one will make us wait.
+    not_before: Nanos,
+    pause: Nanos,
 }
 
 /// How many are opened at once.
 const FIRST: u32 = 4;
 /// After this, twice as many may have been opened.
 pub(super) const STEP: Nanos = Duration::from_millis(4).as_nanos() as Nanos;
-/// A member that bears no more links now is not asked for one again before this.
-const PAUSE: Nanos = Duration::from_millis(100).as_nanos() as Nanos;
+/// The longest pause after a failure.
+const LONGEST_PAUSE: Nanos = 128 * STEP;
 
 impl Opening {
     /// Requests wait for a link: may one more be opened? It is counted if so.
     pub(super) fn may_open(&mut self, now: Nanos) -> bool {
-        if self.paused_until.is_some_and(|until| now < until) {
+        let since = *self.since.get_or_insert(now);
+        if now < self.not_before {
             return false;
         }
-        let since = *self.since.get_or_insert(now);
         let doublings = (now.saturating_sub(since) / STEP).min(20);
         let allowed = self.opened < FIRST << doublings;
         self.opened += u32::from(allowed);
@@ -43,31 +44,29 @@ impl Opening {
     /// When the next one may be opened, if requests wait.
     #[must_use]
     pub(super) fn next(&self, now: Nanos) -> Option<Nanos> {
-        if let Some(until) = self.paused_until.filter(|until| now < *until) {
-            return Some(until);
-        }
         let since = self.since?;
-        Some(since + (now.saturating_sub(since) / STEP + 1) * STEP)
+        Some((since + (now.saturating_sub(since) / STEP + 1) * STEP).max(self.not_before))
     }
 
-    /// One could not be connected.
+    /// One could not be opened: those who wait must not make us try without end.
     pub(super) fn failed(&mut self, now: Nanos) {
-        *self = Self { paused_until: Some(now + PAUSE), ..Self::default() };
+        self.pause = (self.pause * 2).clamp(STEP, LONGEST_PAUSE);
+        self.not_before = now + self.pause;
     }
 
-    /// One could.
+    /// One was opened.
     pub(super) fn succeeded(&mut self) {
-        self.paused_until = None;
+        (self.not_before, self.pause) = (0, 0);
     }
 
     /// Whether the last one could not be connected.
     pub(super) fn is_failing(&self) -> bool {
-        self.paused_until.is_some()
+        self.pause > 0
     }
 
     /// Nobody waits any more.
     pub(super) fn relax(&mut self) {
-        *self = Self { paused_until: self.paused_until, ..Self::default() };
+        (self.since, self.opened) = (None, 0);
     }
 }
 
@@ -96,6 +95,24 @@ mod tests {
     }
 
     #[test]
+    fn pauses_after_failures_ever_longer_until_one_succeeds() {
+        let mut opening = Opening::default();
+        let mut now = 0;
+        let mut tries = 0;
+        while now < 1000 * STEP {
+            if opening.may_open(now) {
+                opening.failed(now);
+                tries += 1;
+            }
+            now += STEP / 4;
+        }
+        assert!(tries < 20, "{tries} in vain");
+        assert_eq!(opening.next(now), Some(opening.not_before));
+        opening.succeeded();
+        assert!(opening.may_open(now));
+    }
+
+    #[test]
     fn tells_when_to_look_again() {
         let mut opening = Opening::default();
         assert_eq!(opening.next(5), None);
@@ -110,9 +127,8 @@ mod tests {
         assert_eq!(opened_by(&mut opening, 0), 4);
         opening.failed(7);
         opening.relax();
-        assert_eq!(opened_by(&mut opening, 6 + PAUSE), 0);
-        assert_eq!(opening.next(9), Some(7 + PAUSE));
-        assert_eq!(opened_by(&mut opening, 7 + PAUSE), 4);
+        assert_eq!(opened_by(&mut opening, 6 + STEP), 0);
+        assert_eq!(opened_by(&mut opening, 7 + STEP), 4);
         assert!(opening.is_failing(), "until one is connected");
         opening.succeeded();
         assert!(!opening.is_failing());
