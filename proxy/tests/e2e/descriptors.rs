@@ -27,7 +27,7 @@ fn clients_beyond_the_limit_wait_until_others_leave() {
         served == 15
     });
     // A link that would have to be opened cannot be, and nobody takes that for a failure of the member.
-    for client in &mut clients[..3] {
+    for mut client in clients.drain(..3) {
         let answer = client.post("/fault/close", b"x");
         assert!(matches!(answer.cause(), (502 | 503, _)), "{answer:?}");
     }
