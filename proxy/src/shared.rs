@@ -14,10 +14,13 @@ use crate::link::Health;
 use crate::metrics::Registry;
 use crate::post::Post;
 
+/// What makes a member the same after a reload: its backend's name, its own, and its address.
+pub type MemberKey = (Arc<str>, Arc<str>, SocketAddr);
+
 /// See the head of this file.
 pub struct Shared {
     settings: ArcSwap<Settings>,
-    health: Mutex<HashMap<(Arc<str>, Arc<str>, SocketAddr), Arc<Health>>>,
+    health: Mutex<HashMap<MemberKey, Arc<Health>>>,
     /// Every metric.
     pub registry: Registry,
     /// Who meets whom.
@@ -52,7 +55,7 @@ impl Shared {
 
     /// Whether a member answers: the same for all workers.
     #[must_use]
-    pub fn health(&self, member: &(Arc<str>, Arc<str>, SocketAddr)) -> Arc<Health> {
+    pub fn health(&self, member: &MemberKey) -> Arc<Health> {
         let mut all = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|key, health| key == member || Arc::strong_count(health) > 1);
         all.entry(member.clone()).or_default().clone()

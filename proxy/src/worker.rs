@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ use crate::link::Shelf;
 use crate::listener;
 use crate::metrics::WorkerCells;
 use crate::post::{Mail, Post};
-use crate::shared::Shared;
+use crate::shared::{MemberKey, Shared};
 use crate::turn::Turn;
 
 /// A worker that has not been started.
@@ -81,7 +81,6 @@ thread_local! {
     static TURN: std::cell::RefCell<Option<Rc<Turn>>> = const { std::cell::RefCell::new(None) };
 }
 
-type MemberKey = (Arc<str>, Arc<str>, SocketAddr);
 type Members = HashMap<MemberKey, Rc<Member<Rc<Client>>>>;
 
 struct Worker {

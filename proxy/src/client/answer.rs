@@ -48,7 +48,7 @@ impl Receiver for Rc<Client> {
         if s.gone {
             return;
         }
-        self.count_answer(&mut s, Some(request), end.status, service);
+        self.count_answer(&s, Some(request), end.status, service);
         if end.close {
             s.unread |= !matches!(s.phase, Phase::Done);
             s.phase = Phase::Done;
@@ -123,7 +123,7 @@ impl Client {
         self.rest(s);
     }
 
-    fn count_answer(&self, s: &mut State, request: Option<&Request>, status: u16, service: Nanos) {
+    fn count_answer(&self, s: &State, request: Option<&Request>, status: u16, service: Nanos) {
         let now = self.hall.turn.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
         let cells = &s.route.cells;

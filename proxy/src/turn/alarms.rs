@@ -37,7 +37,7 @@ impl<R: Clone> Alarms<R> {
     /// The key that the next newcomer gets.
     #[must_use]
     pub fn next_key(&self) -> u32 {
-        self.free.last().copied().unwrap_or(u32::try_from(self.places.len()).unwrap_or(u32::MAX))
+        self.free.last().copied().unwrap_or_else(|| key(self.places.len()))
     }
 
     /// Gives a place to a newcomer.
@@ -47,7 +47,7 @@ impl<R: Clone> Alarms<R> {
             return key;
         }
         self.places.push(Place { resident: Some(who), armed: NEVER });
-        u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX) // descriptors run out long before
+        key(self.places.len() - 1)
     }
 
     /// Its place is free again.
@@ -97,6 +97,11 @@ impl<R: Clone> Alarms<R> {
     pub fn residents(&self) -> impl Iterator<Item = &R> {
         self.places.iter().filter_map(|place| place.resident.as_ref())
     }
+}
+
+/// Descriptors run out long before the keys do.
+fn key(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
