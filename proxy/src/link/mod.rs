@@ -11,6 +11,7 @@ mod lines;
 mod opening;
 mod pool;
 mod queue;
+mod seat;
 mod shelf;
 
 pub use answer::End;

@@ -8,54 +8,15 @@ use crate::turn::Nanos;
 use super::depth::Depth;
 use super::lines::{Lines, Want};
 use super::opening::Opening;
-
-/// The place of a link in its pool.
-pub type SeatId = usize;
-
-/// How a request came to its link.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum How {
-    /// An idle link took it.
-    Reused,
-    /// It is the first on a new link.
-    Opened,
-    /// It shares the link with those ahead of it.
-    Pipelined,
-}
-
-/// ```text
-///            connected              place, next_for
-/// Connecting ─────────▶ Idle ◀───────────────────────▶ Busy
-///      │                 │          settle(0)           │ bar
-///      │ closed          │ closed                       ▼
-///      └────────────▶  (free) ◀───────────────────── Barred
-///                                   closed
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    Connecting,
-    Idle {
-        since: Nanos,
-    },
-    Busy,
-    /// Takes no more; it closes when what it carries has ended.
-    Barred,
-}
-
-#[derive(Debug)]
-struct Seat<L> {
-    link: Option<L>,
-    state: State,
-    answered: bool,
-    /// What it carries may not be shared with others.
-    alone: bool,
-    /// Kept for one who must be alone.
-    reserved: bool,
-}
+use super::seat::Seat;
+use super::seat::State;
+pub use super::seat::{How, SeatId};
 
 /// The links to one member that one worker owns. See [`How`] for the order in which they are used:
 /// an idle link, newest first; a place on the link with the fewest in flight where the depth allows it;
-/// a new link, up to this worker's share of the cap; a place in the wait queue.
+/// a new link, up to this worker's share of the cap; a place in the wait queue. What comes in the same turn of
+/// the event loop is one bundle: it goes on with the link that took the last of it, as far as the depth allows,
+/// since it leaves in one write.
 #[derive(Debug)]
 pub struct Pool<L, W> {
     share: usize,
@@ -80,13 +41,6 @@ const CLOSED: u16 = u16::MAX;
 /// So many requests of one turn leave on the same link where its depth allows it. More would save next to
 /// nothing, and a member with many threads should see many links.
 const BUNDLE: u16 = 16;
-
-impl<L> Seat<L> {
-    /// What it is to take this link while it is idle.
-    fn taken_idle(&self) -> How {
-        if self.answered { How::Reused } else { How::Opened }
-    }
-}
 
 impl<L: Clone, W> Pool<L, W> {
     /// An empty shelf for at most `share` links.

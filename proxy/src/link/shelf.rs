@@ -2,8 +2,10 @@
 //! In: requests. Out: a place on a link for each, now or later, or the reason why not.
 //! Decides little: `Pool` says which link, `Queue` says what becomes of an exchange.
 
+mod deadlines;
+mod life;
+
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -11,17 +13,13 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::config::{Backend, HeadLimits};
-use crate::metrics::{
-    Acquire, AttemptCode, BackendCells, LinkClose, LinkState, MemberCells, MemberState, RetryReason,
-    RetryResult,
-};
+use crate::metrics::{Acquire, BackendCells, LinkState, MemberCells, MemberState};
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
-use super::connect::{Health, connect, count_failure};
+use super::connect::Health;
 use super::driver::Link;
-use super::exchange::{Fate, Request, Slot};
-use super::lines::Want;
+use super::exchange::Request;
 use super::pool::{How, Pool, SeatId};
 use super::queue::Broken;
 
@@ -86,8 +84,6 @@ pub struct Shelf<T: Receiver> {
 
 /// An idle link unused for this long is looked at before it is used again.
 const LOOK_AFTER: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
-/// At least this often a shelf with links looks at its deadlines.
-const LOOK_EVERY: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 
 impl<T: Receiver> Shelf<T> {
     /// An empty shelf for `share` links to `address`.
@@ -237,39 +233,6 @@ impl<T: Receiver> Shelf<T> {
         tokio::task::spawn_local(self.clone().live(seat));
     }
 
-    /// The life of one link, from connecting to its end.
-    async fn live(self: Rc<Self>, seat: SeatId) {
-        let settings = self.settings.borrow().clone();
-        let began = self.turn.tick();
-        let connected = connect(self.address, &settings).await;
-        let now = self.turn.tick();
-        self.cells.connections[LinkState::Connecting].dec();
-        match connected {
-            Err(cause) => self.connect_failed(seat, cause),
-            Ok(socket) => {
-                self.backend_cells.connect_duration.observe_nanos(now - began);
-                let link = Link::new(&self, seat, socket);
-                self.connected(&link, now);
-                let why = poll_fn(|cx| link.poll(cx)).await;
-                self.ended(&link, why);
-            }
-        }
-    }
-
-    fn connected(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
-        self.cells.opened.inc();
-        self.cells.connections[LinkState::Idle].inc();
-        if self.health.answered() {
-            self.cells.state.shift(MemberState::Down, MemberState::Up);
-        }
-        self.pool.borrow_mut().connected(link.seat, link.clone(), now);
-        self.dispatch(link, now);
-        self.use_idle(now);
-        if self.is_leaving() {
-            self.drain();
-        }
-    }
-
     /// With the last link that may be opened, idle ones become good enough for those who wanted a new one.
     fn use_idle(self: &Rc<Self>, now: Nanos) {
         loop {
@@ -333,202 +296,7 @@ impl<T: Receiver> Shelf<T> {
         self.arm(now);
     }
 
-    fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause) {
-        count_failure(&self.cells, cause);
-        let now = self.turn.now();
-        let mut pool = self.pool.borrow_mut();
-        pool.not_connected(seat, now);
-        let alone = pool.used() == 0;
-        let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
-        drop(pool);
-        self.show_waiting();
-        // What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
-        let ours = cause == Cause::ConnectNoPort;
-        if alone && !ours && !self.retired.get() && self.health.failed() {
-            self.cells.state.shift(MemberState::Up, MemberState::Down);
-            tokio::task::spawn_local(self.clone().recover());
-        }
-        for Waiter { to, request, head } in moved {
-            if ours {
-                self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
-                to.failed(&request, cause, false);
-            } else {
-                self.count_retry(RetryReason::Connect, RetryResult::Ok);
-                to.again(request, head, cause);
-            }
-        }
-        self.open_more(now);
-        self.use_idle(now);
-    }
-
-    /// Connects again and again, ever less often, until the member answers. That link is the first of its new pool.
-    async fn recover(self: Rc<Self>) {
-        let mut pause = Duration::from_millis(100);
-        while !self.health.is_up() && !self.is_leaving() {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
-            let seat = self.pool.borrow_mut().claim();
-            let Some(seat) = seat else { continue };
-            self.cells.connections[LinkState::Connecting].inc();
-            let settings = self.settings.borrow().clone();
-            let connected = connect(self.address, &settings).await;
-            self.turn.tick();
-            self.cells.connections[LinkState::Connecting].dec();
-            match connected {
-                Err(cause) => self.connect_failed(seat, cause),
-                Ok(socket) => return self.adopt(seat, socket).await,
-            }
-        }
-    }
-
-    async fn adopt(self: Rc<Self>, seat: SeatId, socket: crate::net::Socket) {
-        let link = Link::new(&self, seat, socket);
-        self.connected(&link, self.turn.now());
-        let why = poll_fn(|cx| link.poll(cx)).await;
-        self.ended(&link, why);
-    }
-
-    /// A link has ended, and its descriptor is closed.
-    fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
-        let fates = link.queue.borrow_mut().end(why);
-        self.cells.connections[link.shown()].dec();
-        self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
-        self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
-        self.pool.borrow_mut().closed(link.seat);
-        for (slot, fate) in fates {
-            self.meet(slot, fate);
-        }
-        self.open_more(self.turn.now());
-    }
-
-    fn close_reason(&self, link: &Link<T>, why: Broken, idle: bool) -> LinkClose {
-        match why {
-            Broken::Closed if idle => LinkClose::Origin,
-            Broken::Closed if link.queue.borrow().answered() > 0 => LinkClose::Stale,
-            Broken::Closed | Broken::Timeout => LinkClose::Error,
-            Broken::Desync(_) => LinkClose::Desync,
-            Broken::Abandoned => LinkClose::ClientAbort,
-            Broken::Finished if link.expired.get() => LinkClose::Idle,
-            Broken::Finished if self.is_leaving() => LinkClose::Drain,
-            Broken::Finished if self.settings.borrow().links.max_requests.is_some() => LinkClose::MaxRequests,
-            Broken::Finished if self.settings.borrow().links.max_age.is_some() => LinkClose::MaxAge,
-            Broken::Finished => LinkClose::Origin,
-        }
-    }
-
-    fn meet(&self, slot: Slot<T>, fate: Fate) {
-        self.cells.in_flight.dec();
-        self.cells.requests[AttemptCode::None].inc();
-        let Some(client) = slot.ticket else { return };
-        let mut request = slot.request;
-        match fate {
-            Fate::Nobody => {}
-            Fate::Cut(cause) => client.failed(&request, cause, true),
-            Fate::Fail(cause) => {
-                if matches!(cause, Cause::StaleNonidempotent) {
-                    self.count_retry(RetryReason::Stale, RetryResult::NotAllowed);
-                }
-                client.failed(&request, cause, false);
-            }
-            Fate::Replay { head, sent } => {
-                self.count_retry(RetryReason::Stale, RetryResult::Ok);
-                request.replayed |= sent;
-                request.want = Want::Fresh;
-                client.again(request, head, Cause::BackendReset);
-            }
-        }
-    }
-
-    pub(super) fn exchange_ended(&self, slot: &Slot<T>, status: u16) {
-        self.cells.in_flight.dec();
-        self.cells.requests[AttemptCode::of(status)].inc();
-        let sent = slot.sent_at.max(slot.queued_at);
-        self.backend_cells.response_duration.observe_nanos(slot.first_byte.saturating_sub(sent));
-    }
-
-    fn count_retry(&self, reason: RetryReason, result: RetryResult) {
-        self.backend_cells.retries[reason][result].inc();
-    }
-
     pub(super) fn head_limits(&self) -> HeadLimits {
         HeadLimits::default()
-    }
-
-    fn arm(&self, now: Nanos) {
-        let pool = self.pool.borrow();
-        if pool.used() == 0 && pool.waiting() == 0 {
-            return;
-        }
-        let settings = self.settings.borrow();
-        let opening = pool.next_opening(now);
-        let waiting = pool.oldest_waiting().map(|since| since.saturating_add(nanos(settings.queue.timeout)));
-        let idle = pool.oldest_idle().map(|since| since.saturating_add(nanos(settings.links.idle_timeout)));
-        let next = [opening, waiting, idle].into_iter().flatten().min().unwrap_or(Nanos::MAX);
-        self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
-    }
-
-    fn give_up_waiting(&self, now: Nanos) {
-        let timeout = nanos(self.settings.borrow().queue.timeout);
-        let Some(latest) = now.checked_sub(timeout) else { return };
-        let late = self.pool.borrow_mut().give_up_waiting(latest);
-        for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
-            self.backend_cells.acquires[Acquire::Timeout].inc();
-            waiter.to.failed(&waiter.request, Cause::QueueTimeout, false);
-        }
-    }
-
-    fn close_idle(&self, now: Nanos) {
-        let timeout = nanos(self.settings.borrow().links.idle_timeout);
-        let Some(latest) = now.checked_sub(timeout) else { return };
-        let idle = self.pool.borrow().idle_since(latest);
-        for link in idle {
-            self.pool.borrow_mut().bar(link.seat);
-            link.expired.set(true);
-            link.condemn(Broken::Finished);
-        }
-    }
-
-    fn end_silent(&self, now: Nanos) {
-        let timeout = nanos(self.settings.borrow().response_timeout);
-        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
-        for link in links {
-            let queue = link.queue.borrow();
-            let since = queue.head().and_then(|slot| slot.silent_since(queue.head_since()));
-            let paused = queue.head().and_then(|s| s.ticket.as_ref()).is_some_and(Receiver::is_full);
-            if since.is_some_and(|since| now.saturating_sub(since) >= timeout) && !paused {
-                link.condemn(Broken::Timeout);
-            }
-        }
-    }
-}
-
-impl<T: Receiver> Resident for Shelf<T> {
-    fn look(&self, now: Nanos) -> Option<Nanos> {
-        self.give_up_waiting(now);
-        self.close_idle(now);
-        self.end_silent(now);
-        let me = self.me.upgrade()?;
-        if self.retired.get() && self.pool.borrow().used() == 0 {
-            self.turn.dismiss(self.key.get());
-        } else {
-            me.open_more(now);
-            me.use_idle(now);
-        }
-        None
-    }
-
-    fn drain(&self) {
-        let idle = self.pool.borrow().idle_since(Nanos::MAX);
-        for link in idle {
-            self.pool.borrow_mut().bar(link.seat);
-            link.condemn(Broken::Finished);
-        }
-    }
-
-    fn reconsider(&self) {}
-
-    fn kill(&self) {
-        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
-        links.iter().for_each(|link| link.condemn(Broken::Abandoned));
     }
 }

@@ -1,0 +1,56 @@
+//! The place of one link in its pool, and what may be done with it.
+//! In: nothing by itself. Out: the states that a pool moves a link through.
+//! Knows nothing of other links.
+
+use crate::turn::Nanos;
+
+/// The place of a link in its pool.
+pub type SeatId = usize;
+
+/// How a request came to its link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// An idle link took it.
+    Reused,
+    /// It is the first on a new link.
+    Opened,
+    /// It shares the link with those ahead of it.
+    Pipelined,
+}
+
+/// ```text
+///            connected              place, next_for
+/// Connecting ─────────▶ Idle ◀───────────────────────▶ Busy
+///      │                 │          settle(0)           │ bar
+///      │ closed          │ closed                       ▼
+///      └────────────▶  (free) ◀───────────────────── Barred
+///                                   closed
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    Connecting,
+    Idle {
+        since: Nanos,
+    },
+    Busy,
+    /// Takes no more; it closes when what it carries has ended.
+    Barred,
+}
+
+#[derive(Debug)]
+pub(super) struct Seat<L> {
+    pub(super) link: Option<L>,
+    pub(super) state: State,
+    pub(super) answered: bool,
+    /// What it carries may not be shared with others.
+    pub(super) alone: bool,
+    /// Kept for one who must be alone.
+    pub(super) reserved: bool,
+}
+
+impl<L> Seat<L> {
+    /// What it is to take this link while it is idle.
+    pub(super) fn taken_idle(&self) -> How {
+        if self.answered { How::Reused } else { How::Opened }
+    }
+}

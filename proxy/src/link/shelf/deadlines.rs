@@ -1,0 +1,94 @@
+//! What a shelf does when a time has come: requests give up waiting, links end that are idle or silent.
+//! In: `now`. Out: links condemned, waiters answered, and when to look again.
+//! Knows nothing of how links are chosen.
+
+use std::time::Duration;
+
+use super::{Receiver, Shelf};
+use crate::cause::Cause;
+use crate::link::queue::Broken;
+use crate::metrics::Acquire;
+use crate::turn::{Nanos, Resident, nanos};
+
+/// At least this often a shelf with links looks at its deadlines.
+const LOOK_EVERY: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
+
+impl<T: Receiver> Shelf<T> {
+    pub(super) fn arm(&self, now: Nanos) {
+        let pool = self.pool.borrow();
+        if pool.used() == 0 && pool.waiting() == 0 {
+            return;
+        }
+        let settings = self.settings.borrow();
+        let opening = pool.next_opening(now);
+        let waiting = pool.oldest_waiting().map(|since| since.saturating_add(nanos(settings.queue.timeout)));
+        let idle = pool.oldest_idle().map(|since| since.saturating_add(nanos(settings.links.idle_timeout)));
+        let next = [opening, waiting, idle].into_iter().flatten().min().unwrap_or(Nanos::MAX);
+        self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
+    }
+
+    fn give_up_waiting(&self, now: Nanos) {
+        let timeout = nanos(self.settings.borrow().queue.timeout);
+        let Some(latest) = now.checked_sub(timeout) else { return };
+        let late = self.pool.borrow_mut().give_up_waiting(latest);
+        for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
+            self.backend_cells.acquires[Acquire::Timeout].inc();
+            waiter.to.failed(&waiter.request, Cause::QueueTimeout, false);
+        }
+    }
+
+    fn close_idle(&self, now: Nanos) {
+        let timeout = nanos(self.settings.borrow().links.idle_timeout);
+        let Some(latest) = now.checked_sub(timeout) else { return };
+        let idle = self.pool.borrow().idle_since(latest);
+        for link in idle {
+            self.pool.borrow_mut().bar(link.seat);
+            link.expired.set(true);
+            link.condemn(Broken::Finished);
+        }
+    }
+
+    fn end_silent(&self, now: Nanos) {
+        let timeout = nanos(self.settings.borrow().response_timeout);
+        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        for link in links {
+            let queue = link.queue.borrow();
+            let since = queue.head().and_then(|slot| slot.silent_since(queue.head_since()));
+            let paused = queue.head().and_then(|s| s.ticket.as_ref()).is_some_and(Receiver::is_full);
+            if since.is_some_and(|since| now.saturating_sub(since) >= timeout) && !paused {
+                link.condemn(Broken::Timeout);
+            }
+        }
+    }
+}
+
+impl<T: Receiver> Resident for Shelf<T> {
+    fn look(&self, now: Nanos) -> Option<Nanos> {
+        self.give_up_waiting(now);
+        self.close_idle(now);
+        self.end_silent(now);
+        let me = self.me.upgrade()?;
+        if self.retired.get() && self.pool.borrow().used() == 0 {
+            self.turn.dismiss(self.key.get());
+        } else {
+            me.open_more(now);
+            me.use_idle(now);
+        }
+        None
+    }
+
+    fn drain(&self) {
+        let idle = self.pool.borrow().idle_since(Nanos::MAX);
+        for link in idle {
+            self.pool.borrow_mut().bar(link.seat);
+            link.condemn(Broken::Finished);
+        }
+    }
+
+    fn reconsider(&self) {}
+
+    fn kill(&self) {
+        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        links.iter().for_each(|link| link.condemn(Broken::Abandoned));
+    }
+}

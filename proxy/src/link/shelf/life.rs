@@ -1,0 +1,171 @@
+//! The lives of links: how each begins, and what becomes of its exchanges when it ends.
+//! In: sockets that connected or did not, and links that ended. Out: fates met, seats freed, members up or down.
+//! Decides little: `Exchange::fate` says what becomes of an exchange.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Receiver, Shelf, Waiter};
+use crate::cause::Cause;
+use crate::link::connect::{connect, count_failure};
+use crate::link::driver::Link;
+use crate::link::exchange::{Fate, Slot};
+use crate::link::lines::Want;
+use crate::link::pool::SeatId;
+use crate::link::queue::Broken;
+use crate::metrics::{AttemptCode, LinkClose, LinkState, MemberState, RetryReason, RetryResult};
+use crate::net::Socket;
+use crate::turn::{Nanos, Resident};
+
+impl<T: Receiver> Shelf<T> {
+    /// The life of one link, from connecting to its end.
+    pub(super) async fn live(self: Rc<Self>, seat: SeatId) {
+        let settings = self.settings.borrow().clone();
+        let began = self.turn.tick();
+        let connected = connect(self.address, &settings).await;
+        let now = self.turn.tick();
+        self.cells.connections[LinkState::Connecting].dec();
+        match connected {
+            Err(cause) => self.connect_failed(seat, cause),
+            Ok(socket) => {
+                self.backend_cells.connect_duration.observe_nanos(now - began);
+                let link = Link::new(&self, seat, socket);
+                self.connected(&link, now);
+                let why = poll_fn(|cx| link.poll(cx)).await;
+                self.ended(&link, why);
+            }
+        }
+    }
+
+    fn connected(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
+        self.cells.opened.inc();
+        self.cells.connections[LinkState::Idle].inc();
+        if self.health.answered() {
+            self.cells.state.shift(MemberState::Down, MemberState::Up);
+        }
+        self.pool.borrow_mut().connected(link.seat, link.clone(), now);
+        self.dispatch(link, now);
+        self.use_idle(now);
+        if self.is_leaving() {
+            self.drain();
+        }
+    }
+
+    fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause) {
+        count_failure(&self.cells, cause);
+        let now = self.turn.now();
+        let mut pool = self.pool.borrow_mut();
+        pool.not_connected(seat, now);
+        let alone = pool.used() == 0;
+        let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
+        drop(pool);
+        self.show_waiting();
+        // What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
+        let ours = cause == Cause::ConnectNoPort;
+        if alone && !ours && !self.retired.get() && self.health.failed() {
+            self.cells.state.shift(MemberState::Up, MemberState::Down);
+            tokio::task::spawn_local(self.clone().recover());
+        }
+        for Waiter { to, request, head } in moved {
+            if ours {
+                self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
+                to.failed(&request, cause, false);
+            } else {
+                self.count_retry(RetryReason::Connect, RetryResult::Ok);
+                to.again(request, head, cause);
+            }
+        }
+        self.open_more(now);
+        self.use_idle(now);
+    }
+
+    /// Connects again and again, ever less often, until the member answers. That link is the first of its new pool.
+    async fn recover(self: Rc<Self>) {
+        let mut pause = Duration::from_millis(100);
+        while !self.health.is_up() && !self.is_leaving() {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+            let seat = self.pool.borrow_mut().claim();
+            let Some(seat) = seat else { continue };
+            self.cells.connections[LinkState::Connecting].inc();
+            let settings = self.settings.borrow().clone();
+            let connected = connect(self.address, &settings).await;
+            self.turn.tick();
+            self.cells.connections[LinkState::Connecting].dec();
+            match connected {
+                Err(cause) => self.connect_failed(seat, cause),
+                Ok(socket) => return self.adopt(seat, socket).await,
+            }
+        }
+    }
+
+    async fn adopt(self: Rc<Self>, seat: SeatId, socket: Socket) {
+        let link = Link::new(&self, seat, socket);
+        self.connected(&link, self.turn.now());
+        let why = poll_fn(|cx| link.poll(cx)).await;
+        self.ended(&link, why);
+    }
+
+    /// A link has ended, and its descriptor is closed.
+    fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
+        let fates = link.queue.borrow_mut().end(why);
+        self.cells.connections[link.shown()].dec();
+        self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
+        self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
+        self.pool.borrow_mut().closed(link.seat);
+        for (slot, fate) in fates {
+            self.meet(slot, fate);
+        }
+        self.open_more(self.turn.now());
+    }
+
+    fn close_reason(&self, link: &Link<T>, why: Broken, idle: bool) -> LinkClose {
+        match why {
+            Broken::Closed if idle => LinkClose::Origin,
+            Broken::Closed if link.queue.borrow().answered() > 0 => LinkClose::Stale,
+            Broken::Closed | Broken::Timeout => LinkClose::Error,
+            Broken::Desync(_) => LinkClose::Desync,
+            Broken::Abandoned => LinkClose::ClientAbort,
+            Broken::Finished if link.expired.get() => LinkClose::Idle,
+            Broken::Finished if self.is_leaving() => LinkClose::Drain,
+            Broken::Finished if self.settings.borrow().links.max_requests.is_some() => LinkClose::MaxRequests,
+            Broken::Finished if self.settings.borrow().links.max_age.is_some() => LinkClose::MaxAge,
+            Broken::Finished => LinkClose::Origin,
+        }
+    }
+
+    fn meet(&self, slot: Slot<T>, fate: Fate) {
+        self.cells.in_flight.dec();
+        self.cells.requests[AttemptCode::None].inc();
+        let Some(client) = slot.ticket else { return };
+        let mut request = slot.request;
+        match fate {
+            Fate::Nobody => {}
+            Fate::Cut(cause) => client.failed(&request, cause, true),
+            Fate::Fail(cause) => {
+                if matches!(cause, Cause::StaleNonidempotent) {
+                    self.count_retry(RetryReason::Stale, RetryResult::NotAllowed);
+                }
+                client.failed(&request, cause, false);
+            }
+            Fate::Replay { head, sent } => {
+                self.count_retry(RetryReason::Stale, RetryResult::Ok);
+                request.replayed |= sent;
+                request.want = Want::Fresh;
+                client.again(request, head, Cause::BackendReset);
+            }
+        }
+    }
+
+    pub(in crate::link) fn exchange_ended(&self, slot: &Slot<T>, status: u16) {
+        self.cells.in_flight.dec();
+        self.cells.requests[AttemptCode::of(status)].inc();
+        let sent = slot.sent_at.max(slot.queued_at);
+        self.backend_cells.response_duration.observe_nanos(slot.first_byte.saturating_sub(sent));
+    }
+
+    pub(super) fn count_retry(&self, reason: RetryReason, result: RetryResult) {
+        self.backend_cells.retries[reason][result].inc();
+    }
+}
