@@ -121,10 +121,10 @@ fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String
     let settings = loaded.settings.clone();
     let _origin = with_origin.then(|| start_origin(&settings)).transpose()?;
     let running = Running::start(loaded, source)?;
-    tell(&settings, &running, with_origin);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("penstock: no runtime: {e}"))?;
-    runtime.block_on(running.until_signal()).map_err(|e| format!("penstock: no signals: {e}"))
+    let tell = |running: &Running| tell(&settings, running, with_origin);
+    runtime.block_on(running.until_signal(tell)).map_err(|e| format!("penstock: no signals: {e}"))
 }
 
 fn start_origin(settings: &Settings) -> Result<Origin, String> {

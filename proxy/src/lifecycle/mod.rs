@@ -97,12 +97,14 @@ impl Running {
     }
 
     /// Runs until SIGINT or SIGTERM, and drains. A second signal ends the drain.
+    /// `tell` is called once signals are heard: whoever was told may send one.
     ///
     /// # Errors
     /// When signals cannot be had.
-    pub async fn until_signal(mut self) -> io::Result<()> {
+    pub async fn until_signal(mut self, tell: impl FnOnce(&Self)) -> io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        tell(&self);
         loop {
             tokio::select! {
                 Some(()) = hangup.recv() => self.reload_and_tell(),

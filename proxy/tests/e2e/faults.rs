@@ -115,7 +115,7 @@ fn surplus_bytes_are_not_an_answer() {
 
 #[test]
 fn silence_is_a_504() {
-    let setup = one_link().backend("response_timeout: 150ms");
+    let setup = one_link().backend("response_timeout: 400ms");
     let (_origin, proxy) = setup.with_origin(1);
     let mut client = proxy.client();
     assert_eq!(client.get("/fault/never").cause(), (504, "backend_timeout"));
@@ -131,7 +131,7 @@ fn silence_amid_an_answer_ends_the_connection() {
         wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
         wire.next_head();
     });
-    let proxy = Setup::new().backend("response_timeout: 150ms").before_one(member.address);
+    let proxy = Setup::new().backend("response_timeout: 400ms").before_one(member.address);
     let mut client = proxy.client();
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").head();
     assert_eq!(client.rest_and_reset().0, b"half");
@@ -148,7 +148,7 @@ fn a_slow_answer_that_keeps_coming_is_not_silence() {
             wire.send("x");
         }
     });
-    let proxy = Setup::new().backend("response_timeout: 600ms").before_one(member.address);
+    let proxy = Setup::new().backend("response_timeout: 900ms").before_one(member.address);
     assert_eq!(proxy.client().get("/").body, b"x".repeat(20));
 }
 
@@ -185,7 +185,7 @@ fn those_who_share_a_link_with_a_fault_are_served() {
 
 #[test]
 fn those_who_share_a_link_with_silence_are_served_in_the_end() {
-    let setup = Setup::new().workers(1).backend("response_timeout: 200ms");
+    let setup = Setup::new().workers(1).backend("response_timeout: 400ms");
     let setup = setup.backend("links: { max_per_member: 1, pipeline: 32, pipeline_budget: 10s }");
     let (_origin, proxy) = setup.with_origin(1);
     proxy.client().get("/hello");

@@ -9,7 +9,7 @@ use crate::binary::{Binary, output};
 use crate::scrape::Scrape;
 use crate::script::Script;
 use crate::stand::{Setup, directory, origin};
-use crate::wire::{Wire, eventually, request};
+use crate::wire::{Wire, eventually, occupy, release, request};
 
 fn setup() -> Setup {
     Setup::new().top("admin: 127.0.0.1:0").top("drain_timeout: 20s")
@@ -56,8 +56,7 @@ fn sigterm_and_sigint_let_exchanges_end_and_start_none() {
         let mut idle = Wire::connect(web);
         assert_eq!(idle.get("/hello").status, 200);
         let mut silent = Wire::connect(web);
-        let mut busy = Wire::connect(web);
-        busy.send(request("GET", "/delay/700"));
+        let mut busy = occupy(web);
         let mut streams = Wire::connect(web);
         streams.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nfirst");
         eventually("both are on their links", || {
@@ -76,8 +75,7 @@ fn sigterm_and_sigint_let_exchanges_end_and_start_none() {
         streams.send("later");
         assert_eq!(streams.answer().text(), "firstlater");
         streams.is_over();
-        let answer = busy.answer();
-        assert_eq!((answer.text(), answer.closes()), (r#"{"delayed_ms":700}"#, true));
+        assert!(release(&mut busy).closes());
         busy.is_over();
         assert_eq!(proxy.exit(), Some(0), "{signal:?}: {}", proxy.err());
     }
@@ -88,14 +86,15 @@ fn requests_that_were_read_before_the_drain_are_all_answered() {
     let origin = origin(1);
     let text = setup().backend("links: { max_per_member: 1, pipeline: 1 }").text(origin.addresses());
     let mut proxy = Binary::run(&text);
-    let mut clients: Vec<_> = (0..10).map(|_| Wire::connect(proxy.listener("web"))).collect();
-    clients[0].send(request("GET", "/delay/300"));
+    let mut busy = occupy(proxy.listener("web"));
+    let mut clients: Vec<_> = (0..9).map(|_| Wire::connect(proxy.listener("web"))).collect();
     eventually("it is on the link", || scrape(&proxy).sum("penstock_backend_requests_in_flight") == 1);
-    clients[1..].iter_mut().for_each(|client| {
+    clients.iter_mut().for_each(|client| {
         client.send(request("GET", "/delay/1"));
     });
     eventually("the others wait", || scrape(&proxy).sum("penstock_pool_waiting") == 9);
     proxy.signal(Signal::TERM);
+    release(&mut busy);
     for mut client in clients {
         assert_eq!(client.answer().status, 200);
         client.is_over();

@@ -6,7 +6,7 @@ use penstock_bench::{Plan, Stop};
 use socket2::{Domain, Socket, Type};
 
 use crate::stand::{Proxy, Setup, nobody, run_clean};
-use crate::wire::{Answer, Wire, eventually, request};
+use crate::wire::{Answer, Wire, eventually, occupy, release, request};
 
 fn one_link(queue: &str) -> Setup {
     let setup =
@@ -15,9 +15,8 @@ fn one_link(queue: &str) -> Setup {
 }
 
 /// A client whose request occupies the only link.
-fn occupy(proxy: &Proxy, millis: u32) -> Wire {
-    let mut client = proxy.client();
-    client.send(request("GET", &format!("/delay/{millis}")));
+fn busy(proxy: &Proxy) -> Wire {
+    let client = occupy(proxy.address());
     eventually("it is on the link", || proxy.sum("penstock_backend_requests_in_flight") == 1);
     client
 }
@@ -33,7 +32,7 @@ fn is_unavailable(answer: &Answer, cause: &str) {
 #[test]
 fn more_than_may_wait_are_refused() {
     let (_origin, proxy) = one_link("max: 2").with_origin(1);
-    let mut first = occupy(&proxy, 400);
+    let mut first = busy(&proxy);
     let mut waiting: Vec<_> = (0..2).map(|_| proxy.client()).collect();
     waiting.iter_mut().for_each(|client| {
         client.send(request("GET", "/hello"));
@@ -42,7 +41,7 @@ fn more_than_may_wait_are_refused() {
     let mut over = proxy.client();
     is_unavailable(&over.get("/hello"), "queue_full");
     is_unavailable(&over.post("/echo", b"with a body"), "queue_full");
-    assert_eq!(first.answer().status, 200);
+    release(&mut first);
     waiting.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
     assert_eq!(over.get("/hello").status, 200, "the refused one can try again");
     assert_eq!(proxy.errors("queue_full"), 2);
@@ -54,19 +53,19 @@ fn none_waits_where_none_may() {
     let (_origin, proxy) = one_link("max: 0").with_origin(1);
     let mut client = proxy.client();
     assert_eq!(client.get("/hello").status, 200, "what waits for its own new link is not in the queue");
-    let mut busy = occupy(&proxy, 200);
+    let mut busy = busy(&proxy);
     is_unavailable(&client.get("/hello"), "queue_full");
-    assert_eq!(busy.answer().status, 200);
+    release(&mut busy);
     assert_eq!(client.get("/hello").status, 200);
 }
 
 #[test]
 fn who_waits_too_long_is_told_so() {
-    let (_origin, proxy) = one_link("timeout: 50ms").with_origin(1);
-    let mut first = occupy(&proxy, 800);
+    let (_origin, proxy) = one_link("timeout: 200ms").with_origin(1);
+    let mut first = busy(&proxy);
     let mut second = proxy.client();
     is_unavailable(&second.get("/hello"), "queue_timeout");
-    assert_eq!(first.answer().status, 200);
+    release(&mut first);
     assert_eq!(second.get("/hello").status, 200);
     assert_eq!(proxy.errors("queue_timeout"), 1);
     assert_eq!(proxy.sum_of("penstock_pool_acquires_total", &["result=\"timeout\""]), 1);
@@ -76,12 +75,12 @@ fn who_waits_too_long_is_told_so() {
 #[test]
 fn who_leaves_the_queue_is_not_served_and_not_counted_as_waiting() {
     let (origin, proxy) = one_link("max: 10").with_origin(1);
-    let mut first = occupy(&proxy, 300);
+    let mut first = busy(&proxy);
     let mut leaver = proxy.client();
     leaver.send(request("GET", "/hello"));
     eventually("it waits", || proxy.sum("penstock_pool_waiting") == 1);
     leaver.reset();
-    assert_eq!(first.answer().status, 200);
+    release(&mut first);
     assert_eq!(proxy.client().get("/json").status, 200);
     drop(first);
     let rest = proxy.at_rest();
@@ -94,15 +93,15 @@ fn those_who_wait_are_served_in_their_order() {
     let (_origin, proxy) = one_link("max: 1000").with_origin(1);
     let report = run_clean(&Plan { clients: 200, stop: Stop::Requests(10), ..proxy.plan() });
     assert_eq!(report.answered, 2000);
-    let mut first = occupy(&proxy, 100);
+    let mut first = busy(&proxy);
     let mut waiting = Vec::new();
     for i in 0..5 {
         let mut client = proxy.client();
-        client.send(request("GET", &format!("/delay/{}", 10 * i)));
+        client.send(request("GET", &format!("/delay/{}", 5 * i)));
         eventually("it waits", || proxy.sum("penstock_pool_waiting") == i + 1);
         waiting.push(client);
     }
-    first.answer();
+    release(&mut first);
     waiting.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
 }
 

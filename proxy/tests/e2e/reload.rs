@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::binary::Binary;
 use crate::scrape::Scrape;
 use crate::stand::{Setup, member_at, origin};
-use crate::wire::{Wire, eventually, request};
+use crate::wire::{Wire, eventually, occupy, release};
 
 fn setup() -> Setup {
     Setup::new().top("admin: 127.0.0.1:0")
@@ -85,15 +85,14 @@ fn a_client_keeps_its_connection_and_reaches_the_new_member() {
     let proxy = Binary::run(&setup().text(old.addresses()));
     let mut clients: Vec<_> = (0..20).map(|_| Wire::connect(proxy.listener("web"))).collect();
     clients.iter_mut().for_each(|client| assert_eq!(client.get("/hello").member(), "a"));
-    let mut busy = Wire::connect(proxy.listener("web"));
-    busy.send(request("GET", "/delay/300"));
+    let mut busy = occupy(proxy.listener("web"));
     eventually("it is on its link", || scrape(&proxy).sum("penstock_backend_requests_in_flight") == 1);
 
     assert_eq!(proxy.reload(&setup().text(new.addresses())), "");
     clients.iter_mut().for_each(|client| {
         eventually("the new member answers", || client.get("/hello").member() == "b");
     });
-    assert_eq!(busy.answer().member(), "a", "what was in flight stays where it is");
+    assert_eq!(release(&mut busy).member(), "a", "what was in flight stays where it is");
     assert_eq!(busy.get("/hello").member(), "b");
     eventually("no link to the old one is left", || old.stats().total().open == 0);
     assert_eq!(scrape(&proxy).sum("penstock_client_connections_accepted_total"), 21);
@@ -147,12 +146,10 @@ fn a_removed_listener_lets_its_exchanges_end() {
     let member = origin.addresses()[0].1;
     let (web, more) = (free(), free());
     let proxy = Binary::run(&with_listeners(&[("web", web), ("more", more)], member));
-    let mut busy = Wire::connect(more);
-    busy.send(request("GET", "/delay/300"));
+    let mut busy = occupy(more);
     eventually("it is on its link", || scrape(&proxy).sum("penstock_backend_requests_in_flight") == 1);
     proxy.reload(&with_listeners(&[("web", web)], member));
-    let answer = busy.answer();
-    assert_eq!((answer.status, answer.closes()), (200, true));
+    assert!(release(&mut busy).closes());
     busy.is_over();
 }
 

@@ -35,9 +35,9 @@ fn a_client_that_never_says_anything_is_closed() {
 
 #[test]
 fn a_busy_client_is_not_idle() {
-    let (_origin, proxy) = timeouts("idle: 100ms, head: 100ms, body: 100ms, write: 100ms");
+    let (_origin, proxy) = timeouts("idle: 500ms, head: 500ms, body: 500ms, write: 500ms");
     let mut client = proxy.client();
-    assert_eq!(client.get("/delay/500").status, 200);
+    assert_eq!(client.get("/delay/1200").status, 200);
     assert_eq!(client.get("/hello").status, 200, "its time begins when its answer has ended");
 }
 

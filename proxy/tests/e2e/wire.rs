@@ -253,3 +253,17 @@ pub(crate) fn post(target: &str, body: &[u8]) -> Vec<u8> {
 pub(crate) fn pattern(count: usize) -> Vec<u8> {
     (0..count).map(|i| (i % 251) as u8).collect()
 }
+
+/// A client whose request occupies a link, alone, until its [`release`].
+pub(crate) fn occupy(to: SocketAddr) -> Wire {
+    let mut client = Wire::connect(to);
+    client.send("POST /add HTTP/1.1\r\nHost: h\r\nContent-Length: 14\r\n\r\n{\"args\"");
+    client
+}
+
+/// Completes the request of a client that occupies a link.
+pub(crate) fn release(client: &mut Wire) -> Answer {
+    let answer = client.send(":[1,2]}").answer();
+    assert_eq!(answer.text(), r#"{"result":3}"#);
+    answer
+}
