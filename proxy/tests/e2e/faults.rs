@@ -192,7 +192,9 @@ fn those_who_share_a_link_with_silence_are_served_in_the_end() {
     let mut all: Vec<_> = (0..5).map(|_| proxy.client()).collect();
     all[0].send("GET /fault/never HTTP/1.1\r\nHost: h\r\n\r\n");
     eventually("it is on the link", || proxy.sum("penstock_backend_requests_in_flight") == 1);
-    all[1..].iter_mut().for_each(|client| drop(client.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")));
+    all[1..].iter_mut().for_each(|client| {
+        client.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+    });
     assert_eq!(all[0].answer().cause(), (504, "backend_timeout"));
     all[1..].iter_mut().for_each(|client| assert_eq!(client.answer().text(), "Hello, World!"));
 }

@@ -2,6 +2,8 @@
 //! One file for each promise; `stand`, `wire`, `scrape`, `script` and `binary` are what they stand on.
 //! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and told.
 
+#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
+
 mod admin;
 mod affinity;
 mod bad_requests;

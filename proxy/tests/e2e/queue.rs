@@ -34,7 +34,9 @@ fn more_than_may_wait_are_refused() {
     let (_origin, proxy) = one_link("max: 2").with_origin(1);
     let mut first = busy(&proxy);
     let mut waiting: Vec<_> = (0..2).map(|_| proxy.client()).collect();
-    waiting.iter_mut().for_each(|client| drop(client.send(request("GET", "/hello"))));
+    waiting.iter_mut().for_each(|client| {
+        client.send(request("GET", "/hello"));
+    });
     eventually("two wait", || proxy.sum("penstock_pool_waiting") == 2);
     let mut over = proxy.client();
     is_unavailable(&over.get("/hello"), "queue_full");
