@@ -62,7 +62,7 @@ fn place(own: usize, hall: &Rc<Hall>, shared: &Shared, stream: TcpStream, from: 
     let settings = shared.settings();
     let may = |worker: &usize| {
         let backend = settings.backends.get(route.listener.backend);
-        backend.is_none_or(|b| shared.share(b, route.listener.backend, *worker) > 0)
+        backend.is_none_or(|b| shared.share(b, route.listener.backend, *worker).links > 0)
     };
     let load = |worker: &usize| shared.posts[*worker].load.load(Ordering::Relaxed);
     let best = (0..shared.posts.len()).filter(may).min_by_key(load).unwrap_or(own);

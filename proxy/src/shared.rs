@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 
 use crate::affinity::Sources;
 use crate::config::{Backend, Settings};
-use crate::link::Health;
+use crate::link::{Health, Share};
 use crate::metrics::Registry;
 use crate::post::Post;
 
@@ -61,29 +61,41 @@ impl Shared {
         all.entry(member.clone()).or_default().clone()
     }
 
-    /// How many links to each member of the backend a worker may own. The shares of all workers add up to
-    /// the cap; where it is smaller than their number, some own none, and get no clients of this backend.
+    /// A worker's share of the limits of each member of the backend. The shares of all workers add up to the
+    /// limits; where the cap on links is smaller than the number of workers, some own none, and get no clients
+    /// of this backend.
     #[must_use]
-    pub fn share(&self, backend: &Backend, backend_index: usize, worker: usize) -> usize {
-        share(backend.links.max_per_member.get() as usize, self.posts.len(), backend_index + worker)
+    pub fn share(&self, backend: &Backend, backend_index: usize, worker: usize) -> Share {
+        let links = backend.links.max_per_member.get() as usize;
+        share(links, backend.queue.max, self.posts.len(), backend_index + worker)
     }
 }
 
-/// The share of the one at `place` (counted around) of `of` who divide `cap`.
-fn share(cap: usize, of: usize, place: usize) -> usize {
-    cap / of + usize::from(place % of < cap % of)
+/// The share of the one at `place` (counted around) of `of`. Only those who own links have waiters.
+fn share(links: usize, waiting: usize, of: usize, place: usize) -> Share {
+    let owners = of.min(links);
+    let part = |limit: usize, among: usize| limit / among + usize::from(place % of < limit % among);
+    let owns = place % of < owners;
+    Share { links: part(links, of), waiting: if owns { part(waiting, owners) } else { 0 } }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::share;
+    use super::{Share, share};
 
     #[test]
-    fn shares_add_up_to_the_cap() {
-        for (cap, of, first) in [(64, 2, 0), (3, 2, 1), (1, 4, 2), (7, 3, 5), (65535, 7, 1)] {
-            let shares: Vec<_> = (0..of).map(|worker| share(cap, of, first + worker)).collect();
-            assert_eq!(shares.iter().sum::<usize>(), cap, "{shares:?}");
-            assert!(shares.iter().max() <= shares.iter().min().map(|least| least + 1).as_ref());
+    fn shares_add_up_to_the_limits() {
+        let cases =
+            [(64, 100, 2, 0), (3, 7, 2, 1), (1, 5, 4, 2), (7, 0, 3, 5), (65535, 20_000, 7, 1), (2, 9, 4, 3)];
+        for (links, waiting, of, first) in cases {
+            let shares: Vec<_> = (0..of).map(|worker| share(links, waiting, of, first + worker)).collect();
+            assert_eq!(shares.iter().map(|s| s.links).sum::<usize>(), links, "{shares:?}");
+            assert_eq!(shares.iter().map(|s| s.waiting).sum::<usize>(), waiting, "{shares:?}");
+            let even = |of: fn(&Share) -> usize| {
+                shares.iter().map(of).max() <= shares.iter().map(of).min().map(|l| l + 1)
+            };
+            assert!(even(|s| s.links), "{shares:?}");
+            assert!(shares.iter().all(|s| s.links > 0 || s.waiting == 0), "{shares:?}");
         }
     }
 }

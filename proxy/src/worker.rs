@@ -231,7 +231,7 @@ impl Worker {
             settings: settings.clone(),
             hash: name_hash(&settings.name),
             cells: cells.clone(),
-            share,
+            share: share.links,
             members,
         })
     }

@@ -21,7 +21,7 @@ pub use exchange::{Fate, Request, Slot};
 pub use lines::Want;
 pub use pool::{How, Pool, SeatId};
 pub use queue::{Broken, Queue, Sink};
-pub use shelf::{Receiver, Shelf, Submitted, Waiter};
+pub use shelf::{Receiver, Share, Shelf, Submitted, Waiter};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::config::{Backend, HeadLimits};
+use crate::config::{Backend, HeadLimits, WaitQueue};
 use crate::metrics::{Acquire, BackendCells, LinkState, MemberCells, MemberState};
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
@@ -56,6 +56,21 @@ pub struct Waiter<T> {
     pub head: Vec<u8>,
 }
 
+/// What one worker may have of a member's limits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Share {
+    /// Links.
+    pub links: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+}
+
+impl Share {
+    fn of(self, queue: WaitQueue) -> WaitQueue {
+        WaitQueue { max: self.waiting, ..queue }
+    }
+}
+
 /// What became of a request that was submitted.
 pub enum Submitted<T: Receiver> {
     /// It is on this link.
@@ -86,13 +101,13 @@ pub struct Shelf<T: Receiver> {
 const LOOK_AFTER: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 
 impl<T: Receiver> Shelf<T> {
-    /// An empty shelf for `share` links to `address`.
+    /// An empty shelf for this worker's share of the links to `address`.
     #[must_use]
     pub fn new(
         turn: &Rc<Turn>,
         settings: &Arc<Backend>,
         address: SocketAddr,
-        share: usize,
+        share: Share,
         health: Arc<Health>,
         cells: (Arc<BackendCells>, Arc<MemberCells>),
     ) -> Rc<Self> {
@@ -102,7 +117,7 @@ impl<T: Receiver> Shelf<T> {
             address,
             backend_cells: cells.0,
             cells: cells.1,
-            pool: RefCell::new(Pool::new(&settings.links, &settings.queue, share, now)),
+            pool: RefCell::new(Pool::new(&settings.links, &share.of(settings.queue), share.links, now)),
             settings: RefCell::new(settings.clone()),
             health,
             me: me.clone(),
@@ -115,9 +130,9 @@ impl<T: Receiver> Shelf<T> {
     }
 
     /// Takes new settings; links that stand stay.
-    pub fn configure(&self, settings: &Arc<Backend>, share: usize) {
+    pub fn configure(&self, settings: &Arc<Backend>, share: Share) {
         let mut pool = self.pool.borrow_mut();
-        pool.configure(&settings.links, &settings.queue, share);
+        pool.configure(&settings.links, &share.of(settings.queue), share.links);
         let surplus = pool.surplus();
         drop(pool);
         surplus.iter().for_each(|link| link.condemn(Broken::Finished));

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
@@ -30,10 +31,31 @@ pub fn listen(bind: SocketAddr, backlog: u32, options: &SocketOptions) -> io::Re
 /// What `socket(2)` or `connect(2)` says, `EINPROGRESS` excepted.
 pub fn connect(to: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
     let socket = stream_socket(to, options)?;
+    if to.is_ipv4() {
+        choose_port_late(&socket)?;
+    }
     match socket.connect(&to.into()) {
         Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
         _ => Ok(socket.into()),
     }
+}
+
+/// `IP_BIND_ADDRESS_NO_PORT`: a local port is chosen at connect(2), where it need only be unique for the
+/// destination, and not at a bind(2) before it, where it would have to be unique altogether (ip(7)).
+#[allow(unsafe_code)] // neither socket2 nor rustix knows the option
+fn choose_port_late(socket: &Socket) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the descriptor is open for as long as `socket` lives, and the value is an int that outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn stream_socket(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
