@@ -5,6 +5,8 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use bytes::Buf;
+
 use crate::turn::Flush;
 
 use super::Client;
@@ -71,17 +73,14 @@ impl Client {
 
     /// Writes what was kept, as far as it goes.
     pub(super) fn write_out(&self, s: &mut State) {
-        let Some(spill) = s.spill.take() else { return };
-        let pending = &spill.output[spill.written..];
-        let sent = if pending.is_empty() || s.gone { 0 } else { self.send(s, pending, &[]) };
-        let rest = pending.len() - sent;
-        let spill = s.spill.insert(spill);
-        spill.written += sent;
+        let Some(mut spill) = s.spill.take() else { return };
+        let sent = if spill.output.is_empty() || s.gone { 0 } else { self.send(s, &spill.output, &[]) };
+        spill.output.advance(sent);
+        let rest = spill.output.len();
+        s.spill = Some(spill);
         if rest > 0 {
             return self.block(s);
         }
-        spill.output.clear();
-        spill.written = 0;
         s.blocked = false;
         s.tidy();
         if let Some(link) = &s.link {

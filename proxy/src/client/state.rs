@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use bytes::BytesMut;
+
 use crate::backend::Member;
 use crate::cause::Cause;
 use crate::link::{Link, Request};
@@ -49,9 +51,8 @@ pub(super) enum Later {
 pub(super) struct Spill {
     /// Bytes read and not yet understood.
     pub(super) input: Vec<u8>,
-    /// Bytes of answers not yet written, from `written` on.
-    pub(super) output: Vec<u8>,
-    pub(super) written: usize,
+    /// Bytes of answers not yet written.
+    pub(super) output: BytesMut,
     pub(super) later: VecDeque<Later>,
 }
 
@@ -148,7 +149,7 @@ impl State {
     }
 
     pub(super) fn unwritten(&self) -> usize {
-        self.spill.as_ref().map_or(0, |s| s.output.len() - s.written)
+        self.spill.as_ref().map_or(0, |s| s.output.len())
     }
 
     pub(super) fn unread_input(&self) -> bool {
@@ -163,7 +164,7 @@ impl State {
     pub(super) fn tidy(&mut self) {
         if let Some(s) = &self.spill
             && s.input.is_empty()
-            && s.output.len() == s.written
+            && s.output.is_empty()
             && s.later.is_empty()
         {
             self.spill = None;
