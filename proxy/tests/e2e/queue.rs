@@ -16,6 +16,8 @@ fn one_link(queue: &str) -> Setup {
 
 /// A client whose request occupies the only link.
 fn busy(proxy: &Proxy) -> Wire {
+    // An answer is seen a moment before its exchange is counted as ended.
+    eventually("nothing is in flight", || proxy.sum("penstock_backend_requests_in_flight") == 0);
     let client = occupy(proxy.address());
     eventually("it is on the link", || proxy.sum("penstock_backend_requests_in_flight") == 1);
     client
