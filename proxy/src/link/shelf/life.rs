@@ -15,27 +15,39 @@ use crate::link::lines::Want;
 use crate::link::pool::SeatId;
 use crate::link::queue::Broken;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, MemberState, RetryReason, RetryResult};
-use crate::net::Socket;
 use crate::turn::{Nanos, Resident};
 
 impl<T: Receiver> Shelf<T> {
     /// The life of one link, from connecting to its end.
     pub(super) async fn live(self: Rc<Self>, seat: SeatId) {
+        if let Some(link) = self.attempt(seat).await {
+            self.serve(&link).await;
+        }
+    }
+
+    /// Connects a link for this seat, which it gives back where that fails.
+    async fn attempt(self: &Rc<Self>, seat: SeatId) -> Option<Rc<Link<T>>> {
         let settings = self.settings.borrow().clone();
         let began = self.turn.tick();
         let connected = connect(self.address, &settings).await;
         let now = self.turn.tick();
         self.cells.connections[LinkState::Connecting].dec();
         match connected {
-            Err(cause) => self.connect_failed(seat, cause),
             Ok(socket) => {
                 self.backend_cells.connect_duration.observe_nanos(now - began);
-                let link = Link::new(&self, seat, socket);
-                self.connected(&link, now);
-                let why = poll_fn(|cx| link.poll(cx)).await;
-                self.ended(&link, why);
+                Some(Link::new(self, seat, socket))
+            }
+            Err(cause) => {
+                self.connect_failed(seat, cause);
+                None
             }
         }
+    }
+
+    async fn serve(self: &Rc<Self>, link: &Rc<Link<T>>) {
+        self.connected(link, self.turn.now());
+        let why = poll_fn(|cx| link.poll(cx)).await;
+        self.ended(link, why);
     }
 
     fn connected(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
@@ -89,22 +101,10 @@ impl<T: Receiver> Shelf<T> {
             let seat = self.pool.borrow_mut().claim();
             let Some(seat) = seat else { continue };
             self.cells.connections[LinkState::Connecting].inc();
-            let settings = self.settings.borrow().clone();
-            let connected = connect(self.address, &settings).await;
-            self.turn.tick();
-            self.cells.connections[LinkState::Connecting].dec();
-            match connected {
-                Err(cause) => self.connect_failed(seat, cause),
-                Ok(socket) => return self.adopt(seat, socket).await,
+            if let Some(link) = self.attempt(seat).await {
+                return self.serve(&link).await;
             }
         }
-    }
-
-    async fn adopt(self: Rc<Self>, seat: SeatId, socket: Socket) {
-        let link = Link::new(&self, seat, socket);
-        self.connected(&link, self.turn.now());
-        let why = poll_fn(|cx| link.poll(cx)).await;
-        self.ended(&link, why);
     }
 
     /// A link has ended, and its descriptor is closed.
