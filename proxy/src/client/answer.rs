@@ -68,8 +68,7 @@ impl Receiver for Rc<Client> {
             s.close = Some(ClientClose::Error);
             s.gone = true; // so that what it has of the answer does not look complete
         } else {
-            let reject = Reject { cause, status: cause.status(), detail: "" };
-            s.put_back(Later::Fail { request: Some(*request), reject });
+            s.put_back(Later::Fail { request: Some(*request), reject: cause.into() });
         }
         self.left(&mut s);
     }

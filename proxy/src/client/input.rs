@@ -195,8 +195,7 @@ impl Client {
     }
 
     fn fail(&self, s: &mut State, request: Exchange, cause: Cause) {
-        let reject = Reject { cause, status: cause.status(), detail: "" };
-        s.spill().later.push_back(Later::Fail { request: Some(request), reject });
+        s.spill().later.push_back(Later::Fail { request: Some(request), reject: cause.into() });
         self.wake();
     }
 
@@ -228,8 +227,7 @@ impl Client {
 
     fn send_again(self: &Rc<Self>, s: &mut State, request: Exchange, head: &[u8], cause: Cause) {
         let Some(member) = self.choose(s) else {
-            let reject = Reject { cause, status: cause.status(), detail: "" };
-            return self.answer_error(s, Some(request), &reject);
+            return self.answer_error(s, Some(request), &cause.into());
         };
         match member.shelf.submit(self.clone(), request, |out| out.extend_from_slice(head)) {
             Submitted::On(link) => {
@@ -238,8 +236,7 @@ impl Client {
             }
             Submitted::Waits => s.waits = true,
             Submitted::Refused => {
-                let cause = Cause::QueueFull;
-                self.answer_error(s, Some(request), &Reject { cause, status: cause.status(), detail: "" });
+                self.answer_error(s, Some(request), &Cause::QueueFull.into());
             }
         }
     }

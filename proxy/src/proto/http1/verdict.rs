@@ -31,6 +31,13 @@ pub struct Reject {
     pub detail: &'static str,
 }
 
+/// The answer that the cause itself names, with nothing to add.
+impl From<Cause> for Reject {
+    fn from(cause: Cause) -> Self {
+        Self { cause, status: cause.status(), detail: "" }
+    }
+}
+
 impl Reject {
     /// The request breaks RFC 9112: 400.
     pub(super) const fn request(detail: &'static str) -> Self {
