@@ -1,0 +1,170 @@
+//! The client's address, as real servers see it behind the proxy, and as the proxy sees it behind another.
+//! In: clients from addresses of their own. Out: these addresses and ports, in logs and answers.
+//! Knows nothing of the headers' bytes.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use crate::child::Child;
+use crate::database::Postgres;
+use crate::pgwire::Pg;
+use crate::place::{Directory, eventually, own_address};
+use crate::program::are_here;
+use crate::proxy::{HAPROXY, Setup, haproxy};
+use crate::web::{Browser, NGINX, Nginx};
+
+fn nginx_sees_the_client(version: &str) {
+    if !are_here(&[NGINX]) {
+        return;
+    }
+    let nginx = Nginx::start();
+    let proxy = Setup::tcp(&nginx.headed[..1]).backend(&format!("proxy_protocol: {version}")).start();
+    let browser = Browser::from([127, 0, 0, 77], proxy.address());
+    let (source, destination) = (browser.address().to_string(), proxy.address().to_string());
+    assert!(source.starts_with("127.0.0.77:"));
+    assert_eq!(browser.get("/own")[..2], [source.clone(), destination.clone()]);
+    eventually("the log tells", || nginx.log() == [format!("{source} {destination} /own")]);
+}
+
+#[test]
+fn nginx_logs_the_clients_address_and_port_told_by_version_1() {
+    nginx_sees_the_client("v1");
+}
+
+#[test]
+fn nginx_logs_the_clients_address_and_port_told_by_version_2() {
+    nginx_sees_the_client("v2");
+}
+
+/// HAProxy that wants a PROXY header, and connects to the database from the address that it names.
+fn relay(directory: &Directory, to: SocketAddr) -> (Child, SocketAddr) {
+    let at = own_address();
+    let mut text =
+        format!("frontend relay\n bind {at} accept-proxy\n log-format %ci:%cp,%[fc_pp_unique_id]\n");
+    text += " default_backend database\nbackend database\n";
+    for source in ["127.0.0.78", "127.0.0.79"] {
+        let name = source.replace('.', "-");
+        text += &format!(" use-server {name} if {{ src {source} }}\n");
+        text += &format!(" server {name} {to} source {source} weight 0\n");
+    }
+    text += &format!(" server other {to}\n");
+    (haproxy(directory, &text, at), at)
+}
+
+/// Gives what the relay logged of each of the clients.
+fn postgres_sees_the_client(version: &str) -> Option<Vec<String>> {
+    if !are_here(&[HAPROXY]) {
+        return None;
+    }
+    let server = Postgres::start()?;
+    let directory = Directory::new("relay");
+    let (mut relay, at) = relay(&directory, server.at);
+    let proxy = Setup::tcp(&[at]).backend(&format!("proxy_protocol: {version}")).start();
+    let mut logged = Vec::new();
+    for last in [78, 79] {
+        let mut client = Pg::connect([127, 0, 0, last], proxy.address());
+        let source = format!("127.0.0.{last}");
+        let own = "select host(client_addr) from pg_stat_activity where pid = pg_backend_pid()";
+        assert_eq!(client.ask(own), Ok(source.clone()));
+        assert!(server.child.said().contains(&format!("connection received: host={source} port=")));
+        let line = format!("{source}:{},", client.port());
+        drop(client);
+        relay.until(&line, |said| said.contains(&line));
+        let said = relay.said();
+        logged.push(said.lines().find_map(|said| said.strip_prefix(&line)).unwrap().to_owned());
+    }
+    Some(logged)
+}
+
+#[test]
+fn postgres_shows_the_clients_address_behind_a_relay_told_by_version_1() {
+    postgres_sees_the_client("v1");
+}
+
+#[test]
+fn postgres_shows_the_clients_address_behind_a_relay_told_by_version_2() {
+    let Some(ids) = postgres_sees_the_client("v2") else { return };
+    assert!(ids.iter().all(|id| !id.is_empty() && id != "-"), "each has a unique id: {ids:?}");
+    assert_ne!(ids[0], ids[1]);
+}
+
+/// HAProxy that tells penstock of its clients.
+fn teller(directory: &Directory, to: SocketAddr, how: &str) -> (Child, SocketAddr) {
+    let at = own_address();
+    let text = format!("frontend teller\n bind {at}\n default_backend penstock\n");
+    let check = "backend penstock\n option httpchk GET /check\n option log-health-checks\n";
+    (haproxy(directory, &format!("{text}{check} server penstock {to} {how}\n"), at), at)
+}
+
+const BELIEVES: [&str; 2] = ["proxy_protocol: required", "trusted: 127.0.0.0/8"];
+
+/// What `how` HAProxy tells penstock, penstock tells nginx.
+fn the_client_is_told_on(how: &str) {
+    if !are_here(&[NGINX, HAPROXY]) {
+        return;
+    }
+    let (nginx, directory) = (Nginx::start(), Directory::new("teller"));
+    let setup = Setup::tcp(&nginx.headed[..1]).backend("proxy_protocol: v2");
+    let proxy = BELIEVES.into_iter().fold(setup, Setup::listener).start();
+    let (_haproxy, front) = teller(&directory, proxy.address(), how);
+    let browser = Browser::from([127, 0, 0, 77], front);
+    let source = browser.address().to_string();
+    assert_eq!(browser.get("/own")[..2], [source, front.to_string()]);
+}
+
+#[test]
+fn the_address_told_by_version_1_is_told_on() {
+    the_client_is_told_on("send-proxy");
+}
+
+#[test]
+fn the_address_told_by_version_2_is_told_on() {
+    the_client_is_told_on("send-proxy-v2 proxy-v2-options crc32c,unique-id");
+}
+
+/// A health check is nobody's connection but the checker's: its header says LOCAL, and its own address counts.
+#[test]
+fn a_health_check_of_the_proxy_before_us_goes_through() {
+    if !are_here(&[NGINX, HAPROXY]) {
+        return;
+    }
+    let (nginx, directory) = (Nginx::start(), Directory::new("teller"));
+    let setup = Setup::tcp(&nginx.headed[..1]).backend("proxy_protocol: v1");
+    let proxy = BELIEVES.into_iter().fold(setup, Setup::listener).start();
+    let (mut haproxy, _) = teller(&directory, proxy.address(), "send-proxy-v2 check");
+    haproxy.until_it_says("Health check for server penstock/penstock succeeded");
+    eventually("the check is in the log", || nginx.log().iter().any(|line| line.ends_with(" /check")));
+    let log = nginx.log();
+    let own = |line: &String| line.starts_with("127.0.0.1:") && line.contains(&proxy.address().to_string());
+    assert!(log.iter().all(own), "{log:?}");
+}
+
+#[test]
+fn members_of_an_http_listener_learn_the_address_from_x_forwarded_for() {
+    if !are_here(&[NGINX, HAPROXY]) {
+        return;
+    }
+    let (nginx, directory) = (Nginx::start(), Directory::new("teller"));
+    let proxy = BELIEVES.into_iter().fold(Setup::http(&[nginx.plain]), Setup::listener).start();
+    let (_haproxy, front) = teller(&directory, proxy.address(), "send-proxy-v2");
+    for last in [77, 78] {
+        assert_eq!(Browser::from([127, 0, 0, last], front).get("/"), [format!("127.0.0.{last}")]);
+    }
+}
+
+/// To penstock all of these come from one address, HAProxy's: only the header tells the sources apart.
+#[test]
+fn a_source_that_a_header_tells_always_meets_the_same_member() {
+    if !are_here(&[NGINX, HAPROXY]) {
+        return;
+    }
+    let (nginx, directory) = (Nginx::start(), Directory::new("teller"));
+    let setup = Setup::tcp(&nginx.headed).backend("proxy_protocol: v2");
+    let proxy = BELIEVES.into_iter().fold(setup, Setup::listener).start();
+    let (_haproxy, front) = teller(&directory, proxy.address(), "send-proxy-v2");
+    let met = |last| Browser::from([127, 0, 0, last], front).get("/")[2].clone();
+    let first: Vec<_> = (10..30).map(met).collect();
+    let again: Vec<_> = (10..30).map(met).collect();
+    assert_eq!(first, again);
+    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 2, "both members are met: {first:?}");
+}

@@ -1,0 +1,21 @@
+//! Real programs through `protocol: tcp`, unchanged: databases, shells, mail, bulk, and the client's address.
+//! One file for each kind; `program`, `child`, `place`, `proxy`, `random`, `database`, `pgwire`, `web` carry them.
+//! Every program has an address of its own and is ended by its pid; nothing asserts how long it took.
+
+#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
+
+mod addresses;
+mod child;
+mod database;
+mod iperf;
+mod mail;
+mod pgwire;
+mod place;
+mod postgres;
+mod program;
+mod proxy;
+mod random;
+mod redis;
+mod ssh;
+mod web;
+mod websocket;

@@ -1,0 +1,186 @@
+//! The proxy between a real client and a real server, in this process; or what takes its place when in doubt.
+//! In: lines of configuration, members. Out: the address to connect to.
+//! Knows nothing of what goes through.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use penstock::config;
+use penstock::lifecycle::{Running, Source};
+
+use crate::child::{Child, Run};
+use crate::place::{Directory, own_address, until_it_listens};
+use crate::program::Program;
+
+pub(crate) const HAPROXY: Program = Program::new("haproxy", "haproxy");
+
+/// What is between client and server: penstock, unless `PENSTOCK_TEST_THROUGH` says `haproxy` or `direct`. Where a
+/// test fails with these as well, it is not penstock's doing.
+enum Through {
+    Penstock,
+    Haproxy,
+    Direct,
+}
+
+impl Through {
+    fn asked_for() -> Self {
+        match std::env::var("PENSTOCK_TEST_THROUGH").as_deref() {
+            Err(_) | Ok("penstock") => Self::Penstock,
+            Ok("haproxy") => Self::Haproxy,
+            Ok("direct") => Self::Direct,
+            Ok(other) => panic!("PENSTOCK_TEST_THROUGH={other} is none of penstock, haproxy, direct"),
+        }
+    }
+}
+
+/// What is to be configured; the rest is the default.
+pub(crate) struct Setup {
+    protocol: &'static str,
+    socket: Option<PathBuf>,
+    members: Vec<String>,
+    listener: Vec<String>,
+    backend: Vec<String>,
+}
+
+impl Setup {
+    /// Opaque connections to these members.
+    pub(crate) fn tcp(members: &[SocketAddr]) -> Self {
+        Self::speaking("tcp", members.iter().map(SocketAddr::to_string).collect())
+    }
+
+    /// Opaque connections to this Unix socket.
+    pub(crate) fn tcp_to(socket: &Path) -> Self {
+        Self::speaking("tcp", vec![unix(socket)])
+    }
+
+    /// HTTP to these members.
+    pub(crate) fn http(members: &[SocketAddr]) -> Self {
+        Self::speaking("http", members.iter().map(SocketAddr::to_string).collect())
+    }
+
+    fn speaking(protocol: &'static str, members: Vec<String>) -> Self {
+        Self { protocol, socket: None, members, listener: Vec::new(), backend: Vec::new() }
+    }
+
+    /// Clients connect to this Unix socket, and to no port.
+    pub(crate) fn at(mut self, socket: PathBuf) -> Self {
+        self.socket = Some(socket);
+        self
+    }
+
+    /// A line of the listener's section.
+    pub(crate) fn listener(mut self, line: &str) -> Self {
+        self.listener.push(line.to_owned());
+        self
+    }
+
+    /// A line of the backend's section.
+    pub(crate) fn backend(mut self, line: &str) -> Self {
+        self.backend.push(line.to_owned());
+        self
+    }
+
+    /// It accepts connections when this returns.
+    pub(crate) fn start(&self) -> Proxy {
+        match Through::asked_for() {
+            Through::Penstock => Proxy::Penstock(Some(start(&self.text()))),
+            Through::Haproxy => self.stand_in(),
+            Through::Direct => self.nothing(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::from("admin: off\nworkers: 2\nlisteners:\n  front:\n");
+        let bind = self.socket.as_ref().map_or_else(|| "127.0.0.1:0".to_owned(), |path| unix(path));
+        writeln!(text, "    bind: \"{bind}\"").unwrap();
+        writeln!(text, "    protocol: {}\n    backend: back", self.protocol).unwrap();
+        self.listener.iter().for_each(|line| writeln!(text, "    {line}").unwrap());
+        text.push_str("backends:\n  back:\n");
+        self.backend.iter().for_each(|line| writeln!(text, "    {line}").unwrap());
+        text.push_str("    members:\n");
+        let members = self.members.iter().enumerate();
+        members.for_each(|(i, member)| writeln!(text, "      m{i}: \"{member}\"").unwrap());
+        text
+    }
+
+    /// No proxy at all, where that can do the same.
+    fn nothing(&self) -> Proxy {
+        let plain = self.members.len() == 1 && self.listener.is_empty() && self.socket.is_none();
+        let at = self.members[0].parse().ok().filter(|_| plain);
+        Proxy::Direct(at.expect("PENSTOCK_TEST_THROUGH=direct is for one plain member"))
+    }
+
+    /// HAProxy, doing the same as far as it can.
+    fn stand_in(&self) -> Proxy {
+        let has = |lines: &[String], wanted: &str| lines.iter().any(|line| line == wanted);
+        let accept = if has(&self.listener, "proxy_protocol: required") { "accept-proxy" } else { "" };
+        let v1 = has(&self.backend, "proxy_protocol: v1").then_some("send-proxy");
+        let v2 =
+            has(&self.backend, "proxy_protocol: v2").then_some("send-proxy-v2 proxy-v2-options unique-id");
+        let send = v1.or(v2).unwrap_or_default();
+        let at = own_address();
+        let protocol = self.protocol;
+        let mut text =
+            format!("frontend front\n mode {protocol}\n bind {at} {accept}\n default_backend back\n");
+        text.push_str(" unique-id-format %{+X}o%ci:%cp\n");
+        if let Some(path) = &self.socket {
+            writeln!(text, " bind unix@{}", path.display()).unwrap();
+        }
+        if protocol == "http" {
+            text.push_str(" option forwardfor\n");
+        }
+        writeln!(text, "backend back\n mode {protocol}\n balance source").unwrap();
+        let members = self.members.iter().enumerate();
+        members.for_each(|(i, member)| {
+            writeln!(text, " server m{i} {} {send}", member.replace("unix:", "unix@")).unwrap();
+        });
+        let directory = Directory::new("haproxy");
+        let child = haproxy(&directory, &text, at);
+        Proxy::Haproxy { _child: child, _directory: directory, at }
+    }
+}
+
+/// What stands between client and server; it ends when it is dropped.
+pub(crate) enum Proxy {
+    Penstock(Option<Running>),
+    Haproxy { _child: Child, _directory: Directory, at: SocketAddr },
+    Direct(SocketAddr),
+}
+
+impl Proxy {
+    /// Where clients connect to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Penstock(running) => running.as_ref().and_then(|running| running.address("front")).unwrap(),
+            Self::Haproxy { at, .. } | Self::Direct(at) => *at,
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Self::Penstock(running) = self {
+            running.take().into_iter().for_each(Running::end);
+        }
+    }
+}
+
+fn unix(socket: &Path) -> String {
+    format!("unix:{}", socket.display())
+}
+
+fn start(text: &str) -> Running {
+    let loaded = config::parse("test.yaml", text, &|_| None).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    Running::start(loaded, Source::Embedded).unwrap()
+}
+
+/// HAProxy with these sections, logging to its standard output, listening there.
+pub(crate) fn haproxy(directory: &Directory, sections: &str, at: SocketAddr) -> Child {
+    let global = "global\n log stdout format raw local0\ndefaults\n mode tcp\n log global\n";
+    let times = " timeout connect 10s\n timeout client 100s\n timeout server 100s\n";
+    let config = directory.write("haproxy.cfg", format!("{global}{times}{sections}"));
+    let mut child = Run::new(HAPROXY, directory.path()).args("-db -f").arg(config).start();
+    until_it_listens(&mut child, at);
+    child
+}
