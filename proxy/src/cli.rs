@@ -129,7 +129,7 @@ fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String
 
 fn start_origin(settings: &Settings) -> Result<Origin, String> {
     let members = settings.backends.iter().flat_map(|b| &b.members);
-    let listen = members.map(|m| (m.name.to_string(), m.address)).collect();
+    let listen = members.filter_map(|m| Some((m.name.to_string(), m.address.ip()?))).collect();
     let options = OriginOptions { listen, ..OriginOptions::default() };
     Origin::start(options).map_err(|e| format!("penstock: the included origin cannot start: {e}"))
 }

@@ -3,19 +3,18 @@
 //! Nothing here is touched per request, but for a relaxed load of a member's health.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
 use crate::affinity::Sources;
-use crate::config::{Backend, Settings};
+use crate::config::{Address, Backend, Settings};
 use crate::link::{Health, Share};
 use crate::metrics::Registry;
 use crate::post::Post;
 
 /// What makes a member the same after a reload: its backend's name, its own, and its address.
-pub type MemberKey = (Arc<str>, Arc<str>, SocketAddr);
+pub type MemberKey = (Arc<str>, Arc<str>, Address);
 
 /// See the head of this file.
 pub struct Shared {

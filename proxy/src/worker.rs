@@ -201,7 +201,7 @@ impl Worker {
         let cells = self.shared.registry.backend(self.index, &settings.name);
         let share = self.shared.share(settings, index, self.index);
         let member = |m: &crate::config::Member| {
-            let key = (settings.name.clone(), m.name.clone(), m.address);
+            let key = (settings.name.clone(), m.name.clone(), m.address.clone());
             let shelf = match self.members.get(&key) {
                 Some(old) => {
                     old.shelf.configure(settings, share);
@@ -210,7 +210,7 @@ impl Worker {
                 None => {
                     let own = self.shared.registry.member(self.index, &settings.name, &m.name);
                     let health = self.shared.health(&key);
-                    Shelf::new(&self.turn, settings, m.address, share, health, (cells.clone(), own))
+                    Shelf::new(&self.turn, settings, m.address.clone(), share, health, (cells.clone(), own))
                 }
             };
             let old = self.members.get(&key).filter(|old| old.candidate.weight == m.weight).cloned();

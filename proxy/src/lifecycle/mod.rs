@@ -223,7 +223,7 @@ fn start_admin(
 ) -> Result<Option<Admin>, String> {
     let Some(bind) = settings.admin else { return Ok(None) };
     let admin = crate::admin::start(bind, registry.clone(), ready.clone());
-    admin.map(Some).map_err(|error| sockets::cannot_bind("admin", bind, &error))
+    admin.map(Some).map_err(|error| sockets::cannot_bind("admin", &bind, &error))
 }
 
 fn limits(backend: &config::Backend) -> BackendLimits<'_> {

@@ -3,11 +3,10 @@
 //! Knows nothing of pools or requests.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cause::Cause;
-use crate::config::Backend;
+use crate::config::{Address, Backend};
 use crate::metrics::{ConnectError, MemberCells};
 use crate::net::{self, Socket};
 
@@ -15,7 +14,7 @@ use crate::net::{self, Socket};
 ///
 /// # Errors
 /// The cause, as metric, log and answer name it.
-pub(super) async fn connect(to: SocketAddr, settings: &Backend) -> Result<Socket, Cause> {
+pub(super) async fn connect(to: &Address, settings: &Backend) -> Result<Socket, Cause> {
     let connecting = async {
         let socket = Socket::new(net::connect(to, &settings.socket)?)?;
         std::future::poll_fn(|cx| socket.poll_connected(cx)).await?;

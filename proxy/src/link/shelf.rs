@@ -6,13 +6,12 @@ mod deadlines;
 mod life;
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::config::{Backend, HeadLimits, WaitQueue};
+use crate::config::{Address, Backend, HeadLimits, WaitQueue};
 use crate::metrics::{Acquire, BackendCells, LinkState, MemberCells, MemberState};
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
@@ -84,7 +83,7 @@ pub enum Submitted<T: Receiver> {
 /// See the head of this file.
 pub struct Shelf<T: Receiver> {
     pub(super) turn: Rc<Turn>,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) cells: Arc<MemberCells>,
     pub(super) backend_cells: Arc<BackendCells>,
     pub(super) settings: RefCell<Arc<Backend>>,
@@ -106,7 +105,7 @@ impl<T: Receiver> Shelf<T> {
     pub fn new(
         turn: &Rc<Turn>,
         settings: &Arc<Backend>,
-        address: SocketAddr,
+        address: Address,
         share: Share,
         health: Arc<Health>,
         cells: (Arc<BackendCells>, Arc<MemberCells>),

@@ -8,13 +8,14 @@ use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use crate::config::SocketOptions;
+use crate::config::{Address, SocketOptions};
 
 /// Binds and listens. Accepted sockets inherit the options, so accepting needs no further call.
 ///
 /// # Errors
 /// What `socket(2)`, `bind(2)` or `listen(2)` says.
-pub fn listen(bind: SocketAddr, backlog: u32, options: &SocketOptions) -> io::Result<TcpListener> {
+pub fn listen(bind: &Address, backlog: u32, options: &SocketOptions) -> io::Result<TcpListener> {
+    let bind = ip(bind)?;
     let socket = stream_socket(bind, options)?;
     socket.set_reuse_address(true)?;
     if bind.is_ipv6() {
@@ -29,7 +30,8 @@ pub fn listen(bind: SocketAddr, backlog: u32, options: &SocketOptions) -> io::Re
 ///
 /// # Errors
 /// What `socket(2)` or `connect(2)` says, `EINPROGRESS` excepted.
-pub fn connect(to: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
+pub fn connect(to: &Address, options: &SocketOptions) -> io::Result<TcpStream> {
+    let to = ip(to)?;
     let socket = stream_socket(to, options)?;
     if to.is_ipv4() {
         choose_port_late(&socket)?;
@@ -56,6 +58,10 @@ fn choose_port_late(socket: &Socket) -> io::Result<()> {
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn ip(address: &Address) -> io::Result<SocketAddr> {
+    address.ip().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
 }
 
 fn stream_socket(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {

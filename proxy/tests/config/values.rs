@@ -152,7 +152,7 @@ backends: { ${NAME}: { members: { a: '127.0.0.1:${PORT:-9001}' }, links: { pipel
     assert_eq!(loaded.settings.admin, None);
     assert_eq!(listener.bind.to_string(), "127.0.0.1:8080");
     assert_eq!(listener.via.as_deref(), Some("a$bc"));
-    assert_eq!(backend.members[0].address.port(), 9001);
+    assert_eq!(backend.members[0].address.to_string(), "127.0.0.1:9001");
     assert_eq!(backend.links.pipeline.get(), 7);
     let other =
         parse("config.yaml", text, &|name| if name == "N" { Some("8".to_owned()) } else { env(name) });
