@@ -232,6 +232,12 @@ pub struct Links {
 impl Links {
     /// As many links to one member as there are clients for it.
     pub const NO_CAP: NonZeroU32 = NonZeroU32::MAX;
+
+    /// Most links to one member, if there is a limit.
+    #[must_use]
+    pub fn cap(&self) -> Option<u32> {
+        Some(self.max_per_member).filter(|cap| *cap != Self::NO_CAP).map(NonZeroU32::get)
+    }
 }
 
 /// Which requests may be in flight on a link together with others.

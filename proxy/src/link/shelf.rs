@@ -16,7 +16,7 @@ use crate::metrics::{Acquire, BackendCells, LinkState, MemberCells, MemberState}
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
-use super::connect::Health;
+use super::connect::{Health, LocalAddresses};
 use super::driver::Link;
 use super::exchange::Request;
 use super::pool::{How, Pool, SeatId};
@@ -88,6 +88,7 @@ pub struct Shelf<T: Receiver> {
     pub(super) backend_cells: Arc<BackendCells>,
     pub(super) settings: RefCell<Arc<Backend>>,
     pub(super) health: Arc<Health>,
+    pub(super) local: LocalAddresses,
     pub(super) pool: RefCell<Pool<Rc<Link<T>>, Waiter<T>>>,
     me: Weak<Self>,
     key: Cell<u32>,
@@ -119,6 +120,7 @@ impl<T: Receiver> Shelf<T> {
             pool: RefCell::new(Pool::new(&settings.links, &share.of(settings.queue), share.links, now)),
             settings: RefCell::new(settings.clone()),
             health,
+            local: LocalAddresses::default(),
             me: me.clone(),
             key: Cell::new(0),
             retired: Cell::new(false),
