@@ -49,12 +49,7 @@ impl<W: Way> Tie<W> {
     }
 
     /// The member to use now; `None` while none is up.
-    pub fn choose(
-        &mut self,
-        group: &Group<W>,
-        source: IpAddr,
-        sources: &Sources,
-    ) -> Option<Rc<Member<W>>> {
+    pub fn choose(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) -> Option<Rc<Member<W>>> {
         let at_home = self.home.as_ref().filter(|home| home.way.is_up());
         let now = match (at_home, &self.member) {
             (Some(home), _) => home.clone(),

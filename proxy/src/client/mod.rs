@@ -14,8 +14,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::cause::Cause;
 use crate::backend;
+use crate::cause::Cause;
 use crate::hall::{self, Guest, Pass};
 use crate::link::Shelf;
 use crate::metrics::{ClientClose, ClientState};

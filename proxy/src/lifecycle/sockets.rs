@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::{Address, Listener, Settings};
-use crate::net;
+use crate::net::{self, Stream};
 use crate::post::Mail;
 use crate::shared::Shared;
 
@@ -19,7 +19,7 @@ pub struct Sockets(HashMap<Arc<str>, Bound>);
 
 struct Bound {
     wanted: Address,
-    socket: Arc<TcpListener>,
+    socket: Arc<Stream>,
     /// Who accepts on it, counted around. A listener stays with its worker, which thus lets go of its old socket
     /// when it gets one at another address.
     worker: usize,
@@ -68,10 +68,10 @@ impl Sockets {
         }
     }
 
-    /// Where a listener is bound.
+    /// Where a listener is bound, if not at a Unix socket.
     #[must_use]
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.0.get(listener)?.socket.local_addr().ok()
+        self.0.get(listener)?.socket.local_addr().ok()?.as_socket()
     }
 
     /// Lets go of them all. Workers that accept on them let go of theirs.

@@ -35,7 +35,7 @@ pub(super) struct WarmLink {
 
 /// The right to one connection to a member. It is given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct Place {
     permit: Option<OwnedSemaphorePermit>,
     stock: Arc<Stock>,
 }

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 
 use crate::hall::{Guest, Told};
 use crate::metrics::ClientReject;
-use crate::net::{Sight, Socket};
+use crate::net::Sight;
 use crate::proto::proxy::{Header, LONGEST, Parsed, parse};
 
 use super::Door;
@@ -28,18 +28,25 @@ pub(super) async fn introduce(door: Door, mut guest: Guest) {
 
 /// Looks until the header is whole, then takes it and no byte more.
 async fn read(guest: &mut Guest) -> Option<()> {
-    let mut seen = [0; LONGEST];
-    loop {
-        let Sight::Bytes(n) = poll_fn(|cx| guest.socket.poll_look(cx, &mut seen)).await.ok()? else {
-            continue;
-        };
-        match parse(&seen[..n]).ok()? {
-            Parsed::Partial => {}
-            Parsed::Header { len, header } => {
-                believe(guest, &header);
-                return skip(&guest.socket, len).await;
-            }
-        }
+    let mut seen = vec![0; LONGEST];
+    let whole = poll_fn(|cx| guest.socket.poll_until(cx, &mut seen, judge)).await.ok()?;
+    let len = whole.ok()?;
+    guest.socket.recv(&mut seen[..len]).ok().filter(|taken| *taken == len)?;
+    let Ok(Parsed::Header { header, .. }) = parse(&seen[..len]) else { return None };
+    believe(guest, &header);
+    Some(())
+}
+
+/// The length of the header, once it is whole.
+fn judge(sight: Sight, seen: &[u8]) -> Option<Result<usize, ()>> {
+    match sight {
+        Sight::Quiet => None,
+        Sight::Ended | Sight::Broken => Some(Err(())),
+        Sight::Bytes(n) => match parse(&seen[..n]) {
+            Ok(Parsed::Partial) => None,
+            Ok(Parsed::Header { len, .. }) => Some(Ok(len)),
+            Err(_) => Some(Err(())),
+        },
     }
 }
 
@@ -54,17 +61,4 @@ fn believe(guest: &mut Guest, header: &Header<'_>) {
     if let Some(addresses) = header.addresses {
         guest.source = addresses.source;
     }
-}
-
-/// Reads what has been looked at.
-async fn skip(socket: &Socket, len: usize) -> Option<()> {
-    let mut rest = [0; LONGEST];
-    let mut left = len;
-    while left > 0 {
-        match socket.try_recv(&mut rest[..left]) {
-            Ok(n) if n > 0 => left -= n,
-            _ => return None,
-        }
-    }
-    Some(())
 }

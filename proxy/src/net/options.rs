@@ -51,7 +51,8 @@ fn bind_unix(path: &Path, options: &SocketOptions) -> io::Result<Socket> {
 
 fn is_left_behind(path: &Path, address: &SockAddr) -> bool {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket());
-    let refused = |probe: Socket| probe.connect(address).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused);
+    let refused =
+        |probe: Socket| probe.connect(address).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused);
     is_socket && Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).is_ok_and(refused)
 }
 

@@ -50,7 +50,8 @@ impl Socket {
     /// # Errors
     /// What `recv(2)` says, `EAGAIN` excepted.
     pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_read(cx, |mut stream| stream.read(buf), |n| 0 < n && n < buf.len())
+        let room = buf.len();
+        self.poll_read(cx, |mut stream| stream.read(buf), |n| 0 < n && n < room)
     }
 
     /// Reads by `read` when there is something to read. `empties` tells of a count whether it left nothing.
@@ -140,14 +141,32 @@ impl Socket {
         look(self.0.get_ref(), buf)
     }
 
-    /// Waits until there is something to [`Socket::look`] at that was not there at the last look.
+    /// Looks at what has come, each time that more has, until `judge` has seen enough. All of it stays to be read.
     ///
     /// # Errors
     /// When the runtime is going away.
-    pub fn poll_look(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Sight>> {
-        let mut ready = ready!(self.0.poll_read_ready(cx))?;
-        ready.clear_ready();
-        Poll::Ready(Ok(self.look(buf)))
+    pub fn poll_until<R>(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+        mut judge: impl FnMut(Sight, &[u8]) -> Option<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            let mut ready = ready!(self.0.poll_read_ready(cx))?;
+            let sight = self.look(buf);
+            match judge(sight, buf) {
+                Some(verdict) => return Poll::Ready(Ok(verdict)),
+                None => ready.clear_ready(),
+            }
+        }
+    }
+
+    /// Reads what is known to be there.
+    ///
+    /// # Errors
+    /// What `recv(2)` says, `EAGAIN` included.
+    pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        (&mut self.0.get_ref()).read(buf)
     }
 
     /// Sends FIN: nothing more will be written (RFC 9112 section 9.6, RFC 9293 section 3.6).
@@ -162,7 +181,7 @@ impl Socket {
         let _ = self.0.get_ref().set_linger(Some(Duration::ZERO));
     }
 
-    /// The addresses of its two sides, the other's first. None for a Unix socket.
+    /// The address of our side. None for a Unix socket.
     #[must_use]
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.0.get_ref().local_addr().ok()?.as_socket()

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::ProxyVersion;
 use crate::hall::Told;
-use crate::proto::proxy::{self, Addresses, tlv};
+use crate::proto::proxy::{self, Addresses};
 
 /// The header for a client from `source` that came to the address `local` of ours, as far as it has one. What
 /// another proxy told of the client is passed on.
@@ -27,8 +27,8 @@ pub(super) fn of(
         return header;
     }
     let unique_id = told.and_then(|told| told.unique_id.clone()).unwrap_or_else(new_id);
-    let mut tlvs = vec![(tlv::UNIQUE_ID, &*unique_id)];
-    tlvs.extend(told.and_then(|told| told.authority.as_deref()).map(|name| (tlv::AUTHORITY, name)));
+    let mut tlvs = vec![(proxy::UNIQUE_ID, &*unique_id)];
+    tlvs.extend(told.and_then(|told| told.authority.as_deref()).map(|name| (proxy::AUTHORITY, name)));
     proxy::write_v2(addresses, &tlvs, &mut header);
     header
 }

@@ -11,7 +11,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use crate::backend::Tie;
 use crate::cause::Cause;
 use crate::hall::{self, Guest, Told};
 use crate::link::{Outlet, OwnLink};
