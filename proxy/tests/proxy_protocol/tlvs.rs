@@ -114,7 +114,9 @@ fn a_checksum_of_another_length_or_two_of_them_are_malformed() {
     for value in [&b""[..], &[0; 3], &[0; 5]] {
         assert_eq!(malformed(&with(&[&tlv(CRC32C, value)])), (Reason::Checksum, 28));
     }
-    let (bytes, _) = summed();
-    let twice = v2(0x21, 0x11, &[&bytes[16..], &tlv(CRC32C, &[0; 4])].concat());
-    assert_eq!(malformed(&twice), (Reason::Checksum, bytes.len()));
+    // Two, and the second is right for all that stands before it.
+    let mut twice = with(&[&tlv(CRC32C, &[0; 4]), &tlv(CRC32C, &[0; 4])]);
+    let sum = crc32c(&twice);
+    twice[28 + 7 + 3..].copy_from_slice(&sum.to_be_bytes());
+    assert_eq!(malformed(&twice), (Reason::Checksum, 28 + 7));
 }

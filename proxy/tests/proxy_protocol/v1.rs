@@ -18,7 +18,7 @@ fn addresses_of_either_family_are_read() {
         ("PROXY TCP6 :: 1:2:3:4:5:6:7:: 1 2\r\n", "[::]:1", "[1:2:3:4:5:6:7:0]:2"),
         // "Upper or lower case"; leading zeros are only forbidden in decimal.
         ("PROXY TCP6 2001:0DB8::Ab 0::0 1 2\r\n", "[2001:db8::ab]:1", "[::]:2"),
-        // Not in the text of the section, but HAProxy and nginx write it. What is IPv4 comes out as IPv4.
+        // Not in the text of the section, but HAProxy writes it. What is IPv4 comes out as IPv4.
         ("PROXY TCP6 2001:db8::7 ::ffff:198.51.100.9 1 2\r\n", "[2001:db8::7]:1", "198.51.100.9:2"),
         ("PROXY TCP6 ::ffff:c000:207 ::ffff:198.51.100.9 1 2\r\n", "192.0.2.7:1", "198.51.100.9:2"),
         (&longest_line, &longest_end, &longest_end),

@@ -60,10 +60,11 @@ fn without_addresses_version_2_is_local() {
 
 #[test]
 fn a_header_goes_behind_what_is_there_already() {
-    let mut out = b"before".to_vec();
+    let before = [b'x'; LONGEST];
+    let mut out = before.to_vec();
     write_v2(None, &[(CRC32C, b"any"), (5, b"id")], &mut out);
-    assert_eq!(&out[..6], b"before");
-    assert_eq!(whole(&out[6..]).tlvs.unique_id(), Some(&b"id"[..]));
+    let (first, header) = out.split_at(LONGEST);
+    assert_eq!((first, whole(header).tlvs.unique_id()), (&before[..], Some(&b"id"[..])));
     write_v1(None, &mut out);
     assert!(out.ends_with(b"idPROXY UNKNOWN\r\n"));
 }
