@@ -20,7 +20,7 @@ const WINDOW: usize = LONGEST - 1;
 /// Writes the line for these addresses, or `UNKNOWN` where there are none (a client of a Unix socket).
 ///
 /// Where one is IPv4 and the other IPv6, both go as IPv6, and always as groups of hexadecimal digits: section 2.1
-/// knows no dotted tail, though most senders write one and we read it.
+/// knows no dotted tail, though HAProxy writes one and we read it.
 pub fn write_v1(addresses: Option<Addresses>, out: &mut Vec<u8>) {
     let Some(addresses) = addresses else { return out.extend_from_slice(b"PROXY UNKNOWN\r\n") };
     let [from, to] = addresses.ports();
@@ -148,7 +148,7 @@ trait Field: Sized {
     const REASON: Reason;
 
     /// The standard library reads addresses as section 2.1 wants them: no leading zeros in IPv4, one `::` in
-    /// IPv6, no zone; and the dotted tail of `::ffff:192.0.2.1`, which HAProxy and nginx write.
+    /// IPv6, no zone; and the dotted tail of `::ffff:192.0.2.1`, which HAProxy writes.
     fn read(text: &str) -> Option<Self>;
 }
 
@@ -195,7 +195,7 @@ fn first_wrong<T: Field>(text: &[u8]) -> Option<usize> {
 /// more groups of an IPv6 address. To try them all is shorter than to write the grammars down again, exact, and
 /// done only for what is not whole.
 fn may_begin<T: Field>(text: &[u8]) -> bool {
-    const PARTS: [&str; 3] = ["", "0", ":"];
+    const PARTS: [&str; 2] = ["", "0"];
     const DOTTED: &str = ".0.0.0";
     const GROUPS: &str = ":0:0:0:0:0:0:0";
     let mut ends = PARTS.iter().flat_map(|part| {
