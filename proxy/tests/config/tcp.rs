@@ -97,6 +97,7 @@ fn whom_to_trust() {
         ("'::ffff:10.0.0.7'", &["10.0.0.7"], &["10.0.0.8"]),
         ("0.0.0.0/0", &["1.2.3.4", "::ffff:1.2.3.4"], &["::1"]),
         ("'::/0'", &["::1"], &["1.2.3.4"]),
+        ("[0.0.0.0/8, '::/8']", &["0.0.0.0", "::"], &["1.2.3.4"]),
         ("any", &["1.2.3.4", "::1", "::ffff:1.2.3.4"], &[]),
         ("${SET:-any}", &["1.2.3.4", "::1"], &[]),
     ] {
@@ -193,6 +194,7 @@ fn lists() {
         ("[~]", &[at(24, "has no value; expected an IP address such as `10.0.0.7`")]),
         ("{}", &[at(23, "expected an IP address such as `10.0.0.7`, not a map")]),
         ("off", &[at(23, "expected an IP address such as `10.0.0.7`, not `off` (or `auto`)")]),
+        ("ff02::1", &[at(23, "`ff02::1` is nobody's address; write one of this machine's own (or `auto`)")]),
         ("0.0.0.0", &[at(23, "`0.0.0.0` is nobody's address; write one of this machine's own (or `auto`)")]),
         (
             "[127.0.0.2, '${X}']",
@@ -278,6 +280,15 @@ fn what_links_for_http_cannot_do() {
         &with(&[TCP], &[MEMBERS, "links: { max_per_member: 3, warm: 4 }"]),
         &["9:39: backends.pg.links.warm: 4 are more than the 3 that `max_per_member` allows"],
     );
+}
+
+#[test]
+fn what_nobody_uses_is_of_http() {
+    let text = with(&[], &[MEMBERS])
+        + "  old: { proxy_protocol: v1, links: { warm: 1 }, members: { a: 127.0.0.1:1 } }\n";
+    warned(&text, &["8:3: backends.old: no listener uses this backend"]);
+    let old = settings(&text).backends[1].clone();
+    assert_eq!((old.protocol, old.proxy_protocol, old.links.warm), (Protocol::Http, None, 0));
 }
 
 #[test]
