@@ -143,9 +143,12 @@ impl Kind for OwnIp {
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+)$" })
+        json!({ "type": "string", "pattern": format!("^{HOST}$") })
     }
 }
+
+/// An IP address, as a regular expression.
+const HOST: &str = "([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)";
 
 /// A network: an address and how many of its bits count, or one address.
 #[derive(Debug)]
@@ -168,8 +171,7 @@ impl Kind for Network {
     }
 
     fn schema() -> Value {
-        let ip = "([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+)";
-        json!({ "type": "string", "pattern": format!("^{ip}(/[0-9]+)?$") })
+        json!({ "type": "string", "pattern": format!("^{HOST}(/[0-9]+)?$") })
     }
 }
 

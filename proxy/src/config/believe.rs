@@ -4,7 +4,7 @@
 
 mod rules;
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::mistake::Notes;
@@ -111,7 +111,8 @@ fn backend(name: &Name, b: &Backend, protocol: Protocol) -> Option<Arc<settings:
     Some(Arc::new(settings::Backend {
         name: name.text.as_str().into(),
         protocol,
-        proxy_protocol: b.proxy_protocol.get()?,
+        // A backend that nobody uses may say so all the same.
+        proxy_protocol: b.proxy_protocol.get()?.filter(|_| protocol == Protocol::Tcp),
         source_addresses: b.source_addresses.get()?,
         affinity: b.affinity.key.get()?,
         links: links(&b.links, protocol)?,
@@ -122,22 +123,10 @@ fn backend(name: &Name, b: &Backend, protocol: Protocol) -> Option<Arc<settings:
     }))
 }
 
-/// `auto` for http: what a thousand clients need, and a small service can bear.
-const SHARED_LINKS: NonZeroU32 = NonZeroU32::new(64).unwrap();
-
-/// Most links to one member.
-fn cap(l: &Links, protocol: Protocol) -> Option<NonZeroU32> {
-    let auto = match protocol {
-        Protocol::Http => SHARED_LINKS,
-        Protocol::Tcp => settings::Links::NO_CAP,
-    };
-    Some(l.max_per_member.get()?.unwrap_or(auto))
-}
-
 fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
     Some(settings::Links {
-        max_per_member: cap(l, protocol)?,
-        warm: l.warm.get()?,
+        max_per_member: rules::cap(l, protocol)?,
+        warm: if protocol == Protocol::Tcp { l.warm.get()? } else { 0 },
         pipeline: l.pipeline.get()?,
         pipeline_budget: l.pipeline_budget.get()?,
         pipeline_methods: l.pipeline_methods.get()?,

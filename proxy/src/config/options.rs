@@ -52,7 +52,7 @@ sections! {
         max_connections: Marked<Or<Off, Count<NonZeroUsize, 1, 1_000_000>>> = "off",
         /// Whether clients begin with a PROXY header (v1 or v2): off or required.
         proxy_protocol: Marked<OneOf<AcceptProxy>> = "off",
-        /// Whose PROXY header is believed: none, any, or networks such as [10.0.0.0/8, ::1].
+        /// Whose PROXY header is believed: none, any or networks: [10.0.0.0/8, ::1].
         trusted: List<Network, Trusted> = "none",
         /// How long a client may take.
         timeouts: Timeouts,
@@ -130,17 +130,17 @@ sections! {
     Backend {
         /// How a client meets its member.
         affinity: AffinitySection,
-        /// PROXY header sent to members: off, v1 or v2 (tcp).
-        proxy_protocol: Marked<Or<Off, OneOf<ProxyVersion>>> = "off",
-        /// Own addresses that links come from, in turn; auto leaves it to the kernel.
-        source_addresses: List<OwnIp, Automatic> = "auto",
-        /// The connections to each member: pooled (http), or one for each client (tcp).
+        /// Connections to each member: pooled, or one for each client (tcp).
         links: Links,
         /// Requests, or clients (tcp), that wait for a link.
         queue: Queue,
         /// For the first byte of an answer, and between two reads of it.
         #[only(Http)]
         response_timeout: Marked<Time> = "60s",
+        /// PROXY header that links begin with: off, v1 or v2 (tcp).
+        proxy_protocol: Marked<Or<Off, OneOf<ProxyVersion>>> = "off",
+        /// Own addresses its links come from, in turn; auto leaves it to the kernel.
+        source_addresses: List<OwnIp, Automatic> = "auto",
         /// Options of the sockets of its links.
         socket: Socket,
         /// Addresses that answer, by name.
@@ -155,7 +155,7 @@ sections! {
 
     /// How links are opened, shared and closed.
     Links {
-        /// Most links to one member, exact for the process; auto is 64 for http, no cap for tcp.
+        /// Most links to one member, exact for the process; auto: 64, no cap (tcp).
         max_per_member: Marked<Or<Auto, Count<NonZeroU32, 1, 65535>>> = "auto",
         /// Unused links kept connected to each member, 0 to 10000 (tcp).
         warm: Marked<Count<u32, 0, 10_000>> = "0",

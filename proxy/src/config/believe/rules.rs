@@ -1,15 +1,15 @@
-//! The rules that concern more than one option.
+//! The rules that concern more than one option, and what follows from the protocol.
 //! In: the sections as written. Out: notes of whatever contradicts itself, or has no effect.
-//! Knows nothing of what is believed in the end.
+//! Knows nothing of how single values read.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 
-use super::cap;
 use crate::config::address::MemberAt;
 use crate::config::mistake::{At, Notes};
-use crate::config::options::{Backend, Listener, MOST_MEMBERS, Root};
+use crate::config::options::{Backend, Links, Listener, MOST_MEMBERS, Root};
 use crate::config::scalar::Marked;
-use crate::config::settings::{AcceptProxy, Address, Networks, Protocol};
+use crate::config::settings::{self, AcceptProxy, Address, Networks, Protocol};
 use crate::config::table::Name;
 
 /// Notes whatever breaks a rule.
@@ -20,14 +20,14 @@ pub(super) fn check(root: &Root, notes: &mut Notes) {
     for (name, listener) in &root.listeners.entries {
         trust(listener, notes);
         if let Some(protocol) = listener.protocol.get() {
-            no_effect(name, protocol, "listener", notes);
+            no_effect(name, protocol, notes);
         }
     }
     for (name, backend) in &root.backends.entries {
         twins(backend, notes);
         sources(backend, notes);
         if let Some(protocol) = one_protocol(root, name, notes) {
-            no_effect(name, protocol, "backend", notes);
+            no_effect(name, protocol, notes);
             links(backend, protocol, notes);
         }
     }
@@ -44,6 +44,18 @@ pub(super) fn protocol(root: &Root, backend: &Name) -> Option<Protocol> {
     users(root, backend).next().map_or(Some(Protocol::Http), |(_, listener)| listener.protocol.get())
 }
 
+/// `auto` for http: what a thousand clients need, and a small service can bear.
+const SHARED_LINKS: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+/// Most links to one member.
+pub(super) fn cap(links: &Links, protocol: Protocol) -> Option<NonZeroU32> {
+    let auto = match protocol {
+        Protocol::Http => SHARED_LINKS,
+        Protocol::Tcp => settings::Links::NO_CAP,
+    };
+    Some(links.max_per_member.get()?.unwrap_or(auto))
+}
+
 /// What all listeners that use a backend speak, if there is one and they agree; notes who does not.
 fn one_protocol(root: &Root, backend: &Name, notes: &mut Notes) -> Option<Protocol> {
     let mut users = users(root, backend).filter_map(|(name, l)| Some((name, l, l.protocol.get()?)));
@@ -53,7 +65,7 @@ fn one_protocol(root: &Root, backend: &Name, notes: &mut Notes) -> Option<Protoc
         let (one, other) = (word(one), word(other));
         let text = format!(
             "`{}` uses the backend `{}` for {one}, and `{}` for {other}; links are shared by clients for http \
-             and belong to one client for tcp, so each needs a backend of its own",
+             and belong to one client for tcp; write a backend for each",
             first.path, backend.text, name.path
         );
         notes.mistake(listener.backend.at, &listener.backend.path, text);
@@ -70,10 +82,9 @@ const fn word(protocol: Protocol) -> &'static str {
 }
 
 /// What is written there means something for the other protocol only.
-fn no_effect(name: &Name, protocol: Protocol, what: &str, notes: &mut Notes) {
+fn no_effect(name: &Name, protocol: Protocol, notes: &mut Notes) {
     for only in name.only.iter().filter(|only| only.protocol != protocol) {
-        let (only_for, has) = (word(only.protocol), word(protocol));
-        let text = format!("has no effect: it is for {only_for}, and this is a {what} of {has}");
+        let text = format!("has no effect for {}, only for {}", word(protocol), word(only.protocol));
         notes.warning(only.at, &only.path, text);
     }
 }
