@@ -77,8 +77,7 @@ sections! {
         /// Between two requests.
         #[only(Http)]
         idle: Marked<Time> = "60s",
-        /// For a whole request head.
-        #[only(Http)]
+        /// For a whole request head, and for a PROXY header.
         head: Marked<Time> = "10s",
         /// Between two bytes of a request body.
         #[only(Http)]
@@ -169,8 +168,10 @@ sections! {
         #[only(Http)]
         pipeline_methods: Marked<OneOf<PipelineMethods>> = "safe",
         /// An unused link is closed after this.
+        #[only(Http)]
         idle_timeout: Marked<Time> = "4s",
         /// A link this old is closed after its exchange, or off.
+        #[only(Http)]
         max_age: Marked<Or<Off, Time>> = "off",
         /// A link is closed after this many requests, or off.
         #[only(Http)]

@@ -83,10 +83,8 @@ fn refused(listener: &Listener, door: &Door, source: SocketAddr) -> Option<Clien
     if listener.max_connections.is_some_and(is_full) {
         return Some(ClientReject::Max);
     }
-    // Who may connect to a Unix socket is for its directory to say.
-    let may_tell = listener.bind.ip().is_none() || listener.trusted.contains(source.ip());
     let must_tell = listener.proxy_protocol == AcceptProxy::Required;
-    (must_tell && !may_tell).then_some(ClientReject::ProxyHeader)
+    (must_tell && !listener.trusted.contains(source.ip())).then_some(ClientReject::ProxyHeader)
 }
 
 /// Caps on shared links are divided among the workers; places of a TCP backend are not.
