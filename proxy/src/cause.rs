@@ -116,6 +116,12 @@ impl Cause {
         }
     }
 
+    /// Whether the member could not be connected to, which another one might be.
+    #[must_use]
+    pub const fn is_of_member(self) -> bool {
+        matches!(self, Self::ConnectRefused | Self::ConnectTimeout | Self::ConnectOther)
+    }
+
     /// The status that answers it, unless the rejection names a finer one (501 or 505 for `Unsupported`).
     #[must_use]
     pub const fn status(self) -> u16 {

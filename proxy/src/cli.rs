@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use penstock_origin::{Options as OriginOptions, Origin};
 
-use crate::config::{self, Loaded, Settings};
+use crate::config::{self, Loaded, Protocol, Settings};
 use crate::lifecycle::{Running, Source};
 use crate::metrics;
 
@@ -129,7 +129,7 @@ fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String
 
 fn start_origin(settings: &Settings) -> Result<Origin, String> {
     let members = settings.backends.iter().flat_map(|b| &b.members);
-    let listen = members.map(|m| (m.name.to_string(), m.address)).collect();
+    let listen = members.filter_map(|m| Some((m.name.to_string(), m.address.ip()?))).collect();
     let options = OriginOptions { listen, ..OriginOptions::default() };
     Origin::start(options).map_err(|e| format!("penstock: the included origin cannot start: {e}"))
 }
@@ -137,9 +137,12 @@ fn start_origin(settings: &Settings) -> Result<Origin, String> {
 fn tell(settings: &Settings, running: &Running, with_origin: bool) {
     for listener in &settings.listeners {
         let backend = &settings.backends[listener.backend];
-        let Some(address) = running.address(&listener.name) else { continue };
         let members: Vec<_> = backend.members.iter().map(|m| format!("{}={}", m.name, m.address)).collect();
-        println!("{:8} http://{address}  ->  {} ({})", listener.name, backend.name, members.join(" "));
+        let scheme = if listener.protocol == Protocol::Http { "http" } else { "tcp" };
+        let bound = running
+            .address(&listener.name)
+            .map_or_else(|| listener.bind.to_string(), |address| format!("{scheme}://{address}"));
+        println!("{:8} {bound}  ->  {} ({})", listener.name, backend.name, members.join(" "));
     }
     if with_origin {
         println!("origin   included, on the addresses of all members");
@@ -147,7 +150,8 @@ fn tell(settings: &Settings, running: &Running, with_origin: bool) {
     if let Some(admin) = running.admin_address() {
         println!("metrics  http://{admin}/metrics");
     }
-    if let Some(address) = settings.listeners.first().and_then(|l| running.address(&l.name)) {
+    let http = settings.listeners.iter().filter(|l| l.protocol == Protocol::Http);
+    if let Some(address) = http.filter_map(|l| running.address(&l.name)).next() {
         println!("try      curl -i http://{address}/json");
     }
 }

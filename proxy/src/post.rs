@@ -2,11 +2,13 @@
 //! In: mail from the main thread or another worker. Out: the same, in order, on the worker's own thread.
 //! Knows nothing of what workers do with it.
 
-use std::net::{IpAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::hall::Newcomer;
+use crate::net::Stream;
 
 /// What is sent to a worker.
 pub enum Mail {
@@ -14,13 +16,11 @@ pub enum Mail {
     Client {
         /// The listener that accepted it.
         listener: Arc<str>,
-        /// Its socket, non-blocking.
-        stream: TcpStream,
-        /// Who it is.
-        source: IpAddr,
+        /// What is known of it.
+        newcomer: Newcomer,
     },
     /// Accept the clients of this listener.
-    Listen(Arc<str>, TcpListener),
+    Listen(Arc<str>, Stream),
     /// The configuration has changed.
     Changed,
     /// Accept no more, let exchanges end, start none.

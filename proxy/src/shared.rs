@@ -3,24 +3,27 @@
 //! Nothing here is touched per request, but for a relaxed load of a member's health.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::hash::Hash;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
 use crate::affinity::Sources;
-use crate::config::{Backend, Settings};
-use crate::link::{Health, Share};
+use crate::config::{Address, Backend, Settings};
+use crate::link::{Health, Share, Stock};
 use crate::metrics::Registry;
 use crate::post::Post;
 
 /// What makes a member the same after a reload: its backend's name, its own, and its address.
-pub type MemberKey = (Arc<str>, Arc<str>, SocketAddr);
+pub type MemberKey = (Arc<str>, Arc<str>, Address);
 
 /// See the head of this file.
 pub struct Shared {
     settings: ArcSwap<Settings>,
     health: Mutex<HashMap<MemberKey, Arc<Health>>>,
+    stocks: Mutex<HashMap<MemberKey, Arc<Stock>>>,
+    open: Mutex<HashMap<Arc<str>, Arc<AtomicUsize>>>,
     /// Every metric.
     pub registry: Registry,
     /// Who meets whom.
@@ -36,6 +39,8 @@ impl Shared {
         Arc::new(Self {
             settings: ArcSwap::from_pointee(settings),
             health: Mutex::default(),
+            stocks: Mutex::default(),
+            open: Mutex::default(),
             registry,
             sources: Arc::default(),
             posts,
@@ -56,9 +61,19 @@ impl Shared {
     /// Whether a member answers: the same for all workers.
     #[must_use]
     pub fn health(&self, member: &MemberKey) -> Arc<Health> {
-        let mut all = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|key, health| key == member || Arc::strong_count(health) > 1);
-        all.entry(member.clone()).or_default().clone()
+        one_for_all(&self.health, member)
+    }
+
+    /// The places and warm links of a member of a TCP backend: the same for all workers.
+    #[must_use]
+    pub fn stock(&self, member: &MemberKey) -> Arc<Stock> {
+        one_for_all(&self.stocks, member)
+    }
+
+    /// How many clients a listener has: the same for all workers.
+    #[must_use]
+    pub fn open_clients(&self, listener: &Arc<str>) -> Arc<AtomicUsize> {
+        one_for_all(&self.open, listener)
     }
 
     /// A worker's share of the limits of each member of the backend. The shares of all workers add up to the
@@ -69,6 +84,13 @@ impl Shared {
         let links = backend.links.max_per_member.get() as usize;
         share(links, backend.queue.max, self.posts.len(), backend_index + worker)
     }
+}
+
+/// The value that everybody who asks for this key gets, for as long as anybody has it.
+fn one_for_all<K: Eq + Hash + Clone, V: Default>(all: &Mutex<HashMap<K, Arc<V>>>, key: &K) -> Arc<V> {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|other, value| other == key || Arc::strong_count(value) > 1);
+    all.entry(key.clone()).or_default().clone()
 }
 
 /// The share of the one at `place` (counted around) of `of`. Only those who own links have waiters.

@@ -10,6 +10,8 @@ mod any_bytes;
 mod mistakes;
 #[path = "config/reference.rs"]
 mod reference;
+#[path = "config/tcp.rs"]
+mod tcp;
 #[path = "config/values.rs"]
 mod values;
 

@@ -1,6 +1,8 @@
-//! A backend as one worker sees it: its members, each with its shelf of links.
-//! In: a source. Out: the shelf of the member it meets, or the next that is up.
+//! A backend as one worker sees it: its members, each with the way to it.
+//! In: a source. Out: the member it meets, or the next that is up.
 //! Knows nothing of clients or of how links work.
+
+mod tie;
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -9,15 +11,35 @@ use std::sync::Arc;
 
 use crate::affinity::{Candidate, best, name_hash};
 use crate::config::Backend;
-use crate::link::{Receiver, Shelf};
+use crate::link::{Outlet, Receiver, Shelf};
 use crate::metrics::{BackendCells, MemberCells};
 
+pub use tie::Tie;
+
+/// The way to a member: a shelf of shared links, or an outlet for tunnels.
+pub trait Way {
+    /// Whether the member answers, as far as anybody knows.
+    fn is_up(&self) -> bool;
+}
+
+impl<T: Receiver> Way for Shelf<T> {
+    fn is_up(&self) -> bool {
+        self.is_up()
+    }
+}
+
+impl Way for Outlet {
+    fn is_up(&self) -> bool {
+        self.is_up()
+    }
+}
+
 /// One member on one worker.
-pub struct Member<T: Receiver> {
+pub struct Member<W> {
     /// Its name, for the hash and the counts of sources.
     pub candidate: Candidate,
-    /// Its links.
-    pub shelf: Rc<Shelf<T>>,
+    /// The way to it.
+    pub way: Rc<W>,
     /// What is counted for it.
     pub cells: Arc<MemberCells>,
     /// Clients of this worker that are tied to it.
@@ -25,7 +47,7 @@ pub struct Member<T: Receiver> {
 }
 
 /// One backend on one worker, as one configuration has it.
-pub struct Group<T: Receiver> {
+pub struct Group<W> {
     /// What is believed of it.
     pub settings: Arc<Backend>,
     /// [`name_hash`] of its name.
@@ -35,10 +57,10 @@ pub struct Group<T: Receiver> {
     /// How many links to each member this worker may own.
     pub share: usize,
     /// In the order of the file.
-    pub members: Vec<Rc<Member<T>>>,
+    pub members: Vec<Rc<Member<W>>>,
 }
 
-impl<T: Receiver> Member<T> {
+impl<W: Way> Member<W> {
     /// What the hash sees of a member.
     #[must_use]
     pub fn candidate(name: &str, weight: u32) -> Candidate {
@@ -46,20 +68,20 @@ impl<T: Receiver> Member<T> {
     }
 }
 
-impl<T: Receiver> Group<T> {
+impl<W: Way> Group<W> {
     /// The member that a new client of `source` meets while all are up.
     #[must_use]
-    pub fn home(&self, source: IpAddr) -> Option<Rc<Member<T>>> {
+    pub fn home(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
         self.choose(source, |_| true)
     }
 
     /// The member that `source` meets among those that are up.
     #[must_use]
-    pub fn standby(&self, source: IpAddr) -> Option<Rc<Member<T>>> {
-        self.choose(source, |member| member.shelf.is_up())
+    pub fn standby(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
+        self.choose(source, |member| member.way.is_up())
     }
 
-    fn choose(&self, source: IpAddr, may: impl Fn(&Member<T>) -> bool) -> Option<Rc<Member<T>>> {
+    fn choose(&self, source: IpAddr, may: impl Fn(&Member<W>) -> bool) -> Option<Rc<Member<W>>> {
         let members = self.members.iter().filter(|m| may(m));
         match self.settings.affinity.key(source) {
             Some(key) => best(key, members.map(|m| (m, m.candidate))),

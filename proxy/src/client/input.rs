@@ -184,7 +184,7 @@ impl Client {
         let Some(member) = self.choose(s) else {
             return self.fail(s, request, Cause::NoMember);
         };
-        match member.shelf.submit(self.clone(), request, write) {
+        match member.way.submit(self.clone(), request, write) {
             Submitted::On(link) => {
                 s.in_flight += 1;
                 s.link = Some(link);
@@ -229,7 +229,7 @@ impl Client {
         let Some(member) = self.choose(s) else {
             return self.answer_error(s, Some(request), &cause.into());
         };
-        match member.shelf.submit(self.clone(), request, |out| out.extend_from_slice(head)) {
+        match member.way.submit(self.clone(), request, |out| out.extend_from_slice(head)) {
             Submitted::On(link) => {
                 s.in_flight += 1;
                 s.link = Some(link);

@@ -3,27 +3,31 @@
 //! Knows nothing of pools or of how links work; `input` reads, `answer` writes, `state` is where it stands.
 
 mod answer;
-mod choice;
-mod hall;
 mod input;
 mod output;
 mod state;
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io;
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::backend;
 use crate::cause::Cause;
+use crate::hall::{self, Guest, Pass};
+use crate::link::Shelf;
 use crate::metrics::{ClientClose, ClientState};
 use crate::net::Socket;
 use crate::turn::{Nanos, Resident, keep, wake};
 
-pub use hall::{Hall, Route};
 use state::{Phase, State};
+
+/// What the clients of one listener share.
+pub type Hall = hall::Hall<Shelf<Rc<Client>>>;
+pub(in crate::client) type Route = hall::Route<Shelf<Rc<Client>>>;
+pub(in crate::client) type Member = backend::Member<Shelf<Rc<Client>>>;
 
 /// One accepted connection. While it is idle it keeps no buffer.
 pub struct Client {
@@ -34,6 +38,7 @@ pub struct Client {
     socket: RefCell<Option<Socket>>,
     waker: RefCell<Option<Waker>>,
     state: RefCell<State>,
+    _pass: Pass,
 }
 
 /// How often one poll reads before others get their turn.
@@ -41,21 +46,19 @@ const READS: usize = 4;
 
 impl Client {
     /// Takes an accepted connection onto this worker.
-    ///
-    /// # Errors
-    /// When the socket cannot be registered.
-    pub fn welcome(hall: &Rc<Hall>, stream: TcpStream, source: IpAddr) -> io::Result<()> {
-        let socket = Socket::new(stream)?;
+    pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
+        let Guest { socket, source, pass, .. } = guest;
         let now = hall.turn.tick();
         let state = RefCell::new(State::new(hall.route.borrow().clone(), now));
         let admit = |key| Self {
             hall: hall.clone(),
-            source: source.to_canonical(),
+            source: source.ip().to_canonical(),
             key,
             accepted_at: now,
             socket: RefCell::new(Some(socket)),
             waker: RefCell::new(None),
             state,
+            _pass: pass,
         };
         let client = hall.turn.admit_new(admit);
         hall.enter();
@@ -63,7 +66,6 @@ impl Client {
         client.arrive(&mut client.state.borrow_mut());
         client.rearm(&mut client.state.borrow_mut());
         tokio::task::spawn_local(Task(client));
-        Ok(())
     }
 
     fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
@@ -135,7 +137,8 @@ impl Client {
         if let Some(link) = s.link.take() {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
         }
-        self.depart(&mut s);
+        let group = s.route.group.clone();
+        s.tie.depart(&group, self.source, &self.hall.sources);
         s.spill = None;
         cells.connections[s.shown].dec();
         cells.closed[why].inc();
@@ -144,6 +147,24 @@ impl Client {
         self.hall.leave();
         drop(s);
         self.hall.turn.dismiss(self.key);
+    }
+
+    /// The client comes to its backend (anew, after a change of configuration).
+    fn arrive(&self, s: &mut State) {
+        let group = s.route.group.clone();
+        s.tie.arrive(&group, self.source, &self.hall.sources);
+    }
+
+    /// The member for the next exchange; `None` while none is up.
+    fn choose(&self, s: &mut State) -> Option<Rc<Member>> {
+        if !Rc::ptr_eq(&s.route, &self.hall.route.borrow()) {
+            let group = s.route.group.clone();
+            s.tie.depart(&group, self.source, &self.hall.sources);
+            s.route = self.hall.route.borrow().clone();
+            self.arrive(s);
+        }
+        let group = s.route.group.clone();
+        s.tie.choose(&group, self.source, &self.hall.sources)
     }
 
     fn show(&self, s: &mut State, state: ClientState) {

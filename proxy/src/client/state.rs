@@ -7,15 +7,14 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use crate::backend::Member;
+use crate::backend::Tie;
 use crate::cause::Cause;
-use crate::link::{Link, Request};
+use crate::link::{Link, Request, Shelf};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::turn::{Nanos, nanos};
 
-use super::Client;
-use super::hall::Route;
+use super::{Client, Route};
 
 /// ```text
 ///            head with a body              end of the body
@@ -58,11 +57,7 @@ pub(super) struct Spill {
 
 pub(super) struct State {
     pub(super) route: Rc<Route>,
-    /// The member it meets while that is up, and the one it uses now.
-    pub(super) home: Option<Rc<Member<Rc<Client>>>>,
-    pub(super) member: Option<Rc<Member<Rc<Client>>>>,
-    /// The member in whose counts it stands.
-    pub(super) counted: Option<Rc<Member<Rc<Client>>>>,
+    pub(super) tie: Tie<Shelf<Rc<Client>>>,
     /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
     pub(super) link: Option<Rc<Link<Rc<Client>>>>,
     pub(super) spill: Option<Box<Spill>>,
@@ -101,9 +96,7 @@ impl State {
     pub(super) fn new(route: Rc<Route>, now: Nanos) -> Self {
         Self {
             route,
-            home: None,
-            member: None,
-            counted: None,
+            tie: Tie::default(),
             link: None,
             spill: None,
             phase: Phase::Head,

@@ -1,15 +1,18 @@
-//! Words that say who: addresses and names.
-//! In: the word. Out: a socket address, the name of a backend, a token for `Via`; or how it should read.
+//! Words that say who: addresses, networks and names.
+//! In: the word. Out: an address, a network, the name of a backend, a token for `Via`; or how it should read.
 //! Knows nothing of whether anyone has that address or that name.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::scalar::{Kind, unexpected};
+use super::settings::Address;
 use super::table::{NAME, is_name};
 
-/// An address to listen on; port 0 lets the kernel choose.
+/// An IP address to listen on; port 0 lets the kernel choose.
 #[derive(Debug)]
 pub(super) struct Bind;
 
@@ -18,45 +21,96 @@ impl Kind for Bind {
     const EXPECTED: &'static str = "an address such as `127.0.0.1:8080`";
 
     fn parse(text: &str) -> Result<SocketAddr, String> {
-        text.parse().map_err(|_| match text.strip_prefix(':').or_else(|| text.strip_prefix("*:")) {
-            Some(port) if port.parse::<u16>().is_ok() => {
-                format!("`{text}` has no IP address; write `0.0.0.0:{port}` for every interface")
-            }
-            _ => unexpected_address::<Self>(text),
-        })
+        bind::<Self>(text)
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|\\[[0-9A-Fa-f:.%]+\\]):[0-9]+$" })
+        json!({ "type": "string", "pattern": format!("^({IP})$") })
     }
+}
+
+/// An IP address and port, as a regular expression.
+const IP: &str = "([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|\\[[0-9A-Fa-f:.%]+\\]):[0-9]+";
+
+/// An address to listen on, IP or Unix.
+#[derive(Debug)]
+pub(super) struct ListenAt;
+
+impl Kind for ListenAt {
+    type Value = Address;
+    const EXPECTED: &'static str = "an address such as `127.0.0.1:8080` or `unix:/run/app.sock`";
+
+    fn parse(text: &str) -> Result<Address, String> {
+        unix(text).unwrap_or_else(|| bind::<Self>(text).map(Address::Ip))
+    }
+
+    fn schema() -> Value {
+        let most = Address::LONGEST_PATH - 2;
+        json!({ "type": "string", "pattern": format!("^({IP}|unix:/[^\\u0000]{{0,{most}}}[^/\\u0000])$") })
+    }
+}
+
+fn bind<K: Kind>(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| match text.strip_prefix(':').or_else(|| text.strip_prefix("*:")) {
+        Some(port) if port.parse::<u16>().is_ok() => {
+            format!("`{text}` has no IP address; write `0.0.0.0:{port}` for every interface")
+        }
+        _ => unexpected_address::<K>(text),
+    })
 }
 
 /// The address of a member.
 #[derive(Debug)]
-pub(super) struct Address;
+pub(super) struct MemberAt;
 
-impl Kind for Address {
-    type Value = SocketAddr;
-    const EXPECTED: &'static str = "an address such as `127.0.0.1:9001`";
+impl Kind for MemberAt {
+    type Value = Address;
+    const EXPECTED: &'static str = "an address such as `127.0.0.1:9001` or `unix:/run/app.sock`";
 
-    fn parse(text: &str) -> Result<SocketAddr, String> {
+    fn parse(text: &str) -> Result<Address, String> {
+        if let Some(address) = unix(text) {
+            return address;
+        }
         let address: SocketAddr = text.parse().map_err(|_| unexpected_address::<Self>(text))?;
         match address {
             _ if address.port() == 0 => Err(format!("`{text}`: nobody listens on port 0")),
             _ if address.ip().is_unspecified() => {
                 Err(format!("`{text}` is nobody's address; write the member's own"))
             }
-            _ => Ok(address),
+            _ => Ok(Address::Ip(address)),
         }
     }
 
     fn schema() -> Value {
-        Bind::schema()
+        ListenAt::schema()
     }
+}
+
+/// The path of a Unix socket, if `text` is meant as one.
+fn unix(text: &str) -> Option<Result<Address, String>> {
+    let path = text.strip_prefix("unix:")?;
+    Some(match path {
+        _ if path.starts_with('@') => Err(format!(
+            "`{text}`: abstract names are not supported; write a path, as in `unix:/run/app.sock`"
+        )),
+        _ if !path.starts_with('/') => {
+            Err(format!("`{text}`: the path must be absolute, as in `unix:/run/app.sock`"))
+        }
+        _ if path.ends_with('/') => Err(format!("`{text}` names a folder; add the name of the socket")),
+        _ if path.contains('\0') => Err(format!("`{text}`: a path has no NUL in it")),
+        _ if path.len() > Address::LONGEST_PATH => Err(format!(
+            "a path of {} bytes; the kernel takes {} at most for a Unix socket",
+            path.len(),
+            Address::LONGEST_PATH
+        )),
+        _ => Ok(Address::Unix(Path::new(path).into())),
+    })
 }
 
 fn unexpected_address<K: Kind>(text: &str) -> String {
     let missing = match text.rsplit_once(':') {
+        _ if text.starts_with("unix:") => "; a Unix socket cannot stand here",
+        _ if text.starts_with('/') => "; the path of a Unix socket begins with `unix:`",
         _ if text.parse::<IpAddr>().is_ok() => "; the port is missing",
         Some((host, port))
             if port.parse::<u16>().is_ok() && host.contains(char::is_alphabetic) && !host.contains(':') =>
@@ -66,6 +120,59 @@ fn unexpected_address<K: Kind>(text: &str) -> String {
         _ => "",
     };
     unexpected::<K>(text) + missing
+}
+
+/// An IP address without a port, of our own.
+#[derive(Debug)]
+pub(super) struct OwnIp;
+
+impl Kind for OwnIp {
+    type Value = IpAddr;
+    const EXPECTED: &'static str = "an IP address such as `10.0.0.7`";
+
+    fn parse(text: &str) -> Result<IpAddr, String> {
+        let address = text.parse::<IpAddr>().map(|address| address.to_canonical());
+        let address = address.map_err(|_| match text.parse::<SocketAddr>() {
+            Ok(_) => unexpected::<Self>(text) + "; the kernel chooses the port",
+            Err(_) => unexpected::<Self>(text),
+        })?;
+        if address.is_unspecified() || address.is_multicast() {
+            return Err(format!("`{text}` is nobody's address; write one of this machine's own"));
+        }
+        Ok(address)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": format!("^{HOST}$") })
+    }
+}
+
+/// An IP address, as a regular expression.
+const HOST: &str = "([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)";
+
+/// A network: an address and how many of its bits count, or one address.
+#[derive(Debug)]
+pub(super) struct Network;
+
+impl Kind for Network {
+    type Value = IpNet;
+    const EXPECTED: &'static str = "a network such as `10.0.0.0/8` or `::1`";
+
+    fn parse(text: &str) -> Result<IpNet, String> {
+        let one = || text.parse::<IpAddr>().map(IpNet::from);
+        let network = text.parse::<IpNet>().or_else(|_| one()).map_err(|_| unexpected::<Self>(text))?;
+        if network != network.trunc() {
+            let (all, one) = (network.trunc(), network.addr());
+            return Err(format!(
+                "`{text}` is an address in a network; write `{all}` for all of it or `{one}`"
+            ));
+        }
+        Ok(network)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": format!("^{HOST}(/[0-9]+)?$") })
+    }
 }
 
 /// The name of something in the same file.

@@ -5,6 +5,7 @@
 mod address;
 mod believe;
 mod environment;
+mod list;
 mod mistake;
 mod nearest;
 mod options;
@@ -26,8 +27,8 @@ use options::Root;
 pub use mistake::{Mistake, Mistakes};
 pub use schema::schema;
 pub use settings::{
-    Affinity, Backend, ClientTimeouts, Forwarded, HeadLimits, Links, Listener, Member, PipelineMethods,
-    Protocol, Settings, SocketOptions, WaitQueue,
+    AcceptProxy, Address, Affinity, Backend, ClientTimeouts, Forwarded, HeadLimits, Links, Listener, Member,
+    Networks, PipelineMethods, Protocol, ProxyVersion, Settings, SocketOptions, TunnelLimits, WaitQueue,
 };
 
 /// The commented reference, which is also what runs where there is no file.

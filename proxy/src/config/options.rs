@@ -3,19 +3,25 @@
 //! Knows nothing of what is believed in the end, but for the types of single values.
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::address::{Address, Bind, Reference, Token};
-use super::quantity::{Size, Span, Time};
+use super::address::{Bind, ListenAt, MemberAt, Network, OwnIp, Reference, Token};
+use super::list::{List, Short};
+use super::quantity::{Size, Span, Time, Whole};
 use super::scalar::{Auto, Count, Flag, Kind, Marked, Off, OneOf, Or, Words, unexpected};
-use super::settings::{Affinity, Forwarded, PipelineMethods, Protocol};
+use super::settings::{AcceptProxy, Affinity, Forwarded, PipelineMethods, Protocol, ProxyVersion};
 use super::table::{Named, sections};
 
 /// Most members of all backends together: each is a row in every per-member metric.
 pub(super) const MOST_MEMBERS: usize = 256;
 
 type Buffer = Or<Auto, Size<1024, { 1 << 30 }>>;
+/// TCP_KEEPIDLE is in seconds, and the kernel takes no more (MAX_TCP_KEEPIDLE).
+type Keepalive = Or<Off, Whole<1_000_000, 32_767>>;
+/// TCP_USER_TIMEOUT is an int of milliseconds: 24 days.
+type UserTimeout = Or<Off, Whole<1_000, 2_073_600_000>>;
 
 sections! {
     /// The file.
@@ -34,21 +40,33 @@ sections! {
 
     /// A bound socket, and how it treats its clients.
     Listener {
-        /// IP address and port to listen on.
-        bind: Marked<Bind>,
-        /// What its clients speak.
+        /// IP address and port to listen on, or unix:/path.
+        bind: Marked<ListenAt>,
+        /// What its clients speak: http, or tcp for whatever it may be.
         protocol: Marked<OneOf<Protocol>> = "http",
         /// Name of the backend that answers.
         backend: Marked<Reference>,
         /// Connections the kernel holds until they are accepted.
         backlog: Marked<Count<u32, 1, 65535>> = "4096",
+        /// Most clients at once, or off; more are closed at once.
+        max_connections: Marked<Or<Off, Count<NonZeroUsize, 1, 1_000_000>>> = "off",
+        /// Whether clients begin with a PROXY header (v1 or v2): off or required.
+        proxy_protocol: Marked<OneOf<AcceptProxy>> = "off",
+        /// Whose PROXY header is believed: none, any or networks: [10.0.0.0/8, ::1].
+        trusted: List<Network, Trusted> = "none",
         /// How long a client may take.
         timeouts: Timeouts,
         /// How large a request head may be.
+        #[only(Http)]
         limits: Limits,
+        /// Limits of its tunnels (tcp).
+        #[only(Tcp)]
+        tunnel: Tunnel,
         /// How members learn the source: x_forwarded, forwarded, both or off.
+        #[only(Http)]
         forwarded: Marked<OneOf<Forwarded>> = "x_forwarded",
         /// Our name in the Via field, or off.
+        #[only(Http)]
         via: Marked<Or<Off, Token>> = "penstock",
         /// Options of the accepted sockets.
         socket: Socket,
@@ -57,12 +75,15 @@ sections! {
     /// Limits on a client's time.
     Timeouts {
         /// Between two requests.
+        #[only(Http)]
         idle: Marked<Time> = "60s",
-        /// For a whole request head.
+        /// For a whole request head, and for a PROXY header.
         head: Marked<Time> = "10s",
         /// Between two bytes of a request body.
+        #[only(Http)]
         body: Marked<Time> = "30s",
         /// For a client that does not read its answer.
+        #[only(Http)]
         write: Marked<Time> = "30s",
     }
 
@@ -76,28 +97,49 @@ sections! {
         line: Marked<Size<64, 1_048_576>> = "16KiB",
     }
 
-    /// Options of TCP sockets.
+    /// Limits of opaque connections.
+    Tunnel {
+        /// A tunnel in which nothing moved for this long is closed, or off.
+        idle_timeout: Marked<Or<Off, Time>> = "1h",
+        /// A tunnel this old is closed, whatever it does, or off.
+        max_age: Marked<Or<Off, Time>> = "off",
+    }
+
+    /// Options of sockets.
     Socket {
         /// Send small writes at once (TCP_NODELAY).
         nodelay: Marked<Flag> = "true",
         /// Idle time before the kernel probes (SO_KEEPALIVE), or off.
-        keepalive: Marked<Or<Off, Span<1_000_000>>> = "off",
+        keepalive: Marked<Keepalive> = "off",
+        /// Longest time without an acknowledgement (TCP_USER_TIMEOUT), or off.
+        user_timeout: Marked<UserTimeout> = "off",
         /// Bytes of SO_SNDBUF; auto leaves it to the kernel.
         send_buffer: Marked<Buffer> = "auto",
         /// Bytes of SO_RCVBUF; auto leaves it to the kernel.
         receive_buffer: Marked<Buffer> = "auto",
+        /// IP_TOS or IPV6_TCLASS, 0 to 255; auto leaves it to the kernel.
+        tos: Marked<Or<Auto, Count<u8, 0, 255>>> = "auto",
+        /// SO_MARK, 1 to 4294967295, or off; needs CAP_NET_ADMIN.
+        mark: Marked<Or<Off, Count<NonZeroU32, 1, 4_294_967_295>>> = "off",
+        /// TCP_CONGESTION, such as cubic or bbr; auto leaves it to the kernel.
+        congestion: Marked<Or<Auto, Congestion>> = "auto",
     }
 
     /// A named group of members.
     Backend {
         /// How a client meets its member.
         affinity: AffinitySection,
-        /// The pooled connections to each member.
+        /// Connections to each member: pooled, or one for each client (tcp).
         links: Links,
-        /// Requests that wait for a link.
+        /// Requests, or clients (tcp), that wait for a link.
         queue: Queue,
         /// For the first byte of an answer, and between two reads of it.
+        #[only(Http)]
         response_timeout: Marked<Time> = "60s",
+        /// PROXY header that links begin with: off, v1 or v2 (tcp).
+        proxy_protocol: Marked<Or<Off, OneOf<ProxyVersion>>> = "off",
+        /// Own addresses its links come from, in turn; auto leaves it to the kernel.
+        source_addresses: List<OwnIp, Automatic> = "auto",
         /// Options of the sockets of its links.
         socket: Socket,
         /// Addresses that answer, by name.
@@ -112,19 +154,27 @@ sections! {
 
     /// How links are opened, shared and closed.
     Links {
-        /// Most links to one member, exact for the process.
-        max_per_member: Marked<Count<NonZeroU32, 1, 65535>> = "64",
+        /// Most links to one member, exact for the process; auto: 64, no cap (tcp).
+        max_per_member: Marked<Or<Auto, Count<NonZeroU32, 1, 65535>>> = "auto",
+        /// Unused links kept connected to each member, 0 to 10000 (tcp).
+        warm: Marked<Count<u32, 0, 10_000>> = "0",
         /// Most exchanges in flight on a link, 1 to 1024; 1 is plain pooling.
+        #[only(Http)]
         pipeline: Marked<Count<NonZeroU16, 1, 1024>> = "32",
         /// Depth in use x service time stays within this.
+        #[only(Http)]
         pipeline_budget: Marked<Time> = "2ms",
         /// What may share a link: safe (GET, HEAD, OPTIONS) or all.
+        #[only(Http)]
         pipeline_methods: Marked<OneOf<PipelineMethods>> = "safe",
         /// An unused link is closed after this.
+        #[only(Http)]
         idle_timeout: Marked<Time> = "4s",
         /// A link this old is closed after its exchange, or off.
+        #[only(Http)]
         max_age: Marked<Or<Off, Time>> = "off",
         /// A link is closed after this many requests, or off.
+        #[only(Http)]
         max_requests: Marked<Or<Off, Count<NonZeroU32, 1, 4_294_967_295>>> = "off",
         /// For connecting to a member.
         connect_timeout: Marked<Time> = "5s",
@@ -132,23 +182,67 @@ sections! {
 
     /// Limits of the wait queue.
     Queue {
-        /// Most requests waiting for one member; 0 lets none wait.
+        /// Most that wait for one member; 0 lets none wait.
         max: Marked<Count<usize, 0, 1_000_000>> = "20000",
-        /// Longest wait; then 503.
+        /// Longest wait; then 503, or the client is closed (tcp).
         timeout: Marked<Time> = "10s",
     }
 
     /// One origin address, or just its address.
     Member or address {
-        /// IP address and port of the member.
-        address: Marked<Address>,
+        /// IP address and port of the member, or unix:/path.
+        address: Marked<MemberAt>,
         /// Its share of the sources, 1 to 256.
         weight: Marked<Count<u32, 1, 256>> = "1",
     }
 }
 
 impl Words for Protocol {
-    const WORDS: &'static [(&'static str, Self)] = &[("http", Self::Http)];
+    const WORDS: &'static [(&'static str, Self)] = &[("http", Self::Http), ("tcp", Self::Tcp)];
+}
+
+impl Words for AcceptProxy {
+    const WORDS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("required", Self::Required)];
+}
+
+impl Words for ProxyVersion {
+    const WORDS: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
+}
+
+/// Who is believed, as one word.
+#[derive(Debug)]
+pub(super) struct Trusted;
+
+impl Short for Trusted {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("none", &[]), ("any", &["0.0.0.0/0", "::/0"])];
+}
+
+/// The kernel's choice.
+#[derive(Debug)]
+pub(super) struct Automatic;
+
+impl Short for Automatic {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[("auto", &[])];
+}
+
+/// What the kernel calls a way of congestion control (TCP_CA_NAME_MAX is 16, NUL included).
+#[derive(Debug)]
+pub(super) struct Congestion;
+
+impl Kind for Congestion {
+    type Value = Arc<str>;
+    const EXPECTED: &'static str = "a name such as `cubic` or `bbr`";
+
+    fn parse(text: &str) -> Result<Arc<str>, String> {
+        let letter = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-');
+        let name = (1..=15).contains(&text.len()) && text.chars().all(letter);
+        if name { Ok(text.into()) } else { Err(unexpected::<Self>(text)) }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,15}$" })
+    }
 }
 
 impl Words for Forwarded {

@@ -15,6 +15,10 @@ pub(super) struct Span<const LEAST: u64>;
 /// A duration that may not be nothing.
 pub(super) type Time = Span<1>;
 
+/// From one to `MOST` whole units of `UNIT` microseconds.
+#[derive(Debug)]
+pub(super) struct Whole<const UNIT: u64, const MOST: u64>;
+
 /// Units in microseconds, in the order in which they may follow each other.
 const UNITS: [(&str, u64); 6] = [
     ("d", 86_400_000_000),
@@ -50,6 +54,39 @@ impl<const LEAST: u64> Kind for Span<LEAST> {
         let units = UNITS.map(|(unit, _)| format!("([0-9]+{unit})?"));
         json!({ "type": "string", "minLength": 2, "pattern": format!("^{}$", units.concat()) })
     }
+}
+
+impl<const UNIT: u64, const MOST: u64> Kind for Whole<UNIT, MOST> {
+    type Value = Duration;
+    const EXPECTED: &'static str = Time::EXPECTED;
+
+    fn parse(text: &str) -> Result<Duration, String> {
+        let span = Span::<0>::parse(text)?;
+        let micros = span.as_micros();
+        let (one, most) = (spelt(UNIT), spelt(UNIT * MOST));
+        match micros {
+            _ if micros < u128::from(UNIT) => Err(format!("`{text}` is too short; {one} at least")),
+            _ if micros > u128::from(UNIT * MOST) => Err(format!("`{text}` is too long; {most} at most")),
+            _ if !micros.is_multiple_of(u128::from(UNIT)) => Err(format!("`{text}` is no multiple of {one}")),
+            _ => Ok(span),
+        }
+    }
+
+    fn schema() -> Value {
+        Time::schema()
+    }
+}
+
+/// A duration as it would be written in the file.
+fn spelt(mut micros: u64) -> String {
+    let mut text = String::new();
+    for (unit, size) in UNITS {
+        if micros >= size {
+            text += &format!("{}{unit}", micros / size);
+            micros %= size;
+        }
+    }
+    text
 }
 
 fn duration(text: &str) -> Option<Duration> {

@@ -59,7 +59,7 @@ impl<K: Kind> Marked<K> {
 }
 
 /// The word at `slot`, or the default; or where and why there is none.
-fn word<'a, K: Kind>(slot: &Slot<'a>) -> Result<&'a str, (At, String)> {
+pub(super) fn word<'a, K: Kind>(slot: &Slot<'a>) -> Result<&'a str, (At, String)> {
     let expected = K::EXPECTED;
     let Some(node) = slot.node else {
         return slot.default.ok_or_else(|| (slot.at, format!("missing; expected {expected}")));
@@ -68,7 +68,7 @@ fn word<'a, K: Kind>(slot: &Slot<'a>) -> Result<&'a str, (At, String)> {
         Content::Scalar(text) => Ok(text),
         Content::Broken(at, why) => Err((*at, why.clone())),
         Content::Nothing => Err((slot.at, format!("has no value; expected {expected}"))),
-        Content::List => Err((node.at, format!("expected {expected}, not a list"))),
+        Content::List(_) => Err((node.at, format!("expected {expected}, not a list"))),
         Content::Map(_) => Err((node.at, format!("expected {expected}, not a map"))),
     }
 }
@@ -165,12 +165,14 @@ pub(super) trait Word: fmt::Debug {
     const WORD: &'static str;
 }
 
+/// No such thing.
 #[derive(Debug)]
 pub(super) struct Off;
 impl Word for Off {
     const WORD: &'static str = "off";
 }
 
+/// Whatever suits.
 #[derive(Debug)]
 pub(super) struct Auto;
 impl Word for Auto {

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::list::MOST_ITEMS;
 use super::options::Root;
 use super::table::{NAME, Opt, Shape, Written};
 
@@ -26,7 +27,17 @@ pub fn schema() -> String {
 
 fn of(shape: &Shape) -> Value {
     match shape {
-        Shape::Scalar(schema) => either([schema(), json!({ "$ref": "#/$defs/environment" })]),
+        Shape::Scalar(schema) => word(schema()),
+        Shape::List { short, item } => {
+            let list = json!({
+                "type": "array",
+                "items": word(item()),
+                "minItems": 1,
+                "maxItems": MOST_ITEMS,
+                "uniqueItems": true,
+            });
+            either([short(), word(item()), list])
+        }
         Shape::Section { options, short: None } => section(options),
         Shape::Section { options, short: Some(key) } => {
             let short = options.iter().filter(|option| option.key == *key).map(|option| of(&option.shape));
@@ -40,6 +51,10 @@ fn of(shape: &Shape) -> Value {
             "additionalProperties": of(item),
         }),
     }
+}
+
+fn word(schema: Value) -> Value {
+    either([schema, json!({ "$ref": "#/$defs/environment" })])
 }
 
 /// Any of these, without nesting: editors show one flat list.
@@ -78,7 +93,7 @@ fn property(option: &Opt) -> Value {
 fn must_be_written(option: &Opt) -> bool {
     match option.shape {
         Shape::Scalar(_) => option.default.is_none(),
-        Shape::Section { .. } => false,
+        Shape::List { .. } | Shape::Section { .. } => false,
         Shape::Named { .. } => true,
     }
 }

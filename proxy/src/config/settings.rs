@@ -2,10 +2,14 @@
 //! In: nothing; it is built by `believe`. Out: plain fields with defaults already filled in.
 //! Knows nothing of YAML, files or positions.
 
+mod address;
+
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use address::{Address, Networks};
 
 /// One whole, valid configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,11 +32,17 @@ pub struct Listener {
     /// Its key in the file.
     pub name: Arc<str>,
     /// The address it is bound to.
-    pub bind: SocketAddr,
+    pub bind: Address,
     /// What its clients speak.
     pub protocol: Protocol,
-    /// The backend its requests go to: an index into [`Settings::backends`].
+    /// The backend its requests or connections go to: an index into [`Settings::backends`].
     pub backend: usize,
+    /// Most clients at once; `None` for no limit.
+    pub max_connections: Option<NonZeroUsize>,
+    /// Whether a PROXY header comes before all else.
+    pub proxy_protocol: AcceptProxy,
+    /// Whose PROXY header is believed. Empty only where none is asked for.
+    pub trusted: Networks,
     /// Length of the kernel's accept queue (the kernel cuts it to `somaxconn`).
     pub backlog: u32,
     /// How long a client may take.
@@ -43,6 +53,8 @@ pub struct Listener {
     pub forwarded: Forwarded,
     /// The pseudonym in `Via` (RFC 9110 section 7.6.3), or `None` to add none.
     pub via: Option<Arc<str>>,
+    /// Limits of its tunnels; what is not TCP has none.
+    pub tunnel: TunnelLimits,
     /// Options of the accepted sockets.
     pub socket: SocketOptions,
 }
@@ -50,8 +62,28 @@ pub struct Listener {
 /// What the two sides of a listener speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP/1.1 and HTTP/1.0.
+    /// HTTP/1.1 and HTTP/1.0: many clients share a few links.
     Http,
+    /// Opaque bytes both ways: each client has a link of its own.
+    Tcp,
+}
+
+/// What a listener makes of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptProxy {
+    /// What comes first is the client's own.
+    Off,
+    /// A PROXY header, version 1 or 2, comes first; a client without one is closed.
+    Required,
+}
+
+/// Limits on a tunnel's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelLimits {
+    /// Since something last moved, in either direction; `None` for no limit.
+    pub idle: Option<Duration>,
+    /// From its start, whatever it does; `None` for no limit.
+    pub age: Option<Duration>,
 }
 
 /// Limits on a client's time. Each is an absolute deadline from the start of its phase.
@@ -102,17 +134,26 @@ pub enum Forwarded {
     Off,
 }
 
-/// Options of a TCP socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Options of a socket. A Unix socket has only its buffers.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
     /// `TCP_NODELAY`.
     pub nodelay: bool,
-    /// `SO_KEEPALIVE` with this idle time, or `None` for off.
+    /// `SO_KEEPALIVE` with this idle time in whole seconds, or `None` for off.
     pub keepalive: Option<Duration>,
+    /// `TCP_USER_TIMEOUT` in whole milliseconds, or `None` for off: how long what was sent may stay
+    /// unacknowledged (RFC 5482).
+    pub user_timeout: Option<Duration>,
     /// `SO_SNDBUF` in bytes, or the kernel's choice.
     pub send_buffer: Option<usize>,
     /// `SO_RCVBUF` in bytes, or the kernel's choice.
     pub receive_buffer: Option<usize>,
+    /// `IP_TOS` or `IPV6_TCLASS`, or the kernel's choice.
+    pub tos: Option<u8>,
+    /// `SO_MARK`, or `None` for off; needs `CAP_NET_ADMIN`.
+    pub mark: Option<NonZeroU32>,
+    /// `TCP_CONGESTION`, or the kernel's choice: 1 to 15 of `a-z 0-9 _ -`.
+    pub congestion: Option<Arc<str>>,
 }
 
 /// A named group of members.
@@ -120,6 +161,13 @@ pub struct SocketOptions {
 pub struct Backend {
     /// Its key in the file.
     pub name: Arc<str>,
+    /// What the listeners that use it speak; HTTP where none does.
+    pub protocol: Protocol,
+    /// The PROXY header that each link begins with; always `None` for HTTP.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// The local addresses that links come from, in turn; empty for the kernel's choice. Each is of the family
+    /// of some member.
+    pub source_addresses: Vec<IpAddr>,
     /// How a client meets its member.
     pub affinity: Affinity,
     /// How its links are pooled.
@@ -132,6 +180,15 @@ pub struct Backend {
     pub socket: SocketOptions,
     /// In the order of the file; never empty.
     pub members: Vec<Member>,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// One line of text.
+    V1,
+    /// Binary, with room for more than addresses.
+    V2,
 }
 
 /// What ties a client to a member.
@@ -151,8 +208,11 @@ pub enum Affinity {
 /// How links to the members of a backend are opened, shared and closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Links {
-    /// Most links to one member, exact for the process.
+    /// Most links to one member, exact for the process; [`Links::NO_CAP`] for no limit.
     pub max_per_member: NonZeroU32,
+    /// Links kept connected and unused for each member, for the process; at most `max_per_member`, and 0 for
+    /// HTTP.
+    pub warm: u32,
     /// Most exchanges in flight on one link; 1 is plain pooling.
     pub pipeline: NonZeroU16,
     /// `depth x least service time` stays within this.
@@ -167,6 +227,17 @@ pub struct Links {
     pub max_requests: Option<NonZeroU32>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
+}
+
+impl Links {
+    /// As many links to one member as there are clients for it.
+    pub const NO_CAP: NonZeroU32 = NonZeroU32::MAX;
+
+    /// Most links to one member, if there is a limit.
+    #[must_use]
+    pub fn cap(&self) -> Option<u32> {
+        Some(self.max_per_member).filter(|cap| *cap != Self::NO_CAP).map(NonZeroU32::get)
+    }
 }
 
 /// Which requests may be in flight on a link together with others.
@@ -193,7 +264,7 @@ pub struct Member {
     /// Its key in the file; what the affinity hash sees.
     pub name: Arc<str>,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Its share of the sources, 1 to 256.
     pub weight: u32,
 }

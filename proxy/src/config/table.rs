@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::mistake::{At, Notes};
 use super::nearest::nearest;
+use super::settings::Protocol;
 use super::tree::{Content, Entry, Node};
 
 /// One row of the table: everything there is to say about an option.
@@ -18,6 +19,8 @@ pub(super) struct Opt {
     pub(super) default: Option<&'static str>,
     /// One sentence.
     pub(super) doc: &'static str,
+    /// The one protocol for which it means something; none if it does for all.
+    pub(super) only: Option<Protocol>,
     pub(super) shape: Shape,
 }
 
@@ -26,6 +29,8 @@ pub(super) struct Opt {
 pub(super) enum Shape {
     /// One word; the schema of that word.
     Scalar(fn() -> Value),
+    /// A list of words or one alone; the schemas of the words that stand for a list, and of an item.
+    List { short: fn() -> Value, item: fn() -> Value },
     /// A map of options. With `short`, the value of that one alone may stand for the map.
     Section { options: &'static [Opt], short: Option<&'static str> },
     /// A map from names to sections, with at least one and at most so many entries.
@@ -41,12 +46,17 @@ pub(super) trait Written: Sized {
 
 /// Declares sections of the table, each as a struct of what was written in it.
 ///
-/// A row is its sentence, `key: Type` and, unless it must be written, `= "default"`.
+/// A row is its sentence, `#[only(Protocol)]` if it means nothing to others, `key: Type` and, unless it must be
+/// written, `= "default"`.
 macro_rules! sections {
     ($(
         $(#[doc = $about:literal])*
         $section:ident $(or $short:ident)? {
-            $(#[doc = $doc:literal] $key:ident: $type:ty $(= $default:literal)?,)*
+            $(
+                #[doc = $doc:literal]
+                $(#[only($only:ident)])?
+                $key:ident: $type:ty $(= $default:literal)?,
+            )*
         }
     )*) => {$(
         $(#[doc = $about])*
@@ -61,6 +71,7 @@ macro_rules! sections {
                     key: stringify!($key),
                     default: $crate::config::table::maybe!($($default)?),
                     doc: $doc.trim_ascii(),
+                    only: $crate::config::table::maybe!($($crate::config::settings::Protocol::$only)?),
                     shape: <$type as $crate::config::table::Written>::SHAPE,
                 },)*],
                 short: $crate::config::table::maybe!($(stringify!($short))?),
@@ -124,7 +135,7 @@ impl<'a> Fields<'a> {
     pub(super) fn of(slot: &Slot<'a>, shape: &Shape, notes: &mut Notes) -> Self {
         let (options, short) = match shape {
             Shape::Section { options, short } => (*options, *short),
-            Shape::Scalar(_) | Shape::Named { .. } => (&[][..], None),
+            Shape::Scalar(_) | Shape::List { .. } | Shape::Named { .. } => (&[][..], None),
         };
         let mut fields = Self {
             at: slot.at,
@@ -185,6 +196,16 @@ pub(super) struct Name {
     pub(super) at: At,
     pub(super) path: String,
     pub(super) text: String,
+    /// What is written in its section that means something for one protocol only.
+    pub(super) only: Vec<Only>,
+}
+
+/// Something written that means something for one protocol only.
+#[derive(Debug)]
+pub(super) struct Only {
+    pub(super) at: At,
+    pub(super) path: String,
+    pub(super) protocol: Protocol,
 }
 
 /// What a name may consist of, as a regular expression.
@@ -221,9 +242,25 @@ impl<T: Written, const MOST: usize> Written for Named<T, MOST> {
             }
             seen.insert(&entry.key, entry.at);
             let slot = Slot { at: entry.at, path: path.clone(), node: Some(&entry.value), ..Slot::default() };
-            named.entries.push((Name { at: entry.at, path, text: entry.key.clone() }, T::read(&slot, notes)));
+            let item = T::read(&slot, notes);
+            let mut only = Vec::new();
+            for_one_protocol(&entry.value, &T::SHAPE, &path, &mut only);
+            named.entries.push((Name { at: entry.at, path, text: entry.key.clone(), only }, item));
         }
         named
+    }
+}
+
+/// Finds what is written at `node` that means something for one protocol only.
+fn for_one_protocol(node: &Node, shape: &Shape, path: &str, found: &mut Vec<Only>) {
+    let (Content::Map(entries), Shape::Section { options, .. }) = (&node.content, shape) else { return };
+    for entry in entries {
+        let Some(option) = options.iter().find(|option| option.key == entry.key) else { continue };
+        let path = join(path, &entry.key);
+        match option.only {
+            Some(protocol) => found.push(Only { at: entry.at, path, protocol }),
+            None => for_one_protocol(&entry.value, &option.shape, &path, found),
+        }
     }
 }
 
@@ -247,12 +284,12 @@ fn entries<'a>(slot: &Slot<'a>, notes: &mut Notes) -> &'a [Entry] {
         Content::Scalar(_) => {
             notes.mistake(node.at, &slot.path, "expected a map of `key: value`, not a word")
         }
-        Content::List => notes.mistake(node.at, &slot.path, "expected a map of `key: value`, not a list"),
+        Content::List(_) => notes.mistake(node.at, &slot.path, "expected a map of `key: value`, not a list"),
     }
     &[]
 }
 
-fn twice(first: At) -> String {
+pub(super) fn twice(first: At) -> String {
     format!("written twice; first in line {}", first.line)
 }
 

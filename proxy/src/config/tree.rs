@@ -25,8 +25,7 @@ pub(super) enum Content {
     Scalar(String),
     /// A scalar that names an environment variable which is not there: where, and why.
     Broken(At, String),
-    /// No option is a list; what is in it does not matter.
-    List,
+    List(Vec<Rc<Node>>),
     Map(Vec<Entry>),
 }
 
@@ -73,7 +72,7 @@ struct Open {
 }
 
 enum Inside {
-    List,
+    List(Vec<Rc<Node>>),
     /// The entries so far, and the key whose value comes next.
     Map(Vec<Entry>, Option<(At, String)>),
 }
@@ -97,7 +96,9 @@ impl Builder<'_> {
                 let content = self.scalar(&text, style);
                 self.value(Node { at, content }, anchor)
             }
-            Event::SequenceStart(anchor, _) => self.open(Open { at, anchor, inside: Inside::List }),
+            Event::SequenceStart(anchor, _) => {
+                self.open(Open { at, anchor, inside: Inside::List(Vec::new()) })
+            }
             Event::MappingStart(anchor, _) => {
                 self.open(Open { at, anchor, inside: Inside::Map(Vec::new(), None) })
             }
@@ -136,7 +137,7 @@ impl Builder<'_> {
     fn close(&mut self) -> Step {
         let Some(Open { at, anchor, inside }) = self.open.pop() else { return Ok(()) };
         let content = match inside {
-            Inside::List => Content::List,
+            Inside::List(items) => Content::List(items),
             Inside::Map(entries, _) => Content::Map(entries),
         };
         self.value(Node { at, content }, anchor)
@@ -154,7 +155,7 @@ impl Builder<'_> {
     fn place(&mut self, node: Rc<Node>, at: At) -> Step {
         match self.open.last_mut().map(|open| &mut open.inside) {
             None => self.root = Some(node),
-            Some(Inside::List) => {}
+            Some(Inside::List(items)) => items.push(node),
             Some(Inside::Map(entries, key)) => match mem::take(key) {
                 Some((at, key)) => entries.push(Entry { at, key, value: node }),
                 None => *key = Some((at, text_of_key(&node, at)?)),
@@ -169,6 +170,6 @@ fn text_of_key(node: &Node, at: At) -> Result<String, (At, String)> {
         Content::Scalar(text) => Ok(text.clone()),
         Content::Broken(at, why) => Err((*at, why.clone())),
         Content::Nothing => Err((at, "a value without a key".to_owned())),
-        Content::List | Content::Map(_) => Err((at, "a key must be one word".to_owned())),
+        Content::List(_) | Content::Map(_) => Err((at, "a key must be one word".to_owned())),
     }
 }

@@ -5,6 +5,7 @@
 mod sockets;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, Readiness, ReadyState};
 use crate::config::{self, Loaded, Settings};
-use crate::metrics::{BackendLimits, MemberLimits, Registry, ReloadResult};
+use crate::metrics::{BackendLimits, Limits, MemberLimits, Registry, ReloadResult};
 use crate::post::Mail;
 use crate::shared::Shared;
 use crate::worker;
@@ -144,6 +145,15 @@ impl Running {
         if loaded.settings.workers != before.workers || loaded.settings.admin != before.admin {
             return Err("`workers` and `admin` change only at a restart".to_owned());
         }
+        let other_protocol = |l: &&Arc<config::Listener>| {
+            before.listeners.iter().any(|old| old.name == l.name && old.protocol != l.protocol)
+        };
+        if let Some(listener) = loaded.settings.listeners.iter().find(other_protocol) {
+            let name = &listener.name;
+            return Err(format!(
+                "listeners.{name}: its protocol changes only at a restart, or with its name"
+            ));
+        }
         loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
         let sockets = self.sockets.rebind(&loaded.settings)?;
         self.shared.change(loaded.settings);
@@ -190,7 +200,11 @@ impl Running {
 
     fn show_config(&self, hash: u64) {
         let settings = self.shared.settings();
-        let limits: Vec<_> = settings.backends.iter().map(|backend| limits(backend)).collect();
+        let most = |listener: &config::Listener| listener.max_connections.map(NonZeroUsize::get);
+        let limits = Limits {
+            clients: settings.listeners.iter().map(|l| (&*l.name, most(l))).collect(),
+            backends: settings.backends.iter().map(|backend| limits(backend)).collect(),
+        };
         self.shared.registry.set_config(&format!("{hash:016x}"), SystemTime::now(), &limits);
     }
 }
@@ -223,11 +237,11 @@ fn start_admin(
 ) -> Result<Option<Admin>, String> {
     let Some(bind) = settings.admin else { return Ok(None) };
     let admin = crate::admin::start(bind, registry.clone(), ready.clone());
-    admin.map(Some).map_err(|error| sockets::cannot_bind("admin", bind, &error))
+    admin.map(Some).map_err(|error| sockets::cannot_bind("admin", &bind, &error))
 }
 
 fn limits(backend: &config::Backend) -> BackendLimits<'_> {
-    let links = backend.links.max_per_member.get();
+    let links = backend.links.cap();
     let members = backend.members.iter().map(|m| MemberLimits { name: &m.name, links, weight: m.weight });
     BackendLimits {
         name: &backend.name,

@@ -3,12 +3,13 @@
 //! Knows nothing of clients.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::{Listener, Settings};
-use crate::net;
+use crate::config::{Address, Listener, Settings};
+use crate::net::{self, Stream};
 use crate::post::Mail;
 use crate::shared::Shared;
 
@@ -17,8 +18,8 @@ use crate::shared::Shared;
 pub struct Sockets(HashMap<Arc<str>, Bound>);
 
 struct Bound {
-    wanted: SocketAddr,
-    socket: Arc<TcpListener>,
+    wanted: Address,
+    socket: Arc<Stream>,
     /// Who accepts on it, counted around. A listener stays with its worker, which thus lets go of its old socket
     /// when it gets one at another address.
     worker: usize,
@@ -49,11 +50,11 @@ impl Sockets {
         let old = self.0.get(&listener.name);
         let worker = old.map_or(place, |old| old.worker);
         if let Some(old) = old.filter(|old| old.wanted == listener.bind) {
-            return Ok(Bound { wanted: old.wanted, socket: old.socket.clone(), worker, new: false });
+            return Ok(Bound { wanted: old.wanted.clone(), socket: old.socket.clone(), worker, new: false });
         }
-        let socket = net::listen(listener.bind, listener.backlog, &listener.socket)
-            .map_err(|error| cannot_bind(&format!("listeners.{}", listener.name), listener.bind, &error))?;
-        Ok(Bound { wanted: listener.bind, socket: Arc::new(socket), worker, new: true })
+        let socket = net::listen(&listener.bind, listener.backlog, &listener.socket)
+            .map_err(|error| cannot_bind(&format!("listeners.{}", listener.name), &listener.bind, &error))?;
+        Ok(Bound { wanted: listener.bind.clone(), socket: Arc::new(socket), worker, new: true })
     }
 
     /// Gives each new socket to a worker to accept on.
@@ -67,10 +68,10 @@ impl Sockets {
         }
     }
 
-    /// Where a listener is bound.
+    /// Where a listener is bound, if not at a Unix socket.
     #[must_use]
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.0.get(listener)?.socket.local_addr().ok()
+        self.0.get(listener)?.socket.local_addr().ok()?.as_socket()
     }
 
     /// Lets go of them all. Workers that accept on them let go of theirs.
@@ -79,7 +80,7 @@ impl Sockets {
     }
 }
 
-pub(super) fn cannot_bind(what: &str, bind: SocketAddr, error: &io::Error) -> String {
+pub(super) fn cannot_bind(what: &str, bind: &dyn Display, error: &io::Error) -> String {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "; is another server (or another penstock) running there? `ss -ltnp` tells"

@@ -2,22 +2,27 @@
 //! In: an address. Out: a socket, or the cause why not; up or down, for all workers.
 //! Knows nothing of pools or requests.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cause::Cause;
-use crate::config::Backend;
+use crate::config::{Address, Backend};
 use crate::metrics::{ConnectError, MemberCells};
-use crate::net::{self, Socket};
+use crate::net::{self, Socket, Stream};
 
 /// Connects within the backend's limit of time.
 ///
 /// # Errors
 /// The cause, as metric, log and answer name it.
-pub(super) async fn connect(to: SocketAddr, settings: &Backend) -> Result<Socket, Cause> {
+pub(super) async fn connect(
+    to: &Address,
+    settings: &Backend,
+    local: &LocalAddresses,
+) -> Result<Socket, Cause> {
     let connecting = async {
-        let socket = Socket::new(net::connect(to, &settings.socket)?)?;
+        let socket = Socket::new(local.open(to, settings)?)?;
         std::future::poll_fn(|cx| socket.poll_connected(cx)).await?;
         Ok(socket)
     };
@@ -28,12 +33,39 @@ pub(super) async fn connect(to: SocketAddr, settings: &Backend) -> Result<Socket
     }
 }
 
+/// The local addresses that links come from: each in turn, and the next where one has no port left.
+#[derive(Debug, Default)]
+pub(super) struct LocalAddresses {
+    next: Cell<usize>,
+}
+
+impl LocalAddresses {
+    fn open(&self, to: &Address, settings: &Backend) -> io::Result<Stream> {
+        let connect = |from: Option<IpAddr>| net::connect(to, from, &settings.socket);
+        let Address::Ip(member) = to else { return connect(None) };
+        let fits = |from: &&IpAddr| from.is_ipv4() == member.is_ipv4();
+        let ours: Vec<_> = settings.source_addresses.iter().filter(fits).collect();
+        let first = self.next.replace(self.next.get().wrapping_add(1));
+        let mut opened = Err(ErrorKind::AddrNotAvailable.into());
+        for i in 0..ours.len() {
+            opened = connect(Some(*ours[(first + i) % ours.len()]));
+            if !opened.as_ref().is_err_and(has_no_port) {
+                return opened;
+            }
+        }
+        if ours.is_empty() { connect(None) } else { opened }
+    }
+}
+
+fn has_no_port(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse)
+}
+
 fn cause(error: &io::Error) -> Cause {
     match error.kind() {
-        _ if is_exhaustion(error) => Cause::ConnectNoPort,
+        _ if is_exhaustion(error) || has_no_port(error) => Cause::ConnectNoPort,
         ErrorKind::ConnectionRefused => Cause::ConnectRefused,
         ErrorKind::TimedOut => Cause::ConnectTimeout,
-        ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => Cause::ConnectNoPort,
         _ => Cause::ConnectOther,
     }
 }

@@ -1,6 +1,6 @@
 //! Links: pooled connections to members, and the exchanges they carry.
 //! `queue`, `answer`, `exchange`, `pool`, `lines`, `depth` and `opening` decide from bytes and time alone;
-//! `shelf` and `driver` put sockets to them. Knows nothing of clients but what `Receiver` asks of them.
+//! `shelf` and `driver` put sockets to them; `outlet` and `stock` give a tunnel a link of its own. Knows nothing of clients but what `Receiver` asks of them.
 
 mod answer;
 mod connect;
@@ -9,19 +9,23 @@ mod driver;
 mod exchange;
 mod lines;
 mod opening;
+mod outlet;
 mod pool;
 mod queue;
 mod seat;
 mod shelf;
+mod stock;
 
 pub use answer::End;
 pub use connect::Health;
 pub use driver::Link;
 pub use exchange::{Fate, Request, Slot};
 pub use lines::Want;
+pub use outlet::{Outlet, OwnLink};
 pub use pool::{How, Pool, SeatId};
 pub use queue::{Broken, Queue, Sink};
 pub use shelf::{Receiver, Share, Shelf, Submitted, Waiter};
+pub use stock::Stock;
 
 #[cfg(test)]
 pub(crate) mod tests;

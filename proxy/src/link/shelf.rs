@@ -6,18 +6,17 @@ mod deadlines;
 mod life;
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::config::{Backend, HeadLimits, WaitQueue};
+use crate::config::{Address, Backend, HeadLimits, WaitQueue};
 use crate::metrics::{Acquire, BackendCells, LinkState, MemberCells, MemberState};
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
-use super::connect::Health;
+use super::connect::{Health, LocalAddresses};
 use super::driver::Link;
 use super::exchange::Request;
 use super::pool::{How, Pool, SeatId};
@@ -84,11 +83,12 @@ pub enum Submitted<T: Receiver> {
 /// See the head of this file.
 pub struct Shelf<T: Receiver> {
     pub(super) turn: Rc<Turn>,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) cells: Arc<MemberCells>,
     pub(super) backend_cells: Arc<BackendCells>,
     pub(super) settings: RefCell<Arc<Backend>>,
     pub(super) health: Arc<Health>,
+    pub(super) local: LocalAddresses,
     pub(super) pool: RefCell<Pool<Rc<Link<T>>, Waiter<T>>>,
     me: Weak<Self>,
     key: Cell<u32>,
@@ -106,7 +106,7 @@ impl<T: Receiver> Shelf<T> {
     pub fn new(
         turn: &Rc<Turn>,
         settings: &Arc<Backend>,
-        address: SocketAddr,
+        address: Address,
         share: Share,
         health: Arc<Health>,
         cells: (Arc<BackendCells>, Arc<MemberCells>),
@@ -120,6 +120,7 @@ impl<T: Receiver> Shelf<T> {
             pool: RefCell::new(Pool::new(&settings.links, &share.of(settings.queue), share.links, now)),
             settings: RefCell::new(settings.clone()),
             health,
+            local: LocalAddresses::default(),
             me: me.clone(),
             key: Cell::new(0),
             retired: Cell::new(false),

@@ -11,8 +11,8 @@ use prometheus::proto;
 use super::set::{CellSet, Kind, Metric, Reading, Unit};
 use super::shelf::{Row, Shelf};
 use super::table::{
-    BackendCells, BackendLimitCells, BuildCells, ConfigCells, KernelCells, ListenerCells, MemberCells,
-    MemberLimitCells, ProcessCells, RouteCells, ScrapeCells, WorkerCells,
+    BackendCells, BackendLimitCells, BuildCells, ConfigCells, KernelCells, ListenerCells, ListenerLimitCells,
+    MemberCells, MemberLimitCells, ProcessCells, RouteCells, ScrapeCells, WorkerCells,
 };
 
 /// Declares the shelves once: the struct, the metrics on it, and the walk over it.
@@ -43,6 +43,7 @@ shelves! {
     process: ProcessCells,
     build: BuildCells,
     config: ConfigCells,
+    listener_limits: ListenerLimitCells,
     backend_limits: BackendLimitCells,
     member_limits: MemberLimitCells,
     scrape: ScrapeCells,

@@ -25,7 +25,7 @@ pub use cells::{Counter, Gauge, Least, Most};
 pub use describe::{Description, LabelDescription, Shape, describe, describe_json, series};
 pub use histogram::{AgeHistogram, CountHistogram, DepthHistogram, Histogram};
 pub use label::{ByLabel, Label};
-pub use registry::{BackendLimits, MemberLimits, Registry};
+pub use registry::{BackendLimits, Limits, MemberLimits, Registry};
 pub use set::{Kind, Unit};
 pub use table::{BackendCells, ListenerCells, MemberCells, ProcessCells, RouteCells, WorkerCells};
 pub use values::{

@@ -44,6 +44,15 @@ struct Inner {
 /// Cells that are held only so that they are exported.
 type Handle = Arc<dyn Any + Send + Sync>;
 
+/// What is limited, as configured.
+#[derive(Clone, Debug, Default)]
+pub struct Limits<'a> {
+    /// Listeners by name, and the most clients each may have, if there is a limit.
+    pub clients: Vec<(&'a str, Option<usize>)>,
+    /// Backends.
+    pub backends: Vec<BackendLimits<'a>>,
+}
+
 /// The limits of one backend, as configured.
 #[derive(Clone, Debug)]
 pub struct BackendLimits<'a> {
@@ -60,8 +69,8 @@ pub struct BackendLimits<'a> {
 pub struct MemberLimits<'a> {
     /// The member's name.
     pub name: &'a str,
-    /// Most links to it.
-    pub links: u32,
+    /// Most links to it, if there is a limit.
+    pub links: Option<u32>,
     /// Its weight in the affinity hash.
     pub weight: u32,
 }
@@ -138,8 +147,8 @@ impl Registry {
 
     /// Shows the configuration that is in force from `now` on, in place of the one before. Called by the
     /// main thread.
-    pub fn set_config(&self, hash: &str, now: SystemTime, backends: &[BackendLimits<'_>]) {
-        let new = config_handles(&self.0.shelves, hash, backends);
+    pub fn set_config(&self, hash: &str, now: SystemTime, limits: &Limits<'_>) {
+        let new = config_handles(&self.0.shelves, hash, limits);
         *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.0.process.config_loaded.set(nanos(since_epoch).cast_signed());
@@ -190,6 +199,7 @@ fn shelves(workers: usize) -> Shelves {
         process: Shelf::new(1),
         build: Shelf::new(1),
         config: Shelf::new(1),
+        listener_limits: Shelf::new(1),
         backend_limits: Shelf::new(1),
         member_limits: Shelf::new(1),
         scrape: Shelf::new(1),
@@ -215,17 +225,22 @@ fn build_cells(shelves: &Shelves) -> Arc<BuildCells> {
     build
 }
 
-fn config_handles(shelves: &Shelves, hash: &str, backends: &[BackendLimits<'_>]) -> Vec<Handle> {
+fn config_handles(shelves: &Shelves, hash: &str, limits: &Limits<'_>) -> Vec<Handle> {
     let info = shelves.config.cells(0, &[hash]);
     info.info.set(1);
     let mut handles: Vec<Handle> = vec![info];
-    for backend in backends {
+    for (listener, most) in &limits.clients {
+        let cells = shelves.listener_limits.cells(0, &[listener]);
+        cells.connections.set(i64::try_from(most.unwrap_or(0)).unwrap_or(i64::MAX));
+        handles.push(cells);
+    }
+    for backend in &limits.backends {
         let cells = shelves.backend_limits.cells(0, &[backend.name]);
         cells.waiting.set(i64::try_from(backend.waiting).unwrap_or(i64::MAX));
         handles.push(cells);
         for member in &backend.members {
             let cells = shelves.member_limits.cells(0, &[backend.name, member.name]);
-            cells.connections.set(member.links.into());
+            cells.connections.set(member.links.unwrap_or(0).into());
             cells.weight.set(member.weight.into());
             handles.push(cells);
         }

@@ -26,6 +26,8 @@ cell_sets! {
         received_bytes: Counter => Bytes "penstock_client_received_bytes_total";
         /// Bytes written to clients.
         sent_bytes: Counter => Bytes "penstock_client_sent_bytes_total";
+        /// Bytes of tunnels, of both directions, that went from socket to socket without being copied (splice(2)).
+        spliced_bytes: Counter => Bytes "penstock_tunnel_spliced_bytes_total";
         /// Requests whose head was read and whose answer has not ended.
         in_flight: Gauge => None "penstock_requests_in_flight";
         /// Requests a client connection carried, observed when it closes.
@@ -136,6 +138,12 @@ cell_sets! {
         info: Gauge => None "penstock_config_info";
     }
 
+    /// The limits of one listener.
+    pub(super) ListenerLimitCells by ["listener"] {
+        /// Most client connections at once; 0 where there is no limit.
+        connections: Gauge => None "penstock_client_connections_limit";
+    }
+
     /// The limits of one backend.
     pub(super) BackendLimitCells by ["backend"] {
         /// Most requests that may wait for a connection, over all members.
@@ -144,7 +152,7 @@ cell_sets! {
 
     /// The limits of one member.
     pub(super) MemberLimitCells by ["backend", "member"] {
-        /// Most connections to the member.
+        /// Most connections to the member; 0 where there is no limit.
         connections: Gauge => None "penstock_backend_connections_limit";
         /// Weight of the member in the affinity hash.
         weight: Gauge => None "penstock_member_weight";

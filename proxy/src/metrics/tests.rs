@@ -46,18 +46,21 @@ fn configured(shape: &Shape) -> (Registry, Held) {
 
 fn set_limits(registry: &Registry, shape: &Shape) {
     let names: Vec<String> = (0..shape.backends.max(shape.members)).map(|i| i.to_string()).collect();
-    let backends: Vec<String> = (0..shape.backends).map(|i| format!("b{i}")).collect();
+    let names_of: Vec<String> = (0..shape.backends).map(|i| format!("b{i}")).collect();
     let members: Vec<String> = names.iter().map(|i| format!("m{i}")).collect();
-    let limits: Vec<BackendLimits<'_>> = (0..shape.backends)
+    let listeners: Vec<String> = (0..shape.listeners).map(|i| format!("l{i}")).collect();
+    let backends = (0..shape.backends)
         .map(|b| BackendLimits {
-            name: &backends[b],
+            name: &names_of[b],
             waiting: 1_000,
             members: (b..shape.members)
                 .step_by(shape.backends)
-                .map(|m| MemberLimits { name: &members[m], links: 64, weight: 1 })
+                .map(|m| MemberLimits { name: &members[m], links: Some(64), weight: 1 })
                 .collect(),
         })
         .collect();
+    let clients = listeners.iter().map(|name| (name.as_str(), None)).collect();
+    let limits = Limits { clients, backends };
     registry.set_config("abc", UNIX_EPOCH + Duration::from_secs(5), &limits);
 }
 
@@ -146,7 +149,7 @@ fn counters_never_fall_over_a_reload() {
 #[test]
 fn a_member_that_left_is_shown_until_its_last_handle_is_dropped() {
     let (registry, mut held) = configured(&SMALL);
-    registry.set_config("next", UNIX_EPOCH, &[]);
+    registry.set_config("next", UNIX_EPOCH, &Limits::default());
     let last = held.members.pop().expect("two workers");
     held.members.clear();
     last.opened.inc();
@@ -161,7 +164,7 @@ fn a_member_that_left_is_shown_until_its_last_handle_is_dropped() {
 fn the_time_of_the_configuration_is_in_seconds() {
     let (registry, _held) = configured(&SMALL);
     assert_eq!(value(&registry, "penstock_config_last_success_timestamp_seconds"), 5.0);
-    registry.set_config("x", SystemTime::UNIX_EPOCH, &[]);
+    registry.set_config("x", SystemTime::UNIX_EPOCH, &Limits::default());
     assert_eq!(value(&registry, "penstock_config_last_success_timestamp_seconds"), 0.0);
 }
 

@@ -40,6 +40,8 @@ labels! {
         Evicted = "evicted",
         /// It carried as many requests as it may.
         LimitRequests = "limit_requests",
+        /// It was too old.
+        MaxAge = "max_age",
     }
 
     /// Why a client was refused at or right after accept.

@@ -1,11 +1,15 @@
-//! Sockets: made, set up, read and written.
+//! Sockets: made, set up, read and written; and pipes between them.
 //! In: addresses and options. Out: non-blocking sockets that a task can wait for.
 //! Knows nothing of what the bytes mean.
 
 mod limit;
 mod options;
+mod pipe;
 mod socket;
 
 pub use limit::raise_descriptor_limit;
 pub use options::{connect, listen};
-pub use socket::{Acceptor, Socket};
+pub use pipe::{Pipe, Pipes};
+pub use socket::{Acceptor, Sight, Socket, look};
+/// A stream socket (or a listening one) that is registered with no runtime.
+pub use socket2::Socket as Stream;

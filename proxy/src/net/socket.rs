@@ -3,26 +3,42 @@
 //! Knows nothing of what the bytes mean.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use rustix::net::{RecvFlags, SocketFlags, acceptfrom_with, recv};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SocketAddrAny, SocketFlags, acceptfrom_with, recv};
+use socket2::Socket as Stream;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A connected (or connecting) stream.
+/// A connected (or connecting) stream, over TCP or a Unix socket.
 ///
 /// It keeps no buffer: an idle connection costs its descriptor and its place in epoll.
 #[derive(Debug)]
-pub struct Socket(AsyncFd<TcpStream>);
+pub struct Socket(AsyncFd<Stream>);
+
+/// What a look at a stream finds, without taking anything from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sight {
+    /// It is open, and nothing has come.
+    Quiet,
+    /// So many bytes are there to be read (as far as the look went).
+    Bytes(usize),
+    /// The other side has ended it (FIN), and all it sent before has been read.
+    Ended,
+    /// It was reset, or failed in another way.
+    Broken,
+}
 
 impl Socket {
     /// Registers `stream`, which must be non-blocking, with this thread's runtime.
     ///
     /// # Errors
     /// What `epoll_ctl` says.
-    pub fn new(stream: TcpStream) -> io::Result<Self> {
+    pub fn new(stream: Stream) -> io::Result<Self> {
         watch(stream, Interest::READABLE | Interest::WRITABLE).map(Self)
     }
 
@@ -34,11 +50,22 @@ impl Socket {
     /// # Errors
     /// What `recv(2)` says, `EAGAIN` excepted.
     pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let room = buf.len();
+        self.poll_read(cx, |mut stream| stream.read(buf), |n| 0 < n && n < room)
+    }
+
+    /// Reads by `read` when there is something to read. `empties` tells of a count whether it left nothing.
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut(&Stream) -> io::Result<usize>,
+        empties: impl Fn(usize) -> bool,
+    ) -> Poll<io::Result<usize>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            match self.0.get_ref().read(buf) {
+            match read(self.0.get_ref()) {
                 Ok(n) => {
-                    if n > 0 && n < buf.len() {
+                    if empties(n) {
                         ready.clear_ready();
                     }
                     return Poll::Ready(Ok(n));
@@ -55,7 +82,7 @@ impl Socket {
     /// # Errors
     /// What `send(2)` says, `EAGAIN` excepted.
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
-        none_if_full(self.0.try_io(Interest::WRITABLE, |s| (&mut &*s).write(bytes)))
+        self.try_write(|mut stream| stream.write(bytes))
     }
 
     /// Writes as much of `first` and then `second` as fits now; `Ok(0)` when nothing does.
@@ -70,7 +97,16 @@ impl Socket {
             return self.try_send(second);
         }
         let parts = [IoSlice::new(first), IoSlice::new(second)];
-        none_if_full(self.0.try_io(Interest::WRITABLE, |s| (&mut &*s).write_vectored(&parts)))
+        self.try_write(|mut stream| stream.write_vectored(&parts))
+    }
+
+    /// Writes by `write` as much as fits now; `Ok(0)` when nothing does.
+    pub(super) fn try_write(&self, write: impl FnMut(&Stream) -> io::Result<usize>) -> io::Result<usize> {
+        match self.0.try_io(Interest::WRITABLE, write) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
+            other => other,
+        }
     }
 
     /// Waits until something may be written (or the socket has failed).
@@ -96,69 +132,124 @@ impl Socket {
     /// Whether the stream is open, and nothing has come that nobody asked for.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        let mut byte = [0_u8; 1];
-        let peeked = recv(self.0.get_ref(), &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        matches!(peeked, Err(e) if e == rustix::io::Errno::AGAIN)
+        self.look(&mut [0]) == Sight::Quiet
     }
 
-    /// Sends FIN: nothing more will be written (RFC 9112 section 9.6).
+    /// Copies what has come into `buf`, and leaves it to be read.
+    #[must_use]
+    pub fn look(&self, buf: &mut [u8]) -> Sight {
+        look(self.0.get_ref(), buf)
+    }
+
+    /// Looks at what has come, each time that more has, until `judge` has seen enough. All of it stays to be read.
+    ///
+    /// # Errors
+    /// When the runtime is going away.
+    pub fn poll_until<R>(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+        mut judge: impl FnMut(Sight, &[u8]) -> Option<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            let mut ready = ready!(self.0.poll_read_ready(cx))?;
+            let sight = self.look(buf);
+            match judge(sight, buf) {
+                Some(verdict) => return Poll::Ready(Ok(verdict)),
+                None => ready.clear_ready(),
+            }
+        }
+    }
+
+    /// Reads what is known to be there.
+    ///
+    /// # Errors
+    /// What `recv(2)` says, `EAGAIN` included.
+    pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+        (&mut self.0.get_ref()).read(buf)
+    }
+
+    /// Sends FIN: nothing more will be written (RFC 9112 section 9.6, RFC 9293 section 3.6).
     pub fn finish(&self) {
         // It fails only where the stream has ended already, which is what was wanted.
         let _ = self.0.get_ref().shutdown(Shutdown::Write);
     }
+
+    /// Its end will be a reset, and what was not sent by then is lost (RFC 9293 section 3.10.5).
+    pub fn abort_on_drop(&self) {
+        // It fails only for what is no TCP socket, which knows no resets.
+        let _ = self.0.get_ref().set_linger(Some(Duration::ZERO));
+    }
+
+    /// The address of our side. None for a Unix socket.
+    #[must_use]
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.0.get_ref().local_addr().ok()?.as_socket()
+    }
+
+    /// Gives the stream back, deregistered.
+    #[must_use]
+    pub fn into_stream(self) -> Stream {
+        self.0.into_inner()
+    }
+}
+
+/// Looks at a stream that may be registered nowhere; as [`Socket::look`].
+#[must_use]
+pub fn look(stream: &impl AsFd, buf: &mut [u8]) -> Sight {
+    match recv(stream, buf, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, 0)) => Sight::Ended,
+        Ok((_, n)) => Sight::Bytes(n),
+        Err(Errno::AGAIN | Errno::INTR) => Sight::Quiet,
+        Err(_) => Sight::Broken,
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
+    }
 }
 
 #[allow(unsafe_code)] // the only way to register a descriptor by hand
-fn watch<S: AsRawFd + OwnedSocket>(socket: S, interest: Interest) -> io::Result<AsyncFd<S>> {
-    // SAFETY: `S` owns its descriptor, always tells the same one, and closes it when it is dropped, which
+fn watch(socket: Stream, interest: Interest) -> io::Result<AsyncFd<Stream>> {
+    // SAFETY: a `Stream` owns its descriptor, always tells the same one, and closes it when it is dropped, which
     // `AsyncFd` does after it has deregistered it.
     unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(io::Error::from)
 }
 
-/// Sockets of the standard library, which own their descriptors.
-trait OwnedSocket {}
-impl OwnedSocket for TcpStream {}
-impl OwnedSocket for TcpListener {}
-
-fn none_if_full(result: io::Result<usize>) -> io::Result<usize> {
-    match result {
-        Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
-        Ok(0) => Err(ErrorKind::WriteZero.into()),
-        other => other,
-    }
-}
-
 /// A listening socket.
 #[derive(Debug)]
-pub struct Acceptor(AsyncFd<TcpListener>);
+pub struct Acceptor(AsyncFd<Stream>);
 
 impl Acceptor {
     /// Registers `listener`, which must be non-blocking, with this thread's runtime.
     ///
     /// # Errors
     /// What `epoll_ctl` says.
-    pub fn new(listener: TcpListener) -> io::Result<Self> {
+    pub fn new(listener: Stream) -> io::Result<Self> {
         watch(listener, Interest::READABLE).map(Self)
     }
 
-    /// The next connection, already non-blocking, and who it is from.
+    /// The next connection, already non-blocking, and who it is from: this machine itself (127.0.0.1, port 0)
+    /// where it came through a Unix socket.
     ///
     /// # Errors
     /// What `accept4(2)` says, `EAGAIN` excepted.
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, SocketAddr)>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
             match acceptfrom_with(self.0.get_ref(), SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                Ok((fd, from)) => return Poll::Ready(source(from).map(|a| (TcpStream::from(fd), a))),
-                Err(e) if e == rustix::io::Errno::AGAIN => ready.clear_ready(),
-                Err(e) if e == rustix::io::Errno::INTR => {}
+                Ok((fd, from)) => return Poll::Ready(Ok((Stream::from(fd), source(from)))),
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(Errno::INTR) => {}
                 Err(e) => return Poll::Ready(Err(e.into())),
             }
         }
     }
 }
 
-fn source(from: Option<rustix::net::SocketAddrAny>) -> io::Result<SocketAddr> {
-    let Some(address) = from else { return Err(ErrorKind::NotConnected.into()) };
-    SocketAddr::try_from(address).map_err(io::Error::from)
+fn source(from: Option<SocketAddrAny>) -> SocketAddr {
+    let address = from.and_then(|any| SocketAddr::try_from(any).ok());
+    address.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into())
 }

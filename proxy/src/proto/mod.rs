@@ -3,3 +3,4 @@
 //! Knows nothing of sockets, clients, members or time.
 
 pub mod http1;
+pub mod proxy;

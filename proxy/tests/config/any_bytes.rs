@@ -151,6 +151,8 @@ fn hostile_shapes() {
         "x: 1\n".repeat(100_000),
         format!("{}: 1", "k".repeat(500_000)),
         " ".repeat(2 << 20),
+        format!("listeners: {{ w: {{ trusted: [{}] }} }}", "::1, ".repeat(150_000)),
+        format!("listeners: {{ w: {{ {} }} }}", "limits: 1, ".repeat(50_000)),
     ] {
         survives(&text).unwrap_or_else(|e| panic!("{e}: {}", &text[..80.min(text.len())]));
     }

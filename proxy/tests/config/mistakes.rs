@@ -23,7 +23,7 @@ backends:
 }
 
 #[track_caller]
-fn told(text: &str, lines: &[&str]) {
+pub(crate) fn told(text: &str, lines: &[&str]) {
     let printed = read(text).expect_err("the file should be refused").to_string();
     let s = if lines.len() == 1 { "" } else { "s" };
     let mut expected: Vec<_> = lines.iter().map(|line| format!("config.yaml:{line}")).collect();
@@ -32,7 +32,7 @@ fn told(text: &str, lines: &[&str]) {
 }
 
 #[track_caller]
-fn warned(text: &str, lines: &[&str]) {
+pub(crate) fn warned(text: &str, lines: &[&str]) {
     let warnings = read(text).unwrap().warnings;
     let printed: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     let expected: Vec<_> = lines.iter().map(|line| format!("config.yaml:{line}")).collect();
@@ -64,9 +64,9 @@ admin: 127.0.0.1:8080
             "6:16: listeners.two.bind: the address 0.0.0.0:8080 is in use twice; `listeners.web.bind` has 127.0.0.1:8080",
             "6:39: listeners.two.backend: there is no backend `ap`; did you mean `app`?",
             "9:22: backends.app.affinity.key: expected `source`, `source/24`, `source/56`, `source/24+56` or `none`, not `source/129`",
-            "10:30: backends.app.links.max_per_member: 0 is outside of 1 to 65535",
+            "10:30: backends.app.links.max_per_member: 0 is outside of 1 to 65535 (or `auto`)",
             "10:47: backends.app.links.idle_timeout: `4` has no unit; write `4s` for seconds or `4ms`",
-            "12:10: backends.app.members.a: expected an address such as `127.0.0.1:9001`, not `127.0.0.1`; the port is missing",
+            "12:10: backends.app.members.a: expected an address such as `127.0.0.1:9001` or `unix:/run/app.sock`, not `127.0.0.1`; the port is missing",
             "13:8: admin: the address 127.0.0.1:8080 is in use twice; `listeners.web.bind` has 127.0.0.1:8080",
         ],
     );
@@ -77,7 +77,7 @@ fn unknown_keys() {
     told(
         &with("    backend: app\n", "    backend: app\n    colour: red\n"),
         &[
-            "5:5: listeners.web.colour: unknown key; known here: bind, protocol, backend, backlog, timeouts, limits, forwarded, via, socket",
+            "5:5: listeners.web.colour: unknown key; known here: bind, protocol, backend, backlog, max_connections, proxy_protocol, trusted, timeouts, limits, tunnel, forwarded, via, socket",
         ],
     );
     told(
@@ -92,7 +92,9 @@ fn what_must_be_written() {
     told("", &["1:1: listeners: at least one is needed here", "1:1: backends: at least one is needed here"]);
     told(
         &with("    bind: 127.0.0.1:8080\n", ""),
-        &["2:3: listeners.web.bind: missing; expected an address such as `127.0.0.1:8080`"],
+        &[
+            "2:3: listeners.web.bind: missing; expected an address such as `127.0.0.1:8080` or `unix:/run/app.sock`",
+        ],
     );
     told(
         &with("    backend: app\n", "    backend:\n"),
@@ -101,7 +103,9 @@ fn what_must_be_written() {
     told(&with("{ a: 127.0.0.1:9001 }", "{}"), &["8:5: backends.app.members: at least one is needed here"]);
     told(
         &with("{ a: 127.0.0.1:9001 }", "{ a: { weight: 2 } }"),
-        &["8:16: backends.app.members.a.address: missing; expected an address such as `127.0.0.1:9001`"],
+        &[
+            "8:16: backends.app.members.a.address: missing; expected an address such as `127.0.0.1:9001` or `unix:/run/app.sock`",
+        ],
     );
 }
 
@@ -143,12 +147,14 @@ fn addresses() {
     told(
         &bind("localhost:8080"),
         &[
-            "3:11: listeners.web.bind: expected an address such as `127.0.0.1:8080`, not `localhost:8080`; names are not looked up",
+            "3:11: listeners.web.bind: expected an address such as `127.0.0.1:8080` or `unix:/run/app.sock`, not `localhost:8080`; names are not looked up",
         ],
     );
     told(
         &bind("127.0.0.1:99999"),
-        &["3:11: listeners.web.bind: expected an address such as `127.0.0.1:8080`, not `127.0.0.1:99999`"],
+        &[
+            "3:11: listeners.web.bind: expected an address such as `127.0.0.1:8080` or `unix:/run/app.sock`, not `127.0.0.1:99999`",
+        ],
     );
     told(
         &with("127.0.0.1:9001", "127.0.0.1:0"),
@@ -195,8 +201,8 @@ fn values_out_of_range() {
         &["8:54: backends.app.members.a.weight: 300 is outside of 1 to 256"],
     );
     told(
-        &with("    backend: app\n", "    backend: app\n    protocol: tcp\n"),
-        &["5:15: listeners.web.protocol: `tcp` is not known; this version has only `http`"],
+        &with("    backend: app\n", "    backend: app\n    protocol: udp\n"),
+        &["5:15: listeners.web.protocol: `udp` is none of `http`, `tcp`"],
     );
     told(
         &with("    backend: app\n", "    backend: app\n    forwarded: x-forwarded\n"),

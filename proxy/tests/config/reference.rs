@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use penstock::config::{Affinity, REFERENCE, schema};
+use penstock::config::{Affinity, Protocol, REFERENCE, schema};
 use serde_json::{Value, json};
 
 use crate::settings;
@@ -140,6 +140,17 @@ backends:
     assert_eq!(believed.backends[0].members.len(), 3);
     assert_eq!(believed.backends[0].affinity, Affinity::Source { v4: 32, v6: 128 });
     assert_eq!(believed.workers, std::thread::available_parallelism().unwrap());
+}
+
+#[test]
+fn its_examples_work() {
+    let text = REFERENCE.replace("  ## ", "  ");
+    let read = crate::read(&text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+    assert_eq!(read.warnings, []);
+    let [web, db] = &read.settings.listeners[..] else { panic!("{:?}", read.settings.listeners) };
+    assert_eq!((web.protocol, db.protocol), (Protocol::Http, Protocol::Tcp));
+    let pg = &read.settings.backends[db.backend];
+    assert_eq!((&*pg.name, pg.protocol, pg.members.len()), ("pg", Protocol::Tcp, 2));
 }
 
 #[test]

@@ -152,7 +152,7 @@ backends: { ${NAME}: { members: { a: '127.0.0.1:${PORT:-9001}' }, links: { pipel
     assert_eq!(loaded.settings.admin, None);
     assert_eq!(listener.bind.to_string(), "127.0.0.1:8080");
     assert_eq!(listener.via.as_deref(), Some("a$bc"));
-    assert_eq!(backend.members[0].address.port(), 9001);
+    assert_eq!(backend.members[0].address.to_string(), "127.0.0.1:9001");
     assert_eq!(backend.links.pipeline.get(), 7);
     let other =
         parse("config.yaml", text, &|name| if name == "N" { Some("8".to_owned()) } else { env(name) });
@@ -205,7 +205,32 @@ fn the_schema_agrees_with_the_reader() {
         ("/workers", json!(["auto", 4, "${N}"]), json!([0, "many", true, []])),
         ("/admin", json!(["off", "127.0.0.1:1", "[::1]:1"]), json!([9900, "localhost:1", ":1", "127.0.0.1"])),
         ("/drain_timeout", json!(["0s", "1m30s", "500us"]), json!([30, "30", "s", "30s1m", ""])),
-        ("/listeners/web/protocol", json!(["http"]), json!(["tcp", 1])),
+        ("/listeners/web/protocol", json!(["http", "tcp"]), json!(["udp", 1])),
+        (
+            "/listeners/web/bind",
+            json!(["unix:/a", "unix:/run/a b.sock", "127.0.0.1:1"]),
+            json!(["unix:a", "unix:@a", "unix:", "unix:/a/", "/a", &format!("unix:/{}", "a".repeat(107))]),
+        ),
+        (
+            "/listeners/web/trusted",
+            json!(["none", "any", "::1", "10.0.0.0/8", ["10.0.0.0/8"], ["${N}::1", "::/0"]]),
+            json!(["all", [], ["any"], ["::1", "::1"], [["::1"]], { "a": 1 }, 1, ["10.0.0.0:1"]]),
+        ),
+        ("/listeners/web/max_connections", json!(["off", 1]), json!([0, 1_000_001, "none"])),
+        ("/listeners/web/tunnel", json!([null, { "idle_timeout": "off" }]), json!([{ "idle_timeout": 0 }])),
+        ("/listeners/web/proxy_protocol", json!(["off"]), json!(["v1", true])),
+        ("/listeners/web/socket/user_timeout", json!(["off", "1ms"]), json!([1, "on"])),
+        ("/listeners/web/socket/tos", json!(["auto", 0, 255]), json!([256, -1, "0x10"])),
+        ("/listeners/web/socket/mark", json!(["off", 1, 4_294_967_295_u32]), json!([0, 4_294_967_296_u64])),
+        ("/listeners/web/socket/congestion", json!(["auto", "bbr"]), json!(["Bbr", "", "a".repeat(16), 3.5])),
+        ("/backends/app/proxy_protocol", json!(["off"]), json!(["v3", "required"])),
+        (
+            "/backends/app/source_addresses",
+            json!(["auto", "127.0.0.2", ["127.0.0.2", "127.0.0.3"]]),
+            json!(["any", ["auto"], [], "127.0.0.2:80", "127.0.0.0/8", ["127.0.0.2", "127.0.0.2"]]),
+        ),
+        ("/backends/app/links/max_per_member", json!(["auto", 1, 65535]), json!([0, 65536, "off"])),
+        ("/backends/app/links/warm", json!([0]), json!([-1, 10_001, "off"])),
         ("/listeners/web/via", json!(["off", "a.b"]), json!(["a b", ""])),
         (
             "/listeners/web/limits",
@@ -224,8 +249,8 @@ fn the_schema_agrees_with_the_reader() {
         ("/backends/app/links/pipeline", json!([1, 1024]), json!([0, 1025])),
         (
             "/backends/app/members/a",
-            json!(["127.0.0.1:1", { "address": "127.0.0.1:1", "weight": 2 }]),
-            json!([{}, { "weight": 2 }, 1, null]),
+            json!(["127.0.0.1:1", "unix:/app.sock", { "address": "127.0.0.1:1", "weight": 2 }]),
+            json!([{}, { "weight": 2 }, 1, null, "unix:app.sock"]),
         ),
         ("/backends/app/members", json!([]), json!([{}, null, [], { "a b": "127.0.0.1:1" }])),
         ("/colour", json!([]), json!(["red"])),

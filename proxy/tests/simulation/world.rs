@@ -79,6 +79,7 @@ pub(crate) use note;
 impl World {
     pub(crate) fn new(scene: Scene) -> Self {
         let links = Links {
+            warm: 0,
             max_per_member: 64.try_into().expect("not 0"),
             pipeline: scene.pipeline.try_into().expect("not 0"),
             pipeline_budget: Duration::from_millis(2),

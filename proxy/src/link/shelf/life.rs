@@ -29,7 +29,7 @@ impl<T: Receiver> Shelf<T> {
     async fn attempt(self: &Rc<Self>, seat: SeatId) -> Option<Rc<Link<T>>> {
         let settings = self.settings.borrow().clone();
         let began = self.turn.tick();
-        let connected = connect(self.address, &settings).await;
+        let connected = connect(&self.address, &settings, &self.local).await;
         let now = self.turn.tick();
         self.cells.connections[LinkState::Connecting].dec();
         match connected {

@@ -10,6 +10,7 @@ use crate::config::{Links, PipelineMethods};
 pub(crate) fn links() -> Links {
     Links {
         max_per_member: 64.try_into().unwrap(),
+        warm: 0,
         pipeline: 32.try_into().unwrap(),
         pipeline_budget: Duration::from_millis(2),
         pipeline_methods: PipelineMethods::Safe,

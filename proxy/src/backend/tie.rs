@@ -1,0 +1,107 @@
+//! Which member a client uses now, and the counts of who meets whom.
+//! In: the client's source and its backend's members. Out: the member, while any is up.
+//! A client keeps its member; when that is down it uses the next, and returns when it answers again.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::affinity::{Meeting, Sources};
+use crate::metrics::{Lookup, Move};
+
+use super::{Group, Member, Way};
+
+/// What ties one client to a backend.
+pub struct Tie<W> {
+    /// The member it meets while that is up.
+    home: Option<Rc<Member<W>>>,
+    /// The one it uses now.
+    member: Option<Rc<Member<W>>>,
+    /// The one in whose counts it stands.
+    counted: Option<Rc<Member<W>>>,
+}
+
+impl<W> Default for Tie<W> {
+    fn default() -> Self {
+        Self { home: None, member: None, counted: None }
+    }
+}
+
+impl<W: Way> Tie<W> {
+    /// A client comes to its backend (anew, after a change of configuration).
+    pub fn arrive(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
+        self.home = group.home(source);
+        self.member = self.home.clone().filter(|home| home.way.is_up()).or_else(|| group.standby(source));
+        let Some(member) = self.member.clone().or_else(|| self.home.clone()) else { return };
+        member.clients.set(member.clients.get() + 1);
+        self.counted = Some(member.clone());
+        count_arrival(group, &member, source, sources);
+    }
+
+    /// The client leaves its backend.
+    pub fn depart(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
+        let Some(member) = self.counted.take() else { return };
+        member.clients.set(member.clients.get() - 1);
+        let Some(key) = group.settings.affinity.key(source) else { return };
+        if let Some(last) = sources.leave(group.hash, key) {
+            group.cells.affinity_entries.dec();
+            count_source(group, last, -1);
+        }
+    }
+
+    /// The member to use now; `None` while none is up.
+    pub fn choose(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) -> Option<Rc<Member<W>>> {
+        let at_home = self.home.as_ref().filter(|home| home.way.is_up());
+        let now = match (at_home, &self.member) {
+            (Some(home), _) => home.clone(),
+            (None, Some(member)) if member.way.is_up() => member.clone(),
+            (None, _) => group.standby(source)?,
+        };
+        if !self.member.as_ref().is_some_and(|before| Rc::ptr_eq(before, &now)) {
+            self.moved(&now, group, source, sources);
+        }
+        Some(now)
+    }
+
+    fn moved(&mut self, to: &Rc<Member<W>>, group: &Group<W>, source: IpAddr, sources: &Sources) {
+        self.member = Some(to.clone());
+        if let Some(before) = self.counted.replace(to.clone()) {
+            before.clients.set(before.clients.get() - 1);
+        }
+        to.clients.set(to.clients.get() + 1);
+        let Some(key) = group.settings.affinity.key(source) else { return };
+        if let Some(before) = sources.go(group.hash, key, to.candidate.hash) {
+            let home = self.home.as_ref().is_some_and(|home| Rc::ptr_eq(home, to));
+            group.cells.affinity_moves[if home { Move::MemberBack } else { Move::MemberDown }].inc();
+            count_source(group, before, -1);
+            to.cells.sources.inc();
+        }
+    }
+}
+
+fn count_arrival<W>(group: &Group<W>, member: &Member<W>, source: IpAddr, sources: &Sources) {
+    let Some(key) = group.settings.affinity.key(source) else {
+        group.cells.affinity[Lookup::None].inc();
+        return;
+    };
+    match sources.come(group.hash, key, member.candidate.hash) {
+        Meeting::Known => group.cells.affinity[Lookup::Hit].inc(),
+        Meeting::New => {
+            group.cells.affinity[Lookup::New].inc();
+            group.cells.affinity_entries.inc();
+            member.cells.sources.inc();
+        }
+        Meeting::Elsewhere(before) => {
+            group.cells.affinity[Lookup::Moved].inc();
+            group.cells.affinity_moves[Move::MemberDown].inc();
+            count_source(group, before, -1);
+            member.cells.sources.inc();
+        }
+    }
+}
+
+/// A source came to (or left) the member of this hash. Where the member is no longer configured, nobody counts.
+fn count_source<W>(group: &Group<W>, member: u64, by: i64) {
+    if let Some(member) = group.members.iter().find(|m| m.candidate.hash == member) {
+        member.cells.sources.add(by);
+    }
+}

@@ -1,0 +1,244 @@
+//! The rules that concern more than one option, and what follows from the protocol.
+//! In: the sections as written. Out: notes of whatever contradicts itself, or has no effect.
+//! Knows nothing of how single values read.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+
+use crate::config::address::MemberAt;
+use crate::config::mistake::{At, Notes};
+use crate::config::options::{Backend, Links, Listener, MOST_MEMBERS, Root};
+use crate::config::scalar::Marked;
+use crate::config::settings::{self, AcceptProxy, Address, Networks, Protocol};
+use crate::config::table::Name;
+
+/// Notes whatever breaks a rule.
+pub(super) fn check(root: &Root, notes: &mut Notes) {
+    addresses(root, notes);
+    unused(root, notes);
+    too_many(root, notes);
+    for (name, listener) in &root.listeners.entries {
+        trust(listener, notes);
+        if let Some(protocol) = listener.protocol.get() {
+            no_effect(name, protocol, notes);
+        }
+    }
+    for (name, backend) in &root.backends.entries {
+        twins(backend, notes);
+        sources(backend, notes);
+        if let Some(protocol) = one_protocol(root, name, notes) {
+            no_effect(name, protocol, notes);
+            links(backend, protocol, notes);
+        }
+    }
+}
+
+/// The listeners that use a backend.
+fn users<'a>(root: &'a Root, backend: &'a Name) -> impl Iterator<Item = (&'a Name, &'a Listener)> {
+    let uses = |l: &Listener| l.backend.value.as_deref() == Some(&backend.text);
+    root.listeners.entries.iter().filter(move |(_, l)| uses(l)).map(|(name, l)| (name, l))
+}
+
+/// What the listeners that use a backend speak; the first counts, and HTTP where there is none.
+pub(super) fn protocol(root: &Root, backend: &Name) -> Option<Protocol> {
+    users(root, backend).next().map_or(Some(Protocol::Http), |(_, listener)| listener.protocol.get())
+}
+
+/// `auto` for http: what a thousand clients need, and a small service can bear.
+const SHARED_LINKS: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+/// Most links to one member.
+pub(super) fn cap(links: &Links, protocol: Protocol) -> Option<NonZeroU32> {
+    let auto = match protocol {
+        Protocol::Http => SHARED_LINKS,
+        Protocol::Tcp => settings::Links::NO_CAP,
+    };
+    Some(links.max_per_member.get()?.unwrap_or(auto))
+}
+
+/// What all listeners that use a backend speak, if there is one and they agree; notes who does not.
+fn one_protocol(root: &Root, backend: &Name, notes: &mut Notes) -> Option<Protocol> {
+    let mut users = users(root, backend).filter_map(|(name, l)| Some((name, l, l.protocol.get()?)));
+    let (first, _, one) = users.next()?;
+    let mut agreed = Some(one);
+    for (name, listener, other) in users.filter(|(.., other)| *other != one) {
+        let (one, other) = (word(one), word(other));
+        let text = format!(
+            "`{}` uses the backend `{}` for {one}, and `{}` for {other}; links are shared by clients for http \
+             and belong to one client for tcp; write a backend for each",
+            first.path, backend.text, name.path
+        );
+        notes.mistake(listener.backend.at, &listener.backend.path, text);
+        agreed = None;
+    }
+    agreed
+}
+
+const fn word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http => "http",
+        Protocol::Tcp => "tcp",
+    }
+}
+
+/// What is written there means something for the other protocol only.
+fn no_effect(name: &Name, protocol: Protocol, notes: &mut Notes) {
+    for only in name.only.iter().filter(|only| only.protocol != protocol) {
+        let text = format!("has no effect for {}, only for {}", word(protocol), word(only.protocol));
+        notes.warning(only.at, &only.path, text);
+    }
+}
+
+/// Whose PROXY header is believed, and whether there is one.
+fn trust(l: &Listener, notes: &mut Notes) {
+    let (Some(accept), Some(trusted)) = (l.proxy_protocol.get(), l.trusted.get()) else { return };
+    let trusted: Networks = trusted.into_iter().collect();
+    match accept {
+        AcceptProxy::Off if !trusted.is_empty() => {
+            let text = "has no effect: without `proxy_protocol: required` there is no header to believe";
+            notes.warning(l.trusted.at, &l.trusted.path, text);
+        }
+        AcceptProxy::Required if trusted.is_empty() => {
+            let text = "nobody's PROXY header is believed; name the networks of those who send it in `trusted`, \
+                        or write `trusted: any`";
+            notes.mistake(l.proxy_protocol.at, &l.proxy_protocol.path, text);
+        }
+        AcceptProxy::Required if is_unix(l.bind.value.as_ref()) && !trusted.is_any() => {
+            let text = "clients of a Unix socket have no address, so no network has them; write `trusted: any`, \
+                        and let the folder's permissions say who may connect";
+            notes.mistake(l.trusted.at, &l.trusted.path, text);
+        }
+        _ => {}
+    }
+}
+
+const fn is_unix(address: Option<&Address>) -> bool {
+    matches!(address, Some(Address::Unix(_)))
+}
+
+/// What links of this protocol cannot do, or not so many.
+fn links(b: &Backend, protocol: Protocol, notes: &mut Notes) {
+    let warm = &b.links.warm;
+    match protocol {
+        Protocol::Http => {
+            if b.proxy_protocol.value.flatten().is_some() {
+                let text = "links for http are shared by many clients, and one PROXY header cannot tell them all; \
+                            tell members in each request, by `forwarded` of the listener";
+                notes.mistake(b.proxy_protocol.at, &b.proxy_protocol.path, text);
+            }
+            if warm.value.is_some_and(|warm| warm > 0) {
+                let text = "links for http stay connected and are shared, so there is nothing to keep warm; \
+                            `idle_timeout` says how long an unused one stays";
+                notes.mistake(warm.at, &warm.path, text);
+            }
+        }
+        Protocol::Tcp => {
+            let (Some(wanted), Some(cap)) = (warm.value, cap(&b.links, protocol)) else { return };
+            if wanted > cap.get() {
+                let text = format!("{wanted} are more than the {cap} that `max_per_member` allows");
+                notes.mistake(warm.at, &warm.path, text);
+            }
+        }
+    }
+}
+
+/// Links to a member can only come from an address of its family.
+fn sources(b: &Backend, notes: &mut Notes) {
+    let Some(sources) = b.source_addresses.items.as_deref().filter(|items| !items.is_empty()) else { return };
+    let members: Vec<_> = b.members.entries.iter().map(|(_, m)| &m.address).collect();
+    let Some(known): Option<Vec<_>> = members.iter().map(|m| m.value.as_ref()).collect() else { return };
+    let reached = |ipv4: bool| known.iter().filter_map(|a| a.ip()).any(|a| is_ipv4(a.ip()) == ipv4);
+    for source in sources {
+        let ipv4 = source.value.is_ipv4();
+        if !reached(ipv4) {
+            let text = format!("{} is {}, and no member is", source.value, family(ipv4));
+            notes.mistake(source.at, &b.source_addresses.path, text);
+        }
+    }
+    for member in members {
+        let text = match member.value.as_ref() {
+            Some(Address::Unix(_)) => "`source_addresses` has no effect on links to a Unix socket".to_owned(),
+            Some(Address::Ip(to)) if sources.iter().all(|s| s.value.is_ipv4() != is_ipv4(to.ip())) => {
+                let family = family(is_ipv4(to.ip()));
+                format!(
+                    "none of `source_addresses` is {family}; links to it come from where the kernel chooses"
+                )
+            }
+            _ => continue,
+        };
+        notes.warning(member.at, &member.path, text);
+    }
+}
+
+/// An IPv4-mapped address is reached over IPv4.
+const fn is_ipv4(address: IpAddr) -> bool {
+    address.to_canonical().is_ipv4()
+}
+
+const fn family(ipv4: bool) -> &'static str {
+    if ipv4 { "IPv4" } else { "IPv6" }
+}
+
+/// No two sockets of ours may want the same address.
+fn addresses(root: &Root, notes: &mut Notes) {
+    let admin = root.admin.value.flatten();
+    let admin = admin.map(|a| (Address::Ip(a), root.admin.at, root.admin.path.as_str()));
+    let binds = root.listeners.entries.iter().map(|(_, l)| &l.bind);
+    let mut wanted: Vec<(Address, At, &str)> =
+        binds.filter_map(|bind| Some((bind.get()?, bind.at, bind.path.as_str()))).chain(admin).collect();
+    wanted.sort_by_key(|(_, at, _)| *at);
+    for (i, (address, at, path)) in wanted.iter().enumerate() {
+        if let Some((other, _, first)) = wanted[..i].iter().find(|(other, ..)| clash(address, other)) {
+            let text = format!("the address {address} is in use twice; `{first}` has {other}");
+            notes.mistake(*at, path, text);
+        }
+    }
+}
+
+/// Whether the kernel would refuse to bind both.
+fn clash(a: &Address, b: &Address) -> bool {
+    match (a, b) {
+        (Address::Ip(a), Address::Ip(b)) => ports_clash(*a, *b),
+        (Address::Unix(a), Address::Unix(b)) => a == b,
+        _ => false,
+    }
+}
+
+fn ports_clash(a: SocketAddr, b: SocketAddr) -> bool {
+    if a.port() != b.port() || a.port() == 0 {
+        return false;
+    }
+    let (a, b) = (a.ip().to_canonical(), b.ip().to_canonical());
+    // `[::]` takes the port for IPv4 too, `0.0.0.0` leaves the addresses of IPv6 alone.
+    let covers = |wide: IpAddr, other: IpAddr| wide.is_unspecified() && (wide.is_ipv6() || other.is_ipv4());
+    a == b || covers(a, b) || covers(b, a)
+}
+
+fn unused(root: &Root, notes: &mut Notes) {
+    for (name, _) in &root.backends.entries {
+        if users(root, name).next().is_none() {
+            notes.warning(name.at, &name.path, "no listener uses this backend");
+        }
+    }
+}
+
+fn too_many(root: &Root, notes: &mut Notes) {
+    let all = || root.backends.entries.iter().flat_map(|(_, b)| b.members.entries.iter());
+    if let Some((over, _)) = all().nth(MOST_MEMBERS) {
+        let text = format!("{} members in all backends; {MOST_MEMBERS} at most", all().count());
+        notes.mistake(over.at, &over.path, text);
+    }
+}
+
+/// Two members with one address are one origin with twice the links.
+fn twins(backend: &Backend, notes: &mut Notes) {
+    let members = &backend.members.entries;
+    for (i, (_, member)) in members.iter().enumerate() {
+        let Some(address) = &member.address.value else { continue };
+        let same = |other: &Marked<MemberAt>| other.value.as_ref() == Some(address);
+        if let Some((first, _)) = members[..i].iter().find(|(_, other)| same(&other.address)) {
+            let text = format!("{address} is the address of `{}` too", first.text);
+            notes.warning(member.address.at, &member.address.path, text);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a worker keeps for one listener, and what one configuration makes of it.
+//! In: newcomers, and new configurations. Out: the way that goes on from this listener.
+//! Knows nothing of single clients.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::affinity::Sources;
+use crate::backend::Group;
+use crate::config::Listener;
+use crate::metrics::{ListenerCells, RouteCells, WorkerCells};
+use crate::net::{Pipes, Socket, Stream};
+use crate::turn::Turn;
+
+/// What all clients of one listener on one worker share. It lasts as long as the listener does.
+pub struct Hall<W> {
+    /// The worker's clock, buffers and alarms.
+    pub turn: Rc<Turn>,
+    /// The worker's pipes.
+    pub pipes: Rc<Pipes>,
+    /// Where clients (or their requests) go; each client takes it anew at its next exchange.
+    pub route: RefCell<Rc<Route<W>>>,
+    /// What is counted for the listener.
+    pub cells: Arc<ListenerCells>,
+    /// What is counted for the worker.
+    pub worker_cells: Arc<WorkerCells>,
+    /// Who meets whom.
+    pub sources: Arc<Sources>,
+    /// Clients of the listener, of all workers.
+    pub open: Arc<AtomicUsize>,
+    /// No new configuration has this listener.
+    pub closed: Cell<bool>,
+}
+
+/// The way on from a listener in one configuration.
+pub struct Route<W> {
+    /// What is believed of the listener.
+    pub listener: Arc<Listener>,
+    /// Where its clients go.
+    pub group: Rc<Group<W>>,
+    /// What is counted for what goes this way.
+    pub cells: Arc<RouteCells>,
+}
+
+impl<W> Hall<W> {
+    /// A client came.
+    pub fn enter(&self) {
+        self.cells.accepted.inc();
+        self.worker_cells.connections.inc();
+    }
+
+    /// It left.
+    pub fn leave(&self) {
+        self.worker_cells.connections.dec();
+    }
+}
+
+/// A connection that was accepted, on its way to its worker.
+pub struct Newcomer {
+    /// Its socket, non-blocking.
+    pub stream: Stream,
+    /// Who it is from, by the kernel.
+    pub source: SocketAddr,
+    /// Its place in the counts of those who place clients.
+    pub pass: Pass,
+}
+
+/// A connection at its worker, about to be a client.
+pub struct Guest {
+    /// Its socket.
+    pub socket: Socket,
+    /// Who it is from: by the kernel, or by a PROXY header that is believed.
+    pub source: SocketAddr,
+    /// What a PROXY header told besides.
+    pub told: Option<Box<Told>>,
+    /// Its place in the counts of those who place clients.
+    pub pass: Pass,
+}
+
+/// What a PROXY header tells of a connection, besides its source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The address it was made to.
+    pub destination: Option<SocketAddr>,
+    /// The name it was made to.
+    pub authority: Option<Box<[u8]>>,
+    /// What it is called in the logs of whoever sent the header.
+    pub unique_id: Option<Box<[u8]>>,
+}
+
+/// A client's place in the load of its worker and among the clients of its listener, for as long as it lasts.
+pub struct Pass {
+    load: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Pass {
+    /// Counts one more client of a worker with this load, and of a listener with so many open.
+    #[must_use]
+    pub fn new(load: &Arc<AtomicUsize>, open: &Arc<AtomicUsize>) -> Self {
+        load.fetch_add(1, Ordering::Relaxed);
+        open.fetch_add(1, Ordering::Relaxed);
+        Self { load: load.clone(), open: open.clone() }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,286 @@
+//! The way of one worker to one member of a TCP backend: a connection for each client, warm or new.
+//! In: clients that want one. Out: a link of their own each, or the cause why not.
+//! Knows nothing of what is carried.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cause::Cause;
+use crate::config::{Address, Backend};
+use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells, MemberState};
+use crate::net::Socket;
+use crate::turn::Turn;
+
+use super::connect::{Health, LocalAddresses, connect, count_failure};
+use super::stock::{Place, Stock, WarmLink};
+
+/// See the head of this file.
+pub struct Outlet {
+    turn: Rc<Turn>,
+    address: Address,
+    settings: RefCell<Arc<Backend>>,
+    stock: Arc<Stock>,
+    health: Arc<Health>,
+    cells: Arc<MemberCells>,
+    backend_cells: Arc<BackendCells>,
+    local: LocalAddresses,
+    retired: Cell<bool>,
+}
+
+/// A link that one client has for itself. Whoever has it says why it ends: [`OwnLink::close`].
+pub struct OwnLink {
+    /// Its socket, connected.
+    pub socket: Socket,
+    outlet: Rc<Outlet>,
+    _place: Place,
+}
+
+impl Outlet {
+    /// A way to `address`. One worker of all is to `keep` the warm links.
+    #[must_use]
+    pub fn new(
+        turn: &Rc<Turn>,
+        settings: &Arc<Backend>,
+        address: Address,
+        shared: (Arc<Stock>, Arc<Health>),
+        cells: (Arc<BackendCells>, Arc<MemberCells>),
+        keep: bool,
+    ) -> Rc<Self> {
+        let outlet = Rc::new(Self {
+            turn: turn.clone(),
+            address,
+            settings: RefCell::new(settings.clone()),
+            stock: shared.0,
+            health: shared.1,
+            backend_cells: cells.0,
+            cells: cells.1,
+            local: LocalAddresses::default(),
+            retired: Cell::new(false),
+        });
+        outlet.stock.configure(&settings.links);
+        if keep {
+            tokio::task::spawn_local(outlet.clone().keep_warm());
+        }
+        outlet
+    }
+
+    /// Takes new settings; connections that stand stay.
+    pub fn configure(&self, settings: &Arc<Backend>) {
+        self.stock.configure(&settings.links);
+        *self.settings.borrow_mut() = settings.clone();
+    }
+
+    /// The member is no longer in the configuration: nobody comes this way any more.
+    pub fn retire(&self) {
+        self.retired.set(true);
+        // Nobody will see when it answers again.
+        if self.health.answered() {
+            self.cells.state.shift(MemberState::Down, MemberState::Up);
+        }
+        self.stock.taken.notify_one();
+    }
+
+    /// Whether the member answers, as far as anybody knows.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.health.is_up()
+    }
+
+    /// What is counted for the member.
+    #[must_use]
+    pub fn cells(&self) -> &Arc<MemberCells> {
+        &self.cells
+    }
+
+    /// Gets a link for one client: a warm one, or else a new one, as soon as there is a place for it.
+    ///
+    /// # Errors
+    /// The cause, as metric and log name it. Where the member did not answer it is down from then on.
+    pub async fn reach(self: &Rc<Self>) -> Result<OwnLink, Cause> {
+        let came = self.turn.now();
+        if let Some(link) = self.take_warm() {
+            return Ok(link);
+        }
+        let place = match self.stock.try_place() {
+            Some(place) => place,
+            None => self.wait().await?,
+        };
+        let waited = self.turn.now().saturating_sub(came);
+        self.backend_cells.pool_wait.observe_nanos(waited);
+        let socket = self.open().await?;
+        self.backend_cells.acquires[Acquire::Opened].inc();
+        self.cells.connections[LinkState::Tunnel].inc();
+        Ok(OwnLink { socket, outlet: self.clone(), _place: place })
+    }
+
+    fn take_warm(self: &Rc<Self>) -> Option<OwnLink> {
+        loop {
+            let dead = || self.lost(LinkClose::Stale, 1);
+            let WarmLink { stream, place } = self.stock.take(dead)?;
+            let Ok(socket) = Socket::new(stream) else {
+                self.lost(LinkClose::Error, 1);
+                continue;
+            };
+            self.cells.connections.shift(LinkState::Idle, LinkState::Tunnel);
+            self.backend_cells.acquires[Acquire::Reused].inc();
+            self.backend_cells.pool_wait.observe_nanos(0);
+            return Some(OwnLink { socket, outlet: self.clone(), _place: place });
+        }
+    }
+
+    async fn wait(&self) -> Result<Place, Cause> {
+        let queue = self.settings.borrow().queue;
+        let _waiting = InGauge::enter(&self.backend_cells);
+        let place = self.stock.wait(&queue).await;
+        self.turn.tick();
+        if let Err(cause) = &place {
+            let full = *cause == Cause::QueueFull;
+            self.backend_cells.acquires[if full { Acquire::Rejected } else { Acquire::Timeout }].inc();
+        }
+        place
+    }
+
+    /// Connects; the connection is counted as open, in no state yet.
+    async fn open(self: &Rc<Self>) -> Result<Socket, Cause> {
+        let settings = self.settings.borrow().clone();
+        let began = self.turn.now();
+        let connecting = Connecting::enter(&self.cells);
+        let connected = connect(&self.address, &settings, &self.local).await;
+        drop(connecting);
+        let now = self.turn.tick();
+        match connected {
+            Ok(socket) => {
+                self.backend_cells.connect_duration.observe_nanos(now - began);
+                self.cells.opened.inc();
+                self.answered();
+                Ok(socket)
+            }
+            Err(cause) => {
+                count_failure(&self.cells, cause);
+                self.failed(cause);
+                Err(cause)
+            }
+        }
+    }
+
+    fn answered(&self) {
+        if self.health.answered() {
+            self.cells.state.shift(MemberState::Down, MemberState::Up);
+        }
+    }
+
+    /// What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
+    fn failed(self: &Rc<Self>, cause: Cause) {
+        if cause != Cause::ConnectNoPort && !self.is_leaving() && self.health.failed() {
+            self.cells.state.shift(MemberState::Up, MemberState::Down);
+            tokio::task::spawn_local(self.clone().recover());
+        }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.retired.get() || self.turn.draining()
+    }
+
+    /// Connects again and again, ever less often, until the member answers.
+    async fn recover(self: Rc<Self>) {
+        let mut pause = Duration::from_millis(100);
+        while !self.is_up() && !self.is_leaving() {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+            let Some(place) = self.stock.try_place() else { continue };
+            self.turn.tick();
+            if let Ok(socket) = self.open().await {
+                self.keep(socket, place);
+            }
+        }
+    }
+
+    /// Keeps as many warm links as are wanted. Where the member closes them, it is asked ever less often.
+    async fn keep_warm(self: Rc<Self>) {
+        let mut pause = SWEEP;
+        while !self.is_leaving() {
+            self.turn.tick();
+            let lost = self.stock.sweep();
+            self.lost(LinkClose::Origin, lost);
+            pause = if lost > 0 { (pause * 2).min(LONGEST_SWEEP) } else { SWEEP };
+            self.warm_up().await;
+            let _ = tokio::time::timeout(pause, self.stock.taken.notified()).await;
+        }
+        self.lost(LinkClose::Drain, self.stock.clear());
+    }
+
+    async fn warm_up(self: &Rc<Self>) {
+        while self.is_up() && self.stock.missing() > 0 {
+            let Some(place) = self.stock.try_place() else { return };
+            let Ok(socket) = self.open().await else { return };
+            self.keep(socket, place);
+        }
+    }
+
+    /// A new connection becomes a warm link, where one is missing.
+    fn keep(&self, socket: Socket, place: Place) {
+        self.cells.connections[LinkState::Idle].inc();
+        if self.stock.missing() == 0 {
+            return self.lost(LinkClose::Idle, 1);
+        }
+        self.stock.put(WarmLink { stream: socket.into_stream(), place });
+    }
+
+    /// So many warm links have been closed.
+    fn lost(&self, why: LinkClose, count: usize) {
+        self.cells.connections[LinkState::Idle].add(-(count as i64));
+        self.cells.closed[why].add(count as u64);
+    }
+}
+
+/// How often warm links are looked at, if none is taken.
+const SWEEP: Duration = Duration::from_millis(100);
+const LONGEST_SWEEP: Duration = Duration::from_secs(2);
+
+impl OwnLink {
+    /// What is counted for its member.
+    #[must_use]
+    pub fn cells(&self) -> &MemberCells {
+        &self.outlet.cells
+    }
+
+    /// Closes it, for this reason.
+    pub fn close(self, why: LinkClose) {
+        self.outlet.cells.connections[LinkState::Tunnel].dec();
+        self.outlet.cells.closed[why].inc();
+    }
+}
+
+/// One who waits for a place, in the gauge for as long as it does.
+struct InGauge<'a>(&'a BackendCells);
+
+impl<'a> InGauge<'a> {
+    fn enter(cells: &'a BackendCells) -> Self {
+        cells.waiting.inc();
+        Self(cells)
+    }
+}
+
+impl Drop for InGauge<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.dec();
+    }
+}
+
+/// A connection that is being opened, in the gauge for as long as it is.
+struct Connecting<'a>(&'a MemberCells);
+
+impl<'a> Connecting<'a> {
+    fn enter(cells: &'a MemberCells) -> Self {
+        cells.connections[LinkState::Connecting].inc();
+        Self(cells)
+    }
+}
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        self.0.connections[LinkState::Connecting].dec();
+    }
+}

@@ -1,0 +1,93 @@
+//! How newcomers of a listener come in: by what the listener speaks.
+//! In: newcomers, on their worker. Out: clients, of HTTP or with a tunnel.
+//! Knows nothing of how they are carried.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use crate::client::{self, Client};
+use crate::config::{AcceptProxy, Listener};
+use crate::hall::{Guest, Newcomer};
+use crate::metrics::{ClientReject, ListenerCells};
+use crate::net::Socket;
+use crate::tunnel;
+use crate::turn::Turn;
+
+use super::preface;
+
+/// The hall of a listener, by its protocol.
+#[derive(Clone)]
+pub enum Door {
+    /// Its clients speak HTTP.
+    Http(Rc<client::Hall>),
+    /// Nobody knows what its clients speak.
+    Tcp(Rc<tunnel::Hall>),
+}
+
+impl Door {
+    /// What is believed of the listener now.
+    #[must_use]
+    pub fn listener(&self) -> Arc<Listener> {
+        match self {
+            Self::Http(hall) => hall.route.borrow().listener.clone(),
+            Self::Tcp(hall) => hall.route.borrow().listener.clone(),
+        }
+    }
+
+    /// What is counted for it.
+    #[must_use]
+    pub fn cells(&self) -> &Arc<ListenerCells> {
+        match self {
+            Self::Http(hall) => &hall.cells,
+            Self::Tcp(hall) => &hall.cells,
+        }
+    }
+
+    /// How many clients it has, of all workers.
+    #[must_use]
+    pub fn open(&self) -> &Arc<AtomicUsize> {
+        match self {
+            Self::Http(hall) => &hall.open,
+            Self::Tcp(hall) => &hall.open,
+        }
+    }
+
+    /// No new configuration has it.
+    pub fn close(&self) {
+        match self {
+            Self::Http(hall) => hall.closed.set(true),
+            Self::Tcp(hall) => hall.closed.set(true),
+        }
+    }
+
+    pub(super) fn turn(&self) -> &Turn {
+        match self {
+            Self::Http(hall) => &hall.turn,
+            Self::Tcp(hall) => &hall.turn,
+        }
+    }
+
+    /// Takes in a newcomer, as soon as it is known who it is.
+    pub fn welcome(&self, newcomer: Newcomer) {
+        let Newcomer { stream, source, pass } = newcomer;
+        if self.turn().draining() {
+            return self.cells().rejected[ClientReject::Draining].inc();
+        }
+        let Ok(socket) = Socket::new(stream) else {
+            return self.cells().rejected[ClientReject::FdLimit].inc();
+        };
+        let guest = Guest { socket, source, told: None, pass };
+        match self.listener().proxy_protocol {
+            AcceptProxy::Off => self.admit(guest),
+            AcceptProxy::Required => _ = tokio::task::spawn_local(preface::introduce(self.clone(), guest)),
+        }
+    }
+
+    pub(super) fn admit(&self, guest: Guest) {
+        match self {
+            Self::Http(hall) => Client::welcome(hall, guest),
+            Self::Tcp(hall) => tunnel::welcome(hall, guest),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Accepts clients and gives each to the least loaded worker that may have it.
+//! In: a listening socket. Out: clients, on this worker or by mail on another.
+//! Knows nothing of what clients say; `preface` reads what a proxy before us says of them.
+
+mod door;
+mod preface;
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::config::{AcceptProxy, Listener, Protocol};
+use crate::hall::{Newcomer, Pass};
+use crate::metrics::{AcceptError, ClientReject, ListenerCells};
+use crate::net::{Acceptor, Stream};
+use crate::post::Mail;
+use crate::shared::Shared;
+
+pub use door::Door;
+
+/// Accepts for as long as the listener lasts. Ends when it is dropped.
+pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, socket: Stream) {
+    let acceptor = match Acceptor::new(socket) {
+        Ok(acceptor) => acceptor,
+        Err(error) => {
+            return eprintln!("penstock: worker {worker}: cannot watch a listening socket: {error}");
+        }
+    };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match poll_fn(|cx| acceptor.poll_accept(cx)).await {
+            Ok((stream, source)) => {
+                pause = FIRST_PAUSE;
+                place(worker, &door, &shared, stream, source);
+            }
+            Err(error) if count(door.cells(), &error) => {
+                // No descriptor is free: the clients wait in the kernel's queue until one is.
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LAST_PAUSE);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Counts a failure of accept(2). True where the next call would fail alike.
+fn count(cells: &ListenerCells, error: &io::Error) -> bool {
+    let kind = match error.raw_os_error() {
+        Some(libc::EMFILE) => AcceptError::Emfile,
+        Some(libc::ENFILE) => AcceptError::Enfile,
+        Some(libc::ENOBUFS | libc::ENOMEM) => AcceptError::Enobufs,
+        Some(libc::ECONNABORTED | libc::EPERM) => AcceptError::Aborted,
+        _ => AcceptError::Other,
+    };
+    cells.accept_errors[kind].inc();
+    kind != AcceptError::Aborted
+}
+
+/// A connection that is refused is closed by being dropped.
+fn place(own: usize, door: &Door, shared: &Shared, stream: Stream, source: SocketAddr) {
+    let listener = door.listener();
+    if let Some(why) = refused(&listener, door, source) {
+        return door.cells().rejected[why].inc();
+    }
+    let best = least_loaded(&listener, shared).unwrap_or(own);
+    let pass = Pass::new(&shared.posts[best].load, door.open());
+    let newcomer = Newcomer { stream, source, pass };
+    if best == own {
+        door.welcome(newcomer);
+    } else {
+        shared.posts[best].send(Mail::Client { listener: listener.name.clone(), newcomer });
+    }
+}
+
+fn refused(listener: &Listener, door: &Door, source: SocketAddr) -> Option<ClientReject> {
+    let is_full = |most: std::num::NonZeroUsize| door.open().load(Ordering::Relaxed) >= most.get();
+    if listener.max_connections.is_some_and(is_full) {
+        return Some(ClientReject::Max);
+    }
+    let must_tell = listener.proxy_protocol == AcceptProxy::Required;
+    (must_tell && !listener.trusted.contains(source.ip())).then_some(ClientReject::ProxyHeader)
+}
+
+/// Caps on shared links are divided among the workers; places of a TCP backend are not.
+fn least_loaded(listener: &Arc<Listener>, shared: &Shared) -> Option<usize> {
+    let settings = shared.settings();
+    let may = |worker: &usize| {
+        let backend = settings.backends.get(listener.backend);
+        listener.protocol == Protocol::Tcp
+            || backend.is_none_or(|b| shared.share(b, listener.backend, *worker).links > 0)
+    };
+    let load = |worker: &usize| shared.posts[*worker].load.load(Ordering::Relaxed);
+    (0..shared.posts.len()).filter(may).min_by_key(load)
+}

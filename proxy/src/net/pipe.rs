@@ -1,0 +1,103 @@
+//! Pipes for splice(2): bytes go from socket to socket without passing through this process's memory.
+//! In: readable sockets. Out: the same bytes at writable ones. Each worker has a few pipes for all its tunnels.
+//! Knows nothing of when that is worth it.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll};
+
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+
+use super::Socket;
+
+/// A pipe, and how much of a stream is in it.
+#[derive(Debug)]
+pub struct Pipe {
+    end: OwnedFd,
+    start: OwnedFd,
+    len: usize,
+}
+
+/// What a pipe may hold. It is counted in pages that need not be full.
+const CAPACITY: usize = 1 << 20;
+const FLAGS: SpliceFlags = SpliceFlags::NONBLOCK.union(SpliceFlags::MOVE);
+
+impl Pipe {
+    fn new() -> io::Result<Self> {
+        let (end, start) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
+        // A smaller pipe works as well; it needs more calls. (An unprivileged user may have only so many pages.)
+        let _ = fcntl_setpipe_size(&start, CAPACITY);
+        Ok(Self { end, start, len: 0 })
+    }
+
+    /// How many bytes are in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Fills the empty pipe from `socket`; `Ok(0)` is the end of the stream.
+    ///
+    /// # Errors
+    /// What `splice(2)` says, `EAGAIN` excepted, which can only mean that nothing has come.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<io::Result<usize>> {
+        debug_assert!(self.is_empty(), "else EAGAIN could mean that the pipe is full");
+        let fill = |stream: &_| Ok(splice(stream, None, &self.start, None, CAPACITY, FLAGS)?);
+        let filled = socket.poll_read(cx, fill, |_| false);
+        if let Poll::Ready(Ok(n)) = filled {
+            self.len += n;
+        }
+        filled
+    }
+
+    /// Empties it into `socket`, as far as that takes it now; `Ok(0)` when it takes nothing.
+    ///
+    /// # Errors
+    /// What `splice(2)` says, `EAGAIN` excepted.
+    pub fn try_empty(&mut self, socket: &Socket) -> io::Result<usize> {
+        let n = socket.try_write(|stream| Ok(splice(&self.end, None, stream, None, self.len, FLAGS)?))?;
+        self.len -= n;
+        Ok(n)
+    }
+}
+
+/// The pipes of one worker. Only streams that have bytes in a pipe have one.
+#[derive(Debug, Default)]
+pub struct Pipes {
+    free: RefCell<Vec<Pipe>>,
+    lent: Cell<usize>,
+}
+
+/// Most pipes of a worker; each is two descriptors. Where all are in use, bytes are copied.
+const MOST: usize = 128;
+/// Most pipes that are kept while nobody uses them.
+const MOST_FREE: usize = 16;
+
+impl Pipes {
+    /// An empty pipe; none where too many are in use, or the kernel has none for us.
+    #[must_use]
+    pub fn lend(&self) -> Option<Pipe> {
+        if self.lent.get() >= MOST {
+            return None;
+        }
+        let pipe = self.free.borrow_mut().pop().or_else(|| Pipe::new().ok())?;
+        self.lent.set(self.lent.get() + 1);
+        Some(pipe)
+    }
+
+    /// The pipe is not needed any more. What is still in it is lost.
+    pub fn give_back(&self, pipe: Pipe) {
+        self.lent.set(self.lent.get() - 1);
+        let mut free = self.free.borrow_mut();
+        if pipe.is_empty() && free.len() < MOST_FREE {
+            free.push(pipe);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The two ends of a client's connection, as a header tells them.
+//! In: addresses of either family. Out: the same in plain form, and both in one family for a header.
+//! Knows nothing of how they are written.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The ends of the connection that a client made to the first proxy.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Addresses {
+    /// The client's own.
+    pub source: SocketAddr,
+    /// The one it connected to.
+    pub destination: SocketAddr,
+}
+
+/// A header has one family for both ends.
+pub(super) enum InOneFamily {
+    V4(Ipv4Addr, Ipv4Addr),
+    V6(Ipv6Addr, Ipv6Addr),
+}
+
+impl Addresses {
+    /// Source and destination, as (address, port). What was mapped into IPv6 comes out as the IPv4 address that
+    /// it is, so that a source is the same one whichever way it came.
+    pub(super) fn plain(source: (IpAddr, u16), destination: (IpAddr, u16)) -> Self {
+        let plain = |(address, port): (IpAddr, u16)| SocketAddr::new(address.to_canonical(), port);
+        Self { source: plain(source), destination: plain(destination) }
+    }
+
+    /// IPv4 where both are, and otherwise IPv6, with an IPv4 address mapped into it (RFC 4291 section 2.5.5.2).
+    pub(super) fn in_one_family(&self) -> InOneFamily {
+        match (self.source.ip().to_canonical(), self.destination.ip().to_canonical()) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => InOneFamily::V4(source, destination),
+            (source, destination) => InOneFamily::V6(mapped(source), mapped(destination)),
+        }
+    }
+
+    /// The ports: source, destination.
+    pub(super) const fn ports(&self) -> [u16; 2] {
+        [self.source.port(), self.destination.port()]
+    }
+}
+
+const fn mapped(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}

@@ -1,0 +1,120 @@
+//! What a version 2 header tells beside addresses: runs of type, length, value (section 2.2).
+//! In: a whole header. Out: its TLVs, all within bounds and under the right checksum; the checksum to send.
+//! Knows nothing of addresses.
+
+use crc::{CRC_32_ISCSI, Crc, Table};
+
+use super::{Malformed, Reason};
+
+/// `PP2_TYPE_AUTHORITY`: the host name that the client asked for, as with TLS server names (section 2.2.2).
+pub const AUTHORITY: u8 = 0x02;
+/// `PP2_TYPE_CRC32C`: the checksum of the header (section 2.2.3).
+pub const CRC32C: u8 = 0x03;
+/// `PP2_TYPE_NOOP`: padding (section 2.2.4).
+pub const NOOP: u8 = 0x04;
+/// `PP2_TYPE_UNIQUE_ID`: names the connection, in at most 128 bytes (section 2.2.5).
+pub const UNIQUE_ID: u8 = 0x05;
+
+/// The bytes of type and length.
+const HEAD: usize = 3;
+/// The longest value of [`UNIQUE_ID`].
+const UNIQUE_ID_MAX: usize = 128;
+/// The bytes of a checksum.
+pub(super) const CHECKSUM: usize = 4;
+
+/// CRC32c as in RFC 4960 Appendix B; iSCSI has the same.
+static CASTAGNOLI: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
+
+/// The TLVs of a header. They were walked when it was read: each lies within it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Tlvs<'a> {
+    /// Those that are still to come.
+    bytes: &'a [u8],
+}
+
+impl<'a> Tlvs<'a> {
+    /// The TLVs from `start` to the end of a whole header, checked.
+    pub(super) fn read(header: &'a [u8], start: usize) -> Result<Self, Malformed> {
+        let all = header.get(start..).unwrap_or_default();
+        let (mut rest, mut checksum) = (all, None);
+        while !rest.is_empty() {
+            let at = header.len() - rest.len();
+            let (kind, value, after) = split(rest).ok_or_else(|| Malformed::at(at, Reason::Tlv))?;
+            match kind {
+                UNIQUE_ID if value.len() > UNIQUE_ID_MAX => return Err(Malformed::at(at, Reason::UniqueId)),
+                CRC32C if checksum.is_some() => return Err(Malformed::at(at, Reason::Checksum)),
+                CRC32C => checksum = Some((at, value)),
+                _ => {}
+            }
+            rest = after;
+        }
+        match checksum {
+            Some((at, value)) if value != checksum_of(header, at + HEAD).as_slice() => {
+                Err(Malformed::at(at, Reason::Checksum))
+            }
+            _ => Ok(Self { bytes: all }),
+        }
+    }
+
+    /// The host name that the client asked for: bytes as they came, which need not be UTF-8.
+    #[must_use]
+    pub fn authority(&self) -> Option<&'a [u8]> {
+        self.first(AUTHORITY)
+    }
+
+    /// What names the connection: 0 to 128 opaque bytes.
+    #[must_use]
+    pub fn unique_id(&self) -> Option<&'a [u8]> {
+        self.first(UNIQUE_ID)
+    }
+
+    fn first(mut self, wanted: u8) -> Option<&'a [u8]> {
+        self.find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
+    }
+}
+
+/// In the order of the header, as (type, value); padding left out.
+impl<'a> Iterator for Tlvs<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (kind, value, rest) = split(self.bytes)?;
+            self.bytes = rest;
+            if kind != NOOP {
+                return Some((kind, value));
+            }
+        }
+    }
+}
+
+/// Type and value of the TLV at the front, and what follows it.
+fn split(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&[kind, high, low], rest) = bytes.split_first_chunk::<HEAD>()?;
+    let (value, rest) = rest.split_at_checked(u16::from_be_bytes([high, low]).into())?;
+    Some((kind, value, rest))
+}
+
+/// Writes a TLV behind a header that begins at `start` and is to have `longest` bytes at most.
+/// Says whether it was written: what does not fit, or may not be as long as it is, is left out.
+pub(super) fn write((kind, value): (u8, &[u8]), start: usize, longest: usize, out: &mut Vec<u8>) -> bool {
+    let too_long = kind == UNIQUE_ID && value.len() > UNIQUE_ID_MAX;
+    let (Ok(length), false) = (u16::try_from(value.len()), too_long) else { return false };
+    if out.len() - start + HEAD + value.len() > longest {
+        return false;
+    }
+    out.push(kind);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(value);
+    true
+}
+
+/// The checksum of a header, as if the four bytes at `field` were zero.
+pub(super) fn checksum_of(header: &[u8], field: usize) -> [u8; CHECKSUM] {
+    let (before, after) = header.split_at(field.min(header.len()));
+    let mut digest = CASTAGNOLI.digest();
+    digest.update(before);
+    digest.update(&[0; CHECKSUM]);
+    digest.update(after.get(CHECKSUM..).unwrap_or_default());
+    digest.finalize().to_be_bytes()
+}

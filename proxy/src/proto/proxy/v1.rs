@@ -1,0 +1,217 @@
+//! Version 1 of the PROXY protocol (section 2.1): one line of text.
+//! In: what was read so far; addresses. Out: the addresses in the line, or why it is none; the line.
+//! Knows nothing of version 2.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use memchr::{memchr, memchr2};
+
+use super::addresses::InOneFamily;
+use super::malformed::{Stop, expect};
+use super::{Addresses, Header, Malformed, Reason, Tlvs};
+
+/// The longest line, CRLF included.
+const LONGEST: usize = 107;
+
+/// Where the CR stands at the latest is before this.
+const WINDOW: usize = LONGEST - 1;
+
+/// Writes the line for these addresses, or `UNKNOWN` where there are none (a client of a Unix socket).
+///
+/// Where one is IPv4 and the other IPv6, both go as IPv6, and always as groups of hexadecimal digits: section 2.1
+/// knows no dotted tail, though HAProxy writes one and we read it.
+pub fn write_v1(addresses: Option<Addresses>, out: &mut Vec<u8>) {
+    let Some(addresses) = addresses else { return out.extend_from_slice(b"PROXY UNKNOWN\r\n") };
+    let [from, to] = addresses.ports();
+    match addresses.in_one_family() {
+        InOneFamily::V4(source, destination) => drop(write!(out, "PROXY TCP4 {source} {destination}")),
+        InOneFamily::V6(source, destination) => {
+            out.extend_from_slice(b"PROXY TCP6 ");
+            write_groups(source, out);
+            out.push(b' ');
+            write_groups(destination, out);
+        }
+    }
+    // Writing to a Vec cannot fail.
+    drop(write!(out, " {from} {to}\r\n"));
+}
+
+/// As the standard library shows it, but for mapped addresses.
+fn write_groups(address: Ipv6Addr, out: &mut Vec<u8>) {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] => drop(write!(out, "::ffff:{high:x}:{low:x}")),
+        _ => drop(write!(out, "{address}")),
+    }
+}
+
+/// The line at the start of the bytes, and its length.
+pub(super) fn read(bytes: &[u8]) -> Result<(usize, Header<'_>), Stop> {
+    let mut line = Line { bytes, at: 0 };
+    line.word(b"PROXY ", Reason::NotProxy)?;
+    let addresses = match line.next()? {
+        b'U' => line.unknown()?,
+        _ => Some(line.tcp()?),
+    };
+    line.word(b"\n", |_| Reason::LineEnd)?;
+    Ok((line.at, Header { addresses, tlvs: Tlvs::default() }))
+}
+
+/// A line, read up to `at`.
+struct Line<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Line<'a> {
+    /// `UNKNOWN`, and whatever stands before the CR: "the receiver must ignore anything presented before the
+    /// CRLF". A bare CR or LF is no end, and to others it might be one: refused.
+    fn unknown(&mut self) -> Result<Option<Addresses>, Stop> {
+        self.word(b"UNKNOWN", |_| Reason::Protocol)?;
+        if !matches!(self.next()?, b' ' | b'\r') {
+            return Err(self.wrong(0, Reason::Protocol));
+        }
+        let ignored = self.window();
+        match memchr2(b'\r', b'\n', ignored) {
+            None => Err(self.unended()),
+            Some(end) if ignored[end] == b'\n' => Err(self.wrong(end, Reason::LineEnd)),
+            Some(end) => {
+                self.at += end + 1;
+                Ok(None)
+            }
+        }
+    }
+
+    fn tcp(&mut self) -> Result<Addresses, Stop> {
+        self.word(b"TCP", |_| Reason::Protocol)?;
+        match self.next()? {
+            b'4' => self.addresses::<Ipv4Addr>(b"4 "),
+            _ => self.addresses::<Ipv6Addr>(b"6 "),
+        }
+    }
+
+    /// What follows `TCP`, up to the CR.
+    fn addresses<A: Field + Into<IpAddr>>(&mut self, family: &[u8]) -> Result<Addresses, Stop> {
+        self.word(family, |_| Reason::Protocol)?;
+        let source = self.field::<A>(b' ')?.into();
+        let destination = self.field::<A>(b' ')?.into();
+        let from = self.field::<Port>(b' ')?.0;
+        let to = self.field::<Port>(b'\r')?.0;
+        Ok(Addresses::plain((source, from), (destination, to)))
+    }
+
+    /// A field and the byte that ends it.
+    fn field<T: Field>(&mut self, end: u8) -> Result<T, Stop> {
+        let window = self.window();
+        let Some(len) = memchr(end, window) else {
+            let wrong = first_wrong::<T>(window).map(|offset| self.wrong(offset, T::REASON));
+            return Err(wrong.unwrap_or_else(|| self.unended()));
+        };
+        let text = &window[..len];
+        let read = value(text).ok_or_else(|| self.wrong(first_wrong::<T>(text).unwrap_or(len), T::REASON))?;
+        self.at += len + 1;
+        Ok(read)
+    }
+
+    fn word(&mut self, word: &[u8], why: impl Fn(u8) -> Reason) -> Result<(), Stop> {
+        expect(self.bytes, self.at, word, why)?;
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// The next byte, which stays where it is.
+    fn next(&self) -> Result<u8, Stop> {
+        self.bytes.get(self.at).copied().ok_or(Stop::Partial)
+    }
+
+    /// What was not read yet of the bytes among which the CR must be.
+    fn window(&self) -> &'a [u8] {
+        self.bytes.get(self.at..self.bytes.len().min(WINDOW)).unwrap_or_default()
+    }
+
+    /// There is no CR yet.
+    const fn unended(&self) -> Stop {
+        if self.bytes.len() < WINDOW {
+            return Stop::Partial;
+        }
+        Stop::Malformed(Malformed::at(WINDOW, Reason::LineTooLong))
+    }
+
+    const fn wrong(&self, offset: usize, reason: Reason) -> Stop {
+        Stop::Malformed(Malformed::at(self.at + offset, reason))
+    }
+}
+
+/// What stands between two spaces.
+trait Field: Sized {
+    /// When it is not there.
+    const REASON: Reason;
+
+    /// The standard library reads addresses as section 2.1 wants them: no leading zeros in IPv4, one `::` in
+    /// IPv6, no zone; and the dotted tail of `::ffff:192.0.2.1`, which HAProxy writes.
+    fn read(text: &str) -> Option<Self>;
+}
+
+struct Port(u16);
+
+impl Field for Ipv4Addr {
+    const REASON: Reason = Reason::Address;
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Field for Ipv6Addr {
+    const REASON: Reason = Reason::Address;
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Field for Port {
+    const REASON: Reason = Reason::Port;
+
+    fn read(text: &str) -> Option<Self> {
+        let canonical = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));
+        canonical.then(|| text.parse().ok()).flatten().map(Self)
+    }
+}
+
+fn value<T: Field>(text: &[u8]) -> Option<T> {
+    T::read(str::from_utf8(text).ok()?)
+}
+
+/// Where the first byte is with which the text can no longer begin a field.
+fn first_wrong<T: Field>(text: &[u8]) -> Option<usize> {
+    if may_begin::<T>(text) {
+        return None;
+    }
+    (0..text.len()).find(|&offset| !may_begin::<T>(&text[..=offset]))
+}
+
+/// The text is a field, or becomes one with some end: a part of a group, then more parts of an IPv4 address or
+/// more groups of an IPv6 address. To try them all is shorter than to write the grammars down again, exact, and
+/// done only for what is not whole.
+fn may_begin<T: Field>(text: &[u8]) -> bool {
+    const PARTS: [&str; 2] = ["", "0"];
+    const DOTTED: &str = ".0.0.0";
+    const GROUPS: &str = ":0:0:0:0:0:0:0";
+    let mut ends = PARTS.iter().flat_map(|part| {
+        let more =
+            [DOTTED, GROUPS].into_iter().flat_map(|all| (0..=all.len()).step_by(2).map(|to| &all[..to]));
+        more.map(move |more| [text, part.as_bytes(), more.as_bytes()])
+    });
+    ends.any(|pieces| joined(pieces, &mut [0; LONGEST + 16]).and_then(value::<T>).is_some())
+}
+
+/// The pieces, one behind the other; none if there is no room.
+fn joined<'a>(pieces: [&[u8]; 3], room: &'a mut [u8]) -> Option<&'a [u8]> {
+    let mut len = 0;
+    for piece in pieces {
+        room.get_mut(len..len + piece.len())?.copy_from_slice(piece);
+        len += piece.len();
+    }
+    Some(&room[..len])
+}

@@ -1,0 +1,182 @@
+//! One direction of a relay: what comes from one socket goes to the other, unchanged and in order.
+//! In: readiness of both. Out: bytes, then FIN; or how it ended otherwise.
+//! Between two reads it keeps nothing; what could not be written is kept, and nothing is read until it is.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::task::{Context, Poll, ready};
+
+use crate::metrics::Counter;
+use crate::net::{Pipe, Pipes, Socket};
+use crate::turn::Turn;
+
+use super::gear::Gear;
+
+/// Where a flow comes from and goes to, and who counts.
+pub(super) struct Course<'a> {
+    pub(super) turn: &'a Turn,
+    pub(super) pipes: &'a Pipes,
+    pub(super) from: &'a Socket,
+    pub(super) to: &'a Socket,
+    /// Bytes read.
+    pub(super) read: &'a Counter,
+    /// Bytes written.
+    pub(super) written: &'a Counter,
+    /// Bytes of these that were not copied.
+    pub(super) spliced: &'a Counter,
+    /// Set when anything moves.
+    pub(super) moved: &'a Cell<bool>,
+}
+
+/// How a flow ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    /// The one side sent FIN; the other has got all of it, and FIN.
+    Ended,
+    /// The one side was reset; the other has got all that came before.
+    Reset,
+    /// The other side takes no more.
+    Deaf,
+}
+
+#[derive(Debug)]
+pub(super) struct Flow {
+    held: Held,
+    gear: Gear,
+    /// Nothing more will be read.
+    end: Option<Outcome>,
+}
+
+/// What was read and could not be written yet.
+#[derive(Debug)]
+enum Held {
+    Nothing,
+    Bytes { bytes: Box<[u8]>, at: usize },
+    Pipe(Pipe),
+}
+
+/// How often one poll reads before others get their turn.
+const READS: usize = 4;
+
+impl Flow {
+    /// A flow that begins with these bytes.
+    pub(super) fn new(first: &[u8]) -> Self {
+        Self { held: Held::of(first), gear: Gear::START, end: None }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<Outcome> {
+        for _ in 0..READS {
+            if ready!(self.poll_deliver(cx, course)).is_break() {
+                return Poll::Ready(Outcome::Deaf);
+            }
+            if let Some(end) = self.end {
+                if end == Outcome::Ended {
+                    course.to.finish();
+                }
+                return Poll::Ready(end);
+            }
+            match self.gear {
+                Gear::Copy { .. } => ready!(self.poll_copy(cx, course)),
+                Gear::Splice { .. } => ready!(self.poll_splice(cx, course)),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what is held. Breaks off where it can never be written.
+    fn poll_deliver(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<ControlFlow<()>> {
+        loop {
+            let written = match &mut self.held {
+                Held::Nothing => return Poll::Ready(ControlFlow::Continue(())),
+                Held::Bytes { bytes, at } => course.to.try_send(&bytes[*at..]),
+                Held::Pipe(pipe) => pipe.try_empty(course.to),
+            };
+            match written {
+                Ok(0) => {
+                    if ready!(course.to.poll_writable(cx)).is_err() {
+                        return Poll::Ready(ControlFlow::Break(()));
+                    }
+                }
+                Ok(n) => self.delivered(n, course),
+                Err(_) => {
+                    self.let_go(course);
+                    return Poll::Ready(ControlFlow::Break(()));
+                }
+            }
+        }
+    }
+
+    fn delivered(&mut self, n: usize, course: &Course<'_>) {
+        course.written.add(n as u64);
+        course.moved.set(true);
+        let done = match &mut self.held {
+            Held::Nothing => return,
+            Held::Bytes { bytes, at } => {
+                *at += n;
+                *at == bytes.len()
+            }
+            Held::Pipe(pipe) => {
+                course.spliced.add(n as u64);
+                pipe.is_empty()
+            }
+        };
+        if done {
+            self.let_go(course);
+        }
+    }
+
+    /// Nothing is held any more.
+    pub(super) fn let_go(&mut self, course: &Course<'_>) {
+        if let Held::Pipe(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {
+            course.pipes.give_back(pipe);
+        }
+    }
+
+    /// One read into the worker's buffer, one write out of it.
+    fn poll_copy(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<()> {
+        let mut input = course.turn.input();
+        let read = ready!(course.from.poll_recv(cx, &mut input));
+        let Some(n) = self.came(read, course) else { return Poll::Ready(()) };
+        self.gear = self.gear.after(n, n == input.len());
+        // What cannot be written at all is found out by the delivery of the rest.
+        let sent = course.to.try_send(&input[..n]).unwrap_or(0);
+        course.written.add(sent as u64);
+        self.held = Held::of(&input[sent..n]);
+        Poll::Ready(())
+    }
+
+    /// One read into a pipe. Without one, bytes are copied.
+    fn poll_splice(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<()> {
+        let Some(mut pipe) = course.pipes.lend() else { return self.poll_copy(cx, course) };
+        let filled = pipe.poll_fill(cx, course.from);
+        if pipe.is_empty() {
+            course.pipes.give_back(pipe);
+        } else {
+            self.held = Held::Pipe(pipe);
+        }
+        if let Some(n) = self.came(ready!(filled), course) {
+            self.gear = self.gear.after(n, false);
+        }
+        Poll::Ready(())
+    }
+
+    fn came(&mut self, read: std::io::Result<usize>, course: &Course<'_>) -> Option<usize> {
+        match read {
+            Ok(0) => self.end = Some(Outcome::Ended),
+            Err(_) => self.end = Some(Outcome::Reset),
+            Ok(n) => {
+                course.read.add(n as u64);
+                course.moved.set(true);
+                return Some(n);
+            }
+        }
+        None
+    }
+}
+
+impl Held {
+    fn of(bytes: &[u8]) -> Self {
+        if bytes.is_empty() { Self::Nothing } else { Self::Bytes { bytes: bytes.into(), at: 0 } }
+    }
+}

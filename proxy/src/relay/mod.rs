@@ -1,0 +1,182 @@
+//! Two sockets, and opaque bytes both ways: half-close passes, a reset passes, nothing else happens.
+//! In: readiness. Out: the same bytes at the other side, and how it ended.
+//! Knows nothing of who the two sides are.
+
+mod flow;
+mod gear;
+
+use std::cell::Cell;
+use std::task::{Context, Poll};
+
+use crate::metrics::{ListenerCells, MemberCells};
+use crate::net::{Pipes, Sight, Socket};
+use crate::turn::Turn;
+
+use flow::{Course, Flow, Outcome};
+
+/// One of the two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// Who was accepted.
+    Client,
+    /// Who was connected to.
+    Member,
+}
+
+/// How a relay ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Both sides sent FIN, and got the other's; this one was the first.
+    Closed(Side),
+    /// This side was reset. All that it had sent before has been passed on.
+    Reset(Side),
+}
+
+/// What a relay needs of its surroundings each time.
+pub struct Between<'a> {
+    /// The worker's clock and buffers.
+    pub turn: &'a Turn,
+    /// The worker's pipes.
+    pub pipes: &'a Pipes,
+    /// The client.
+    pub client: &'a Socket,
+    /// What is counted for it.
+    pub client_cells: &'a ListenerCells,
+    /// The member.
+    pub member: &'a Socket,
+    /// What is counted for it.
+    pub member_cells: &'a MemberCells,
+    /// Set when anything moves.
+    pub moved: Cell<bool>,
+}
+
+impl Between<'_> {
+    fn up(&self) -> Course<'_> {
+        Course {
+            turn: self.turn,
+            pipes: self.pipes,
+            from: self.client,
+            to: self.member,
+            read: &self.client_cells.received_bytes,
+            written: &self.member_cells.sent_bytes,
+            spliced: &self.client_cells.spliced_bytes,
+            moved: &self.moved,
+        }
+    }
+
+    fn down(&self) -> Course<'_> {
+        Course {
+            from: self.member,
+            to: self.client,
+            read: &self.member_cells.received_bytes,
+            written: &self.client_cells.sent_bytes,
+            ..self.up()
+        }
+    }
+}
+
+/// ```text
+///                   one flow ended               the other, too
+///   both ways ───────────────────▶ half-closed ─────────────────▶ Closed
+///       │                              │
+///       └─────────── a reset ──────────┴─────────────────────────▶ Reset
+/// ```
+#[derive(Debug)]
+pub struct Relay {
+    up: Way,
+    down: Way,
+    first: Side,
+}
+
+/// One direction, running or ended.
+#[derive(Debug)]
+enum Way {
+    Open(Flow),
+    Over(Outcome),
+}
+
+impl Relay {
+    /// A relay that sends `first` to the member before all else.
+    #[must_use]
+    pub fn new(first: &[u8]) -> Self {
+        Self { up: Way::Open(Flow::new(first)), down: Way::Open(Flow::new(&[])), first: Side::Client }
+    }
+
+    /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset
+    /// where it ended with one.
+    pub fn poll(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
+        let was_open = !self.is_half_closed();
+        self.up.poll(cx, &b.up());
+        if was_open && self.is_half_closed() {
+            self.first = Side::Client;
+        }
+        self.down.poll(cx, &b.down());
+        if was_open && !self.up.is_over() && self.down.is_over() {
+            self.first = Side::Member;
+        }
+        self.end()
+    }
+
+    /// Whether one side has said all it had to say, and the other has not.
+    #[must_use]
+    pub fn is_half_closed(&self) -> bool {
+        self.up.is_over() != self.down.is_over()
+    }
+
+    /// Who was reset after it had said all it had to say, which no reading tells.
+    #[must_use]
+    pub fn broken(&self, b: &Between<'_>) -> Option<Side> {
+        let is_broken = |socket: &Socket| socket.look(&mut [0]) == Sight::Broken;
+        match (&self.up, &self.down) {
+            (Way::Over(_), Way::Open(_)) if is_broken(b.client) => Some(Side::Client),
+            (Way::Open(_), Way::Over(_)) if is_broken(b.member) => Some(Side::Member),
+            _ => None,
+        }
+    }
+
+    /// Gives back what was lent.
+    pub fn let_go(&mut self, b: &Between<'_>) {
+        self.up.let_go(&b.up());
+        self.down.let_go(&b.down());
+    }
+
+    fn end(&self) -> Poll<End> {
+        Poll::Ready(match (self.up.outcome(), self.down.outcome()) {
+            (Some(Outcome::Reset), _) => End::Reset(Side::Client),
+            (_, Some(Outcome::Reset)) => End::Reset(Side::Member),
+            // Who takes no more may have said something before, which goes its way first.
+            (Some(Outcome::Deaf), Some(_)) => End::Reset(Side::Member),
+            (Some(_), Some(Outcome::Deaf)) => End::Reset(Side::Client),
+            (Some(Outcome::Ended), Some(Outcome::Ended)) => End::Closed(self.first),
+            _ => return Poll::Pending,
+        })
+    }
+}
+
+impl Way {
+    fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) {
+        if let Self::Open(flow) = self
+            && let Poll::Ready(outcome) = flow.poll(cx, course)
+        {
+            flow.let_go(course);
+            *self = Self::Over(outcome);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Over(_))
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Open(_) => None,
+            Self::Over(outcome) => Some(*outcome),
+        }
+    }
+
+    fn let_go(&mut self, course: &Course<'_>) {
+        if let Self::Open(flow) = self {
+            flow.let_go(course);
+        }
+    }
+}

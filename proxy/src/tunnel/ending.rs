@@ -1,0 +1,76 @@
+//! How tunnels end: what each side is told, and what is counted.
+//! In: why it is over. Out: FIN or a reset, and numbers.
+//! Decides nothing.
+
+use crate::cause::Cause;
+use crate::metrics::{ClientClose, LinkClose};
+use crate::relay::{End, Side};
+
+use super::{Stage, Task, between};
+
+/// Why a tunnel is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ending {
+    /// Its two sides ended it.
+    Over(End),
+    /// There was no link for it.
+    Failed(Cause),
+    /// The proxy ended it.
+    Told(ClientClose),
+}
+
+impl Ending {
+    /// The cause, where it ended badly.
+    fn cause(self) -> Option<Cause> {
+        match self {
+            Self::Over(End::Closed(_)) | Self::Told(_) => None,
+            Self::Over(End::Reset(Side::Client)) => Some(Cause::ClientAbort),
+            Self::Over(End::Reset(Side::Member)) => Some(Cause::BackendReset),
+            Self::Failed(cause) => Some(cause),
+        }
+    }
+
+    fn client_close(self) -> ClientClose {
+        match self {
+            Self::Over(End::Closed(Side::Client)) => ClientClose::Client,
+            Self::Over(End::Closed(Side::Member)) => ClientClose::ServerClose,
+            Self::Over(End::Reset(_)) | Self::Failed(_) => ClientClose::Error,
+            Self::Told(why) => why,
+        }
+    }
+
+    fn link_close(self) -> LinkClose {
+        match self {
+            Self::Over(End::Closed(Side::Member)) => LinkClose::Origin,
+            Self::Over(End::Reset(Side::Client)) => LinkClose::ClientAbort,
+            Self::Over(End::Reset(Side::Member)) | Self::Failed(_) => LinkClose::Error,
+            Self::Told(ClientClose::IdleTimeout) => LinkClose::Idle,
+            Self::Told(ClientClose::MaxAge) => LinkClose::MaxAge,
+            Self::Told(ClientClose::Drain) => LinkClose::Drain,
+            Self::Over(End::Closed(Side::Client)) | Self::Told(_) => LinkClose::Pinned,
+        }
+    }
+}
+
+impl Task {
+    /// The sockets close when the task is dropped, which is next.
+    pub(super) fn end(&mut self, ending: Ending) {
+        if let Some(cause) = ending.cause() {
+            self.tunnel.route.cells.errors[cause].inc();
+        }
+        // What ended badly must not look as if it were complete. Who was reset already feels nothing of it.
+        let reset = ending.cause().is_some();
+        if reset {
+            self.client.abort_on_drop();
+        }
+        let no_stage = Stage::Reaching(Box::pin(std::future::pending()));
+        if let Stage::Relaying(mut relay, link) = std::mem::replace(&mut self.stage, no_stage) {
+            relay.let_go(&between(&self.tunnel, &self.client, &link));
+            if reset {
+                link.socket.abort_on_drop();
+            }
+            link.close(ending.link_close());
+        }
+        self.tunnel.dismiss(ending.client_close());
+    }
+}

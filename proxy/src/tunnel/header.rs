@@ -1,0 +1,42 @@
+//! The PROXY header that a member gets before all else.
+//! In: who the client is, and what was told of it. Out: bytes.
+//! Knows nothing of links.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::config::ProxyVersion;
+use crate::hall::Told;
+use crate::proto::proxy::{self, Addresses};
+
+/// The header for a client from `source` that came to the address `local` of ours, as far as it has one. What
+/// another proxy told of the client is passed on.
+pub(super) fn of(
+    version: ProxyVersion,
+    source: SocketAddr,
+    told: Option<&Told>,
+    local: Option<SocketAddr>,
+) -> Vec<u8> {
+    let destination = told.and_then(|told| told.destination).or(local);
+    let addresses = destination.map(|destination| Addresses { source, destination });
+    let mut header = Vec::new();
+    if version == ProxyVersion::V1 {
+        proxy::write_v1(addresses, &mut header);
+        return header;
+    }
+    let unique_id = told.and_then(|told| told.unique_id.clone()).unwrap_or_else(new_id);
+    let mut tlvs = vec![(proxy::UNIQUE_ID, &*unique_id)];
+    tlvs.extend(told.and_then(|told| told.authority.as_deref()).map(|name| (proxy::AUTHORITY, name)));
+    proxy::write_v2(addresses, &tlvs, &mut header);
+    header
+}
+
+/// 32 hexadecimal digits: 16 that tell this process from others, 16 that count its clients.
+fn new_id() -> Box<[u8]> {
+    static PROCESS: OnceLock<u64> = OnceLock::new();
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let process = PROCESS.get_or_init(|| RandomState::new().hash_one(std::process::id()));
+    format!("{process:016x}{:016x}", NEXT.fetch_add(1, Ordering::Relaxed)).into_bytes().into()
+}

@@ -1,0 +1,141 @@
+//! One client and the one member connection it has for itself: opaque bytes both ways.
+//! In: a connection. Out: a link to the member that its source meets, and all bytes of both, unchanged.
+//! A connection is never moved; `state` is what others may ask of it, `ending` what is counted at its end.
+
+mod ending;
+mod header;
+mod state;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use crate::cause::Cause;
+use crate::hall::{self, Guest, Told};
+use crate::link::{Outlet, OwnLink};
+use crate::metrics::{RetryReason, RetryResult};
+use crate::net::Socket;
+use crate::relay::{Between, End, Relay};
+use crate::turn::keep;
+
+use ending::Ending;
+use state::Tunnel;
+
+/// What the clients of one listener share.
+pub type Hall = hall::Hall<Outlet>;
+
+/// Takes an accepted connection onto this worker.
+pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
+    let Guest { socket, source, told, pass } = guest;
+    let tunnel = Tunnel::admit(hall, source, pass);
+    let reaching = Box::pin(reach(tunnel.clone()));
+    let task = Task { tunnel, client: socket, told, stage: Stage::Reaching(reaching) };
+    tokio::task::spawn_local(task);
+}
+
+/// ```text
+///             a link of its own           both ended, or one was reset
+///   Reaching ───────────────────▶ Relaying ──────────────────────────▶ (closed)
+///       │ none to be had                                                   ▲
+///       └──────────────────────────────────────────────────────────────────┘
+/// ```
+enum Stage {
+    /// Waits for a place and connects.
+    Reaching(Pin<Box<dyn Future<Output = Result<OwnLink, Cause>>>>),
+    /// Bytes go both ways.
+    Relaying(Relay, OwnLink),
+}
+
+/// The tunnel as a task. All that only it touches is in here.
+struct Task {
+    tunnel: Rc<Tunnel>,
+    client: Socket,
+    told: Option<Box<Told>>,
+    stage: Stage,
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        keep(&self.tunnel.waker, cx.waker());
+        self.tunnel.hall.turn.tick();
+        let ending = match self.tunnel.verdict.get() {
+            Some(why) => Ending::Told(why),
+            None => ready!(self.poll_stage(cx)),
+        };
+        self.end(ending);
+        Poll::Ready(())
+    }
+}
+
+impl Task {
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        if let Stage::Reaching(reaching) = &mut self.stage {
+            match ready!(reaching.as_mut().poll(cx)) {
+                Ok(link) => self.reached(link),
+                Err(cause) => return Poll::Ready(Ending::Failed(cause)),
+            }
+        }
+        self.poll_relay(cx).map(Ending::Over)
+    }
+
+    fn reached(&mut self, link: OwnLink) {
+        let version = self.tunnel.route.group.settings.proxy_protocol;
+        let told = self.told.take();
+        let first = version.map_or_else(Vec::new, |version| {
+            header::of(version, self.tunnel.source, told.as_deref(), self.client.local_address())
+        });
+        self.tunnel.open();
+        self.stage = Stage::Relaying(Relay::new(&first), link);
+    }
+
+    fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let Stage::Relaying(relay, link) = &mut self.stage else { return Poll::Pending };
+        let between = between(&self.tunnel, &self.client, link);
+        if self.tunnel.inspect.take()
+            && let Some(side) = relay.broken(&between)
+        {
+            return Poll::Ready(End::Reset(side));
+        }
+        let end = relay.poll(cx, &between);
+        if between.moved.get() {
+            self.tunnel.moved();
+        }
+        if end.is_pending() && relay.is_half_closed() {
+            self.tunnel.half_closed();
+        }
+        end
+    }
+}
+
+fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Between<'a> {
+    Between {
+        turn: &tunnel.hall.turn,
+        pipes: &tunnel.hall.pipes,
+        client,
+        client_cells: &tunnel.hall.cells,
+        member: &link.socket,
+        member_cells: link.cells(),
+        moved: false.into(),
+    }
+}
+
+/// A link to the member that the client's source meets; where that does not answer, to the next that does.
+async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
+    let group = &tunnel.route.group;
+    let mut failure = None;
+    for _ in 0..=group.members.len() {
+        let member = tunnel.tie.borrow_mut().choose(group, tunnel.source.ip(), &tunnel.hall.sources);
+        let Some(member) = member else { break };
+        if failure.is_some() {
+            group.cells.retries[RetryReason::Connect][RetryResult::Ok].inc();
+        }
+        match member.way.reach().await {
+            Err(cause) if cause.is_of_member() => failure = Some(cause),
+            reached => return reached,
+        }
+    }
+    Err(failure.unwrap_or(Cause::NoMember))
+}

@@ -1,0 +1,154 @@
+//! What others may ask of a tunnel: the time it has left, and its end.
+//! In: the clock, drains, the end of the worker. Out: a verdict, which its task finds when it is woken.
+//! Knows nothing of sockets.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Waker;
+
+use crate::backend::Tie;
+use crate::hall::{Pass, Route};
+use crate::link::Outlet;
+use crate::metrics::{ClientClose, ClientState};
+use crate::turn::{Nanos, Resident, nanos, wake};
+
+use super::Hall;
+
+/// The part of a tunnel that others reach.
+pub(super) struct Tunnel {
+    pub(super) hall: Rc<Hall>,
+    pub(super) route: Rc<Route<Outlet>>,
+    pub(super) source: SocketAddr,
+    pub(super) tie: RefCell<Tie<Outlet>>,
+    pub(super) waker: RefCell<Option<Waker>>,
+    /// Why it has to end.
+    pub(super) verdict: Cell<Option<ClientClose>>,
+    /// It is half-closed, and it is time to look whether the silent side was reset.
+    pub(super) inspect: Cell<bool>,
+    accepted_at: Nanos,
+    /// When anything moved last.
+    last: Cell<Nanos>,
+    half_closed: Cell<bool>,
+    shown: Cell<ClientState>,
+    key: u32,
+    _pass: Pass,
+}
+
+/// How often a half-closed tunnel is looked at.
+const INSPECT_EVERY: Nanos = 1_000_000_000;
+
+impl Tunnel {
+    /// A client came.
+    pub(super) fn admit(hall: &Rc<Hall>, source: SocketAddr, pass: Pass) -> Rc<Self> {
+        let now = hall.turn.tick();
+        let admit = |key| Self {
+            hall: hall.clone(),
+            route: hall.route.borrow().clone(),
+            source,
+            tie: RefCell::default(),
+            waker: RefCell::default(),
+            verdict: Cell::new(None),
+            inspect: Cell::new(false),
+            accepted_at: now,
+            last: Cell::new(now),
+            half_closed: Cell::new(false),
+            shown: Cell::new(ClientState::Head),
+            key,
+            _pass: pass,
+        };
+        let tunnel = hall.turn.admit_new(admit);
+        hall.enter();
+        hall.cells.connections[ClientState::Head].inc();
+        tunnel.tie.borrow_mut().arrive(&tunnel.route.group, source.ip(), &hall.sources);
+        tunnel.arm();
+        tunnel
+    }
+
+    /// The client has left.
+    pub(super) fn dismiss(&self, why: ClientClose) {
+        let Hall { turn, cells, sources, .. } = &*self.hall;
+        self.tie.borrow_mut().depart(&self.route.group, self.source.ip(), sources);
+        cells.connections[self.shown.get()].dec();
+        cells.closed[why].inc();
+        cells.connection_duration.observe_nanos(turn.now().saturating_sub(self.accepted_at));
+        self.hall.leave();
+        turn.dismiss(self.key);
+    }
+
+    /// It has got a link.
+    pub(super) fn open(&self) {
+        self.hall.cells.connections.shift(self.shown.replace(ClientState::Tunnel), ClientState::Tunnel);
+        self.moved();
+        self.arm();
+    }
+
+    /// Something moved. The deadline moves with it; who waits for it looks then, and waits on.
+    pub(super) fn moved(&self) {
+        self.last.set(self.hall.turn.now());
+    }
+
+    /// One side has said all it had to say.
+    pub(super) fn half_closed(&self) {
+        if !self.half_closed.replace(true) {
+            self.arm();
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.shown.get() == ClientState::Tunnel
+    }
+
+    fn arm(&self) {
+        if let Some(at) = self.next_look(self.hall.turn.now()) {
+            self.hall.turn.arm(self.key, at);
+        }
+    }
+
+    fn next_look(&self, now: Nanos) -> Option<Nanos> {
+        let inspect = self.half_closed.get().then_some(now + INSPECT_EVERY);
+        [self.too_old_at(), self.idle_at(), inspect].into_iter().flatten().min()
+    }
+
+    fn too_old_at(&self) -> Option<Nanos> {
+        Some(self.accepted_at.saturating_add(nanos(self.route.listener.tunnel.age?)))
+    }
+
+    /// Getting a link has limits of its own.
+    fn idle_at(&self) -> Option<Nanos> {
+        let idle = self.route.listener.tunnel.idle.filter(|_| self.is_open())?;
+        Some(self.last.get().saturating_add(nanos(idle)))
+    }
+
+    fn end(&self, why: ClientClose) {
+        self.verdict.set(Some(why));
+        wake(&self.waker.borrow());
+    }
+}
+
+impl Resident for Tunnel {
+    fn look(&self, now: Nanos) -> Option<Nanos> {
+        if self.too_old_at().is_some_and(|at| at <= now) {
+            self.end(ClientClose::MaxAge);
+        } else if self.idle_at().is_some_and(|at| at <= now) {
+            self.end(ClientClose::IdleTimeout);
+        } else if self.half_closed.get() {
+            self.inspect.set(true);
+            wake(&self.waker.borrow());
+        }
+        self.next_look(now).filter(|_| self.verdict.get().is_none())
+    }
+
+    /// Nobody but its two sides knows where an exchange ends. Who has no link yet gets none.
+    fn drain(&self) {
+        if !self.is_open() {
+            self.end(ClientClose::Drain);
+        }
+    }
+
+    fn reconsider(&self) {}
+
+    fn kill(&self) {
+        self.end(ClientClose::Drain);
+    }
+}

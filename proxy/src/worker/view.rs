@@ -1,0 +1,176 @@
+//! What a worker makes of a configuration: doors, routes, and ways to the members.
+//! In: a configuration. Out: the worker's own view of it, in which what has the same name stays what it is.
+//! Knows nothing of clients.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::affinity::name_hash;
+use crate::backend::{Group, Member, Way};
+use crate::client::Client;
+use crate::config::{self, Backend, Listener, Protocol, Settings};
+use crate::hall::{Hall, Route};
+use crate::link::{Outlet, Shelf};
+use crate::listener::Door;
+use crate::shared::MemberKey;
+
+use super::Worker;
+
+/// The ways to all members, by the protocol of their backends.
+#[derive(Default)]
+pub(super) struct Ways {
+    http: Members<HttpWay>,
+    tcp: Members<Outlet>,
+}
+
+type HttpWay = Shelf<Rc<Client>>;
+type Members<W> = HashMap<MemberKey, Rc<Member<W>>>;
+
+/// A backend, by the protocol of its listeners.
+#[derive(Clone)]
+enum AnyGroup {
+    Http(Rc<Group<HttpWay>>),
+    Tcp(Rc<Group<Outlet>>),
+}
+
+impl Worker {
+    /// Makes the worker's view of a configuration. What has the same name (and address) stays what it is.
+    pub(super) fn take(&mut self, settings: &Settings) {
+        let mut ways = Ways::default();
+        let backends = settings.backends.iter().enumerate();
+        let groups: Vec<_> = backends.map(|(i, b)| self.any_group(i, b, &mut ways)).collect();
+        let gone = std::mem::replace(&mut self.ways, ways);
+        absent(&gone.http, &self.ways.http).for_each(|member| member.way.retire());
+        absent(&gone.tcp, &self.ways.tcp).for_each(|member| member.way.retire());
+        let stays = |name: &Arc<str>| settings.listeners.iter().any(|l| l.name == *name);
+        self.doors.iter().filter(|(name, _)| !stays(name)).for_each(|(_, door)| door.close());
+        self.doors.retain(|name, _| stays(name));
+        self.accepting.retain(|name, _| stays(name));
+        for listener in &settings.listeners {
+            match groups[listener.backend].clone() {
+                AnyGroup::Http(group) => self.open_http(listener, group),
+                AnyGroup::Tcp(group) => self.open_tcp(listener, group),
+            }
+        }
+        self.turn.reconsider();
+    }
+
+    fn open_http(&mut self, listener: &Arc<Listener>, group: Rc<Group<HttpWay>>) {
+        let route = self.route(listener, group);
+        match self.doors.get(&listener.name) {
+            Some(Door::Http(hall)) => *hall.route.borrow_mut() = route,
+            _ => {
+                let door = Door::Http(self.hall(&listener.name, route));
+                self.doors.insert(listener.name.clone(), door);
+            }
+        }
+    }
+
+    fn open_tcp(&mut self, listener: &Arc<Listener>, group: Rc<Group<Outlet>>) {
+        let route = self.route(listener, group);
+        match self.doors.get(&listener.name) {
+            Some(Door::Tcp(hall)) => *hall.route.borrow_mut() = route,
+            _ => {
+                let door = Door::Tcp(self.hall(&listener.name, route));
+                self.doors.insert(listener.name.clone(), door);
+            }
+        }
+    }
+
+    fn route<W>(&self, listener: &Arc<Listener>, group: Rc<Group<W>>) -> Rc<Route<W>> {
+        let cells = self.shared.registry.route(self.index, &listener.name, &group.settings.name);
+        Rc::new(Route { listener: listener.clone(), group, cells })
+    }
+
+    fn hall<W>(&self, name: &Arc<str>, route: Rc<Route<W>>) -> Rc<Hall<W>> {
+        Rc::new(Hall {
+            turn: self.turn.clone(),
+            pipes: self.pipes.clone(),
+            route: RefCell::new(route),
+            cells: self.shared.registry.listener(self.index, name),
+            worker_cells: self.cells.clone(),
+            sources: self.shared.sources.clone(),
+            open: self.shared.open_clients(name),
+            closed: false.into(),
+        })
+    }
+
+    fn any_group(&self, index: usize, settings: &Arc<Backend>, ways: &mut Ways) -> AnyGroup {
+        match settings.protocol {
+            Protocol::Http => {
+                let share = self.shared.share(settings, index, self.index);
+                let new = |m: &config::Member, key: &MemberKey| {
+                    let (cells, health) = (self.cells_of(settings, m), self.shared.health(key));
+                    Shelf::new(&self.turn, settings, m.address.clone(), share, health, cells)
+                };
+                let keep = |shelf: &Rc<HttpWay>| shelf.configure(settings, share);
+                AnyGroup::Http(self.group(
+                    settings,
+                    share.links,
+                    (&self.ways.http, &mut ways.http),
+                    keep,
+                    new,
+                ))
+            }
+            Protocol::Tcp => {
+                let keeps_warm = (index + self.index).is_multiple_of(self.shared.posts.len());
+                let new = |m: &config::Member, key: &MemberKey| {
+                    let shared = (self.shared.stock(key), self.shared.health(key));
+                    let cells = self.cells_of(settings, m);
+                    Outlet::new(&self.turn, settings, m.address.clone(), shared, cells, keeps_warm)
+                };
+                let keep = |outlet: &Rc<Outlet>| outlet.configure(settings);
+                AnyGroup::Tcp(self.group(settings, 1, (&self.ways.tcp, &mut ways.tcp), keep, new))
+            }
+        }
+    }
+
+    fn cells_of(
+        &self,
+        backend: &Backend,
+        member: &config::Member,
+    ) -> (Arc<crate::metrics::BackendCells>, Arc<crate::metrics::MemberCells>) {
+        let registry = &self.shared.registry;
+        let member = registry.member(self.index, &backend.name, &member.name);
+        (registry.backend(self.index, &backend.name), member)
+    }
+
+    /// The members of a backend: those that were there before are kept, the others are new.
+    fn group<W: Way>(
+        &self,
+        settings: &Arc<Backend>,
+        share: usize,
+        (before, after): (&Members<W>, &mut Members<W>),
+        keep: impl Fn(&Rc<W>),
+        new: impl Fn(&config::Member, &MemberKey) -> Rc<W>,
+    ) -> Rc<Group<W>> {
+        let member = |m: &config::Member| {
+            let key = (settings.name.clone(), m.name.clone(), m.address.clone());
+            let old = before.get(&key);
+            old.iter().for_each(|old| keep(&old.way));
+            let member = old.filter(|old| old.candidate.weight == m.weight).cloned().unwrap_or_else(|| {
+                let way = old.map_or_else(|| new(m, &key), |old| old.way.clone());
+                let cells = self.shared.registry.member(self.index, &settings.name, &m.name);
+                let candidate = Member::<W>::candidate(&m.name, m.weight);
+                Rc::new(Member { candidate, way, cells, clients: 0.into() })
+            });
+            after.insert(key, member.clone());
+            member
+        };
+        let members = settings.members.iter().map(member).collect();
+        Rc::new(Group {
+            settings: settings.clone(),
+            hash: name_hash(&settings.name),
+            cells: self.shared.registry.backend(self.index, &settings.name),
+            share,
+            members,
+        })
+    }
+}
+
+/// Members that are no longer there.
+fn absent<'a, W>(before: &'a Members<W>, after: &'a Members<W>) -> impl Iterator<Item = &'a Rc<Member<W>>> {
+    before.iter().filter(|(key, _)| !after.contains_key(*key)).map(|(_, member)| member)
+}
