@@ -38,6 +38,7 @@ fn run(streams: usize, more: &str) {
     for stream in ended {
         assert!(stream["receiver"]["bytes"].as_u64().unwrap() > 0, "{stream}");
     }
+    assert_ne!(proxy.counted("penstock_tunnel_spliced_bytes_total", ""), Some(0), "bulk is spliced");
 }
 
 #[test]

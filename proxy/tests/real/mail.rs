@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use crate::child::{Child, Run};
-use crate::place::{Directory, own_address, until_it_listens};
+use crate::place::{Directory, eventually, own_address, until_it_listens};
 use crate::program::{Program, are_here};
 use crate::proxy::Setup;
 
@@ -36,13 +36,15 @@ fn server(directory: &Directory) -> (Child, SocketAddr) {
     (server, at)
 }
 
-fn messages_arrive(setup: &str) {
+fn messages_arrive(warm: u64) {
     if !are_here(&[SERVER, PYTHON]) {
         return;
     }
     let directory = Directory::new("mail");
     let (mut server, at) = server(&directory);
-    let proxy = Setup::tcp(&[at]).backend(setup).start();
+    let proxy = Setup::tcp(&[at]).backend(&format!("links: {{ warm: {warm} }}")).start();
+    let idle = || proxy.counted("penstock_backend_connections", "state=\"idle\"");
+    eventually("the links are warm", || idle().is_none_or(|idle| idle == warm));
     let (ip, port) = (proxy.address().ip().to_string(), proxy.address().port().to_string());
     let sent = Run::new(PYTHON, directory.path()).arg("-c").arg(CLIENT).arg(ip).arg(port).succeed();
     assert_eq!(sent, "sent\n");
@@ -56,14 +58,16 @@ fn messages_arrive(setup: &str) {
             lines.map(|line| line.split(' ').nth(1).unwrap().parse().unwrap()).collect();
         assert_eq!(numbers, Vec::from_iter(0..5000), "lines of message {i}");
     }
+    let reused = proxy.counted("penstock_pool_acquires_total", "result=\"reused\"");
+    assert!(reused.is_none_or(|reused| (warm..=3 * warm).contains(&reused)), "{reused:?}");
 }
 
 #[test]
 fn messages_reach_a_server_that_speaks_first() {
-    messages_arrive("links: { warm: 0 }");
+    messages_arrive(0);
 }
 
 #[test]
 fn messages_reach_it_over_warm_links_whose_banner_came_before_the_client() {
-    messages_arrive("links: { warm: 2 }");
+    messages_arrive(2);
 }

@@ -38,6 +38,7 @@ fn pgbench_with_prepared_statements_loses_no_transaction() {
     let Some(server) = Postgres::start() else { return };
     let proxy = Setup::tcp(&[server.at]).start();
     run_pgbench(&server, proxy.address());
+    proxy.carried_all();
 }
 
 #[test]
@@ -54,6 +55,7 @@ fn copy_carries_100_megabytes_in_and_out_unchanged() {
     assert_eq!(server.ask("select count(*) from big"), LINES.to_string());
     psql(format!("\\copy big to '{}'", read.display()));
     assert_same(&written, &read, LINES as u64 * 1000);
+    proxy.carried_all();
 }
 
 #[test]
@@ -98,6 +100,7 @@ fn pgbench_runs_over_the_unix_socket_of_a_member() {
     let Some(server) = Postgres::start() else { return };
     let proxy = Setup::tcp_to(&server.socket()).start();
     run_pgbench(&server, proxy.address());
+    proxy.carried_all();
     assert!(server.child.said().contains("connection received: host=[local]"));
 }
 
@@ -114,10 +117,13 @@ fn psql_connects_to_a_unix_socket_of_ours() {
 #[test]
 fn a_warm_link_that_the_server_gave_up_is_not_used() {
     let Some(server) = Postgres::start_with("-c authentication_timeout=1s") else { return };
-    let proxy = Setup::tcp(&[server.at]).backend("links: { warm: 2 }").start();
+    let proxy = Setup::tcp(&[server.at]).backend("links: { warm: 8 }").start();
     for i in 0..12 {
         let mut client = Pg::connect([127, 0, 0, 1], proxy.address());
         assert_eq!(client.ask(&format!("select {i}")), Ok(i.to_string()));
         std::thread::sleep(Duration::from_millis(300));
     }
+    assert_ne!(proxy.counted("penstock_pool_acquires_total", "reused"), Some(0));
+    let gone = |why| proxy.counted("penstock_backend_connections_closed_total", &format!("reason=\"{why}\""));
+    assert!(gone("origin").is_none_or(|origin| origin + gone("stale").unwrap() > 0));
 }

@@ -10,7 +10,7 @@ use penstock::config;
 use penstock::lifecycle::{Running, Source};
 
 use crate::child::{Child, Run};
-use crate::place::{Directory, own_address, until_it_listens};
+use crate::place::{Directory, eventually, own_address, until_it_listens};
 use crate::program::Program;
 
 pub(crate) const HAPROXY: Program = Program::new("haproxy", "haproxy");
@@ -155,6 +155,30 @@ impl Proxy {
             Self::Penstock(running) => running.as_ref().and_then(|running| running.address("front")).unwrap(),
             Self::Haproxy { at, .. } | Self::Direct(at) => *at,
         }
+    }
+
+    /// What penstock counted: the sum over the series of this name with this label (`state="idle"`). `None` where
+    /// it is not penstock.
+    #[track_caller]
+    pub(crate) fn counted(&self, name: &str, label: &str) -> Option<u64> {
+        let Self::Penstock(running) = self else { return None };
+        let text = running.as_ref().unwrap().metrics();
+        let series =
+            text.lines().filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(label));
+        let values: Vec<f64> = series.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+        assert!(!values.is_empty(), "no metric is called {name}, with {label}");
+        Some(values.iter().sum::<f64>() as u64)
+    }
+
+    /// Waits until all clients have left, and asserts that what came from one side went to the other.
+    #[track_caller]
+    pub(crate) fn carried_all(&self) {
+        let counted = |name: &str| self.counted(name, "").unwrap_or_default();
+        let open = || self.counted("penstock_backend_connections", "state=\"tunnel\"").unwrap_or_default();
+        eventually("all clients have left", || counted("penstock_client_connections") + open() == 0);
+        let [up, down] = [["client_received", "backend_sent"], ["backend_received", "client_sent"]]
+            .map(|ends| ends.map(|end| counted(&format!("penstock_{end}_bytes_total"))));
+        assert!(up[0] == up[1] && down[0] == down[1], "to the member {up:?}, to the client {down:?}");
     }
 }
 

@@ -41,6 +41,7 @@ fn redis_benchmark_runs_to_its_end_one_request_at_a_time() {
     let (_server, at) = server(&directory);
     let proxy = Setup::tcp(&[at]).start();
     benchmark(&directory, proxy.address(), "");
+    proxy.carried_all();
 }
 
 #[test]
@@ -52,6 +53,7 @@ fn redis_benchmark_runs_to_its_end_with_sixteen_in_flight() {
     let (_server, at) = server(&directory);
     let proxy = Setup::tcp(&[at]).start();
     benchmark(&directory, proxy.address(), "-P 16");
+    proxy.carried_all();
 }
 
 #[test]
@@ -79,4 +81,5 @@ fn redis_cli_writes_and_reads_a_large_value() {
     assert_eq!(bytes.pop(), Some(b'\n'), "redis-cli ends its answer with a line end");
     std::fs::write(&read, bytes).unwrap();
     assert_same(&value, &read, LENGTH as u64);
+    proxy.carried_all();
 }

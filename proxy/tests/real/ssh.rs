@@ -95,6 +95,7 @@ fn ssh_carries_input_to_a_command_to_its_end_and_back() {
     write_bytes(&written, 41, LENGTH);
     shell.ssh("cat").input(&written).output(&read).succeed();
     assert_same(&written, &read, LENGTH as u64);
+    shell.proxy.carried_all();
 }
 
 #[test]
@@ -115,4 +116,5 @@ fn scp_and_sftp_carry_a_file_there_and_back() {
 
     shell.client(SCP).arg("-q").arg(shell.there(&got)).arg(&read).succeed();
     assert_same(&copied, &read, LENGTH as u64);
+    shell.proxy.carried_all();
 }

@@ -75,4 +75,6 @@ fn a_thousand_messages_each_way_and_a_close_handshake() {
     assert!(matches!(socket.read().unwrap(), Message::Close(Some(_))), "the server closes as well");
     assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
     server.join().unwrap();
+    drop(socket);
+    proxy.carried_all();
 }
