@@ -10,7 +10,7 @@ use crate::database::Postgres;
 use crate::pgwire::Pg;
 use crate::place::{Directory, eventually, own_address};
 use crate::program::are_here;
-use crate::proxy::{HAPROXY, Setup, haproxy};
+use crate::proxy::{HAPROXY, HEADED, Setup, haproxy};
 use crate::web::{Browser, NGINX, Nginx};
 
 fn nginx_sees_the_client(version: &str) {
@@ -96,7 +96,7 @@ fn teller(directory: &Directory, to: SocketAddr, how: &str) -> (Child, SocketAdd
     (haproxy(directory, &format!("{text}{check} server penstock {to} {how}\n"), at), at)
 }
 
-const BELIEVES: [&str; 2] = ["proxy_protocol: required", "trusted: 127.0.0.0/8"];
+const BELIEVES: [&str; 2] = [HEADED, "trusted: 127.0.0.0/8"];
 
 /// What `how` HAProxy tells penstock, penstock tells nginx.
 fn the_client_is_told_on(how: &str) {

@@ -13,6 +13,8 @@ use crate::child::{Child, Run};
 use crate::place::{Directory, eventually, own_address, until_it_listens};
 use crate::program::Program;
 
+/// The line of a listener whose clients have another proxy before them.
+pub(crate) const HEADED: &str = "proxy_protocol: required";
 pub(crate) const HAPROXY: Program = Program::new("haproxy", "haproxy");
 
 /// What is between client and server: penstock, unless `PENSTOCK_TEST_THROUGH` says `haproxy` or `direct`. Where a
@@ -106,15 +108,14 @@ impl Setup {
 
     /// No proxy at all, where that can do the same.
     fn nothing(&self) -> Proxy {
-        let plain = self.members.len() == 1 && self.listener.is_empty() && self.socket.is_none();
+        let plain = self.members.len() == 1 && self.socket.is_none() && !has(&self.listener, HEADED);
         let at = self.members[0].parse().ok().filter(|_| plain);
         Proxy::Direct(at.expect("PENSTOCK_TEST_THROUGH=direct is for one plain member"))
     }
 
     /// HAProxy, doing the same as far as it can.
     fn stand_in(&self) -> Proxy {
-        let has = |lines: &[String], wanted: &str| lines.iter().any(|line| line == wanted);
-        let accept = if has(&self.listener, "proxy_protocol: required") { "accept-proxy" } else { "" };
+        let accept = if has(&self.listener, HEADED) { "accept-proxy" } else { "" };
         let v1 = has(&self.backend, "proxy_protocol: v1").then_some("send-proxy");
         let v2 =
             has(&self.backend, "proxy_protocol: v2").then_some("send-proxy-v2 proxy-v2-options unique-id");
@@ -188,6 +189,10 @@ impl Drop for Proxy {
             running.take().into_iter().for_each(Running::end);
         }
     }
+}
+
+fn has(lines: &[String], wanted: &str) -> bool {
+    lines.iter().any(|line| line == wanted)
 }
 
 fn unix(socket: &Path) -> String {

@@ -29,10 +29,17 @@ struct Shell {
 
 impl Shell {
     fn start() -> Option<Self> {
+        Self::start_with("send_buffer: auto")
+    }
+
+    /// With sockets that have this option, to the client and to the server.
+    fn start_with(option: &str) -> Option<Self> {
         are_here(&[SSHD, KEYGEN, SSH, SCP, SFTP]).then(|| {
             let directory = Directory::new("ssh");
             let (server, at) = sshd(&directory);
-            Self { proxy: Setup::tcp(&[at]).start(), _server: server, directory }
+            let socket = format!("socket: {{ {option} }}");
+            let proxy = Setup::tcp(&[at]).listener(&socket).backend(&socket).start();
+            Self { proxy, _server: server, directory }
         })
     }
 
@@ -88,14 +95,25 @@ fn ssh_runs_a_command_and_tells_its_output_and_status() {
     assert_eq!(command.said(), "out\nerr\n");
 }
 
-#[test]
-fn ssh_carries_input_to_a_command_to_its_end_and_back() {
-    let Some(shell) = Shell::start() else { return };
+fn input_comes_back(shell: &Shell) {
     let (written, read) = (shell.directory.join("written"), shell.directory.join("read"));
     write_bytes(&written, 41, LENGTH);
     shell.ssh("cat").input(&written).output(&read).succeed();
     assert_same(&written, &read, LENGTH as u64);
     shell.proxy.carried_all();
+}
+
+#[test]
+fn ssh_carries_input_to_a_command_to_its_end_and_back() {
+    let Some(shell) = Shell::start() else { return };
+    input_comes_back(&shell);
+}
+
+/// Hardly a message is taken whole: what is left of it has to wait, and then go on.
+#[test]
+fn ssh_carries_it_through_the_smallest_buffers() {
+    let Some(shell) = Shell::start_with("send_buffer: 1KiB, receive_buffer: 64KiB") else { return };
+    input_comes_back(&shell);
 }
 
 #[test]
