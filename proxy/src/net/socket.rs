@@ -122,8 +122,11 @@ impl Socket {
     /// # Errors
     /// Why it failed.
     pub fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.0.poll_write_ready(cx))?.retain_ready();
-        Poll::Ready(match self.0.get_ref().take_error()? {
+        let mut ready = ready!(self.0.poll_write_ready(cx))?;
+        ready.retain_ready();
+        // EPOLLERR or EPOLLHUP: only then is there an error to be fetched.
+        let failed = ready.ready().is_write_closed();
+        Poll::Ready(match failed.then(|| self.0.get_ref().take_error()).transpose()?.flatten() {
             Some(error) => Err(error),
             None => Ok(()),
         })

@@ -105,14 +105,13 @@ impl Relay {
     /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset
     /// where it ended with one.
     pub fn poll(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
-        let was_open = !self.is_half_closed();
-        self.up.poll(cx, &b.up());
-        if was_open && self.is_half_closed() {
+        if self.up.poll(cx, &b.up()) && !self.down.is_over() {
             self.first = Side::Client;
+            b.member.finish();
         }
-        self.down.poll(cx, &b.down());
-        if was_open && !self.up.is_over() && self.down.is_over() {
+        if self.down.poll(cx, &b.down()) && !self.up.is_over() {
             self.first = Side::Member;
+            b.client.finish();
         }
         self.end()
     }
@@ -154,13 +153,17 @@ impl Relay {
 }
 
 impl Way {
-    fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) {
+    /// True where it ends now, with all that came delivered: who is at its end is to be told. After the other
+    /// direction has ended, too, that is what closing does.
+    fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> bool {
         if let Self::Open(flow) = self
             && let Poll::Ready(outcome) = flow.poll(cx, course)
         {
             flow.let_go(course);
             *self = Self::Over(outcome);
+            return outcome == Outcome::Ended;
         }
+        false
     }
 
     fn is_over(&self) -> bool {
