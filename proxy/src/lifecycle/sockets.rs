@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{Address, Listener, Settings};
@@ -19,12 +20,26 @@ pub struct Sockets(HashMap<Arc<str>, Bound>);
 
 struct Bound {
     wanted: Address,
-    socket: Arc<Stream>,
+    socket: Arc<Listening>,
     /// Who accepts on it, counted around. A listener stays with its worker, which thus lets go of its old socket
     /// when it gets one at another address.
     worker: usize,
     /// No worker accepts on it yet.
     new: bool,
+}
+
+/// A listening socket, and the path that goes with it.
+struct Listening {
+    socket: Stream,
+    path: Option<Arc<Path>>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path); // if somebody else did so, all the better
+        }
+    }
 }
 
 impl Sockets {
@@ -54,14 +69,19 @@ impl Sockets {
         }
         let socket = net::listen(&listener.bind, listener.backlog, &listener.socket)
             .map_err(|error| cannot_bind(&format!("listeners.{}", listener.name), &listener.bind, &error))?;
-        Ok(Bound { wanted: listener.bind.clone(), socket: Arc::new(socket), worker, new: true })
+        let path = match &listener.bind {
+            Address::Ip(_) => None,
+            Address::Unix(path) => Some(path.clone()),
+        };
+        let socket = Arc::new(Listening { socket, path });
+        Ok(Bound { wanted: listener.bind.clone(), socket, worker, new: true })
     }
 
     /// Gives each new socket to a worker to accept on.
     pub fn hand_out(&self, shared: &Shared) {
         for (name, bound) in self.0.iter().filter(|(_, bound)| bound.new) {
             let post = &shared.posts[bound.worker % shared.posts.len()];
-            match bound.socket.try_clone() {
+            match bound.socket.socket.try_clone() {
                 Ok(socket) => post.send(Mail::Listen(name.clone(), socket)),
                 Err(error) => eprintln!("penstock: listener {name}: {error}"),
             }
@@ -71,7 +91,7 @@ impl Sockets {
     /// Where a listener is bound, if not at a Unix socket.
     #[must_use]
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.0.get(listener)?.socket.local_addr().ok()?.as_socket()
+        self.0.get(listener)?.socket.socket.local_addr().ok()?.as_socket()
     }
 
     /// Lets go of them all. Workers that accept on them let go of theirs.

@@ -6,11 +6,15 @@ use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::metrics::{ConnectError, MemberCells};
 use crate::net::{self, Socket, Stream};
+
+/// How soon a full accept queue is tried again.
+const QUEUE_PAUSE: Duration = Duration::from_millis(2);
 
 /// Connects within the backend's limit of time.
 ///
@@ -22,7 +26,14 @@ pub(super) async fn connect(
     local: &LocalAddresses,
 ) -> Result<Socket, Cause> {
     let connecting = async {
-        let socket = Socket::new(local.open(to, settings)?)?;
+        let stream = loop {
+            match local.open(to, settings) {
+                // A Unix socket whose accept queue is full says so at once (unix(7)), where TCP would wait.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => tokio::time::sleep(QUEUE_PAUSE).await,
+                opened => break opened?,
+            }
+        };
+        let socket = Socket::new(stream)?;
         std::future::poll_fn(|cx| socket.poll_connected(cx)).await?;
         Ok(socket)
     };

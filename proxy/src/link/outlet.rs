@@ -206,7 +206,12 @@ impl Outlet {
             self.lost(LinkClose::Origin, lost);
             pause = if lost > 0 { (pause * 2).min(LONGEST_SWEEP) } else { SWEEP };
             self.warm_up().await;
-            let _ = tokio::time::timeout(pause, self.stock.taken.notified()).await;
+            let taken = self.stock.taken.notified();
+            if self.stock.wants_none() {
+                taken.await;
+            } else {
+                let _ = tokio::time::timeout(pause, taken).await;
+            }
         }
         self.lost(LinkClose::Drain, self.stock.clear());
     }

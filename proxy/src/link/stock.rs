@@ -98,6 +98,11 @@ impl Stock {
         self.wanted.load(Ordering::Relaxed).saturating_sub(lock(&self.warm).len())
     }
 
+    /// Whether no warm links are to be kept.
+    pub(super) fn wants_none(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) == 0
+    }
+
     /// One more warm link.
     pub(super) fn put(&self, link: WarmLink) {
         lock(&self.warm).push_back(link);
@@ -106,7 +111,7 @@ impl Stock {
     /// The warm link that has waited longest; what the member sent on it first stays to be read. `dead` is called
     /// for each that the member has closed meanwhile.
     pub(super) fn take(&self, mut dead: impl FnMut()) -> Option<WarmLink> {
-        if self.wanted.load(Ordering::Relaxed) == 0 {
+        if self.wants_none() {
             return None;
         }
         loop {

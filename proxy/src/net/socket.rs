@@ -101,9 +101,13 @@ impl Socket {
     }
 
     /// Writes by `write` as much as fits now; `Ok(0)` when nothing does.
-    pub(super) fn try_write(&self, write: impl FnMut(&Stream) -> io::Result<usize>) -> io::Result<usize> {
-        match self.0.try_io(Interest::WRITABLE, write) {
-            Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
+    pub(super) fn try_write(&self, mut write: impl FnMut(&Stream) -> io::Result<usize>) -> io::Result<usize> {
+        match write(self.0.get_ref()) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                // So that `poll_writable` waits for the room there will be.
+                let _ = self.0.try_io(Interest::WRITABLE, |_| io::Result::<()>::Err(e));
+                Ok(0)
+            }
             Ok(0) => Err(ErrorKind::WriteZero.into()),
             other => other,
         }
@@ -117,13 +121,28 @@ impl Socket {
         self.0.poll_write_ready(cx).map_ok(|_ready| ())
     }
 
+    /// Waits for a reset, which no reading tells where nothing is read (yet, or any more).
+    pub fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Ok(mut ready) = ready!(self.0.poll_write_ready(cx)) {
+            if ready.ready().is_write_closed() {
+                break;
+            }
+            ready.clear_ready(); // who wants to write just tries
+        }
+        let error = self.0.get_ref().take_error();
+        if matches!(error, Ok(None)) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
     /// Waits for a non-blocking connect to end.
     ///
     /// # Errors
     /// Why it failed.
     pub fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.0.poll_write_ready(cx))?.retain_ready();
-        Poll::Ready(match self.0.get_ref().take_error()? {
+        let mut ready = ready!(self.0.poll_write_ready(cx))?;
+        ready.retain_ready();
+        // EPOLLERR or EPOLLHUP: only then is there an error to be fetched.
+        let failed = ready.ready().is_write_closed();
+        Poll::Ready(match failed.then(|| self.0.get_ref().take_error()).transpose()?.flatten() {
             Some(error) => Err(error),
             None => Ok(()),
         })

@@ -1,5 +1,5 @@
 //! One direction of a relay: what comes from one socket goes to the other, unchanged and in order.
-//! In: readiness of both. Out: bytes, then FIN; or how it ended otherwise.
+//! In: readiness of both. Out: bytes, and how it ended.
 //! Between two reads it keeps nothing; what could not be written is kept, and nothing is read until it is.
 
 use std::cell::Cell;
@@ -31,7 +31,7 @@ pub(super) struct Course<'a> {
 /// How a flow ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Outcome {
-    /// The one side sent FIN; the other has got all of it, and FIN.
+    /// The one side sent FIN; the other has got all that came before.
     Ended,
     /// The one side was reset; the other has got all that came before.
     Reset,
@@ -70,9 +70,6 @@ impl Flow {
                 return Poll::Ready(Outcome::Deaf);
             }
             if let Some(end) = self.end {
-                if end == Outcome::Ended {
-                    course.to.finish();
-                }
                 return Poll::Ready(end);
             }
             match self.gear {

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::task::{Context, Poll};
 
 use crate::metrics::{ListenerCells, MemberCells};
-use crate::net::{Pipes, Sight, Socket};
+use crate::net::{Pipes, Socket};
 use crate::turn::Turn;
 
 use flow::{Course, Flow, Outcome};
@@ -105,32 +105,26 @@ impl Relay {
     /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset
     /// where it ended with one.
     pub fn poll(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
-        let was_open = !self.is_half_closed();
-        self.up.poll(cx, &b.up());
-        if was_open && self.is_half_closed() {
+        if self.up.poll(cx, &b.up()) && !self.down.is_over() {
             self.first = Side::Client;
+            b.member.finish();
         }
-        self.down.poll(cx, &b.down());
-        if was_open && !self.up.is_over() && self.down.is_over() {
+        if self.down.poll(cx, &b.down()) && !self.up.is_over() {
             self.first = Side::Member;
+            b.client.finish();
         }
-        self.end()
+        match self.end() {
+            Some(end) => Poll::Ready(end),
+            None => self.poll_broken(cx, b).map(End::Reset),
+        }
     }
 
-    /// Whether one side has said all it had to say, and the other has not.
-    #[must_use]
-    pub fn is_half_closed(&self) -> bool {
-        self.up.is_over() != self.down.is_over()
-    }
-
-    /// Who was reset after it had said all it had to say, which no reading tells.
-    #[must_use]
-    pub fn broken(&self, b: &Between<'_>) -> Option<Side> {
-        let is_broken = |socket: &Socket| socket.look(&mut [0]) == Sight::Broken;
+    /// Who is reset after it had said all it had to say.
+    fn poll_broken(&self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<Side> {
         match (&self.up, &self.down) {
-            (Way::Over(_), Way::Open(_)) if is_broken(b.client) => Some(Side::Client),
-            (Way::Open(_), Way::Over(_)) if is_broken(b.member) => Some(Side::Member),
-            _ => None,
+            (Way::Over(_), Way::Open(_)) => b.client.poll_broken(cx).map(|()| Side::Client),
+            (Way::Open(_), Way::Over(_)) => b.member.poll_broken(cx).map(|()| Side::Member),
+            _ => Poll::Pending,
         }
     }
 
@@ -140,27 +134,31 @@ impl Relay {
         self.down.let_go(&b.down());
     }
 
-    fn end(&self) -> Poll<End> {
-        Poll::Ready(match (self.up.outcome(), self.down.outcome()) {
+    fn end(&self) -> Option<End> {
+        Some(match (self.up.outcome(), self.down.outcome()) {
             (Some(Outcome::Reset), _) => End::Reset(Side::Client),
             (_, Some(Outcome::Reset)) => End::Reset(Side::Member),
             // Who takes no more may have said something before, which goes its way first.
             (Some(Outcome::Deaf), Some(_)) => End::Reset(Side::Member),
             (Some(_), Some(Outcome::Deaf)) => End::Reset(Side::Client),
             (Some(Outcome::Ended), Some(Outcome::Ended)) => End::Closed(self.first),
-            _ => return Poll::Pending,
+            _ => return None,
         })
     }
 }
 
 impl Way {
-    fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) {
+    /// True where it ends now, with all that came delivered: who is at its end is to be told. After the other
+    /// direction has ended, too, that is what closing does.
+    fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> bool {
         if let Self::Open(flow) = self
             && let Poll::Ready(outcome) = flow.poll(cx, course)
         {
             flow.let_go(course);
             *self = Self::Over(outcome);
+            return outcome == Outcome::Ended;
         }
+        false
     }
 
     fn is_over(&self) -> bool {

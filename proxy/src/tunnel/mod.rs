@@ -16,7 +16,7 @@ use crate::hall::{self, Guest, Told};
 use crate::link::{Outlet, OwnLink};
 use crate::metrics::{RetryReason, RetryResult};
 use crate::net::Socket;
-use crate::relay::{Between, End, Relay};
+use crate::relay::{Between, End, Relay, Side};
 use crate::turn::keep;
 
 use ending::Ending;
@@ -73,9 +73,12 @@ impl Future for Task {
 impl Task {
     fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         if let Stage::Reaching(reaching) = &mut self.stage {
-            match ready!(reaching.as_mut().poll(cx)) {
-                Ok(link) => self.reached(link),
-                Err(cause) => return Poll::Ready(Ending::Failed(cause)),
+            match reaching.as_mut().poll(cx) {
+                Poll::Ready(Ok(link)) => self.reached(link),
+                Poll::Ready(Err(cause)) => return Poll::Ready(Ending::Failed(cause)),
+                Poll::Pending => {
+                    return self.client.poll_broken(cx).map(|()| Ending::Over(End::Reset(Side::Client)));
+                }
             }
         }
         self.poll_relay(cx).map(Ending::Over)
@@ -94,17 +97,9 @@ impl Task {
     fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let Stage::Relaying(relay, link) = &mut self.stage else { return Poll::Pending };
         let between = between(&self.tunnel, &self.client, link);
-        if self.tunnel.inspect.take()
-            && let Some(side) = relay.broken(&between)
-        {
-            return Poll::Ready(End::Reset(side));
-        }
         let end = relay.poll(cx, &between);
         if between.moved.get() {
             self.tunnel.moved();
-        }
-        if end.is_pending() && relay.is_half_closed() {
-            self.tunnel.half_closed();
         }
         end
     }

@@ -24,19 +24,13 @@ pub(super) struct Tunnel {
     pub(super) waker: RefCell<Option<Waker>>,
     /// Why it has to end.
     pub(super) verdict: Cell<Option<ClientClose>>,
-    /// It is half-closed, and it is time to look whether the silent side was reset.
-    pub(super) inspect: Cell<bool>,
     accepted_at: Nanos,
     /// When anything moved last.
     last: Cell<Nanos>,
-    half_closed: Cell<bool>,
     shown: Cell<ClientState>,
     key: u32,
     _pass: Pass,
 }
-
-/// How often a half-closed tunnel is looked at.
-const INSPECT_EVERY: Nanos = 1_000_000_000;
 
 impl Tunnel {
     /// A client came.
@@ -49,10 +43,8 @@ impl Tunnel {
             tie: RefCell::default(),
             waker: RefCell::default(),
             verdict: Cell::new(None),
-            inspect: Cell::new(false),
             accepted_at: now,
             last: Cell::new(now),
-            half_closed: Cell::new(false),
             shown: Cell::new(ClientState::Head),
             key,
             _pass: pass,
@@ -88,26 +80,18 @@ impl Tunnel {
         self.last.set(self.hall.turn.now());
     }
 
-    /// One side has said all it had to say.
-    pub(super) fn half_closed(&self) {
-        if !self.half_closed.replace(true) {
-            self.arm();
-        }
-    }
-
     fn is_open(&self) -> bool {
         self.shown.get() == ClientState::Tunnel
     }
 
     fn arm(&self) {
-        if let Some(at) = self.next_look(self.hall.turn.now()) {
+        if let Some(at) = self.deadline() {
             self.hall.turn.arm(self.key, at);
         }
     }
 
-    fn next_look(&self, now: Nanos) -> Option<Nanos> {
-        let inspect = self.half_closed.get().then_some(now + INSPECT_EVERY);
-        [self.too_old_at(), self.idle_at(), inspect].into_iter().flatten().min()
+    fn deadline(&self) -> Option<Nanos> {
+        [self.too_old_at(), self.idle_at()].into_iter().flatten().min()
     }
 
     fn too_old_at(&self) -> Option<Nanos> {
@@ -132,11 +116,8 @@ impl Resident for Tunnel {
             self.end(ClientClose::MaxAge);
         } else if self.idle_at().is_some_and(|at| at <= now) {
             self.end(ClientClose::IdleTimeout);
-        } else if self.half_closed.get() {
-            self.inspect.set(true);
-            wake(&self.waker.borrow());
         }
-        self.next_look(now).filter(|_| self.verdict.get().is_none())
+        self.deadline().filter(|_| self.verdict.get().is_none())
     }
 
     /// Nobody but its two sides knows where an exchange ends. Who has no link yet gets none.

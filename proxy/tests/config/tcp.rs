@@ -337,7 +337,7 @@ fn what_has_no_effect() {
             "9:17: listeners.db.timeouts.idle: has no effect for tcp, only for http",
             "13:5: backends.pg.response_timeout: has no effect for tcp, only for http",
             "14:14: backends.pg.links.pipeline: has no effect for tcp, only for http",
-            "14:28: backends.pg.links.idle_timeout: has no effect for tcp, only for http",
+            "14:27: backends.pg.links.idle_timeout: has no effect for tcp, only for http",
             "14:45: backends.pg.links.max_requests: has no effect for tcp, only for http",
         ],
     );

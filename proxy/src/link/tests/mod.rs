@@ -26,3 +26,4 @@ mod exchange;
 mod given;
 mod pool;
 mod queue;
+mod stock;
