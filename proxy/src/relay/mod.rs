@@ -46,6 +46,8 @@ pub struct Between<'a> {
     pub member: &'a Socket,
     /// What is counted for it.
     pub member_cells: &'a MemberCells,
+    /// Whether streams may be spliced.
+    pub splice: bool,
     /// Set when anything moves.
     pub moved: Cell<bool>,
 }
@@ -60,6 +62,7 @@ impl Between<'_> {
             read: &self.client_cells.received_bytes,
             written: &self.member_cells.sent_bytes,
             spliced: &self.client_cells.spliced_bytes,
+            splice: self.splice,
             moved: &self.moved,
         }
     }
