@@ -72,6 +72,7 @@ impl From<Arguments> for Options {
             legacy: arguments.legacy,
             idle_timeout: arguments.idle_timeout,
             backlog: arguments.backlog,
+            ..Self::default()
         }
     }
 }

@@ -4,43 +4,24 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::Answers;
 use crate::clock::Now;
 use crate::legacy::Legacy;
+use crate::options::{Address, Options, Speaks};
 use crate::sockets;
 use crate::stats::{Board, Stats};
 use crate::turn::Member;
 use crate::worker::Workers;
 
-/// How an origin is to be run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Member names and the addresses they listen on; port 0 lets the kernel choose.
-    pub listen: Vec<(String, SocketAddr)>,
-    /// Worker threads, at least 1. Of no account in legacy mode.
-    pub threads: usize,
-    /// One blocking thread for each connection, and at most so many connections on each listener;
-    /// those over it are accepted and reset at once.
-    pub legacy: Option<usize>,
-    /// A connection that has sent nothing for so long, while something was awaited from it, is closed.
-    pub idle_timeout: Option<Duration>,
-    /// How many connections may wait to be accepted, on each listener.
-    pub backlog: u32,
-}
-
-impl Default for Options {
-    /// One worker, no listener, no idle timeout, a backlog of 4096.
-    fn default() -> Self {
-        Self { listen: Vec::new(), threads: 1, legacy: None, idle_timeout: None, backlog: 4096 }
-    }
-}
-
 /// A running origin; it stops when it is dropped.
 pub struct Origin {
     addresses: Vec<(String, SocketAddr)>,
+    paths: Vec<(String, PathBuf)>,
+    stats_address: Option<SocketAddr>,
     board: Arc<Board>,
     /// Held for their end.
     _serving: Serving,
@@ -59,26 +40,43 @@ impl Origin {
     /// A member name that cannot stand in a header, an address that cannot be bound, a thread that cannot
     /// be had. Nothing is left running then.
     pub fn start(options: Options) -> io::Result<Self> {
-        if let Some((name, _)) = options.listen.iter().find(|(name, _)| !is_member_name(name)) {
-            let problem = format!("member name {name:?}: visible ASCII without spaces only");
+        if let Some(problem) = options.problem() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        if options.speaks != Speaks::Http
+            || options.proxy_protocol
+            || !options.unix.is_empty()
+            || options.stats.is_some()
+        {
+            return Err(io::Error::from(io::ErrorKind::Unsupported));
         }
         let threads = if options.legacy.is_some() { 1 } else { options.threads.max(1) };
         let listeners = bind(&options)?;
         let addresses = options.listen.iter().zip(&listeners);
         let addresses = addresses.map(|((name, _), listener)| Ok((name.clone(), listener.local_addr()?)));
         let addresses: Vec<_> = addresses.collect::<io::Result<_>>()?;
-        let board = Arc::new(Board::new(&addresses, threads));
+        let places: Vec<_> = addresses.iter().map(|(name, at)| (name.clone(), Address::Ip(*at))).collect();
+        let board = Arc::new(Board::new(&places, places.len(), threads));
         let serving = match options.legacy {
             Some(limit) => serve_legacy(&addresses, listeners, &board, limit, options.idle_timeout)?,
             None => serve_workers(&addresses, listeners, &board, threads, options.idle_timeout)?,
         };
-        Ok(Self { addresses, board, _serving: serving })
+        Ok(Self { addresses, paths: options.unix, stats_address: options.stats, board, _serving: serving })
     }
 
     /// The member names and the addresses in use, in the order of [`Options::listen`].
     pub fn addresses(&self) -> &[(String, SocketAddr)] {
         &self.addresses
+    }
+
+    /// The member names and the paths of their Unix sockets, as in [`Options::unix`].
+    pub fn paths(&self) -> &[(String, PathBuf)] {
+        &self.paths
+    }
+
+    /// The address in use where `/stats` is answered beside the members ([`Options::stats`]).
+    pub fn stats_address(&self) -> Option<SocketAddr> {
+        self.stats_address
     }
 
     /// The counters now. Whoever has read an answer finds it counted, and so its bytes.
@@ -90,10 +88,6 @@ impl Origin {
     pub fn stop(self) {
         drop(self);
     }
-}
-
-fn is_member_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn bind(options: &Options) -> io::Result<Vec<TcpListener>> {
