@@ -8,7 +8,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use penstock_origin::{Options, Origin};
+use penstock_origin::{Address, Options, Origin, Speaks};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,12 +26,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> io::Result<()> {
     raise_descriptor_limit();
-    let legacy = arguments.legacy;
+    let (legacy, speaks) = (arguments.legacy, arguments.speaks);
     // Made before the origin listens, so that no early signal meets the default action.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let stopped = runtime.block_on(async { stop_signal() })?;
     let origin = Origin::start(Options::from(arguments))?;
-    announce(&origin, legacy);
+    announce(&origin, legacy, speaks);
     runtime.block_on(stopped);
     origin.stop();
     Ok(())
@@ -55,14 +55,30 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn announce(origin: &Origin, legacy: Option<usize>) {
-    for (member, address) in origin.addresses() {
-        println!("member {member} listens on {address}");
+fn announce(origin: &Origin, legacy: Option<usize>, speaks: Speaks) {
+    for listener in origin.stats().listeners {
+        println!("member {} listens on {}", listener.member, listener.address);
     }
     if let Some(limit) = legacy {
         println!("legacy: a blocking thread for each connection, at most {limit} on each listener");
     }
-    if let Some((_, address)) = origin.addresses().first() {
-        println!("try: curl -i http://{address}/json");
+    if let Some(address) = origin.stats_address() {
+        println!("stats: http://{address}/stats");
+    }
+    let found = origin.stats().listeners.into_iter().next();
+    if let Some(first) = found {
+        println!("try: {}", trial(&first.address, speaks));
+    }
+}
+
+/// A command that shows that somebody answers.
+fn trial(address: &Address, speaks: Speaks) -> String {
+    match (address, speaks) {
+        (Address::Ip(address), Speaks::Http) => format!("curl -i http://{address}/json"),
+        (Address::Unix(path), Speaks::Http) => {
+            format!("curl -i --unix-socket {} http://localhost/json", path.display())
+        }
+        (Address::Ip(address), _) => format!("nc -N {} {}", address.ip(), address.port()),
+        (Address::Unix(path), _) => format!("nc -N -U {}", path.display()),
     }
 }

@@ -1,18 +1,16 @@
 //! The origin as a whole: binds, starts the workers or the legacy threads, stops them.
 //! In go the options; out come the bound addresses and the counters.
-//! It knows nothing of HTTP.
+//! It knows nothing of what is spoken.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::Answers;
-use crate::clock::Now;
+use crate::doors::{self, Bound, Door, SocketFile};
 use crate::legacy::Legacy;
-use crate::options::{Address, Options, Speaks};
-use crate::sockets;
+use crate::options::{Address, Options};
 use crate::stats::{Board, Stats};
 use crate::turn::Member;
 use crate::worker::Workers;
@@ -23,6 +21,8 @@ pub struct Origin {
     paths: Vec<(String, PathBuf)>,
     stats_address: Option<SocketAddr>,
     board: Arc<Board>,
+    /// Before the sockets close, so that no path is seen behind which nobody is.
+    _files: Vec<SocketFile>,
     /// Held for their end.
     _serving: Serving,
 }
@@ -37,31 +37,31 @@ impl Origin {
     /// Binds all addresses and starts to serve.
     ///
     /// # Errors
-    /// A member name that cannot stand in a header, an address that cannot be bound, a thread that cannot
-    /// be had. Nothing is left running then.
+    /// A member name that cannot stand in a header, options that contradict each other, an address that cannot
+    /// be bound, a thread that cannot be had. Nothing is left running then.
     pub fn start(options: Options) -> io::Result<Self> {
         if let Some(problem) = options.problem() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
-        if options.speaks != Speaks::Http
-            || options.proxy_protocol
-            || !options.unix.is_empty()
-            || options.stats.is_some()
-        {
-            return Err(io::Error::from(io::ErrorKind::Unsupported));
-        }
         let threads = if options.legacy.is_some() { 1 } else { options.threads.max(1) };
-        let listeners = bind(&options)?;
-        let addresses = options.listen.iter().zip(&listeners);
-        let addresses = addresses.map(|((name, _), listener)| Ok((name.clone(), listener.local_addr()?)));
-        let addresses: Vec<_> = addresses.collect::<io::Result<_>>()?;
-        let places: Vec<_> = addresses.iter().map(|(name, at)| (name.clone(), Address::Ip(*at))).collect();
-        let board = Arc::new(Board::new(&places, places.len(), threads));
+        let Bound { doors, members, files } = doors::bind(&options)?;
+        let places: Vec<_> = doors.iter().map(|door| (door.member.clone(), door.address.clone())).collect();
+        let board = Arc::new(Board::new(&places, members, threads));
         let serving = match options.legacy {
-            Some(limit) => serve_legacy(&addresses, listeners, &board, limit, options.idle_timeout)?,
-            None => serve_workers(&addresses, listeners, &board, threads, options.idle_timeout)?,
+            Some(limit) => Serving::Legacy {
+                _legacy: Legacy::start(doors, Arc::clone(&board), limit, options.idle_timeout)?,
+            },
+            None => serve_workers(doors, &board, threads, options.idle_timeout)?,
         };
-        Ok(Self { addresses, paths: options.unix, stats_address: options.stats, board, _serving: serving })
+        let (members, beside) = places.split_at(members);
+        Ok(Self {
+            addresses: members.iter().filter_map(with_ip).collect(),
+            paths: options.unix,
+            stats_address: beside.iter().find_map(with_ip).map(|(_, address)| address),
+            board,
+            _files: files,
+            _serving: serving,
+        })
     }
 
     /// The member names and the addresses in use, in the order of [`Options::listen`].
@@ -90,41 +90,25 @@ impl Origin {
     }
 }
 
-fn bind(options: &Options) -> io::Result<Vec<TcpListener>> {
-    let bind = |(name, address): &(String, SocketAddr)| {
-        sockets::listen(*address, options.backlog)
-            .map_err(|error| io::Error::new(error.kind(), format!("{name} on {address}: {error}")))
-    };
-    options.listen.iter().map(bind).collect()
+fn with_ip((member, address): &(String, Address)) -> Option<(String, SocketAddr)> {
+    match address {
+        Address::Ip(address) => Some((member.clone(), *address)),
+        Address::Unix(_) => None,
+    }
 }
 
 fn serve_workers(
-    addresses: &[(String, SocketAddr)],
-    listeners: Vec<TcpListener>,
+    doors: Vec<Door>,
     board: &Arc<Board>,
     threads: usize,
     idle_timeout: Option<Duration>,
 ) -> io::Result<Serving> {
-    let now = Now::read().unix_seconds;
-    let member = |worker: usize, listener: usize, name: &str| Member {
-        answers: Answers::new(name, now),
-        traffic: board.traffic(listener, worker),
-        board: Arc::clone(board),
-    };
     let members = |worker| {
-        addresses.iter().enumerate().map(|(listener, (name, _))| member(worker, listener, name)).collect()
+        let doors = doors.iter().enumerate();
+        doors
+            .map(|(listener, door)| Member::new(&door.member, door.manner, board, listener, worker))
+            .collect()
     };
     let members = (0..threads).map(members).collect();
-    Ok(Serving::Workers { _workers: Workers::start(listeners, members, board, idle_timeout)? })
-}
-
-fn serve_legacy(
-    addresses: &[(String, SocketAddr)],
-    listeners: Vec<TcpListener>,
-    board: &Arc<Board>,
-    limit: usize,
-    idle_timeout: Option<Duration>,
-) -> io::Result<Serving> {
-    let named = addresses.iter().map(|(name, _)| name.clone()).zip(listeners).collect();
-    Ok(Serving::Legacy { _legacy: Legacy::start(named, Arc::clone(board), limit, idle_timeout)? })
+    Ok(Serving::Workers { _workers: Workers::start(doors, members, board, idle_timeout)? })
 }

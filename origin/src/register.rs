@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::introduction::Wrong;
+
 /// So many clients of each member are remembered.
 const MOST: usize = 1000;
 
@@ -28,12 +30,19 @@ pub struct ClientStats {
     pub authority: Option<String>,
 }
 
+#[derive(Default)]
+struct Notes {
+    clients: VecDeque<ClientStats>,
+    /// What was wrong with the last bad header.
+    problem: Option<Wrong>,
+}
+
 /// The clients of one member. Touched when a connection begins, never after.
 #[derive(Default)]
 pub(crate) struct Register {
     good: AtomicU64,
     bad: AtomicU64,
-    last: Mutex<VecDeque<ClientStats>>,
+    notes: Mutex<Notes>,
 }
 
 impl Register {
@@ -42,30 +51,32 @@ impl Register {
         if client.header.is_some() {
             self.good.fetch_add(1, Relaxed);
         }
-        let mut last = self.last();
-        if last.len() == MOST {
-            last.pop_front();
+        let mut notes = self.notes();
+        let clients = &mut notes.clients;
+        if clients.len() == MOST {
+            clients.pop_front();
         }
-        last.push_back(client);
+        clients.push_back(client);
     }
 
     /// Counts a PROXY header that was malformed, missing or cut off.
-    pub(crate) fn turned_away(&self) {
+    pub(crate) fn turned_away(&self, wrong: Wrong) {
         self.bad.fetch_add(1, Relaxed);
+        self.notes().problem = Some(wrong);
     }
 
-    /// Good and bad PROXY headers.
-    pub(crate) fn headers(&self) -> (u64, u64) {
-        (self.good.load(Relaxed), self.bad.load(Relaxed))
+    /// Good and bad PROXY headers, and what was wrong with the last bad one.
+    pub(crate) fn headers(&self) -> (u64, u64, Option<Wrong>) {
+        (self.good.load(Relaxed), self.bad.load(Relaxed), self.notes().problem)
     }
 
     pub(crate) fn clients(&self) -> Vec<ClientStats> {
-        self.last().iter().cloned().collect()
+        self.notes().clients.iter().cloned().collect()
     }
 
-    /// The list is consistent between any two statements, so a panic elsewhere has not spoilt it.
-    fn last(&self) -> MutexGuard<'_, VecDeque<ClientStats>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The notes are consistent between any two statements, so a panic elsewhere has not spoilt them.
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,9 +95,9 @@ mod tests {
                 ..Default::default()
             });
         }
-        register.turned_away();
+        register.turned_away("reason");
         let ports: Vec<_> = register.clients().iter().map(|client| client.address.unwrap().port()).collect();
         assert_eq!(ports, (501..=1500).collect::<Vec<_>>());
-        assert_eq!(register.headers(), (500, 1));
+        assert_eq!(register.headers(), (500, 1, Some("reason")));
     }
 }

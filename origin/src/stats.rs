@@ -44,12 +44,14 @@ pub struct ListenerStats {
     pub headers_good: u64,
     /// Connections closed because their PROXY header was malformed, missing or cut off.
     pub headers_bad: u64,
+    /// What was wrong with the last bad one, in words.
+    pub headers_problem: Option<&'static str>,
     /// The last 1,000 clients, oldest first; none where the member speaks HTTP without PROXY headers.
     pub clients: Vec<ClientStats>,
 }
 
 impl Stats {
-    /// The sums over all listeners. `member` is `total`, `address` is unspecified and there are no `clients`;
+    /// The sums over all listeners. `member` is `total`, `address` is unspecified, and there are no clients and problems;
     /// `peak` is the sum of the listeners' peaks, which need not have coincided.
     pub fn total(&self) -> ListenerStats {
         let sum = |field: fn(&ListenerStats) -> u64| self.listeners.iter().map(field).sum();
@@ -65,6 +67,7 @@ impl Stats {
             sent_bytes: sum(|l| l.sent_bytes),
             headers_good: sum(|l| l.headers_good),
             headers_bad: sum(|l| l.headers_bad),
+            headers_problem: None,
             clients: Vec::new(),
         }
     }
@@ -120,7 +123,7 @@ impl Entry {
     fn stats(&self) -> ListenerStats {
         let sum =
             |field: fn(&Traffic) -> &AtomicU64| self.traffic.iter().map(|t| field(t).load(Relaxed)).sum();
-        let (headers_good, headers_bad) = self.register.headers();
+        let (headers_good, headers_bad, headers_problem) = self.register.headers();
         ListenerStats {
             member: self.member.clone(),
             address: self.address.clone(),
@@ -133,6 +136,7 @@ impl Entry {
             sent_bytes: sum(|t| &t.sent_bytes),
             headers_good,
             headers_bad,
+            headers_problem,
             clients: self.register.clients(),
         }
     }
