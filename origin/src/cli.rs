@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
 
     /// What all members speak; see below.
     #[arg(short, long, value_name = "WHAT", default_value = "http", value_parser = parse_speaks)]
-    pub(crate) speaks: Speaks,
+    speaks: Speaks,
 
     /// Every connection to a member has to begin with a PROXY header, version 1 or 2; one that does not is
     /// closed. The client's address is then the one in the header, in /echo and in /stats.
@@ -69,7 +69,7 @@ pub(crate) struct Arguments {
     /// Serve as an old service does: a blocking thread for each connection, and at most N connections on
     /// each listener; those over it are reset. Speaks http only.
     #[arg(long, value_name = "N")]
-    pub(crate) legacy: Option<usize>,
+    legacy: Option<usize>,
 
     /// Close connections that have been silent for so long, such as 60s, 500ms or 5m [default: never].
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -117,8 +117,11 @@ fn letters(at: usize) -> String {
 
 fn parse_listen(text: &str) -> Result<Listen, String> {
     let (member, address) = match text.split_once('=') {
-        Some((member, address)) => (Some(member.trim().to_owned()), address.trim()),
-        None => (None, text.trim()),
+        // A path may have a = of its own.
+        Some((member, address)) if !text.starts_with("unix:") => {
+            (Some(member.trim().to_owned()), address.trim())
+        }
+        _ => (None, text.trim()),
     };
     if member.as_deref() == Some("") {
         return Err("the name before = is empty".to_owned());

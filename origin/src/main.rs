@@ -26,12 +26,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> io::Result<()> {
     raise_descriptor_limit();
-    let (legacy, speaks) = (arguments.legacy, arguments.speaks);
     // Made before the origin listens, so that no early signal meets the default action.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let stopped = runtime.block_on(async { stop_signal() })?;
-    let origin = Origin::start(Options::from(arguments))?;
-    announce(&origin, legacy, speaks);
+    let options = Options::from(arguments);
+    let origin = Origin::start(options.clone())?;
+    announce(&origin, &options);
     runtime.block_on(stopped);
     origin.stop();
     Ok(())
@@ -55,30 +55,36 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn announce(origin: &Origin, legacy: Option<usize>, speaks: Speaks) {
-    for listener in origin.stats().listeners {
-        println!("member {} listens on {}", listener.member, listener.address);
+fn announce(origin: &Origin, options: &Options) {
+    let members = origin.stats().listeners;
+    for member in &members {
+        println!("member {} listens on {}", member.member, member.address);
     }
-    if let Some(limit) = legacy {
+    if let Some(limit) = options.legacy {
         println!("legacy: a blocking thread for each connection, at most {limit} on each listener");
     }
     if let Some(address) = origin.stats_address() {
         println!("stats: http://{address}/stats");
     }
-    let found = origin.stats().listeners.into_iter().next();
-    if let Some(first) = found {
-        println!("try: {}", trial(&first.address, speaks));
+    if let Some(first) = members.first() {
+        println!("try: {}", trial(&first.address, options));
     }
 }
 
 /// A command that shows that somebody answers.
-fn trial(address: &Address, speaks: Speaks) -> String {
-    match (address, speaks) {
-        (Address::Ip(address), Speaks::Http) => format!("curl -i http://{address}/json"),
-        (Address::Unix(path), Speaks::Http) => {
-            format!("curl -i --unix-socket {} http://localhost/json", path.display())
+fn trial(address: &Address, options: &Options) -> String {
+    let http = options.speaks == Speaks::Http;
+    let header = match (options.proxy_protocol, http) {
+        (false, _) => "",
+        (true, true) => "--haproxy-protocol ",
+        (true, false) => r"printf 'PROXY UNKNOWN\r\n' | ",
+    };
+    match address {
+        Address::Ip(address) if http => format!("curl -i {header}http://{address}/json"),
+        Address::Unix(path) if http => {
+            format!("curl -i {header}--unix-socket {} http://localhost/json", path.display())
         }
-        (Address::Ip(address), _) => format!("nc -N {} {}", address.ip(), address.port()),
-        (Address::Unix(path), _) => format!("nc -N -U {}", path.display()),
+        Address::Ip(address) => format!("{header}nc -N {} {}", address.ip(), address.port()),
+        Address::Unix(path) => format!("{header}nc -N -U {}", path.display()),
     }
 }

@@ -50,3 +50,21 @@ fn a_taken_address_is_said_and_fails() {
     first.kill().unwrap();
     first.wait().unwrap();
 }
+
+#[test]
+fn bytes_paths_and_stats_are_announced_and_served() {
+    let path = crate::wire::fresh_path();
+    let listen = format!("b=unix:{}", path.display());
+    let arguments = ["-l", "127.0.0.1:0", "-l", &listen, "--speaks", "banner", "--proxy-protocol"];
+    let (mut child, lines) = run(&[&arguments[..], &["--stats", "127.0.0.1:0"]].concat());
+    assert_eq!(lines[1], format!("member b listens on unix:{}", path.display()));
+    assert!(lines[3].starts_with(r"try: printf 'PROXY UNKNOWN\r\n' | nc -N 127.0.0.1 "), "{lines:?}");
+    let said = Wire::unix(&path).send("PROXY UNKNOWN\r\nQUIT\r\n").rest();
+    assert_eq!(said, b"220 b ready\r\n221 bye\r\n");
+    let stats = lines[2].strip_prefix("stats: http://").unwrap().strip_suffix("/stats").unwrap();
+    let told = Wire::connect(stats.parse().unwrap()).get("/stats").json();
+    assert_eq!(told["listeners"][1]["headers_good"], 1);
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!path.exists());
+}
