@@ -6,6 +6,7 @@ mod alarm;
 mod arrival;
 mod connection;
 mod dialogue;
+mod outbox;
 mod stream;
 
 use std::cell::RefCell;

@@ -61,7 +61,7 @@ async fn serve(
     };
     match speaker {
         None => Connection::new(stream, address, early, listener, worker, seat).await,
-        Some(speaker) => Dialogue::new(stream, speaker, said, &early, worker, seat).await,
+        Some(speaker) => Dialogue::new(stream, speaker, &said, &early, worker, seat).await,
     }
 }
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::alarm::Alarm;
+use super::outbox::Outbox;
 use super::stream::Stream;
 use super::{Scratch, Worker};
 use crate::sockets::LINGER;
@@ -22,9 +23,7 @@ const HIGH_WATER: usize = 64 * 1024;
 pub(super) struct Dialogue {
     stream: Stream,
     speaker: Speaker,
-    /// Said and not sent, and how much of it has gone since.
-    unsent: Vec<u8>,
-    gone: usize,
+    unsent: Outbox,
     own_side: OwnSide,
     /// The client has shut its side.
     heard_all: bool,
@@ -48,7 +47,7 @@ impl Dialogue {
     pub(super) fn new(
         stream: Stream,
         speaker: Speaker,
-        said: Vec<u8>,
+        said: &[u8],
         early: &[u8],
         worker: Rc<Worker>,
         seat: Seat,
@@ -56,8 +55,7 @@ impl Dialogue {
         let mut dialogue = Self {
             stream,
             speaker,
-            unsent: said,
-            gone: 0,
+            unsent: Outbox::default(),
             own_side: OwnSide::Open,
             heard_all: false,
             last_active: Instant::now(),
@@ -65,9 +63,9 @@ impl Dialogue {
             worker,
             _seat: seat,
         };
+        dialogue.unsent.add(said);
         if !early.is_empty() {
-            let said = dialogue.speaker.hear(early, &mut Vec::new(), Instant::now).to_vec();
-            dialogue.unsent.extend_from_slice(&said);
+            dialogue.unsent.add(dialogue.speaker.hear(early, &mut Vec::new(), Instant::now));
         }
         dialogue
     }
@@ -109,20 +107,14 @@ impl Dialogue {
     }
 
     fn send_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let sent = self.stream.write(cx, &self.unsent[self.gone..])?;
-        if sent == 0 {
-            return Poll::Pending;
-        }
-        self.gone += sent;
-        if self.gone == self.unsent.len() {
-            (self.unsent, self.gone) = (Vec::new(), 0);
-        }
-        Poll::Ready(Ok(()))
+        let sent = self.stream.write(cx, self.unsent.left())?;
+        self.unsent.sent(sent);
+        if sent > 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     /// Ready when something was heard, and be it the end.
     fn hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.heard_all || self.unsent.len() - self.gone >= HIGH_WATER {
+        if self.heard_all || self.unsent.left().len() >= HIGH_WATER {
             return Poll::Pending;
         }
         // Until then, `wait` waits.
@@ -144,9 +136,7 @@ impl Dialogue {
     fn say(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<()> {
         let sent = if self.unsent.is_empty() { self.stream.write(cx, bytes)? } else { 0 };
         if sent < bytes.len() {
-            self.unsent.drain(..self.gone);
-            self.gone = 0;
-            self.unsent.extend_from_slice(&bytes[sent..]);
+            self.unsent.add(&bytes[sent..]);
         }
         Ok(())
     }

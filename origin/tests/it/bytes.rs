@@ -184,7 +184,8 @@ fn a_slow_reader_reads_all_and_closes() {
 #[test]
 fn a_banner_comes_first_and_quit_ends() {
     let origin = speaking(Speaks::Banner);
-    for (mut wire, member) in Wire::to_all(&origin).into_iter().zip(["a", "u"]) {
+    let mut wires = Wire::to_all(&origin);
+    for (wire, member) in wires.iter_mut().zip(["a", "u"]) {
         let mut hears = |expected: &str| {
             let heard = wire.take(expected.len());
             assert_eq!(String::from_utf8(heard).unwrap(), expected);
@@ -195,8 +196,9 @@ fn a_banner_comes_first_and_quit_ends() {
         assert_eq!(heard, b"250 EHLO x\r\n");
         assert_eq!(wire.send("OP\r\nQUIT\r\nNOOP\r\n").rest(), b"250 NOOP\r\n221 bye\r\n");
     }
-    // The client does not close, and is let go all the same.
+    // The clients do not close, and are let go all the same.
     both_closed(&origin);
+    drop(wires);
 }
 
 #[test]
