@@ -74,6 +74,10 @@ impl Answers {
         answers
     }
 
+    pub(crate) fn member(&self) -> &str {
+        &self.member
+    }
+
     /// Brings `Date` up to the second (RFC 9110 section 6.6.1).
     pub(crate) fn refresh(&mut self, unix_seconds: u64) {
         if self.second != unix_seconds {

@@ -59,13 +59,13 @@ type Step = (State, Option<Next>);
 
 /// The machine of one connection.
 pub(crate) struct Client {
-    source: SocketAddr,
+    source: Option<SocketAddr>,
     requests: u64,
     state: State,
 }
 
 impl Client {
-    pub(crate) fn new(source: SocketAddr) -> Self {
+    pub(crate) fn new(source: Option<SocketAddr>) -> Self {
         Self { source, requests: 0, state: State::Head }
     }
 

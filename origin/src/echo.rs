@@ -15,11 +15,12 @@ struct Echo<'a> {
     method: &'a str,
     target: &'a str,
     headers: Vec<(&'a str, Cow<'a, str>)>,
-    source: SocketAddr,
+    /// None on a Unix socket without a PROXY header.
+    source: Option<SocketAddr>,
 }
 
 /// A request's head; bytes that are not UTF-8 become replacement characters.
-pub(crate) fn request(head: &Head<'_, '_>, source: SocketAddr) -> Vec<u8> {
+pub(crate) fn request(head: &Head<'_, '_>, source: Option<SocketAddr>) -> Vec<u8> {
     let headers = head.fields.iter().map(|field| (field.name, String::from_utf8_lossy(field.value)));
     json(&Echo { method: head.method, target: head.target, headers: headers.collect(), source })
 }
@@ -34,7 +35,8 @@ struct Report<'a> {
 /// The counters, with what they leave out.
 pub(crate) fn stats(stats: &Stats) -> Vec<u8> {
     let note = "requests are answers completed, those to /stats excluded; bytes are all on the connections, \
-                those of /stats included; accepted does not include refused";
+                those of /stats included and PROXY headers excluded; accepted does not include refused; clients are \
+                the last 1,000, and none where a member speaks HTTP without PROXY headers";
     json(&Report { note, listeners: &stats.listeners, total: stats.total() })
 }
 

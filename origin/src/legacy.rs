@@ -6,16 +6,15 @@ mod connection;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
+use socket2::Socket;
 
 use self::connection::serve;
-use crate::answer::Answers;
-use crate::clock::Now;
+use crate::doors::{Door, Manner};
 use crate::sockets;
 use crate::stats::{Board, Seat};
 use crate::turn::Member;
@@ -23,7 +22,7 @@ use crate::turn::Member;
 /// The running acceptors; they and all connections stop and are waited for when this is dropped.
 pub(crate) struct Legacy {
     shared: Arc<Shared>,
-    acceptors: Vec<(Arc<TcpListener>, JoinHandle<()>)>,
+    acceptors: Vec<(Arc<Socket>, JoinHandle<()>)>,
 }
 
 /// What the acceptors and the connections share.
@@ -40,22 +39,23 @@ struct Stage {
     stopping: bool,
     last_id: u64,
     /// The sockets, so that a stop can end their blocking reads.
-    open: HashMap<u64, Arc<TcpStream>>,
+    open: HashMap<u64, Arc<Socket>>,
 }
 
 impl Legacy {
-    /// Starts one acceptor for each listener; `limit` holds for each listener by itself.
+    /// Starts one acceptor for each door; `limit` holds for each door by itself.
     pub(crate) fn start(
-        listeners: Vec<(String, TcpListener)>,
+        doors: Vec<Door>,
         board: Arc<Board>,
         limit: usize,
         idle_timeout: Option<Duration>,
     ) -> io::Result<Self> {
         let shared = Shared { board, limit, idle_timeout, stage: Mutex::default(), changed: Condvar::new() };
         let mut legacy = Self { shared: Arc::new(shared), acceptors: Vec::new() };
-        for (index, (member, listener)) in listeners.into_iter().enumerate() {
-            let listener = Arc::new(listener);
-            let acceptor = Acceptor { index, member, shared: Arc::clone(&legacy.shared) };
+        for (index, door) in doors.into_iter().enumerate() {
+            let listener = Arc::new(door.socket);
+            let (member, manner) = (door.member, door.manner);
+            let acceptor = Acceptor { index, member, manner, shared: Arc::clone(&legacy.shared) };
             let name = format!("origin-accept-{index}");
             let thread = thread::Builder::new().name(name).spawn({
                 let listener = Arc::clone(&listener);
@@ -72,7 +72,7 @@ impl Drop for Legacy {
         self.shared.stop();
         for (listener, thread) in self.acceptors.drain(..) {
             // On Linux this ends the accept that the thread is blocked in.
-            let _ = SockRef::from(&*listener).shutdown(Shutdown::Both);
+            let _ = listener.shutdown(Shutdown::Both);
             // A thread that panicked has already said so on stderr.
             let _ = thread.join();
         }
@@ -83,11 +83,12 @@ impl Drop for Legacy {
 struct Acceptor {
     index: usize,
     member: String,
+    manner: Manner,
     shared: Arc<Shared>,
 }
 
 impl Acceptor {
-    fn run(&self, listener: &TcpListener) {
+    fn run(&self, listener: &Socket) {
         let gate = self.shared.board.gate(self.index);
         loop {
             let accepted = listener.accept();
@@ -96,7 +97,7 @@ impl Acceptor {
             }
             match accepted {
                 Ok((stream, source)) => match gate.enter(Some(self.shared.limit)) {
-                    Some(seat) => self.take_on(stream, source, seat),
+                    Some(seat) => self.take_on(stream, source.as_socket(), seat),
                     None => sockets::reset_on_close(&stream),
                 },
                 Err(error) => drop(self.shared.sleep_until(Instant::now() + sockets::back_off(&error))),
@@ -105,15 +106,13 @@ impl Acceptor {
     }
 
     /// Gives the connection a thread. Where none is to be had, the connection is closed.
-    fn take_on(&self, stream: TcpStream, source: SocketAddr, seat: Seat) {
+    fn take_on(&self, stream: Socket, source: Option<SocketAddr>, seat: Seat) {
         let stream = Arc::new(stream);
         let Some(id) = self.shared.enter(&stream) else { return };
-        let (shared, index, member) = (Arc::clone(&self.shared), self.index, self.member.clone());
+        let shared = Arc::clone(&self.shared);
+        let member = Member::new(&self.member, self.manner, &shared.board, self.index, 0);
         let thread = thread::Builder::new().name(format!("origin-{id}")).spawn(move || {
             let leave = Leave { shared: Arc::clone(&shared), id, seat: Some(seat) };
-            let traffic = shared.board.traffic(index, 0);
-            let answers = Answers::new(&member, Now::read().unix_seconds);
-            let member = Member { answers, traffic, board: Arc::clone(&shared.board) };
             serve(&stream, source, member, &shared);
             drop(stream);
             drop(leave);
@@ -145,7 +144,7 @@ impl Shared {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, stream: &Arc<TcpStream>) -> Option<u64> {
+    fn enter(&self, stream: &Arc<Socket>) -> Option<u64> {
         let mut stage = self.stage();
         if stage.stopping {
             return None;

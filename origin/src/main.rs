@@ -8,7 +8,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use penstock_origin::{Options, Origin};
+use penstock_origin::{Address, Options, Origin, Speaks};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,12 +26,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> io::Result<()> {
     raise_descriptor_limit();
-    let legacy = arguments.legacy;
     // Made before the origin listens, so that no early signal meets the default action.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let stopped = runtime.block_on(async { stop_signal() })?;
-    let origin = Origin::start(Options::from(arguments))?;
-    announce(&origin, legacy);
+    let options = Options::from(arguments);
+    let origin = Origin::start(options.clone())?;
+    announce(&origin, &options);
     runtime.block_on(stopped);
     origin.stop();
     Ok(())
@@ -55,14 +55,36 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn announce(origin: &Origin, legacy: Option<usize>) {
-    for (member, address) in origin.addresses() {
-        println!("member {member} listens on {address}");
+fn announce(origin: &Origin, options: &Options) {
+    let members = origin.stats().listeners;
+    for member in &members {
+        println!("member {} listens on {}", member.member, member.address);
     }
-    if let Some(limit) = legacy {
+    if let Some(limit) = options.legacy {
         println!("legacy: a blocking thread for each connection, at most {limit} on each listener");
     }
-    if let Some((_, address)) = origin.addresses().first() {
-        println!("try: curl -i http://{address}/json");
+    if let Some(address) = origin.stats_address() {
+        println!("stats: http://{address}/stats");
+    }
+    if let Some(first) = members.first() {
+        println!("try: {}", trial(&first.address, options));
+    }
+}
+
+/// A command that shows that somebody answers.
+fn trial(address: &Address, options: &Options) -> String {
+    let http = options.speaks == Speaks::Http;
+    let header = match (options.proxy_protocol, http) {
+        (false, _) => "",
+        (true, true) => "--haproxy-protocol ",
+        (true, false) => r"printf 'PROXY UNKNOWN\r\n' | ",
+    };
+    match address {
+        Address::Ip(address) if http => format!("curl -i {header}http://{address}/json"),
+        Address::Unix(path) if http => {
+            format!("curl -i {header}--unix-socket {} http://localhost/json", path.display())
+        }
+        Address::Ip(address) => format!("{header}nc -N {} {}", address.ip(), address.port()),
+        Address::Unix(path) => format!("{header}nc -N -U {}", path.display()),
     }
 }

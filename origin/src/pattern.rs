@@ -1,4 +1,4 @@
-//! The deterministic bytes that `/bytes`, `/chunked` and `/until-close` send: byte `i` is `i % 251`.
+//! The deterministic bytes that are sent where it does not matter which: byte `i` is `i % 251`.
 //! In goes a range of offsets; out come its bytes.
 //! It knows nothing of HTTP.
 
@@ -10,7 +10,7 @@ pub fn byte_at(offset: u64) -> u8 {
     (offset % PERIOD) as u8
 }
 
-/// How many bytes [`append`] can add at once.
+/// How many bytes [`piece`] gives at once.
 pub(crate) const MOST: u64 = 32 * 1024;
 
 static TABLE: [u8; MOST as usize + PERIOD as usize] = table();
@@ -25,10 +25,15 @@ const fn table() -> [u8; MOST as usize + PERIOD as usize] {
     bytes
 }
 
+/// `count` bytes of the pattern (at most [`MOST`]) from `offset` on.
+pub(crate) fn piece(offset: u64, count: u64) -> &'static [u8] {
+    let start = (offset % PERIOD) as usize;
+    &TABLE[start..start + count.min(MOST) as usize]
+}
+
 /// Appends `count` bytes of the pattern (at most [`MOST`]) from `offset` on.
 pub(crate) fn append(out: &mut Vec<u8>, offset: u64, count: u64) {
-    let start = (offset % PERIOD) as usize;
-    out.extend_from_slice(&TABLE[start..start + count.min(MOST) as usize]);
+    out.extend_from_slice(piece(offset, count));
 }
 
 #[cfg(test)]

@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::Serialize;
 
+use crate::options::Address;
+use crate::register::{ClientStats, Register};
+
 /// A snapshot of all counters, one entry for each listener in the order of
-/// [`Options::listen`](crate::Options::listen).
+/// [`Options::listen`](crate::Options::listen), then of [`Options::unix`](crate::Options::unix).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// One entry for each listener.
@@ -22,7 +25,7 @@ pub struct ListenerStats {
     /// The member's name, as each answer carries it in `X-Member`.
     pub member: String,
     /// The bound address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Connections open now.
     pub open: u64,
     /// The most connections that were open at one time.
@@ -33,20 +36,28 @@ pub struct ListenerStats {
     pub refused: u64,
     /// Answers completed, error answers included, those to `/stats` excluded.
     pub requests: u64,
-    /// Bytes read from the sockets, `/stats` included.
+    /// Bytes read from the sockets, `/stats` included, PROXY headers excluded.
     pub received_bytes: u64,
     /// Bytes written to the sockets, `/stats` included.
     pub sent_bytes: u64,
+    /// PROXY headers understood.
+    pub headers_good: u64,
+    /// Connections closed because their PROXY header was malformed, missing or cut off.
+    pub headers_bad: u64,
+    /// What was wrong with the last bad one, in words.
+    pub headers_problem: Option<&'static str>,
+    /// The last 1,000 clients, oldest first; none where the member speaks HTTP without PROXY headers.
+    pub clients: Vec<ClientStats>,
 }
 
 impl Stats {
-    /// The sums over all listeners. `member` is `total` and `address` is unspecified; `peak` is the sum
-    /// of the listeners' peaks, which need not have coincided.
+    /// The sums over all listeners. `member` is `total`, `address` is unspecified, and there are no clients and problems;
+    /// `peak` is the sum of the listeners' peaks, which need not have coincided.
     pub fn total(&self) -> ListenerStats {
         let sum = |field: fn(&ListenerStats) -> u64| self.listeners.iter().map(field).sum();
         ListenerStats {
             member: "total".to_owned(),
-            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            address: Address::Ip(SocketAddr::from(([0, 0, 0, 0], 0))),
             open: sum(|l| l.open),
             peak: sum(|l| l.peak),
             accepted: sum(|l| l.accepted),
@@ -54,6 +65,10 @@ impl Stats {
             requests: sum(|l| l.requests),
             received_bytes: sum(|l| l.received_bytes),
             sent_bytes: sum(|l| l.sent_bytes),
+            headers_good: sum(|l| l.headers_good),
+            headers_bad: sum(|l| l.headers_bad),
+            headers_problem: None,
+            clients: Vec::new(),
         }
     }
 }
@@ -61,29 +76,38 @@ impl Stats {
 /// All live counters: what `/stats` and [`Origin::stats`](crate::Origin::stats) read.
 pub(crate) struct Board {
     entries: Vec<Entry>,
+    /// So many of the entries are members; what is behind them is for the counters only.
+    members: usize,
 }
 
 struct Entry {
     member: String,
-    address: SocketAddr,
+    address: Address,
     gate: Arc<Gate>,
+    register: Arc<Register>,
     /// One for each worker, so that none shares a cache line with another.
     traffic: Vec<Arc<Traffic>>,
 }
 
 impl Board {
-    pub(crate) fn new(addresses: &[(String, SocketAddr)], workers: usize) -> Self {
-        let entry = |(member, address): &(String, SocketAddr)| Entry {
+    /// The first `members` of the addresses are told of.
+    pub(crate) fn new(addresses: &[(String, Address)], members: usize, workers: usize) -> Self {
+        let entry = |(member, address): &(String, Address)| Entry {
             member: member.clone(),
-            address: *address,
+            address: address.clone(),
             gate: Arc::default(),
+            register: Arc::default(),
             traffic: (0..workers).map(|_| Arc::default()).collect(),
         };
-        Self { entries: addresses.iter().map(entry).collect() }
+        Self { entries: addresses.iter().map(entry).collect(), members }
     }
 
     pub(crate) fn gate(&self, listener: usize) -> Arc<Gate> {
         Arc::clone(&self.entries[listener].gate)
+    }
+
+    pub(crate) fn register(&self, listener: usize) -> Arc<Register> {
+        Arc::clone(&self.entries[listener].register)
     }
 
     pub(crate) fn traffic(&self, listener: usize, worker: usize) -> Arc<Traffic> {
@@ -91,7 +115,7 @@ impl Board {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        Stats { listeners: self.entries.iter().map(Entry::stats).collect() }
+        Stats { listeners: self.entries[..self.members].iter().map(Entry::stats).collect() }
     }
 }
 
@@ -99,9 +123,10 @@ impl Entry {
     fn stats(&self) -> ListenerStats {
         let sum =
             |field: fn(&Traffic) -> &AtomicU64| self.traffic.iter().map(|t| field(t).load(Relaxed)).sum();
+        let (headers_good, headers_bad, headers_problem) = self.register.headers();
         ListenerStats {
             member: self.member.clone(),
-            address: self.address,
+            address: self.address.clone(),
             open: self.gate.open.load(Relaxed),
             peak: self.gate.peak.load(Relaxed),
             accepted: self.gate.accepted.load(Relaxed),
@@ -109,6 +134,10 @@ impl Entry {
             requests: sum(|t| &t.requests),
             received_bytes: sum(|t| &t.received_bytes),
             sent_bytes: sum(|t| &t.sent_bytes),
+            headers_good,
+            headers_bad,
+            headers_problem,
+            clients: self.register.clients(),
         }
     }
 }

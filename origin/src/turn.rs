@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use crate::answer::{Answers, BINARY, Extent, Reply, TEXT};
 use crate::clock::Now;
+use crate::doors::Manner;
 use crate::head::Reject;
+use crate::register::Register;
 use crate::sending::Sending;
 use crate::stats::{Board, Traffic};
 
@@ -47,6 +49,26 @@ pub(crate) struct Member {
     pub(crate) answers: Answers,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) board: Arc<Board>,
+    pub(crate) register: Arc<Register>,
+    pub(crate) manner: Manner,
+}
+
+impl Member {
+    pub(crate) fn new(
+        name: &str,
+        manner: Manner,
+        board: &Arc<Board>,
+        listener: usize,
+        worker: usize,
+    ) -> Self {
+        Self {
+            answers: Answers::new(name, Now::read().unix_seconds),
+            traffic: board.traffic(listener, worker),
+            board: Arc::clone(board),
+            register: board.register(listener),
+            manner,
+        }
+    }
 }
 
 /// What a turn works with: where answers go, who gives them, what time it is.

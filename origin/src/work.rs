@@ -30,7 +30,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) fn new(route: Route, head: &Head<'_, '_>, source: SocketAddr) -> Self {
+    pub(crate) fn new(route: Route, head: &Head<'_, '_>, source: Option<SocketAddr>) -> Self {
         match route {
             Route::Echo => Self::Known(echo::request(head, source)),
             Route::Compute(operation) => Self::Compute(operation, Vec::new()),

@@ -1,25 +1,30 @@
 //! A worker: one thread with a current-thread runtime that serves its share of the clients.
 //! In go accepted sockets, handed over by the first worker; out go answers.
-//! It knows nothing of HTTP: what the bytes mean, the client machine knows.
+//! It knows nothing of what the bytes mean: the client machine and the speaker know.
 
+mod alarm;
+mod arrival;
 mod connection;
+mod dialogue;
+mod outbox;
+mod stream;
 
 use std::cell::RefCell;
 use std::future::pending;
 use std::io;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::net::{TcpListener as TokioListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use self::connection::{Arrival, Connection};
+use self::arrival::Arrival;
+use self::stream::Listening;
+use crate::doors::Door;
 use crate::sockets;
 use crate::stats::{Board, Gate};
 use crate::turn::Member;
@@ -51,15 +56,15 @@ pub(crate) struct Workers {
 impl Workers {
     /// Starts a thread for each list of members; the first also accepts for all.
     pub(crate) fn start(
-        listeners: Vec<TcpListener>,
+        doors: Vec<Door>,
         members: Vec<Vec<Member>>,
         board: &Arc<Board>,
         idle_timeout: Option<Duration>,
     ) -> io::Result<Self> {
         let mut workers = Self { stop: watch::Sender::new(false), threads: Vec::new() };
         let (inboxes, outlets): (Vec<_>, Vec<_>) = members.iter().map(|_| unbounded_channel()).unzip();
-        let gates = (0..listeners.len()).map(|listener| board.gate(listener));
-        let mut doors = Some(listeners.into_iter().zip(gates).collect());
+        let gates = (0..doors.len()).map(|listener| board.gate(listener));
+        let mut doors = Some(doors.into_iter().zip(gates).collect());
         for (members, arrivals) in members.into_iter().zip(outlets) {
             let doors = doors.take().map(|doors| Doors { doors, inboxes: inboxes.clone() });
             workers.spawn(Share { members, arrivals, doors, idle_timeout })?;
@@ -110,7 +115,7 @@ struct Share {
 
 /// The listening sockets and the workers that take what comes in.
 struct Doors {
-    doors: Vec<(TcpListener, Arc<Gate>)>,
+    doors: Vec<(Door, Arc<Gate>)>,
     inboxes: Vec<UnboundedSender<Arrival>>,
 }
 
@@ -137,46 +142,36 @@ impl Share {
 
 async fn take_on(worker: &Rc<Worker>, arrivals: &mut UnboundedReceiver<Arrival>) {
     while let Some(arrival) = arrivals.recv().await {
-        // A socket that the reactor does not take is closed again.
-        if let Ok(connection) = Connection::new(arrival, Rc::clone(worker)) {
-            tokio::task::spawn_local(connection);
-        }
+        arrival.take_on(worker);
     }
     pending().await
 }
 
 impl Doors {
     fn open(self) {
-        for (index, (listener, gate)) in self.doors.into_iter().enumerate() {
+        for (index, (door, gate)) in self.doors.into_iter().enumerate() {
             let inboxes = self.inboxes.clone();
-            tokio::task::spawn_local(accept(index, listener, gate, inboxes));
+            tokio::task::spawn_local(accept(index, door, gate, inboxes));
         }
     }
 }
 
-/// Accepts for one listener, and hands the clients to the workers in turn.
-async fn accept(
-    index: usize,
-    listener: TcpListener,
-    gate: Arc<Gate>,
-    inboxes: Vec<UnboundedSender<Arrival>>,
-) {
-    let listener = match listener.set_nonblocking(true).and_then(|()| TokioListener::from_std(listener)) {
-        Ok(listener) => listener,
-        Err(error) => return eprintln!("origin: listener {index} cannot be watched: {error}"),
+/// Accepts at one door, and hands the clients to the workers in turn.
+async fn accept(index: usize, door: Door, gate: Arc<Gate>, inboxes: Vec<UnboundedSender<Arrival>>) {
+    let listening = match Listening::new(door.socket, &door.address) {
+        Ok(listening) => listening,
+        Err(error) => return eprintln!("origin: {} cannot be watched: {error}", door.member),
     };
     let mut turns = inboxes.iter().cycle();
-    let mut hand_over = |stream: TcpStream, source| {
+    let mut hand_over = |accepted, source| {
         let (Some(seat), Some(inbox)) = (gate.enter(None), turns.next()) else { return };
-        // The reactor of this worker must not watch a socket that another one serves. One that cannot be
-        // taken off it is closed, and so is one whose worker has stopped.
-        let Ok(stream) = stream.into_std() else { return };
-        let _ = inbox.send(Arrival { stream, source, listener: index, seat });
+        // A socket whose worker has stopped is closed.
+        let _ = inbox.send(Arrival { accepted, source, listener: index, seat });
     };
     loop {
         for _ in 0..ACCEPT_BATCH {
-            match listener.accept().await {
-                Ok((stream, source)) => hand_over(stream, source),
+            match listening.accept().await {
+                Ok((accepted, source)) => hand_over(accepted, source),
                 Err(error) => sleep(sockets::back_off(&error)).await,
             }
         }

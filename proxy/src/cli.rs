@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use penstock_origin::{Options as OriginOptions, Origin};
 
-use crate::config::{self, Loaded, Protocol, Settings};
+use crate::config::{self, Address, Loaded, Protocol, Settings};
 use crate::lifecycle::{Running, Source};
 use crate::metrics;
 
@@ -119,7 +119,7 @@ fn loaded(source: &Source) -> Option<Loaded> {
 fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String> {
     crate::net::raise_descriptor_limit();
     let settings = loaded.settings.clone();
-    let _origin = with_origin.then(|| start_origin(&settings)).transpose()?;
+    let _origins = with_origin.then(|| start_origins(&settings)).transpose()?;
     let running = Running::start(loaded, source)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("penstock: no runtime: {e}"))?;
@@ -127,11 +127,24 @@ fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String
     runtime.block_on(running.until_signal(tell)).map_err(|e| format!("penstock: no signals: {e}"))
 }
 
-fn start_origin(settings: &Settings) -> Result<Origin, String> {
-    let members = settings.backends.iter().flat_map(|b| &b.members);
-    let listen = members.filter_map(|m| Some((m.name.to_string(), m.address.ip()?))).collect();
-    let options = OriginOptions { listen, ..OriginOptions::default() };
-    Origin::start(options).map_err(|e| format!("penstock: the included origin cannot start: {e}"))
+/// The included origin, on the addresses of all members; one more where members are told clients by PROXY headers.
+fn start_origins(settings: &Settings) -> Result<Vec<Origin>, String> {
+    let told = |proxy_protocol: bool| {
+        let backends = settings.backends.iter().filter(|b| b.proxy_protocol.is_some() == proxy_protocol);
+        let mut options = OriginOptions { proxy_protocol, ..OriginOptions::default() };
+        for member in backends.flat_map(|b| &b.members) {
+            let name = member.name.to_string();
+            match &member.address {
+                Address::Ip(address) => options.listen.push((name, *address)),
+                Address::Unix(path) => options.unix.push((name, path.to_path_buf())),
+            }
+        }
+        options
+    };
+    let needed =
+        [told(false), told(true)].into_iter().filter(|o| !(o.listen.is_empty() && o.unix.is_empty()));
+    let started = needed.map(Origin::start).collect::<io::Result<_>>();
+    started.map_err(|e| format!("penstock: the included origin cannot start: {e}"))
 }
 
 fn tell(settings: &Settings, running: &Running, with_origin: bool) {

@@ -3,12 +3,15 @@
 //! It knows nothing of HTTP and of the other connections.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Instant;
+use std::net::{Shutdown, SocketAddr};
+use std::time::{Duration, Instant};
+
+use socket2::Socket;
 
 use super::Shared;
 use crate::client::Client;
 use crate::clock::Now;
+use crate::introduction::{self, Introduction, Wrong};
 use crate::sockets::{self, LINGER};
 use crate::stats::Traffic;
 use crate::turn::{Member, Next, Turn};
@@ -17,13 +20,16 @@ use crate::turn::{Member, Next, Turn};
 const READ_SIZE: usize = 16 * 1024;
 
 /// Serves the connection to its end. An error only means that the client is gone.
-pub(super) fn serve(stream: &TcpStream, source: SocketAddr, member: Member, shared: &Shared) {
+pub(super) fn serve(stream: &Socket, source: Option<SocketAddr>, member: Member, shared: &Shared) {
     let mut connection = Connection { stream, client: Client::new(source), member, input: Vec::new() };
-    let _ = stream.set_read_timeout(shared.idle_timeout).and_then(|()| connection.run(shared));
+    if stream.set_read_timeout(shared.idle_timeout).is_err() || !connection.meet(source) {
+        return;
+    }
+    let _ = connection.run(shared);
 }
 
 struct Connection<'s> {
-    stream: &'s TcpStream,
+    stream: &'s Socket,
     client: Client,
     member: Member,
     /// Read and not yet used.
@@ -31,6 +37,41 @@ struct Connection<'s> {
 }
 
 impl Connection<'_> {
+    /// Learns who the client is, from its PROXY header if one is due; false where there is nothing to serve.
+    fn meet(&mut self, source: Option<SocketAddr>) -> bool {
+        if self.member.manner.is_plain() {
+            return true;
+        }
+        match self.read_header() {
+            Ok(said) => {
+                let client = said.client(source);
+                self.client = Client::new(client.address);
+                self.member.register.came(client);
+                true
+            }
+            // Who came to look and said nothing (or connected in advance) has done nothing wrong.
+            Err(_) if self.input.is_empty() => false,
+            Err(wrong) => {
+                self.member.register.turned_away(wrong);
+                false
+            }
+        }
+    }
+
+    /// Reads the header off; what came behind it is left in the input.
+    fn read_header(&mut self) -> Result<introduction::Said, Wrong> {
+        loop {
+            if !self.peruse().is_ok_and(|count| count > 0) {
+                return Err("cut off");
+            }
+            if let Introduction::Done(length, said) = introduction::parse(&self.input)? {
+                self.input.drain(..length);
+                self.member.traffic.received(self.input.len());
+                return Ok(said);
+            }
+        }
+    }
+
     fn run(&mut self, shared: &Shared) -> io::Result<()> {
         let mut out = Vec::new();
         loop {
@@ -65,13 +106,21 @@ impl Connection<'_> {
         next
     }
 
+    /// One read, counted.
     fn read(&mut self) -> io::Result<usize> {
+        let count = self.peruse()?;
+        self.member.traffic.received(count);
+        Ok(count)
+    }
+
+    /// One read of what does not count, or not all of it.
+    fn peruse(&mut self) -> io::Result<usize> {
         let before = self.input.len();
         self.input.resize(before + READ_SIZE, 0);
-        let read = self.stream.read(&mut self.input[before..]);
+        let mut stream = self.stream;
+        let read = stream.read(&mut self.input[before..]);
         let count = read.as_ref().copied().unwrap_or(0);
         self.input.truncate(before + count);
-        self.member.traffic.received(count);
         read
     }
 
@@ -81,7 +130,8 @@ impl Connection<'_> {
             self.input.clear();
             if let Some(until) = until {
                 let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
+                // Less than the kernel's microsecond would mean no timeout at all.
+                if left < Duration::from_millis(1) {
                     return Ok(());
                 }
                 self.stream.set_read_timeout(Some(left))?;
@@ -93,7 +143,7 @@ impl Connection<'_> {
     }
 }
 
-fn send(mut stream: &TcpStream, traffic: &Traffic, mut bytes: &[u8]) -> io::Result<()> {
+fn send(mut stream: &Socket, traffic: &Traffic, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         traffic.sending(bytes.len());
         let written = stream.write(bytes);

@@ -4,36 +4,24 @@
 
 use std::io;
 use std::mem;
-use std::net::{SocketAddr, TcpStream as StdStream};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::time::Sleep;
-
+use super::alarm::Alarm;
+use super::stream::Stream;
 use super::{Scratch, Worker};
 use crate::client::Client;
 use crate::clock::Now;
 use crate::sockets::LINGER;
-use crate::stats::{Seat, Traffic};
+use crate::stats::Seat;
 use crate::turn::{Next, Turn};
-
-/// An accepted socket on its way to its worker.
-pub(super) struct Arrival {
-    /// Non-blocking already.
-    pub(super) stream: StdStream,
-    pub(super) source: SocketAddr,
-    pub(super) listener: usize,
-    pub(super) seat: Seat,
-}
 
 /// A connection and its machine; as a future, it is done when the connection is.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     client: Client,
     phase: Phase,
     /// Read and not yet understood, or not yet wanted.
@@ -43,9 +31,8 @@ pub(super) struct Connection {
     gone: usize,
     /// When the connection last did something; idling counts from here.
     last_active: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     listener: usize,
-    traffic: Arc<Traffic>,
     worker: Rc<Worker>,
     _seat: Seat,
 }
@@ -66,22 +53,28 @@ enum Flow {
 }
 
 impl Connection {
-    pub(super) fn new(arrival: Arrival, worker: Rc<Worker>) -> io::Result<Self> {
-        let traffic = Arc::clone(&worker.members[arrival.listener].borrow().traffic);
-        Ok(Self {
-            stream: TcpStream::from_std(arrival.stream)?,
-            client: Client::new(arrival.source),
-            phase: Phase::Serving(Next::Read),
-            unread: Vec::new(),
+    /// `early` has been read already.
+    pub(super) fn new(
+        stream: Stream,
+        source: Option<SocketAddr>,
+        early: Vec<u8>,
+        listener: usize,
+        worker: Rc<Worker>,
+        seat: Seat,
+    ) -> Self {
+        Self {
+            stream,
+            client: Client::new(source),
+            phase: Phase::Serving(if early.is_empty() { Next::Read } else { Next::Write }),
+            unread: early,
             unsent: Vec::new(),
             gone: 0,
             last_active: Instant::now(),
-            timer: None,
-            listener: arrival.listener,
-            traffic,
+            alarm: Alarm::default(),
+            listener,
             worker,
-            _seat: arrival.seat,
-        })
+            _seat: seat,
+        }
     }
 
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
@@ -90,13 +83,13 @@ impl Connection {
             Phase::Serving(Next::Read) => self.read_and_work(cx),
             Phase::Serving(Next::Write) => self.work_on(cx),
             Phase::Serving(Next::Sleep(until)) => {
-                ready!(self.sleep_until(until, cx));
+                ready!(self.alarm.poll_until(until, cx));
                 self.work_on(cx)
             }
             Phase::Serving(Next::Close) => self.shut(cx),
             Phase::Serving(Next::Drop) => Poll::Ready(Ok(Flow::Ended)),
             Phase::Serving(Next::Reset) => {
-                self.stream.set_zero_linger()?;
+                self.stream.reset_on_close()?;
                 Poll::Ready(Ok(Flow::Ended))
             }
             Phase::Serving(Next::Ignore) => self.discard(cx),
@@ -108,7 +101,7 @@ impl Connection {
     fn read_and_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
         let worker = Rc::clone(&self.worker);
         let Scratch { input, output } = &mut *worker.scratch.borrow_mut();
-        let Poll::Ready(count) = self.read(cx, input)? else { return self.idle(cx) };
+        let Poll::Ready(count) = self.stream.poll_read(cx, input)? else { return self.idle(cx) };
         if count == 0 {
             return Poll::Ready(Ok(Flow::Ended));
         }
@@ -139,37 +132,11 @@ impl Connection {
         if !input.is_empty() {
             self.unread = input.to_vec();
         }
-        let sent = self.write(cx, out)?;
+        let sent = self.stream.write(cx, out)?;
         if sent < out.len() {
             self.unsent = out[sent..].to_vec();
         }
         Poll::Ready(Ok(Flow::On))
-    }
-
-    /// `AsyncRead::poll_read` clears readiness after a short read, which saves the read that `try_read`
-    /// would lose to EAGAIN.
-    fn read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(room);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-        self.traffic.received(buffer.filled().len());
-        Poll::Ready(Ok(buffer.filled().len()))
-    }
-
-    /// One write; how many bytes the socket took.
-    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        self.traffic.sending(bytes.len());
-        let written = match Pin::new(&mut self.stream).poll_write(cx, bytes) {
-            Poll::Ready(written) => written,
-            Poll::Pending => Ok(0),
-        };
-        let left = bytes.len() - written.as_ref().copied().unwrap_or(0);
-        if left > 0 {
-            self.traffic.unsent(left);
-        }
-        written
     }
 
     fn write_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -178,7 +145,7 @@ impl Connection {
         }
         let unsent = mem::take(&mut self.unsent);
         while self.gone < unsent.len() {
-            let sent = self.write(cx, &unsent[self.gone..])?;
+            let sent = self.stream.write(cx, &unsent[self.gone..])?;
             if sent == 0 {
                 self.unsent = unsent;
                 return Poll::Pending;
@@ -190,32 +157,15 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    fn sleep_until(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let until = until.into();
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if timer.deadline() != until {
-            timer.as_mut().reset(until);
-        }
-        timer.as_mut().poll(cx)
-    }
-
-    /// Waits for bytes, as long as the idle timeout allows. The timer is lazy: it is set anew when it has
-    /// fired, not when something was read.
+    /// Waits for bytes, as long as the idle timeout allows.
     fn idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
         let Some(allowed) = self.worker.idle_timeout else { return Poll::Pending };
-        let until = self.last_active + allowed;
-        let mut alarm = self.timer.as_ref().map_or(until, |timer| timer.deadline().into_std());
-        loop {
-            ready!(self.sleep_until(alarm, cx));
-            if Instant::now() >= until {
-                return Poll::Ready(Ok(Flow::Ended));
-            }
-            alarm = until;
-        }
+        ready!(self.alarm.poll_until(self.last_active + allowed, cx));
+        Poll::Ready(Ok(Flow::Ended))
     }
 
     fn shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
-        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        ready!(self.stream.poll_shutdown(cx))?;
         self.phase = Phase::Lingering(Instant::now() + LINGER);
         Poll::Ready(Ok(Flow::On))
     }
@@ -224,14 +174,14 @@ impl Connection {
         if let Poll::Ready(flow) = self.discard(cx)? {
             return Poll::Ready(Ok(flow));
         }
-        ready!(self.sleep_until(until, cx));
+        ready!(self.alarm.poll_until(until, cx));
         Poll::Ready(Ok(Flow::Ended))
     }
 
     /// Reads to no end, until the client closes.
     fn discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
         let worker = Rc::clone(&self.worker);
-        let count = ready!(self.read(cx, &mut worker.scratch.borrow_mut().input))?;
+        let count = ready!(self.stream.poll_read(cx, &mut worker.scratch.borrow_mut().input))?;
         Poll::Ready(Ok(if count == 0 { Flow::Ended } else { Flow::On }))
     }
 }

@@ -3,10 +3,13 @@
 //! It knows nothing of the origin's insides.
 #![allow(clippy::unwrap_used, reason = "a test may panic wherever it is surprised")]
 
+mod bytes;
 mod command;
 mod faults;
+mod headers;
 mod legacy;
 mod routes;
 mod stats;
 mod streams;
+mod unix;
 mod wire;

@@ -94,7 +94,7 @@ fn statuses_without_content() {
 fn echo_shows_the_head() {
     for origin in both_ways() {
         let mut wire = Wire::to(&origin);
-        let source = wire.stream.local_addr().unwrap().to_string();
+        let source = wire.address().unwrap().to_string();
         wire.send("GET /echo?q=\"1\" HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: \t2 \r\n\r\n");
         let answer = wire.answer();
         let expected = serde_json::json!({

@@ -2,7 +2,7 @@
 //! In go known numbers of connections, requests and bytes; out come the same numbers.
 //! It knows nothing of the counters' insides.
 
-use penstock_origin::{Options, Origin};
+use penstock_origin::{Address, Options, Origin};
 
 use crate::wire::{Wire, address, both_ways, eventually, request, start, start_with};
 
@@ -22,7 +22,7 @@ fn requests_and_bytes_are_counted_to_the_unit() {
             assert_eq!((stats.received_bytes, stats.sent_bytes), (sent, received), "{target}");
         }
         let stats = &origin.stats().listeners[0];
-        assert_eq!((stats.member.as_str(), stats.address), ("a", address(&origin)));
+        assert_eq!((stats.member.as_str(), &stats.address), ("a", &Address::Ip(address(&origin))));
         assert_eq!((stats.open, stats.peak, stats.accepted, stats.refused), (1, 1, 1, 0));
     }
 }

@@ -3,10 +3,13 @@
 //! It knows nothing of the origin's code.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use penstock_origin::{Options, Origin};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A worker origin with one member, `a`.
 pub(crate) fn start() -> Origin {
@@ -16,6 +19,18 @@ pub(crate) fn start() -> Origin {
 /// An origin with one member, `a`, on a port of the kernel's choice.
 pub(crate) fn start_with(options: Options) -> Origin {
     Origin::start(Options { listen: vec![("a".to_owned(), ([127, 0, 0, 1], 0).into())], ..options }).unwrap()
+}
+
+/// A member `a` on an address and a member `u` on a path, which speak the same.
+pub(crate) fn start_both(options: Options) -> Origin {
+    start_with(Options { unix: vec![("u".to_owned(), fresh_path())], ..options })
+}
+
+/// A path that no other test has, short enough for a socket.
+pub(crate) fn fresh_path() -> PathBuf {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let number = LAST.fetch_add(1, Relaxed);
+    std::env::temp_dir().join(format!("penstock-origin-{}-{number}.sock", std::process::id()))
 }
 
 /// Both ways to serve, for promises that hold for both.
@@ -62,7 +77,7 @@ impl Answer {
 
 /// One connection to the origin.
 pub(crate) struct Wire {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
     read: Vec<u8>,
 }
 
@@ -71,13 +86,39 @@ impl Wire {
         Self::connect(address(origin))
     }
 
+    /// One to each member, whatever it listens on.
+    pub(crate) fn to_all(origin: &Origin) -> Vec<Self> {
+        let addresses = origin.addresses().iter().map(|(_, address)| Self::connect(*address));
+        addresses.chain(origin.paths().iter().map(|(_, path)| Self::unix(path))).collect()
+    }
+
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
+        let wire = Self::over(Domain::for_address(address), &address.into());
+        wire.stream.set_tcp_nodelay(true).unwrap();
+        wire
+    }
+
+    pub(crate) fn unix(path: &Path) -> Self {
+        Self::over(Domain::UNIX, &SockAddr::unix(path).unwrap())
+    }
+
+    fn over(domain: Domain, address: &SockAddr) -> Self {
+        let stream = Socket::new(domain, Type::STREAM, None).unwrap();
+        stream.connect(address).unwrap();
         // So that a missing answer fails the test and does not hang it.
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
         Self { stream, read: Vec::new() }
+    }
+
+    /// The client's own address, as the origin sees it.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.stream.local_addr().unwrap().as_socket()
+    }
+
+    pub(crate) fn shut(&mut self) -> &mut Self {
+        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        self
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {

@@ -91,7 +91,11 @@ fn limits(l: &Limits, notes: &mut Notes) -> Option<settings::HeadLimits> {
 }
 
 fn tunnel(t: &Tunnel) -> Option<settings::TunnelLimits> {
-    Some(settings::TunnelLimits { idle: t.idle_timeout.get()?, age: t.max_age.get()? })
+    Some(settings::TunnelLimits {
+        idle: t.idle_timeout.get()?,
+        age: t.max_age.get()?,
+        splice: t.splice.get()?,
+    })
 }
 
 fn socket(s: &Socket) -> Option<settings::SocketOptions> {

@@ -103,6 +103,8 @@ sections! {
         idle_timeout: Marked<Or<Off, Time>> = "1h",
         /// A tunnel this old is closed, whatever it does, or off.
         max_age: Marked<Or<Off, Time>> = "off",
+        /// Move streams from socket to socket without copying them (splice(2)).
+        splice: Marked<Flag> = "true",
     }
 
     /// Options of sockets.

@@ -77,13 +77,15 @@ pub enum AcceptProxy {
     Required,
 }
 
-/// Limits on a tunnel's time.
+/// Limits on a tunnel's time, and how its bytes move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TunnelLimits {
     /// Since something last moved, in either direction; `None` for no limit.
     pub idle: Option<Duration>,
     /// From its start, whatever it does; `None` for no limit.
     pub age: Option<Duration>,
+    /// Whether streams go from socket to socket without being copied.
+    pub splice: bool,
 }
 
 /// Limits on a client's time. Each is an absolute deadline from the start of its phase.

@@ -24,6 +24,8 @@ pub(super) struct Course<'a> {
     pub(super) written: &'a Counter,
     /// Bytes of these that were not copied.
     pub(super) spliced: &'a Counter,
+    /// Whether it may be spliced.
+    pub(super) splice: bool,
     /// Set when anything moves.
     pub(super) moved: &'a Cell<bool>,
 }
@@ -73,8 +75,8 @@ impl Flow {
                 return Poll::Ready(end);
             }
             match self.gear {
-                Gear::Copy { .. } => ready!(self.poll_copy(cx, course)),
-                Gear::Splice { .. } => ready!(self.poll_splice(cx, course)),
+                Gear::Splice { .. } if course.splice => ready!(self.poll_splice(cx, course)),
+                Gear::Copy { .. } | Gear::Splice { .. } => ready!(self.poll_copy(cx, course)),
             }
         }
         cx.waker().wake_by_ref();

@@ -46,6 +46,8 @@ pub struct Between<'a> {
     pub member: &'a Socket,
     /// What is counted for it.
     pub member_cells: &'a MemberCells,
+    /// Whether streams may be spliced.
+    pub splice: bool,
     /// Set when anything moves.
     pub moved: Cell<bool>,
 }
@@ -60,6 +62,7 @@ impl Between<'_> {
             read: &self.client_cells.received_bytes,
             written: &self.member_cells.sent_bytes,
             spliced: &self.client_cells.spliced_bytes,
+            splice: self.splice,
             moved: &self.moved,
         }
     }
@@ -176,5 +179,47 @@ impl Way {
         if let Self::Open(flow) = self {
             flow.let_go(course);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How a relay ends whose two flows stand like this.
+    fn end(up: Option<Outcome>, down: Option<Outcome>) -> Option<End> {
+        let way = |outcome: Option<Outcome>| match outcome {
+            Some(outcome) => Way::Over(outcome),
+            None => Way::Open(Flow::new(&[])),
+        };
+        Relay { up: way(up), down: way(down), first: Side::Client }.end()
+    }
+
+    #[test]
+    fn half_closed_is_not_the_end() {
+        assert_eq!(end(None, None), None);
+        assert_eq!(end(Some(Outcome::Ended), None), None);
+        assert_eq!(end(None, Some(Outcome::Ended)), None);
+    }
+
+    #[test]
+    fn both_said_all() {
+        assert_eq!(end(Some(Outcome::Ended), Some(Outcome::Ended)), Some(End::Closed(Side::Client)));
+    }
+
+    #[test]
+    fn a_reset_ends_it_whatever_the_other_does() {
+        for other in [None, Some(Outcome::Ended), Some(Outcome::Deaf)] {
+            assert_eq!(end(Some(Outcome::Reset), other), Some(End::Reset(Side::Client)));
+            assert_eq!(end(other, Some(Outcome::Reset)), Some(End::Reset(Side::Member)));
+        }
+    }
+
+    #[test]
+    fn who_takes_no_more_is_heard_to_the_end_first() {
+        assert_eq!(end(Some(Outcome::Deaf), None), None, "the member may have answered before");
+        assert_eq!(end(Some(Outcome::Deaf), Some(Outcome::Ended)), Some(End::Reset(Side::Member)));
+        assert_eq!(end(None, Some(Outcome::Deaf)), None);
+        assert_eq!(end(Some(Outcome::Ended), Some(Outcome::Deaf)), Some(End::Reset(Side::Client)));
     }
 }

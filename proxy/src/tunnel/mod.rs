@@ -113,6 +113,7 @@ fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Bet
         client_cells: &tunnel.hall.cells,
         member: &link.socket,
         member_cells: link.cells(),
+        splice: tunnel.route.listener.tunnel.splice,
         moved: false.into(),
     }
 }

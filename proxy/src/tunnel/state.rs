@@ -45,13 +45,13 @@ impl Tunnel {
             verdict: Cell::new(None),
             accepted_at: now,
             last: Cell::new(now),
-            shown: Cell::new(ClientState::Head),
+            shown: Cell::new(ClientState::Active),
             key,
             _pass: pass,
         };
         let tunnel = hall.turn.admit_new(admit);
         hall.enter();
-        hall.cells.connections[ClientState::Head].inc();
+        hall.cells.connections[ClientState::Active].inc();
         tunnel.tie.borrow_mut().arrive(&tunnel.route.group, source.ip(), &hall.sources);
         tunnel.arm();
         tunnel

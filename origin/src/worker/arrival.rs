@@ -1,0 +1,123 @@
+//! A client that has just come: introduced by its PROXY header where one is due, noted, and given its machine.
+//! In go accepted sockets; out go tasks that serve them.
+//! It knows nothing of what is spoken.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use super::dialogue::Dialogue;
+use super::stream::{Accepted, Stream};
+use super::{READ_SIZE, Worker};
+use crate::introduction::{self, Introduction, Said};
+use crate::register::ClientStats;
+use crate::speaker::Speaker;
+use crate::stats::Seat;
+
+/// An accepted socket on its way to its worker.
+pub(super) struct Arrival {
+    pub(super) accepted: Accepted,
+    /// The connection's own; none on a Unix socket.
+    pub(super) source: Option<SocketAddr>,
+    pub(super) listener: usize,
+    pub(super) seat: Seat,
+}
+
+impl Arrival {
+    /// Starts the task that serves it. A socket that the reactor does not take is closed again.
+    pub(super) fn take_on(self, worker: &Rc<Worker>) {
+        let member = worker.members[self.listener].borrow();
+        let Ok(stream) = Stream::new(self.accepted, Arc::clone(&member.traffic)) else { return };
+        let worker = Rc::clone(worker);
+        if member.manner.is_plain() {
+            let early = Vec::new();
+            spawn_local(Connection::new(stream, self.source, early, self.listener, worker, self.seat));
+        } else {
+            spawn_local(serve(stream, self.source, self.listener, worker, self.seat));
+        }
+    }
+}
+
+async fn serve(
+    mut stream: Stream,
+    source: Option<SocketAddr>,
+    listener: usize,
+    worker: Rc<Worker>,
+    seat: Seat,
+) {
+    let Some((client, early)) = meet(&mut stream, source, listener, &worker).await else { return };
+    let (address, mut said) = (client.address, Vec::new());
+    let speaker = {
+        let member = worker.members[listener].borrow();
+        member.register.came(client);
+        Speaker::new(member.manner.speaks, member.answers.member(), &mut said)
+    };
+    match speaker {
+        None => Connection::new(stream, address, early, listener, worker, seat).await,
+        Some(speaker) => Dialogue::new(stream, speaker, &said, &early, worker, seat).await,
+    }
+}
+
+/// Who the client is, and what has been read behind its header; none where the connection is to be closed.
+async fn meet(
+    stream: &mut Stream,
+    source: Option<SocketAddr>,
+    listener: usize,
+    worker: &Rc<Worker>,
+) -> Option<(ClientStats, Vec<u8>)> {
+    if !worker.members[listener].borrow().manner.header {
+        return Some((ClientStats { address: source, ..ClientStats::default() }, Vec::new()));
+    }
+    let mut bytes = Vec::new();
+    let read = read_header(stream, &mut bytes, worker);
+    let problem = match worker.idle_timeout {
+        None => read.await,
+        Some(allowed) => timeout(allowed, read).await.unwrap_or(Err("not all of it came in time")),
+    };
+    match problem {
+        Ok(said) => Some((said.client(source), bytes)),
+        // Who came to look and said nothing (or connected in advance) has done nothing wrong.
+        Err(_) if bytes.is_empty() => None,
+        Err(wrong) => {
+            worker.members[listener].borrow().register.turned_away(wrong);
+            None
+        }
+    }
+}
+
+/// Reads the header off; what came behind it is left in `bytes`.
+async fn read_header(
+    stream: &mut Stream,
+    bytes: &mut Vec<u8>,
+    worker: &Worker,
+) -> Result<Said, introduction::Wrong> {
+    loop {
+        match read_more(stream, bytes, worker).await {
+            Ok(0) => return Err("cut off"),
+            Err(_) => return Err("cut off by an error"),
+            Ok(_) => {}
+        }
+        if let Introduction::Done(length, said) = introduction::parse(bytes)? {
+            bytes.drain(..length);
+            stream.received(bytes.len());
+            return Ok(said);
+        }
+    }
+}
+
+async fn read_more(stream: &mut Stream, bytes: &mut Vec<u8>, worker: &Worker) -> io::Result<usize> {
+    poll_fn(|cx| {
+        let input = &mut worker.scratch.borrow_mut().input[..READ_SIZE];
+        let count = ready!(stream.poll_peruse(cx, input))?;
+        bytes.extend_from_slice(&input[..count]);
+        Poll::Ready(Ok(count))
+    })
+    .await
+}
