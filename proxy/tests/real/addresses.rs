@@ -5,6 +5,9 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use penstock_origin::{Options, Origin};
+use serde_json::Value;
+
 use crate::child::Child;
 use crate::database::Postgres;
 use crate::pgwire::Pg;
@@ -86,6 +89,39 @@ fn postgres_shows_the_clients_address_behind_a_relay_told_by_version_2() {
     let Some(ids) = postgres_sees_the_client("v2") else { return };
     assert!(ids.iter().all(|id| !id.is_empty() && id != "-"), "each has a unique id: {ids:?}");
     assert_ne!(ids[0], ids[1]);
+}
+
+/// What `/stats` of the origin shows of the clients that asked for something before, and of the one that asks.
+fn the_origin_sees_the_client(version: u8) {
+    let listen = vec![("a".to_owned(), ([127, 0, 0, 1], 0).into())];
+    let origin = Origin::start(Options { listen, proxy_protocol: true, ..Options::default() }).unwrap();
+    let member = origin.addresses()[0].1;
+    let proxy = Setup::tcp(&[member]).backend(&format!("proxy_protocol: v{version}")).start();
+    let (one, other) = ([127, 0, 0, 77], [127, 0, 0, 78]);
+    let browsers = [one, other].map(|source| Browser::from(source, proxy.address()));
+    let wanted = browsers.each_ref().map(|browser| browser.address().to_string());
+    let [first, second] = browsers;
+    first.get("/bytes/10");
+    let stats: Value = serde_json::from_str(&second.get("/stats").concat()).unwrap();
+
+    let clients = stats["listeners"][0]["clients"].as_array().unwrap();
+    let told = |name: &str| clients.iter().map(|client| client[name].clone()).collect::<Vec<_>>();
+    assert_eq!(told("address"), wanted);
+    assert_eq!(told("destination"), [proxy.address().to_string(), proxy.address().to_string()]);
+    assert_eq!(told("header"), [version, version]);
+    let ids = told("unique_id");
+    assert_eq!(ids.iter().all(Value::is_string) && ids[0] != ids[1], version == 2, "{ids:?}");
+    assert_eq!(stats["total"]["headers_bad"], 0);
+}
+
+#[test]
+fn the_origin_counts_the_clients_address_told_by_version_1() {
+    the_origin_sees_the_client(1);
+}
+
+#[test]
+fn the_origin_counts_the_clients_address_told_by_version_2() {
+    the_origin_sees_the_client(2);
 }
 
 /// HAProxy that tells penstock of its clients.
