@@ -97,11 +97,11 @@ fn the_origin_sees_the_client(version: u8) {
     let origin = Origin::start(Options { listen, proxy_protocol: true, ..Options::default() }).unwrap();
     let member = origin.addresses()[0].1;
     let proxy = Setup::tcp(&[member]).backend(&format!("proxy_protocol: v{version}")).start();
-    let (one, other) = ([127, 0, 0, 77], [127, 0, 0, 78]);
-    let browsers = [one, other].map(|source| Browser::from(source, proxy.address()));
-    let wanted = browsers.each_ref().map(|browser| browser.address().to_string());
-    let [first, second] = browsers;
+    let first = Browser::from([127, 0, 0, 77], proxy.address());
+    let mut wanted = vec![first.address().to_string()];
     first.get("/bytes/10");
+    let second = Browser::from([127, 0, 0, 78], proxy.address());
+    wanted.push(second.address().to_string());
     let stats: Value = serde_json::from_str(&second.get("/stats").concat()).unwrap();
 
     let clients = stats["listeners"][0]["clients"].as_array().unwrap();
