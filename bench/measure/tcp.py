@@ -94,7 +94,7 @@ CPU = [("CPU µs/{}", "cpu_us"), ("origin µs/{}", "origin_us"), ("CPU %", "cpu_
 HTTP = [("{}s/s", "rate"), *CPU, ("p50 µs", "p50"), ("p99 µs", "p99"), ("errors", "errors")]
 BULK = [("Gbit/s", gbits), *CPU]
 WINDOW = [("buffer", "buffer"), ("window", "window"), *BULK, ("Mbit/s at 1 ms", at_1_ms)]
-SPLICED = ("spliced %", "spliced_pct")
+SPLICED, WARM = ("spliced %", "spliced_pct"), ("warm %", "warm_pct")
 
 # name -> (title, variants, what the requests of wrk are called, columns of wrk, columns of iperf3)
 MEASUREMENTS = {
@@ -102,7 +102,7 @@ MEASUREMENTS = {
     "window": ("The proxy's receive buffer: iperf3, one stream", window, "", [], WINDOW),
     "copy": ("Splicing against copying: iperf3, and GET of so much by 64 clients", copy, "requests",
              [*HTTP, SPLICED], [*BULK, SPLICED]),
-    "warm": ("Warm links: one request a connection", warm, "connections", HTTP, []),
+    "warm": ("Warm links: one request a connection", warm, "connections", [*HTTP, WARM], []),
     "source_addresses": ("Source addresses: one request a connection, 64 clients", source_addresses,
                          "connections", HTTP, []),
 }
@@ -131,7 +131,7 @@ def run(variant, binary, seconds):
             with procs.Program(argv, PROXY_CPUS, f"{tmp}/penstock.out") as proxy:
                 proxy.wait_until(lambda: loads.listens(LISTEN))
                 record = loads.measure(proxy, origin, variant.how, LOAD_CPUS, seconds, tmp)
-                return {**record, "spliced_pct": spliced_pct()}
+                return {**record, **told()}
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
 
@@ -151,16 +151,20 @@ def rounds(name, args):
     return records
 
 
-def spliced_pct():
-    """Share of the tunnels' bytes that were spliced; only the proxy knows."""
+def told():
+    """What only the proxy knows: shares of the bytes that were spliced, and of the clients that met a warm link."""
     with urllib.request.urlopen(f"http://127.0.0.1:{ADMIN_PORT}/metrics", timeout=5) as answer:
         text = answer.read().decode()
 
-    def total(name):
-        return sum(map(float, re.findall(rf"^{name}_bytes_total\S* (\S+)$", text, re.M)))
+    def total(series):
+        return sum(map(float, re.findall(rf"^penstock_{series}\S* (\S+)$", text, re.M)))
 
-    moved = total("penstock_client_received") + total("penstock_client_sent")
-    return 100 * total("penstock_tunnel_spliced") / moved if moved else 0
+    def share(part, whole):
+        return 100 * total(part) / (total(whole) or 1)
+
+    got = r"pool_acquires_total\{.*result="
+    return {"spliced_pct": share("tunnel_spliced_bytes_total", r"client_(?:received|sent)_bytes_total"),
+            "warm_pct": share(f'{got}"reused"', f'{got}"(?:reused|opened)"')}
 
 
 def tables(name, records):
