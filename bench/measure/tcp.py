@@ -152,7 +152,7 @@ def rounds(name, args):
 
 
 def told():
-    """What only the proxy knows: shares of the bytes that were spliced, and of the clients that met a warm link."""
+    """What only the proxy knows: shares of bytes spliced, and of clients that met a warm link."""
     with urllib.request.urlopen(f"http://127.0.0.1:{ADMIN_PORT}/metrics", timeout=5) as answer:
         text = answer.read().decode()
 
