@@ -63,7 +63,7 @@ const READS: usize = 4;
 impl Flow {
     /// A flow that begins with these bytes.
     pub(super) fn new(first: &[u8]) -> Self {
-        Self { held: Held::of(first), gear: Gear::START, end: None }
+        Self { held: Held::of(first), gear: Gear::Copy, end: None }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<Outcome> {
@@ -76,7 +76,7 @@ impl Flow {
             }
             match self.gear {
                 Gear::Splice { .. } if course.splice => ready!(self.poll_splice(cx, course)),
-                Gear::Copy { .. } | Gear::Splice { .. } => ready!(self.poll_copy(cx, course)),
+                Gear::Copy | Gear::Splice { .. } => ready!(self.poll_copy(cx, course)),
             }
         }
         cx.waker().wake_by_ref();

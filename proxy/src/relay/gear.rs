@@ -7,37 +7,34 @@
 /// takes more calls, so a stream that has calmed down is copied again.
 ///
 /// ```text
-///           FULL reads in a row filled the buffer
-///   Copy ─────────────────────────────────────────▶ Splice
-///     ▲                                               │
-///     └───────────────────────────────────────────────┘
+///           a read filled the buffer
+///   Copy ──────────────────────────────▶ Splice
+///     ▲                                    │
+///     └────────────────────────────────────┘
 ///           SMALL reads in a row brought little
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Gear {
-    /// So many reads in a row filled the buffer.
-    Copy { full: u8 },
+    Copy,
     /// So many reads in a row brought little.
-    Splice { small: u8 },
+    Splice {
+        small: u8,
+    },
 }
 
-const FULL: u8 = 2;
 const SMALL: u8 = 8;
 /// With less than this, splicing does not pay.
 const LITTLE: usize = 16 << 10;
 
 impl Gear {
-    pub(super) const START: Self = Self::Copy { full: 0 };
-
     /// The gear after a read of `read` bytes; `filled` says that there was no room for more.
     #[must_use]
     pub(super) fn after(self, read: usize, filled: bool) -> Self {
         match self {
-            Self::Copy { full } if filled && full + 1 >= FULL => Self::Splice { small: 0 },
-            Self::Copy { full } if filled => Self::Copy { full: full + 1 },
+            Self::Copy if filled => Self::Splice { small: 0 },
             Self::Splice { small } if read < LITTLE && small + 1 < SMALL => Self::Splice { small: small + 1 },
             Self::Splice { .. } if read >= LITTLE => Self::Splice { small: 0 },
-            Self::Copy { .. } | Self::Splice { .. } => Self::START,
+            Self::Copy | Self::Splice { .. } => Self::Copy,
         }
     }
 }
@@ -48,24 +45,19 @@ mod tests {
 
     #[test]
     fn small_messages_are_copied() {
-        let gear = (0..100).fold(Gear::START, |gear, _| gear.after(4096, false));
-        assert_eq!(gear, Gear::START);
-    }
-
-    #[test]
-    fn one_full_buffer_is_not_a_stream() {
-        assert_eq!(Gear::START.after(65536, true).after(100, false), Gear::START);
+        let gear = (0..100).fold(Gear::Copy, |gear, _| gear.after(4096, false));
+        assert_eq!(gear, Gear::Copy);
     }
 
     #[test]
     fn a_stream_is_spliced_until_it_has_calmed_down() {
-        let mut gear = Gear::START.after(65536, true).after(65536, true);
+        let mut gear = Gear::Copy.after(65536, true);
         assert_eq!(gear, Gear::Splice { small: 0 });
         for small in 1..SMALL {
             gear = gear.after(10, false);
             assert_eq!(gear, Gear::Splice { small });
         }
         assert_eq!(gear.after(LITTLE, false), Gear::Splice { small: 0 }, "it goes on");
-        assert_eq!(gear.after(10, false), Gear::START);
+        assert_eq!(gear.after(10, false), Gear::Copy);
     }
 }
