@@ -3,7 +3,10 @@
 //! Knows nothing of what is tested.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use crate::stand::{Proxy, Setup};
 use crate::wire::{Wire, eventually};
@@ -64,6 +67,37 @@ impl Member {
             Err(e) if e.kind() == ErrorKind::WouldBlock => None,
             Err(e) => panic!("{e}"),
         }
+    }
+}
+
+/// An address that answers no SYN: its accept queue is full, and stays so while this lives.
+pub(crate) struct Full {
+    listener: TcpListener,
+    queued: Vec<TcpStream>,
+}
+
+impl Full {
+    pub(crate) fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let listener = TcpListener::from(socket);
+        let address = listener.local_addr().unwrap();
+        let try_one = || TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok();
+        let queued = std::iter::from_fn(try_one).take(10).collect::<Vec<_>>();
+        assert!(queued.len() < 10, "the queue is never full");
+        Self { listener, queued }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    /// From now on it answers.
+    pub(crate) fn empty(self) -> Member {
+        let member = Member::of(self.listener);
+        self.queued.iter().for_each(|_| drop(member.next()));
+        member
     }
 }
 

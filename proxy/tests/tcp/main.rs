@@ -8,15 +8,20 @@ mod affinity;
 mod exact;
 mod given;
 mod half_close;
+mod limits;
 mod members;
 mod resets;
 #[path = "../e2e/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
+#[path = "../e2e/script.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod script;
 #[path = "../e2e/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
 mod stream;
+mod warm;
 #[path = "../e2e/wire.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod wire;

@@ -1,11 +1,8 @@
 //! A member that does not answer is stood in for; where nobody does, the client is reset, and the cause counted.
 
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use socket2::{Domain, Socket, Type};
-
-use crate::given::{Member, are_one, is_reset, members, next_of, tcp};
+use crate::given::{Full, Member, are_one, is_reset, members, next_of, tcp};
 use crate::stand::{Proxy, nobody};
 use crate::wire::eventually;
 
@@ -31,29 +28,6 @@ fn retries(proxy: &Proxy) -> i64 {
 
 fn connect_errors(proxy: &Proxy, cause: &str) -> i64 {
     proxy.sum_of("penstock_backend_connect_errors_total", &[&format!("cause=\"{cause}\"")])
-}
-
-/// An address that answers no SYN: its accept queue is full, and stays so while this lives.
-struct Full {
-    socket: Socket,
-    _queued: Vec<TcpStream>,
-}
-
-impl Full {
-    fn new() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        let try_one = || TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok();
-        let queued = std::iter::from_fn(try_one).take(10).collect::<Vec<_>>();
-        assert!(queued.len() < 10, "the queue is never full");
-        Self { socket, _queued: queued }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.socket.local_addr().unwrap().as_socket().unwrap()
-    }
 }
 
 #[test]
