@@ -116,6 +116,7 @@ impl Proxy {
     }
 
     /// Gives it another configuration; what is wrong with it, where it does not take it.
+    #[allow(dead_code, reason = "the tests of TCP mode use it")]
     pub(crate) fn reload(&mut self, text: &str) -> Result<(), String> {
         std::fs::write(&self.config, text).unwrap();
         let taken = self.running_mut().reload();

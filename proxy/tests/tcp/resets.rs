@@ -1,6 +1,6 @@
 //! A reset on one side is a reset on the other, never a FIN, and what had been sent before it arrives first.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use crate::given::{are_one, is_reset, pair, stand, tcp};
@@ -110,6 +110,43 @@ fn the_silent_side_may_reset_after_the_other_has_ended() {
     by_member(&proxy);
 }
 
+/// A server that answers without having read all of the request, and closes: its kernel sends a reset.
+#[test]
+fn an_answer_arrives_though_the_request_was_not_read() {
+    for length in [10, 50_000, 2_000_000] {
+        let (proxy, member) = stand(&tcp());
+        let (mut client, mut link) = pair(&proxy, &member);
+        client.send(vec![b'q'; 50_000]);
+        eventually("all of it is at the member", || proxy.sum("penstock_backend_sent_bytes_total") == 50_000);
+        let reader = std::thread::spawn(move || client.rest_and_reset());
+        (&link.stream).read_exact(&mut [0; 5]).unwrap();
+        link.send(vec![b'a'; length]);
+        eventually("the answer is on its way", || {
+            proxy.sum("penstock_backend_received_bytes_total") == length as i64
+        });
+        drop(link);
+        let (answer, reset) = reader.join().unwrap();
+        assert_eq!((answer.len(), reset), (length, true));
+        by_member(&proxy);
+    }
+}
+
+/// What the proxy has read, it delivers, also to a client that reads it only after the reset.
+#[test]
+fn a_reset_does_not_overtake_what_was_read_before() {
+    let (proxy, member) = stand(&tcp());
+    let (mut client, mut link) = pair(&proxy, &member);
+    let length = 1_500_000;
+    link.send(vec![b'a'; length]);
+    eventually("it is with the proxy", || {
+        proxy.sum("penstock_backend_received_bytes_total") == length as i64
+    });
+    link.reset();
+    let (answer, reset) = client.rest_and_reset();
+    assert_eq!((answer.len(), reset), (length, true));
+    by_member(&proxy);
+}
+
 /// More than is ever written here.
 const ENDLESS: u64 = 1 << 40;
 
@@ -125,7 +162,10 @@ fn a_client_killed_in_a_download_is_seen_by_the_member() {
         client.take(100_000 * seed as usize);
         client.reset();
         let (failed, _link) = writing.join().unwrap();
-        assert!(matches!(failed, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "seed {seed}: {failed}");
+        assert!(
+            matches!(failed, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+            "seed {seed}: {failed}"
+        );
         by_client(&proxy);
     }
 }
@@ -142,7 +182,10 @@ fn a_member_killed_in_an_upload_is_seen_by_the_client() {
         link.take(100_000 * seed as usize);
         link.reset();
         let (failed, _client) = writing.join().unwrap();
-        assert!(matches!(failed, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "seed {seed}: {failed}");
+        assert!(
+            matches!(failed, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset),
+            "seed {seed}: {failed}"
+        );
         by_member(&proxy);
     }
 }

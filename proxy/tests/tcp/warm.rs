@@ -138,7 +138,8 @@ fn nobody_waits_while_a_warm_link_is_there() {
             link.rest();
         });
         let links = format!("links: {{ max_per_member: {cap}, warm: {warm} }}");
-        let proxy = tcp().workers(2).backend(&links).backend("queue: { timeout: 5s }").before_one(member.address);
+        let proxy =
+            tcp().workers(2).backend(&links).backend("queue: { timeout: 5s }").before_one(member.address);
         let served = || {
             for _ in 0..100 {
                 let mut client = proxy.client();
@@ -148,7 +149,11 @@ fn nobody_waits_while_a_warm_link_is_there() {
             }
         };
         std::thread::scope(|scope| (0..clients).for_each(|_| _ = scope.spawn(served)));
-        assert_eq!(proxy.sum("penstock_request_errors_total"), 0, "cap {cap}, warm {warm}, {clients} clients");
+        assert_eq!(
+            proxy.sum("penstock_request_errors_total"),
+            0,
+            "cap {cap}, warm {warm}, {clients} clients"
+        );
         eventually("as many are warm as before", || idle(&proxy) == warm);
         let s = proxy.at_rest();
         let standing = s.sum("penstock_backend_connections");
@@ -227,9 +232,7 @@ fn those_of_a_removed_member_are_closed() {
 fn a_member_that_comes_back_is_kept_warm_again() {
     let address = nobody();
     let proxy = tcp().backend("links: { warm: 2 }").before_one(address);
-    eventually("it is seen to be down", || {
-        proxy.sum_of("penstock_member_state", &["state=\"down\""]) == 1
-    });
+    eventually("it is seen to be down", || proxy.sum_of("penstock_member_state", &["state=\"down\""]) == 1);
     is_reset(&mut proxy.client());
     let member = Member::at(address);
     let mut links = warm(&proxy, &member, 2);
