@@ -5,11 +5,15 @@
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 
 mod affinity;
+mod ages;
 mod exact;
 mod given;
 mod half_close;
+mod headers;
 mod limits;
 mod members;
+mod proxy_in;
+mod proxy_out;
 mod resets;
 #[path = "../e2e/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
