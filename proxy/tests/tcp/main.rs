@@ -10,6 +10,8 @@ mod exact;
 mod given;
 mod half_close;
 mod headers;
+mod invariants;
+mod lifecycle;
 mod limits;
 mod members;
 mod proxy_in;
@@ -21,10 +23,12 @@ mod scrape;
 #[path = "../e2e/script.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod script;
+mod sockets;
 #[path = "../e2e/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
 mod stream;
+mod unix;
 mod warm;
 #[path = "../e2e/wire.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]

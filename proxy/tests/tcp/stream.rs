@@ -3,7 +3,6 @@
 //! Knows nothing of sockets' ends but how to write, read and pause.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 /// `SplitMix64`: the same numbers from the same seed, everywhere.
@@ -80,7 +79,7 @@ pub(crate) enum Manner {
 const CHUNK: usize = 256 << 10;
 
 /// Writes the stream of this seed, so many bytes of it.
-pub(crate) fn write(mut to: &TcpStream, seed: u64, length: u64, manner: Manner) -> std::io::Result<()> {
+pub(crate) fn write(mut to: impl Write, seed: u64, length: u64, manner: Manner) -> std::io::Result<()> {
     let (mut stream, mut random) = (Stream::new(seed), Random::new(!seed));
     let mut room = vec![0; CHUNK];
     let (mut left, mut single) = (length, 0);
@@ -103,7 +102,7 @@ pub(crate) fn write(mut to: &TcpStream, seed: u64, length: u64, manner: Manner) 
 }
 
 /// Reads to the end of the stream (FIN), and tells how many bytes of the stream of this seed came.
-pub(crate) fn read(mut from: &TcpStream, seed: u64, manner: Manner) -> u64 {
+pub(crate) fn read(mut from: impl Read, seed: u64, manner: Manner) -> u64 {
     let (mut stream, mut random) = (Stream::new(seed), Random::new(seed.rotate_left(9)));
     let (mut room, mut wanted) = (vec![0; CHUNK], vec![0; CHUNK]);
     let mut came = 0;
