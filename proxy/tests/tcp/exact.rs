@@ -112,6 +112,12 @@ fn streams_at_full_speed_are_spliced_and_exact() {
 }
 
 #[test]
+fn streams_are_copied_where_splicing_is_off() {
+    let plans = plans(0x5eed_0006, 4, 40_000_000, Manner::Steady);
+    assert_eq!(exact(&tcp().listener("tunnel: { splice: false }"), &plans), 0);
+}
+
+#[test]
 fn more_streams_than_there_are_pipes_are_exact() {
     let plans = plans(0x5eed_0003, 160, 80_000_000, Manner::Steady);
     exact(&tcp().workers(1), &plans);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::given::tcp;
+use crate::given::{are_one, pair, stand, tcp};
 use crate::headers::{take_v2, v1};
 use crate::scrape::Scrape;
 use crate::script::Script;
@@ -178,6 +178,24 @@ fn all_numbers_agree_after_a_random_load() {
         &tcp().workers(3).backend("links: { max_per_member: 5 }"),
         &Load { seed: 0x5eed_0032, ..plain },
     );
+}
+
+#[test]
+fn tunnels_are_counted_while_they_are_open() {
+    let (proxy, member) = stand(&tcp());
+    let mut open: Vec<_> = (0..30).map(|_| pair(&proxy, &member)).collect();
+    open.iter_mut().for_each(|(client, link)| are_one(client, link));
+    let s = proxy.scrape();
+    for name in ["penstock_client_connections", "penstock_backend_connections"] {
+        assert_eq!((s.sum_of(name, &["state=\"tunnel\""]), s.sum(name)), (30, 30), "{name}");
+    }
+    assert_eq!(s.sum("penstock_client_connections_closed_total"), 0, "I1");
+    assert_eq!(s.sum("penstock_backend_connections_closed_total"), 0, "I2");
+    assert_eq!((s.sum("penstock_requests_total"), s.sum("penstock_backend_requests_total")), (0, 0));
+    let workers = ["worker=\"0\"", "worker=\"1\""].map(|w| s.sum_of("penstock_worker_connections", &[w]));
+    assert_eq!(workers, [15, 15], "each worker has its half");
+    drop(open);
+    hold(&proxy.at_rest());
 }
 
 #[test]

@@ -6,6 +6,10 @@
 
 mod affinity;
 mod ages;
+#[path = "../e2e/binary.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod binary;
+mod descriptors;
 mod exact;
 mod given;
 mod half_close;

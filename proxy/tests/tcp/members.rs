@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use crate::given::{Full, Member, are_one, is_reset, members, next_of, tcp};
+use crate::given::{Full, Member, are_one, is_reset, members, next_of, pair, stand, tcp};
 use crate::stand::{Proxy, nobody};
-use crate::wire::eventually;
+use crate::wire::{Wire, eventually};
 
 fn named(name: &str, address: SocketAddr) -> (String, SocketAddr) {
     (name.to_owned(), address)
@@ -139,4 +139,29 @@ fn where_all_refuse_each_was_tried_once() {
     assert_eq!(proxy.errors("no_member"), 1);
     let s = proxy.at_rest();
     assert_eq!((s.sum("penstock_affinity_entries"), s.sum("penstock_member_sources")), (0, 0), "I10");
+}
+
+#[test]
+fn who_leaves_while_its_member_is_connected_to_is_not_waited_for() {
+    let full = Full::new();
+    let proxy = tcp().backend("links: { connect_timeout: 10m }").before_one(full.address());
+    let connecting = || proxy.sum_of("penstock_backend_connections", &["state=\"connecting\""]);
+    let clients: Vec<_> = (0..5).map(|_| proxy.client()).collect();
+    eventually("all are being connected", || connecting() == 5);
+    clients.into_iter().for_each(Wire::reset);
+    let s = proxy.at_rest();
+    assert_eq!(s.sum_of("penstock_request_errors_total", &["cause=\"client_abort\""]), 5);
+    assert_eq!((s.sum("penstock_backend_connections_opened_total"), state(&proxy, "a")), (0, "up"));
+}
+
+#[test]
+fn a_member_that_resets_at_once_has_answered() {
+    let (proxy, member) = stand(&tcp());
+    for i in 1..=20 {
+        let (mut client, link) = pair(&proxy, &member);
+        link.reset();
+        is_reset(&mut client);
+        eventually("it is counted", || proxy.errors("backend_reset") == i);
+    }
+    assert_eq!((state(&proxy, "a"), retries(&proxy)), ("up", 0), "nobody knows what it had read already");
 }
