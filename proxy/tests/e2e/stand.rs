@@ -2,7 +2,7 @@
 //! In: lines of configuration. Out: addresses, counters, clients.
 //! Knows nothing of what is tested.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,7 +53,7 @@ impl Setup {
     }
 
     /// The text of the configuration.
-    pub(crate) fn text(&self, members: &[(String, SocketAddr)]) -> String {
+    pub(crate) fn text(&self, members: &[(String, impl Display)]) -> String {
         let mut text = format!("workers: {}\n", self.workers);
         if !self.top.iter().any(|line| line.starts_with("admin:")) {
             text.push_str("admin: off\n");
@@ -72,11 +72,8 @@ impl Setup {
     }
 
     /// A proxy in front of these members.
-    pub(crate) fn before(&self, members: &[(String, SocketAddr)]) -> Proxy {
-        let text = self.text(members);
-        let loaded = config::parse("test.yaml", &text, &|_| None).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        penstock_bench::raise_descriptor_limit().unwrap();
-        Proxy(Some(Running::start(loaded, Source::Embedded).unwrap()))
+    pub(crate) fn before(&self, members: &[(String, impl Display)]) -> Proxy {
+        Proxy::run(&self.text(members))
     }
 
     /// A proxy in front of one member.
@@ -97,15 +94,42 @@ impl Setup {
 }
 
 /// A proxy that ends when it is dropped.
-pub(crate) struct Proxy(Option<Running>);
+pub(crate) struct Proxy {
+    running: Option<Running>,
+    /// Where it finds its configuration at a reload.
+    config: PathBuf,
+}
 
 impl Proxy {
+    /// A proxy with this configuration.
+    pub(crate) fn run(text: &str) -> Self {
+        Self::try_run(text).unwrap_or_else(|why| panic!("{why}\n{text}"))
+    }
+
+    /// As [`Proxy::run`], or why it could not start.
+    pub(crate) fn try_run(text: &str) -> Result<Self, String> {
+        let loaded = config::parse("test.yaml", text, &|_| None).map_err(|mistakes| mistakes.to_string())?;
+        penstock_bench::raise_descriptor_limit().unwrap();
+        let config = own_path("config.yaml");
+        let running = Running::start(loaded, Source::File(config.clone()))?;
+        Ok(Self { running: Some(running), config })
+    }
+
+    /// Gives it another configuration; what is wrong with it, where it does not take it.
+    #[allow(dead_code, reason = "the tests of TCP mode use it")]
+    pub(crate) fn reload(&mut self, text: &str) -> Result<(), String> {
+        std::fs::write(&self.config, text).unwrap();
+        let taken = self.running_mut().reload();
+        std::fs::remove_file(&self.config).unwrap();
+        taken
+    }
+
     pub(crate) fn running(&self) -> &Running {
-        self.0.as_ref().unwrap()
+        self.running.as_ref().unwrap()
     }
 
     pub(crate) fn running_mut(&mut self) -> &mut Running {
-        self.0.as_mut().unwrap()
+        self.running.as_mut().unwrap()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -161,7 +185,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.0.take().into_iter().for_each(Running::end);
+        self.running.take().into_iter().for_each(Running::end);
     }
 }
 
@@ -202,10 +226,15 @@ pub(crate) fn nobody() -> SocketAddr {
 
 /// A new directory of this test's own.
 pub(crate) fn directory(name: &str) -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let own = format!("e2e-{}-{number}-{name}", std::process::id());
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(own);
+    let path = own_path(name);
     std::fs::create_dir_all(&path).unwrap();
     path
+}
+
+/// A path at which nobody else has anything.
+fn own_path(name: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let own = format!("{}-{}-{number}-{name}", env!("CARGO_CRATE_NAME"), std::process::id());
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(own)
 }

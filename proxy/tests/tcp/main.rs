@@ -1,0 +1,39 @@
+//! What `protocol: tcp` promises to its users, held end to end: real sockets, members that do what a test says.
+//! One file for each promise; `given` is what they stand on, besides what they share with `tests/e2e`.
+//! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and told.
+
+#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
+
+mod affinity;
+mod ages;
+#[path = "../e2e/binary.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod binary;
+mod descriptors;
+mod exact;
+mod given;
+mod half_close;
+mod headers;
+mod invariants;
+mod lifecycle;
+mod limits;
+mod members;
+mod proxy_in;
+mod proxy_out;
+mod resets;
+#[path = "../e2e/scrape.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod scrape;
+#[path = "../e2e/script.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod script;
+mod sockets;
+#[path = "../e2e/stand.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod stand;
+mod stream;
+mod unix;
+mod warm;
+#[path = "../e2e/wire.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod wire;
