@@ -2,39 +2,77 @@
 //! In: a connection. Out: the same with its true source, and all bytes behind the header still unread.
 //! Knows nothing of what follows.
 
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
 
 use crate::hall::{Guest, Told};
 use crate::metrics::ClientReject;
 use crate::net::Sight;
 use crate::proto::proxy::{Header, LONGEST, Parsed, parse};
+use crate::turn::{Nanos, Resident, keep, wake};
 
 use super::Door;
 
 /// Waits for the header, and lets the guest in as the one whom it names. Who sends none in time, or something
-/// else, is refused.
+/// else, is refused; a drain waits for nobody.
 pub(super) async fn introduce(door: Door, mut guest: Guest) {
     let in_time = door.listener().timeouts.head;
-    let told = tokio::time::timeout(in_time, read(&mut guest)).await;
-    if !matches!(told, Ok(Some(()))) {
-        guest.socket.abort_on_drop();
-        return door.cells().rejected[ClientReject::ProxyHeader].inc();
-    }
+    let drain = Rc::new(Drain::default());
+    let key = door.turn().admit(drain.clone());
+    let header = tokio::time::timeout(in_time, read(&mut guest, &drain)).await;
+    door.turn().dismiss(key);
     if door.turn().draining() {
         return door.cells().rejected[ClientReject::Draining].inc();
     }
+    let Ok(Some(len)) = header else {
+        guest.socket.abort_on_drop();
+        return door.cells().rejected[ClientReject::ProxyHeader].inc();
+    };
+    door.cells().received_bytes.add(len as u64);
     door.admit(guest);
 }
 
-/// Looks until the header is whole, then takes it and no byte more.
-async fn read(guest: &mut Guest) -> Option<()> {
+/// Looks until the header is whole, then takes it and no byte more. Tells its length.
+async fn read(guest: &mut Guest, drain: &Drain) -> Option<usize> {
     let mut seen = vec![0; LONGEST];
-    let whole = poll_fn(|cx| guest.socket.poll_until(cx, &mut seen, judge)).await.ok()?;
-    let len = whole.ok()?;
+    let whole = poll_fn(|cx| {
+        keep(&drain.waker, cx.waker());
+        if drain.began.get() {
+            return Poll::Ready(None);
+        }
+        guest.socket.poll_until(cx, &mut seen, judge).map(|verdict| verdict.ok()?.ok())
+    });
+    let len = whole.await?;
     guest.socket.recv(&mut seen[..len]).ok().filter(|taken| *taken == len)?;
     let Ok(Parsed::Header { header, .. }) = parse(&seen[..len]) else { return None };
     believe(guest, &header);
-    Some(())
+    Some(len)
+}
+
+/// What tells somebody who has not said yet who it is that there is no time left for that.
+#[derive(Default)]
+struct Drain {
+    began: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Resident for Drain {
+    fn look(&self, _now: Nanos) -> Option<Nanos> {
+        None
+    }
+
+    fn drain(&self) {
+        self.began.set(true);
+        wake(&self.waker.borrow());
+    }
+
+    fn reconsider(&self) {}
+
+    fn kill(&self) {
+        self.drain();
+    }
 }
 
 /// The length of the header, once it is whole.
