@@ -202,8 +202,9 @@ impl Outlet {
         let mut pause = SWEEP;
         while !self.is_leaving() {
             self.turn.tick();
-            let lost = self.stock.sweep();
+            let (lost, spare) = self.stock.sweep();
             self.lost(LinkClose::Origin, lost);
+            self.lost(LinkClose::Idle, spare);
             pause = if lost > 0 { (pause * 2).min(LONGEST_SWEEP) } else { SWEEP };
             self.warm_up().await;
             let taken = self.stock.taken.notified();

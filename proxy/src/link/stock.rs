@@ -22,7 +22,8 @@ pub struct Stock {
     waiting: AtomicUsize,
     warm: Mutex<VecDeque<WarmLink>>,
     wanted: AtomicUsize,
-    /// Wakes the one who keeps the warm links.
+    /// Wakes the one who keeps the warm links: one was taken or added, somebody waits for a place, or the
+    /// configuration has changed.
     pub(super) taken: Notify,
 }
 
@@ -87,6 +88,7 @@ impl Stock {
     /// [`Cause::QueueFull`] or [`Cause::QueueTimeout`].
     pub(super) async fn wait(self: &Arc<Self>, queue: &WaitQueue) -> Result<Place, Cause> {
         let Some(_waiting) = Waiting::enter(&self.waiting, queue.max) else { return Err(Cause::QueueFull) };
+        self.taken.notify_one();
         let place = tokio::time::timeout(queue.timeout, self.places.clone().acquire_owned()).await;
         // The semaphore is never closed.
         let permit = place.map_err(|_| Cause::QueueTimeout)?.map_err(|_| Cause::Internal)?;
@@ -103,9 +105,10 @@ impl Stock {
         self.wanted.load(Ordering::Relaxed) == 0
     }
 
-    /// One more warm link.
+    /// One more warm link. Somebody may wait for its place.
     pub(super) fn put(&self, link: WarmLink) {
         lock(&self.warm).push_back(link);
+        self.taken.notify_one();
     }
 
     /// The warm link that has waited longest; what the member sent on it first stays to be read. `dead` is called
@@ -124,14 +127,16 @@ impl Stock {
         }
     }
 
-    /// Takes out the warm links that the member has closed, or that are too many, and tells how many they were.
-    pub(super) fn sweep(&self) -> usize {
-        let wanted = self.wanted.load(Ordering::Relaxed);
+    /// Takes out the warm links that the member has closed, and those that are too many or whose place somebody
+    /// waits for; tells how many they were of either kind.
+    pub(super) fn sweep(&self) -> (usize, usize) {
         let mut warm = lock(&self.warm);
         let before = warm.len();
         warm.retain(WarmLink::is_alive);
-        warm.truncate(wanted);
-        before - warm.len()
+        let alive = warm.len();
+        let spare = alive.saturating_sub(self.waiting.load(Ordering::Relaxed));
+        warm.truncate(self.wanted.load(Ordering::Relaxed).min(spare));
+        (before - alive, alive - warm.len())
     }
 
     /// Closes all warm links and keeps none from now on.

@@ -4,7 +4,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -133,6 +133,16 @@ impl Socket {
         if matches!(error, Ok(None)) { Poll::Pending } else { Poll::Ready(()) }
     }
 
+    /// Whether what was written is still on its way, to another side that may yet get it. What has arrived at its
+    /// kernel stays there to be read, whatever comes after. (On a Unix socket, writing is arriving.)
+    pub fn is_sending(&self, cx: &mut Context<'_>) -> bool {
+        let is_there = match self.0.poll_write_ready(cx) {
+            Poll::Ready(ready) => ready.is_ok_and(|ready| !ready.ready().is_write_closed()),
+            Poll::Pending => true,
+        };
+        is_there && self.local_address().is_some() && unacknowledged(self.0.get_ref()) > 0
+    }
+
     /// Waits for a non-blocking connect to end.
     ///
     /// # Errors
@@ -163,7 +173,7 @@ impl Socket {
     /// Looks at what has come, each time that more has, until `judge` has seen enough. All of it stays to be read.
     ///
     /// # Errors
-    /// When the runtime is going away.
+    /// `UnexpectedEof` where no more can come. When the runtime is going away.
     pub fn poll_until<R>(
         &self,
         cx: &mut Context<'_>,
@@ -175,6 +185,10 @@ impl Socket {
             let sight = self.look(buf);
             match judge(sight, buf) {
                 Some(verdict) => return Poll::Ready(Ok(verdict)),
+                // What cannot be cleared: the end is there, behind what has been seen.
+                None if ready.ready().is_read_closed() => {
+                    return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
+                }
                 None => ready.clear_ready(),
             }
         }
@@ -222,6 +236,15 @@ pub fn look(stream: &impl AsFd, buf: &mut [u8]) -> Sight {
         Err(Errno::AGAIN | Errno::INTR) => Sight::Quiet,
         Err(_) => Sight::Broken,
     }
+}
+
+/// Bytes that were written and not acknowledged yet (SIOCOUTQ, tcp(7)).
+#[allow(unsafe_code)] // neither socket2 nor rustix knows the request
+fn unacknowledged(stream: &Stream) -> usize {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open for as long as `stream` lives; the kernel writes one int, which outlives the call.
+    let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result == 0 { usize::try_from(bytes).unwrap_or(0) } else { 0 }
 }
 
 impl AsFd for Socket {

@@ -23,6 +23,17 @@ pub enum Side {
     Member,
 }
 
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Member,
+            Self::Member => Self::Client,
+        }
+    }
+}
+
 /// How a relay ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
@@ -53,6 +64,14 @@ pub struct Between<'a> {
 }
 
 impl Between<'_> {
+    /// Whether what was written to this side is still on its way there.
+    pub fn is_sending(&self, to: Side, cx: &mut Context<'_>) -> bool {
+        match to {
+            Side::Client => self.client.is_sending(cx),
+            Side::Member => self.member.is_sending(cx),
+        }
+    }
+
     fn up(&self) -> Course<'_> {
         Course {
             turn: self.turn,
@@ -116,19 +135,20 @@ impl Relay {
             self.first = Side::Member;
             b.client.finish();
         }
-        match self.end() {
-            Some(end) => Poll::Ready(end),
-            None => self.poll_broken(cx, b).map(End::Reset),
+        if self.end().is_none() {
+            self.watch_the_silent(cx, b);
         }
+        self.end().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Who is reset after it had said all it had to say.
-    fn poll_broken(&self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<Side> {
-        match (&self.up, &self.down) {
-            (Way::Over(_), Way::Open(_)) => b.client.poll_broken(cx).map(|()| Side::Client),
-            (Way::Open(_), Way::Over(_)) => b.member.poll_broken(cx).map(|()| Side::Member),
-            _ => Poll::Pending,
-        }
+    /// Sees who is reset after it had said all it had to say.
+    fn watch_the_silent(&mut self, cx: &mut Context<'_>, b: &Between<'_>) {
+        let silent = match (&mut self.up, &mut self.down) {
+            (up @ Way::Over(_), Way::Open(_)) if b.client.poll_broken(cx).is_ready() => up,
+            (Way::Open(_), down @ Way::Over(_)) if b.member.poll_broken(cx).is_ready() => down,
+            _ => return,
+        };
+        *silent = Way::Over(Outcome::Reset);
     }
 
     /// Gives back what was lent.

@@ -101,7 +101,13 @@ impl Task {
         if between.moved.get() {
             self.tunnel.moved();
         }
-        end
+        // A reset must not overtake what came before it: it would throw away what is still on its way.
+        match end {
+            Poll::Ready(End::Reset(side)) if between.is_sending(side.other(), cx) => {
+                if self.tunnel.may_part_later() { Poll::Pending } else { end }
+            }
+            _ => end,
+        }
     }
 }
 

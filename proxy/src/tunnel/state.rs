@@ -27,10 +27,16 @@ pub(super) struct Tunnel {
     accepted_at: Nanos,
     /// When anything moved last.
     last: Cell<Nanos>,
+    /// One side was reset; until this time the other may still get what was sent before.
+    parting: Cell<Option<Nanos>>,
     shown: Cell<ClientState>,
     key: u32,
     _pass: Pass,
 }
+
+/// How long what was sent before a reset may take to arrive, and how often that is looked at.
+const LONGEST_PARTING: Nanos = 30_000_000_000;
+const LOOK_EVERY: Nanos = 20_000_000;
 
 impl Tunnel {
     /// A client came.
@@ -45,6 +51,7 @@ impl Tunnel {
             verdict: Cell::new(None),
             accepted_at: now,
             last: Cell::new(now),
+            parting: Cell::new(None),
             shown: Cell::new(ClientState::Active),
             key,
             _pass: pass,
@@ -80,6 +87,15 @@ impl Tunnel {
         self.last.set(self.hall.turn.now());
     }
 
+    /// One side was reset, and the other has not got all that was sent before. True while it may.
+    pub(super) fn may_part_later(&self) -> bool {
+        let now = self.hall.turn.now();
+        let until = self.parting.get().unwrap_or(now + LONGEST_PARTING);
+        self.parting.set(Some(until));
+        self.hall.turn.arm(self.key, now + LOOK_EVERY);
+        now < until
+    }
+
     fn is_open(&self) -> bool {
         self.shown.get() == ClientState::Tunnel
     }
@@ -112,6 +128,10 @@ impl Tunnel {
 
 impl Resident for Tunnel {
     fn look(&self, now: Nanos) -> Option<Nanos> {
+        if self.parting.get().is_some() {
+            wake(&self.waker.borrow());
+            return None;
+        }
         if self.too_old_at().is_some_and(|at| at <= now) {
             self.end(ClientClose::MaxAge);
         } else if self.idle_at().is_some_and(|at| at <= now) {

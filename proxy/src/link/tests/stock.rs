@@ -169,11 +169,23 @@ fn a_sweep_finds_the_closed_ones_and_those_that_are_too_many() {
         stock.put(link);
         members.push(member);
     }
-    assert_eq!(stock.sweep(), 0);
+    assert_eq!(stock.sweep(), (0, 0));
     members.remove(1);
-    assert_eq!(stock.sweep(), 1);
+    assert_eq!(stock.sweep(), (1, 0), "closed");
     stock.configure(&limited(9, 1));
-    assert_eq!(stock.sweep(), 1);
+    assert_eq!(stock.sweep(), (0, 1), "too many");
     assert_eq!(stock.clear(), 1);
     assert!(stock.take(|| ()).is_none());
+}
+
+#[test]
+fn a_warm_link_gives_its_place_to_one_who_waits() {
+    let stock = stock(2, 1);
+    let (link, _member) = warm(&stock);
+    stock.put(link);
+    let _held = places(&stock, 1);
+    let mut waiting = pin!(stock.wait(&PATIENT));
+    assert!(poll(waiting.as_mut()).is_pending());
+    assert_eq!(stock.sweep(), (0, 1));
+    assert!(matches!(poll(waiting.as_mut()), Poll::Ready(Ok(_))));
 }
