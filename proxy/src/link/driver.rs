@@ -43,6 +43,8 @@ pub struct Link<T: Receiver> {
 const READS: usize = 4;
 /// A client sends no more of a body while this much of it waits to be written.
 const BODY_PENDING: usize = 64 << 10;
+/// A part of a body this large is not copied behind what waits before it.
+const LARGE_BODY: usize = 4 << 10;
 
 impl<T: Receiver> Link<T> {
     pub(super) fn new(shelf: &Rc<Shelf<T>>, seat: SeatId, socket: Socket) -> Rc<Self> {
@@ -86,9 +88,9 @@ impl<T: Receiver> Link<T> {
     /// `encode` frames it; without one it goes as it is.
     pub fn send_body(self: &Rc<Self>, data: &[u8], framed: impl FnOnce(&mut Vec<u8>), raw: bool, last: bool) {
         let mut queue = self.queue.borrow_mut();
-        let idle = raw && queue.unwritten().is_empty() && !self.blocked.get() && !self.deaf.get();
-        let sent = if idle { self.try_send(data) } else { 0 };
-        if idle && sent == data.len() {
+        let past = raw && self.may_bypass(&queue, data);
+        let sent = if past { self.bypass(&mut queue, data) } else { 0 };
+        if past && sent == data.len() {
             queue.body_bypassed(last, self.shelf.turn.now());
             return;
         }
@@ -96,6 +98,21 @@ impl<T: Receiver> Link<T> {
         queue.extend_body(|out| if raw { out.extend_from_slice(rest) } else { framed(out) }, last);
         drop(queue);
         self.flush_later();
+    }
+
+    /// A body goes past the output where that is empty, or where the body is so large that copying it there would
+    /// cost more than the output's being written before the turn has ended.
+    fn may_bypass(&self, queue: &Queue<T>, data: &[u8]) -> bool {
+        let free = !self.blocked.get() && !self.deaf.get();
+        free && (queue.unwritten().is_empty() || data.len() >= LARGE_BODY)
+    }
+
+    /// Writes the output and as much of `data` as fits. Tells how much of `data` it was.
+    fn bypass(&self, queue: &mut Queue<T>, data: &[u8]) -> usize {
+        let before = queue.unwritten().len();
+        let sent = self.try_send(queue.unwritten(), data);
+        queue.wrote(sent.min(before), self.shelf.turn.now());
+        sent.saturating_sub(before)
     }
 
     /// Whether the body of the last request must wait.
@@ -255,7 +272,7 @@ impl<T: Receiver> Link<T> {
         if waiting == 0 {
             return;
         }
-        let sent = self.try_send(queue.unwritten());
+        let sent = self.try_send(queue.unwritten(), &[]);
         queue.wrote(sent, self.shelf.turn.now());
         let drained = queue.unwritten().len() < BODY_PENDING / 2;
         let streaming =
@@ -271,9 +288,9 @@ impl<T: Receiver> Link<T> {
     }
 
     /// What fits now.
-    fn try_send(&self, bytes: &[u8]) -> usize {
+    fn try_send(&self, first: &[u8], second: &[u8]) -> usize {
         let sent = match self.socket.borrow().as_ref() {
-            Some(socket) => socket.try_send(bytes),
+            Some(socket) => socket.try_send_both(first, second),
             None => Ok(0),
         };
         match sent {
