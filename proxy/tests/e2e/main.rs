@@ -14,6 +14,7 @@ mod exactness;
 mod faults;
 mod http;
 mod invariants;
+mod ipv6;
 mod legacy;
 mod lifecycle;
 mod links;

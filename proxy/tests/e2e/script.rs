@@ -20,7 +20,12 @@ pub(crate) struct Script {
 impl Script {
     /// Each connection is played by `play`, on a thread of its own, with its number from 0.
     pub(crate) fn start(play: impl Fn(usize, Wire) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), play)
+    }
+
+    /// As [`Script::start`], at this address.
+    pub(crate) fn start_at(at: SocketAddr, play: impl Fn(usize, Wire) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(at).unwrap();
         let address = listener.local_addr().unwrap();
         let (connections, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, stopping, play) = (connections.clone(), stop.clone(), Arc::new(play));

@@ -67,7 +67,7 @@ impl Setup {
         text.push_str("backends:\n  app:\n");
         self.backend.iter().for_each(|line| writeln!(text, "    {line}").unwrap());
         text.push_str("    members:\n");
-        members.iter().for_each(|(name, address)| writeln!(text, "      {name}: {address}").unwrap());
+        members.iter().for_each(|(name, address)| writeln!(text, "      {name}: \"{address}\"").unwrap());
         text
     }
 

@@ -15,6 +15,7 @@ mod given;
 mod half_close;
 mod headers;
 mod invariants;
+mod ipv6;
 mod lifecycle;
 mod limits;
 mod members;
