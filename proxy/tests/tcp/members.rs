@@ -146,7 +146,7 @@ fn who_leaves_while_its_member_is_connected_to_is_not_waited_for() {
     let full = Full::new();
     let proxy = tcp().backend("links: { connect_timeout: 10m }").before_one(full.address());
     let connecting = || proxy.sum_of("penstock_backend_connections", &["state=\"connecting\""]);
-    let clients: Vec<_> = (0..5).map(|_| proxy.client()).collect();
+    let clients: [Wire; 5] = std::array::from_fn(|_| proxy.client());
     eventually("all are being connected", || connecting() == 5);
     clients.into_iter().for_each(Wire::reset);
     let s = proxy.at_rest();
