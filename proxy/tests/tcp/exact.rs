@@ -123,6 +123,30 @@ fn more_streams_than_there_are_pipes_are_exact() {
     exact(&tcp().workers(1), &plans);
 }
 
+/// Streams that break off with bytes in a pipe, which the next stream is lent.
+#[test]
+fn what_is_left_of_a_broken_stream_comes_up_in_no_other() {
+    let (proxy, member) = stand(&tcp().workers(1));
+    let spliced = || proxy.sum("penstock_tunnel_spliced_bytes_total");
+    for seed in 0x5eed_0100..0x5eed_0110 {
+        let (client, link) = pair(&proxy, &member);
+        let before = spliced();
+        let writing = std::thread::spawn(move || {
+            // It ends with an error, as nobody reads it to its end.
+            let _ = write(&link.stream, !seed, 1 << 40, Manner::Steady);
+        });
+        let mut moved = -1;
+        eventually("it was spliced, and all buffers are full", || {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            let now = spliced();
+            std::mem::replace(&mut moved, now) == now && now > before
+        });
+        client.reset();
+        writing.join().unwrap();
+        run(&proxy, &member, &[Plan { seed, up: 2_000_000, down: 5_000_000, manner: Manner::Steady }]);
+    }
+}
+
 #[test]
 fn the_smallest_buffers_are_exact() {
     let small = "socket: { receive_buffer: 1024, send_buffer: 1024 }";

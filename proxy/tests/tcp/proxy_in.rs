@@ -139,7 +139,8 @@ fn who_sends_no_header_in_time_is_refused() {
 
 #[test]
 fn only_those_who_are_trusted_are_heard() {
-    let (proxy, member) = stand(&required("[10.0.0.0/8, 127.40.0.0/16, ::1]").listener("protocol: tcp"));
+    let setup = required("[10.0.0.0/8, 127.40.0.0/16, ::1]").listener("protocol: tcp");
+    let (proxy, member) = stand(&setup.listener("timeouts: { head: 10m }"));
     for i in 1..=3 {
         let mut other = proxy.client_from([127, 41, 0, 1]);
         assert_eq!(other.rest_and_reset().0, b"");
