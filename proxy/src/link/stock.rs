@@ -139,9 +139,8 @@ impl Stock {
         (before - alive, alive - warm.len())
     }
 
-    /// Closes all warm links and keeps none from now on.
+    /// Closes all warm links, and tells how many they were.
     pub(super) fn clear(&self) -> usize {
-        self.wanted.store(0, Ordering::Relaxed);
         std::mem::take(&mut *lock(&self.warm)).len()
     }
 }
