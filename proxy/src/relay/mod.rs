@@ -59,8 +59,10 @@ pub struct Between<'a> {
     pub member_cells: &'a MemberCells,
     /// Whether streams may be spliced.
     pub splice: bool,
-    /// Set when anything moves.
-    pub moved: Cell<bool>,
+    /// Set when anything moves from the client to the member.
+    pub asked: Cell<bool>,
+    /// Set when anything moves from the member to the client.
+    pub answered: Cell<bool>,
 }
 
 impl Between<'_> {
@@ -82,7 +84,7 @@ impl Between<'_> {
             written: &self.member_cells.sent_bytes,
             spliced: &self.client_cells.spliced_bytes,
             splice: self.splice,
-            moved: &self.moved,
+            moved: &self.asked,
         }
     }
 
@@ -92,6 +94,7 @@ impl Between<'_> {
             to: self.client,
             read: &self.member_cells.received_bytes,
             written: &self.client_cells.sent_bytes,
+            moved: &self.answered,
             ..self.up()
         }
     }

@@ -98,9 +98,7 @@ impl Task {
         let Stage::Relaying(relay, link) = &mut self.stage else { return Poll::Pending };
         let between = between(&self.tunnel, &self.client, link);
         let end = relay.poll(cx, &between);
-        if between.moved.get() {
-            self.tunnel.moved();
-        }
+        self.tunnel.moved(between.asked.get(), between.answered.get());
         // A reset must not overtake what came before it: it would throw away what is still on its way.
         match end {
             Poll::Ready(End::Reset(side)) if between.is_sending(side.other(), cx) => {
@@ -120,7 +118,8 @@ fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Bet
         member: &link.socket,
         member_cells: link.cells(),
         splice: tunnel.route.listener.tunnel.splice,
-        moved: false.into(),
+        asked: false.into(),
+        answered: false.into(),
     }
 }
 

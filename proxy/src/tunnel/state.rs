@@ -27,6 +27,8 @@ pub(super) struct Tunnel {
     accepted_at: Nanos,
     /// When anything moved last.
     last: Cell<Nanos>,
+    /// The client has said something, and nothing has come back yet.
+    asked: Cell<Option<Nanos>>,
     /// One side was reset; until this time the other may still get what was sent before.
     parting: Cell<Option<Nanos>>,
     shown: Cell<ClientState>,
@@ -51,6 +53,7 @@ impl Tunnel {
             verdict: Cell::new(None),
             accepted_at: now,
             last: Cell::new(now),
+            asked: Cell::new(None),
             parting: Cell::new(None),
             shown: Cell::new(ClientState::Active),
             key,
@@ -78,13 +81,23 @@ impl Tunnel {
     /// It has got a link.
     pub(super) fn open(&self) {
         self.hall.cells.connections.shift(self.shown.replace(ClientState::Tunnel), ClientState::Tunnel);
-        self.moved();
+        self.last.set(self.hall.turn.now());
         self.arm();
     }
 
-    /// Something moved. The deadline moves with it; who waits for it looks then, and waits on.
-    pub(super) fn moved(&self) {
-        self.last.set(self.hall.turn.now());
+    /// Something moved, one way or both. The deadline moves with it; who waits for it looks then, and waits on.
+    /// How long a member takes to say something back tells the worker how often it should wake.
+    pub(super) fn moved(&self, asked: bool, answered: bool) {
+        let turn = &self.hall.turn;
+        if answered && let Some(since) = self.asked.take() {
+            turn.took(turn.now().saturating_sub(since));
+        }
+        if asked && self.asked.get().is_none() {
+            self.asked.set(Some(turn.now()));
+        }
+        if asked || answered {
+            self.last.set(turn.now());
+        }
     }
 
     /// One side was reset, and the other has not got all that was sent before. True while it may.
