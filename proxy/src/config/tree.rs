@@ -46,11 +46,18 @@ pub(super) fn read(masked: &Masked) -> Result<Rc<Node>, (At, String)> {
     let mut builder = Builder { masked, open: Vec::new(), anchors: HashMap::new(), root: None };
     let mut parser = Parser::new_from_str(&masked.text);
     while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|e| (at(e.marker()), format!("not YAML: {}", e.info())))?;
+        let (event, span) = next.map_err(|e| not_yaml(at(e.marker()), e.info(), &masked.text))?;
         builder.event(event, at(&span.start))?;
     }
     let empty = || Rc::new(Node { at: At { line: 1, column: 1 }, content: Content::Nothing });
     Ok(builder.root.unwrap_or_else(empty))
+}
+
+/// To YAML, `[` begins a list, also that of `[::1]:80`.
+fn not_yaml(at: At, why: &str, text: &str) -> (At, String) {
+    let is_address = text.lines().nth(at.line - 1).is_some_and(|line| line.contains("]:"));
+    let hint = if is_address { "; an IPv6 address wants quotes: \"[::1]:80\"" } else { "" };
+    (at, format!("not YAML: {why}{hint}"))
 }
 
 fn at(marker: &Marker) -> At {

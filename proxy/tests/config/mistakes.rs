@@ -256,6 +256,11 @@ fn what_is_not_yaml() {
         &["2:1: not YAML: while parsing a node, did not find expected node content"],
     );
     told("a: b: c\n", &["1:5: not YAML: mapping values are not allowed in this context"]);
+    let hint = "an IPv6 address wants quotes: \"[::1]:80\"";
+    told(
+        "admin: [::1]:9900\nlisteners: {}\n",
+        &[&format!("1:13: not YAML: while parsing a block mapping, did not find expected key; {hint}")],
+    );
     told("a: 1\n---\nb: 2\n", &["2:1: a second document; one file is one document"]);
     told("? [a]\n: b\n", &["1:3: a key must be one word"]);
     told("admin: !env ADMIN\n", &["1:8: the tag `!env` means nothing here"]);
