@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
-use crate::metrics::{ConnectError, MemberCells};
+use crate::metrics::{ConnectError, MemberCells, MemberState};
 use crate::net::{self, Socket, Stream};
 
 /// How soon a full accept queue is tried again.
@@ -111,13 +111,19 @@ impl Health {
         !self.down.load(Ordering::Relaxed)
     }
 
-    /// It does not answer. True for the one who noticed first, who has to see when it does again.
-    pub(super) fn failed(&self) -> bool {
-        !self.down.swap(true, Ordering::Relaxed)
+    /// It does not answer. True for the one who noticed first, who shows it, and has to see when it does again.
+    pub(super) fn failed(&self, cells: &MemberCells) -> bool {
+        let first = !self.down.swap(true, Ordering::Relaxed);
+        if first {
+            cells.state.shift(MemberState::Up, MemberState::Down);
+        }
+        first
     }
 
-    /// It answered. True when it did not before.
-    pub(super) fn answered(&self) -> bool {
-        !self.is_up() && self.down.swap(false, Ordering::Relaxed)
+    /// It answered. Who notices first shows it.
+    pub(super) fn answered(&self, cells: &MemberCells) {
+        if !self.is_up() && self.down.swap(false, Ordering::Relaxed) {
+            cells.state.shift(MemberState::Down, MemberState::Up);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
-use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells, MemberState};
+use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
 use crate::turn::Turn;
 
@@ -76,9 +76,7 @@ impl Outlet {
     pub fn retire(&self) {
         self.retired.set(true);
         // Nobody will see when it answers again.
-        if self.health.answered() {
-            self.cells.state.shift(MemberState::Down, MemberState::Up);
-        }
+        self.health.answered(&self.cells);
         self.stock.taken.notify_one();
     }
 
@@ -86,12 +84,6 @@ impl Outlet {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.health.is_up()
-    }
-
-    /// What is counted for the member.
-    #[must_use]
-    pub fn cells(&self) -> &Arc<MemberCells> {
-        &self.cells
     }
 
     /// Gets a link for one client: a warm one, or else a new one, as soon as there is a place for it.
@@ -154,7 +146,7 @@ impl Outlet {
             Ok(socket) => {
                 self.backend_cells.connect_duration.observe_nanos(now - began);
                 self.cells.opened.inc();
-                self.answered();
+                self.health.answered(&self.cells);
                 Ok(socket)
             }
             Err(cause) => {
@@ -165,16 +157,9 @@ impl Outlet {
         }
     }
 
-    fn answered(&self) {
-        if self.health.answered() {
-            self.cells.state.shift(MemberState::Down, MemberState::Up);
-        }
-    }
-
     /// What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
     fn failed(self: &Rc<Self>, cause: Cause) {
-        if cause != Cause::ConnectNoPort && !self.is_leaving() && self.health.failed() {
-            self.cells.state.shift(MemberState::Up, MemberState::Down);
+        if cause != Cause::ConnectNoPort && !self.is_leaving() && self.health.failed(&self.cells) {
             tokio::task::spawn_local(self.clone().recover());
         }
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend, HeadLimits, WaitQueue};
-use crate::metrics::{Acquire, BackendCells, LinkState, MemberCells, MemberState};
+use crate::metrics::{Acquire, BackendCells, LinkState, MemberCells};
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
@@ -144,9 +144,7 @@ impl<T: Receiver> Shelf<T> {
     pub fn retire(&self) {
         self.retired.set(true);
         // Nobody will see when it answers again.
-        if self.health.answered() {
-            self.cells.state.shift(MemberState::Down, MemberState::Up);
-        }
+        self.health.answered(&self.cells);
         self.drain();
         self.turn.arm(self.key.get(), self.turn.now());
     }

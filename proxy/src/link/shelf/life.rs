@@ -14,7 +14,7 @@ use crate::link::exchange::{Fate, Slot};
 use crate::link::lines::Want;
 use crate::link::pool::SeatId;
 use crate::link::queue::Broken;
-use crate::metrics::{AttemptCode, LinkClose, LinkState, MemberState, RetryReason, RetryResult};
+use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
 use crate::turn::{Nanos, Resident};
 
 impl<T: Receiver> Shelf<T> {
@@ -53,9 +53,7 @@ impl<T: Receiver> Shelf<T> {
     fn connected(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
         self.cells.opened.inc();
         self.cells.connections[LinkState::Idle].inc();
-        if self.health.answered() {
-            self.cells.state.shift(MemberState::Down, MemberState::Up);
-        }
+        self.health.answered(&self.cells);
         self.pool.borrow_mut().connected(link.seat, link.clone(), now);
         self.dispatch(link, now);
         self.use_idle(now);
@@ -75,8 +73,7 @@ impl<T: Receiver> Shelf<T> {
         self.show_waiting();
         // What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
         let ours = cause == Cause::ConnectNoPort;
-        if alone && !ours && !self.retired.get() && self.health.failed() {
-            self.cells.state.shift(MemberState::Up, MemberState::Down);
+        if alone && !ours && !self.retired.get() && self.health.failed(&self.cells) {
             tokio::task::spawn_local(self.clone().recover());
         }
         for Waiter { to, request, head } in moved {
