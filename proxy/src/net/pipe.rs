@@ -31,12 +31,6 @@ impl Pipe {
         Ok(Self { end, start, len: 0 })
     }
 
-    /// How many bytes are in it.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Whether nothing is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -245,12 +245,6 @@ fn unacknowledged(stream: &Stream) -> usize {
     // SAFETY: the descriptor is open for as long as `stream` lives; the kernel writes one int, which outlives the call.
     let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
     if result == 0 { usize::try_from(bytes).unwrap_or(0) } else { 0 }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.get_ref().as_fd()
-    }
 }
 
 #[allow(unsafe_code)] // the only way to register a descriptor by hand

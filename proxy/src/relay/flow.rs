@@ -98,10 +98,7 @@ impl Flow {
                     }
                 }
                 Ok(n) => self.delivered(n, course),
-                Err(_) => {
-                    self.let_go(course);
-                    return Poll::Ready(ControlFlow::Break(()));
-                }
+                Err(_) => return Poll::Ready(ControlFlow::Break(())),
             }
         }
     }

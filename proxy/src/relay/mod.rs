@@ -108,14 +108,14 @@ impl Between<'_> {
 /// ```
 #[derive(Debug)]
 pub struct Relay {
-    up: Way,
-    down: Way,
+    up: Direction,
+    down: Direction,
     first: Side,
 }
 
 /// One direction, running or ended.
 #[derive(Debug)]
-enum Way {
+enum Direction {
     Open(Flow),
     Over(Outcome),
 }
@@ -124,7 +124,11 @@ impl Relay {
     /// A relay that sends `first` to the member before all else.
     #[must_use]
     pub fn new(first: &[u8]) -> Self {
-        Self { up: Way::Open(Flow::new(first)), down: Way::Open(Flow::new(&[])), first: Side::Client }
+        Self {
+            up: Direction::Open(Flow::new(first)),
+            down: Direction::Open(Flow::new(&[])),
+            first: Side::Client,
+        }
     }
 
     /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset
@@ -147,11 +151,11 @@ impl Relay {
     /// Sees who is reset after it had said all it had to say.
     fn watch_the_silent(&mut self, cx: &mut Context<'_>, b: &Between<'_>) {
         let silent = match (&mut self.up, &mut self.down) {
-            (up @ Way::Over(_), Way::Open(_)) if b.client.poll_broken(cx).is_ready() => up,
-            (Way::Open(_), down @ Way::Over(_)) if b.member.poll_broken(cx).is_ready() => down,
+            (up @ Direction::Over(_), Direction::Open(_)) if b.client.poll_broken(cx).is_ready() => up,
+            (Direction::Open(_), down @ Direction::Over(_)) if b.member.poll_broken(cx).is_ready() => down,
             _ => return,
         };
-        *silent = Way::Over(Outcome::Reset);
+        *silent = Direction::Over(Outcome::Reset);
     }
 
     /// Gives back what was lent.
@@ -173,7 +177,7 @@ impl Relay {
     }
 }
 
-impl Way {
+impl Direction {
     /// True where it ends now, with all that came delivered: who is at its end is to be told. After the other
     /// direction has ended, too, that is what closing does.
     fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> bool {
@@ -212,8 +216,8 @@ mod tests {
     /// How a relay ends whose two flows stand like this.
     fn end(up: Option<Outcome>, down: Option<Outcome>) -> Option<End> {
         let way = |outcome: Option<Outcome>| match outcome {
-            Some(outcome) => Way::Over(outcome),
-            None => Way::Open(Flow::new(&[])),
+            Some(outcome) => Direction::Over(outcome),
+            None => Direction::Open(Flow::new(&[])),
         };
         Relay { up: way(up), down: way(down), first: Side::Client }.end()
     }
