@@ -14,6 +14,7 @@ use crate::config::{self, Backend, Listener, Protocol, Settings};
 use crate::hall::{Hall, Route};
 use crate::link::{Outlet, Shelf};
 use crate::listener::Door;
+use crate::metrics::{BackendCells, MemberCells};
 use crate::shared::MemberKey;
 
 use super::Worker;
@@ -29,7 +30,6 @@ type HttpWay = Shelf<Rc<Client>>;
 type Members<W> = HashMap<MemberKey, Rc<Member<W>>>;
 
 /// A backend, by the protocol of its listeners.
-#[derive(Clone)]
 enum AnyGroup {
     Http(Rc<Group<HttpWay>>),
     Tcp(Rc<Group<Outlet>>),
@@ -49,47 +49,44 @@ impl Worker {
         self.doors.retain(|name, _| stays(name));
         self.accepting.retain(|name, _| stays(name));
         for listener in &settings.listeners {
-            match groups[listener.backend].clone() {
-                AnyGroup::Http(group) => self.open_http(listener, group),
-                AnyGroup::Tcp(group) => self.open_tcp(listener, group),
-            }
+            let door = self.door(listener, &groups[listener.backend]);
+            self.doors.insert(listener.name.clone(), door);
         }
         self.turn.reconsider();
     }
 
-    fn open_http(&mut self, listener: &Arc<Listener>, group: Rc<Group<HttpWay>>) {
-        let route = self.route(listener, group);
-        match self.doors.get(&listener.name) {
-            Some(Door::Http(hall)) => *hall.route.borrow_mut() = route,
-            _ => {
-                let door = Door::Http(self.hall(&listener.name, route));
-                self.doors.insert(listener.name.clone(), door);
+    fn door(&self, listener: &Arc<Listener>, group: &AnyGroup) -> Door {
+        match (group, self.doors.get(&listener.name)) {
+            (AnyGroup::Http(group), Some(Door::Http(hall))) => {
+                Door::Http(self.hall(listener, group, Some(hall)))
             }
+            (AnyGroup::Http(group), _) => Door::Http(self.hall(listener, group, None)),
+            (AnyGroup::Tcp(group), Some(Door::Tcp(hall))) => {
+                Door::Tcp(self.hall(listener, group, Some(hall)))
+            }
+            (AnyGroup::Tcp(group), _) => Door::Tcp(self.hall(listener, group, None)),
         }
     }
 
-    fn open_tcp(&mut self, listener: &Arc<Listener>, group: Rc<Group<Outlet>>) {
-        let route = self.route(listener, group);
-        match self.doors.get(&listener.name) {
-            Some(Door::Tcp(hall)) => *hall.route.borrow_mut() = route,
-            _ => {
-                let door = Door::Tcp(self.hall(&listener.name, route));
-                self.doors.insert(listener.name.clone(), door);
-            }
+    /// The hall that was there before takes its new route; else there is a new one.
+    fn hall<W>(
+        &self,
+        listener: &Arc<Listener>,
+        group: &Rc<Group<W>>,
+        old: Option<&Rc<Hall<W>>>,
+    ) -> Rc<Hall<W>> {
+        let (registry, name) = (&self.shared.registry, &listener.name);
+        let cells = registry.route(self.index, name, &group.settings.name);
+        let route = Rc::new(Route { listener: listener.clone(), group: group.clone(), cells });
+        if let Some(hall) = old {
+            *hall.route.borrow_mut() = route;
+            return hall.clone();
         }
-    }
-
-    fn route<W>(&self, listener: &Arc<Listener>, group: Rc<Group<W>>) -> Rc<Route<W>> {
-        let cells = self.shared.registry.route(self.index, &listener.name, &group.settings.name);
-        Rc::new(Route { listener: listener.clone(), group, cells })
-    }
-
-    fn hall<W>(&self, name: &Arc<str>, route: Rc<Route<W>>) -> Rc<Hall<W>> {
         Rc::new(Hall {
             turn: self.turn.clone(),
             pipes: self.pipes.clone(),
             route: RefCell::new(route),
-            cells: self.shared.registry.listener(self.index, name),
+            cells: registry.listener(self.index, name),
             worker_cells: self.cells.clone(),
             sources: self.shared.sources.clone(),
             open: self.shared.open_clients(name),
@@ -127,11 +124,7 @@ impl Worker {
         }
     }
 
-    fn cells_of(
-        &self,
-        backend: &Backend,
-        member: &config::Member,
-    ) -> (Arc<crate::metrics::BackendCells>, Arc<crate::metrics::MemberCells>) {
+    fn cells_of(&self, backend: &Backend, member: &config::Member) -> (Arc<BackendCells>, Arc<MemberCells>) {
         let registry = &self.shared.registry;
         let member = registry.member(self.index, &backend.name, &member.name);
         (registry.backend(self.index, &backend.name), member)
