@@ -16,6 +16,8 @@ mod program;
 mod proxy;
 mod random;
 mod redis;
+#[path = "../tcp/splitmix.rs"]
+mod splitmix;
 mod ssh;
 mod web;
 mod websocket;

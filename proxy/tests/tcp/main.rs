@@ -29,6 +29,7 @@ mod scrape;
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod script;
 mod sockets;
+mod splitmix;
 #[path = "../e2e/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
