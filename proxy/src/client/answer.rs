@@ -5,13 +5,13 @@
 use std::rc::Rc;
 
 use crate::cause::Cause;
-use crate::link::{End, Link, Receiver, Request};
+use crate::link::{Ask, End, Link, Receiver, Request};
 use crate::metrics::{ClientClose, ClientState, CodeClass};
+use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
 use crate::turn::Nanos;
 
 use super::Client;
-use super::input::asked;
 use super::state::{Later, Phase, State};
 
 impl Receiver for Rc<Client> {
@@ -28,8 +28,16 @@ impl Receiver for Rc<Client> {
         self.state.borrow().gone
     }
 
+    fn same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(self, other)
+    }
+
     fn piece(&self, first: &[u8], second: &[u8]) {
-        self.give(&mut self.state.borrow_mut(), first, second);
+        let mut s = self.state.borrow_mut();
+        if matches!(s.phase, Phase::Talk { .. }) {
+            s.since = self.hall.turn.now();
+        }
+        self.give(&mut s, first, second);
     }
 
     fn placed(&self, link: &Rc<Link<Self>>) {
@@ -37,7 +45,7 @@ impl Receiver for Rc<Client> {
         s.waits = false;
         s.in_flight += 1;
         s.link = Some(link.clone());
-        if matches!(s.phase, Phase::Body { .. }) || s.unread_input() {
+        if matches!(s.phase, Phase::Body { .. } | Phase::Talk { .. }) || s.unread_input() {
             s.since = self.hall.turn.now();
             self.wake();
         }
@@ -103,26 +111,54 @@ impl Client {
 
     /// An answer of ours.
     pub(super) fn answer_error(self: &Rc<Self>, s: &mut State, request: Option<Request>, reject: &Reject) {
-        let ask = asked(request.as_ref());
-        if matches!(s.phase, Phase::Body { .. }) {
-            s.phase = Phase::Done;
-            s.unread = true;
-            s.close = s.close.or(Some(ClientClose::Error));
+        if matches!(s.phase, Phase::Body { .. } | Phase::Talk { .. }) {
+            Self::read_no_more(s);
         }
-        let close = s.draining || (matches!(s.phase, Phase::Done) && !s.more_later());
-        let mut answer = Vec::new();
-        error_answer(reject.status, reject.cause, ask, close, &mut answer);
         s.route.cells.errors[reject.cause].inc();
         if request.is_none() {
             self.hall.cells.in_flight.inc(); // it was never counted as begun
             s.requests += 1;
         }
-        self.give(s, &answer, &[]);
+        match self.error(s, request.as_ref(), reject) {
+            Some(answer) => self.give(s, &answer, &[]),
+            None => self.hang_up(s),
+        }
         self.count_answer(s, request.as_ref(), reject.status, 0);
         self.rest(s);
     }
 
-    fn count_answer(&self, s: &State, request: Option<&Request>, status: u16, service: Nanos) {
+    fn read_no_more(s: &mut State) {
+        s.phase = Phase::Done;
+        s.unread = true;
+        s.close = s.close.or(Some(ClientClose::Error));
+    }
+
+    /// What is answered instead of an answer; `None` where the listener would rather have the client closed.
+    fn error(&self, s: &State, request: Option<&Request>, reject: &Reject) -> Option<Vec<u8>> {
+        if let Some(framing) = &s.route.listener.framing {
+            return framing::refusal(framing, reject.cause);
+        }
+        let ask = request.and_then(|request| match request.ask {
+            Ask::Http(ask) => Some(ask),
+            Ask::Frames { .. } | Ask::Forever => None,
+        });
+        let close = s.draining || (matches!(s.phase, Phase::Done) && !s.more_later());
+        let mut answer = Vec::new();
+        error_answer(reject.status, reject.cause, ask, close, &mut answer);
+        Some(answer)
+    }
+
+    /// The client is closed when it has what was answered before; what was asked after is not answered.
+    fn hang_up(&self, s: &mut State) {
+        Self::read_no_more(s);
+        let unanswered = s.drop_later();
+        for _ in 0..unanswered {
+            s.route.cells.errors[Cause::ClientAbort].inc();
+        }
+        self.hall.cells.in_flight.add(-i64::from(unanswered));
+    }
+
+    pub(super) fn count_answer(&self, s: &State, request: Option<&Request>, status: u16, service: Nanos) {
         let now = self.hall.turn.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
         let cells = &s.route.cells;
@@ -145,8 +181,8 @@ impl Client {
     }
 
     /// Nothing is in flight any more.
-    fn rest(&self, s: &mut State) {
-        if !matches!(s.phase, Phase::Body { .. }) {
+    pub(super) fn rest(&self, s: &mut State) {
+        if !matches!(s.phase, Phase::Body { .. } | Phase::Talk { .. }) {
             s.since = self.hall.turn.now();
             self.show(s, ClientState::Idle);
             self.rearm(s);

@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use crate::cause::Cause;
 use crate::config::PipelineMethods;
-use crate::link::{Request as Exchange, Submitted, Want};
+use crate::link::{Ask, Request as Exchange, Submitted, Want};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::http1::{
-    Ask, BodyDecoder, BodyEncoder, BodyFraming, Fields, Forwarding, Parsed, Reject, Request, parse_request,
+    BodyDecoder, BodyEncoder, BodyFraming, Fields, Forwarding, Parsed, Reject, Request, parse_request, route,
 };
 use crate::turn::Nanos;
 
@@ -18,21 +18,25 @@ use super::state::{Later, Phase, State};
 
 /// A client may have this many requests in flight.
 const LOOK_AHEAD: u32 = 1024;
+/// A client with more unread answers than this is not asked what else it wants.
+const UNREAD: usize = 64 << 10;
 
 impl Client {
     /// Whether more should be read from the socket.
     pub(super) fn wants_input(s: &State) -> bool {
         match &s.phase {
             Phase::Head => !s.unread_input() || Self::may_begin(s),
-            Phase::Body { .. } => !s.waits && s.link.as_ref().is_none_or(|link| !link.is_full()),
+            Phase::Body { .. } | Phase::Talk { .. } => {
+                !s.waits && s.link.as_ref().is_none_or(|link| !link.is_full())
+            }
             Phase::Done => false,
             Phase::Linger => true,
         }
     }
 
     /// One client's exchanges stay in order: while some are in flight, the next goes to the same link or waits.
-    fn may_begin(s: &State) -> bool {
-        if s.waits || s.more_later() {
+    pub(super) fn may_begin(s: &State) -> bool {
+        if s.waits || s.more_later() || s.unwritten() > UNREAD {
             return false;
         }
         s.in_flight == 0 || s.in_flight < LOOK_AHEAD && s.link.as_ref().is_some_and(|link| link.has_room())
@@ -68,7 +72,7 @@ impl Client {
         s.unread = false;
         match s.phase {
             Phase::Head if s.unread_input() && Self::may_begin(s) => s.gone = true, // half a head
-            Phase::Body { .. } | Phase::Linger => s.gone = true,
+            Phase::Body { .. } | Phase::Talk { .. } | Phase::Linger => s.gone = true,
             Phase::Head | Phase::Done => {}
         }
         s.phase = Phase::Done;
@@ -82,6 +86,7 @@ impl Client {
             let consumed = match &s.phase {
                 Phase::Head => self.read_head(s, rest, now),
                 Phase::Body { .. } => self.read_body(s, rest, now),
+                Phase::Talk { hold } => self.read_talk(s, *hold, rest, now),
                 Phase::Done => {
                     s.unread = true;
                     rest.len()
@@ -100,9 +105,12 @@ impl Client {
         if !Self::may_begin(s) {
             return 0;
         }
-        let route = s.route.clone();
+        let listener = s.route.listener.clone();
+        if let Some(framing) = &listener.framing {
+            return self.read_frame(s, framing, bytes, now);
+        }
         let mut fields = Fields::new();
-        match parse_request(bytes, &route.listener.limits, &mut fields) {
+        match parse_request(bytes, &listener.limits, &mut fields) {
             Ok(Parsed::Head { head, len }) => {
                 if self.begin(s, &head, now) {
                     len
@@ -121,7 +129,7 @@ impl Client {
         }
     }
 
-    fn head_began(&self, s: &mut State, now: Nanos) {
+    pub(super) fn head_began(&self, s: &mut State, now: Nanos) {
         if s.shown == ClientState::Idle {
             s.since = now;
             self.show(s, ClientState::Head);
@@ -139,14 +147,28 @@ impl Client {
         let listener = s.route.listener.clone();
         let from =
             Forwarding { source: self.source, style: listener.forwarded, via: listener.via.as_deref() };
-        let write = |out: &mut Vec<u8>| head.forward(&from, out);
+        self.count_begun(s);
+        self.read_next(s, head, now);
+        self.put_on_link(s, request, |out| head.forward(&from, out));
+        true
+    }
+
+    pub(super) fn count_begun(&self, s: &mut State) {
         self.hall.cells.in_flight.inc();
         s.requests += 1;
         if s.in_flight > 0 {
             self.hall.cells.pipelined.inc();
         }
         self.show(s, ClientState::Active);
-        self.read_next(s, head, now);
+    }
+
+    /// To the link of those before it, or to one that its member has for it.
+    pub(super) fn put_on_link(
+        self: &Rc<Self>,
+        s: &mut State,
+        request: Exchange,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         match s.link.clone().filter(|_| s.in_flight > 0) {
             Some(link) => {
                 s.in_flight += 1;
@@ -154,7 +176,6 @@ impl Client {
             }
             None => self.submit(s, request, write),
         }
-        true
     }
 
     fn request(&self, s: &State, head: &Request<'_, '_>, now: Nanos) -> Exchange {
@@ -162,8 +183,20 @@ impl Client {
         let body = head.body != BodyFraming::None;
         let shared = (all || head.method.is_safe_to_share()) && !body && !head.expect_continue;
         let want = if shared { Want::Shared } else { Want::Alone };
-        let began = if s.shown == ClientState::Head { s.since } else { now };
-        Exchange { ask: head.ask(), body, want, began, replayed: false }
+        Exchange {
+            ask: Ask::Http(head.ask()),
+            body,
+            want,
+            repeatable: head.method.is_idempotent(),
+            route: route(head.method, head.target()),
+            began: Self::began(s, now),
+            replayed: false,
+        }
+    }
+
+    /// When the first byte of a request came that is whole now.
+    pub(super) fn began(s: &State, now: Nanos) -> Nanos {
+        if s.shown == ClientState::Head { s.since } else { now }
     }
 
     /// What comes after this head.
@@ -285,9 +318,4 @@ fn rechunk(data: &[u8], done: bool, out: &mut Vec<u8>) {
     if done {
         BodyEncoder::Chunked.finish(out);
     }
-}
-
-/// What an error answer needs to know of a request, if there was one.
-pub(super) fn asked(request: Option<&Exchange>) -> Option<Ask> {
-    request.map(|r| r.ask)
 }

@@ -3,6 +3,7 @@
 //! Knows nothing of pools or of how links work; `input` reads, `answer` writes, `state` is where it stands.
 
 mod answer;
+mod frames;
 mod input;
 mod output;
 mod state;
@@ -204,7 +205,8 @@ impl Client {
                 s.gone = true;
             }
             _ => {
-                s.close = Some(ClientClose::IdleTimeout);
+                let old = s.is_old(self.hall.turn.now());
+                s.close = Some(if old { ClientClose::MaxAge } else { ClientClose::IdleTimeout });
                 s.gone = true;
             }
         }
@@ -216,6 +218,9 @@ impl Resident for Client {
     fn look(&self, now: Nanos) -> Option<Nanos> {
         let mut s = self.state.borrow_mut();
         s.armed = Nanos::MAX;
+        if s.awaits_member() {
+            s.since = now;
+        }
         let (at, cause) = s.deadline()?;
         if at > now {
             s.armed = at;

@@ -11,6 +11,7 @@ use crate::backend::Tie;
 use crate::cause::Cause;
 use crate::link::{Link, Request, Shelf};
 use crate::metrics::{ClientClose, ClientState};
+use crate::proto::framing::Hold;
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::turn::{Nanos, nanos};
 
@@ -19,6 +20,8 @@ use super::{Client, Route};
 /// ```text
 ///            head with a body              end of the body
 ///   Head ───────────────────────▶ Body ────────────────────▶ Head
+///    │ frame that keeps a link            frame that gives it back
+///    ├──────────────────────────▶ Talk ────────────────────▶ Head
 ///    │ close asked for, EOF, error  │
 ///    └──────────────┬───────────────┘
 ///                   ▼ all answered and written
@@ -30,6 +33,8 @@ pub(super) enum Phase {
     Head,
     /// Reads the body of the last request that was begun.
     Body { decoder: BodyDecoder, raw: bool },
+    /// Reads what else belongs to the last exchange, which keeps its link until it is over.
+    Talk { hold: Hold },
     /// Reads no more requests (RFC 9112 section 9.6).
     Done,
     /// All is written, and FIN sent: reads what may still come, so that the answer is not lost to a reset.
@@ -81,6 +86,8 @@ pub(super) struct State {
     pub(super) dirty: bool,
     /// Nothing more can be written to it.
     pub(super) gone: bool,
+    /// Since when it has had a link for good.
+    pub(super) held_since: Nanos,
     /// After the present body there may be more requests.
     pub(super) keeps_reading: bool,
     /// The client may still be sending: closing at once could cost it the answer.
@@ -112,9 +119,16 @@ impl State {
             blocked: false,
             dirty: false,
             gone: false,
+            held_since: 0,
             keeps_reading: true,
             unread: false,
         }
+    }
+
+    /// In a conversation, whether it is the member who is to speak.
+    pub(super) fn awaits_member(&self) -> bool {
+        let talks = matches!(self.phase, Phase::Talk { hold } if hold != Hold::Forever);
+        talks && self.link.as_ref().is_some_and(|link| link.owes())
     }
 
     pub(super) fn more_later(&self) -> bool {
@@ -139,6 +153,15 @@ impl State {
         let begun = |later: &&Later| !matches!(later, Later::Fail { request: None, .. });
         let later = self.spill.as_ref().map_or(0, |s| s.later.iter().filter(begun).count());
         self.in_flight + u32::from(self.waits) + u32::try_from(later).unwrap_or(0)
+    }
+
+    /// Forgets what was to be done later; tells how many exchanges that were begun were among it.
+    pub(super) fn drop_later(&mut self) -> u32 {
+        let before = self.unanswered();
+        if let Some(spill) = &mut self.spill {
+            spill.later.clear();
+        }
+        before - self.unanswered()
     }
 
     pub(super) fn unwritten(&self) -> usize {
@@ -170,12 +193,34 @@ impl State {
         let (limit, cause) = match self.phase {
             Phase::Linger => (LINGER, Cause::ClientSlow),
             _ if self.blocked => (nanos(timeouts.write), Cause::ClientSlow),
-            Phase::Body { .. } if !self.waits => (nanos(timeouts.body), Cause::BodyTimeout),
+            Phase::Talk { hold: Hold::Forever } => {
+                return self.tunnel_deadline();
+            }
+            Phase::Body { .. } | Phase::Talk { .. } if !self.waits => {
+                (nanos(timeouts.body), Cause::BodyTimeout)
+            }
             _ if self.is_busy() => return None,
             Phase::Head if self.shown == ClientState::Head => (nanos(timeouts.head), Cause::HeadTimeout),
             _ => (nanos(timeouts.idle), Cause::ClientAbort),
         };
-        let at = self.since.saturating_add(limit);
-        Some(((at >> GRAIN_BITS).saturating_add(1) << GRAIN_BITS, cause))
+        Some((rounded(self.since.saturating_add(limit)), cause))
     }
+
+    /// A link that a client keeps for good is a tunnel.
+    fn tunnel_deadline(&self) -> Option<(Nanos, Cause)> {
+        let tunnel = &self.route.listener.tunnel;
+        let idle = tunnel.idle.map(|limit| self.since.saturating_add(nanos(limit)));
+        let old = tunnel.age.map(|limit| self.held_since.saturating_add(nanos(limit)));
+        idle.into_iter().chain(old).min().map(|at| (rounded(at), Cause::ClientAbort))
+    }
+
+    /// Whether it has had its link for as long as it may.
+    pub(super) fn is_old(&self, now: Nanos) -> bool {
+        let age = self.route.listener.tunnel.age.filter(|_| matches!(self.phase, Phase::Talk { .. }));
+        age.is_some_and(|limit| now.saturating_sub(self.held_since) >= nanos(limit))
+    }
+}
+
+fn rounded(at: Nanos) -> Nanos {
+    (at >> GRAIN_BITS).saturating_add(1) << GRAIN_BITS
 }

@@ -1,4 +1,4 @@
-//! Reads the answers on a link and shapes them for the client.
+//! Reads the HTTP answers on a link and shapes them for the client.
 //! In: bytes from the member, and what was asked. Out: bytes for the client, and where an answer ends.
 //! Knows nothing of queues, clients or sockets.
 
@@ -21,7 +21,7 @@ use crate::proto::http1::{
 ///        └─────────────────────────────────────────────────┘
 /// ```
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct Answer {
     limits: HeadLimits,
     state: State,
 }
@@ -70,7 +70,7 @@ pub(super) struct Step {
 /// Content at least this long is not copied.
 const WORTH_A_SECOND_SLICE: usize = 4096;
 
-impl Reader {
+impl Answer {
     /// A reader at the start of a link.
     #[must_use]
     pub(super) fn new(limits: HeadLimits) -> Self {

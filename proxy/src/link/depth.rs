@@ -43,11 +43,39 @@ impl Depth {
         self.budget = Nanos::try_from(links.pipeline_budget.as_nanos()).unwrap_or(Nanos::MAX);
     }
 
-    /// An exchange took `service` from becoming the head of its link to the end of its answer.
-    pub fn observe(&mut self, service: Nanos, now: Nanos) {
+    /// Exchanges on these routes ended in one read, `service` after the first had become the head of its link.
+    pub fn observe(&mut self, routes: &[u32], service: Nanos, now: Nanos) {
         self.turn_window(now);
-        self.windows[0] = self.windows[0].min(service);
+        let each = service / (routes.len() as u64).max(1);
+        self.windows[0] = self.windows[0].min(each);
     }
+
+    /// Whether exchanges on this route are to be alone on a link.
+    #[must_use]
+    pub fn goes_alone(&self, _route: u32) -> bool {
+        false
+    }
+
+    /// A head older than this gets no more behind it.
+    #[must_use]
+    pub fn hold_after(&self) -> Nanos {
+        self.budget.max(4 * self.least().unwrap_or(0))
+    }
+
+    /// What is behind a head older than this is sent elsewhere.
+    #[must_use]
+    pub fn rescue_after(&self) -> Option<Nanos> {
+        Some(20_000_000)
+    }
+
+    /// So many behind a head on this route were sent elsewhere.
+    pub fn rescued(&mut self, _route: u32, _followers: u32, _now: Nanos) {}
+
+    /// The member closed a link while several awaited their answers.
+    pub fn closed_mid_pipeline(&mut self, _now: Nanos) {}
+
+    /// The member does not accept.
+    pub fn refused(&mut self, _now: Nanos) {}
 
     /// The depth in use.
     #[must_use]

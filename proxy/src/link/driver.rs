@@ -2,12 +2,12 @@
 //! In: readiness. Out: bytes, and why the link ended.
 //! Decides nothing: the queue says whose an answer is, the shelf who comes next.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::metrics::LinkState;
+use crate::metrics::{Hold, LinkState};
 use crate::net::Socket;
 use crate::turn::{Flush, Nanos, keep, wake};
 
@@ -15,6 +15,7 @@ use super::answer::End;
 use super::exchange::{Request, Slot};
 use super::pool::{How, SeatId};
 use super::queue::{Broken, Queue, Sink};
+use super::reader::Ask;
 use super::shelf::{Receiver, Shelf};
 
 /// One connection to a member, in its pool.
@@ -37,12 +38,16 @@ pub struct Link<T: Receiver> {
     settled: Cell<u64>,
     /// It ends because nobody used it.
     pub(super) expired: Cell<bool>,
+    /// Exchanges were taken off it, to be sent elsewhere.
+    pub(super) rescued: Cell<bool>,
 }
 
 /// How often one poll reads before others get their turn.
 const READS: usize = 4;
 /// A client sends no more of a body while this much of it waits to be written.
 const BODY_PENDING: usize = 64 << 10;
+/// Behind more than this of an answer nobody has to wait.
+const LARGE_ANSWER: u64 = 64 << 10;
 /// A part of a body this large is not copied behind what waits before it.
 const LARGE_BODY: usize = 4 << 10;
 
@@ -51,7 +56,7 @@ impl<T: Receiver> Link<T> {
         Rc::new(Self {
             shelf: shelf.clone(),
             seat,
-            queue: RefCell::new(Queue::new(shelf.head_limits())),
+            queue: RefCell::new(shelf.new_queue()),
             opened_at: shelf.turn.now(),
             socket: RefCell::new(Some(socket)),
             waker: RefCell::new(None),
@@ -62,6 +67,7 @@ impl<T: Receiver> Link<T> {
             state: Cell::new(LinkState::Idle),
             settled: Cell::new(0),
             expired: Cell::new(false),
+            rescued: Cell::new(false),
         })
     }
 
@@ -113,6 +119,18 @@ impl<T: Receiver> Link<T> {
         let sent = self.try_send(queue.unwritten(), data);
         queue.wrote(sent.min(before), self.shelf.turn.now());
         sent.saturating_sub(before)
+    }
+
+    /// Puts a frame behind the last of a conversation that this link carries.
+    pub fn say_more(self: &Rc<Self>, frame: &[u8], ask: Ask, last: bool) {
+        self.queue.borrow_mut().say_more(frame, ask, last);
+        self.flush_later();
+    }
+
+    /// Whether the member has yet to answer what was asked last.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.queue.borrow().last().is_some_and(|slot| slot.awaits > 0)
     }
 
     /// Whether the body of the last request must wait.
@@ -228,7 +246,7 @@ impl<T: Receiver> Link<T> {
         let turn = &self.shelf.turn;
         let now = turn.tick();
         let mut out = turn.output();
-        let mut sink = Told { link: self, served: 0, answers: 0 };
+        let mut sink = Told { link: self, served: 0, routes: self.shelf.routes() };
         let mut queue = self.queue.borrow_mut();
         let outcome = match read {
             Ok(0) => {
@@ -241,9 +259,15 @@ impl<T: Receiver> Link<T> {
             }
             Err(_) => Err(Broken::Closed),
         };
+        let large = queue.head().is_some_and(|slot| slot.received > LARGE_ANSWER);
         drop(queue);
-        if let Some(each) = sink.served.checked_div(sink.answers) {
-            self.shelf.pool.borrow_mut().depth.observe(each, now);
+        let Told { served, routes, .. } = sink;
+        if !routes.is_empty() {
+            self.shelf.pool.borrow_mut().depth.observe(&routes, served, now);
+        }
+        drop(routes);
+        if large {
+            self.shelf.hold(self, Hold::Large);
         }
         match outcome {
             Ok(true) => self.shelf.answered(self, now),
@@ -254,6 +278,14 @@ impl<T: Receiver> Link<T> {
 
     /// The client at the head does not read its answer: neither do we.
     fn must_pause(&self) -> bool {
+        let full = self.is_head_full();
+        if full {
+            self.shelf.hold(self, Hold::Reader);
+        }
+        full
+    }
+
+    pub(super) fn is_head_full(&self) -> bool {
         self.queue.borrow().head().and_then(|slot| slot.ticket.as_ref()).is_some_and(Receiver::is_full)
     }
 
@@ -318,9 +350,8 @@ impl<T: Receiver> Flush for Link<T> {
 /// Tells clients what the queue finds, and the counters what they are told.
 struct Told<'a, T: Receiver> {
     link: &'a Link<T>,
-    /// Answers that ended in this read, and the time the member took for all of them: those that come
-    /// together share it, or the ones behind the first would seem to have taken none.
-    answers: Nanos,
+    /// What ended in this read, and the time the member took for all of it.
+    routes: RefMut<'a, Vec<u32>>,
     served: Nanos,
 }
 
@@ -334,7 +365,7 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
     }
 
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
-        self.answers += 1;
+        self.routes.push(slot.request.route);
         self.served += service;
         self.link.shelf.exchange_ended(&slot, end.status);
         if let Some(client) = &slot.ticket {

@@ -3,11 +3,11 @@
 //! Knows nothing of queues, sockets or clients.
 
 use crate::cause::Cause;
-use crate::proto::http1::Ask;
 use crate::turn::Nanos;
 
 use super::lines::Want;
 use super::queue::Broken;
+use super::reader::Ask;
 
 /// What a link must know of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +18,10 @@ pub struct Request {
     pub body: bool,
     /// What it needs of a link.
     pub want: Want,
+    /// It may be sent twice: it changes nothing, or the same (RFC 9110 section 9.2.2).
+    pub repeatable: bool,
+    /// A hash of what it is for, by which service times are learned; 0 where nobody can tell.
+    pub route: u32,
     /// When its first byte came, for its duration.
     pub began: Nanos,
     /// It has been sent before.
@@ -46,6 +50,10 @@ pub struct Slot<T> {
     pub(super) progress: Nanos,
     /// The client has been given the final head.
     pub shown: bool,
+    /// Bytes of its answer that have come.
+    pub(super) received: u64,
+    /// Answers still to come: one, but for a conversation.
+    pub(super) awaits: u32,
 }
 
 impl<T> Slot<T> {
@@ -61,14 +69,34 @@ impl<T> Slot<T> {
             first_byte: 0,
             progress: 0,
             shown: false,
+            received: 0,
+            awaits: 1,
         }
+    }
+
+    /// Whether it may still be taken off its link and sent on another: nothing of it was written, or it may be
+    /// sent twice and nothing of its answer has come.
+    pub(super) fn may_move(&self) -> bool {
+        let unseen = self.ticket.is_some() && !self.body_begun && self.first_byte == 0;
+        unseen && (!self.touched || (self.request.repeatable && !self.request.body && !self.request.replayed))
+    }
+
+    /// The answer that just ended ends the exchange. A conversation has more answers, or more to ask.
+    pub(super) fn answer_ended(&mut self) -> bool {
+        self.awaits -= 1;
+        !self.request.ask.is_frames() || (self.awaits == 0 && !self.request.body)
     }
 
     /// Since when the member has been silent, given when this exchange became the head of its link.
     /// It is not its turn while some of the request is still to come from the client.
     #[must_use]
     pub fn silent_since(&self, head_since: Nanos) -> Option<Nanos> {
-        (!self.request.body).then(|| head_since.max(self.sent_at).max(self.progress))
+        let due = match self.request.ask {
+            Ask::Http(_) => !self.request.body,
+            Ask::Frames { patient } => !patient && self.awaits > 0,
+            Ask::Forever => false,
+        };
+        due.then(|| head_since.max(self.sent_at).max(self.progress))
     }
 }
 
@@ -114,7 +142,7 @@ impl<T> Exchange<'_, T> {
         if slot.body_begun {
             return Fate::Fail(self.lost());
         }
-        let may_repeat = slot.request.ask.method.is_idempotent() && !slot.request.body;
+        let may_repeat = slot.request.repeatable && !slot.request.body;
         if may_repeat && self.reused && !slot.request.replayed {
             return Fate::Replay { head: bytes.to_vec(), sent: true };
         }

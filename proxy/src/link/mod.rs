@@ -3,6 +3,7 @@
 //! `shelf` and `driver` put sockets to them; `outlet` and `stock` give a tunnel a link of its own. Knows nothing of clients but what `Receiver` asks of them.
 
 mod answer;
+mod budget;
 mod connect;
 mod depth;
 mod driver;
@@ -12,6 +13,7 @@ mod opening;
 mod outlet;
 mod pool;
 mod queue;
+mod reader;
 mod seat;
 mod shelf;
 mod stock;
@@ -24,6 +26,7 @@ pub use lines::Want;
 pub use outlet::{Outlet, OwnLink};
 pub use pool::{How, Pool, SeatId};
 pub use queue::{Broken, Queue, Sink};
+pub use reader::Ask;
 pub use shelf::{Receiver, Share, Shelf, Submitted, Waiter};
 pub use stock::Stock;
 

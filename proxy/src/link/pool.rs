@@ -8,8 +8,7 @@ use crate::turn::Nanos;
 use super::depth::Depth;
 use super::lines::{Lines, Want};
 use super::opening::Opening;
-use super::seat::Seat;
-use super::seat::State;
+use super::seat::{Lane, Seat, State};
 pub use super::seat::{How, SeatId};
 
 /// The links to one member that one worker owns. See [`How`] for the order in which they are used:
@@ -27,7 +26,8 @@ pub struct Pool<L, W> {
     used: usize,
     connecting: usize,
     reserved: usize,
-    idle: Vec<SeatId>,
+    /// By their lanes, newest last.
+    idle: [Vec<SeatId>; 2],
     lines: Lines<W>,
     /// How many a link may carry.
     pub depth: Depth,
@@ -54,7 +54,7 @@ impl<L: Clone, W> Pool<L, W> {
             used: 0,
             connecting: 0,
             reserved: 0,
-            idle: Vec::new(),
+            idle: [Vec::new(), Vec::new()],
             lines: Lines::default(),
             depth: Depth::new(links, now),
             opening: Opening::default(),
@@ -78,17 +78,30 @@ impl<L: Clone, W> Pool<L, W> {
             self.bundled += 1;
             return self.seat_on(id, want, How::Pipelined);
         }
-        if let Some(id) = self.idle.pop() {
-            self.begin_bundle(id);
-            let how = self.seats[id].as_ref()?.taken_idle();
-            return self.seat_on(id, want, how);
-        }
-        if want != Want::Shared {
-            return None;
-        }
-        let id = self.least_loaded()?;
+        let lane = Lane::of(want);
+        let own = self.idle[lane as usize].pop();
+        let id = match own {
+            Some(id) => id,
+            None if lane == Lane::Shared && let Some(id) = self.least_loaded() => {
+                self.begin_bundle(id);
+                return self.seat_on(id, want, How::Pipelined);
+            }
+            None => self.idle[lane.other() as usize].pop()?,
+        };
         self.begin_bundle(id);
-        self.seat_on(id, want, How::Pipelined)
+        let how = self.seats[id].as_ref()?.taken_idle();
+        self.seat_on(id, want, how)
+    }
+
+    /// The link takes no more until it is empty. Tells whether it took any until now.
+    pub fn hold(&mut self, id: SeatId) -> bool {
+        let Some(seat) = self.seats.get_mut(id).and_then(Option::as_mut) else { return false };
+        if seat.state != State::Busy {
+            return false;
+        }
+        self.bundle = self.bundle.filter(|other| *other != id);
+        let load = std::mem::replace(&mut self.loads[id], CLOSED);
+        !std::mem::replace(&mut seat.held, true) && load != CLOSED
     }
 
     /// What was placed in this turn has been written.
@@ -131,10 +144,10 @@ impl<L: Clone, W> Pool<L, W> {
     fn lacks_room(&self) -> bool {
         let [fresh, alone] = [Want::Fresh, Want::Alone].map(|want| self.lines.count(want));
         let Some(new) = self.connecting.checked_sub(fresh) else { return true };
-        let Some(free) = (new + self.idle.len()).checked_sub(alone) else { return true };
+        let Some(free) = (new + self.all_idle().count()).checked_sub(alone) else { return true };
         let depth = usize::from(self.depth.limit());
         let behind = |(seat, load): (&Option<Seat<L>>, &u16)| match seat.as_ref() {
-            Some(seat) if seat.state == State::Busy && !seat.alone && !seat.reserved => match *load {
+            Some(seat) if seat.state == State::Busy && !seat.alone && !seat.reserved && !seat.held => match *load {
                 CLOSED => depth - 1, // its first answer is still to come
                 load => depth.saturating_sub(load.into()),
             },
@@ -149,8 +162,6 @@ impl<L: Clone, W> Pool<L, W> {
         if self.used >= self.share {
             return None;
         }
-        let seat =
-            Seat { link: None, state: State::Connecting, answered: false, alone: false, reserved: false };
         self.used += 1;
         self.connecting += 1;
         let id = self.seats.iter().position(Option::is_none).unwrap_or(self.seats.len());
@@ -158,7 +169,7 @@ impl<L: Clone, W> Pool<L, W> {
             self.seats.push(None);
             self.loads.push(CLOSED);
         }
-        self.seats[id] = Some(seat);
+        self.seats[id] = Some(Seat::connecting());
         Some(id)
     }
 
@@ -170,7 +181,7 @@ impl<L: Clone, W> Pool<L, W> {
         }
         self.opening.succeeded();
         (seat.link, seat.state) = (Some(link), State::Idle { since: now });
-        self.idle.push(id);
+        self.idle[seat.lane as usize].push(id);
     }
 
     /// The next waiter this link can take, and since when it waited. Call until it gives none.
@@ -188,7 +199,7 @@ impl<L: Clone, W> Pool<L, W> {
                 self.opening.relax();
             }
             if alive(&who) {
-                self.idle.retain(|other| *other != id);
+                self.not_idle(id);
                 self.seat_on(id, want, how);
                 return Some((who, since, how));
             }
@@ -198,7 +209,8 @@ impl<L: Clone, W> Pool<L, W> {
     /// An idle link that one of those who wait may take, now that no further link may be opened.
     #[must_use]
     pub fn idle_for_waiting(&self) -> Option<L> {
-        let seat = self.seats[*self.idle.last()?].as_ref()?;
+        let newest = self.idle.iter().find_map(|lane| lane.last())?;
+        let seat = self.seats[*newest].as_ref()?;
         self.next_for_idle(seat.taken_idle())?;
         seat.link.clone()
     }
@@ -223,9 +235,9 @@ impl<L: Clone, W> Pool<L, W> {
         }
         if in_flight == 0 {
             self.reserved -= usize::from(std::mem::take(&mut seat.reserved));
-            seat.state = State::Idle { since: now };
+            (seat.state, seat.held) = (State::Idle { since: now }, false);
             self.loads[id] = CLOSED;
-            self.idle.push(id);
+            self.idle[seat.lane as usize].push(id);
         } else if self.loads[id] != CLOSED {
             self.loads[id] = u16::try_from(in_flight).unwrap_or(CLOSED - 1);
         }
@@ -240,7 +252,7 @@ impl<L: Clone, W> Pool<L, W> {
         self.reserved -= usize::from(std::mem::take(&mut seat.reserved));
         seat.state = State::Barred;
         self.loads[id] = CLOSED;
-        self.idle.retain(|other| *other != id);
+        self.not_idle(id);
     }
 
     /// The link could not be connected: its seat is free, and no more are opened for a while.
@@ -261,20 +273,20 @@ impl<L: Clone, W> Pool<L, W> {
     #[must_use]
     pub fn idle_since(&self, latest: Nanos) -> Vec<L> {
         let long = |id: &&SeatId| matches!(self.idle_at(**id), Some(since) if since <= latest);
-        self.idle.iter().filter(long).filter_map(|id| self.seats[*id].as_ref()?.link.clone()).collect()
+        self.all_idle().filter(long).filter_map(|id| self.seats[*id].as_ref()?.link.clone()).collect()
     }
 
     /// When the oldest idle link became so.
     #[must_use]
     pub fn oldest_idle(&self) -> Option<Nanos> {
-        self.idle.iter().filter_map(|id| self.idle_at(*id)).min()
+        self.all_idle().filter_map(|id| self.idle_at(*id)).min()
     }
 
     /// Idle links above the share, which must close.
     #[must_use]
     pub fn surplus(&self) -> Vec<L> {
         let count = self.used.saturating_sub(self.share);
-        self.idle.iter().take(count).filter_map(|id| self.seats[*id].as_ref()?.link.clone()).collect()
+        self.all_idle().take(count).filter_map(|id| self.seats[*id].as_ref()?.link.clone()).collect()
     }
 
     /// Takes out all who have waited since `latest` or longer.
@@ -319,7 +331,7 @@ impl<L: Clone, W> Pool<L, W> {
     fn seat_on(&mut self, id: SeatId, want: Want, how: How) -> Option<(SeatId, L, How)> {
         let seat = self.seats[id].as_mut()?;
         seat.state = State::Busy;
-        seat.alone = want != Want::Shared;
+        (seat.alone, seat.lane) = (want != Want::Shared, Lane::of(want));
         let shared = want == Want::Shared && seat.answered;
         self.loads[id] = match how {
             How::Pipelined => self.loads[id] + 1,
@@ -327,6 +339,14 @@ impl<L: Clone, W> Pool<L, W> {
             How::Reused | How::Opened => CLOSED,
         };
         Some((id, seat.link.clone()?, how))
+    }
+
+    fn all_idle(&self) -> impl Iterator<Item = &SeatId> {
+        self.idle.iter().flatten()
+    }
+
+    fn not_idle(&mut self, id: SeatId) {
+        self.idle.iter_mut().for_each(|lane| lane.retain(|other| *other != id));
     }
 
     fn least_loaded(&self) -> Option<SeatId> {
@@ -344,7 +364,8 @@ impl<L: Clone, W> Pool<L, W> {
         first.or_else(any).map(|want| (want, how))
     }
 
-    /// While one who must be alone waits longest, the link is kept for it: it takes nobody else and runs empty.
+    /// While one who must be alone waits longest, and no new link is coming for it, this link is kept for it: it
+    /// takes nobody else and runs empty.
     fn next_for_busy(&mut self, id: SeatId) -> Option<Want> {
         if self.loads[id] >= self.depth.limit() {
             return None;
@@ -353,7 +374,8 @@ impl<L: Clone, W> Pool<L, W> {
         if first == Want::Shared {
             return Some(first);
         }
-        if self.reserved < self.lines.count(Want::Alone) + self.lines.count(Want::Fresh) {
+        let alone = self.lines.count(Want::Alone) + self.lines.count(Want::Fresh);
+        if self.reserved + self.connecting < alone {
             self.reserved += 1;
             self.seats[id].as_mut()?.reserved = true;
             self.loads[id] = CLOSED;

@@ -3,13 +3,15 @@
 //! the client at the head of the queue, and the fate of every exchange. Knows nothing of sockets or pools.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::cause::Cause;
-use crate::config::HeadLimits;
+use crate::config::{Framing, HeadLimits};
 use crate::turn::Nanos;
 
-use super::answer::{Closing, End, Reader};
+use super::answer::{Closing, End};
 use super::exchange::{Exchange, Fate, Request, Slot};
+use super::reader::{Ask, Reader};
 
 /// What a client is told while its answer arrives.
 pub trait Sink<T> {
@@ -26,8 +28,11 @@ pub trait Sink<T> {
 ///   Empty ───────────▶ InFlight ────────────────▶ InFlight, shorter by the answers that ended
 ///     ▲                   │                          │
 ///     └───────────────────┼──────────────────────────┘ the last one ended
+///                         │
+///                         ├── rescue ──▶ Leaving: those behind the head that may be sent twice are elsewhere
+///                         │                 │ nobody awaits an answer of it any more
 ///                         │ end of the link, fault, timeout
-///                         ▼
+///                         ▼                 ▼
 ///                  each slot meets its `Fate`, once
 /// ```
 #[derive(Debug)]
@@ -44,6 +49,10 @@ pub struct Queue<T> {
     partial: Vec<u8>,
     answered: u64,
     head_since: Nanos,
+    /// Some were taken off it: it ends when nobody awaits its answers.
+    leaving: bool,
+    /// Bytes of the answer at the head that nobody awaited.
+    drained: usize,
 }
 
 /// Why a link is of no use any more.
@@ -63,21 +72,25 @@ pub enum Broken {
 
 /// Requests that were answered are cut off `out` when they make up this much.
 const COMPACT: usize = 16 << 10;
+/// An answer that nobody awaits is read this far, to save the link.
+const DRAIN: usize = 256 << 10;
 
 impl<T> Queue<T> {
-    /// A link on which nothing has happened.
+    /// A link on which nothing has happened, which speaks HTTP or what `framing` says.
     #[must_use]
-    pub fn new(limits: HeadLimits) -> Self {
+    pub fn new(framing: Option<&Framing>, limits: HeadLimits) -> Self {
         Self {
             slots: VecDeque::new(),
             out: Vec::new(),
             kept: 0,
             written: 0,
             sent: 0,
-            reader: Reader::new(limits),
+            reader: Reader::new(framing, limits),
             partial: Vec::new(),
             answered: 0,
             head_since: 0,
+            leaving: false,
+            drained: 0,
         }
     }
 
@@ -100,6 +113,15 @@ impl<T> Queue<T> {
             slot.len += added;
             slot.body_begun = true;
             slot.request.body &= !complete;
+        }
+    }
+
+    /// Appends a frame to the last exchange, which is a conversation. After `Forever` nobody counts the answers.
+    pub fn say_more(&mut self, frame: &[u8], ask: Ask, complete: bool) {
+        self.extend_body(|out| out.extend_from_slice(frame), complete);
+        if let Some(slot) = self.slots.back_mut() {
+            slot.awaits += 1;
+            slot.request.ask = ask;
         }
     }
 
@@ -153,7 +175,8 @@ impl<T> Queue<T> {
 
     /// The member closed the link: an answer that lasts until then has ended.
     pub fn at_eof<S: Sink<T>>(&mut self, now: Nanos, out: &mut Vec<u8>, sink: &mut S) {
-        let Some(end) = self.reader.at_eof(out) else { return };
+        let ask = self.head().filter(|slot| slot.first_byte != 0).map(|slot| slot.request.ask);
+        let Some(end) = ask.and_then(|ask| self.reader.at_eof(ask, out)) else { return };
         self.hand_over(out, &[], sink);
         self.end_head(end, now, sink);
     }
@@ -167,6 +190,49 @@ impl<T> Queue<T> {
             whole &= !slot.request.body;
         }
         whole
+    }
+
+    /// Takes off those behind the head that may be sent elsewhere, `most` of them, in order; with them the requests
+    /// as they were sent, and whether they had been. Answers of one client stay in order: `same` tells clients, and
+    /// what has one of its own at the head, or behind it and staying, stays. If any is taken the link is leaving.
+    pub fn rescue(&mut self, most: usize, same: impl Fn(&T, &T) -> bool) -> Vec<(T, Request, Vec<u8>, bool)> {
+        let mut taken = Vec::new();
+        let mut end = self.kept + self.slots.iter().map(|slot| slot.len).sum::<usize>();
+        for i in (1..self.slots.len()).rev() {
+            let at = end - self.slots[i].len;
+            if taken.len() < most && self.slots[i].may_move() && self.stands_alone(i, &same) {
+                taken.extend(self.take_off(i, at..end));
+            }
+            end = at;
+        }
+        self.leaving |= !taken.is_empty();
+        taken.reverse();
+        taken
+    }
+
+    /// How many are behind the head whose clients still wait.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        self.slots.iter().skip(1).filter(|slot| slot.ticket.is_some()).count()
+    }
+
+    /// The head's client awaits nothing before this one, and this one's client nothing behind it.
+    fn stands_alone(&self, i: usize, same: impl Fn(&T, &T) -> bool) -> bool {
+        let Some(mine) = &self.slots[i].ticket else { return false };
+        let others = self.slots.iter().take(1).chain(self.slots.iter().skip(i + 1));
+        !others.filter_map(|slot| slot.ticket.as_ref()).any(|other| same(other, mine))
+    }
+
+    /// What has been written keeps its place, as its answer will come; what has not is gone.
+    fn take_off(&mut self, i: usize, bytes: Range<usize>) -> Option<(T, Request, Vec<u8>, bool)> {
+        let head = self.out[bytes.clone()].to_vec();
+        if self.slots[i].touched {
+            let slot = &mut self.slots[i];
+            return slot.ticket.take().map(|ticket| (ticket, slot.request, head, true));
+        }
+        self.out.drain(bytes);
+        let slot = self.slots.remove(i)?;
+        slot.ticket.map(|ticket| (ticket, slot.request, head, false))
     }
 
     /// The link has ended: the fate of all that was in flight, in order. None is left.
@@ -241,11 +307,16 @@ impl<T> Queue<T> {
                 Broken::Desync(reject.cause)
             })?;
             slot.shown |= step.final_head;
+            slot.received += step.consumed as u64;
+            let over = step.end.filter(|_| slot.answer_ended());
             self.hand_over(out, &input[step.raw], sink);
             input = &input[step.consumed..];
-            match step.end {
+            match over {
                 Some(end) if !self.end_head(end, now, sink) => return Ok(false),
                 Some(_) => {}
+                None if self.drained > DRAIN && self.slots.iter().all(|slot| slot.ticket.is_none()) => {
+                    return Err(Broken::Abandoned);
+                }
                 None if step.consumed == 0 => {
                     self.partial = input.to_vec();
                     break;
@@ -256,11 +327,11 @@ impl<T> Queue<T> {
         Ok(true)
     }
 
-    fn hand_over<S: Sink<T>>(&self, out: &mut Vec<u8>, raw: &[u8], sink: &mut S) {
-        if let Some(ticket) = self.slots.front().and_then(|s| s.ticket.as_ref())
-            && !(out.is_empty() && raw.is_empty())
-        {
-            sink.piece(ticket, out, raw);
+    fn hand_over<S: Sink<T>>(&mut self, out: &mut Vec<u8>, raw: &[u8], sink: &mut S) {
+        match self.slots.front().and_then(|s| s.ticket.as_ref()) {
+            None => self.drained += out.len() + raw.len(),
+            Some(ticket) if !(out.is_empty() && raw.is_empty()) => sink.piece(ticket, out, raw),
+            Some(_) => {}
         }
         out.clear();
     }
@@ -275,10 +346,11 @@ impl<T> Queue<T> {
         // What is left of the body would be taken for a request.
         let end = End { close: end.close || slot.request.body, ..end };
         let began = slot.sent_at.max(self.head_since);
-        self.head_since = now;
+        (self.head_since, self.drained) = (now, 0);
         sink.ended(slot, end, now.saturating_sub(began));
         self.forget();
-        end.reusable && whole
+        let awaited = !self.leaving || self.slots.iter().any(|slot| slot.ticket.is_some());
+        end.reusable && whole && awaited
     }
 
     /// An answer that keeps coming is not late.

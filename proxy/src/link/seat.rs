@@ -4,6 +4,8 @@
 
 use crate::turn::Nanos;
 
+use super::lines::Want;
+
 /// The place of a link in its pool.
 pub type SeatId = usize;
 
@@ -37,6 +39,14 @@ pub(super) enum State {
     Barred,
 }
 
+/// What a link was used for last. Those that are alone on their links leave those of the others to them, else
+/// the quick ones would spread over all links that the slow ones need.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lane {
+    Shared,
+    Alone,
+}
+
 #[derive(Debug)]
 pub(super) struct Seat<L> {
     pub(super) link: Option<L>,
@@ -46,9 +56,39 @@ pub(super) struct Seat<L> {
     pub(super) alone: bool,
     /// Kept for one who must be alone.
     pub(super) reserved: bool,
+    /// It takes no more until it is empty: its head is slow, large, or not being read.
+    pub(super) held: bool,
+    pub(super) lane: Lane,
+}
+
+impl Lane {
+    /// The lane of those who want this.
+    pub(super) fn of(want: Want) -> Self {
+        if want == Want::Shared { Self::Shared } else { Self::Alone }
+    }
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Shared => Self::Alone,
+            Self::Alone => Self::Shared,
+        }
+    }
 }
 
 impl<L> Seat<L> {
+    /// The seat of a link to be.
+    pub(super) fn connecting() -> Self {
+        Self {
+            link: None,
+            state: State::Connecting,
+            answered: false,
+            alone: false,
+            reserved: false,
+            held: false,
+            lane: Lane::Shared,
+        }
+    }
+
     /// What it is to take this link while it is idle.
     pub(super) fn taken_idle(&self) -> How {
         if self.answered { How::Reused } else { How::Opened }

@@ -4,23 +4,26 @@
 
 mod deadlines;
 mod life;
+mod rescue;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend, HeadLimits, WaitQueue};
-use crate::metrics::{Acquire, BackendCells, LinkState, MemberCells};
+use crate::metrics::{Acquire, BackendCells, Hold, LinkState, MemberCells};
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
+use super::budget::Budget;
 use super::connect::{Health, LocalAddresses};
 use super::driver::Link;
 use super::exchange::Request;
+use super::lines::Want;
 use super::pool::{How, Pool, SeatId};
-use super::queue::Broken;
+use super::queue::{Broken, Queue};
 
 /// What a link asks of the client whose exchange it carries.
 pub trait Receiver: Clone + 'static {
@@ -30,6 +33,8 @@ pub trait Receiver: Clone + 'static {
     fn is_full(&self) -> bool;
     /// Whether it went away.
     fn is_gone(&self) -> bool;
+    /// Whether both are the same client.
+    fn same(&self, other: &Self) -> bool;
     /// Bytes of its answer: `first`, then `second`.
     fn piece(&self, first: &[u8], second: &[u8]);
     /// Its request left the wait queue for this link.
@@ -95,6 +100,11 @@ pub struct Shelf<T: Receiver> {
     retired: Cell<bool>,
     /// How many of those who wait are in the gauge.
     waiting: Cell<usize>,
+    budget: RefCell<Budget>,
+    /// When those behind a head are to be looked after.
+    rescue_at: Cell<Nanos>,
+    /// What ended in one read; scratch.
+    routes: RefCell<Vec<u32>>,
 }
 
 /// An idle link unused for this long is looked at before it is used again.
@@ -125,6 +135,9 @@ impl<T: Receiver> Shelf<T> {
             key: Cell::new(0),
             retired: Cell::new(false),
             waiting: Cell::new(0),
+            budget: RefCell::new(Budget::new(settings.links.rescue_budget)),
+            rescue_at: Cell::new(Nanos::MAX),
+            routes: RefCell::default(),
         });
         shelf.key.set(turn.admit(shelf.clone()));
         shelf
@@ -137,6 +150,7 @@ impl<T: Receiver> Shelf<T> {
         let surplus = pool.surplus();
         drop(pool);
         surplus.iter().for_each(|link| link.condemn(Broken::Finished));
+        self.budget.borrow_mut().configure(settings.links.rescue_budget);
         *self.settings.borrow_mut() = settings.clone();
     }
 
@@ -159,9 +173,12 @@ impl<T: Receiver> Shelf<T> {
     pub fn submit(
         self: &Rc<Self>,
         to: T,
-        request: Request,
+        mut request: Request,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Submitted<T> {
+        if request.want == Want::Shared && self.pool.borrow().depth.goes_alone(request.route) {
+            request.want = Want::Alone;
+        }
         if let Some((link, how)) = self.place(&request) {
             self.count_acquired(&link, how, 0);
             link.submit(to, request, write);
@@ -182,11 +199,17 @@ impl<T: Receiver> Shelf<T> {
     fn place(&self, request: &Request) -> Option<(Rc<Link<T>>, How)> {
         loop {
             let (seat, link, how) = self.pool.borrow_mut().place(request.want)?;
-            if how == How::Pipelined || self.is_fit(&link, request) {
+            if how == How::Pipelined {
+                if !self.is_slow(&link, self.turn.now()) {
+                    return Some((link, how));
+                }
+                self.hold(&link, Hold::Slow);
+            } else if self.is_fit(&link, request) {
                 return Some((link, how));
+            } else {
+                self.pool.borrow_mut().bar(seat);
+                link.condemn(Broken::Closed);
             }
-            self.pool.borrow_mut().bar(seat);
-            link.condemn(Broken::Closed);
         }
     }
 
@@ -197,7 +220,7 @@ impl<T: Receiver> Shelf<T> {
             return false;
         }
         let unused = self.turn.now().saturating_sub(link.queue.borrow().head_since());
-        let careful = unused > LOOK_AFTER || !request.ask.method.is_idempotent();
+        let careful = unused > LOOK_AFTER || !request.repeatable;
         !careful || link.is_quiet()
     }
 
@@ -212,6 +235,10 @@ impl<T: Receiver> Shelf<T> {
         cells.pool_wait.observe_nanos(waited);
         cells.pipeline_depth.observe(link.queue.borrow().in_flight() as u64 + 1);
         self.cells.in_flight.inc();
+        self.budget.borrow_mut().earn();
+        if how == How::Pipelined {
+            self.watch(self.turn.now());
+        }
         link.show(LinkState::Busy);
         self.bar_if_spent(link);
     }
@@ -310,7 +337,14 @@ impl<T: Receiver> Shelf<T> {
         self.arm(now);
     }
 
-    pub(super) fn head_limits(&self) -> HeadLimits {
-        HeadLimits::default()
+    pub(super) fn new_queue(&self) -> Queue<T> {
+        Queue::new(self.settings.borrow().framing.as_deref(), HeadLimits::default())
+    }
+
+    /// Where a link notes what ended in one read; empty.
+    pub(super) fn routes(&self) -> RefMut<'_, Vec<u32>> {
+        let mut routes = self.routes.borrow_mut();
+        routes.clear();
+        routes
     }
 }

@@ -4,7 +4,7 @@
 
 use super::values::{
     AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    LinkClose, LinkState, Lookup, MemberState, Move, ReloadResult, RetryReason, RetryResult,
+    DepthReason, Hold, LinkClose, LinkState, Lookup, MemberState, Move, ReloadResult, RetryReason, RetryResult,
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
 use crate::cause::Cause;
@@ -68,6 +68,8 @@ cell_sets! {
         waiting: Gauge => None "penstock_pool_waiting";
         /// Requests that were sent again, or would have been.
         retries: ByLabel<RetryReason, ByLabel<RetryResult, Counter>> => None "penstock_retries_total";
+        /// Connections that took no more requests for a while, by what was wrong with the answer at their head.
+        held: ByLabel<Hold, Counter> => None "penstock_backend_connections_held_total";
         /// How each client found its member; hit is a known source at the same member.
         affinity: ByLabel<Lookup, Counter> => None "penstock_affinity_lookups_total";
         /// Known sources that went to another member.
@@ -98,6 +100,8 @@ cell_sets! {
         sources: Gauge => None "penstock_member_sources";
         /// Depth a connection to the member may have now, the greatest over the workers.
         depth_limit: Most => None "penstock_backend_pipeline_depth_limit";
+        /// Workers in which this decides the depth.
+        depth_reason: ByLabel<DepthReason, Gauge> => None "penstock_backend_pipeline_depth_reason";
         /// Least service time of late, which the depth follows; 0 before there is evidence.
         service_time: Least => Seconds "penstock_backend_service_time_seconds";
         /// 1 for the state the member is in. Whoever changes it shifts it in its own cells.

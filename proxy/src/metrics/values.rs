@@ -146,6 +146,34 @@ labels! {
         Drain = "drain",
         /// It had been taken over by one client.
         Pinned = "pinned",
+        /// Those behind its head had been sent elsewhere, and its head has ended.
+        Rescue = "rescue",
+    }
+
+    /// Why a link that carries something takes no more.
+    Hold = "reason" {
+        /// The answer at its head is late.
+        Slow = "slow",
+        /// The answer at its head is large.
+        Large = "large",
+        /// The client at its head does not read.
+        Reader = "reader",
+    }
+
+    /// What decides how many exchanges a link carries.
+    DepthReason = "reason" {
+        /// Nothing is known of the member yet.
+        Start = "start",
+        /// The configuration.
+        Ceiling = "ceiling",
+        /// The least service time.
+        Budget = "budget",
+        /// Some answers take much longer than most.
+        Mixed = "mixed",
+        /// The member answers more links as quickly as it does these.
+        Spread = "spread",
+        /// It broke off links that carried several.
+        Broken = "broken",
     }
 
     /// Why a link could not be opened.
@@ -188,6 +216,8 @@ labels! {
         Pipelined = "pipelined",
         /// The status asked for it.
         Status = "status",
+        /// The exchange ahead of it held it up.
+        Rescue = "rescue",
     }
 
     /// What came of it.
@@ -198,6 +228,8 @@ labels! {
         Failed = "failed",
         /// The request may not be sent twice.
         NotAllowed = "not_allowed",
+        /// Too many were sent twice of late.
+        Budget = "budget",
     }
 
     /// How a client found its member.

@@ -23,7 +23,8 @@ impl<T: Receiver> Shelf<T> {
         let opening = pool.next_opening(now);
         let waiting = pool.oldest_waiting().map(|since| since.saturating_add(nanos(settings.queue.timeout)));
         let idle = pool.oldest_idle().map(|since| since.saturating_add(nanos(settings.links.idle_timeout)));
-        let next = [opening, waiting, idle].into_iter().flatten().min().unwrap_or(Nanos::MAX);
+        let rescue = Some(self.rescue_at.get());
+        let next = [opening, waiting, idle, rescue].into_iter().flatten().min().unwrap_or(Nanos::MAX);
         self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
     }
 
@@ -54,8 +55,9 @@ impl<T: Receiver> Shelf<T> {
         for link in links {
             let queue = link.queue.borrow();
             let since = queue.head().and_then(|slot| slot.silent_since(queue.head_since()));
-            let paused = queue.head().and_then(|s| s.ticket.as_ref()).is_some_and(Receiver::is_full);
-            if since.is_some_and(|since| now.saturating_sub(since) >= timeout) && !paused {
+            let late = since.is_some_and(|since| now.saturating_sub(since) >= timeout);
+            drop(queue);
+            if late && !link.is_head_full() {
                 link.condemn(Broken::Timeout);
             }
         }
@@ -67,6 +69,7 @@ impl<T: Receiver> Resident for Shelf<T> {
         self.give_up_waiting(now);
         self.close_idle(now);
         self.end_silent(now);
+        self.rescue(now);
         let me = self.me.upgrade()?;
         if self.retired.get() && self.pool.borrow().used() == 0 {
             self.turn.dismiss(self.key.get());

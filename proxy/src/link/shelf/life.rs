@@ -67,6 +67,7 @@ impl<T: Receiver> Shelf<T> {
         let now = self.turn.now();
         let mut pool = self.pool.borrow_mut();
         pool.not_connected(seat, now);
+        pool.depth.refused(now);
         let alone = pool.used() == 0;
         let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
         drop(pool);
@@ -107,6 +108,10 @@ impl<T: Receiver> Shelf<T> {
     /// A link has ended, and its descriptor is closed.
     fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
         let fates = link.queue.borrow_mut().end(why);
+        let broke = matches!(why, Broken::Closed | Broken::Desync(_)) && link.queue.borrow().answered() > 0;
+        if broke && fates.iter().filter(|(slot, _)| slot.sent_at != 0).count() > 1 {
+            self.pool.borrow_mut().depth.closed_mid_pipeline(self.turn.now());
+        }
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
@@ -124,6 +129,7 @@ impl<T: Receiver> Shelf<T> {
             Broken::Closed | Broken::Timeout => LinkClose::Error,
             Broken::Desync(_) => LinkClose::Desync,
             Broken::Abandoned => LinkClose::ClientAbort,
+            Broken::Finished if link.rescued.get() => LinkClose::Rescue,
             Broken::Finished if link.expired.get() => LinkClose::Idle,
             Broken::Finished if self.is_leaving() => LinkClose::Drain,
             Broken::Finished if self.settings.borrow().links.max_requests.is_some() => LinkClose::MaxRequests,

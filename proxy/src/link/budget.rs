@@ -1,0 +1,75 @@
+//! How many exchanges may be sent a second time because the first is held up.
+//! In: requests, and how many are to be sent again. Out: how many may be.
+//! Knows nothing of links or time.
+
+/// A part of the requests, saved up to [`BURST`]: a slow member gets a little more work, never twice as much.
+#[derive(Debug)]
+pub(super) struct Budget {
+    percent: u32,
+    /// In hundredths of a request.
+    saved: u32,
+}
+
+/// So many at once, where none were for long.
+const BURST: u32 = 128;
+const WHOLE: u32 = 100;
+
+impl Budget {
+    /// A budget of so many in a hundred requests.
+    #[must_use]
+    pub(super) fn new(percent: u8) -> Self {
+        Self { percent: percent.into(), saved: if percent == 0 { 0 } else { BURST * WHOLE } }
+    }
+
+    /// Takes another percentage; what is saved stays, unless there is nothing to save any more.
+    pub(super) fn configure(&mut self, percent: u8) {
+        self.percent = percent.into();
+        self.saved = if percent == 0 { 0 } else { self.saved };
+    }
+
+    /// A request was sent.
+    pub(super) fn earn(&mut self) {
+        self.saved = (self.saved + self.percent).min(BURST * WHOLE);
+    }
+
+    /// How many may be sent again now.
+    #[must_use]
+    pub(super) fn available(&self) -> usize {
+        (self.saved / WHOLE) as usize
+    }
+
+    /// So many were.
+    pub(super) fn spend(&mut self, count: usize) {
+        self.saved -= (u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(WHOLE)).min(self.saved);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_at_first_and_then_a_part_of_the_requests() {
+        let mut budget = Budget::new(10);
+        assert_eq!(budget.available(), BURST as usize);
+        budget.spend(BURST as usize);
+        assert_eq!(budget.available(), 0);
+        (0..50).for_each(|_| budget.earn());
+        assert_eq!(budget.available(), 5);
+        (0..100_000).for_each(|_| budget.earn());
+        assert_eq!(budget.available(), BURST as usize, "no more is saved than that");
+    }
+
+    #[test]
+    fn nothing_of_nothing() {
+        let mut budget = Budget::new(0);
+        budget.earn();
+        assert_eq!(budget.available(), 0);
+        budget.configure(50);
+        budget.earn();
+        budget.earn();
+        assert_eq!(budget.available(), 1);
+        budget.configure(0);
+        assert_eq!(budget.available(), 0);
+    }
+}

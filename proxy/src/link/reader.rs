@@ -1,0 +1,90 @@
+//! What is asked of a link, and who reads the answers: one enum over the protocols that links speak.
+//! In: bytes from the member, and what was asked. Out: bytes for the client, and where an answer ends.
+//! Knows nothing of queues, clients or sockets.
+
+use crate::cause::Cause;
+use crate::config::{Framing, HeadLimits};
+use crate::proto::framing::{self, Answers, Outcome};
+use crate::proto::http1::{self, Reject};
+
+use super::answer::{Answer, Closing, End, Step};
+
+/// What frames the answer to a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// A request of HTTP.
+    Http(http1::Ask),
+    /// A frame, which is answered with a frame; or several of them, one answer each, which are one exchange.
+    Frames {
+        /// The answer may take as long as it likes.
+        patient: bool,
+    },
+    /// Whatever comes, until the link ends.
+    Forever,
+}
+
+impl Ask {
+    /// Whether it is answered with frames.
+    #[must_use]
+    pub fn is_frames(self) -> bool {
+        matches!(self, Self::Frames { .. })
+    }
+}
+
+/// Reads the answers on one link.
+#[derive(Debug)]
+pub(super) enum Reader {
+    Http(Answer),
+    Frames(framing::Reader),
+}
+
+impl Reader {
+    /// A reader at the start of a link: of HTTP, unless there is a framing.
+    #[must_use]
+    pub(super) fn new(framing: Option<&Framing>, limits: HeadLimits) -> Self {
+        match framing {
+            None => Self::Http(Answer::new(limits)),
+            Some(framing) => Self::Frames(framing::Reader::new(framing)),
+        }
+    }
+
+    /// Reads on, at most to the end of the answer. What the client gets is appended to `out`, or is `Step::raw`.
+    ///
+    /// # Errors
+    /// When the answer breaks its protocol or a limit; the link is of no use any more.
+    pub(super) fn read(
+        &mut self,
+        input: &[u8],
+        ask: Ask,
+        closing: Closing,
+        out: &mut Vec<u8>,
+    ) -> Result<Step, Reject> {
+        match (self, ask) {
+            (Self::Http(reader), Ask::Http(ask)) => reader.read(input, ask, closing, out),
+            (Self::Frames(reader), Ask::Frames { .. }) => read_frame(reader, input),
+            _ => Ok(Step { consumed: input.len(), raw: 0..input.len(), final_head: true, end: None }),
+        }
+    }
+
+    /// The member closed the link. Says how the answer ended, if that ends it.
+    pub(super) fn at_eof(&mut self, ask: Ask, out: &mut Vec<u8>) -> Option<End> {
+        match (self, ask) {
+            (_, Ask::Forever) => Some(End { status: ANSWERED, close: true, reusable: false }),
+            (Self::Http(reader), _) => reader.at_eof(out),
+            (Self::Frames(_), _) => None,
+        }
+    }
+}
+
+/// The status under which an answer without one is counted, and one that tells an error.
+const ANSWERED: u16 = 200;
+const ERROR: u16 = 500;
+
+fn read_frame(reader: &mut framing::Reader, input: &[u8]) -> Result<Step, Reject> {
+    let cause = Cause::BadResponse;
+    let bad = |_| Reject { cause, status: cause.status(), detail: "an answer that is no frame" };
+    let step = reader.read(input).map_err(bad)?;
+    let status = |outcome| if outcome == Outcome::Error { ERROR } else { ANSWERED };
+    let end = step.end.map(|outcome| End { status: status(outcome), close: false, reusable: true });
+    Ok(Step { consumed: step.consumed, raw: 0..step.consumed, final_head: step.consumed > 0, end })
+}

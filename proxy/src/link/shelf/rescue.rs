@@ -1,0 +1,92 @@
+//! What a shelf does about a link whose head holds up those behind it (HTTP-RULES, pipelining, 3, 4 and 12).
+//! In: heads that are slow, large, or not read by their clients, and `now`. Out: links held, exchanges sent elsewhere.
+//! Knows nothing of what is slow for this member (`Depth`), or of what may be sent twice (`Slot`).
+
+use std::rc::Rc;
+
+use super::{Receiver, Shelf};
+use crate::cause::Cause;
+use crate::link::driver::Link;
+use crate::link::lines::Want;
+use crate::metrics::{AttemptCode, Hold, RetryReason, RetryResult};
+use crate::turn::Nanos;
+
+impl<T: Receiver> Shelf<T> {
+    /// The link takes no more until it is empty.
+    pub(in crate::link) fn hold(&self, link: &Link<T>, why: Hold) {
+        if self.pool.borrow_mut().hold(link.seat) {
+            self.backend_cells.held[why].inc();
+        }
+        self.watch(self.turn.now());
+    }
+
+    /// Whether the head of this link is so old that nobody should be put behind it.
+    pub(super) fn is_slow(&self, link: &Link<T>, now: Nanos) -> bool {
+        let age = now.saturating_sub(link.queue.borrow().head_since());
+        age > self.pool.borrow().depth.hold_after()
+    }
+
+    /// There may be somebody behind a head: looks after them before long.
+    pub(super) fn watch(&self, now: Nanos) {
+        if self.rescue_at.get() != Nanos::MAX {
+            return;
+        }
+        let after = self.pool.borrow().depth.rescue_after();
+        let Some(after) = after else { return };
+        self.rescue_at.set(now + after);
+        self.turn.arm(self.key.get(), now + after);
+    }
+
+    /// Takes those who have waited too long behind a head off its link.
+    pub(super) fn rescue(&self, now: Nanos) {
+        if now < self.rescue_at.get() {
+            return;
+        }
+        self.rescue_at.set(Nanos::MAX);
+        let after = self.pool.borrow().depth.rescue_after();
+        let Some(after) = after else { return };
+        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        let due = |link: &Rc<Link<T>>| {
+            let due = link.queue.borrow().head_since().saturating_add(after);
+            if due <= now {
+                self.rescue_from(link, now);
+            }
+            (due > now).then_some(due)
+        };
+        let shared = links.iter().filter(|link| link.queue.borrow().followers() > 0);
+        let next = shared.filter_map(due).min();
+        if let Some(at) = next {
+            self.rescue_at.set(at);
+            self.turn.arm(self.key.get(), at);
+        }
+    }
+
+    fn rescue_from(&self, link: &Rc<Link<T>>, now: Nanos) {
+        self.hold(link, Hold::Slow);
+        let most = self.budget.borrow().available();
+        let mut queue = link.queue.borrow_mut();
+        let route = queue.head().map_or(0, |head| head.request.route);
+        let taken = queue.rescue(most, T::same);
+        let left = queue.followers();
+        drop(queue);
+        let count = taken.len();
+        self.budget.borrow_mut().spend(count);
+        self.pool.borrow_mut().depth.rescued(route, u32::try_from(count).unwrap_or(u32::MAX), now);
+        if count > 0 {
+            link.rescued.set(true);
+        }
+        if count == most && left > 0 {
+            self.backend_cells.retries[RetryReason::Rescue][RetryResult::Budget].inc();
+        }
+        for (to, mut request, head, sent) in taken {
+            self.count_retry(RetryReason::Rescue, RetryResult::Ok);
+            if !sent {
+                self.cells.in_flight.dec();
+                self.cells.requests[AttemptCode::None].inc();
+            }
+            request.replayed |= sent;
+            request.want = Want::Alone;
+            to.again(request, head, Cause::NoMember);
+        }
+    }
+}
