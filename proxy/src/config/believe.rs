@@ -2,6 +2,8 @@
 //! In: the sections as written. Out: `Settings`, and notes of whatever contradicts itself.
 //! Knows nothing of YAML; a value that could not be read is absent here and has been noted already.
 
+mod framing;
+mod refusal;
 mod rules;
 
 use std::num::NonZeroUsize;
@@ -19,17 +21,18 @@ pub(super) fn believe(root: &Root, notes: &mut Notes) -> Option<Settings> {
     // Collected before any `?`, so that one bad entry does not keep the next from being looked at.
     let listeners: Vec<_> =
         root.listeners.entries.iter().map(|(name, l)| listener(root, name, l, notes)).collect();
+    framing::agree(root, &listeners, notes);
+    let listeners = listeners.into_iter().collect::<Option<Vec<_>>>()?;
+    let framing_of = |backend| listeners.iter().find(|l| l.backend == backend)?.framing.clone();
+    let backends = root.backends.entries.iter().enumerate();
     Some(Settings {
         admin: root.admin.get()?,
         workers: root.workers.get()?.unwrap_or_else(cpus),
         drain_timeout: root.drain_timeout.get()?,
-        listeners: listeners.into_iter().collect::<Option<_>>()?,
-        backends: root
-            .backends
-            .entries
-            .iter()
-            .map(|(name, b)| backend(name, b, rules::protocol(root, name)?))
+        backends: backends
+            .map(|(i, (name, b))| backend(name, b, rules::protocol(root, name)?, framing_of(i)))
             .collect::<Option<_>>()?,
+        listeners,
     })
 }
 
@@ -41,10 +44,12 @@ fn cpus() -> NonZeroUsize {
 fn listener(root: &Root, name: &Name, l: &Listener, notes: &mut Notes) -> Option<Arc<settings::Listener>> {
     let backend = backend_of(root, l, notes);
     let limits = limits(&l.limits, notes);
+    let framing = framing::framing(&l.framing, l.protocol.get(), notes);
     Some(Arc::new(settings::Listener {
         name: name.text.as_str().into(),
         bind: l.bind.get()?,
         protocol: l.protocol.get()?,
+        framing: framing?.map(Arc::new),
         backend: backend?,
         backlog: l.backlog.get()?,
         max_connections: l.max_connections.get()?,
@@ -111,12 +116,18 @@ fn socket(s: &Socket) -> Option<settings::SocketOptions> {
     })
 }
 
-fn backend(name: &Name, b: &Backend, protocol: Protocol) -> Option<Arc<settings::Backend>> {
+fn backend(
+    name: &Name,
+    b: &Backend,
+    protocol: Protocol,
+    framing: Option<Arc<settings::Framing>>,
+) -> Option<Arc<settings::Backend>> {
     Some(Arc::new(settings::Backend {
         name: name.text.as_str().into(),
         protocol,
+        framing,
         // A backend that nobody uses may say so all the same.
-        proxy_protocol: b.proxy_protocol.get()?.filter(|_| protocol == Protocol::Tcp),
+        proxy_protocol: b.proxy_protocol.get()?.filter(|_| !protocol.is_pooled()),
         source_addresses: b.source_addresses.get()?,
         affinity: b.affinity.key.get()?,
         links: links(&b.links, protocol)?,
@@ -130,10 +141,12 @@ fn backend(name: &Name, b: &Backend, protocol: Protocol) -> Option<Arc<settings:
 fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
     Some(settings::Links {
         max_per_member: rules::cap(l, protocol)?,
-        warm: if protocol == Protocol::Tcp { l.warm.get()? } else { 0 },
+        warm: if protocol.is_pooled() { 0 } else { l.warm.get()? },
         pipeline: l.pipeline.get()?,
         pipeline_budget: l.pipeline_budget.get()?,
         pipeline_methods: l.pipeline_methods.get()?,
+        rescue_after: l.rescue_after.get()?,
+        rescue_budget: l.rescue_budget.get()?,
         idle_timeout: l.idle_timeout.get()?,
         max_age: l.max_age.get()?,
         max_requests: l.max_requests.get()?,

@@ -8,14 +8,27 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::address::{Bind, ListenAt, MemberAt, Network, OwnIp, Reference, Token};
+use super::frame::{ByteOrder, CountBytes, Refusal, Terminator};
 use super::list::{List, Short};
-use super::quantity::{Size, Span, Time, Whole};
+use super::quantity::{Percent, Size, Span, Time, Whole};
 use super::scalar::{Auto, Count, Flag, Kind, Marked, Off, OneOf, Or, Words, unexpected};
 use super::settings::{AcceptProxy, Affinity, Forwarded, PipelineMethods, Protocol, ProxyVersion};
 use super::table::{Named, sections};
 
 /// Most members of all backends together: each is a row in every per-member metric.
 pub(super) const MOST_MEMBERS: usize = 256;
+
+const HTTP: &[Protocol] = &[Protocol::Http];
+const TCP: &[Protocol] = &[Protocol::Tcp];
+const LINES: &[Protocol] = &[Protocol::Lines];
+const LENGTH_PREFIXED: &[Protocol] = &[Protocol::LengthPrefixed];
+/// Those that know nothing of what their frames mean.
+const BLIND: &[Protocol] = &[Protocol::Lines, Protocol::LengthPrefixed];
+const FRAMED: &[Protocol] = &[Protocol::Lines, Protocol::LengthPrefixed, Protocol::Resp];
+/// Those whose links are shared.
+const POOLED: &[Protocol] = &[Protocol::Http, Protocol::Lines, Protocol::LengthPrefixed, Protocol::Resp];
+/// Those of which a client may keep a link for good.
+const KEPT: &[Protocol] = &[Protocol::Tcp, Protocol::Resp];
 
 type Buffer = Or<Auto, Size<1024, { 1 << 30 }>>;
 /// TCP_KEEPIDLE is in seconds, and the kernel takes no more (MAX_TCP_KEEPIDLE).
@@ -42,8 +55,11 @@ sections! {
     Listener {
         /// IP address and port to listen on, or unix:/path.
         bind: Marked<ListenAt>,
-        /// What its clients speak: http, or tcp for whatever it may be.
+        /// What its clients speak: http, lines, length_prefixed, resp, or tcp (anything).
         protocol: Marked<OneOf<Protocol>> = "http",
+        /// Where the frames of lines, length_prefixed and resp end.
+        #[only(FRAMED)]
+        framing: Framing,
         /// Name of the backend that answers.
         backend: Marked<Reference>,
         /// Connections the kernel holds until they are accepted.
@@ -57,33 +73,59 @@ sections! {
         /// How long a client may take.
         timeouts: Timeouts,
         /// How large a request head may be.
-        #[only(Http)]
+        #[only(HTTP)]
         limits: Limits,
-        /// Limits of its tunnels (tcp).
-        #[only(Tcp)]
+        /// Limits of its tunnels (tcp), and of clients that keep a link for good (resp).
+        #[only(KEPT)]
         tunnel: Tunnel,
         /// How members learn the source: x_forwarded, forwarded, both or off.
-        #[only(Http)]
+        #[only(HTTP)]
         forwarded: Marked<OneOf<Forwarded>> = "x_forwarded",
         /// Our name in the Via field, or off.
-        #[only(Http)]
+        #[only(HTTP)]
         via: Marked<Or<Off, Token>> = "penstock",
         /// Options of the accepted sockets.
         socket: Socket,
     }
 
+    /// How frames are told apart, and what may be done with them.
+    Framing {
+        /// Longest request, and for lines and length_prefixed longest answer.
+        max_length: Marked<Or<Auto, Size<1, { 1 << 30 }>>> = "auto",
+        /// What ends a line: lf (a CR before it is content) or crlf (lines).
+        #[only(LINES)]
+        terminator: Marked<OneOf<Terminator>> = "lf",
+        /// Width of the count: 1, 2, 4 or 8 bytes (length_prefixed).
+        #[only(LENGTH_PREFIXED)]
+        length_bytes: Marked<CountBytes> = "4",
+        /// Which byte of the count comes first: that of the big end, or the little.
+        #[only(LENGTH_PREFIXED)]
+        byte_order: Marked<OneOf<ByteOrder>> = "big",
+        /// Bytes before the count, 0 to 65535.
+        #[only(LENGTH_PREFIXED)]
+        length_offset: Marked<Count<u16, 0, 65535>> = "0",
+        /// Whether the count includes itself and what is before it.
+        #[only(LENGTH_PREFIXED)]
+        length_includes_header: Marked<Flag> = "false",
+        /// Requests change nothing and may be sent twice (lines, length_prefixed).
+        #[only(BLIND)]
+        repeatable: Marked<Flag> = "false",
+        /// Sent where there is no answer: auto, close, text such as "ERR busy\n" or hex:00ff.
+        refusal: Marked<Or<Auto, Refusal>> = "auto",
+    }
+
     /// Limits on a client's time.
     Timeouts {
         /// Between two requests.
-        #[only(Http)]
+        #[only(POOLED)]
         idle: Marked<Time> = "60s",
-        /// For a whole request head, and for a PROXY header.
+        /// For a whole request head or frame, and for a PROXY header.
         head: Marked<Time> = "10s",
-        /// Between two bytes of a request body.
-        #[only(Http)]
+        /// Between two bytes of a body, or two requests that keep a link (MULTI).
+        #[only(POOLED)]
         body: Marked<Time> = "30s",
         /// For a client that does not read its answer.
-        #[only(Http)]
+        #[only(POOLED)]
         write: Marked<Time> = "30s",
     }
 
@@ -103,7 +145,8 @@ sections! {
         idle_timeout: Marked<Or<Off, Time>> = "1h",
         /// A tunnel this old is closed, whatever it does, or off.
         max_age: Marked<Or<Off, Time>> = "off",
-        /// Move streams from socket to socket without copying them (splice(2)).
+        /// Move streams from socket to socket without copying them (splice(2), tcp).
+        #[only(TCP)]
         splice: Marked<Flag> = "true",
     }
 
@@ -136,7 +179,7 @@ sections! {
         /// Requests, or clients (tcp), that wait for a link.
         queue: Queue,
         /// For the first byte of an answer, and between two reads of it.
-        #[only(Http)]
+        #[only(POOLED)]
         response_timeout: Marked<Time> = "60s",
         /// PROXY header that links begin with: off, v1 or v2 (tcp).
         proxy_protocol: Marked<Or<Off, OneOf<ProxyVersion>>> = "off",
@@ -161,22 +204,28 @@ sections! {
         /// Unused links kept connected to each member, 0 to 10000 (tcp).
         warm: Marked<Count<u32, 0, 10_000>> = "0",
         /// Most exchanges in flight on a link, 1 to 1024; 1 is plain pooling.
-        #[only(Http)]
+        #[only(POOLED)]
         pipeline: Marked<Count<NonZeroU16, 1, 1024>> = "32",
         /// Depth in use x service time stays within this.
-        #[only(Http)]
+        #[only(POOLED)]
         pipeline_budget: Marked<Time> = "2ms",
-        /// What may share a link: safe (GET, HEAD, OPTIONS) or all.
-        #[only(Http)]
+        /// What may share a link: safe (GET, HEAD, OPTIONS) or all (http).
+        #[only(HTTP)]
         pipeline_methods: Marked<OneOf<PipelineMethods>> = "safe",
+        /// What waits behind a slower answer than this is sent elsewhere, if it may be; or off.
+        #[only(POOLED)]
+        rescue_after: Marked<Or<Off, Time>> = "20ms",
+        /// Most requests that may be sent twice for that, 0% to 100% of all.
+        #[only(POOLED)]
+        rescue_budget: Marked<Percent> = "10%",
         /// An unused link is closed after this.
-        #[only(Http)]
+        #[only(POOLED)]
         idle_timeout: Marked<Time> = "4s",
         /// A link this old is closed after its exchange, or off.
-        #[only(Http)]
+        #[only(POOLED)]
         max_age: Marked<Or<Off, Time>> = "off",
         /// A link is closed after this many requests, or off.
-        #[only(Http)]
+        #[only(POOLED)]
         max_requests: Marked<Or<Off, Count<NonZeroU32, 1, 4_294_967_295>>> = "off",
         /// For connecting to a member.
         connect_timeout: Marked<Time> = "5s",
@@ -186,7 +235,7 @@ sections! {
     Queue {
         /// Most that wait for one member; 0 lets none wait.
         max: Marked<Count<usize, 0, 1_000_000>> = "20000",
-        /// Longest wait; then 503, or the client is closed (tcp).
+        /// Longest wait; then 503, the refusal, or the client is closed (tcp).
         timeout: Marked<Time> = "10s",
     }
 
@@ -200,7 +249,13 @@ sections! {
 }
 
 impl Words for Protocol {
-    const WORDS: &'static [(&'static str, Self)] = &[("http", Self::Http), ("tcp", Self::Tcp)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        (Self::Http.word(), Self::Http),
+        (Self::Tcp.word(), Self::Tcp),
+        (Self::Lines.word(), Self::Lines),
+        (Self::LengthPrefixed.word(), Self::LengthPrefixed),
+        (Self::Resp.word(), Self::Resp),
+    ];
 }
 
 impl Words for AcceptProxy {

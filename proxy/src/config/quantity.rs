@@ -1,12 +1,12 @@
-//! Durations and sizes as people write them.
-//! In: `1m30s`, `64KiB`. Out: a `Duration`, a number of bytes.
+//! Durations, sizes and shares as people write them.
+//! In: `1m30s`, `64KiB`, `10%`. Out: a `Duration`, a number of bytes, a number of hundredths.
 //! Knows nothing of which option they are for.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::scalar::{Kind, unexpected};
+use super::scalar::{Kind, short, unexpected};
 
 /// A duration: at least `LEAST` microseconds, at most a year.
 #[derive(Debug)]
@@ -161,6 +161,34 @@ fn written(bytes: usize) -> String {
     unit.map_or_else(|| format!("{bytes}B"), |(name, size)| format!("{}{name}", bytes / size))
 }
 
+/// A share of a whole, in whole percent.
+#[derive(Debug)]
+pub(super) struct Percent;
+
+impl Kind for Percent {
+    type Value = u8;
+    const EXPECTED: &'static str = "a share in whole percent such as `10%`";
+
+    fn parse(text: &str) -> Result<u8, String> {
+        let Some(number) = text.strip_suffix('%') else {
+            return Err(match Self::parse(&format!("{text}%")) {
+                Ok(_) => format!("`{text}` has no unit; write `{text}%`"),
+                Err(_) => unexpected::<Self>(text),
+            });
+        };
+        let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        if !digits || (number.len() > 1 && number.starts_with('0')) {
+            return Err(unexpected::<Self>(text));
+        }
+        let share = number.parse().ok().filter(|share| *share <= 100);
+        share.ok_or_else(|| format!("`{}` is outside of 0% to 100%", short(text)))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^([0-9]|[1-9][0-9]|100)%$" })
+    }
+}
+
 fn is_number(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok()
 }
@@ -200,6 +228,17 @@ mod tests {
         }
         assert_eq!(Span::<0>::parse("0s"), Ok(Duration::ZERO));
         assert!(Time::parse("4").is_err_and(|why| why.contains("`4s`")));
+    }
+
+    #[test]
+    fn shares_read_as_people_write_them() {
+        for (text, share) in [("0%", 0), ("7%", 7), ("10%", 10), ("100%", 100)] {
+            assert_eq!(Percent::parse(text), Ok(share), "{text}");
+        }
+        for text in ["", "%", "10", "10 %", "1.5%", "-1%", "010%", "101%", "999999999999999999999%", "10%%"] {
+            assert!(Percent::parse(text).is_err(), "{text}");
+        }
+        assert!(Percent::parse("10").is_err_and(|why| why.contains("write `10%`")));
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(super) fn unexpected<K: Kind>(text: &str) -> String {
 }
 
 /// Enough of a word to know it again.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     if text.chars().count() <= 64 {
         return text.to_owned();
     }

@@ -3,6 +3,7 @@
 //! Knows nothing of YAML, files or positions.
 
 mod address;
+mod framing;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::{Address, Networks};
+pub use framing::{FrameKind, Framing, Prefix};
 
 /// One whole, valid configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +37,8 @@ pub struct Listener {
     pub bind: Address,
     /// What its clients speak.
     pub protocol: Protocol,
+    /// Where the frames of its protocol end; `Some` exactly for lines, length_prefixed and resp.
+    pub framing: Option<Arc<Framing>>,
     /// The backend its requests or connections go to: an index into [`Settings::backends`].
     pub backend: usize,
     /// Most clients at once; `None` for no limit.
@@ -53,7 +57,7 @@ pub struct Listener {
     pub forwarded: Forwarded,
     /// The pseudonym in `Via` (RFC 9110 section 7.6.3), or `None` to add none.
     pub via: Option<Arc<str>>,
-    /// Limits of its tunnels; what is not TCP has none.
+    /// Limits of its tunnels, and of RESP clients that keep a link for good; of nothing else.
     pub tunnel: TunnelLimits,
     /// Options of the accepted sockets.
     pub socket: SocketOptions,
@@ -66,6 +70,35 @@ pub enum Protocol {
     Http,
     /// Opaque bytes both ways: each client has a link of its own.
     Tcp,
+    /// Frames that end with LF or CR LF: one line asks, one line answers.
+    Lines,
+    /// Frames that say how long they are: one asks, one answers.
+    LengthPrefixed,
+    /// Redis (RESP2): many clients share a few links, but for commands that need one of their own.
+    Resp,
+}
+
+impl Protocol {
+    /// Whether many clients share a few links; where not, each has a link of its own.
+    #[must_use]
+    pub const fn is_pooled(self) -> bool {
+        match self {
+            Self::Http | Self::Lines | Self::LengthPrefixed | Self::Resp => true,
+            Self::Tcp => false,
+        }
+    }
+
+    /// As it is written in the file.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+            Self::Lines => "lines",
+            Self::LengthPrefixed => "length_prefixed",
+            Self::Resp => "resp",
+        }
+    }
 }
 
 /// What a listener makes of the PROXY protocol.
@@ -93,9 +126,9 @@ pub struct TunnelLimits {
 pub struct ClientTimeouts {
     /// Between two requests.
     pub idle: Duration,
-    /// From the first byte of a request head to its last.
+    /// From the first byte of a request head, or of a whole frame, to its last.
     pub head: Duration,
-    /// Between two bytes of a request body.
+    /// Between two bytes of a request body, or two requests of a client that keeps a link for both.
     pub body: Duration,
     /// How long an answer may wait for a client that does not read.
     pub write: Duration,
@@ -165,7 +198,9 @@ pub struct Backend {
     pub name: Arc<str>,
     /// What the listeners that use it speak; HTTP where none does.
     pub protocol: Protocol,
-    /// The PROXY header that each link begins with; always `None` for HTTP.
+    /// That of the listeners that use it, which agree; `Some` exactly for lines, length_prefixed and resp.
+    pub framing: Option<Arc<Framing>>,
+    /// The PROXY header that each link begins with; always `None` where links are pooled.
     pub proxy_protocol: Option<ProxyVersion>,
     /// The local addresses that links come from, in turn; empty for the kernel's choice. Each is of the family
     /// of some member.
@@ -212,8 +247,8 @@ pub enum Affinity {
 pub struct Links {
     /// Most links to one member, exact for the process; [`Links::NO_CAP`] for no limit.
     pub max_per_member: NonZeroU32,
-    /// Links kept connected and unused for each member, for the process; at most `max_per_member`, and 0 for
-    /// HTTP.
+    /// Links kept connected and unused for each member, for the process; at most `max_per_member`, and 0
+    /// where links are pooled.
     pub warm: u32,
     /// Most exchanges in flight on one link; 1 is plain pooling.
     pub pipeline: NonZeroU16,
@@ -221,6 +256,10 @@ pub struct Links {
     pub pipeline_budget: Duration,
     /// Which requests may share a link.
     pub pipeline_methods: PipelineMethods,
+    /// Followers of a head that takes longer than this are sent elsewhere; `None` for never.
+    pub rescue_after: Option<Duration>,
+    /// Most of a backend's requests that may be sent twice for that, in percent, 0 to 100.
+    pub rescue_budget: u8,
     /// An unused link is closed after this.
     pub idle_timeout: Duration,
     /// A link is closed at the end of the exchange in which it gets older than this; `None` for never.

@@ -19,8 +19,8 @@ pub(super) struct Opt {
     pub(super) default: Option<&'static str>,
     /// One sentence.
     pub(super) doc: &'static str,
-    /// The one protocol for which it means something; none if it does for all.
-    pub(super) only: Option<Protocol>,
+    /// The protocols for which it means something; none if it does for all.
+    pub(super) only: Option<&'static [Protocol]>,
     pub(super) shape: Shape,
 }
 
@@ -46,7 +46,7 @@ pub(super) trait Written: Sized {
 
 /// Declares sections of the table, each as a struct of what was written in it.
 ///
-/// A row is its sentence, `#[only(Protocol)]` if it means nothing to others, `key: Type` and, unless it must be
+/// A row is its sentence, `#[only(PROTOCOLS)]` if it means nothing to others, `key: Type` and, unless it must be
 /// written, `= "default"`.
 macro_rules! sections {
     ($(
@@ -54,7 +54,7 @@ macro_rules! sections {
         $section:ident $(or $short:ident)? {
             $(
                 #[doc = $doc:literal]
-                $(#[only($only:ident)])?
+                $(#[only($only:expr)])?
                 $key:ident: $type:ty $(= $default:literal)?,
             )*
         }
@@ -71,7 +71,7 @@ macro_rules! sections {
                     key: stringify!($key),
                     default: $crate::config::table::maybe!($($default)?),
                     doc: $doc.trim_ascii(),
-                    only: $crate::config::table::maybe!($($crate::config::settings::Protocol::$only)?),
+                    only: $crate::config::table::maybe!($($only)?),
                     shape: <$type as $crate::config::table::Written>::SHAPE,
                 },)*],
                 short: $crate::config::table::maybe!($(stringify!($short))?),
@@ -196,16 +196,18 @@ pub(super) struct Name {
     pub(super) at: At,
     pub(super) path: String,
     pub(super) text: String,
-    /// What is written in its section that means something for one protocol only.
+    /// What is written in its section that means something for some protocols only.
     pub(super) only: Vec<Only>,
 }
 
-/// Something written that means something for one protocol only.
+/// Something written that means something for some protocols only.
 #[derive(Debug)]
 pub(super) struct Only {
     pub(super) at: At,
     pub(super) path: String,
-    pub(super) protocol: Protocol,
+    pub(super) protocols: &'static [Protocol],
+    /// What is written inside of it for fewer still.
+    pub(super) inside: Vec<Self>,
 }
 
 /// What a name may consist of, as a regular expression.
@@ -243,25 +245,29 @@ impl<T: Written, const MOST: usize> Written for Named<T, MOST> {
             seen.insert(&entry.key, entry.at);
             let slot = Slot { at: entry.at, path: path.clone(), node: Some(&entry.value), ..Slot::default() };
             let item = T::read(&slot, notes);
-            let mut only = Vec::new();
-            for_one_protocol(&entry.value, &T::SHAPE, &path, &mut only);
+            let only = for_some_protocols(&entry.value, &T::SHAPE, &path);
             named.entries.push((Name { at: entry.at, path, text: entry.key.clone(), only }, item));
         }
         named
     }
 }
 
-/// Finds what is written at `node` that means something for one protocol only.
-fn for_one_protocol(node: &Node, shape: &Shape, path: &str, found: &mut Vec<Only>) {
-    let (Content::Map(entries), Shape::Section { options, .. }) = (&node.content, shape) else { return };
+/// What is written at `node` that means something for some protocols only.
+fn for_some_protocols(node: &Node, shape: &Shape, path: &str) -> Vec<Only> {
+    let mut found = Vec::new();
+    let (Content::Map(entries), Shape::Section { options, .. }) = (&node.content, shape) else {
+        return found;
+    };
     for entry in entries {
         let Some(option) = options.iter().find(|option| option.key == entry.key) else { continue };
         let path = join(path, &entry.key);
+        let inside = for_some_protocols(&entry.value, &option.shape, &path);
         match option.only {
-            Some(protocol) => found.push(Only { at: entry.at, path, protocol }),
-            None => for_one_protocol(&entry.value, &option.shape, &path, found),
+            Some(protocols) => found.push(Only { at: entry.at, path, protocols, inside }),
+            None => found.extend(inside),
         }
     }
+    found
 }
 
 impl Node {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::config::{AcceptProxy, Listener, Protocol};
+use crate::config::{AcceptProxy, Listener};
 use crate::hall::{Newcomer, Pass};
 use crate::metrics::{AcceptError, ClientReject, ListenerCells};
 use crate::net::{Acceptor, Stream};
@@ -92,7 +92,7 @@ fn least_loaded(listener: &Arc<Listener>, shared: &Shared) -> Option<usize> {
     let settings = shared.settings();
     let may = |worker: &usize| {
         let backend = settings.backends.get(listener.backend);
-        listener.protocol == Protocol::Tcp
+        !listener.protocol.is_pooled()
             || backend.is_none_or(|b| shared.share(b, listener.backend, *worker).links > 0)
     };
     let load = |worker: &usize| shared.posts[*worker].load.load(Ordering::Relaxed);

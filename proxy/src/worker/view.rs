@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::affinity::name_hash;
 use crate::backend::{Group, Member, Way};
 use crate::client::Client;
-use crate::config::{self, Backend, Listener, Protocol, Settings};
+use crate::config::{self, Backend, Listener, Settings};
 use crate::hall::{Hall, Route};
 use crate::link::{Outlet, Shelf};
 use crate::listener::Door;
@@ -95,32 +95,23 @@ impl Worker {
     }
 
     fn any_group(&self, index: usize, settings: &Arc<Backend>, ways: &mut Ways) -> AnyGroup {
-        match settings.protocol {
-            Protocol::Http => {
-                let share = self.shared.share(settings, index, self.index);
-                let new = |m: &config::Member, key: &MemberKey| {
-                    let (cells, health) = (self.cells_of(settings, m), self.shared.health(key));
-                    Shelf::new(&self.turn, settings, m.address.clone(), share, health, cells)
-                };
-                let keep = |shelf: &Rc<HttpWay>| shelf.configure(settings, share);
-                AnyGroup::Http(self.group(
-                    settings,
-                    share.links,
-                    (&self.ways.http, &mut ways.http),
-                    keep,
-                    new,
-                ))
-            }
-            Protocol::Tcp => {
-                let keeps_warm = (index + self.index).is_multiple_of(self.shared.posts.len());
-                let new = |m: &config::Member, key: &MemberKey| {
-                    let shared = (self.shared.stock(key), self.shared.health(key));
-                    let cells = self.cells_of(settings, m);
-                    Outlet::new(&self.turn, settings, m.address.clone(), shared, cells, keeps_warm)
-                };
-                let keep = |outlet: &Rc<Outlet>| outlet.configure(settings);
-                AnyGroup::Tcp(self.group(settings, 1, (&self.ways.tcp, &mut ways.tcp), keep, new))
-            }
+        if settings.protocol.is_pooled() {
+            let share = self.shared.share(settings, index, self.index);
+            let new = |m: &config::Member, key: &MemberKey| {
+                let (cells, health) = (self.cells_of(settings, m), self.shared.health(key));
+                Shelf::new(&self.turn, settings, m.address.clone(), share, health, cells)
+            };
+            let keep = |shelf: &Rc<HttpWay>| shelf.configure(settings, share);
+            AnyGroup::Http(self.group(settings, share.links, (&self.ways.http, &mut ways.http), keep, new))
+        } else {
+            let keeps_warm = (index + self.index).is_multiple_of(self.shared.posts.len());
+            let new = |m: &config::Member, key: &MemberKey| {
+                let shared = (self.shared.stock(key), self.shared.health(key));
+                let cells = self.cells_of(settings, m);
+                Outlet::new(&self.turn, settings, m.address.clone(), shared, cells, keeps_warm)
+            };
+            let keep = |outlet: &Rc<Outlet>| outlet.configure(settings);
+            AnyGroup::Tcp(self.group(settings, 1, (&self.ways.tcp, &mut ways.tcp), keep, new))
         }
     }
 

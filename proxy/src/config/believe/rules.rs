@@ -10,7 +10,7 @@ use crate::config::mistake::{At, Notes};
 use crate::config::options::{Backend, Links, Listener, MOST_MEMBERS, Root};
 use crate::config::scalar::Marked;
 use crate::config::settings::{self, AcceptProxy, Address, Networks, Protocol};
-use crate::config::table::Name;
+use crate::config::table::{Name, Only};
 
 /// Notes whatever breaks a rule.
 pub(super) fn check(root: &Root, notes: &mut Notes) {
@@ -20,21 +20,21 @@ pub(super) fn check(root: &Root, notes: &mut Notes) {
     for (name, listener) in &root.listeners.entries {
         trust(listener, notes);
         if let Some(protocol) = listener.protocol.get() {
-            no_effect(name, protocol, notes);
+            no_effect(&name.only, protocol, notes);
         }
     }
     for (name, backend) in &root.backends.entries {
         twins(backend, notes);
         sources(backend, notes);
         if let Some(protocol) = one_protocol(root, name, notes) {
-            no_effect(name, protocol, notes);
+            no_effect(&name.only, protocol, notes);
             links(backend, protocol, notes);
         }
     }
 }
 
 /// The listeners that use a backend.
-fn users<'a>(root: &'a Root, backend: &'a Name) -> impl Iterator<Item = (&'a Name, &'a Listener)> {
+pub(super) fn users<'a>(root: &'a Root, backend: &'a Name) -> impl Iterator<Item = (&'a Name, &'a Listener)> {
     let uses = |l: &Listener| l.backend.value.as_deref() == Some(&backend.text);
     root.listeners.entries.iter().filter(move |(_, l)| uses(l)).map(|(name, l)| (name, l))
 }
@@ -44,15 +44,12 @@ pub(super) fn protocol(root: &Root, backend: &Name) -> Option<Protocol> {
     users(root, backend).next().map_or(Some(Protocol::Http), |(_, listener)| listener.protocol.get())
 }
 
-/// `auto` for http: what a thousand clients need, and a small service can bear.
+/// `auto` where links are pooled: what a thousand clients need, and a small service can bear.
 const SHARED_LINKS: NonZeroU32 = NonZeroU32::new(64).unwrap();
 
 /// Most links to one member.
 pub(super) fn cap(links: &Links, protocol: Protocol) -> Option<NonZeroU32> {
-    let auto = match protocol {
-        Protocol::Http => SHARED_LINKS,
-        Protocol::Tcp => settings::Links::NO_CAP,
-    };
+    let auto = if protocol.is_pooled() { SHARED_LINKS } else { settings::Links::NO_CAP };
     Some(links.max_per_member.get()?.unwrap_or(auto))
 }
 
@@ -62,11 +59,14 @@ fn one_protocol(root: &Root, backend: &Name, notes: &mut Notes) -> Option<Protoc
     let (first, _, one) = users.next()?;
     let mut agreed = Some(one);
     for (name, listener, other) in users.filter(|(.., other)| *other != one) {
-        let (one, other) = (word(one), word(other));
         let text = format!(
-            "`{}` uses the backend `{}` for {one}, and `{}` for {other}; links are shared by clients for http \
-             and belong to one client for tcp; write a backend for each",
-            first.path, backend.text, name.path
+            "`{}` uses the backend `{}` for {}, and `{}` for {}; {}; write a backend for each",
+            first.path,
+            backend.text,
+            one.word(),
+            name.path,
+            other.word(),
+            why_not_both(one, other)
         );
         notes.mistake(listener.backend.at, &listener.backend.path, text);
         agreed = None;
@@ -74,18 +74,37 @@ fn one_protocol(root: &Root, backend: &Name, notes: &mut Notes) -> Option<Protoc
     agreed
 }
 
-const fn word(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Http => "http",
-        Protocol::Tcp => "tcp",
+/// Why no link serves these two.
+fn why_not_both(one: Protocol, other: Protocol) -> String {
+    let pooled = [one, other].into_iter().find(|protocol| protocol.is_pooled());
+    match pooled {
+        Some(pooled) if !(one.is_pooled() && other.is_pooled()) => {
+            format!("links are shared by clients for {} and belong to one client for tcp", pooled.word())
+        }
+        _ => "a link speaks one protocol".to_owned(),
     }
 }
 
-/// What is written there means something for the other protocol only.
-fn no_effect(name: &Name, protocol: Protocol, notes: &mut Notes) {
-    for only in name.only.iter().filter(|only| only.protocol != protocol) {
-        let text = format!("has no effect for {}, only for {}", word(protocol), word(only.protocol));
+/// What is written there means something for other protocols only.
+fn no_effect(written: &[Only], protocol: Protocol, notes: &mut Notes) {
+    for only in written {
+        if only.protocols.contains(&protocol) {
+            no_effect(&only.inside, protocol, notes);
+            continue;
+        }
+        let words: Vec<_> = only.protocols.iter().map(|protocol| protocol.word()).collect();
+        let text = format!("has no effect for {}, only for {}", protocol.word(), listed(&words));
         notes.warning(only.at, &only.path, text);
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(words: &[&str]) -> String {
+    match words {
+        [first @ .., before, last] => {
+            first.iter().map(|word| format!("{word}, ")).collect::<String>() + before + " and " + last
+        }
+        _ => words.concat(),
     }
 }
 
@@ -119,26 +138,35 @@ const fn is_unix(address: Option<&Address>) -> bool {
 /// What links of this protocol cannot do, or not so many.
 fn links(b: &Backend, protocol: Protocol, notes: &mut Notes) {
     let warm = &b.links.warm;
-    match protocol {
-        Protocol::Http => {
-            if b.proxy_protocol.value.flatten().is_some() {
-                let text = "links for http are shared by many clients, and one PROXY header cannot tell them all; \
-                            tell members in each request, by `forwarded` of the listener";
-                notes.mistake(b.proxy_protocol.at, &b.proxy_protocol.path, text);
-            }
-            if warm.value.is_some_and(|warm| warm > 0) {
-                let text = "links for http stay connected and are shared, so there is nothing to keep warm; \
-                            `idle_timeout` says how long an unused one stays";
-                notes.mistake(warm.at, &warm.path, text);
-            }
-        }
-        Protocol::Tcp => {
-            let (Some(wanted), Some(cap)) = (warm.value, cap(&b.links, protocol)) else { return };
-            if wanted > cap.get() {
-                let text = format!("{wanted} are more than the {cap} that `max_per_member` allows");
-                notes.mistake(warm.at, &warm.path, text);
-            }
-        }
+    if protocol.is_pooled() {
+        return shared_links(b, protocol, notes);
+    }
+    let (Some(wanted), Some(cap)) = (warm.value, cap(&b.links, protocol)) else { return };
+    if wanted > cap.get() {
+        let text = format!("{wanted} are more than the {cap} that `max_per_member` allows");
+        notes.mistake(warm.at, &warm.path, text);
+    }
+}
+
+/// What links that many clients share cannot do.
+fn shared_links(b: &Backend, protocol: Protocol, notes: &mut Notes) {
+    let (warm, word) = (&b.links.warm, protocol.word());
+    if b.proxy_protocol.value.flatten().is_some() {
+        let instead = match protocol {
+            Protocol::Http => "tell members in each request, by `forwarded` of the listener",
+            _ => "with `protocol: tcp` each client has a link of its own",
+        };
+        let text = format!(
+            "links for {word} are shared by many clients, and one PROXY header cannot tell them all; {instead}"
+        );
+        notes.mistake(b.proxy_protocol.at, &b.proxy_protocol.path, text);
+    }
+    if warm.value.is_some_and(|warm| warm > 0) {
+        let text = format!(
+            "links for {word} stay connected and are shared, so there is nothing to keep warm; `idle_timeout` \
+             says how long an unused one stays"
+        );
+        notes.mistake(warm.at, &warm.path, text);
     }
 }
 

@@ -1,0 +1,128 @@
+//! What is believed of a listener's frames, and whether listeners that share links mean the same ones.
+//! In: the section as written, and the protocol. Out: a framing; notes of whatever contradicts itself.
+//! Knows nothing of how frames are read.
+
+use std::sync::Arc;
+
+use super::refusal;
+use crate::config::frame::{ByteOrder, Terminator};
+use crate::config::mistake::Notes;
+use crate::config::options::{Framing, Root};
+use crate::config::settings::{self, FrameKind, Prefix, Protocol};
+
+/// The frames of a protocol: `Some(None)` where it has none, `None` if something has been noted.
+pub(super) fn framing(
+    f: &Framing,
+    protocol: Option<Protocol>,
+    notes: &mut Notes,
+) -> Option<Option<settings::Framing>> {
+    let kind = match protocol? {
+        Protocol::Http | Protocol::Tcp => return Some(None),
+        Protocol::Lines => FrameKind::Lines { crlf: f.terminator.get()? == Terminator::Crlf },
+        Protocol::LengthPrefixed => FrameKind::LengthPrefixed(prefix(f)?),
+        Protocol::Resp => FrameKind::Resp,
+    };
+    let max_length = f.max_length.get()?.unwrap_or_else(|| usual(kind));
+    let repeatable = f.repeatable.get()? && kind != FrameKind::Resp;
+    room(f, kind, max_length, notes);
+    let refusal = refusal::believed(&f.refusal, kind, max_length, notes)?;
+    Some(Some(settings::Framing { kind, max_length, repeatable, refusal }))
+}
+
+fn prefix(f: &Framing) -> Option<Prefix> {
+    Some(Prefix {
+        width: f.length_bytes.get()?,
+        little_endian: f.byte_order.get()? == ByteOrder::Little,
+        counts_header: f.length_includes_header.get()?,
+        offset: f.length_offset.get()?,
+    })
+}
+
+/// `auto` for `max_length`: lines are read by people, the others by programs.
+const fn usual(kind: FrameKind) -> usize {
+    match kind {
+        FrameKind::Lines { .. } => 64 << 10,
+        FrameKind::LengthPrefixed(_) | FrameKind::Resp => 1 << 20,
+    }
+}
+
+/// There has to be a frame that is not too long.
+fn room(f: &Framing, kind: FrameKind, max_length: usize, notes: &mut Notes) {
+    let (least, what) = match kind {
+        FrameKind::Lines { crlf } => (1 + usize::from(crlf), "what ends a line"),
+        FrameKind::LengthPrefixed(prefix) => (header(prefix), "the header"),
+        FrameKind::Resp => ("*1\r\n$4\r\nPING\r\n".len(), "a PING"),
+    };
+    if max_length < least {
+        let text = format!("a frame of {} has no room for {what}, {}", bytes(max_length), bytes(least));
+        notes.mistake(f.max_length.at, &f.max_length.path, text);
+    }
+    if let FrameKind::LengthPrefixed(prefix) = kind {
+        reach(f, prefix, notes);
+    }
+}
+
+/// A count that includes the header has to be able to.
+fn reach(f: &Framing, prefix: Prefix, notes: &mut Notes) {
+    let most = u64::MAX >> (64 - 8 * u32::from(prefix.width));
+    if prefix.counts_header && most < header(prefix) as u64 {
+        let text = format!(
+            "a count of {} reaches {most}, and with `length_includes_header` it counts the header, {}",
+            bytes(prefix.width.into()),
+            bytes(header(prefix))
+        );
+        notes.mistake(f.length_bytes.at, &f.length_bytes.path, text);
+    }
+}
+
+/// Bytes up to and with the count.
+pub(super) const fn header(prefix: Prefix) -> usize {
+    prefix.offset as usize + prefix.width as usize
+}
+
+pub(super) fn bytes(n: usize) -> String {
+    if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
+}
+
+/// Listeners that use a backend share its links, so its frames are the same for all. Where they do not even speak
+/// the same protocol, that has been said.
+pub(super) fn agree(root: &Root, believed: &[Option<Arc<settings::Listener>>], notes: &mut Notes) {
+    let written = root.listeners.entries.iter().zip(believed);
+    let all: Vec<_> = written.filter_map(|((name, l), b)| Some((name, l, b.as_ref()?))).collect();
+    for (i, (name, listener, one)) in all.iter().enumerate() {
+        let Some((first, _, other)) = all[..i].iter().find(|(_, _, o)| o.backend == one.backend) else {
+            continue;
+        };
+        let framings = one.framing.as_deref().zip(other.framing.as_deref());
+        let Some(key) = framings.and_then(|(one, other)| difference(one, other)) else { continue };
+        let text = format!(
+            "`{}` and `{}` use the backend `{}` with a different `framing.{key}`, and their clients share its \
+             links; write a backend for each",
+            first.path, name.path, root.backends.entries[one.backend].0.text
+        );
+        notes.mistake(listener.backend.at, &listener.backend.path, text);
+    }
+}
+
+/// The first option in which two framings of a protocol differ.
+fn difference(one: &settings::Framing, other: &settings::Framing) -> Option<&'static str> {
+    let of_kind = match (one.kind, other.kind) {
+        (FrameKind::Lines { crlf: one }, FrameKind::Lines { crlf: other }) => {
+            vec![("terminator", one == other)]
+        }
+        (FrameKind::LengthPrefixed(one), FrameKind::LengthPrefixed(other)) => vec![
+            ("length_bytes", one.width == other.width),
+            ("byte_order", one.little_endian == other.little_endian),
+            ("length_offset", one.offset == other.offset),
+            ("length_includes_header", one.counts_header == other.counts_header),
+        ],
+        (FrameKind::Resp, FrameKind::Resp) => Vec::new(),
+        _ => return None,
+    };
+    let of_all = [
+        ("max_length", one.max_length == other.max_length),
+        ("repeatable", one.repeatable == other.repeatable),
+        ("refusal", one.refusal == other.refusal),
+    ];
+    of_kind.into_iter().chain(of_all).find(|(_, same)| !same).map(|(key, _)| key)
+}

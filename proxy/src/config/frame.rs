@@ -1,0 +1,104 @@
+//! Words that say how a frame reads: what ends a line, how a count is written, what is answered instead.
+//! In: the word. Out: its value, or how it should read; and the schema that says the same to an editor.
+//! Knows nothing of what fits together (`believe`).
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::scalar::{Kind, Words, unexpected};
+
+/// What ends a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Terminator {
+    Lf,
+    Crlf,
+}
+
+impl Words for Terminator {
+    const WORDS: &'static [(&'static str, Self)] = &[("lf", Self::Lf), ("crlf", Self::Crlf)];
+}
+
+/// Which end of a count comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ByteOrder {
+    Big,
+    Little,
+}
+
+impl Words for ByteOrder {
+    const WORDS: &'static [(&'static str, Self)] = &[("big", Self::Big), ("little", Self::Little)];
+}
+
+/// How many bytes a count has.
+#[derive(Debug)]
+pub(super) struct CountBytes;
+
+impl Kind for CountBytes {
+    type Value = u8;
+    const EXPECTED: &'static str = "1, 2, 4 or 8";
+
+    fn parse(text: &str) -> Result<u8, String> {
+        match text {
+            "1" => Ok(1),
+            "2" => Ok(2),
+            "4" => Ok(4),
+            "8" => Ok(8),
+            _ => Err(unexpected::<Self>(text)),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "enum": [1, 2, 4, 8] })
+    }
+}
+
+/// What is answered instead of an answer; `None` closes the client.
+#[derive(Debug)]
+pub(super) struct Refusal;
+
+/// What begins bytes that are written in hexadecimal.
+const HEX: &str = "hex:";
+
+impl Kind for Refusal {
+    type Value = Option<Arc<[u8]>>;
+    const EXPECTED: &'static str =
+        "`close`, text such as \"ERR busy\\n\" in quotes, or bytes such as `hex:00ff`";
+
+    fn parse(text: &str) -> Result<Self::Value, String> {
+        match text.strip_prefix(HEX) {
+            _ if text == "close" => Ok(None),
+            _ if text.is_empty() => Err(unexpected::<Self>(text)),
+            Some(digits) => {
+                bytes(digits).map(|bytes| Some(bytes.into())).map_err(|why| format!("`{text}` {why}"))
+            }
+            None => Ok(Some(text.as_bytes().into())),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "anyOf": [
+            { "const": "close" },
+            { "type": "string", "minLength": 1, "pattern": "^(hex:([0-9A-Fa-f]{2})+$|(?!hex:))" },
+        ] })
+    }
+}
+
+/// The bytes that these digits write, or what is wrong with them.
+fn bytes(digits: &str) -> Result<Vec<u8>, String> {
+    if let Some(other) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+        return Err(format!("has `{other}` among its digits; 0 to 9 and a to f write bytes"));
+    }
+    if digits.is_empty() {
+        return Err("has no digits; two write a byte".to_owned());
+    }
+    if !digits.len().is_multiple_of(2) {
+        return Err(format!("has an odd number of digits ({}); two write a byte", digits.len()));
+    }
+    let value = |digit: &u8| char::from(*digit).to_digit(16).map_or(0, |value| value as u8);
+    Ok(digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | value(digit)))
+        .collect())
+}
