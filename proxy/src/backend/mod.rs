@@ -20,17 +20,27 @@ pub use tie::Tie;
 pub trait Way {
     /// Whether the member answers, as far as anybody knows.
     fn is_up(&self) -> bool;
+    /// Whether it speaks what these settings want spoken.
+    fn speaks_as(&self, settings: &Backend) -> bool;
 }
 
 impl<T: Receiver> Way for Shelf<T> {
     fn is_up(&self) -> bool {
         self.is_up()
     }
+
+    fn speaks_as(&self, settings: &Backend) -> bool {
+        self.speaks_as(settings)
+    }
 }
 
 impl Way for Outlet {
     fn is_up(&self) -> bool {
         self.is_up()
+    }
+
+    fn speaks_as(&self, _: &Backend) -> bool {
+        true
     }
 }
 

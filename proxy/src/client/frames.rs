@@ -31,9 +31,14 @@ impl Client {
             Ok(Some(_)) => 0,
             Ok(None) => {
                 self.head_began(s, now);
+                s.spill().wanted = framing::least(framing, bytes);
                 0
             }
-            Err(why) => self.refuse_frame(s, why, bytes),
+            Err(why) => {
+                let cause = cause(why);
+                self.refuse(s, None, cause, cause.status());
+                bytes.len()
+            }
         }
     }
 
@@ -101,6 +106,7 @@ impl Client {
             return bytes.len();
         }
         match framing::request(&framing, bytes, hold) {
+            Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
                 link.say_more(&bytes[..frame.len], ask(frame), frame.hold == Hold::Free);
                 match frame.hold {
@@ -116,12 +122,6 @@ impl Client {
             }
         }
     }
-
-    fn refuse_frame(&self, s: &mut State, why: Malformed, bytes: &[u8]) -> usize {
-        let cause = cause(why);
-        self.refuse(s, None, cause, cause.status());
-        bytes.len()
-    }
 }
 
 fn ask(frame: Frame) -> Ask {
@@ -133,7 +133,7 @@ fn ask(frame: Frame) -> Ask {
 
 fn cause(why: Malformed) -> Cause {
     match why {
-        Malformed::TooLong => Cause::BodyTooLarge,
+        Malformed::TooLong(_) => Cause::BodyTooLarge,
         Malformed::Bad(_) => Cause::BadRequest,
     }
 }

@@ -56,7 +56,8 @@ impl Client {
 
     /// Reads on in what was kept.
     pub(super) fn read_spilled(self: &Rc<Self>, s: &mut State, now: Nanos) {
-        let Some(spill) = s.spill.as_mut() else { return };
+        let Some(spill) = s.spill.as_mut().filter(|spill| spill.input.len() >= spill.wanted) else { return };
+        spill.wanted = 0;
         let mut input = std::mem::take(&mut spill.input);
         let consumed = self.read(s, &input, now);
         if consumed < input.len() {

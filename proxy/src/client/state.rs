@@ -55,6 +55,8 @@ pub(super) enum Later {
 pub(super) struct Spill {
     /// Bytes read and not yet understood.
     pub(super) input: Vec<u8>,
+    /// With fewer of them there is nothing to understand.
+    pub(super) wanted: usize,
     /// Bytes of answers not yet written.
     pub(super) output: BytesMut,
     pub(super) later: VecDeque<Later>,

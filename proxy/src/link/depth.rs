@@ -44,7 +44,7 @@ impl Depth {
     }
 
     /// Exchanges on these routes ended in one read, `service` after the first had become the head of its link.
-    pub fn observe(&mut self, routes: &[u32], service: Nanos, now: Nanos) {
+    pub fn observe(&mut self, routes: &[u32], _large: bool, service: Nanos, now: Nanos) {
         self.turn_window(now);
         let each = service / (routes.len() as u64).max(1);
         self.windows[0] = self.windows[0].min(each);
@@ -125,25 +125,25 @@ mod tests {
     fn starts_at_one_and_grows_with_evidence() {
         let mut d = depth(32);
         assert_eq!(d.limit(), 1);
-        d.observe(MILLI / 2, 1);
+        d.observe(&[0], false, MILLI / 2, 1);
         assert_eq!(d.limit(), 4);
-        d.observe(MILLI / 100, 2);
+        d.observe(&[0], false, MILLI / 100, 2);
         assert_eq!(d.limit(), 32, "the ceiling holds");
     }
 
     #[test]
     fn a_slow_member_is_never_shared() {
         let mut d = depth(32);
-        d.observe(200 * MILLI, 1);
+        d.observe(&[0], false, 200 * MILLI, 1);
         assert_eq!(d.limit(), 1);
     }
 
     #[test]
     fn the_least_decides_not_the_mean() {
         let mut d = depth(32);
-        d.observe(MILLI / 20, 1);
+        d.observe(&[0], false, MILLI / 20, 1);
         for i in 0..100 {
-            d.observe(50 * MILLI, i);
+            d.observe(&[0], false, 50 * MILLI, i);
         }
         assert_eq!(d.limit(), 32, "a busy origin keeps few links and high depth");
     }
@@ -151,25 +151,25 @@ mod tests {
     #[test]
     fn falls_back_when_the_member_turns_slow() {
         let mut d = depth(32);
-        d.observe(MILLI / 20, 1);
-        d.observe(200 * MILLI, WINDOW + 2);
+        d.observe(&[0], false, MILLI / 20, 1);
+        d.observe(&[0], false, 200 * MILLI, WINDOW + 2);
         assert_eq!(d.limit(), 32, "one window of grace");
-        d.observe(200 * MILLI, 2 * WINDOW + 3);
+        d.observe(&[0], false, 200 * MILLI, 2 * WINDOW + 3);
         assert_eq!(d.limit(), 1);
     }
 
     #[test]
     fn old_evidence_is_forgotten() {
         let mut d = depth(32);
-        d.observe(MILLI / 20, 1);
-        d.observe(MILLI, STALE + 2);
+        d.observe(&[0], false, MILLI / 20, 1);
+        d.observe(&[0], false, MILLI, STALE + 2);
         assert_eq!(d.limit(), 2);
     }
 
     #[test]
     fn a_ceiling_of_one_is_plain_pooling() {
         let mut d = depth(1);
-        d.observe(1, 1);
+        d.observe(&[0], false, 1, 1);
         assert_eq!(d.limit(), 1);
     }
 }

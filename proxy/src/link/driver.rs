@@ -246,7 +246,7 @@ impl<T: Receiver> Link<T> {
         let turn = &self.shelf.turn;
         let now = turn.tick();
         let mut out = turn.output();
-        let mut sink = Told { link: self, served: 0, routes: self.shelf.routes() };
+        let mut sink = Told { link: self, served: 0, routes: self.shelf.routes(), large: false };
         let mut queue = self.queue.borrow_mut();
         let outcome = match read {
             Ok(0) => {
@@ -261,9 +261,9 @@ impl<T: Receiver> Link<T> {
         };
         let large = queue.head().is_some_and(|slot| slot.received > LARGE_ANSWER);
         drop(queue);
-        let Told { served, routes, .. } = sink;
+        let Told { served, routes, large: was_large, .. } = sink;
         if !routes.is_empty() {
-            self.shelf.pool.borrow_mut().depth.observe(&routes, served, now);
+            self.shelf.pool.borrow_mut().depth.observe(&routes, was_large, served, now);
         }
         drop(routes);
         if large {
@@ -353,6 +353,8 @@ struct Told<'a, T: Receiver> {
     /// What ended in this read, and the time the member took for all of it.
     routes: RefMut<'a, Vec<u32>>,
     served: Nanos,
+    /// Some of it was so large that nobody should have been behind it.
+    large: bool,
 }
 
 impl<T: Receiver> Sink<T> for Told<'_, T> {
@@ -366,6 +368,7 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
 
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
         self.routes.push(slot.request.route);
+        self.large |= slot.received > LARGE_ANSWER;
         self.served += service;
         self.link.shelf.exchange_ended(&slot, end.status);
         if let Some(client) = &slot.ticket {

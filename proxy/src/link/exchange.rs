@@ -5,6 +5,7 @@
 use crate::cause::Cause;
 use crate::turn::Nanos;
 
+use super::answer::End;
 use super::lines::Want;
 use super::queue::Broken;
 use super::reader::Ask;
@@ -85,6 +86,12 @@ impl<T> Slot<T> {
     pub(super) fn answer_ended(&mut self) -> bool {
         self.awaits -= 1;
         !self.request.ask.is_frames() || (self.awaits == 0 && !self.request.body)
+    }
+
+    /// How the exchange ended. A conversation whose last word was refused may have left something behind.
+    pub(super) fn settled(&self, end: End) -> End {
+        let refused = self.request.ask.is_frames() && self.body_begun && end.status >= 500;
+        End { reusable: end.reusable && !refused, ..end }
     }
 
     /// Since when the member has been silent, given when this exchange became the head of its link.

@@ -8,8 +8,8 @@ use crate::turn::Nanos;
 use super::depth::Depth;
 use super::lines::{Lines, Want};
 use super::opening::Opening;
-use super::seat::{Lane, Seat, State};
 pub use super::seat::{How, SeatId};
+use super::seat::{Lane, Seat, State};
 
 /// The links to one member that one worker owns. See [`How`] for the order in which they are used:
 /// an idle link, newest first; a place on the link with the fewest in flight where the depth allows it;
@@ -82,7 +82,9 @@ impl<L: Clone, W> Pool<L, W> {
         let own = self.idle[lane as usize].pop();
         let id = match own {
             Some(id) => id,
-            None if lane == Lane::Shared && let Some(id) = self.least_loaded() => {
+            None if lane == Lane::Shared
+                && let Some(id) = self.least_loaded() =>
+            {
                 self.begin_bundle(id);
                 return self.seat_on(id, want, How::Pipelined);
             }
@@ -147,10 +149,12 @@ impl<L: Clone, W> Pool<L, W> {
         let Some(free) = (new + self.all_idle().count()).checked_sub(alone) else { return true };
         let depth = usize::from(self.depth.limit());
         let behind = |(seat, load): (&Option<Seat<L>>, &u16)| match seat.as_ref() {
-            Some(seat) if seat.state == State::Busy && !seat.alone && !seat.reserved && !seat.held => match *load {
-                CLOSED => depth - 1, // its first answer is still to come
-                load => depth.saturating_sub(load.into()),
-            },
+            Some(seat) if seat.state == State::Busy && !seat.alone && !seat.reserved && !seat.held => {
+                match *load {
+                    CLOSED => depth - 1, // its first answer is still to come
+                    load => depth.saturating_sub(load.into()),
+                }
+            }
             _ => 0,
         };
         let room: usize = self.seats.iter().zip(&self.loads).map(behind).sum();

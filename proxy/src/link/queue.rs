@@ -308,7 +308,7 @@ impl<T> Queue<T> {
             })?;
             slot.shown |= step.final_head;
             slot.received += step.consumed as u64;
-            let over = step.end.filter(|_| slot.answer_ended());
+            let over = step.end.filter(|_| slot.answer_ended()).map(|end| slot.settled(end));
             self.hand_over(out, &input[step.raw], sink);
             input = &input[step.consumed..];
             match over {

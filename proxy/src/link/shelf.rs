@@ -154,6 +154,12 @@ impl<T: Receiver> Shelf<T> {
         *self.settings.borrow_mut() = settings.clone();
     }
 
+    /// Whether its links speak what these settings want spoken.
+    #[must_use]
+    pub fn speaks_as(&self, settings: &Backend) -> bool {
+        self.settings.borrow().framing == settings.framing
+    }
+
     /// The member is no longer in the configuration: lets exchanges end, then goes.
     pub fn retire(&self) {
         self.retired.set(true);

@@ -132,7 +132,7 @@ impl Worker {
     ) -> Rc<Group<W>> {
         let member = |m: &config::Member| {
             let key = (settings.name.clone(), m.name.clone(), m.address.clone());
-            let old = before.get(&key);
+            let old = before.get(&key).filter(|old| old.way.speaks_as(settings));
             old.iter().for_each(|old| keep(&old.way));
             let member = old.filter(|old| old.candidate.weight == m.weight).cloned().unwrap_or_else(|| {
                 let way = old.map_or_else(|| new(m, &key), |old| old.way.clone());
@@ -154,7 +154,8 @@ impl Worker {
     }
 }
 
-/// Members that are no longer there.
+/// Members whose way is no longer used.
 fn absent<'a, W>(before: &'a Members<W>, after: &'a Members<W>) -> impl Iterator<Item = &'a Rc<Member<W>>> {
-    before.iter().filter(|(key, _)| !after.contains_key(*key)).map(|(_, member)| member)
+    let stays = |key, way| after.get(key).is_some_and(|member| Rc::ptr_eq(&member.way, way));
+    before.iter().filter(move |(key, member)| !stays(*key, &member.way)).map(|(_, member)| member)
 }

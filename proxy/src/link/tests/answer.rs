@@ -6,13 +6,13 @@ use super::given::ask;
 use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::link::End;
-use crate::link::answer::{Closing, Reader, Step};
+use crate::link::answer::{Answer, Closing, Step};
 use crate::proto::http1::{Ask, Method, Reject};
 
 /// What the client gets of it, and the last step.
 fn read(bytes: &str, ask: Ask) -> Result<(String, Step), Reject> {
     let mut out = Vec::new();
-    let step = Reader::new(HeadLimits::default()).read(bytes.as_bytes(), ask, Closing::AsAsked, &mut out)?;
+    let step = Answer::new(HeadLimits::default()).read(bytes.as_bytes(), ask, Closing::AsAsked, &mut out)?;
     out.extend_from_slice(&bytes.as_bytes()[step.raw.clone()]);
     Ok((String::from_utf8(out).unwrap(), step))
 }
@@ -129,7 +129,7 @@ fn eof_ends_only_a_body_until_close() {
     ];
     for (bytes, ends) in cases {
         let mut out = Vec::new();
-        let mut reader = Reader::new(HeadLimits::default());
+        let mut reader = Answer::new(HeadLimits::default());
         reader.read(bytes.as_bytes(), ask(Method::Get), Closing::AsAsked, &mut out).unwrap();
         out.clear();
         let end = reader.at_eof(&mut out);

@@ -3,17 +3,18 @@
 //! Knows nothing of what is tested.
 
 use crate::config::HeadLimits;
-use crate::link::{Broken, End, Fate, Queue, Request, Sink, Slot, Want};
-use crate::proto::http1::{Ask, Method};
+use crate::link::{Ask, Broken, End, Fate, Queue, Request, Sink, Slot, Want};
+use crate::proto::http1::{self, Method};
 use crate::turn::Nanos;
 
-pub(super) fn ask(method: Method) -> Ask {
-    Ask { method, minor_version: 1, keep_alive: true }
+pub(super) fn ask(method: Method) -> http1::Ask {
+    http1::Ask { method, minor_version: 1, keep_alive: true }
 }
 
 pub(super) fn request(method: Method) -> Request {
     let want = if method.is_safe_to_share() { Want::Shared } else { Want::Alone };
-    Request { ask: ask(method), body: false, want, began: 0, replayed: false }
+    let repeatable = method.is_idempotent();
+    Request { ask: Ask::Http(ask(method)), body: false, want, repeatable, route: 0, began: 0, replayed: false }
 }
 
 /// Tickets are letters.
@@ -58,7 +59,7 @@ pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
 impl Link {
     pub(super) fn fresh() -> Self {
-        let queue = Queue::new(HeadLimits::default());
+        let queue = Queue::new(None, HeadLimits::default());
         Self { queue, told: Told::default(), out: Vec::new(), now: 1 }
     }
 
@@ -76,7 +77,8 @@ impl Link {
     }
 
     pub(super) fn submit(&mut self, ticket: char, request: Request) -> &mut Self {
-        let head = head(ticket, request.ask.method);
+        let Ask::Http(ask) = request.ask else { panic!("{request:?} is not HTTP") };
+        let head = head(ticket, ask.method);
         self.queue.submit(ticket, request, self.now, |out| out.extend_from_slice(head.as_bytes()));
         self
     }
