@@ -27,8 +27,9 @@ use options::Root;
 pub use mistake::{Mistake, Mistakes};
 pub use schema::schema;
 pub use settings::{
-    AcceptProxy, Address, Affinity, Backend, ClientTimeouts, Forwarded, HeadLimits, Links, Listener, Member,
-    Networks, PipelineMethods, Protocol, ProxyVersion, Settings, SocketOptions, TunnelLimits, WaitQueue,
+    AcceptProxy, Address, Affinity, Backend, ClientTimeouts, Forwarded, FrameKind, Framing, HeadLimits,
+    Links, Listener, Member, Networks, PipelineMethods, Prefix, Protocol, ProxyVersion, Settings,
+    SocketOptions, TunnelLimits, WaitQueue,
 };
 
 /// The commented reference, which is also what runs where there is no file.
