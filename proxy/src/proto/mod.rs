@@ -2,5 +2,10 @@
 //! In: what was read so far. Out: heads, bodies, what to send instead, or why not.
 //! Knows nothing of sockets, clients, members or time.
 
+mod frame;
+pub mod framing;
 pub mod http1;
+pub mod lines;
+pub mod prefixed;
 pub mod proxy;
+pub mod resp;

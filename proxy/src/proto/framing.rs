@@ -1,0 +1,79 @@
+//! The seam between the protocols of frames and everything that carries frames.
+//! In: what the configuration says of the frames, bytes. Out: requests and answers, whichever protocol it is.
+//! Knows nothing of how a frame is read, nor of links, clients or time.
+//!
+//! A protocol more is a file with its [`Requests`] and its [`Answers`], a `FrameKind`, and an arm in each match.
+
+use crate::cause::Cause;
+use crate::config::{FrameKind, Framing};
+
+use super::lines::{LineAnswers, Lines};
+use super::prefixed::{Prefixed, PrefixedAnswers};
+use super::resp::{Resp, RespAnswers};
+
+pub use super::frame::{Answers, Found, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Wrong};
+
+/// The first request in `input`; `None`: more bytes are needed. `hold` is what the client holds before it.
+///
+/// # Errors
+/// There is no request, and there cannot be one: the client is refused and closed.
+pub fn request(framing: &Framing, input: &[u8], hold: Hold) -> Result<Option<Frame>, Malformed> {
+    match framing.kind {
+        FrameKind::Lines { crlf } => Lines::new(crlf, framing).request(input, hold),
+        FrameKind::LengthPrefixed(prefix) => Prefixed::new(prefix, framing).request(input, hold),
+        FrameKind::Resp => Resp::new(framing).request(input, hold),
+    }
+}
+
+/// How many bytes `input` must have before [`request`] is worth asking again, after it said `None`.
+#[must_use]
+pub fn least(framing: &Framing, input: &[u8]) -> usize {
+    match framing.kind {
+        FrameKind::Lines { crlf } => Lines::new(crlf, framing).least(input),
+        FrameKind::LengthPrefixed(prefix) => Prefixed::new(prefix, framing).least(input),
+        FrameKind::Resp => Resp::new(framing).least(input),
+    }
+}
+
+/// What a client is answered where there is no answer; `None` closes it without a word.
+#[must_use]
+pub fn refusal(framing: &Framing, cause: Cause) -> Option<Vec<u8>> {
+    match (&framing.refusal, framing.kind) {
+        (Some(bytes), _) => Some(bytes.to_vec()),
+        (None, FrameKind::Resp) => Some(format!("-ERR penstock: {}\r\n", cause.name()).into_bytes()),
+        (None, FrameKind::Lines { .. } | FrameKind::LengthPrefixed(_)) => None,
+    }
+}
+
+/// Reads the answers on one link, whichever protocol it is of.
+#[derive(Clone, Debug)]
+pub enum Reader {
+    /// Of lines.
+    Lines(LineAnswers),
+    /// Of length-prefixed frames.
+    LengthPrefixed(PrefixedAnswers),
+    /// Of Redis.
+    Resp(RespAnswers),
+}
+
+impl Reader {
+    /// Before the first answer.
+    #[must_use]
+    pub fn new(framing: &Framing) -> Self {
+        match framing.kind {
+            FrameKind::Lines { crlf } => Self::Lines(LineAnswers::new(crlf, framing)),
+            FrameKind::LengthPrefixed(prefix) => Self::LengthPrefixed(PrefixedAnswers::new(prefix, framing)),
+            FrameKind::Resp => Self::Resp(RespAnswers::default()),
+        }
+    }
+}
+
+impl Answers for Reader {
+    fn read(&mut self, input: &[u8]) -> Result<Progress, Malformed> {
+        match self {
+            Self::Lines(answers) => answers.read(input),
+            Self::LengthPrefixed(answers) => answers.read(input),
+            Self::Resp(answers) => answers.read(input),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Lines: a frame ends with LF, or with CRLF and nothing less.
+//! In: bytes as they were read. Out: where a line ends, its end included, or that it is too long.
+//! Knows nothing of what a line says.
+
+use memchr::memchr;
+
+use crate::config::Framing;
+
+use super::frame::{Answers, Frame, Hold, Malformed, Need, Outcome, Progress, Requests};
+
+/// Requests, one a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines {
+    crlf: bool,
+    longest: usize,
+    repeatable: bool,
+}
+
+impl Lines {
+    /// As the configuration has them.
+    #[must_use]
+    pub const fn new(crlf: bool, framing: &Framing) -> Self {
+        Self { crlf, longest: framing.max_length, repeatable: framing.repeatable }
+    }
+}
+
+impl Requests for Lines {
+    fn request(&self, input: &[u8], _: Hold) -> Result<Option<Frame>, Malformed> {
+        let line = Line::new(self.crlf, self.longest).read(input)?;
+        Ok(line.ended.then_some(Frame {
+            len: line.bytes,
+            need: Need::Shared,
+            hold: Hold::Free,
+            repeatable: self.repeatable,
+            route: 0,
+        }))
+    }
+}
+
+/// Answers, one a line.
+#[derive(Clone, Copy, Debug)]
+pub struct LineAnswers(Line);
+
+impl LineAnswers {
+    /// Before the first.
+    #[must_use]
+    pub const fn new(crlf: bool, framing: &Framing) -> Self {
+        Self(Line::new(crlf, framing.max_length))
+    }
+}
+
+impl Answers for LineAnswers {
+    fn read(&mut self, input: &[u8]) -> Result<Progress, Malformed> {
+        let before = self.0;
+        self.0 = before.read(input)?;
+        let consumed = self.0.bytes - before.bytes;
+        if !self.0.ended {
+            return Ok(Progress { consumed, end: None });
+        }
+        self.0 = Line::new(before.crlf, before.longest);
+        Ok(Progress { consumed, end: Some(Outcome::Answer) })
+    }
+}
+
+/// A line, as far as it was read.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    crlf: bool,
+    longest: usize,
+    bytes: usize,
+    /// The last byte was a CR.
+    cr: bool,
+    ended: bool,
+}
+
+impl Line {
+    const fn new(crlf: bool, longest: usize) -> Self {
+        Self { crlf, longest, bytes: 0, cr: false, ended: false }
+    }
+
+    /// With these bytes, as far as they are the line's.
+    fn read(self, input: &[u8]) -> Result<Self, Malformed> {
+        let end = if self.crlf { self.crlf(input) } else { memchr(b'\n', input).map(|at| at + 1) };
+        let read = end.unwrap_or(input.len());
+        let cr = input[..read].last().map_or(self.cr, |last| *last == b'\r');
+        let line = Self { bytes: self.bytes + read, cr, ended: end.is_some(), ..self };
+        if line.bytes + line.lacks() > self.longest {
+            return Err(Malformed::TooLong(self.longest as u64 + 1));
+        }
+        Ok(line)
+    }
+
+    /// Where the first CRLF ends, whose CR may have come before these bytes.
+    fn crlf(&self, input: &[u8]) -> Option<usize> {
+        let mut from = 0;
+        loop {
+            let lf = from + memchr(b'\n', &input[from..])?;
+            let cr = if lf == 0 { self.cr } else { input[lf - 1] == b'\r' };
+            if cr {
+                return Some(lf + 1);
+            }
+            from = lf + 1;
+        }
+    }
+
+    /// Bytes that must still come at the least.
+    const fn lacks(&self) -> usize {
+        match (self.ended, self.crlf && !self.cr) {
+            (true, _) => 0,
+            (false, false) => 1,
+            (false, true) => 2,
+        }
+    }
+}
