@@ -6,6 +6,8 @@
 
 #[path = "config/any_bytes.rs"]
 mod any_bytes;
+#[path = "config/framing.rs"]
+mod framing;
 #[path = "config/mistakes.rs"]
 mod mistakes;
 #[path = "config/reference.rs"]
