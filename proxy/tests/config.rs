@@ -10,8 +10,12 @@ mod any_bytes;
 mod framing;
 #[path = "config/mistakes.rs"]
 mod mistakes;
+#[path = "config/pooled.rs"]
+mod pooled;
 #[path = "config/reference.rs"]
 mod reference;
+#[path = "config/refusals.rs"]
+mod refusals;
 #[path = "config/tcp.rs"]
 mod tcp;
 #[path = "config/values.rs"]
