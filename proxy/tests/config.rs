@@ -6,10 +6,16 @@
 
 #[path = "config/any_bytes.rs"]
 mod any_bytes;
+#[path = "config/framing.rs"]
+mod framing;
 #[path = "config/mistakes.rs"]
 mod mistakes;
+#[path = "config/pooled.rs"]
+mod pooled;
 #[path = "config/reference.rs"]
 mod reference;
+#[path = "config/refusals.rs"]
+mod refusals;
 #[path = "config/tcp.rs"]
 mod tcp;
 #[path = "config/values.rs"]

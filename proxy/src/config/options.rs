@@ -55,7 +55,7 @@ sections! {
     Listener {
         /// IP address and port to listen on, or unix:/path.
         bind: Marked<ListenAt>,
-        /// What its clients speak: http, lines, length_prefixed, resp, or tcp (anything).
+        /// What its clients speak: http, lines, length_prefixed, resp, or tcp (any).
         protocol: Marked<OneOf<Protocol>> = "http",
         /// Where the frames of lines, length_prefixed and resp end.
         #[only(FRAMED)]
@@ -75,7 +75,7 @@ sections! {
         /// How large a request head may be.
         #[only(HTTP)]
         limits: Limits,
-        /// Limits of its tunnels (tcp), and of clients that keep a link for good (resp).
+        /// Limits of tunnels (tcp), and of clients that keep a link for good (resp).
         #[only(KEPT)]
         tunnel: Tunnel,
         /// How members learn the source: x_forwarded, forwarded, both or off.
@@ -110,7 +110,7 @@ sections! {
         /// Requests change nothing and may be sent twice (lines, length_prefixed).
         #[only(BLIND)]
         repeatable: Marked<Flag> = "false",
-        /// Sent where there is no answer: auto, close, text such as "ERR busy\n" or hex:00ff.
+        /// If there is no answer: auto, close, text ("ERR busy\n") or hex:00ff.
         refusal: Marked<Or<Auto, Refusal>> = "auto",
     }
 
@@ -212,7 +212,7 @@ sections! {
         /// What may share a link: safe (GET, HEAD, OPTIONS) or all (http).
         #[only(HTTP)]
         pipeline_methods: Marked<OneOf<PipelineMethods>> = "safe",
-        /// What waits behind a slower answer than this is sent elsewhere, if it may be; or off.
+        /// What waits longer behind one answer goes elsewhere, if it may; or off.
         #[only(POOLED)]
         rescue_after: Marked<Or<Off, Time>> = "20ms",
         /// Most requests that may be sent twice for that, 0% to 100% of all.

@@ -77,7 +77,7 @@ fn unknown_keys() {
     told(
         &with("    backend: app\n", "    backend: app\n    colour: red\n"),
         &[
-            "5:5: listeners.web.colour: unknown key; known here: bind, protocol, backend, backlog, max_connections, proxy_protocol, trusted, timeouts, limits, tunnel, forwarded, via, socket",
+            "5:5: listeners.web.colour: unknown key; known here: bind, protocol, framing, backend, backlog, max_connections, proxy_protocol, trusted, timeouts, limits, tunnel, forwarded, via, socket",
         ],
     );
     told(
@@ -202,7 +202,7 @@ fn values_out_of_range() {
     );
     told(
         &with("    backend: app\n", "    backend: app\n    protocol: udp\n"),
-        &["5:15: listeners.web.protocol: `udp` is none of `http`, `tcp`"],
+        &["5:15: listeners.web.protocol: `udp` is none of `http`, `tcp`, `lines`, `length_prefixed`, `resp`"],
     );
     told(
         &with("    backend: app\n", "    backend: app\n    forwarded: x-forwarded\n"),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use penstock::config::{Affinity, Protocol, REFERENCE, schema};
+use penstock::config::{Affinity, Protocol, REFERENCE, Settings, schema};
 use serde_json::{Value, json};
 
 use crate::settings;
@@ -147,8 +147,21 @@ fn its_examples_work() {
     let text = REFERENCE.replace("  ## ", "  ");
     let read = crate::read(&text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
     assert_eq!(read.warnings, []);
-    let [web, db] = &read.settings.listeners[..] else { panic!("{:?}", read.settings.listeners) };
-    assert_eq!((web.protocol, db.protocol), (Protocol::Http, Protocol::Tcp));
+    let Settings { listeners, backends, .. } = &read.settings;
+    let speaks = listeners.iter().map(|l| (&*l.name, l.protocol)).collect::<Vec<_>>();
+    let expected = [
+        ("web", Protocol::Http),
+        ("db", Protocol::Tcp),
+        ("cache", Protocol::Resp),
+        ("prices", Protocol::Lines),
+        ("till", Protocol::LengthPrefixed),
+    ];
+    assert_eq!(speaks, expected);
+    for listener in listeners {
+        let backend = &backends[listener.backend];
+        assert_eq!((backend.protocol, &backend.framing), (listener.protocol, &listener.framing));
+    }
+    let db = &listeners[1];
     let pg = &read.settings.backends[db.backend];
     assert_eq!((&*pg.name, pg.protocol, pg.members.len()), ("pg", Protocol::Tcp, 2));
 }

@@ -313,7 +313,9 @@ backends:
     // One mistake is told once: what a listener speaks is not known here.
     told(
         &text.replace("protocol: tcp", "protocol: tpc").replace("proxy_protocol: v1, ", ""),
-        &["3:38: listeners.db.protocol: `tpc` is none of `http`, `tcp`; did you mean `tcp`?"],
+        &[
+            "3:38: listeners.db.protocol: `tpc` is none of `http`, `tcp`, `lines`, `length_prefixed`, `resp`; did you mean `tcp`?",
+        ],
     );
 }
 
@@ -334,16 +336,16 @@ fn what_has_no_effect() {
             "6:5: listeners.db.forwarded: has no effect for tcp, only for http",
             "7:5: listeners.db.via: has no effect for tcp, only for http",
             "8:5: listeners.db.limits: has no effect for tcp, only for http",
-            "9:17: listeners.db.timeouts.idle: has no effect for tcp, only for http",
-            "13:5: backends.pg.response_timeout: has no effect for tcp, only for http",
-            "14:14: backends.pg.links.pipeline: has no effect for tcp, only for http",
-            "14:27: backends.pg.links.idle_timeout: has no effect for tcp, only for http",
-            "14:45: backends.pg.links.max_requests: has no effect for tcp, only for http",
+            "9:17: listeners.db.timeouts.idle: has no effect for tcp, only for http, lines, length_prefixed and resp",
+            "13:5: backends.pg.response_timeout: has no effect for tcp, only for http, lines, length_prefixed and resp",
+            "14:14: backends.pg.links.pipeline: has no effect for tcp, only for http, lines, length_prefixed and resp",
+            "14:27: backends.pg.links.idle_timeout: has no effect for tcp, only for http, lines, length_prefixed and resp",
+            "14:45: backends.pg.links.max_requests: has no effect for tcp, only for http, lines, length_prefixed and resp",
         ],
     );
     warned(
         &with(&["tunnel: { max_age: 1s }"], &[MEMBERS, "links: { pipeline: 2 }"]),
-        &["5:5: listeners.db.tunnel: has no effect for http, only for tcp"],
+        &["5:5: listeners.db.tunnel: has no effect for http, only for tcp and resp"],
     );
 }
 

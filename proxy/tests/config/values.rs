@@ -39,6 +39,11 @@ fn defaults() {
     let backend = backend("");
     assert_eq!(backend.links.pipeline_budget, Duration::from_millis(2));
     assert_eq!((backend.links.max_age, backend.links.max_requests), (None, None));
+    assert_eq!(
+        (backend.links.rescue_after, backend.links.rescue_budget),
+        (Some(Duration::from_millis(20)), 10)
+    );
+    assert_eq!((&listener.framing, &backend.framing), (&None, &None));
     assert_eq!(backend.queue.max, 20_000);
     assert_eq!(backend.members[0].weight, 1);
 }
@@ -60,12 +65,13 @@ fn every_option_is_heard() {
     assert_eq!((l.socket.send_buffer, l.socket.receive_buffer), (Some(65_536), Some(4_000)));
     let b = backend(
         "links: { max_per_member: 1, pipeline: 2, pipeline_budget: 3us, pipeline_methods: all, idle_timeout: 4s,
-  max_age: 5s, max_requests: 6, connect_timeout: 7s }, queue: { max: 0, timeout: 8s }, response_timeout: 9s,
+  max_age: 5s, max_requests: 6, connect_timeout: 7s, rescue_after: 11ms, rescue_budget: 12% }, queue: { max: 0, timeout: 8s }, response_timeout: 9s,
   socket: { keepalive: 10s }",
     );
     assert_eq!((b.links.max_per_member.get(), b.links.pipeline.get()), (1, 2));
     assert_eq!(b.links.pipeline_budget, Duration::from_micros(3));
     assert_eq!(b.links.pipeline_methods, PipelineMethods::All);
+    assert_eq!((b.links.rescue_after, b.links.rescue_budget), (Some(Duration::from_millis(11)), 12));
     assert_eq!((b.links.idle_timeout, b.links.max_age), (seconds(4), Some(seconds(5))));
     assert_eq!((b.links.max_requests.map(u32::from), b.links.connect_timeout), (Some(6), seconds(7)));
     assert_eq!((b.queue.max, b.queue.timeout, b.response_timeout), (0, seconds(8), seconds(9)));
@@ -200,12 +206,15 @@ pub(crate) fn validator() -> jsonschema::Validator {
 /// Each value at one place of an otherwise good file: the reader and the schema agree on it.
 #[test]
 fn the_schema_agrees_with_the_reader() {
-    let validator = validator();
-    for (pointer, good, bad) in [
+    agree([
         ("/workers", json!(["auto", 4, "${N}"]), json!([0, "many", true, []])),
         ("/admin", json!(["off", "127.0.0.1:1", "[::1]:1"]), json!([9900, "localhost:1", ":1", "127.0.0.1"])),
         ("/drain_timeout", json!(["0s", "1m30s", "500us"]), json!([30, "30", "s", "30s1m", ""])),
-        ("/listeners/web/protocol", json!(["http", "tcp"]), json!(["udp", 1])),
+        (
+            "/listeners/web/protocol",
+            json!(["http", "tcp", "lines", "length_prefixed", "resp"]),
+            json!(["udp", 1]),
+        ),
         (
             "/listeners/web/bind",
             json!(["unix:/a", "unix:/run/a b.sock", "127.0.0.1:1"]),
@@ -254,12 +263,48 @@ fn the_schema_agrees_with_the_reader() {
         ),
         ("/backends/app/members", json!([]), json!([{}, null, [], { "a b": "127.0.0.1:1" }])),
         ("/colour", json!([]), json!(["red"])),
-    ] {
+    ]);
+}
+
+#[test]
+fn the_schema_agrees_with_the_reader_on_frames_and_rescue() {
+    agree([
+        (
+            "/listeners/web/framing",
+            json!([null, {}, { "terminator": "crlf" }]),
+            json!([{ "terminators": "lf" }, 1]),
+        ),
+        ("/listeners/web/framing/max_length", json!(["auto", "1MiB", 64]), json!(["off", 0, "1M"])),
+        ("/listeners/web/framing/terminator", json!(["lf", "crlf"]), json!(["cr", "\n"])),
+        ("/listeners/web/framing/length_bytes", json!([1, 2, 4, 8, "${WIDTH}"]), json!([0, 3, 16, "auto"])),
+        ("/listeners/web/framing/byte_order", json!(["big", "little"]), json!(["network"])),
+        ("/listeners/web/framing/length_offset", json!([0, 65535]), json!([-1, 65536])),
+        ("/listeners/web/framing/length_includes_header", json!([true, false]), json!(["yes"])),
+        ("/listeners/web/framing/repeatable", json!([true, false]), json!(["safe"])),
+        (
+            "/listeners/web/framing/refusal",
+            json!(["auto", "close", "ERR\n", "\nhex:0", "hex:0A", "hexadecimal"]),
+            json!(["", "hex:", "hex:0", "hex:0g", "hex:00\n", "hex:0a hex:0b"]),
+        ),
+        ("/backends/app/links/rescue_after", json!(["off", "20ms"]), json!([20, "20", "auto"])),
+        (
+            "/backends/app/links/rescue_budget",
+            json!(["0%", "100%"]),
+            json!([10, "10", "101%", "010%", "1.5%", "off"]),
+        ),
+    ]);
+}
+
+/// Each of the good and of the bad values at a place.
+fn agree(places: impl IntoIterator<Item = (&'static str, Value, Value)>) {
+    let validator = validator();
+    let env = |name: &str| Some(if name == "WIDTH" { "8" } else { "3" }.to_owned());
+    for (pointer, good, bad) in places {
         for (values, verdict) in [(good, true), (bad, false)] {
             for value in values.as_array().unwrap() {
                 let file = at(pointer, value);
                 // JSON is YAML.
-                let read = parse("c.yaml", &file.to_string(), &|_| Some("3".to_owned()));
+                let read = parse("c.yaml", &file.to_string(), &env);
                 assert_eq!(read.is_ok(), verdict, "the reader on {pointer}: {value}: {:?}", read.err());
                 assert_eq!(validator.is_valid(&file), verdict, "the schema on {pointer}: {value}");
             }

@@ -87,7 +87,7 @@ fn after_reply(bytes: &[u8]) -> Option<&[u8]> {
         replies -= 1;
         match (kind, text) {
             (b'+' | b'-', _) | (b'$' | b'*', b"-1") => {}
-            (b':', _) => _ = number::<i64>(text)?,
+            (b':', _) => _ = str::from_utf8(text).ok()?.parse::<i64>().ok()?,
             (b'$', _) => rest = rest.get(number(text)?..)?.strip_prefix(b"\r\n")?,
             (b'*', _) => replies = replies.checked_add(number(text)?)?,
             _ => return None,
@@ -96,6 +96,8 @@ fn after_reply(bytes: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
-    str::from_utf8(text).ok()?.parse().ok()
+/// A length: digits only.
+fn number(text: &[u8]) -> Option<usize> {
+    let digits = text.iter().all(u8::is_ascii_digit);
+    str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
