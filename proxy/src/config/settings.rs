@@ -101,47 +101,6 @@ impl Protocol {
     }
 }
 
-/// Where the frames of a protocol end, and what may be done with them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Framing {
-    /// Where a frame ends.
-    pub kind: FrameKind,
-    /// Longest request, and for lines and length_prefixed also longest answer, in bytes, frame overhead included.
-    pub max_length: usize,
-    /// A request may be sent twice: it changes nothing. (lines, length_prefixed; resp knows its commands.)
-    pub repeatable: bool,
-    /// What is answered instead of an answer; `None` closes the client. For Resp `None` means its own error
-    /// reply.
-    pub refusal: Option<Arc<[u8]>>,
-}
-
-/// What tells where a frame ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameKind {
-    /// A line end, which is part of the frame.
-    Lines {
-        /// The line ends at CRLF and nothing less; otherwise at LF, and a CR before it is content.
-        crlf: bool,
-    },
-    /// A count of bytes near its start.
-    LengthPrefixed(Prefix),
-    /// What Redis speaks.
-    Resp,
-}
-
-/// Where the count of a length-prefixed frame stands, and what it counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prefix {
-    /// Bytes of the count: 1, 2, 4 or 8.
-    pub width: u8,
-    /// The least significant byte of the count comes first.
-    pub little_endian: bool,
-    /// The count includes the header (everything up to and with the count).
-    pub counts_header: bool,
-    /// Bytes before the count.
-    pub offset: u16,
-}
-
 /// What a listener makes of the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptProxy {

@@ -39,7 +39,7 @@ pub fn least(framing: &Framing, input: &[u8]) -> usize {
 #[must_use]
 pub fn refusal(framing: &Framing, cause: Cause) -> Option<Vec<u8>> {
     match (&framing.refusal, framing.kind) {
-        (Some(bytes), _) => Some(bytes.to_vec()),
+        (Some(bytes), _) => (!bytes.is_empty()).then(|| bytes.to_vec()),
         (None, FrameKind::Resp) => Some(format!("-ERR penstock: {}\r\n", cause.name()).into_bytes()),
         (None, FrameKind::Lines { .. } | FrameKind::LengthPrefixed(_)) => None,
     }

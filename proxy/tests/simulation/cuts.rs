@@ -71,10 +71,12 @@ impl Sink<usize> for Got {
 }
 
 fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got {
-    let mut queue = Queue::new(HeadLimits::default());
+    let mut queue = Queue::new(None, HeadLimits::default());
     for (i, answer) in answers.iter().enumerate() {
         let ask = Ask { method: answer.method, minor_version: 1, keep_alive: true };
-        let request = Request { ask, body: false, want: Want::Shared, began: 0, replayed: false };
+        let ask = penstock::link::Ask::Http(ask);
+        let (want, repeatable, route) = (Want::Shared, true, 0);
+        let request = Request { ask, body: false, want, repeatable, route, began: 0, replayed: false };
         queue.submit(i, request, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
     }
     queue.wrote(queue.unwritten().len(), 1);

@@ -110,7 +110,9 @@ impl Ledger {
         let body = record.body > 0;
         let shared = (all || record.ask.method.is_safe_to_share()) && !body;
         let want = if shared { Want::Shared } else { Want::Alone };
-        Request { ask: record.ask, body, want, began: now, replayed: false }
+        let repeatable = record.ask.method.is_idempotent();
+        let ask = penstock::link::Ask::Http(record.ask);
+        Request { ask, body, want, repeatable, route: 0, began: now, replayed: false }
     }
 
     /// The request's head, as the proxy would forward it.

@@ -128,11 +128,11 @@ impl World {
             return false;
         }
         client.unread = None;
-        note!(self, "client {c} asks {id}: {:?} {:?}", request.ask.method, request.want);
+        note!(self, "client {c} asks {id}: {:?} {:?}", request.ask, request.want);
         let client = &mut self.clients[c];
         client.asked.push_back(id);
         let head = self.ledger.head(id);
-        (client.done, client.resent) = (!request.ask.keep_alive, false);
+        (client.done, client.resent) = (!self.ledger.of(id).ask.keep_alive, false);
         client.body = (request.body).then_some((id, 0));
         let to = Ticket { client: c, life: client.life, id };
         match joined {

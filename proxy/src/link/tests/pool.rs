@@ -34,7 +34,9 @@ fn connect(pool: &mut Pool<usize, char>) -> SeatId {
 /// A link that has answered, idle.
 fn used_link(pool: &mut Pool<usize, char>) -> SeatId {
     let seat = connect(pool);
-    assert_eq!(place(pool, ALONE), Some((seat, How::Opened)));
+    pool.turn_ended();
+    assert_eq!(place(pool, SHARED), Some((seat, How::Opened)));
+    pool.turn_ended();
     pool.settle(seat, 0, 0);
     seat
 }
@@ -371,4 +373,45 @@ fn a_member_that_refuses_more_links_is_not_asked_again_at_once() {
     assert_eq!(next(&mut pool, old), Some(('a', How::Reused)));
     wait(&mut pool, ALONE, 'b');
     assert_eq!((pool.open(again - 1), pool.open(again)), (None, Some(new)));
+}
+
+// Those who are alone leave the links of the others to them, and the others theirs.
+#[test]
+fn what_is_shared_and_what_is_alone_keep_to_their_links() {
+    let mut pool = quick(4, 8);
+    let (a, b) = (used_link(&mut pool), used_link(&mut pool));
+    assert_eq!(place(&mut pool, SHARED), Some((b, How::Reused)));
+    assert_eq!(place(&mut pool, ALONE), Some((a, How::Reused)), "another's, where there is none of its own");
+    pool.settle(a, 0, 1);
+    pool.turn_ended();
+    assert_eq!(place(&mut pool, SHARED), Some((b, How::Pipelined)), "behind another rather than there");
+    pool.settle(b, 0, 2);
+    assert_eq!(place(&mut pool, ALONE), Some((a, How::Reused)));
+}
+
+#[test]
+fn a_link_that_is_held_takes_no_more_until_it_is_empty() {
+    let mut pool = quick(1, 8);
+    let a = used_link(&mut pool);
+    place(&mut pool, SHARED);
+    place(&mut pool, SHARED);
+    assert!(pool.hold(a));
+    assert!(!pool.hold(a), "it is already");
+    assert_eq!(place(&mut pool, SHARED), None);
+    wait(&mut pool, SHARED, 'a');
+    pool.settle(a, 1, 1);
+    assert_eq!(next(&mut pool, a), None);
+    pool.settle(a, 0, 2);
+    assert_eq!(next(&mut pool, a), Some(('a', How::Reused)));
+    assert!(pool.has_room(a), "as before");
+}
+
+#[test]
+fn who_waits_behind_a_held_link_gets_another() {
+    let mut pool = quick(2, 8);
+    let a = used_link(&mut pool);
+    place(&mut pool, SHARED);
+    pool.hold(a);
+    wait(&mut pool, SHARED, 'a');
+    assert!(pool.open(0).is_some(), "it has no room for those who wait");
 }

@@ -49,7 +49,7 @@ impl World {
             let (seat, at, how) = self.pool.place(request.want)?;
             let link = self.links.get_mut(&at).expect("a link that the pool knows stands");
             let unused = self.now.saturating_sub(link.queue.head_since());
-            let careful = unused > LOOK_AFTER || !request.ask.method.is_idempotent();
+            let careful = unused > LOOK_AFTER || !request.repeatable;
             let quiet = link.condemned.is_none() && (!careful || link.origin.is_quiet(self.now));
             if how == How::Pipelined || quiet {
                 return Some((at, how));
@@ -95,7 +95,7 @@ impl World {
         note!(self, "link {id} stands");
         let link = Link {
             seat,
-            queue: Queue::new(HeadLimits::default()),
+            queue: Queue::new(None, HeadLimits::default()),
             origin: Origin::new(self.now),
             condemned: None,
             settled: 0,
@@ -218,7 +218,7 @@ impl World {
             }
             Tell::Ended(slot, end, service) => {
                 self.links.get_mut(&at).expect("it was just read from").wants.pop_front();
-                self.pool.depth.observe(service, self.now);
+                self.pool.depth.observe(&[0], false, service, self.now);
                 let Some(to) = slot.ticket else { return self.ledger.count("discarded") };
                 assert!(self.is_present(&to), "an answer to {} for one who is gone", to.id);
                 self.clients[to.client].ended(to.id, end, &mut self.ledger);
@@ -279,7 +279,7 @@ impl World {
             }
             Fate::Fail(cause) => self.leave(to, Later::Fail { id: to.id, cause }),
             Fate::Replay { head, sent } => {
-                assert!(!sent || request.ask.method.is_idempotent(), "{} may not be repeated", to.id);
+                assert!(!sent || request.repeatable, "{} may not be repeated", to.id);
                 assert!(!sent || reused, "{} was sent on a new link", to.id);
                 assert_eq!(head, self.ledger.head(to.id), "what is sent again");
                 self.ledger.replay(to.id, sent);
