@@ -112,7 +112,7 @@ impl Flush for Client {
         if !s.blocked {
             self.write_out(&mut s);
         }
-        if s.close.is_some() || s.draining {
+        if s.close.is_some() || s.draining || s.unread_input() {
             self.wake();
         }
     }

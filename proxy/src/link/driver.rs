@@ -3,9 +3,11 @@
 //! Decides nothing: the queue says whose an answer is, the shelf who comes next.
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::metrics::{Hold, LinkState};
 use crate::net::Socket;
@@ -46,6 +48,8 @@ pub struct Link<T: Receiver> {
 const READS: usize = 4;
 /// A client sends no more of a body while this much of it waits to be written.
 const BODY_PENDING: usize = 64 << 10;
+/// How long the member may take to close a link from which exchanges were taken.
+const LONGEST_PARTING: Duration = Duration::from_secs(1);
 /// Behind more than this of an answer nobody has to wait.
 const LARGE_ANSWER: u64 = 64 << 10;
 /// A part of a body this large is not copied behind what waits before it.
@@ -200,14 +204,36 @@ impl<T: Receiver> Link<T> {
         !self.is_condemned() && self.socket.borrow().as_ref().is_some_and(Socket::is_quiet)
     }
 
-    /// The link's life. Ready when it has ended; its descriptor is closed by then.
+    /// The link's life. Ready when it has ended; its descriptor is closed by then, unless it is to part.
     pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
         keep(&self.waker, cx.waker());
         let end = self.poll_socket(cx);
-        if end.is_ready() {
+        if end.is_ready() && !self.must_part(end) {
             self.socket.borrow_mut().take();
         }
         end
+    }
+
+    /// The member still answers what was sent elsewhere meanwhile, and the link is one of those it has to bear.
+    fn must_part(&self, end: Poll<Broken>) -> bool {
+        self.rescued.get() && end == Poll::Ready(Broken::Finished)
+    }
+
+    /// Says goodbye, and reads until the member has closed, too. Its descriptor is closed by then.
+    pub(super) async fn part(&self) {
+        let Some(socket) = self.socket.borrow_mut().take() else { return };
+        socket.finish();
+        let rest = poll_fn(|cx| {
+            loop {
+                let mut input = self.shelf.turn.input();
+                match socket.poll_recv(cx, &mut input) {
+                    Poll::Ready(Ok(n)) if n > 0 => self.shelf.cells.received_bytes.add(n as u64),
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        });
+        _ = tokio::time::timeout(LONGEST_PARTING, rest).await; // then without it
     }
 
     fn poll_socket(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {

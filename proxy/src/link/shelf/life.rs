@@ -47,6 +47,7 @@ impl<T: Receiver> Shelf<T> {
     async fn serve(self: &Rc<Self>, link: &Rc<Link<T>>) {
         self.connected(link, self.turn.now());
         let why = poll_fn(|cx| link.poll(cx)).await;
+        link.part().await;
         self.ended(link, why);
     }
 

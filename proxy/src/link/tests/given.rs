@@ -14,7 +14,15 @@ pub(super) fn ask(method: Method) -> http1::Ask {
 pub(super) fn request(method: Method) -> Request {
     let want = if method.is_safe_to_share() { Want::Shared } else { Want::Alone };
     let repeatable = method.is_idempotent();
-    Request { ask: Ask::Http(ask(method)), body: false, want, repeatable, route: 0, began: 0, replayed: false }
+    Request {
+        ask: Ask::Http(ask(method)),
+        body: false,
+        want,
+        repeatable,
+        route: 0,
+        began: 0,
+        replayed: false,
+    }
 }
 
 /// Tickets are letters.
