@@ -134,6 +134,8 @@ fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
         pipeline: l.pipeline.get()?,
         pipeline_budget: l.pipeline_budget.get()?,
         pipeline_methods: l.pipeline_methods.get()?,
+        rescue_after: Some(std::time::Duration::from_millis(20)),
+        rescue_budget: 10,
         idle_timeout: l.idle_timeout.get()?,
         max_age: l.max_age.get()?,
         max_requests: l.max_requests.get()?,

@@ -221,6 +221,11 @@ pub struct Links {
     pub pipeline_budget: Duration,
     /// Which requests may share a link.
     pub pipeline_methods: PipelineMethods,
+    /// What waits behind an answer that takes longer than this, and than the member usually takes, is sent
+    /// elsewhere; `None` for never.
+    pub rescue_after: Option<Duration>,
+    /// At most this part of the requests, in percent, is sent elsewhere so: 0 to 100.
+    pub rescue_budget: u8,
     /// An unused link is closed after this.
     pub idle_timeout: Duration,
     /// A link is closed at the end of the exchange in which it gets older than this; `None` for never.

@@ -317,6 +317,9 @@ impl<L: Clone, W> Pool<L, W> {
     }
 
     fn seat_on(&mut self, id: SeatId, want: Want, how: How) -> Option<(SeatId, L, How)> {
+        if how == How::Pipelined {
+            self.depth.joined();
+        }
         let seat = self.seats[id].as_mut()?;
         seat.state = State::Busy;
         seat.alone = want != Want::Shared;

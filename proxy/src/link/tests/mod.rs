@@ -14,6 +14,8 @@ pub(crate) fn links() -> Links {
         pipeline: 32.try_into().unwrap(),
         pipeline_budget: Duration::from_millis(2),
         pipeline_methods: PipelineMethods::Safe,
+        rescue_after: Some(Duration::from_millis(20)),
+        rescue_budget: 10,
         idle_timeout: Duration::from_secs(4),
         max_age: None,
         max_requests: None,
@@ -22,6 +24,7 @@ pub(crate) fn links() -> Links {
 }
 
 mod answer;
+mod depth;
 mod exchange;
 mod given;
 mod pool;

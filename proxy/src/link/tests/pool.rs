@@ -19,7 +19,7 @@ fn pool(share: usize) -> Pool<usize, char> {
 /// Answers have been so quick that links may be shared by `depth`.
 fn quick(share: usize, depth: u64) -> Pool<usize, char> {
     let mut pool = pool(share);
-    pool.depth.observe(2_000_000 / depth, 0);
+    pool.depth.observe(&[0], false, 2_000_000 / depth, 0);
     assert_eq!(u64::from(pool.depth.limit()), depth);
     pool
 }
