@@ -1,175 +1,298 @@
-//! How many exchanges a link to this member may carry at once.
-//! In: service times as they are seen, and `now`. Out: a depth between 1 and the ceiling.
-//! Knows nothing of links, bytes or sockets.
+//! How many exchanges a link to this member may carry at once, and which go alone.
+//! In: service times as they are seen, rescues, links closed amid a pipeline, and `now`. Out: a depth between
+//! 1 and the ceiling, and the reason for it. Knows nothing of links, bytes or sockets.
+
+mod hold;
+mod offences;
+mod speed;
+mod spread;
 
 use std::time::Duration;
 
 use crate::config::Links;
-use crate::turn::Nanos;
+use crate::metrics::DepthReason as Reason;
+use crate::turn::{Nanos, nanos};
 
-/// `depth x least service time <= budget`.
+use super::routes::{FADE, Heard, Routes};
+use offences::Offences;
+use speed::{Past, Speed};
+use spread::Spread;
+
+/// A member answers a link's requests one after the other, so depth is free only where answers are quick. The least
+/// of these is used:
 ///
-/// A member answers a link's requests one after the other, so depth is free only where answers are quick.
-/// The *least* service time of late decides, as BBR takes the least round trip: a mean would feed on
-/// itself, because a busy origin answers each of more links more slowly, which would lower the depth,
-/// which would open still more links.
+/// * the **ceiling**;
+/// * the **budget**: `depth x service time <= budget`, with the service time the member has when nothing is in
+///   its way. One that feels the load would feed on itself (see [`hold::Hold`]);
+/// * what keeps requests that are held up rare where answers are **mixed**. Of routes that are mostly slow each
+///   request goes alone, and they do not count here;
+/// * what lets a member with many threads be busy on all of them (see [`Spread`]);
+/// * 1 for good for a member that has **broken** the rules twice (see [`Offences`]).
 #[derive(Debug)]
 pub struct Depth {
     ceiling: u16,
     budget: Nanos,
-    /// Least service time of the present window, and of the one before.
-    windows: [Nanos; 2],
+    rescue_after: Option<Nanos>,
+    limit: u16,
+    reason: Reason,
+    hold_after: Nanos,
+    speed: Speed,
+    routes: Routes,
+    spread: Spread,
+    offences: Offences,
+    mix: Mix,
+    era: Era,
+}
+
+/// Answers of late that share links, and how many of them were slow; both fade.
+#[derive(Debug, Default)]
+struct Mix {
+    answers: f32,
+    slow: f32,
+    turn: u32,
+    /// Slow heads of which a rescue told before they ended.
+    foretold: u32,
+}
+
+/// While a member answers about as quickly as now, what was called slow remains so.
+#[derive(Debug, Default)]
+struct Era {
+    base: Option<Nanos>,
     began: Nanos,
 }
 
-/// Length of a window; the least of the last one to two windows decides.
-const WINDOW: Nanos = Duration::from_secs(1).as_nanos() as Nanos;
-/// What was seen longer ago than this says nothing any more.
-const STALE: Nanos = 10 * WINDOW;
-const UNSEEN: Nanos = Nanos::MAX;
+/// At most one in so many requests should meet a slow one before it on its link.
+const RARE: f32 = 200.0;
+/// So much longer than usual is slow.
+const SLOW: Nanos = 4;
+/// An era has ended when answers take so much more or less than in it.
+const ERA: Nanos = 4;
+/// Rescues do not wait longer, whatever the member usually takes.
+const LATEST_RESCUE: Nanos = Duration::from_secs(1).as_nanos() as Nanos;
 
 impl Depth {
     /// No evidence yet: depth 1.
     #[must_use]
     pub fn new(links: &Links, now: Nanos) -> Self {
-        let mut depth = Self { ceiling: 1, budget: 0, windows: [UNSEEN; 2], began: now };
+        let mut depth = Self {
+            ceiling: 1,
+            budget: 0,
+            rescue_after: None,
+            limit: 1,
+            reason: Reason::Start,
+            hold_after: 0,
+            speed: Speed::default(),
+            routes: Routes::default(),
+            spread: Spread::default(),
+            offences: Offences::default(),
+            mix: Mix::default(),
+            era: Era { base: None, began: now },
+        };
+        depth.speed.turn(now);
         depth.configure(links);
         depth
     }
 
-    /// Takes a new ceiling and budget; what was seen stays.
+    /// Takes a new ceiling, budget and rescue time; what was seen stays.
     pub fn configure(&mut self, links: &Links) {
         self.ceiling = links.pipeline.get();
-        self.budget = Nanos::try_from(links.pipeline_budget.as_nanos()).unwrap_or(Nanos::MAX);
+        self.budget = nanos(links.pipeline_budget);
+        self.rescue_after = links.rescue_after.map(nanos);
+        self.decide();
     }
 
-    /// Exchanges on these routes ended in one read, `service` after the first had become the head of its link.
-    pub fn observe(&mut self, routes: &[u32], _large: bool, service: Nanos, now: Nanos) {
-        self.turn_window(now);
-        let each = service / (routes.len() as u64).max(1);
-        self.windows[0] = self.windows[0].min(each);
+    /// Answers that ended in one read: their routes in order (0 where there is none to tell), and the time from the
+    /// first's becoming the head of the link to the end of the last. `large` says that the first was.
+    pub fn observe(&mut self, routes: &[u32], large: bool, service: Nanos, now: Nanos) {
+        let Some(first) = routes.first() else { return };
+        if self.speed.is_over(now) {
+            self.turn(now);
+        }
+        if large || self.is_slow(routes.len(), service) {
+            return self.saw_slow(*first, routes.len(), service, now);
+        }
+        let shared = routes.iter().filter(|route| self.routes.quick(**route) != Heard::Alone).count() as u64;
+        if shared > 0 {
+            self.speed.add(shared, service / routes.len() as Nanos * shared, true);
+            self.mix.answers += shared as f32;
+        }
+        if self.speed.is_young() {
+            self.look(now);
+        }
     }
 
-    /// Whether exchanges on this route are to be alone on a link.
-    #[must_use]
-    pub fn goes_alone(&self, _route: u32) -> bool {
-        false
+    /// A request was put behind others on a link.
+    pub fn joined(&mut self) {
+        self.speed.joined();
     }
-
-    /// A head older than this gets no more behind it.
-    #[must_use]
-    pub fn hold_after(&self) -> Nanos {
-        self.budget.max(4 * self.least().unwrap_or(0))
-    }
-
-    /// What is behind a head older than this is sent elsewhere.
-    #[must_use]
-    pub fn rescue_after(&self) -> Option<Nanos> {
-        Some(20_000_000)
-    }
-
-    /// So many behind a head on this route were sent elsewhere.
-    pub fn rescued(&mut self, _route: u32, _followers: u32, _now: Nanos) {}
-
-    /// The member closed a link while several awaited their answers.
-    pub fn closed_mid_pipeline(&mut self, _now: Nanos) {}
-
-    /// The member does not accept.
-    pub fn refused(&mut self, _now: Nanos) {}
 
     /// The depth in use.
     #[must_use]
     pub fn limit(&self) -> u16 {
-        if self.ceiling == 1 {
-            return 1;
-        }
-        match self.least() {
-            None => 1,
-            Some(least) => {
-                u16::try_from(self.budget / least.max(1)).unwrap_or(u16::MAX).clamp(1, self.ceiling)
-            }
-        }
+        self.limit
     }
 
-    /// The least service time of late, in nanoseconds, if any was seen.
+    /// Why it is not greater.
     #[must_use]
-    pub fn least(&self) -> Option<Nanos> {
-        Some(self.windows[0].min(self.windows[1])).filter(|least| *least != UNSEEN)
+    pub fn reason(&self) -> Reason {
+        self.reason
     }
 
-    fn turn_window(&mut self, now: Nanos) {
-        let age = now.saturating_sub(self.began);
-        if age < WINDOW {
+    /// Whether requests of this route are so slow that none should wait behind them.
+    #[must_use]
+    pub fn goes_alone(&self, route: u32) -> bool {
+        self.routes.goes_alone(route)
+    }
+
+    /// A head older than this gets no more behind it, in nanoseconds.
+    #[must_use]
+    pub fn hold_after(&self) -> Nanos {
+        self.hold_after
+    }
+
+    /// What waits behind a head older than this is sent elsewhere.
+    #[must_use]
+    pub fn rescue_after(&self) -> Option<Nanos> {
+        self.rescue_after.map(|after| after.max(self.hold_after.min(LATEST_RESCUE)))
+    }
+
+    /// What waited behind a head of this route was sent elsewhere. The head is still to be observed.
+    pub fn rescued(&mut self, route: u32, followers: u32, _now: Nanos) {
+        if followers == 0 {
             return;
         }
-        let before = if age < STALE { self.windows[0] } else { UNSEEN };
-        self.windows = [UNSEEN, before];
-        self.began = now;
+        self.mix.foretold += 1;
+        self.count_slow(route);
+        self.decide();
+    }
+
+    /// The member closed a link and left requests unanswered that were sent behind others.
+    pub fn closed_mid_pipeline(&mut self, now: Nanos) {
+        self.offences.closed(now);
+        self.decide();
+    }
+
+    /// The member does not accept connections: that it closed links was no offence.
+    pub fn refused(&mut self, now: Nanos) {
+        self.offences.refused(now);
+        self.decide();
+    }
+
+    /// What an answer takes where nothing is in its way, in nanoseconds, if any was seen.
+    #[must_use]
+    pub fn least(&self) -> Option<Nanos> {
+        self.speed.base()
+    }
+
+    /// What an answer that is not slow takes by now.
+    #[must_use]
+    pub fn typical(&self) -> Option<Nanos> {
+        self.speed.typical()
+    }
+
+    /// Answers that come together have taken their time together, unless that is far more than usual: then the
+    /// first took all of it.
+    fn is_slow(&self, count: usize, service: Nanos) -> bool {
+        let usual = |typical| service / count as Nanos <= 2 * typical;
+        service > self.hold_after && self.speed.typical().is_some_and(|t| count == 1 || !usual(t))
+    }
+
+    fn saw_slow(&mut self, route: u32, count: usize, service: Nanos, now: Nanos) {
+        // What was asked before the member became quicker says nothing of it now.
+        if now.saturating_sub(service) < self.era.began {
+            return;
+        }
+        if self.mix.foretold > 0 {
+            self.mix.foretold -= 1;
+        } else if self.count_slow(route) == Heard::Alone {
+            return;
+        }
+        self.speed.add(count as u64, service, false);
+        self.mix.answers += count as f32;
+        self.decide();
+    }
+
+    fn count_slow(&mut self, route: u32) -> Heard {
+        let heard = self.routes.slow(route, self.mix.turn);
+        match heard {
+            Heard::Shared => self.mix.slow += 1.0,
+            Heard::Turned(own) => self.mix.slow = (self.mix.slow + 1.0 - own).max(0.0),
+            Heard::Alone => {}
+        }
+        heard
+    }
+
+    /// A window has ended.
+    fn turn(&mut self, now: Nanos) {
+        let past = self.speed.turn(now);
+        self.mix.fade();
+        self.look(now);
+        if let (Some(past), Some(base)) = (past, self.least()) {
+            self.spread.turn(&past, base, self.affordable(base));
+        }
+        self.decide();
+    }
+
+    /// Decides again, by what may be a new era.
+    fn look(&mut self, now: Nanos) {
+        let base = self.least();
+        let changed = match (self.era.base, base) {
+            (Some(was), Some(is)) => is > was * ERA || is * ERA < was,
+            (was, is) => was != is,
+        };
+        if changed {
+            let known = self.era.base.is_some() && base.is_some();
+            self.era = Era { base, began: if known { now } else { self.era.began } };
+            (self.mix, self.spread) = (Mix::default(), Spread::default());
+            if known {
+                self.routes.forget();
+            }
+        }
+        self.decide();
+    }
+
+    fn decide(&mut self) {
+        (self.limit, self.reason) = self.best();
+        self.hold_after = self.slow_from();
+    }
+
+    fn best(&self) -> (u16, Reason) {
+        let affordable = match self.least() {
+            _ if self.offences.are_enough() => return (1, Reason::Broken),
+            None => return (1, Reason::Start),
+            Some(base) => self.affordable(base),
+        };
+        let reason = if affordable == self.ceiling { Reason::Ceiling } else { Reason::Budget };
+        let others = [(self.mix.cap(), Reason::Mixed), (self.spread.cap(), Reason::Spread)];
+        others.into_iter().fold((affordable, reason), |best, other| if other.0 < best.0 { other } else { best })
+    }
+
+    fn affordable(&self, base: Nanos) -> u16 {
+        u16::try_from(self.budget / base.max(1)).unwrap_or(u16::MAX).clamp(1, self.ceiling)
+    }
+
+    /// A saturated member answers each link in its turn: the last on a link waits for all before it, twice as long
+    /// if it fares badly.
+    fn slow_from(&self) -> Nanos {
+        let Some(base) = self.least() else { return self.budget };
+        let Past { mean, .. } = self.speed.past();
+        let turn = if self.speed.is_saturated() { 2 * mean * Nanos::from(self.limit) } else { 0 };
+        self.budget.max(base * SLOW).max(turn)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MILLI: Nanos = 1_000_000;
-
-    fn depth(ceiling: u16) -> Depth {
-        let mut links = crate::link::tests::links();
-        links.pipeline = ceiling.try_into().unwrap();
-        links.pipeline_budget = Duration::from_millis(2);
-        Depth::new(&links, 0)
+impl Mix {
+    fn fade(&mut self) {
+        self.answers *= FADE;
+        self.slow *= FADE;
+        self.turn = self.turn.wrapping_add(1);
     }
 
-    #[test]
-    fn starts_at_one_and_grows_with_evidence() {
-        let mut d = depth(32);
-        assert_eq!(d.limit(), 1);
-        d.observe(&[0], false, MILLI / 2, 1);
-        assert_eq!(d.limit(), 4);
-        d.observe(&[0], false, MILLI / 100, 2);
-        assert_eq!(d.limit(), 32, "the ceiling holds");
-    }
-
-    #[test]
-    fn a_slow_member_is_never_shared() {
-        let mut d = depth(32);
-        d.observe(&[0], false, 200 * MILLI, 1);
-        assert_eq!(d.limit(), 1);
-    }
-
-    #[test]
-    fn the_least_decides_not_the_mean() {
-        let mut d = depth(32);
-        d.observe(&[0], false, MILLI / 20, 1);
-        for i in 0..100 {
-            d.observe(&[0], false, 50 * MILLI, i);
+    /// `(depth - 1) x share of slow answers <= 1 / RARE`.
+    fn cap(&self) -> u16 {
+        if self.slow < 0.5 {
+            return u16::MAX;
         }
-        assert_eq!(d.limit(), 32, "a busy origin keeps few links and high depth");
-    }
-
-    #[test]
-    fn falls_back_when_the_member_turns_slow() {
-        let mut d = depth(32);
-        d.observe(&[0], false, MILLI / 20, 1);
-        d.observe(&[0], false, 200 * MILLI, WINDOW + 2);
-        assert_eq!(d.limit(), 32, "one window of grace");
-        d.observe(&[0], false, 200 * MILLI, 2 * WINDOW + 3);
-        assert_eq!(d.limit(), 1);
-    }
-
-    #[test]
-    fn old_evidence_is_forgotten() {
-        let mut d = depth(32);
-        d.observe(&[0], false, MILLI / 20, 1);
-        d.observe(&[0], false, MILLI, STALE + 2);
-        assert_eq!(d.limit(), 2);
-    }
-
-    #[test]
-    fn a_ceiling_of_one_is_plain_pooling() {
-        let mut d = depth(1);
-        d.observe(&[0], false, 1, 1);
-        assert_eq!(d.limit(), 1);
+        ((self.answers / (self.slow * RARE)) as u16).saturating_add(1)
     }
 }

@@ -394,7 +394,7 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
 
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
         self.routes.push(slot.request.route);
-        self.large |= slot.received > LARGE_ANSWER;
+        self.large |= self.routes.len() == 1 && slot.received > LARGE_ANSWER;
         self.served += service;
         self.link.shelf.exchange_ended(&slot, end.status);
         if let Some(client) = &slot.ticket {

@@ -1,5 +1,5 @@
 //! Links: pooled connections to members, and the exchanges they carry.
-//! `queue`, `answer`, `exchange`, `pool`, `lines`, `depth` and `opening` decide from bytes and time alone;
+//! `queue`, `answer`, `exchange`, `pool`, `lines`, `depth`, `routes` and `opening` decide from bytes and time alone;
 //! `shelf` and `driver` put sockets to them; `outlet` and `stock` give a tunnel a link of its own. Knows nothing of clients but what `Receiver` asks of them.
 
 mod answer;
@@ -14,6 +14,7 @@ mod outlet;
 mod pool;
 mod queue;
 mod reader;
+mod routes;
 mod seat;
 mod shelf;
 mod stock;

@@ -333,6 +333,9 @@ impl<L: Clone, W> Pool<L, W> {
     }
 
     fn seat_on(&mut self, id: SeatId, want: Want, how: How) -> Option<(SeatId, L, How)> {
+        if how == How::Pipelined {
+            self.depth.joined();
+        }
         let seat = self.seats[id].as_mut()?;
         seat.state = State::Busy;
         (seat.alone, seat.lane) = (want != Want::Shared, Lane::of(want));

@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend, HeadLimits, WaitQueue};
-use crate::metrics::{Acquire, BackendCells, Hold, LinkState, MemberCells};
+use crate::metrics::{Acquire, BackendCells, DepthReason, Hold, LinkState, MemberCells};
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
 use super::budget::Budget;
 use super::connect::{Health, LocalAddresses};
+use super::depth::Depth;
 use super::driver::Link;
 use super::exchange::Request;
 use super::lines::Want;
@@ -101,6 +102,8 @@ pub struct Shelf<T: Receiver> {
     /// How many of those who wait are in the gauge.
     waiting: Cell<usize>,
     budget: RefCell<Budget>,
+    /// What it was last shown to be.
+    depth_reason: Cell<DepthReason>,
     /// When those behind a head are to be looked after.
     rescue_at: Cell<Nanos>,
     /// What ended in one read; scratch.
@@ -136,9 +139,11 @@ impl<T: Receiver> Shelf<T> {
             retired: Cell::new(false),
             waiting: Cell::new(0),
             budget: RefCell::new(Budget::new(settings.links.rescue_budget)),
+            depth_reason: Cell::new(DepthReason::Start),
             rescue_at: Cell::new(Nanos::MAX),
             routes: RefCell::default(),
         });
+        shelf.cells.depth_reason[DepthReason::Start].inc();
         shelf.key.set(turn.admit(shelf.clone()));
         shelf
     }
@@ -303,8 +308,7 @@ impl<T: Receiver> Shelf<T> {
         let spent = self.is_spent(link, now);
         let mut pool = self.pool.borrow_mut();
         pool.settle(link.seat, in_flight, now);
-        self.cells.depth_limit.set(pool.depth.limit().into());
-        self.cells.service_time.set(pool.depth.least().unwrap_or(0));
+        self.show_depth(&pool.depth);
         if spent {
             pool.bar(link.seat);
             return (in_flight == 0).then_some(Broken::Finished);
@@ -315,6 +319,15 @@ impl<T: Receiver> Shelf<T> {
         }
         self.dispatch(link, now);
         None
+    }
+
+    fn show_depth(&self, depth: &Depth) {
+        self.cells.depth_limit.set(depth.limit().into());
+        self.cells.service_time.set(depth.least().unwrap_or(0));
+        let before = self.depth_reason.replace(depth.reason());
+        if before != depth.reason() {
+            self.cells.depth_reason.shift(before, depth.reason());
+        }
     }
 
     fn is_spent(&self, link: &Link<T>, now: Nanos) -> bool {

@@ -72,6 +72,7 @@ impl<T: Receiver> Resident for Shelf<T> {
         self.rescue(now);
         let me = self.me.upgrade()?;
         if self.retired.get() && self.pool.borrow().used() == 0 {
+            self.cells.depth_reason[self.depth_reason.get()].dec();
             self.turn.dismiss(self.key.get());
         } else {
             me.open_more(now);

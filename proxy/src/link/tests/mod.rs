@@ -24,6 +24,7 @@ pub(crate) fn links() -> Links {
 }
 
 mod answer;
+mod depth;
 mod exchange;
 mod given;
 mod pool;

@@ -1,0 +1,153 @@
+//! How quickly a member answers, and how much of that is its own.
+//! In: answers, and `now`. Out: what one takes where nothing is in its way, what it takes by now, and how many
+//! links are busy. Knows nothing of routes, links or depth.
+
+use std::time::Duration;
+
+use crate::turn::Nanos;
+
+use super::hold::Hold;
+
+/// Sums over a window of time. Its mean says more than the least of it: the least of many noisy answers is next
+/// to nothing, and of those that came together none is known by itself.
+#[derive(Debug, Default)]
+pub(super) struct Speed {
+    window: Sums,
+    began: Nanos,
+    /// What a quick answer took in the window before.
+    before: Option<Nanos>,
+    past: Past,
+    hold: Hold,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    answers: u64,
+    time: Nanos,
+    quick: u64,
+    quick_time: Nanos,
+    least: Option<Nanos>,
+    joined: u64,
+}
+
+/// What a whole window says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Past {
+    /// Mean of all answers.
+    pub(super) mean: Nanos,
+    /// Mean of the quick ones; of all where there are none.
+    pub(super) typical: Nanos,
+    /// Links whose head the member was at, on average (Little's law).
+    pub(super) busy: f32,
+    /// Answers in a nanosecond.
+    pub(super) rate: f32,
+    /// Requests put behind others, to each answer.
+    pub(super) joined: f32,
+}
+
+/// A window lasts at least as long, and until it has [`ENOUGH`] answers,
+const SHORT: Nanos = Duration::from_millis(100).as_nanos() as Nanos;
+const ENOUGH: u64 = 32;
+/// or this long.
+const LONG: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
+/// What was seen longer ago than this says nothing any more.
+const STALE: Nanos = Duration::from_secs(10).as_nanos() as Nanos;
+/// A window of so many answers counts before it has ended.
+const SOME: u64 = 8;
+
+impl Speed {
+    /// `count` answers took `time` together; `quick` says that it was no more than usual.
+    /// What was nobody's fault but its own may be left out by not telling of it.
+    pub(super) fn add(&mut self, count: u64, time: Nanos, quick: bool) {
+        self.window.answers += count;
+        self.window.time += time;
+        if quick {
+            self.window.quick += count;
+            self.window.quick_time += time;
+            let each = time / count.max(1);
+            self.window.least = Some(self.window.least.map_or(each, |least| least.min(each)));
+        }
+    }
+
+    /// A request was put behind others.
+    pub(super) fn joined(&mut self) {
+        self.window.joined += 1;
+    }
+
+    /// Whether [`Speed::turn`] should be called.
+    #[must_use]
+    pub(super) fn is_over(&self, now: Nanos) -> bool {
+        let age = now.saturating_sub(self.began);
+        age >= SHORT && (age >= LONG || self.window.answers >= ENOUGH)
+    }
+
+    /// The window has ended: what it says, unless nothing happened in it.
+    pub(super) fn turn(&mut self, now: Nanos) -> Option<Past> {
+        let age = now.saturating_sub(std::mem::replace(&mut self.began, now));
+        let window = std::mem::take(&mut self.window);
+        if age >= STALE {
+            (self.before, self.hold) = (None, Hold::default());
+            return None;
+        }
+        let past = window.past(age)?;
+        self.before = window.estimate().or(Some(past.typical));
+        self.past = past;
+        self.hold.turn(past.typical, past.rate, now);
+        Some(past)
+    }
+
+    /// What an answer takes where nothing is in its way.
+    #[must_use]
+    pub(super) fn base(&self) -> Option<Nanos> {
+        let enough = self.before.is_none() || self.window.quick >= SOME;
+        let present = self.window.estimate().filter(|_| enough);
+        let fresh = self.before.into_iter().chain(present).min()?;
+        Some(self.hold.base(fresh))
+    }
+
+    /// What the last whole window said.
+    #[must_use]
+    pub(super) fn past(&self) -> Past {
+        self.past
+    }
+
+    /// What a quick answer takes by now.
+    #[must_use]
+    pub(super) fn typical(&self) -> Option<Nanos> {
+        self.before.map(|_| self.past.typical).or_else(|| self.base())
+    }
+
+    /// Whether evidence is so new that each answer may change what it says.
+    #[must_use]
+    pub(super) fn is_young(&self) -> bool {
+        self.window.quick <= SOME
+    }
+
+    /// Whether the member is as busy as one thread can be.
+    #[must_use]
+    pub(super) fn is_saturated(&self) -> bool {
+        self.base().is_some_and(|base| base as f32 * self.past.rate >= 0.5)
+    }
+}
+
+impl Sums {
+    fn past(&self, age: Nanos) -> Option<Past> {
+        let mean = self.time.checked_div(self.answers)?;
+        let typical = self.quick_time.checked_div(self.quick).unwrap_or(mean);
+        let age = age as f32;
+        Some(Past {
+            mean,
+            typical,
+            busy: self.time as f32 / age,
+            rate: self.answers as f32 / age,
+            joined: self.joined as f32 / self.answers as f32,
+        })
+    }
+
+    /// The mean of what was quick, unless a few that were not weigh too much.
+    fn estimate(&self) -> Option<Nanos> {
+        let mean = self.quick_time.checked_div(self.quick)?;
+        let few = self.quick < ENOUGH;
+        Some(if few { mean.min(self.least?.saturating_mul(4)) } else { mean })
+    }
+}

@@ -1,0 +1,224 @@
+//! Which routes of a member are slow: a table of bounded size, by hash.
+//! In: routes whose answers ended, each quick or slow. Out: whether a route should have a link to itself.
+//! Knows nothing of time: a caller counts the turns by which old slowness fades.
+
+/// What became of a route with an answer.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Heard {
+    /// It is shared with others.
+    Shared,
+    /// It goes alone.
+    Alone,
+    /// It goes alone from now on. So much of the slowness of late was its own.
+    Turned(f32),
+}
+
+/// A table with 512 places. Where the eight places of a hash are taken, who was not heard of for longest gives way.
+#[derive(Debug)]
+pub(super) struct Routes {
+    entries: Box<[Entry]>,
+    /// Answers heard, the age of entries.
+    clock: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    /// 0 where nobody is.
+    route: u32,
+    heard: u32,
+    /// Share of its answers that are slow, of 65,536: of all while it is new, then of the last hundred.
+    share: u32,
+    /// Slow answers of late, fading with each turn; as of `turn`.
+    slow: f32,
+    turn: u32,
+    /// Answers, until there are [`MEMORY`].
+    seen: u8,
+    /// Slow answers, until there are [`ENOUGH`].
+    seen_slow: u8,
+    alone: bool,
+}
+
+const PLACES: usize = 512;
+const PROBE: usize = 8;
+/// A share is an average over about so many answers.
+const MEMORY: u8 = 64;
+/// So many slow answers are no accident.
+const ENOUGH: u8 = 3;
+const WHOLE: u32 = 1 << 16;
+/// A route of which more is slow goes alone,
+const SLOW: u32 = WHOLE / 8;
+/// until less is.
+const QUICK: u32 = WHOLE / 32;
+/// What is left of slowness after a turn.
+pub(super) const FADE: f32 = 0.875;
+
+impl Default for Routes {
+    fn default() -> Self {
+        Self { entries: vec![Entry::default(); PLACES].into(), clock: 0 }
+    }
+}
+
+impl Routes {
+    /// Whether requests of this route should have a link to themselves.
+    #[must_use]
+    pub(super) fn goes_alone(&self, route: u32) -> bool {
+        route != 0 && self.places(route).iter().any(|e| e.route == route && e.alone)
+    }
+
+    /// An answer of `route` was quick.
+    pub(super) fn quick(&mut self, route: u32) -> Heard {
+        match self.entry(route) {
+            Some(entry) => entry.quick(),
+            None => Heard::Shared,
+        }
+    }
+
+    /// An answer of `route` was slow, in this turn.
+    pub(super) fn slow(&mut self, route: u32, turn: u32) -> Heard {
+        match self.entry(route) {
+            Some(entry) => entry.slow(turn),
+            None => Heard::Shared,
+        }
+    }
+
+    /// What was slow is no longer, or the other way round.
+    pub(super) fn forget(&mut self) {
+        self.entries.fill(Entry::default());
+    }
+
+    fn entry(&mut self, route: u32) -> Option<&mut Entry> {
+        if route == 0 {
+            return None;
+        }
+        self.clock = self.clock.wrapping_add(1);
+        let clock = self.clock;
+        let places = self.places_mut(route);
+        let found = places.iter().position(|e| e.route == route);
+        let stalest = || places.iter().enumerate().max_by_key(|(_, e)| e.staleness(clock)).map(|(i, _)| i);
+        let entry = &mut places[found.or_else(stalest)?];
+        if entry.route != route {
+            *entry = Entry { route, ..Entry::default() };
+        }
+        entry.heard = clock;
+        Some(entry)
+    }
+
+    fn places(&self, route: u32) -> &[Entry] {
+        let start = start(route);
+        &self.entries[start..start + PROBE]
+    }
+
+    fn places_mut(&mut self, route: u32) -> &mut [Entry] {
+        let start = start(route);
+        &mut self.entries[start..start + PROBE]
+    }
+}
+
+/// The places of a route lie side by side, in blocks: one or two cache lines hold them.
+fn start(route: u32) -> usize {
+    let mixed = route.wrapping_mul(0x9e37_79b1) >> 16;
+    mixed as usize % (PLACES / PROBE) * PROBE
+}
+
+impl Entry {
+    /// Greatest where nobody is.
+    fn staleness(&self, clock: u32) -> u32 {
+        if self.route == 0 { u32::MAX } else { clock.wrapping_sub(self.heard) }
+    }
+
+    fn quick(&mut self) -> Heard {
+        self.weigh(0);
+        self.alone &= self.share >= QUICK;
+        if self.alone { Heard::Alone } else { Heard::Shared }
+    }
+
+    fn slow(&mut self, turn: u32) -> Heard {
+        self.weigh(WHOLE);
+        self.seen_slow = (self.seen_slow + 1).min(ENOUGH);
+        self.slow = self.slow * fade(turn.wrapping_sub(self.turn)) + 1.0;
+        self.turn = turn;
+        if self.alone {
+            return Heard::Alone;
+        }
+        self.alone = self.share >= SLOW && self.seen_slow >= ENOUGH;
+        if self.alone { Heard::Turned(std::mem::take(&mut self.slow)) } else { Heard::Shared }
+    }
+
+    fn weigh(&mut self, sample: u32) {
+        self.seen = (self.seen + 1).min(MEMORY);
+        let seen = u32::from(self.seen);
+        self.share = (self.share * (seen - 1) + sample) / seen;
+    }
+}
+
+/// What is left of slowness after so many turns.
+fn fade(turns: u32) -> f32 {
+    FADE.powi(turns.min(200) as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_route_goes_alone_and_takes_its_slowness_with_it() {
+        let mut routes = Routes::default();
+        assert_eq!(routes.slow(7, 0), Heard::Shared);
+        assert_eq!(routes.slow(7, 0), Heard::Shared, "two may be an accident");
+        assert_eq!(routes.slow(7, 0), Heard::Turned(3.0));
+        assert!(routes.goes_alone(7));
+        assert_eq!(routes.slow(7, 0), Heard::Alone);
+        assert!(!routes.goes_alone(8));
+    }
+
+    #[test]
+    fn slowness_fades() {
+        let mut routes = Routes::default();
+        (0..2).for_each(|_| assert_eq!(routes.slow(7, 0), Heard::Shared));
+        assert_eq!(routes.slow(7, 1), Heard::Turned(2.0 * FADE + 1.0));
+    }
+
+    #[test]
+    fn a_route_with_few_slow_ones_is_shared() {
+        let mut routes = Routes::default();
+        for i in 0..10_000 {
+            let heard = if i % 20 == 19 { routes.slow(7, 0) } else { routes.quick(7) };
+            assert_eq!(heard, Heard::Shared, "after {i}");
+        }
+    }
+
+    #[test]
+    fn a_route_that_becomes_quick_is_shared_again() {
+        let mut routes = Routes::default();
+        (0..1000).for_each(|_| _ = routes.slow(7, 0));
+        let alone = (0..1000).take_while(|_| routes.quick(7) == Heard::Alone).count();
+        assert!((20..400).contains(&alone), "{alone}");
+        assert!(!routes.goes_alone(7));
+    }
+
+    #[test]
+    fn no_route_is_nobody() {
+        let mut routes = Routes::default();
+        (0..100).for_each(|_| assert_eq!(routes.slow(0, 0), Heard::Shared));
+        assert!(!routes.goes_alone(0));
+    }
+
+    #[test]
+    fn many_routes_push_out_those_not_heard_of() {
+        let mut routes = Routes::default();
+        (0..3).for_each(|_| _ = routes.slow(7, 0));
+        (1000..200_000).for_each(|route| _ = routes.quick(route));
+        assert!(!routes.goes_alone(7), "forgotten");
+        assert!(routes.entries.len() == PLACES && size_of::<Entry>() <= 24);
+    }
+
+    #[test]
+    fn who_is_heard_of_stays() {
+        let mut routes = Routes::default();
+        for route in 1000..200_000 {
+            routes.slow(7, 0);
+            routes.quick(route);
+        }
+        assert!(routes.goes_alone(7));
+    }
+}

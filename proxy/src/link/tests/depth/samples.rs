@@ -1,0 +1,165 @@
+//! What `Depth` makes of a few answers.
+//! In: service times. Out: the depth, the reason for it, and who goes alone.
+//! Knows nothing of links.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use crate::link::depth::Depth;
+use crate::metrics::DepthReason as Reason;
+use crate::turn::Nanos;
+
+const MICRO: Nanos = 1000;
+const MILLI: Nanos = 1_000_000;
+const SECOND: Nanos = 1_000_000_000;
+
+/// A member, its clock, and what was seen of it.
+struct Seen {
+    depth: Depth,
+    now: Nanos,
+}
+
+fn depth(ceiling: u16) -> Seen {
+    let mut links = crate::link::tests::links();
+    links.pipeline = ceiling.try_into().unwrap();
+    links.pipeline_budget = Duration::from_millis(2);
+    Seen { depth: Depth::new(&links, 0), now: 0 }
+}
+
+impl Seen {
+    /// `count` answers of `route` that took `service`, one after the other, every 100 us.
+    fn answers(&mut self, count: usize, route: u32, service: Nanos) -> &mut Self {
+        for _ in 0..count {
+            self.now += 100 * MICRO;
+            self.depth.observe(&[route], false, service, self.now);
+        }
+        self
+    }
+
+    fn is(&self) -> (u16, Reason) {
+        (self.depth.limit(), self.depth.reason())
+    }
+}
+
+#[test]
+fn starts_at_one_and_grows_with_evidence() {
+    let mut d = depth(32);
+    assert_eq!(d.is(), (1, Reason::Start));
+    assert_eq!(d.answers(1, 0, MILLI / 2).is(), (4, Reason::Budget));
+    assert_eq!(d.answers(1000, 0, MILLI / 100).is(), (32, Reason::Ceiling));
+}
+
+#[test]
+fn a_slow_member_is_never_shared() {
+    assert_eq!(depth(32).answers(100, 0, 200 * MILLI).is(), (1, Reason::Budget));
+}
+
+#[test]
+fn a_ceiling_of_one_is_plain_pooling() {
+    assert_eq!(depth(1).answers(10, 0, 1).is(), (1, Reason::Ceiling));
+}
+
+#[test]
+fn slow_answers_here_and_there_lower_the_depth() {
+    let mut d = depth(32);
+    for _ in 0..100 {
+        d.answers(299, 5, 20 * MICRO).answers(1, 5, 200 * MILLI);
+    }
+    assert_eq!(d.is(), (2, Reason::Mixed));
+    assert!(!d.depth.goes_alone(5));
+}
+
+#[test]
+fn a_slow_route_goes_alone_and_leaves_the_depth_to_the_others() {
+    let mut d = depth(32);
+    for _ in 0..100 {
+        d.answers(99, 5, 20 * MICRO).answers(1, 6, 200 * MILLI);
+    }
+    assert!(d.depth.goes_alone(6) && !d.depth.goes_alone(5) && !d.depth.goes_alone(0));
+    assert_eq!(d.is(), (32, Reason::Ceiling));
+}
+
+#[test]
+fn a_large_answer_is_a_slow_one() {
+    let mut d = depth(32);
+    d.answers(100, 5, 20 * MICRO);
+    (0..3).for_each(|_| d.depth.observe(&[6], true, 20 * MICRO, d.now));
+    assert!(d.depth.goes_alone(6));
+}
+
+#[test]
+fn answers_that_come_together_took_their_time_together() {
+    let mut d = depth(32);
+    d.answers(100, 5, 100 * MICRO);
+    for _ in 0..100 {
+        d.now += 3 * MILLI;
+        d.depth.observe(&[5; 16], false, 16 * 150 * MICRO, d.now);
+    }
+    assert_eq!(d.is().1, Reason::Budget);
+    d.depth.observe(&[5; 16], false, 200 * MILLI, d.now);
+    assert_eq!(d.is().1, Reason::Mixed, "the first of them was slow");
+}
+
+#[test]
+fn a_rescue_tells_of_a_slow_one_before_it_ends() {
+    let mut d = depth(32);
+    d.answers(400, 5, 20 * MICRO);
+    d.depth.rescued(5, 7, d.now);
+    let told = d.is();
+    assert_eq!(told.1, Reason::Mixed);
+    d.depth.observe(&[5], false, 200 * MILLI, d.now);
+    assert_eq!(d.is(), told, "not twice");
+}
+
+#[test]
+fn who_breaks_the_rules_twice_goes_back_to_one_for_good() {
+    let mut d = depth(32);
+    d.answers(100, 0, 20 * MICRO);
+    d.depth.closed_mid_pipeline(SECOND);
+    assert_eq!(d.is(), (32, Reason::Ceiling));
+    d.depth.closed_mid_pipeline(3 * SECOND);
+    assert_eq!(d.is(), (1, Reason::Broken));
+    d.now = 5 * SECOND;
+    assert_eq!(d.answers(20_000, 0, 20 * MICRO).is(), (1, Reason::Broken));
+}
+
+#[test]
+fn old_evidence_is_forgotten() {
+    let mut d = depth(32);
+    d.answers(100, 0, MILLI / 20);
+    d.now += 20 * SECOND;
+    assert_eq!(d.answers(1, 0, MILLI).is(), (2, Reason::Budget));
+}
+
+#[test]
+fn rescues_wait_for_what_is_usual() {
+    let mut d = depth(32);
+    d.answers(3000, 0, MILLI / 50);
+    assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (2 * MILLI, Some(20 * MILLI)));
+    let mut d = depth(32);
+    d.answers(3000, 0, 50 * MILLI);
+    assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (200 * MILLI, Some(200 * MILLI)));
+}
+
+/// Run with `--release --ignored --nocapture`.
+#[test]
+#[ignore = "prints what it costs"]
+fn cost() {
+    const ROUNDS: u32 = 20_000_000;
+    let mut d = depth(32);
+    let routes: Vec<u32> = (1..=64).map(|i: u32| i.wrapping_mul(2_654_435_761)).collect();
+    let begun = Instant::now();
+    for i in 0..ROUNDS {
+        d.now += 10 * MICRO;
+        let route = routes[i as usize % routes.len()];
+        d.depth.observe(black_box(&[route]), false, 20 * MICRO + Nanos::from(i % 7), d.now);
+    }
+    let observe = begun.elapsed() / ROUNDS;
+    let begun = Instant::now();
+    for i in 0..ROUNDS {
+        black_box(d.depth.goes_alone(black_box(routes[i as usize % routes.len()])));
+        black_box(black_box(&d.depth).limit());
+    }
+    println!("observe {observe:?}, goes_alone and limit {:?}", begun.elapsed() / ROUNDS);
+    println!("{} bytes and the table", size_of::<Depth>());
+}
