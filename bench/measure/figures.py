@@ -77,6 +77,7 @@ def arguments(doc, names):
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="length of the window that is looked at")
     parser.add_argument("--only", default="", help="variants whose name holds one of these words, with commas")
+    parser.add_argument("--nice", type=int, default=0, help="priority of all that is measured; -20 goes before all else")
     parser.add_argument("--json", help="write all records there")
     parser.add_argument("--bin", default=os.environ.get("PENSTOCK_BINS", "target/release"),
                         help="directory of penstock-bench and penstock-origin")

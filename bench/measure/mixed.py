@@ -43,11 +43,13 @@ http {{
 """
 
 FAST = "/fast"
-# name -> (title, the slow request, CPU asked for)
+# name -> (title, the slow request, a client's mean pause, CPU asked for)
 MEASUREMENTS = {
-    "own_route": ("1 in 100 takes 200 ms, on a route of its own", "/slow", 0.6),
-    "same_route": ("1 in 100 takes 200 ms, on the same route", "/fast?ms=200", 0.9),
-    "all_fast": ("none is slow (for comparison)", None, None),
+    "own_route": ("1 in 100 takes 200 ms, on a route of its own, closed loop", "/slow", "0s", 0.6),
+    "same_route": ("1 in 100 takes 200 ms, on the same route, closed loop", "/fast?ms=200", "0s", 0.9),
+    "own_route_paced": ("the same, on a route of its own, each client rests 40 ms", "/slow", "40ms", None),
+    "same_route_paced": ("the same, on the same route, each client rests 40 ms", "/fast?ms=200", "40ms", None),
+    "all_fast": ("none is slow (for comparison), closed loop", None, "0s", None),
 }
 COLUMNS = [("{}s/s", "rate"), ("CPU µs/{}", "cpu_us"), ("CPU %", "cpu_pct"), ("origin µs/{}", "origin_us"),
            ("p50 fast µs", "p50"), ("p99 fast µs", "p99"), ("p99.9 fast µs", "p99.9"), ("max fast µs", "max"),
@@ -64,10 +66,10 @@ class Nginx(loads.Nginx):
         self.program = procs.Program(["nginx", "-p", tmp, "-c", f"{tmp}/nginx.conf"], cpus, f"{tmp}/nginx.out")
         self.status = loads.http.client.HTTPConnection("127.0.0.1", STATUS_PORT)
 
-    def load(self, seconds, slow=None):
+    def load(self, seconds, slow=None, pause="0s"):
         mix = ["--mix", f"{FAST}=99", "--mix", f"{slow}=1"] if slow else ["--mix", f"{FAST}=1"]
         return [self.bench, "load", f"http://127.0.0.1:{self.to}", "--clients", CLIENTS, "--sources", SOURCES,
-                "--duration", f"{seconds}s", "--seed", self.seed, "--timeout", "60s", "--json", *mix]
+                "--duration", f"{seconds}s", "--seed", self.seed, "--timeout", "60s", "--pause", pause, "--json", *mix]
 
     def more(self, load, seconds):
         """Links at the window's end, and the generator's latencies, of its whole run."""
@@ -94,7 +96,7 @@ def variants(binary):
     }
 
 
-def run(start, slow, bench, seed, seconds):
+def run(start, how, bench, seed, seconds):
     """One record; origin, proxy and load are new each time."""
     tmp = tempfile.mkdtemp(prefix="penstock-measure-")
     os.chmod(tmp, 0o755)
@@ -104,7 +106,7 @@ def run(start, slow, bench, seed, seconds):
             origin.program.wait_until(origin.ready)
             with start(tmp, HTTP_PORT, PROXY_CPUS) as proxy:
                 origin.to = proxies.port(proxy, HTTP_PORT)
-                return loads.measure(proxy, origin, {"slow": slow}, LOAD_CPUS, seconds, tmp)
+                return loads.measure(proxy, origin, how, LOAD_CPUS, seconds, tmp)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
 
@@ -112,15 +114,16 @@ def run(start, slow, bench, seed, seconds):
 def main():
     args = figures.arguments(__doc__, MEASUREMENTS)
     procs.own_network()
-    procs.set_up(LOAD_CPUS)
+    procs.set_up(LOAD_CPUS, args.nice)
     bench = figures.program(f"{args.bin}/penstock-bench")
     figures.head(args, [figures.version([args.binary, "--version"]),
                         figures.version([proxies.haproxy_binary(), "-v"]), figures.version(["nginx", "-v"])])
     out = {}
     for name in args.names:
-        title, slow, cpu = MEASUREMENTS[name]
+        title, slow, pause, cpu = MEASUREMENTS[name]
+        how = {"slow": slow, "pause": pause}
         out[name] = figures.rounds(name, figures.chosen(args, variants(args.binary)), args.rounds,
-                                   lambda start, n: run(start, slow, bench, n + 1, args.seconds))
+                                   lambda start, n: run(start, how, bench, n + 1, args.seconds))
         compared = [("p99 of the fast ones", "p99", "penstock", "haproxy", 1.5 if slow else None),
                     ("CPU per request", "cpu_us", "penstock", "haproxy", cpu)]
         print(figures.report(f"{name}: {title}; {CLIENTS} clients", out[name], COLUMNS, "request", compared),

@@ -77,6 +77,9 @@ pub(crate) struct Load {
     /// Hang up on one exchange in so many: after sending, before or amid the answer
     #[arg(long, value_name = "N")]
     abort_one_in: Option<u32>,
+    /// Rest so long on average before a request that follows no other in flight: the load is paced then
+    #[arg(long, value_parser = duration, default_value = "0s")]
+    pause: Duration,
     /// Fail for wrong answers only, not for lost connections and refusals
     #[arg(long)]
     allow_breaks: bool,
@@ -114,6 +117,7 @@ impl Load {
             stop,
             depth: self.depth,
             per_connection: self.per_connection,
+            pause: self.pause,
             refusal: self.asking.refusal()?,
             may_forget: self.asking.may_forget,
             seed: self.seed,

@@ -137,6 +137,9 @@ impl Client {
     /// Keeps the connection busy; gives whether it can be kept.
     async fn drive(&mut self, connection: &mut Connection, budget: &mut Budget) -> bool {
         loop {
+            if connection.in_flight() == 0 && !self.rest(connection, *budget).await {
+                return false;
+            }
             if self.start(connection, budget) {
                 self.abort(connection).await;
                 return false;
@@ -150,6 +153,26 @@ impl Client {
                     self.end(connection, end);
                     return false;
                 }
+            }
+        }
+    }
+
+    /// Rests as the plan says; gives whether the connection is still open.
+    async fn rest(&mut self, connection: &Connection, budget: Budget) -> bool {
+        let twice = 2 * self.shard.plan.pause.as_micros() as u64;
+        if twice == 0 || budget.is_spent() {
+            return true;
+        }
+        let until = Instant::now() + Duration::from_micros(self.rng.below(twice));
+        match budget {
+            Budget::Until(end) => sleep_until(end.min(until)).await,
+            Budget::Left(_) => sleep_until(until).await,
+        }
+        match connection.look(&self.shard) {
+            Turn::Progress => true,
+            end => {
+                self.end(connection, end);
+                false
             }
         }
     }

@@ -31,6 +31,9 @@ pub struct Plan {
     pub depth: usize,
     /// Exchanges on one connection, which is then closed in order and made anew; `None`: no limit.
     pub per_connection: Option<u64>,
+    /// How long a client rests, on average, while nothing is in flight; each time a draw from 0 to twice
+    /// that. Zero: it goes on at once.
+    pub pause: Duration,
     /// A whole frame that is no answer but a refusal, counted as HTTP's 503 is; for protocols of frames.
     pub refusal: Option<Vec<u8>>,
     /// RESP: what was stored may be gone at any moment, as where a server restarts without its data.
@@ -58,6 +61,7 @@ impl Plan {
             stop: Stop::Requests(1),
             depth: 1,
             per_connection: None,
+            pause: Duration::ZERO,
             refusal: None,
             may_forget: false,
             seed: 1,
@@ -105,7 +109,7 @@ pub struct Prefix {
     /// The count includes all before the payload, itself too.
     pub includes_header: bool,
     /// Bytes before the count. They are drawn for each exchange and must come back.
-    pub offset: u8,
+    pub offset: u16,
 }
 
 impl Default for Prefix {

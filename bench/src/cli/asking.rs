@@ -35,7 +35,7 @@ pub(super) struct Asking {
     length_includes_header: bool,
     /// length-prefixed: bytes before the count; drawn for each exchange, and they must come back
     #[arg(long, value_name = "N", default_value_t = 0)]
-    length_offset: u8,
+    length_offset: u16,
     /// A whole frame that is a refusal, no wrong answer: text with \r, \n and \\, or hex:00...
     #[arg(long, value_name = "BYTES")]
     refusal: Option<String>,

@@ -140,6 +140,19 @@ fn connections_are_made_anew_after_so_many_exchanges() {
 }
 
 #[test]
+fn a_client_that_rests_is_right_all_the_same_and_sees_a_close() {
+    let table = Table::start(line, |words, before| match before % 10 {
+        9 => Say::Last((answer(words) + "\n").into()),
+        _ => Say::Bytes((answer(words) + "\n").into()),
+    });
+    let pause = std::time::Duration::from_millis(20);
+    let report = run(&Plan { pause, ..plan(&table, LF, add()) }).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.answered, 100);
+    assert!(report.connections > 5, "{report:?}");
+}
+
+#[test]
 fn redis_gives_back_what_each_client_stored() {
     let table = liar(|_, _| None);
     for depth in [1, 16] {
