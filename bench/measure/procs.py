@@ -29,8 +29,8 @@ def own_network():
     os.execvp("unshare", ["unshare", "-n", "--", sys.executable, *sys.argv])
 
 
-def set_up(cpus):
-    """The namespace's loopback and limits, and the CPUs of this process and of what it starts."""
+def set_up(cpus, nice=0):
+    """The namespace's loopback and limits, and CPUs and priority of this process and of what it starts."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for name, value in LIMITS.items():
         with open(f"/proc/sys/{name}", "w") as f:
@@ -38,6 +38,7 @@ def set_up(cpus):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.sched_setaffinity(0, cpus)
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
     for sign in (signal.SIGTERM, signal.SIGINT):  # SystemExit stops what was started
         signal.signal(sign, lambda *_: sys.exit(130))
 

@@ -16,10 +16,10 @@ import sys
 import tempfile
 import urllib.request
 from dataclasses import dataclass, field
-from statistics import median
 
 import loads
 import procs
+from figures import noise, table
 from loads import LISTEN, SIZES, Iperf, Nginx
 
 PROXY_CPUS, LOAD_CPUS = {0}, {1}
@@ -179,32 +179,6 @@ def tables(name, records):
     if failed:
         lines += [*failed, ""]
     return "\n".join(lines + noise([r for v in records.values() for r in v if "failed" not in r]))
-
-
-def table(rows, columns, per):
-    yield "| | " + " | ".join(head.format(per) for head, _ in columns) + " |"
-    yield "|---" * (len(columns) + 1) + "|"
-    for name, records in rows.items():
-        yield f"| {name} | " + " | ".join(cell(records, key) for _, key in columns) + " |"
-
-
-def noise(records):
-    if not records:
-        return []
-    others, stolen = (sorted(r[key] for r in records) for key in ("foreign_pct", "stolen_pct"))
-    return [f"Meanwhile other programs used {median(others):.1f} % of a CPU ({others[-1]:.0f} % at most); "
-            f"{median(stolen):.1f} % was stolen.", ""]
-
-
-def cell(records, key):
-    """The median, and the range where rounds differ."""
-    values = sorted(key(r) if callable(key) else r[key] for r in records)
-    shown = [number(v) for v in (median(values), values[0], values[-1])]
-    return shown[0] if shown[1] == shown[2] else f"{shown[0]} ({shown[1]}–{shown[2]})"
-
-
-def number(value):
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
 
 
 def arguments():

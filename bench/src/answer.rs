@@ -3,12 +3,15 @@
 //! with the caller. Knows nothing of sockets, time or what was asked for.
 
 use crate::chunked::{self, Chunked};
+use crate::frame::Whole;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     Head(Head<'a>),
     Body(&'a [u8]),
     End,
+    /// A whole answer at once, as a protocol of frames has it.
+    Whole(Whole<'a>),
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -2,6 +2,9 @@
 //! In: an expectation and the body in pieces. Out: right, wrong, or somebody else's answer.
 //! Knows nothing of framing, sockets or counts.
 
+use std::rc::Rc;
+
+use crate::keys::{Life, Want};
 use crate::request::Id;
 
 /// What the body of a 2xx answer must be.
@@ -14,6 +17,8 @@ pub(crate) enum Expect {
     Pattern(u64),
     /// This content, which begins with the id.
     Same(Id, Vec<u8>),
+    /// What a client's keys hold.
+    Stored(Id, Rc<Life>, Want),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +42,7 @@ pub(crate) struct Check {
 
 /// An echo longer than this is looked through only so far.
 const LONGEST_ECHO: usize = 64 * 1024;
-/// Enough for `CLIENT-SEQ:` with the longest numbers.
+/// Enough for `CLIENT-SEQ` and what ends it, with the longest numbers.
 const LONGEST_PREFIX: usize = 48;
 
 const PERIOD: usize = 251;
@@ -74,6 +79,10 @@ impl Check {
                 let rest = usize::try_from(self.seen).ok().and_then(|seen| content.get(seen..));
                 rest.is_some_and(|rest| rest.starts_with(piece))
             }
+            Expect::Stored(..) => {
+                self.start.extend_from_slice(piece);
+                true
+            }
         };
         if !right {
             self.wrong_at.get_or_insert(self.seen);
@@ -87,13 +96,21 @@ impl Check {
             Expect::Any => Verdict::Right,
             Expect::Id(id) => self.names(*id),
             Expect::Pattern(length) => self.against("the pattern", *length),
-            Expect::Same(id, content) => match self.against("what was posted", content.len() as u64) {
+            Expect::Same(id, content) => match self.against("what was sent", content.len() as u64) {
                 Verdict::Wrong(_) if prefix(&self.start).is_some_and(|other| other != id.to_string()) => {
                     let other = String::from_utf8_lossy(prefix(&self.start).unwrap_or_default().as_bytes());
-                    Verdict::MixUp(format!("exchange {id} got back what {other} posted"))
+                    Verdict::MixUp(format!("exchange {id} got back what {other} sent"))
                 }
                 verdict => verdict,
             },
+            Expect::Stored(id, life, want) => life.judge(*id, want, &self.start),
+        }
+    }
+
+    /// Takes note that there was a refusal instead of an answer.
+    pub(crate) fn refused(&self) {
+        if let Expect::Stored(_, life, want) = &self.expect {
+            life.refused(want);
         }
     }
 
@@ -143,11 +160,11 @@ fn ids(body: &[u8]) -> impl Iterator<Item = &str> {
     starts.map(|(at, _)| leading_id(&body[at + MARK.len()..]))
 }
 
-/// The id before the first colon, if there is one.
+/// The id before the first colon or blank, if there is one.
 fn prefix(start: &[u8]) -> Option<&str> {
     let id = leading_id(start);
     let (client, seq) = id.split_once('-')?;
-    (!client.is_empty() && !seq.is_empty() && start.get(id.len()) == Some(&b':')).then_some(id)
+    (!client.is_empty() && !seq.is_empty() && matches!(start.get(id.len()), Some(b':' | b' '))).then_some(id)
 }
 
 fn leading_id(bytes: &[u8]) -> &str {

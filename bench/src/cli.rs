@@ -2,13 +2,17 @@
 //! In: command line arguments. Out: a [`Plan`] and how to show the report, or a reason why not.
 //! Knows nothing of how a plan is carried out.
 
+mod asking;
+
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use penstock_bench::{Plan, Stop, Work, sources};
+use clap::{Args, Parser, Subcommand};
+use penstock_bench::{Plan, Protocol, Report, Stop, sources};
 
-/// Loads an HTTP/1.1 server with keep-alive clients and counts exactly.
+use asking::Asking;
+
+/// Loads a server of HTTP/1.1, of frames or of Redis with keep-alive clients, and counts exactly.
 #[derive(Parser, Debug)]
 #[command(version, about)]
 pub(crate) struct Cli {
@@ -18,7 +22,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Load a URL and report what came back.
+    /// Load an address and report what came back.
     Load(Box<Load>),
 }
 
@@ -31,14 +35,21 @@ Examples:
   The same with bodies up and down, chunked answers, and clients that hang up one time in twenty:
     penstock-bench load http://127.0.0.1:8080 --work mixed --sizes 1,1000,100000 \\
         --clients 200 --requests 50 --abort-one-in 20 --seed 7
+  One request in a hundred is slow; latencies of each kind apart:
+    penstock-bench load http://127.0.0.1:8080 --mix /hello=99 --mix /delay/200=1 --clients 500
+  Lines, four in flight for each client; is every sum right and its own client's?
+    penstock-bench load 127.0.0.1:7000 --protocol lines --clients 2000 --pipeline 4
+  Redis, while it is killed and started again: what breaks is made anew and counted, only a wrong answer fails
+    penstock-bench load 127.0.0.1:6379 --protocol resp --clients 500 -n 2000 --abort-one-in 50 --allow-breaks
 
 Exit status: 0 when all answers were 2xx and right, 1 when any was not, 2 when there was nothing to run.
+With --allow-breaks lost exchanges, refused connects and refusals are counted, but only wrong answers make it 1.
 Each client is a closed loop: it starts the next exchange when an answer has come (--depth of them at a time).";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Load {
-    /// http://HOST:PORT/PATH; the path counts with --work get only
+    /// http://HOST:PORT/PATH, the path counts with --work get only; or HOST:PORT for the other protocols
     url: String,
     /// Keep-alive clients, all connected before the first request
     #[arg(short, long, default_value_t = 64)]
@@ -52,21 +63,26 @@ pub(crate) struct Load {
     /// Exchanges each client makes, instead of a duration
     #[arg(short = 'n', long)]
     requests: Option<u64>,
-    /// What to ask for, and so how to check the answer
-    #[arg(short, long, value_enum, default_value_t = Kind::Get)]
-    work: Kind,
-    /// Body lengths in bytes for bytes, chunked, post and mixed, one drawn for each exchange
-    #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 100, 10_000])]
-    sizes: Vec<usize>,
+    #[command(flatten)]
+    asking: Asking,
     /// Requests a client keeps in flight on its connection (pipelining)
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, visible_alias = "pipeline", default_value_t = 1)]
     depth: usize,
+    /// Close a connection in order after so many exchanges, and make it anew
+    #[arg(long, value_name = "N")]
+    per_connection: Option<u64>,
     /// Threads of the generator
     #[arg(short, long, default_value_t = 1)]
     threads: usize,
     /// Hang up on one exchange in so many: after sending, before or amid the answer
     #[arg(long, value_name = "N")]
     abort_one_in: Option<u32>,
+    /// Rest so long on average before a request that follows no other in flight: the load is paced then
+    #[arg(long, value_parser = duration, default_value = "0s")]
+    pause: Duration,
+    /// Fail for wrong answers only, not for lost connections and refusals
+    #[arg(long)]
+    allow_breaks: bool,
     /// Patience with a connect and with an answer
     #[arg(long, value_parser = duration, default_value = "10s")]
     timeout: Duration,
@@ -78,26 +94,11 @@ pub(crate) struct Load {
     pub(crate) json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
-    /// GET the URL's path; any body is right
-    Get,
-    /// GET /echo?id=CLIENT-SEQ; the answer must name that id
-    Ids,
-    /// GET /bytes/N; byte i must be i % 251
-    Bytes,
-    /// GET /chunked/N; the same, chunked
-    Chunked,
-    /// POST unique content to /echo; it must come back byte for byte
-    Post,
-    /// ids, bytes, chunked and post in equal parts
-    Mixed,
-}
-
 impl Load {
     /// The plan this means.
     pub(crate) fn plan(&self) -> Result<Plan, String> {
-        let (to, path) = parse_url(&self.url)?;
+        let protocol = self.asking.protocol();
+        let (to, path) = address(&self.url, protocol == Protocol::Http)?;
         let stop = match (self.requests, self.duration) {
             (Some(requests), _) => Stop::Requests(requests),
             (None, duration) => Stop::Duration(duration.unwrap_or(Duration::from_secs(10))),
@@ -111,9 +112,14 @@ impl Load {
             to,
             clients: self.clients,
             sources: from,
-            work: self.work(path),
+            protocol,
+            work: self.asking.work(path)?,
             stop,
             depth: self.depth,
+            per_connection: self.per_connection,
+            pause: self.pause,
+            refusal: self.asking.refusal()?,
+            may_forget: self.asking.may_forget,
             seed: self.seed,
             abort_one_in: self.abort_one_in,
             timeout: self.timeout,
@@ -121,24 +127,24 @@ impl Load {
         })
     }
 
-    fn work(&self, path: &str) -> Work {
-        let sizes = || self.sizes.clone();
-        let pattern = |chunked| Work::Pattern { sizes: sizes(), chunked };
-        let post = || Work::Post { sizes: sizes() };
-        match self.work {
-            Kind::Get => Work::Get(path.to_owned()),
-            Kind::Ids => Work::Ids,
-            Kind::Bytes => pattern(false),
-            Kind::Chunked => pattern(true),
-            Kind::Post => post(),
-            Kind::Mixed => {
-                Work::Mixed(vec![(1, Work::Ids), (1, pattern(false)), (1, pattern(true)), (1, post())])
-            }
-        }
+    /// Whether the report is as the user wants it.
+    pub(crate) fn is_content(&self, report: &Report) -> bool {
+        if self.allow_breaks { report.is_right() } else { report.is_clean() }
     }
 }
 
-/// The address and the path of a URL.
+/// The address and the path of a URL, or the address alone.
+fn address(written: &str, http: bool) -> Result<(SocketAddr, &str), String> {
+    if http {
+        return parse_url(written);
+    }
+    let host = written.strip_prefix("tcp://").unwrap_or(written);
+    if written.starts_with("http://") {
+        return Err(format!("{written}: only --protocol http has URLs, write HOST:PORT"));
+    }
+    Ok((resolve(host)?, ""))
+}
+
 fn parse_url(url: &str) -> Result<(SocketAddr, &str), String> {
     let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url}: a URL begins with http://"))?;
     let (host, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
@@ -148,9 +154,12 @@ fn parse_url(url: &str) -> Result<(SocketAddr, &str), String> {
     let with_port = |host: &str| {
         if host.ends_with(']') || !host.contains(':') { format!("{host}:80") } else { host.to_owned() }
     };
-    let mut addresses = with_port(host).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
-    let to = addresses.next().ok_or_else(|| format!("{host} has no address"))?;
-    Ok((to, path))
+    Ok((resolve(&with_port(host))?, path))
+}
+
+fn resolve(host: &str) -> Result<SocketAddr, String> {
+    let mut addresses = host.to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+    addresses.next().ok_or_else(|| format!("{host} has no address"))
 }
 
 /// `10s`, `250ms`, `2m`, `1h`; a number alone is seconds.
@@ -171,6 +180,7 @@ fn duration(written: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use penstock_bench::{Prefix, Work};
 
     fn plan(words: &[&str]) -> Result<Plan, String> {
         let words = ["penstock-bench", "load"].iter().chain(words);
@@ -199,6 +209,41 @@ mod tests {
         assert!(duration("10 parsecs").is_err() && duration("s").is_err() && duration("").is_err());
         assert!(plan(&["http://127.0.0.1/", "-n", "5", "-d", "5s"]).is_err());
         assert!(plan(&["http://[::1]/", "--sources", "127.0.0.1"]).is_err());
+    }
+
+    #[test]
+    fn mixes_and_protocols_are_read_or_refused() {
+        let mixed = |words: &[&str]| match plan(words).unwrap().work {
+            Work::Mixed(parts) => parts,
+            work => panic!("{work:?} is no mix"),
+        };
+        let parts = mixed(&["http://127.0.0.1", "--mix", "/=99", "--mix", "/a?b=c=1"]);
+        assert!(matches!(&parts[..], [(99, Work::Get(a)), (1, Work::Get(b))] if a == "/" && b == "/a?b=c"));
+        let words = ["127.0.0.1:7", "--protocol", "lines", "--mix", "add=3", "--mix", "delay 200=1"];
+        let parts = mixed(&words);
+        assert!(
+            matches!(&parts[..], [(3, Work::Add(a)), (1, Work::Add(b))] if a.is_empty() && b == "delay 200")
+        );
+        assert_eq!(mixed(&["127.0.0.1:7", "--protocol", "resp"]).len(), 3);
+        let words = "tcp://127.0.0.1:7 --protocol length-prefixed --length-bytes 2 --byte-order little --length-offset 3";
+        let prefix = Prefix { length_bytes: 2, little_endian: true, includes_header: false, offset: 3 };
+        assert_eq!(
+            plan(&words.split(' ').collect::<Vec<_>>()).unwrap().protocol,
+            Protocol::LengthPrefixed(prefix)
+        );
+        for bad in [
+            "http://127.0.0.1 --mix /",
+            "http://127.0.0.1 --mix /=x",
+            "http://127.0.0.1 --mix /=0",
+            "http://127.0.0.1 --mix add=1",
+            "http://127.0.0.1 --protocol lines",
+            "127.0.0.1:7 --protocol resp --mix del=1",
+            "127.0.0.1:7 --protocol lines --work ids",
+            "127.0.0.1 --protocol lines",
+            "127.0.0.1:7 --protocol length-prefixed --length-bytes 3",
+        ] {
+            assert!(plan(&bad.split(' ').collect::<Vec<_>>()).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::connection::{Connection, Turn};
+use crate::keys::Keys;
 use crate::report::Loss;
 use crate::request::Id;
 use crate::rng::Rng;
@@ -49,6 +50,7 @@ pub(crate) struct Client {
     source: Option<Ipv4Addr>,
     rng: Rng,
     started: u64,
+    keys: Keys,
     connection: Option<Connection>,
     /// Connects that failed and connections that brought no answer, since the last that did.
     fruitless: u32,
@@ -64,7 +66,8 @@ impl Client {
         let sources = &shard.plan.sources;
         let source = (!sources.is_empty()).then(|| sources[number as usize % sources.len()]);
         let rng = Rng::new(shard.plan.seed, number);
-        Self { shard, number, source, rng, started: 0, connection: None, fruitless: 0 }
+        let keys = Keys::new(number, shard.plan.may_forget);
+        Self { shard, number, source, rng, started: 0, keys, connection: None, fruitless: 0 }
     }
 
     /// Connects, if it is not connected.
@@ -77,7 +80,7 @@ impl Client {
     async fn try_connect(&mut self) -> Option<Connection> {
         let plan = &self.shard.plan;
         let connected = match timeout(plan.timeout, socket::connect(self.source, plan.to)).await {
-            Ok(Ok(stream)) => Connection::new(stream, plan.timeout).map_err(|error| error.to_string()),
+            Ok(Ok(stream)) => Connection::new(stream, plan).map_err(|error| error.to_string()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("not connected after {:?}", plan.timeout)),
         };
@@ -110,6 +113,9 @@ impl Client {
             };
             let stays = self.drive(&mut connection, &mut budget).await;
             connection.settle(&self.shard);
+            if connection.in_flight() > 0 {
+                self.keys.doubt();
+            }
             if stays {
                 self.connection = Some(connection);
             }
@@ -131,12 +137,15 @@ impl Client {
     /// Keeps the connection busy; gives whether it can be kept.
     async fn drive(&mut self, connection: &mut Connection, budget: &mut Budget) -> bool {
         loop {
+            if connection.in_flight() == 0 && !self.rest(connection, *budget).await {
+                return false;
+            }
             if self.start(connection, budget) {
                 self.abort(connection).await;
                 return false;
             }
             if connection.in_flight() == 0 {
-                return true;
+                return !connection.is_used_up();
             }
             match connection.turn(&self.shard).await {
                 Turn::Progress => {}
@@ -148,6 +157,26 @@ impl Client {
         }
     }
 
+    /// Rests as the plan says; gives whether the connection is still open.
+    async fn rest(&mut self, connection: &Connection, budget: Budget) -> bool {
+        let twice = 2 * self.shard.plan.pause.as_micros() as u64;
+        if twice == 0 || budget.is_spent() {
+            return true;
+        }
+        let until = Instant::now() + Duration::from_micros(self.rng.below(twice));
+        match budget {
+            Budget::Until(end) => sleep_until(end.min(until)).await,
+            Budget::Left(_) => sleep_until(until).await,
+        }
+        match connection.look(&self.shard) {
+            Turn::Progress => true,
+            end => {
+                self.end(connection, end);
+                false
+            }
+        }
+    }
+
     /// Starts as many exchanges as depth and budget allow; gives whether the last is to be aborted.
     fn start(&mut self, connection: &mut Connection, budget: &mut Budget) -> bool {
         let depth = self.shard.plan.depth.max(1);
@@ -155,11 +184,12 @@ impl Client {
             return false;
         }
         let now = Instant::now();
-        while connection.in_flight() < depth && budget.take(now) {
+        while connection.in_flight() < depth && !connection.is_used_up() && budget.take(now) {
             let id = Id { client: self.number, seq: self.started };
             self.started += 1;
             self.shard.tally().requests += 1;
-            connection.push(now, |out| self.shard.requests.write(id, &mut self.rng, out));
+            let (requests, keys) = (&self.shard.requests, &mut self.keys);
+            connection.push(now, |out| requests.write(id, &mut self.rng, keys, out));
             if self.shard.plan.abort_one_in.is_some_and(|n| self.rng.one_in(n)) {
                 return true;
             }
@@ -179,7 +209,7 @@ impl Client {
             0 => {}
             1 => sleep(Duration::from_micros(self.rng.below(LONGEST_HESITATION_US))).await,
             _ => {
-                // No answer is as short as that, so this is before its end.
+                // Few answers are as short as that, so this is before its end, mostly.
                 let most = 1 + self.rng.below(16) as usize;
                 let _ = timeout(self.shard.plan.timeout, connection.nibble(&self.shard, most)).await;
             }

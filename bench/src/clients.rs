@@ -1,6 +1,6 @@
 //! All clients of a plan, spread over threads, at the command of the one who holds them.
 //! In: orders (connect, one round, the plan's work, look, close). Out: a report for each.
-//! Knows nothing of HTTP.
+//! Knows nothing of protocols.
 
 use std::future::Future;
 use std::io;
@@ -72,8 +72,11 @@ const WATCH_EVERY: Duration = Duration::from_millis(100);
 
 impl Clients {
     /// Starts the threads and connects all clients, a few at a time. A connect that fails is counted
-    /// and tried again with the client's first exchange.
+    /// and tried again with the client's first exchange. A plan whose work is not of its protocol is refused.
     pub fn connect(plan: &Plan) -> io::Result<Self> {
+        if let Some(complaint) = plan.complaint() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, complaint));
+        }
         let count = plan.threads.clamp(1, plan.clients.max(1));
         let threads = (0..count).map(|index| Thread::start(plan, index, count)).collect::<io::Result<_>>()?;
         let mut clients = Self { threads, stop: plan.stop, total: Report::default() };

@@ -18,10 +18,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::answer::{Piece, Reader};
-use crate::check::{Check, Expect, Verdict};
+use crate::answer::Piece;
+use crate::check::{Check, Verdict};
+use crate::frame::Whole;
+use crate::plan::Plan;
 use crate::report::Loss;
+use crate::request::Asked;
 use crate::shard::Shard;
+use crate::wire::Reader;
 
 /// What a connection comes back with.
 #[derive(Debug)]
@@ -49,36 +53,47 @@ pub(crate) struct Connection {
     timer: Pin<Box<Sleep>>,
     members: Vec<(String, u64)>,
     proven: bool,
+    /// How many more exchanges may begin on it.
+    room: u64,
 }
 
 struct Exchange {
     started: Instant,
     check: Check,
+    class: Option<usize>,
     status: u16,
     /// Index of the member its answer names.
     member: Option<usize>,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, timeout: Duration) -> io::Result<Self> {
+    pub(crate) fn new(stream: TcpStream, plan: &Plan) -> io::Result<Self> {
         Ok(Self {
             source: stream.local_addr()?.ip(),
             stream,
-            reader: Reader::new(),
+            reader: Reader::new(plan),
             held: Vec::new(),
             out: Vec::new(),
             written: 0,
             in_flight: VecDeque::new(),
-            timer: Box::pin(sleep_until(Instant::now() + timeout)),
+            timer: Box::pin(sleep_until(Instant::now() + plan.timeout)),
             members: Vec::new(),
             proven: false,
+            room: plan.per_connection.map_or(u64::MAX, |most| most.max(1)),
         })
     }
 
     /// Puts a request behind those to be sent: `write` appends it and says what its answer must be.
-    pub(crate) fn push(&mut self, started: Instant, write: impl FnOnce(&mut Vec<u8>) -> Expect) {
-        let check = Check::new(write(&mut self.out));
-        self.in_flight.push_back(Exchange { started, check, status: 0, member: None });
+    pub(crate) fn push(&mut self, started: Instant, write: impl FnOnce(&mut Vec<u8>) -> Asked) {
+        let Asked { expect, class } = write(&mut self.out);
+        let check = Check::new(expect);
+        self.in_flight.push_back(Exchange { started, check, class, status: 0, member: None });
+        self.room = self.room.saturating_sub(1);
+    }
+
+    /// Whether no more exchanges may begin on it.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.room == 0
     }
 
     pub(crate) fn in_flight(&self) -> usize {
@@ -200,6 +215,7 @@ impl Connection {
                         exchange.check.body(body);
                     }
                 }
+                Ok(Some(Piece::Whole(whole))) => self.whole(&whole, now, shard),
                 Ok(Some(Piece::End)) => {
                     self.finish(now, shard);
                     if self.reader.closes() {
@@ -212,14 +228,24 @@ impl Connection {
         }
     }
 
+    fn whole(&mut self, whole: &Whole<'_>, now: Instant, shard: &Shard) {
+        if let Some(exchange) = self.in_flight.front_mut() {
+            exchange.status = whole.status;
+            exchange.check.body(whole.content);
+            exchange.check.body(whole.behind);
+        }
+        self.finish(now, shard);
+    }
+
     fn finish(&mut self, now: Instant, shard: &Shard) {
         let Some(exchange) = self.in_flight.pop_front() else { return };
         self.proven = true;
         if let Some((_, count)) = exchange.member.and_then(|index| self.members.get_mut(index)) {
             *count += 1;
         }
-        let verdict = if exchange.is_checked() { exchange.check.verdict() } else { Verdict::Right };
-        shard.tally().count_answer(exchange.status, now - exchange.started, verdict);
+        let verdict = exchange.verdict();
+        let class = exchange.class.and_then(|class| shard.requests.class(class));
+        shard.tally().count_answer(exchange.status, now - exchange.started, verdict, class);
         shard.show_answer();
     }
 
@@ -274,6 +300,14 @@ impl Exchange {
     /// Only 2xx answers are held against what was asked for: a 503 has a text of its own.
     fn is_checked(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    fn verdict(&self) -> Verdict {
+        if self.is_checked() {
+            return self.check.verdict();
+        }
+        self.check.refused();
+        Verdict::Right
     }
 }
 

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match report {
         Ok(report) => {
             show(&report, load.json);
-            ExitCode::from(u8::from(!report.is_clean()))
+            ExitCode::from(u8::from(!load.is_content(&report)))
         }
         Err(why) => {
             eprintln!("penstock-bench: {why}");

@@ -20,7 +20,8 @@ pub struct Report {
     pub requests: u64,
     /// Whole answers of good framing, whatever their status or content.
     pub answered: u64,
-    /// `answered` by status: 1xx (always 0), 2xx, 3xx, 4xx, 5xx.
+    /// `answered` by status: 1xx (always 0), 2xx, 3xx, 4xx, 5xx. In protocols of frames an answer is a 2xx,
+    /// a refusal or an error reply a 5xx.
     pub by_class: [u64; 5],
     /// What went wrong, by kind.
     pub errors: Errors,
@@ -39,6 +40,9 @@ pub struct Report {
     /// Nanoseconds from handing the request to the connection to the last byte read, answered
     /// exchanges only, to three digits.
     pub latency: Histogram<u64>,
+    /// The same for each part of [`Work::Mixed`](crate::Work::Mixed), by its name: a target, or the kind
+    /// of work. Empty where the work is no mix. What was lost is in none of them.
+    pub classes: BTreeMap<String, Histogram<u64>>,
     /// From the first exchange's start to the last one's end, summed over rounds; connecting before
     /// that is not in it.
     pub elapsed: Duration,
@@ -62,7 +66,7 @@ pub struct Errors {
     pub closed_early: u64,
     /// Lost to an answer that took longer than the plan allows.
     pub timeout: u64,
-    /// Lost to bytes that are no HTTP answer.
+    /// Lost to bytes that are no answer of the protocol.
     pub bad_answer: u64,
     /// Whole 2xx answers of wrong content or length (they are in `answered`).
     pub wrong_answer: u64,
@@ -122,8 +126,6 @@ const AN_HOUR: u64 = 3_600_000_000_000;
 
 impl Default for Report {
     fn default() -> Self {
-        // These bounds and digits are within what the histogram allows, so it cannot refuse them.
-        let latency = Histogram::new_with_bounds(1, AN_HOUR, 3).expect("bounds and digits are constants");
         Self {
             requests: 0,
             answered: 0,
@@ -135,11 +137,17 @@ impl Default for Report {
             bytes_sent: 0,
             bytes_received: 0,
             members: BTreeMap::new(),
-            latency,
+            latency: histogram(),
+            classes: BTreeMap::new(),
             elapsed: Duration::ZERO,
             first_errors: Vec::new(),
         }
     }
+}
+
+/// Bounds and digits are within what the histogram allows, so it cannot refuse them.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, AN_HOUR, 3).expect("bounds and digits are constants")
 }
 
 impl Report {
@@ -160,6 +168,10 @@ impl Report {
         }
         // All our histograms have the same bounds.
         self.latency.add(&other.latency).expect("the bounds are alike");
+        for (class, latency) in &other.classes {
+            let sum = self.classes.entry(class.clone()).or_insert_with(histogram);
+            sum.add(latency).expect("the bounds are alike");
+        }
         self.elapsed += other.elapsed;
         other.first_errors.iter().for_each(|words| self.note(words.clone()));
     }
@@ -167,6 +179,17 @@ impl Report {
     /// Nothing failed, nothing was mixed up, and every answer was 2xx.
     pub fn is_clean(&self) -> bool {
         self.errors.total() == 0 && self.mix_ups == 0 && self.by_class[1] == self.answered
+    }
+
+    /// No answer was wrong: each that came was right and its own client's. Refusals, lost connections and
+    /// what was in flight on them are not held against it.
+    pub fn is_right(&self) -> bool {
+        self.wrong() == 0
+    }
+
+    /// Answers that were wrong, another exchange's, no answers at all, or unasked.
+    pub fn wrong(&self) -> u64 {
+        self.errors.wrong_answer + self.errors.bad_answer + self.errors.surplus + self.mix_ups
     }
 
     /// Whole answers per second.
@@ -194,10 +217,20 @@ impl Report {
     }
 
     /// Counts a whole answer.
-    pub(crate) fn count_answer(&mut self, status: u16, took: Duration, verdict: Verdict) {
+    pub(crate) fn count_answer(
+        &mut self,
+        status: u16,
+        took: Duration,
+        verdict: Verdict,
+        class: Option<&str>,
+    ) {
         self.answered += 1;
         self.by_class[usize::from(status / 100).clamp(1, 5) - 1] += 1;
-        self.latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.latency.saturating_record(took);
+        if let Some(class) = class {
+            self.class(class).saturating_record(took);
+        }
         match verdict {
             Verdict::Right => {}
             Verdict::Wrong(words) => {
@@ -209,6 +242,13 @@ impl Report {
                 self.note(words);
             }
         }
+    }
+
+    fn class(&mut self, name: &str) -> &mut Histogram<u64> {
+        if !self.classes.contains_key(name) {
+            self.classes.insert(name.to_owned(), histogram());
+        }
+        self.classes.get_mut(name).expect("it was put there just now")
     }
 
     pub(crate) fn count_member(&mut self, source: IpAddr, member: &str, answers: u64) {

@@ -24,7 +24,7 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new(plan: Plan, answered: Arc<AtomicU64>) -> Self {
         Self {
-            requests: Requests::new(plan.to, &plan.work),
+            requests: Requests::new(plan.to, plan.protocol, &plan.work),
             plan,
             scratch: RefCell::new(vec![0; SCRATCH]),
             tally: RefCell::default(),

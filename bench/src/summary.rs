@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::report::Report;
@@ -19,8 +20,10 @@ impl fmt::Display for Report {
         writeln!(f, "answered   {} (2xx {ok}, 3xx {moved}, 4xx {client}, 5xx {server})", self.answered)?;
         writeln!(f, "rate       {:.0} answers/s over {:.2?}", self.per_second(), self.elapsed)?;
         writeln!(f, "bytes      {} sent, {} received", self.bytes_sent, self.bytes_received)?;
-        let latency = QUANTILES.map(|(name, share)| format!("{name} {}", short(self.quantile(share))));
-        writeln!(f, "latency    {}", latency.join("  "))?;
+        writeln!(f, "latency    {}", in_words(&self.latency))?;
+        for (class, latency) in &self.classes {
+            writeln!(f, "  {class}: {} answers, {}", latency.len(), in_words(latency))?;
+        }
         self.write_members(f)?;
         self.write_errors(f)
     }
@@ -56,9 +59,8 @@ impl Report {
 
     /// All numbers as JSON; latencies and the elapsed time in seconds.
     pub fn to_json(&self) -> Value {
-        let seconds = |share| self.quantile(share).as_secs_f64();
-        let latency: serde_json::Map<String, Value> =
-            QUANTILES.iter().map(|(name, share)| ((*name).to_owned(), json!(seconds(*share)))).collect();
+        let classes: serde_json::Map<String, Value> =
+            self.classes.iter().map(|(name, latency)| (name.clone(), class(latency))).collect();
         let errors: serde_json::Map<String, Value> =
             self.errors.by_name().iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
         json!({
@@ -68,18 +70,39 @@ impl Report {
             "errors": errors,
             "aborted": self.aborted,
             "mix_ups": self.mix_ups,
+            "wrong": self.wrong(),
             "connections": self.connections,
             "bytes_sent": self.bytes_sent,
             "bytes_received": self.bytes_received,
             "sources": self.members.len(),
             "most_members_per_source": self.most_members_per_source(),
             "sources_by_member": self.sources_by_member(),
-            "latency_seconds": latency,
+            "latency_seconds": seconds(&self.latency),
+            "classes": classes,
             "elapsed_seconds": self.elapsed.as_secs_f64(),
             "answers_per_second": self.per_second(),
             "first_errors": self.first_errors,
         })
     }
+}
+
+fn class(latency: &Histogram<u64>) -> Value {
+    json!({ "answered": latency.len(), "latency_seconds": seconds(latency) })
+}
+
+fn seconds(latency: &Histogram<u64>) -> Value {
+    QUANTILES
+        .iter()
+        .map(|(name, share)| ((*name).to_owned(), json!(at(latency, *share).as_secs_f64())))
+        .collect()
+}
+
+fn in_words(latency: &Histogram<u64>) -> String {
+    QUANTILES.map(|(name, share)| format!("{name} {}", short(at(latency, share)))).join("  ")
+}
+
+fn at(latency: &Histogram<u64>, share: f64) -> Duration {
+    Duration::from_nanos(latency.value_at_quantile(share))
 }
 
 /// Three digits are what the histogram keeps.

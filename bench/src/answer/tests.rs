@@ -16,6 +16,7 @@ fn read(wire: &[u8], cut: usize) -> Result<Vec<String>, &'static str> {
                 None => break,
                 Some(Piece::Head(head)) => now = format!("{} {} ", head.status, head.member.unwrap_or("-")),
                 Some(Piece::Body(body)) => now.push_str(&String::from_utf8_lossy(body)),
+                Some(Piece::Whole(_)) => return Err("HTTP comes in pieces"),
                 Some(Piece::End) => answers.push(std::mem::take(&mut now)),
             }
         }

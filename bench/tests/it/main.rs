@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 
 mod exact;
+mod frames;
 mod held;
 mod liars;
 mod program;
 mod server;
+mod tables;

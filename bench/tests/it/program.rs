@@ -5,6 +5,7 @@
 use std::process::{Command, Output};
 
 use crate::server::{Reply, Server, honest};
+use crate::tables::{Say, Table, answer, line};
 
 fn load(server: &Server, words: &str) -> Output {
     let url = format!("http://{}/json", server.address);
@@ -45,6 +46,57 @@ fn what_cannot_be_run_is_refused_with_status_two() {
         assert!(!output.stderr.is_empty());
     }
     assert_eq!(server.counts().0, 0);
+}
+
+/// Runs the program against lines of which one in ten is what `lie` says.
+fn lines(lie: &'static str, words: &str) -> Output {
+    let table = Table::start(line, move |words, before| match before % 10 {
+        9 if lie.is_empty() => Say::Last(Vec::new()),
+        9 => Say::Bytes(lie.into()),
+        _ => Say::Bytes((answer(words) + "\n").into()),
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_penstock-bench"));
+    command.args([
+        "load",
+        &table.address.to_string(),
+        "--protocol",
+        "lines",
+        "-n",
+        "25",
+        "-c",
+        "2",
+        "--json",
+    ]);
+    command.args(words.split_whitespace()).output().unwrap()
+}
+
+#[test]
+fn breaks_are_allowed_where_asked_and_wrong_answers_never() {
+    for (lie, words, status) in [
+        ("", "", 1),
+        ("", "--allow-breaks", 0),
+        ("7-7 7\n", "--allow-breaks", 1),
+        ("ERR busy\n", "--allow-breaks", 1),
+        ("ERR busy\n", r"--allow-breaks --refusal hex:45525220627573790a", 0),
+        ("ERR busy\n", r"--refusal hex:45525220627573790a", 1),
+    ] {
+        let output = lines(lie, words);
+        assert_eq!(output.status.code(), Some(status), "{lie:?} {words}: {output:?}");
+    }
+}
+
+#[test]
+fn json_tells_the_classes_of_a_mix() {
+    let server = Server::start(honest);
+    let output = load(&server, "--clients 4 -n 50 --mix /a=1 --mix /b?x=1=1 --json");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let classes = report["classes"].as_object().unwrap();
+    assert_eq!(classes.keys().collect::<Vec<_>>(), ["/a", "/b?x=1"]);
+    let answered: u64 = classes.values().map(|class| class["answered"].as_u64().unwrap()).sum();
+    assert_eq!(answered, 200);
+    for name in ["p50", "p99", "p99.9", "max"] {
+        assert!(classes["/a"]["latency_seconds"][name].as_f64().unwrap() > 0.0, "{name}");
+    }
 }
 
 #[test]

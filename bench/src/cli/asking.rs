@@ -1,0 +1,206 @@
+//! The options that say what is asked, in which protocol, and what counts as right.
+//! In: command line arguments. Out: a protocol, the work, what a refusal looks like.
+//! Knows nothing of clients, sources or time.
+
+use clap::{Args, ValueEnum};
+use penstock_bench::{Command, Prefix, Protocol, Work};
+
+#[derive(Args, Debug)]
+pub(super) struct Asking {
+    /// What to ask for, and so how to check the answer [default: get; the other protocols have their own]
+    #[arg(short, long, value_enum, conflicts_with = "mix")]
+    work: Option<Kind>,
+    /// A part of a mix and its weight: /PATH=99; lines, length-prefixed: add, echo or "delay 200";
+    /// resp: set, get, incr. Repeat it; latencies are told for each part [default for resp: 1 each]
+    #[arg(long, value_name = "WHAT=WEIGHT")]
+    mix: Vec<String>,
+    /// Lengths in bytes for bytes, chunked, post, mixed, echo and set, one drawn for each exchange
+    /// [default: 0,1,100,10000; without HTTP 0,1,10,100]
+    #[arg(long, value_delimiter = ',')]
+    sizes: Vec<usize>,
+    /// The language of the address
+    #[arg(long, value_enum, default_value_t = Language::Http)]
+    protocol: Language,
+    /// lines: they end in CR LF
+    #[arg(long)]
+    crlf: bool,
+    /// length-prefixed: bytes of the count: 1, 2, 4 or 8
+    #[arg(long, value_name = "N", default_value = "4", value_parser = ["1", "2", "4", "8"])]
+    length_bytes: String,
+    /// length-prefixed: byte order of the count
+    #[arg(long, value_enum, default_value_t = Order::Big)]
+    byte_order: Order,
+    /// length-prefixed: the count includes itself and what is before it
+    #[arg(long)]
+    length_includes_header: bool,
+    /// length-prefixed: bytes before the count; drawn for each exchange, and they must come back
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    length_offset: u16,
+    /// A whole frame that is a refusal, no wrong answer: text with \r, \n and \\, or hex:00...
+    #[arg(long, value_name = "BYTES")]
+    refusal: Option<String>,
+    /// resp: stored values may vanish and counts begin again, as where a server restarts without its data
+    #[arg(long)]
+    pub(super) may_forget: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// GET the URL's path; any body is right
+    Get,
+    /// GET /echo?id=CLIENT-SEQ; the answer must name that id
+    Ids,
+    /// GET /bytes/N; byte i must be i % 251
+    Bytes,
+    /// GET /chunked/N; the same, chunked
+    Chunked,
+    /// POST unique content to /echo; it must come back byte for byte
+    Post,
+    /// ids, bytes, chunked and post in equal parts
+    Mixed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Language {
+    /// HTTP/1.1
+    Http,
+    /// Lines: `tag CLIENT-SEQ add A B`, answered by `CLIENT-SEQ SUM`
+    Lines,
+    /// The same behind a count of its bytes
+    LengthPrefixed,
+    /// Redis: SET, GET and INCR on keys of the client's own, which must hold what it put there
+    Resp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Order {
+    Big,
+    Little,
+}
+
+impl Asking {
+    pub(super) fn protocol(&self) -> Protocol {
+        match self.protocol {
+            Language::Http => Protocol::Http,
+            Language::Lines => Protocol::Lines { crlf: self.crlf },
+            Language::LengthPrefixed => Protocol::LengthPrefixed(Prefix {
+                // Clap has let no other than 1, 2, 4 and 8 pass.
+                length_bytes: self.length_bytes.parse().unwrap_or(4),
+                little_endian: self.byte_order == Order::Little,
+                includes_header: self.length_includes_header,
+                offset: self.length_offset,
+            }),
+            Language::Resp => Protocol::Resp,
+        }
+    }
+
+    /// What to ask for; `path` is the URL's.
+    pub(super) fn work(&self, path: &str) -> Result<Work, String> {
+        if !self.mix.is_empty() {
+            return self.mix.iter().map(|part| self.part(part)).collect::<Result<_, _>>().map(Work::Mixed);
+        }
+        match (self.protocol, self.work) {
+            (Language::Http, work) => Ok(self.http(work.unwrap_or(Kind::Get), path)),
+            (_, Some(_)) => Err("--work is for HTTP; the other protocols have --mix".to_owned()),
+            (Language::Resp, None) => {
+                Ok(Work::Mixed([Command::Set, Command::Get, Command::Incr].map(|c| (1, self.keys(c))).into()))
+            }
+            (_, None) => Ok(Work::Add(String::new())),
+        }
+    }
+
+    fn http(&self, kind: Kind, path: &str) -> Work {
+        let pattern = |chunked| Work::Pattern { sizes: self.sizes(), chunked };
+        let post = || Work::Post { sizes: self.sizes() };
+        match kind {
+            Kind::Get => Work::Get(path.to_owned()),
+            Kind::Ids => Work::Ids,
+            Kind::Bytes => pattern(false),
+            Kind::Chunked => pattern(true),
+            Kind::Post => post(),
+            Kind::Mixed => {
+                Work::Mixed(vec![(1, Work::Ids), (1, pattern(false)), (1, pattern(true)), (1, post())])
+            }
+        }
+    }
+
+    fn part(&self, written: &str) -> Result<(u32, Work), String> {
+        let wrong = || format!("--mix {written}: write WHAT=WEIGHT, such as /hello=99");
+        let (what, weight) = written.rsplit_once('=').ok_or_else(wrong)?;
+        let weight = weight.parse().ok().filter(|weight| *weight > 0).ok_or_else(wrong)?;
+        Ok((weight, self.named(what)?))
+    }
+
+    fn named(&self, what: &str) -> Result<Work, String> {
+        let odd = |byte: u8| byte.is_ascii_control() || (byte == b' ' && self.protocol == Language::Http);
+        if what.bytes().any(odd) {
+            return Err(format!("--mix {what:?} holds a blank or a control character"));
+        }
+        Ok(match (self.protocol, what) {
+            (Language::Http, path) if path.starts_with('/') => Work::Get(path.to_owned()),
+            (Language::Http, _) => return Err(format!("--mix {what}: a path begins with /")),
+            (Language::Resp, "set") => self.keys(Command::Set),
+            (Language::Resp, "get") => self.keys(Command::Get),
+            (Language::Resp, "incr") => self.keys(Command::Incr),
+            (Language::Resp, _) => return Err(format!("--mix {what}: set, get and incr are understood")),
+            (_, "add") => Work::Add(String::new()),
+            (_, "echo") => Work::Say { sizes: self.sizes() },
+            (_, before) => Work::Add(before.to_owned()),
+        })
+    }
+
+    fn keys(&self, command: Command) -> Work {
+        Work::Keys { command, sizes: self.sizes() }
+    }
+
+    fn sizes(&self) -> Vec<usize> {
+        match (self.sizes.is_empty(), self.protocol) {
+            (false, _) => self.sizes.clone(),
+            (true, Language::Http) => vec![0, 1, 100, 10_000],
+            (true, _) => vec![0, 1, 10, 100],
+        }
+    }
+
+    pub(super) fn refusal(&self) -> Result<Option<Vec<u8>>, String> {
+        self.refusal.as_deref().map(bytes).transpose().map_err(|why| format!("--refusal: {why}"))
+    }
+}
+
+/// `hex:0d0a`, or text with escapes.
+fn bytes(written: &str) -> Result<Vec<u8>, String> {
+    if let Some(digits) = written.strip_prefix("hex:") {
+        let pair = |pair: &[u8]| {
+            let digits = pair.len() == 2 && pair.iter().all(u8::is_ascii_hexdigit);
+            let text = std::str::from_utf8(pair).ok().filter(|_| digits)?;
+            u8::from_str_radix(text, 16).ok()
+        };
+        let decoded: Option<_> = digits.as_bytes().chunks(2).map(pair).collect();
+        return decoded.ok_or_else(|| format!("{digits} are not pairs of hexadecimal digits"));
+    }
+    let (mut out, mut rest) = (Vec::new(), written.bytes());
+    while let Some(byte) = rest.next() {
+        out.push(match byte {
+            b'\\' => match rest.next() {
+                Some(b'r') => b'\r',
+                Some(b'n') => b'\n',
+                Some(b'\\') => b'\\',
+                _ => return Err(format!("{written}: \\r, \\n and \\\\ are understood")),
+            },
+            byte => byte,
+        });
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_written_as_text_or_as_digits() {
+        assert_eq!(bytes(r"ERR busy\r\n"), Ok(b"ERR busy\r\n".to_vec()));
+        assert_eq!(bytes(r"a\\b"), Ok(br"a\b".to_vec()));
+        assert_eq!(bytes("hex:0001ff"), Ok(vec![0, 1, 255]));
+        assert!(bytes(r"\x").is_err() && bytes("hex:0").is_err() && bytes("hex:+1").is_err());
+    }
+}

@@ -1,0 +1,40 @@
+//! The one seam between a connection and the protocol it speaks.
+//! In: bytes as they came. Out: pieces of answers, whichever the protocol.
+//! Knows nothing of sockets, time or what was asked for.
+
+use crate::answer::{self, Piece};
+use crate::frame;
+use crate::plan::{Plan, Protocol};
+
+#[derive(Debug)]
+pub(crate) enum Reader {
+    Http(answer::Reader),
+    Frames(frame::Reader),
+}
+
+impl Reader {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        match plan.protocol {
+            Protocol::Http => Self::Http(answer::Reader::new()),
+            protocol => Self::Frames(frame::Reader::new(protocol, plan.refusal.clone())),
+        }
+    }
+
+    /// Whether the last head said that the connection ends with its answer.
+    pub(crate) fn closes(&self) -> bool {
+        matches!(self, Self::Http(reader) if reader.closes())
+    }
+
+    /// Whether an end of input here ends the answer.
+    pub(crate) fn ends_by_close(&self) -> bool {
+        matches!(self, Self::Http(reader) if reader.ends_by_close())
+    }
+
+    /// Takes the next piece off `input`; `None` asks for more bytes behind those left in it.
+    pub(crate) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, &'static str> {
+        match self {
+            Self::Http(reader) => reader.next(input),
+            Self::Frames(reader) => Ok(reader.next(input)?.map(Piece::Whole)),
+        }
+    }
+}
