@@ -16,6 +16,8 @@ use crate::turn::{Next, Turn};
 
 /// With so many bytes of answers at hand no more are made until these are written.
 const HIGH_WATER: usize = 64 * 1024;
+/// As much of a text is said at once, in bytes.
+const PIECE: usize = 32 * 1024;
 /// So much room for an answer's text is kept from one request to the next, in bytes.
 const KEPT: usize = 4 * 1024;
 
@@ -123,7 +125,6 @@ impl Clerk {
     /// Begins an answer. A label that is not there is left blank.
     fn begin(&mut self, label: &[u8]) {
         self.lead.clear();
-        self.lead.shrink_to(KEPT);
         self.framing.begin(&mut self.lead, label);
     }
 
@@ -147,12 +148,12 @@ impl Clerk {
         State::Saying { at, end, script }
     }
 
-    /// An answer that is too long for its count: as long as it may be where it is to be too long, else an error.
+    /// An answer that is too long for its count, or for any: as long as it may be where it is to be too long, else an error.
     fn shorten(&mut self, script: Script, longest: u64) -> Script {
         let header = self.framing.header();
         if script.shape != Shape::Unended {
             self.lead.truncate(header);
-            self.lead.extend_from_slice(b"error: the answer is too long for its count");
+            self.lead.extend_from_slice(b"error: the answer would be too long");
         }
         self.lead.truncate(header + usize::try_from(longest).unwrap_or(usize::MAX));
         let text = (self.lead.len() - header) as u64;
@@ -176,7 +177,8 @@ impl Clerk {
     fn piece(&self, at: u64, fill: u64) -> &[u8] {
         let filled = self.lead.len() as u64;
         if at < filled {
-            return &self.lead[at as usize..];
+            let most = self.lead.len().min(at as usize + PIECE);
+            return &self.lead[at as usize..most];
         }
         let at = at - filled;
         if at < fill {
@@ -196,7 +198,11 @@ impl Clerk {
             return State::Held { until, script };
         }
         match script.after {
-            After::Stay => State::Ready,
+            After::Stay => {
+                self.lead.clear();
+                self.lead.shrink_to(KEPT);
+                State::Ready
+            }
             After::Close => State::Over(Next::Close),
             After::Reset => State::Over(Next::Reset),
             After::Ignore => State::Over(Next::Ignore),

@@ -7,6 +7,9 @@ use crate::options::Prefix;
 /// The longest request that is taken, in bytes, with what is around it.
 pub(super) const LONGEST_REQUEST: usize = 4 << 20;
 
+/// The longest text that is counted on, in bytes: leaves room for what is around it.
+const LONGEST_ANSWER: u64 = u64::MAX >> 1;
+
 /// How requests and answers are told apart.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Framing {
@@ -64,8 +67,8 @@ impl Framing {
     /// The longest text that an answer can have, in bytes.
     pub(super) fn longest_text(&self) -> u64 {
         match self {
-            Self::Lines { .. } => u64::MAX,
-            Self::LengthPrefixed(prefix) => prefix.largest() - prefix.counted() as u64,
+            Self::Lines { .. } => LONGEST_ANSWER,
+            Self::LengthPrefixed(prefix) => LONGEST_ANSWER.min(prefix.largest() - prefix.counted() as u64),
         }
     }
 
@@ -174,6 +177,6 @@ mod tests {
             }
         }
         assert_eq!(prefixed(1, false, true, 4).longest_text(), 250);
-        assert_eq!(prefixed(8, false, false, 4).longest_text(), u64::MAX);
+        assert_eq!(prefixed(8, false, false, 4).longest_text(), LONGEST_ANSWER);
     }
 }
