@@ -1,6 +1,6 @@
-//! The small calculator behind `/add`, `/sub`, `/mul` and `/div`.
-//! In go an operation and the JSON `{"args":[a,b]}`; out comes `{"result":c}` or the reason why not.
-//! It knows nothing of HTTP.
+//! The small calculator behind `/add`, `/sub`, `/mul` and `/div`, and the requests of lines that are called so.
+//! In go an operation and two numbers, bare or as the JSON `{"args":[a,b]}`; out comes a third, or why not.
+//! It knows nothing of HTTP and of frames.
 
 use serde::Deserialize;
 use serde_json::{Number, json};
@@ -19,16 +19,20 @@ struct Arguments {
     args: (Number, Number),
 }
 
-/// Whole numbers stay whole where the result is one; all else is computed in double precision.
+/// Takes the numbers as JSON, and answers with JSON.
 pub(crate) fn compute(operation: Operation, body: &[u8]) -> Result<Vec<u8>, String> {
     let Arguments { args: (a, b) } =
         serde_json::from_slice(body).map_err(|error| format!("expected {{\"args\":[a,b]}}: {error}"))?;
+    Ok(json!({ "result": result(operation, &a, &b)? }).to_string().into_bytes())
+}
+
+/// Whole numbers stay whole where the result is one; all else is computed in double precision.
+pub(crate) fn result(operation: Operation, a: &Number, b: &Number) -> Result<Number, &'static str> {
     if operation == Operation::Divide && b.as_f64() == Some(0.0) {
-        return Err("division by zero".to_owned());
+        return Err("division by zero");
     }
-    let result = whole(operation, &a, &b).map(Number::from).or_else(|| real(operation, &a, &b));
-    let result = result.ok_or_else(|| "the result is out of range".to_owned())?;
-    Ok(json!({ "result": result }).to_string().into_bytes())
+    let result = whole(operation, a, b).map(Number::from).or_else(|| real(operation, a, b));
+    result.ok_or("the result is out of range")
 }
 
 fn whole(operation: Operation, a: &Number, b: &Number) -> Option<i64> {

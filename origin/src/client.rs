@@ -6,7 +6,7 @@ use std::mem::{self, MaybeUninit};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::answer::Reply;
+use crate::answer::{Reply, TEXT};
 use crate::body::{Body, Piece};
 use crate::head::{self, Framing};
 use crate::routes::{self, Route};
@@ -20,8 +20,7 @@ const HIGH_WATER: usize = 64 * 1024;
 /// Where the connection stands:
 ///
 /// ```text
-/// Head ──▶ Upload ──▶ Delayed ──▶ Head        (each but Head may be skipped)
-///   │         └─────▶ Sending ──▶ Head
+/// Head ──▶ Upload ──▶ Working ──▶ Sending ──▶ Head        (each but Head may be skipped)
 ///   └──▶ Over ◀── any
 /// ```
 enum State {
@@ -29,8 +28,8 @@ enum State {
     Head,
     /// A request's body arrives.
     Upload(Box<Upload>),
-    /// An answer is held back.
-    Delayed { until: Instant, millis: u64, reply: Reply },
+    /// The request is here, and the work at it takes until then.
+    Working { until: Instant, work: Box<Work>, reply: Reply },
     /// An answer's body is sent.
     Sending(Sending, Reply),
     /// No more requests are served.
@@ -47,7 +46,6 @@ impl From<Outcome> for State {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Answered => Self::Head,
-            Outcome::Delayed { until, millis, reply } => Self::Delayed { until, millis, reply },
             Outcome::Sending(body, reply) => Self::Sending(body, reply),
             Outcome::Over(next) => Self::Over(next),
         }
@@ -62,11 +60,14 @@ pub(crate) struct Client {
     source: Option<SocketAddr>,
     requests: u64,
     state: State,
+    /// When the work before ended, if the next request had been read by then. Its own work counts from here, so that
+    /// a late wake-up does not make the member slower than it is meant to be.
+    ended: Option<Instant>,
 }
 
 impl Client {
     pub(crate) fn new(source: Option<SocketAddr>) -> Self {
-        Self { source, requests: 0, state: State::Head }
+        Self { source, requests: 0, state: State::Head, ended: None }
     }
 
     /// Goes as far as the input, the output and the time allow. What it leaves of the input belongs in front
@@ -75,20 +76,24 @@ impl Client {
         turn.member.answers.refresh(turn.now.unix_seconds);
         loop {
             if turn.out.len() >= HIGH_WATER {
+                self.ended = None;
                 return Next::Write;
             }
             let (state, next) = match mem::replace(&mut self.state, State::Head) {
                 State::Head => self.head(input, turn),
-                State::Upload(upload) => upload.step(input, turn),
-                State::Delayed { until, millis, reply } if until > turn.now.instant => {
-                    (State::Delayed { until, millis, reply }, Some(Next::Sleep(until)))
+                State::Upload(upload) => self.upload(upload, input, turn),
+                State::Working { until, work, reply } if until > turn.now.instant => {
+                    (State::Working { until, work, reply }, Some(Next::Sleep(until)))
                 }
-                State::Delayed { millis, reply, .. } => (work::delayed(millis, reply, turn).into(), None),
+                State::Working { work, reply, .. } => (work.finish(reply, turn).into(), None),
                 State::Sending(body, reply) => (sending(body, reply, turn), None),
                 State::Over(end) => (State::Over(end), Some(end)),
             };
             self.state = state;
             if let Some(next) = next {
+                if next == Next::Read {
+                    self.ended = None;
+                }
                 return next;
             }
         }
@@ -110,33 +115,47 @@ impl Client {
         let work = match routes::route(head.method, head.target) {
             Route::Fault(fault) => return (work::fault(fault, reply, turn).into(), None),
             Route::CloseAfter(count) if self.requests >= count => return (State::Over(Next::Drop), None),
+            Route::Mixed(mixture) => Work::Plain(Route::Delay(turn.member.service.lot(mixture))),
             route => Work::new(route, &head, self.source),
         };
         if head.framing == Framing::Length(0) {
-            return (work.finish(reply, turn).into(), None);
+            return (self.work(work, reply, turn), None);
         }
         if head.waits && input.is_empty() {
             turn.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         (State::Upload(Box::new(Upload { body: head.framing.into(), work, reply })), None)
     }
+
+    /// A body arrives.
+    fn upload(&mut self, mut upload: Box<Upload>, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
+        let taken = match upload.body.next(input) {
+            Ok(Piece::NeedMore) => return (State::Upload(upload), Some(Next::Read)),
+            Ok(Piece::End) => return (self.work(upload.work, upload.reply, turn), None),
+            Ok(Piece::Content(piece)) => upload.work.take(piece, upload.reply, turn),
+            Err(reject) => Err(reject),
+        };
+        match taken {
+            Ok(()) => (State::Upload(upload), None),
+            Err(reject) => (upload.work.break_off(reject, upload.reply, turn).into(), None),
+        }
+    }
+
+    /// All of the request is here: it is answered when the work at it has ended.
+    fn work(&mut self, work: Work, reply: Reply, turn: &mut Turn<'_>) -> State {
+        let Some(delay) = work.delay() else { return work.finish(reply, turn).into() };
+        let from = self.ended.unwrap_or(turn.now.instant);
+        let Some(until) = turn.member.service.ends(from, delay) else {
+            return turn.whole(reply, 400, TEXT, b"longer than the clock runs\n").into();
+        };
+        self.ended = Some(until);
+        if until > turn.now.instant {
+            return State::Working { until, work: Box::new(work), reply };
+        }
+        work.finish(reply, turn).into()
+    }
 }
 
 fn sending(mut body: Sending, reply: Reply, turn: &mut Turn<'_>) -> State {
     if body.step(turn.out) { turn.answered(reply).into() } else { State::Sending(body, reply) }
-}
-
-impl Upload {
-    fn step(mut self: Box<Self>, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
-        let taken = match self.body.next(input) {
-            Ok(Piece::NeedMore) => return (State::Upload(self), Some(Next::Read)),
-            Ok(Piece::End) => return (self.work.finish(self.reply, turn).into(), None),
-            Ok(Piece::Content(piece)) => self.work.take(piece, self.reply, turn),
-            Err(reject) => Err(reject),
-        };
-        match taken {
-            Ok(()) => (State::Upload(self), None),
-            Err(reject) => (self.work.break_off(reject, self.reply, turn).into(), None),
-        }
-    }
 }

@@ -6,10 +6,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use socket2::Socket;
 
 use crate::options::{Address, Options, Speaks};
+use crate::service::Service;
 use crate::sockets;
 
 /// How much a slow reader's socket takes in before it is read, in bytes; the kernel doubles it. Small, so that
@@ -22,6 +24,8 @@ pub(crate) struct Door {
     pub(crate) address: Address,
     pub(crate) socket: Socket,
     pub(crate) manner: Manner,
+    /// How what is asked there is worked at.
+    pub(crate) service: Arc<Service>,
 }
 
 /// How the clients that come through a door are met.
@@ -50,22 +54,30 @@ pub(crate) struct Bound {
 pub(crate) fn bind(options: &Options) -> io::Result<Bound> {
     let mut bound = Bound { doors: Vec::new(), members: 0, files: Vec::new() };
     let manner = Manner { speaks: options.speaks, header: options.proxy_protocol };
+    let service = || Service::new(options.work, options.at_once);
     for (member, address) in &options.listen {
-        bound.add(member, Address::Ip(*address), manner, options.backlog)?;
+        bound.add(member, Address::Ip(*address), manner, service(), options.backlog)?;
     }
     for (member, path) in &options.unix {
-        bound.add(member, Address::Unix(path.clone()), manner, options.backlog)?;
+        bound.add(member, Address::Unix(path.clone()), manner, service(), options.backlog)?;
     }
     bound.members = bound.doors.len();
     if let Some(address) = options.stats {
         let plain = Manner { speaks: Speaks::Http, header: false };
-        bound.add("stats", Address::Ip(address), plain, options.backlog)?;
+        bound.add("stats", Address::Ip(address), plain, Service::default(), options.backlog)?;
     }
     Ok(bound)
 }
 
 impl Bound {
-    fn add(&mut self, member: &str, wanted: Address, manner: Manner, backlog: u32) -> io::Result<()> {
+    fn add(
+        &mut self,
+        member: &str,
+        wanted: Address,
+        manner: Manner,
+        service: Service,
+        backlog: u32,
+    ) -> io::Result<()> {
         let buffer = matches!(manner.speaks, Speaks::SlowReader { .. }).then_some(SMALL_BUFFER);
         let listen = |address: &Address| -> io::Result<(Socket, Option<SocketFile>)> {
             let Address::Unix(path) = address else {
@@ -82,7 +94,8 @@ impl Bound {
             None => wanted,
         };
         self.files.extend(file);
-        self.doors.push(Door { member: member.to_owned(), address, socket, manner });
+        let service = Arc::new(service);
+        self.doors.push(Door { member: member.to_owned(), address, socket, manner, service });
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The legacy way to serve: a blocking thread for each connection, and no more than so many connections.
-//! In go listening sockets and a limit; out go answers, and a RST to every connection over the limit.
-//! It knows nothing of HTTP: what the bytes mean, the client machine knows.
+//! In go listening sockets and a limit; out go answers. Connections over the limit get a RST, or wait.
+//! It knows nothing of what the bytes mean: the machine knows.
 
 mod connection;
 
@@ -15,8 +15,10 @@ use socket2::Socket;
 
 use self::connection::serve;
 use crate::doors::{Door, Manner};
+use crate::options::{Options, OverLimit, Speaks};
+use crate::service::Service;
 use crate::sockets;
-use crate::stats::{Board, Seat};
+use crate::stats::{Board, Gate, Seat};
 use crate::turn::Member;
 
 /// The running acceptors; they and all connections stop and are waited for when this is dropped.
@@ -48,14 +50,21 @@ impl Legacy {
         doors: Vec<Door>,
         board: Arc<Board>,
         limit: usize,
-        idle_timeout: Option<Duration>,
+        options: &Options,
     ) -> io::Result<Self> {
+        let idle_timeout = options.idle_timeout;
         let shared = Shared { board, limit, idle_timeout, stage: Mutex::default(), changed: Condvar::new() };
         let mut legacy = Self { shared: Arc::new(shared), acceptors: Vec::new() };
         for (index, door) in doors.into_iter().enumerate() {
             let listener = Arc::new(door.socket);
-            let (member, manner) = (door.member, door.manner);
-            let acceptor = Acceptor { index, member, manner, shared: Arc::clone(&legacy.shared) };
+            let acceptor = Acceptor {
+                index,
+                over_limit: options.over_limit.unwrap_or_else(|| usual(door.manner.speaks)),
+                member: door.member,
+                manner: door.manner,
+                service: door.service,
+                shared: Arc::clone(&legacy.shared),
+            };
             let name = format!("origin-accept-{index}");
             let thread = thread::Builder::new().name(name).spawn({
                 let listener = Arc::clone(&listener);
@@ -65,6 +74,11 @@ impl Legacy {
         }
         Ok(legacy)
     }
+}
+
+/// An old HTTP server sheds load; an old service of its own protocol just does not come round to accepting.
+fn usual(speaks: Speaks) -> OverLimit {
+    if speaks == Speaks::Http { OverLimit::Reset } else { OverLimit::Wait }
 }
 
 impl Drop for Legacy {
@@ -84,6 +98,8 @@ struct Acceptor {
     index: usize,
     member: String,
     manner: Manner,
+    service: Arc<Service>,
+    over_limit: OverLimit,
     shared: Arc<Shared>,
 }
 
@@ -91,6 +107,9 @@ impl Acceptor {
     fn run(&self, listener: &Socket) {
         let gate = self.shared.board.gate(self.index);
         loop {
+            if self.over_limit == OverLimit::Wait {
+                self.shared.wait_for_place(&gate);
+            }
             let accepted = listener.accept();
             if self.shared.stage().stopping {
                 return;
@@ -110,10 +129,11 @@ impl Acceptor {
         let stream = Arc::new(stream);
         let Some(id) = self.shared.enter(&stream) else { return };
         let shared = Arc::clone(&self.shared);
-        let member = Member::new(&self.member, self.manner, &shared.board, self.index, 0);
+        let member = Member::new(&self.member, self.manner, &self.service, &shared.board, self.index, 0);
         let thread = thread::Builder::new().name(format!("origin-{id}")).spawn(move || {
             let leave = Leave { shared: Arc::clone(&shared), id, seat: Some(seat) };
-            serve(&stream, source, member, &shared);
+            let number = leave.seat.as_ref().map_or(0, Seat::number);
+            serve(&stream, source, number, member, &shared);
             drop(stream);
             drop(leave);
         });
@@ -169,6 +189,15 @@ impl Shared {
         }
         drop(stage);
         self.changed.notify_all();
+    }
+
+    /// Returns when another connection can be taken on, or none is to be any more. A seat is given back before it is
+    /// said that something has changed.
+    fn wait_for_place(&self, gate: &Gate) {
+        let mut stage = self.stage();
+        while !stage.stopping && gate.is_full(self.limit) {
+            stage = self.changed.wait(stage).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     fn wait_until_empty(&self) {

@@ -8,7 +8,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use penstock_origin::{Address, Options, Origin, Speaks};
+use penstock_origin::{Address, Options, Origin, Prefix, Speaks};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -63,6 +63,9 @@ fn announce(origin: &Origin, options: &Options) {
     if let Some(limit) = options.legacy {
         println!("legacy: a blocking thread for each connection, at most {limit} on each listener");
     }
+    if let Some(places) = options.at_once {
+        println!("at once: {places} requests on each member, each takes {:?} at least", options.work);
+    }
     if let Some(address) = origin.stats_address() {
         println!("stats: http://{address}/stats");
     }
@@ -73,18 +76,45 @@ fn announce(origin: &Origin, options: &Options) {
 
 /// A command that shows that somebody answers.
 fn trial(address: &Address, options: &Options) -> String {
-    let http = options.speaks == Speaks::Http;
-    let header = match (options.proxy_protocol, http) {
-        (false, _) => "",
-        (true, true) => "--haproxy-protocol ",
-        (true, false) => r"printf 'PROXY UNKNOWN\r\n' | ",
+    if options.speaks == Speaks::Http {
+        let header = if options.proxy_protocol { "--haproxy-protocol " } else { "" };
+        return match address {
+            Address::Ip(address) => format!("curl -i {header}http://{address}/json"),
+            Address::Unix(path) => {
+                format!("curl -i {header}--unix-socket {} http://localhost/json", path.display())
+            }
+        };
+    }
+    let header = if options.proxy_protocol { r"PROXY UNKNOWN\r\n" } else { "" };
+    let said = match header.to_owned() + &request(options.speaks) {
+        said if said.is_empty() => said,
+        said => format!("printf '{said}' | "),
     };
     match address {
-        Address::Ip(address) if http => format!("curl -i {header}http://{address}/json"),
-        Address::Unix(path) if http => {
-            format!("curl -i {header}--unix-socket {} http://localhost/json", path.display())
-        }
-        Address::Ip(address) => format!("{header}nc -N {} {}", address.ip(), address.port()),
-        Address::Unix(path) => format!("{header}nc -N -U {}", path.display()),
+        Address::Ip(address) => format!("{said}nc -N {} {}", address.ip(), address.port()),
+        Address::Unix(path) => format!("{said}nc -N -U {}", path.display()),
     }
+}
+
+/// A sum where sums are understood, in the words of printf.
+fn request(speaks: Speaks) -> String {
+    const SUM: &str = "add 2 3";
+    match speaks {
+        Speaks::Lines { crlf } => format!("{SUM}{}", if crlf { r"\r\n" } else { r"\n" }),
+        Speaks::LengthPrefixed(prefix) => counted(prefix, SUM),
+        _ => String::new(),
+    }
+}
+
+fn counted(prefix: Prefix, text: &str) -> String {
+    let (width, offset) = (usize::from(prefix.width), usize::from(prefix.offset));
+    let header = if prefix.counts_header { width + offset } else { 0 };
+    let count = (text.len() + header) as u64;
+    let mut count = count.to_be_bytes()[8 - width..].to_vec();
+    if prefix.little {
+        count.reverse();
+    }
+    let octal = |byte: &u8| format!(r"\{byte:03o}");
+    let count: String = count.iter().map(octal).collect();
+    "-".repeat(offset) + &count + text
 }

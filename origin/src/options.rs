@@ -26,9 +26,18 @@ pub struct Options {
     pub stats: Option<SocketAddr>,
     /// Worker threads, at least 1. Of no account in legacy mode.
     pub threads: usize,
-    /// One blocking thread for each connection, and at most so many connections on each listener;
-    /// those over it are accepted and reset at once. HTTP only.
+    /// One blocking thread for each connection, and at most so many connections on each listener. Not for bytes.
     pub legacy: Option<usize>,
+    /// What becomes of the connections over the legacy limit. None: with HTTP they are reset, with lines and
+    /// length-prefixed frames they wait.
+    pub over_limit: Option<OverLimit>,
+    /// Each member works at so many requests at once, at least 1, on however many connections they came; the others
+    /// wait for a place, in order. A request that is delayed holds its place; one whose client has gone does, too.
+    /// None: no request waits for another connection's. Not for bytes.
+    pub at_once: Option<usize>,
+    /// What each request takes, beyond any delay that it asks for. Not for bytes. Workers are woken to the
+    /// millisecond; what a connection has sent in advance makes up for what was lost by that.
+    pub work: Duration,
     /// A connection that has sent nothing for so long, while something was awaited from it, is closed. One of
     /// bytes: one on which nothing moved either way.
     pub idle_timeout: Option<Duration>,
@@ -47,6 +56,9 @@ impl Default for Options {
             stats: None,
             threads: 1,
             legacy: None,
+            over_limit: None,
+            at_once: None,
+            work: Duration::ZERO,
             idle_timeout: None,
             backlog: 4096,
         }
@@ -61,11 +73,17 @@ impl Options {
         if let Some(name) = names.find(|name| !is_member_name(name)) {
             return Some(format!("member name {name:?}: visible ASCII without spaces only"));
         }
-        if self.legacy.is_some() && self.speaks != Speaks::Http {
-            return Some("the legacy way to serve speaks HTTP only".to_owned());
+        if !self.speaks.is_answered() && (self.legacy.is_some() || self.is_paced()) {
+            return Some("bytes are not served in the legacy way, nor by so many at once".to_owned());
         }
-        let stands_still = matches!(self.speaks, Speaks::SlowReader { bytes_per_second: 0 });
-        stands_still.then(|| "a slow reader reads at least 1 byte a second".to_owned())
+        if self.at_once == Some(0) {
+            return Some("a member works at 1 request at once at least".to_owned());
+        }
+        self.speaks.problem().map(str::to_owned)
+    }
+
+    fn is_paced(&self) -> bool {
+        self.at_once.is_some() || self.work > Duration::ZERO
     }
 }
 
@@ -103,6 +121,83 @@ pub enum Speaks {
     /// Speaks first, as SMTP does: `220 <member> ready`. Answers the line `QUIT` with `221 bye` and closes, any
     /// other line with `250 <line>`. Lines end with CRLF; in those that come, LF alone will do.
     Banner,
+    /// Requests of words, one a line, each answered with a line: the included calculator, whose words `--help` of the
+    /// command lists.
+    Lines {
+        /// Lines end with CRLF, and a lone LF is content. Else they end with LF, and a CR before it is content.
+        crlf: bool,
+    },
+    /// The same requests and answers as of [`Speaks::Lines`], each behind the count of its bytes.
+    LengthPrefixed(Prefix),
+}
+
+impl Speaks {
+    /// Requests are told apart and answered.
+    pub(crate) fn is_answered(self) -> bool {
+        matches!(self, Self::Http | Self::Lines { .. } | Self::LengthPrefixed(_))
+    }
+
+    fn problem(self) -> Option<&'static str> {
+        match self {
+            Self::SlowReader { bytes_per_second: 0 } => Some("a slow reader reads at least 1 byte a second"),
+            Self::LengthPrefixed(prefix) => prefix.problem(),
+            _ => None,
+        }
+    }
+}
+
+/// How the count before each frame is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// Bytes of the count: 1, 2, 4 or 8.
+    pub width: u8,
+    /// The least significant byte comes first.
+    pub little: bool,
+    /// The count includes the header: itself, and what is before it.
+    pub counts_header: bool,
+    /// So many bytes come before the count; those of a request are sent back in the header of its answer.
+    pub offset: u16,
+}
+
+impl Default for Prefix {
+    /// Four bytes, the most significant first, of the text only, nothing before them.
+    fn default() -> Self {
+        Self { width: 4, little: false, counts_header: false, offset: 0 }
+    }
+}
+
+impl Prefix {
+    /// What comes before the text, in bytes.
+    pub(crate) fn header(self) -> usize {
+        usize::from(self.offset) + usize::from(self.width)
+    }
+
+    /// So many bytes beside the text are counted.
+    pub(crate) fn counted(self) -> usize {
+        if self.counts_header { self.header() } else { 0 }
+    }
+
+    /// The largest count that can be written.
+    pub(crate) fn largest(self) -> u64 {
+        u64::MAX >> (64 - 8 * u32::from(self.width))
+    }
+
+    fn problem(self) -> Option<&'static str> {
+        if !matches!(self.width, 1 | 2 | 4 | 8) {
+            return Some("a count has 1, 2, 4 or 8 bytes");
+        }
+        let holds = self.largest() >= self.counted() as u64;
+        (!holds).then_some("a count that includes the header has to be able to hold its length")
+    }
+}
+
+/// What becomes of the connections over the legacy limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverLimit {
+    /// They are accepted and reset at once.
+    Reset,
+    /// They wait to be accepted, until another one has ended.
+    Wait,
 }
 
 /// Where a member listens.

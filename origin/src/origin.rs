@@ -48,9 +48,9 @@ impl Origin {
         let places: Vec<_> = doors.iter().map(|door| (door.member.clone(), door.address.clone())).collect();
         let board = Arc::new(Board::new(&places, members, threads));
         let serving = match options.legacy {
-            Some(limit) => Serving::Legacy {
-                _legacy: Legacy::start(doors, Arc::clone(&board), limit, options.idle_timeout)?,
-            },
+            Some(limit) => {
+                Serving::Legacy { _legacy: Legacy::start(doors, Arc::clone(&board), limit, &options)? }
+            }
             None => serve_workers(doors, &board, threads, options.idle_timeout)?,
         };
         let (members, beside) = places.split_at(members);
@@ -106,7 +106,9 @@ fn serve_workers(
     let members = |worker| {
         let doors = doors.iter().enumerate();
         doors
-            .map(|(listener, door)| Member::new(&door.member, door.manner, board, listener, worker))
+            .map(|(listener, door)| {
+                Member::new(&door.member, door.manner, &door.service, board, listener, worker)
+            })
             .collect()
     };
     let members = (0..threads).map(members).collect();

@@ -1,25 +1,35 @@
-//! The deterministic bytes that are sent where it does not matter which: byte `i` is `i % 251`.
-//! In goes a range of offsets; out come its bytes.
-//! It knows nothing of HTTP.
+//! The deterministic bytes that are sent where it does not matter which: byte `i` is `i % 251`, or where they have
+//! to be visible `33 + i % 89`. In goes a range of offsets; out come its bytes.
+//! It knows nothing of HTTP and of frames.
 
 /// A prime, so that the pattern never falls in step with buffer sizes, and a lost block shows.
 const PERIOD: u64 = 251;
+/// Another, for what has to fit among the visible characters of ASCII.
+const VISIBLE_PERIOD: u64 = 89;
+/// The first of them that is used.
+const FIRST_VISIBLE: u8 = b'!';
 
 /// The byte at an offset of the pattern, for receivers that check what they were sent.
 pub fn byte_at(offset: u64) -> u8 {
     (offset % PERIOD) as u8
 }
 
+/// The byte at an offset of the visible pattern, which has no blanks and no ends of lines: what `size` answers.
+pub fn visible_at(offset: u64) -> u8 {
+    FIRST_VISIBLE + (offset % VISIBLE_PERIOD) as u8
+}
+
 /// How many bytes [`piece`] gives at once.
 pub(crate) const MOST: u64 = 32 * 1024;
 
-static TABLE: [u8; MOST as usize + PERIOD as usize] = table();
+static TABLE: [u8; MOST as usize + PERIOD as usize] = table(0, PERIOD);
+static VISIBLE: [u8; MOST as usize + VISIBLE_PERIOD as usize] = table(FIRST_VISIBLE, VISIBLE_PERIOD);
 
-const fn table() -> [u8; MOST as usize + PERIOD as usize] {
-    let mut bytes = [0; MOST as usize + PERIOD as usize];
+const fn table<const N: usize>(first: u8, period: u64) -> [u8; N] {
+    let mut bytes = [0; N];
     let mut at = 0;
-    while at < bytes.len() {
-        bytes[at] = (at % PERIOD as usize) as u8;
+    while at < N {
+        bytes[at] = first + (at % period as usize) as u8;
         at += 1;
     }
     bytes
@@ -29,6 +39,12 @@ const fn table() -> [u8; MOST as usize + PERIOD as usize] {
 pub(crate) fn piece(offset: u64, count: u64) -> &'static [u8] {
     let start = (offset % PERIOD) as usize;
     &TABLE[start..start + count.min(MOST) as usize]
+}
+
+/// The same of the visible pattern.
+pub(crate) fn visible_piece(offset: u64, count: u64) -> &'static [u8] {
+    let start = (offset % VISIBLE_PERIOD) as usize;
+    &VISIBLE[start..start + count.min(MOST) as usize]
 }
 
 /// Appends `count` bytes of the pattern (at most [`MOST`]) from `offset` on.
@@ -48,6 +64,10 @@ mod tests {
             assert_eq!(piece.len() as u64, MOST);
             let wrong = piece.iter().zip(offset..).position(|(byte, at)| *byte != byte_at(at));
             assert_eq!(wrong, None, "from offset {offset}");
+            let visible = visible_piece(offset, u64::MAX);
+            assert_eq!(visible.len() as u64, MOST);
+            assert!(visible.iter().zip(offset..).all(|(byte, at)| *byte == visible_at(at)));
+            assert!(visible.iter().all(u8::is_ascii_graphic));
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::answer::Ready;
 use crate::arithmetic::Operation;
+use crate::service::Mixture;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Route {
     Mirror,
     /// An answer after so many milliseconds.
     Delay(u64),
+    /// An answer after some milliseconds for some of the requests, at once for the others.
+    Mixed(Mixture),
     Status(u16),
     Compute(Operation),
     Close,
@@ -55,16 +58,17 @@ const READ: &str = "GET, HEAD";
 const READ_AND_WRITE: &str = "GET, HEAD, POST, PUT";
 const POST: &str = "POST";
 const ANY: &str = "*";
+const MIXED: &str = "expected a query such as slow=1/100&ms=200";
 
-/// Finds the route. The query is of no account, and an absolute-form target counts by its path.
+/// Finds the route. The query is of no account but to `/mixed`, and an absolute-form target counts by its path.
 pub(crate) fn route(method: &str, target: &str) -> Route {
-    let path = path(target);
+    let (path, query) = path(target);
     let (name, argument) = match path.split_once('/') {
         Some((name, argument)) => (name, Some(argument)),
         None => (path, None),
     };
     let (route, allowed) = match argument {
-        None => plain(method, name),
+        None => plain(method, name, query),
         Some(argument) => with_argument(name, argument),
     };
     if allowed == ANY || allowed.split(", ").any(|allowed| allowed == method) {
@@ -73,17 +77,18 @@ pub(crate) fn route(method: &str, target: &str) -> Route {
     Route::NotAllowed(allowed)
 }
 
-/// The path without its first slash.
-fn path(target: &str) -> &str {
+/// The path without its first slash, and the query.
+fn path(target: &str) -> (&str, &str) {
     let target = match target.split_once("://") {
         Some((_, rest)) if !target.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
         _ => target,
     };
-    let path = target.split(['?', '#']).next().unwrap_or(target);
-    path.strip_prefix('/').unwrap_or(path)
+    let target = target.split('#').next().unwrap_or(target);
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    (path.strip_prefix('/').unwrap_or(path), query)
 }
 
-fn plain(method: &str, name: &str) -> (Route, &'static str) {
+fn plain(method: &str, name: &str, query: &str) -> (Route, &'static str) {
     match name {
         "hello" => (Route::Ready(Ready::Hello), READ),
         "json" => (Route::Ready(Ready::Json), READ),
@@ -91,6 +96,7 @@ fn plain(method: &str, name: &str) -> (Route, &'static str) {
         "echo" if matches!(method, "POST" | "PUT") => (Route::Mirror, READ_AND_WRITE),
         "echo" => (Route::Echo, READ_AND_WRITE),
         "close" => (Route::Close, READ),
+        "mixed" => (mixed(query).map_or(Route::Senseless(MIXED), Route::Mixed), READ),
         "stats" => (Route::Stats, READ),
         "add" => (Route::Compute(Operation::Add), POST),
         "sub" => (Route::Compute(Operation::Subtract), POST),
@@ -110,6 +116,22 @@ fn with_argument(name: &str, argument: &str) -> (Route, &'static str) {
         "fault" => (fault(argument), ANY),
         _ => (Route::NotFound, ANY),
     }
+}
+
+/// `slow=1/100&ms=200`, which it also is where nothing is said.
+fn mixed(query: &str) -> Option<Mixture> {
+    let mut mixture = Mixture { slow: 1, of: 100, millis: 200 };
+    for field in query.split('&').filter(|field| !field.is_empty()) {
+        match field.split_once('=')? {
+            ("slow", share) => {
+                let (slow, of) = share.split_once('/')?;
+                (mixture.slow, mixture.of) = (slow.parse().ok()?, of.parse().ok().filter(|of| *of > 0)?);
+            }
+            ("ms", millis) => mixture.millis = millis.parse().ok()?,
+            _ => return None,
+        }
+    }
+    Some(mixture)
 }
 
 fn number(argument: &str, route: fn(u64) -> Route) -> Route {
@@ -165,6 +187,17 @@ mod tests {
         }
         for target in ["/bytes/-1", "/bytes/x", "/status/199", "/status/600", "/delay/1.5"] {
             assert!(matches!(route("GET", target), Route::Senseless(_)), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_mixture_is_in_the_query() {
+        let mixed = |slow, of, millis| Route::Mixed(Mixture { slow, of, millis });
+        assert_eq!(route("GET", "/mixed"), mixed(1, 100, 200));
+        assert_eq!(route("GET", "/mixed?slow=3/7&ms=5#x"), mixed(3, 7, 5));
+        assert_eq!(route("GET", "http://h/mixed?ms=0"), mixed(1, 100, 0));
+        for query in ["slow", "slow=1", "slow=1/0", "slow=-1/2", "ms=", "fast=1", "a"] {
+            assert_eq!(route("GET", &format!("/mixed?{query}")), Route::Senseless(MIXED), "{query}");
         }
     }
 

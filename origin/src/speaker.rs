@@ -41,10 +41,11 @@ enum Voice {
 }
 
 impl Speaker {
-    /// Appends to `out` what it says before it hears anything. None for HTTP, which has a machine of its own.
+    /// Appends to `out` what it says before it hears anything. None for requests that are answered, as HTTP: those
+    /// have a machine of their own.
     pub(crate) fn new(speaks: Speaks, member: &str, out: &mut Vec<u8>) -> Option<Self> {
         let voice = match speaks {
-            Speaks::Http => return None,
+            Speaks::Http | Speaks::Lines { .. } | Speaks::LengthPrefixed(_) => return None,
             Speaks::Echo => Voice::Echo,
             Speaks::Discard => Voice::Discard,
             Speaks::Generate { bytes } => Voice::Generate { offset: 0, end: bytes },

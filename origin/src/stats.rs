@@ -1,6 +1,6 @@
 //! The counters of the origin, and the snapshot of them that others read.
 //! In go accepted sockets, bytes and complete answers; out come sums for each listener and in total.
-//! It knows nothing of HTTP and nothing of sockets.
+//! It knows nothing of what is spoken and nothing of sockets.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct ListenerStats {
     pub peak: u64,
     /// Connections taken on; those refused are not among them.
     pub accepted: u64,
-    /// Connections accepted and reset at once, because the legacy limit was reached.
+    /// Connections accepted and reset at once, because the legacy limit was reached. Those that wait are unknown.
     pub refused: u64,
     /// Answers completed, error answers included, those to `/stats` excluded.
     pub requests: u64,
@@ -154,23 +154,37 @@ pub(crate) struct Gate {
 impl Gate {
     /// Only the listener's one acceptor calls this, so looking and counting need not be one step.
     pub(crate) fn enter(self: &Arc<Self>, limit: Option<usize>) -> Option<Seat> {
-        if limit.is_some_and(|limit| self.open.load(Relaxed) >= limit as u64) {
+        if limit.is_some_and(|limit| self.is_full(limit)) {
             self.refused.fetch_add(1, Relaxed);
             return None;
         }
-        self.accepted.fetch_add(1, Relaxed);
+        let number = self.accepted.fetch_add(1, Relaxed) + 1;
         let open = self.open.fetch_add(1, Relaxed) + 1;
         self.peak.fetch_max(open, Relaxed);
-        Some(Seat(Arc::clone(self)))
+        Some(Seat { gate: Arc::clone(self), number })
+    }
+
+    pub(crate) fn is_full(&self, limit: usize) -> bool {
+        self.open.load(Relaxed) >= limit as u64
     }
 }
 
 /// A connection's place among the open ones; it is given back when dropped.
-pub(crate) struct Seat(Arc<Gate>);
+pub(crate) struct Seat {
+    gate: Arc<Gate>,
+    number: u64,
+}
+
+impl Seat {
+    /// Of the connection among those that were taken on, from 1 on.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
+        self.gate.open.fetch_sub(1, Relaxed);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::doors::Manner;
 use crate::head::Reject;
 use crate::register::Register;
 use crate::sending::Sending;
+use crate::service::Service;
 use crate::stats::{Board, Traffic};
 
 /// What the connection waits for. Answers made so far are written first, whatever it is.
@@ -36,8 +37,6 @@ pub(crate) enum Next {
 pub(crate) enum Outcome {
     /// The answer is complete and the connection stays.
     Answered,
-    /// The answer is held back.
-    Delayed { until: Instant, millis: u64, reply: Reply },
     /// The answer's head is out and its body is to be sent.
     Sending(Sending, Reply),
     /// No more requests are served.
@@ -51,12 +50,14 @@ pub(crate) struct Member {
     pub(crate) board: Arc<Board>,
     pub(crate) register: Arc<Register>,
     pub(crate) manner: Manner,
+    pub(crate) service: Arc<Service>,
 }
 
 impl Member {
     pub(crate) fn new(
         name: &str,
         manner: Manner,
+        service: &Arc<Service>,
         board: &Arc<Board>,
         listener: usize,
         worker: usize,
@@ -67,6 +68,7 @@ impl Member {
             board: Arc::clone(board),
             register: board.register(listener),
             manner,
+            service: Arc::clone(service),
         }
     }
 }

@@ -52,7 +52,16 @@ impl Work {
         Ok(())
     }
 
-    /// The body has ended.
+    /// How much longer than usual it takes; none for the counters, which cost no work.
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        match self {
+            Self::Plain(Route::Stats) => None,
+            Self::Plain(Route::Delay(millis)) => Some(Duration::from_millis(*millis)),
+            _ => Some(Duration::ZERO),
+        }
+    }
+
+    /// The body has ended, and so has the work.
     pub(crate) fn finish(self, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
         match self {
             Self::Plain(route) => answer(route, reply, turn),
@@ -87,10 +96,9 @@ fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
         Route::UntilClose(length) | Route::Chunked(length) => {
             turn.stream(closing, Extent::Close, Sending::plain(length))
         }
-        Route::Delay(millis) => match turn.now.instant.checked_add(Duration::from_millis(millis)) {
-            Some(until) => Outcome::Delayed { until, millis, reply },
-            None => turn.whole(reply, 400, TEXT, b"longer than the clock runs\n"),
-        },
+        Route::Delay(millis) => {
+            turn.whole(reply, 200, JSON, format!("{{\"delayed_ms\":{millis}}}").as_bytes())
+        }
         Route::Status(status) => status_only(status, reply, turn),
         Route::Close => turn.whole(closing, 200, TEXT, b"closing\n"),
         Route::Stats => stats(reply, turn),
@@ -105,10 +113,13 @@ fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
             turn.answered(reply)
         }
         Route::Senseless(reason) => turn.whole(reply, 400, TEXT, format!("{reason}\n").as_bytes()),
-        // The last four are Work of their own, and never come here.
-        Route::NotFound | Route::Echo | Route::Mirror | Route::Compute(_) | Route::Fault(_) => {
-            turn.whole(reply, 404, TEXT, b"no such route\n")
-        }
+        // The last five are Work of their own or become a delay, and never come here.
+        Route::NotFound
+        | Route::Echo
+        | Route::Mirror
+        | Route::Compute(_)
+        | Route::Fault(_)
+        | Route::Mixed(_) => turn.whole(reply, 404, TEXT, b"no such route\n"),
     }
 }
 
@@ -128,11 +139,6 @@ pub(crate) fn fault(fault: Fault, reply: Reply, turn: &mut Turn<'_>) -> Outcome 
             Next::Drop
         }
     })
-}
-
-/// The end of a `/delay`.
-pub(crate) fn delayed(millis: u64, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
-    turn.whole(reply, 200, JSON, format!("{{\"delayed_ms\":{millis}}}").as_bytes())
 }
 
 /// RFC 9110 sections 15.3.5 and 15.4.5: 204 and 304 have no body.

@@ -1,6 +1,6 @@
 //! One client's blocking socket on its own thread: reads, lets the machine work, writes, sleeps.
 //! In goes the socket; out go the machine's answers, and the end that it asks for.
-//! It knows nothing of HTTP and of the other connections.
+//! It knows nothing of what is spoken and of the other connections.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use super::Shared;
-use crate::client::Client;
 use crate::clock::Now;
 use crate::introduction::{self, Introduction, Wrong};
+use crate::machine::Machine;
+use crate::register::ClientStats;
 use crate::sockets::{self, LINGER};
 use crate::stats::Traffic;
 use crate::turn::{Member, Next, Turn};
@@ -20,40 +21,53 @@ use crate::turn::{Member, Next, Turn};
 const READ_SIZE: usize = 16 * 1024;
 
 /// Serves the connection to its end. An error only means that the client is gone.
-pub(super) fn serve(stream: &Socket, source: Option<SocketAddr>, member: Member, shared: &Shared) {
-    let mut connection = Connection { stream, client: Client::new(source), member, input: Vec::new() };
-    if stream.set_read_timeout(shared.idle_timeout).is_err() || !connection.meet(source) {
+pub(super) fn serve(
+    stream: &Socket,
+    source: Option<SocketAddr>,
+    number: u64,
+    member: Member,
+    shared: &Shared,
+) {
+    let mut connection = Connection { stream, member, input: Vec::new() };
+    if stream.set_read_timeout(shared.idle_timeout).is_err() {
         return;
     }
-    let _ = connection.run(shared);
+    let Some(address) = connection.meet(source) else { return };
+    // Options that would have bytes served here are refused.
+    let Some(machine) = Machine::new(connection.member.manner.speaks, address, number) else { return };
+    let _ = connection.run(machine, shared);
 }
 
 struct Connection<'s> {
     stream: &'s Socket,
-    client: Client,
     member: Member,
     /// Read and not yet used.
     input: Vec<u8>,
 }
 
 impl Connection<'_> {
-    /// Learns who the client is, from its PROXY header if one is due; false where there is nothing to serve.
-    fn meet(&mut self, source: Option<SocketAddr>) -> bool {
+    /// Learns who the client is, from its PROXY header if one is due, and returns its address; none where there is
+    /// nothing to serve.
+    fn meet(&mut self, source: Option<SocketAddr>) -> Option<Option<SocketAddr>> {
         if self.member.manner.is_plain() {
-            return true;
+            return Some(source);
+        }
+        if !self.member.manner.header {
+            self.member.register.came(ClientStats { address: source, ..ClientStats::default() });
+            return Some(source);
         }
         match self.read_header() {
             Ok(said) => {
                 let client = said.client(source);
-                self.client = Client::new(client.address);
+                let address = client.address;
                 self.member.register.came(client);
-                true
+                Some(address)
             }
             // Who came to look and said nothing (or connected in advance) has done nothing wrong.
-            Err(_) if self.input.is_empty() => false,
+            Err(_) if self.input.is_empty() => None,
             Err(wrong) => {
                 self.member.register.turned_away(wrong);
-                false
+                None
             }
         }
     }
@@ -72,10 +86,10 @@ impl Connection<'_> {
         }
     }
 
-    fn run(&mut self, shared: &Shared) -> io::Result<()> {
+    fn run(&mut self, mut machine: Machine, shared: &Shared) -> io::Result<()> {
         let mut out = Vec::new();
         loop {
-            let next = self.work(&mut out);
+            let next = self.work(&mut machine, &mut out);
             send(self.stream, &self.member.traffic, &out)?;
             match next {
                 Next::Write => {}
@@ -96,11 +110,11 @@ impl Connection<'_> {
         }
     }
 
-    fn work(&mut self, out: &mut Vec<u8>) -> Next {
+    fn work(&mut self, machine: &mut Machine, out: &mut Vec<u8>) -> Next {
         out.clear();
         let mut input = self.input.as_slice();
         let mut turn = Turn { out, member: &mut self.member, now: Now::read() };
-        let next = self.client.advance(&mut input, &mut turn);
+        let next = machine.advance(&mut input, &mut turn);
         let used = self.input.len() - input.len();
         self.input.drain(..used);
         next

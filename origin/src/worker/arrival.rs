@@ -16,7 +16,9 @@ use super::connection::Connection;
 use super::dialogue::Dialogue;
 use super::stream::{Accepted, Stream};
 use super::{READ_SIZE, Worker};
+use crate::client::Client;
 use crate::introduction::{self, Introduction, Said};
+use crate::machine::Machine;
 use crate::register::ClientStats;
 use crate::speaker::Speaker;
 use crate::stats::Seat;
@@ -37,8 +39,8 @@ impl Arrival {
         let Ok(stream) = Stream::new(self.accepted, Arc::clone(&member.traffic)) else { return };
         let worker = Rc::clone(worker);
         if member.manner.is_plain() {
-            let early = Vec::new();
-            spawn_local(Connection::new(stream, self.source, early, self.listener, worker, self.seat));
+            let (machine, early) = (Machine::Http(Client::new(self.source)), Vec::new());
+            spawn_local(Connection::new(stream, machine, early, self.listener, worker, self.seat));
         } else {
             spawn_local(serve(stream, self.source, self.listener, worker, self.seat));
         }
@@ -53,15 +55,19 @@ async fn serve(
     seat: Seat,
 ) {
     let Some((client, early)) = meet(&mut stream, source, listener, &worker).await else { return };
-    let (address, mut said) = (client.address, Vec::new());
-    let speaker = {
+    let address = client.address;
+    let manner = {
         let member = worker.members[listener].borrow();
         member.register.came(client);
-        Speaker::new(member.manner.speaks, member.answers.member(), &mut said)
+        member.manner
     };
-    match speaker {
-        None => Connection::new(stream, address, early, listener, worker, seat).await,
-        Some(speaker) => Dialogue::new(stream, speaker, &said, &early, worker, seat).await,
+    if let Some(machine) = Machine::new(manner.speaks, address, seat.number()) {
+        return Connection::new(stream, machine, early, listener, worker, seat).await;
+    }
+    let mut said = Vec::new();
+    let member = worker.members[listener].borrow().answers.member().to_owned();
+    if let Some(speaker) = Speaker::new(manner.speaks, &member, &mut said) {
+        Dialogue::new(stream, speaker, &said, &early, worker, seat).await;
     }
 }
 

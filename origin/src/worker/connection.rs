@@ -1,10 +1,9 @@
 //! One client's socket on a worker: reads, lets the machine work, writes, waits.
 //! In goes readiness; out go the machine's answers, and the end that it asks for.
-//! It knows nothing of HTTP, and keeps no buffer but for what could not be parsed or written.
+//! It knows nothing of what is spoken, and keeps no buffer but for what could not be parsed or written.
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -13,8 +12,8 @@ use std::time::Instant;
 use super::alarm::Alarm;
 use super::stream::Stream;
 use super::{Scratch, Worker};
-use crate::client::Client;
 use crate::clock::Now;
+use crate::machine::Machine;
 use crate::sockets::LINGER;
 use crate::stats::Seat;
 use crate::turn::{Next, Turn};
@@ -22,7 +21,7 @@ use crate::turn::{Next, Turn};
 /// A connection and its machine; as a future, it is done when the connection is.
 pub(super) struct Connection {
     stream: Stream,
-    client: Client,
+    machine: Machine,
     phase: Phase,
     /// Read and not yet understood, or not yet wanted.
     unread: Vec<u8>,
@@ -56,7 +55,7 @@ impl Connection {
     /// `early` has been read already.
     pub(super) fn new(
         stream: Stream,
-        source: Option<SocketAddr>,
+        machine: Machine,
         early: Vec<u8>,
         listener: usize,
         worker: Rc<Worker>,
@@ -64,7 +63,7 @@ impl Connection {
     ) -> Self {
         Self {
             stream,
-            client: Client::new(source),
+            machine,
             phase: Phase::Serving(if early.is_empty() { Next::Read } else { Next::Write }),
             unread: early,
             unsent: Vec::new(),
@@ -127,7 +126,7 @@ impl Connection {
         let member = &mut *worker.members[self.listener].borrow_mut();
         let now = Now::read();
         self.last_active = now.instant;
-        let next = self.client.advance(&mut input, &mut Turn { out, member, now });
+        let next = self.machine.advance(&mut input, &mut Turn { out, member, now });
         self.phase = Phase::Serving(next);
         if !input.is_empty() {
             self.unread = input.to_vec();

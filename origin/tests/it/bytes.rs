@@ -5,7 +5,7 @@
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
-use penstock_origin::{Fnv1a, Options, Origin, Speaks};
+use penstock_origin::{Fnv1a, Options, Origin, Prefix, Speaks};
 
 use crate::wire::{Wire, eventually, pattern, start_both, start_with};
 
@@ -256,6 +256,16 @@ fn what_contradicts_itself_is_refused() {
     assert_eq!(refused(legacy), ErrorKind::InvalidInput);
     let slow = Speaks::SlowReader { bytes_per_second: 0 };
     assert_eq!(refused(Options { speaks: slow, ..Options::default() }), ErrorKind::InvalidInput);
+    let paced = Options { at_once: Some(1), speaks: Speaks::Total, ..Options::default() };
+    assert_eq!(refused(paced), ErrorKind::InvalidInput);
+    let slowed = Options { work: Duration::from_millis(1), speaks: Speaks::Echo, ..Options::default() };
+    assert_eq!(refused(slowed), ErrorKind::InvalidInput);
+    assert_eq!(refused(Options { at_once: Some(0), ..Options::default() }), ErrorKind::InvalidInput);
+    let narrow = Prefix { width: 1, offset: 255, counts_header: true, ..Prefix::default() };
+    for prefix in [Prefix { width: 3, ..Prefix::default() }, narrow] {
+        let speaks = Speaks::LengthPrefixed(prefix);
+        assert_eq!(refused(Options { speaks, ..Options::default() }), ErrorKind::InvalidInput);
+    }
 }
 
 #[test]

@@ -67,6 +67,26 @@ fn a_taken_address_is_said_and_fails() {
 }
 
 #[test]
+fn frames_are_announced_with_a_request_that_they_answer() {
+    let cases = [
+        ("lines:crlf", r"add 2 3\r\n", "add 2 3\r\n", "5\r\n"),
+        ("length-prefixed:2le,header,offset=1", r"-\012\000add 2 3", "-\x0a\0add 2 3", "-\x04\x005"),
+    ];
+    for (speaks, printed, said, answer) in cases {
+        let arguments =
+            ["-l", "127.0.0.1:0", "--speaks", speaks, "--legacy", "8", "--at-once", "2", "--work", "1ms"];
+        let (mut child, lines) = run(&arguments);
+        let address = lines[0].strip_prefix("member a listens on ").unwrap();
+        assert_eq!(lines[2], "at once: 2 requests on each member, each takes 1ms at least");
+        let nc = address.replace(':', " ");
+        assert_eq!(*lines.last().unwrap(), format!("try: printf '{printed}' | nc -N {nc}"));
+        let mut wire = Wire::connect(address.parse().unwrap());
+        assert_eq!(wire.send(said).shut().rest(), answer.as_bytes());
+        assert_eq!(child.end_by(Signal::TERM), Some(0));
+    }
+}
+
+#[test]
 fn bytes_paths_and_stats_are_announced_and_served() {
     let path = crate::wire::fresh_path();
     let listen = format!("b=unix:{}", path.display());

@@ -6,8 +6,10 @@
 mod bytes;
 mod command;
 mod faults;
+mod frames;
 mod headers;
 mod legacy;
+mod pace;
 mod routes;
 mod stats;
 mod streams;

@@ -210,6 +210,18 @@ impl Wire {
         self.read.drain(..count).collect()
     }
 
+    /// The next line, without its LF.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = self.take_through(b"\n");
+        line.pop();
+        String::from_utf8(line).unwrap()
+    }
+
+    /// Sends a line and reads the line that answers it.
+    pub(crate) fn say(&mut self, line: &str) -> String {
+        self.send(format!("{line}\n")).line()
+    }
+
     fn take_through(&mut self, end: &[u8]) -> Vec<u8> {
         loop {
             if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
