@@ -127,7 +127,7 @@ impl RespAnswers {
             _ => Some((1, count)),
         };
         let more = elements.and_then(|(itself, all)| (self.elements - itself).checked_add(all));
-        self.elements = more.ok_or(Malformed::length("too many elements in an answer", size))?;
+        self.elements = more.ok_or_else(|| Malformed::length("too many elements in an answer", size))?;
         Ok(())
     }
 

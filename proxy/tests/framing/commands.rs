@@ -1,0 +1,258 @@
+//! Commands of Redis: what each needs of a link, by what its client holds, and what the client holds after it.
+
+use std::collections::HashMap;
+
+use penstock::proto::framing::{Frame, Hold, Need, request};
+
+use crate::given::{frame, resp};
+
+use Hold::{Forever, Free, Multi, Watching};
+use Need::{Alone, Patient, Shared};
+
+const OK: Need = Need::Here { answer: b"+OK\r\n", close: false };
+const BYE: Need = Need::Here { answer: b"+OK\r\n", close: true };
+const NEW: Need = Need::Here { answer: b"+RESET\r\n", close: false };
+const RESP2: Need = Need::Here { answer: b"-NOPROTO unsupported protocol version\r\n", close: false };
+
+/// The same command as an array and as a line, which must be judged alike.
+fn judged(words: &str, hold: Hold) -> Frame {
+    let list: Vec<_> = words.split(' ').collect();
+    let words_of_array: String = list.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    let array = frame(&resp(), format!("*{}\r\n{words_of_array}", list.len()).as_bytes(), hold);
+    let line = frame(&resp(), format!("{words}\r\n").as_bytes(), hold);
+    assert_eq!(Frame { len: 0, ..array }, Frame { len: 0, ..line }, "{words}");
+    array
+}
+
+#[test]
+fn a_command_needs_a_link_as_it_is_while_nothing_is_held() {
+    for (words, need, hold) in [
+        ("GET k", Shared, Free),
+        ("set k v", Shared, Free),
+        ("PING", Shared, Free),
+        ("COMMAND", Shared, Free),
+        ("COMMAND DOCS", Shared, Free),
+        ("CONFIG GET save", Shared, Free),
+        ("CLIENT", Shared, Free),
+        ("CLIENT ID", Shared, Free),
+        ("CLIENT KILL ID 3", Shared, Free),
+        ("FLUSHALL", Alone, Free),
+        ("EVAL x 0", Alone, Free),
+        ("FCALL f 0", Alone, Free),
+        ("DEBUG SLEEP 1", Alone, Free),
+        ("SHUTDOWN", Alone, Free),
+        ("CLIENT PAUSE 10", Alone, Free),
+        // Not known.
+        ("FT.SEARCH i q", Alone, Free),
+        ("GETS k", Alone, Free),
+        ("GE k", Alone, Free),
+        ("MEMORY FOO", Alone, Free),
+        ("CLIENT FOO", Alone, Forever),
+        ("AN-UNUSUALLY-LONG-NAME-OF-A-COMMAND k", Alone, Free),
+        ("CLUSTER AN-UNUSUALLY-LONG-NAME-OF-A-COMMAND", Alone, Free),
+        ("CLIENT|SETNAME x", OK, Free), // to Redis unknown, so it answers an error; nothing is changed
+        // Wait for others.
+        ("BLPOP k 0", Patient, Free),
+        ("blmove a b left right 0", Patient, Free),
+        ("BZMPOP 0 1 k MIN", Patient, Free),
+        ("WAIT 1 0", Patient, Free),
+        ("XREAD STREAMS s 0", Shared, Free),
+        ("XREAD COUNT 2 block 0 STREAMS s 0", Patient, Free),
+        ("XREADGROUP GROUP g c STREAMS s >", Shared, Free),
+        ("XREADGROUP GROUP STREAMS c BLOCK 0 STREAMS s >", Patient, Free),
+        // Hold the link for a while.
+        ("WATCH k", Alone, Watching),
+        ("MULTI", Alone, Multi),
+        ("EXEC", Shared, Free),
+        ("DISCARD", Shared, Free),
+        ("UNWATCH", Shared, Free),
+        // And for good.
+        ("SUBSCRIBE c", Alone, Forever),
+        ("psubscribe c*", Alone, Forever),
+        ("SSUBSCRIBE c", Alone, Forever),
+        ("MONITOR", Alone, Forever),
+        ("AUTH secret", Alone, Forever),
+        ("SYNC", Alone, Forever),
+        ("REPLCONF listening-port 1", Alone, Forever),
+        ("ASKING", Alone, Forever),
+        ("READONLY", Alone, Forever),
+        ("SELECT 1", Alone, Forever),
+        ("SELECT 00", Alone, Forever),
+        ("SELECT", Alone, Forever),
+        ("CLIENT REPLY OFF", Alone, Forever),
+        ("client tracking on", Alone, Forever),
+        ("CLIENT NO-EVICT on", Alone, Forever),
+        ("SCRIPT DEBUG YES", Alone, Forever),
+        ("HELLO 3 AUTH u p", Alone, Forever),
+        ("HELLO 2 AUTH u p", Alone, Forever),
+        ("HELLO 2 SETNAME n", Alone, Forever),
+        ("HELLO 4", Alone, Forever),
+        ("HOST: example.org", Alone, Forever),
+        // Two channels are two answers.
+        ("UNSUBSCRIBE", Alone, Free),
+        ("UNSUBSCRIBE a", Alone, Free),
+        ("UNSUBSCRIBE a b", Alone, Forever),
+        // Answered here.
+        ("QUIT", BYE, Free),
+        ("SELECT 0", OK, Free),
+        ("CLIENT SETNAME me", OK, Free),
+        ("client setname me", OK, Free),
+        ("CLIENT SETNAME", Shared, Free),
+        ("CLIENT SETINFO LIB-NAME redis-py", OK, Free),
+        ("CLIENT SETINFO LIB-NAME", Shared, Free),
+        ("RESET", NEW, Free),
+        ("RESET now", Shared, Free),
+        ("HELLO 3", RESP2, Free),
+        ("HELLO 3 SETNAME me", RESP2, Free),
+        ("HELLO", Shared, Free),
+        ("HELLO 2", Shared, Free),
+    ] {
+        let found = judged(words, Free);
+        assert_eq!((found.need, found.hold), (need, hold), "{words}");
+    }
+}
+
+#[test]
+fn what_is_held_is_held_until_what_lets_it_go() {
+    for (words, watching, multi) in [
+        ("GET k", Watching, Multi),
+        ("EVAL x 0", Watching, Multi),
+        ("NOSUCH", Watching, Multi),
+        ("WATCH k", Watching, Multi),
+        ("UNWATCH", Free, Multi), // is queued
+        ("UNWATCH k", Watching, Multi),
+        ("MULTI", Multi, Multi),
+        ("EXEC", Watching, Free), // without MULTI it is an error, and the keys stay watched
+        ("EXEC now", Watching, Multi),
+        ("DISCARD", Watching, Free),
+        ("DISCARD now", Watching, Multi),
+        ("RESET", Free, Free),
+        ("RESET now", Watching, Multi),
+        ("SELECT 0", Watching, Multi),
+        ("SELECT 1", Forever, Forever),
+        ("HELLO 2", Watching, Multi),
+        ("HELLO 3", Forever, Forever),
+        ("CLIENT SETNAME me", Forever, Forever),
+        ("CLIENT ID", Watching, Multi),
+        ("SUBSCRIBE c", Forever, Forever),
+        ("UNSUBSCRIBE", Watching, Multi),
+        ("UNSUBSCRIBE a b", Forever, Forever),
+        ("AUTH secret", Forever, Forever),
+        ("MONITOR", Forever, Forever),
+        ("QUIT", Forever, Forever),
+    ] {
+        for (before, after) in [(Watching, watching), (Multi, multi), (Forever, Forever)] {
+            let found = judged(words, before);
+            assert_eq!((found.need, found.hold), (Shared, after), "{words} while {before:?}");
+            assert!(!found.repeatable, "{words} while {before:?}");
+        }
+    }
+}
+
+#[test]
+fn what_blocks_may_take_its_time_unless_it_is_queued() {
+    for words in ["BLPOP k 0", "XREAD BLOCK 0 STREAMS s $"] {
+        for (hold, need) in [(Free, Patient), (Watching, Patient), (Multi, Shared)] {
+            assert_eq!(judged(words, hold).need, need, "{words} while {hold:?}");
+        }
+    }
+}
+
+#[test]
+fn only_what_reads_may_be_sent_twice() {
+    let yes = "GET MGET STRLEN EXISTS TTL PTTL TYPE HGET HGETALL HMGET HLEN HKEYS HVALS HEXISTS LRANGE LLEN LINDEX \
+               SMEMBERS SISMEMBER SMISMEMBER SCARD ZRANGE ZSCORE ZCARD ZRANK PING ECHO TIME DBSIZE KEYS SCAN GETRANGE \
+               BITCOUNT PFCOUNT GEODIST GEOSEARCH XRANGE XLEN XREAD INFO LASTSAVE GEORADIUSBYMEMBER_RO";
+    let no = "SET DEL INCR APPEND LPUSH LPOP SPOP SRANDMEMBER RANDOMKEY GETDEL GETEX GETSET EXPIRE TOUCH PUBLISH EVAL \
+              EVAL_RO SORT BITFIELD XADD XREADGROUP FLUSHALL SHUTDOWN WATCH MULTI EXEC SUBSCRIBE BLPOP QUIT NOSUCH";
+    let families = [
+        ("OBJECT ENCODING k", true),
+        ("MEMORY USAGE k", true),
+        ("CONFIG GET *", true),
+        ("COMMAND COUNT", true),
+        ("CONFIG SET a b", false),
+        ("SCRIPT LOAD x", false),
+        ("MEMORY FOO", false),
+        ("XREAD BLOCK 1 STREAMS s 0", false),
+    ];
+    for (name, repeatable) in
+        yes.split_whitespace().map(|name| (name, true)).chain(no.split_whitespace().map(|name| (name, false)))
+    {
+        for name in [name.to_owned(), name.to_lowercase()] {
+            assert_eq!(judged(&format!("{name} k"), Free).repeatable, repeatable, "{name}");
+        }
+    }
+    for (words, repeatable) in families {
+        assert_eq!(judged(words, Free).repeatable, repeatable, "{words}");
+    }
+}
+
+/// FNV-1a, of 32 bits.
+fn fnv(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[test]
+fn the_route_is_the_name_of_the_command_in_capitals() {
+    for (words, name) in [
+        ("GET k", "GET"),
+        ("gEt other", "GET"),
+        ("CONFIG GET save", "CONFIG|GET"),
+        ("config get *", "CONFIG|GET"),
+        ("CONFIG SET a b", "CONFIG|SET"),
+        ("CONFIG", "CONFIG"),
+        ("CONFIG NOSUCH", "CONFIG"),
+        ("BLPOP k 0", "BLPOP"),
+    ] {
+        assert_eq!(judged(words, Free).route, fnv(name), "{words}");
+    }
+}
+
+/// Names that a client makes up must not push those that matter out of the table of routes.
+#[test]
+fn what_is_not_known_has_no_route() {
+    for words in ["NOSUCH k", "GETT k", "FT.SEARCH i q"] {
+        assert_eq!(judged(words, Free).route, 0, "{words}");
+    }
+}
+
+/// What `COMMAND` of Redis 7.0 lists, by its flags, families apart.
+const READONLY: &str = "BITCOUNT BITFIELD_RO BITPOS DBSIZE DUMP EXISTS EXPIRETIME GEODIST GEOHASH GEOPOS \
+    GEORADIUSBYMEMBER_RO GEORADIUS_RO GEOSEARCH GET GETBIT GETRANGE HEXISTS HGET HGETALL HKEYS HLEN HMGET HSCAN \
+    HSTRLEN HVALS KEYS LCS LINDEX LLEN LPOS LRANGE MGET PEXPIRETIME PFCOUNT PTTL SCAN SCARD SDIFF SINTER SINTERCARD \
+    SISMEMBER SMEMBERS SMISMEMBER SORT_RO SSCAN STRLEN SUBSTR SUNION TTL TYPE XLEN XPENDING XRANGE XREAD XREVRANGE \
+    ZCARD ZCOUNT ZDIFF ZINTER ZINTERCARD ZLEXCOUNT ZMSCORE ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZRANK ZREVRANGE \
+    ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNION";
+const WRITES: &str = "APPEND BITFIELD BITOP COPY DECR DECRBY DEL EXPIRE EXPIREAT GEOADD GEORADIUS GEORADIUSBYMEMBER \
+    GEOSEARCHSTORE GETDEL GETEX GETSET HDEL HINCRBY HINCRBYFLOAT HMSET HSET HSETNX INCR INCRBY INCRBYFLOAT LINSERT \
+    LMOVE LMPOP LPOP LPUSH LPUSHX LREM LSET LTRIM MOVE MSET MSETNX PERSIST PEXPIRE PEXPIREAT PFADD PFMERGE PSETEX \
+    RENAME RENAMENX RESTORE RPOP RPOPLPUSH RPUSH RPUSHX SADD SDIFFSTORE SET SETBIT SETEX SETNX SETRANGE SINTERSTORE \
+    SMOVE SORT SPOP SREM SUNIONSTORE SWAPDB UNLINK XACK XADD XAUTOCLAIM XCLAIM XDEL XSETID XTRIM ZADD ZDIFFSTORE \
+    ZINCRBY ZINTERSTORE ZMPOP ZPOPMAX ZPOPMIN ZRANGESTORE ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE \
+    ZUNIONSTORE";
+
+#[test]
+fn every_ordinary_command_is_known_shares_a_link_and_has_a_route_of_its_own() {
+    let mut routes = HashMap::new();
+    for (names, repeatable) in [(READONLY, true), (WRITES, false)] {
+        for name in names.split_whitespace() {
+            let found = judged(&format!("{name} k"), Free);
+            assert_eq!((found.need, found.hold, found.repeatable), (Shared, Free, repeatable), "{name}");
+            assert_eq!(found.route, fnv(name), "{name}");
+            assert_eq!(routes.insert(found.route, name), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_pipeline_of_commands_is_read_one_by_one() {
+    let input = b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\nGET k\r\n\r\n*1\r\n$4\r\nEXEC\r\nPING\r\n";
+    let (mut at, mut hold, mut holds) = (0, Free, Vec::new());
+    while let Some(frame) = request(&resp(), &input[at..], hold).unwrap() {
+        at += frame.len;
+        hold = frame.hold;
+        holds.push(hold);
+    }
+    assert_eq!(at, input.len());
+    assert_eq!(holds, [Multi, Multi, Multi, Multi, Free, Free]);
+}
