@@ -14,7 +14,7 @@ use crate::turn::{Nanos, nanos};
 
 use super::routes::{FADE, Heard, Routes};
 use offences::Offences;
-use speed::{Past, Speed};
+use speed::Speed;
 use spread::Spread;
 
 /// A member answers a link's requests one after the other, so depth is free only where answers are quick. The least
@@ -73,7 +73,7 @@ struct Mix {
 /// While a member answers about as quickly as now, what was called slow remains so.
 #[derive(Debug, Default)]
 struct Era {
-    base: Option<Nanos>,
+    slow: Option<Nanos>,
     began: Nanos,
 }
 
@@ -81,7 +81,7 @@ struct Era {
 const RARE: f32 = 200.0;
 /// So much longer than usual is slow.
 const SLOW: Nanos = 4;
-/// An era has ended when answers take so much more or less than in it.
+/// An era has ended when what is slow takes so much more or less than in it.
 const ERA: Nanos = 4;
 /// Rescues do not wait longer, whatever the member usually takes.
 const LATEST_RESCUE: Nanos = Duration::from_secs(1).as_nanos() as Nanos;
@@ -102,7 +102,7 @@ impl Depth {
             spread: Spread::default(),
             offences: Offences::default(),
             mix: Mix::default(),
-            era: Era { base: None, began: now },
+            era: Era { slow: None, began: now },
         };
         depth.speed.turn(now);
         depth.configure(links);
@@ -210,7 +210,7 @@ impl Depth {
     /// first took all of it.
     fn is_slow(&self, count: usize, service: Nanos) -> bool {
         let usual = |typical| service / count as Nanos <= 2 * typical;
-        service > self.hold_after && self.speed.typical().is_some_and(|t| count == 1 || !usual(t))
+        service > self.hold_after && self.speed.past().is_some_and(|past| count == 1 || !usual(past.typical))
     }
 
     fn saw_slow(&mut self, route: u32, count: usize, service: Nanos, now: Nanos) {
@@ -251,20 +251,24 @@ impl Depth {
 
     /// Decides again, by what may be a new era.
     fn look(&mut self, now: Nanos) {
-        let base = self.least();
-        let changed = match (self.era.base, base) {
+        let slow = self.least().map(|base| self.slow_by(base));
+        let changed = match (self.era.slow, slow) {
             (Some(was), Some(is)) => is > was * ERA || is * ERA < was,
             (was, is) => was != is,
         };
         if changed {
-            let known = self.era.base.is_some() && base.is_some();
-            self.era = Era { base, began: if known { now } else { self.era.began } };
-            (self.mix, self.spread) = (Mix::default(), Spread::default());
-            if known {
-                self.routes.forget();
-            }
+            self.change_era(slow, now);
         }
         self.decide();
+    }
+
+    fn change_era(&mut self, slow: Option<Nanos>, now: Nanos) {
+        if self.era.slow.is_some() && slow.is_some() {
+            self.era.began = now;
+            self.routes.forget();
+        }
+        self.era.slow = slow;
+        (self.mix, self.spread) = (Mix::default(), Spread::default());
     }
 
     fn decide(&mut self) {
@@ -291,9 +295,13 @@ impl Depth {
     /// if it fares badly.
     fn slow_from(&self) -> Nanos {
         let Some(base) = self.least() else { return self.budget };
-        let Past { mean, .. } = self.speed.past();
-        let turn = if self.speed.is_saturated() { 2 * mean * Nanos::from(self.limit) } else { 0 };
-        self.budget.max(base * SLOW).max(turn)
+        let saturated = self.speed.past().filter(|_| self.speed.is_saturated());
+        let turn = saturated.map_or(0, |past| past.mean * (2 * Nanos::from(self.limit)).max(8));
+        self.slow_by(base).max(turn)
+    }
+
+    fn slow_by(&self, base: Nanos) -> Nanos {
+        self.budget.max(base.saturating_mul(SLOW))
     }
 }
 

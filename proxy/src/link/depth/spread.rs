@@ -38,9 +38,8 @@ impl Spread {
 
     /// A window has ended. Answers take `base` where nothing is in their way, which would allow for `depth`.
     pub(super) fn turn(&mut self, past: &Past, base: Nanos, depth: u16) {
-        let base = base as f32;
-        let speed = base / (past.typical as f32).max(1.0);
-        let useful = past.busy >= FREE && past.busy < base / WORK;
+        let speed = past.best as f32 / (past.typical as f32).max(1.0);
+        let useful = past.busy >= FREE && past.busy < base as f32 / WORK;
         if speed >= FREE && useful && past.joined >= CROWDED {
             self.cap = (self.cap.min(depth) / 2).max(1);
         } else if speed < FULL {

@@ -102,7 +102,7 @@ fn answers_that_come_together_took_their_time_together() {
 #[test]
 fn a_rescue_tells_of_a_slow_one_before_it_ends() {
     let mut d = depth(32);
-    d.answers(400, 5, 20 * MICRO);
+    d.answers(450, 5, 20 * MICRO);
     d.depth.rescued(5, 7, d.now);
     let told = d.is();
     assert_eq!(told.1, Reason::Mixed);
