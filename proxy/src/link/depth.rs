@@ -127,11 +127,12 @@ impl Depth {
         if large || self.is_slow(routes.len(), service) {
             return self.saw_slow(*first, routes.len(), service, now);
         }
-        let shared = routes.iter().filter(|route| self.routes.quick(**route) != Heard::Alone).count() as u64;
-        if shared > 0 {
-            self.speed.add(shared, service / routes.len() as Nanos * shared, true);
-            self.mix.answers += shared as f32;
+        let alone = routes.iter().filter(|route| self.routes.quick(**route) == Heard::Alone).count();
+        if alone == routes.len() {
+            return self.speed.add_alone(service);
         }
+        self.speed.add(routes.len() as u64, service, true);
+        self.mix.answers += routes.len() as f32;
         if self.speed.is_young() {
             self.look(now);
         }
@@ -221,7 +222,7 @@ impl Depth {
         if self.mix.foretold > 0 {
             self.mix.foretold -= 1;
         } else if self.count_slow(route) == Heard::Alone {
-            return;
+            return self.speed.add_alone(service);
         }
         self.speed.add(count as u64, service, false);
         self.mix.answers += count as f32;

@@ -12,6 +12,8 @@ use super::hold::Hold;
 #[derive(Debug, Default)]
 pub(super) struct Speed {
     window: Sums,
+    /// Of the routes that go alone.
+    alone: Sums,
     began: Nanos,
     /// The least of the window before.
     before: Option<Nanos>,
@@ -28,6 +30,9 @@ struct Sums {
     least: Option<Nanos>,
     joined: u64,
 }
+
+/// Those of routes that go alone say nothing of the others, unless there are next to no others.
+const NEXT_TO_NONE: u64 = 64;
 
 /// What a whole window says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,14 +63,13 @@ const SOME: u64 = 8;
 
 impl Speed {
     /// `count` answers took `time` together; `quick` says that it was no more than usual.
-    /// What was nobody's fault but its own may be left out by not telling of it.
     pub(super) fn add(&mut self, count: u64, time: Nanos, quick: bool) {
-        self.window.answers += count;
-        self.window.time += time;
-        self.window.quick += if quick { count } else { 0 };
-        self.window.quick_time += if quick { time } else { 0 };
-        let each = time.checked_div(if quick { count } else { 1 }).unwrap_or(time);
-        self.window.least = Some(self.window.least.map_or(each, |least| least.min(each)));
+        self.window.add(count, time, quick);
+    }
+
+    /// The same of a route that goes alone.
+    pub(super) fn add_alone(&mut self, time: Nanos) {
+        self.alone.add(1, time, false);
     }
 
     /// A request was put behind others.
@@ -77,13 +81,14 @@ impl Speed {
     #[must_use]
     pub(super) fn is_over(&self, now: Nanos) -> bool {
         let age = now.saturating_sub(self.began);
-        age >= SHORT && (age >= LONG || self.window.answers >= ENOUGH)
+        age >= SHORT && (age >= LONG || self.window.answers + self.alone.answers >= ENOUGH)
     }
 
     /// The window has ended: what it says, unless nothing happened in it.
     pub(super) fn turn(&mut self, now: Nanos) -> Option<Past> {
         let age = now.saturating_sub(std::mem::replace(&mut self.began, now));
-        let window = std::mem::take(&mut self.window);
+        let [window, alone] = [&mut self.window, &mut self.alone].map(std::mem::take);
+        let window = if window.answers * NEXT_TO_NONE < alone.answers { alone } else { window };
         if age >= STALE {
             (self.before, self.hold) = (None, Hold::default());
             return None;
@@ -136,6 +141,15 @@ fn calm(best: Nanos, typical: Nanos) -> Nanos {
 }
 
 impl Sums {
+    fn add(&mut self, count: u64, time: Nanos, quick: bool) {
+        self.answers += count;
+        self.time += time;
+        self.quick += if quick { count } else { 0 };
+        self.quick_time += if quick { time } else { 0 };
+        let each = if quick { time / count.max(1) } else { time };
+        self.least = Some(self.least.map_or(each, |least| least.min(each)));
+    }
+
     fn past(&self, age: Nanos) -> Option<Past> {
         let mean = self.time.checked_div(self.answers)?;
         let typical = self.quick_time.checked_div(self.quick).unwrap_or(mean);

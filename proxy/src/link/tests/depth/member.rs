@@ -39,6 +39,8 @@ struct Link {
     pending: VecDeque<bool>,
     busy: bool,
     wait: Nanos,
+    /// So many are still to be answered before the thread goes on.
+    stay: usize,
 }
 
 /// What is done next on a link, and when.
@@ -74,9 +76,14 @@ impl Member {
     pub(super) fn begin(&mut self, now: Nanos) -> Option<Next> {
         while self.free > 0 {
             let link = self.ready.pop_front()?;
-            let Some(slow) = self.links[link].pending.pop_front() else { continue };
+            let at = &mut self.links[link];
+            if at.stay == 0 && self.model.stays {
+                at.stay = at.pending.len();
+            }
+            at.stay = at.stay.saturating_sub(1);
+            let Some(slow) = at.pending.pop_front() else { continue };
             let work = (self.model.work)(slow, now, &mut self.rng);
-            (self.links[link].busy, self.links[link].wait) = (true, work.wait);
+            (at.busy, at.wait) = (true, work.wait);
             self.free -= 1;
             return Some(Next::ThreadDone(link, now + work.thread));
         }
@@ -94,7 +101,7 @@ impl Member {
     pub(super) fn answered(&mut self, link: usize) -> Next {
         self.links[link].busy = false;
         if !self.links[link].pending.is_empty() {
-            if self.model.stays { self.ready.push_front(link) } else { self.ready.push_back(link) }
+            if self.links[link].stay > 0 { self.ready.push_front(link) } else { self.ready.push_back(link) }
         }
         Next::Answered(link)
     }

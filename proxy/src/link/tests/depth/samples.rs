@@ -137,7 +137,7 @@ fn rescues_wait_for_what_is_usual() {
     assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (2 * MILLI, Some(20 * MILLI)));
     let mut d = depth(32);
     d.answers(3000, 0, 50 * MILLI);
-    assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (200 * MILLI, Some(200 * MILLI)));
+    assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (400 * MILLI, Some(400 * MILLI)));
 }
 
 /// Run with `--release --ignored --nocapture`.

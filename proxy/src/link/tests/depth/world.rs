@@ -199,7 +199,7 @@ impl World {
         }
         for client in std::mem::take(&mut self.inbox) {
             self.now += REQUEST;
-            self.budget = (self.budget + 0.1).min(100.0);
+            self.budget = (self.budget + 0.1).min(1000.0);
             let want = if self.pool.depth.goes_alone(self.route(client)) { Want::Alone } else { Want::Shared };
             self.submit(client, want);
         }
