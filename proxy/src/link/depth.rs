@@ -3,6 +3,7 @@
 //! 1 and the ceiling, and the reason for it. Knows nothing of links, bytes or sockets.
 
 mod hold;
+mod mix;
 mod offences;
 mod speed;
 mod spread;
@@ -12,7 +13,8 @@ use std::time::Duration;
 use crate::config::Links;
 use crate::turn::{Nanos, nanos};
 
-use super::routes::{FADE, Heard, Routes};
+use super::routes::{Heard, Routes};
+use mix::Mix;
 use offences::Offences;
 use speed::Speed;
 use spread::Spread;
@@ -60,16 +62,6 @@ pub enum Reason {
     Broken,
 }
 
-/// Answers of late that share links, and how many of them were slow; both fade.
-#[derive(Debug, Default)]
-struct Mix {
-    answers: f32,
-    slow: f32,
-    turn: u32,
-    /// Slow heads of which a rescue told before they ended.
-    foretold: u32,
-}
-
 /// While a member answers about as quickly as now, what was called slow remains so.
 #[derive(Debug, Default)]
 struct Era {
@@ -77,8 +69,6 @@ struct Era {
     began: Nanos,
 }
 
-/// At most one in so many requests should meet a slow one before it on its link.
-const RARE: f32 = 200.0;
 /// So much longer than usual is slow.
 const SLOW: Nanos = 4;
 /// An era has ended when what is slow takes so much more or less than in it.
@@ -132,7 +122,7 @@ impl Depth {
             return self.speed.add_alone(service);
         }
         self.speed.add(routes.len() as u64, service, true);
-        self.mix.answers += routes.len() as f32;
+        self.mix.answered(routes.len());
         if self.speed.is_young() {
             self.look(now);
         }
@@ -178,7 +168,7 @@ impl Depth {
         if followers == 0 {
             return;
         }
-        self.mix.foretold += 1;
+        self.mix.foretell();
         self.count_slow(route);
         self.decide();
     }
@@ -219,21 +209,19 @@ impl Depth {
         if now.saturating_sub(service) < self.era.began {
             return;
         }
-        if self.mix.foretold > 0 {
-            self.mix.foretold -= 1;
-        } else if self.count_slow(route) == Heard::Alone {
+        if !self.mix.was_foretold() && self.count_slow(route) == Heard::Alone {
             return self.speed.add_alone(service);
         }
         self.speed.add(count as u64, service, false);
-        self.mix.answers += count as f32;
+        self.mix.answered(count);
         self.decide();
     }
 
     fn count_slow(&mut self, route: u32) -> Heard {
-        let heard = self.routes.slow(route, self.mix.turn);
+        let heard = self.routes.slow(route, self.mix.turn());
         match heard {
-            Heard::Shared => self.mix.slow += 1.0,
-            Heard::Turned(own) => self.mix.slow = (self.mix.slow + 1.0 - own).max(0.0),
+            Heard::Shared => self.mix.was_slow(),
+            Heard::Turned(own) => self.mix.is_gone(own - 1.0),
             Heard::Alone => {}
         }
         heard
@@ -242,10 +230,10 @@ impl Depth {
     /// A window has ended.
     fn turn(&mut self, now: Nanos) {
         let past = self.speed.turn(now);
-        self.mix.fade();
+        self.mix.turned();
         self.look(now);
         if let (Some(past), Some(base)) = (past, self.least()) {
-            self.spread.turn(&past, base, self.affordable(base));
+            self.spread.turn(&past, base, self.affordable(base), now);
         }
         self.decide();
     }
@@ -269,7 +257,8 @@ impl Depth {
             self.routes.forget();
         }
         self.era.slow = slow;
-        (self.mix, self.spread) = (Mix::default(), Spread::default());
+        self.mix.forget();
+        self.spread = Spread::default();
     }
 
     fn decide(&mut self) {
@@ -303,21 +292,5 @@ impl Depth {
 
     fn slow_by(&self, base: Nanos) -> Nanos {
         self.budget.max(base.saturating_mul(SLOW))
-    }
-}
-
-impl Mix {
-    fn fade(&mut self) {
-        self.answers *= FADE;
-        self.slow *= FADE;
-        self.turn = self.turn.wrapping_add(1);
-    }
-
-    /// `(depth - 1) x share of slow answers <= 1 / RARE`.
-    fn cap(&self) -> u16 {
-        if self.slow < 0.5 {
-            return u16::MAX;
-        }
-        ((self.answers / (self.slow * RARE)) as u16).saturating_add(1)
     }
 }

@@ -131,7 +131,7 @@ impl Speed {
     /// Whether the member is as busy as one thread can be.
     #[must_use]
     pub(super) fn is_saturated(&self) -> bool {
-        self.base().is_some_and(|base| base as f32 * self.past.rate >= 0.5)
+        self.past().is_some_and(|past| past.best as f32 * past.rate >= 0.5)
     }
 }
 

@@ -25,6 +25,7 @@ const PLAIN: Scenario = Scenario {
     share: 64,
     ceiling: 32,
     slow_in: 0,
+    routes: 10,
     own_route: false,
     model: Model { threads: 1, stays: true, work: |_, _, _| thread(10 * MICRO) },
     length: 15,
@@ -61,6 +62,8 @@ fn eight_threads_are_kept_busy() {
         (threads("8 threads, 1 ms", 8, |_, _, _| thread(MILLI)), 7_200),
         (threads("8 threads, 5 ms", 8, |_, _, _| thread(5 * MILLI)), 1_440),
         (Scenario { name: "8 threads, 200 us, 40 clients", clients: 40, ..threads("", 8, |_, _, _| thread(200 * MICRO)) }, 32_000),
+        (Scenario { clients: 100, ..threads("8 threads, 100 us exponential, 100 clients", 8, |_, _, rng| thread(rng.exponential(100 * MICRO))) }, 55_000),
+        (threads("8 threads, 200 us", 8, |_, _, _| thread(200 * MICRO)), 36_000),
         (threads("8 threads, 100 us exponential", 8, |_, _, rng| thread(rng.exponential(100 * MICRO))), 60_000),
     ] {
         let span = run(scenario).span(5, 15);
@@ -104,11 +107,14 @@ fn a_change_from_quick_to_slow_and_back_is_followed_within_a_second() {
         let slow = (1000 * MILLI..3000 * MILLI).contains(&now);
         Work { thread: 20 * MICRO, wait: if slow { 200 * MILLI } else { 0 } }
     }
-    let report = run(Scenario { share: 512, length: 50, ..threads("quick, 200 ms, quick", 8, changing) });
+    let many = Scenario { routes: 400, ..threads("quick, 200 ms, quick: 400 routes", 8, changing) };
+    for scenario in [many, threads("quick, 200 ms, quick", 8, changing)] {
+    let report = run(Scenario { share: 512, length: 50, ..scenario });
     assert!(report.span(5, 10).least_limit >= 16);
     let slow = report.span(20, 30);
     assert!(slow.limit == 1 && slow.per_second >= 2200, "{}", slow.per_second);
     assert!(report.span(40, 50).least_limit >= 16);
+    }
 }
 
 #[test]

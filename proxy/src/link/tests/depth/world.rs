@@ -26,6 +26,8 @@ pub(super) struct Scenario {
     pub(super) ceiling: u16,
     /// One in so many is a slow one.
     pub(super) slow_in: u64,
+    /// The clients are spread over so many routes.
+    pub(super) routes: usize,
     /// On a route of its own.
     pub(super) own_route: bool,
     pub(super) model: Model,
@@ -215,7 +217,8 @@ impl World {
     }
 
     fn route(&self, client: usize) -> u32 {
-        if self.clients[client].slow && self.scenario.own_route { 2 } else { 1 }
+        let own = self.clients[client].slow && self.scenario.own_route;
+        if own { 1 } else { 2 + (client % self.scenario.routes) as u32 }
     }
 
     fn read(&mut self, id: usize) {
