@@ -31,6 +31,10 @@ struct Trial {
 /// gained by more of them; noise makes the least answer up to [`NOISE`] times quicker than most.
 const WORK: f32 = 10_000.0;
 const NOISE: f32 = 4.0;
+/// With so much of what a worker can send there is nothing to gain.
+const WORTH: f32 = 0.7;
+/// A thread that is busy for less than this is not what keeps a member from more.
+const EXPLAINED: f32 = 0.5;
 /// A quarter of the requests waits behind others: that is no accident.
 const CROWDED: f32 = 0.25;
 /// With this part of its speed left, a member may have room for more.
@@ -67,8 +71,8 @@ impl Spread {
             return self.judge(gained, depth, now);
         }
         let speed = past.best as f32 / (past.typical as f32).max(1.0);
-        let useful = past.busy >= FREE && past.busy < base as f32 * NOISE / WORK;
-        if speed >= FREE && useful && past.joined >= CROWDED && self.cap.min(depth) > 1 && now >= self.not_before {
+        let may = self.cap.min(depth) > 1 && now >= self.not_before;
+        if may && speed >= FREE && past.joined >= CROWDED && is_useful(past, base as f32) {
             self.cap = self.cap.min(depth) / 2;
             self.trial = Some(Trial { rate: past.rate, windows: 0 });
         } else if speed < FULL {
@@ -89,6 +93,14 @@ impl Spread {
     fn relax(&mut self, depth: u16) {
         self.cap = if self.cap >= depth.div_ceil(2) { u16::MAX } else { self.cap.saturating_mul(2) };
     }
+}
+
+/// Whether more links could do more. `base` is too little where answers are noisy, and what is typical too much where
+/// the member never had little to do; the former shows, as it does not explain the work that gets done.
+fn is_useful(past: &Past, base: f32) -> bool {
+    let noisy = base * past.rate < EXPLAINED;
+    let links = if noisy { past.best as f32 } else { base * NOISE } / WORK;
+    past.busy >= FREE && past.busy < links && past.rate < WORTH / WORK
 }
 
 #[cfg(test)]

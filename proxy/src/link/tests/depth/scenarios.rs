@@ -123,3 +123,28 @@ fn noise_is_no_mixture() {
     let span = run(noisy).span(5, 15);
     assert!(span.least_limit >= 4 && span.links <= 64, "{}", span.least_limit);
 }
+
+#[test]
+fn look() {
+    fn slower(_: bool, now: Nanos, _: &mut Rng) -> Work {
+        let slow = (1000 * MILLI..2000 * MILLI).contains(&now);
+        thread(if slow { 200 * MICRO } else { 20 * MICRO })
+    }
+    fn parallel(_: bool, now: Nanos, _: &mut Rng) -> Work {
+        let slow = (1000 * MILLI..2000 * MILLI).contains(&now);
+        Work { thread: 20 * MICRO, wait: if slow { 20 * MILLI } else { 0 } }
+    }
+    let own = Scenario { share: 512, own_route: true, ..threads("", 8, mixed) };
+    for scenario in [
+        Scenario { length: 40, ..threads("one thread, 20 us, 200 us, 20 us", 1, slower) },
+        Scenario { length: 40, share: 512, ..threads("20 us, +20 ms, 20 us", 8, parallel) },
+        Scenario { name: "1 in 2 slow, own route", slow_in: 2, ..own },
+        Scenario { name: "1 in 20 slow, own route", slow_in: 20, ..own },
+        Scenario { name: "1 in 20 slow, own route, at ease", slow_in: 20, clients: 100, think: 20 * MILLI, ..own },
+        Scenario { name: "1 in 1000 slow, same route", slow_in: 1000, own_route: false, ..own },
+        Scenario { name: "1 in 1000 slow, plain", slow_in: 1000, ceiling: 1, ..own },
+        threads("one thread, 20 us exponential", 1, |_, _, rng| thread(rng.exponential(20 * MICRO))),
+    ] {
+        run(scenario);
+    }
+}
