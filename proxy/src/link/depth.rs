@@ -36,6 +36,8 @@ pub struct Depth {
     rescue_after: Option<Nanos>,
     limit: u16,
     reason: Reason,
+    /// The limit, or what is left of a greater one of late: so many may still be in flight on a link.
+    deepest: u16,
     hold_after: Nanos,
     speed: Speed,
     routes: Routes,
@@ -85,6 +87,7 @@ impl Depth {
             budget: 0,
             rescue_after: None,
             limit: 1,
+            deepest: 1,
             reason: Reason::Start,
             hold_after: 0,
             speed: Speed::default(),
@@ -164,9 +167,12 @@ impl Depth {
     }
 
     /// What waited behind a head of this route was sent elsewhere. The head is still to be observed.
-    pub fn rescued(&mut self, route: u32, followers: u32, _now: Nanos) {
+    pub fn rescued(&mut self, route: u32, followers: u32, now: Nanos) {
         if followers == 0 {
             return;
+        }
+        if self.speed.is_over(now) {
+            self.turn(now);
         }
         self.mix.foretell();
         self.count_slow(route);
@@ -231,6 +237,7 @@ impl Depth {
     fn turn(&mut self, now: Nanos) {
         let past = self.speed.turn(now);
         self.mix.turned();
+        self.deepest -= self.deepest / 4;
         self.look(now);
         if let (Some(past), Some(base)) = (past, self.least()) {
             self.spread.turn(&past, base, self.affordable(base), now);
@@ -263,6 +270,7 @@ impl Depth {
 
     fn decide(&mut self) {
         (self.limit, self.reason) = self.best();
+        self.deepest = self.deepest.max(self.limit);
         self.hold_after = self.slow_from();
     }
 
@@ -274,7 +282,9 @@ impl Depth {
         };
         let reason = if affordable == self.ceiling { Reason::Ceiling } else { Reason::Budget };
         let others = [(self.mix.cap(), Reason::Mixed), (self.spread.cap(), Reason::Spread)];
-        others.into_iter().fold((affordable, reason), |best, other| if other.0 < best.0 { other } else { best })
+        others
+            .into_iter()
+            .fold((affordable, reason), |best, other| if other.0 < best.0 { other } else { best })
     }
 
     fn affordable(&self, base: Nanos) -> u16 {
@@ -286,7 +296,7 @@ impl Depth {
     fn slow_from(&self) -> Nanos {
         let Some(base) = self.least() else { return self.budget };
         let saturated = self.speed.past().filter(|_| self.speed.is_saturated());
-        let turn = saturated.map_or(0, |past| past.mean * (2 * Nanos::from(self.limit)).max(8));
+        let turn = saturated.map_or(0, |past| past.mean * (2 * Nanos::from(self.deepest)).max(8));
         self.slow_by(base).max(turn)
     }
 

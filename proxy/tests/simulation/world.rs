@@ -84,6 +84,8 @@ impl World {
             pipeline: scene.pipeline.try_into().expect("not 0"),
             pipeline_budget: Duration::from_millis(2),
             pipeline_methods: PipelineMethods::Safe, // the client decides what it wants of a link
+            rescue_after: None,
+            rescue_budget: 0,
             idle_timeout: Duration::from_nanos(IDLE_TIMEOUT),
             max_age: None,
             max_requests: None,

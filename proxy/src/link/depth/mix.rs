@@ -105,7 +105,9 @@ mod tests {
 
     #[test]
     fn one_in_two_hundred_may_be_held_up() {
-        for (answers, slow, cap) in [(10, 0, u16::MAX), (10_000, 1, 51), (10_000, 10, 6), (10_000, 100, 1), (5, 5, 1)] {
+        for (answers, slow, cap) in
+            [(10, 0, u16::MAX), (10_000, 1, 51), (10_000, 10, 6), (10_000, 100, 1), (5, 5, 1)]
+        {
             assert_eq!(mix(answers, slow).cap(), cap, "{slow} of {answers}");
         }
     }

@@ -218,7 +218,7 @@ impl World {
             }
             Tell::Ended(slot, end, service) => {
                 self.links.get_mut(&at).expect("it was just read from").wants.pop_front();
-                self.pool.depth.observe(service, self.now);
+                self.pool.depth.observe(&[0], false, service, self.now);
                 let Some(to) = slot.ticket else { return self.ledger.count("discarded") };
                 assert!(self.is_present(&to), "an answer to {} for one who is gone", to.id);
                 self.clients[to.client].ended(to.id, end, &mut self.ledger);

@@ -97,8 +97,18 @@ impl Display for Report {
         writeln!(
             f,
             "{:>5} {:>8} {:>5} {:<8} {:>9} {:>5} {:>5} {:>7} {:>9} {:>9} {:>9} {:>7}",
-            "ms", "per s", "limit", "reason", "least us", "links", "busy", "waiting", "p50 ms", "p99 ms",
-            "slow ms", "rescued"
+            "ms",
+            "per s",
+            "limit",
+            "reason",
+            "least us",
+            "links",
+            "busy",
+            "waiting",
+            "p50 ms",
+            "p99 ms",
+            "slow ms",
+            "rescued"
         )?;
         for (i, slice) in self.slices.iter().enumerate() {
             let Some(end) = slice.end else { break };
@@ -107,8 +117,18 @@ impl Display for Report {
             writeln!(
                 f,
                 "{:>5} {:>8} {:>5} {:<8} {:>9.1} {:>5} {:>5} {:>7} {:>9.2} {:>9.2} {:>9.2} {:>7}",
-                (i + 1) * 100, span.per_second, end.limit, format!("{:?}", end.reason), end.least as f64 / 1e3,
-                end.links, end.busy, end.waiting, ms(span.p50), ms(span.p99), ms(span.slow_p50), span.rescued
+                (i + 1) * 100,
+                span.per_second,
+                end.limit,
+                format!("{:?}", end.reason),
+                end.least as f64 / 1e3,
+                end.links,
+                end.busy,
+                end.waiting,
+                ms(span.p50),
+                ms(span.p99),
+                ms(span.slow_p50),
+                span.rescued
             )?;
         }
         Ok(())

@@ -202,7 +202,8 @@ impl World {
         for client in std::mem::take(&mut self.inbox) {
             self.now += REQUEST;
             self.budget = (self.budget + 0.1).min(1000.0);
-            let want = if self.pool.depth.goes_alone(self.route(client)) { Want::Alone } else { Want::Shared };
+            let want =
+                if self.pool.depth.goes_alone(self.route(client)) { Want::Alone } else { Want::Shared };
             self.submit(client, want);
         }
         self.pool.turn_ended();
@@ -266,7 +267,9 @@ impl World {
 
     fn dispatch(&mut self, id: usize) {
         let seat = self.links[id].seat;
-        while let Some((client, _, How::Reused | How::Opened | How::Pipelined)) = self.pool.next_for(seat, |_| true) {
+        while let Some((client, _, How::Reused | How::Opened | How::Pipelined)) =
+            self.pool.next_for(seat, |_| true)
+        {
             self.send(client, id);
         }
         self.open_more();
@@ -297,7 +300,12 @@ impl World {
     fn look(&mut self) {
         self.at(self.now + LOOK, Event::Look);
         let Some(after) = self.pool.depth.rescue_after() else { return };
-        let late = |l: &Link| l.flight.len() > 1 && l.arrived == 0 && l.sent > 0 && l.head_since.max(l.flight[0].1) + after < self.now;
+        let late = |l: &Link| {
+            l.flight.len() > 1
+                && l.arrived == 0
+                && l.sent > 0
+                && l.head_since.max(l.flight[0].1) + after < self.now
+        };
         let late: Vec<_> = (0..self.links.len()).filter(|id| late(&self.links[*id])).collect();
         for id in late {
             let followers = self.links[id].flight.len() - 1;
