@@ -114,7 +114,7 @@ pub(crate) struct Arguments {
           value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     at_once: Option<usize>,
 
-    /// What each request takes, such as 5ms or 100us; workers are woken to the millisecond [default: nothing].
+    /// What each request takes, such as 5ms or 100us [default: nothing].
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     work: Option<Duration>,
 
