@@ -29,7 +29,8 @@ pub struct Plan {
     pub stop: Stop,
     /// Exchanges a client keeps in flight (pipelining); 1 is plain keep-alive. 0 is read as 1.
     pub depth: usize,
-    /// Exchanges on one connection, which is then closed in order and made anew; `None`: no limit.
+    /// Exchanges on one connection, which is then closed in order and made anew; `None`: no limit. With
+    /// a limit, a client that has done enough closes too: others may wait for its place.
     pub per_connection: Option<u64>,
     /// How long a client rests, on average, while nothing is in flight; each time a draw from 0 to twice
     /// that. Zero: it goes on at once.
