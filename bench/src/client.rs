@@ -145,7 +145,8 @@ impl Client {
                 return false;
             }
             if connection.in_flight() == 0 {
-                return !connection.is_used_up() && !(self.takes_turns() && budget.is_spent());
+                let leaves = connection.is_used_up() || (self.takes_turns() && budget.is_spent());
+                return !leaves;
             }
             match connection.turn(&self.shard).await {
                 Turn::Progress => {}

@@ -5,6 +5,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+/// Bytes that the longest words around two numbers may take.
+const ROOM: usize = 128;
+
 /// One run, in full. Start from [`Plan::new`] and change what matters:
 ///
 /// ```
@@ -78,6 +81,11 @@ impl Plan {
             && !matches!(prefix.length_bytes, 1 | 2 | 4 | 8)
         {
             return Some(format!("a count of {} bytes: 1, 2, 4 and 8 are understood", prefix.length_bytes));
+        }
+        if let Protocol::LengthPrefixed(prefix) = self.protocol
+            && prefix.longest() < ROOM
+        {
+            return Some(format!("a count of {prefix:?} leaves less than {ROOM} bytes for a request"));
         }
         let fits = self.work.fits(self.protocol);
         (!fits).then(|| format!("{:?} cannot be asked in {:?}", self.work, self.protocol))

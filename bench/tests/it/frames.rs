@@ -271,7 +271,10 @@ fn a_server_that_forgets_is_wrong_unless_it_may() {
 #[test]
 fn work_of_another_protocol_is_refused() {
     let table = Table::start(line, |_, _| Say::Bytes(Vec::new()));
-    for (protocol, work) in [(LF, Work::Ids), (Protocol::Http, add()), (Protocol::Resp, add()), (LF, keys())]
+    let short = Prefix { length_bytes: 1, includes_header: true, offset: 200, ..Prefix::default() };
+    let short = Protocol::LengthPrefixed(short);
+    for (protocol, work) in
+        [(LF, Work::Ids), (short, add()), (Protocol::Http, add()), (Protocol::Resp, add()), (LF, keys())]
     {
         assert!(run(&plan(&table, protocol, work)).is_err());
     }
