@@ -19,6 +19,7 @@ mod stock;
 
 pub use answer::End;
 pub use connect::Health;
+pub use depth::Reason;
 pub use driver::Link;
 pub use exchange::{Fate, Request, Slot};
 pub use lines::Want;
