@@ -103,7 +103,7 @@ impl Speed {
         let least = window.least?;
         past.best = if self.before.is_none() { past.typical } else { calm(self.past.best, past.typical) };
         (self.before, self.past) = (Some(least), past);
-        self.hold.turn(least, past.rate, now);
+        self.hold.turn(least, past.rate, past.best as f32 * past.rate, now);
         Some(past)
     }
 
