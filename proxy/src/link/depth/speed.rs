@@ -77,11 +77,17 @@ impl Speed {
         self.window.joined += 1;
     }
 
-    /// Whether [`Speed::turn`] should be called.
+    /// Whether [`Speed::turn`] should be called. A few slow answers and nothing else say nothing of a member that was
+    /// quick before: more of them are waited for.
     #[must_use]
     pub(super) fn is_over(&self, now: Nanos) -> bool {
         let age = now.saturating_sub(self.began);
-        age >= SHORT && (age >= LONG || self.window.answers + self.alone.answers >= ENOUGH)
+        if age < SHORT {
+            return false;
+        }
+        let answers = self.window.answers + self.alone.answers;
+        let says_something = self.before.is_none() || self.window.quick > 0 || answers >= SOME;
+        answers >= ENOUGH || age >= STALE || (age >= LONG && says_something)
     }
 
     /// The window has ended: what it says, unless nothing happened in it.
@@ -97,7 +103,7 @@ impl Speed {
         let least = window.least?;
         past.best = if self.before.is_none() { past.typical } else { calm(self.past.best, past.typical) };
         (self.before, self.past) = (Some(least), past);
-        self.hold.turn(least, past.rate, now);
+        self.hold.turn(least, past.rate, past.best as f32 * past.rate, now);
         Some(past)
     }
 

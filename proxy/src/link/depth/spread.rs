@@ -33,8 +33,8 @@ const WORK: f32 = 10_000.0;
 const NOISE: f32 = 4.0;
 /// With so much of what a worker can send there is nothing to gain.
 const WORTH: f32 = 0.7;
-/// A thread that is busy for less than this is not what keeps a member from more.
-const EXPLAINED: f32 = 0.5;
+/// A thread that is busy for less than this part of the time is not what keeps a member from more.
+const EXPLAINED: f32 = 0.4;
 /// A quarter of the requests waits behind others: that is no accident.
 const CROWDED: f32 = 0.25;
 /// With this part of its speed left, a member may have room for more.
