@@ -152,7 +152,8 @@ fn rescues_wait_for_what_is_usual() {
     assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (2 * MILLI, Some(20 * MILLI)));
     let mut d = depth(32);
     d.answers(3000, 0, 50 * MILLI);
-    assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (400 * MILLI, Some(400 * MILLI)));
+    assert_eq!(d.depth.rescue_after(), Some(d.depth.hold_after()));
+    assert!((300 * MILLI..=400 * MILLI).contains(&d.depth.hold_after()), "{}", d.depth.hold_after());
 }
 
 /// Run with `--release --ignored --nocapture`.
