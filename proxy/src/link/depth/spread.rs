@@ -119,7 +119,7 @@ mod tests {
             let typical = 100 * MICRO * links.div_ceil(threads).max(1);
             let busy = links as f32;
             let rate = busy / typical as f32;
-            let past = Past { mean: typical, typical, best: 100 * MICRO, busy, rate, joined: 0.9 };
+            let past = Past { typical, best: 100 * MICRO, busy, rate, joined: 0.9 };
             spread.turn(&past, 90 * MICRO, DEPTH, window * 100_000 * MICRO);
             caps.push(spread.cap().min(DEPTH));
         }
