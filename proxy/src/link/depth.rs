@@ -7,6 +7,7 @@ mod mix;
 mod offences;
 mod speed;
 mod spread;
+mod stall;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use mix::Mix;
 use offences::Offences;
 use speed::Speed;
 use spread::Spread;
+use stall::Stall;
 
 /// A member answers a link's requests one after the other, so depth is free only where answers are quick. The least
 /// of these is used:
@@ -44,6 +46,7 @@ pub struct Depth {
     routes: Routes,
     spread: Spread,
     offences: Offences,
+    stall: Stall,
     mix: Mix,
     era: Era,
 }
@@ -59,6 +62,8 @@ struct Era {
 const SLOW: Nanos = 4;
 /// An era has ended when what is slow takes so much more or less than in it.
 const ERA: Nanos = 4;
+/// Half of what is waited before a rescue, or this: who is held up for less does not mind.
+const NOTICED: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 /// So much longer than links usually wait is slow even where the member is saturated.
 const UNUSUAL: Nanos = 8;
 /// Rescues do not wait longer, whatever the member usually takes.
@@ -80,6 +85,7 @@ impl Depth {
             routes: Routes::default(),
             spread: Spread::default(),
             offences: Offences::default(),
+            stall: Stall::default(),
             mix: Mix::default(),
             era: Era { slow: None, began: now },
         };
@@ -100,10 +106,12 @@ impl Depth {
     /// first's becoming the head of the link to the end of the last. `large` says that the first was.
     pub fn observe(&mut self, routes: &[u32], large: bool, service: Nanos, now: Nanos) {
         let Some(first) = routes.first() else { return };
+        self.stall.answered(now);
         if self.speed.is_over(now) {
             self.turn(now);
         }
-        if large || self.is_slow(routes.len(), service) {
+        let waited = service - self.stall.within(service, now);
+        if large || self.is_slow(routes.len(), waited) {
             return self.saw_slow(*first, routes.len(), service, now);
         }
         let alone = routes.iter().filter(|route| self.routes.quick(**route) == Heard::Alone).count();
@@ -152,6 +160,12 @@ impl Depth {
         self.rescue_after.map(|after| after.max(self.hold_after.min(LATEST_RESCUE)))
     }
 
+    /// When the member last answered anybody.
+    #[must_use]
+    pub fn last_answer(&self) -> Nanos {
+        self.stall.last_answer()
+    }
+
     /// What waited behind a head of this route was sent elsewhere. The head is still to be observed.
     pub fn rescued(&mut self, route: u32, followers: u32, now: Nanos) {
         if followers == 0 {
@@ -193,7 +207,9 @@ impl Depth {
     /// first took all of it.
     fn is_slow(&self, count: usize, service: Nanos) -> bool {
         let usual = |typical| service / count as Nanos <= 2 * typical;
-        service > self.hold_after && self.speed.past().is_some_and(|past| count == 1 || !usual(past.typical))
+        let noticed = self.rescue_after.map_or(NOTICED, |after| after / 2);
+        service > self.hold_after.max(noticed)
+            && self.speed.past().is_some_and(|past| count == 1 || !usual(past.typical))
     }
 
     fn saw_slow(&mut self, route: u32, count: usize, service: Nanos, now: Nanos) {

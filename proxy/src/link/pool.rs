@@ -321,6 +321,12 @@ impl<L: Clone, W> Pool<L, W> {
         self.lines.len()
     }
 
+    /// How many links carry something.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        self.used - self.connecting - self.idle.iter().map(Vec::len).sum::<usize>()
+    }
+
     /// How many seats are taken: links that stand, and those being opened.
     #[must_use]
     pub fn used(&self) -> usize {

@@ -11,6 +11,11 @@ use crate::link::lines::Want;
 use crate::metrics::{AttemptCode, Hold, RetryReason, RetryResult};
 use crate::turn::Nanos;
 
+/// With so few links at work it is no surprise that none of them is answered for a while.
+const FEW: usize = 4;
+/// A member that answers nobody is given so many times as long.
+const PATIENCE: Nanos = 5;
+
 impl<T: Receiver> Shelf<T> {
     /// The link takes no more until it is empty.
     pub(in crate::link) fn hold(&self, link: &Link<T>, why: Hold) {
@@ -20,10 +25,12 @@ impl<T: Receiver> Shelf<T> {
         self.watch(self.turn.now());
     }
 
-    /// Whether the head of this link is so old that nobody should be put behind it.
+    /// Whether the head of this link is so old that nobody should be put behind it. While the member answers nobody,
+    /// no link is better than another.
     pub(super) fn is_slow(&self, link: &Link<T>, now: Nanos) -> bool {
-        let age = now.saturating_sub(link.queue.borrow().head_since());
-        age > self.pool.borrow().depth.hold_after()
+        let pool = self.pool.borrow();
+        let until = if pool.busy() > FEW { pool.depth.last_answer() } else { now };
+        until.saturating_sub(link.queue.borrow().head_since()) > pool.depth.hold_after()
     }
 
     /// There may be somebody behind a head: looks after them before long.
@@ -45,6 +52,9 @@ impl<T: Receiver> Shelf<T> {
         self.rescue_at.set(Nanos::MAX);
         let after = self.pool.borrow().depth.rescue_after();
         let Some(after) = after else { return };
+        if self.is_silent(after, now) {
+            return self.watch(now);
+        }
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         let due = |link: &Rc<Link<T>>| {
             let due = link.queue.borrow().head_since().saturating_add(after);
@@ -59,6 +69,13 @@ impl<T: Receiver> Shelf<T> {
             self.rescue_at.set(at);
             self.turn.arm(self.key.get(), at);
         }
+    }
+
+    /// The member has answered nobody for a while, so there is nowhere better to be. It is given some time.
+    fn is_silent(&self, after: Nanos, now: Nanos) -> bool {
+        let pool = self.pool.borrow();
+        let silence = now.saturating_sub(pool.depth.last_answer());
+        pool.busy() > FEW && silence >= after && silence < PATIENCE * after
     }
 
     fn rescue_from(&self, link: &Rc<Link<T>>, now: Nanos) {
