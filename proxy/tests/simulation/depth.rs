@@ -1,0 +1,1 @@
+//! Depth follows a tame member.
