@@ -42,8 +42,6 @@ pub(crate) struct Client {
     /// Exchanges begun and not ended, in order.
     pub(crate) asked: VecDeque<u64>,
     pub(crate) later: VecDeque<Later>,
-    /// How many came back since it last proceeded.
-    pub(crate) returned: usize,
     /// What it asks next, and may not share the link of those before it.
     pub(crate) unread: Option<u64>,
     pub(crate) in_flight: usize,
@@ -93,11 +91,10 @@ impl Client {
         (self.stalled, self.unread_output) = (stalled, 0);
     }
 
-    /// An exchange comes back: what was in flight was asked for before all that is to be done later, but for those
-    /// that came back just before it, in order.
+    /// An exchange comes back: what was in flight was asked for before all that is to be done later. Of those that
+    /// come back together the last comes first.
     pub(crate) fn put_back(&mut self, later: Later) {
-        self.later.insert(self.returned, later);
-        self.returned += 1;
+        self.later.push_front(later);
         if !std::mem::take(&mut self.waits) {
             self.in_flight -= 1;
         }

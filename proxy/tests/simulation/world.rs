@@ -72,6 +72,8 @@ pub(crate) struct World {
     /// When those behind a head are to be looked after.
     rescue_at: u64,
     broken: bool,
+    /// When the member last closed a link amid a pipeline.
+    offended: u64,
     opened: u64,
     out: Vec<u8>,
     pub(crate) steps: u64,
@@ -83,6 +85,8 @@ pub(crate) struct World {
 const EVENTS: usize = 60;
 /// Requests that may be sent twice at once (`link/budget.rs`).
 const BURST: u64 = 128;
+/// A refusal so long after it excuses a closing (`link/depth/offences.rs`).
+const EXCUSED: u64 = 1_000_000_000;
 
 /// Writes down what happens, to be shown if the run fails.
 macro_rules! note {
@@ -132,6 +136,7 @@ impl World {
             budget: Budget::new(scene.rescue_budget),
             rescue_at: u64::MAX,
             broken: false,
+            offended: 0,
             opened: 0,
             out: Vec::new(),
             steps: 0,
@@ -175,10 +180,13 @@ impl World {
     fn check_depth(&mut self) {
         let (limit, reason) = (self.pool.depth.limit(), self.pool.depth.reason());
         assert!((1..=self.scene.pipeline).contains(&limit), "depth {limit} of {}", self.scene.pipeline);
-        assert!(!self.broken || limit == 1, "depth {limit} for one that broke the rules");
-        if reason == DepthReason::Broken && !self.broken {
-            self.broken = true;
-            self.ledger.count("broke the rules twice");
+        let broken = reason == DepthReason::Broken;
+        assert!(!broken || limit == 1, "depth {limit} for one that broke the rules");
+        let forgiven = self.broken && !broken;
+        assert!(!forgiven || self.now - self.offended <= EXCUSED, "it had broken the rules for good");
+        if broken != self.broken {
+            self.broken = broken;
+            self.ledger.count(if broken { "broke the rules twice" } else { "forgiven" });
         }
     }
 

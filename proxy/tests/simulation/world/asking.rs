@@ -52,7 +52,6 @@ impl World {
 
     /// `Client::proceed`: does what had to wait for the exchanges before it.
     pub(crate) fn proceed(&mut self, c: usize) {
-        self.clients[c].returned = 0;
         while self.clients[c].is_idle()
             && let Some(next) = self.clients[c].later.pop_front()
         {

@@ -114,7 +114,7 @@ impl World {
             self.ledger.count("over the budget");
         }
         note!(self, "rescue from link {at}: {count} of at most {most}, {left} stay");
-        for (to, mut request, head, sent) in taken {
+        for (to, mut request, head, sent) in taken.into_iter().rev() {
             self.take_place(at, &to, sent);
             self.check_bytes(to.id, &head);
             self.ledger.rescue(to.id, sent);

@@ -74,10 +74,11 @@ impl World {
         let broke = matches!(why, Broken::Closed | Broken::Desync(_)) && reused;
         if broke && fates.iter().filter(|(slot, _)| slot.sent_at != 0).count() > 1 {
             self.pool.depth.closed_mid_pipeline(self.now);
+            self.offended = self.now;
             self.ledger.count("closed amid a pipeline");
         }
         self.pool.closed(link.seat);
-        for ((slot, fate), place) in fates.into_iter().zip(link.places) {
+        for ((slot, fate), place) in fates.into_iter().zip(link.places).rev() {
             assert_eq!(slot.ticket, place.to, "whose fate it is");
             self.meet(slot, fate, reused);
         }
@@ -90,9 +91,7 @@ impl World {
             assert_eq!(fate, Fate::Nobody);
             return;
         };
-        if !self.is_present(&to) {
-            return; // an exchange before it on this link was cut, and its client with it
-        }
+        assert!(self.is_present(&to), "the fate of {} for one who is gone", to.id);
         note!(self, "exchange {}: {}", to.id, name(&fate));
         let mut request = slot.request;
         match fate {
