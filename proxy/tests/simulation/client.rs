@@ -80,6 +80,11 @@ impl Client {
         self.unread_output >= FULL
     }
 
+    /// Bytes of the present answer.
+    pub(crate) fn has_got(&self) -> usize {
+        self.got.len()
+    }
+
     /// Whether it may ask for more now, were it not for the link's room.
     pub(crate) fn may_ask(&self) -> bool {
         let reading = self.body.is_none() && self.talk.is_none() && !self.done && !self.draining;

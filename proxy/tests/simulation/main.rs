@@ -21,7 +21,7 @@ use std::panic::catch_unwind;
 
 use origin::PATIENCE;
 use scene::Scene;
-use world::{World, note};
+use world::{Link, World, note};
 
 const SEED: u64 = 0x9e25_70c4;
 const RUNS: u64 = 200;
@@ -76,39 +76,53 @@ fn run(seed: u64, notes: bool) -> (u64, Counts) {
 
 fn step(world: &mut World) {
     let c = world.rng.below(world.clients.len());
-    let at = some_link(world);
     let stormy = !world.scene.is_calm();
     match world.rng.below(100) {
-        0..16 => ask(world, c),
-        16..22 => {
+        0..18 => ask(world, c),
+        18..24 => {
             world.send_body(c);
             world.say(c);
         }
-        22..46 => world.write(at),
-        46..82 => world.read(at),
-        82..86 => connect(world),
-        86..92 => pass_time(world),
-        92 => world.look(),
-        93 => world.rescue(),
-        94 => {
+        24..50 => on_link(world, Link::has_to_write, World::write),
+        50..78 => on_link(world, |link, now| link.has_to_read(now), World::read),
+        78..81 => connect(world),
+        81..91 => pass_time(world),
+        91 => world.look(),
+        92..94 => {
             world.recover();
             world.refusing &= world.rng.one_in(3);
         }
-        95 => stall(world, c),
-        96 if world.rng.one_in(4) => world.abort(c),
-        96 if world.rng.one_in(8) => world.give_up(c),
+        94 => stall(world, c),
+        95 if world.rng.one_in(4) => world.abort(c),
+        95 if world.rng.one_in(4) => abort_long(world),
+        96 if world.rng.one_in(4) => world.give_up(c),
         97 if stormy && world.rng.one_in(4) => world.close_somewhere(),
-        98 if stormy && world.links.contains_key(&at) && world.rng.one_in(4) => world.unsolicited(at),
-        99 if stormy && world.rng.one_in(4) => world.refusing = !world.refusing,
+        98 if stormy && world.rng.one_in(4) => on_link(world, |_, _| true, World::unsolicited),
+        99 if stormy && world.rng.one_in(8) => world.refusing = !world.refusing,
         99 if world.rng.one_in(8) => world.clients[c].draining = true,
         _ => {}
     }
     world.now += world.rng.range(0, 2_000);
 }
 
-fn some_link(world: &mut World) -> u64 {
-    let i = world.rng.below(world.links.len());
-    world.links.keys().nth(i).copied().unwrap_or(0)
+/// As a rule a link that has something to do.
+fn on_link(world: &mut World, has_to: fn(&Link, u64) -> bool, does: fn(&mut World, u64)) {
+    let any = world.rng.one_in(4);
+    let now = world.now;
+    let fit: Vec<u64> =
+        world.links.iter().filter(|(_, link)| any || has_to(link, now)).map(|(at, _)| *at).collect();
+    if !fit.is_empty() {
+        let at = world.rng.pick(&fit);
+        does(world, at);
+    }
+}
+
+/// One who has had much of a long answer goes away.
+fn abort_long(world: &mut World) {
+    let long = (0..world.clients.len()).find(|c| world.clients[*c].has_got() > 20_000);
+    if let Some(c) = long {
+        world.abort(c);
+    }
 }
 
 /// One client asks, or some do in the same turn.
@@ -140,15 +154,18 @@ fn connect(world: &mut World) {
     world.connect(seat);
 }
 
-/// As a rule to when something comes; now and then past every timeout. Where all is calm, nobody is kept waiting.
+/// As a rule to when something comes, or is due; in some scenes now and then past every timeout.
 fn pass_time(world: &mut World) {
     let now = world.now;
-    let idle = world.ledger.open() == 0;
+    let jumps = world.scene.jumps || world.ledger.open() == 0;
     world.now = match world.rng.below(200) {
-        0 if idle || !world.scene.is_calm() => now + 2 * PATIENCE,
-        1..20 if idle || !world.scene.is_calm() => now + world.rng.range(0, 8_000_000),
+        0 if jumps => now + 2 * PATIENCE,
+        1..10 if jumps => now + world.rng.range(0, 8_000_000),
         _ => world.next_due().map_or(now, |due| due.max(now)),
     };
+    if !world.rng.one_in(4) {
+        world.rescue();
+    }
 }
 
 /// Nobody asks for more, the member behaves: all that was begun must end.

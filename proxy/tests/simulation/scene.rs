@@ -22,6 +22,8 @@ pub(crate) struct Scene {
     pub(crate) framing: Option<Framing>,
     /// How many routes of HTTP can be told from each other.
     pub(crate) routes: u64,
+    /// Now and then nothing is done for a while.
+    pub(crate) jumps: bool,
     pub(crate) temper: Temper,
 }
 
@@ -38,6 +40,8 @@ pub(crate) struct Temper {
     pub(crate) hiccups: u64,
 }
 
+const PACES: [u64; 6] = [10_000, 10_000, 60_000, 20_000, 200_000, 1_500_000];
+
 impl Scene {
     /// Half of the runs are calm, so that depth can grow; the others are not.
     pub(crate) fn new(seed: u64) -> Self {
@@ -45,22 +49,23 @@ impl Scene {
         let calm = seed.is_multiple_of(2);
         Self {
             seed,
-            clients: rng.range(1, 24) as usize,
-            share: rng.range(1, 4) as usize,
+            clients: rng.range(1, 40) as usize,
+            share: rng.range(1, 5) as usize,
             pipeline: rng.pick(&[1, 8, 32, 32]),
             all_methods: rng.one_in(4),
-            queue_max: rng.pick(&[2, 100, 1000, 1000]),
-            max_requests: rng.pick(&[None, None, None, Some(1), Some(50)]),
+            queue_max: rng.pick(&[2, 100, 100, 100, 1000, 1000, 1000, 1000]),
+            max_requests: rng.pick(&[None, None, None, None, None, Some(1), Some(50), Some(400)]),
             rescue_after: rng.pick(&[None, Some(2), Some(2), Some(10)]),
-            rescue_budget: rng.pick(&[0, 1, 10, 100]),
+            rescue_budget: rng.pick(&[0, 1, 10, 10, 100, 100]),
             framing: framing(seed / 2, &mut rng),
             routes: rng.pick(&[0, 1, 4, 16]),
             temper: Temper {
-                faults: if calm { 0 } else { rng.pick(&[2, 30, 120]) },
-                pace: if calm { rng.pick(&[10_000, 60_000]) } else { rng.pick(&[20_000, 200_000, 1_500_000]) },
+                faults: if calm { 0 } else { rng.pick(&[2, 2, 10, 40, 120]) },
+                pace: if calm { rng.pick(&PACES[..3]) } else { rng.pick(&PACES) },
                 slow_route: rng.pick(&[1, 1, 400]),
-                hiccups: rng.pick(&[300, 1000, 1_000_000]),
+                hiccups: rng.pick(&[100, 300, 1000, 1_000_000]),
             },
+            jumps: !calm && rng.one_in(2),
         }
     }
 

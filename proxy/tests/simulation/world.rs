@@ -41,8 +41,8 @@ struct Place {
 
 pub(crate) struct Link {
     seat: SeatId,
-    pub(crate) queue: Queue<Ticket>,
-    pub(crate) origin: Origin,
+    queue: Queue<Ticket>,
+    origin: Origin,
     condemned: Option<Broken>,
     /// It has ended, and waits until then for the member to close.
     parting: Option<u64>,
@@ -53,6 +53,16 @@ pub(crate) struct Link {
     rescued: bool,
     /// Bytes of the answer at its head that nobody awaited.
     wasted: usize,
+}
+
+impl Link {
+    pub(crate) fn has_to_write(&self, _: u64) -> bool {
+        !self.queue.unwritten().is_empty()
+    }
+
+    pub(crate) fn has_to_read(&self, now: u64) -> bool {
+        self.condemned.is_some() || self.origin.due().is_some_and(|due| due <= now)
+    }
 }
 
 pub(crate) struct World {
@@ -150,9 +160,10 @@ impl World {
         self.clients[to.client].life == to.life
     }
 
-    /// When the next bytes come from the member.
+    /// When the next bytes come from the member, or those behind a slow head are to be looked after.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        self.links.values().filter_map(|link| link.origin.due()).min()
+        let rescue = (self.rescue_at != u64::MAX).then_some(self.rescue_at);
+        self.links.values().filter_map(|link| link.origin.due()).chain(rescue).min()
     }
 
     /// What must hold at any time.

@@ -45,7 +45,7 @@ impl World {
     pub(crate) fn unsolicited(&mut self, at: u64) {
         let answer = b"HTTP/1.1 200 OK\r\nX-Id: 999999999\r\nContent-Length: 1\r\n\r\nx".to_vec();
         let link = &self.links[&at];
-        if link.condemned.is_none() && link.queue.in_flight() == 0 {
+        if link.condemned.is_none() && link.parting.is_none() && link.queue.in_flight() == 0 {
             self.take_in(at, Read::Bytes(answer));
             assert!(!self.links.contains_key(&at), "link {at} took what it had not asked for");
         }
