@@ -83,8 +83,8 @@ fn step(world: &mut World) {
             world.send_body(c);
             world.say(c);
         }
-        24..50 => on_link(world, Link::has_to_write, World::write),
-        50..78 => on_link(world, |link, now| link.has_to_read(now), World::read),
+        24..50 => on_link(world, |link, _| link.has_to_write(), World::write),
+        50..78 => on_link(world, Link::has_to_read, World::read),
         78..81 => connect(world),
         81..91 => pass_time(world),
         91 => world.look(),

@@ -56,7 +56,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn has_to_write(&self, _: u64) -> bool {
+    pub(crate) fn has_to_write(&self) -> bool {
         !self.queue.unwritten().is_empty()
     }
 

@@ -36,6 +36,16 @@ impl World {
         self.take_in(at, read);
     }
 
+    /// The link does all that it has to do now.
+    pub(crate) fn while_it_has_to(&mut self, at: u64) {
+        while self.links.get(&at).is_some_and(|link| link.has_to_write()) {
+            self.write(at);
+        }
+        while self.links.get(&at).is_some_and(|link| link.has_to_read(self.now)) {
+            self.read(at);
+        }
+    }
+
     pub(super) fn is_head_full(&self, at: u64) -> bool {
         let head = self.links[&at].queue.head().and_then(|slot| slot.ticket.as_ref());
         head.is_some_and(|to| self.clients[to.client].is_full())
