@@ -264,7 +264,9 @@ impl Depth {
         };
         let reason = if affordable == self.ceiling { Reason::Ceiling } else { Reason::Budget };
         let others = [(self.mix.cap(), Reason::Mixed), (self.spread.cap(), Reason::Spread)];
-        others.into_iter().fold((affordable, reason), |best, other| if other.0 < best.0 { other } else { best })
+        others
+            .into_iter()
+            .fold((affordable, reason), |best, other| if other.0 < best.0 { other } else { best })
     }
 
     fn affordable(&self, base: Nanos) -> u16 {

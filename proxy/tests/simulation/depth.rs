@@ -13,10 +13,10 @@ const TURN: u64 = 200_000;
 const CEILING: u16 = 32;
 const QUICK: u64 = 6_000;
 const SLOW: u64 = 20_000_000;
+const LINES: FrameKind = FrameKind::Lines { crlf: false };
 
-fn tame(pipeline: u16) -> World {
+fn tame(pipeline: u16, kind: FrameKind) -> World {
     let seed = 7;
-    let kind = FrameKind::Lines { crlf: false }; // of which none is long enough to be in the way of others
     println!("seed {seed}");
     World::new(
         Scene {
@@ -29,6 +29,7 @@ fn tame(pipeline: u16) -> World {
             max_requests: None,
             rescue_after: None,
             rescue_budget: 0,
+            // No answer is long enough to be in the way of others.
             framing: Some(Framing { kind, max_length: 4096, repeatable: false, refusal: None }),
             routes: 0,
             jumps: false,
@@ -49,6 +50,12 @@ fn run(world: &mut World, milliseconds: u64) -> u16 {
     most
 }
 
+fn depth(world: &World) -> u16 {
+    let depth = &world.pool.depth;
+    println!("at {} ms depth {}: {:?}", world.now / 1_000_000, depth.limit(), depth.reason());
+    depth.limit()
+}
+
 fn turn(world: &mut World) {
     world.steps += 1;
     while let Some(seat) = world.connecting.pop() {
@@ -57,9 +64,7 @@ fn turn(world: &mut World) {
     for c in 0..world.clients.len() {
         world.proceed(c);
         world.begin(c);
-        while world.clients[c].body.is_some_and(|_| !world.clients[c].waits) {
-            world.send_body(c);
-        }
+        world.fall_silent(c);
     }
     let next = world.now + TURN;
     while world.now < next {
@@ -75,23 +80,30 @@ fn turn(world: &mut World) {
 
 #[test]
 fn it_grows_while_answers_are_quick_and_falls_when_they_are_slow() {
-    let mut world = tame(CEILING);
+    let mut world = tame(CEILING, LINES);
     run(&mut world, 300);
-    println!("quick: {} {:?}", world.pool.depth.limit(), world.pool.depth.reason());
-    assert!(world.pool.depth.limit() >= CEILING / 2, "depth {} for a quick member", world.pool.depth.limit());
+    assert!(depth(&world) >= CEILING / 2, "for a quick member");
     world.scene.temper.pace = SLOW;
     run(&mut world, 1000);
-    println!("slow: {} {:?}", world.pool.depth.limit(), world.pool.depth.reason());
-    assert_eq!(world.pool.depth.limit(), 1, "for a slow member");
+    assert_eq!(depth(&world), 1, "for a slow member");
     world.scene.temper.pace = QUICK;
     run(&mut world, 1000);
-    println!("quick: {} {:?}", world.pool.depth.limit(), world.pool.depth.reason());
-    assert!(world.pool.depth.limit() >= CEILING / 2, "depth {} when it is quick again", world.pool.depth.limit());
+    assert!(depth(&world) >= CEILING / 2, "when it is quick again");
+}
+
+#[test]
+fn what_is_slow_goes_alone_and_the_quick_stay_behind_each_other() {
+    let mut world = tame(CEILING, FrameKind::Resp);
+    (world.scene.share, world.scene.temper.slow_route) = (4, 1000);
+    run(&mut world, 1000);
+    let (depth, alone) = (depth(&world), world.ledger.counts["goes alone"]);
+    assert!(alone >= 20, "{alone} of the slow route go alone");
+    assert!(depth >= CEILING / 2, "depth {depth} beside a slow route");
 }
 
 #[test]
 fn without_pipelining_it_never_grows() {
-    let mut world = tame(1);
+    let mut world = tame(1, LINES);
     assert_eq!(run(&mut world, 300), 1);
     assert_eq!(world.pool.depth.reason(), DepthReason::Ceiling);
 }

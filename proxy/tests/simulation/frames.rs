@@ -166,8 +166,7 @@ fn number(kind: u8, input: &[u8], at: &mut usize) -> Option<usize> {
 
 /// Appends the answer to what `tag` said.
 pub(crate) fn answer(framing: &Framing, say: Say, tag: Tag, out: &mut Vec<u8>) {
-    let most = if framing.kind == FrameKind::Resp { usize::MAX } else { framing.max_length - 80 };
-    let len = size(tag.dice()).min(most);
+    let len = size(tag.dice()).min(framing.max_length - 80);
     match framing.kind {
         FrameKind::Lines { crlf } => line(crlf, &format!("a{tag}"), len, out),
         FrameKind::LengthPrefixed(prefix) => {
@@ -219,7 +218,7 @@ pub(crate) fn garbage(framing: &Framing, rng: &mut Rng, out: &mut Vec<u8>) {
 /// How long most answers are, and some.
 pub(crate) fn size(dice: u64) -> usize {
     let len = match dice % 2000 {
-        0 => 320_000,
+        0 => 400_000,
         1..=4 => 70_000 + dice % 30_000,
         5..=30 => dice % 12_000,
         31..=400 => dice % 1500,

@@ -53,7 +53,7 @@ impl Scene {
             share: rng.range(1, 5) as usize,
             pipeline: rng.pick(&[1, 8, 32, 32]),
             all_methods: rng.one_in(4),
-            queue_max: rng.pick(&[2, 100, 100, 100, 1000, 1000, 1000, 1000]),
+            queue_max: rng.pick(&[8, 100, 100, 100, 1000, 1000, 1000, 1000]),
             max_requests: rng.pick(&[None, None, None, None, None, Some(1), Some(50), Some(400)]),
             rescue_after: rng.pick(&[None, Some(2), Some(2), Some(10)]),
             rescue_budget: rng.pick(&[0, 1, 10, 10, 100, 100]),
@@ -63,7 +63,7 @@ impl Scene {
                 faults: if calm { 0 } else { rng.pick(&[2, 2, 10, 40, 120]) },
                 pace: if calm { rng.pick(&PACES[..3]) } else { rng.pick(&PACES) },
                 slow_route: rng.pick(&[1, 1, 400]),
-                hiccups: rng.pick(&[100, 300, 1000, 1_000_000]),
+                hiccups: rng.pick(&[100, 300, 1000, 3000]),
             },
             jumps: !calm && rng.one_in(2),
         }
@@ -75,11 +75,11 @@ impl Scene {
     }
 }
 
-/// HTTP, lines, length-prefixed, Redis, HTTP ...
+/// HTTP and Redis have more to them than the others.
 fn framing(turn: u64, rng: &mut Rng) -> Option<Framing> {
     let long = rng.one_in(4);
-    let (kind, max_length) = match turn % 4 {
-        0 => return None,
+    let (kind, max_length) = match turn % 6 {
+        0 | 3 => return None,
         1 => (FrameKind::Lines { crlf: rng.one_in(2) }, if long { 1 << 20 } else { 4096 }),
         2 => {
             let width = rng.pick(&[1, 2, 4, 8]);

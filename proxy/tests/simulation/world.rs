@@ -107,12 +107,7 @@ pub(crate) use note;
 /// What the origin of a link has at hand.
 macro_rules! around {
     ($world:expr) => {
-        Around {
-            scene: &$world.scene,
-            rng: &mut $world.rng,
-            ledger: &mut $world.ledger,
-            now: $world.now,
-        }
+        Around { scene: &$world.scene, rng: &mut $world.rng, ledger: &mut $world.ledger, now: $world.now }
     };
 }
 use around;

@@ -75,7 +75,9 @@ impl World {
     /// `Client::read_talk`: one more word of a client that keeps its link.
     pub(crate) fn say(&mut self, c: usize) {
         let client = &self.clients[c];
-        let Some((id, hold)) = client.talk.filter(|_| !client.waits && client.later.is_empty()) else { return };
+        let Some((id, hold)) = client.talk.filter(|_| !client.waits && client.later.is_empty()) else {
+            return;
+        };
         let Some(at) = client.link else { return };
         let Some(link) = self.links.get(&at).filter(|link| link.parting.is_none()) else { return };
         assert!(link.places.len() == 1 && link.places[0].id == id, "{id} has link {at} for itself");
@@ -89,7 +91,8 @@ impl World {
             }
             return;
         }
-        let frame = framing::request(self.framing(), &bytes, hold).expect("a good frame").expect("a whole one");
+        let frame =
+            framing::request(self.framing(), &bytes, hold).expect("a good frame").expect("a whole one");
         if matches!(frame.need, Need::Here { .. }) {
             return; // an empty frame has no answer
         }
