@@ -39,6 +39,7 @@ fn every_exchange_ends_once_in_order_at_its_own_client() {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let run_part = |part| (0..RUNS).filter(|i| i % threads == part).map(|i| run_once(SEED + i)).collect();
     let results: Vec<Vec<(u64, Counts)>> = std::thread::scope(|scope| {
+        #[expect(clippy::needless_collect, reason = "all are begun before one is awaited")]
         let parts: Vec<_> = (0..threads).map(|part| scope.spawn(move || run_part(part))).collect();
         parts.into_iter().map(|part| part.join().expect("a seed that fails is shown above")).collect()
     });

@@ -124,7 +124,7 @@ impl World {
     /// `Client::abort_body`: what it has begun to say does not go on in time.
     pub(crate) fn give_up(&mut self, c: usize) {
         let client = &self.clients[c];
-        let begun = client.body.map(|(id, _)| id).or(client.talk.map(|(id, _)| id));
+        let begun = client.body.map(|(id, _)| id).or_else(|| client.talk.map(|(id, _)| id));
         let (Some(id), Some(at)) = (begun.filter(|_| !client.waits), client.link) else { return };
         let to = Ticket { client: c, life: client.life, id };
         let Some(link) = self.links.get_mut(&at) else { return };

@@ -135,7 +135,7 @@ impl World {
         if sent {
             places[i].to = None;
         } else {
-            drop(places.remove(i));
+            _ = places.remove(i);
         }
     }
 
