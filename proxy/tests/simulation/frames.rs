@@ -86,7 +86,7 @@ impl Say {
 
     /// The server knows whose it is by what came before on the link.
     fn is_bare(self) -> bool {
-        matches!(self, Self::Exec | Self::Discard | Self::Unwatch | Self::Quit)
+        matches!(self, Self::Multi | Self::Exec | Self::Discard | Self::Unwatch | Self::Quit)
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Around<'a> {
     pub(crate) rng: &'a mut Rng,
     pub(crate) ledger: &'a mut Ledger,
     pub(crate) now: u64,
+    /// The exchange that was put on the link last: the only one there, if it must be alone.
+    pub(crate) last: Option<u64>,
 }
 
 /// What may go wrong with an answer, one as likely as the other; see `Fault::of`.

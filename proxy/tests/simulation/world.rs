@@ -6,6 +6,7 @@ mod asking;
 mod due;
 mod life;
 mod links;
+mod member;
 mod reading;
 mod talking;
 
@@ -106,8 +107,14 @@ pub(crate) use note;
 
 /// What the origin of a link has at hand.
 macro_rules! around {
-    ($world:expr) => {
-        Around { scene: &$world.scene, rng: &mut $world.rng, ledger: &mut $world.ledger, now: $world.now }
+    ($world:expr, $link:expr) => {
+        Around {
+            scene: &$world.scene,
+            rng: &mut $world.rng,
+            ledger: &mut $world.ledger,
+            now: $world.now,
+            last: $link.places.back().map(|place| place.id),
+        }
     };
 }
 use around;

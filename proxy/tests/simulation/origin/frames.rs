@@ -33,7 +33,7 @@ impl Origin {
             && let Some((len, say, tag)) = frames::hear(framing, &self.input)
         {
             self.input.drain(..len);
-            let tag = self.talk.whose(tag);
+            let tag = self.talk.whose(tag, around.last);
             around.ledger.heard(tag);
             self.talk.remember(say, tag);
             self.reply(framing, say, tag, around);
@@ -85,14 +85,15 @@ impl Origin {
 }
 
 impl Talk {
-    /// Nobody comes in between while one keeps the link.
-    fn whose(&self, tag: Option<Tag>) -> Tag {
+    /// Nobody comes in between while one keeps the link. Who begins to keep it need not say who it is.
+    fn whose(&self, tag: Option<Tag>, last: Option<u64>) -> Tag {
         assert!(!self.spoilt, "{tag:?} on a link on which something was left behind");
         let next = self.owner.map(|last| Tag { k: last.k + 1, ..last });
         if let (Some(next), Some(tag)) = (next, tag) {
             assert_eq!(tag, next, "in between");
         }
-        next.or(tag).expect("one who keeps nothing says who it is")
+        let alone = last.map(|id| Tag { id, k: 0 });
+        next.or(tag).or(alone).expect("a frame is of an exchange")
     }
 
     fn remember(&mut self, say: Say, tag: Tag) {

@@ -104,7 +104,7 @@ impl World {
         } else {
             0
         };
-        link.origin.written(&data[..bypassed], &mut around!(self));
+        link.origin.written(&data[..bypassed], &mut around!(self, link));
         if bypassed == data.len() {
             link.queue.body_bypassed(last, self.now);
         } else {

@@ -138,24 +138,4 @@ impl World {
             _ = places.remove(i);
         }
     }
-
-    /// `Shelf::recover`, one round of it.
-    pub(crate) fn recover(&mut self) {
-        if self.down
-            && self.connecting.is_empty()
-            && let Some(seat) = self.pool.claim()
-        {
-            self.connecting.push(seat);
-        }
-    }
-
-    /// A link of which the member's end closes or resets without a reason.
-    pub(crate) fn close_somewhere(&mut self) {
-        let count = self.links.len();
-        if let Some((at, link)) = self.links.iter_mut().nth(self.rng.below(count)) {
-            link.origin.close(&mut self.rng);
-            let at = *at;
-            note!(self, "the member closes link {at}");
-        }
-    }
 }

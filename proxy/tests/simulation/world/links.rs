@@ -150,7 +150,7 @@ impl World {
             return;
         }
         let n = self.rng.cut(unwritten.len());
-        link.origin.written(&unwritten[..n], &mut around!(self));
+        link.origin.written(&unwritten[..n], &mut around!(self, link));
         link.queue.wrote(n, self.now);
         note!(self, "link {at} writes {n}");
     }
