@@ -2,14 +2,16 @@
 //! In: pieces and ends of answers. Out: a panic where an answer is not its own, whole and in order.
 //! Keeps the order of `client/answer.rs` and `client/input.rs`; knows nothing of links or pools.
 
+mod checks;
+
 use std::collections::VecDeque;
 
 use penstock::cause::Cause;
+use penstock::config::Framing;
 use penstock::link::{End, Request};
-use penstock::proto::http1::Method;
+use penstock::proto::framing::Hold;
 
-use crate::ledger::{Ledger, Outcome, answer_body, answer_status};
-use crate::wire::Answer;
+use crate::ledger::{Ledger, Outcome};
 
 /// Who awaits an answer: the client's place, its life, the exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,6 +19,13 @@ pub(crate) struct Ticket {
     pub(crate) client: usize,
     pub(crate) life: u32,
     pub(crate) id: u64,
+}
+
+impl Ticket {
+    /// Whether both are of one client.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        (self.client, self.life) == (other.client, other.life)
+    }
 }
 
 /// What must wait until the exchanges before it have ended.
@@ -37,18 +46,26 @@ pub(crate) struct Client {
     pub(crate) unread: Option<u64>,
     pub(crate) in_flight: usize,
     pub(crate) waits: bool,
-    /// What is in flight, or waits, had to wait for its turn before.
-    pub(crate) resent: bool,
     pub(crate) link: Option<u64>,
     /// The exchange whose body is being sent, and how much of it was.
     pub(crate) body: Option<(u64, usize)>,
+    /// The exchange that keeps its link, and why.
+    pub(crate) talk: Option<(u64, Hold)>,
     /// It will ask for no more.
     pub(crate) done: bool,
     pub(crate) draining: bool,
+    /// It does not read, and this much waits for it.
+    pub(crate) stalled: bool,
+    pub(crate) unread_output: usize,
     /// An answer said that it was the last.
     told_close: bool,
     got: Vec<u8>,
 }
+
+/// A client with this much to read is not read for. (Of the proxy's own it takes more.)
+pub(crate) const FULL: usize = 4 << 10;
+/// The most that a link reads at once.
+pub(crate) const READ: usize = 64 << 10;
 
 impl Client {
     pub(crate) fn new(life: u32, minor_version: u8) -> Self {
@@ -59,63 +76,79 @@ impl Client {
         self.in_flight == 0 && !self.waits
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.unread_output >= FULL
+    }
+
+    /// Bytes of the present answer.
+    pub(crate) fn has_got(&self) -> usize {
+        self.got.len()
+    }
+
     /// Whether it may ask for more now, were it not for the link's room.
     pub(crate) fn may_ask(&self) -> bool {
-        !self.waits && self.later.is_empty() && self.body.is_none() && !self.done && !self.draining
+        let reading = self.body.is_none() && self.talk.is_none() && !self.done && !self.draining;
+        !self.waits && self.later.is_empty() && reading && !self.is_full()
+    }
+
+    /// It reads all there is, or does not read for a while.
+    pub(crate) fn stall(&mut self, stalled: bool) {
+        (self.stalled, self.unread_output) = (stalled, 0);
+    }
+
+    /// An exchange comes back: what was in flight was asked for before all that is to be done later. Of those that
+    /// come back together the last comes first.
+    pub(crate) fn put_back(&mut self, later: Later) {
+        self.later.push_front(later);
+        if !std::mem::take(&mut self.waits) {
+            self.in_flight -= 1;
+        }
+        self.left();
     }
 
     pub(crate) fn piece(&mut self, id: u64, bytes: &[u8]) {
         assert_eq!(self.asked.front(), Some(&id), "a piece out of order");
         assert!(!self.told_close, "a piece of {id} after an answer that was to be the last");
         self.got.extend_from_slice(bytes);
+        self.unread_output += if self.stalled { bytes.len() } else { 0 };
+        assert!(self.unread_output < FULL + 2 * READ, "{} wait to be read", self.unread_output);
     }
 
     /// The answer has ended; `end.close` says that nothing comes after it.
-    pub(crate) fn ended(&mut self, id: u64, end: End, ledger: &mut Ledger) {
+    pub(crate) fn ended(&mut self, id: u64, end: End, framing: Option<&Framing>, ledger: &mut Ledger) {
         assert_eq!(self.asked.pop_front(), Some(id), "an answer out of order");
-        let ask = ledger.of(id).ask;
         let got = std::mem::take(&mut self.got);
-        let answer = Answer::read(&got, ask.method == Method::Head).expect("a whole head");
-        check(&answer, id, ask.method == Method::Head);
-        assert!(answer.complete != Some(false), "the answer to {id} lacks its end");
-        assert!(answer.complete.is_some() || end.close, "the end of the answer to {id} is never told");
-        assert_eq!(answer.rest, 0, "bytes after the answer to {id}");
-        assert_eq!(answer.head.status(), end.status);
-        let announced = answer.head.field("connection") == Some("close");
-        let early = self.body.is_some(); // it has said yes before it had read the whole request
-        assert!(announced == end.close || (early && end.close), "what {id} was told");
-        assert!(ask.minor_version > 0 || answer.interims == 0, "an interim answer to HTTP/1.0");
-        if answer.complete == Some(true) && !bodiless(id, ask.method) {
-            assert!(answer.body == answer_body(id), "the body of the answer to {id}");
+        match framing {
+            Some(framing) => checks::frames(framing, ledger.of(id), id, &got, end),
+            None => checks::http(ledger.of(id), id, &got, end, self.body.is_some()),
         }
         self.in_flight -= 1;
-        self.done |= end.close;
-        self.told_close |= end.close;
+        if end.close {
+            (self.done, self.told_close, self.talk) = (true, true, None);
+        }
         self.left();
         ledger.end(id, Outcome::Answered);
     }
 
     /// The answer was cut short: the client must be able to tell.
-    pub(crate) fn cut(&mut self, id: u64, cause: Cause, ledger: &mut Ledger) {
+    pub(crate) fn cut(&mut self, id: u64, cause: Cause, framing: Option<&Framing>, ledger: &mut Ledger) {
         assert_eq!(self.asked.pop_front(), Some(id), "a cut out of order");
-        let ask = ledger.of(id).ask;
-        let answer = Answer::read(&self.got, ask.method == Method::Head).expect("it was shown a head");
-        check(&answer, id, ask.method == Method::Head);
-        assert!(answer.complete != Some(true), "the answer to {id} was cut and looks complete");
-        assert!(answer.complete.is_some() || ask.minor_version == 0, "no way to tell that {id} was cut");
+        match framing {
+            Some(framing) => checks::frames_cut(framing, ledger.of(id), id, &self.got),
+            None => checks::http_cut(ledger.of(id), id, &self.got),
+        }
         ledger.end(id, Outcome::Cut(cause));
     }
 
     /// It gets an error instead of an answer.
-    pub(crate) fn fail(&mut self, id: u64, cause: Cause, ledger: &mut Ledger) {
+    pub(crate) fn fail(&mut self, id: u64, cause: Cause, framing: Option<&Framing>, ledger: &mut Ledger) {
         assert_eq!(self.asked.pop_front(), Some(id), "a failure out of order");
-        let head = Answer::read(&self.got, false);
-        assert!(head.is_none(), "{id} was shown a head before the error");
+        checks::nothing_shown(id, framing, &self.got);
         self.got.clear();
-        if self.body.is_some_and(|(whose, _)| whose == id) {
-            (self.body, self.done) = (None, true);
+        if self.body.is_some_and(|(whose, _)| whose == id) || self.talk.is_some() {
+            (self.body, self.talk, self.done) = (None, None, true);
         }
-        self.done |= !ledger.of(id).ask.keep_alive;
+        self.done |= ledger.of(id).ask.is_some_and(|ask| !ask.keep_alive);
         ledger.end(id, Outcome::Failed(cause));
     }
 
@@ -132,22 +165,5 @@ impl Client {
             ledger.end(id, Outcome::Gone);
         }
         *self = Self::new(self.life + 1, minor_version);
-    }
-}
-
-fn bodiless(id: u64, method: Method) -> bool {
-    method == Method::Head || matches!(answer_status(id), 204 | 304)
-}
-
-/// What came belongs to this exchange.
-fn check(answer: &Answer, id: u64, to_head: bool) {
-    assert_eq!(answer.head.number("x-id"), Some(id), "whose answer came: {}", answer.head.start);
-    assert_eq!(answer.head.status(), answer_status(id));
-    let whole = answer_body(id);
-    assert!(whole.starts_with(&answer.body), "the body of the answer to {id}");
-    if let Some(n) = answer.head.number("content-length")
-        && !to_head
-    {
-        assert!(n == whole.len() as u64, "the length of the answer to {id}");
     }
 }

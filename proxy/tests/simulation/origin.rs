@@ -1,25 +1,18 @@
 //! A member's end of one link: it reads requests, answers them in order, and misbehaves at random.
 //! In: bytes as the proxy writes them, and `now`. Out: bytes when they are due, EOF or RST.
-//! Knows nothing of the proxy's pool.
+//! Knows nothing of the proxy's pool; `http` and `frames` say what is read and answered.
+
+mod frames;
+mod http;
 
 use std::collections::VecDeque;
 
-use penstock::proto::http1::Method;
-
-use crate::ledger::{Ledger, answer_body, answer_status, asked_body};
+use crate::client::READ;
+use crate::ledger::Ledger;
 use crate::rng::Rng;
-use crate::wire::Head;
+use crate::scene::Scene;
 
-/// How a run's member behaves.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Temper {
-    /// Faults per 1,000 answers.
-    pub(crate) faults: u64,
-    /// Longest time to an answer, in ns, as a rule.
-    pub(crate) pace: u64,
-    /// The proxy's response timeout, which is sometimes passed.
-    pub(crate) patience: u64,
-}
+pub(crate) use http::Framing;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
@@ -43,39 +36,73 @@ pub(crate) struct Origin {
     busy_until: u64,
     state: State,
     early: bool,
+    talk: frames::Talk,
 }
 
-const INTERIMS: [&str; 2] =
-    ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"];
-const GARBAGE: [&str; 5] = ["\0", "\r\n", "HTTX", "HTTP/1.1 2", "0\r\n\r\n"];
+/// What a member has at hand while it reads.
+pub(crate) struct Around<'a> {
+    pub(crate) scene: &'a Scene,
+    pub(crate) rng: &'a mut Rng,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) now: u64,
+    /// The exchange that was put on the link last: the only one there, if it must be alone.
+    pub(crate) last: Option<u64>,
+}
+
+/// What may go wrong with an answer, one as likely as the other; see `Fault::of`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    CutShort,
+    Reset,
+    GarbageBehind,
+    GarbageBefore,
+    Http10,
+    UntilClose,
+    Closing,
+    Switching,
+    Unknown,
+    TooLate,
+    Halting,
+}
+
+const FAULTS: [Fault; 13] = [
+    Fault::CutShort,
+    Fault::CutShort,
+    Fault::Reset,
+    Fault::GarbageBehind,
+    Fault::GarbageBehind,
+    Fault::GarbageBefore,
+    Fault::Http10,
+    Fault::UntilClose,
+    Fault::Closing,
+    Fault::Switching,
+    Fault::Unknown,
+    Fault::TooLate,
+    Fault::Halting,
+];
+/// The proxy's patience with an answer.
+pub(crate) const PATIENCE: u64 = 100_000_000;
+/// A hiccup takes as long at most.
+const HICCUP: u64 = 60_000_000;
 
 impl Origin {
     pub(crate) fn new(now: u64) -> Self {
-        Self { input: Vec::new(), output: VecDeque::new(), busy_until: now, state: State::Open, early: false }
+        Self {
+            input: Vec::new(),
+            output: VecDeque::new(),
+            busy_until: now,
+            state: State::Open,
+            early: false,
+            talk: frames::Talk::default(),
+        }
     }
 
     /// The proxy has written this.
-    pub(crate) fn written(&mut self, bytes: &[u8], now: u64, temper: &Temper, rng: &mut Rng, l: &mut Ledger) {
+    pub(crate) fn written(&mut self, bytes: &[u8], around: &mut Around<'_>) {
         self.input.extend_from_slice(bytes);
-        while self.state == State::Open
-            && let Some(head) = Head::read(&self.input)
-        {
-            let id = head.number("x-id").expect("requests carry a number");
-            let body = head.number("content-length").unwrap_or(0) as usize;
-            let whole = self.input.len() >= head.len + body;
-            if !whole && !self.early && rng.one_in(200) {
-                self.early = true; // it does not wait for the rest, as with 413
-                self.answer(id, now, temper, rng, l);
-            }
-            if !whole {
-                return;
-            }
-            assert!(self.input[head.len..head.len + body] == asked_body(id, body), "the body of {id}");
-            self.input.drain(..head.len + body);
-            l.seen(id);
-            if !std::mem::take(&mut self.early) {
-                self.answer(id, now, temper, rng, l);
-            }
+        match &around.scene.framing {
+            Some(framing) => self.hear(framing, around),
+            None => self.read_requests(around),
         }
     }
 
@@ -86,10 +113,10 @@ impl Origin {
             None if self.state == State::Closing => Read::Eof,
             Some((due, _)) if *due <= now => {
                 let mut ready = Vec::new();
-                while self.output.front().is_some_and(|(due, _)| *due <= now) {
+                while ready.len() < READ && self.output.front().is_some_and(|(due, _)| *due <= now) {
                     ready.extend(self.output.pop_front().into_iter().flat_map(|(_, bytes)| bytes));
                 }
-                let rest = ready.split_off(rng.cut(ready.len()));
+                let rest = ready.split_off(rng.cut(ready.len()).min(READ));
                 if !rest.is_empty() {
                     self.output.push_front((now, rest));
                 }
@@ -102,6 +129,11 @@ impl Origin {
     /// Open, and with nothing to read: what a look at the socket tells.
     pub(crate) fn is_quiet(&self, now: u64) -> bool {
         self.state == State::Open && self.output.front().is_none_or(|(due, _)| *due > now)
+    }
+
+    /// Whether it would close now, were the proxy to close.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state == State::Reset || self.output.is_empty()
     }
 
     /// When it will have something to read.
@@ -117,50 +149,25 @@ impl Origin {
         self.state = if rng.one_in(2) { State::Closing } else { State::Reset };
     }
 
-    fn answer(&mut self, id: u64, now: u64, temper: &Temper, rng: &mut Rng, ledger: &Ledger) {
-        let fault = if rng.range(0, 999) < temper.faults { Some(rng.below(13)) } else { None };
-        let mut delay = rng.range(temper.pace / 20 + 1, temper.pace + 1);
-        let mut bytes = Vec::new();
-        for interim in INTERIMS {
-            if rng.one_in(30) {
-                bytes.extend_from_slice(interim.as_bytes());
-            }
-        }
+    /// Sends an answer when its time has come, as far as the fault lets it.
+    fn send(&mut self, mut bytes: Vec<u8>, delay: u64, fault: Option<Fault>, around: &mut Around<'_>) {
+        let rng = &mut *around.rng;
         match fault {
-            Some(5) => bytes.extend_from_slice(rng.pick(&GARBAGE).as_bytes()),
-            Some(9) => bytes.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
-            Some(10) => bytes.extend_from_slice(b"HTTP/1.1 150 What\r\n\r\n"),
-            Some(11) => delay += temper.patience + rng.range(0, temper.patience),
-            _ => {}
-        }
-        let framing = match fault {
-            Some(6) => Framing::Http10,
-            Some(7) => Framing::UntilClose,
-            Some(8) => Framing::Closing,
-            _ if rng.one_in(2) => Framing::Chunked,
-            _ => Framing::Length,
-        };
-        framing.write(id, ledger.of(id).ask.method, rng, &mut bytes);
-        if framing.closes() {
-            self.state = State::Closing;
-        }
-        match fault {
-            Some(0 | 1) => {
+            Some(Fault::CutShort) => {
                 bytes.truncate(rng.below(bytes.len()));
                 self.state = State::Closing;
             }
-            Some(2) => {
+            Some(Fault::Reset) => {
                 bytes.truncate(rng.below(bytes.len()));
                 self.state = State::Reset;
             }
-            Some(3 | 4) => bytes.extend_from_slice(rng.pick(&GARBAGE).as_bytes()),
             _ => {}
         }
-        self.busy_until = self.busy_until.max(now) + delay;
-        if fault == Some(12) {
+        self.busy_until = self.busy_until.max(around.now) + delay;
+        if fault == Some(Fault::Halting) {
             let rest = bytes.split_off(rng.below(bytes.len()) + 1);
             self.output.push_back((self.busy_until, std::mem::replace(&mut bytes, rest)));
-            self.busy_until += temper.patience + rng.range(0, temper.patience);
+            self.busy_until += PATIENCE + rng.range(0, PATIENCE);
         }
         if !bytes.is_empty() {
             self.output.push_back((self.busy_until, bytes));
@@ -168,55 +175,17 @@ impl Origin {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
-    Length,
-    Chunked,
-    /// As [`Framing::Length`], with `Connection: close`.
-    Closing,
-    UntilClose,
-    /// HTTP/1.0 without keep-alive.
-    Http10,
-}
-
-impl Framing {
-    pub(crate) fn closes(self) -> bool {
-        matches!(self, Self::Closing | Self::UntilClose | Self::Http10)
+impl Around<'_> {
+    fn fault(&mut self) -> Option<Fault> {
+        (self.rng.range(0, 999) < self.scene.temper.faults).then(|| self.rng.pick(&FAULTS))
     }
 
-    /// Appends the answer to `id`.
-    pub(crate) fn write(self, id: u64, method: Method, rng: &mut Rng, out: &mut Vec<u8>) {
-        let (status, body) = (answer_status(id), answer_body(id));
-        let minor = u8::from(self != Self::Http10);
-        out.extend_from_slice(format!("HTTP/1.{minor} {status} Word\r\nX-Id: {id}\r\n").as_bytes());
-        let bare = method == Method::Head || matches!(status, 204 | 304);
-        match self {
-            _ if status == 204 => {}
-            Self::Length | Self::Closing => {
-                out.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
-            }
-            Self::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-            Self::UntilClose | Self::Http10 => {}
-        }
-        if self == Self::Closing {
-            out.extend_from_slice(b"Connection: close\r\n");
-        }
-        out.extend_from_slice(b"\r\n");
-        match self {
-            _ if bare => {}
-            Self::Chunked => chunk(&body, rng, out),
-            _ => out.extend_from_slice(&body),
-        }
+    /// How long an answer takes.
+    fn delay(&mut self, slow_route: bool, fault: Option<Fault>) -> u64 {
+        let temper = &self.scene.temper;
+        let usual = self.rng.range(temper.pace / 2 + 1, temper.pace + 1);
+        let late = if fault == Some(Fault::TooLate) { PATIENCE + self.rng.range(0, PATIENCE) } else { 0 };
+        let hiccup = if self.rng.one_in(temper.hiccups) { self.rng.range(HICCUP / 10, HICCUP) } else { 0 };
+        usual * if slow_route { temper.slow_route } else { 1 } + late + hiccup
     }
-}
-
-fn chunk(mut body: &[u8], rng: &mut Rng, out: &mut Vec<u8>) {
-    while !body.is_empty() {
-        let (now, later) = body.split_at(rng.cut(body.len()));
-        out.extend_from_slice(format!("{:x}\r\n", now.len()).as_bytes());
-        out.extend_from_slice(now);
-        out.extend_from_slice(b"\r\n");
-        body = later;
-    }
-    out.extend_from_slice(b"0\r\n\r\n");
 }

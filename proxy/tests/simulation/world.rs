@@ -1,33 +1,28 @@
-//! One worker with one member in virtual time: its clients here, its links in `links`.
-//! In: a seed and settings. Out: a panic where a promise is broken, with the seed and the last events.
+//! One worker with one member in virtual time: its clients in `asking` and `talking`, its links in the others.
+//! In: a scene. Out: a panic where a promise is broken, with the seed and the last events.
 //! Knows nothing of sockets.
 
+mod asking;
+mod due;
+mod life;
 mod links;
+mod member;
+mod reading;
+mod talking;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use penstock::cause::Cause;
 use penstock::config::{Links, PipelineMethods, WaitQueue};
 use penstock::link::{Broken, Pool, Queue, Request, SeatId, Want};
+use penstock::metrics::DepthReason;
 
-use crate::client::{Client, Later, Ticket};
-use crate::ledger::{Ledger, asked_body};
-use crate::origin::{Origin, Temper};
+use crate::budget::Budget;
+use crate::client::{Client, Ticket};
+use crate::ledger::Ledger;
+use crate::origin::{Around, Origin};
 use crate::rng::Rng;
-
-/// What differs from run to run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scene {
-    pub(crate) seed: u64,
-    pub(crate) clients: usize,
-    pub(crate) share: usize,
-    pub(crate) pipeline: u16,
-    pub(crate) all_methods: bool,
-    pub(crate) queue_max: usize,
-    pub(crate) max_requests: Option<u64>,
-    pub(crate) temper: Temper,
-}
+use crate::scene::Scene;
 
 pub(crate) struct Waiter {
     to: Ticket,
@@ -35,14 +30,40 @@ pub(crate) struct Waiter {
     head: Vec<u8>,
 }
 
+/// What the queue of a link should know of an exchange.
+struct Place {
+    /// Who awaits it; `None` once nobody does.
+    to: Option<Ticket>,
+    id: u64,
+    want: Want,
+    /// Bytes of its answer that were handed over.
+    received: u64,
+}
+
 pub(crate) struct Link {
     seat: SeatId,
     queue: Queue<Ticket>,
     origin: Origin,
     condemned: Option<Broken>,
+    /// It has ended, and waits until then for the member to close.
+    parting: Option<u64>,
     settled: u64,
-    /// What is in flight, by its kind.
-    wants: VecDeque<Want>,
+    places: VecDeque<Place>,
+    /// It takes no more until it is empty.
+    held: bool,
+    rescued: bool,
+    /// Bytes of the answer at its head that nobody awaited.
+    wasted: usize,
+}
+
+impl Link {
+    pub(crate) fn has_to_write(&self) -> bool {
+        !self.queue.unwritten().is_empty()
+    }
+
+    pub(crate) fn has_to_read(&self, now: u64) -> bool {
+        self.condemned.is_some() || self.origin.due().is_some_and(|due| due <= now)
+    }
 }
 
 pub(crate) struct World {
@@ -58,42 +79,63 @@ pub(crate) struct World {
     pub(crate) refusing: bool,
     /// No link stands and none could be opened: the member is taken for down.
     pub(crate) down: bool,
+    budget: Budget,
+    /// When those behind a head are to be looked after.
+    rescue_at: u64,
+    broken: bool,
+    /// When the member last closed a link amid a pipeline.
+    offended: u64,
     opened: u64,
     out: Vec<u8>,
     pub(crate) steps: u64,
+    /// Notes are taken only where they will be read.
+    pub(crate) notes: bool,
     events: VecDeque<String>,
 }
 
-pub(crate) const RESPONSE_TIMEOUT: u64 = 40_000_000;
-const QUEUE_TIMEOUT: u64 = 25_000_000;
-const IDLE_TIMEOUT: u64 = 30_000_000;
-const LOOK_AFTER: u64 = 10_000_000;
-const EVENTS: usize = 40;
+const EVENTS: usize = 60;
+/// Requests that may be sent twice at once (`link/budget.rs`).
+const BURST: u64 = 128;
+/// A refusal so long after it excuses a closing (`link/depth/offences.rs`).
+const EXCUSED: u64 = 1_000_000_000;
 
 /// Writes down what happens, to be shown if the run fails.
 macro_rules! note {
-    ($world:expr, $($what:tt)*) => { $world.note(format!($($what)*)) };
+    ($world:expr, $($what:tt)*) => { if $world.notes { $world.note(format!($($what)*)) } };
 }
 pub(crate) use note;
 
+/// What the origin of a link has at hand.
+macro_rules! around {
+    ($world:expr, $link:expr) => {
+        Around {
+            scene: &$world.scene,
+            rng: &mut $world.rng,
+            ledger: &mut $world.ledger,
+            now: $world.now,
+            last: $link.places.back().map(|place| place.id),
+        }
+    };
+}
+use around;
+
 impl World {
-    pub(crate) fn new(scene: Scene) -> Self {
+    pub(crate) fn new(scene: Scene, notes: bool) -> Self {
         let links = Links {
             warm: 0,
             max_per_member: 64.try_into().expect("not 0"),
             pipeline: scene.pipeline.try_into().expect("not 0"),
             pipeline_budget: Duration::from_millis(2),
             pipeline_methods: PipelineMethods::Safe, // the client decides what it wants of a link
-            rescue_after: Some(Duration::from_millis(20)),
-            rescue_budget: 10,
-            idle_timeout: Duration::from_nanos(IDLE_TIMEOUT),
+            rescue_after: scene.rescue_after.map(Duration::from_millis),
+            rescue_budget: scene.rescue_budget,
+            idle_timeout: Duration::from_nanos(due::IDLE_TIMEOUT),
             max_age: None,
             max_requests: None,
             connect_timeout: Duration::from_secs(5),
         };
-        let queue = WaitQueue { max: scene.queue_max, timeout: Duration::from_nanos(QUEUE_TIMEOUT) };
+        let queue = WaitQueue { max: scene.queue_max, timeout: Duration::from_nanos(due::QUEUE_TIMEOUT) };
         Self {
-            scene,
             rng: Rng::new(scene.seed),
             now: 1,
             pool: Pool::new(&links, &queue, scene.share, 1),
@@ -103,124 +145,31 @@ impl World {
             ledger: Ledger::default(),
             refusing: false,
             down: false,
+            budget: Budget::new(scene.rescue_budget),
+            rescue_at: u64::MAX,
+            broken: false,
+            offended: 0,
             opened: 0,
             out: Vec::new(),
             steps: 0,
+            notes,
             events: VecDeque::new(),
+            scene,
         }
-    }
-
-    /// `Client::begin`: false where it must wait for the exchanges before it.
-    pub(crate) fn begin(&mut self, c: usize) -> bool {
-        let client = &self.clients[c];
-        if !client.may_ask() || (client.in_flight > 0 && client.minor_version == 0) {
-            return false;
-        }
-        let joined = client.link.filter(|_| client.in_flight > 0);
-        if joined.is_some_and(|link| !self.has_room(link)) {
-            return false;
-        }
-        let id = client.unread.unwrap_or_else(|| self.ledger.begin(&mut self.rng, client.minor_version));
-        let request = self.ledger.request(id, self.scene.all_methods, self.now);
-        let client = &mut self.clients[c];
-        client.unread = Some(id);
-        if joined.is_some() && request.want != Want::Shared {
-            return false;
-        }
-        client.unread = None;
-        note!(self, "client {c} asks {id}: {:?} {:?}", request.ask, request.want);
-        let client = &mut self.clients[c];
-        client.asked.push_back(id);
-        let head = self.ledger.head(id);
-        (client.done, client.resent) = (!self.ledger.of(id).ask.keep_alive, false);
-        client.body = (request.body).then_some((id, 0));
-        let to = Ticket { client: c, life: client.life, id };
-        match joined {
-            Some(link) => self.join(link, to, request, head),
-            None => self.submit(to, request, head, Cause::NoMember),
-        }
-        true
-    }
-
-    /// `Client::proceed`: does what had to wait for the exchanges before it.
-    pub(crate) fn proceed(&mut self, c: usize) {
-        while self.clients[c].is_idle()
-            && let Some(next) = self.clients[c].later.pop_front()
-        {
-            match next {
-                Later::Send { id, request, head, cause } => {
-                    let to = Ticket { client: c, life: self.clients[c].life, id };
-                    self.clients[c].resent = true;
-                    self.submit(to, request, head, cause);
-                }
-                Later::Fail { id, cause } => {
-                    note!(self, "exchange {id} fails: {cause:?}");
-                    self.clients[c].fail(id, cause, &mut self.ledger);
-                }
-            }
-        }
-        let client = &self.clients[c];
-        if (client.done || client.draining) && client.asked.is_empty() {
-            self.renew(c);
-        }
-    }
-
-    /// The client sends a part of its request's body.
-    pub(crate) fn send_body(&mut self, c: usize) {
-        let client = &mut self.clients[c];
-        let Some((id, sent)) = client.body else { return };
-        if client.waits || !client.later.is_empty() {
-            return;
-        }
-        let body = asked_body(id, self.ledger.of(id).body);
-        let data = &body[sent..];
-        let data = &data[..self.rng.cut(data.len())];
-        let last = sent + data.len() == body.len();
-        client.body = (!last).then_some((id, sent + data.len()));
-        let Some(at) = client.link else { return };
-        let Some(link) = self.links.get_mut(&at) else { return };
-        let bypassed = if link.queue.unwritten().is_empty() && self.rng.one_in(2) {
-            self.rng.below(data.len() + 1)
-        } else {
-            0
-        };
-        let (now, temper) = (self.now, self.scene.temper);
-        link.origin.written(&data[..bypassed], now, &temper, &mut self.rng, &mut self.ledger);
-        if bypassed == data.len() {
-            link.queue.body_bypassed(last, now);
-        } else {
-            link.queue.extend_body(|out| out.extend_from_slice(&data[bypassed..]), last);
-        }
-    }
-
-    /// The client goes away, whatever it has asked for.
-    pub(crate) fn abort(&mut self, c: usize) {
-        let life = self.clients[c].life;
-        note!(self, "client {c} goes away, waiting for {:?}", self.clients[c].asked);
-        if let Some(link) = self.clients[c].link.and_then(|link| self.links.get_mut(&link))
-            && !link.queue.abandon(|to| to.client == c && to.life == life)
-        {
-            link.condemned.get_or_insert(Broken::Abandoned);
-        }
-        self.renew(c);
-    }
-
-    fn renew(&mut self, c: usize) {
-        let minor_version = u8::from(!self.rng.one_in(8));
-        self.clients[c].renew(minor_version, &mut self.ledger);
     }
 
     fn is_present(&self, to: &Ticket) -> bool {
         self.clients[to.client].life == to.life
     }
 
-    /// When the next bytes come from the member.
+    /// When the next bytes come from the member, or those behind a slow head are to be looked after.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        self.links.values().filter_map(|link| link.origin.due()).min()
+        let rescue = (self.rescue_at != u64::MAX).then_some(self.rescue_at);
+        self.links.values().filter_map(|link| link.origin.due()).chain(rescue).min()
     }
 
     /// What must hold at any time.
-    pub(crate) fn check(&self) {
+    pub(crate) fn check(&mut self) {
         let (used, share) = (self.pool.used(), self.scene.share);
         assert!(used <= share, "{used} links of {share}");
         assert_eq!(used, self.links.len() + self.connecting.len(), "seats and links");
@@ -231,11 +180,35 @@ impl World {
             "the wait queue is over its limit"
         );
         let stuck = self.pool.waiting() > 0 && used == share && self.connecting.is_empty();
-        let idle = self.links.values().find(|l| l.queue.in_flight() == 0 && l.condemned.is_none());
+        let stands = |link: &&Link| link.condemned.is_none() && link.parting.is_none();
+        let idle = self.links.values().filter(stands).find(|link| link.queue.in_flight() == 0);
         assert!(!stuck || idle.is_none(), "a link idles while one waits and no other may be opened");
         for (at, link) in &self.links {
-            assert_eq!(link.wants.len(), link.queue.in_flight(), "in flight on link {at}");
+            assert_eq!(link.places.len(), link.queue.in_flight(), "in flight on link {at}");
         }
+        self.check_depth();
+        self.check_budget();
+    }
+
+    fn check_depth(&mut self) {
+        let (limit, reason) = (self.pool.depth.limit(), self.pool.depth.reason());
+        assert!((1..=self.scene.pipeline).contains(&limit), "depth {limit} of {}", self.scene.pipeline);
+        let broken = reason == DepthReason::Broken;
+        assert!(!broken || limit == 1, "depth {limit} for one that broke the rules");
+        let forgiven = self.broken && !broken;
+        assert!(!forgiven || self.now - self.offended <= EXCUSED, "it had broken the rules for good");
+        if broken != self.broken {
+            self.broken = broken;
+            self.ledger.count(if broken { "broke the rules twice" } else { "forgiven" });
+        }
+    }
+
+    fn check_budget(&self) {
+        let (sent, rescued) = (self.ledger.sent, self.ledger.rescued);
+        let percent = u64::from(self.scene.rescue_budget);
+        let saved = if percent == 0 { 0 } else { BURST * 100 };
+        assert!(rescued * 100 <= saved + sent * percent, "{rescued} of {sent} were rescued");
+        assert!(rescued == 0 || self.scene.rescue_after.is_some(), "rescue is off");
     }
 
     pub(crate) fn note(&mut self, event: String) {
@@ -248,7 +221,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && self.notes {
             eprintln!("\nPENSTOCK_SEED={:#x}, step {}, {:?}", self.scene.seed, self.steps, self.scene);
             eprintln!("the last events:");
             self.events.iter().for_each(|event| eprintln!("{event}"));

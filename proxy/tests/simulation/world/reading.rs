@@ -1,0 +1,196 @@
+//! What comes on a link, and who is told: what `driver.rs` does, without sockets.
+//! In: bytes from the member, EOF, RST. Out: pieces and ends of answers, what they say of the member's speed.
+//! Decides as little as it does: `Queue` says whose an answer is.
+
+use std::collections::VecDeque;
+
+use penstock::config::Framing;
+use penstock::link::{Broken, End, Sink, Slot};
+use penstock::metrics::Hold;
+
+use super::{Link, Place, World, note};
+use crate::client::{Client, Ticket};
+use crate::ledger::Ledger;
+use crate::origin::Read;
+
+/// Behind more than this of an answer nobody has to wait.
+const LARGE_ANSWER: u64 = 64 << 10;
+/// An answer that nobody awaits is read so far, give or take its head.
+const DRAIN: usize = (256 << 10) + 1024;
+
+impl World {
+    /// `Link::poll_socket`: the link reads what is there, waits for its client, or ends.
+    pub(crate) fn read(&mut self, at: u64) {
+        let Some(link) = self.links.get_mut(&at) else { return };
+        if let Some(until) = link.parting {
+            return self.part(at, until);
+        }
+        if let Some(why) = link.condemned {
+            return self.link_ended(at, why);
+        }
+        if self.is_head_full(at) {
+            return self.hold(at, Hold::Reader);
+        }
+        let link = self.links.get_mut(&at).expect("it was just looked at");
+        let read = link.origin.read(self.now, &mut self.rng);
+        self.take_in(at, read);
+    }
+
+    /// The link does all that it has to do now.
+    pub(crate) fn while_it_has_to(&mut self, at: u64) {
+        while self.links.get(&at).is_some_and(|link| link.has_to_write()) {
+            self.write(at);
+        }
+        while self.links.get(&at).is_some_and(|link| link.has_to_read(self.now)) {
+            self.read(at);
+        }
+    }
+
+    pub(super) fn is_head_full(&self, at: u64) -> bool {
+        let head = self.links[&at].queue.head().and_then(|slot| slot.ticket.as_ref());
+        head.is_some_and(|to| self.clients[to.client].is_full())
+    }
+
+    /// Bytes that nobody asked for, which look like an answer, on an idle link.
+    pub(crate) fn unsolicited(&mut self, at: u64) {
+        let answer = b"HTTP/1.1 200 OK\r\nX-Id: 999999999\r\nContent-Length: 1\r\n\r\nx".to_vec();
+        let link = &self.links[&at];
+        if link.condemned.is_none() && link.parting.is_none() && link.queue.in_flight() == 0 {
+            self.take_in(at, Read::Bytes(answer));
+            assert!(!self.links.contains_key(&at), "link {at} took what it had not asked for");
+        }
+    }
+
+    /// `Link::received`.
+    fn take_in(&mut self, at: u64, read: Read) {
+        let Some(link) = self.links.get_mut(&at) else { return };
+        let (now, out) = (self.now, &mut self.out);
+        let (answered, nobody) = (link.queue.answered(), link.places.front().is_some_and(|p| p.to.is_none()));
+        let mut told = Told {
+            clients: &mut self.clients,
+            ledger: &mut self.ledger,
+            framing: self.scene.framing.as_ref(),
+            places: &mut link.places,
+            routes: Vec::new(),
+            served: 0,
+            large: false,
+        };
+        let mut len = 0;
+        let outcome = match read {
+            Read::Nothing => return,
+            Read::Bytes(bytes) => {
+                len = bytes.len();
+                link.queue.receive(&bytes, now, out, &mut told)
+            }
+            Read::Eof => {
+                link.queue.at_eof(now, out, &mut told);
+                Err(Broken::Closed)
+            }
+            Read::Reset => Err(Broken::Closed),
+        };
+        let Told { routes, served, large, .. } = told;
+        if link.queue.answered() > answered {
+            link.wasted = 0;
+        } else if nobody {
+            link.wasted += len;
+        }
+        note!(self, "link {at} reads {len}: {} ended, {outcome:?}", routes.len());
+        if !routes.is_empty() {
+            self.pool.depth.observe(&routes, large, served, now);
+        }
+        if self.links[&at].places.front().is_some_and(|head| head.received > LARGE_ANSWER) {
+            self.hold(at, Hold::Large);
+        }
+        self.go_on(at, outcome);
+    }
+
+    fn go_on(&mut self, at: u64, outcome: Result<bool, Broken>) {
+        let link = &self.links[&at];
+        match outcome {
+            Ok(true) => {
+                check_awaited(at, link);
+                self.answered(at);
+            }
+            Ok(false) => self.link_ended(at, Broken::Finished),
+            Err(why) => {
+                if why == Broken::Abandoned {
+                    self.ledger.count("too long for nobody");
+                }
+                self.link_ended(at, why);
+            }
+        }
+    }
+
+    /// `Shelf::answered`.
+    fn answered(&mut self, at: u64) {
+        let link = self.links.get_mut(&at).expect("it was just read from");
+        let answered = link.queue.answered();
+        if link.settled == answered {
+            return;
+        }
+        link.settled = answered;
+        let (seat, in_flight) = (link.seat, link.queue.in_flight());
+        link.held &= in_flight > 0;
+        self.pool.settle(seat, in_flight, self.now);
+        if self.scene.max_requests.is_some_and(|max| answered + in_flight as u64 >= max) {
+            self.pool.bar(seat);
+            if in_flight == 0 {
+                self.link_ended(at, Broken::Finished);
+            }
+            return;
+        }
+        self.dispatch(at);
+    }
+}
+
+/// A link goes on for those who await something, and a little longer to be saved, but not once it is to end.
+fn check_awaited(at: u64, link: &Link) {
+    if link.places.iter().any(|place| place.to.is_some()) {
+        return;
+    }
+    assert!(link.wasted <= DRAIN, "link {at} reads {} for nobody", link.wasted);
+    let unended = link.places.front().is_some_and(|head| head.received > 0 || link.wasted > 0);
+    assert!(!link.rescued || unended || link.settled == link.queue.answered(), "link {at} was to end");
+}
+
+/// Tells clients what the queue finds.
+struct Told<'a> {
+    clients: &'a mut [Client],
+    ledger: &'a mut Ledger,
+    framing: Option<&'a Framing>,
+    places: &'a mut VecDeque<Place>,
+    routes: Vec<u32>,
+    served: u64,
+    large: bool,
+}
+
+impl Sink<Ticket> for Told<'_> {
+    fn closes(&self, to: &Ticket) -> bool {
+        let client = &self.clients[to.client];
+        client.draining && client.in_flight <= 1 && client.later.is_empty()
+    }
+
+    fn piece(&mut self, to: &Ticket, first: &[u8], second: &[u8]) {
+        let place = self.places.front_mut().expect("the answer of one in flight");
+        assert_eq!(place.to, Some(*to), "whose answer it is");
+        assert_eq!(self.clients[to.client].life, to.life, "a piece of {} for one who is gone", to.id);
+        place.received += (first.len() + second.len()) as u64;
+        for bytes in [first, second] {
+            self.clients[to.client].piece(to.id, bytes);
+        }
+    }
+
+    fn ended(&mut self, slot: Slot<Ticket>, end: End, service: u64) {
+        let place = self.places.pop_front().expect("the answer of one in flight");
+        assert_eq!(slot.ticket, place.to, "whose answer ended");
+        self.routes.push(slot.request.route);
+        self.large |= self.routes.len() == 1 && place.received > LARGE_ANSWER;
+        self.served += service;
+        let Some(to) = slot.ticket else { return self.ledger.count("discarded") };
+        assert_eq!(self.clients[to.client].life, to.life, "an answer to {} for one who is gone", to.id);
+        if self.framing.is_some() && self.ledger.of(to.id).said.len() > 1 && !end.reusable {
+            self.ledger.count("conversation that cost its link");
+        }
+        self.clients[to.client].ended(to.id, end, self.framing, self.ledger);
+    }
+}
