@@ -103,7 +103,7 @@ fn answers_that_come_together_took_their_time_together() {
 #[test]
 fn a_rescue_tells_of_a_slow_one_before_it_ends() {
     let mut d = depth(32);
-    d.answers(400, 5, 20 * MICRO);
+    d.answers(450, 5, 20 * MICRO);
     d.depth.rescued(5, 7, d.now);
     let told = d.is();
     assert_eq!(told.1, Reason::Mixed);
@@ -138,7 +138,7 @@ fn rescues_wait_for_what_is_usual() {
     assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (2 * MILLI, Some(20 * MILLI)));
     let mut d = depth(32);
     d.answers(3000, 0, 50 * MILLI);
-    assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (200 * MILLI, Some(200 * MILLI)));
+    assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (400 * MILLI, Some(400 * MILLI)));
 }
 
 /// Run with `--release --ignored --nocapture`.
