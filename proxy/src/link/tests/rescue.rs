@@ -268,7 +268,7 @@ fn when_the_link_dies_each_that_stayed_meets_its_fate_and_the_others_none() {
     {
         let mut link = sent(&[('h', Get), ('a', Get), ('x', Post), ('H', Get)]);
         assert_eq!(rescue(&mut link, ALL), [('a', true)]);
-        let first = blame.map_or(replay('h', Get, true), |cause| (Some('h'), Fate::Fail(cause)));
+        let first = blame.map_or_else(|| replay('h', Get, true), |cause| (Some('h'), Fate::Fail(cause)));
         let lost = (Some('x'), Fate::Fail(Cause::StaleNonidempotent));
         assert_eq!(link.end(why), [first, nobody.clone(), lost, replay('H', Get, true)], "{why:?}");
     }
@@ -320,7 +320,7 @@ fn a_long_answer_that_nobody_awaits_costs_the_link() {
     let mut link = sent(&[('a', Get)]);
     assert!(link.queue.abandon(|_| true));
     assert_eq!(link.read(&most_of(200 << 10)), Ok(true));
-    assert_eq!(link.read(&"x".repeat(1)), Ok(true), "a shorter one is read to its end");
+    assert_eq!(link.read("x"), Ok(true), "a shorter one is read to its end");
     let mut link = sent(&[('a', Get)]);
     assert!(link.queue.abandon(|_| true));
     assert_eq!(link.read(&most_of(300 << 10)), Err(Broken::Abandoned));
