@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::held::{Held, all_answered, line_up};
+use crate::held::Held;
 use crate::script::Script;
 use crate::stand::{Proxy, Setup, nobody};
 use crate::wire::{Wire, eventually, request};
@@ -135,17 +135,25 @@ fn a_slow_route_goes_alone_and_the_quick_ones_stay_together() {
     let links = "links: { max_per_member: 2, pipeline_budget: 100ms }";
     let proxy = Setup::new().workers(1).backend(links).before_one(member.address());
     let mut good = 0;
-    for round in 0..150 {
-        let target = format!("/slow/{round}");
+    for round in 0..100 {
+        let [target, other] = ["slow", "slow/other"].map(|name| format!("/{name}/{round}"));
         let mut slow = member.hold_up(&proxy, &target);
-        let (before, held_before) = (pipelined(&proxy), held_up(&proxy));
-        let mut one = proxy.client();
-        one.send(request("GET", "/quick/x").repeat(10));
-        all_answered(&mut line_up(&proxy, "GET", 4));
-        (0..10).for_each(|_| assert_eq!(one.answer().text(), "/quick/x", "while the slow one is held"));
-        let (together, nobody_behind) = (pipelined(&proxy) > before, held_up(&proxy) == held_before);
-        std::thread::sleep(Duration::from_millis(150)); // it is slow, by the budget
-        member.let_go(1);
+        // It keeps the other link to itself, so that the one of the slow request is the only one to share.
+        let mut blocker = member.occupy(&proxy, "DELETE", &other);
+        let (behind, held_before) = (pipelined(&proxy), held_up(&proxy));
+        let mut quick = proxy.client();
+        quick.send(request("GET", "/quick/x"));
+        let waits = || proxy.sum("penstock_pool_waiting") == 1;
+        eventually("it is somewhere", || waits() || pipelined(&proxy) > behind);
+        std::thread::sleep(Duration::from_millis(150)); // the slow one is slow, by the budget
+        member.let_go(&other);
+        assert_eq!(blocker.answer_to("DELETE").text(), other);
+        assert_eq!(quick.answer().text(), "/quick/x", "the slow one is still held");
+        let (nobody_behind, before) = (held_up(&proxy) == held_before, pipelined(&proxy));
+        quick.send(request("GET", "/quick/x").repeat(10));
+        (0..10).for_each(|_| assert_eq!(quick.answer().text(), "/quick/x"));
+        let together = pipelined(&proxy) > before;
+        member.let_go(&target);
         assert_eq!(slow.answer().text(), target);
         good = if together && nobody_behind { good + 1 } else { 0 };
         if good == 5 {

@@ -1,7 +1,8 @@
 //! A member that answers at once, but for what its test holds back: time passes when the test says so.
-//! In: what each target is answered with, and how many held answers to let go. Out: what it was asked, on which link.
+//! In: what each target is answered with, and which held answers to let go. Out: what it was asked, on which link.
 //! Knows nothing of the proxy's code.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex};
@@ -19,10 +20,12 @@ pub(crate) struct Held {
 #[derive(Default)]
 struct Desk {
     seen: Mutex<Vec<(usize, String)>>,
-    /// How many held answers may go.
-    free: Mutex<usize>,
+    /// Which held answers may go; [`ALL`] of them.
+    free: Mutex<HashSet<String>>,
     freed: Condvar,
 }
+
+const ALL: &str = "";
 
 impl Held {
     pub(crate) fn start() -> Self {
@@ -40,9 +43,9 @@ impl Held {
         self.script.address
     }
 
-    /// Lets so many held answers go, now or when they are asked for.
-    pub(crate) fn let_go(&self, count: usize) {
-        *self.desk.free.lock().unwrap() += count;
+    /// Lets the answer to this target go, now or when it is asked for.
+    pub(crate) fn let_go(&self, target: &str) {
+        self.desk.free.lock().unwrap().insert(target.to_owned());
         self.desk.freed.notify_all();
     }
 
@@ -55,9 +58,14 @@ impl Held {
     /// Has the head of a link, one that was used before, held back. Its client.
     pub(crate) fn hold_up(&self, proxy: &Proxy, target: &str) -> Wire {
         proxy.client().get("/first");
+        self.occupy(proxy, "GET", target)
+    }
+
+    /// Has a request held back on whatever link takes it. Its client.
+    pub(crate) fn occupy(&self, proxy: &Proxy, method: &str, target: &str) -> Wire {
         let mut client = proxy.client();
-        client.send(request("GET", target));
-        eventually("it has come to the member", || !self.links_of(&format!("GET {target}")).is_empty());
+        client.send(request(method, target));
+        eventually("it has come to the member", || !self.links_of(&format!("{method} {target}")).is_empty());
         client
     }
 }
@@ -69,7 +77,7 @@ impl Desk {
             let (method, target) = line.split_once(' ').unwrap();
             self.seen.lock().unwrap().push((link, line.to_owned()));
             if target.starts_with("/slow") {
-                self.wait();
+                self.wait(target);
             }
             let body = if method == "HEAD" { Vec::new() } else { body(target) };
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -79,16 +87,16 @@ impl Desk {
         }
     }
 
-    fn wait(&self) {
+    fn wait(&self, target: &str) {
         let free = self.free.lock().unwrap();
-        let (mut free, _) = self.freed.wait_timeout_while(free, PATIENCE, |free| *free == 0).unwrap();
-        *free = free.saturating_sub(1);
+        let held = |free: &mut HashSet<String>| !free.contains(target) && !free.contains(ALL);
+        _ = self.freed.wait_timeout_while(free, PATIENCE, held).unwrap();
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.let_go(1 << 20);
+        self.let_go(ALL);
     }
 }
 

@@ -42,7 +42,7 @@ fn those_behind_a_slow_answer_are_answered_before_it() {
     all_answered(&mut line_up(&proxy, "GET", 8));
     assert!(rescues(&proxy, "ok") > 0, "some of them had been sent to the slow link");
     assert_eq!(closed(&proxy, "rescue"), 0, "its head is still to be answered");
-    member.let_go(1);
+    member.let_go("/slow");
     assert_eq!(head.answer().text(), "/slow");
     eventually("the link is closed after its head", || closed(&proxy, "rescue") == 1);
     assert_eq!(member.links_of("GET /slow"), member.links_of("GET /first"), "which was sent once");
@@ -65,7 +65,7 @@ fn heads_of_answers_are_told_apart_after_a_rescue() {
     for client in &mut behind {
         assert_eq!(client.answer_to("HEAD").field("content-length"), Some("0"));
     }
-    member.let_go(1);
+    member.let_go("/slow");
     assert_eq!(head.answer().text(), "/slow");
     for (i, client) in behind.iter_mut().enumerate() {
         assert_eq!(client.get(&quick(i)).text(), quick(i), "nothing of the old link reached it");
@@ -82,7 +82,7 @@ fn each_clients_answers_stay_in_order() {
     let many: String = (0..10).map(|i| request("GET", &quick(i))).collect();
     behind.send(many);
     (0..10).for_each(|i| assert_eq!(behind.answer().text(), quick(i)));
-    member.let_go(1);
+    member.let_go("/slow");
     assert_eq!((head.answer().text(), head.answer().text()), ("/slow", "/after"));
     assert_eq!(member.links_of("GET /after").len(), 1, "it waited for its own client's head");
 }
@@ -97,7 +97,7 @@ fn what_may_not_be_sent_twice_stays() {
     eventually("they are on links", || placed(&proxy) == 2 + 4);
     let mut gets = line_up(&proxy, "GET", 4);
     all_answered(&mut gets);
-    member.let_go(1);
+    member.let_go("/slow");
     assert_eq!(head.answer().text(), "/slow");
     all_answered(&mut posts);
     assert_eq!(sent_twice(&member, "POST", 4), 0);
@@ -121,7 +121,7 @@ fn without_a_budget_none_is_rescued() {
     eventually("there was no budget for them", || rescues(&proxy, "budget") > 0);
     assert!(held(&proxy, "slow") > 0);
     assert_eq!(proxy.client().get("/other").text(), "/other", "the slow link takes no more");
-    member.let_go(1);
+    member.let_go("/slow");
     assert_eq!(head.answer().text(), "/slow");
     all_answered(&mut behind);
     assert_eq!((sent_twice(&member, "GET", 4), rescues(&proxy, "ok"), closed(&proxy, "rescue")), (0, 0, 0));
@@ -131,17 +131,25 @@ fn without_a_budget_none_is_rescued() {
 fn no_more_are_rescued_than_the_budget_allows() {
     const CLIENTS: usize = 250;
     let member = Held::start();
-    let links = "pipeline: 300, rescue_budget: 1%, rescue_after: 3s";
+    let links = "max_per_member: 2, pipeline: 300, rescue_budget: 1%, rescue_after: 3s";
     let proxy = with_links(links).before_one(member.address());
-    let mut head = member.hold_up(&proxy, "/slow");
-    let mut behind = line_up(&proxy, "GET", CLIENTS);
-    eventually("the budget is spent", || rescues(&proxy, "budget") > 0);
-    let rescued = rescues(&proxy, "ok");
-    // 128 are saved from the start; what is sent again earns as well.
-    assert!((1..=128 + 4).contains(&rescued), "{rescued}");
-    member.let_go(1);
-    assert_eq!(head.answer().text(), "/slow");
-    all_answered(&mut behind);
+    // Two links, both used; then two slow ones, behind which the others are about half each.
+    for targets in [["/slow/1", "/slow/2"], ["/slow/3", "/slow/4"]] {
+        let mut slow = targets.map(|target| member.occupy(&proxy, "GET", target));
+        let mut behind = Vec::new();
+        if targets[0] == "/slow/3" {
+            behind = line_up(&proxy, "GET", CLIENTS);
+            eventually("the budget is spent", || rescues(&proxy, "budget") > 0);
+            // 128 are saved from the start; what is sent earns a hundredth of a rescue each.
+            let rescued = rescues(&proxy, "ok");
+            assert!((1..=128 + 4).contains(&rescued), "{rescued}");
+        }
+        for (client, target) in slow.iter_mut().zip(targets) {
+            member.let_go(target);
+            assert_eq!(client.answer().text(), target);
+        }
+        all_answered(&mut behind);
+    }
     eventually("sent twice is who was rescued", || {
         sent_twice(&member, "GET", CLIENTS) == rescues(&proxy, "ok")
     });
@@ -154,7 +162,7 @@ fn where_it_is_off_all_wait() {
     let mut head = member.hold_up(&proxy, "/slow");
     let mut behind = line_up(&proxy, "GET", 4);
     std::thread::sleep(std::time::Duration::from_millis(1500)); // time enough for a rescue that must not be
-    member.let_go(1);
+    member.let_go("/slow");
     assert_eq!(head.answer().text(), "/slow");
     all_answered(&mut behind);
     assert_eq!((sent_twice(&member, "GET", 4), closed(&proxy, "rescue")), (0, 0));
@@ -180,7 +188,7 @@ fn who_leaves_a_slow_link_leaves_it_in_order() {
     all_answered(&mut line_up(&proxy, "GET", 4));
     head.reset();
     eventually("it is gone", || proxy.errors("client_abort") == 1);
-    member.let_go(1);
+    member.let_go("/slow");
     eventually("the link is closed after an answer for nobody", || closed(&proxy, "rescue") == 1);
     proxy.at_rest();
 }
@@ -213,7 +221,7 @@ fn a_client_that_stops_reading_holds_up_nobody_and_costs_a_spill() {
     eventually("it has come to the member", || !member.links_of("GET /slow/large").is_empty());
     let mut behind = line_up(&proxy, "GET", 8);
     eventually("they are behind it", || placed(&proxy) >= 2 + 8);
-    member.let_go(1);
+    member.let_go("/slow/large");
     eventually("the link takes no more", || held(&proxy, "large") + held(&proxy, "slow") > 0);
     all_answered(&mut behind);
     for i in 0..50 {
@@ -250,7 +258,7 @@ fn a_large_answer_that_nobody_awaits_any_more_does_not_keep_its_link() {
     let member = with_large(HUGE);
     let proxy = with_links("").before_one(member.address());
     let mut reader = Wire::connect_narrow(proxy.address());
-    member.let_go(1);
+    member.let_go("/slow/large");
     reader.send(request("GET", "/slow/large")).head();
     reader.stream.read_exact(&mut [0; 1000]).unwrap();
     reader.reset();
