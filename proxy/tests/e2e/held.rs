@@ -90,7 +90,7 @@ impl Desk {
     fn wait(&self, target: &str) {
         let free = self.free.lock().unwrap();
         let held = |free: &mut HashSet<String>| !free.contains(target) && !free.contains(ALL);
-        _ = self.freed.wait_timeout_while(free, PATIENCE, held).unwrap();
+        _ = self.freed.wait_timeout_while(free, 3 * PATIENCE, held).unwrap(); // whoever waits for it fails first
     }
 }
 
