@@ -169,6 +169,20 @@ fn where_it_is_off_all_wait() {
     assert_eq!(proxy.sum_of("penstock_retries_total", &["reason=\"rescue\""]), 0);
 }
 
+// Regression: they were taken off the only link there may be, and waited until it had been closed and opened anew.
+#[test]
+fn where_there_is_but_one_link_all_wait() {
+    let member = Held::start();
+    let proxy = with_links("max_per_member: 1").before_one(member.address());
+    let mut head = member.hold_up(&proxy, "/slow");
+    let mut behind = line_up(&proxy, "GET", 4);
+    eventually("the head is slow", || held(&proxy, "slow") > 0);
+    member.let_go("/slow");
+    assert_eq!(head.answer().text(), "/slow");
+    all_answered(&mut behind);
+    assert_eq!((sent_twice(&member, "GET", 4), rescues(&proxy, "ok"), closed(&proxy, "rescue")), (0, 0, 0));
+}
+
 #[test]
 fn a_head_that_never_comes_costs_nobody_else_anything() {
     let member = Held::start();
