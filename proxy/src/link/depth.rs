@@ -59,6 +59,8 @@ struct Era {
 const SLOW: Nanos = 4;
 /// An era has ended when what is slow takes so much more or less than in it.
 const ERA: Nanos = 4;
+/// So much longer than links usually wait is slow even where the member is saturated.
+const UNUSUAL: Nanos = 8;
 /// Rescues do not wait longer, whatever the member usually takes.
 const LATEST_RESCUE: Nanos = Duration::from_secs(1).as_nanos() as Nanos;
 
@@ -276,12 +278,13 @@ impl Depth {
     }
 
     /// A saturated member answers each link in its turn: the last on a link waits for all before it, twice as long
-    /// if it fares badly.
+    /// if it fares badly. But what takes much longer than links wait by now is slow all the same.
     fn slow_from(&self) -> Nanos {
         let Some(base) = self.least() else { return self.budget };
         let saturated = self.speed.past().filter(|_| self.speed.is_saturated());
-        let turn = saturated.map_or(0, |past| past.mean * (2 * Nanos::from(self.deepest)).max(8));
-        self.slow_by(base).max(turn)
+        let turn = saturated.map_or(0, |past| past.typical * (2 * Nanos::from(self.deepest)).max(8));
+        let unusual = self.speed.usual().saturating_mul(UNUSUAL).max(self.rescue_after.unwrap_or_default());
+        self.slow_by(base).max(turn.min(unusual))
     }
 
     fn slow_by(&self, base: Nanos) -> Nanos {

@@ -31,11 +31,12 @@ const LONGEST_PAUSE: Nanos = 64 * FIRST_PAUSE;
 const FORGET: Nanos = 256;
 
 impl Hold {
-    /// A window has ended in which an answer took `typical`, and `rate` of them came in a nanosecond.
-    pub(super) fn turn(&mut self, typical: Nanos, rate: f32, now: Nanos) {
+    /// A window has ended in which an answer took `typical`, and `rate` of them came in a nanosecond: for so many
+    /// threads there was something to do.
+    pub(super) fn turn(&mut self, typical: Nanos, rate: f32, threads: f32, now: Nanos) {
         let best = self.best.unwrap_or(typical).min(typical);
         self.top = rate.max(self.top - self.top / FORGET as f32);
-        let saturated = best as f32 * rate >= 0.5 && rate >= self.top / 2.0;
+        let saturated = threads >= 0.5 && rate >= self.top / 2.0;
         self.best = Some(if saturated { best } else { best + best / FORGET });
         if typical <= 2 * best {
             (self.holds, self.pause) = (saturated, self.pause.min(FIRST_PAUSE));
@@ -69,7 +70,8 @@ mod tests {
     fn run(hold: &mut Hold, windows: Nanos, now: &mut Nanos, typical: Nanos, per_second: f32) -> Nanos {
         for _ in 0..windows {
             *now += WINDOW;
-            hold.turn(typical, rate(per_second), *now);
+            let best = hold.best.unwrap_or(typical).min(typical);
+            hold.turn(typical, rate(per_second), best as f32 * rate(per_second), *now);
         }
         hold.base(typical)
     }

@@ -19,6 +19,8 @@ pub(super) struct Speed {
     before: Option<Nanos>,
     past: Past,
     hold: Hold,
+    /// Half of the links wait less than this for what they read next.
+    usual: Nanos,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,8 +39,6 @@ const NEXT_TO_NONE: u64 = 64;
 /// What a whole window says.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Past {
-    /// Mean of all answers.
-    pub(super) mean: Nanos,
     /// Mean of the quick ones; of all where there are none.
     pub(super) typical: Nanos,
     /// Links whose head the member was at, on average (Little's law).
@@ -58,6 +58,8 @@ const ENOUGH: u64 = 32;
 const LONG: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 /// What was seen longer ago than this says nothing any more.
 const STALE: Nanos = Duration::from_secs(10).as_nanos() as Nanos;
+/// The median moves by this part of itself with each read.
+const STEPS: Nanos = 32;
 /// A window of so many answers counts before it has ended.
 const SOME: u64 = 8;
 
@@ -65,6 +67,8 @@ impl Speed {
     /// `count` answers took `time` together; `quick` says that it was no more than usual.
     pub(super) fn add(&mut self, count: u64, time: Nanos, quick: bool) {
         self.window.add(count, time, quick);
+        let step = self.usual / STEPS + 1;
+        self.usual = if time > self.usual { self.usual + step } else { self.usual.saturating_sub(step) };
     }
 
     /// The same of a route that goes alone.
@@ -77,11 +81,17 @@ impl Speed {
         self.window.joined += 1;
     }
 
-    /// Whether [`Speed::turn`] should be called.
+    /// Whether [`Speed::turn`] should be called. A few slow answers and nothing else say nothing of a member that was
+    /// quick before: more of them are waited for.
     #[must_use]
     pub(super) fn is_over(&self, now: Nanos) -> bool {
         let age = now.saturating_sub(self.began);
-        age >= SHORT && (age >= LONG || self.window.answers + self.alone.answers >= ENOUGH)
+        if age < SHORT {
+            return false;
+        }
+        let answers = self.window.answers + self.alone.answers;
+        let says_something = self.before.is_none() || self.window.quick > 0 || answers >= SOME;
+        answers >= ENOUGH || age >= STALE || (age >= LONG && says_something)
     }
 
     /// The window has ended: what it says, unless nothing happened in it.
@@ -97,7 +107,7 @@ impl Speed {
         let least = window.least?;
         past.best = if self.before.is_none() { past.typical } else { calm(self.past.best, past.typical) };
         (self.before, self.past) = (Some(least), past);
-        self.hold.turn(least, past.rate, now);
+        self.hold.turn(least, past.rate, past.best as f32 * past.rate, now);
         Some(past)
     }
 
@@ -108,6 +118,12 @@ impl Speed {
         let present = self.window.least.filter(|_| enough);
         let fresh = self.before.into_iter().chain(present).min()?;
         Some(self.hold.base(fresh))
+    }
+
+    /// What a link waits for the answers that it reads next, whatever there is of them: the median of late.
+    #[must_use]
+    pub(super) fn usual(&self) -> Nanos {
+        self.usual
     }
 
     /// What the last whole window said, if there was one.
@@ -155,7 +171,6 @@ impl Sums {
         let typical = self.quick_time.checked_div(self.quick).unwrap_or(mean);
         let age = age as f32;
         Some(Past {
-            mean,
             typical,
             best: typical,
             busy: self.time as f32 / age,

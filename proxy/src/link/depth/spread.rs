@@ -33,8 +33,8 @@ const WORK: f32 = 10_000.0;
 const NOISE: f32 = 4.0;
 /// With so much of what a worker can send there is nothing to gain.
 const WORTH: f32 = 0.7;
-/// A thread that is busy for less than this is not what keeps a member from more.
-const EXPLAINED: f32 = 0.5;
+/// A thread that is busy for less than this part of the time is not what keeps a member from more.
+const EXPLAINED: f32 = 0.4;
 /// A quarter of the requests waits behind others: that is no accident.
 const CROWDED: f32 = 0.25;
 /// With this part of its speed left, a member may have room for more.
@@ -119,7 +119,7 @@ mod tests {
             let typical = 100 * MICRO * links.div_ceil(threads).max(1);
             let busy = links as f32;
             let rate = busy / typical as f32;
-            let past = Past { mean: typical, typical, best: 100 * MICRO, busy, rate, joined: 0.9 };
+            let past = Past { typical, best: 100 * MICRO, busy, rate, joined: 0.9 };
             spread.turn(&past, 90 * MICRO, DEPTH, window * 100_000 * MICRO);
             caps.push(spread.cap().min(DEPTH));
         }
