@@ -170,7 +170,7 @@ fn a_member_that_becomes_slow_and_quick_again_is_followed() {
     let member = Script::start(move |_, mut wire| {
         while wire.next_head().is_some() {
             if is_slow.load(Ordering::SeqCst) {
-                std::thread::sleep(Duration::from_millis(150)); // slow, by the budget
+                std::thread::sleep(Duration::from_millis(400)); // slow, by the budget
             }
             answer(&mut wire);
         }
@@ -179,7 +179,8 @@ fn a_member_that_becomes_slow_and_quick_again_is_followed() {
     let proxy = Setup::new().workers(1).backend(links).before_one(member.address);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        // So few that the member cannot be thought to be busy.
+        for _ in 0..2 {
             scope.spawn(|| {
                 let mut client = proxy.client();
                 while !done.load(Ordering::SeqCst) {
@@ -192,7 +193,7 @@ fn a_member_that_becomes_slow_and_quick_again_is_followed() {
                 slow.store(false, Ordering::SeqCst);
                 eventually("quick answers share links", || depth(&proxy) > 1);
                 slow.store(true, Ordering::SeqCst);
-                eventually("slow ones do not", || depth(&proxy) == 1 && reason(&proxy, "budget") == 1);
+                eventually("slow ones do not", || depth(&proxy) == 1);
             }
         }));
         done.store(true, Ordering::SeqCst);
