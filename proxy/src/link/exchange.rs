@@ -29,7 +29,19 @@ pub struct Request {
     pub replayed: bool,
 }
 
-/// The place of an exchange in the queue of a link.
+/// The place of an exchange in the queue of a link. One frame or request is in its last words from the start; a
+/// conversation comes there when its client gives the link back.
+///
+/// ```text
+///         answer, no other owed           answer: a fault
+///   Owed ───────────────────────▶ Silent ─────────────────▶ (the link ends)
+///    │ ▲          frame             │ │
+///    │ └────────────────────────────┘ │ last frame
+///    │ last frame                     ▼    all answered
+///    └─────────────────────────▶ LastWords ───────────────▶ (ended; and the link if the last word
+///                                                            of a conversation was refused)
+///   From each, with `Ask::Forever`: whatever comes, until the link ends
+/// ```
 #[derive(Debug)]
 pub struct Slot<T> {
     /// Who awaits the answer; `None` once nobody does.
@@ -80,6 +92,21 @@ impl<T> Slot<T> {
     pub(super) fn may_move(&self) -> bool {
         let unseen = self.ticket.is_some() && !self.body_begun && self.first_byte == 0;
         unseen && (!self.touched || (self.request.repeatable && !self.request.body && !self.request.replayed))
+    }
+
+    /// One more frame of a conversation; what takes its time still does.
+    pub(super) fn say_more(&mut self, ask: Ask) {
+        let slow = self.awaits > 0 && self.request.ask == Ask::Frames { patient: true };
+        self.awaits += 1;
+        self.request.ask = match ask {
+            Ask::Frames { patient } => Ask::Frames { patient: patient || slow },
+            ask => ask,
+        };
+    }
+
+    /// Whether what comes now was asked for.
+    pub(super) fn is_owed(&self) -> bool {
+        self.awaits > 0 || self.request.ask == Ask::Forever
     }
 
     /// The answer that just ended ends the exchange. A conversation has more answers, or more to ask.

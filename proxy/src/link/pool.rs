@@ -333,6 +333,12 @@ impl<L: Clone, W> Pool<L, W> {
         self.used
     }
 
+    /// How many seats there may be.
+    #[must_use]
+    pub fn share(&self) -> usize {
+        self.share
+    }
+
     /// Every link that stands.
     pub fn links(&self) -> impl Iterator<Item = &L> {
         self.seats.iter().flatten().filter_map(|seat| seat.link.as_ref())

@@ -24,16 +24,17 @@ pub trait Sink<T> {
 }
 
 /// ```text
-///            submit                written, read
-///   Empty ───────────▶ InFlight ────────────────▶ InFlight, shorter by the answers that ended
-///     ▲                   │                          │
-///     └───────────────────┼──────────────────────────┘ the last one ended
-///                         │
-///                         ├── rescue ──▶ Leaving: those behind the head that may be sent twice are elsewhere
-///                         │                 │ nobody awaits an answer of it any more
-///                         │ end of the link, fault, timeout
-///                         ▼                 ▼
-///                  each slot meets its `Fate`, once
+///                     submit, written, read
+///                          ┌──────┐
+///            submit        │      ▼       rescue takes some
+///   Empty ─────────────▶ InFlight ───────────────────────────▶ Leaving ◀─┐ written, read,
+///     ▲                    │   │                                 │   │ └──┘ rescue
+///     └────────────────────┘   │ EOF, fault, timeout,            │   │
+///      the last one ended      │ an answer that is the           │   │ nobody awaits
+///                              │ link's last, or too long        │   │ anything more
+///                              │ an answer for nobody            │   │
+///                              ▼                                 ▼   ▼
+///                           Ended: each slot that is left meets its `Fate`, once
 /// ```
 #[derive(Debug)]
 pub struct Queue<T> {
@@ -120,8 +121,7 @@ impl<T> Queue<T> {
     pub fn say_more(&mut self, frame: &[u8], ask: Ask, complete: bool) {
         self.extend_body(|out| out.extend_from_slice(frame), complete);
         if let Some(slot) = self.slots.back_mut() {
-            slot.awaits += 1;
-            slot.request.ask = ask;
+            slot.say_more(ask);
         }
     }
 
@@ -194,7 +194,7 @@ impl<T> Queue<T> {
 
     /// Takes off those behind the head that may be sent elsewhere, `most` of them, in order; with them the requests
     /// as they were sent, and whether they had been. Answers of one client stay in order: `same` tells clients, and
-    /// what has one of its own at the head, or behind it and staying, stays. If any is taken the link is leaving.
+    /// what has one of its own at the head, or another that stays, stays. If any is taken the link is leaving.
     pub fn rescue(&mut self, most: usize, same: impl Fn(&T, &T) -> bool) -> Vec<(T, Request, Vec<u8>, bool)> {
         let mut taken = Vec::new();
         let mut end = self.kept + self.slots.iter().map(|slot| slot.len).sum::<usize>();
@@ -216,11 +216,12 @@ impl<T> Queue<T> {
         self.slots.iter().skip(1).filter(|slot| slot.ticket.is_some()).count()
     }
 
-    /// The head's client awaits nothing before this one, and this one's client nothing behind it.
+    /// This one's client awaits nothing at the head or behind this one, nor what must stay: it would only wait for it.
     fn stands_alone(&self, i: usize, same: impl Fn(&T, &T) -> bool) -> bool {
         let Some(mine) = &self.slots[i].ticket else { return false };
-        let others = self.slots.iter().take(1).chain(self.slots.iter().skip(i + 1));
-        !others.filter_map(|slot| slot.ticket.as_ref()).any(|other| same(other, mine))
+        let stays = |(j, slot): &(usize, &Slot<T>)| *j == 0 || *j > i || (*j < i && !slot.may_move());
+        let others = self.slots.iter().enumerate().filter(stays);
+        !others.filter_map(|(_, slot)| slot.ticket.as_ref()).any(|other| same(other, mine))
     }
 
     /// What has been written keeps its place, as its answer will come; what has not is gone.
@@ -290,7 +291,7 @@ impl<T> Queue<T> {
     ) -> Result<bool, Broken> {
         while !input.is_empty() {
             // RFC 9112 section 9.2: what was not asked for must not be taken for an answer.
-            let Some(slot) = self.slots.front_mut().filter(|s| s.touched) else {
+            let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
                 return Err(Broken::Desync(Cause::BadResponse));
             };
             if slot.first_byte == 0 {

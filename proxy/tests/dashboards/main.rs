@@ -23,8 +23,12 @@ fn load(path: &PathBuf) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+fn named(name: &str) -> Value {
+    load(&PathBuf::from(FOLDER).join(format!("penstock-{name}.json")))
+}
+
 fn overview() -> Value {
-    load(&PathBuf::from(FOLDER).join("penstock-overview.json"))
+    named("overview")
 }
 
 fn problems(dashboard: &Value) -> Vec<String> {
@@ -65,10 +69,34 @@ fn prometheus_parses_every_expression() {
     assert!(promql::check(&broken).is_err(), "a missing bracket was not found");
 }
 
+#[track_caller]
+fn is_on(dashboard: &Value, metrics: &[&str]) {
+    let expressions: String = contract::expressions(dashboard).into_iter().map(|(_, e)| e + "\n").collect();
+    for metric in metrics {
+        assert!(expressions.contains(metric), "{metric}");
+    }
+}
+
+#[test]
+fn every_metric_of_sharing_links_is_on_its_dashboard() {
+    let metrics = [
+        "penstock_backend_pipeline_depth_limit",
+        "penstock_backend_pipeline_depth_reason",
+        "penstock_backend_pipeline_depth_bucket",
+        "penstock_backend_service_time_seconds",
+        "penstock_backend_connections_held_total",
+        "penstock_backend_connections_closed_total",
+        "penstock_retries_total",
+        "penstock_pool_acquires_total",
+        "penstock_pool_wait_seconds_bucket",
+        "penstock_pool_waiting{",
+    ];
+    is_on(&named("multiplexing"), &metrics);
+}
+
 #[test]
 fn every_metric_the_overview_needs_is_on_it() {
-    let expressions: String = contract::expressions(&overview()).into_iter().map(|(_, e)| e + "\n").collect();
-    for metric in [
+    let metrics = [
         "penstock_requests_total",
         "penstock_backend_requests_total",
         "penstock_client_received_bytes_total",
@@ -80,9 +108,8 @@ fn every_metric_the_overview_needs_is_on_it() {
         "penstock_request_duration_seconds_bucket",
         "penstock_request_overhead_seconds_bucket",
         "penstock_request_errors_total",
-    ] {
-        assert!(expressions.contains(metric), "{metric}");
-    }
+    ];
+    is_on(&overview(), &metrics);
 }
 
 /// Each line breaks one thing, and names the words of the problem it must cause.

@@ -1,5 +1,5 @@
 //! What penstock promises to its users, held end to end: real sockets, the included origin, the load generator.
-//! One file for each promise; `stand`, `wire`, `scrape`, `script` and `binary` are what they stand on.
+//! One file for each promise; `stand`, `wire`, `scrape`, `script`, `held` and `binary` are what they stand on.
 //! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and told.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
@@ -9,9 +9,11 @@ mod affinity;
 mod bad_requests;
 mod binary;
 mod bodies;
+mod depth;
 mod descriptors;
 mod exactness;
 mod faults;
+mod held;
 mod http;
 mod invariants;
 mod ipv6;
@@ -20,6 +22,7 @@ mod lifecycle;
 mod links;
 mod queue;
 mod reload;
+mod rescue;
 mod scrape;
 mod script;
 mod stand;

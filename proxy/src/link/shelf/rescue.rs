@@ -80,6 +80,10 @@ impl<T: Receiver> Shelf<T> {
 
     fn rescue_from(&self, link: &Rc<Link<T>>, now: Nanos) {
         self.hold(link, Hold::Slow);
+        // Elsewhere is another link. Without one they would only wait until this one has been closed, too.
+        if self.pool.borrow().share() < 2 {
+            return;
+        }
         let most = self.budget.borrow().available();
         let mut queue = link.queue.borrow_mut();
         let route = queue.head().map_or(0, |head| head.request.route);

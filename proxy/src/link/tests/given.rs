@@ -25,6 +25,11 @@ pub(super) fn request(method: Method) -> Request {
     }
 }
 
+/// A frame; `more` says that its client keeps the link.
+pub(super) fn frames(ask: Ask, more: bool) -> Request {
+    Request { ask, body: more, repeatable: false, ..request(Method::Post) }
+}
+
 /// Tickets are letters.
 #[derive(Default)]
 pub(super) struct Told {

@@ -24,9 +24,11 @@ pub(crate) fn links() -> Links {
 }
 
 mod answer;
+mod conversation;
 mod depth;
 mod exchange;
 mod given;
 mod pool;
 mod queue;
+mod rescue;
 mod stock;
