@@ -126,7 +126,8 @@ fn idle_clients_have_no_link_and_are_closed() {
     clients.iter_mut().for_each(|client| assert_eq!(client.ask("add 1 2"), "3"));
     eventually("the links are gone", || proxy.sum("penstock_backend_connections") == 0);
     clients.iter_mut().for_each(crate::given::Client::is_over);
-    let closed = proxy.sum_of("penstock_client_connections_closed_total", &["reason=\"idle_timeout\""]);
+    let s = proxy.at_rest();
+    let closed = s.sum_of("penstock_client_connections_closed_total", &["reason=\"idle_timeout\""]);
     assert_eq!((closed, all_errors(&proxy)), (50, 0));
 }
 

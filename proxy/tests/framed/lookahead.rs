@@ -35,10 +35,10 @@ fn settled(proxy: &Proxy) -> i64 {
     moved
 }
 
-/// Writes as much as is taken, on a thread; tells when all of it was.
+/// Writes on a thread, as much as is taken.
 fn writes(client: &Wire, bytes: Vec<u8>) -> std::thread::JoinHandle<()> {
     let mut stream = client.stream.try_clone().unwrap();
-    std::thread::spawn(move || std::io::Write::write_all(&mut stream, &bytes).unwrap())
+    std::thread::spawn(move || drop(std::io::Write::write_all(&mut stream, &bytes)))
 }
 
 const MUCH: usize = 40_000_000;
@@ -56,9 +56,9 @@ fn what_must_wait_for_its_link_is_left_in_the_socket() {
     let writing = writes(&client, sets);
     let read = settled(&proxy);
     assert!(read < 2_000_000, "{read} bytes were read ahead");
+    client.stream.shutdown(std::net::Shutdown::Both).unwrap();
     drop(open);
-    client.reset();
-    writing.join().unwrap_err();
+    writing.join().unwrap();
 }
 
 /// As above, for HTTP.
@@ -73,7 +73,7 @@ fn a_body_that_must_wait_for_its_link_is_left_in_the_socket() {
     let writing = writes(&client, vec![b'x'; MUCH]);
     let read = settled(&proxy);
     assert!(read < 2_000_000, "{read} bytes were read ahead");
+    client.stream.shutdown(std::net::Shutdown::Both).unwrap();
     drop(open);
-    client.reset();
-    writing.join().unwrap_err();
+    writing.join().unwrap();
 }

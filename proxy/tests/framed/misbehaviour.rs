@@ -5,8 +5,19 @@ use crate::script::Script;
 use crate::stand::{Proxy, Setup};
 use crate::wire::eventually;
 
-fn patient(tongue: Tongue) -> Setup {
-    tongue.setup().backend("response_timeout: 300ms").backend("links: { max_per_member: 4 }")
+/// Where the others are to be unharmed, what they ask may be sent twice, or nobody shares a link with anybody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Manner {
+    Repeatable,
+    OneAtATime,
+}
+
+const BOTH: [Manner; 2] = [Manner::Repeatable, Manner::OneAtATime];
+
+fn patient(tongue: Tongue, manner: Manner) -> Setup {
+    let (repeatable, pipeline) = if manner == Manner::Repeatable { (true, 32) } else { (false, 1) };
+    let setup = tongue.setup_with(&format!("repeatable: {repeatable}")).backend("response_timeout: 300ms");
+    setup.backend(&format!("links: {{ max_per_member: 6, pipeline: {pipeline} }}"))
 }
 
 /// All of them are answered their own.
@@ -22,7 +33,11 @@ fn are_well(clients: &mut [Client], round: usize) {
 
 /// One client provokes it, again and again, while others are served; it is closed, and the cause is this.
 fn provoked(tongue: Tongue, request: &str, shown: &str, causes: &[&str]) {
-    let (_origin, proxy) = patient(tongue).with(tongue.origin(1));
+    BOTH.into_iter().for_each(|manner| provoked_in(manner, tongue, request, shown, causes));
+}
+
+fn provoked_in(manner: Manner, tongue: Tongue, request: &str, shown: &str, causes: &[&str]) {
+    let (_origin, proxy) = patient(tongue, manner).with(tongue.origin(1));
     let mut others: Vec<_> = (0..20).map(|_| tongue.client(&proxy)).collect();
     for round in 0..5 {
         let mut client = tongue.client(&proxy);
@@ -61,7 +76,7 @@ fn no_answer_and_a_close_is_an_error() {
 #[test]
 fn an_answer_before_a_close_is_whole() {
     for tongue in THREE {
-        let (_origin, proxy) = patient(tongue).with(tongue.origin(1));
+        let (_origin, proxy) = patient(tongue, Manner::OneAtATime).with(tongue.origin(1));
         for round in 0..10 {
             let mut client = tongue.client(&proxy);
             assert_eq!(client.ask("close echo bye"), "bye");
@@ -104,33 +119,43 @@ fn a_frame_longer_than_it_may_be_is_not_begun() {
     assert_eq!(tongue.client(&proxy).ask("size 10236").len(), 10236);
 }
 
-/// An answer that comes too late, or twice, is nobody's: least of all the next client's on that link.
+/// An answer that comes twice is nobody's: least of all the next client's on that link. (Where somebody has asked on
+/// it already, no proxy can tell; so it is told here with one request at a time.)
 #[test]
-fn an_answer_that_nobody_awaits_is_nobodys() {
+fn an_answer_too_many_is_nobodys() {
     for tongue in THREE {
-        for request in ["twice echo surplus", "early 20 echo surplus", "late 600 echo surplus", "raw 0a0a0a0a0a"] {
-            let setup = patient(tongue).backend("queue: { timeout: 5s }").workers(1);
-            let (_origin, proxy) = setup.with(tongue.origin(1));
-            for round in 0..6 {
+        for request in ["twice echo surplus", "twice size 5000"] {
+            let (_origin, proxy) = patient(tongue, Manner::OneAtATime).workers(1).with(tongue.origin(1));
+            let mut others: Vec<_> = (0..20).map(|_| tongue.client(&proxy)).collect();
+            for round in 0..30 {
                 let mut client = tongue.client(&proxy);
                 client.say(request);
-                // It may be its own, or be refused; then the others use what links there are.
-                for i in 0..10 {
-                    let mut other = tongue.client(&proxy);
-                    other.say(&format!("tag {round}-{i} echo mine"));
-                    let expected = tongue.frame(&format!("{round}-{i} mine"));
-                    other.wire.finish();
-                    let (got, _) = other.wire.rest_and_reset();
-                    let fits = got == expected || got.is_empty();
-                    assert!(fits, "{tongue:?}, {request}: {:?}", String::from_utf8_lossy(&got));
-                }
-                drop(client);
+                are_well(&mut others, round);
+                let answer = client.answer();
+                assert!(answer == "surplus" || answer.len() == 5000, "{answer}");
             }
-            if request.starts_with("twice") {
-                assert!(desyncs(&proxy) > 0);
-            }
+            eventually("each was found", || desyncs(&proxy) == 30);
         }
     }
+}
+
+#[test]
+fn an_answer_that_comes_when_nobody_has_asked_ends_its_link() {
+    for tongue in THREE {
+        let (_origin, proxy) = patient(tongue, Manner::Repeatable).with(tongue.origin(1));
+        for round in 1..=5 {
+            let mut client = tongue.client(&proxy);
+            assert_eq!(client.ask("early 20 echo surplus"), "surplus");
+            eventually("its link is closed", || desyncs(&proxy) == round);
+            assert_eq!(client.ask("echo mine"), "mine");
+        }
+        assert_eq!(crate::given::all_errors(&proxy), 0);
+    }
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_nobodys() {
+    THREE.into_iter().for_each(|tongue| provoked(tongue, "late 600 echo surplus", "", &["backend_timeout"]));
 }
 
 fn desyncs(proxy: &Proxy) -> i64 {
@@ -144,9 +169,9 @@ fn a_member_that_speaks_first_is_not_believed() {
         link.send("welcome\n");
         link.rest_and_reset();
     });
-    let proxy = patient(Tongue::Lf).before_one(member.address);
+    let proxy = patient(Tongue::Lf, Manner::OneAtATime).before_one(member.address);
     let mut client = Tongue::Lf.client(&proxy);
-    client.say("echo a");
+    client.say("echo a").wire.finish();
     let (rest, _) = client.wire.rest_and_reset();
     // A greeting that comes after the request cannot be told from its answer.
     assert!(rest.is_empty() || rest == b"welcome\n", "{rest:?}");

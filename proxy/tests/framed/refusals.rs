@@ -34,7 +34,8 @@ fn a_refusal_is_answered_and_the_client_goes_on() {
         }
         client.say_all(&["add 1 2", "add 1 2", "add 1 2"]);
         assert_eq!([client.answer(), client.answer(), client.answer()], ["busy", "busy", "busy"]);
-        assert_eq!(proxy.sum_of("penstock_requests_total", &["code=\"5xx\""]), 6);
+        drop(client);
+        assert_eq!(proxy.at_rest().sum_of("penstock_requests_total", &["code=\"5xx\""]), 6);
         assert_eq!(all_errors(&proxy), 6);
     }
 }
