@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 
 mod answers;
+mod conversations;
 mod counts;
 mod given;
 #[path = "../tcp/headers.rs"]
