@@ -23,7 +23,7 @@ def rounds(label, variants, count, run):
         for name in names[turn:] + names[:turn]:
             try:
                 record = run(variants[name], number)
-            except (RuntimeError, OSError, ValueError, subprocess.SubprocessError) as e:  # the others' figures stay
+            except (RuntimeError, OSError, ValueError, LookupError, subprocess.SubprocessError) as e:  # the others' figures stay
                 record = {"failed": " ".join(f"{type(e).__name__}: {e}".split())[:300]}
             records[name].append(record)
             print(f"{label} {number + 1}/{count} {name}: {record}", file=sys.stderr, flush=True)

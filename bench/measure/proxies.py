@@ -12,7 +12,7 @@ import procs
 from loads import LISTEN
 
 ADMIN_PORT = 18111
-PEERS = os.environ.get("PEERS_DIR", "/work/peers")
+PEERS = os.environ.get("PEERS_DIR", "peers")
 
 HAPROXY = """
 global

@@ -101,6 +101,10 @@ impl Check {
                     let other = String::from_utf8_lossy(prefix(&self.start).unwrap_or_default().as_bytes());
                     Verdict::MixUp(format!("exchange {id} got back what {other} sent"))
                 }
+                Verdict::Wrong(words) => {
+                    let start = String::from_utf8_lossy(&self.start);
+                    Verdict::Wrong(format!("exchange {id} got {words}; it began {start:?}"))
+                }
                 verdict => verdict,
             },
             Expect::Stored(id, life, want) => life.judge(*id, want, &self.start),

@@ -145,7 +145,8 @@ impl Client {
                 return false;
             }
             if connection.in_flight() == 0 {
-                return !connection.is_used_up();
+                let leaves = connection.is_used_up() || (self.takes_turns() && budget.is_spent());
+                return !leaves;
             }
             match connection.turn(&self.shard).await {
                 Turn::Progress => {}
@@ -155,6 +156,11 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Whether others may be waiting for its connection's place, so that it must not be kept without need.
+    fn takes_turns(&self) -> bool {
+        self.shard.plan.per_connection.is_some()
     }
 
     /// Rests as the plan says; gives whether the connection is still open.

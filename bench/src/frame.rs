@@ -85,7 +85,7 @@ impl Prefix {
     pub(crate) fn longest(self) -> usize {
         let most = u64::MAX >> (64 - 8 * u32::from(self.length_bytes.clamp(1, 8)));
         let header = if self.includes_header { self.header() } else { 0 };
-        usize::try_from(most).unwrap_or(usize::MAX).min(LONGEST) - header
+        usize::try_from(most).unwrap_or(usize::MAX).min(LONGEST).saturating_sub(header)
     }
 }
 

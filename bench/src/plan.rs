@@ -5,6 +5,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+/// Bytes that the longest words around two numbers may take.
+const ROOM: usize = 128;
+
 /// One run, in full. Start from [`Plan::new`] and change what matters:
 ///
 /// ```
@@ -29,7 +32,8 @@ pub struct Plan {
     pub stop: Stop,
     /// Exchanges a client keeps in flight (pipelining); 1 is plain keep-alive. 0 is read as 1.
     pub depth: usize,
-    /// Exchanges on one connection, which is then closed in order and made anew; `None`: no limit.
+    /// Exchanges on one connection, which is then closed in order and made anew; `None`: no limit. With
+    /// a limit, a client that has done enough closes too: others may wait for its place.
     pub per_connection: Option<u64>,
     /// How long a client rests, on average, while nothing is in flight; each time a draw from 0 to twice
     /// that. Zero: it goes on at once.
@@ -77,6 +81,11 @@ impl Plan {
             && !matches!(prefix.length_bytes, 1 | 2 | 4 | 8)
         {
             return Some(format!("a count of {} bytes: 1, 2, 4 and 8 are understood", prefix.length_bytes));
+        }
+        if let Protocol::LengthPrefixed(prefix) = self.protocol
+            && prefix.longest() < ROOM
+        {
+            return Some(format!("a count of {prefix:?} leaves less than {ROOM} bytes for a request"));
         }
         let fits = self.work.fits(self.protocol);
         (!fits).then(|| format!("{:?} cannot be asked in {:?}", self.work, self.protocol))

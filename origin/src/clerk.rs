@@ -104,7 +104,6 @@ impl Clerk {
         let asked = Asked { member: turn.member.answers.member(), number: self.number };
         let script = request::read(frame.text, asked, &mut self.lead);
         let from = self.ended.unwrap_or(turn.now.instant);
-        // A clock that runs out is as good as an answer that never comes.
         // An answer that is due when no clock runs any more is one that never comes.
         let ends = turn.member.service.ends(from, script.delay);
         let Some(until) = ends.and_then(|ends| ends.checked_add(script.late)) else {

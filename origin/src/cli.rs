@@ -33,7 +33,7 @@ Requests of lines and length-prefixed, one answer each, in order:
   size N                             -> N visible bytes, byte i is 33 + i % 89
   id                                 -> the member's name and the number of the connection
   never                              is not answered, nor what follows on this connection
-  toolong N                          -> N bytes with no end (of the line, or of what was counted), and no more
+  toolong N                          -> N bytes and no end of the line or of what was counted
   close, reset                       close or reset without an answer
   raw HEX                            -> these bytes, with nothing around them
   anything else                      -> error: ...
@@ -42,15 +42,15 @@ and in front of a request, also several:
   delay MS                           takes so long, and holds a place of --at-once meanwhile
   late MS                            the answer is ready, and held back so long
   twice                              answered twice
-  early MS                           answered, and again after so long, as if another request had come
+  early MS                           answered, and after so long again, though nobody asked
   midclose                           half of the answer, then the end
   close                              the answer, then the end
 
 What else --speaks takes (SIZE: 4096, 64KiB, 100MiB, 1GiB; k, M and G are powers of 1000):
   lines           requests and answers end with LF; with lines:crlf both end with CRLF
   length-prefixed:WIDTH[be|le][,header][,offset=N]
-                  a count of 1, 2, 4 or 8 bytes stands before each (4be unless told); 'header': it includes
-                  all up to its own end; 'offset': N bytes stand before it, and come back with the answer
+                  a count of 1, 2, 4 or 8 bytes (by itself: 4be) stands before each; header: it
+                  includes all up to its own end; offset: N bytes stand before it, and come back
   echo            sends back what comes, and shuts its side when the client has shut its own
   discard         reads, answers nothing
   generate:SIZE   sends so many bytes at once (byte i is i % 251), shuts its side, and reads on
@@ -114,7 +114,7 @@ pub(crate) struct Arguments {
           value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     at_once: Option<usize>,
 
-    /// What each request takes, such as 5ms or 100us; workers are woken to the millisecond [default: nothing].
+    /// What each request takes, such as 5ms or 100us [default: nothing].
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     work: Option<Duration>,
 

@@ -116,5 +116,5 @@ fn counted(prefix: Prefix, text: &str) -> String {
     }
     let octal = |byte: &u8| format!(r"\{byte:03o}");
     let count: String = count.iter().map(octal).collect();
-    "-".repeat(offset) + &count + text
+    "x".repeat(offset) + &count + text
 }

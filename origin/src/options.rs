@@ -35,8 +35,8 @@ pub struct Options {
     /// wait for a place, in order. A request that is delayed holds its place; one whose client has gone does, too.
     /// None: no request waits for another connection's. Not for bytes.
     pub at_once: Option<usize>,
-    /// What each request takes, beyond any delay that it asks for. Not for bytes. Workers are woken to the
-    /// millisecond; what a connection has sent in advance makes up for what was lost by that.
+    /// What each request takes, beyond any delay that it asks for. Not for bytes. Threads are woken some 50
+    /// microseconds late; what a connection has sent in advance makes up for that.
     pub work: Duration,
     /// A connection that has sent nothing for so long, while something was awaited from it, is closed. One of
     /// bytes: one on which nothing moved either way.

@@ -8,6 +8,7 @@ mod connection;
 mod dialogue;
 mod outbox;
 mod stream;
+mod timer;
 
 use std::cell::RefCell;
 use std::future::pending;
@@ -24,6 +25,7 @@ use tokio::time::sleep;
 
 use self::arrival::Arrival;
 use self::stream::Listening;
+use self::timer::Timers;
 use crate::doors::Door;
 use crate::sockets;
 use crate::stats::{Board, Gate};
@@ -39,6 +41,7 @@ struct Worker {
     scratch: RefCell<Scratch>,
     members: Vec<RefCell<Member>>,
     idle_timeout: Option<Duration>,
+    timers: Rc<Timers>,
 }
 
 /// Bytes read and answers made within one turn; no connection keeps them.
@@ -77,10 +80,10 @@ impl Workers {
         let (report, started) = mpsc::channel();
         let name = format!("origin-{}", self.threads.len());
         let thread = thread::Builder::new().name(name).spawn(move || match build_runtime() {
-            Ok(runtime) => {
+            Ok((runtime, timers)) => {
                 // The other side waits for exactly this message.
                 let _ = report.send(Ok(()));
-                share.run(&runtime, stop);
+                share.run(&runtime, timers, stop);
             }
             Err(error) => drop(report.send(Err(error))),
         })?;
@@ -100,9 +103,12 @@ impl Drop for Workers {
 }
 
 /// A long event interval: all connections that are ready take their turn before the next look at epoll.
-fn build_runtime() -> io::Result<LocalRuntime> {
+fn build_runtime() -> io::Result<(LocalRuntime, Timers)> {
     let mut builder = Builder::new_current_thread();
-    builder.enable_io().enable_time().event_interval(1024).build_local(LocalOptions::default())
+    builder.enable_io().enable_time().event_interval(1024);
+    let runtime = builder.build_local(LocalOptions::default())?;
+    let timers = runtime.block_on(async { Timers::new() })?;
+    Ok((runtime, timers))
 }
 
 /// What a worker's thread is given.
@@ -120,12 +126,13 @@ struct Doors {
 }
 
 impl Share {
-    fn run(mut self, runtime: &LocalRuntime, mut stop: watch::Receiver<bool>) {
+    fn run(mut self, runtime: &LocalRuntime, timers: Timers, mut stop: watch::Receiver<bool>) {
         let scratch = Scratch { input: vec![0; READ_SIZE], output: Vec::with_capacity(2 * READ_SIZE) };
         let worker = Rc::new(Worker {
             scratch: RefCell::new(scratch),
             members: self.members.into_iter().map(RefCell::new).collect(),
             idle_timeout: self.idle_timeout,
+            timers: Rc::new(timers),
         });
         runtime.block_on(async {
             if let Some(doors) = self.doors {
@@ -135,6 +142,7 @@ impl Share {
                 // An error means that whoever could say stop is gone, which says it too.
                 _ = stop.wait_for(|stop| *stop) => {}
                 () = take_on(&worker, &mut self.arrivals) => {}
+                () = worker.timers.run() => {}
             }
         });
     }

@@ -7,7 +7,7 @@ use super::*;
 const LF: Protocol = Protocol::Lines { crlf: false };
 const CRLF: Protocol = Protocol::Lines { crlf: true };
 
-fn prefixed(length_bytes: u8, little_endian: bool, includes_header: bool, offset: u8) -> Protocol {
+fn prefixed(length_bytes: u8, little_endian: bool, includes_header: bool, offset: u16) -> Protocol {
     Protocol::LengthPrefixed(Prefix { length_bytes, little_endian, includes_header, offset })
 }
 

@@ -140,6 +140,31 @@ fn connections_are_made_anew_after_so_many_exchanges() {
 }
 
 #[test]
+fn clients_that_take_turns_leave_when_they_have_done_enough() {
+    // One place: the others get it only when its client closes.
+    let (place, wait) = std::sync::mpsc::channel::<std::net::TcpStream>();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(|stream| drop(place.send(stream.unwrap()))));
+    std::thread::spawn(move || {
+        for stream in wait {
+            crate::tables::serve_line(stream);
+        }
+    });
+    let plan = Plan {
+        clients: 6,
+        protocol: LF,
+        work: add(),
+        per_connection: Some(10),
+        stop: Stop::Requests(3),
+        ..Plan::new(address)
+    };
+    let report = run(&plan).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!((report.answered, report.connections), (18, 6));
+}
+
+#[test]
 fn a_client_that_rests_is_right_all_the_same_and_sees_a_close() {
     let table = Table::start(line, |words, before| match before % 10 {
         9 => Say::Last((answer(words) + "\n").into()),
@@ -246,7 +271,10 @@ fn a_server_that_forgets_is_wrong_unless_it_may() {
 #[test]
 fn work_of_another_protocol_is_refused() {
     let table = Table::start(line, |_, _| Say::Bytes(Vec::new()));
-    for (protocol, work) in [(LF, Work::Ids), (Protocol::Http, add()), (Protocol::Resp, add()), (LF, keys())]
+    let short = Prefix { length_bytes: 1, includes_header: true, offset: 200, ..Prefix::default() };
+    let short = Protocol::LengthPrefixed(short);
+    for (protocol, work) in
+        [(LF, Work::Ids), (short, add()), (Protocol::Http, add()), (Protocol::Resp, add()), (LF, keys())]
     {
         assert!(run(&plan(&table, protocol, work)).is_err());
     }

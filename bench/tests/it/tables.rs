@@ -68,6 +68,13 @@ fn serve(mut stream: TcpStream, take: Take, asked: &AtomicU64, say: &Mutex<Sayer
     }
 }
 
+/// Answers the lines of one connection, honestly, until its end.
+pub(crate) fn serve_line(stream: TcpStream) {
+    let say: Box<Mutex<Sayer>> =
+        Box::new(Mutex::new(|words: &[String], _| Say::Bytes((answer(words) + "\n").into())));
+    serve(stream, line, &AtomicU64::new(0), &say);
+}
+
 fn words(text: &[u8]) -> Vec<String> {
     String::from_utf8(text.to_vec()).unwrap().split(' ').map(str::to_owned).collect()
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::alarm::Alarm;
 use super::stream::Stream;
+use super::timer::Timer;
 use super::{Scratch, Worker};
 use crate::clock::Now;
 use crate::machine::Machine;
@@ -31,6 +32,8 @@ pub(super) struct Connection {
     /// When the connection last did something; idling counts from here.
     last_active: Instant,
     alarm: Alarm,
+    /// While an answer is held back.
+    timer: Option<Timer>,
     listener: usize,
     worker: Rc<Worker>,
     _seat: Seat,
@@ -70,6 +73,7 @@ impl Connection {
             gone: 0,
             last_active: Instant::now(),
             alarm: Alarm::default(),
+            timer: None,
             listener,
             worker,
             _seat: seat,
@@ -82,7 +86,9 @@ impl Connection {
             Phase::Serving(Next::Read) => self.read_and_work(cx),
             Phase::Serving(Next::Write) => self.work_on(cx),
             Phase::Serving(Next::Sleep(until)) => {
-                ready!(self.alarm.poll_until(until, cx));
+                let timer = self.timer.get_or_insert_with(|| Timer::new(&self.worker.timers));
+                ready!(timer.poll_until(until, cx));
+                self.timer = None;
                 self.work_on(cx)
             }
             Phase::Serving(Next::Close) => self.shut(cx),

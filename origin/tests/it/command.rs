@@ -70,7 +70,7 @@ fn a_taken_address_is_said_and_fails() {
 fn frames_are_announced_with_a_request_that_they_answer() {
     let cases = [
         ("lines:crlf", r"add 2 3\r\n", "add 2 3\r\n", "5\r\n"),
-        ("length-prefixed:2le,header,offset=1", r"-\012\000add 2 3", "-\x0a\0add 2 3", "-\x04\x005"),
+        ("length-prefixed:2le,header,offset=1", r"x\012\000add 2 3", "x\x0a\0add 2 3", "x\x04\x005"),
     ];
     for (speaks, printed, said, answer) in cases {
         let arguments =

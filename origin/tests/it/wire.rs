@@ -223,10 +223,13 @@ impl Wire {
     }
 
     fn take_through(&mut self, end: &[u8]) -> Vec<u8> {
+        let mut searched = 0;
         loop {
-            if let Some(at) = self.read.windows(end.len()).position(|window| window == end) {
-                return self.read.drain(..at + end.len()).collect();
+            let rest = &self.read[searched..];
+            if let Some(at) = rest.windows(end.len()).position(|window| window == end) {
+                return self.read.drain(..searched + at + end.len()).collect();
             }
+            searched = (self.read.len() + 1).saturating_sub(end.len());
             assert!(
                 self.fill() > 0,
                 "closed before {end:?}, after {:?}",

@@ -142,7 +142,7 @@ fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
     Some(settings::Links {
         max_per_member: rules::cap(l, protocol)?,
         warm: if protocol.is_pooled() { 0 } else { l.warm.get()? },
-        pipeline: l.pipeline.get()?,
+        pipeline: rules::most_in_flight(l, protocol)?,
         pipeline_budget: l.pipeline_budget.get()?,
         pipeline_methods: l.pipeline_methods.get()?,
         rescue_after: l.rescue_after.get()?,

@@ -203,9 +203,9 @@ sections! {
         max_per_member: Marked<Or<Auto, Count<NonZeroU32, 1, 65535>>> = "auto",
         /// Unused links kept connected to each member, 0 to 10000 (tcp).
         warm: Marked<Count<u32, 0, 10_000>> = "0",
-        /// Most exchanges in flight on a link, 1 to 1024; 1 is plain pooling.
+        /// Most in flight on a link, 1 is plain pooling; auto: 32 (http), 1024.
         #[only(POOLED)]
-        pipeline: Marked<Count<NonZeroU16, 1, 1024>> = "32",
+        pipeline: Marked<Or<Auto, Count<NonZeroU16, 1, 1024>>> = "auto",
         /// Depth in use x service time stays within this.
         #[only(POOLED)]
         pipeline_budget: Marked<Time> = "2ms",

@@ -3,6 +3,7 @@
 //! 1 and the ceiling, and the reason for it. Knows nothing of links, bytes or sockets.
 
 mod hold;
+mod mix;
 mod offences;
 mod speed;
 mod spread;
@@ -13,9 +14,10 @@ use crate::config::Links;
 use crate::metrics::DepthReason as Reason;
 use crate::turn::{Nanos, nanos};
 
-use super::routes::{FADE, Heard, Routes};
+use super::routes::{Heard, Routes};
+use mix::Mix;
 use offences::Offences;
-use speed::{Past, Speed};
+use speed::Speed;
 use spread::Spread;
 
 /// A member answers a link's requests one after the other, so depth is free only where answers are quick. The least
@@ -35,6 +37,8 @@ pub struct Depth {
     rescue_after: Option<Nanos>,
     limit: u16,
     reason: Reason,
+    /// The limit, or what is left of a greater one of late: so many may still be in flight on a link.
+    deepest: u16,
     hold_after: Nanos,
     speed: Speed,
     routes: Routes,
@@ -44,29 +48,19 @@ pub struct Depth {
     era: Era,
 }
 
-/// Answers of late that share links, and how many of them were slow; both fade.
-#[derive(Debug, Default)]
-struct Mix {
-    answers: f32,
-    slow: f32,
-    turn: u32,
-    /// Slow heads of which a rescue told before they ended.
-    foretold: u32,
-}
-
 /// While a member answers about as quickly as now, what was called slow remains so.
 #[derive(Debug, Default)]
 struct Era {
-    base: Option<Nanos>,
+    slow: Option<Nanos>,
     began: Nanos,
 }
 
-/// At most one in so many requests should meet a slow one before it on its link.
-const RARE: f32 = 200.0;
 /// So much longer than usual is slow.
 const SLOW: Nanos = 4;
-/// An era has ended when answers take so much more or less than in it.
+/// An era has ended when what is slow takes so much more or less than in it.
 const ERA: Nanos = 4;
+/// So much longer than links usually wait is slow even where the member is saturated.
+const UNUSUAL: Nanos = 8;
 /// Rescues do not wait longer, whatever the member usually takes.
 const LATEST_RESCUE: Nanos = Duration::from_secs(1).as_nanos() as Nanos;
 
@@ -79,6 +73,7 @@ impl Depth {
             budget: 0,
             rescue_after: None,
             limit: 1,
+            deepest: 1,
             reason: Reason::Start,
             hold_after: 0,
             speed: Speed::default(),
@@ -86,7 +81,7 @@ impl Depth {
             spread: Spread::default(),
             offences: Offences::default(),
             mix: Mix::default(),
-            era: Era { base: None, began: now },
+            era: Era { slow: None, began: now },
         };
         depth.speed.turn(now);
         depth.configure(links);
@@ -111,11 +106,12 @@ impl Depth {
         if large || self.is_slow(routes.len(), service) {
             return self.saw_slow(*first, routes.len(), service, now);
         }
-        let shared = routes.iter().filter(|route| self.routes.quick(**route) != Heard::Alone).count() as u64;
-        if shared > 0 {
-            self.speed.add(shared, service / routes.len() as Nanos * shared, true);
-            self.mix.answers += shared as f32;
+        let alone = routes.iter().filter(|route| self.routes.quick(**route) == Heard::Alone).count();
+        if alone == routes.len() {
+            return self.speed.add_alone(service);
         }
+        self.speed.add(routes.len() as u64, service, true);
+        self.mix.answered(routes.len());
         if self.speed.is_young() {
             self.look(now);
         }
@@ -157,11 +153,14 @@ impl Depth {
     }
 
     /// What waited behind a head of this route was sent elsewhere. The head is still to be observed.
-    pub fn rescued(&mut self, route: u32, followers: u32, _now: Nanos) {
+    pub fn rescued(&mut self, route: u32, followers: u32, now: Nanos) {
         if followers == 0 {
             return;
         }
-        self.mix.foretold += 1;
+        if self.speed.is_over(now) {
+            self.turn(now);
+        }
+        self.mix.foretell();
         self.count_slow(route);
         self.decide();
     }
@@ -194,7 +193,7 @@ impl Depth {
     /// first took all of it.
     fn is_slow(&self, count: usize, service: Nanos) -> bool {
         let usual = |typical| service / count as Nanos <= 2 * typical;
-        service > self.hold_after && self.speed.typical().is_some_and(|t| count == 1 || !usual(t))
+        service > self.hold_after && self.speed.past().is_some_and(|past| count == 1 || !usual(past.typical))
     }
 
     fn saw_slow(&mut self, route: u32, count: usize, service: Nanos, now: Nanos) {
@@ -202,21 +201,19 @@ impl Depth {
         if now.saturating_sub(service) < self.era.began {
             return;
         }
-        if self.mix.foretold > 0 {
-            self.mix.foretold -= 1;
-        } else if self.count_slow(route) == Heard::Alone {
-            return;
+        if !self.mix.was_foretold() && self.count_slow(route) == Heard::Alone {
+            return self.speed.add_alone(service);
         }
         self.speed.add(count as u64, service, false);
-        self.mix.answers += count as f32;
+        self.mix.answered(count);
         self.decide();
     }
 
     fn count_slow(&mut self, route: u32) -> Heard {
-        let heard = self.routes.slow(route, self.mix.turn);
+        let heard = self.routes.slow(route, self.mix.turn());
         match heard {
-            Heard::Shared => self.mix.slow += 1.0,
-            Heard::Turned(own) => self.mix.slow = (self.mix.slow + 1.0 - own).max(0.0),
+            Heard::Shared => self.mix.was_slow(),
+            Heard::Turned(own) => self.mix.is_gone(own - 1.0),
             Heard::Alone => {}
         }
         heard
@@ -225,34 +222,41 @@ impl Depth {
     /// A window has ended.
     fn turn(&mut self, now: Nanos) {
         let past = self.speed.turn(now);
-        self.mix.fade();
+        self.mix.turned();
+        self.deepest -= self.deepest / 4;
         self.look(now);
         if let (Some(past), Some(base)) = (past, self.least()) {
-            self.spread.turn(&past, base, self.affordable(base));
+            self.spread.turn(&past, base, self.affordable(base), now);
         }
         self.decide();
     }
 
     /// Decides again, by what may be a new era.
     fn look(&mut self, now: Nanos) {
-        let base = self.least();
-        let changed = match (self.era.base, base) {
+        let slow = self.least().map(|base| self.slow_by(base));
+        let changed = match (self.era.slow, slow) {
             (Some(was), Some(is)) => is > was * ERA || is * ERA < was,
             (was, is) => was != is,
         };
         if changed {
-            let known = self.era.base.is_some() && base.is_some();
-            self.era = Era { base, began: if known { now } else { self.era.began } };
-            (self.mix, self.spread) = (Mix::default(), Spread::default());
-            if known {
-                self.routes.forget();
-            }
+            self.change_era(slow, now);
         }
         self.decide();
     }
 
+    fn change_era(&mut self, slow: Option<Nanos>, now: Nanos) {
+        if self.era.slow.is_some() && slow.is_some() {
+            self.era.began = now;
+            self.routes.forget();
+        }
+        self.era.slow = slow;
+        self.mix.forget();
+        self.spread = Spread::default();
+    }
+
     fn decide(&mut self) {
         (self.limit, self.reason) = self.best();
+        self.deepest = self.deepest.max(self.limit);
         self.hold_after = self.slow_from();
     }
 
@@ -264,7 +268,9 @@ impl Depth {
         };
         let reason = if affordable == self.ceiling { Reason::Ceiling } else { Reason::Budget };
         let others = [(self.mix.cap(), Reason::Mixed), (self.spread.cap(), Reason::Spread)];
-        others.into_iter().fold((affordable, reason), |best, other| if other.0 < best.0 { other } else { best })
+        others
+            .into_iter()
+            .fold((affordable, reason), |best, other| if other.0 < best.0 { other } else { best })
     }
 
     fn affordable(&self, base: Nanos) -> u16 {
@@ -272,27 +278,16 @@ impl Depth {
     }
 
     /// A saturated member answers each link in its turn: the last on a link waits for all before it, twice as long
-    /// if it fares badly.
+    /// if it fares badly. But what takes much longer than links wait by now is slow all the same.
     fn slow_from(&self) -> Nanos {
         let Some(base) = self.least() else { return self.budget };
-        let Past { mean, .. } = self.speed.past();
-        let turn = if self.speed.is_saturated() { 2 * mean * Nanos::from(self.limit) } else { 0 };
-        self.budget.max(base * SLOW).max(turn)
-    }
-}
-
-impl Mix {
-    fn fade(&mut self) {
-        self.answers *= FADE;
-        self.slow *= FADE;
-        self.turn = self.turn.wrapping_add(1);
+        let saturated = self.speed.past().filter(|_| self.speed.is_saturated());
+        let turn = saturated.map_or(0, |past| past.typical * (2 * Nanos::from(self.deepest)).max(8));
+        let unusual = self.speed.usual().saturating_mul(UNUSUAL).max(self.rescue_after.unwrap_or_default());
+        self.slow_by(base).max(turn.min(unusual))
     }
 
-    /// `(depth - 1) x share of slow answers <= 1 / RARE`.
-    fn cap(&self) -> u16 {
-        if self.slow < 0.5 {
-            return u16::MAX;
-        }
-        ((self.answers / (self.slow * RARE)) as u16).saturating_add(1)
+    fn slow_by(&self, base: Nanos) -> Nanos {
+        self.budget.max(base.saturating_mul(SLOW))
     }
 }

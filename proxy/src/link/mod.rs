@@ -21,6 +21,7 @@ mod stock;
 
 pub use answer::End;
 pub use connect::Health;
+
 pub use driver::Link;
 pub use exchange::{Fate, Request, Slot};
 pub use lines::Want;

@@ -1,5 +1,5 @@
 //! Which routes of a member are slow: a table of bounded size, by hash.
-//! In: routes whose answers ended, each quick or slow. Out: whether a route should have a link to itself.
+//! In: routes (hashes of 32 bits) whose answers ended, each quick or slow. Out: whether a route should have a link to itself.
 //! Knows nothing of time: a caller counts the turns by which old slowness fades.
 
 /// What became of a route with an answer.
@@ -16,23 +16,24 @@ pub(super) enum Heard {
 /// A table with 512 places. Where the eight places of a hash are taken, who was not heard of for longest gives way.
 #[derive(Debug)]
 pub(super) struct Routes {
-    entries: Box<[Entry]>,
+    /// Whose each entry is; 0 where nobody is. By themselves, so that the places of a hash lie in one cache line.
+    keys: Box<[u32; PLACES]>,
+    entries: Box<[Entry; PLACES]>,
     /// Answers heard, the age of entries.
     clock: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
-    /// 0 where nobody is.
-    route: u32,
+    /// The clock when it was last heard of.
     heard: u32,
-    /// Share of its answers that are slow, of 65,536: of all while it is new, then of the last hundred.
+    /// Share of its answers that are slow, of 65,536: of all while it is new, then of the last of them.
     share: u32,
     /// Slow answers of late, fading with each turn; as of `turn`.
     slow: f32,
     turn: u32,
     /// Answers, until there are [`MEMORY`].
-    seen: u8,
+    seen: u16,
     /// Slow answers, until there are [`ENOUGH`].
     seen_slow: u8,
     alone: bool,
@@ -40,8 +41,9 @@ struct Entry {
 
 const PLACES: usize = 512;
 const PROBE: usize = 8;
-/// A share is an average over about so many answers.
-const MEMORY: u8 = 64;
+/// A share is an average over about so many answers: slow ones that were asked for together end together, and fewer
+/// would take them for the rule.
+const MEMORY: u16 = 256;
 /// So many slow answers are no accident.
 const ENOUGH: u8 = 3;
 const WHOLE: u32 = 1 << 16;
@@ -54,7 +56,7 @@ pub(super) const FADE: f32 = 0.875;
 
 impl Default for Routes {
     fn default() -> Self {
-        Self { entries: vec![Entry::default(); PLACES].into(), clock: 0 }
+        Self { keys: Box::new([0; PLACES]), entries: Box::new([Entry::default(); PLACES]), clock: 0 }
     }
 }
 
@@ -62,7 +64,7 @@ impl Routes {
     /// Whether requests of this route should have a link to themselves.
     #[must_use]
     pub(super) fn goes_alone(&self, route: u32) -> bool {
-        route != 0 && self.places(route).iter().any(|e| e.route == route && e.alone)
+        self.find(route).is_some_and(|at| self.entries[at].alone)
     }
 
     /// An answer of `route` was quick.
@@ -83,7 +85,7 @@ impl Routes {
 
     /// What was slow is no longer, or the other way round.
     pub(super) fn forget(&mut self) {
-        self.entries.fill(Entry::default());
+        self.keys.fill(0);
     }
 
     fn entry(&mut self, route: u32) -> Option<&mut Entry> {
@@ -91,41 +93,37 @@ impl Routes {
             return None;
         }
         self.clock = self.clock.wrapping_add(1);
-        let clock = self.clock;
-        let places = self.places_mut(route);
-        let found = places.iter().position(|e| e.route == route);
-        let stalest = || places.iter().enumerate().max_by_key(|(_, e)| e.staleness(clock)).map(|(i, _)| i);
-        let entry = &mut places[found.or_else(stalest)?];
-        if entry.route != route {
-            *entry = Entry { route, ..Entry::default() };
-        }
-        entry.heard = clock;
-        Some(entry)
+        let at = self.find(route).unwrap_or_else(|| self.make_room(route));
+        self.entries[at].heard = self.clock;
+        Some(&mut self.entries[at])
     }
 
-    fn places(&self, route: u32) -> &[Entry] {
+    fn find(&self, route: u32) -> Option<usize> {
         let start = start(route);
-        &self.entries[start..start + PROBE]
+        let found = self.keys[start..start + PROBE].iter().position(|key| *key == route)?;
+        (route != 0).then_some(start + found)
     }
 
-    fn places_mut(&mut self, route: u32) -> &mut [Entry] {
+    /// A free place for `route`, or that of who was not heard of for longest.
+    fn make_room(&mut self, route: u32) -> usize {
+        let staleness = |at: &usize| match self.keys[*at] {
+            0 => u32::MAX,
+            _ => self.clock.wrapping_sub(self.entries[*at].heard),
+        };
         let start = start(route);
-        &mut self.entries[start..start + PROBE]
+        let at = (start..start + PROBE).max_by_key(staleness).unwrap_or(start);
+        (self.keys[at], self.entries[at]) = (route, Entry::default());
+        at
     }
 }
 
-/// The places of a route lie side by side, in blocks: one or two cache lines hold them.
+/// The first of the places that a route may have.
 fn start(route: u32) -> usize {
     let mixed = route.wrapping_mul(0x9e37_79b1) >> 16;
     mixed as usize % (PLACES / PROBE) * PROBE
 }
 
 impl Entry {
-    /// Greatest where nobody is.
-    fn staleness(&self, clock: u32) -> u32 {
-        if self.route == 0 { u32::MAX } else { clock.wrapping_sub(self.heard) }
-    }
-
     fn quick(&mut self) -> Heard {
         self.weigh(0);
         self.alone &= self.share >= QUICK;
@@ -145,9 +143,14 @@ impl Entry {
     }
 
     fn weigh(&mut self, sample: u32) {
-        self.seen = (self.seen + 1).min(MEMORY);
-        let seen = u32::from(self.seen);
-        self.share = (self.share * (seen - 1) + sample) / seen;
+        if self.seen < MEMORY {
+            self.seen += 1;
+            let seen = u32::from(self.seen);
+            self.share = (self.share * (seen - 1) + sample) / seen;
+        } else {
+            let memory = u32::from(MEMORY);
+            self.share = (self.share * (memory - 1) + sample) / memory;
+        }
     }
 }
 
@@ -188,11 +191,18 @@ mod tests {
     }
 
     #[test]
+    fn slow_ones_that_end_together_are_not_the_rule() {
+        let mut routes = Routes::default();
+        (0..1000).for_each(|_| _ = routes.quick(7));
+        (0..20).for_each(|_| assert_eq!(routes.slow(7, 0), Heard::Shared));
+    }
+
+    #[test]
     fn a_route_that_becomes_quick_is_shared_again() {
         let mut routes = Routes::default();
         (0..1000).for_each(|_| _ = routes.slow(7, 0));
-        let alone = (0..1000).take_while(|_| routes.quick(7) == Heard::Alone).count();
-        assert!((20..400).contains(&alone), "{alone}");
+        let alone = (0..2000).take_while(|_| routes.quick(7) == Heard::Alone).count();
+        assert!((20..1000).contains(&alone), "{alone}");
         assert!(!routes.goes_alone(7));
     }
 
@@ -209,7 +219,7 @@ mod tests {
         (0..3).for_each(|_| _ = routes.slow(7, 0));
         (1000..200_000).for_each(|route| _ = routes.quick(route));
         assert!(!routes.goes_alone(7), "forgotten");
-        assert!(routes.entries.len() == PLACES && size_of::<Entry>() <= 24);
+        assert!(routes.entries.len() == PLACES && size_of::<Entry>() <= 20);
     }
 
     #[test]

@@ -45,10 +45,10 @@ pub enum Need {
 ///    └── UNWATCH, RESET ─┘    EXEC, DISCARD, RESET
 /// ```
 ///
-/// A frame that lets go takes effect in the server unless it was answered with an error (a server that does not
-/// know RESET, or a user who may not DISCARD). So a link goes back to the pool only when the frame that let it go
-/// was answered without one ([`Outcome::Answer`]); otherwise it is closed. An EXEC that fails lets go as well, but
-/// that cannot be told from the others, and is rare.
+/// A frame that lets go takes effect in the server unless it was answered with an error: a server that does not know
+/// RESET, a user who may not DISCARD, an EXEC after a MULTI that was refused. So a link goes back to the pool only
+/// where the answer to the frame that let it go is no error ([`Outcome::Answer`]); otherwise it is closed. (An EXEC
+/// that the server aborts is answered with an error as well. That link would be good, which cannot be told.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hold {
     /// Nothing: its next frame may go over any link.

@@ -121,7 +121,7 @@ fn wrong_types() {
     );
     told(
         &with("pipeline: 32", "pipeline: many"),
-        &["7:24: backends.app.links.pipeline: expected a whole number such as `64`, not `many`"],
+        &["7:24: backends.app.links.pipeline: expected a whole number such as `64`, not `many` (or `auto`)"],
     );
     told(
         &with("{ a: 127.0.0.1:9001 }", "[127.0.0.1:9001]"),
@@ -190,7 +190,7 @@ fn values_out_of_range() {
     );
     told(
         &with("pipeline: 32", "pipeline: 1025"),
-        &["7:24: backends.app.links.pipeline: 1025 is outside of 1 to 1024"],
+        &["7:24: backends.app.links.pipeline: 1025 is outside of 1 to 1024 (or `auto`)"],
     );
     told(
         &with("pipeline: 32", "max_age: 0s"),
@@ -308,7 +308,7 @@ fn the_environment() {
     let mistakes = parse("config.yaml", &text, &|_| Some("1, max_age: 1s } #\n".to_owned())).unwrap_err();
     assert_eq!(
         mistakes.to_string(),
-        "config.yaml:7:24: backends.app.links.pipeline: expected a whole number such as `64`, not `1, max_age: 1s } #\\n`\n\
+        "config.yaml:7:24: backends.app.links.pipeline: expected a whole number such as `64`, not `1, max_age: 1s } #\\n` (or `auto`)\n\
          config.yaml:7:30: backends.app.links.pipelin: unknown key; did you mean `pipeline`?\n\
          2 mistakes in config.yaml",
     );

@@ -255,7 +255,7 @@ fn the_schema_agrees_with_the_reader() {
             json!(["source/0", "source/129", "x"]),
         ),
         ("/backends/app/links/max_age", json!(["off", "1h"]), json!([0, "never"])),
-        ("/backends/app/links/pipeline", json!([1, 1024]), json!([0, 1025])),
+        ("/backends/app/links/pipeline", json!(["auto", 1, 1024]), json!([0, 1025])),
         (
             "/backends/app/members/a",
             json!(["127.0.0.1:1", "unix:/app.sock", { "address": "127.0.0.1:1", "weight": 2 }]),
@@ -333,7 +333,7 @@ fn the_schema_describes_every_option() {
     assert_eq!(schema["required"], json!(["listeners", "backends"]));
     let links =
         &schema["properties"]["backends"]["additionalProperties"]["properties"]["links"]["properties"];
-    assert_eq!(links["pipeline"]["default"], 32);
+    assert_eq!(links["pipeline"]["default"], "auto");
     assert_eq!(links["idle_timeout"]["default"], "4s");
     assert!(links["idle_timeout"]["description"].is_string());
 }

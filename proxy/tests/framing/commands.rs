@@ -63,6 +63,7 @@ fn a_command_needs_a_link_as_it_is_while_nothing_is_held() {
         // Hold the link for a while.
         ("WATCH k", Alone, Watching),
         ("MULTI", Alone, Multi),
+        ("MULTI now", Shared, Free),
         ("EXEC", Shared, Free),
         ("DISCARD", Shared, Free),
         ("UNWATCH", Shared, Free),
@@ -122,10 +123,11 @@ fn what_is_held_is_held_until_what_lets_it_go() {
         ("UNWATCH", Free, Multi), // is queued
         ("UNWATCH k", Watching, Multi),
         ("MULTI", Multi, Multi),
-        ("EXEC", Watching, Free), // without MULTI it is an error, and the keys stay watched
-        ("EXEC now", Watching, Multi),
+        ("MULTI now", Watching, Multi), // is an error, and a WATCH after it is none
+        ("EXEC", Watching, Free),       // without MULTI it is an error, and the keys stay watched
+        ("EXEC now", Watching, Forever), // ends the transaction, or not, by version
         ("DISCARD", Watching, Free),
-        ("DISCARD now", Watching, Multi),
+        ("DISCARD now", Watching, Forever),
         ("RESET", Free, Free),
         ("RESET now", Watching, Multi),
         ("SELECT 0", Watching, Multi),

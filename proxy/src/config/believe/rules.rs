@@ -3,7 +3,7 @@
 //! Knows nothing of how single values read.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::config::address::MemberAt;
 use crate::config::mistake::{At, Notes};
@@ -51,6 +51,17 @@ const SHARED_LINKS: NonZeroU32 = NonZeroU32::new(64).unwrap();
 pub(super) fn cap(links: &Links, protocol: Protocol) -> Option<NonZeroU32> {
     let auto = if protocol.is_pooled() { SHARED_LINKS } else { settings::Links::NO_CAP };
     Some(links.max_per_member.get()?.unwrap_or(auto))
+}
+
+/// `auto`: so many answers of HTTP (some 10 us each) that those behind them wait 0.3 ms.
+const IN_FLIGHT: NonZeroU16 = NonZeroU16::new(32).unwrap();
+/// `auto` for frames, which are often quicker (1 us each) and come from clients that send many at once.
+const FRAMES_IN_FLIGHT: NonZeroU16 = NonZeroU16::new(1024).unwrap();
+
+/// Most exchanges in flight on a link.
+pub(super) fn most_in_flight(links: &Links, protocol: Protocol) -> Option<NonZeroU16> {
+    let auto = if protocol == Protocol::Http { IN_FLIGHT } else { FRAMES_IN_FLIGHT };
+    Some(links.pipeline.get()?.unwrap_or(auto))
 }
 
 /// What all listeners that use a backend speak, if there is one and they agree; notes who does not.

@@ -9,13 +9,16 @@ use crate::turn::Nanos;
 /// A member with much to do takes longer for each answer, since others are in the way. Taken for slowness, that
 /// would lower the depth and open more links, each of which is answered more slowly still. So what it took
 /// when it had less to do is held, for as long as it gets as much done as that allows: an answer that takes `best`
-/// comes at least half as often as one thread could give it. A member that has really become slow falls below.
+/// comes at least half as often as one thread could give it, and as it did at best. A member that has really become
+/// slow falls below.
 ///
-/// One of many that wait at the same time (500 timers of 20 ms) gets much done too. It would do less on fewer links;
-/// so where holding makes the rate fall, it is let go, and tried again ever more seldom.
+/// One on which many wait at the same time (500 timers of 20 ms) may get as much done too. It would do less on fewer
+/// links; so where holding makes the rate fall, it is let go, and tried again ever more seldom.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
     best: Option<Nanos>,
+    /// The greatest rate.
+    top: f32,
     holds: bool,
     not_before: Nanos,
     pause: Nanos,
@@ -23,14 +26,17 @@ pub(super) struct Hold {
 
 const FIRST_PAUSE: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 const LONGEST_PAUSE: Nanos = 64 * FIRST_PAUSE;
-/// The best is forgotten by this part with each window in which the member has little to do.
+/// The best is forgotten by this part with each window in which the member has little to do; the greatest rate with
+/// any.
 const FORGET: Nanos = 256;
 
 impl Hold {
-    /// A window has ended in which an answer took `typical`, and `rate` of them came in a nanosecond.
-    pub(super) fn turn(&mut self, typical: Nanos, rate: f32, now: Nanos) {
+    /// A window has ended in which an answer took `typical`, and `rate` of them came in a nanosecond: for so many
+    /// threads there was something to do.
+    pub(super) fn turn(&mut self, typical: Nanos, rate: f32, threads: f32, now: Nanos) {
         let best = self.best.unwrap_or(typical).min(typical);
-        let saturated = best as f32 * rate >= 0.5;
+        self.top = rate.max(self.top - self.top / FORGET as f32);
+        let saturated = threads >= 0.5 && rate >= self.top / 2.0;
         self.best = Some(if saturated { best } else { best + best / FORGET });
         if typical <= 2 * best {
             (self.holds, self.pause) = (saturated, self.pause.min(FIRST_PAUSE));
@@ -64,7 +70,8 @@ mod tests {
     fn run(hold: &mut Hold, windows: Nanos, now: &mut Nanos, typical: Nanos, per_second: f32) -> Nanos {
         for _ in 0..windows {
             *now += WINDOW;
-            hold.turn(typical, rate(per_second), *now);
+            let best = hold.best.unwrap_or(typical).min(typical);
+            hold.turn(typical, rate(per_second), best as f32 * rate(per_second), *now);
         }
         hold.base(typical)
     }

@@ -55,12 +55,13 @@ fn free(kind: Kind, words: Args<'_>) -> Frame {
         Kind::BlocksIfTold { .. } if words.has(b"BLOCK") => PATIENT,
         Kind::BlocksIfTold { reads } => Frame { repeatable: reads, ..SHARED },
         Kind::Watch => Frame { hold: Hold::Watching, ..ALONE },
-        Kind::Multi => Frame { hold: Hold::Multi, ..ALONE },
+        Kind::Multi if words.are(&[]) => Frame { hold: Hold::Multi, ..ALONE },
         Kind::Reset if words.are(&[]) => here(b"+RESET\r\n"),
         Kind::Quit => Frame { need: Need::Here { answer: OK, close: true }, ..SHARED },
         Kind::Select if words.are(&[b"0"]) => here(OK),
         Kind::Name(count) if words.count() == count => here(OK),
-        Kind::Reset | Kind::Name(_) => SHARED, // the server says what is wrong with it
+        // The server says what is wrong with it.
+        Kind::Multi | Kind::Reset | Kind::Name(_) => SHARED,
         Kind::Hello => hello(words),
         Kind::Leave if words.take(2).count() < 2 => ALONE,
         Kind::Select | Kind::Leave | Kind::Forever => FOREVER,
@@ -80,15 +81,17 @@ fn is_plain_hello(words: Args<'_>) -> bool {
     words.are(&[]) || words.are(&[b"2"])
 }
 
-/// While a link is the client's: everything goes there, and some of it lets go or makes it for good. What has a word
-/// too many is refused by the server and changes nothing.
+/// While a link is the client's: everything goes there, and some of it lets go or makes it for good. Other than EXEC,
+/// what has a word too many is refused by the server and changes nothing.
 fn held(kind: Kind, words: Args<'_>, hold: Hold) -> Hold {
     match (kind, hold) {
         (_, Hold::Forever) => Hold::Forever,
-        (Kind::Multi, _) => Hold::Multi,
+        (Kind::Multi, _) if words.are(&[]) => Hold::Multi,
         (Kind::Exec, Hold::Multi) | (Kind::Unwatch, Hold::Watching) | (Kind::Reset, _) if words.are(&[]) => {
             Hold::Free
         }
+        // Redis 7 ends the transaction at an EXEC with a word too many, older ones do not.
+        (Kind::Exec, Hold::Multi) => Hold::Forever,
         (Kind::Select, _) if words.are(&[b"0"]) => hold,
         (Kind::Hello, _) if is_plain_hello(words) => hold,
         (Kind::Leave, _) if words.take(2).count() < 2 => hold,

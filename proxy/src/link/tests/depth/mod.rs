@@ -2,4 +2,9 @@
 //! In: samples, or a world of clients, a proxy and a member. Out: depth, links, rates and times.
 //! Knows nothing of sockets.
 
+mod member;
+mod report;
+mod rng;
 mod samples;
+mod scenarios;
+mod world;

@@ -80,6 +80,20 @@ fn a_slow_route_goes_alone_and_leaves_the_depth_to_the_others() {
 }
 
 #[test]
+fn what_was_learned_by_day_is_known_by_night() {
+    let mut d = depth(32);
+    for _ in 0..100 {
+        d.answers(99, 5, 20 * MICRO).answers(1, 6, 200 * MILLI);
+    }
+    for _ in 0..100 {
+        d.now += 2 * SECOND;
+        d.answers(1, 6, 200 * MILLI);
+    }
+    assert!(d.depth.goes_alone(6));
+    assert_eq!(d.answers(100, 5, 20 * MICRO).is(), (32, Reason::Ceiling));
+}
+
+#[test]
 fn a_large_answer_is_a_slow_one() {
     let mut d = depth(32);
     d.answers(100, 5, 20 * MICRO);
@@ -103,7 +117,7 @@ fn answers_that_come_together_took_their_time_together() {
 #[test]
 fn a_rescue_tells_of_a_slow_one_before_it_ends() {
     let mut d = depth(32);
-    d.answers(400, 5, 20 * MICRO);
+    d.answers(450, 5, 20 * MICRO);
     d.depth.rescued(5, 7, d.now);
     let told = d.is();
     assert_eq!(told.1, Reason::Mixed);
@@ -138,7 +152,8 @@ fn rescues_wait_for_what_is_usual() {
     assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (2 * MILLI, Some(20 * MILLI)));
     let mut d = depth(32);
     d.answers(3000, 0, 50 * MILLI);
-    assert_eq!((d.depth.hold_after(), d.depth.rescue_after()), (200 * MILLI, Some(200 * MILLI)));
+    assert_eq!(d.depth.rescue_after(), Some(d.depth.hold_after()));
+    assert!((300 * MILLI..=400 * MILLI).contains(&d.depth.hold_after()), "{}", d.depth.hold_after());
 }
 
 /// Run with `--release --ignored --nocapture`.
