@@ -27,7 +27,9 @@ impl Client {
     pub(super) fn wants_input(s: &State) -> bool {
         match &s.phase {
             Phase::Head | Phase::Body { .. } | Phase::Talk { .. } if s.heard_all => false,
-            Phase::Head => !s.unread_input() || Self::may_begin(s) && (s.in_flight == 0 || s.looks_ahead(UNREAD)),
+            Phase::Head => {
+                !s.unread_input() || Self::may_begin(s) && (s.in_flight == 0 || s.looks_ahead(UNREAD))
+            }
             Phase::Body { .. } | Phase::Talk { .. } => {
                 !s.waits && s.link.as_ref().is_none_or(|link| !link.is_full())
             }

@@ -19,9 +19,12 @@ fn requests_are_answered_one_after_the_other() {
     for tongue in tongues() {
         let (origin, proxy) = tongue.setup().with(tongue.origin(1));
         let mut client = tongue.client(&proxy);
-        for (asked, answer) in
-            [("add 2 3", "5"), ("div 1 0", "error: division by zero"), ("echo hello", "hello"), ("tag x sub 1 2", "x -1")]
-        {
+        for (asked, answer) in [
+            ("add 2 3", "5"),
+            ("div 1 0", "error: division by zero"),
+            ("echo hello", "hello"),
+            ("tag x sub 1 2", "x -1"),
+        ] {
             assert_eq!(client.ask(asked), answer, "{tongue:?}");
         }
         assert_eq!(client.ask("size 200").len(), 200);
@@ -42,7 +45,11 @@ fn any_cut_of_requests_has_the_same_answers() {
                 client.wire.send(piece);
             }
             let answers: Vec<_> = texts.iter().map(|_| client.answer()).collect();
-            assert_eq!((&*answers[0], &*answers[1], answers[2].len()), ("5", "a b", 30), "in pieces of {size}");
+            assert_eq!(
+                (&*answers[0], &*answers[1], answers[2].len()),
+                ("5", "a b", 30),
+                "in pieces of {size}"
+            );
             assert_eq!((&*answers[3], &*answers[4]), ("85944171f73967e8", "last"));
         }
     }

@@ -16,7 +16,10 @@ fn all_numbers_agree_after_load() {
             let plan = Plan {
                 clients: 60,
                 depth,
-                work: Work::Mixed(vec![(1, Work::Add(String::new())), (1, Work::Say { sizes: vec![1, 40_000] })]),
+                work: Work::Mixed(vec![
+                    (1, Work::Add(String::new())),
+                    (1, Work::Say { sizes: vec![1, 40_000] }),
+                ]),
                 stop: Stop::Requests(40),
                 sources: sources("127.23.0.1-127.23.0.30").unwrap(),
                 ..tongue.plan(&proxy)

@@ -101,7 +101,8 @@ impl Tongue {
             Self::Counted(prefix) => {
                 let header = usize::from(prefix.offset) + usize::from(prefix.width);
                 let count = text.len() + if prefix.counts_header { header } else { 0 };
-                [&vec![b'*'; prefix.offset.into()], &count_of(prefix, count as u64)[..], text.as_bytes()].concat()
+                [&vec![b'*'; prefix.offset.into()], &count_of(prefix, count as u64)[..], text.as_bytes()]
+                    .concat()
             }
         }
     }
@@ -114,7 +115,11 @@ impl Tongue {
 /// A count as it is written.
 pub(crate) fn count_of(prefix: Prefix, count: u64) -> Vec<u8> {
     let width = usize::from(prefix.width);
-    if prefix.little { count.to_le_bytes()[..width].to_vec() } else { count.to_be_bytes()[8 - width..].to_vec() }
+    if prefix.little {
+        count.to_le_bytes()[..width].to_vec()
+    } else {
+        count.to_be_bytes()[8 - width..].to_vec()
+    }
 }
 
 /// A client that speaks a language of frames.

@@ -43,8 +43,13 @@ fn reloads_lose_no_exchange() {
         let all = origin.addresses().to_vec();
         let text = |setup: &Setup, members: usize| setup.text(&all[..members]);
         let links = |n: usize| tongue.setup().backend(&format!("links: {{ max_per_member: {n} }}"));
-        let texts =
-            [text(&links(8), 3), text(&links(4), 3), text(&links(8), 2), text(&links(2), 1), text(&tongue.setup(), 3)];
+        let texts = [
+            text(&links(8), 3),
+            text(&links(4), 3),
+            text(&links(8), 2),
+            text(&links(2), 1),
+            text(&tongue.setup(), 3),
+        ];
         let mut proxy = Proxy::run(&texts[0]);
         let parts = vec![(5, Work::Add(String::new())), (1, Work::Add("delay 2".to_owned()))];
         let plan = Plan {
@@ -72,7 +77,9 @@ fn reloads_lose_no_exchange() {
 fn a_reload_may_change_what_a_frame_is() {
     let big = Tongue::Counted(prefix(2, false, false, 0));
     let little = Tongue::Counted(prefix(4, true, true, 1));
-    for (before, after) in [(big, little), (little, big), (Tongue::Lf, Tongue::Crlf), (Tongue::Crlf, Tongue::Lf)] {
+    for (before, after) in
+        [(big, little), (little, big), (Tongue::Lf, Tongue::Crlf), (Tongue::Crlf, Tongue::Lf)]
+    {
         let (old, new) = (before.origin(1), after.origin(1));
         let mut proxy = Proxy::run(&before.setup().text(old.addresses()));
         let mut busy: Vec<_> = (0..10).map(|_| before.client(&proxy)).collect();
@@ -115,7 +122,11 @@ fn links_of_the_old_frames_carry_none_of_the_new() {
         let listen = vec![("a".to_owned(), address)];
         let mut origin = None;
         eventually("its address can be bound", || {
-            let options = penstock_origin::Options { listen: listen.clone(), speaks: after.speaks(), ..Default::default() };
+            let options = penstock_origin::Options {
+                listen: listen.clone(),
+                speaks: after.speaks(),
+                ..Default::default()
+            };
             origin = penstock_origin::Origin::start(options).ok();
             origin.is_some()
         });

@@ -22,9 +22,8 @@ fn a_source_meets_its_own_member() {
         let (_origin, proxy) = tongue.setup().with(tongue.origin(2));
         let mut met = BTreeSet::new();
         for last in 1..=30 {
-            let its: BTreeSet<_> = (0..3)
-                .map(|_| member(&tongue.client_from([127, 0, 3, last], &proxy).ask("id")))
-                .collect();
+            let its: BTreeSet<_> =
+                (0..3).map(|_| member(&tongue.client_from([127, 0, 3, last], &proxy).ask("id"))).collect();
             assert_eq!(its.len(), 1, "127.0.3.{last} met {its:?}");
             met.extend(its);
         }
@@ -83,15 +82,16 @@ fn the_source_is_that_of_the_proxy_header() {
         let mut met = BTreeSet::new();
         for last in 1..=30 {
             let source = format!("198.51.100.{last}:4711");
-            let its: BTreeSet<_> = [v1(&source, "203.0.113.9:80").into_bytes(), v2(PROXY, &source, "203.0.113.9:80", &[])]
-                .into_iter()
-                .map(|header| {
-                    let mut client = tongue.client(&proxy);
-                    // Header and request in one piece.
-                    client.wire.send([header, tongue.frame("id")].concat());
-                    member(&client.answer())
-                })
-                .collect();
+            let its: BTreeSet<_> =
+                [v1(&source, "203.0.113.9:80").into_bytes(), v2(PROXY, &source, "203.0.113.9:80", &[])]
+                    .into_iter()
+                    .map(|header| {
+                        let mut client = tongue.client(&proxy);
+                        // Header and request in one piece.
+                        client.wire.send([header, tongue.frame("id")].concat());
+                        member(&client.answer())
+                    })
+                    .collect();
             assert_eq!(its.len(), 1, "{source} met {its:?}");
             met.extend(its);
         }

@@ -16,7 +16,11 @@ fn without_a_member_the_client_is_closed_and_the_cause_told() {
         }
         let s = proxy.at_rest();
         let told = proxy.errors("connect_refused") + proxy.errors("no_member");
-        assert!(told >= 3 && told + proxy.errors("client_abort") == all_errors(&proxy), "{}", proxy.running().metrics());
+        assert!(
+            told >= 3 && told + proxy.errors("client_abort") == all_errors(&proxy),
+            "{}",
+            proxy.running().metrics()
+        );
         assert_eq!(s.sum("penstock_requests_in_flight"), 0);
     }
 }
@@ -102,7 +106,9 @@ fn who_waits_too_long_or_is_one_too_many_is_refused() {
     let member = Script::start(|_, mut link| drop(link.rest_and_reset()));
     let tongue = Tongue::Lf;
     let setup = tongue.setup_with("refusal: \"busy\\n\"").workers(1);
-    let setup = setup.backend("links: { max_per_member: 1, pipeline: 1 }").backend("queue: { max: 2, timeout: 400ms }");
+    let setup = setup
+        .backend("links: { max_per_member: 1, pipeline: 1 }")
+        .backend("queue: { max: 2, timeout: 400ms }");
     let proxy = setup.before_one(member.address);
     let mut first = tongue.client(&proxy);
     first.say("echo first");

@@ -109,7 +109,9 @@ fn a_slow_head_of_the_origins_does_not_hold_up_others() {
     let (_origin, proxy) = setup.with(Tongue::Lf.origin(1));
     let mut clients: Vec<_> = (0..20).map(|_| Tongue::Lf.client(&proxy)).collect();
     for round in 0..50 {
-        clients.iter_mut().for_each(|client| assert_eq!(client.ask(&format!("echo {round}")), round.to_string()));
+        clients
+            .iter_mut()
+            .for_each(|client| assert_eq!(client.ask(&format!("echo {round}")), round.to_string()));
     }
     let mut slow = Tongue::Lf.client(&proxy);
     slow.say("delay 2000 echo slow");

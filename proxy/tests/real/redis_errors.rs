@@ -100,7 +100,11 @@ fn what_is_too_long_is_refused_and_closed() {
     assert_eq!(talk.reply(), Reply::Error("ERR penstock: body_too_large".to_owned()));
     talk.is_over();
     assert_eq!(stand.errors("body_too_large"), Some(2));
-    assert_eq!(stand.talk().ask("STRLEN key"), Reply::Integer(fits.len() as i64), "long answers are no matter");
+    assert_eq!(
+        stand.talk().ask("STRLEN key"),
+        Reply::Integer(fits.len() as i64),
+        "long answers are no matter"
+    );
 }
 
 #[test]

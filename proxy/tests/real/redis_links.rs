@@ -116,7 +116,15 @@ fn those_who_keep_a_link_are_among_the_eight() {
 fn nobody_inherits_what_another_made_of_its_link() {
     let Some((_server, proxy, _)) = stand("") else { return };
     assert_eq!(Talk::connect(proxy.address()).ask("SET where 0"), Reply::ok());
-    let leave = ["SELECT 1", "MULTI", "WATCH where", "SUBSCRIBE a", "MONITOR", "CLIENT NO-EVICT on", "HELLO 3 SETNAME x"];
+    let leave = [
+        "SELECT 1",
+        "MULTI",
+        "WATCH where",
+        "SUBSCRIBE a",
+        "MONITOR",
+        "CLIENT NO-EVICT on",
+        "HELLO 3 SETNAME x",
+    ];
     for (round, left) in leave.iter().cycle().take(70).enumerate() {
         let mut talk = Talk::connect(proxy.address());
         assert!(!talk.say(left).first().is_empty());

@@ -42,11 +42,18 @@ impl Course {
 #[derive(Debug)]
 enum Asked {
     Exactly(Reply),
-    Set { key: usize, value: u64 },
-    Get { key: usize },
+    Set {
+        key: usize,
+        value: u64,
+    },
+    Get {
+        key: usize,
+    },
     Incr,
     /// The end of a transaction of an increment and an echo.
-    Exec { tag: String },
+    Exec {
+        tag: String,
+    },
 }
 
 /// One connection's knowledge of its own keys. Others never touch them.
@@ -146,7 +153,8 @@ impl Client<'_> {
     #[track_caller]
     fn judge(&mut self, asked: &Asked, reply: Reply, kills: u64) {
         if let Reply::Error(text) = &reply {
-            let known = ["ERR penstock: ", "LOADING", "EXECABORT"].iter().any(|known| text.starts_with(known));
+            let known =
+                ["ERR penstock: ", "LOADING", "EXECABORT"].iter().any(|known| text.starts_with(known));
             assert!(known || text == "ERR EXEC without MULTI", "client {}: {text}", self.number);
             self.course.refused.fetch_add(1, SeqCst);
             return;
@@ -189,7 +197,11 @@ impl Client<'_> {
         let (before, then) = self.own.count;
         let least = if self.course.kills.load(SeqCst) > then { 1 } else { before + 1 };
         let most = before + self.own.loose_count;
-        assert!((least..=most).contains(&value), "client {}: {value} is not in {least}..={most}", self.number);
+        assert!(
+            (least..=most).contains(&value),
+            "client {}: {value} is not in {least}..={most}",
+            self.number
+        );
         self.own.count = (value, kills);
         self.own.loose_count -= 1;
     }
@@ -235,7 +247,15 @@ fn no_tagged_command_is_answered_wrongly() {
     let at = own_address();
     let proxy = Setup::resp(at).backend("links: { max_per_member: 8 }").start();
     let none = AtomicU64::default;
-    let course = Course { to: proxy.address(), wanted, answered: none(), refused: none(), kills: none(), left: none(), failed: false.into() };
+    let course = Course {
+        to: proxy.address(),
+        wanted,
+        answered: none(),
+        refused: none(),
+        kills: none(),
+        left: none(),
+        failed: false.into(),
+    };
     std::thread::scope(|scope| {
         let course = &course;
         for number in 0..CLIENTS {

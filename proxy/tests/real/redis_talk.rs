@@ -45,10 +45,20 @@ fn plain_lines_are_commands_too() {
 #[test]
 fn any_cut_of_a_pipeline_has_the_same_answers() {
     let Some((_server, proxy, _)) = stand() else { return };
-    let words = ["SET cut 1", "MULTI", "INCR cut", "GET cut", "EXEC", "GET cut", "BLPOP none 0.01", "ECHO end"];
+    let words =
+        ["SET cut 1", "MULTI", "INCR cut", "GET cut", "EXEC", "GET cut", "BLPOP none 0.01", "ECHO end"];
     let bytes: Vec<u8> = words.iter().flat_map(|words| command(words)).collect();
     let inner = Reply::Array(vec![Reply::Integer(2), Reply::bulk("2")]);
-    let expected = [Reply::ok(), Reply::ok(), queued(), queued(), inner, Reply::bulk("2"), Reply::Nil, Reply::bulk("end")];
+    let expected = [
+        Reply::ok(),
+        Reply::ok(),
+        queued(),
+        queued(),
+        inner,
+        Reply::bulk("2"),
+        Reply::Nil,
+        Reply::bulk("end"),
+    ];
     let mut talk = Talk::connect(proxy.address());
     for size in (1..bytes.len()).step_by(7).chain([bytes.len()]) {
         for piece in bytes.chunks(size) {
@@ -129,7 +139,10 @@ fn mixture(random: &mut Random, number: u64, round: u32, count: &mut i64) -> (Ve
                 say("UNWATCH", Reply::ok());
             }
             6 => say(&format!("CLIENT SETNAME {tag}"), Reply::ok()),
-            7 => say("EVAL return{ARGV[1]} 0 ".replace("0 ", &format!("0 {tag}")).as_str(), Reply::Array(vec![Reply::bulk(&tag)])),
+            7 => say(
+                "EVAL return{ARGV[1]} 0 ".replace("0 ", &format!("0 {tag}")).as_str(),
+                Reply::Array(vec![Reply::bulk(&tag)]),
+            ),
             _ => {
                 say("MULTI", Reply::ok());
                 say(&format!("INCR count:{number}"), queued());
@@ -166,7 +179,10 @@ fn transactions_of_many_do_not_mix() {
     }
     for (i, talk) in talks.iter_mut().enumerate() {
         let i = i as i64;
-        assert_eq!(talk.ask("EXEC"), Reply::Array(vec![Reply::Integer(2 * i + 1), Reply::Integer(2 * i + 2)]));
+        assert_eq!(
+            talk.ask("EXEC"),
+            Reply::Array(vec![Reply::Integer(2 * i + 1), Reply::Integer(2 * i + 2)])
+        );
     }
 }
 
