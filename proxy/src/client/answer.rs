@@ -111,7 +111,9 @@ impl Client {
 
     /// An answer of ours.
     pub(super) fn answer_error(self: &Rc<Self>, s: &mut State, request: Option<Request>, reject: &Reject) {
-        if matches!(s.phase, Phase::Body { .. } | Phase::Talk { .. }) {
+        // One error is no answer to all words of a conversation: what follows would be taken for theirs.
+        let talked = request.is_some_and(|request| request.body && request.ask.is_frames());
+        if talked || matches!(s.phase, Phase::Body { .. } | Phase::Talk { .. }) {
             Self::read_no_more(s);
         }
         s.route.cells.errors[reject.cause].inc();

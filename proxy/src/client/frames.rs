@@ -49,6 +49,7 @@ impl Client {
             return false;
         }
         self.count_begun(s);
+        s.patient = frame.need == Need::Patient;
         let request = Request {
             ask: ask(frame),
             body: frame.hold != Hold::Free,

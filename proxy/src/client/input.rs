@@ -18,14 +18,18 @@ use super::state::{Later, Phase, State};
 
 /// A client may have this many requests in flight.
 const LOOK_AHEAD: u32 = 1024;
-/// A client with more unread answers than this is not asked what else it wants.
+/// A client with more unread answers than this is not asked what else it wants, nor is one that has said more than
+/// this of what cannot begin yet.
 const UNREAD: usize = 64 << 10;
 
 impl Client {
     /// Whether more should be read from the socket.
     pub(super) fn wants_input(s: &State) -> bool {
         match &s.phase {
-            Phase::Head => !s.unread_input() || Self::may_begin(s),
+            Phase::Head | Phase::Body { .. } | Phase::Talk { .. } if s.heard_all => false,
+            Phase::Head => {
+                !s.unread_input() || Self::may_begin(s) && (s.in_flight == 0 || s.looks_ahead(UNREAD))
+            }
             Phase::Body { .. } | Phase::Talk { .. } => {
                 !s.waits && s.link.as_ref().is_none_or(|link| !link.is_full())
             }
@@ -71,13 +75,25 @@ impl Client {
     /// The client sends no more. What it asked for so far is still answered.
     pub(super) fn at_eof(&self, s: &mut State) {
         s.unread = false;
-        match s.phase {
-            Phase::Head if s.unread_input() && Self::may_begin(s) => s.gone = true, // half a head
-            Phase::Body { .. } | Phase::Talk { .. } | Phase::Linger => s.gone = true,
-            Phase::Head | Phase::Done => {}
-        }
-        s.phase = Phase::Done;
+        s.heard_all = true;
         s.close = s.close.or(Some(ClientClose::Client));
+        s.gone |= matches!(s.phase, Phase::Linger);
+        Self::hear_no_more(s);
+    }
+
+    /// The client has said everything, and what of it could be read by now was.
+    fn hear_no_more(s: &mut State) {
+        // Redis drops a client that has ended its side while it is blocked. What it waits for is for others.
+        s.gone |= s.patient && s.is_busy();
+        match s.phase {
+            Phase::Head if !s.unread_input() => s.phase = Phase::Done,
+            Phase::Head => s.gone |= !s.is_busy() && Self::may_begin(s), // half a head
+            Phase::Body { .. } | Phase::Talk { .. } => {
+                let waits = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
+                s.gone |= !waits;
+            }
+            Phase::Done | Phase::Linger => {}
+        }
     }
 
     fn read(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) -> usize {
@@ -105,6 +121,9 @@ impl Client {
     fn read_head(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) -> usize {
         if !Self::may_begin(s) {
             return 0;
+        }
+        if s.in_flight == 0 {
+            self.take_route(s); // what is read by one configuration must not be sent by another
         }
         let listener = s.route.listener.clone();
         if let Some(framing) = &listener.framing {
@@ -255,6 +274,9 @@ impl Client {
         }
         if s.unread_input() && (Self::may_begin(s) || !matches!(s.phase, Phase::Head)) {
             self.read_spilled(s, now);
+        }
+        if s.heard_all {
+            Self::hear_no_more(s);
         }
         s.tidy();
     }

@@ -158,14 +158,19 @@ impl Client {
 
     /// The member for the next exchange; `None` while none is up.
     fn choose(&self, s: &mut State) -> Option<Rc<Member>> {
+        self.take_route(s);
+        let group = s.route.group.clone();
+        s.tie.choose(&group, self.source, &self.hall.sources)
+    }
+
+    /// From now on the configuration in force is the client's, too.
+    fn take_route(&self, s: &mut State) {
         if !Rc::ptr_eq(&s.route, &self.hall.route.borrow()) {
             let group = s.route.group.clone();
             s.tie.depart(&group, self.source, &self.hall.sources);
             s.route = self.hall.route.borrow().clone();
             self.arrive(s);
         }
-        let group = s.route.group.clone();
-        s.tie.choose(&group, self.source, &self.hall.sources)
     }
 
     fn show(&self, s: &mut State, state: ClientState) {

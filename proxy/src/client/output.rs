@@ -18,7 +18,7 @@ const FULL: usize = 256 << 10;
 impl Client {
     /// Gives bytes to the client. Where more answers may follow in this turn they leave together.
     pub(super) fn give(self: &Rc<Self>, s: &mut State, first: &[u8], second: &[u8]) {
-        if s.gone {
+        if s.gone || first.is_empty() && second.is_empty() {
             return;
         }
         if s.in_flight <= 1 && s.unwritten() == 0 {

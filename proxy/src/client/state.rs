@@ -94,6 +94,10 @@ pub(super) struct State {
     pub(super) keeps_reading: bool,
     /// The client may still be sending: closing at once could cost it the answer.
     pub(super) unread: bool,
+    /// The client has ended its side; what it said before may not have been read yet.
+    pub(super) heard_all: bool,
+    /// What was begun last may take as long as it likes; nothing else is in flight beside it.
+    pub(super) patient: bool,
 }
 
 /// How long a client may take to close after FIN (RFC 9112 section 9.6).
@@ -124,6 +128,8 @@ impl State {
             held_since: 0,
             keeps_reading: true,
             unread: false,
+            heard_all: false,
+            patient: false,
         }
     }
 
@@ -172,6 +178,11 @@ impl State {
 
     pub(super) fn unread_input(&self) -> bool {
         self.spill.as_ref().is_some_and(|s| !s.input.is_empty())
+    }
+
+    /// Whether of what could not begin yet more may be kept: `most` bytes, or what one frame needs.
+    pub(super) fn looks_ahead(&self, most: usize) -> bool {
+        self.spill.as_ref().is_none_or(|s| s.input.len() < most.max(s.wanted))
     }
 
     pub(super) fn spill(&mut self) -> &mut Spill {

@@ -182,12 +182,13 @@ impl<T> Queue<T> {
     }
 
     /// The client of these exchanges went away: their answers will be read and thrown away.
-    /// Returns false when that cannot be done, because a request is still being sent.
+    /// Returns false when that cannot be done, because a request is still being sent, or because the member may take
+    /// as long as it likes to answer, and would then give nobody what somebody else waits for (BLPOP).
     pub fn abandon(&mut self, gone: impl Fn(&T) -> bool) -> bool {
         let mut whole = true;
         for slot in self.slots.iter_mut().filter(|s| s.ticket.as_ref().is_some_and(&gone)) {
             slot.ticket = None;
-            whole &= !slot.request.body;
+            whole &= !slot.request.body && slot.request.ask != Ask::Frames { patient: true };
         }
         whole
     }

@@ -1,5 +1,5 @@
-//! Real programs through `protocol: tcp`, unchanged: databases, shells, mail, bulk, and the client's address.
-//! One file for each kind; `program`, `child`, `place`, `proxy`, `random`, `database`, `pgwire`, `web` carry them.
+//! Real programs through `protocol: tcp` and `resp`, unchanged: databases, shells, mail, bulk, the client's address.
+//! One file for each kind; `program`, `child`, `place`, `proxy`, `random`, `database`, `pgwire`, `resp`, `web` carry them.
 //! Every program has an address of its own and is ended by its pid; nothing asserts how long it took.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
@@ -16,6 +16,12 @@ mod program;
 mod proxy;
 mod random;
 mod redis;
+mod redis_cli;
+mod redis_errors;
+mod redis_links;
+mod redis_tags;
+mod redis_talk;
+mod resp;
 #[path = "../tcp/splitmix.rs"]
 mod splitmix;
 mod ssh;

@@ -56,6 +56,11 @@ impl Setup {
         Self::speaking("tcp", vec![unix(socket)])
     }
 
+    /// Redis to this member; clients share links to it.
+    pub(crate) fn resp(member: SocketAddr) -> Self {
+        Self::speaking("resp", vec![member.to_string()])
+    }
+
     /// HTTP to these members.
     pub(crate) fn http(members: &[SocketAddr]) -> Self {
         Self::speaking("http", members.iter().map(SocketAddr::to_string).collect())
@@ -121,7 +126,7 @@ impl Setup {
             has(&self.backend, "proxy_protocol: v2").then_some("send-proxy-v2 proxy-v2-options unique-id");
         let send = v1.or(v2).unwrap_or_default();
         let at = own_address();
-        let protocol = self.protocol;
+        let protocol = if self.protocol == "http" { "http" } else { "tcp" };
         let mut text =
             format!("frontend front\n mode {protocol}\n bind {at} {accept}\n default_backend back\n");
         text.push_str(" unique-id-format %{+X}o%ci:%cp\n");

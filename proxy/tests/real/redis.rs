@@ -1,6 +1,6 @@
-//! Redis through the proxy: its own benchmark, pipelined and not, and large values both ways.
-//! In: what `redis-benchmark` and `redis-cli` do. Out: that they end well and lose nothing.
-//! Knows nothing of how fast that was.
+//! Redis through `protocol: tcp`: its own benchmark, pipelined and not, and large values both ways; and the server
+//! that the other tests of Redis stand on. In: what `redis-benchmark` and `redis-cli` do. Out: that they end well and
+//! lose nothing. Knows nothing of how fast that was.
 
 use std::net::SocketAddr;
 
@@ -10,16 +10,21 @@ use crate::program::{Program, are_here};
 use crate::proxy::Setup;
 use crate::random::{assert_same, write_bytes};
 
-const SERVER: Program = Program::new("redis-server", "redis-server");
-const BENCHMARK: Program = Program::new("redis-benchmark", "redis-tools");
-const CLI: Program = Program::new("redis-cli", "redis-tools");
+pub(crate) const SERVER: Program = Program::new("redis-server", "redis-server");
+pub(crate) const BENCHMARK: Program = Program::new("redis-benchmark", "redis-tools");
+pub(crate) const CLI: Program = Program::new("redis-cli", "redis-tools");
 
 fn server(directory: &Directory) -> (Child, SocketAddr) {
     let at = own_address();
+    (server_at(directory, at, ""), at)
+}
+
+/// A server that keeps nothing when it ends, with these options more.
+pub(crate) fn server_at(directory: &Directory, at: SocketAddr, more: &str) -> Child {
     let run = Run::new(SERVER, directory.path()).args(&format!("--bind {} --port {}", at.ip(), at.port()));
-    let mut server = run.args("--appendonly no --save").arg("").start();
+    let mut server = run.args("--appendonly no --save").arg("").args(more).start();
     until_it_listens(&mut server, at);
-    (server, at)
+    server
 }
 
 fn benchmark(directory: &Directory, proxy: SocketAddr, more: &str) {

@@ -151,6 +151,8 @@ impl<T: Receiver> Shelf<T> {
                 if matches!(cause, Cause::StaleNonidempotent) {
                     self.count_retry(RetryReason::Stale, RetryResult::NotAllowed);
                 }
+                // Of a conversation more may have been asked than one error can answer.
+                request.body |= slot.body_begun;
                 client.failed(&request, cause, false);
             }
             Fate::Replay { head, sent } => {

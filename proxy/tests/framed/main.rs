@@ -1,0 +1,32 @@
+//! What `protocol: lines` and `length_prefixed` promise to their users, end to end: real sockets, the included origin.
+//! One file for each promise; `given` is what they stand on, besides what they share with `tests/e2e`.
+//! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and told.
+
+#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
+
+mod answers;
+mod conversations;
+mod counts;
+mod given;
+#[path = "../tcp/headers.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod headers;
+mod lifecycle;
+mod limits;
+mod load;
+mod lookahead;
+mod misbehaviour;
+mod refusals;
+mod rescue;
+#[path = "../e2e/scrape.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod scrape;
+#[path = "../e2e/script.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod script;
+#[path = "../e2e/stand.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod stand;
+#[path = "../e2e/wire.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod wire;
