@@ -44,8 +44,7 @@ impl Client {
 
     /// Begins an exchange. False where it cannot begin yet, because it may not share the link of those before it.
     fn begin_frame(self: &Rc<Self>, s: &mut State, frame: Frame, bytes: &[u8], now: Nanos) -> bool {
-        let shared = frame.need == Need::Shared && frame.hold == Hold::Free;
-        if s.in_flight > 0 && !shared {
+        if s.in_flight > 0 && want(frame) != Want::Shared {
             return false;
         }
         self.count_begun(s);
@@ -53,7 +52,7 @@ impl Client {
         let request = Request {
             ask: ask(frame),
             body: frame.hold != Hold::Free,
-            want: if shared { Want::Shared } else { Want::Alone },
+            want: want(frame),
             repeatable: frame.repeatable,
             route: frame.route,
             began: Self::began(s, now),
@@ -122,6 +121,14 @@ impl Client {
                 bytes.len()
             }
         }
+    }
+}
+
+fn want(frame: Frame) -> Want {
+    match (frame.hold, frame.need) {
+        (Hold::Free, Need::Shared) => Want::Shared,
+        (Hold::Free, Need::Alone | Need::Here { .. }) => Want::Alone,
+        _ => Want::Own,
     }
 }
 

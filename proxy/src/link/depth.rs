@@ -12,7 +12,6 @@ mod stall;
 use std::time::Duration;
 
 use crate::config::Links;
-use crate::metrics::DepthReason as Reason;
 use crate::turn::{Nanos, nanos};
 
 use super::routes::{Heard, Routes};
@@ -49,6 +48,23 @@ pub struct Depth {
     stall: Stall,
     mix: Mix,
     era: Era,
+}
+
+/// Why the depth is what it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// Nothing is known of the member yet.
+    Start,
+    /// Its answers are quick enough for all that the configuration allows.
+    Ceiling,
+    /// More would wait longer than `pipeline_budget`.
+    Budget,
+    /// More would be held up by slow answers too often.
+    Mixed,
+    /// On more links it does more at once.
+    Spread,
+    /// It closed links amid a pipeline.
+    Broken,
 }
 
 /// While a member answers about as quickly as now, what was called slow remains so.

@@ -1,5 +1,5 @@
 //! Those who wait for a link, in the order in which they came.
-//! In: waiters of three kinds. Out: whose turn it is on a link that can take certain kinds.
+//! In: waiters of four kinds. Out: whose turn it is on a link that can take certain kinds.
 //! Knows nothing of links, bytes or sockets.
 
 use std::collections::VecDeque;
@@ -15,12 +15,14 @@ pub enum Want {
     Alone,
     /// As [`Want::Alone`], and on a new link where one may be opened: it is sent for the second time.
     Fresh,
+    /// As [`Want::Alone`], for as long as its client likes. One link at least is left to the others.
+    Own,
 }
 
-/// Three lines; the head of each is the one who came first.
+/// A line for each want; the head of each is the one who came first.
 #[derive(Debug)]
 pub(super) struct Lines<W> {
-    lines: [VecDeque<Waiter<W>>; 3],
+    lines: [VecDeque<Waiter<W>>; 4],
     arrivals: u64,
 }
 
@@ -33,7 +35,7 @@ struct Waiter<W> {
 
 impl<W> Default for Lines<W> {
     fn default() -> Self {
-        Self { lines: [VecDeque::new(), VecDeque::new(), VecDeque::new()], arrivals: 0 }
+        Self { lines: std::array::from_fn(|_| VecDeque::new()), arrivals: 0 }
     }
 }
 

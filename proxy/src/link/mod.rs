@@ -8,6 +8,7 @@ mod connect;
 mod depth;
 mod driver;
 mod exchange;
+mod idle;
 mod lines;
 mod opening;
 mod outlet;
@@ -21,6 +22,7 @@ mod stock;
 
 pub use answer::End;
 pub use connect::Health;
+pub use depth::Reason;
 
 pub use driver::Link;
 pub use exchange::{Fate, Request, Slot};

@@ -2,14 +2,17 @@
 //! In: requests, links that connected, became free or closed, and `now`. Out: seats, and waiters whose turn it is.
 //! Knows nothing of bytes or sockets; a link is whatever handle the caller keeps.
 
+mod state;
+
 use crate::config::{Links, WaitQueue};
 use crate::turn::Nanos;
 
 use super::depth::Depth;
+use super::idle::{Idle, Lane};
 use super::lines::{Lines, Want};
 use super::opening::Opening;
 pub use super::seat::{How, SeatId};
-use super::seat::{Lane, Seat, State};
+use super::seat::{Seat, State};
 
 /// The links to one member that one worker owns. See [`How`] for the order in which they are used:
 /// an idle link, newest first; a place on the link with the fewest in flight where the depth allows it;
@@ -26,8 +29,9 @@ pub struct Pool<L, W> {
     used: usize,
     connecting: usize,
     reserved: usize,
-    /// By their lanes, newest last.
-    idle: [Vec<SeatId>; 2],
+    /// Links whose clients keep them.
+    owned: usize,
+    idle: Idle,
     lines: Lines<W>,
     /// How many a link may carry.
     pub depth: Depth,
@@ -54,7 +58,8 @@ impl<L: Clone, W> Pool<L, W> {
             used: 0,
             connecting: 0,
             reserved: 0,
-            idle: [Vec::new(), Vec::new()],
+            owned: 0,
+            idle: Idle::default(),
             lines: Lines::default(),
             depth: Depth::new(links, now),
             opening: Opening::default(),
@@ -79,17 +84,20 @@ impl<L: Clone, W> Pool<L, W> {
             return self.seat_on(id, want, How::Pipelined);
         }
         let lane = Lane::of(want);
-        let own = self.idle[lane as usize].pop();
-        let id = match own {
-            Some(id) => id,
-            None if lane == Lane::Shared
-                && let Some(id) = self.least_loaded() =>
-            {
-                self.begin_bundle(id);
-                return self.seat_on(id, want, How::Pipelined);
-            }
-            None => self.idle[lane.other() as usize].pop()?,
-        };
+        if let Some(id) = self.idle.pop(lane) {
+            return self.take_idle(id, want);
+        }
+        if lane == Lane::Shared
+            && let Some(id) = self.least_loaded()
+        {
+            self.begin_bundle(id);
+            return self.seat_on(id, want, How::Pipelined);
+        }
+        let id = self.idle.pop_other(lane)?;
+        self.take_idle(id, want)
+    }
+
+    fn take_idle(&mut self, id: SeatId, want: Want) -> Option<(SeatId, L, How)> {
         self.begin_bundle(id);
         let how = self.seats[id].as_ref()?.taken_idle();
         self.seat_on(id, want, how)
@@ -144,9 +152,10 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// Whether the links there are, and those being opened, will not do for those who wait.
     fn lacks_room(&self) -> bool {
-        let [fresh, alone] = [Want::Fresh, Want::Alone].map(|want| self.lines.count(want));
+        let fresh = self.lines.count(Want::Fresh);
+        let alone = self.lines.count(Want::Alone) + self.owners_next();
         let Some(new) = self.connecting.checked_sub(fresh) else { return true };
-        let Some(free) = (new + self.all_idle().count()).checked_sub(alone) else { return true };
+        let Some(free) = (new + self.idle.len()).checked_sub(alone) else { return true };
         let depth = usize::from(self.depth.limit());
         let behind = |(seat, load): (&Option<Seat<L>>, &u16)| match seat.as_ref() {
             Some(seat) if seat.state == State::Busy && !seat.alone && !seat.reserved && !seat.held => {
@@ -185,7 +194,7 @@ impl<L: Clone, W> Pool<L, W> {
         }
         self.opening.succeeded();
         (seat.link, seat.state) = (Some(link), State::Idle { since: now });
-        self.idle[seat.lane as usize].push(id);
+        self.idle.push(seat.lane, id);
     }
 
     /// The next waiter this link can take, and since when it waited. Call until it gives none.
@@ -203,7 +212,7 @@ impl<L: Clone, W> Pool<L, W> {
                 self.opening.relax();
             }
             if alive(&who) {
-                self.not_idle(id);
+                self.idle.remove(id);
                 self.seat_on(id, want, how);
                 return Some((who, since, how));
             }
@@ -213,8 +222,7 @@ impl<L: Clone, W> Pool<L, W> {
     /// An idle link that one of those who wait may take, now that no further link may be opened.
     #[must_use]
     pub fn idle_for_waiting(&self) -> Option<L> {
-        let newest = self.idle.iter().find_map(|lane| lane.last())?;
-        let seat = self.seats[*newest].as_ref()?;
+        let seat = self.seats[self.idle.newest()?].as_ref()?;
         self.next_for_idle(seat.taken_idle())?;
         seat.link.clone()
     }
@@ -241,7 +249,8 @@ impl<L: Clone, W> Pool<L, W> {
             self.reserved -= usize::from(std::mem::take(&mut seat.reserved));
             (seat.state, seat.held) = (State::Idle { since: now }, false);
             self.loads[id] = CLOSED;
-            self.idle[seat.lane as usize].push(id);
+            self.owned -= usize::from(std::mem::take(&mut seat.owned));
+            self.idle.push(seat.lane, id);
         } else if self.loads[id] != CLOSED {
             self.loads[id] = u16::try_from(in_flight).unwrap_or(CLOSED - 1);
         }
@@ -256,7 +265,7 @@ impl<L: Clone, W> Pool<L, W> {
         self.reserved -= usize::from(std::mem::take(&mut seat.reserved));
         seat.state = State::Barred;
         self.loads[id] = CLOSED;
-        self.not_idle(id);
+        self.idle.remove(id);
     }
 
     /// The link could not be connected: its seat is free, and no more are opened for a while.
@@ -270,27 +279,8 @@ impl<L: Clone, W> Pool<L, W> {
         self.bar(id);
         let Some(seat) = self.seats.get_mut(id).and_then(Option::take) else { return };
         self.connecting -= usize::from(seat.state == State::Connecting);
+        self.owned -= usize::from(seat.owned);
         self.used -= 1;
-    }
-
-    /// Idle links that have been so since `latest` or longer, oldest first.
-    #[must_use]
-    pub fn idle_since(&self, latest: Nanos) -> Vec<L> {
-        let long = |id: &&SeatId| matches!(self.idle_at(**id), Some(since) if since <= latest);
-        self.all_idle().filter(long).filter_map(|id| self.seats[*id].as_ref()?.link.clone()).collect()
-    }
-
-    /// When the oldest idle link became so.
-    #[must_use]
-    pub fn oldest_idle(&self) -> Option<Nanos> {
-        self.all_idle().filter_map(|id| self.idle_at(*id)).min()
-    }
-
-    /// Idle links above the share, which must close.
-    #[must_use]
-    pub fn surplus(&self) -> Vec<L> {
-        let count = self.used.saturating_sub(self.share);
-        self.all_idle().take(count).filter_map(|id| self.seats[*id].as_ref()?.link.clone()).collect()
     }
 
     /// Takes out all who have waited since `latest` or longer.
@@ -303,54 +293,14 @@ impl<L: Clone, W> Pool<L, W> {
         self.after_leaving(|lines| lines.remove(gone))
     }
 
-    /// When the first of those who wait came.
-    #[must_use]
-    pub fn oldest_waiting(&self) -> Option<Nanos> {
-        self.lines.oldest()
-    }
-
-    /// When [`Pool::open`] may say yes again, if requests wait and the share allows it.
-    #[must_use]
-    pub fn next_opening(&self, now: Nanos) -> Option<Nanos> {
-        (self.lines.len() > self.connecting && self.used < self.share).then(|| self.opening.next(now))?
-    }
-
-    /// How many wait.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// How many links carry something.
-    #[must_use]
-    pub fn busy(&self) -> usize {
-        self.used - self.connecting - self.idle.iter().map(Vec::len).sum::<usize>()
-    }
-
-    /// How many seats are taken: links that stand, and those being opened.
-    #[must_use]
-    pub fn used(&self) -> usize {
-        self.used
-    }
-
-    /// How many seats there may be.
-    #[must_use]
-    pub fn share(&self) -> usize {
-        self.share
-    }
-
-    /// Every link that stands.
-    pub fn links(&self) -> impl Iterator<Item = &L> {
-        self.seats.iter().flatten().filter_map(|seat| seat.link.as_ref())
-    }
-
     fn seat_on(&mut self, id: SeatId, want: Want, how: How) -> Option<(SeatId, L, How)> {
         if how == How::Pipelined {
             self.depth.joined();
         }
         let seat = self.seats[id].as_mut()?;
         seat.state = State::Busy;
-        (seat.alone, seat.lane) = (want != Want::Shared, Lane::of(want));
+        (seat.alone, seat.lane, seat.owned) = (want != Want::Shared, Lane::of(want), want == Want::Own);
+        self.owned += usize::from(seat.owned);
         let shared = want == Want::Shared && seat.answered;
         self.loads[id] = match how {
             How::Pipelined => self.loads[id] + 1,
@@ -358,14 +308,6 @@ impl<L: Clone, W> Pool<L, W> {
             How::Reused | How::Opened => CLOSED,
         };
         Some((id, seat.link.clone()?, how))
-    }
-
-    fn all_idle(&self) -> impl Iterator<Item = &SeatId> {
-        self.idle.iter().flatten()
-    }
-
-    fn not_idle(&mut self, id: SeatId) {
-        self.idle.iter_mut().for_each(|lane| lane.retain(|other| *other != id));
     }
 
     fn least_loaded(&self) -> Option<SeatId> {
@@ -393,7 +335,7 @@ impl<L: Clone, W> Pool<L, W> {
         if first == Want::Shared {
             return Some(first);
         }
-        let alone = self.lines.count(Want::Alone) + self.lines.count(Want::Fresh);
+        let alone = self.lines.count(Want::Alone) + self.lines.count(Want::Fresh) + self.owners_next();
         if self.reserved + self.connecting < alone {
             self.reserved += 1;
             self.seats[id].as_mut()?.reserved = true;
@@ -405,18 +347,22 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// Where no further link may be opened, an old one must do for those who would rather have a new one.
     fn kinds_for_old_links(&self) -> &'static [Want] {
-        if self.used >= self.share || self.opening.is_failing() {
-            &[Want::Shared, Want::Alone, Want::Fresh]
-        } else {
-            &[Want::Shared, Want::Alone]
+        match (self.used >= self.share || self.opening.is_failing(), self.may_own() > 0) {
+            (true, true) => &[Want::Shared, Want::Alone, Want::Fresh, Want::Own],
+            (true, false) => &[Want::Shared, Want::Alone, Want::Fresh],
+            (false, true) => &[Want::Shared, Want::Alone, Want::Own],
+            (false, false) => &[Want::Shared, Want::Alone],
         }
     }
 
-    fn idle_at(&self, id: SeatId) -> Option<Nanos> {
-        match self.seats[id].as_ref()?.state {
-            State::Idle { since } => Some(since),
-            _ => None,
-        }
+    /// How many more links may be kept by their clients.
+    fn may_own(&self) -> usize {
+        self.share.saturating_sub(1).max(1).saturating_sub(self.owned)
+    }
+
+    /// How many of those who wait would take a link of their own.
+    fn owners_next(&self) -> usize {
+        self.lines.count(Want::Own).min(self.may_own())
     }
 
     fn after_leaving(&mut self, leave: impl FnOnce(&mut Lines<W>) -> Vec<W>) -> Vec<W> {

@@ -4,7 +4,7 @@
 
 use crate::turn::Nanos;
 
-use super::lines::Want;
+use super::idle::Lane;
 
 /// The place of a link in its pool.
 pub type SeatId = usize;
@@ -39,14 +39,6 @@ pub(super) enum State {
     Barred,
 }
 
-/// What a link was used for last. Those that are alone on their links leave those of the others to them, else
-/// the quick ones would spread over all links that the slow ones need.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Lane {
-    Shared,
-    Alone,
-}
-
 #[derive(Debug)]
 pub(super) struct Seat<L> {
     pub(super) link: Option<L>,
@@ -58,21 +50,9 @@ pub(super) struct Seat<L> {
     pub(super) reserved: bool,
     /// It takes no more until it is empty: its head is slow, large, or not being read.
     pub(super) held: bool,
+    /// Its client may keep it for as long as it likes.
+    pub(super) owned: bool,
     pub(super) lane: Lane,
-}
-
-impl Lane {
-    /// The lane of those who want this.
-    pub(super) fn of(want: Want) -> Self {
-        if want == Want::Shared { Self::Shared } else { Self::Alone }
-    }
-
-    pub(super) fn other(self) -> Self {
-        match self {
-            Self::Shared => Self::Alone,
-            Self::Alone => Self::Shared,
-        }
-    }
 }
 
 impl<L> Seat<L> {
@@ -85,6 +65,7 @@ impl<L> Seat<L> {
             alone: false,
             reserved: false,
             held: false,
+            owned: false,
             lane: Lane::Shared,
         }
     }

@@ -19,7 +19,7 @@ use crate::turn::{Nanos, Resident, Turn, nanos};
 use super::answer::End;
 use super::budget::Budget;
 use super::connect::{Health, LocalAddresses};
-use super::depth::Depth;
+use super::depth::{Depth, Reason};
 use super::driver::Link;
 use super::exchange::Request;
 use super::lines::Want;
@@ -324,9 +324,10 @@ impl<T: Receiver> Shelf<T> {
     fn show_depth(&self, depth: &Depth) {
         self.cells.depth_limit.set(depth.limit().into());
         self.cells.service_time.set(depth.least().unwrap_or(0));
-        let before = self.depth_reason.replace(depth.reason());
-        if before != depth.reason() {
-            self.cells.depth_reason.shift(before, depth.reason());
+        let reason = label(depth.reason());
+        let before = self.depth_reason.replace(reason);
+        if before != reason {
+            self.cells.depth_reason.shift(before, reason);
         }
     }
 
@@ -365,5 +366,16 @@ impl<T: Receiver> Shelf<T> {
         let mut routes = self.routes.borrow_mut();
         routes.clear();
         routes
+    }
+}
+
+fn label(reason: Reason) -> DepthReason {
+    match reason {
+        Reason::Start => DepthReason::Start,
+        Reason::Ceiling => DepthReason::Ceiling,
+        Reason::Budget => DepthReason::Budget,
+        Reason::Mixed => DepthReason::Mixed,
+        Reason::Spread => DepthReason::Spread,
+        Reason::Broken => DepthReason::Broken,
     }
 }

@@ -3,7 +3,7 @@
 //! Knows nothing of how depth is found.
 
 use penstock::config::{FrameKind, Framing};
-use penstock::metrics::DepthReason;
+use penstock::link::Reason;
 
 use crate::scene::{Scene, Temper};
 use crate::world::World;
@@ -105,5 +105,5 @@ fn what_is_slow_goes_alone_and_the_quick_stay_behind_each_other() {
 fn without_pipelining_it_never_grows() {
     let mut world = tame(1, LINES);
     assert_eq!(run(&mut world, 300), 1);
-    assert_eq!(world.pool.depth.reason(), DepthReason::Ceiling);
+    assert_eq!(world.pool.depth.reason(), Reason::Ceiling);
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use penstock::config::{Links, PipelineMethods, WaitQueue};
 use penstock::link::{Broken, Pool, Queue, Request, SeatId, Want};
-use penstock::metrics::DepthReason;
+use penstock::link::Reason;
 
 use crate::budget::Budget;
 use crate::client::{Client, Ticket};
@@ -193,7 +193,7 @@ impl World {
     fn check_depth(&mut self) {
         let (limit, reason) = (self.pool.depth.limit(), self.pool.depth.reason());
         assert!((1..=self.scene.pipeline).contains(&limit), "depth {limit} of {}", self.scene.pipeline);
-        let broken = reason == DepthReason::Broken;
+        let broken = reason == Reason::Broken;
         assert!(!broken || limit == 1, "depth {limit} for one that broke the rules");
         let forgiven = self.broken && !broken;
         assert!(!forgiven || self.now - self.offended <= EXCUSED, "it had broken the rules for good");

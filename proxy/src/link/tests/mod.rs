@@ -28,6 +28,7 @@ mod conversation;
 mod depth;
 mod exchange;
 mod given;
+mod lanes;
 mod pool;
 mod queue;
 mod rescue;

@@ -11,13 +11,13 @@ const ALONE: Want = Want::Alone;
 const FRESH: Want = Want::Fresh;
 const SHARED: Want = Want::Shared;
 
-fn pool(share: usize) -> Pool<usize, char> {
+pub(super) fn pool(share: usize) -> Pool<usize, char> {
     let queue = WaitQueue { max: 100, timeout: Duration::from_secs(1) };
     Pool::new(&links(), &queue, share, 0)
 }
 
 /// Answers have been so quick that links may be shared by `depth`.
-fn quick(share: usize, depth: u64) -> Pool<usize, char> {
+pub(super) fn quick(share: usize, depth: u64) -> Pool<usize, char> {
     let mut pool = pool(share);
     pool.depth.observe(&[0], false, 2_000_000 / depth, 0);
     assert_eq!(u64::from(pool.depth.limit()), depth);
@@ -25,14 +25,14 @@ fn quick(share: usize, depth: u64) -> Pool<usize, char> {
 }
 
 /// A link that stands, idle, and was never used. Links are named by their seats.
-fn connect(pool: &mut Pool<usize, char>) -> SeatId {
+pub(super) fn connect(pool: &mut Pool<usize, char>) -> SeatId {
     let seat = pool.claim().unwrap();
     pool.connected(seat, seat, 0);
     seat
 }
 
 /// A link that has answered, idle.
-fn used_link(pool: &mut Pool<usize, char>) -> SeatId {
+pub(super) fn used_link(pool: &mut Pool<usize, char>) -> SeatId {
     let seat = connect(pool);
     pool.turn_ended();
     assert_eq!(place(pool, SHARED), Some((seat, How::Opened)));
@@ -41,18 +41,18 @@ fn used_link(pool: &mut Pool<usize, char>) -> SeatId {
     seat
 }
 
-fn place(pool: &mut Pool<usize, char>, want: Want) -> Option<(SeatId, How)> {
+pub(super) fn place(pool: &mut Pool<usize, char>, want: Want) -> Option<(SeatId, How)> {
     pool.place(want).map(|(seat, link, how)| {
         assert_eq!(seat, link);
         (seat, how)
     })
 }
 
-fn wait(pool: &mut Pool<usize, char>, want: Want, who: char) {
+pub(super) fn wait(pool: &mut Pool<usize, char>, want: Want, who: char) {
     pool.wait(want, who, 0).unwrap();
 }
 
-fn next(pool: &mut Pool<usize, char>, seat: SeatId) -> Option<(char, How)> {
+pub(super) fn next(pool: &mut Pool<usize, char>, seat: SeatId) -> Option<(char, How)> {
     pool.next_for(seat, |_| true).map(|(who, _, how)| (who, how))
 }
 
@@ -373,45 +373,4 @@ fn a_member_that_refuses_more_links_is_not_asked_again_at_once() {
     assert_eq!(next(&mut pool, old), Some(('a', How::Reused)));
     wait(&mut pool, ALONE, 'b');
     assert_eq!((pool.open(again - 1), pool.open(again)), (None, Some(new)));
-}
-
-// Those who are alone leave the links of the others to them, and the others theirs.
-#[test]
-fn what_is_shared_and_what_is_alone_keep_to_their_links() {
-    let mut pool = quick(4, 8);
-    let (a, b) = (used_link(&mut pool), used_link(&mut pool));
-    assert_eq!(place(&mut pool, SHARED), Some((b, How::Reused)));
-    assert_eq!(place(&mut pool, ALONE), Some((a, How::Reused)), "another's, where there is none of its own");
-    pool.settle(a, 0, 1);
-    pool.turn_ended();
-    assert_eq!(place(&mut pool, SHARED), Some((b, How::Pipelined)), "behind another rather than there");
-    pool.settle(b, 0, 2);
-    assert_eq!(place(&mut pool, ALONE), Some((a, How::Reused)));
-}
-
-#[test]
-fn a_link_that_is_held_takes_no_more_until_it_is_empty() {
-    let mut pool = quick(1, 8);
-    let a = used_link(&mut pool);
-    place(&mut pool, SHARED);
-    place(&mut pool, SHARED);
-    assert!(pool.hold(a));
-    assert!(!pool.hold(a), "it is already");
-    assert_eq!(place(&mut pool, SHARED), None);
-    wait(&mut pool, SHARED, 'a');
-    pool.settle(a, 1, 1);
-    assert_eq!(next(&mut pool, a), None);
-    pool.settle(a, 0, 2);
-    assert_eq!(next(&mut pool, a), Some(('a', How::Reused)));
-    assert!(pool.has_room(a), "as before");
-}
-
-#[test]
-fn who_waits_behind_a_held_link_gets_another() {
-    let mut pool = quick(2, 8);
-    let a = used_link(&mut pool);
-    place(&mut pool, SHARED);
-    pool.hold(a);
-    wait(&mut pool, SHARED, 'a');
-    assert!(pool.open(0).is_some(), "it has no room for those who wait");
 }

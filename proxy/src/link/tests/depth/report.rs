@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Display};
 
-use crate::metrics::DepthReason as Reason;
+use crate::link::depth::Reason;
 use crate::turn::Nanos;
 
 pub(super) const SLICE: Nanos = 100_000_000;

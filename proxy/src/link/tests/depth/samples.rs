@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::link::depth::Depth;
-use crate::metrics::DepthReason as Reason;
+use crate::link::depth::Reason;
 use crate::turn::Nanos;
 
 const MICRO: Nanos = 1000;

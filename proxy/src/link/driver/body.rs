@@ -1,0 +1,64 @@
+//! What follows the head of a link's last request: its body, or the next words of a conversation.
+//! In: bytes of a client. Out: the same bytes, straight to the socket where nothing waits before them.
+//! Knows nothing of answers.
+
+use std::rc::Rc;
+
+use super::super::queue::Queue;
+use super::super::reader::Ask;
+use super::super::shelf::Receiver;
+use super::{BODY_PENDING, Link};
+
+/// A part of a body this large is not copied behind what waits before it.
+const LARGE_BODY: usize = 4 << 10;
+
+impl<T: Receiver> Link<T> {
+    /// Sends a part of the last request's body, straight to the socket where nothing waits before it.
+    /// `encode` frames it; without one it goes as it is.
+    pub fn send_body(self: &Rc<Self>, data: &[u8], framed: impl FnOnce(&mut Vec<u8>), raw: bool, last: bool) {
+        let mut queue = self.queue.borrow_mut();
+        let past = raw && self.may_bypass(&queue, data);
+        let sent = if past { self.bypass(&mut queue, data) } else { 0 };
+        if past && sent == data.len() {
+            queue.body_bypassed(last, self.shelf.turn.now());
+            return;
+        }
+        let rest = &data[sent..];
+        queue.extend_body(|out| if raw { out.extend_from_slice(rest) } else { framed(out) }, last);
+        drop(queue);
+        self.flush_later();
+    }
+
+    /// A body goes past the output where that is empty, or where the body is so large that copying it there would
+    /// cost more than the output's being written before the turn has ended.
+    fn may_bypass(&self, queue: &Queue<T>, data: &[u8]) -> bool {
+        let free = !self.blocked.get() && !self.deaf.get();
+        free && (queue.unwritten().is_empty() || data.len() >= LARGE_BODY)
+    }
+
+    /// Writes the output and as much of `data` as fits. Tells how much of `data` it was.
+    fn bypass(&self, queue: &mut Queue<T>, data: &[u8]) -> usize {
+        let before = queue.unwritten().len();
+        let sent = self.try_send(queue.unwritten(), data);
+        queue.wrote(sent.min(before), self.shelf.turn.now());
+        sent.saturating_sub(before)
+    }
+
+    /// Puts a frame behind the last of a conversation that this link carries.
+    pub fn say_more(self: &Rc<Self>, frame: &[u8], ask: Ask, last: bool) {
+        self.queue.borrow_mut().say_more(frame, ask, last);
+        self.flush_later();
+    }
+
+    /// Whether the member has yet to answer what was asked last.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.queue.borrow().last().is_some_and(|slot| slot.awaits > 0)
+    }
+
+    /// Whether the body of the last request must wait.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.queue.borrow().unwritten().len() >= BODY_PENDING
+    }
+}

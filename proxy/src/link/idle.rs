@@ -1,0 +1,71 @@
+//! Links that carry nothing, by what they carried last.
+//! In: seats that became idle or were taken. Out: which of them to take, the newest of its lane first.
+//! Knows nothing of links, or of who takes them.
+
+use super::lines::Want;
+use super::seat::SeatId;
+
+/// What a link was used for last. Those that are alone on their links leave those of the others to them, else the
+/// quick ones would spread over all links that the slow ones need.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lane {
+    Shared,
+    Alone,
+}
+
+impl Lane {
+    /// The lane of those who want this.
+    pub(super) fn of(want: Want) -> Self {
+        if want == Want::Shared { Self::Shared } else { Self::Alone }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Shared => Self::Alone,
+            Self::Alone => Self::Shared,
+        }
+    }
+}
+
+/// Two stacks.
+#[derive(Debug, Default)]
+pub(super) struct Idle([Vec<SeatId>; 2]);
+
+impl Idle {
+    /// It carries nothing any more, or not yet.
+    pub(super) fn push(&mut self, lane: Lane, id: SeatId) {
+        self.0[lane as usize].push(id);
+    }
+
+    /// Takes the newest of this lane.
+    pub(super) fn pop(&mut self, lane: Lane) -> Option<SeatId> {
+        self.0[lane as usize].pop()
+    }
+
+    /// Takes the newest of the other lane.
+    pub(super) fn pop_other(&mut self, lane: Lane) -> Option<SeatId> {
+        self.pop(lane.other())
+    }
+
+    /// It was taken, or is gone.
+    pub(super) fn remove(&mut self, id: SeatId) {
+        self.0.iter_mut().for_each(|lane| lane.retain(|other| *other != id));
+    }
+
+    /// The newest of a lane that has any.
+    #[must_use]
+    pub(super) fn newest(&self) -> Option<SeatId> {
+        self.0.iter().find_map(|lane| lane.last().copied())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    /// All of them, the oldest of each lane first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = SeatId> {
+        self.0.iter().flatten().copied()
+    }
+}
