@@ -98,9 +98,9 @@ fn step(world: &mut World) {
         95 if world.rng.one_in(4) => abort_long(world),
         96 if world.rng.one_in(4) => world.give_up(c),
         97 if stormy && world.rng.one_in(4) => world.close_somewhere(),
-        97 if stormy && world.rng.one_in(40) => world.restart(),
+        97 if world.scene.refuses && world.rng.one_in(20) => world.restart(),
         98 if stormy && world.rng.one_in(4) => on_link(world, |_, _| true, World::unsolicited),
-        99 if stormy && world.rng.one_in(8) => world.refusing = !world.refusing,
+        99 if world.scene.refuses && world.rng.one_in(8) => world.refusing = !world.refusing,
         99 if world.rng.one_in(8) => world.clients[c].draining = true,
         _ => {}
     }
