@@ -165,8 +165,13 @@ fn pass_time(world: &mut World) {
         1..10 if jumps => now + world.rng.range(0, 8_000_000),
         _ => world.next_due().map_or(now, |due| due.max(now)),
     };
+    let rescued = world.ledger.rescued;
     if !world.rng.one_in(4) {
         world.rescue();
+    }
+    // A link whose head is slow may also end, before those who were taken off it have gone on.
+    if world.ledger.rescued > rescued && !world.scene.is_calm() && world.rng.one_in(2) {
+        world.close_somewhere();
     }
 }
 
