@@ -33,6 +33,7 @@ fn tame(pipeline: u16, kind: FrameKind) -> World {
             framing: Some(Framing { kind, max_length: 4096, repeatable: false, refusal: None }),
             routes: 0,
             jumps: false,
+            refuses: false,
             temper: Temper { faults: 0, pace: QUICK, slow_route: 1, hiccups: u64::MAX },
         },
         false,
@@ -50,22 +51,50 @@ fn run(world: &mut World, milliseconds: u64) -> u16 {
     most
 }
 
+/// All ask, all that they ask is written, and then this happens, until it has cost a link its pipeline.
+fn amid_a_pipeline(world: &mut World, happens: fn(&mut World)) {
+    let closed = |world: &World| world.ledger.counts.get("closed amid a pipeline").copied();
+    let before = closed(world);
+    for _ in 0..100 {
+        run(world, 20); // so that links have answered
+        ask(world);
+        let links: Vec<u64> = world.links.keys().copied().collect();
+        for at in links {
+            while world.links[&at].has_to_write() {
+                world.write(at);
+            }
+        }
+        happens(world);
+        run(world, 2);
+        world.refusing = false;
+        if closed(world) != before {
+            return;
+        }
+    }
+    panic!("no link is closed amid a pipeline");
+}
+
 fn depth(world: &World) -> u16 {
     let depth = &world.pool.depth;
     println!("at {} ms depth {}: {:?}", world.now / 1_000_000, depth.limit(), depth.reason());
     depth.limit()
 }
 
-fn turn(world: &mut World) {
-    world.steps += 1;
-    while let Some(seat) = world.connecting.pop() {
-        world.connect(seat);
-    }
+fn ask(world: &mut World) {
     for c in 0..world.clients.len() {
         world.proceed(c);
         world.begin(c);
         world.fall_silent(c);
     }
+}
+
+fn turn(world: &mut World) {
+    world.steps += 1;
+    world.recover();
+    while let Some(seat) = world.connecting.pop() {
+        world.connect(seat);
+    }
+    ask(world);
     let next = world.now + TURN;
     while world.now < next {
         let links: Vec<u64> = world.links.keys().copied().collect();
@@ -106,4 +135,27 @@ fn without_pipelining_it_never_grows() {
     let mut world = tame(1, LINES);
     assert_eq!(run(&mut world, 300), 1);
     assert_eq!(world.pool.depth.reason(), Reason::Ceiling);
+}
+
+#[test]
+fn who_closes_amid_a_pipeline_twice_gets_depth_1_for_good() {
+    let mut world = tame(CEILING, LINES);
+    for _ in 0..2 {
+        run(&mut world, 150);
+        assert!(depth(&world) > 1, "once may be an accident");
+        amid_a_pipeline(&mut world, World::close_somewhere);
+    }
+    assert_eq!(run(&mut world, 300), 1);
+    assert_eq!(world.pool.depth.reason(), DepthReason::Broken);
+}
+
+#[test]
+fn who_restarts_has_broken_no_rule() {
+    let mut world = tame(CEILING, LINES);
+    for _ in 0..4 {
+        run(&mut world, 100);
+        amid_a_pipeline(&mut world, World::restart);
+    }
+    run(&mut world, 150);
+    assert!(depth(&world) >= CEILING / 2, "after restarts");
 }

@@ -6,7 +6,7 @@ use crate::Counts;
 
 /// Each with about a third of how often it came to pass when this was written. A change of the model, of the pool
 /// or of depth that makes one rare takes something out of the tests.
-const KINDS: [(&str, u64); 47] = [
+const KINDS: [(&str, u64); 46] = [
     // How exchanges come to their links,
     ("opened", 1_200),
     ("reused", 10_000),
@@ -47,7 +47,6 @@ const KINDS: [(&str, u64); 47] = [
     // What the member is taken for.
     ("closed amid a pipeline", 30),
     ("restarted", 20),
-    ("broke the rules twice", 1),
     // Conversations, and what is told instead of an answer.
     ("conversation", 90),
     ("conversation that cost its link", 25),

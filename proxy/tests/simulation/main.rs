@@ -98,9 +98,9 @@ fn step(world: &mut World) {
         95 if world.rng.one_in(4) => abort_long(world),
         96 if world.rng.one_in(4) => world.give_up(c),
         97 if stormy && world.rng.one_in(4) => world.close_somewhere(),
-        97 if stormy && world.rng.one_in(40) => world.restart(),
+        97 if world.scene.refuses && world.rng.one_in(20) => world.restart(),
         98 if stormy && world.rng.one_in(4) => on_link(world, |_, _| true, World::unsolicited),
-        99 if stormy && world.rng.one_in(8) => world.refusing = !world.refusing,
+        99 if world.scene.refuses && world.rng.one_in(8) => world.refusing = !world.refusing,
         99 if world.rng.one_in(8) => world.clients[c].draining = true,
         _ => {}
     }
@@ -165,8 +165,13 @@ fn pass_time(world: &mut World) {
         1..10 if jumps => now + world.rng.range(0, 8_000_000),
         _ => world.next_due().map_or(now, |due| due.max(now)),
     };
+    let rescued = world.ledger.rescued;
     if !world.rng.one_in(4) {
         world.rescue();
+    }
+    // A link whose head is slow may also end, before those who were taken off it have gone on.
+    if world.ledger.rescued > rescued && !world.scene.is_calm() && world.rng.one_in(2) {
+        world.close_somewhere();
     }
 }
 

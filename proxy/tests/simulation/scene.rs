@@ -24,6 +24,8 @@ pub(crate) struct Scene {
     pub(crate) routes: u64,
     /// Now and then nothing is done for a while.
     pub(crate) jumps: bool,
+    /// The member refuses connections for a moment now and then, and restarts.
+    pub(crate) refuses: bool,
     pub(crate) temper: Temper,
 }
 
@@ -66,6 +68,7 @@ impl Scene {
                 hiccups: rng.pick(&[100, 300, 1000, 3000]),
             },
             jumps: !calm && rng.one_in(2),
+            refuses: !calm && rng.one_in(2),
         }
     }
 
