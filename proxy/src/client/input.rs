@@ -264,7 +264,6 @@ impl Client {
 
     /// Does what had to wait for the exchanges before it, then reads on in what was kept.
     pub(super) fn proceed(self: &Rc<Self>, s: &mut State, now: Nanos) {
-        s.returned = 0;
         while s.in_flight == 0 && !s.waits {
             let Some(next) = s.spill.as_mut().and_then(|spill| spill.later.pop_front()) else { break };
             match next {

@@ -75,8 +75,6 @@ pub(super) struct State {
     pub(super) armed: Nanos,
     pub(super) in_flight: u32,
     pub(super) requests: u32,
-    /// How many came back from a link since the client's task last ran.
-    pub(super) returned: u32,
     pub(super) shown: ClientState,
     pub(super) close: Option<ClientClose>,
     /// Its one exchange is in a wait queue.
@@ -117,7 +115,6 @@ impl State {
             armed: Nanos::MAX,
             in_flight: 0,
             requests: 0,
-            returned: 0,
             shown: ClientState::Idle,
             close: None,
             waits: false,
@@ -143,12 +140,10 @@ impl State {
         self.spill.as_ref().is_some_and(|s| !s.later.is_empty())
     }
 
-    /// An exchange comes back from its link or its queue. What was in flight was asked for before all that is to
-    /// be done later, but for those that came back just before it, in order.
+    /// An exchange comes back from its link or its queue. What was in flight was asked for before all that is to be done
+    /// later, and of those that come back together the last one does so first.
     pub(super) fn put_back(&mut self, later: Later) {
-        let at = self.returned as usize;
-        self.returned += 1;
-        self.spill().later.insert(at, later);
+        self.spill().later.push_front(later);
     }
 
     /// Whether exchanges are under way.

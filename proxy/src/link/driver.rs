@@ -43,6 +43,8 @@ pub struct Link<T: Receiver> {
     pub(super) expired: Cell<bool>,
     /// Exchanges were taken off it, to be sent elsewhere.
     pub(super) rescued: Cell<bool>,
+    /// Those behind its head were looked after, and who had to stay was counted.
+    pub(super) looked_after: Cell<bool>,
 }
 
 /// How often one poll reads before others get their turn.
@@ -71,6 +73,7 @@ impl<T: Receiver> Link<T> {
             settled: Cell::new(0),
             expired: Cell::new(false),
             rescued: Cell::new(false),
+            looked_after: Cell::new(false),
         })
     }
 

@@ -315,6 +315,7 @@ impl<T: Receiver> Shelf<T> {
         }
         drop(pool);
         if in_flight == 0 {
+            link.looked_after.set(false);
             link.show(LinkState::Idle);
         }
         self.dispatch(link, now);

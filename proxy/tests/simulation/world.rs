@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use penstock::config::{Links, PipelineMethods, WaitQueue};
-use penstock::link::{Broken, Pool, Queue, Request, SeatId, Want};
 use penstock::link::Reason;
+use penstock::link::{Broken, Pool, Queue, Request, SeatId, Want};
 
 use crate::budget::Budget;
 use crate::client::{Client, Ticket};

@@ -117,7 +117,7 @@ impl<T: Receiver> Shelf<T> {
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.pool.borrow_mut().closed(link.seat);
-        for (slot, fate) in fates {
+        for (slot, fate) in fates.into_iter().rev() {
             self.meet(slot, fate);
         }
         self.open_more(self.turn.now());

@@ -96,10 +96,11 @@ impl<T: Receiver> Shelf<T> {
         if count > 0 {
             link.rescued.set(true);
         }
-        if count == most && left > 0 {
-            self.backend_cells.retries[RetryReason::Rescue][RetryResult::Budget].inc();
+        if !link.looked_after.replace(true) {
+            let why = if count == most { RetryResult::Budget } else { RetryResult::NotAllowed };
+            self.backend_cells.retries[RetryReason::Rescue][why].add(left as u64);
         }
-        for (to, mut request, head, sent) in taken {
+        for (to, mut request, head, sent) in taken.into_iter().rev() {
             self.count_retry(RetryReason::Rescue, RetryResult::Ok);
             if !sent {
                 self.cells.in_flight.dec();
