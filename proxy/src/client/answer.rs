@@ -29,7 +29,7 @@ impl Receiver for Rc<Client> {
     }
 
     fn same(&self, other: &Self) -> bool {
-        Rc::ptr_eq(self, other)
+        Self::ptr_eq(self, other)
     }
 
     fn piece(&self, first: &[u8], second: &[u8]) {

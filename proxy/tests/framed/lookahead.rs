@@ -4,7 +4,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use crate::script::Script;
 use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually};
+use crate::wire::{Wire, eventually, post};
 
 /// A member of Redis's language that answers the first request when it is told to, and then +OK for each.
 fn held() -> (Script, Sender<usize>) {
@@ -76,4 +76,21 @@ fn a_body_that_must_wait_for_its_link_is_left_in_the_socket() {
     client.stream.shutdown(std::net::Shutdown::Both).unwrap();
     drop(open);
     writing.join().unwrap();
+}
+
+/// What a client said before it ended its side is done in its turn, also where it had to wait for that.
+#[test]
+fn a_body_behind_a_slow_answer_is_sent_after_the_end_of_the_clients_side() {
+    let (origin, proxy) = Setup::new().with_origin(1);
+    for _ in 0..10 {
+        let mut client = proxy.client();
+        client
+            .send("GET /delay/20 HTTP/1.1\r\nHost: h\r\n\r\n")
+            .send(post("/add", br#"{"args":[1,2]}"#))
+            .finish();
+        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.answer().text(), r#"{"result":3}"#);
+        client.is_over();
+    }
+    assert_eq!(origin.stats().total().requests, 20);
 }
