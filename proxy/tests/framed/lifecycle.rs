@@ -22,7 +22,9 @@ fn a_drain_answers_what_was_asked_and_closes() {
         for client in &mut busy {
             client.say_all(&["delay 1000 echo a", "echo b"]);
         }
-        eventually("all are in flight", || proxy.sum("penstock_requests_in_flight") >= 10);
+        let asked = ["add 1 2", "delay 1000 echo a", "echo b"];
+        let said = 10 * tongue.frames(&asked).len() as i64;
+        eventually("all was heard", || proxy.sum("penstock_client_received_bytes_total") == said);
         drain(&mut proxy);
         for client in &mut busy {
             assert_eq!([client.answer(), client.answer()], ["a", "b"]);
