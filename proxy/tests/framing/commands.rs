@@ -9,6 +9,10 @@ use crate::given::{frame, resp};
 use Hold::{Forever, Free, Multi, Watching};
 use Need::{Alone, Patient, Shared};
 
+const REFUSED_WAIT: Need = Need::Here {
+    answer: b"-ERR penstock: links are shared, so nobody can wait for its own writes\r\n",
+    close: false,
+};
 const OK: Need = Need::Here { answer: b"+OK\r\n", close: false };
 const BYE: Need = Need::Here { answer: b"+OK\r\n", close: true };
 const NEW: Need = Need::Here { answer: b"+RESET\r\n", close: false };
@@ -55,7 +59,8 @@ fn a_command_needs_a_link_as_it_is_while_nothing_is_held() {
         ("BLPOP k 0", Patient, Free),
         ("blmove a b left right 0", Patient, Free),
         ("BZMPOP 0 1 k MIN", Patient, Free),
-        ("WAIT 1 0", Patient, Free),
+        ("WAIT 1 0", REFUSED_WAIT, Free),
+        ("WAITAOF 1 0 0", REFUSED_WAIT, Free),
         ("XREAD STREAMS s 0", Shared, Free),
         ("XREAD COUNT 2 block 0 STREAMS s 0", Patient, Free),
         ("XREADGROUP GROUP g c STREAMS s >", Shared, Free),

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Alone,
     /// Waits for others.
     Blocks,
+    /// Waits for what was written before on the same connection.
+    Waits,
     /// Waits for others where it says BLOCK.
     BlocksIfTold {
         /// Whether it only reads.
@@ -87,9 +89,9 @@ fn member(mut word: Word, words: &mut Args<'_>) -> Command {
 /// Of CLIENT, what asks of the connection (ID, INFO, GETNAME, TRACKINGINFO, GETREDIR) is answered for the link that
 /// it happened to go over. HELLO alone tells the link's id as well.
 ///
-/// WAIT and WAITAOF speak of what was written before on the same connection: where the client holds no link, that is
-/// what others wrote.
-const LISTS: [(Kind, &str); 24] = [
+/// WAIT and WAITAOF speak of what was written before on the same connection: where the client holds no link, that
+/// would be what others wrote, so they are refused.
+const LISTS: [(Kind, &str); 25] = [
     (
         Kind::Read,
         "GET MGET STRLEN GETRANGE SUBSTR GETBIT BITCOUNT BITPOS BITFIELD_RO LCS EXISTS TTL PTTL EXPIRETIME \
@@ -153,7 +155,8 @@ const LISTS: [(Kind, &str); 24] = [
          CLUSTER|FAILOVER CLUSTER|FLUSHSLOTS CLUSTER|FORGET CLUSTER|MEET CLUSTER|REPLICATE CLUSTER|RESET \
          CLUSTER|SAVECONFIG CLUSTER|SET-CONFIG-EPOCH CLUSTER|SETSLOT",
     ),
-    (Kind::Blocks, "BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF"),
+    (Kind::Blocks, "BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP"),
+    (Kind::Waits, "WAIT WAITAOF"),
     (Kind::BlocksIfTold { reads: true }, "XREAD"),
     (Kind::BlocksIfTold { reads: false }, "XREADGROUP"),
     (Kind::Watch, "WATCH"),

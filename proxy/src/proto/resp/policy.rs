@@ -10,6 +10,7 @@
 //! - SELECT 0 and RESET: `+OK`, `+RESET`. That is how every link is.
 //! - HELLO 3: `-NOPROTO`, as Envoy does, unless it also says AUTH. A link speaks RESP2, and clients that prefer RESP3
 //!   (go-redis, lettuce, jedis, ioredis) go on with it; redis-py 8.0 has to be told `protocol=2`.
+//! - WAIT and WAITAOF: an error. They would wait for what others wrote.
 //! - QUIT: `+OK`, and the client is closed; the link is not.
 //!
 //! twemproxy refuses transactions, subscriptions, blocking commands, scripts without keys, SELECT and CLIENT; Envoy
@@ -37,7 +38,7 @@ pub(super) fn frame(kind: Kind, words: Args<'_>, hold: Hold) -> Frame {
     // Nothing blocks in a transaction.
     let need = match kind {
         _ if hold == Hold::Multi => Need::Shared,
-        Kind::Blocks => Need::Patient,
+        Kind::Blocks | Kind::Waits => Need::Patient,
         Kind::BlocksIfTold { .. } if words.has(b"BLOCK") => Need::Patient,
         _ => Need::Shared,
     };
@@ -51,6 +52,7 @@ fn free(kind: Kind, words: Args<'_>) -> Frame {
         Kind::Write | Kind::Unwatch | Kind::Exec | Kind::Family => SHARED,
         Kind::Alone => ALONE,
         Kind::Blocks => PATIENT,
+        Kind::Waits => here(b"-ERR penstock: links are shared, so nobody can wait for its own writes\r\n"),
         // A key may have that name: then it waits alone for what it need not wait for.
         Kind::BlocksIfTold { .. } if words.has(b"BLOCK") => PATIENT,
         Kind::BlocksIfTold { reads } => Frame { repeatable: reads, ..SHARED },
