@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use penstock_origin::{Options as OriginOptions, Origin};
+use penstock_origin::{Options as OriginOptions, Origin, Speaks};
 
-use crate::config::{self, Address, Loaded, Protocol, Settings};
+use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol, Settings};
 use crate::lifecycle::{Running, Source};
 use crate::metrics;
 
@@ -127,38 +127,58 @@ fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String
     runtime.block_on(running.until_signal(tell)).map_err(|e| format!("penstock: no signals: {e}"))
 }
 
-/// The included origin, on the addresses of all members; one more where members are told clients by PROXY headers.
+/// The included origin, on the addresses of all members: one for each backend, which speaks what its clients do.
 fn start_origins(settings: &Settings) -> Result<Vec<Origin>, String> {
-    let told = |proxy_protocol: bool| {
-        let backends = settings.backends.iter().filter(|b| b.proxy_protocol.is_some() == proxy_protocol);
-        let mut options = OriginOptions { proxy_protocol, ..OriginOptions::default() };
-        for member in backends.flat_map(|b| &b.members) {
-            let name = member.name.to_string();
-            match &member.address {
-                Address::Ip(address) => options.listen.push((name, *address)),
-                Address::Unix(path) => options.unix.push((name, path.to_path_buf())),
-            }
-        }
-        options
-    };
-    let needed =
-        [told(false), told(true)].into_iter().filter(|o| !(o.listen.is_empty() && o.unix.is_empty()));
-    let started = needed.map(Origin::start).collect::<io::Result<_>>();
+    let started = settings.backends.iter().filter_map(|backend| origin_of(backend).map(Origin::start));
+    let started: io::Result<_> = started.collect();
     started.map_err(|e| format!("penstock: the included origin cannot start: {e}"))
+}
+
+/// It speaks no RESP; whoever wants that has a Redis.
+fn origin_of(backend: &Backend) -> Option<OriginOptions> {
+    let speaks = match backend.framing.as_ref().map(|framing| framing.kind) {
+        None => Speaks::Http,
+        Some(FrameKind::Lines { crlf }) => Speaks::Lines { crlf },
+        Some(FrameKind::LengthPrefixed(prefix)) => Speaks::LengthPrefixed(counted(prefix)),
+        Some(FrameKind::Resp) => return None,
+    };
+    let proxy_protocol = backend.proxy_protocol.is_some();
+    let mut options = OriginOptions { speaks, proxy_protocol, ..OriginOptions::default() };
+    for member in &backend.members {
+        let name = member.name.to_string();
+        match &member.address {
+            Address::Ip(address) => options.listen.push((name, *address)),
+            Address::Unix(path) => options.unix.push((name, path.to_path_buf())),
+        }
+    }
+    Some(options)
+}
+
+fn counted(prefix: Prefix) -> penstock_origin::Prefix {
+    penstock_origin::Prefix {
+        width: prefix.width,
+        little: prefix.little_endian,
+        counts_header: prefix.counts_header,
+        offset: prefix.offset,
+    }
 }
 
 fn tell(settings: &Settings, running: &Running, with_origin: bool) {
     for listener in &settings.listeners {
         let backend = &settings.backends[listener.backend];
         let members: Vec<_> = backend.members.iter().map(|m| format!("{}={}", m.name, m.address)).collect();
-        let scheme = if listener.protocol == Protocol::Http { "http" } else { "tcp" };
+        let scheme = listener.protocol.word();
         let bound = running
             .address(&listener.name)
             .map_or_else(|| listener.bind.to_string(), |address| format!("{scheme}://{address}"));
         println!("{:8} {bound}  ->  {} ({})", listener.name, backend.name, members.join(" "));
     }
     if with_origin {
-        println!("origin   included, on the addresses of all members");
+        let not = settings.backends.iter().filter(|b| b.protocol == Protocol::Resp).map(|b| &*b.name);
+        let not: Vec<_> = not.collect();
+        let but =
+            if not.is_empty() { String::new() } else { format!(", but of {} (no Redis)", not.join(", ")) };
+        println!("origin   included, on the addresses of all members{but}");
     }
     if let Some(admin) = running.admin_address() {
         println!("metrics  http://{admin}/metrics");

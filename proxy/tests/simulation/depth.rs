@@ -146,7 +146,7 @@ fn who_closes_amid_a_pipeline_twice_gets_depth_1_for_good() {
         amid_a_pipeline(&mut world, World::close_somewhere);
     }
     assert_eq!(run(&mut world, 300), 1);
-    assert_eq!(world.pool.depth.reason(), DepthReason::Broken);
+    assert_eq!(world.pool.depth.reason(), Reason::Broken);
 }
 
 #[test]
