@@ -94,7 +94,8 @@ impl Client {
 
     /// What a client that keeps its link says goes there.
     pub(super) fn read_talk(self: &Rc<Self>, s: &mut State, hold: Hold, bytes: &[u8], now: Nanos) -> usize {
-        let (Some(link), Some(framing)) = (s.link.clone(), s.route.listener.framing.clone()) else {
+        let route = s.route.clone();
+        let (Some(link), Some(framing)) = (s.link.clone(), &route.listener.framing) else {
             return if s.waits || s.more_later() { 0 } else { bytes.len() };
         };
         if link.is_full() {
@@ -105,7 +106,7 @@ impl Client {
             link.send_body(bytes, |_| (), true, false);
             return bytes.len();
         }
-        match framing::request(&framing, bytes, hold) {
+        match framing::request(framing, bytes, hold) {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
                 link.say_more(&bytes[..frame.len], ask(frame), frame.hold == Hold::Free);

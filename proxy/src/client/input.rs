@@ -125,19 +125,14 @@ impl Client {
         if s.in_flight == 0 {
             self.take_route(s); // what is read by one configuration must not be sent by another
         }
-        let listener = s.route.listener.clone();
-        if let Some(framing) = &listener.framing {
+        let route = s.route.clone();
+        if let Some(framing) = &route.listener.framing {
             return self.read_frame(s, framing, bytes, now);
         }
         let mut fields = Fields::new();
-        match parse_request(bytes, &listener.limits, &mut fields) {
-            Ok(Parsed::Head { head, len }) => {
-                if self.begin(s, &head, now) {
-                    len
-                } else {
-                    0
-                }
-            }
+        match parse_request(bytes, &route.listener.limits, &mut fields) {
+            Ok(Parsed::Head { head, len }) if self.begin(s, &head, now) => len,
+            Ok(Parsed::Head { .. }) => 0,
             Ok(Parsed::Partial) => {
                 self.head_began(s, now);
                 0
@@ -164,9 +159,9 @@ impl Client {
         if s.in_flight > 0 && (request.want != Want::Shared || head.minor_version == 0) {
             return false;
         }
-        let listener = s.route.listener.clone();
-        let from =
-            Forwarding { source: self.source, style: listener.forwarded, via: listener.via.as_deref() };
+        let route = s.route.clone();
+        let (style, via) = (route.listener.forwarded, route.listener.via.as_deref());
+        let from = Forwarding { source: self.source, style, via };
         self.count_begun(s);
         self.read_next(s, head, now);
         self.put_on_link(s, request, |out| head.forward(&from, out));

@@ -172,7 +172,8 @@ fn a_watched_key_that_changed_aborts() {
 #[test]
 fn transactions_of_many_do_not_mix() {
     let Some((_server, proxy, _)) = stand() else { return };
-    let mut talks: Vec<_> = (0..8).map(|_| Talk::connect(proxy.address())).collect();
+    // Three of the four links of each worker: one is left to those that keep none.
+    let mut talks: Vec<_> = (0..6).map(|_| Talk::connect(proxy.address())).collect();
     for words in ["MULTI", "INCR multi", "INCR multi"] {
         let replies: Vec<_> = talks.iter_mut().map(|talk| talk.ask(words)).collect();
         assert!(replies.iter().all(|reply| *reply == if words == "MULTI" { Reply::ok() } else { queued() }));
@@ -184,6 +185,15 @@ fn transactions_of_many_do_not_mix() {
             Reply::Array(vec![Reply::Integer(2 * i + 1), Reply::Integer(2 * i + 2)])
         );
     }
+}
+
+#[test]
+fn those_that_keep_links_leave_one_to_the_others() {
+    let Some((_server, proxy, _)) = stand() else { return };
+    let mut many: Vec<_> = (0..20).map(|_| Talk::connect(proxy.address())).collect();
+    many.iter_mut().for_each(|talk| _ = talk.say("SUBSCRIBE news"));
+    let mut others: Vec<_> = (0..4).map(|_| Talk::connect(proxy.address())).collect();
+    others.iter_mut().for_each(|talk| assert_eq!(talk.ask("ECHO here"), Reply::bulk("here")));
 }
 
 #[test]
