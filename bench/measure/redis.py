@@ -70,7 +70,7 @@ class Redis:
 
 def variants(binary):
     return {
-        "penstock": penstock(binary, "resp", {"max_per_member": LINKS, "pipeline": 32}),
+        "penstock": penstock(binary, "resp", {"max_per_member": LINKS}),
         "nutcracker": nutcracker(1),
         "nutcracker, 8": nutcracker(LINKS),
         "haproxy tcp": haproxy("tcp"),
