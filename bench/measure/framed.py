@@ -77,7 +77,7 @@ def variants(binary, protocol, framing):
     relay, limited = penstock(binary, "tcp", links), haproxy("tcp", server=f"maxconn {LINKS}")
     listener = {"framing": framing} if framing else {}
     return {
-        f"penstock, {protocol}": (penstock(binary, protocol, {**links, "pipeline": 32}, listener), None),
+        f"penstock, {protocol}": (penstock(binary, protocol, links, listener), None),
         "penstock tcp, 1 each": (relay, 1),
         "penstock tcp, 10 each": (relay, 10),
         "haproxy tcp, 1 each": (limited, 1),
