@@ -69,7 +69,8 @@ def run(binary, bins, seconds):
             origin.wait_until(lambda: loads.listens(ORIGIN_PORT))
             links = {"max_per_member": LINKS, "pipeline": PIPELINE, "idle_timeout": UNUSED}
             start = penstock(binary, "http", links)
-            with start(tmp, ORIGIN_PORT, PROXY_CPUS):
+            with start(tmp, ORIGIN_PORT, PROXY_CPUS) as proxy:
+                proxy.wait_until(lambda: loads.listens(ADMIN_PORT))
                 return watch(f"{bins}/penstock-bench", seconds, tmp)
 
 
