@@ -9,7 +9,7 @@ use crate::turn::Nanos;
 /// A member with much to do takes longer for each answer, since others are in the way. Taken for slowness, that
 /// would lower the depth and open more links, each of which is answered more slowly still. So what it took
 /// when it had less to do is held, for as long as it gets as much done as that allows: an answer that takes `best`
-/// comes at least half as often as one thread could give it, and as it did at best. A member that has really become
+/// comes at least half as often as one thread could give it, and as it did lately. A member that has really become
 /// slow falls below.
 ///
 /// One on which many wait at the same time (500 timers of 20 ms) may get as much done too. It would do less on fewer
@@ -17,7 +17,7 @@ use crate::turn::Nanos;
 #[derive(Debug, Default)]
 pub(super) struct Hold {
     best: Option<Nanos>,
-    /// The greatest rate.
+    /// The greatest rate of late.
     top: f32,
     holds: bool,
     not_before: Nanos,
@@ -26,16 +26,17 @@ pub(super) struct Hold {
 
 const FIRST_PAUSE: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 const LONGEST_PAUSE: Nanos = 64 * FIRST_PAUSE;
-/// The best is forgotten by this part with each window in which the member has little to do; the greatest rate with
-/// any.
+/// The best is forgotten by this part with each window in which the member has little to do.
 const FORGET: Nanos = 256;
+/// The greatest rate fades by this part with each window: it is to tell that a rate falls, not that it fell once.
+const FADE: f32 = 32.0;
 
 impl Hold {
     /// A window has ended in which an answer took `typical`, and `rate` of them came in a nanosecond: for so many
     /// threads there was something to do.
     pub(super) fn turn(&mut self, typical: Nanos, rate: f32, threads: f32, now: Nanos) {
         let best = self.best.unwrap_or(typical).min(typical);
-        self.top = rate.max(self.top - self.top / FORGET as f32);
+        self.top = rate.max(self.top - self.top / FADE);
         let saturated = threads >= 0.5 && rate >= self.top / 2.0;
         self.best = Some(if saturated { best } else { best + best / FORGET });
         if typical <= 2 * best {
