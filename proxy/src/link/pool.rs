@@ -45,6 +45,10 @@ const CLOSED: u16 = u16::MAX;
 /// So many requests of one turn leave on the same link where its depth allows it. More would save next to
 /// nothing, and a member with many threads should see many links.
 const BUNDLE: u16 = 16;
+/// So many links that are shared
+const ENOUGH: usize = 16;
+/// at such a depth keep any member busy, and half of the depth is used before another one is.
+const DEEP: u16 = 8;
 
 impl<L: Clone, W> Pool<L, W> {
     /// An empty shelf for at most `share` links.
@@ -84,17 +88,34 @@ impl<L: Clone, W> Pool<L, W> {
             return self.seat_on(id, want, How::Pipelined);
         }
         let lane = Lane::of(want);
+        if lane == Lane::Shared
+            && self.are_enough()
+            && let Some(id) = self.least_loaded(self.depth.limit() / 2)
+        {
+            return self.go_behind(id);
+        }
         if let Some(id) = self.idle.pop(lane) {
             return self.take_idle(id, want);
         }
         if lane == Lane::Shared
-            && let Some(id) = self.least_loaded()
+            && let Some(id) = self.least_loaded(self.depth.limit())
         {
-            self.begin_bundle(id);
-            return self.seat_on(id, want, How::Pipelined);
+            return self.go_behind(id);
         }
         let id = self.idle.pop_other(lane)?;
         self.take_idle(id, want)
+    }
+
+    /// Where so many links are shared and may be deep, more of them would gain nothing: those that a slow time has left
+    /// behind are to become unused.
+    fn are_enough(&self) -> bool {
+        let shared = || self.loads.iter().filter(|load| **load != CLOSED).count();
+        self.depth.limit() >= DEEP && shared() >= ENOUGH
+    }
+
+    fn go_behind(&mut self, id: SeatId) -> Option<(SeatId, L, How)> {
+        self.begin_bundle(id);
+        self.seat_on(id, Want::Shared, How::Pipelined)
     }
 
     fn take_idle(&mut self, id: SeatId, want: Want) -> Option<(SeatId, L, How)> {
@@ -310,9 +331,9 @@ impl<L: Clone, W> Pool<L, W> {
         Some((id, seat.link.clone()?, how))
     }
 
-    fn least_loaded(&self) -> Option<SeatId> {
+    fn least_loaded(&self, below: u16) -> Option<SeatId> {
         let (id, load) = self.loads.iter().enumerate().min_by_key(|(_, load)| **load)?;
-        (*load < self.depth.limit()).then_some(id)
+        (*load < below).then_some(id)
     }
 
     /// A new link serves what must not go on an old one first.
