@@ -2,6 +2,7 @@
 //! In: what was read so far. Out: heads, bodies, what to send instead, or why not.
 //! Knows nothing of sockets, clients, members or time.
 
+mod fnv;
 mod frame;
 pub mod framing;
 pub mod http1;

@@ -3,6 +3,7 @@
 //! Knows nothing of what is learned.
 
 use super::method::Method;
+use crate::proto::fnv::{BASIS, with};
 
 /// So many segments of a path tell what is asked for; behind them it is most often which.
 const SEGMENTS: usize = 3;
@@ -14,34 +15,16 @@ const LONGEST: usize = 24;
 #[must_use]
 pub fn route(method: Method, target: &str) -> u32 {
     let path = target.bytes().position(|b| b == b'?').map_or(target, |end| &target[..end]);
-    let mut hash = Fnv::new(method as u8);
+    let mut hash = with(BASIS, method as u8);
     for segment in path.as_bytes().split(|b| *b == b'/').skip(1).take(SEGMENTS) {
-        hash.add(b'/');
-        match is_one_of_many(segment) {
-            true => hash.add(b'*'),
-            false => segment.iter().for_each(|b| hash.add(*b)),
-        }
+        let name: &[u8] = if is_one_of_many(segment) { b"*" } else { segment };
+        hash = name.iter().fold(with(hash, b'/'), |hash, byte| with(hash, *byte));
     }
-    hash.0 | 1
+    hash | 1
 }
 
 fn is_one_of_many(segment: &[u8]) -> bool {
     segment.len() > LONGEST || (!segment.is_empty() && segment.iter().all(u8::is_ascii_digit))
-}
-
-/// FNV-1a of 32 bits.
-struct Fnv(u32);
-
-impl Fnv {
-    fn new(first: u8) -> Self {
-        let mut new = Self(0x811c_9dc5);
-        new.add(first);
-        new
-    }
-
-    fn add(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! the heap. What is in no list may do anything, so nobody shares a link with it.
 
 use super::args::Args;
+use crate::proto::fnv::{BASIS, with};
 
 /// What a command does to the link it goes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,13 +234,6 @@ const fn first_word(text: &[u8]) -> usize {
 
 const fn slot(hash: u32) -> usize {
     (hash ^ hash >> 16) as usize % SLOTS
-}
-
-const BASIS: u32 = 0x811c_9dc5;
-
-/// FNV-1a.
-const fn with(hash: u32, byte: u8) -> u32 {
-    (hash ^ byte as u32).wrapping_mul(0x0100_0193)
 }
 
 const fn hash(name: &[u8]) -> u32 {
