@@ -78,6 +78,8 @@ struct Era {
 const SLOW: Nanos = 4;
 /// An era has ended when what is slow takes so much more or less than in it.
 const ERA: Nanos = 4;
+/// So many links at work are few.
+const FEW: f32 = 4.0;
 /// Half of what is waited before a rescue, or this: who is held up for less does not mind.
 const NOTICED: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 /// So much longer than links usually wait is slow even where the member is saturated.
@@ -126,8 +128,7 @@ impl Depth {
         if self.speed.is_over(now) {
             self.turn(now);
         }
-        let waited = service - self.stall.within(service, now);
-        if large || self.is_slow(routes.len(), waited) {
+        if large || self.is_slow(routes.len(), self.without_silence(service, now)) {
             return self.saw_slow(*first, routes.len(), service, now);
         }
         let alone = routes.iter().filter(|route| self.routes.quick(**route) == Heard::Alone).count();
@@ -217,6 +218,13 @@ impl Depth {
     #[must_use]
     pub fn typical(&self) -> Option<Nanos> {
         self.speed.typical()
+    }
+
+    /// What is left of a service time without the time in which the member answered nobody. Of few links it is no
+    /// surprise that none is answered for a while.
+    fn without_silence(&self, service: Nanos, now: Nanos) -> Nanos {
+        let many = self.speed.past().is_some_and(|past| past.busy > FEW);
+        if many { service - self.stall.within(service, now) } else { service }
     }
 
     /// Answers that come together have taken their time together, unless that is far more than usual: then the

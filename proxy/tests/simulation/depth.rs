@@ -123,7 +123,7 @@ fn it_grows_while_answers_are_quick_and_falls_when_they_are_slow() {
 #[test]
 fn what_is_slow_goes_alone_and_the_quick_stay_behind_each_other() {
     let mut world = tame(CEILING, FrameKind::Resp);
-    (world.scene.share, world.scene.temper.slow_route) = (4, 1000);
+    (world.scene.share, world.scene.temper.slow_route) = (4, 3000);
     run(&mut world, 1000);
     let (depth, alone) = (depth(&world), world.ledger.counts["goes alone"]);
     assert!(alone >= 20, "{alone} of the slow route go alone");

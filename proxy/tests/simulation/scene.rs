@@ -64,7 +64,7 @@ impl Scene {
             temper: Temper {
                 faults: if calm { 0 } else { rng.pick(&[2, 2, 10, 40, 120]) },
                 pace: if calm { rng.pick(&PACES[..3]) } else { rng.pick(&PACES) },
-                slow_route: rng.pick(&[1, 1, 400]),
+                slow_route: rng.pick(&[1, 1, 800]),
                 hiccups: rng.pick(&[100, 300, 1000, 3000]),
             },
             jumps: !calm && rng.one_in(2),
