@@ -214,12 +214,6 @@ impl Depth {
         self.speed.base()
     }
 
-    /// What an answer that is not slow takes by now.
-    #[must_use]
-    pub fn typical(&self) -> Option<Nanos> {
-        self.speed.typical()
-    }
-
     /// What is left of a service time without the time in which the member answered nobody. Of few links it is no
     /// surprise that none is answered for a while.
     fn without_silence(&self, service: Nanos, now: Nanos) -> Nanos {

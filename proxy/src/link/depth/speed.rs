@@ -132,12 +132,6 @@ impl Speed {
         self.before.map(|_| self.past)
     }
 
-    /// What a quick answer takes by now.
-    #[must_use]
-    pub(super) fn typical(&self) -> Option<Nanos> {
-        self.past().map(|past| past.typical).or_else(|| self.base())
-    }
-
     /// Whether evidence is so new that each answer may change what it says.
     #[must_use]
     pub(super) fn is_young(&self) -> bool {
