@@ -41,8 +41,6 @@ pub struct Link<T: Receiver> {
     settled: Cell<u64>,
     /// It ends because nobody used it.
     pub(super) expired: Cell<bool>,
-    /// Exchanges were taken off it, to be sent elsewhere.
-    pub(super) rescued: Cell<bool>,
     /// Those behind its head were looked after, and who had to stay was counted.
     pub(super) looked_after: Cell<bool>,
 }
@@ -72,7 +70,6 @@ impl<T: Receiver> Link<T> {
             state: Cell::new(LinkState::Idle),
             settled: Cell::new(0),
             expired: Cell::new(false),
-            rescued: Cell::new(false),
             looked_after: Cell::new(false),
         })
     }
@@ -169,7 +166,7 @@ impl<T: Receiver> Link<T> {
 
     /// The member still answers what was sent elsewhere meanwhile, and the link is one of those it has to bear.
     fn must_part(&self, end: Poll<Broken>) -> bool {
-        self.rescued.get() && end == Poll::Ready(Broken::Finished)
+        end == Poll::Ready(Broken::Finished) && self.queue.borrow().is_leaving()
     }
 
     /// Says goodbye, and reads until the member has closed, too. Its descriptor is closed by then.

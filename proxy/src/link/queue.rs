@@ -211,6 +211,12 @@ impl<T> Queue<T> {
         taken
     }
 
+    /// Whether some were taken off it, to be sent elsewhere.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
     /// How many are behind the head whose clients still wait.
     #[must_use]
     pub fn followers(&self) -> usize {

@@ -130,7 +130,7 @@ impl<T: Receiver> Shelf<T> {
             Broken::Closed | Broken::Timeout => LinkClose::Error,
             Broken::Desync(_) => LinkClose::Desync,
             Broken::Abandoned => LinkClose::ClientAbort,
-            Broken::Finished if link.rescued.get() => LinkClose::Rescue,
+            Broken::Finished if link.queue.borrow().is_leaving() => LinkClose::Rescue,
             Broken::Finished if link.expired.get() => LinkClose::Idle,
             Broken::Finished if self.is_leaving() => LinkClose::Drain,
             Broken::Finished if self.settings.borrow().links.max_requests.is_some() => LinkClose::MaxRequests,

@@ -93,9 +93,6 @@ impl<T: Receiver> Shelf<T> {
         let count = taken.len();
         self.budget.borrow_mut().spend(count);
         self.pool.borrow_mut().depth.rescued(route, u32::try_from(count).unwrap_or(u32::MAX), now);
-        if count > 0 {
-            link.rescued.set(true);
-        }
         if !link.looked_after.replace(true) {
             let why = if count == most { RetryResult::Budget } else { RetryResult::NotAllowed };
             self.backend_cells.retries[RetryReason::Rescue][why].add(left as u64);
