@@ -45,7 +45,7 @@ impl Receiver for Rc<Client> {
         s.waits = false;
         s.in_flight += 1;
         s.link = Some(link.clone());
-        if matches!(s.phase, Phase::Body { .. } | Phase::Talk { .. }) || s.unread_input() {
+        if s.phase.awaits_more() || s.unread_input() {
             s.since = self.hall.turn.now();
             self.wake();
         }
@@ -113,7 +113,7 @@ impl Client {
     pub(super) fn answer_error(self: &Rc<Self>, s: &mut State, request: Option<Request>, reject: &Reject) {
         // One error is no answer to all words of a conversation: what follows would be taken for theirs.
         let talked = request.is_some_and(|request| request.body && request.ask.is_frames());
-        if talked || matches!(s.phase, Phase::Body { .. } | Phase::Talk { .. }) {
+        if talked || s.phase.awaits_more() {
             Self::read_no_more(s);
         }
         s.route.cells.errors[reject.cause].inc();
@@ -184,7 +184,7 @@ impl Client {
 
     /// Nothing is in flight any more.
     pub(super) fn rest(&self, s: &mut State) {
-        if !matches!(s.phase, Phase::Body { .. } | Phase::Talk { .. }) {
+        if !s.phase.awaits_more() {
             s.since = self.hall.turn.now();
             self.show(s, ClientState::Idle);
             self.rearm(s);

@@ -41,6 +41,13 @@ pub(super) enum Phase {
     Linger,
 }
 
+impl Phase {
+    /// Whether more is to come of the last exchange that was begun.
+    pub(super) fn awaits_more(&self) -> bool {
+        matches!(self, Self::Body { .. } | Self::Talk { .. })
+    }
+}
+
 /// What must wait until the exchanges before it have ended.
 #[derive(Debug)]
 pub(super) enum Later {
