@@ -6,9 +6,7 @@ Knows nothing of what the figures should be, but for what was asked for, which i
 """
 import json
 import os
-import shutil
 import sys
-import tempfile
 import urllib.request
 
 import figures
@@ -86,19 +84,11 @@ def variants(binary, protocol, framing):
 
 
 def run(variant, args, name, seed):
-    """One record; origin, proxy and load are new each time."""
+    """One record."""
     (speaks, words, _), (start, per_connection) = MEASUREMENTS[name], variant
-    tmp = tempfile.mkdtemp(prefix="penstock-measure-")
-    try:
-        origin = Origin(tmp, LOAD_CPUS, args.bin, speaks, words, seed)
-        with origin.program:
-            origin.program.wait_until(origin.ready)
-            with start(tmp, PORT, PROXY_CPUS) as proxy:
-                origin.to = proxies.port(proxy, PORT)
-                how = {"per_connection": per_connection}
-                return loads.measure(proxy, origin, how, LOAD_CPUS, args.seconds, tmp)
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
+    origin = lambda tmp: Origin(tmp, LOAD_CPUS, args.bin, speaks, words, seed)
+    how = {"per_connection": per_connection}
+    return proxies.measure(start, origin, PORT, how, (PROXY_CPUS, LOAD_CPUS), args.seconds)
 
 
 def main():

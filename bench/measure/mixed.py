@@ -6,10 +6,8 @@ Knows nothing of what the figures should be, but for what was asked for, which i
 """
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 
 import figures
 import loads
@@ -97,18 +95,9 @@ def variants(binary):
 
 
 def run(start, how, bench, seed, seconds):
-    """One record; origin, proxy and load are new each time."""
-    tmp = tempfile.mkdtemp(prefix="penstock-measure-")
-    os.chmod(tmp, 0o755)
-    try:
-        origin = Nginx(tmp, LOAD_CPUS, bench, seed)
-        with origin.program:
-            origin.program.wait_until(origin.ready)
-            with start(tmp, HTTP_PORT, PROXY_CPUS) as proxy:
-                origin.to = proxies.port(proxy, HTTP_PORT)
-                return loads.measure(proxy, origin, how, LOAD_CPUS, seconds, tmp)
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
+    """One record."""
+    origin = lambda tmp: Nginx(tmp, LOAD_CPUS, bench, seed)
+    return proxies.measure(start, origin, HTTP_PORT, how, (PROXY_CPUS, LOAD_CPUS), seconds)
 
 
 def main():

@@ -1,10 +1,12 @@
 """What stands between load and origin: penstock, HAProxy, nutcracker, or nothing.
 
-In: a directory, the origin's port and how to stand there. Out: a running program that listens on LISTEN.
-Knows nothing of loads, origins or figures.
+In: a directory, the origin's port and how to stand there. Out: a running program that listens on LISTEN, or one
+record of a load through it. Knows nothing of which loads and origins there are, or of figures.
 """
 import json
 import os
+import shutil
+import tempfile
 
 import figures
 import loads
@@ -126,3 +128,20 @@ class Nothing:
 def port(proxy, origin):
     """Where the load goes."""
     return origin if isinstance(proxy, Nothing) else LISTEN
+
+
+def measure(start, make_origin, behind, how, cpus, seconds):
+    """One record; origin, proxy and load are new each time. `behind` is the origin's port, `cpus` the proxy's and
+    the others'."""
+    proxy_cpus, load_cpus = cpus
+    tmp = tempfile.mkdtemp(prefix="penstock-measure-")
+    os.chmod(tmp, 0o755)  # nginx gives up its rights
+    try:
+        origin = make_origin(tmp)
+        with origin.program:
+            origin.program.wait_until(origin.ready)
+            with start(tmp, behind, proxy_cpus) as proxy:
+                origin.to = port(proxy, behind)
+                return loads.measure(proxy, origin, how, load_cpus, seconds, tmp)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)

@@ -4,12 +4,9 @@
 In: names of measurements, rounds and seconds. Out: Markdown on stdout, all records as JSON.
 Knows nothing of what the figures should be, but for what was asked for, which it prints beside them.
 """
-import os
 import re
-import shutil
 import socket
 import sys
-import tempfile
 
 import figures
 import loads
@@ -79,17 +76,8 @@ def variants(binary):
 
 
 def run(start, how, seconds):
-    """One record; Redis, proxy and load are new each time."""
-    tmp = tempfile.mkdtemp(prefix="penstock-measure-")
-    try:
-        origin = Redis(tmp, LOAD_CPUS)
-        with origin.program:
-            origin.program.wait_until(origin.ready)
-            with start(tmp, PORT, PROXY_CPUS) as proxy:
-                origin.to = proxies.port(proxy, PORT)
-                return loads.measure(proxy, origin, how, LOAD_CPUS, seconds, tmp)
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
+    """One record."""
+    return proxies.measure(start, lambda tmp: Redis(tmp, LOAD_CPUS), PORT, how, (PROXY_CPUS, LOAD_CPUS), seconds)
 
 
 def main():
