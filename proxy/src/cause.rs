@@ -20,12 +20,18 @@ pub enum Cause {
     BodyTimeout,
     /// A method, coding or version we do not implement.
     Unsupported,
+    /// The request has come through here before (RFC 9110 section 7.6.3).
+    LoopDetected,
+    /// The member speaks HTTP/1.0, and the request has a body whose length is not known (RFC 9112 section 6.1).
+    LengthRequired,
     /// No member of the backend is up.
     NoMember,
     /// The wait queue is full.
     QueueFull,
     /// No link became free in time.
     QueueTimeout,
+    /// As many links of the member have become tunnels as may.
+    TunnelLimit,
     /// The member refused the connection.
     ConnectRefused,
     /// The member did not accept the connection in time.
@@ -58,7 +64,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of their discriminants.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::BadRequest,
         Self::HeadTooLarge,
         Self::TargetTooLong,
@@ -66,9 +72,12 @@ impl Cause {
         Self::HeadTimeout,
         Self::BodyTimeout,
         Self::Unsupported,
+        Self::LoopDetected,
+        Self::LengthRequired,
         Self::NoMember,
         Self::QueueFull,
         Self::QueueTimeout,
+        Self::TunnelLimit,
         Self::ConnectRefused,
         Self::ConnectTimeout,
         Self::ConnectNoPort,
@@ -96,9 +105,12 @@ impl Cause {
             Self::HeadTimeout => "head_timeout",
             Self::BodyTimeout => "body_timeout",
             Self::Unsupported => "unsupported",
+            Self::LoopDetected => "loop_detected",
+            Self::LengthRequired => "length_required",
             Self::NoMember => "no_member",
             Self::QueueFull => "queue_full",
             Self::QueueTimeout => "queue_timeout",
+            Self::TunnelLimit => "tunnel_limit",
             Self::ConnectRefused => "connect_refused",
             Self::ConnectTimeout => "connect_timeout",
             Self::ConnectNoPort => "connect_no_port",
@@ -132,6 +144,8 @@ impl Cause {
             Self::BodyTooLarge => 413,
             Self::HeadTimeout | Self::BodyTimeout | Self::ClientSlow => 408,
             Self::Unsupported => 501,
+            Self::LoopDetected => 508,
+            Self::LengthRequired => 411,
             Self::StaleNonidempotent
             | Self::BackendReset
             | Self::BadResponse
@@ -140,6 +154,7 @@ impl Cause {
             Self::NoMember
             | Self::QueueFull
             | Self::QueueTimeout
+            | Self::TunnelLimit
             | Self::ConnectRefused
             | Self::ConnectNoPort
             | Self::ConnectOther

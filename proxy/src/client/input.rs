@@ -130,7 +130,7 @@ impl Client {
             return self.read_frame(s, framing, bytes, now);
         }
         let mut fields = Fields::new();
-        match parse_request(bytes, &route.listener.limits, &mut fields) {
+        match parse_request(bytes, &route.listener.http.head, &mut fields) {
             Ok(Parsed::Head { head, len }) if self.begin(s, &head, now) => len,
             Ok(Parsed::Head { .. }) => 0,
             Ok(Parsed::Partial) => {
@@ -160,7 +160,7 @@ impl Client {
             return false;
         }
         let route = s.route.clone();
-        let (style, via) = (route.listener.forwarded, route.listener.via.as_deref());
+        let (style, via) = (route.listener.http.forwarded, route.listener.http.via.as_deref());
         let from = Forwarding { source: self.source, style, via };
         self.count_begun(s);
         self.read_next(s, head, now);

@@ -61,9 +61,14 @@ fn listener(root: &Root, name: &Name, l: &Listener, notes: &mut Notes) -> Option
             body: l.timeouts.body.get()?,
             write: l.timeouts.write.get()?,
         },
-        limits: limits?,
-        forwarded: l.forwarded.get()?,
-        via: l.via.get()?.map(Into::into),
+        http: settings::HttpRules {
+            head: limits?,
+            forwarded: l.forwarded.get()?,
+            via: l.via.get()?.map(Into::into),
+            ..settings::HttpRules::default()
+        },
+        routes: Vec::new(),
+        access_log: None,
         tunnel: tunnel(&l.tunnel)?,
         socket: socket(&l.socket)?,
     }))
@@ -133,6 +138,7 @@ fn backend(
         links: links(&b.links, protocol)?,
         queue: settings::WaitQueue { max: b.queue.max.get()?, timeout: b.queue.timeout.get()? },
         response_timeout: b.response_timeout.get()?,
+        head: settings::HeadLimits::default(),
         socket: socket(&b.socket)?,
         members: b.members.entries.iter().map(|(name, m)| member(name, m)).collect::<Option<_>>()?,
     }))
@@ -142,6 +148,7 @@ fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
     Some(settings::Links {
         max_per_member: rules::cap(l, protocol)?,
         warm: if protocol.is_pooled() { 0 } else { l.warm.get()? },
+        max_tunnels: 1024,
         pipeline: rules::most_in_flight(l, protocol)?,
         pipeline_budget: l.pipeline_budget.get()?,
         pipeline_methods: l.pipeline_methods.get()?,

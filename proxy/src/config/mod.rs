@@ -28,9 +28,10 @@ use options::Root;
 pub use mistake::{Mistake, Mistakes};
 pub use schema::schema;
 pub use settings::{
-    AcceptProxy, Address, Affinity, Backend, ClientTimeouts, Forwarded, FrameKind, Framing, HeadLimits,
-    Links, Listener, Member, Networks, PipelineMethods, Prefix, Protocol, ProxyVersion, Settings,
-    SocketOptions, TunnelLimits, WaitQueue,
+    AcceptProxy, AccessLog, Address, Affinity, Backend, ClientTimeouts, Forwarded, FrameKind, Framing,
+    HeadLimits, HostMatch, HttpRules, Links, Listener, LogField, LogFormat, LogPart, LogTo, Member, Networks,
+    PipelineMethods, Prefix, Protocol, ProxyVersion, Rule, Settings, SocketOptions, TunnelLimits,
+    Underscores, Upgrades, WaitQueue,
 };
 
 /// The commented reference, which is also what runs where there is no file.

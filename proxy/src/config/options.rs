@@ -78,7 +78,7 @@ sections! {
         /// Limits of tunnels (tcp), and of clients that keep a link for good (resp).
         #[only(KEPT)]
         tunnel: Tunnel,
-        /// How members learn the source: x_forwarded, forwarded, both or off.
+        /// How members learn the source: x_forwarded, forwarded, both, remove or off.
         #[only(HTTP)]
         forwarded: Marked<OneOf<Forwarded>> = "x_forwarded",
         /// Our name in the Via field, or off.
@@ -307,6 +307,7 @@ impl Words for Forwarded {
         ("x_forwarded", Self::XForwarded),
         ("forwarded", Self::Rfc7239),
         ("both", Self::Both),
+        ("remove", Self::Remove),
         ("off", Self::Off),
     ];
 }

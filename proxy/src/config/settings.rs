@@ -4,6 +4,7 @@
 
 mod address;
 mod framing;
+mod http;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
@@ -12,6 +13,9 @@ use std::time::Duration;
 
 pub use address::{Address, Networks};
 pub use framing::{FrameKind, Framing, Prefix};
+pub use http::{
+    AccessLog, HostMatch, HttpRules, LogField, LogFormat, LogPart, LogTo, Rule, Underscores, Upgrades,
+};
 
 /// One whole, valid configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,13 +55,13 @@ pub struct Listener {
     pub backlog: u32,
     /// How long a client may take.
     pub timeouts: ClientTimeouts,
-    /// How large a request head may be.
-    pub limits: HeadLimits,
-    /// How the source is told to members.
-    pub forwarded: Forwarded,
-    /// The pseudonym in `Via` (RFC 9110 section 7.6.3), or `None` to add none.
-    pub via: Option<Arc<str>>,
-    /// Limits of its tunnels, and of RESP clients that keep a link for good; of nothing else.
+    /// What it makes of requests; the defaults where it does not speak HTTP.
+    pub http: HttpRules,
+    /// Which requests go elsewhere than to `backend`: the first that matches.
+    pub routes: Vec<Rule>,
+    /// What is noted of each exchange; `None` for nothing.
+    pub access_log: Option<Arc<AccessLog>>,
+    /// Limits of its tunnels, of upgraded connections, and of RESP clients that keep a link for good.
     pub tunnel: TunnelLimits,
     /// Options of the accepted sockets.
     pub socket: SocketOptions,
@@ -165,6 +169,8 @@ pub enum Forwarded {
     Rfc7239,
     /// Both.
     Both,
+    /// Neither, and what the client sent of them is removed.
+    Remove,
     /// Neither; what the client sent passes as it is.
     Off,
 }
@@ -213,6 +219,8 @@ pub struct Backend {
     pub queue: WaitQueue,
     /// From the last byte of a request to the first of its answer, and between two reads of an answer.
     pub response_timeout: Duration,
+    /// How large the head of an answer may be.
+    pub head: HeadLimits,
     /// Options of the sockets of its links.
     pub socket: SocketOptions,
     /// In the order of the file; never empty.
@@ -250,6 +258,9 @@ pub struct Links {
     /// Links kept connected and unused for each member, for the process; at most `max_per_member`, and 0
     /// where links are pooled.
     pub warm: u32,
+    /// Most links to one member that have become tunnels (upgrades, CONNECT), for the process; they are not among
+    /// `max_per_member`.
+    pub max_tunnels: u32,
     /// Most exchanges in flight on one link; 1 is plain pooling.
     pub pipeline: NonZeroU16,
     /// `depth x least service time` stays within this.

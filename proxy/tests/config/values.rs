@@ -31,10 +31,10 @@ backends: {{ app: {{ members: {{ a: 127.0.0.1:9001 }}, {options} }} }}"
 #[test]
 fn defaults() {
     let listener = listener("");
-    assert_eq!(listener.limits, HeadLimits::default());
+    assert_eq!(listener.http.head, HeadLimits::default());
     assert_eq!(listener.timeouts.idle, Duration::from_secs(60));
-    assert_eq!(listener.via.as_deref(), Some("penstock"));
-    assert_eq!(listener.forwarded, Forwarded::XForwarded);
+    assert_eq!(listener.http.via.as_deref(), Some("penstock"));
+    assert_eq!(listener.http.forwarded, Forwarded::XForwarded);
     assert!(listener.socket.nodelay && listener.socket.keepalive.is_none());
     let backend = backend("");
     assert_eq!(backend.links.pipeline_budget, Duration::from_millis(2));
@@ -56,10 +56,10 @@ fn every_option_is_heard() {
   socket: { nodelay: false, keepalive: 1m, send_buffer: 64KiB, receive_buffer: 4KB }",
     );
     let seconds = Duration::from_secs;
-    assert_eq!((l.backlog, l.forwarded, l.via), (7, Forwarded::Rfc7239, None));
+    assert_eq!((l.backlog, l.http.forwarded, l.http.via), (7, Forwarded::Rfc7239, None));
     let timeouts = [l.timeouts.idle, l.timeouts.head, l.timeouts.body, l.timeouts.write];
     assert_eq!(timeouts, [1, 2, 3, 4].map(seconds));
-    assert_eq!(l.limits, HeadLimits { bytes: 4096, fields: 5, line: 1024 });
+    assert_eq!(l.http.head, HeadLimits { bytes: 4096, fields: 5, line: 1024 });
     assert!(!l.socket.nodelay);
     assert_eq!(l.socket.keepalive, Some(seconds(60)));
     assert_eq!((l.socket.send_buffer, l.socket.receive_buffer), (Some(65_536), Some(4_000)));
@@ -157,7 +157,7 @@ backends: { ${NAME}: { members: { a: '127.0.0.1:${PORT:-9001}' }, links: { pipel
     let (listener, backend) = (&loaded.settings.listeners[0], &loaded.settings.backends[0]);
     assert_eq!(loaded.settings.admin, None);
     assert_eq!(listener.bind.to_string(), "127.0.0.1:8080");
-    assert_eq!(listener.via.as_deref(), Some("a$bc"));
+    assert_eq!(listener.http.via.as_deref(), Some("a$bc"));
     assert_eq!(backend.members[0].address.to_string(), "127.0.0.1:9001");
     assert_eq!(backend.links.pipeline.get(), 7);
     let other =

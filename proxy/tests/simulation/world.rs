@@ -124,6 +124,7 @@ impl World {
         let links = Links {
             warm: 0,
             max_per_member: 64.try_into().expect("not 0"),
+            max_tunnels: 1024,
             pipeline: scene.pipeline.try_into().expect("not 0"),
             pipeline_budget: Duration::from_millis(2),
             pipeline_methods: PipelineMethods::Safe, // the client decides what it wants of a link

@@ -11,6 +11,7 @@ pub(crate) fn links() -> Links {
     Links {
         max_per_member: 64.try_into().unwrap(),
         warm: 0,
+        max_tunnels: 1024,
         pipeline: 32.try_into().unwrap(),
         pipeline_budget: Duration::from_millis(2),
         pipeline_methods: PipelineMethods::Safe,
