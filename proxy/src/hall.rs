@@ -43,6 +43,8 @@ pub struct Route<W> {
     pub group: Rc<Group<W>>,
     /// What is counted for what goes this way.
     pub cells: Arc<RouteCells>,
+    /// Where requests go for which one of the listener's rules holds, in the order of the rules.
+    pub branches: Vec<Rc<Self>>,
 }
 
 impl<W> Hall<W> {

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use crate::cause::Cause;
-use crate::link::{Ask, End, Link, Receiver, Request};
+use crate::link::{Ask, End, Link, Passage, Receiver, Request};
 use crate::metrics::{ClientClose, ClientState, CodeClass};
 use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
@@ -17,7 +17,7 @@ use super::state::{Later, Phase, State};
 impl Receiver for Rc<Client> {
     fn closes(&self) -> bool {
         let s = self.state.borrow();
-        s.draining && s.in_flight <= 1 && !s.more_later()
+        (s.draining || s.is_spent()) && s.in_flight <= 1 && !s.more_later()
     }
 
     fn is_full(&self) -> bool {
@@ -43,8 +43,7 @@ impl Receiver for Rc<Client> {
     fn placed(&self, link: &Rc<Link<Self>>) {
         let mut s = self.state.borrow_mut();
         s.waits = false;
-        s.in_flight += 1;
-        s.link = Some(link.clone());
+        s.is_on(link);
         if s.phase.awaits_more() || s.unread_input() {
             s.since = self.hall.turn.now();
             self.wake();
@@ -57,6 +56,10 @@ impl Receiver for Rc<Client> {
             return;
         }
         self.count_answer(&s, Some(request), end.status, service);
+        if end.switched {
+            return s.left_link();
+        }
+        s.answered();
         if end.close {
             s.unread |= !matches!(s.phase, Phase::Done);
             s.phase = Phase::Done;
@@ -86,12 +89,17 @@ impl Receiver for Rc<Client> {
         if s.gone {
             return;
         }
+        s.binds |= s.kept.take().is_some();
         s.put_back(Later::Send { request, head, cause });
         self.left(&mut s);
     }
 
     fn writable(&self) {
         self.wake();
+    }
+
+    fn switched(&self, passage: Passage<Self>) {
+        self.open_tunnel(passage);
     }
 }
 
@@ -101,10 +109,7 @@ impl Client {
         if s.waits {
             s.waits = false;
         } else {
-            s.in_flight -= 1;
-        }
-        if s.in_flight == 0 {
-            s.link = None;
+            s.left_link();
         }
         self.wake();
     }
@@ -126,6 +131,7 @@ impl Client {
             None => self.hang_up(s),
         }
         self.count_answer(s, request.as_ref(), reject.status, 0);
+        s.answered();
         self.rest(s);
     }
 
@@ -146,7 +152,7 @@ impl Client {
         });
         let close = s.draining || (matches!(s.phase, Phase::Done) && !s.more_later());
         let mut answer = Vec::new();
-        error_answer(reject.status, reject.cause, ask, close, &mut answer);
+        error_answer(reject.status, reject.cause, ask, close, &self.hall.turn.date(), &mut answer);
         Some(answer)
     }
 
@@ -172,9 +178,8 @@ impl Client {
     }
 
     fn exchange_over(&self, s: &mut State) {
-        s.in_flight -= 1;
+        s.left_link();
         if s.in_flight == 0 {
-            s.link = None;
             self.rest(s);
         }
         if s.unread_input() || matches!(s.phase, Phase::Done) || s.draining || s.more_later() {

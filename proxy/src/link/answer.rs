@@ -16,8 +16,9 @@ use crate::proto::http1::{
 ///          1xx                 head with a body
 ///        ┌─────┐          ┌───────────────────────▶ Body ──┐
 ///        ▼     │          │                                │ end of the body
-///       Head ──┴──────────┤                                ▼
-///        ▲                └── head without one ─────▶ (answer ended)
+///       Head ──┴──────────┼── head without one ─────▶ (answer ended)
+///        ▲                │                                │
+///        │                └── 101, 2xx to CONNECT ─▶ Switched
 ///        └─────────────────────────────────────────────────┘
 /// ```
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Answer {
 enum State {
     Head,
     Body { decoder: BodyDecoder, encoder: BodyEncoder, end: End },
+    /// Nothing more is read here.
+    Switched(End),
 }
 
 /// Whether the client's connection ends with an answer, whatever the client wished.
@@ -52,6 +55,10 @@ pub struct End {
     pub close: bool,
     /// The link may carry another exchange.
     pub reusable: bool,
+    /// What comes after it on the link is no HTTP, and the client's.
+    pub switched: bool,
+    /// It came in HTTP/1.0.
+    pub old: bool,
 }
 
 /// What was read in one step.
@@ -95,6 +102,10 @@ impl Answer {
                 len => consumed += len,
             }
         }
+        if let State::Switched(end) = self.state {
+            let raw = consumed..input.len();
+            return Ok(Step { consumed: input.len(), raw, final_head: true, end: Some(end) });
+        }
         self.read_body(input, consumed, out)
     }
 
@@ -102,7 +113,7 @@ impl Answer {
     pub(super) fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<End> {
         let State::Body { decoder, encoder, end } = &mut self.state else { return None };
         decoder.at_eof().ok()?;
-        encoder.finish(out);
+        encoder.finish(decoder.trailers(), out);
         let end = *end;
         self.state = State::Head;
         Some(end)
@@ -126,13 +137,19 @@ impl Answer {
             forward_interim(&head, ask, out)?;
             return Ok(len);
         }
-        if head.status == 101 {
-            return Err(bad("101 without an upgrade that was asked for"));
+        if head.switches() {
+            head.forward(ask, false, out);
+            let end = End { status: head.status, close: true, reusable: false, switched: true, old: false };
+            self.state = State::Switched(end);
+            return Ok(len);
         }
         let refused = head.status >= 300;
         let close = closing == Closing::Always || (closing == Closing::IfRefused && refused);
         let outgoing = head.forward(ask, close, out);
-        let end = End { status: head.status, close: outgoing.close, reusable: head.keep_alive };
+        let old = head.minor_version == 0;
+        // RFC 9112 section 6.1: who speaks 1.0 may have taken the chunks of the request for anything.
+        let reusable = head.keep_alive && !(old && ask.chunked);
+        let end = End { status: head.status, close: outgoing.close, reusable, switched: false, old };
         self.state = State::Body { decoder: BodyDecoder::new(head.body), encoder: outgoing.encoder, end };
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
         Ok(len)
@@ -155,7 +172,7 @@ impl Answer {
         if !decoder.is_done() {
             return Ok(Step { consumed, raw, final_head: true, end: None });
         }
-        encoder.finish(out);
+        encoder.finish(decoder.trailers(), out);
         let end = Some(*end);
         self.state = State::Head;
         Ok(Step { consumed, raw, final_head: true, end })

@@ -69,6 +69,8 @@ pub enum Broken {
     Finished,
     /// The client whose request was being sent went away, or the proxy gave it up.
     Abandoned,
+    /// It carries no HTTP any more, and belongs to the client whose answer ended last.
+    Switched,
 }
 
 /// Requests that were answered are cut off `out` when they make up this much.
@@ -297,6 +299,7 @@ impl<T> Queue<T> {
         sink: &mut S,
     ) -> Result<bool, Broken> {
         while !input.is_empty() {
+            let alone = self.slots.len() == 1 && self.sent == 1;
             // RFC 9112 section 9.2: what was not asked for must not be taken for an answer.
             let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
                 return Err(Broken::Desync(Cause::BadResponse));
@@ -314,12 +317,20 @@ impl<T> Queue<T> {
                 out.clear(); // what precedes the fault must not reach the next client
                 Broken::Desync(reject.cause)
             })?;
+            if !alone && step.end.is_some_and(|end| end.switched) {
+                out.clear();
+                return Err(Broken::Desync(Cause::BadResponse));
+            }
             slot.shown |= step.final_head;
             slot.received += step.consumed as u64;
             let over = step.end.filter(|_| slot.answer_ended()).map(|end| slot.settled(end));
             self.hand_over(out, &input[step.raw], sink);
             input = &input[step.consumed..];
             match over {
+                Some(end) if end.switched => {
+                    self.end_head(end, now, sink);
+                    return Err(Broken::Switched);
+                }
                 Some(end) if !self.end_head(end, now, sink) => return Ok(false),
                 Some(_) => {}
                 None if self.drained > DRAIN && self.slots.iter().all(|slot| slot.ticket.is_none()) => {

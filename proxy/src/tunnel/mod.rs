@@ -19,7 +19,7 @@ use crate::net::Socket;
 use crate::relay::{Between, End, Relay, Side};
 use crate::turn::keep;
 
-use ending::Ending;
+pub use ending::Ending;
 use state::Tunnel;
 
 /// What the clients of one listener share.

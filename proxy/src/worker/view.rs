@@ -49,44 +49,54 @@ impl Worker {
         self.doors.retain(|name, _| stays(name));
         self.accepting.retain(|name, _| stays(name));
         for listener in &settings.listeners {
-            let door = self.door(listener, &groups[listener.backend]);
+            let door = self.door(listener, &groups);
             self.doors.insert(listener.name.clone(), door);
         }
         self.turn.reconsider();
     }
 
-    fn door(&self, listener: &Arc<Listener>, group: &AnyGroup) -> Door {
-        match (group, self.doors.get(&listener.name)) {
-            (AnyGroup::Http(group), Some(Door::Http(hall))) => {
-                Door::Http(self.hall(listener, group, Some(hall)))
+    fn door(&self, listener: &Arc<Listener>, groups: &[AnyGroup]) -> Door {
+        let old = self.doors.get(&listener.name);
+        match &groups[listener.backend] {
+            AnyGroup::Http(group) => {
+                let others = listener.routes.iter().filter_map(|rule| match &groups[rule.backend] {
+                    AnyGroup::Http(group) => Some(self.route(listener, group, Vec::new())),
+                    AnyGroup::Tcp(_) => None, // the backends of a listener speak what it does
+                });
+                let route = self.route(listener, group, others.collect());
+                let old = if let Some(Door::Http(hall)) = old { Some(hall) } else { None };
+                Door::Http(self.hall(listener, route, old))
             }
-            (AnyGroup::Http(group), _) => Door::Http(self.hall(listener, group, None)),
-            (AnyGroup::Tcp(group), Some(Door::Tcp(hall))) => {
-                Door::Tcp(self.hall(listener, group, Some(hall)))
+            AnyGroup::Tcp(group) => {
+                let route = self.route(listener, group, Vec::new());
+                let old = if let Some(Door::Tcp(hall)) = old { Some(hall) } else { None };
+                Door::Tcp(self.hall(listener, route, old))
             }
-            (AnyGroup::Tcp(group), _) => Door::Tcp(self.hall(listener, group, None)),
         }
     }
 
-    /// The hall that was there before takes its new route; else there is a new one.
-    fn hall<W>(
+    fn route<W>(
         &self,
         listener: &Arc<Listener>,
         group: &Rc<Group<W>>,
-        old: Option<&Rc<Hall<W>>>,
-    ) -> Rc<Hall<W>> {
-        let (registry, name) = (&self.shared.registry, &listener.name);
-        let cells = registry.route(self.index, name, &group.settings.name);
-        let route = Rc::new(Route { listener: listener.clone(), group: group.clone(), cells });
+        branches: Vec<Rc<Route<W>>>,
+    ) -> Rc<Route<W>> {
+        let cells = self.shared.registry.route(self.index, &listener.name, &group.settings.name);
+        Rc::new(Route { listener: listener.clone(), group: group.clone(), cells, branches })
+    }
+
+    /// The hall that was there before takes its new route; else there is a new one.
+    fn hall<W>(&self, listener: &Listener, route: Rc<Route<W>>, old: Option<&Rc<Hall<W>>>) -> Rc<Hall<W>> {
         if let Some(hall) = old {
             *hall.route.borrow_mut() = route;
             return hall.clone();
         }
+        let name = &listener.name;
         Rc::new(Hall {
             turn: self.turn.clone(),
             pipes: self.pipes.clone(),
             route: RefCell::new(route),
-            cells: registry.listener(self.index, name),
+            cells: self.shared.registry.listener(self.index, name),
             worker_cells: self.cells.clone(),
             sources: self.shared.sources.clone(),
             open: self.shared.open_clients(name),
@@ -138,7 +148,7 @@ impl Worker {
                 let way = old.map_or_else(|| new(m, &key), |old| old.way.clone());
                 let cells = self.shared.registry.member(self.index, &settings.name, &m.name);
                 let candidate = Member::<W>::candidate(&m.name, m.weight);
-                Rc::new(Member { candidate, way, cells, clients: 0.into() })
+                Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients: 0.into() })
             });
             after.insert(key, member.clone());
             member
