@@ -1,4 +1,4 @@
-//! What all workers share: the configuration snapshot, the metrics, who is up, who meets whom.
+//! What all workers share: the configuration snapshot, the metrics, the access logs, who is up, who meets whom.
 //! In: a new configuration. Out: the present one, and each worker's share of what it limits.
 //! Nothing here is touched per request, but for a relaxed load of a member's health.
 
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use crate::access::Logs;
 use crate::affinity::Sources;
 use crate::config::{Address, Backend, Settings};
 use crate::link::{Health, Share, Stock};
@@ -28,6 +29,8 @@ pub struct Shared {
     pub registry: Registry,
     /// Who meets whom.
     pub sources: Arc<Sources>,
+    /// The access logs.
+    pub logs: Logs,
     /// How to reach each worker.
     pub posts: Vec<Post>,
 }
@@ -41,6 +44,7 @@ impl Shared {
             health: Mutex::default(),
             stocks: Mutex::default(),
             open: Mutex::default(),
+            logs: Logs::new(registry.process()),
             registry,
             sources: Arc::default(),
             posts,
