@@ -55,10 +55,11 @@ impl Receiver for Rc<Client> {
         if s.gone {
             return;
         }
-        self.count_answer(&s, Some(request), end.status, service);
         if end.switched {
+            self.count(&s, Some(request), end.status, service); // it is noted when the tunnel has ended
             return s.left_link();
         }
+        self.count_answer(&mut s, Some(request), end.status, None, service);
         s.answered();
         if end.close {
             s.unread |= !matches!(s.phase, Phase::Done);
@@ -76,6 +77,7 @@ impl Receiver for Rc<Client> {
         if shown {
             s.route.cells.errors[cause].inc();
             self.hall.cells.in_flight.dec();
+            self.write_down(&mut s, 0, Some(cause), 0);
             s.close = Some(ClientClose::Error);
             s.gone = true; // so that what it has of the answer does not look complete
         } else {
@@ -125,12 +127,13 @@ impl Client {
         if request.is_none() {
             self.hall.cells.in_flight.inc(); // it was never counted as begun
             s.requests += 1;
+            self.note(s, None, self.hall.turn.now());
         }
         match self.error(s, request.as_ref(), reject) {
             Some(answer) => self.give(s, &answer, &[]),
             None => self.hang_up(s),
         }
-        self.count_answer(s, request.as_ref(), reject.status, 0);
+        self.count_answer(s, request.as_ref(), reject.status, Some(reject.cause), 0);
         s.answered();
         self.rest(s);
     }
@@ -166,7 +169,20 @@ impl Client {
         self.hall.cells.in_flight.add(-i64::from(unanswered));
     }
 
-    pub(super) fn count_answer(&self, s: &State, request: Option<&Request>, status: u16, service: Nanos) {
+    /// An exchange has been answered, badly where there is a cause.
+    pub(super) fn count_answer(
+        &self,
+        s: &mut State,
+        request: Option<&Request>,
+        status: u16,
+        cause: Option<Cause>,
+        service: Nanos,
+    ) {
+        self.count(s, request, status, service);
+        self.write_down(s, status, cause, service);
+    }
+
+    fn count(&self, s: &State, request: Option<&Request>, status: u16, service: Nanos) {
         let now = self.hall.turn.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
         let cells = &s.route.cells;

@@ -38,6 +38,7 @@ impl Client {
         }
         let no_expect = head.expect_continue && self.meets_old(s);
         self.count_begun(s);
+        self.note(s, Some(head), request.began);
         self.read_next(s, head, rules, now);
         if no_expect {
             self.give(s, CONTINUE, &[]);
@@ -93,12 +94,13 @@ impl Client {
         }
         let route = s.route.clone();
         self.count_begun(s);
+        self.note(s, Some(head), request.began);
         self.read_next(s, head, &route.listener.http, now);
         let mut answer = Vec::new();
         let close = s.draining || s.is_spent();
         let status = head.answer_here(&self.hall.turn.date(), close, &mut answer);
         self.give(s, &answer, &[]);
-        self.count_answer(s, Some(request), status, 0);
+        self.count_answer(s, Some(request), status, None, 0);
         self.rest(s);
         true
     }

@@ -195,6 +195,9 @@ impl Client {
             let trailers = decoder.trailers();
             link.send_body(data, |out| rechunk(data, done.then_some(trailers), out), raw, done);
         }
+        if let Some(page) = s.diary.last() {
+            page.received += data.len() as u64;
+        }
         (s.body_left, s.since) = (left, now);
         if done {
             s.phase = if s.keeps_reading { Phase::Head } else { Phase::Done };

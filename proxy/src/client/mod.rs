@@ -4,6 +4,7 @@
 
 mod answer;
 mod begin;
+mod diary;
 mod frames;
 mod input;
 mod output;
@@ -142,6 +143,9 @@ impl Client {
         cells.in_flight.add(-i64::from(unanswered));
         for _ in 0..unanswered {
             s.route.cells.errors[Cause::ClientAbort].inc();
+        }
+        for _ in 0..s.diary.len() {
+            self.write_down(&mut s, 0, Some(Cause::ClientAbort), 0);
         }
         if let Some(link) = s.link.take() {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));

@@ -19,8 +19,14 @@ pub(super) struct Tunnel {
     relay: Relay,
     passage: Passage<Rc<Client>>,
     splice: bool,
+    /// Bytes that got to the member, and to the client.
+    up: u64,
+    down: u64,
     _place: Option<TunnelPlace>,
 }
+
+/// The status under which a tunnel is noted.
+const SWITCHED: u16 = 101;
 
 impl Client {
     /// The member agreed. What was kept of what either said goes first.
@@ -32,7 +38,7 @@ impl Client {
         let spill = s.spill.take().unwrap_or_default();
         let relay = Relay::new(&spill.input, &spill.output);
         let (splice, place) = (s.route.listener.tunnel.splice, s.place.take());
-        s.tunnel = Some(Box::new(Tunnel { relay, passage, splice, _place: place }));
+        s.tunnel = Some(Box::new(Tunnel { relay, passage, splice, up: 0, down: 0, _place: place }));
         (s.phase, s.blocked, s.heard_all) = (Phase::Tunnel, false, false);
         s.since = self.hall.turn.now();
         s.held_since = s.since;
@@ -49,9 +55,11 @@ impl Client {
         let ending = if s.gone {
             Ending::Told(s.close.unwrap_or(ClientClose::Error))
         } else {
-            let Tunnel { relay, passage, splice, .. } = &mut **tunnel;
+            let Tunnel { relay, passage, splice, up, down, .. } = &mut **tunnel;
             let between = between(&self.hall, socket, passage, *splice);
             let end = relay.poll_gently(cx, &between);
+            *up += between.delivered.0.get();
+            *down += between.delivered.1.get();
             if between.asked.get() || between.answered.get() {
                 s.since = self.hall.turn.now();
             }
@@ -68,6 +76,10 @@ impl Client {
     fn close_tunnel(&self, s: &mut State, socket: &Socket, ending: Ending) {
         let Some(mut tunnel) = s.tunnel.take() else { return };
         tunnel.relay.let_go(&between(&self.hall, socket, &tunnel.passage, tunnel.splice));
+        if let Some(page) = s.diary.page() {
+            (page.received, page.sent) = (tunnel.up, page.sent + tunnel.down);
+        }
+        self.write_down(s, SWITCHED, ending.cause(), 0);
         if let Some(cause) = ending.cause() {
             s.route.cells.errors[cause].inc();
             socket.abort_on_drop();
@@ -100,5 +112,6 @@ fn between<'a>(
         splice,
         asked: false.into(),
         answered: false.into(),
+        delivered: Default::default(),
     }
 }

@@ -16,6 +16,7 @@ use crate::proto::framing::Hold;
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::turn::{Nanos, nanos};
 
+use super::diary::Diary;
 use super::passage::Tunnel;
 use super::{Client, Route};
 
@@ -95,6 +96,7 @@ pub(super) struct State {
     /// What may become a tunnel has its place among the member's tunnels before it asks.
     pub(super) place: Option<TunnelPlace>,
     pub(super) tunnel: Option<Box<Tunnel>>,
+    pub(super) diary: Diary,
     pub(super) spill: Option<Box<Spill>>,
     pub(super) phase: Phase,
     /// When the present phase, head or idleness began, or the body last moved.
@@ -147,6 +149,7 @@ impl State {
             kept: None,
             place: None,
             tunnel: None,
+            diary: Diary::default(),
             spill: None,
             phase: Phase::Head,
             since: now,

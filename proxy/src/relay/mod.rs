@@ -63,6 +63,8 @@ pub struct Between<'a> {
     pub asked: Cell<bool>,
     /// Set when anything moves from the member to the client.
     pub answered: Cell<bool>,
+    /// How many bytes got to the member this time, and how many to the client.
+    pub delivered: (Cell<u64>, Cell<u64>),
 }
 
 impl Between<'_> {
@@ -85,6 +87,7 @@ impl Between<'_> {
             spliced: &self.client_cells.spliced_bytes,
             splice: self.splice,
             moved: &self.asked,
+            delivered: &self.delivered.0,
         }
     }
 
@@ -95,6 +98,7 @@ impl Between<'_> {
             read: &self.member_cells.received_bytes,
             written: &self.client_cells.sent_bytes,
             moved: &self.answered,
+            delivered: &self.delivered.1,
             ..self.up()
         }
     }

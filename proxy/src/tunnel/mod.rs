@@ -117,6 +117,7 @@ fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Bet
         splice: tunnel.route.listener.tunnel.splice,
         asked: false.into(),
         answered: false.into(),
+        delivered: Default::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::access::Pen;
 use crate::affinity::name_hash;
 use crate::backend::{Group, Member, Way};
 use crate::client::Client;
@@ -56,33 +57,45 @@ impl Worker {
     }
 
     fn door(&self, listener: &Arc<Listener>, groups: &[AnyGroup]) -> Door {
-        let old = self.doors.get(&listener.name);
-        match &groups[listener.backend] {
-            AnyGroup::Http(group) => {
-                let others = listener.routes.iter().filter_map(|rule| match &groups[rule.backend] {
-                    AnyGroup::Http(group) => Some(self.route(listener, group, Vec::new())),
+        match (&groups[listener.backend], self.doors.get(&listener.name)) {
+            (AnyGroup::Http(group), old) => {
+                let old = if let Some(Door::Http(hall)) = old { Some(hall) } else { None };
+                let pen = self.pen(listener, old);
+                let route = |group, branches| self.route(listener, group, pen.clone(), branches);
+                let branches = listener.routes.iter().filter_map(|rule| match &groups[rule.backend] {
+                    AnyGroup::Http(group) => Some(route(group, Vec::new())),
                     AnyGroup::Tcp(_) => None, // the backends of a listener speak what it does
                 });
-                let route = self.route(listener, group, others.collect());
-                let old = if let Some(Door::Http(hall)) = old { Some(hall) } else { None };
-                Door::Http(self.hall(listener, route, old))
+                Door::Http(self.hall(listener, route(group, branches.collect()), old))
             }
-            AnyGroup::Tcp(group) => {
-                let route = self.route(listener, group, Vec::new());
+            (AnyGroup::Tcp(group), old) => {
                 let old = if let Some(Door::Tcp(hall)) = old { Some(hall) } else { None };
-                Door::Tcp(self.hall(listener, route, old))
+                Door::Tcp(self.hall(listener, self.route(listener, group, None, Vec::new()), old))
             }
         }
+    }
+
+    /// What notes the exchanges of a listener: what did so before, if that is to be as it was.
+    fn pen<W>(&self, listener: &Listener, old: Option<&Rc<Hall<W>>>) -> Option<Rc<Pen>> {
+        let wanted = listener.access_log.clone()?;
+        let before = old.map(|hall| hall.route.borrow().clone());
+        let same = before.filter(|route| route.listener.access_log.as_ref() == Some(&wanted));
+        same.and_then(|route| route.pen.clone()).or_else(|| {
+            let log = self.shared.logs.open(&wanted.to).ok()?; // it is open: lifecycle has seen to that
+            let cells = self.shared.registry.listener(self.index, &listener.name);
+            Some(Pen::new(&self.turn, log, wanted, cells))
+        })
     }
 
     fn route<W>(
         &self,
         listener: &Arc<Listener>,
         group: &Rc<Group<W>>,
+        pen: Option<Rc<Pen>>,
         branches: Vec<Rc<Route<W>>>,
     ) -> Rc<Route<W>> {
         let cells = self.shared.registry.route(self.index, &listener.name, &group.settings.name);
-        Rc::new(Route { listener: listener.clone(), group: group.clone(), cells, branches })
+        Rc::new(Route { listener: listener.clone(), group: group.clone(), cells, pen, branches })
     }
 
     /// The hall that was there before takes its new route; else there is a new one.

@@ -11,7 +11,7 @@ use crate::cause::Cause;
 /// Appends an answer of the proxy's own: a line of text that names the cause, with its exact length.
 /// `ask` is `None` where no head could be read; nothing after such a request can be trusted, so the
 /// answer says close.
-pub fn error_answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool, _: &[u8; 29], out: &mut Vec<u8>) {
+pub fn error_answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool, out: &mut Vec<u8>) {
     let reason = reason(status);
     let close = close || ask.is_none_or(|ask| !ask.keep_alive);
     out.extend_from_slice(b"HTTP/1.1 ");
@@ -36,7 +36,7 @@ pub fn error_answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool, _:
 }
 
 /// What stands for a request whose head could not be read.
-const UNREAD: Ask = Ask { method: Method::Other, minor_version: 1, keep_alive: false, upgrade: false, chunked: false };
+const UNREAD: Ask = Ask { method: Method::Other, minor_version: 1, keep_alive: false };
 
 fn reason(status: u16) -> &'static str {
     match status {

@@ -59,7 +59,6 @@ impl BodyDecoder {
         Ok(step)
     }
 
-    pub fn trailers(&self) -> &[u8] { &[] }
     /// The connection has ended.
     ///
     /// # Errors
@@ -121,7 +120,7 @@ impl BodyEncoder {
     }
 
     /// Appends the end of a complete body. A body cut short must not get it (RFC 9112 section 8).
-    pub fn finish(self, _: &[u8], out: &mut Vec<u8>) {
+    pub fn finish(self, out: &mut Vec<u8>) {
         if self == Self::Chunked {
             out.extend_from_slice(b"0\r\n\r\n");
         }

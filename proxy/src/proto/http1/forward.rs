@@ -17,9 +17,6 @@ const ADDED: usize = 256;
 /// What the member is told of the way a request came.
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarding<'a> {
-    pub peer: IpAddr, pub rules: &'a crate::config::HttpRules, pub no_expect: bool,
-}
-pub struct Forwarding2<'a> {
     /// The client's address.
     pub source: IpAddr,
     /// Which fields tell it.
@@ -28,7 +25,7 @@ pub struct Forwarding2<'a> {
     pub via: Option<&'a str>,
 }
 
-impl Forwarding2<'_> {
+impl Forwarding<'_> {
     const fn has_x(&self) -> bool {
         matches!(self.style, Forwarded::XForwarded | Forwarded::Both)
     }
@@ -50,7 +47,6 @@ impl Request<'_, '_> {
     /// Appends the head as it goes to a member: HTTP/1.1, without hop-by-hop fields, with the
     /// forwarding fields and `Via`, and framed as it came.
     pub fn forward(&self, from: &Forwarding<'_>, out: &mut Vec<u8>) {
-        let from = &Forwarding2 { source: from.peer, style: from.rules.forwarded, via: from.rules.via.as_deref() };
         out.reserve(self.head.bytes.len() + ADDED + from.via.map_or(0, str::len));
         let copied = self.begin(out);
         self.copy_fields(copied, from.rewritten(), out);
@@ -112,7 +108,7 @@ impl Request<'_, '_> {
         self.head.copy(from, &without, out);
     }
 
-    fn tell_source(&self, from: &Forwarding2<'_>, out: &mut Vec<u8>) {
+    fn tell_source(&self, from: &Forwarding<'_>, out: &mut Vec<u8>) {
         if from.has_x() {
             out.extend_from_slice(b"X-Forwarded-For: ");
             self.join(Ours::XForwardedFor, out);

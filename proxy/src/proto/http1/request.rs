@@ -27,8 +27,6 @@ pub struct Request<'h, 'b> {
     pub keep_alive: bool,
     /// Does the client wait for a 100 before it sends the body (RFC 9110 section 10.1.1)?
     pub expect_continue: bool,
-    pub upgrade: bool,
-    pub binds: bool,
     pub(super) head: Head<'h, 'b>,
     pub(super) target: Target<'b>,
     /// There is a Host line.
@@ -49,27 +47,13 @@ pub struct Ask {
     pub minor_version: u8,
     /// Does the client wish to keep its connection?
     pub keep_alive: bool,
-    /// 101 makes it a tunnel, or 2xx where it is a CONNECT.
-    pub upgrade: bool,
-    /// The request was sent chunked.
-    pub chunked: bool,
 }
 
 impl Request<'_, '_> {
-    pub fn source(&self, peer: std::net::IpAddr, _: &crate::config::HttpRules) -> std::net::IpAddr { peer }
-    pub fn rule(&self, _: &[crate::config::Rule]) -> Option<usize> { None }
-    pub fn is_answered_here(&self) -> bool { false }
-    pub fn answer_here(&self, _: &[u8;29], _: bool, _: &mut Vec<u8>) -> u16 { 200 }
     /// What the response will need to know.
     #[must_use]
     pub const fn ask(&self) -> Ask {
-        Ask {
-            method: self.method,
-            minor_version: self.minor_version,
-            keep_alive: self.keep_alive,
-            upgrade: false,
-            chunked: matches!(self.body, BodyFraming::Chunked),
-        }
+        Ask { method: self.method, minor_version: self.minor_version, keep_alive: self.keep_alive }
     }
 
     /// The method as it came.
@@ -91,10 +75,9 @@ impl Request<'_, '_> {
 /// What is wrong with the head. No later byte changes that, and no earlier cut says otherwise.
 pub fn parse_request<'h, 'b>(
     buf: &'b [u8],
-    rules: &crate::config::HttpRules,
+    limits: &HeadLimits,
     fields: &'h mut Fields<'b>,
 ) -> Result<Parsed<Request<'h, 'b>>, Reject> {
-    let limits = &rules.head;
     // No byte over the limit is looked at, so the verdict is the same however much has been read.
     let window = &buf[..buf.len().min(limits.bytes)];
     let start = skip_empty_lines(window)?;
@@ -218,7 +201,6 @@ fn believe<'h, 'b>(
         minor_version,
         body: seen.framing.decide(minor_version)?,
         keep_alive: seen.options.persists(minor_version),
-        upgrade: false, binds: false,
         expect_continue: seen.expect_continue && minor_version == 1,
         target: Target::read(method, target_text.as_bytes()).map_err(Reject::request)?,
         head,

@@ -43,12 +43,6 @@ impl<'b> Response<'_, 'b> {
         self.status < 200 && self.status != 101
     }
 
-    /// Whether the connection is a tunnel from here on.
-    #[must_use]
-    pub fn switches(&self) -> bool {
-        self.status == 101
-    }
-
     /// The status line after the version: status, SP, reason phrase.
     pub(super) fn status_text(&self) -> &'b [u8] {
         &self.head.bytes[VERSION_LEN..self.head.begin(0) - 2]
