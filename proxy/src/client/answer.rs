@@ -146,7 +146,7 @@ impl Client {
         });
         let close = s.draining || (matches!(s.phase, Phase::Done) && !s.more_later());
         let mut answer = Vec::new();
-        error_answer(reject.status, reject.cause, ask, close, &mut answer);
+        error_answer(reject.status, reject.cause, ask, close, b"Sun, 06 Nov 1994 08:49:37 GMT", &mut answer);
         Some(answer)
     }
 

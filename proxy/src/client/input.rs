@@ -130,7 +130,7 @@ impl Client {
             return self.read_frame(s, framing, bytes, now);
         }
         let mut fields = Fields::new();
-        match parse_request(bytes, &route.listener.http.head, &mut fields) {
+        match parse_request(bytes, &route.listener.http, &mut fields) {
             Ok(Parsed::Head { head, len }) if self.begin(s, &head, now) => len,
             Ok(Parsed::Head { .. }) => 0,
             Ok(Parsed::Partial) => {
@@ -160,8 +160,7 @@ impl Client {
             return false;
         }
         let route = s.route.clone();
-        let (style, via) = (route.listener.http.forwarded, route.listener.http.via.as_deref());
-        let from = Forwarding { source: self.source, style, via };
+        let from = Forwarding { peer: self.source, rules: &route.listener.http, no_expect: false };
         self.count_begun(s);
         self.read_next(s, head, now);
         self.put_on_link(s, request, |out| head.forward(&from, out));
@@ -304,10 +303,11 @@ impl Client {
             return bytes.len();
         };
         let done = step.done;
+        let ended = done.then(|| decoder.trailers());
         s.since = now;
         if let Some(link) = link {
             let data = &bytes[step.data];
-            link.send_body(data, |out| rechunk(data, done, out), raw, done);
+            link.send_body(data, |out| rechunk(data, ended, out), raw, done);
         }
         if done {
             s.phase = if s.keeps_reading { Phase::Head } else { Phase::Done };
@@ -330,9 +330,10 @@ impl Client {
     }
 }
 
-fn rechunk(data: &[u8], done: bool, out: &mut Vec<u8>) {
+/// `ended`: the trailers, once that was all of it.
+fn rechunk(data: &[u8], ended: Option<&[u8]>, out: &mut Vec<u8>) {
     BodyEncoder::Chunked.encode(data, out);
-    if done {
-        BodyEncoder::Chunked.finish(out);
+    if let Some(trailers) = ended {
+        BodyEncoder::Chunked.finish(trailers, out);
     }
 }

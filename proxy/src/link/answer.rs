@@ -7,7 +7,8 @@ use std::ops::Range;
 use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::proto::http1::{
-    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Fields, Parsed, Reject, Response, parse_response,
+    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Date, Fields, Parsed, Reject, Response,
+    parse_response,
 };
 
 /// The bytes of a link, understood so far.
@@ -70,6 +71,9 @@ pub(super) struct Step {
 /// Content at least this long is not copied.
 const WORTH_A_SECOND_SLICE: usize = 4096;
 
+/// Until the turn tells it.
+const DATE: &Date = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
 impl Answer {
     /// A reader at the start of a link.
     #[must_use]
@@ -102,7 +106,7 @@ impl Answer {
     pub(super) fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<End> {
         let State::Body { decoder, encoder, end } = &mut self.state else { return None };
         decoder.at_eof().ok()?;
-        encoder.finish(out);
+        encoder.finish(decoder.trailers(), out);
         let end = *end;
         self.state = State::Head;
         Some(end)
@@ -126,12 +130,12 @@ impl Answer {
             forward_interim(&head, ask, out)?;
             return Ok(len);
         }
-        if head.status == 101 {
-            return Err(bad("101 without an upgrade that was asked for"));
+        if head.switches() {
+            return Err(bad("a tunnel is not here yet"));
         }
         let refused = head.status >= 300;
         let close = closing == Closing::Always || (closing == Closing::IfRefused && refused);
-        let outgoing = head.forward(ask, close, out);
+        let outgoing = head.forward(ask, close, DATE, out);
         let end = End { status: head.status, close: outgoing.close, reusable: head.keep_alive };
         self.state = State::Body { decoder: BodyDecoder::new(head.body), encoder: outgoing.encoder, end };
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
@@ -155,7 +159,7 @@ impl Answer {
         if !decoder.is_done() {
             return Ok(Step { consumed, raw, final_head: true, end: None });
         }
-        encoder.finish(out);
+        encoder.finish(decoder.trailers(), out);
         let end = Some(*end);
         self.state = State::Head;
         Ok(Step { consumed, raw, final_head: true, end })
@@ -168,7 +172,7 @@ fn forward_interim(head: &Response<'_, '_>, ask: Ask, out: &mut Vec<u8>) -> Resu
         return Err(bad("an interim answer that nobody knows"));
     }
     if ask.minor_version > 0 {
-        head.forward(ask, false, out);
+        head.forward(ask, false, DATE, out);
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ fn interim_answers_go_on_except_to_http_1_0() {
     let last = "HTTP/1.1 204 No Content\r\n\r\n";
     let (out, step) = get(&format!("{interims}{last}")).unwrap();
     assert_eq!((out, step.end), (format!("{interims}{last}"), ended(204)));
-    let old = Ask { method: Method::Get, minor_version: 0, keep_alive: false };
+    let old = Ask { minor_version: 0, keep_alive: false, ..ask(Method::Get) };
     let (out, _) = read(&format!("{interims}{last}"), old).unwrap();
     assert!(out.starts_with("HTTP/1.1 204"), "{out}");
 }

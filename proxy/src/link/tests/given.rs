@@ -8,7 +8,7 @@ use crate::proto::http1::{self, Method};
 use crate::turn::Nanos;
 
 pub(super) fn ask(method: Method) -> http1::Ask {
-    http1::Ask { method, minor_version: 1, keep_alive: true }
+    http1::Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false }
 }
 
 pub(super) fn request(method: Method) -> Request {
