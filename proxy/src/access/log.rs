@@ -113,7 +113,10 @@ impl Logs {
                 std::thread::sleep(LOOK_EVERY);
             }
             if !thread.is_finished() {
-                eprintln!("penstock: {} takes nothing; the last of the access log is lost", writer::name(&to));
+                eprintln!(
+                    "penstock: {} takes nothing; the last of the access log is lost",
+                    writer::name(&to)
+                );
             } else if thread.join().is_err() {
                 eprintln!("penstock: the thread of {} had panicked", writer::name(&to));
             }
@@ -140,9 +143,9 @@ impl Log {
     /// Takes a block to be written, or gives it back where the thread is too far behind, or gone.
     pub(super) fn take(&self, block: Block) -> Result<(), Block> {
         match self.orders.try_send(Order::Write(block)) {
-            Err(TrySendError::Full(Order::Write(block)) | TrySendError::Disconnected(Order::Write(block))) => {
-                Err(block)
-            }
+            Err(
+                TrySendError::Full(Order::Write(block)) | TrySendError::Disconnected(Order::Write(block)),
+            ) => Err(block),
             _ => Ok(()),
         }
     }

@@ -33,8 +33,8 @@ impl Client {
             self.refuse(s, None, cause, cause.status());
             return true;
         }
-        if head.is_answered_here() {
-            return self.answer_http_here(s, head, &request, now);
+        if let Some((answer, status)) = self.own_answer(s, head, rules) {
+            return self.answer_http_here(s, head, &request, now, (&answer, status));
         }
         let no_expect = head.expect_continue && self.meets_old(s);
         self.count_begun(s);
@@ -81,13 +81,22 @@ impl Client {
         self.choose(s).is_some_and(|member| member.way.speaks_old())
     }
 
-    /// RFC 9110 section 7.6.2: it was to be forwarded no further, and all before it must have been answered.
+    /// RFC 9110 section 7.6.2: what is to be forwarded no further is answered here.
+    fn own_answer(&self, s: &State, head: &Request<'_, '_>, rules: &HttpRules) -> Option<(Vec<u8>, u16)> {
+        let mut answer = Vec::new();
+        let close = s.draining || is_last(rules, s.requests + 1);
+        let status = head.own_answer(&self.hall.turn.date(), close, &mut answer)?;
+        Some((answer, status))
+    }
+
+    /// False where it cannot be answered yet, because others before it have not been.
     fn answer_http_here(
         self: &Rc<Self>,
         s: &mut State,
         head: &Request<'_, '_>,
         request: &Exchange,
         now: Nanos,
+        (answer, status): (&[u8], u16),
     ) -> bool {
         if s.in_flight > 0 {
             return false;
@@ -96,10 +105,7 @@ impl Client {
         self.count_begun(s);
         self.note(s, Some(head), request.began);
         self.read_next(s, head, &route.listener.http, now);
-        let mut answer = Vec::new();
-        let close = s.draining || s.is_spent();
-        let status = head.answer_here(&self.hall.turn.date(), close, &mut answer);
-        self.give(s, &answer, &[]);
+        self.give(s, answer, &[]);
         self.count_answer(s, Some(request), status, None, 0);
         self.rest(s);
         true
@@ -121,7 +127,7 @@ impl Client {
 
     /// What comes after this head.
     fn read_next(&self, s: &mut State, head: &Request<'_, '_>, rules: &HttpRules, now: Nanos) {
-        if rules.requests.is_some_and(|most| s.requests >= most.get()) {
+        if is_last(rules, s.requests) {
             s.close = Some(ClientClose::LimitRequests);
         }
         s.keeps_reading = head.keep_alive && !s.is_spent();
@@ -194,6 +200,11 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// Whether a client may ask for no more than so many.
+fn is_last(rules: &HttpRules, requests: u32) -> bool {
+    rules.requests.is_some_and(|most| requests >= most.get())
 }
 
 /// What may become a tunnel needs a place among the member's tunnels.

@@ -6,9 +6,7 @@ use std::rc::Rc;
 
 use crate::cause::Cause;
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::http1::{
-    BodyEncoder, Fields, Parsed, parse_request,
-};
+use crate::proto::http1::{BodyEncoder, Fields, Parsed, parse_request};
 use crate::turn::Nanos;
 
 use super::Client;

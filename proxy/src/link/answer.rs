@@ -7,7 +7,8 @@ use std::ops::Range;
 use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::proto::http1::{
-    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Fields, Parsed, Reject, Response, parse_response,
+    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Date, Fields, Parsed, Reject, Response,
+    parse_response,
 };
 
 /// The bytes of a link, understood so far.
@@ -30,7 +31,11 @@ pub(super) struct Answer {
 #[derive(Debug)]
 enum State {
     Head,
-    Body { decoder: BodyDecoder, encoder: BodyEncoder, end: End },
+    Body {
+        decoder: BodyDecoder,
+        encoder: BodyEncoder,
+        end: End,
+    },
     /// Nothing more is read here.
     Switched(End),
 }
@@ -44,6 +49,14 @@ pub(super) enum Closing {
     IfRefused,
     /// It does.
     Always,
+}
+
+/// How an answer is shaped for its client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) closing: Closing,
+    /// For an answer that has none (RFC 9110 section 6.6.1).
+    pub(super) date: Date,
 }
 
 /// An answer has ended.
@@ -92,12 +105,12 @@ impl Answer {
         &mut self,
         input: &[u8],
         ask: Ask,
-        closing: Closing,
+        shape: &Shape,
         out: &mut Vec<u8>,
     ) -> Result<Step, Reject> {
         let mut consumed = 0;
         while matches!(self.state, State::Head) {
-            match self.read_head(&input[consumed..], ask, closing, out)? {
+            match self.read_head(&input[consumed..], ask, shape, out)? {
                 0 => return Ok(Step { consumed, raw: 0..0, final_head: false, end: None }),
                 len => consumed += len,
             }
@@ -123,7 +136,7 @@ impl Answer {
         &mut self,
         input: &[u8],
         ask: Ask,
-        closing: Closing,
+        shape: &Shape,
         out: &mut Vec<u8>,
     ) -> Result<usize, Reject> {
         if input.is_empty() {
@@ -134,18 +147,18 @@ impl Answer {
             return Ok(0);
         };
         if head.is_interim() {
-            forward_interim(&head, ask, out)?;
+            forward_interim(&head, ask, shape, out);
             return Ok(len);
         }
         if head.switches() {
-            head.forward(ask, false, out);
+            head.forward(ask, false, &shape.date, out);
             let end = End { status: head.status, close: true, reusable: false, switched: true, old: false };
             self.state = State::Switched(end);
             return Ok(len);
         }
         let refused = head.status >= 300;
-        let close = closing == Closing::Always || (closing == Closing::IfRefused && refused);
-        let outgoing = head.forward(ask, close, out);
+        let close = shape.closing == Closing::Always || (shape.closing == Closing::IfRefused && refused);
+        let outgoing = head.forward(ask, close, &shape.date, out);
         let old = head.minor_version == 0;
         // RFC 9112 section 6.1: who speaks 1.0 may have taken the chunks of the request for anything.
         let reusable = head.keep_alive && !(old && ask.chunked);
@@ -180,14 +193,10 @@ impl Answer {
 }
 
 /// RFC 9110 section 15.2: a proxy forwards 1xx, except to a client of HTTP/1.0.
-fn forward_interim(head: &Response<'_, '_>, ask: Ask, out: &mut Vec<u8>) -> Result<(), Reject> {
-    if !matches!(head.status, 100 | 102 | 103) {
-        return Err(bad("an interim answer that nobody knows"));
-    }
+fn forward_interim(head: &Response<'_, '_>, ask: Ask, shape: &Shape, out: &mut Vec<u8>) {
     if ask.minor_version > 0 {
-        head.forward(ask, false, out);
+        head.forward(ask, false, &shape.date, out);
     }
-    Ok(())
 }
 
 fn bad(detail: &'static str) -> Reject {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::metrics::{Hold, LinkState};
 use crate::net::Socket;
+use crate::proto::http1::Date;
 use crate::turn::{Flush, Nanos, keep, wake};
 
 use super::answer::End;
@@ -372,6 +373,10 @@ struct Told<'a, T: Receiver> {
 impl<T: Receiver> Sink<T> for Told<'_, T> {
     fn closes(&self, to: &T) -> bool {
         to.closes()
+    }
+
+    fn date(&self) -> Date {
+        self.link.shelf.turn.date()
     }
 
     fn piece(&mut self, to: &T, first: &[u8], second: &[u8]) {

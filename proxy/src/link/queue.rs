@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
+use crate::proto::http1::Date;
 use crate::turn::Nanos;
 
-use super::answer::{Closing, End};
+use super::answer::{Closing, End, Shape};
 use super::exchange::{Exchange, Fate, Request, Slot};
 use super::reader::{Ask, Reader};
 
@@ -17,6 +18,8 @@ use super::reader::{Ask, Reader};
 pub trait Sink<T> {
     /// Whether the client's connection will be closed after this answer, whatever the client wished.
     fn closes(&self, to: &T) -> bool;
+    /// The time of day.
+    fn date(&self) -> Date;
     /// Bytes of the answer: `first`, then `second`.
     fn piece(&mut self, to: &T, first: &[u8], second: &[u8]);
     /// The answer has ended. `service` is the time from becoming the head of the link to now.
@@ -312,7 +315,7 @@ impl<T> Queue<T> {
                 _ if slot.request.body => Closing::IfRefused,
                 _ => Closing::AsAsked,
             };
-            let read = self.reader.read(input, slot.request.ask, closing, out);
+            let read = self.reader.read(input, slot.request.ask, &Shape { closing, date: sink.date() }, out);
             let step = read.map_err(|reject| {
                 out.clear(); // what precedes the fault must not reach the next client
                 Broken::Desync(reject.cause)

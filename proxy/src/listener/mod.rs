@@ -93,7 +93,8 @@ fn least_loaded(listener: &Arc<Listener>, shared: &Shared) -> Option<usize> {
     let owns = |worker: usize, backend: usize| {
         settings.backends.get(backend).is_none_or(|b| shared.share(b, backend, worker).links > 0)
     };
-    let backends = || std::iter::once(listener.backend).chain(listener.routes.iter().map(|rule| rule.backend));
+    let backends =
+        || std::iter::once(listener.backend).chain(listener.routes.iter().map(|rule| rule.backend));
     let may = |worker: &usize| !listener.protocol.is_pooled() || backends().all(|b| owns(*worker, b));
     let load = |worker: &usize| shared.posts[*worker].load.load(Ordering::Relaxed);
     (0..shared.posts.len()).filter(may).min_by_key(load)
