@@ -16,6 +16,7 @@ mod schema;
 mod settings;
 mod table;
 mod tree;
+mod words;
 
 use std::fs::File;
 use std::io::{self, Read};

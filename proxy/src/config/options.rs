@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use super::address::{Bind, ListenAt, MemberAt, Network, OwnIp, Reference, Token};
 use super::frame::{ByteOrder, CountBytes, Refusal, Terminator};
-use super::list::{List, Short};
+use super::list::List;
 use super::quantity::{Percent, Size, Span, Time, Whole};
-use super::scalar::{Auto, Count, Flag, Kind, Marked, Off, OneOf, Or, Words, unexpected};
+use super::scalar::{Auto, Count, Flag, Kind, Marked, Off, OneOf, Or, unexpected};
 use super::settings::{AcceptProxy, Affinity, Forwarded, PipelineMethods, Protocol, ProxyVersion};
 use super::table::{Named, sections};
+use super::words::{Automatic, Trusted};
 
 /// Most members of all backends together: each is a row in every per-member metric.
 pub(super) const MOST_MEMBERS: usize = 256;
@@ -248,41 +249,6 @@ sections! {
     }
 }
 
-impl Words for Protocol {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        (Self::Http.word(), Self::Http),
-        (Self::Tcp.word(), Self::Tcp),
-        (Self::Lines.word(), Self::Lines),
-        (Self::LengthPrefixed.word(), Self::LengthPrefixed),
-        (Self::Resp.word(), Self::Resp),
-    ];
-}
-
-impl Words for AcceptProxy {
-    const WORDS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("required", Self::Required)];
-}
-
-impl Words for ProxyVersion {
-    const WORDS: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
-}
-
-/// Who is believed, as one word.
-#[derive(Debug)]
-pub(super) struct Trusted;
-
-impl Short for Trusted {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("none", &[]), ("any", &["0.0.0.0/0", "::/0"])];
-}
-
-/// The kernel's choice.
-#[derive(Debug)]
-pub(super) struct Automatic;
-
-impl Short for Automatic {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[("auto", &[])];
-}
-
 /// What the kernel calls a way of congestion control (TCP_CA_NAME_MAX is 16, NUL included).
 #[derive(Debug)]
 pub(super) struct Congestion;
@@ -300,20 +266,6 @@ impl Kind for Congestion {
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,15}$" })
     }
-}
-
-impl Words for Forwarded {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("x_forwarded", Self::XForwarded),
-        ("forwarded", Self::Rfc7239),
-        ("both", Self::Both),
-        ("remove", Self::Remove),
-        ("off", Self::Off),
-    ];
-}
-
-impl Words for PipelineMethods {
-    const WORDS: &'static [(&'static str, Self)] = &[("safe", Self::Safe), ("all", Self::All)];
 }
 
 /// `none`, or `source` with the bits of the address that count.

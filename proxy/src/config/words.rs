@@ -1,0 +1,56 @@
+//! The words that stand for a few values, or for a whole list of them.
+//! In: nothing. Out: each word with what it stands for.
+//! Knows nothing of where a word may stand.
+
+use super::list::Short;
+use super::scalar::Words;
+use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion};
+
+impl Words for Protocol {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        (Self::Http.word(), Self::Http),
+        (Self::Tcp.word(), Self::Tcp),
+        (Self::Lines.word(), Self::Lines),
+        (Self::LengthPrefixed.word(), Self::LengthPrefixed),
+        (Self::Resp.word(), Self::Resp),
+    ];
+}
+
+impl Words for AcceptProxy {
+    const WORDS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("required", Self::Required)];
+}
+
+impl Words for ProxyVersion {
+    const WORDS: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
+}
+
+impl Words for Forwarded {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("x_forwarded", Self::XForwarded),
+        ("forwarded", Self::Rfc7239),
+        ("both", Self::Both),
+        ("remove", Self::Remove),
+        ("off", Self::Off),
+    ];
+}
+
+impl Words for PipelineMethods {
+    const WORDS: &'static [(&'static str, Self)] = &[("safe", Self::Safe), ("all", Self::All)];
+}
+
+/// Who is believed, as one word.
+#[derive(Debug)]
+pub(super) struct Trusted;
+
+impl Short for Trusted {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("none", &[]), ("any", &["0.0.0.0/0", "::/0"])];
+}
+
+/// The kernel's choice.
+#[derive(Debug)]
+pub(super) struct Automatic;
+
+impl Short for Automatic {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[("auto", &[])];
+}
