@@ -201,12 +201,15 @@ impl Kind for Token {
     const EXPECTED: &'static str = "letters, digits or any of !#$%&'*+-.^_`|~";
 
     fn parse(text: &str) -> Result<String, String> {
-        let tchar = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        let token = !text.is_empty() && text.chars().all(tchar);
-        if token { Ok(text.to_owned()) } else { Err(unexpected::<Self>(text)) }
+        if is_token(text) { Ok(text.to_owned()) } else { Err(unexpected::<Self>(text)) }
     }
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" })
     }
+}
+
+pub(super) fn is_token(text: &str) -> bool {
+    let tchar = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !text.is_empty() && text.chars().all(tchar)
 }

@@ -3,8 +3,8 @@
 //! Knows nothing of where a word may stand.
 
 use super::list::Short;
-use super::scalar::Words;
-use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion};
+use super::scalar::{Word, Words};
+use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores};
 
 impl Words for Protocol {
     const WORDS: &'static [(&'static str, Self)] = &[
@@ -38,6 +38,11 @@ impl Words for PipelineMethods {
     const WORDS: &'static [(&'static str, Self)] = &[("safe", Self::Safe), ("all", Self::All)];
 }
 
+impl Words for Underscores {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("pass", Self::Pass), ("drop", Self::Drop), ("reject", Self::Reject)];
+}
+
 /// Who is believed, as one word.
 #[derive(Debug)]
 pub(super) struct Trusted;
@@ -53,4 +58,25 @@ pub(super) struct Automatic;
 
 impl Short for Automatic {
     const WORDS: &'static [(&'static str, &'static [&'static str])] = &[("auto", &[])];
+}
+
+/// What connections may become, as one word.
+#[derive(Debug)]
+pub(super) struct Offered;
+
+impl Short for Offered {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("off", &[]), (Any::WORD, &[Any::WORD])];
+}
+
+/// Whatever it is.
+#[derive(Debug)]
+pub(super) struct Any;
+
+impl Word for Any {
+    const WORD: &'static str = "any";
+}
+
+impl Short for Any {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[(Self::WORD, &[])];
 }
