@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::address::{Bind, ListenAt, MemberAt, Network, OwnIp, Reference, Token};
+use super::address::{AffinityKey, Bind, ListenAt, MemberAt, Network, OwnIp, Reference, Token};
 use super::frame::{ByteOrder, CountBytes, Refusal, Terminator};
 use super::list::List;
 use super::log::{LogLine, LogPlace, OneOfSoMany};
@@ -15,9 +15,7 @@ use super::quantity::{Percent, Size, Span, Time, Whole};
 use super::route::{FieldValue, Host, Method, PathPrefix, UpgradeTo};
 use super::scalar::{Auto, Count, Flag, Kind, Marked, Off, OneOf, Or, unexpected};
 use super::sequence::Sequence;
-use super::settings::{
-    AcceptProxy, Affinity, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores,
-};
+use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores};
 use super::table::{Named, sections};
 use super::words::{Any, Automatic, Offered, Trusted};
 
@@ -349,39 +347,4 @@ impl Kind for Congestion {
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,15}$" })
     }
-}
-
-/// `none`, or `source` with the bits of the address that count.
-#[derive(Debug)]
-pub(super) struct AffinityKey;
-
-impl Kind for AffinityKey {
-    type Value = Affinity;
-    const EXPECTED: &'static str = "`source`, `source/24`, `source/56`, `source/24+56` or `none`";
-
-    fn parse(text: &str) -> Result<Affinity, String> {
-        let whole = (32, 128);
-        let bits = match text.strip_prefix("source") {
-            None if text == "none" => return Ok(Affinity::None),
-            None => None,
-            Some("") => Some(whole),
-            Some(cut) => cut.strip_prefix('/').and_then(|cut| match cut.split_once('+') {
-                Some((v4, v6)) => Some((prefix(v4, 32)?, prefix(v6, 128)?)),
-                // One number is meant for the family in which only it cuts something.
-                None => prefix(cut, 128).map(|n| if n <= 32 { (n, 128) } else { (32, n) }),
-            }),
-        };
-        bits.map(|(v4, v6)| Affinity::Source { v4, v6 }).ok_or_else(|| unexpected::<Self>(text))
-    }
-
-    fn schema() -> Value {
-        let (v4, v6) = ("([1-9]|[12][0-9]|3[0-2])", "([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8])");
-        let pattern = format!("^(none|source(/({v4}\\+)?{v6})?)$");
-        json!({ "type": "string", "pattern": pattern, "examples": ["source", "source/24", "source/56", "none"] })
-    }
-}
-
-fn prefix(text: &str, most: u8) -> Option<u8> {
-    let plain = text.starts_with(|c: char| matches!(c, '1'..='9'));
-    text.parse().ok().filter(|bits| plain && (1..=most).contains(bits))
 }
