@@ -3,11 +3,10 @@
 //! Knows nothing of responses.
 
 use penstock::config::Forwarded;
-use penstock::proto::http1::Forwarding;
 
-use crate::given::{forwarded, source, with};
+use crate::given::{Way, forwarded, source, with};
 
-const OFF: fn() -> Forwarding<'static> = || source("192.0.2.7", Forwarded::Off);
+const OFF: fn() -> Way = Way::silent;
 
 /// RFC 9110 section 5.3 and 7.7: what is not ours to change passes byte for byte.
 #[test]
@@ -109,7 +108,7 @@ fn forwarded_quotes_ipv6_and_appends() {
 /// RFC 9110 section 7.6.3: the version is the one received.
 #[test]
 fn via_is_appended() {
-    let via = Forwarding { via: Some("penstock"), ..OFF() };
+    let via = OFF().ruled(|rules| rules.via = Some("penstock".into()));
     assert_eq!(forwarded(with(""), &via), with("Via: 1.1 penstock\r\n"));
     assert_eq!(
         forwarded(with("Via: 1.0 a\r\nB: c\r\nvia: 1.1 b\r\n"), &via),

@@ -3,7 +3,7 @@
 //! Knows nothing of which verdict is right.
 
 use penstock::config::{Forwarded, HeadLimits};
-use penstock::proto::http1::{BodyEncoder, BodyFraming, Forwarding};
+use penstock::proto::http1::{BodyEncoder, BodyFraming};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -169,7 +169,7 @@ proptest! {
         for chunk in &chunks {
             BodyEncoder::Chunked.encode(chunk, &mut bytes);
         }
-        BodyEncoder::Chunked.finish(&mut bytes);
+        BodyEncoder::Chunked.finish(b"", &mut bytes);
         let back = read(BodyFraming::Chunked, &bytes, &mut std::iter::empty());
         prop_assert_eq!(back.content, chunks.concat());
         prop_assert_eq!((back.consumed, back.end), (bytes.len(), Ok(true)));
@@ -191,10 +191,10 @@ proptest! {
         let Verdict::Request { ask, body, expects, .. } = request_within(&bytes, &HeadLimits::default()) else {
             return Ok(());
         };
-        let both = Forwarding { via: Some("p"), ..source("2001:db8::1", Forwarded::Both) };
+        let both = source("2001:db8::1", Forwarded::Both).ruled(|rules| rules.via = Some("p".into()));
         let sent = forwarded(&bytes, &both);
         no_hop_by_hop(&sent, &lines)?;
-        let Verdict::Request { ask: again, body: body_again, expects: expects_again, len, forwarded: fixed } =
+        let Verdict::Request { ask: again, body: body_again, expects: expects_again, len, forwarded: fixed, .. } =
             request_within(&sent, &HeadLimits::default())
         else {
             return Err(TestCaseError::fail(sent));

@@ -142,7 +142,7 @@ fn eof_ends_only_a_body_until_close() {
 // RFC 9112 section 6.1: HTTP/1.0 gets no chunks; the close of its connection is the end.
 #[test]
 fn a_client_of_http_1_0_is_closed_where_no_length_is_told() {
-    let old = Ask { method: Method::Get, minor_version: 0, keep_alive: true };
+    let old = Ask { minor_version: 0, ..ask(Method::Get) };
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     let (out, step) = read(chunked, old).unwrap();
     assert!(out.ends_with("Connection: close\r\n\r\nhi"), "{out}");
