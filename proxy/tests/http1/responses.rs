@@ -257,3 +257,45 @@ fn interim_responses_do_not_close() {
     let (out, outgoing) = relayed("HTTP/1.1 103 Early\r\nConnection: close\r\n\r\n", ask, true);
     assert_eq!((out.as_str(), outgoing.close), ("HTTP/1.1 103 Early\r\n\r\n", false));
 }
+
+/// RFC 9110 section 15.3.6: a 205 has no content, so the client is told of none and gets none.
+#[test]
+fn d4_s15_3_6_a_205_has_no_content() {
+    for (lines, body) in [
+        ("Content-Length: 0\r\n", BodyFraming::None),
+        ("Content-Length: 5\r\n", BodyFraming::Length(5)),
+        ("Content-Length: 5, 5\r\n", BodyFraming::Length(5)),
+        ("Transfer-Encoding: chunked\r\n", BodyFraming::Chunked),
+        ("", BodyFraming::UntilClose),
+    ] {
+        let head = format!("HTTP/1.1 205 Reset Content\r\nDate: x\r\n{lines}\r\n");
+        // What the member sends is still read, so that the link stays in step.
+        assert_eq!(framed(&head, GET), (body, body != BodyFraming::UntilClose), "{lines:?}");
+        let (sent, outgoing) = relayed(&head, GET, false);
+        assert_eq!(sent, "HTTP/1.1 205 Reset Content\r\nDate: x\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(outgoing, Outgoing { encoder: BodyEncoder::None, close: false });
+    }
+}
+
+/// RFC 9110 section 6.6.1: added where it lacks, never replaced, not to 1xx.
+#[test]
+fn d3_s6_6_1_date_is_added_where_it_lacks() {
+    for (status, lines, added) in
+        [(200, "", true), (304, "", true), (500, "dAtE: whenever\r\n", false), (103, "", false)]
+    {
+        let (sent, _) =
+            relayed(format!("HTTP/1.1 {status} X\r\n{lines}Content-Length: 0\r\n\r\n"), GET, false);
+        assert_eq!(sent.contains(DATED), added, "{status} {lines:?}");
+        assert!(sent.contains(lines));
+    }
+}
+
+/// RFC 9112 section 6.1: HTTP/1.0 does not know chunks, so what it made of a chunked request is unknown.
+#[test]
+fn dp_a_1_0_answer_to_a_chunked_request_ends_the_link() {
+    let chunked = Ask { chunked: true, ..GET };
+    for (minor, ask, keep) in [(0, chunked, false), (0, GET, true), (1, chunked, true)] {
+        let head = format!("HTTP/1.{minor} 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n");
+        assert_eq!(framed(&head, ask).1, keep, "1.{minor} {ask:?}");
+    }
+}
