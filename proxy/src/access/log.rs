@@ -105,15 +105,22 @@ impl Logs {
     /// All that was handed over is written out, and the threads end. One that does not answer is waited for five
     /// seconds, and left behind. What is handed over later is dropped.
     pub fn finish(&self) {
+        self.finish_within(LONGEST_END);
+    }
+
+    pub(super) fn finish_within(&self, limit: Duration) {
         let open = std::mem::take(&mut *self.lock());
         open.iter().for_each(|one| one.wish(&one.wishes.end));
-        let until = Instant::now() + LONGEST_END;
+        let until = Instant::now() + limit;
         for Open { to, thread, .. } in open {
             while !thread.is_finished() && Instant::now() < until {
                 std::thread::sleep(LOOK_EVERY);
             }
             if !thread.is_finished() {
-                eprintln!("penstock: {} takes nothing; the last of the access log is lost", writer::name(&to));
+                eprintln!(
+                    "penstock: {} takes nothing; the last of the access log is lost",
+                    writer::name(&to)
+                );
             } else if thread.join().is_err() {
                 eprintln!("penstock: the thread of {} had panicked", writer::name(&to));
             }
@@ -140,9 +147,9 @@ impl Log {
     /// Takes a block to be written, or gives it back where the thread is too far behind, or gone.
     pub(super) fn take(&self, block: Block) -> Result<(), Block> {
         match self.orders.try_send(Order::Write(block)) {
-            Err(TrySendError::Full(Order::Write(block)) | TrySendError::Disconnected(Order::Write(block))) => {
-                Err(block)
-            }
+            Err(
+                TrySendError::Full(Order::Write(block)) | TrySendError::Disconnected(Order::Write(block)),
+            ) => Err(block),
             _ => Ok(()),
         }
     }

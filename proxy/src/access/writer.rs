@@ -48,8 +48,7 @@ pub(super) fn open(to: &LogTo) -> io::Result<File> {
 /// Opening a FIFO that nobody reads fails rather than waits; writing to it waits for its reader.
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
-    let file =
-        options.append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let file = options.append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)?;
     rustix::io::ioctl_fionbio(&file, false)?;
     Ok(file)
 }
