@@ -70,7 +70,8 @@ fn each_day_follows_the_one_before() {
 }
 
 fn days_of(year: u64, month: u64) -> u64 {
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let by = |years| u64::is_multiple_of(year, years);
+    let leap = by(4) && (!by(100) || by(400));
     match month {
         2 => 28 + u64::from(leap),
         4 | 6 | 9 | 11 => 30,

@@ -7,10 +7,12 @@ use std::io::{self, ErrorKind, Write};
 use super::super::pen::Block;
 use super::super::whole::Whole;
 
+type Mood = Result<usize, ErrorKind>;
+
 /// Takes as many bytes with each write as told, or fails.
 struct Moody {
     text: String,
-    moods: Vec<Result<usize, ErrorKind>>,
+    moods: Vec<Mood>,
 }
 
 impl Write for Moody {
@@ -31,7 +33,7 @@ fn block() -> Block {
 }
 
 /// Two blocks, the first in these moods: what is in the file, and the lines that the first lost.
-fn after(moods: &[Result<usize, ErrorKind>]) -> (String, u64) {
+fn after(moods: &[Mood]) -> (String, u64) {
     let mut file = Moody { text: String::new(), moods: moods.to_vec() };
     let mut whole = Whole::default();
     let lost = whole.write(&mut block(), &mut file).map_or_else(|loss| loss.lines, |()| 0);
@@ -41,9 +43,9 @@ fn after(moods: &[Result<usize, ErrorKind>]) -> (String, u64) {
 
 #[test]
 fn a_torn_line_gets_its_end_and_spoils_no_other() {
-    const FULL: Result<usize, ErrorKind> = Err(ErrorKind::StorageFull);
+    const FULL: Mood = Err(ErrorKind::StorageFull);
     let all = "one\ntwo\nthree\n";
-    let rows: [(&[Result<usize, ErrorKind>], &str, u64); 7] = [
+    let rows: [(&[Mood], &str, u64); 7] = [
         (&[], all, 0),
         (&[Ok(2), Err(ErrorKind::Interrupted), Ok(5), Err(ErrorKind::WouldBlock)], all, 0),
         (&[FULL], "", 3),
