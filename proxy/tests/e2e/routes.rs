@@ -84,7 +84,7 @@ fn the_source_is_whom_a_trusted_proxy_speaks_for() {
     let met: Vec<_> = sources.iter().map(|source| member(source)).collect();
     let again: Vec<_> = sources.iter().map(|source| member(source)).collect();
     assert_eq!(met, again, "a source always meets the same member");
-    let mut all = met.clone();
+    let mut all = met;
     all.sort();
     all.dedup();
     assert_eq!(all, ["a", "b", "c"]);
