@@ -6,7 +6,7 @@ use crate::seen::Seen;
 
 /// What is sent on one connection, and what a member may see of it.
 pub(crate) struct Case {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// The section it breaks, or the attack it is.
     pub(crate) about: &'static str,
     pub(crate) bytes: Vec<u8>,
@@ -60,8 +60,8 @@ fn cause(status: u16) -> &'static str {
 }
 
 /// A case, whose verdict is to be added.
-pub(crate) fn case(name: &'static str, about: &'static str, bytes: impl AsRef<[u8]>) -> Case {
-    let bytes = bytes.as_ref().to_vec();
+pub(crate) fn case(name: impl Into<String>, about: &'static str, bytes: impl AsRef<[u8]>) -> Case {
+    let (name, bytes) = (name.into(), bytes.as_ref().to_vec());
     Case { name, about, bytes, seen: Vec::new(), ending: Ending::Stays }
 }
 
@@ -95,11 +95,6 @@ impl Case {
     pub(crate) fn sees(mut self, wanted: Wanted) -> Self {
         self.seen.push(wanted);
         self
-    }
-
-    /// The member sees this and the connection stays: the whole verdict of what is right.
-    pub(crate) fn forwarded(self, wanted: Wanted) -> Self {
-        self.sees(wanted)
     }
 }
 
@@ -189,6 +184,14 @@ impl Wanted {
         let lacks = self.lacks.iter().find(|name| !seen.values(name).is_empty());
         lacks.map(|name| format!("{name} was to be left behind"))
     }
+}
+
+/// A row of a table: name, what it stands for, bytes.
+pub(crate) type Row = (&'static str, &'static str, &'static [u8]);
+
+/// The cases of a table, each made of its row.
+pub(crate) fn table(rows: &[Row], make: impl Fn(Case) -> Case) -> Vec<Case> {
+    rows.iter().map(|(name, about, bytes)| make(case(*name, about, bytes))).collect()
 }
 
 /// A head for POST /c with these field lines after Host, and then these bytes.

@@ -2,11 +2,23 @@
 //! In: nothing. Out: cases.
 //! Knows nothing of how they are judged.
 
+mod chunks;
 mod coding;
+mod length;
 
 use crate::judge::{judge, setup};
 
 #[test]
 fn transfer_encoding_in_disguise() {
     judge(&setup(), coding::cases());
+}
+
+#[test]
+fn content_length_in_disguise() {
+    judge(&setup(), length::cases());
+}
+
+#[test]
+fn chunks_and_trailers() {
+    judge(&setup(), chunks::cases());
 }
