@@ -79,7 +79,11 @@ impl Stage {
     fn settle(&self) -> Verdict {
         for _ in 0..2000 {
             let scrape = self.proxy.scrape();
-            let busy = ["penstock_requests_in_flight", "penstock_pool_waiting", "penstock_backend_requests_in_flight"];
+            let busy = [
+                "penstock_requests_in_flight",
+                "penstock_pool_waiting",
+                "penstock_backend_requests_in_flight",
+            ];
             let quiet = busy.iter().all(|name| scrape.sum(name) == 0)
                 && scrape.sum("penstock_client_connections") == 1
                 && scrape.sum("penstock_backend_connections") == self.member.log.open();
@@ -165,7 +169,11 @@ fn send(mut client: Client, case: &Case, cut: Cut) -> Verdict {
         Ending::Refused(status, cause) | Ending::Broken(status, cause) => {
             let reply = client.reply("GET").whole()?;
             if (reply.status, reply.cause().as_str()) != (status, cause) {
-                return Err(format!("{status} {cause} was expected, not {} {:?}", reply.status, reply.cause()));
+                return Err(format!(
+                    "{status} {cause} was expected, not {} {:?}",
+                    reply.status,
+                    reply.cause()
+                ));
             }
             over(&mut client)
         }
@@ -178,7 +186,8 @@ fn send(mut client: Client, case: &Case, cut: Cut) -> Verdict {
 }
 
 fn answered(wanted: &Wanted, reply: &Reply) -> Verdict {
-    let has_body = wanted.status >= 200 && wanted.status != 204 && !matches!(wanted.method(), "HEAD" | "CONNECT");
+    let has_body =
+        wanted.status >= 200 && wanted.status != 204 && !matches!(wanted.method(), "HEAD" | "CONNECT");
     if reply.status != wanted.status || (has_body && reply.body != wanted.echo()) {
         return Err(format!("{wanted:?} was answered with {} {:?}", reply.status, reply.cause()));
     }
@@ -222,7 +231,8 @@ impl Bystander {
     /// So many at once.
     fn ask(&mut self, count: usize) -> Verdict {
         let targets: Vec<_> = (0..count).map(|i| format!("/beside/{}", self.asked + i)).collect();
-        let all: String = targets.iter().map(|t| format!("GET {t} HTTP/1.1\r\nHost: beside\r\n\r\n")).collect();
+        let all: String =
+            targets.iter().map(|t| format!("GET {t} HTTP/1.1\r\nHost: beside\r\n\r\n")).collect();
         self.asked += count;
         self.client.send(all);
         for target in targets {

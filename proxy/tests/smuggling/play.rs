@@ -18,7 +18,8 @@ pub(crate) fn answer(seen: &Seen) -> Play {
     match asked.unwrap_or(200u16) {
         101 if seen.is_upgrade() => {
             let protocol = seen.values("upgrade").concat();
-            let head = [b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ", &protocol[..]];
+            let head =
+                [b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ", &protocol[..]];
             Play { bytes: [&head.concat()[..], b"\r\n\r\n"].concat(), raw: true }
         }
         101 => Play { bytes: echo(200, seen), raw: false },

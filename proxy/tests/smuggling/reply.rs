@@ -171,7 +171,8 @@ fn body(mut reply: Reply, bytes: &[u8], method: &str, end: Option<End>) -> Answe
     if none || (method == "CONNECT" && (200..300).contains(&reply.status)) {
         return Ok(Some((reply, 0)));
     }
-    let (lengths, codings) = (fields(&reply.head, "content-length"), fields(&reply.head, "transfer-encoding"));
+    let (lengths, codings) =
+        (fields(&reply.head, "content-length"), fields(&reply.head, "transfer-encoding"));
     match (lengths.as_slice(), codings.as_slice()) {
         ([length], []) => {
             let length: usize = length.parse().map_err(|_| "a length that is none")?;
@@ -193,7 +194,8 @@ fn chunks(mut reply: Reply, bytes: &[u8]) -> Answered {
     let mut at = 0;
     loop {
         let Some(end) = memchr::memmem::find(&bytes[at..], b"\r\n") else { return Ok(None) };
-        let size = std::str::from_utf8(&bytes[at..at + end]).ok().and_then(|s| usize::from_str_radix(s, 16).ok());
+        let size =
+            std::str::from_utf8(&bytes[at..at + end]).ok().and_then(|s| usize::from_str_radix(s, 16).ok());
         let size = size.ok_or("a chunk without a size")?;
         at += end + 2;
         if size == 0 {

@@ -109,16 +109,24 @@ fn bodies() -> Vec<Case> {
     let methods = ["GET", "HEAD", "DELETE", "OPTIONS", "PUT", "PATCH", "BREW"];
     let hidden = |method| {
         let head = format!("{method} /b HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", HIDDEN.len());
-        case(format!("{method}-with-a-request-inside"), "CL.0, Kettle 2022", [head.as_bytes(), HIDDEN].concat())
-            .sees(ask(method, "/b").body(HIDDEN))
+        case(
+            format!("{method}-with-a-request-inside"),
+            "CL.0, Kettle 2022",
+            [head.as_bytes(), HIDDEN].concat(),
+        )
+        .sees(ask(method, "/b").body(HIDDEN))
     };
     let get_five = "GET /b HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
     methods
         .into_iter()
         .map(hidden)
-        .chain([case("get-then-get", "GET with a body, then another", [get_five.as_bytes(), HIDDEN].concat())
-            .sees(get("/b").body("hello"))
-            .sees(get("/hidden"))])
+        .chain([case(
+            "get-then-get",
+            "GET with a body, then another",
+            [get_five.as_bytes(), HIDDEN].concat(),
+        )
+        .sees(get("/b").body("hello"))
+        .sees(get("/hidden"))])
         .collect()
 }
 

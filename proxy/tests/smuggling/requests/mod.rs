@@ -4,7 +4,15 @@
 
 mod chunks;
 mod coding;
+mod connection;
+mod expect;
+mod fields;
+mod host;
 mod length;
+mod limits;
+mod line;
+mod pipelines;
+mod upgrade;
 
 use crate::judge::{judge, setup};
 
@@ -21,4 +29,54 @@ fn content_length_in_disguise() {
 #[test]
 fn chunks_and_trailers() {
     judge(&setup(), chunks::cases());
+}
+
+#[test]
+fn request_lines() {
+    judge(&setup(), line::cases());
+}
+
+#[test]
+fn hosts() {
+    judge(&setup(), host::cases());
+}
+
+#[test]
+fn connection_and_what_it_names() {
+    judge(&setup(), connection::cases());
+}
+
+#[test]
+fn expectations() {
+    judge(&setup(), expect::cases());
+}
+
+#[test]
+fn upgrades() {
+    judge(&setup(), upgrade::cases());
+}
+
+#[test]
+fn connects() {
+    judge(&setup().listener("connect: true"), upgrade::connects());
+}
+
+#[test]
+fn names_and_values() {
+    judge(&setup(), fields::cases());
+}
+
+#[test]
+fn heads_at_their_limits() {
+    judge(&setup().listener(limits::HEADS), limits::heads());
+}
+
+#[test]
+fn bodies_at_their_limit() {
+    judge(&setup().listener(limits::BODIES), limits::bodies());
+}
+
+#[test]
+fn pipelines_of_which_one_is_bad() {
+    judge(&setup(), pipelines::cases());
 }
