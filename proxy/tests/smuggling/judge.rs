@@ -136,7 +136,7 @@ fn compare(case: &Case, noted: &[&Entry]) -> Verdict<usize> {
     }
 }
 
-fn tell<'e>(noted: impl IntoIterator<Item = &'e Entry>) -> String {
+pub(crate) fn tell<'e>(noted: impl IntoIterator<Item = &'e Entry>) -> String {
     let tell = |entry: &Entry| match entry {
         Entry::Request(seen) if seen.whole => format!("[{}]", seen.raw.escape_ascii()),
         Entry::Request(seen) => format!("[cut off: {}]", seen.raw.escape_ascii()),
@@ -146,7 +146,7 @@ fn tell<'e>(noted: impl IntoIterator<Item = &'e Entry>) -> String {
     noted.into_iter().filter(|entry| !is_beside(entry)).map(tell).collect()
 }
 
-fn is_beside(entry: &Entry) -> bool {
+pub(crate) fn is_beside(entry: &Entry) -> bool {
     matches!(entry, Entry::Request(seen) if seen.whole && seen.body.is_empty() && seen.target.starts_with("/beside/"))
 }
 
@@ -201,19 +201,20 @@ fn over(client: &mut Client) -> Verdict {
     }
 }
 
-/// Half a request is nothing, or refused.
+/// Half a request is nothing, or refused; at most it is told to go on.
 fn over_or_refused(client: &mut Client) -> Verdict {
     let rest = client.rest()?;
-    if rest.is_empty() || rest.starts_with(b"HTTP/1.1 400 ") {
+    let last = rest.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&rest);
+    if last.is_empty() || last.starts_with(b"HTTP/1.1 400 ") {
         return Ok(());
     }
     Err(format!("half a request was answered: {:?}", rest.escape_ascii().to_string()))
 }
 
 /// Somebody who shares the link.
-struct Bystander {
-    client: Client,
-    asked: usize,
+pub(crate) struct Bystander {
+    pub(crate) client: Client,
+    pub(crate) asked: usize,
 }
 
 impl Bystander {
@@ -229,7 +230,7 @@ impl Bystander {
     }
 
     /// So many at once.
-    fn ask(&mut self, count: usize) -> Verdict {
+    pub(crate) fn ask(&mut self, count: usize) -> Verdict {
         let targets: Vec<_> = (0..count).map(|i| format!("/beside/{}", self.asked + i)).collect();
         let all: String =
             targets.iter().map(|t| format!("GET {t} HTTP/1.1\r\nHost: beside\r\n\r\n")).collect();

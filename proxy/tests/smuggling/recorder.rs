@@ -2,6 +2,7 @@
 //! In: connections, and how to serve each. Out: what came on each link, in the order in which it came.
 //! Knows nothing of the proxy's code.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -26,9 +27,15 @@ pub(crate) enum Entry {
 pub(crate) struct Log {
     entries: Mutex<Vec<Entry>>,
     open: AtomicI64,
+    ended: Mutex<HashSet<usize>>,
 }
 
 impl Log {
+    /// This link stands no more.
+    pub(crate) fn has_ended(&self, link: usize) -> bool {
+        self.ended.lock().unwrap().contains(&link)
+    }
+
     pub(crate) fn note(&self, entry: Entry) {
         self.entries.lock().unwrap().push(entry);
     }
@@ -87,6 +94,7 @@ impl Recorder {
                 log.open.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
                     serve(Link { number, stream, got: Vec::new(), log: log.clone() });
+                    log.ended.lock().unwrap().insert(number);
                     log.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
