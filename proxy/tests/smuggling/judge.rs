@@ -47,6 +47,8 @@ struct Stage {
     proxy: Proxy,
     member: Recorder,
     bystander: Bystander,
+    /// Requests to the member that the proxy has counted.
+    counted: i64,
 }
 
 impl Stage {
@@ -54,12 +56,11 @@ impl Stage {
         let member = Recorder::start();
         let proxy = setup.before_one(member.address);
         let client = Client::connect(proxy.address());
-        Self { bystander: Bystander { client, asked: 0 }, proxy, member }
+        Self { bystander: Bystander { client, asked: 0 }, proxy, member, counted: 0 }
     }
 
     fn judge(&mut self, case: &Case, cut: Cut) -> Verdict {
         let (from, asked) = (self.member.log.len(), self.bystander.asked);
-        let before = self.proxy.sum("penstock_backend_requests_total");
         let address = self.proxy.address();
         let stop = AtomicBool::new(false);
         let (sent, beside) = std::thread::scope(|scope| {
@@ -70,13 +71,14 @@ impl Stage {
         });
         let settled = self.settle();
         let noted = self.member.log.since(from);
-        sent.and(settled).map_err(|why| format!("{why}; the member saw {}", tell(&noted)))?;
+        let counted = sent.and(settled).map_err(|why| format!("{why}; the member saw {}", tell(&noted)))?;
         beside.map_err(|why| format!("the other client: {why}"))?;
-        self.look(case, &noted, self.bystander.asked - asked, before)
+        let before = std::mem::replace(&mut self.counted, counted);
+        look(case, &noted, self.bystander.asked - asked, counted - before)
     }
 
-    /// Waits until nothing is in flight, and the member has read what was sent to it.
-    fn settle(&self) -> Verdict {
+    /// Waits until nothing is in flight, and the member has read what was sent to it. How many requests were counted.
+    fn settle(&self) -> Verdict<i64> {
         for _ in 0..2000 {
             let scrape = self.proxy.scrape();
             let busy = [
@@ -88,29 +90,27 @@ impl Stage {
                 && scrape.sum("penstock_client_connections") == 1
                 && scrape.sum("penstock_backend_connections") == self.member.log.open();
             if quiet {
-                return Ok(());
+                return Ok(scrape.sum("penstock_backend_requests_total"));
             }
-            std::thread::sleep(Duration::from_millis(3));
+            std::thread::sleep(Duration::from_millis(1));
         }
         Err("the proxy never came to rest".to_owned())
     }
+}
 
-    /// Compares what the member saw with what it should have, and with what the proxy counted.
-    fn look(&self, case: &Case, noted: &[Entry], beside: usize, before: i64) -> Verdict {
-        let (own, others): (Vec<_>, Vec<_>) = noted.iter().partition(|entry| !is_beside(entry));
-        if others.len() != beside {
-            return Err(format!("{} requests of the other client, of {beside}", others.len()));
-        }
-        let requests = compare(case, &own)?;
-        let counted = self.proxy.sum("penstock_backend_requests_total") - before;
-        let seen = (beside + requests) as i64;
-        // What was given up may never have left.
-        let unsent = matches!(case.ending, Ending::Broken(..) | Ending::Unfinished);
-        if counted == seen || (unsent && counted == seen + 1) {
-            return Ok(());
-        }
-        Err(format!("{counted} requests were counted and {seen} seen: {}", tell(noted)))
+/// Compares what the member saw with what it should have, and with what the proxy counted.
+fn look(case: &Case, noted: &[Entry], beside: usize, counted: i64) -> Verdict {
+    let (own, others): (Vec<_>, Vec<_>) = noted.iter().partition(|entry| !is_beside(entry));
+    if others.len() != beside {
+        return Err(format!("{} requests of the other client, of {beside}", others.len()));
     }
+    let seen = (beside + compare(case, &own)?) as i64;
+    // What was given up may never have left.
+    let unsent = matches!(case.ending, Ending::Broken(..) | Ending::Unfinished);
+    if counted == seen || (unsent && counted == seen + 1) {
+        return Ok(());
+    }
+    Err(format!("{counted} requests were counted and {seen} seen: {}", tell(noted)))
 }
 
 /// How many requests there were.
@@ -141,7 +141,7 @@ pub(crate) fn tell<'e>(noted: impl IntoIterator<Item = &'e Entry>) -> String {
         Entry::Request(seen) if seen.whole => format!("[{}]", seen.raw.escape_ascii()),
         Entry::Request(seen) => format!("[cut off: {}]", seen.raw.escape_ascii()),
         Entry::Raw(_, raw) => format!("[raw: {}]", raw.escape_ascii()),
-        Entry::Fault(_, why, raw) => format!("[{why}: {}]", raw.escape_ascii()),
+        Entry::Fault(why, raw) => format!("[{why}: {}]", raw.escape_ascii()),
     };
     noted.into_iter().filter(|entry| !is_beside(entry)).map(tell).collect()
 }

@@ -13,7 +13,7 @@ pub(crate) struct Play {
 
 /// The answer to a whole request: `/ws/<status>` and CONNECT to `t<status>` say which; others are echoed.
 pub(crate) fn answer(seen: &Seen) -> Play {
-    let asked = seen.target.strip_prefix("/ws/").or(seen.target.strip_prefix('t'));
+    let asked = seen.target.strip_prefix("/ws/").or_else(|| seen.target.strip_prefix('t'));
     let asked = asked.and_then(|rest| rest.get(..3)?.parse().ok());
     match asked.unwrap_or(200u16) {
         101 if seen.is_upgrade() => {

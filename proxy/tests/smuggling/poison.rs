@@ -20,7 +20,7 @@ pub(crate) struct Poison {
 }
 
 /// What the member does next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Then {
     /// It answers what comes on the link, as if nothing had been.
     Stays,

@@ -19,8 +19,8 @@ pub(crate) enum Entry {
     Request(Seen),
     /// What came behind an upgrade.
     Raw(usize, Vec<u8>),
-    /// No request at all: which link, what is wrong, the bytes.
-    Fault(usize, String, Vec<u8>),
+    /// No request at all: what is wrong, the bytes.
+    Fault(String, Vec<u8>),
 }
 
 #[derive(Default)]
@@ -154,7 +154,7 @@ impl Link {
                 Err(why) => {
                     while self.fill() {}
                     let got = std::mem::take(&mut self.got);
-                    self.log.note(Entry::Fault(self.number, why, got));
+                    self.log.note(Entry::Fault(why, got));
                     return None;
                 }
             }
@@ -178,11 +178,11 @@ impl Link {
     }
 
     /// The link ended amid a request.
-    fn note_half(&mut self) {
+    fn note_half(&self) {
         let entry = match read(&self.got) {
             Ok(Reading::Nothing) if self.got.is_empty() => return,
             Ok(Reading::Head(seen)) => Entry::Request(Seen { link: self.number, ..seen }),
-            _ => Entry::Fault(self.number, "the link ended amid a head".to_owned(), self.got.clone()),
+            _ => Entry::Fault("the link ended amid a head".to_owned(), self.got.clone()),
         };
         self.log.note(entry);
     }

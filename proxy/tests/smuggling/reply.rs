@@ -75,7 +75,7 @@ impl Client {
     }
 
     /// Sends FIN, if there is still somebody.
-    pub(crate) fn finish(&mut self) {
+    pub(crate) fn finish(&self) {
         _ = self.stream.shutdown(Shutdown::Write);
     }
 

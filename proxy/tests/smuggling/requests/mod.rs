@@ -14,7 +14,39 @@ mod line;
 mod pipelines;
 mod upgrade;
 
+use std::collections::HashSet;
+
+use crate::case::Case;
 use crate::judge::{judge, setup};
+
+/// Every family, by the name of its file.
+fn families() -> Vec<(&'static str, Vec<Case>)> {
+    vec![
+        ("chunks", chunks::cases()),
+        ("coding", coding::cases()),
+        ("connection", connection::cases()),
+        ("connects", upgrade::connects()),
+        ("expect", expect::cases()),
+        ("fields", fields::cases()),
+        ("host", host::cases()),
+        ("length", length::cases()),
+        ("limits", [limits::heads(), limits::bodies()].into_iter().flatten().collect()),
+        ("line", line::cases()),
+        ("pipelines", pipelines::cases()),
+        ("upgrade", upgrade::cases()),
+    ]
+}
+
+#[test]
+fn the_corpus_is_large_and_has_no_case_twice() {
+    let all: Vec<_> = families().into_iter().flat_map(|(_, cases)| cases).collect();
+    let bytes: HashSet<_> = all.iter().map(|case| case.bytes.as_slice()).collect();
+    assert!(bytes.len() >= 600, "{} requests", bytes.len());
+    for (family, cases) in families() {
+        let names: HashSet<_> = cases.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names.len(), cases.len(), "two cases of {family} have one name");
+    }
+}
 
 #[test]
 fn transfer_encoding_in_disguise() {

@@ -9,7 +9,24 @@ mod interim;
 mod lengths;
 mod surplus;
 
+use std::collections::HashSet;
+
 use crate::verdicts::judge;
+
+#[test]
+fn the_corpus_is_large() {
+    let families = [
+        lengths::cases(),
+        chunks::cases(),
+        heads::cases(),
+        interim::cases(),
+        surplus::cases(),
+        endings::cases(),
+    ];
+    let all: Vec<_> = families.iter().flatten().collect();
+    let cases: HashSet<_> = all.iter().map(|case| (case.asked, case.then, case.bytes.as_slice())).collect();
+    assert!(cases.len() >= 180, "{} answers", cases.len());
+}
 
 #[test]
 fn lengths_and_codings_of_answers() {
