@@ -10,7 +10,10 @@ pub(crate) fn cases() -> Vec<Case> {
         Case { bytes: [line.as_bytes(), &case.bytes, b"\r\n"].concat(), ..case }
     };
     let mut all = table(&[TWICE, VALUES, SPACES].concat(), |case| headed("1.1", case).refused(400));
-    all.extend(table(TWICE.get(1..).unwrap_or_default(), |case| headed("1.0", case).refused(400)));
+    all.extend(table(&TWICE[1..], |case| {
+        let name = format!("{}-of-1.0", case.name);
+        Case { name, ..headed("1.0", case).refused(400) }
+    }));
     all.extend(absolute());
     all.extend(taken());
     all
