@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::cuts::Cut;
 use crate::judge::{Bystander, Verdict, setup, tell};
 use crate::play;
-use crate::poison::{Place, Poison, Then, Victim};
+use crate::poison::{OLD, Place, Poison, Then, Victim};
 use crate::recorder::{Entry, Link, Recorder};
 use crate::reply::{Client, Outcome, Reply};
 use crate::stand::Proxy;
@@ -87,7 +87,7 @@ impl Stage {
     fn go_on(mut self, mut victim: Client) -> Verdict {
         let from = self.member.log.len();
         self.bystander.ask(2).map_err(|why| format!("later: {why}"))?;
-        if self.case.kept {
+        if self.case.kept && self.case.asked != OLD {
             victim.send("GET /after HTTP/1.1\r\nHost: h\r\n\r\n");
             match victim.reply("GET").whole() {
                 Ok(reply) if reply.cause() == "GET /after" => {}

@@ -64,7 +64,7 @@ fn trailers() -> Vec<Poison> {
 fn to_old_clients() -> Vec<Poison> {
     let old = |name, body: &[u8]| poison(name, "RFC 9112 8", chunked(body)).to(OLD).later();
     vec![
-        old("whole-to-1.0", b"5\r\nhello\r\n0\r\n\r\n").gets(200, "hello"),
+        old("whole-to-1.0", b"5\r\nhello\r\n0\r\n\r\n").gets(200, "hello").kept(),
         old("cut-off-to-1.0", b"5\r\nhello\r\n").closes().breaks(),
         old("cut-off-by-reset-to-1.0", b"5\r\nhello\r\n").resets().breaks(),
         old("cut-off-in-a-chunk-to-1.0", b"50\r\nhello").closes().breaks(),
