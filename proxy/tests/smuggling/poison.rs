@@ -60,6 +60,8 @@ const GET: &[u8] = b"GET /victim HTTP/1.1\r\nHost: h\r\n\r\n";
 pub(crate) const HEAD: &[u8] = b"HEAD /victim HTTP/1.1\r\nHost: h\r\n\r\n";
 pub(crate) const OLD: &[u8] = b"GET /victim HTTP/1.0\r\nHost: h\r\n\r\n";
 pub(crate) const POST: &[u8] = b"POST /victim HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
+pub(crate) const UPGRADE: &[u8] =
+    b"GET /victim HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
 pub(crate) const HALF: &[u8] = b"POST /victim HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf";
 pub(crate) const HALF_CHUNKS: &[u8] =
     b"POST /victim HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nhalf";

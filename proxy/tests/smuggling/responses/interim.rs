@@ -2,7 +2,7 @@
 //! In: nothing. Out: cases, and what must become of each.
 //! Knows nothing of how they are judged.
 
-use crate::poison::{HALF, HALF_CHUNKS, OLD, POST, Poison, poison};
+use crate::poison::{HALF, HALF_CHUNKS, OLD, POST, Poison, UPGRADE, poison};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -61,6 +61,30 @@ fn switched() -> Vec<Poison> {
             "RFC 9113 3.2",
             b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n\x00\x00\x00\x04",
         ),
+        poison(
+            "101-of-no-protocol",
+            "RFC 9110 15.2.2: it says which",
+            b"HTTP/1.1 101 X\r\nConnection: upgrade\r\n\r\n",
+        )
+        .to(UPGRADE)
+        .later(),
+        poison("200-instead-of-101", "RFC 9110 7.8: still HTTP", OK)
+            .to(UPGRADE)
+            .later()
+            .gets(200, "hello")
+            .kept(),
+        poison("200-and-raw-instead", "RFC 9110 7.8: still HTTP", [OK, b"\x81\x05hello"].concat())
+            .to(UPGRADE)
+            .later()
+            .gets(200, "hello"),
+        poison(
+            "400-and-another-instead",
+            "RFC 9112 9.2",
+            [b"HTTP/1.1 400 Bad\r\nContent-Length: 5\r\n\r\nhello", OK].concat(),
+        )
+        .to(UPGRADE)
+        .later()
+        .gets(400, "hello"),
         poison("101-to-a-post", "RFC 9110 15.2.2", upgrade).to(POST).later(),
     ]
 }
