@@ -199,7 +199,7 @@ impl Client {
             }
             Cause::ClientSlow => {
                 s.close = s.close.or(Some(ClientClose::Error));
-                s.gone = true;
+                self.cut_off(s);
             }
             _ => {
                 let old = s.is_old(self.hall.turn.now());
@@ -245,7 +245,7 @@ impl Resident for Client {
     fn kill(&self) {
         let mut s = self.state.borrow_mut();
         s.close = Some(ClientClose::Drain);
-        s.gone = true;
+        self.cut_off(&mut s);
         self.wake();
     }
 }

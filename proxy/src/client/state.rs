@@ -120,6 +120,8 @@ pub(super) struct State {
     pub(super) held_since: Nanos,
     /// After the present body, or the answer to what was asked, there may be more requests.
     pub(super) keeps_reading: bool,
+    /// Its last request was in HTTP/1.0; nothing else is in flight beside it.
+    pub(super) old: bool,
     /// The link of its present exchange will be its own (NTLM, Negotiate).
     pub(super) binds: bool,
     /// How much of the present body may still come.
@@ -165,6 +167,7 @@ impl State {
             gone: false,
             held_since: 0,
             keeps_reading: true,
+            old: false,
             binds: false,
             body_left: 0,
             unread: false,
