@@ -107,7 +107,9 @@ fn m3_a_request_line_is_three_words_with_one_space_between() {
 #[test]
 fn m3_a_method_is_a_token_and_no_control_is_in_the_line() {
     let ground = Ground::plain();
-    for line in ["G(T /", "G\u{e9}T /", "GET, /", "\"GET\" /", "GE\0T /", "GET /\0", "GET /\u{7f}", "GET /\u{1}a"] {
+    for line in
+        ["G(T /", "G\u{e9}T /", "GET, /", "\"GET\" /", "GE\0T /", "GET /\0", "GET /\u{7f}", "GET /\u{1}a"]
+    {
         ground.refuses(format!("{line} HTTP/1.1\r\nHost: h\r\n\r\n"), BAD);
     }
     for method in ["PATCH", "get", "M-SEARCH", "X!#$%&'*+-.^_`|~9"] {
@@ -181,7 +183,8 @@ fn m2_3_http_1_0_is_kept_only_if_it_asks() {
 #[test]
 fn m2_3_http_1_0_gets_no_chunks_and_no_interim_answers() {
     let early = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
-    let ground = Ground::saying(early.to_owned() + &answer("Transfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n\r\n"));
+    let ground =
+        Ground::saying(early.to_owned() + &answer("Transfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n\r\n"));
     let mut client = ground.client();
     let head = client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").head();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -205,7 +208,10 @@ fn m5_1_whitespace_before_the_colon_is_refused() {
 fn m5_1_whitespace_around_a_value_is_no_part_of_it() {
     let ground = Ground::saying(answer("Content-Length:\t 2 \t\r\nConnection:   close\t\r\n", "ok"));
     let asked = ground.passes("POST / HTTP/1.1\r\nHost:\t h \r\nContent-Length: \t3 \t\r\nA:b\r\n\r\nabc");
-    assert_eq!((asked.body.as_slice(), asked.fields("a"), asked.fields("host")), (&b"abc"[..], vec!["b"], vec!["h"]));
+    assert_eq!(
+        (asked.body.as_slice(), asked.fields("a"), asked.fields("host")),
+        (&b"abc"[..], vec!["b"], vec!["h"])
+    );
     assert_eq!(asked.fields("content-length"), ["3"]);
     ground.closed_links("origin", 1); // the member's `close` was understood
 }
@@ -214,7 +220,13 @@ fn m5_1_whitespace_around_a_value_is_no_part_of_it() {
 #[test]
 fn m5_2_a_folded_line_is_refused() {
     let ground = Ground::plain();
-    for fold in ["A: b\r\n c\r\n", "A: b\r\n\tc\r\n", "A:\r\n b\r\n", "Transfer-Encoding:\r\n chunked\r\n", "A: b\r\n \r\n"] {
+    for fold in [
+        "A: b\r\n c\r\n",
+        "A: b\r\n\tc\r\n",
+        "A:\r\n b\r\n",
+        "Transfer-Encoding:\r\n chunked\r\n",
+        "A: b\r\n \r\n",
+    ] {
         ground.refuses(get(fold), BAD);
     }
     bad_answer("HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n");
@@ -257,7 +269,8 @@ fn m11_1_nothing_of_a_client_gets_into_our_own_lines() {
     asked.lacks("evil");
     assert_eq!(asked.target(), "/%0d%0aEvil:%201");
     assert_eq!(ground.asked().len(), 1);
-    for bad in ["GET /evil(\0 HTTP/1.1\r\n\r\n", "evil\r\n\r\n", "GET / HTTP/1.1\r\nHost: evil evil\r\n\r\n"] {
+    for bad in ["GET /evil(\0 HTTP/1.1\r\n\r\n", "evil\r\n\r\n", "GET / HTTP/1.1\r\nHost: evil evil\r\n\r\n"]
+    {
         let answer = ground.refuses(bad, BAD);
         assert!(!answer.head.contains("evil"), "{answer:?}");
     }
@@ -314,7 +327,10 @@ fn s5_3_lines_of_one_name_keep_their_order() {
 /// RFC 9110 section 5.3: Set-Cookie has no list syntax; its lines are never combined.
 #[test]
 fn s5_3_set_cookie_is_never_combined() {
-    let ground = Ground::saying(answer("Set-Cookie: a=1\r\nX: 1\r\nSet-Cookie: b=2, c\r\nContent-Length: 2\r\n", "ok"));
+    let ground = Ground::saying(answer(
+        "Set-Cookie: a=1\r\nX: 1\r\nSet-Cookie: b=2, c\r\nContent-Length: 2\r\n",
+        "ok",
+    ));
     let answer = ground.client().get("/");
     assert_eq!(answer.fields("set-cookie"), ["a=1", "b=2, c"]);
 }

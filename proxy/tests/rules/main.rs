@@ -5,6 +5,10 @@
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 
 mod d1_start_line_and_fields;
+mod d2_target_and_host;
+mod d3_addresses;
+mod d3_forwarding_fields;
+mod d4_requests;
 mod ground;
 #[path = "../e2e/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
