@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::access::Pen;
 use crate::affinity::Sources;
 use crate::backend::Group;
 use crate::config::Listener;
@@ -43,6 +44,10 @@ pub struct Route<W> {
     pub group: Rc<Group<W>>,
     /// What is counted for what goes this way.
     pub cells: Arc<RouteCells>,
+    /// What notes its exchanges, if anything does.
+    pub pen: Option<Rc<Pen>>,
+    /// Where requests go for which one of the listener's rules holds, in the order of the rules.
+    pub branches: Vec<Rc<Self>>,
 }
 
 impl<W> Hall<W> {

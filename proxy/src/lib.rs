@@ -2,6 +2,7 @@
 //! In: a configuration and connections. Out: exchanges, carried over links, and counts of both.
 //! See `ARCHITECTURE.md` for the map. Modules import downwards only; a test holds that.
 
+pub mod access;
 pub mod admin;
 pub mod affinity;
 pub mod backend;

@@ -1,4 +1,4 @@
-//! What all workers share: the configuration snapshot, the metrics, who is up, who meets whom.
+//! What all workers share: the configuration snapshot, the metrics, the access logs, who is up, who meets whom.
 //! In: a new configuration. Out: the present one, and each worker's share of what it limits.
 //! Nothing here is touched per request, but for a relaxed load of a member's health.
 
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use crate::access::Logs;
 use crate::affinity::Sources;
 use crate::config::{Address, Backend, Settings};
 use crate::link::{Health, Share, Stock};
@@ -28,6 +29,8 @@ pub struct Shared {
     pub registry: Registry,
     /// Who meets whom.
     pub sources: Arc<Sources>,
+    /// The access logs.
+    pub logs: Logs,
     /// How to reach each worker.
     pub posts: Vec<Post>,
 }
@@ -41,6 +44,7 @@ impl Shared {
             health: Mutex::default(),
             stocks: Mutex::default(),
             open: Mutex::default(),
+            logs: Logs::new(registry.process()),
             registry,
             sources: Arc::default(),
             posts,
@@ -82,7 +86,8 @@ impl Shared {
     #[must_use]
     pub fn share(&self, backend: &Backend, backend_index: usize, worker: usize) -> Share {
         let links = backend.links.max_per_member.get() as usize;
-        share(links, backend.queue.max, self.posts.len(), backend_index + worker)
+        let limits = Share { links, waiting: backend.queue.max, tunnels: backend.links.max_tunnels as usize };
+        share(limits, self.posts.len(), backend_index + worker)
     }
 }
 
@@ -94,11 +99,16 @@ fn one_for_all<K: Eq + Hash + Clone, V: Default>(all: &Mutex<HashMap<K, Arc<V>>>
 }
 
 /// The share of the one at `place` (counted around) of `of`. Only those who own links have waiters.
-fn share(links: usize, waiting: usize, of: usize, place: usize) -> Share {
-    let owners = of.min(links);
+fn share(limits: Share, of: usize, place: usize) -> Share {
+    let owners = of.min(limits.links);
     let part = |limit: usize, among: usize| limit / among + usize::from(place % of < limit % among);
     let owns = place % of < owners;
-    Share { links: part(links, of), waiting: if owns { part(waiting, owners) } else { 0 } }
+    let among_owners = |limit| if owns { part(limit, owners) } else { 0 };
+    Share {
+        links: part(limits.links, of),
+        waiting: among_owners(limits.waiting),
+        tunnels: among_owners(limits.tunnels),
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +120,9 @@ mod tests {
         let cases =
             [(64, 100, 2, 0), (3, 7, 2, 1), (1, 5, 4, 2), (7, 0, 3, 5), (65535, 20_000, 7, 1), (2, 9, 4, 3)];
         for (links, waiting, of, first) in cases {
-            let shares: Vec<_> = (0..of).map(|worker| share(links, waiting, of, first + worker)).collect();
+            let limits = Share { links, waiting, tunnels: waiting / 2 };
+            let shares: Vec<_> = (0..of).map(|worker| share(limits, of, first + worker)).collect();
+            assert_eq!(shares.iter().map(|s| s.tunnels).sum::<usize>(), waiting / 2, "{shares:?}");
             assert_eq!(shares.iter().map(|s| s.links).sum::<usize>(), links, "{shares:?}");
             assert_eq!(shares.iter().map(|s| s.waiting).sum::<usize>(), waiting, "{shares:?}");
             let even = |of: fn(&Share) -> usize| {

@@ -46,7 +46,9 @@ impl Way for Outlet {
 
 /// One member on one worker.
 pub struct Member<W> {
-    /// Its name, for the hash and the counts of sources.
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its name's hash, for the hash and the counts of sources.
     pub candidate: Candidate,
     /// The way to it.
     pub way: Rc<W>,

@@ -37,6 +37,12 @@ impl<W: Way> Tie<W> {
         count_arrival(group, &member, source, sources);
     }
 
+    /// The member it uses now, or used last.
+    #[must_use]
+    pub fn member(&self) -> Option<&Rc<Member<W>>> {
+        self.member.as_ref()
+    }
+
     /// The client leaves its backend.
     pub fn depart(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
         let Some(member) = self.counted.take() else { return };

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use crate::cause::Cause;
-use crate::link::{Ask, End, Link, Receiver, Request};
+use crate::link::{Ask, End, Link, Passage, Receiver, Request};
 use crate::metrics::{ClientClose, ClientState, CodeClass};
 use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
@@ -17,7 +17,7 @@ use super::state::{Later, Phase, State};
 impl Receiver for Rc<Client> {
     fn closes(&self) -> bool {
         let s = self.state.borrow();
-        s.draining && s.in_flight <= 1 && !s.more_later()
+        (s.draining || s.is_spent()) && s.in_flight <= 1 && !s.more_later()
     }
 
     fn is_full(&self) -> bool {
@@ -43,8 +43,7 @@ impl Receiver for Rc<Client> {
     fn placed(&self, link: &Rc<Link<Self>>) {
         let mut s = self.state.borrow_mut();
         s.waits = false;
-        s.in_flight += 1;
-        s.link = Some(link.clone());
+        s.is_on(link);
         if s.phase.awaits_more() || s.unread_input() {
             s.since = self.hall.turn.now();
             self.wake();
@@ -56,7 +55,12 @@ impl Receiver for Rc<Client> {
         if s.gone {
             return;
         }
-        self.count_answer(&s, Some(request), end.status, service);
+        if end.switched {
+            self.count(&s, Some(request), end.status, service); // it is noted when the tunnel has ended
+            return s.left_link();
+        }
+        self.count_answer(&mut s, Some(request), end.status, None, service);
+        s.answered();
         if end.close {
             s.unread |= !matches!(s.phase, Phase::Done);
             s.phase = Phase::Done;
@@ -73,6 +77,7 @@ impl Receiver for Rc<Client> {
         if shown {
             s.route.cells.errors[cause].inc();
             self.hall.cells.in_flight.dec();
+            self.write_down(&mut s, 0, Some(cause), 0);
             s.close = Some(ClientClose::Error);
             s.gone = true; // so that what it has of the answer does not look complete
         } else {
@@ -86,12 +91,17 @@ impl Receiver for Rc<Client> {
         if s.gone {
             return;
         }
+        s.binds |= s.kept.take().is_some();
         s.put_back(Later::Send { request, head, cause });
         self.left(&mut s);
     }
 
     fn writable(&self) {
         self.wake();
+    }
+
+    fn switched(&self, passage: Passage<Self>) {
+        self.open_tunnel(passage);
     }
 }
 
@@ -101,10 +111,7 @@ impl Client {
         if s.waits {
             s.waits = false;
         } else {
-            s.in_flight -= 1;
-        }
-        if s.in_flight == 0 {
-            s.link = None;
+            s.left_link();
         }
         self.wake();
     }
@@ -120,12 +127,14 @@ impl Client {
         if request.is_none() {
             self.hall.cells.in_flight.inc(); // it was never counted as begun
             s.requests += 1;
+            self.note(s, None, self.hall.turn.now());
         }
         match self.error(s, request.as_ref(), reject) {
             Some(answer) => self.give(s, &answer, &[]),
             None => self.hang_up(s),
         }
-        self.count_answer(s, request.as_ref(), reject.status, 0);
+        self.count_answer(s, request.as_ref(), reject.status, Some(reject.cause), 0);
+        s.answered();
         self.rest(s);
     }
 
@@ -146,7 +155,7 @@ impl Client {
         });
         let close = s.draining || (matches!(s.phase, Phase::Done) && !s.more_later());
         let mut answer = Vec::new();
-        error_answer(reject.status, reject.cause, ask, close, &mut answer);
+        error_answer(reject.status, reject.cause, ask, close, &self.hall.turn.date(), &mut answer);
         Some(answer)
     }
 
@@ -160,7 +169,20 @@ impl Client {
         self.hall.cells.in_flight.add(-i64::from(unanswered));
     }
 
-    pub(super) fn count_answer(&self, s: &State, request: Option<&Request>, status: u16, service: Nanos) {
+    /// An exchange has been answered, badly where there is a cause.
+    pub(super) fn count_answer(
+        &self,
+        s: &mut State,
+        request: Option<&Request>,
+        status: u16,
+        cause: Option<Cause>,
+        service: Nanos,
+    ) {
+        self.count(s, request, status, service);
+        self.write_down(s, status, cause, service);
+    }
+
+    fn count(&self, s: &State, request: Option<&Request>, status: u16, service: Nanos) {
         let now = self.hall.turn.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
         let cells = &s.route.cells;
@@ -172,9 +194,8 @@ impl Client {
     }
 
     fn exchange_over(&self, s: &mut State) {
-        s.in_flight -= 1;
+        s.left_link();
         if s.in_flight == 0 {
-            s.link = None;
             self.rest(s);
         }
         if s.unread_input() || matches!(s.phase, Phase::Done) || s.draining || s.more_later() {

@@ -72,7 +72,7 @@ impl Client {
     /// What penstock answers itself, when all before it has been.
     fn answer_here(self: &Rc<Self>, s: &mut State, request: &Request, answer: &[u8], close: bool) {
         self.give(s, answer, &[]);
-        self.count_answer(s, Some(request), ANSWERED, 0);
+        self.count_answer(s, Some(request), ANSWERED, None, 0);
         self.rest(s);
         if close {
             s.phase = Phase::Done;

@@ -5,19 +5,13 @@
 use std::rc::Rc;
 
 use crate::cause::Cause;
-use crate::config::PipelineMethods;
-use crate::link::{Ask, Request as Exchange, Submitted, Want};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::http1::{
-    BodyDecoder, BodyEncoder, BodyFraming, Fields, Forwarding, Parsed, Reject, Request, parse_request, route,
-};
+use crate::proto::http1::{BodyEncoder, Fields, Parsed, parse_request};
 use crate::turn::Nanos;
 
 use super::Client;
 use super::state::{Later, Phase, State};
 
-/// A client may have this many requests in flight.
-const LOOK_AHEAD: u32 = 1024;
 /// A client with more unread answers than this is not asked what else it wants, nor is one that has said more than
 /// this of what cannot begin yet.
 const UNREAD: usize = 64 << 10;
@@ -26,14 +20,15 @@ impl Client {
     /// Whether more should be read from the socket.
     pub(super) fn wants_input(s: &State) -> bool {
         match &s.phase {
-            Phase::Head | Phase::Body { .. } | Phase::Talk { .. } if s.heard_all => false,
+            Phase::Head | Phase::Body { .. } | Phase::Talk { .. } | Phase::Asking if s.heard_all => false,
+            Phase::Asking => s.looks_ahead(UNREAD),
             Phase::Head => {
                 !s.unread_input() || Self::may_begin(s) && (s.in_flight == 0 || s.looks_ahead(UNREAD))
             }
             Phase::Body { .. } | Phase::Talk { .. } => {
                 !s.waits && s.link.as_ref().is_none_or(|link| !link.is_full())
             }
-            Phase::Done => false,
+            Phase::Done | Phase::Tunnel => false,
             Phase::Linger => true,
         }
     }
@@ -43,7 +38,8 @@ impl Client {
         if s.waits || s.more_later() || s.unwritten() > UNREAD {
             return false;
         }
-        s.in_flight == 0 || s.in_flight < LOOK_AHEAD && s.link.as_ref().is_some_and(|link| link.has_room())
+        let most = s.route.listener.http.look_ahead.get();
+        s.in_flight == 0 || s.in_flight < most && s.link.as_ref().is_some_and(|link| link.has_room())
     }
 
     pub(super) fn received(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) {
@@ -92,7 +88,7 @@ impl Client {
                 let waits = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
                 s.gone |= !waits;
             }
-            Phase::Done | Phase::Linger => {}
+            Phase::Asking | Phase::Tunnel | Phase::Done | Phase::Linger => {}
         }
     }
 
@@ -104,6 +100,7 @@ impl Client {
                 Phase::Head => self.read_head(s, rest, now),
                 Phase::Body { .. } => self.read_body(s, rest, now),
                 Phase::Talk { hold } => self.read_talk(s, *hold, rest, now),
+                Phase::Asking | Phase::Tunnel => 0,
                 Phase::Done => {
                     s.unread = true;
                     rest.len()
@@ -130,7 +127,7 @@ impl Client {
             return self.read_frame(s, framing, bytes, now);
         }
         let mut fields = Fields::new();
-        match parse_request(bytes, &route.listener.http.head, &mut fields) {
+        match parse_request(bytes, &route.listener.http, &mut fields) {
             Ok(Parsed::Head { head, len }) if self.begin(s, &head, now) => len,
             Ok(Parsed::Head { .. }) => 0,
             Ok(Parsed::Partial) => {
@@ -152,117 +149,17 @@ impl Client {
         }
     }
 
-    /// Begins an exchange. False where it cannot begin yet, because it may not share the link of those before it.
-    fn begin(self: &Rc<Self>, s: &mut State, head: &Request<'_, '_>, now: Nanos) -> bool {
-        let request = self.request(s, head, now);
-        // An answer to HTTP/1.0 may last until close, and then nothing can follow it.
-        if s.in_flight > 0 && (request.want != Want::Shared || head.minor_version == 0) {
-            return false;
-        }
-        let route = s.route.clone();
-        let (style, via) = (route.listener.http.forwarded, route.listener.http.via.as_deref());
-        let from = Forwarding { source: self.source, style, via };
-        self.count_begun(s);
-        self.read_next(s, head, now);
-        self.put_on_link(s, request, |out| head.forward(&from, out));
-        true
-    }
-
-    pub(super) fn count_begun(&self, s: &mut State) {
-        self.hall.cells.in_flight.inc();
-        s.requests += 1;
-        if s.in_flight > 0 {
-            self.hall.cells.pipelined.inc();
-        }
-        self.show(s, ClientState::Active);
-    }
-
-    /// To the link of those before it, or to one that its member has for it.
-    pub(super) fn put_on_link(
-        self: &Rc<Self>,
-        s: &mut State,
-        request: Exchange,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
-        match s.link.clone().filter(|_| s.in_flight > 0) {
-            Some(link) => {
-                s.in_flight += 1;
-                link.join(self.clone(), request, write);
-            }
-            None => self.submit(s, request, write),
-        }
-    }
-
-    fn request(&self, s: &State, head: &Request<'_, '_>, now: Nanos) -> Exchange {
-        let all = s.route.group.settings.links.pipeline_methods == PipelineMethods::All;
-        let body = head.body != BodyFraming::None;
-        let shared = (all || head.method.is_safe_to_share()) && !body && !head.expect_continue;
-        let want = if shared { Want::Shared } else { Want::Alone };
-        Exchange {
-            ask: Ask::Http(head.ask()),
-            body,
-            want,
-            repeatable: head.method.is_idempotent(),
-            route: route(head.method, head.target()),
-            began: Self::began(s, now),
-            replayed: false,
-        }
-    }
-
-    /// When the first byte of a request came that is whole now.
-    pub(super) fn began(s: &State, now: Nanos) -> Nanos {
-        if s.shown == ClientState::Head { s.since } else { now }
-    }
-
-    /// What comes after this head.
-    fn read_next(&self, s: &mut State, head: &Request<'_, '_>, now: Nanos) {
-        if head.body != BodyFraming::None {
-            let raw = head.body != BodyFraming::Chunked;
-            s.phase = Phase::Body { decoder: BodyDecoder::new(head.body), raw };
-            s.keeps_reading = head.keep_alive;
-            s.since = now;
-            self.rearm(s);
-        } else if !head.keep_alive {
-            s.phase = Phase::Done;
-            s.close = Some(ClientClose::ServerClose);
-        }
-    }
-
-    fn submit(self: &Rc<Self>, s: &mut State, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
-        let Some(member) = self.choose(s) else {
-            return self.fail(s, request, Cause::NoMember);
-        };
-        match member.way.submit(self.clone(), request, write) {
-            Submitted::On(link) => {
-                s.in_flight += 1;
-                s.link = Some(link);
-            }
-            Submitted::Waits => s.waits = true,
-            Submitted::Refused => self.fail(s, request, Cause::QueueFull),
-        }
-    }
-
-    fn fail(&self, s: &mut State, request: Exchange, cause: Cause) {
-        s.spill().later.push_back(Later::Fail { request: Some(request), reject: cause.into() });
-        self.wake();
-    }
-
-    /// No more requests are read; this error is answered when those before it have been.
-    pub(super) fn refuse(&self, s: &mut State, request: Option<Exchange>, cause: Cause, status: u16) {
-        s.phase = Phase::Done;
-        s.unread = true;
-        s.close = s.close.or(Some(ClientClose::Error));
-        let reject = Reject { cause, status, detail: "" };
-        s.spill().later.push_back(Later::Fail { request, reject });
-        self.wake();
-    }
-
     /// Does what had to wait for the exchanges before it, then reads on in what was kept.
     pub(super) fn proceed(self: &Rc<Self>, s: &mut State, now: Nanos) {
         while s.in_flight == 0 && !s.waits {
             let Some(next) = s.spill.as_mut().and_then(|spill| spill.later.pop_front()) else { break };
             match next {
-                Later::Send { request, head, cause } => self.send_again(s, request, &head, cause),
+                Later::Send { request, head, cause } => {
+                    let write = |out: &mut Vec<u8>| out.extend_from_slice(&head);
+                    if let Err(cause) = self.submit(s, request, write, cause) {
+                        self.answer_error(s, Some(request), &cause.into());
+                    }
+                }
                 Later::Fail { request, reject } => self.answer_error(s, request, &reject),
             }
         }
@@ -273,22 +170,6 @@ impl Client {
             Self::hear_no_more(s);
         }
         s.tidy();
-    }
-
-    fn send_again(self: &Rc<Self>, s: &mut State, request: Exchange, head: &[u8], cause: Cause) {
-        let Some(member) = self.choose(s) else {
-            return self.answer_error(s, Some(request), &cause.into());
-        };
-        match member.way.submit(self.clone(), request, |out| out.extend_from_slice(head)) {
-            Submitted::On(link) => {
-                s.in_flight += 1;
-                s.link = Some(link);
-            }
-            Submitted::Waits => s.waits = true,
-            Submitted::Refused => {
-                self.answer_error(s, Some(request), &Cause::QueueFull.into());
-            }
-        }
     }
 
     /// The body goes to the link that its head is on; where its exchange has ended already, nowhere.
@@ -303,12 +184,19 @@ impl Client {
             self.abort_body(s, Cause::BadRequest);
             return bytes.len();
         };
-        let done = step.done;
-        s.since = now;
+        let (done, data) = (step.done, &bytes[step.data]);
+        let Some(left) = s.body_left.checked_sub(data.len() as u64) else {
+            self.abort_body(s, Cause::BodyTooLarge);
+            return bytes.len();
+        };
         if let Some(link) = link {
-            let data = &bytes[step.data];
-            link.send_body(data, |out| rechunk(data, done, out), raw, done);
+            let trailers = decoder.trailers();
+            link.send_body(data, |out| rechunk(data, done.then_some(trailers), out), raw, done);
         }
+        if let Some(page) = s.diary.last() {
+            page.received += data.len() as u64;
+        }
+        (s.body_left, s.since) = (left, now);
         if done {
             s.phase = if s.keeps_reading { Phase::Head } else { Phase::Done };
         }
@@ -330,9 +218,10 @@ impl Client {
     }
 }
 
-fn rechunk(data: &[u8], done: bool, out: &mut Vec<u8>) {
+/// `trailers` end the body.
+fn rechunk(data: &[u8], trailers: Option<&[u8]>, out: &mut Vec<u8>) {
     BodyEncoder::Chunked.encode(data, out);
-    if done {
-        BodyEncoder::Chunked.finish(out);
+    if let Some(trailers) = trailers {
+        BodyEncoder::Chunked.finish(trailers, out);
     }
 }

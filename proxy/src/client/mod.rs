@@ -3,10 +3,14 @@
 //! Knows nothing of pools or of how links work; `input` reads, `answer` writes, `state` is where it stands.
 
 mod answer;
+mod begin;
+mod diary;
 mod frames;
 mod input;
 mod output;
+mod passage;
 mod state;
+mod way;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -33,7 +37,8 @@ pub(in crate::client) type Member = backend::Member<Shelf<Rc<Client>>>;
 /// One accepted connection. While it is idle it keeps no buffer.
 pub struct Client {
     hall: Rc<Hall>,
-    source: IpAddr,
+    /// Who is connected.
+    peer: IpAddr,
     key: u32,
     accepted_at: Nanos,
     socket: RefCell<Option<Socket>>,
@@ -50,10 +55,11 @@ impl Client {
     pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
         let Guest { socket, source, pass, .. } = guest;
         let now = hall.turn.tick();
-        let state = RefCell::new(State::new(hall.route.borrow().clone(), now));
+        let peer = source.ip().to_canonical();
+        let state = RefCell::new(State::new(hall.route.borrow().clone(), peer, now));
         let admit = |key| Self {
             hall: hall.clone(),
-            source: source.ip().to_canonical(),
+            peer,
             key,
             accepted_at: now,
             socket: RefCell::new(Some(socket)),
@@ -75,6 +81,9 @@ impl Client {
         let now = turn.tick();
         for _ in 0..READS {
             let mut s = self.state.borrow_mut();
+            if s.tunnel.is_some() {
+                return self.poll_tunnel(&mut s, cx);
+            }
             self.poll_write(&mut s, cx);
             self.proceed(&mut s, now);
             if let Some(why) = self.over(&mut s) {
@@ -135,11 +144,16 @@ impl Client {
         for _ in 0..unanswered {
             s.route.cells.errors[Cause::ClientAbort].inc();
         }
+        for _ in 0..s.diary.len() {
+            self.write_down(&mut s, 0, Some(Cause::ClientAbort), 0);
+        }
         if let Some(link) = s.link.take() {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
         }
-        let group = s.route.group.clone();
-        s.tie.depart(&group, self.source, &self.hall.sources);
+        if let Some(link) = s.kept.take() {
+            link.let_go();
+        }
+        self.depart(&mut s);
         s.spill = None;
         cells.connections[s.shown].dec();
         cells.closed[why].inc();
@@ -148,29 +162,6 @@ impl Client {
         self.hall.leave();
         drop(s);
         self.hall.turn.dismiss(self.key);
-    }
-
-    /// The client comes to its backend (anew, after a change of configuration).
-    fn arrive(&self, s: &mut State) {
-        let group = s.route.group.clone();
-        s.tie.arrive(&group, self.source, &self.hall.sources);
-    }
-
-    /// The member for the next exchange; `None` while none is up.
-    fn choose(&self, s: &mut State) -> Option<Rc<Member>> {
-        self.take_route(s);
-        let group = s.route.group.clone();
-        s.tie.choose(&group, self.source, &self.hall.sources)
-    }
-
-    /// From now on the configuration in force is the client's, too.
-    fn take_route(&self, s: &mut State) {
-        if !Rc::ptr_eq(&s.route, &self.hall.route.borrow()) {
-            let group = s.route.group.clone();
-            s.tie.depart(&group, self.source, &self.hall.sources);
-            s.route = self.hall.route.borrow().clone();
-            self.arrive(s);
-        }
     }
 
     fn show(&self, s: &mut State, state: ClientState) {
@@ -225,6 +216,9 @@ impl Resident for Client {
         s.armed = Nanos::MAX;
         if s.awaits_member() {
             s.since = now;
+        }
+        if s.tunnel.as_ref().is_some_and(|tunnel| tunnel.is_parting()) {
+            self.wake();
         }
         let (at, cause) = s.deadline()?;
         if at > now {

@@ -21,6 +21,9 @@ impl Client {
         if s.gone || first.is_empty() && second.is_empty() {
             return;
         }
+        if let Some(page) = s.diary.page() {
+            page.sent += (first.len() + second.len()) as u64;
+        }
         if s.in_flight <= 1 && s.unwritten() == 0 {
             let sent = self.send(s, first, second);
             self.keep_rest(s, first, second, sent);

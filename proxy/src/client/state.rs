@@ -3,18 +3,21 @@
 //! Knows nothing of sockets.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::BytesMut;
 
 use crate::backend::Tie;
 use crate::cause::Cause;
-use crate::link::{Link, Request, Shelf};
+use crate::link::{Link, Request, Shelf, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::Hold;
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::turn::{Nanos, nanos};
 
+use super::diary::Diary;
+use super::passage::Tunnel;
 use super::{Client, Route};
 
 /// ```text
@@ -22,6 +25,9 @@ use super::{Client, Route};
 ///   Head ───────────────────────▶ Body ────────────────────▶ Head
 ///    │ frame that keeps a link            frame that gives it back
 ///    ├──────────────────────────▶ Talk ────────────────────▶ Head
+///    │ upgrade, CONNECT                    any other answer
+///    ├─────────────────────────▶ Asking ───────────────────▶ Head
+///    │                              └─ 101, 2xx ─▶ Tunnel ─▶ (closed)
 ///    │ close asked for, EOF, error  │
 ///    └──────────────┬───────────────┘
 ///                   ▼ all answered and written
@@ -35,6 +41,10 @@ pub(super) enum Phase {
     Body { decoder: BodyDecoder, raw: bool },
     /// Reads what else belongs to the last exchange, which keeps its link until it is over.
     Talk { hold: Hold },
+    /// Has asked for a tunnel: what it says meanwhile is kept, as nobody knows yet what it is.
+    Asking,
+    /// Is one end of a tunnel.
+    Tunnel,
     /// Reads no more requests (RFC 9112 section 9.6).
     Done,
     /// All is written, and FIN sent: reads what may still come, so that the answer is not lost to a reset.
@@ -70,10 +80,23 @@ pub(super) struct Spill {
 }
 
 pub(super) struct State {
+    /// The configuration it is treated by: where its requests go if no rule says otherwise.
+    pub(super) base: Rc<Route>,
+    /// Where its last request went.
     pub(super) route: Rc<Route>,
+    /// Who it is: whoever is connected, or for whom that one says it speaks.
+    pub(super) source: IpAddr,
     pub(super) tie: Tie<Shelf<Rc<Client>>>,
+    /// What ties it to other backends, to which requests of it went before.
+    pub(super) other_ties: Vec<(Rc<Route>, Tie<Shelf<Rc<Client>>>)>,
     /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
     pub(super) link: Option<Rc<Link<Rc<Client>>>>,
+    /// The link that it keeps between its exchanges, too.
+    pub(super) kept: Option<Rc<Link<Rc<Client>>>>,
+    /// What may become a tunnel has its place among the member's tunnels before it asks.
+    pub(super) place: Option<TunnelPlace>,
+    pub(super) tunnel: Option<Box<Tunnel>>,
+    pub(super) diary: Diary,
     pub(super) spill: Option<Box<Spill>>,
     pub(super) phase: Phase,
     /// When the present phase, head or idleness began, or the body last moved.
@@ -95,8 +118,12 @@ pub(super) struct State {
     pub(super) gone: bool,
     /// Since when it has had a link for good.
     pub(super) held_since: Nanos,
-    /// After the present body there may be more requests.
+    /// After the present body, or the answer to what was asked, there may be more requests.
     pub(super) keeps_reading: bool,
+    /// The link of its present exchange will be its own (NTLM, Negotiate).
+    pub(super) binds: bool,
+    /// How much of the present body may still come.
+    pub(super) body_left: u64,
     /// The client may still be sending: closing at once could cost it the answer.
     pub(super) unread: bool,
     /// The client has ended its side; what it said before may not have been read yet.
@@ -111,11 +138,18 @@ pub(super) const LINGER: Nanos = 1_000_000_000;
 const GRAIN_BITS: u32 = 26;
 
 impl State {
-    pub(super) fn new(route: Rc<Route>, now: Nanos) -> Self {
+    pub(super) fn new(route: Rc<Route>, source: IpAddr, now: Nanos) -> Self {
         Self {
+            base: route.clone(),
             route,
+            source,
             tie: Tie::default(),
+            other_ties: Vec::new(),
             link: None,
+            kept: None,
+            place: None,
+            tunnel: None,
+            diary: Diary::default(),
             spill: None,
             phase: Phase::Head,
             since: now,
@@ -131,6 +165,8 @@ impl State {
             gone: false,
             held_since: 0,
             keeps_reading: true,
+            binds: false,
+            body_left: 0,
             unread: false,
             heard_all: false,
             patient: false,
@@ -141,6 +177,37 @@ impl State {
     pub(super) fn awaits_member(&self) -> bool {
         let talks = matches!(self.phase, Phase::Talk { hold } if hold != Hold::Forever);
         talks && self.link.as_ref().is_some_and(|link| link.owes())
+    }
+
+    /// An exchange of it is on this link now.
+    pub(super) fn is_on(&mut self, link: &Rc<Link<Rc<Client>>>) {
+        self.in_flight += 1;
+        self.link = Some(link.clone());
+        if std::mem::take(&mut self.binds) {
+            link.keep();
+            self.kept = Some(link.clone());
+        }
+    }
+
+    /// An exchange of it has left its link.
+    pub(super) fn left_link(&mut self) {
+        self.in_flight -= 1;
+        if self.in_flight == 0 {
+            self.link = None;
+        }
+    }
+
+    /// What it asked for last has been answered, and is no tunnel.
+    pub(super) fn answered(&mut self) {
+        self.place = None;
+        if matches!(self.phase, Phase::Asking) {
+            self.phase = if self.keeps_reading { Phase::Head } else { Phase::Done };
+        }
+    }
+
+    /// Whether it has asked for as much as it may.
+    pub(super) fn is_spent(&self) -> bool {
+        self.close == Some(ClientClose::LimitRequests)
     }
 
     pub(super) fn more_later(&self) -> bool {
@@ -208,9 +275,7 @@ impl State {
         let (limit, cause) = match self.phase {
             Phase::Linger => (LINGER, Cause::ClientSlow),
             _ if self.blocked => (nanos(timeouts.write), Cause::ClientSlow),
-            Phase::Talk { hold: Hold::Forever } => {
-                return self.tunnel_deadline();
-            }
+            Phase::Talk { hold: Hold::Forever } | Phase::Tunnel => return self.tunnel_deadline(),
             Phase::Body { .. } | Phase::Talk { .. } if !self.waits => {
                 (nanos(timeouts.body), Cause::BodyTimeout)
             }
@@ -221,7 +286,7 @@ impl State {
         Some((rounded(self.since.saturating_add(limit)), cause))
     }
 
-    /// A link that a client keeps for good is a tunnel.
+    /// A link that a client keeps for good is a tunnel, whatever passes through it.
     fn tunnel_deadline(&self) -> Option<(Nanos, Cause)> {
         let tunnel = &self.route.listener.tunnel;
         let idle = tunnel.idle.map(|limit| self.since.saturating_add(nanos(limit)));
@@ -231,7 +296,8 @@ impl State {
 
     /// Whether it has had its link for as long as it may.
     pub(super) fn is_old(&self, now: Nanos) -> bool {
-        let age = self.route.listener.tunnel.age.filter(|_| matches!(self.phase, Phase::Talk { .. }));
+        let held = matches!(self.phase, Phase::Talk { .. } | Phase::Tunnel);
+        let age = self.route.listener.tunnel.age.filter(|_| held);
         age.is_some_and(|limit| now.saturating_sub(self.held_since) >= nanos(limit))
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::access::Log;
 use crate::admin::{Admin, Readiness, ReadyState};
 use crate::config::{self, Loaded, Settings};
 use crate::metrics::{BackendLimits, Limits, MemberLimits, Registry, ReloadResult};
@@ -52,6 +53,8 @@ pub struct Running {
     source: Source,
     shared: Arc<Shared>,
     sockets: Sockets,
+    /// Those of the present configuration, so that workers find them open.
+    logs: Vec<Arc<Log>>,
     threads: Vec<JoinHandle<()>>,
     admin: Option<Admin>,
     ready: ReadyState,
@@ -71,8 +74,9 @@ impl Running {
         let seeds: Vec<_> = (0..settings.workers.get()).map(|_| worker::seed()).collect();
         let posts = seeds.iter().map(|seed| seed.post.clone()).collect();
         let shared = Shared::new(settings, registry, posts);
+        let logs = open_logs(&shared, &shared.settings())?;
         let threads = start_workers(seeds, &shared)?;
-        let running = Self { source, shared, sockets, threads, admin, ready };
+        let running = Self { source, shared, sockets, logs, threads, admin, ready };
         running.show_config(loaded.hash);
         running.sockets.hand_out(&running.shared);
         running.ready.set(Readiness::Ready);
@@ -104,18 +108,22 @@ impl Running {
     /// When signals cannot be had.
     pub async fn until_signal(mut self, tell: impl FnOnce(&Self)) -> io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
+        let mut rotated = signal(SignalKind::user_defined1())?;
         let mut ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
         tell(&self);
         loop {
             tokio::select! {
                 Some(()) = hangup.recv() => self.reload_and_tell(),
+                Some(()) = rotated.recv() => self.shared.logs.reopen(),
                 () = any(&mut ends) => break,
             }
         }
         println!("penstock: draining; a second signal ends it at once");
+        let shared = self.shared.clone();
         tokio::select! {
             () = self.drain() => {}
             () = any(&mut ends) => {}
+            () = reopen_at(&mut rotated, &shared) => {}
         }
         self.end();
         Ok(())
@@ -155,9 +163,11 @@ impl Running {
             ));
         }
         loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        let logs = open_logs(&self.shared, &loaded.settings)?;
         let sockets = self.sockets.rebind(&loaded.settings)?;
         self.shared.change(loaded.settings);
         self.sockets = sockets;
+        self.logs = logs;
         self.shared.posts.iter().for_each(|post| post.send(Mail::Changed));
         self.sockets.hand_out(&self.shared);
         self.show_config(loaded.hash);
@@ -181,7 +191,7 @@ impl Running {
         }
     }
 
-    /// Ends what is left, and the threads.
+    /// Ends what is left, and the threads; last of all the access logs, when nobody writes to them any more.
     pub fn end(mut self) {
         for post in &self.shared.posts {
             post.send(Mail::Kill);
@@ -192,6 +202,7 @@ impl Running {
                 eprintln!("penstock: a worker had panicked");
             }
         }
+        self.shared.logs.finish();
     }
 
     fn clients(&self) -> usize {
@@ -220,6 +231,24 @@ fn start_workers(seeds: Vec<worker::Seed>, shared: &Arc<Shared>) -> Result<Vec<J
         all_ready.recv().map_err(|_| "penstock: a worker could not start".to_owned())?;
     }
     Ok(threads)
+}
+
+/// The logs of a configuration. Those that are open already stay so.
+fn open_logs(shared: &Shared, settings: &Settings) -> Result<Vec<Arc<Log>>, String> {
+    let logs = settings.listeners.iter().filter_map(|listener| {
+        let access_log = listener.access_log.as_ref()?;
+        let cannot = |error| format!("listeners.{}.access_log: {error}", listener.name);
+        Some(shared.logs.open(&access_log.to).map_err(cannot))
+    });
+    logs.collect()
+}
+
+/// Never ends.
+async fn reopen_at(signals: &mut Signal, shared: &Shared) {
+    loop {
+        signals.recv().await;
+        shared.logs.reopen();
+    }
 }
 
 async fn any(signals: &mut [Signal; 2]) {

@@ -7,7 +7,8 @@ use std::ops::Range;
 use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::proto::http1::{
-    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Fields, Parsed, Reject, Response, parse_response,
+    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Date, Fields, Parsed, Reject, Response,
+    parse_response,
 };
 
 /// The bytes of a link, understood so far.
@@ -16,8 +17,9 @@ use crate::proto::http1::{
 ///          1xx                 head with a body
 ///        ┌─────┐          ┌───────────────────────▶ Body ──┐
 ///        ▼     │          │                                │ end of the body
-///       Head ──┴──────────┤                                ▼
-///        ▲                └── head without one ─────▶ (answer ended)
+///       Head ──┴──────────┼── head without one ─────▶ (answer ended)
+///        ▲                │                                │
+///        │                └── 101, 2xx to CONNECT ─▶ Switched
 ///        └─────────────────────────────────────────────────┘
 /// ```
 #[derive(Debug)]
@@ -29,7 +31,13 @@ pub(super) struct Answer {
 #[derive(Debug)]
 enum State {
     Head,
-    Body { decoder: BodyDecoder, encoder: BodyEncoder, end: End },
+    Body {
+        decoder: BodyDecoder,
+        encoder: BodyEncoder,
+        end: End,
+    },
+    /// Nothing more is read here.
+    Switched(End),
 }
 
 /// Whether the client's connection ends with an answer, whatever the client wished.
@@ -43,6 +51,14 @@ pub(super) enum Closing {
     Always,
 }
 
+/// How an answer is shaped for its client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) closing: Closing,
+    /// For an answer that has none (RFC 9110 section 6.6.1).
+    pub(super) date: Date,
+}
+
 /// An answer has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct End {
@@ -52,6 +68,10 @@ pub struct End {
     pub close: bool,
     /// The link may carry another exchange.
     pub reusable: bool,
+    /// What comes after it on the link is no HTTP, and the client's.
+    pub switched: bool,
+    /// It came in HTTP/1.0.
+    pub old: bool,
 }
 
 /// What was read in one step.
@@ -85,15 +105,19 @@ impl Answer {
         &mut self,
         input: &[u8],
         ask: Ask,
-        closing: Closing,
+        shape: &Shape,
         out: &mut Vec<u8>,
     ) -> Result<Step, Reject> {
         let mut consumed = 0;
         while matches!(self.state, State::Head) {
-            match self.read_head(&input[consumed..], ask, closing, out)? {
+            match self.read_head(&input[consumed..], ask, shape, out)? {
                 0 => return Ok(Step { consumed, raw: 0..0, final_head: false, end: None }),
                 len => consumed += len,
             }
+        }
+        if let State::Switched(end) = self.state {
+            let raw = consumed..input.len();
+            return Ok(Step { consumed: input.len(), raw, final_head: true, end: Some(end) });
         }
         self.read_body(input, consumed, out)
     }
@@ -102,7 +126,7 @@ impl Answer {
     pub(super) fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<End> {
         let State::Body { decoder, encoder, end } = &mut self.state else { return None };
         decoder.at_eof().ok()?;
-        encoder.finish(out);
+        encoder.finish(decoder.trailers(), out);
         let end = *end;
         self.state = State::Head;
         Some(end)
@@ -112,7 +136,7 @@ impl Answer {
         &mut self,
         input: &[u8],
         ask: Ask,
-        closing: Closing,
+        shape: &Shape,
         out: &mut Vec<u8>,
     ) -> Result<usize, Reject> {
         if input.is_empty() {
@@ -123,16 +147,22 @@ impl Answer {
             return Ok(0);
         };
         if head.is_interim() {
-            forward_interim(&head, ask, out)?;
+            forward_interim(&head, ask, shape, out);
             return Ok(len);
         }
-        if head.status == 101 {
-            return Err(bad("101 without an upgrade that was asked for"));
+        if head.switches() {
+            head.forward(ask, false, &shape.date, out);
+            let end = End { status: head.status, close: true, reusable: false, switched: true, old: false };
+            self.state = State::Switched(end);
+            return Ok(len);
         }
         let refused = head.status >= 300;
-        let close = closing == Closing::Always || (closing == Closing::IfRefused && refused);
-        let outgoing = head.forward(ask, close, out);
-        let end = End { status: head.status, close: outgoing.close, reusable: head.keep_alive };
+        let close = shape.closing == Closing::Always || (shape.closing == Closing::IfRefused && refused);
+        let outgoing = head.forward(ask, close, &shape.date, out);
+        let old = head.minor_version == 0;
+        // RFC 9112 section 6.1: who speaks 1.0 may have taken the chunks of the request for anything.
+        let reusable = head.keep_alive && !(old && ask.chunked);
+        let end = End { status: head.status, close: outgoing.close, reusable, switched: false, old };
         self.state = State::Body { decoder: BodyDecoder::new(head.body), encoder: outgoing.encoder, end };
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
         Ok(len)
@@ -155,7 +185,7 @@ impl Answer {
         if !decoder.is_done() {
             return Ok(Step { consumed, raw, final_head: true, end: None });
         }
-        encoder.finish(out);
+        encoder.finish(decoder.trailers(), out);
         let end = Some(*end);
         self.state = State::Head;
         Ok(Step { consumed, raw, final_head: true, end })
@@ -163,14 +193,10 @@ impl Answer {
 }
 
 /// RFC 9110 section 15.2: a proxy forwards 1xx, except to a client of HTTP/1.0.
-fn forward_interim(head: &Response<'_, '_>, ask: Ask, out: &mut Vec<u8>) -> Result<(), Reject> {
-    if !matches!(head.status, 100 | 102 | 103) {
-        return Err(bad("an interim answer that nobody knows"));
-    }
+fn forward_interim(head: &Response<'_, '_>, ask: Ask, shape: &Shape, out: &mut Vec<u8>) {
     if ask.minor_version > 0 {
-        head.forward(ask, false, out);
+        head.forward(ask, false, &shape.date, out);
     }
-    Ok(())
 }
 
 fn bad(detail: &'static str) -> Reject {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::metrics::{Hold, LinkState};
 use crate::net::Socket;
+use crate::proto::http1::Date;
 use crate::turn::{Flush, Nanos, keep, wake};
 
 use super::answer::End;
@@ -43,6 +44,10 @@ pub struct Link<T: Receiver> {
     pub(super) expired: Cell<bool>,
     /// Those behind its head were looked after, and who had to stay was counted.
     pub(super) looked_after: Cell<bool>,
+    /// Whose tunnel it has become.
+    taker: RefCell<Option<T>>,
+    /// It is one client's, also between two exchanges.
+    pub(super) kept: Cell<bool>,
 }
 
 /// How often one poll reads before others get their turn.
@@ -71,6 +76,8 @@ impl<T: Receiver> Link<T> {
             settled: Cell::new(0),
             expired: Cell::new(false),
             looked_after: Cell::new(false),
+            taker: RefCell::new(None),
+            kept: Cell::new(false),
         })
     }
 
@@ -91,6 +98,30 @@ impl<T: Receiver> Link<T> {
         self.shelf.pool.borrow_mut().join(self.seat);
         self.shelf.count_acquired(self, How::Pipelined, 0);
         self.submit(to, request, write);
+    }
+
+    /// The link is the client's whose request is on it, until [`Link::let_go`]: its credentials are the connection's
+    /// (NTLM, Negotiate).
+    pub fn keep(&self) {
+        self.kept.set(true);
+        self.shelf.pool.borrow_mut().keep(self.seat);
+    }
+
+    /// Puts a request on a link that its client keeps, and on which nothing is in flight.
+    pub fn go_on(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
+        self.shelf.count_acquired(self, How::Reused, 0);
+        self.submit(to, request, write);
+    }
+
+    /// The client has gone, or goes elsewhere: nobody else may use this link.
+    pub fn let_go(&self) {
+        self.condemn(Broken::Finished);
+    }
+
+    /// Whether it takes requests.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.is_condemned() && self.socket.borrow().is_some()
     }
 
     /// The client has room again for the answer, or went away: read on.
@@ -154,14 +185,20 @@ impl<T: Receiver> Link<T> {
         !self.is_condemned() && self.socket.borrow().as_ref().is_some_and(Socket::is_quiet)
     }
 
-    /// The link's life. Ready when it has ended; its descriptor is closed by then, unless it is to part.
+    /// The link's life. Ready when it has ended; its descriptor is closed by then, unless it is to part or is taken over.
     pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
         keep(&self.waker, cx.waker());
         let end = self.poll_socket(cx);
-        if end.is_ready() && !self.must_part(end) {
+        if end.is_ready() && end != Poll::Ready(Broken::Switched) && !self.must_part(end) {
             self.socket.borrow_mut().take();
         }
         end
+    }
+
+    /// The socket and whose it is now, after [`Broken::Switched`].
+    pub(super) fn take_over(&self) -> Option<(Socket, T)> {
+        let taker = self.taker.borrow_mut().take()?;
+        Some((self.socket.borrow_mut().take()?, taker))
     }
 
     /// The member still answers what was sent elsewhere meanwhile, and the link is one of those it has to bear.
@@ -338,17 +375,24 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
         to.closes()
     }
 
+    fn date(&self) -> Date {
+        self.link.shelf.turn.date()
+    }
+
     fn piece(&mut self, to: &T, first: &[u8], second: &[u8]) {
         to.piece(first, second);
     }
 
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
+        self.link.shelf.old.set(end.old);
         self.routes.push(slot.request.route);
         self.large |= self.routes.len() == 1 && slot.received > LARGE_ANSWER;
         self.served += service;
         self.link.shelf.exchange_ended(&slot, end.status);
-        if let Some(client) = &slot.ticket {
-            client.ended(&slot.request, end, service);
+        let Some(client) = slot.ticket else { return };
+        client.ended(&slot.request, end, service);
+        if end.switched {
+            *self.link.taker.borrow_mut() = Some(client);
         }
     }
 }

@@ -193,6 +193,6 @@ fn blame(why: Broken) -> Cause {
     match why {
         Broken::Timeout => Cause::BackendTimeout,
         Broken::Desync(cause) => cause,
-        Broken::Closed | Broken::Finished | Broken::Abandoned => Cause::BackendReset,
+        Broken::Closed | Broken::Finished | Broken::Abandoned | Broken::Switched => Cause::BackendReset,
     }
 }

@@ -1,6 +1,6 @@
 //! Links: pooled connections to members, and the exchanges they carry.
 //! `queue`, `answer`, `exchange`, `pool`, `lines`, `depth`, `routes` and `opening` decide from bytes and time alone;
-//! `shelf` and `driver` put sockets to them; `outlet` and `stock` give a tunnel a link of its own. Knows nothing of clients but what `Receiver` asks of them.
+//! `shelf` and `driver` put sockets to them; `outlet`, `stock` and `passage` give a tunnel a link of its own. Knows nothing of clients but what `Receiver` asks of them.
 
 mod answer;
 mod budget;
@@ -12,6 +12,7 @@ mod idle;
 mod lines;
 mod opening;
 mod outlet;
+mod passage;
 mod pool;
 mod queue;
 mod reader;
@@ -28,6 +29,7 @@ pub use driver::Link;
 pub use exchange::{Fate, Request, Slot};
 pub use lines::Want;
 pub use outlet::{Outlet, OwnLink};
+pub use passage::{Passage, TunnelPlace};
 pub use pool::{How, Pool, SeatId};
 pub use queue::{Broken, Queue, Sink};
 pub use reader::Ask;

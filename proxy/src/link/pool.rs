@@ -263,7 +263,7 @@ impl<L: Clone, W> Pool<L, W> {
     pub fn settle(&mut self, id: SeatId, in_flight: usize, now: Nanos) {
         let Some(seat) = self.seats.get_mut(id).and_then(Option::as_mut) else { return };
         seat.answered = true;
-        if seat.state == State::Barred {
+        if seat.state == State::Barred || seat.kept {
             return;
         }
         if in_flight == 0 {
@@ -274,6 +274,13 @@ impl<L: Clone, W> Pool<L, W> {
             self.idle.push(seat.lane, id);
         } else if self.loads[id] != CLOSED {
             self.loads[id] = u16::try_from(in_flight).unwrap_or(CLOSED - 1);
+        }
+    }
+
+    /// The link is its client's until it closes, also while it carries nothing.
+    pub fn keep(&mut self, id: SeatId) {
+        if let Some(seat) = self.seats.get_mut(id).and_then(Option::as_mut) {
+            seat.kept = true;
         }
     }
 

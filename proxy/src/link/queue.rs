@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
+use crate::proto::http1::Date;
 use crate::turn::Nanos;
 
-use super::answer::{Closing, End};
+use super::answer::{Closing, End, Shape};
 use super::exchange::{Exchange, Fate, Request, Slot};
 use super::reader::{Ask, Reader};
 
@@ -17,6 +18,8 @@ use super::reader::{Ask, Reader};
 pub trait Sink<T> {
     /// Whether the client's connection will be closed after this answer, whatever the client wished.
     fn closes(&self, to: &T) -> bool;
+    /// The time of day.
+    fn date(&self) -> Date;
     /// Bytes of the answer: `first`, then `second`.
     fn piece(&mut self, to: &T, first: &[u8], second: &[u8]);
     /// The answer has ended. `service` is the time from becoming the head of the link to now.
@@ -69,6 +72,8 @@ pub enum Broken {
     Finished,
     /// The client whose request was being sent went away, or the proxy gave it up.
     Abandoned,
+    /// It carries no HTTP any more, and belongs to the client whose answer ended last.
+    Switched,
 }
 
 /// Requests that were answered are cut off `out` when they make up this much.
@@ -297,6 +302,7 @@ impl<T> Queue<T> {
         sink: &mut S,
     ) -> Result<bool, Broken> {
         while !input.is_empty() {
+            let alone = self.slots.len() == 1 && self.sent == 1;
             // RFC 9112 section 9.2: what was not asked for must not be taken for an answer.
             let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
                 return Err(Broken::Desync(Cause::BadResponse));
@@ -309,17 +315,25 @@ impl<T> Queue<T> {
                 _ if slot.request.body => Closing::IfRefused,
                 _ => Closing::AsAsked,
             };
-            let read = self.reader.read(input, slot.request.ask, closing, out);
+            let read = self.reader.read(input, slot.request.ask, &Shape { closing, date: sink.date() }, out);
             let step = read.map_err(|reject| {
                 out.clear(); // what precedes the fault must not reach the next client
                 Broken::Desync(reject.cause)
             })?;
+            if !alone && step.end.is_some_and(|end| end.switched) {
+                out.clear();
+                return Err(Broken::Desync(Cause::BadResponse));
+            }
             slot.shown |= step.final_head;
             slot.received += step.consumed as u64;
             let over = step.end.filter(|_| slot.answer_ended()).map(|end| slot.settled(end));
             self.hand_over(out, &input[step.raw], sink);
             input = &input[step.consumed..];
             match over {
+                Some(end) if end.switched => {
+                    self.end_head(end, now, sink);
+                    return Err(Broken::Switched);
+                }
                 Some(end) if !self.end_head(end, now, sink) => return Ok(false),
                 Some(_) => {}
                 None if self.drained > DRAIN && self.slots.iter().all(|slot| slot.ticket.is_none()) => {

@@ -7,7 +7,7 @@ use crate::config::{Framing, HeadLimits};
 use crate::proto::framing::{self, Answers, Outcome};
 use crate::proto::http1::{self, Reject};
 
-use super::answer::{Answer, Closing, End, Step};
+use super::answer::{Answer, End, Shape, Step};
 
 /// What frames the answer to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,11 +56,11 @@ impl Reader {
         &mut self,
         input: &[u8],
         ask: Ask,
-        closing: Closing,
+        shape: &Shape,
         out: &mut Vec<u8>,
     ) -> Result<Step, Reject> {
         match (self, ask) {
-            (Self::Http(reader), Ask::Http(ask)) => reader.read(input, ask, closing, out),
+            (Self::Http(reader), Ask::Http(ask)) => reader.read(input, ask, shape, out),
             (Self::Frames(reader), Ask::Frames { .. }) => read_frame(reader, input),
             _ => Ok(Step { consumed: input.len(), raw: 0..input.len(), final_head: true, end: None }),
         }
@@ -69,7 +69,9 @@ impl Reader {
     /// The member closed the link. Says how the answer ended, if that ends it.
     pub(super) fn at_eof(&mut self, ask: Ask, out: &mut Vec<u8>) -> Option<End> {
         match (self, ask) {
-            (_, Ask::Forever) => Some(End { status: ANSWERED, close: true, reusable: false }),
+            (_, Ask::Forever) => {
+                Some(End { status: ANSWERED, close: true, reusable: false, switched: false, old: false })
+            }
             (Self::Http(reader), _) => reader.at_eof(out),
             (Self::Frames(_), _) => None,
         }
@@ -85,6 +87,12 @@ fn read_frame(reader: &mut framing::Reader, input: &[u8]) -> Result<Step, Reject
     let bad = |_| Reject { cause, status: cause.status(), detail: "an answer that is no frame" };
     let step = reader.read(input).map_err(bad)?;
     let status = |outcome| if outcome == Outcome::Error { ERROR } else { ANSWERED };
-    let end = step.end.map(|outcome| End { status: status(outcome), close: false, reusable: true });
+    let end = step.end.map(|outcome| End {
+        status: status(outcome),
+        close: false,
+        reusable: true,
+        switched: false,
+        old: false,
+    });
     Ok(Step { consumed: step.consumed, raw: 0..step.consumed, final_head: step.consumed > 0, end })
 }

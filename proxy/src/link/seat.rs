@@ -52,6 +52,8 @@ pub(super) struct Seat<L> {
     pub(super) held: bool,
     /// Its client may keep it for as long as it likes.
     pub(super) owned: bool,
+    /// Its client keeps it between two exchanges, too.
+    pub(super) kept: bool,
     pub(super) lane: Lane,
 }
 
@@ -66,6 +68,7 @@ impl<L> Seat<L> {
             reserved: false,
             held: false,
             owned: false,
+            kept: false,
             lane: Lane::Shared,
         }
     }

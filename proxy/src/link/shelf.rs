@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::config::{Address, Backend, HeadLimits, WaitQueue};
+use crate::config::{Address, Backend, WaitQueue};
 use crate::metrics::{Acquire, BackendCells, DepthReason, Hold, LinkState, MemberCells};
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
@@ -23,6 +23,7 @@ use super::depth::{Depth, Reason};
 use super::driver::Link;
 use super::exchange::Request;
 use super::lines::Want;
+use super::passage::{Passage, TunnelPlace};
 use super::pool::{How, Pool, SeatId};
 use super::queue::{Broken, Queue};
 
@@ -48,6 +49,8 @@ pub trait Receiver: Clone + 'static {
     fn again(&self, request: Request, head: Vec<u8>, cause: Cause);
     /// The link has room for more of its request's body.
     fn writable(&self);
+    /// Its answer ended HTTP on its link, which is its own from now on. Comes after [`Receiver::ended`].
+    fn switched(&self, passage: Passage<Self>);
 }
 
 /// A request that waits for a link.
@@ -68,6 +71,8 @@ pub struct Share {
     pub links: usize,
     /// Requests that wait for one.
     pub waiting: usize,
+    /// Links that have become tunnels.
+    pub tunnels: usize,
 }
 
 impl Share {
@@ -108,6 +113,11 @@ pub struct Shelf<T: Receiver> {
     rescue_at: Cell<Nanos>,
     /// What ended in one read; scratch.
     routes: RefCell<Vec<u32>>,
+    /// Links that have become tunnels, and may; with those that are about to.
+    tunnels: Rc<Cell<usize>>,
+    most_tunnels: Cell<usize>,
+    /// Its last answer was in HTTP/1.0.
+    pub(super) old: Cell<bool>,
 }
 
 /// An idle link unused for this long is looked at before it is used again.
@@ -142,6 +152,9 @@ impl<T: Receiver> Shelf<T> {
             depth_reason: Cell::new(DepthReason::Start),
             rescue_at: Cell::new(Nanos::MAX),
             routes: RefCell::default(),
+            tunnels: Rc::default(),
+            most_tunnels: Cell::new(share.tunnels),
+            old: Cell::new(false),
         });
         shelf.cells.depth_reason[DepthReason::Start].inc();
         shelf.key.set(turn.admit(shelf.clone()));
@@ -156,6 +169,7 @@ impl<T: Receiver> Shelf<T> {
         drop(pool);
         surplus.iter().for_each(|link| link.condemn(Broken::Finished));
         self.budget.borrow_mut().configure(settings.links.rescue_budget);
+        self.most_tunnels.set(share.tunnels);
         *self.settings.borrow_mut() = settings.clone();
     }
 
@@ -178,6 +192,18 @@ impl<T: Receiver> Shelf<T> {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.health.is_up()
+    }
+
+    /// Whether the member spoke HTTP/1.0 when it last answered.
+    #[must_use]
+    pub fn speaks_old(&self) -> bool {
+        self.old.get()
+    }
+
+    /// A place for one more link that may become a tunnel, if there is one.
+    #[must_use]
+    pub fn tunnel_place(&self) -> Option<TunnelPlace> {
+        TunnelPlace::take(&self.tunnels, self.most_tunnels.get())
     }
 
     /// Sends a request on a link, or lets it wait for one. `write` appends its head.
@@ -359,7 +385,7 @@ impl<T: Receiver> Shelf<T> {
     }
 
     pub(super) fn new_queue(&self) -> Queue<T> {
-        Queue::new(self.settings.borrow().framing.as_deref(), HeadLimits::default())
+        Queue::new(self.settings.borrow().framing.as_deref(), self.settings.borrow().head)
     }
 
     /// Where a link notes what ended in one read; empty.

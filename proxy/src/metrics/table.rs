@@ -4,8 +4,8 @@
 
 use super::values::{
     AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    DepthReason, Hold, LinkClose, LinkState, Lookup, MemberState, Move, ReloadResult, RetryReason,
-    RetryResult,
+    DepthReason, Hold, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move, ReloadResult,
+    RetryReason, RetryResult,
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
 use crate::cause::Cause;
@@ -37,6 +37,8 @@ cell_sets! {
         connection_duration: AgeHistogram => Seconds "penstock_client_connection_duration_seconds";
         /// Requests that arrived before the answer to the one before had ended.
         pipelined: Counter => None "penstock_client_pipelined_requests_total";
+        /// Lines of the access log, by what became of them; dropped are those that its thread was too far behind to take.
+        log_lines: ByLabel<LogLine, Counter> => None "penstock_access_log_lines_total";
     }
 
     /// What one worker counts for one listener and the backend its requests went to.
@@ -127,6 +129,10 @@ cell_sets! {
         config_loaded: Gauge => Seconds "penstock_config_last_success_timestamp_seconds";
         /// 1 while the proxy drains.
         draining: Gauge => None "penstock_draining";
+        /// What went wrong with files of access logs.
+        log_faults: ByLabel<LogFault, Counter> => None "penstock_access_log_faults_total";
+        /// Lines of access logs that were taken to be written, and could not be.
+        log_lost_lines: Counter => None "penstock_access_log_lost_lines_total";
         /// Worker threads.
         workers: Gauge => None "penstock_workers";
     }

@@ -272,6 +272,22 @@ labels! {
         Down = "down",
     }
 
+    /// What became of a line of the access log.
+    LogLine = "result" {
+        /// It was handed over to the thread that writes.
+        Written = "written",
+        /// That thread was too far behind.
+        Dropped = "dropped",
+    }
+
+    /// What went wrong with the file of an access log.
+    LogFault = "operation" {
+        /// It could not be opened anew; the old one stays in use.
+        Open = "open",
+        /// It could not be written; lines are lost.
+        Write = "write",
+    }
+
     /// What became of a configuration that was read again.
     ReloadResult = "result" {
         /// It is in force.

@@ -28,6 +28,8 @@ pub(super) struct Course<'a> {
     pub(super) splice: bool,
     /// Set when anything moves.
     pub(super) moved: &'a Cell<bool>,
+    /// What was delivered is added here.
+    pub(super) delivered: &'a Cell<u64>,
 }
 
 /// How a flow ended.
@@ -106,6 +108,7 @@ impl Flow {
     fn delivered(&mut self, n: usize, course: &Course<'_>) {
         course.written.add(n as u64);
         course.moved.set(true);
+        course.delivered.set(course.delivered.get() + n as u64);
         let done = match &mut self.held {
             Held::Nothing => return,
             Held::Bytes { bytes, at } => {

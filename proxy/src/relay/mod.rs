@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use crate::metrics::{ListenerCells, MemberCells};
 use crate::net::{Pipes, Socket};
-use crate::turn::Turn;
+use crate::turn::{Nanos, Turn};
 
 use flow::{Course, Flow, Outcome};
 
@@ -63,11 +63,13 @@ pub struct Between<'a> {
     pub asked: Cell<bool>,
     /// Set when anything moves from the member to the client.
     pub answered: Cell<bool>,
+    /// How many bytes got to the member this time, and how many to the client.
+    pub delivered: (Cell<u64>, Cell<u64>),
 }
 
 impl Between<'_> {
     /// Whether what was written to this side is still on its way there.
-    pub fn is_sending(&self, to: Side, cx: &mut Context<'_>) -> bool {
+    fn is_sending(&self, to: Side, cx: &mut Context<'_>) -> bool {
         match to {
             Side::Client => self.client.is_sending(cx),
             Side::Member => self.member.is_sending(cx),
@@ -85,6 +87,7 @@ impl Between<'_> {
             spliced: &self.client_cells.spliced_bytes,
             splice: self.splice,
             moved: &self.asked,
+            delivered: &self.delivered.0,
         }
     }
 
@@ -95,6 +98,7 @@ impl Between<'_> {
             read: &self.member_cells.received_bytes,
             written: &self.client_cells.sent_bytes,
             moved: &self.answered,
+            delivered: &self.delivered.1,
             ..self.up()
         }
     }
@@ -111,7 +115,13 @@ pub struct Relay {
     up: Direction,
     down: Direction,
     first: Side,
+    /// One side was reset; until this time the other may still get what was sent before.
+    parting: Option<Nanos>,
 }
+
+/// How long what was sent before a reset may take to arrive, and how often that is looked at.
+const LONGEST_PARTING: Nanos = 30_000_000_000;
+const LOOK_EVERY: Nanos = 20_000_000;
 
 /// One direction, running or ended.
 #[derive(Debug)]
@@ -121,19 +131,36 @@ enum Direction {
 }
 
 impl Relay {
-    /// A relay that sends `first` to the member before all else.
+    /// A relay that sends `up` to the member and `down` to the client before all else.
     #[must_use]
-    pub fn new(first: &[u8]) -> Self {
+    pub fn new(up: &[u8], down: &[u8]) -> Self {
         Self {
-            up: Direction::Open(Flow::new(first)),
-            down: Direction::Open(Flow::new(&[])),
+            up: Direction::Open(Flow::new(up)),
+            down: Direction::Open(Flow::new(down)),
             first: Side::Client,
+            parting: None,
         }
+    }
+
+    /// As [`Relay::poll`], but a reset does not overtake what came before it: it would throw away what is still on
+    /// its way. See [`Relay::look_at`].
+    pub fn poll_gently(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
+        let end = self.poll(cx, b);
+        let Poll::Ready(End::Reset(side)) = end else { return end };
+        let now = b.turn.now();
+        let until = *self.parting.get_or_insert(now + LONGEST_PARTING);
+        if b.is_sending(side.other(), cx) && now < until { Poll::Pending } else { end }
+    }
+
+    /// When it is to be polled again, whatever the sockets say.
+    #[must_use]
+    pub fn look_at(&self, now: Nanos) -> Option<Nanos> {
+        self.parting.map(|_| now + LOOK_EVERY)
     }
 
     /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset
     /// where it ended with one.
-    pub fn poll(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
+    fn poll(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
         if self.up.poll(cx, &b.up()) && !self.down.is_over() {
             self.first = Side::Client;
             b.member.finish();
@@ -219,7 +246,7 @@ mod tests {
             Some(outcome) => Direction::Over(outcome),
             None => Direction::Open(Flow::new(&[])),
         };
-        Relay { up: way(up), down: way(down), first: Side::Client }.end()
+        Relay { up: way(up), down: way(down), first: Side::Client, parting: None }.end()
     }
 
     #[test]

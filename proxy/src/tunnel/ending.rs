@@ -10,7 +10,7 @@ use super::{Stage, Task, between};
 
 /// Why a tunnel is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Ending {
+pub enum Ending {
     /// Its two sides ended it.
     Over(End),
     /// There was no link for it.
@@ -21,7 +21,8 @@ pub(super) enum Ending {
 
 impl Ending {
     /// The cause, where it ended badly.
-    fn cause(self) -> Option<Cause> {
+    #[must_use]
+    pub fn cause(self) -> Option<Cause> {
         match self {
             Self::Over(End::Closed(_)) | Self::Told(_) => None,
             Self::Over(End::Reset(Side::Client)) => Some(Cause::ClientAbort),
@@ -30,7 +31,9 @@ impl Ending {
         }
     }
 
-    fn client_close(self) -> ClientClose {
+    /// What is counted for the client.
+    #[must_use]
+    pub fn client_close(self) -> ClientClose {
         match self {
             Self::Over(End::Closed(Side::Client)) => ClientClose::Client,
             Self::Over(End::Closed(Side::Member)) => ClientClose::ServerClose,
@@ -39,7 +42,9 @@ impl Ending {
         }
     }
 
-    fn link_close(self) -> LinkClose {
+    /// What is counted for the link.
+    #[must_use]
+    pub fn link_close(self) -> LinkClose {
         match self {
             Self::Over(End::Closed(Side::Member)) => LinkClose::Origin,
             Self::Over(End::Reset(Side::Client)) => LinkClose::ClientAbort,

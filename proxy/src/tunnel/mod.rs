@@ -19,7 +19,7 @@ use crate::net::Socket;
 use crate::relay::{Between, End, Relay, Side};
 use crate::turn::keep;
 
-use ending::Ending;
+pub use ending::Ending;
 use state::Tunnel;
 
 /// What the clients of one listener share.
@@ -91,21 +91,18 @@ impl Task {
             header::of(version, self.tunnel.source, told.as_deref(), self.client.local_address())
         });
         self.tunnel.open();
-        self.stage = Stage::Relaying(Relay::new(&first), link);
+        self.stage = Stage::Relaying(Relay::new(&first, &[]), link);
     }
 
     fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let Stage::Relaying(relay, link) = &mut self.stage else { return Poll::Pending };
         let between = between(&self.tunnel, &self.client, link);
-        let end = relay.poll(cx, &between);
+        let end = relay.poll_gently(cx, &between);
         self.tunnel.moved(between.asked.get(), between.answered.get());
-        // A reset must not overtake what came before it: it would throw away what is still on its way.
-        match end {
-            Poll::Ready(End::Reset(side)) if between.is_sending(side.other(), cx) => {
-                if self.tunnel.may_part_later() { Poll::Pending } else { end }
-            }
-            _ => end,
+        if end.is_pending() {
+            self.tunnel.look_at(relay.look_at(self.tunnel.hall.turn.now()));
         }
+        end
     }
 }
 
@@ -120,6 +117,7 @@ fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Bet
         splice: tunnel.route.listener.tunnel.splice,
         asked: false.into(),
         answered: false.into(),
+        delivered: Default::default(),
     }
 }
 

@@ -29,16 +29,12 @@ pub(super) struct Tunnel {
     last: Cell<Nanos>,
     /// The client has said something, and nothing has come back yet.
     asked: Cell<Option<Nanos>>,
-    /// One side was reset; until this time the other may still get what was sent before.
-    parting: Cell<Option<Nanos>>,
+    /// One side was reset, and the other may still get what was sent before: it is polled now and then.
+    parting: Cell<bool>,
     shown: Cell<ClientState>,
     key: u32,
     _pass: Pass,
 }
-
-/// How long what was sent before a reset may take to arrive, and how often that is looked at.
-const LONGEST_PARTING: Nanos = 30_000_000_000;
-const LOOK_EVERY: Nanos = 20_000_000;
 
 impl Tunnel {
     /// A client came.
@@ -54,7 +50,7 @@ impl Tunnel {
             accepted_at: now,
             last: Cell::new(now),
             asked: Cell::new(None),
-            parting: Cell::new(None),
+            parting: Cell::new(false),
             shown: Cell::new(ClientState::Active),
             key,
             _pass: pass,
@@ -100,13 +96,11 @@ impl Tunnel {
         }
     }
 
-    /// One side was reset, and the other has not got all that was sent before. True while it may.
-    pub(super) fn may_part_later(&self) -> bool {
-        let now = self.hall.turn.now();
-        let until = self.parting.get().unwrap_or(now + LONGEST_PARTING);
-        self.parting.set(Some(until));
-        self.hall.turn.arm(self.key, now + LOOK_EVERY);
-        now < until
+    /// It is to be polled at this time, if at any, whatever its sockets say.
+    pub(super) fn look_at(&self, at: Option<Nanos>) {
+        let Some(at) = at else { return };
+        self.parting.set(true);
+        self.hall.turn.arm(self.key, at);
     }
 
     fn is_open(&self) -> bool {
@@ -141,7 +135,7 @@ impl Tunnel {
 
 impl Resident for Tunnel {
     fn look(&self, now: Nanos) -> Option<Nanos> {
-        if self.parting.get().is_some() {
+        if self.parting.get() {
             wake(&self.waker.borrow());
             return None;
         }

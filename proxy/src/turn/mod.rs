@@ -3,6 +3,7 @@
 //! Knows nothing of clients, links or protocols.
 
 mod alarms;
+mod date;
 mod pace;
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
@@ -12,6 +13,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use alarms::Alarms;
+use date::Calendar;
 pub use pace::Pace;
 
 /// Nanoseconds since the worker started.
@@ -45,6 +47,7 @@ pub trait Resident {
 pub struct Turn {
     started: Instant,
     now: Cell<Nanos>,
+    calendar: RefCell<Calendar>,
     pace: RefCell<Pace>,
     input: RefCell<Box<[u8]>>,
     output: RefCell<Vec<u8>>,
@@ -68,6 +71,7 @@ impl Turn {
         Rc::new(Self {
             started: Instant::now(),
             now: Cell::new(0),
+            calendar: RefCell::default(),
             pace: RefCell::default(),
             input: RefCell::new(vec![0; INPUT].into()),
             output: RefCell::new(Vec::with_capacity(INPUT)),
@@ -91,6 +95,12 @@ impl Turn {
     #[must_use]
     pub fn now(&self) -> Nanos {
         self.now.get()
+    }
+
+    /// The time of day at the last [`Turn::tick`], as HTTP writes it.
+    #[must_use]
+    pub fn date(&self) -> [u8; 29] {
+        self.calendar.borrow_mut().date(self.now())
     }
 
     /// The buffer that is read into. Nobody keeps it across polls.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::access::Pen;
 use crate::affinity::name_hash;
 use crate::backend::{Group, Member, Way};
 use crate::client::Client;
@@ -49,44 +50,66 @@ impl Worker {
         self.doors.retain(|name, _| stays(name));
         self.accepting.retain(|name, _| stays(name));
         for listener in &settings.listeners {
-            let door = self.door(listener, &groups[listener.backend]);
+            let door = self.door(listener, &groups);
             self.doors.insert(listener.name.clone(), door);
         }
         self.turn.reconsider();
     }
 
-    fn door(&self, listener: &Arc<Listener>, group: &AnyGroup) -> Door {
-        match (group, self.doors.get(&listener.name)) {
-            (AnyGroup::Http(group), Some(Door::Http(hall))) => {
-                Door::Http(self.hall(listener, group, Some(hall)))
+    fn door(&self, listener: &Arc<Listener>, groups: &[AnyGroup]) -> Door {
+        match (&groups[listener.backend], self.doors.get(&listener.name)) {
+            (AnyGroup::Http(group), old) => {
+                let old = if let Some(Door::Http(hall)) = old { Some(hall) } else { None };
+                let pen = self.pen(listener, old);
+                let route = |group, branches| self.route(listener, group, pen.clone(), branches);
+                let branches = listener.routes.iter().filter_map(|rule| match &groups[rule.backend] {
+                    AnyGroup::Http(group) => Some(route(group, Vec::new())),
+                    AnyGroup::Tcp(_) => None, // the backends of a listener speak what it does
+                });
+                Door::Http(self.hall(listener, route(group, branches.collect()), old))
             }
-            (AnyGroup::Http(group), _) => Door::Http(self.hall(listener, group, None)),
-            (AnyGroup::Tcp(group), Some(Door::Tcp(hall))) => {
-                Door::Tcp(self.hall(listener, group, Some(hall)))
+            (AnyGroup::Tcp(group), old) => {
+                let old = if let Some(Door::Tcp(hall)) = old { Some(hall) } else { None };
+                Door::Tcp(self.hall(listener, self.route(listener, group, None, Vec::new()), old))
             }
-            (AnyGroup::Tcp(group), _) => Door::Tcp(self.hall(listener, group, None)),
         }
     }
 
-    /// The hall that was there before takes its new route; else there is a new one.
-    fn hall<W>(
+    /// What notes the exchanges of a listener: what did so before, if that is to be as it was.
+    fn pen<W>(&self, listener: &Listener, old: Option<&Rc<Hall<W>>>) -> Option<Rc<Pen>> {
+        let wanted = listener.access_log.clone()?;
+        let before = old.map(|hall| hall.route.borrow().clone());
+        let same = before.filter(|route| route.listener.access_log.as_ref() == Some(&wanted));
+        same.and_then(|route| route.pen.clone()).or_else(|| {
+            let log = self.shared.logs.open(&wanted.to).ok()?; // it is open: lifecycle has seen to that
+            let cells = self.shared.registry.listener(self.index, &listener.name);
+            Some(Pen::new(&self.turn, log, wanted, cells))
+        })
+    }
+
+    fn route<W>(
         &self,
         listener: &Arc<Listener>,
         group: &Rc<Group<W>>,
-        old: Option<&Rc<Hall<W>>>,
-    ) -> Rc<Hall<W>> {
-        let (registry, name) = (&self.shared.registry, &listener.name);
-        let cells = registry.route(self.index, name, &group.settings.name);
-        let route = Rc::new(Route { listener: listener.clone(), group: group.clone(), cells });
+        pen: Option<Rc<Pen>>,
+        branches: Vec<Rc<Route<W>>>,
+    ) -> Rc<Route<W>> {
+        let cells = self.shared.registry.route(self.index, &listener.name, &group.settings.name);
+        Rc::new(Route { listener: listener.clone(), group: group.clone(), cells, pen, branches })
+    }
+
+    /// The hall that was there before takes its new route; else there is a new one.
+    fn hall<W>(&self, listener: &Listener, route: Rc<Route<W>>, old: Option<&Rc<Hall<W>>>) -> Rc<Hall<W>> {
         if let Some(hall) = old {
             *hall.route.borrow_mut() = route;
             return hall.clone();
         }
+        let name = &listener.name;
         Rc::new(Hall {
             turn: self.turn.clone(),
             pipes: self.pipes.clone(),
             route: RefCell::new(route),
-            cells: registry.listener(self.index, name),
+            cells: self.shared.registry.listener(self.index, name),
             worker_cells: self.cells.clone(),
             sources: self.shared.sources.clone(),
             open: self.shared.open_clients(name),
@@ -138,7 +161,7 @@ impl Worker {
                 let way = old.map_or_else(|| new(m, &key), |old| old.way.clone());
                 let cells = self.shared.registry.member(self.index, &settings.name, &m.name);
                 let candidate = Member::<W>::candidate(&m.name, m.weight);
-                Rc::new(Member { candidate, way, cells, clients: 0.into() })
+                Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients: 0.into() })
             });
             after.insert(key, member.clone());
             member

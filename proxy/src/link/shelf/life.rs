@@ -12,9 +12,11 @@ use crate::link::connect::{connect, count_failure};
 use crate::link::driver::Link;
 use crate::link::exchange::{Fate, Slot};
 use crate::link::lines::Want;
+use crate::link::passage::Passage;
 use crate::link::pool::SeatId;
 use crate::link::queue::Broken;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
+use crate::net::Socket;
 use crate::turn::{Nanos, Resident};
 
 impl<T: Receiver> Shelf<T> {
@@ -47,8 +49,22 @@ impl<T: Receiver> Shelf<T> {
     async fn serve(self: &Rc<Self>, link: &Rc<Link<T>>) {
         self.connected(link, self.turn.now());
         let why = poll_fn(|cx| link.poll(cx)).await;
-        link.part().await;
-        self.ended(link, why);
+        match link.take_over().filter(|_| why == Broken::Switched) {
+            Some((socket, taker)) => self.switched(link, socket, &taker),
+            None => {
+                link.part().await;
+                self.ended(link, why);
+            }
+        }
+    }
+
+    /// A link has become a tunnel. It leaves its pool, and is no longer ours to close.
+    fn switched(self: &Rc<Self>, link: &Link<T>, socket: Socket, taker: &T) {
+        link.show(LinkState::Tunnel);
+        self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
+        self.pool.borrow_mut().closed(link.seat);
+        taker.switched(Passage::new(socket, self));
+        self.open_more(self.turn.now());
     }
 
     fn connected(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
@@ -129,8 +145,9 @@ impl<T: Receiver> Shelf<T> {
             Broken::Closed if link.queue.borrow().answered() > 0 => LinkClose::Stale,
             Broken::Closed | Broken::Timeout => LinkClose::Error,
             Broken::Desync(_) => LinkClose::Desync,
-            Broken::Abandoned => LinkClose::ClientAbort,
+            Broken::Abandoned | Broken::Switched => LinkClose::ClientAbort,
             Broken::Finished if link.queue.borrow().is_leaving() => LinkClose::Rescue,
+            Broken::Finished if link.kept.get() => LinkClose::Pinned,
             Broken::Finished if link.expired.get() => LinkClose::Idle,
             Broken::Finished if self.is_leaving() => LinkClose::Drain,
             Broken::Finished if self.settings.borrow().links.max_requests.is_some() => LinkClose::MaxRequests,

@@ -2,19 +2,21 @@
 //! In: bytes of an answer and what was asked. Out: bytes for the client, and its end.
 //! Knows nothing of queues.
 
-use super::given::ask;
+use super::given::{DATE, ask, undated};
 use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::link::End;
-use crate::link::answer::{Answer, Closing, Step};
+use crate::link::answer::{Answer, Closing, Shape, Step};
 use crate::proto::http1::{Ask, Method, Reject};
 
-/// What the client gets of it, and the last step.
+const AS_ASKED: Shape = Shape { closing: Closing::AsAsked, date: DATE };
+
+/// What the client gets of it, but for the date, and the last step.
 fn read(bytes: &str, ask: Ask) -> Result<(String, Step), Reject> {
     let mut out = Vec::new();
-    let step = Answer::new(HeadLimits::default()).read(bytes.as_bytes(), ask, Closing::AsAsked, &mut out)?;
+    let step = Answer::new(HeadLimits::default()).read(bytes.as_bytes(), ask, &AS_ASKED, &mut out)?;
     out.extend_from_slice(&bytes.as_bytes()[step.raw.clone()]);
-    Ok((String::from_utf8(out).unwrap(), step))
+    Ok((undated(&String::from_utf8(out).unwrap()), step))
 }
 
 fn get(bytes: &str) -> Result<(String, Step), Reject> {
@@ -22,7 +24,7 @@ fn get(bytes: &str) -> Result<(String, Step), Reject> {
 }
 
 fn ended(status: u16) -> Option<End> {
-    Some(End { status, close: false, reusable: true })
+    Some(End { status, close: false, reusable: true, switched: false, old: false })
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn interim_answers_go_on_except_to_http_1_0() {
     let last = "HTTP/1.1 204 No Content\r\n\r\n";
     let (out, step) = get(&format!("{interims}{last}")).unwrap();
     assert_eq!((out, step.end), (format!("{interims}{last}"), ended(204)));
-    let old = Ask { method: Method::Get, minor_version: 0, keep_alive: false };
+    let old = Ask { minor_version: 0, keep_alive: false, ..ask(Method::Get) };
     let (out, _) = read(&format!("{interims}{last}"), old).unwrap();
     assert!(out.starts_with("HTTP/1.1 204"), "{out}");
 }
@@ -130,7 +132,7 @@ fn eof_ends_only_a_body_until_close() {
     for (bytes, ends) in cases {
         let mut out = Vec::new();
         let mut reader = Answer::new(HeadLimits::default());
-        reader.read(bytes.as_bytes(), ask(Method::Get), Closing::AsAsked, &mut out).unwrap();
+        reader.read(bytes.as_bytes(), ask(Method::Get), &AS_ASKED, &mut out).unwrap();
         out.clear();
         let end = reader.at_eof(&mut out);
         assert_eq!(end.is_some(), ends, "{bytes}");
@@ -142,9 +144,9 @@ fn eof_ends_only_a_body_until_close() {
 // RFC 9112 section 6.1: HTTP/1.0 gets no chunks; the close of its connection is the end.
 #[test]
 fn a_client_of_http_1_0_is_closed_where_no_length_is_told() {
-    let old = Ask { method: Method::Get, minor_version: 0, keep_alive: true };
+    let old = Ask { minor_version: 0, ..ask(Method::Get) };
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     let (out, step) = read(chunked, old).unwrap();
     assert!(out.ends_with("Connection: close\r\n\r\nhi"), "{out}");
-    assert_eq!(step.end, Some(End { status: 200, close: true, reusable: true }));
+    assert_eq!(step.end, Some(End { status: 200, close: true, reusable: true, switched: false, old: false }));
 }

@@ -4,11 +4,18 @@
 
 use crate::config::HeadLimits;
 use crate::link::{Ask, Broken, End, Fate, Queue, Request, Sink, Slot, Want};
-use crate::proto::http1::{self, Method};
+use crate::proto::http1::{self, Date, Method};
 use crate::turn::Nanos;
 
+pub(super) const DATE: Date = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+
+/// What a client gets, without the date that was added.
+pub(super) fn undated(bytes: &str) -> String {
+    bytes.replace("Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n", "")
+}
+
 pub(super) fn ask(method: Method) -> http1::Ask {
-    http1::Ask { method, minor_version: 1, keep_alive: true }
+    http1::Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false }
 }
 
 pub(super) fn request(method: Method) -> Request {
@@ -46,13 +53,17 @@ impl Told {
 }
 
 impl Sink<char> for Told {
+    fn date(&self) -> Date {
+        DATE
+    }
+
     fn closes(&self, _: &char) -> bool {
         false
     }
 
     fn piece(&mut self, to: &char, first: &[u8], second: &[u8]) {
         let bytes = [first, second].concat();
-        self.pieces.push((*to, String::from_utf8(bytes).unwrap()));
+        self.pieces.push((*to, undated(&String::from_utf8(bytes).unwrap())));
     }
 
     fn ended(&mut self, slot: Slot<char>, end: End, service: Nanos) {

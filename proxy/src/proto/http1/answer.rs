@@ -1,29 +1,37 @@
-//! The answers that are the proxy's own (HTTP-RULES D8).
+//! The answers that are the proxy's own (HTTP-RULES D8, Max-Forwards).
 //! In: the status, the cause, what was asked. Out: a complete response, appended to the caller's bytes.
 //! Knows nothing of how the exchange came to this.
 
+use super::fields::Lines;
 use super::method::Method;
+use super::name::Name;
 use super::relay::tell_connection;
-use super::request::Ask;
+use super::request::{Ask, Request};
 use super::text::decimal;
 use crate::cause::Cause;
 
+/// A moment as IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
+pub type Date = [u8; 29];
+
+/// What may be asked for here (RFC 9110 section 10.2.1).
+const ALLOW: &[u8] = b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
+
 /// Appends an answer of the proxy's own: a line of text that names the cause, with its exact length.
 /// `ask` is `None` where no head could be read; nothing after such a request can be trusted, so the
-/// answer says close.
-pub fn error_answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool, out: &mut Vec<u8>) {
-    let reason = reason(status);
+/// answer says close. `date`: of now.
+pub fn error_answer(
+    status: u16,
+    cause: Cause,
+    ask: Option<Ask>,
+    close: bool,
+    date: &Date,
+    out: &mut Vec<u8>,
+) {
     let close = close || ask.is_none_or(|ask| !ask.keep_alive);
-    out.extend_from_slice(b"HTTP/1.1 ");
-    decimal(status.into(), out);
-    out.push(b' ');
-    out.extend_from_slice(reason.as_bytes());
-    out.extend_from_slice(b"\r\nContent-Type: text/plain\r\nContent-Length: ");
-    decimal(cause.name().len() as u64 + 1, out);
-    out.extend_from_slice(b"\r\n");
+    begin(status, "text/plain", cause.name().len() + 1, date, out);
     match status {
         // RFC 9110 section 15.5.6: a 405 names what is allowed.
-        405 => out.extend_from_slice(b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"),
+        405 => out.extend_from_slice(ALLOW),
         503 => out.extend_from_slice(b"Retry-After: 1\r\n"),
         _ => {}
     }
@@ -35,14 +43,76 @@ pub fn error_answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool, ou
     }
 }
 
+impl Request<'_, '_> {
+    /// Where the request may go no further (`Max-Forwards: 0` of OPTIONS or TRACE, RFC 9110 section 7.6.2), appends the
+    /// answer of whom it has reached, and returns its status. `close`: the client's connection ends with it.
+    pub fn own_answer(&self, date: &Date, close: bool, out: &mut Vec<u8>) -> Option<u16> {
+        if self.max_forwards != Some(0) {
+            return None;
+        }
+        let ask = self.ask();
+        let close = close || !ask.keep_alive;
+        let echo = if self.method == Method::Trace { self.echo() } else { Vec::new() };
+        if self.method == Method::Trace {
+            begin(200, "message/http", echo.len(), date, out); // RFC 9110 section 9.3.8
+        } else {
+            begin(200, "text/plain", 0, date, out);
+            out.extend_from_slice(ALLOW);
+        }
+        tell_connection(ask, close, out);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&echo);
+        Some(200)
+    }
+
+    /// The head as it came, without what is likely to be secret (RFC 9110 section 9.3.8).
+    fn echo(&self) -> Vec<u8> {
+        let mut without = Lines::default();
+        for (line, field) in self.head.fields.iter().enumerate() {
+            let name = field.name.as_bytes();
+            if Name::of(name) == Name::Authorization || name.eq_ignore_ascii_case(b"cookie") {
+                without.add(line);
+            }
+        }
+        let mut echo = Vec::new();
+        self.head.copy(0, &without, &mut echo);
+        echo.extend_from_slice(b"\r\n");
+        echo
+    }
+}
+
+/// The status line and the fields that every answer of ours has.
+fn begin(status: u16, kind: &str, length: usize, date: &Date, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(status.into(), out);
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\nContent-Type: ");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\r\nContent-Length: ");
+    decimal(length as u64, out);
+    out.extend_from_slice(b"\r\n");
+    tell_date(date, out);
+}
+
+/// RFC 9110 section 6.6.1.
+pub(super) fn tell_date(date: &Date, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Date: ");
+    out.extend_from_slice(date);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// What stands for a request whose head could not be read.
-const UNREAD: Ask = Ask { method: Method::Other, minor_version: 1, keep_alive: false };
+const UNREAD: Ask =
+    Ask { method: Method::Other, minor_version: 1, keep_alive: false, upgrade: false, chunked: false };
 
 fn reason(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         400 => "Bad Request",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        411 => "Length Required",
         413 => "Content Too Large",
         414 => "URI Too Long",
         417 => "Expectation Failed",
@@ -53,6 +123,7 @@ fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
         _ => "Error",
     }
 }

@@ -5,6 +5,7 @@
 use super::chunked::Chunks;
 use super::framing::BodyFraming;
 use super::text;
+use super::trailers::Trailers;
 use super::verdict::{BodyError, Step};
 
 /// Finds the content in the bytes of a body.
@@ -12,12 +13,12 @@ use super::verdict::{BodyError, Step};
 /// ```text
 /// Length ──left = 0──▶ Done ◀──last chunk, trailers── Chunked      UntilClose ──at_eof──▶ Done
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct BodyDecoder(State);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum State {
-    Done,
+    Done(Option<Box<Trailers>>),
     Length(u64),
     Chunked(Chunks),
     UntilClose,
@@ -28,7 +29,7 @@ impl BodyDecoder {
     #[must_use]
     pub const fn new(framing: BodyFraming) -> Self {
         Self(match framing {
-            BodyFraming::None | BodyFraming::Length(0) => State::Done,
+            BodyFraming::None | BodyFraming::Length(0) => State::Done(None),
             BodyFraming::Length(n) => State::Length(n),
             BodyFraming::Chunked => State::Chunked(Chunks::new()),
             BodyFraming::UntilClose => State::UntilClose,
@@ -38,7 +39,7 @@ impl BodyDecoder {
     /// Has the body ended? At once, where there is none.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        matches!(self.0, State::Done)
+        matches!(self.0, State::Done(_))
     }
 
     /// Finds the next run of content. Consumes at least one byte of an input that is not empty, until
@@ -48,15 +49,28 @@ impl BodyDecoder {
     /// The chunked coding is broken. Content before the fault has been handed out by then.
     pub fn decode(&mut self, input: &[u8]) -> Result<Step, BodyError> {
         let step = match &mut self.0 {
-            State::Done => Step { consumed: 0, data: 0..0, done: true },
+            State::Done(_) => Step { consumed: 0, data: 0..0, done: true },
             State::UntilClose => Step { consumed: input.len(), data: 0..input.len(), done: false },
             State::Length(left) => take(left, input.len()),
             State::Chunked(chunks) => chunks.decode(input).map_err(BodyError::BadChunk)?,
         };
-        if step.done {
-            self.0 = State::Done;
+        if step.done && !self.is_done() {
+            self.0 = match std::mem::replace(&mut self.0, State::Done(None)) {
+                State::Chunked(chunks) => State::Done(chunks.into_trailers()),
+                _ => State::Done(None),
+            };
         }
         Ok(step)
+    }
+
+    /// When the body is done: the lines of its trailer section that may travel on, each with its CRLF
+    /// (RFC 9110 section 6.5). To be written behind the content, never with the head.
+    #[must_use]
+    pub fn trailers(&self) -> &[u8] {
+        match &self.0 {
+            State::Done(Some(trailers)) => trailers.lines(),
+            _ => &[],
+        }
     }
 
     /// The connection has ended.
@@ -65,8 +79,9 @@ impl BodyDecoder {
     /// It was not to end yet.
     pub fn at_eof(&mut self) -> Result<(), BodyError> {
         match self.0 {
-            State::Done | State::UntilClose => {
-                self.0 = State::Done;
+            State::Done(_) => Ok(()),
+            State::UntilClose => {
+                self.0 = State::Done(None);
                 Ok(())
             }
             State::Length(_) | State::Chunked(_) => Err(BodyError::Truncated),
@@ -119,10 +134,13 @@ impl BodyEncoder {
         }
     }
 
-    /// Appends the end of a complete body. A body cut short must not get it (RFC 9112 section 8).
-    pub fn finish(self, out: &mut Vec<u8>) {
+    /// Appends the end of a complete body, with these field lines where the framing has a place for them. A body cut
+    /// short must not get it (RFC 9112 section 8).
+    pub fn finish(self, trailers: &[u8], out: &mut Vec<u8>) {
         if self == Self::Chunked {
-            out.extend_from_slice(b"0\r\n\r\n");
+            out.extend_from_slice(b"0\r\n");
+            out.extend_from_slice(trailers);
+            out.extend_from_slice(b"\r\n");
         }
     }
 }

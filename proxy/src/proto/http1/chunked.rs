@@ -1,8 +1,9 @@
 //! The chunked transfer coding, read byte by byte but for the data (RFC 9112 section 7.1).
-//! In: bytes at any cut. Out: runs of content, the end, or what is broken.
-//! Knows nothing of heads; skips extensions and drops trailers.
+//! In: bytes at any cut. Out: runs of content, the end and the trailers before it, or what is broken.
+//! Knows nothing of heads; skips extensions.
 
 use super::name::is_tchar;
+use super::trailers::Trailers;
 use super::verdict::Step;
 
 /// Bytes of one chunk line: the size, extensions (which mean nothing to us) and CR.
@@ -12,6 +13,14 @@ const MOST_EXTENSIONS: u16 = 4 << 10;
 /// Bytes of the trailer section, LFs apart, and of the extensions before it.
 const MOST_TRAILERS: u16 = 8 << 10;
 
+/// A chunked body, as far as it was read.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    place: Place,
+    /// Most bodies have none, and then nothing is kept.
+    trailers: Option<Box<Trailers>>,
+}
+
 /// Where in a chunked body we are.
 ///
 /// ```text
@@ -20,7 +29,7 @@ const MOST_TRAILERS: u16 = 8 << 10;
 ///                                                        └─▶ EndLf ─▶ End
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chunks {
+struct Place {
     /// Of the chunk: read so far of its size, then left of its data.
     size: u64,
     /// Bytes of this chunk line so far.
@@ -50,37 +59,58 @@ enum At {
 
 impl Chunks {
     pub(super) const fn new() -> Self {
-        Self { size: 0, line: 0, spent: 0, at: At::Size }
+        Self { place: Place { size: 0, line: 0, spent: 0, at: At::Size }, trailers: None }
+    }
+
+    /// The trailers that may travel on, once the body is complete.
+    pub(super) fn into_trailers(self) -> Option<Box<Trailers>> {
+        self.trailers
     }
 
     /// Reads up to the second run of data, so that one range can name the content.
     pub(super) fn decode(&mut self, input: &[u8]) -> Result<Step, &'static str> {
         let mut data = 0..0;
         let mut pos = 0;
-        while pos < input.len() && self.at != At::End {
-            if self.at == At::Data {
+        while pos < input.len() && self.place.at != At::End {
+            if self.place.at == At::Data {
                 if !data.is_empty() {
                     break;
                 }
-                data = pos..pos + self.data(input.len() - pos);
+                data = pos..pos + self.place.data(input.len() - pos);
                 pos = data.end;
                 continue;
             }
-            let before = *self;
-            match self.next(input[pos]) {
-                Ok(at) => self.at = at,
+            let before = self.place;
+            match self.place.next(input[pos]) {
+                Ok(at) => self.place.at = at,
                 Err(_) if !data.is_empty() => {
                     // What was good is handed out; the fault is found again by the next call.
-                    *self = before;
+                    self.place = before;
                     break;
                 }
                 Err(fault) => return Err(fault),
             }
+            if before.at.is_in_trailers(self.place.at) {
+                self.trailers.get_or_insert_default().push(input[pos]);
+            }
             pos += 1;
         }
-        Ok(Step { consumed: pos, data, done: self.at == At::End })
+        Ok(Step { consumed: pos, data, done: self.place.at == At::End })
     }
+}
 
+impl At {
+    /// Whether the byte that leads from here to `then` is one of a trailer.
+    fn is_in_trailers(self, then: Self) -> bool {
+        match self {
+            Self::Trailer => then == Self::TrailerName,
+            Self::TrailerName | Self::TrailerValue | Self::TrailerLf => true,
+            _ => false,
+        }
+    }
+}
+
+impl Place {
     /// Takes the data of this chunk that is there, and returns how much that is.
     fn data(&mut self, available: usize) -> usize {
         let n = usize::try_from(self.size).map_or(available, |left| left.min(available));

@@ -10,8 +10,9 @@ const MOST_NAMES: usize = 32;
 
 /// Fields that nobody may have us remove: they frame, route or describe the message, and a member
 /// that misses one reads another message than the one that came.
-const PROTECTED: [&[u8]; 8] = [
+const PROTECTED: [&[u8]; 9] = [
     b"host",
+    b"authorization",
     b"content-length",
     b"transfer-encoding",
     b"content-type",
@@ -26,6 +27,8 @@ const PROTECTED: [&[u8]; 8] = [
 pub(super) struct Options {
     close: bool,
     keep_alive: bool,
+    /// `upgrade` (RFC 9110 section 7.8).
+    pub(super) upgrade: bool,
     /// Some option names a field that is not dropped anyway.
     names_fields: bool,
 }
@@ -36,7 +39,8 @@ impl Options {
         for option in list(value) {
             match Name::of(option) {
                 Name::KeepAlive => self.keep_alive = true,
-                Name::Hop => {}
+                Name::Upgrade => self.upgrade = true,
+                Name::Hop | Name::Te | Name::Http2Settings => {}
                 _ if option.eq_ignore_ascii_case(b"close") => self.close = true,
                 _ => self.names_fields = true,
             }

@@ -5,11 +5,13 @@
 use std::net::IpAddr;
 
 use super::framing::BodyFraming;
+use super::method::Method;
 use super::name::{Name, Ours};
 use super::request::Request;
 use super::target::Target;
-use super::text;
-use crate::config::Forwarded;
+use super::walk::{Walk, address_in, trusts};
+use super::{text, upgrade};
+use crate::config::{Forwarded, HttpRules};
 
 /// Room for the fields we add, `Via`'s pseudonym apart.
 const ADDED: usize = 256;
@@ -17,42 +19,57 @@ const ADDED: usize = 256;
 /// What the member is told of the way a request came.
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarding<'a> {
-    /// The client's address.
-    pub source: IpAddr,
-    /// Which fields tell it.
-    pub style: Forwarded,
-    /// The pseudonym in `Via` (RFC 9110 section 7.6.3), or `None` to leave `Via` as it came.
-    pub via: Option<&'a str>,
+    /// Who is connected to us (after a PROXY header).
+    pub peer: IpAddr,
+    /// Which fields tell it, and who may speak for others.
+    pub rules: &'a HttpRules,
+    /// 100-continue is answered here: leave Expect behind.
+    pub no_expect: bool,
 }
 
 impl Forwarding<'_> {
     const fn has_x(&self) -> bool {
-        matches!(self.style, Forwarded::XForwarded | Forwarded::Both)
+        matches!(self.rules.forwarded, Forwarded::XForwarded | Forwarded::Both)
     }
 
     const fn has_rfc7239(&self) -> bool {
-        matches!(self.style, Forwarded::Rfc7239 | Forwarded::Both)
+        matches!(self.rules.forwarded, Forwarded::Rfc7239 | Forwarded::Both)
     }
 
-    /// The fields that we write, as bits of `Ours`.
+    /// The fields of which the client's own lines stay behind, as bits of `Ours`. Those that we do not write would
+    /// contradict those that we do.
     const fn rewritten(&self) -> u8 {
-        let x = if self.has_x() { Ours::XForwardedFor as u8 | Ours::XForwardedProto as u8 } else { 0 };
-        let rfc7239 = if self.has_rfc7239() { Ours::Forwarded as u8 } else { 0 };
-        let via = if self.via.is_some() { Ours::Via as u8 } else { 0 };
-        x | rfc7239 | via
+        let forwarding = match self.rules.forwarded {
+            Forwarded::Off => 0,
+            _ => {
+                let x = Ours::XForwardedFor as u8 | Ours::XForwardedProto as u8 | Ours::Twin as u8;
+                x | Ours::Forwarded as u8
+            }
+        };
+        forwarding | if self.rules.via.is_some() { Ours::Via as u8 } else { 0 }
     }
 }
 
 impl Request<'_, '_> {
     /// Appends the head as it goes to a member: HTTP/1.1, without hop-by-hop fields, with the
     /// forwarding fields and `Via`, and framed as it came.
-    pub fn forward(&self, from: &Forwarding<'_>, out: &mut Vec<u8>) {
-        out.reserve(self.head.bytes.len() + ADDED + from.via.map_or(0, str::len));
+    pub fn forward(&self, way: &Forwarding<'_>, out: &mut Vec<u8>) {
+        let via = way.rules.via.as_deref();
+        out.reserve(self.head.bytes.len() + ADDED + via.map_or(0, str::len));
         let copied = self.begin(out);
-        self.copy_fields(copied, from.rewritten(), out);
-        self.tell_source(from, out);
-        if let Some(pseudonym) = from.via {
+        self.copy_fields(copied, way, out);
+        self.tell_source(way, out);
+        if let Some(pseudonym) = via {
             self.tell_via(pseudonym, out);
+        }
+        if let Some(hops) = self.max_forwards {
+            // RFC 9110 section 7.6.2: one less. Of 0 there is an answer of ours.
+            out.extend_from_slice(b"Max-Forwards: ");
+            text::decimal(hops.saturating_sub(1), out);
+            out.extend_from_slice(b"\r\n");
+        }
+        if self.te_trailers || self.upgrade {
+            self.tell_options(way.rules, out);
         }
         if self.body == BodyFraming::Chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
@@ -70,12 +87,18 @@ impl Request<'_, '_> {
                 // Everything but the version: we speak our own (RFC 9110 section 2.5).
                 out.extend_from_slice(&self.head.bytes[..fields - b"0\r\n".len()]);
                 out.extend_from_slice(b"1\r\n");
-                if !self.has_host {
+                if self.host.is_none() {
                     // HTTP/1.1 must have one, empty where none is known (RFC 9112 section 3.2).
                     out.extend_from_slice(b"Host:\r\n");
                 }
             }
             Target::Absolute { authority, path } => self.begin_origin_form(authority, path, out),
+            Target::Authority(authority) => {
+                // Host must be the same (RFC 9112 section 3.2), so it is said by us.
+                for part in [b"CONNECT ", authority, b" HTTP/1.1\r\nHost: ", authority, b"\r\n"] {
+                    out.extend_from_slice(part);
+                }
+            }
         }
         fields
     }
@@ -92,15 +115,19 @@ impl Request<'_, '_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    fn copy_fields(&self, from: usize, rewritten: u8, out: &mut Vec<u8>) {
-        let replaces_host = self.has_host && self.target != Target::AsIs;
-        if self.ours & rewritten == 0 && !replaces_host {
+    fn copy_fields(&self, from: usize, way: &Forwarding<'_>, out: &mut Vec<u8>) {
+        let rewritten = way.rewritten();
+        let replaces_host = self.host.is_some() && self.target != Target::AsIs;
+        let no_expect = way.no_expect && self.expect_continue;
+        if self.ours & rewritten == 0 && !replaces_host && !no_expect && self.max_forwards.is_none() {
             return self.head.copy(from, &self.head.dropped, out);
         }
         let mut without = self.head.dropped;
         for (line, field) in self.head.fields.iter().enumerate() {
             match Name::of(field.name.as_bytes()) {
                 Name::Host if replaces_host => without.add(line),
+                Name::Expect if no_expect => without.add(line),
+                Name::MaxForwards if self.max_forwards.is_some() => without.add(line),
                 Name::Ours(which) if which as u8 & rewritten != 0 => without.add(line),
                 _ => {}
             }
@@ -108,46 +135,97 @@ impl Request<'_, '_> {
         self.head.copy(from, &without, out);
     }
 
-    fn tell_source(&self, from: &Forwarding<'_>, out: &mut Vec<u8>) {
-        if from.has_x() {
-            out.extend_from_slice(b"X-Forwarded-For: ");
-            self.join(Ours::XForwardedFor, out);
-            text::address(from.source, out);
-            out.extend_from_slice(b"\r\nX-Forwarded-Proto: http\r\n");
+    fn tell_source(&self, way: &Forwarding<'_>, out: &mut Vec<u8>) {
+        let (has_x, has_rfc7239) = (way.has_x(), way.has_rfc7239());
+        if !has_x && !has_rfc7239 {
+            return;
         }
-        if from.has_rfc7239() {
+        let walk = trusts(way.rules, way.peer).then(|| self.walk(way.peer, way.rules));
+        if has_x {
+            out.extend_from_slice(b"X-Forwarded-For: ");
+            self.tell_walked(Ours::XForwardedFor, walk, out);
+            text::address(way.peer, out);
+            let proto = if walk.is_some() && self.came_as_https() { "https" } else { "http" };
+            out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
+            out.extend_from_slice(proto.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        if has_rfc7239 {
             out.extend_from_slice(b"Forwarded: ");
-            self.join(Ours::Forwarded, out);
-            // RFC 7239 section 6: IPv6 in brackets, and therefore in quotes.
-            let (open, close) = if from.source.to_canonical().is_ipv6() { ("\"[", "]\"") } else { ("", "") };
-            out.extend_from_slice(b"for=");
-            out.extend_from_slice(open.as_bytes());
-            text::address(from.source, out);
-            out.extend_from_slice(close.as_bytes());
+            self.tell_walked(Ours::Forwarded, walk, out);
+            tell_node(way.peer, out);
             out.extend_from_slice(b";proto=http\r\n");
         }
     }
 
+    /// What travels on of a trusted peer's list, each element followed by `, `. The list that was not walked says the
+    /// same as the one that was: what came in it was not looked at.
+    fn tell_walked(&self, which: Ours, walk: Option<Walk>, out: &mut Vec<u8>) {
+        let Some(walk) = walk else { return };
+        for element in self.elements(walk.list).skip(walk.from) {
+            match address_in(walk.list, element) {
+                _ if walk.list == which => out.extend_from_slice(element),
+                Some(address) if which == Ours::Forwarded => tell_node(address, out),
+                Some(address) => text::address(address, out),
+                None => continue,
+            }
+            out.extend_from_slice(b", ");
+        }
+    }
+
+    /// A trusted peer's X-Forwarded-Proto, said once.
+    fn came_as_https(&self) -> bool {
+        let mut said = self.lines_of(Ours::XForwardedProto);
+        said.next().is_some_and(|proto| proto.eq_ignore_ascii_case(b"https")) && said.next().is_none()
+    }
+
+    /// The connection options of ours (RFC 9110 section 7.6.1), and the fields they stand for.
+    #[cold]
+    fn tell_options(&self, rules: &HttpRules, out: &mut Vec<u8>) {
+        let upgrade = self.upgrade && self.method != Method::Connect;
+        if upgrade {
+            self.tell_upgrade(rules, out);
+        }
+        if self.te_trailers {
+            out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
+        }
+    }
+
+    fn tell_upgrade(&self, rules: &HttpRules, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"Upgrade: ");
+        let mut settings = false;
+        for (n, protocol) in upgrade::offered(&self.head, &rules.upgrades).enumerate() {
+            out.extend_from_slice(if n == 0 { b"" } else { b", " });
+            out.extend_from_slice(protocol);
+            settings |= upgrade::is_h2c(protocol);
+        }
+        out.extend_from_slice(b"\r\nConnection: Upgrade\r\n");
+        let settings = self.field("http2-settings").filter(|_| settings);
+        if let Some(settings) = settings {
+            out.extend_from_slice(b"Connection: HTTP2-Settings\r\nHTTP2-Settings: ");
+            out.extend_from_slice(settings);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// All lines of `Via` are one, and ours is its last element.
     fn tell_via(&self, pseudonym: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Via: ");
-        self.join(Ours::Via, out);
+        for value in self.lines_of(Ours::Via).filter(|value| !value.is_empty()) {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b", ");
+        }
         out.extend_from_slice(if self.minor_version == 1 { b"1.1 " } else { b"1.0 " });
         out.extend_from_slice(pseudonym.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+}
 
-    /// Appends what the client sent of a field, all its lines in their order, each followed by `, `.
-    /// Lines that Connection names are not joined: the client asked for their removal.
-    fn join(&self, which: Ours, out: &mut Vec<u8>) {
-        if self.ours & which as u8 == 0 {
-            return;
-        }
-        for (line, field) in self.head.fields.iter().enumerate() {
-            let same = Name::of(field.name.as_bytes()) == Name::Ours(which);
-            if same && !field.value.is_empty() && !self.head.dropped.has(line) {
-                out.extend_from_slice(field.value);
-                out.extend_from_slice(b", ");
-            }
-        }
-    }
+/// `for=` and the address; IPv6 in brackets, and therefore in quotes (RFC 7239 section 6).
+fn tell_node(address: IpAddr, out: &mut Vec<u8>) {
+    let (open, close) = if address.to_canonical().is_ipv6() { ("\"[", "]\"") } else { ("", "") };
+    out.extend_from_slice(b"for=");
+    out.extend_from_slice(open.as_bytes());
+    text::address(address, out);
+    out.extend_from_slice(close.as_bytes());
 }

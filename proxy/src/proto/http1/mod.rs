@@ -15,11 +15,17 @@ mod relay;
 mod request;
 mod response;
 mod route;
+mod rule;
+mod seen;
 mod target;
 mod text;
+mod trailers;
+mod upgrade;
 mod verdict;
+mod via;
+mod walk;
 
-pub use answer::error_answer;
+pub use answer::{Date, error_answer};
 pub use body::{BodyDecoder, BodyEncoder};
 pub use fields::Fields;
 pub use forward::Forwarding;

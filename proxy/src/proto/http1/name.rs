@@ -13,8 +13,15 @@ pub(super) enum Name {
     Connection,
     Expect,
     KeepAlive,
-    /// Hop-by-hop without meaning for us: Proxy-Connection, TE, Upgrade, HTTP2-Settings
-    /// (RFC 9110 section 7.6.1).
+    Te,
+    Upgrade,
+    /// HTTP2-Settings, which goes with an upgrade to h2c (RFC 7540 section 3.2.1).
+    Http2Settings,
+    MaxForwards,
+    /// Authorization and Proxy-Authorization.
+    Authorization,
+    Date,
+    /// Hop-by-hop without meaning for us: Proxy-Connection (RFC 9110 section 7.6.1), and the twins of what we frame by.
     Hop,
     /// Rewritten by us where the listener says so.
     Ours(Ours),
@@ -28,6 +35,8 @@ pub(super) enum Ours {
     XForwardedProto = 2,
     Forwarded = 4,
     Via = 8,
+    /// X-Forwarded-For or X-Forwarded-Proto with underscores: to a CGI program they are one.
+    Twin = 16,
 }
 
 impl Name {
@@ -35,23 +44,60 @@ impl Name {
     pub(super) fn of(name: &[u8]) -> Self {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
-            2 if is(b"te") => Self::Hop,
+            2 if is(b"te") => Self::Te,
             3 if is(b"via") => Self::Ours(Ours::Via),
             4 if is(b"host") => Self::Host,
+            4 if is(b"date") => Self::Date,
             6 if is(b"expect") => Self::Expect,
-            7 if is(b"upgrade") => Self::Hop,
+            7 if is(b"upgrade") => Self::Upgrade,
             9 if is(b"forwarded") => Self::Ours(Ours::Forwarded),
             10 if is(b"connection") => Self::Connection,
             10 if is(b"keep-alive") => Self::KeepAlive,
+            12 if is(b"max-forwards") => Self::MaxForwards,
+            13 if is(b"authorization") => Self::Authorization,
             14 if is(b"content-length") => Self::ContentLength,
-            14 if is(b"http2-settings") => Self::Hop,
+            14 if is(b"http2-settings") => Self::Http2Settings,
             15 if is(b"x-forwarded-for") => Self::Ours(Ours::XForwardedFor),
             16 if is(b"proxy-connection") => Self::Hop,
             17 if is(b"transfer-encoding") => Self::TransferEncoding,
             17 if is(b"x-forwarded-proto") => Self::Ours(Ours::XForwardedProto),
+            19 if is(b"proxy-authorization") => Self::Authorization,
+            10 | 12 | 14..=17 if may_be_twin(name[0]) => twin(name),
             _ => Self::Other,
         }
     }
+}
+
+/// The first letters of the names that have twins; few others of their lengths begin so.
+const fn may_be_twin(first: u8) -> bool {
+    matches!(first.to_ascii_lowercase(), b'c' | b'h' | b'k' | b'm' | b'p' | b't' | b'x')
+}
+
+/// Twins of the fields that we frame by, or write: they stay behind where those do.
+fn twin(name: &[u8]) -> Name {
+    const OURS: [&[u8]; 2] = [b"x-forwarded-for", b"x-forwarded-proto"];
+    const FRAMING: [&[u8]; 6] = [
+        b"content-length",
+        b"transfer-encoding",
+        b"keep-alive",
+        b"proxy-connection",
+        b"http2-settings",
+        b"max-forwards",
+    ];
+    if !name.contains(&b'_') {
+        return Name::Other;
+    }
+    match name {
+        _ if OURS.iter().any(|known| is_alike(name, known)) => Name::Ours(Ours::Twin),
+        _ if FRAMING.iter().any(|known| is_alike(name, known)) => Name::Hop,
+        _ => Name::Other,
+    }
+}
+
+/// Whether a CGI program would take `name` for `known`, which is in lower case (RFC 3875 section 4.1.18).
+pub(super) fn is_alike(name: &[u8], known: &[u8]) -> bool {
+    let fold = |b: &u8| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() };
+    name.len() == known.len() && name.iter().map(fold).eq(known.iter().copied())
 }
 
 /// The elements of a comma-separated list, without whitespace and empty ones

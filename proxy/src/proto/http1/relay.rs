@@ -2,12 +2,13 @@
 //! In: a parsed response, and what was asked. Out: the head's bytes, and how its body follows.
 //! Knows nothing of the link it came on.
 
+use super::answer::{Date, tell_date};
 use super::body::BodyEncoder;
 use super::framing::BodyFraming;
 use super::name::{Name, list};
 use super::request::Ask;
 use super::response::Response;
-use super::text;
+use super::{text, upgrade};
 
 /// Room for the fields we add.
 const ADDED: usize = 96;
@@ -17,14 +18,14 @@ const ADDED: usize = 96;
 pub struct Outgoing {
     /// How the body is written.
     pub encoder: BodyEncoder,
-    /// Close the client's connection after it.
+    /// Close the client's connection after it. False where the head switches: what follows is not HTTP's.
     pub close: bool,
 }
 
 impl Response<'_, '_> {
     /// Appends the head as the client gets it. `close`: the client's connection will be closed after
-    /// this answer, whatever the client wished.
-    pub fn forward(&self, ask: Ask, close: bool, out: &mut Vec<u8>) -> Outgoing {
+    /// this answer, whatever the client wished. `date`: of now, for an answer that has none.
+    pub fn forward(&self, ask: Ask, close: bool, date: &Date, out: &mut Vec<u8>) -> Outgoing {
         out.reserve(self.head.bytes.len() + ADDED);
         let copied = self.begin(out);
         self.head.copy(copied, &self.head.dropped, out);
@@ -37,8 +38,16 @@ impl Response<'_, '_> {
         if outgoing.encoder == BodyEncoder::Chunked {
             self.tell_codings(out);
         }
-        if !self.is_interim() {
-            tell_connection(ask, outgoing.close, out);
+        if self.status >= 200 {
+            if !self.has_date {
+                tell_date(date, out); // RFC 9110 section 6.6.1
+            }
+            if !self.switches() {
+                tell_connection(ask, outgoing.close, out);
+            }
+        }
+        if self.tells_upgrade {
+            self.tell_upgrade(out);
         }
         out.extend_from_slice(b"\r\n");
         outgoing
@@ -62,10 +71,15 @@ impl Response<'_, '_> {
     }
 
     fn outgoing(&self, ask: Ask, close: bool) -> Outgoing {
-        if self.is_interim() {
+        // What follows a head that switches is no HTTP, so there is nothing to be said of persistence.
+        if self.is_interim() || self.switches() {
             return Outgoing { encoder: BodyEncoder::None, close: false };
         }
         let close = close || !ask.keep_alive;
+        // RFC 9110 section 15.3.6: whatever the member sends with it goes nowhere.
+        if self.status == 205 {
+            return Outgoing { encoder: BodyEncoder::None, close };
+        }
         match self.body {
             BodyFraming::None => Outgoing { encoder: BodyEncoder::None, close },
             BodyFraming::Length(_) => Outgoing { encoder: BodyEncoder::Raw, close },
@@ -73,6 +87,16 @@ impl Response<'_, '_> {
             _ if ask.minor_version == 0 => Outgoing { encoder: BodyEncoder::Raw, close: true },
             _ => Outgoing { encoder: BodyEncoder::Chunked, close },
         }
+    }
+
+    #[cold]
+    fn tell_upgrade(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"Upgrade: ");
+        for (n, protocol) in upgrade::asked(&self.head).enumerate() {
+            out.extend_from_slice(if n == 0 { b"" } else { b", " });
+            out.extend_from_slice(protocol);
+        }
+        out.extend_from_slice(b"\r\nConnection: Upgrade\r\n");
     }
 
     /// `chunked`, after the codings that the member has put on the content and that stay on it.

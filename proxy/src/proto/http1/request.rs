@@ -1,18 +1,22 @@
 //! Request heads: strict where leniency would let two readers see two requests (RFC 9112).
-//! In: the bytes read so far and the limits. Out: a head to forward, "partial", or a rejection.
+//! In: the bytes read so far and the listener's rules. Out: a head to forward, "partial", or a rejection.
 //! Knows nothing of where the request goes.
 
-use super::connection::Options;
 use super::fields::{Fields, Head, LineFault, offset};
-use super::framing::{BodyFraming, RequestFraming};
+use super::framing::BodyFraming;
 use super::method::Method;
-use super::name::Name;
-use super::target::{Target, is_host};
+use super::name::{Name, Ours};
+use super::seen::Seen;
+use super::target::Target;
+use super::text::digits;
 use super::verdict::{Parsed, Reject};
-use crate::config::HeadLimits;
+use super::{upgrade, via};
+use crate::config::{HeadLimits, HttpRules, Underscores};
 
 /// Empty lines that are skipped before a request line (RFC 9112 section 2.2 asks for at least one).
 const MOST_EMPTY_LINES: usize = 2;
+/// Bytes of the longest method that is passed on; the longest that is registered has 17 (RFC 9112 section 3).
+const LONGEST_METHOD: usize = 32;
 
 /// A request head; everything that could be wrong with it has been looked at.
 #[derive(Debug)]
@@ -27,10 +31,18 @@ pub struct Request<'h, 'b> {
     pub keep_alive: bool,
     /// Does the client wait for a 100 before it sends the body (RFC 9110 section 10.1.1)?
     pub expect_continue: bool,
+    /// It asks for an upgrade that is offered on (RFC 9110 section 7.8), or is a CONNECT.
+    pub upgrade: bool,
+    /// Its credentials belong to the connection (NTLM, Negotiate): the link must not serve others after it.
+    pub binds: bool,
     pub(super) head: Head<'h, 'b>,
     pub(super) target: Target<'b>,
-    /// There is a Host line.
-    pub(super) has_host: bool,
+    /// The value of Host, where there is one.
+    pub(super) host: Option<&'b [u8]>,
+    /// What Max-Forwards allows; of OPTIONS and TRACE only (RFC 9110 section 7.6.2).
+    pub(super) max_forwards: Option<u64>,
+    /// The client takes trailers (RFC 9110 section 10.1.4).
+    pub(super) te_trailers: bool,
     /// Fields of `Ours` that came with the request, as bits.
     pub(super) ours: u8,
     method_text: &'b str,
@@ -47,13 +59,38 @@ pub struct Ask {
     pub minor_version: u8,
     /// Does the client wish to keep its connection?
     pub keep_alive: bool,
+    /// 101 (or 2xx to CONNECT) makes it a tunnel.
+    pub upgrade: bool,
+    /// The request's body was sent chunked.
+    pub chunked: bool,
 }
 
-impl Request<'_, '_> {
+impl<'b> Request<'_, 'b> {
     /// What the response will need to know.
     #[must_use]
     pub const fn ask(&self) -> Ask {
-        Ask { method: self.method, minor_version: self.minor_version, keep_alive: self.keep_alive }
+        Ask {
+            method: self.method,
+            minor_version: self.minor_version,
+            keep_alive: self.keep_alive,
+            upgrade: self.upgrade,
+            chunked: matches!(self.body, BodyFraming::Chunked),
+        }
+    }
+
+    /// Whom it is for: the authority of the target, else the value of Host, as it came.
+    #[must_use]
+    pub const fn host(&self) -> Option<&'b [u8]> {
+        match self.target {
+            Target::Absolute { authority, .. } | Target::Authority(authority) => Some(authority),
+            Target::AsIs => self.host,
+        }
+    }
+
+    /// The value of the first field line of that name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'b [u8]> {
+        self.head.fields.iter().find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value)
     }
 
     /// The method as it came.
@@ -75,9 +112,10 @@ impl Request<'_, '_> {
 /// What is wrong with the head. No later byte changes that, and no earlier cut says otherwise.
 pub fn parse_request<'h, 'b>(
     buf: &'b [u8],
-    limits: &HeadLimits,
+    rules: &HttpRules,
     fields: &'h mut Fields<'b>,
 ) -> Result<Parsed<Request<'h, 'b>>, Reject> {
+    let limits = &rules.head;
     // No byte over the limit is looked at, so the verdict is the same however much has been read.
     let window = &buf[..buf.len().min(limits.bytes)];
     let start = skip_empty_lines(window)?;
@@ -85,7 +123,7 @@ pub fn parse_request<'h, 'b>(
     let mut raw = httparse::Request::new(&mut []);
     match raw.parse_with_uninit_headers(bytes, fields.room(limits)) {
         Ok(httparse::Status::Complete(len)) => {
-            Ok(Parsed::Head { head: believe(raw, &bytes[..len], limits.line)?, len: start + len })
+            Ok(Parsed::Head { head: believe(raw, &bytes[..len], rules)?, len: start + len })
         }
         Ok(httparse::Status::Partial) => unfinished(bytes, limits, window.len(), None),
         Err(error) => unfinished(bytes, limits, window.len(), Some(fault(error, bytes, raw.path))),
@@ -172,13 +210,54 @@ fn fault_in_line(bytes: &[u8]) -> Option<Reject> {
 fn believe<'h, 'b>(
     raw: httparse::Request<'h, 'b>,
     bytes: &'b [u8],
-    limit: usize,
+    rules: &HttpRules,
 ) -> Result<Request<'h, 'b>, Reject> {
     let (Some(method_text), Some(target_text), Some(minor_version)) = (raw.method, raw.path, raw.version)
     else {
         return Err(Reject::request("no request line"));
     };
     let mut head = Head::new(bytes, raw.headers);
+    let seen = read_fields(&mut head, minor_version, rules)?;
+    if minor_version == 1 && seen.host.is_none() {
+        return Err(Reject::request("HTTP/1.1 without Host")); // RFC 9112 section 3.2
+    }
+    seen.options.drop_named(&mut head).map_err(Reject::request)?;
+    let method = permitted(method_text, rules)?;
+    let body = permitted_body(seen.framing.decide(minor_version)?, method, rules)?;
+    let target = Target::read(method, target_text.as_bytes()).map_err(Reject::request)?;
+    let max_forwards = max_forwards(method, seen.max_forwards)?;
+    if seen.ours & Ours::Via as u8 != 0 && via::loops(&head, rules.via.as_deref()) {
+        return Err(Reject::loop_detected());
+    }
+    let expect_continue = seen.expect_continue && minor_version == 1;
+    let asks = seen.upgrade && seen.options.upgrade && minor_version == 1;
+    let may_upgrade = asks && body == BodyFraming::None && !expect_continue && method != Method::Connect;
+    Ok(Request {
+        method,
+        minor_version,
+        body,
+        keep_alive: seen.options.persists(minor_version),
+        expect_continue,
+        upgrade: method == Method::Connect || (may_upgrade && upgrade::is_offered(&head, &rules.upgrades)),
+        binds: seen.binds,
+        target,
+        host: seen.host,
+        max_forwards,
+        te_trailers: seen.te_trailers && minor_version == 1,
+        head,
+        ours: seen.ours,
+        method_text,
+        target_text,
+    })
+}
+
+/// What the fields say, each line of them checked, and those noted that stay behind.
+fn read_fields<'b>(
+    head: &mut Head<'_, 'b>,
+    minor_version: u8,
+    rules: &HttpRules,
+) -> Result<Seen<'b>, Reject> {
+    let limit = rules.head.line;
     let mut seen = Seen::default();
     let mut begun = 0;
     for (line, field) in head.fields.iter().enumerate() {
@@ -188,60 +267,29 @@ fn believe<'h, 'b>(
         if is_left_behind(name, minor_version) {
             head.dropped.add(line);
         }
+        if rules.underscores != Underscores::Pass && field.name.contains('_') {
+            if rules.underscores == Underscores::Reject {
+                return Err(Reject::request("an underscore in a field name"));
+            }
+            head.dropped.add(line);
+        }
     }
     let lines = head.fields.len();
     head.check_line(begun, lines, limit).map_err(|f| line_fault(f, lines))?;
-    if minor_version == 1 && !seen.host {
-        return Err(Reject::request("HTTP/1.1 without Host")); // RFC 9112 section 3.2
-    }
-    seen.options.drop_named(&mut head).map_err(Reject::request)?;
-    let method = permitted(Method::of(method_text))?;
-    Ok(Request {
-        method,
-        minor_version,
-        body: seen.framing.decide(minor_version)?,
-        keep_alive: seen.options.persists(minor_version),
-        expect_continue: seen.expect_continue && minor_version == 1,
-        target: Target::read(method, target_text.as_bytes()).map_err(Reject::request)?,
-        head,
-        has_host: seen.host,
-        ours: seen.ours,
-        method_text,
-        target_text,
-    })
-}
-
-/// What the fields of a request have said so far.
-#[derive(Default)]
-struct Seen {
-    framing: RequestFraming,
-    options: Options,
-    host: bool,
-    expect_continue: bool,
-    ours: u8,
-}
-
-impl Seen {
-    #[inline]
-    fn take(&mut self, name: Name, value: &[u8]) -> Result<(), Reject> {
-        match name {
-            Name::Other | Name::KeepAlive | Name::Hop => {}
-            Name::Host => self.host = host(value, self.host)?,
-            Name::ContentLength => self.framing.content_length(value)?,
-            Name::TransferEncoding => self.framing.transfer_encoding(value)?,
-            Name::Connection => self.options.add(value),
-            Name::Expect => self.expect_continue = expect(value)?,
-            Name::Ours(which) => self.ours |= which as u8,
-        }
-        Ok(())
-    }
+    Ok(seen)
 }
 
 /// Hop-by-hop fields, and an expectation that a 1.0 client must not have (RFC 9110 section 10.1.1),
 /// because we forward its request as 1.1.
 fn is_left_behind(name: Name, minor_version: u8) -> bool {
     match name {
-        Name::TransferEncoding | Name::Connection | Name::KeepAlive | Name::Hop => true,
+        Name::TransferEncoding
+        | Name::Connection
+        | Name::KeepAlive
+        | Name::Te
+        | Name::Upgrade
+        | Name::Http2Settings
+        | Name::Hop => true,
         Name::Expect => minor_version == 0,
         _ => false,
     }
@@ -256,24 +304,37 @@ fn line_fault(fault: LineFault, next_line: usize) -> Reject {
     }
 }
 
-fn host(value: &[u8], seen: bool) -> Result<bool, Reject> {
-    match (seen, is_host(value)) {
-        (true, _) => Err(Reject::request("more than one Host")),
-        (false, false) => Err(Reject::request("Host is not a host")),
-        (false, true) => Ok(true),
-    }
-}
-
-fn expect(value: &[u8]) -> Result<bool, Reject> {
-    if value.eq_ignore_ascii_case(b"100-continue") {
-        return Ok(true);
-    }
-    Err(Reject::unsupported(417, "unknown expectation"))
-}
-
-fn permitted(method: Method) -> Result<Method, Reject> {
-    match method {
-        Method::Connect | Method::Trace => Err(Reject::unsupported(405, "CONNECT and TRACE are refused")),
+fn permitted(token: &str, rules: &HttpRules) -> Result<Method, Reject> {
+    match Method::of(token) {
+        Method::Connect if !rules.connect => Err(Reject::unsupported(405, "CONNECT is refused")),
+        Method::Trace if !rules.trace => Err(Reject::unsupported(405, "TRACE is refused")),
+        Method::Other if token.len() > LONGEST_METHOD => {
+            Err(Reject::unsupported(501, "a method longer than any")) // RFC 9112 section 3
+        }
         allowed => Ok(allowed),
     }
+}
+
+/// CONNECT and TRACE have no content (RFC 9110 sections 9.3.6 and 9.3.8), others as much as is allowed.
+fn permitted_body(body: BodyFraming, method: Method, rules: &HttpRules) -> Result<BodyFraming, Reject> {
+    match (body, method) {
+        (BodyFraming::None, _) => Ok(body),
+        (_, Method::Connect | Method::Trace) => Err(Reject::request("content where there is none")),
+        (BodyFraming::Length(n), _) if rules.body.is_some_and(|most| n > most) => {
+            Err(Reject::body_too_large())
+        }
+        _ => Ok(body),
+    }
+}
+
+/// Of OPTIONS and TRACE, Max-Forwards must be understood; others may ignore it (RFC 9110 section 7.6.2).
+fn max_forwards(method: Method, value: Option<&[u8]>) -> Result<Option<u64>, Reject> {
+    let Some(value) = value.filter(|_| matches!(method, Method::Options | Method::Trace)) else {
+        return Ok(None);
+    };
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Reject::request("Max-Forwards is not one number"));
+    }
+    // "The lesser of the received value and our own maximum".
+    Ok(Some(digits(value).unwrap_or(u64::MAX)))
 }

@@ -33,6 +33,11 @@ pub struct Response<'h, 'b> {
     pub(super) rewritten_length: Option<u64>,
     /// The content is under a transfer coding that we pass on with it.
     pub(super) other_codings: bool,
+    /// There is a Date line.
+    pub(super) has_date: bool,
+    /// It names protocols that the client may be told of.
+    pub(super) tells_upgrade: bool,
+    switches: bool,
 }
 
 impl<'b> Response<'_, 'b> {
@@ -41,6 +46,12 @@ impl<'b> Response<'_, 'b> {
     #[must_use]
     pub const fn is_interim(&self) -> bool {
         self.status < 200 && self.status != 101
+    }
+
+    /// After this head the connection is a tunnel: 101, or 2xx to CONNECT (RFC 9110 sections 7.8 and 9.3.6).
+    #[must_use]
+    pub const fn switches(&self) -> bool {
+        self.switches
     }
 
     /// The status line after the version: status, SP, reason phrase.
@@ -107,6 +118,7 @@ fn believe<'h, 'b>(
     let mut framing = ResponseFraming::default();
     let mut options = Options::default();
     let mut keep_alive_timeout = None;
+    let (mut has_upgrade, mut has_date) = (false, false);
     let mut begun = 0;
     for (line, field) in head.fields.iter().enumerate() {
         begun = head.check_line(begun, line, limit).map_err(line_fault)?;
@@ -118,18 +130,31 @@ fn believe<'h, 'b>(
             Name::TransferEncoding => framing.transfer_encoding(field.value)?,
             Name::Connection => options.add(field.value),
             Name::KeepAlive => keep_alive_timeout = timeout(field.value),
-            Name::Hop => {}
-            Name::Other | Name::Host | Name::Expect | Name::Ours(_) => continue,
+            Name::Upgrade => has_upgrade = true,
+            Name::Date => {
+                has_date = true;
+                continue;
+            }
+            Name::Te | Name::Http2Settings | Name::Hop => {}
+            Name::Other
+            | Name::Host
+            | Name::Expect
+            | Name::MaxForwards
+            | Name::Authorization
+            | Name::Ours(_) => continue,
         }
         head.dropped.add(line);
     }
     head.check_line(begun, head.fields.len(), limit).map_err(line_fault)?;
     options.drop_named(&mut head).map_err(Reject::response)?;
-    let rewritten_length = settle_length(&mut head, &framing, status);
-    let body = if may_have_content(ask.method, status) { framing.decide() } else { BodyFraming::None };
-    // RFC 9112 section 6.1: with TE in HTTP/1.0, or together with a length, the framing is faulty.
-    let faulty = framing.is_ambiguous() || (framing.coded && minor_version == 0);
-    let persists = options.persists(minor_version) && body != BodyFraming::UntilClose && status != 101;
+    let switches = switches(status, ask, has_upgrade)?;
+    let rewritten_length = settle_length(&mut head, &framing, status, switches);
+    let has_content = may_have_content(ask.method, status) && !switches;
+    let body = if has_content { framing.decide() } else { BodyFraming::None };
+    // RFC 9112 section 6.1: with TE in HTTP/1.0, or together with a length, the framing is faulty. A member of
+    // HTTP/1.0 has not understood a chunked request, so nobody knows what it takes for the next one.
+    let faulty = framing.is_ambiguous() || (minor_version == 0 && (framing.coded || ask.chunked));
+    let persists = options.persists(minor_version) && body != BodyFraming::UntilClose && !switches;
     Ok(Response {
         status,
         minor_version,
@@ -139,7 +164,22 @@ fn believe<'h, 'b>(
         head,
         rewritten_length,
         other_codings: framing.other_codings,
+        has_date,
+        // RFC 9110 section 15.5.22: a 426 says to what the client should have asked to upgrade.
+        tells_upgrade: has_upgrade && ask.upgrade && matches!(status, 101 | 426),
+        switches,
     })
+}
+
+/// Whether the connection becomes a tunnel. RFC 9110 section 7.8: only to what was asked for, and a 101 says to what.
+fn switches(status: u16, ask: Ask, has_upgrade: bool) -> Result<bool, Reject> {
+    match (status, ask.method) {
+        (101, Method::Connect) => Err(Reject::response("101 to CONNECT")),
+        (101, _) if !ask.upgrade => Err(Reject::response("101 without an upgrade that was asked for")),
+        (101, _) if !has_upgrade => Err(Reject::response("101 without Upgrade")),
+        (101, _) | (200..=299, Method::Connect) => Ok(true),
+        _ => Ok(false),
+    }
 }
 
 /// RFC 9112 section 6.3 rule 1.
@@ -149,11 +189,19 @@ fn may_have_content(asked: Method, status: u16) -> bool {
 
 /// Drops the Content-Length lines where there may be none, or where they do not say one number once.
 /// Returns the number to write instead.
-fn settle_length(head: &mut Head<'_, '_>, framing: &ResponseFraming, status: u16) -> Option<u64> {
-    // RFC 9110 section 8.6: never in 1xx and 204, whatever the request was.
-    let allowed = status >= 200 && status != 204;
-    let said = framing.said_length().filter(|_| allowed);
-    if said.is_some() && !framing.repeated_length {
+fn settle_length(
+    head: &mut Head<'_, '_>,
+    framing: &ResponseFraming,
+    status: u16,
+    switches: bool,
+) -> Option<u64> {
+    // RFC 9110 section 8.6: never in 1xx and 204, nor in 2xx to CONNECT, whatever the request was.
+    let allowed = status >= 200 && status != 204 && !switches;
+    let said = match status {
+        205 if allowed => Some(0), // RFC 9110 section 15.3.6: a 205 has no content
+        _ => framing.said_length().filter(|_| allowed),
+    };
+    if said.is_some() && !framing.repeated_length && status != 205 {
         return None;
     }
     if framing.has_length() {

@@ -2,7 +2,10 @@
 //! In: the target's text, or a Host value. Out: its form, or what is wrong with it.
 //! Knows nothing of the other fields.
 
+use std::net::Ipv6Addr;
+
 use super::method::Method;
+use super::text::digits;
 
 /// A request target, by the way it travels on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +19,8 @@ pub(super) enum Target<'b> {
         /// The origin-form; empty or beginning with `?` where a `/` is to be put before it.
         path: &'b [u8],
     },
+    /// Authority-form, of CONNECT alone (RFC 9112 section 3.2.3).
+    Authority(&'b [u8]),
 }
 
 impl<'b> Target<'b> {
@@ -23,11 +28,23 @@ impl<'b> Target<'b> {
         if target.contains(&b'#') {
             return Err("fragment in the request target");
         }
+        if method == Method::Connect {
+            return Self::authority(target);
+        }
         match target {
             [b'/', ..] => Ok(Self::AsIs),
             b"*" if method == Method::Options => Ok(Self::AsIs),
             _ => Self::absolute(method, target),
         }
+    }
+
+    /// RFC 9110 section 9.3.6: both host and port, and the port is one.
+    fn authority(target: &'b [u8]) -> Result<Self, &'static str> {
+        let (host, port) = split_port(target);
+        if host.is_empty() || matches!(digits(port), None | Some(0)) || !is_host(target) {
+            return Err("the target of CONNECT is not a host and a port");
+        }
+        Ok(Self::Authority(target))
     }
 
     fn absolute(method: Method, target: &'b [u8]) -> Result<Self, &'static str> {
@@ -61,13 +78,35 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         _ => value.iter().position(|b| *b == b':').unwrap_or(value.len()),
     };
     let (host, port) = value.split_at(end);
-    let port_is_fine = matches!(port, [] | [b':', ..]) && port.iter().skip(1).all(u8::is_ascii_digit);
+    let port_is_fine = match port {
+        [] | [b':'] => true,
+        [b':', port @ ..] => digits(port).is_some_and(|port| u16::try_from(port).is_ok()),
+        _ => false,
+    };
     port_is_fine && (host.starts_with(b"[") || is_reg_name(host))
 }
 
-/// IPv6 addresses and what may yet come; no zone (RFC 3986 section 3.2.2).
+/// The host, and the port behind its colon; empty where there is none.
+pub(super) fn split_port(authority: &[u8]) -> (&[u8], &[u8]) {
+    match authority.iter().rposition(|b| matches!(b, b':' | b']')) {
+        Some(at) if authority[at] == b':' => (&authority[..at], &authority[at + 1..]),
+        _ => (authority, b""),
+    }
+}
+
+/// IPv6 addresses, and what may yet come; no zone (RFC 3986 section 3.2.2).
 fn is_ip_literal(inside: &[u8]) -> bool {
-    !inside.is_empty() && inside.iter().all(|b| *b == b':' || (is_reg_name_char(*b) && *b != b'%'))
+    if let [b'v' | b'V', future @ ..] = inside {
+        let mut parts = future.splitn(2, |b| *b == b'.');
+        let version = parts.next().unwrap_or_default();
+        let address = parts.next().unwrap_or_default();
+        let is_fine = |b: &u8| *b == b':' || is_reg_name_char(*b);
+        return !version.is_empty()
+            && version.iter().all(u8::is_ascii_hexdigit)
+            && !address.is_empty()
+            && address.iter().all(is_fine);
+    }
+    std::str::from_utf8(inside).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
 fn is_reg_name(host: &[u8]) -> bool {

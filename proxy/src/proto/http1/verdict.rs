@@ -59,6 +59,16 @@ impl Reject {
         Self { cause: Cause::TargetTooLong, status: 414, detail: "the request line is over the limit" }
     }
 
+    /// The request's content is over the limit: 413 (RFC 9110 section 15.5.14).
+    pub(super) const fn body_too_large() -> Self {
+        Self { cause: Cause::BodyTooLarge, status: 413, detail: "the content is over the limit" }
+    }
+
+    /// The request has come through here before: 508 (RFC 5842 section 7.2).
+    pub(super) const fn loop_detected() -> Self {
+        Self { cause: Cause::LoopDetected, status: 508, detail: "Via names us" }
+    }
+
     /// The answer breaks RFC 9112: 502.
     pub(super) const fn response(detail: &'static str) -> Self {
         Self { cause: Cause::BadResponse, status: 502, detail }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use penstock::config::Framing;
 use penstock::link::{Broken, End, Sink, Slot};
 use penstock::metrics::Hold;
+use penstock::proto::http1::Date;
 
 use super::{Link, Place, World, note};
 use crate::client::{Client, Ticket};
@@ -165,6 +166,10 @@ struct Told<'a> {
 }
 
 impl Sink<Ticket> for Told<'_> {
+    fn date(&self) -> Date {
+        *b"Thu, 01 Jan 1970 00:00:00 GMT"
+    }
+
     fn closes(&self, to: &Ticket) -> bool {
         let client = &self.clients[to.client];
         client.draining && client.in_flight <= 1 && client.later.is_empty()

@@ -1,0 +1,109 @@
+//! What may be said of an exchange, field by field.
+//! In: an entry, as the client makes it when the exchange has ended. Out: the value of each field, if it has one.
+//! Knows nothing of how values are written.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::cause::Cause;
+use crate::config::LogField;
+use crate::turn::Nanos;
+
+/// What a request says that the log may want. Taken when it begins, and only if it is to be noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Its method.
+    pub method: Box<str>,
+    /// Its target, as it came.
+    pub target: Box<str>,
+    /// The version is HTTP/1 and this.
+    pub minor_version: u8,
+    /// Which host it is for, as it came.
+    pub host: Option<Box<[u8]>>,
+    /// Its `User-Agent` (RFC 9110 section 10.1.5).
+    pub user_agent: Option<Box<[u8]>>,
+    /// Its `Referer` (RFC 9110 section 10.1.3).
+    pub referer: Option<Box<[u8]>>,
+}
+
+/// An exchange (or a tunnel) that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// When its first byte came.
+    pub began: SystemTime,
+    /// The client's address, after trusted proxies.
+    pub source: IpAddr,
+    /// The address of whoever is connected to us.
+    pub peer: IpAddr,
+    /// The listener it came to.
+    pub listener: &'a str,
+    /// The backend it went to, or would have.
+    pub backend: &'a str,
+    /// The member that got it, if one did.
+    pub member: Option<&'a str>,
+    /// What it said; `None` where it was not understood.
+    pub request: Option<&'a Noted>,
+    /// The status the client was answered with, or 0 for none.
+    pub status: u16,
+    /// Why it ended badly.
+    pub cause: Option<Cause>,
+    /// Bytes of its content; of a tunnel: bytes that came from the client.
+    pub received: u64,
+    /// Bytes of its answer as they were written, head and framing included.
+    pub sent: u64,
+    /// From its first byte to the last of its answer.
+    pub duration: Nanos,
+    /// How long the member took of that.
+    pub service: Nanos,
+    /// The how-manieth on its connection it was, from 1.
+    pub ordinal: u32,
+}
+
+/// What a field says, before it is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    /// Nothing is known.
+    Absent,
+    /// Since the Unix epoch.
+    Time(Duration),
+    Address(IpAddr),
+    /// Any bytes a client may send.
+    Text(&'a [u8]),
+    /// HTTP/1 and this.
+    Version(u8),
+    Number(u64),
+    Seconds(Nanos),
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn value(&self, field: LogField) -> Value<'a> {
+        match field {
+            LogField::Time => Value::Time(self.began.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            LogField::Source => Value::Address(self.source),
+            LogField::Peer => Value::Address(self.peer),
+            LogField::Listener => Value::Text(self.listener.as_bytes()),
+            LogField::Backend => Value::Text(self.backend.as_bytes()),
+            LogField::Member => text(self.member.map(str::as_bytes)),
+            LogField::Method => text(self.request.map(|noted| noted.method.as_bytes())),
+            LogField::Target => text(self.request.map(|noted| noted.target.as_bytes())),
+            LogField::Protocol => {
+                self.request.map_or(Value::Absent, |noted| Value::Version(noted.minor_version))
+            }
+            LogField::Host => text(self.request.and_then(|noted| noted.host.as_deref())),
+            LogField::Status if self.status == 0 => Value::Absent,
+            LogField::Status => Value::Number(self.status.into()),
+            LogField::Cause => text(self.cause.map(|cause| cause.name().as_bytes())),
+            LogField::Received => Value::Number(self.received),
+            LogField::Sent => Value::Number(self.sent),
+            LogField::Duration => Value::Seconds(self.duration),
+            LogField::Service => Value::Seconds(self.service),
+            LogField::Ordinal => Value::Number(self.ordinal.into()),
+            LogField::UserAgent => text(self.request.and_then(|noted| noted.user_agent.as_deref())),
+            LogField::Referer => text(self.request.and_then(|noted| noted.referer.as_deref())),
+        }
+    }
+}
+
+fn text(text: Option<&[u8]>) -> Value<'_> {
+    text.map_or(Value::Absent, Value::Text)
+}

@@ -1,0 +1,108 @@
+//! An entry as one line, in the format that was asked for.
+//! In: an entry. Out: a line at the end of a buffer.
+//! Knows nothing of where lines go.
+
+use std::sync::Arc;
+
+use super::entry::{Entry, Value};
+use super::stamp::Stamp;
+use super::{escape, number};
+use crate::config::{AccessLog, LogField, LogFormat, LogPart};
+
+/// Writes the lines of one log in one format.
+#[derive(Debug)]
+pub(super) struct Scribe {
+    settings: Arc<AccessLog>,
+    stamp: Stamp,
+}
+
+/// What a JSON line tells, in this order; each with its name as it is written.
+const FIELDS: [(LogField, &str); 19] = [
+    (LogField::Time, "\"time\":"),
+    (LogField::Source, "\"source\":"),
+    (LogField::Peer, "\"peer\":"),
+    (LogField::Listener, "\"listener\":"),
+    (LogField::Backend, "\"backend\":"),
+    (LogField::Member, "\"member\":"),
+    (LogField::Method, "\"method\":"),
+    (LogField::Target, "\"target\":"),
+    (LogField::Protocol, "\"protocol\":"),
+    (LogField::Host, "\"host\":"),
+    (LogField::Status, "\"status\":"),
+    (LogField::Cause, "\"cause\":"),
+    (LogField::Received, "\"received\":"),
+    (LogField::Sent, "\"sent\":"),
+    (LogField::Duration, "\"duration\":"),
+    (LogField::Service, "\"service\":"),
+    (LogField::Ordinal, "\"ordinal\":"),
+    (LogField::UserAgent, "\"user_agent\":"),
+    (LogField::Referer, "\"referer\":"),
+];
+
+impl Scribe {
+    pub(super) fn new(settings: Arc<AccessLog>) -> Self {
+        Self { settings, stamp: Stamp::default() }
+    }
+
+    /// Appends the line of `entry`.
+    pub(super) fn write(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) {
+        match &self.settings.format {
+            LogFormat::Json => object(entry, &mut self.stamp, out),
+            LogFormat::Pattern(parts) => filled(parts, entry, &mut self.stamp, out),
+        }
+        out.push(b'\n');
+    }
+}
+
+/// What is absent is left out.
+fn object(entry: &Entry<'_>, stamp: &mut Stamp, out: &mut Vec<u8>) {
+    let mut before = b'{';
+    for (field, name) in FIELDS {
+        let value = entry.value(field);
+        if matches!(value, Value::Absent) {
+            continue;
+        }
+        out.push(before);
+        out.extend_from_slice(name.as_bytes());
+        json(value, stamp, out);
+        before = b',';
+    }
+    out.push(b'}');
+}
+
+fn json(value: Value<'_>, stamp: &mut Stamp, out: &mut Vec<u8>) {
+    match value {
+        Value::Number(_) | Value::Seconds(_) => return bare(value, stamp, out),
+        _ => out.push(b'"'),
+    }
+    match value {
+        Value::Text(text) => escape::json(text, out),
+        _ => bare(value, stamp, out),
+    }
+    out.push(b'"');
+}
+
+/// What is absent is `-`.
+fn filled(parts: &[LogPart], entry: &Entry<'_>, stamp: &mut Stamp, out: &mut Vec<u8>) {
+    for part in parts {
+        match part {
+            LogPart::Text(text) => out.extend_from_slice(text.as_bytes()),
+            LogPart::Field(field) => bare(entry.value(*field), stamp, out),
+        }
+    }
+}
+
+fn bare(value: Value<'_>, stamp: &mut Stamp, out: &mut Vec<u8>) {
+    match value {
+        Value::Absent => out.push(b'-'),
+        Value::Time(since_epoch) => stamp.write(since_epoch, out),
+        Value::Address(address) => number::address(address, out),
+        Value::Text(text) => escape::pattern(text, out),
+        Value::Version(minor) => {
+            out.extend_from_slice(b"HTTP/1.");
+            number::decimal(minor.into(), out);
+        }
+        Value::Number(n) => number::decimal(n, out),
+        Value::Seconds(nanos) => number::seconds(nanos, out),
+    }
+}

@@ -1,0 +1,186 @@
+//! Where lines go: all logs of the process, with one writing thread for each.
+//! In: where a log is to be, blocks of lines, the word to open anew or to end. Out: orders for the threads.
+//! Knows nothing of lines, nor of who writes them.
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::pen::{Block, FULL};
+use super::writer::{self, Writer};
+use crate::config::LogTo;
+use crate::metrics::{LogFault, ProcessCells};
+
+/// All logs of the process, by where they go.
+pub struct Logs {
+    open: Mutex<Vec<Open>>,
+    faults: Arc<Faults>,
+}
+
+/// A log that somebody has, or whose last lines are still being written.
+struct Open {
+    to: LogTo,
+    log: Weak<Log>,
+    wishes: Arc<Wishes>,
+    thread: JoinHandle<()>,
+}
+
+/// One log. Its thread ends when the last that has it lets go, after it has written what it got.
+#[derive(Debug)]
+pub struct Log {
+    orders: SyncSender<Order>,
+    wishes: Arc<Wishes>,
+}
+
+/// What the thread is told, in order.
+#[derive(Debug)]
+pub(super) enum Order {
+    Write(Block),
+    /// Look at the wishes.
+    Look,
+}
+
+/// What the thread is told out of order, and what it gives back.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) reopen: AtomicBool,
+    /// End when nothing is left to be written.
+    pub(super) end: AtomicBool,
+    blank: Mutex<Vec<Vec<u8>>>,
+}
+
+/// What could not be opened or written. Any thread may count here, one at a time, as cells want it.
+pub(super) struct Faults(Mutex<Arc<ProcessCells>>);
+
+/// Blocks that may await the thread; over that they are dropped.
+pub(super) const BACKLOG: usize = 64;
+/// Buffers that are kept to be used again, each of [`LARGEST_BLANK`] at most.
+const BLANKS: usize = 16;
+const LARGEST_BLANK: usize = 2 * FULL;
+/// How long the end of the process waits for a disk that does not answer.
+const LONGEST_END: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+impl Logs {
+    /// No log yet; what goes wrong is counted in the cells of the process.
+    #[must_use]
+    pub fn new(cells: Arc<ProcessCells>) -> Self {
+        Self { open: Mutex::default(), faults: Arc::new(Faults(Mutex::new(cells))) }
+    }
+
+    /// The log that goes there: the same for all who have one, else a new one with its thread.
+    ///
+    /// # Errors
+    /// When the file cannot be opened (the error names it), or there is no thread.
+    pub fn open(&self, to: &LogTo) -> io::Result<Arc<Log>> {
+        let mut open = self.lock();
+        open.retain(|one| !one.thread.is_finished());
+        let there = open.iter().filter(|one| one.to == *to).find_map(|one| one.log.upgrade());
+        if let Some(log) = there {
+            return Ok(log);
+        }
+        let (one, log) = self.start(to, writer::open(to)?)?;
+        open.push(one);
+        Ok(log)
+    }
+
+    fn start(&self, to: &LogTo, file: File) -> io::Result<(Open, Arc<Log>)> {
+        let (orders, receiver) = sync_channel(BACKLOG);
+        let wishes = Arc::<Wishes>::default();
+        let writer = Writer::new(to.clone(), file, receiver, wishes.clone(), self.faults.clone());
+        let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn(|| writer.run())?;
+        let log = Arc::new(Log { orders, wishes: wishes.clone() });
+        Ok((Open { to: to.clone(), log: Arc::downgrade(&log), wishes, thread }, log))
+    }
+
+    /// All files are opened anew, as they were moved away. Their threads do that, at once if they are not writing.
+    pub fn reopen(&self) {
+        self.lock().iter().for_each(|one| one.wish(&one.wishes.reopen));
+    }
+
+    /// All that was handed over is written out, and the threads end. One that does not answer is waited for five
+    /// seconds, and left behind. What is handed over later is dropped.
+    pub fn finish(&self) {
+        let open = std::mem::take(&mut *self.lock());
+        open.iter().for_each(|one| one.wish(&one.wishes.end));
+        let until = Instant::now() + LONGEST_END;
+        for Open { to, thread, .. } in open {
+            while !thread.is_finished() && Instant::now() < until {
+                std::thread::sleep(LOOK_EVERY);
+            }
+            if !thread.is_finished() {
+                eprintln!(
+                    "penstock: {} takes nothing; the last of the access log is lost",
+                    writer::name(&to)
+                );
+            } else if thread.join().is_err() {
+                eprintln!("penstock: the thread of {} had panicked", writer::name(&to));
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn wish(&self, wish: &AtomicBool) {
+        wish.store(true, Ordering::Release);
+        // Without a log the thread is ending anyway.
+        if let Some(log) = self.log.upgrade() {
+            // Is there no room, then it has something to write, and will see the wish after that.
+            let _ = log.orders.try_send(Order::Look);
+        }
+    }
+}
+
+impl Log {
+    /// Takes a block to be written, or gives it back where the thread is too far behind, or gone.
+    pub(super) fn take(&self, block: Block) -> Result<(), Block> {
+        match self.orders.try_send(Order::Write(block)) {
+            Err(
+                TrySendError::Full(Order::Write(block)) | TrySendError::Disconnected(Order::Write(block)),
+            ) => Err(block),
+            _ => Ok(()),
+        }
+    }
+
+    /// An empty buffer, used before if there is such.
+    pub(super) fn blank(&self) -> Vec<u8> {
+        let kept = self.wishes.blank.try_lock().ok().and_then(|mut blank| blank.pop());
+        kept.unwrap_or_else(|| Vec::with_capacity(1024))
+    }
+}
+
+impl Wishes {
+    /// Whether it was wished; it is not any more.
+    pub(super) fn take_reopen(&self) -> bool {
+        self.reopen.swap(false, Ordering::AcqRel)
+    }
+
+    pub(super) fn ends(&self) -> bool {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// A buffer that was written.
+    pub(super) fn give_back(&self, mut text: Vec<u8>) {
+        text.clear();
+        let mut blank = self.blank.lock().unwrap_or_else(PoisonError::into_inner);
+        if blank.len() < BLANKS && text.capacity() <= LARGEST_BLANK {
+            blank.push(text);
+        }
+    }
+}
+
+impl Faults {
+    pub(super) fn count(&self, what: LogFault, lost_lines: u64) {
+        let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.log_faults[what].inc();
+        cells.log_lost_lines.add(lost_lines);
+    }
+}

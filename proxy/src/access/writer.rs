@@ -1,0 +1,124 @@
+//! The thread of a log: the only one who waits for a disk or a pipe.
+//! In: blocks, and the word to open the file anew or to end. Out: lines in a file; complaints on stderr.
+//! Knows nothing of what the lines say.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use super::log::{Faults, Order, Wishes};
+use super::pen::Block;
+use super::whole::Whole;
+use crate::config::LogTo;
+use crate::metrics::LogFault;
+
+/// See the head of this file.
+pub(super) struct Writer {
+    to: LogTo,
+    file: File,
+    orders: Receiver<Order>,
+    wishes: Arc<Wishes>,
+    faults: Arc<Faults>,
+    whole: Whole,
+    complained: Option<Instant>,
+}
+
+/// Writes that fail are complained of once in this time. All are counted.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// Opens it, for lines to be added at its end.
+///
+/// # Errors
+/// What the kernel says, with the path.
+pub(super) fn open(to: &LogTo) -> io::Result<File> {
+    match to {
+        // Not through `Stdout`: who waits there holds the lock that every `println!` takes.
+        LogTo::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+        LogTo::File(path) => open_file(path).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()))
+        }),
+    }
+}
+
+/// Opening a FIFO that nobody reads fails rather than waits; writing to it waits for its reader.
+fn open_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let file = options.append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)?;
+    rustix::io::ioctl_fionbio(&file, false)?;
+    Ok(file)
+}
+
+/// What it is called in messages.
+pub(super) fn name(to: &LogTo) -> String {
+    match to {
+        LogTo::Stdout => "the standard output".to_owned(),
+        LogTo::File(path) => path.display().to_string(),
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        to: LogTo,
+        file: File,
+        orders: Receiver<Order>,
+        wishes: Arc<Wishes>,
+        faults: Arc<Faults>,
+    ) -> Self {
+        Self { to, file, orders, wishes, faults, whole: Whole::default(), complained: None }
+    }
+
+    /// Until the last who has the log lets go, or the process ends; then what is left is written first.
+    pub(super) fn run(mut self) {
+        while let Some(order) = self.next() {
+            if self.wishes.take_reopen() {
+                self.reopen();
+            }
+            if let Order::Write(block) = order {
+                self.write(block);
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Order> {
+        if self.wishes.ends() { self.orders.try_recv().ok() } else { self.orders.recv().ok() }
+    }
+
+    /// A file that cannot be opened leaves the old one in use: lines in the wrong place are better than none.
+    fn reopen(&mut self) {
+        if self.to == LogTo::Stdout {
+            return;
+        }
+        match open(&self.to) {
+            Ok(file) => {
+                self.file = file;
+                self.whole = Whole::default();
+            }
+            Err(error) => {
+                self.faults.count(LogFault::Open, 0);
+                eprintln!("penstock: access log: {error}; the file that was open stays in use");
+            }
+        }
+    }
+
+    fn write(&mut self, mut block: Block) {
+        if let Err(loss) = self.whole.write(&mut block, &mut self.file) {
+            self.faults.count(LogFault::Write, loss.lines);
+            self.complain(&loss.error);
+        }
+        self.wishes.give_back(block.text);
+    }
+
+    fn complain(&mut self, error: &io::Error) {
+        if self.complained.is_some_and(|at| at.elapsed() < COMPLAIN_EVERY) {
+            return;
+        }
+        self.complained = Some(Instant::now());
+        let name = name(&self.to);
+        eprintln!("penstock: access log: cannot write to {name}: {error}; lines are lost, and counted");
+    }
+}

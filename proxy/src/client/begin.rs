@@ -1,0 +1,238 @@
+//! How a request becomes an exchange: what is asked of its link, and what comes after its head.
+//! In: a head that was read. Out: an exchange on a link, in a wait queue, or answered here.
+//! Knows nothing of bytes that are still to be read, or of answers.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::cause::Cause;
+use crate::config::{HttpRules, PipelineMethods};
+use crate::link::{Ask, Request as Exchange, Submitted, Want};
+use crate::metrics::{ClientClose, ClientState};
+use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Reject, Request, route};
+use crate::turn::Nanos;
+
+use super::state::{Later, Phase, State};
+use super::{Client, Member};
+
+/// What a client is told that waits for it, where its member could not say it.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+impl Client {
+    /// Begins an exchange. False where it cannot begin yet, because it may not share the link of those before it.
+    pub(super) fn begin(self: &Rc<Self>, s: &mut State, head: &Request<'_, '_>, now: Nanos) -> bool {
+        let request = request(s, head, now);
+        // An answer to HTTP/1.0 may last until close, and then nothing can follow it.
+        let alone = request.want != Want::Shared || head.minor_version == 0 || s.kept.is_some();
+        if s.in_flight > 0 && alone || !self.find_way(s, head) {
+            return false;
+        }
+        let route = s.route.clone();
+        let rules = &route.listener.http;
+        if let Some(cause) = self.too_much(s, head, rules) {
+            self.refuse(s, None, cause, cause.status());
+            return true;
+        }
+        if let Some((answer, status)) = self.own_answer(s, head, rules) {
+            return self.answer_http_here(s, head, &request, now, (&answer, status));
+        }
+        let no_expect = head.expect_continue && self.meets_old(s);
+        self.count_begun(s);
+        self.note(s, Some(head), request.began);
+        self.read_next(s, head, rules, now);
+        if no_expect {
+            self.give(s, CONTINUE, &[]);
+        }
+        s.binds = head.binds && s.kept.is_none();
+        let from = Forwarding { peer: self.peer, rules, no_expect };
+        self.put_on_link(s, request, |out| head.forward(&from, out));
+        true
+    }
+
+    /// Whose request it is, and to which backend it goes. False where those before it, which have not been answered, went
+    /// elsewhere.
+    fn find_way(&self, s: &mut State, head: &Request<'_, '_>) -> bool {
+        let listener = &s.base.listener;
+        let source: IpAddr = head.source(self.peer, &listener.http);
+        let route = head.rule(&listener.routes).map_or(&s.base, |rule| &s.base.branches[rule]);
+        if source == s.source && Rc::ptr_eq(route, &s.route) {
+            return true;
+        }
+        if s.in_flight > 0 {
+            return false;
+        }
+        let route = route.clone();
+        self.turn_to(s, source, &route);
+        true
+    }
+
+    /// A body that is larger than it may be, or that its member could not find the end of.
+    fn too_much(&self, s: &mut State, head: &Request<'_, '_>, rules: &HttpRules) -> Option<Cause> {
+        match head.body {
+            BodyFraming::Length(n) if rules.body.is_some_and(|most| n > most) => Some(Cause::BodyTooLarge),
+            // RFC 9112 section 6.1: chunks are for those who are known to speak 1.1.
+            BodyFraming::Chunked if self.meets_old(s) => Some(Cause::LengthRequired),
+            _ => None,
+        }
+    }
+
+    /// Whether its member is known to speak HTTP/1.0.
+    fn meets_old(&self, s: &mut State) -> bool {
+        self.choose(s).is_some_and(|member| member.way.speaks_old())
+    }
+
+    /// RFC 9110 section 7.6.2: what is to be forwarded no further is answered here.
+    fn own_answer(&self, s: &State, head: &Request<'_, '_>, rules: &HttpRules) -> Option<(Vec<u8>, u16)> {
+        let mut answer = Vec::new();
+        let close = s.draining || is_last(rules, s.requests + 1);
+        let status = head.own_answer(&self.hall.turn.date(), close, &mut answer)?;
+        Some((answer, status))
+    }
+
+    /// False where it cannot be answered yet, because others before it have not been.
+    fn answer_http_here(
+        self: &Rc<Self>,
+        s: &mut State,
+        head: &Request<'_, '_>,
+        request: &Exchange,
+        now: Nanos,
+        (answer, status): (&[u8], u16),
+    ) -> bool {
+        if s.in_flight > 0 {
+            return false;
+        }
+        let route = s.route.clone();
+        self.count_begun(s);
+        self.note(s, Some(head), request.began);
+        self.read_next(s, head, &route.listener.http, now);
+        self.give(s, answer, &[]);
+        self.count_answer(s, Some(request), status, None, 0);
+        self.rest(s);
+        true
+    }
+
+    pub(super) fn count_begun(&self, s: &mut State) {
+        self.hall.cells.in_flight.inc();
+        s.requests += 1;
+        if s.in_flight > 0 {
+            self.hall.cells.pipelined.inc();
+        }
+        self.show(s, ClientState::Active);
+    }
+
+    /// When the first byte of a request came that is whole now.
+    pub(super) fn began(s: &State, now: Nanos) -> Nanos {
+        if s.shown == ClientState::Head { s.since } else { now }
+    }
+
+    /// What comes after this head.
+    fn read_next(&self, s: &mut State, head: &Request<'_, '_>, rules: &HttpRules, now: Nanos) {
+        if is_last(rules, s.requests) {
+            s.close = Some(ClientClose::LimitRequests);
+        }
+        s.keeps_reading = head.keep_alive && !s.is_spent();
+        if head.body != BodyFraming::None {
+            let raw = head.body != BodyFraming::Chunked;
+            s.phase = Phase::Body { decoder: BodyDecoder::new(head.body), raw };
+            s.body_left = rules.body.unwrap_or(u64::MAX);
+            s.since = now;
+            self.rearm(s);
+        } else if head.upgrade {
+            s.phase = Phase::Asking;
+        } else if !s.keeps_reading {
+            s.phase = Phase::Done;
+            s.close = s.close.or(Some(ClientClose::ServerClose));
+        }
+    }
+
+    /// To the link that it keeps, to that of those before it, or to one that its member has for it.
+    pub(super) fn put_on_link(
+        self: &Rc<Self>,
+        s: &mut State,
+        request: Exchange,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        if let Some(link) = s.kept.clone() {
+            if link.is_open() {
+                s.is_on(&link);
+                return link.go_on(self.clone(), request, write);
+            }
+            s.kept = None;
+        }
+        match s.link.clone().filter(|_| s.in_flight > 0) {
+            Some(link) => {
+                s.in_flight += 1;
+                link.join(self.clone(), request, write);
+            }
+            None => {
+                if let Err(cause) = self.submit(s, request, write, Cause::NoMember) {
+                    s.spill().later.push_back(Later::Fail { request: Some(request), reject: cause.into() });
+                    self.wake();
+                }
+            }
+        }
+    }
+
+    /// No more requests are read; this error is answered when those before it have been.
+    pub(super) fn refuse(&self, s: &mut State, request: Option<Exchange>, cause: Cause, status: u16) {
+        s.phase = Phase::Done;
+        s.unread = true;
+        s.close = s.close.or(Some(ClientClose::Error));
+        let reject = Reject { cause, status, detail: "" };
+        s.spill().later.push_back(Later::Fail { request, reject });
+        self.wake();
+    }
+
+    /// To a link of its member, or to those who wait for one. `otherwise` is the cause where no member is up.
+    pub(super) fn submit(
+        self: &Rc<Self>,
+        s: &mut State,
+        request: Exchange,
+        write: impl FnOnce(&mut Vec<u8>),
+        otherwise: Cause,
+    ) -> Result<(), Cause> {
+        let member = self.choose(s).ok_or(otherwise)?;
+        claim_tunnel(s, &member, &request)?;
+        match member.way.submit(self.clone(), request, write) {
+            Submitted::On(link) => s.is_on(&link),
+            Submitted::Waits => s.waits = true,
+            Submitted::Refused => return Err(Cause::QueueFull),
+        }
+        Ok(())
+    }
+}
+
+/// Whether a client may ask for no more than so many.
+fn is_last(rules: &HttpRules, requests: u32) -> bool {
+    rules.requests.is_some_and(|most| requests >= most.get())
+}
+
+/// What may become a tunnel needs a place among the member's tunnels.
+fn claim_tunnel(s: &mut State, member: &Member, request: &Exchange) -> Result<(), Cause> {
+    if matches!(request.ask, Ask::Http(ask) if ask.upgrade) {
+        s.place = Some(member.way.tunnel_place().ok_or(Cause::TunnelLimit)?);
+    }
+    Ok(())
+}
+
+fn request(s: &State, head: &Request<'_, '_>, now: Nanos) -> Exchange {
+    Exchange {
+        ask: Ask::Http(head.ask()),
+        body: head.body != BodyFraming::None,
+        want: want(s, head),
+        repeatable: head.method.is_idempotent(),
+        route: route(head.method, head.target()),
+        began: Client::began(s, now),
+        replayed: false,
+    }
+}
+
+fn want(s: &State, head: &Request<'_, '_>) -> Want {
+    let all = s.route.group.settings.links.pipeline_methods == PipelineMethods::All;
+    let plain = head.body == BodyFraming::None && !head.expect_continue && !head.upgrade;
+    match (head.binds, (all || head.method.is_safe_to_share()) && plain) {
+        (true, _) => Want::Own,
+        (false, true) => Want::Shared,
+        (false, false) => Want::Alone,
+    }
+}

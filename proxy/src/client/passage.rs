@@ -1,0 +1,117 @@
+//! A client that has become one end of a tunnel (RFC 9110 sections 7.8 and 9.3.6).
+//! In: the link of its last exchange. Out: all bytes of both, unchanged, until either ends it, or a limit does.
+//! Knows nothing of what passes through it.
+
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use crate::link::{Passage, TunnelPlace};
+use crate::metrics::{ClientClose, ClientState, LinkClose};
+use crate::net::Socket;
+use crate::relay::{Between, Relay};
+use crate::tunnel::Ending;
+
+use super::state::{Phase, State};
+use super::{Client, Hall};
+
+/// What a client has that is one end of a tunnel.
+pub(super) struct Tunnel {
+    relay: Relay,
+    passage: Passage<Rc<Client>>,
+    splice: bool,
+    /// Bytes that got to the member, and to the client.
+    up: u64,
+    down: u64,
+    _place: Option<TunnelPlace>,
+}
+
+/// The status under which a tunnel is noted.
+const SWITCHED: u16 = 101;
+
+impl Client {
+    /// The member agreed. What was kept of what either said goes first.
+    pub(super) fn open_tunnel(&self, passage: Passage<Rc<Self>>) {
+        let mut s = self.state.borrow_mut();
+        if s.gone {
+            return passage.close(LinkClose::ClientAbort);
+        }
+        let spill = s.spill.take().unwrap_or_default();
+        let relay = Relay::new(&spill.input, &spill.output);
+        let (splice, place) = (s.route.listener.tunnel.splice, s.place.take());
+        s.tunnel = Some(Box::new(Tunnel { relay, passage, splice, up: 0, down: 0, _place: place }));
+        (s.phase, s.blocked, s.heard_all) = (Phase::Tunnel, false, false);
+        s.since = self.hall.turn.now();
+        s.held_since = s.since;
+        self.show(&mut s, ClientState::Tunnel);
+        self.rearm(&mut s);
+        self.wake();
+    }
+
+    pub(super) fn poll_tunnel(&self, s: &mut State, cx: &mut Context<'_>) -> Poll<ClientClose> {
+        let socket = self.socket.borrow();
+        let (Some(tunnel), Some(socket)) = (s.tunnel.as_mut(), socket.as_ref()) else {
+            return Poll::Ready(ClientClose::Error);
+        };
+        let ending = if s.gone {
+            Ending::Told(s.close.unwrap_or(ClientClose::Error))
+        } else {
+            let Tunnel { relay, passage, splice, up, down, .. } = &mut **tunnel;
+            let between = between(&self.hall, socket, passage, *splice);
+            let end = relay.poll_gently(cx, &between);
+            *up += between.delivered.0.get();
+            *down += between.delivered.1.get();
+            if between.asked.get() || between.answered.get() {
+                s.since = self.hall.turn.now();
+            }
+            if let Some(at) = relay.look_at(self.hall.turn.now()) {
+                self.hall.turn.arm(self.key, at);
+            }
+            Ending::Over(ready!(end))
+        };
+        self.close_tunnel(s, socket, ending);
+        Poll::Ready(ending.client_close())
+    }
+
+    /// What ended badly must not look as if it were complete.
+    fn close_tunnel(&self, s: &mut State, socket: &Socket, ending: Ending) {
+        let Some(mut tunnel) = s.tunnel.take() else { return };
+        tunnel.relay.let_go(&between(&self.hall, socket, &tunnel.passage, tunnel.splice));
+        if let Some(page) = s.diary.page() {
+            (page.received, page.sent) = (tunnel.up, page.sent + tunnel.down);
+        }
+        self.write_down(s, SWITCHED, ending.cause(), 0);
+        if let Some(cause) = ending.cause() {
+            s.route.cells.errors[cause].inc();
+            socket.abort_on_drop();
+            tunnel.passage.socket.abort_on_drop();
+        }
+        tunnel.passage.close(ending.link_close());
+    }
+}
+
+impl Tunnel {
+    /// Whether it is to be polled now and then, whatever its sockets say.
+    pub(super) fn is_parting(&self) -> bool {
+        self.relay.look_at(0).is_some()
+    }
+}
+
+fn between<'a>(
+    hall: &'a Hall,
+    client: &'a Socket,
+    passage: &'a Passage<Rc<Client>>,
+    splice: bool,
+) -> Between<'a> {
+    Between {
+        turn: &hall.turn,
+        pipes: &hall.pipes,
+        client,
+        client_cells: &hall.cells,
+        member: &passage.socket,
+        member_cells: passage.cells(),
+        splice,
+        asked: false.into(),
+        answered: false.into(),
+        delivered: Default::default(),
+    }
+}

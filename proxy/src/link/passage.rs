@@ -1,0 +1,57 @@
+//! A link that has become a tunnel (RFC 9110 sections 7.8 and 9.3.6): it has left its pool, and one client has it.
+//! In: the socket of a link whose member agreed. Out: the same, with its place among the member's tunnels.
+//! Knows nothing of what passes through it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::metrics::{LinkClose, LinkState, MemberCells};
+use crate::net::Socket;
+
+use super::shelf::{Receiver, Shelf};
+
+/// A place among the tunnels of one member. It is given back when it is dropped.
+#[derive(Debug)]
+pub struct TunnelPlace(Rc<Cell<usize>>);
+
+impl TunnelPlace {
+    /// A place, unless `most` are taken.
+    pub(super) fn take(taken: &Rc<Cell<usize>>, most: usize) -> Option<Self> {
+        if taken.get() >= most {
+            return None;
+        }
+        taken.set(taken.get() + 1);
+        Some(Self(taken.clone()))
+    }
+}
+
+impl Drop for TunnelPlace {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// A link that one client has taken over. Whoever has it says why it ends: [`Passage::close`].
+pub struct Passage<T: Receiver> {
+    /// Its socket.
+    pub socket: Socket,
+    shelf: Rc<Shelf<T>>,
+}
+
+impl<T: Receiver> Passage<T> {
+    pub(super) fn new(socket: Socket, shelf: &Rc<Shelf<T>>) -> Self {
+        Self { socket, shelf: shelf.clone() }
+    }
+
+    /// What is counted for its member.
+    #[must_use]
+    pub fn cells(&self) -> &MemberCells {
+        &self.shelf.cells
+    }
+
+    /// Closes it, for this reason.
+    pub fn close(self, why: LinkClose) {
+        self.shelf.cells.connections[LinkState::Tunnel].dec();
+        self.shelf.cells.closed[why].inc();
+    }
+}

@@ -1,0 +1,69 @@
+//! What the fields of a request say, one line after the other.
+//! In: names and values. Out: what of it the proxy must know, or why the request is refused.
+//! Knows nothing of the request line, and nothing of where fields stand.
+
+use super::connection::Options;
+use super::framing::RequestFraming;
+use super::name::{Name, list};
+use super::target::is_host;
+use super::verdict::Reject;
+
+/// What the fields of a request have said so far.
+#[derive(Default)]
+pub(super) struct Seen<'b> {
+    pub(super) framing: RequestFraming,
+    pub(super) options: Options,
+    pub(super) host: Option<&'b [u8]>,
+    pub(super) expect_continue: bool,
+    /// There is an Upgrade line.
+    pub(super) upgrade: bool,
+    /// `TE: trailers` (RFC 9110 section 10.1.4).
+    pub(super) te_trailers: bool,
+    /// Credentials that belong to a connection.
+    pub(super) binds: bool,
+    /// Max-Forwards as it came; empty where it came twice.
+    pub(super) max_forwards: Option<&'b [u8]>,
+    /// Bits of `Ours`.
+    pub(super) ours: u8,
+}
+
+impl<'b> Seen<'b> {
+    #[inline]
+    pub(super) fn take(&mut self, name: Name, value: &'b [u8]) -> Result<(), Reject> {
+        match name {
+            Name::Other | Name::KeepAlive | Name::Hop | Name::Http2Settings | Name::Date => {}
+            Name::Host => self.host = Some(host(value, self.host)?),
+            Name::ContentLength => self.framing.content_length(value)?,
+            Name::TransferEncoding => self.framing.transfer_encoding(value)?,
+            Name::Connection => self.options.add(value),
+            Name::Expect => self.expect_continue = expect(value)?,
+            Name::Upgrade => self.upgrade = true,
+            Name::Te => self.te_trailers |= list(value).any(|e| e.eq_ignore_ascii_case(b"trailers")),
+            Name::Authorization => self.binds |= is_of_connection(value),
+            Name::MaxForwards => self.max_forwards = Some(self.max_forwards.map_or(value, |_| b"")),
+            Name::Ours(which) => self.ours |= which as u8,
+        }
+        Ok(())
+    }
+}
+
+fn host<'b>(value: &'b [u8], seen: Option<&[u8]>) -> Result<&'b [u8], Reject> {
+    match (seen, is_host(value)) {
+        (Some(_), _) => Err(Reject::request("more than one Host")),
+        (None, false) => Err(Reject::request("Host is not a host")),
+        (None, true) => Ok(value),
+    }
+}
+
+fn expect(value: &[u8]) -> Result<bool, Reject> {
+    if value.eq_ignore_ascii_case(b"100-continue") {
+        return Ok(true);
+    }
+    Err(Reject::unsupported(417, "unknown expectation"))
+}
+
+/// Schemes that authenticate a connection rather than a request (RFC 4559 section 6, MS-NTHT).
+fn is_of_connection(credentials: &[u8]) -> bool {
+    let scheme = credentials.split(|b| matches!(b, b' ' | b'\t')).next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+}

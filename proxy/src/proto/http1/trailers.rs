@@ -1,0 +1,82 @@
+//! The trailer section of a chunked body: which of its fields travel on (RFC 9110 section 6.5).
+//! In: its bytes, one by one, well formed. Out: the field lines that may follow the body on its way.
+//! Knows nothing of chunks.
+
+use super::name::is_alike;
+
+/// Names that frame, route, authenticate, describe or modify a message: whoever reads them behind the content has
+/// already decided without them (RFC 9110 section 6.5.1). In lower case; twins with underscores count as well.
+const FORBIDDEN: [&[u8]; 30] = [
+    b"host",
+    b"connection",
+    b"keep-alive",
+    b"te",
+    b"trailer",
+    b"upgrade",
+    b"http2-settings",
+    b"transfer-encoding",
+    b"authorization",
+    b"www-authenticate",
+    b"cookie",
+    b"cookie2",
+    b"set-cookie",
+    b"set-cookie2",
+    b"cache-control",
+    b"pragma",
+    b"expect",
+    b"max-forwards",
+    b"range",
+    b"age",
+    b"date",
+    b"expires",
+    b"location",
+    b"retry-after",
+    b"vary",
+    b"warning",
+    b"via",
+    b"forwarded",
+    b"x-real-ip",
+    b"x-http-method-override",
+];
+
+/// The same, for all names that begin so.
+const FORBIDDEN_FAMILIES: [&[u8]; 4] = [b"content-", b"proxy-", b"if-", b"x-forwarded-"];
+
+/// Made for trailers (RFC 9530 section 2).
+const DIGEST: &[u8] = b"content-digest";
+
+/// Field lines that may travel on, each with its CRLF.
+#[derive(Debug, Default)]
+pub(super) struct Trailers {
+    lines: Vec<u8>,
+    /// Where the line that is being read begins.
+    begun: usize,
+}
+
+impl Trailers {
+    /// The lines that are complete.
+    pub(super) fn lines(&self) -> &[u8] {
+        &self.lines[..self.begun]
+    }
+
+    /// Takes a byte; with the LF of a line, the line is kept or forgotten.
+    pub(super) fn push(&mut self, b: u8) {
+        self.lines.push(b);
+        if b != b'\n' {
+            return;
+        }
+        let name = self.lines[self.begun..].split(|b| *b == b':').next().unwrap_or_default();
+        if may_travel(name) {
+            self.begun = self.lines.len();
+        } else {
+            self.lines.truncate(self.begun);
+        }
+    }
+}
+
+fn may_travel(name: &[u8]) -> bool {
+    let is_of = |family: &&[u8]| name.get(..family.len()).is_some_and(|start| is_alike(start, family));
+    let forbidden =
+        FORBIDDEN.iter().any(|known| is_alike(name, known)) || FORBIDDEN_FAMILIES.iter().any(is_of);
+    !forbidden || name.eq_ignore_ascii_case(DIGEST)
+}

@@ -1,0 +1,22 @@
+//! Whether a request has come through here before (RFC 9110 section 7.6.3).
+//! In: the Via lines of a head, and our pseudonym. Out: whether it is among them.
+//! Knows nothing of what is answered then.
+
+use super::fields::Head;
+use super::name::{Name, Ours, list};
+
+/// Whether some element says that we received it: `received-protocol received-by (comment)`. Lines that Connection names
+/// are looked at, too: naming Via must not hide a loop.
+#[cold]
+pub(super) fn loops(head: &Head<'_, '_>, pseudonym: Option<&str>) -> bool {
+    let Some(pseudonym) = pseudonym else { return false };
+    let lines = head.fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::Ours(Ours::Via));
+    lines.flat_map(|f| list(f.value)).any(|element| is_by(element, pseudonym.as_bytes()))
+}
+
+fn is_by(element: &[u8], pseudonym: &[u8]) -> bool {
+    let words = element.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
+    // A comment may follow the name without a space.
+    let received_by = words.skip(1).map(|word| word.split(|b| *b == b'(').next().unwrap_or_default());
+    received_by.take(1).any(|name| name.eq_ignore_ascii_case(pseudonym))
+}
