@@ -46,7 +46,7 @@ fn m3_2_2_absolute_form_replaces_host_and_goes_on_as_origin_form() {
     for (target, path, host) in [
         ("http://real:8/x?y", "/x?y", "real:8"),
         ("HTTP://real", "/", "real"),
-        ("https://[::1]:9/", "/", "[::1]:9"),
+        ("http://[::1]:9/", "/", "[::1]:9"),
         ("http://real?q=http://x", "/?q=http://x", "real"),
         ("http://real//a", "//a", "real"),
     ] {
@@ -55,9 +55,17 @@ fn m3_2_2_absolute_form_replaces_host_and_goes_on_as_origin_form() {
     }
     let asked = ground.passes("GET http://real/ HTTP/1.0\r\n\r\n");
     assert_eq!(asked.fields("host"), ["real"], "also where there was none");
-    for bad in
-        ["http://", "http:///a", "http://:80/", "http://a:b/", "ftp://a/", "http:a", "http:/a", "://a/"]
-    {
+    for bad in [
+        "http://",
+        "http:///a",
+        "http://:80/",
+        "http://a:b/",
+        "ftp://a/",
+        "http:a",
+        "http:/a",
+        "://a/",
+        "https://a/",
+    ] {
         ground.refuses(format!("GET {bad} HTTP/1.1\r\nHost: h\r\n\r\n"), BAD);
     }
     ground.refuses("GET http://real/ HTTP/1.1\r\n\r\n", BAD); // HTTP/1.1 has Host all the same

@@ -281,3 +281,15 @@ pub(crate) fn chunked(body: &str) -> String {
 pub(crate) fn answer(lines: &str, body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\n{lines}\r\n{body}")
 }
+
+impl Reply {
+    /// Does it, and returns when the connection has ended; an end that is not told here is the proxy's.
+    pub(crate) fn play(self, mut wire: Wire) {
+        wire.send(&self.bytes);
+        match self.then {
+            Then::GoOn | Then::Silence => drop(wire.rest_and_reset()),
+            Then::Close => {}
+            Then::Reset => wire.reset(),
+        }
+    }
+}

@@ -8,7 +8,9 @@ mod d1_start_line_and_fields;
 mod d2_target_and_host;
 mod d3_addresses;
 mod d3_forwarding_fields;
+mod d4_answers;
 mod d4_requests;
+mod d4_trailers;
 mod ground;
 #[path = "../e2e/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
