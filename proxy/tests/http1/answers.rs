@@ -5,11 +5,11 @@
 use penstock::cause::Cause;
 use penstock::proto::http1::{Ask, BodyFraming, error_answer};
 
-use crate::given::{GET, HEAD, OLD, OLD_KEPT, Verdict, response, text};
+use crate::given::{GET, HEAD, NOW, OLD, OLD_KEPT, Verdict, response, text};
 
 fn answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool) -> String {
     let mut out = Vec::new();
-    error_answer(status, cause, ask, close, &mut out);
+    error_answer(status, cause, ask, close, NOW, &mut out);
     text(&out)
 }
 
@@ -18,7 +18,7 @@ fn an_answer_names_its_cause() {
     assert_eq!(
         answer(503, Cause::QueueFull, Some(GET), false),
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\
-         Retry-After: 1\r\n\r\nqueue_full\n"
+         Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: 1\r\n\r\nqueue_full\n"
     );
 }
 

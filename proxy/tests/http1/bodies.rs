@@ -4,12 +4,15 @@
 
 use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyError, BodyFraming};
 
+use crate::given::text;
+
 /// What a body came to: its content, how many bytes it took, and whether it ended or broke.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Read {
     pub(crate) content: Vec<u8>,
     pub(crate) consumed: usize,
     pub(crate) end: Result<bool, BodyError>,
+    pub(crate) trailers: String,
 }
 
 /// Reads `input`, at most `cuts[i]` new bytes at a time; what is not consumed comes again.
@@ -19,13 +22,15 @@ pub(crate) fn read(framing: BodyFraming, input: &[u8], cuts: &mut dyn Iterator<I
     while !decoder.is_done() {
         if consumed == seen {
             if seen == input.len() {
-                return Read { content, consumed, end: Ok(false) };
+                return Read { content, consumed, end: Ok(false), trailers: text(decoder.trailers()) };
             }
             seen = input.len().min(seen + cuts.next().unwrap_or(input.len()).max(1));
         }
         let window = &input[consumed..seen];
         match decoder.decode(window) {
-            Err(error) => return Read { content, consumed: 0, end: Err(error) },
+            Err(error) => {
+                return Read { content, consumed: 0, end: Err(error), trailers: text(decoder.trailers()) };
+            }
             Ok(step) => {
                 assert!(step.consumed > 0 && step.data.end <= step.consumed);
                 assert_eq!(step.done, decoder.is_done());
@@ -34,7 +39,7 @@ pub(crate) fn read(framing: BodyFraming, input: &[u8], cuts: &mut dyn Iterator<I
             }
         }
     }
-    Read { content, consumed, end: Ok(true) }
+    Read { content, consumed, end: Ok(true), trailers: text(decoder.trailers()) }
 }
 
 /// Whole and byte by byte must be the same.
@@ -49,16 +54,17 @@ fn chunked(input: &[u8]) -> Read {
 /// RFC 9112 section 7.1.
 #[test]
 fn chunks_are_read_up_to_the_last() {
-    for (input, content) in [
-        ("0\r\n\r\n", ""),
-        ("000\r\n\r\n", ""),
-        ("5\r\nhello\r\n0\r\n\r\n", "hello"),
-        ("5\r\nhello\r\nA\r\n\r\nworld\r\n!\r\n0\r\n\r\n", "hello\r\nworld\r\n!"),
-        ("00005;a=b\r\nhello\r\n1 ; c=\"d;e\"\t\r\n.\r\n0;x\r\n\r\n", "hello."),
-        ("1\r\na\r\n0\r\nX-Sum: 1\r\nB:\r\nC: \t\u{e9}\r\n\r\n", "a"),
+    for (input, content, trailers) in [
+        ("0\r\n\r\n", "", ""),
+        ("000\r\n\r\n", "", ""),
+        ("5\r\nhello\r\n0\r\n\r\n", "hello", ""),
+        ("5\r\nhello\r\nA\r\n\r\nworld\r\n!\r\n0\r\n\r\n", "hello\r\nworld\r\n!", ""),
+        ("00005;a=b\r\nhello\r\n1 ; c=\"d;e\"\t\r\n.\r\n0;x\r\n\r\n", "hello.", ""),
+        ("1\r\na\r\n0\r\nX-Sum: 1\r\nB:\r\nC: \tx\r\n\r\n", "a", "X-Sum: 1\r\nB:\r\nC: \tx\r\n"),
     ] {
         let surplus = format!("{input}GET /");
-        let expected = Read { content: content.into(), consumed: input.len(), end: Ok(true) };
+        let (content, trailers) = (content.into(), trailers.to_owned());
+        let expected = Read { content, consumed: input.len(), end: Ok(true), trailers };
         assert_eq!(chunked(surplus.as_bytes()), expected, "{input:?}");
     }
 }
@@ -159,7 +165,7 @@ fn encoders_frame_content() {
         for data in ["0123456789abcdef", "", "x"] {
             encoder.encode(data.as_bytes(), &mut out);
         }
-        encoder.finish(&mut out);
+        encoder.finish(b"", &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

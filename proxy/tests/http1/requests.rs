@@ -202,7 +202,7 @@ fn unknown_methods_pass_as_they_are() {
         ("PATCH", Method::Patch),
         ("get", Method::Other),
         ("BREW", Method::Other),
-        ("A-VERY-LONG-METHOD-THAT-NOBODY-KNOWS", Method::Other),
+        ("A-LONG-METHOD-THAT-NOBODY-KNOWS", Method::Other),
     ] {
         assert_eq!(ask(format!("{name} / HTTP/1.1\r\nHost: a\r\n\r\n")).method, method);
     }

@@ -7,7 +7,6 @@ use super::name::{Name, Ours, list};
 
 /// Whether some element says that we received it: `received-protocol received-by (comment)`. Lines that Connection names
 /// are looked at, too: naming Via must not hide a loop.
-#[cold]
 pub(super) fn loops(head: &Head<'_, '_>, pseudonym: Option<&str>) -> bool {
     let Some(pseudonym) = pseudonym else { return false };
     let lines = head.fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::Ours(Ours::Via));
