@@ -11,6 +11,8 @@ mod d3_forwarding_fields;
 mod d4_answers;
 mod d4_requests;
 mod d4_trailers;
+mod d5_interim_and_expect;
+mod d5_tunnels;
 mod ground;
 #[path = "../e2e/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
