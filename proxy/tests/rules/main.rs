@@ -13,7 +13,12 @@ mod d4_requests;
 mod d4_trailers;
 mod d5_interim_and_expect;
 mod d5_tunnels;
+mod d6_order;
+mod d6_persistence;
+mod d7_affinity;
 mod ground;
+#[path = "../e2e/held.rs"]
+mod held;
 #[path = "../e2e/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
