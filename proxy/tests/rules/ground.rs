@@ -2,6 +2,7 @@
 //! In: configuration, raw bytes, replies. Out: what the client got, what the member saw, what the metrics say.
 //! Knows nothing of the proxy's code.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use crate::script::Script;
@@ -137,6 +138,11 @@ impl Ground {
 
     pub(crate) fn client(&self) -> Wire {
         self.proxy.client()
+    }
+
+    /// Where the member is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.script.address
     }
 
     /// All that the member was asked so far.

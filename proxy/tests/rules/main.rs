@@ -16,6 +16,8 @@ mod d5_tunnels;
 mod d6_order;
 mod d6_persistence;
 mod d7_affinity;
+mod d8_error_answers;
+mod dr_retries;
 mod ground;
 #[path = "../e2e/held.rs"]
 mod held;
