@@ -17,10 +17,12 @@ mod d6_order;
 mod d6_persistence;
 mod d7_affinity;
 mod d8_error_answers;
+mod dp_reuse;
 mod dr_retries;
 mod ground;
 #[path = "../e2e/held.rs"]
 mod held;
+mod pipelining;
 #[path = "../e2e/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
