@@ -5,7 +5,7 @@
 use penstock::cause::Cause;
 use penstock::proto::http1::{Ask, BodyFraming, error_answer};
 
-use crate::given::{GET, HEAD, NOW, OLD, OLD_KEPT, Verdict, response, text};
+use crate::given::{DATED, GET, HEAD, NOW, OLD, OLD_KEPT, Verdict, response, text};
 
 fn answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool) -> String {
     let mut out = Vec::new();
@@ -14,7 +14,7 @@ fn answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool) -> String {
 }
 
 #[test]
-fn an_answer_names_its_cause() {
+fn d8_an_answer_names_its_cause() {
     assert_eq!(
         answer(503, Cause::QueueFull, Some(GET), false),
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\
@@ -24,7 +24,7 @@ fn an_answer_names_its_cause() {
 
 /// RFC 9112 section 6.3 and 9.3, RFC 9110 section 9.3.2.
 #[test]
-fn every_answer_has_its_exact_length_and_connection() {
+fn d8_every_answer_has_its_exact_length_and_connection() {
     for cause in Cause::ALL {
         for (ask, forced) in
             [(None, false), (Some(GET), false), (Some(GET), true), (Some(HEAD), false), (Some(OLD), false)]
@@ -37,6 +37,7 @@ fn every_answer_has_its_exact_length_and_connection() {
             assert_eq!(bytes[len..], content);
             assert_eq!(keep, !forced && ask.is_some_and(|ask| ask.keep_alive), "{bytes}");
             assert_eq!(bytes.contains("Retry-After: 1\r\n"), status == 503);
+            assert!(bytes.contains(DATED), "RFC 9110 section 6.6.1: {bytes}");
             assert!(!bytes.contains(" Error\r\n") || status == 500, "every status has its phrase: {bytes}");
         }
     }

@@ -53,7 +53,7 @@ fn chunked(input: &[u8]) -> Read {
 
 /// RFC 9112 section 7.1.
 #[test]
-fn chunks_are_read_up_to_the_last() {
+fn d4_m7_1_chunks_are_read_up_to_the_last() {
     for (input, content, trailers) in [
         ("0\r\n\r\n", "", ""),
         ("000\r\n\r\n", "", ""),
@@ -71,7 +71,7 @@ fn chunks_are_read_up_to_the_last() {
 
 /// RFC 9112 sections 7.1 and 2.2, erratum 7633: nothing but CRLF, and nothing but hex digits.
 #[test]
-fn broken_chunks_are_faults() {
+fn d4_m7_1_broken_chunks_are_faults() {
     for bad in [
         "\r\n",
         "5\nhello\r\n0\r\n\r\n",
@@ -106,7 +106,7 @@ fn broken_chunks_are_faults() {
 }
 
 #[test]
-fn content_before_a_fault_is_handed_out() {
+fn d4_m8_content_before_a_fault_is_handed_out() {
     assert_eq!(chunked(b"5\r\nhello\r\n1\r\n!\nX").content, b"hello!");
     // The same fault is found again by the call after the one that handed out the content.
     let at_the_limit = [b"1\r\na\r\n1;", [b'x'; 253].as_slice(), b"\n"].concat();
@@ -117,7 +117,7 @@ fn content_before_a_fault_is_handed_out() {
 
 /// RFC 9112 section 7.1.1: a limit on the total length of extensions.
 #[test]
-fn extensions_and_trailers_are_bounded() {
+fn d4_m7_1_1_extensions_and_trailers_are_bounded() {
     let faults = |body: String| chunked(body.as_bytes()).end.is_err();
     let chunk = |n: usize| format!("1;{}\r\na\r\n", "x".repeat(n));
     assert!(!faults(chunk(253)) && faults(chunk(254)), "a line");
@@ -129,7 +129,7 @@ fn extensions_and_trailers_are_bounded() {
 
 /// RFC 9112 sections 6.3 and 8.
 #[test]
-fn lengths_and_closes_end_bodies() {
+fn d4_m6_3_lengths_and_closes_end_bodies() {
     let mut decoder = BodyDecoder::new(BodyFraming::Length(5));
     assert_eq!(decoder.decode(b"abc").map(|s| (s.consumed, s.data, s.done)), Ok((3, 0..3, false)));
     assert_eq!(decoder.at_eof(), Err(BodyError::Truncated));
@@ -155,7 +155,7 @@ fn the_decoder_is_small() {
 
 /// RFC 9112 section 7.1: no chunk is empty but the last.
 #[test]
-fn encoders_frame_content() {
+fn d4_m7_1_encoders_frame_content() {
     for (encoder, expected) in [
         (BodyEncoder::None, ""),
         (BodyEncoder::Raw, "0123456789abcdefx"),

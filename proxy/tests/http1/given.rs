@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use penstock::config::{Forwarded, HeadLimits, HttpRules};
+use penstock::config::{Forwarded, HeadLimits, HttpRules, Networks};
 use penstock::proto::http1::{
     Ask, BodyFraming, Date, Fields, Forwarding, Method, Outgoing, Parsed, Reject, Request, parse_request,
     parse_response,
@@ -55,6 +55,11 @@ impl Way {
 pub(crate) fn source(address: &str, style: Forwarded) -> Way {
     let peer = address.parse().expect("an address");
     Way { peer, rules: HttpRules { forwarded: style, via: None, ..HttpRules::default() }, no_expect: false }
+}
+
+/// Networks to trust.
+pub(crate) fn networks(networks: &[&str]) -> Networks {
+    networks.iter().map(|network| network.parse().expect("a network")).collect()
 }
 
 pub(crate) fn request(bytes: impl AsRef<[u8]>) -> Verdict {

@@ -11,8 +11,8 @@ use proptest::test_runner::{Config, RngSeed};
 
 use crate::bodies::read;
 use crate::given::{
-    CONNECT, GET, HEAD, UPGRADE, Verdict, Way, forwarded, request_by, request_within, response_within, seen,
-    source,
+    CONNECT, GET, HEAD, UPGRADE, Verdict, Way, forwarded, networks, request_by, request_within,
+    response_within, seen, source,
 };
 
 const SEED: u64 = 0x9112;
@@ -157,7 +157,7 @@ fn strict() -> Way {
         rules.underscores = Underscores::Reject;
         rules.upgrades = Upgrades::Any;
         rules.via = Some("y".into());
-        rules.trusted_proxies = std::iter::once("10.0.0.0/8".parse().unwrap()).collect();
+        rules.trusted_proxies = networks(&["10.0.0.0/8"]);
     })
 }
 

@@ -27,7 +27,7 @@ fn cause(head: &str) -> Option<Cause> {
 
 /// RFC 9112 sections 2.2, 4, 5.1 and 5.2.
 #[test]
-fn malformed_heads_are_bad_responses() {
+fn d1_m4_malformed_heads_are_bad_responses() {
     for bad in [
         "\r\nHTTP/1.1 200 OK\r\n\r\n",
         "\nHTTP/1.1 200 OK\r\n\r\n",
@@ -57,7 +57,7 @@ fn malformed_heads_are_bad_responses() {
 
 /// RFC 9112 section 4: SP stands before an empty reason phrase too; we send it where it lacks.
 #[test]
-fn the_reason_phrase_passes_as_it_is() {
+fn d1_m4_the_reason_phrase_passes_as_it_is() {
     for (line, sent) in [
         ("HTTP/1.1 200 OK", "HTTP/1.1 200 OK"),
         ("HTTP/1.1 404 Not  \tFound", "HTTP/1.1 404 Not  \tFound"),
@@ -74,7 +74,7 @@ fn the_reason_phrase_passes_as_it_is() {
 
 /// RFC 9112 section 6.3, rule by rule.
 #[test]
-fn framing_follows_the_rules_in_order() {
+fn d4_m6_3_framing_follows_the_rules_in_order() {
     use BodyFraming::{Chunked, Length, None, UntilClose};
     let both = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n";
     for (status, fields, ask, expected) in [
@@ -106,7 +106,7 @@ fn framing_follows_the_rules_in_order() {
 
 /// RFC 9112 section 6.3 rule 5 and section 6.1.
 #[test]
-fn lengths_that_disagree_or_are_none_are_bad_responses() {
+fn d4_m6_3_lengths_that_disagree_or_are_none_are_bad_responses() {
     for bad in [
         "Content-Length: 5\r\nContent-Length: 6\r\n",
         "Content-Length: 5, 6\r\n",
@@ -123,7 +123,7 @@ fn lengths_that_disagree_or_are_none_are_bad_responses() {
 
 /// RFC 9112 sections 9.3 and 6.1.
 #[test]
-fn links_are_kept_where_both_version_and_options_say_so() {
+fn d6_m9_3_links_are_kept_where_both_version_and_options_say_so() {
     for (head, keep) in [
         ("HTTP/1.1 200 OK\r\n", true),
         ("HTTP/1.1 200 OK\r\nConnection: Close\r\n", false),
@@ -155,7 +155,7 @@ fn keep_alive_timeout_is_read() {
 }
 
 #[test]
-fn limits_hold_for_responses_too() {
+fn d1_s5_4_limits_hold_for_responses_too() {
     let limits = HeadLimits { bytes: 200, fields: 3, line: 60 };
     for (lines, ended) in [
         ("A: b\r\n".repeat(4), "\r\n"),
@@ -173,7 +173,7 @@ fn limits_hold_for_responses_too() {
 
 /// RFC 9110 section 7.6.1, both ways.
 #[test]
-fn hop_by_hop_fields_do_not_reach_the_client() {
+fn d3_s7_6_1_hop_by_hop_fields_do_not_reach_the_client() {
     let head = "HTTP/1.1 200 OK\r\nServer: x\r\nDate: then\r\nConnection: keep-alive, x-one\r\nSet-Cookie: a\r\nX-One: 1\r\n\
                 Keep-Alive: timeout=5\r\nSet-Cookie: b\r\nUpgrade: h2\r\nProxy-Connection: x\r\nContent-Length:  2\r\n\r\n";
     let (out, outgoing) = relayed(head, GET, false);
@@ -186,7 +186,7 @@ fn hop_by_hop_fields_do_not_reach_the_client() {
 
 /// RFC 9112 sections 6.1, 6.3 and 9.3: what each client gets of each framing.
 #[test]
-fn the_body_goes_in_a_framing_the_client_knows() {
+fn d4_m6_1_the_body_goes_in_a_framing_the_client_knows() {
     use BodyEncoder::{Chunked, None, Raw};
     let te = "Transfer-Encoding: chunked\r\n";
     let close = "Connection: close\r\n";
@@ -236,7 +236,7 @@ fn the_body_goes_in_a_framing_the_client_knows() {
 
 /// RFC 9110 section 8.6 and 15.2: 1xx and 204 never say a length; 304 may.
 #[test]
-fn statuses_without_content_do_not_say_a_length() {
+fn d4_s8_6_statuses_without_content_do_not_say_a_length() {
     for (status, kept) in [(100, false), (103, false), (204, false), (304, true)] {
         let head = format!("HTTP/1.1 {status} X\r\nLink: a\r\nContent-Length: 5\r\n\r\n");
         let (out, outgoing) = relayed(&head, GET, false);
@@ -252,7 +252,7 @@ fn statuses_without_content_do_not_say_a_length() {
 
 /// RFC 9110 section 15.2: an interim response decides nothing.
 #[test]
-fn interim_responses_do_not_close() {
+fn d5_s15_2_interim_responses_do_not_close() {
     let ask = Ask { keep_alive: false, ..GET };
     let (out, outgoing) = relayed("HTTP/1.1 103 Early\r\nConnection: close\r\n\r\n", ask, true);
     assert_eq!((out.as_str(), outgoing.close), ("HTTP/1.1 103 Early\r\n\r\n", false));

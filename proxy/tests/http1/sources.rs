@@ -6,14 +6,14 @@ use std::net::IpAddr;
 
 use penstock::config::{Forwarded, Networks};
 
-use crate::given::{Way, forwarded, seen, source, with};
+use crate::given::{Way, forwarded, networks, seen, source, with};
 
 const STYLES: [Forwarded; 5] =
     [Forwarded::XForwarded, Forwarded::Rfc7239, Forwarded::Both, Forwarded::Remove, Forwarded::Off];
 
 /// A peer in `10.0.0.0/8` or `2001:db8::/32`, which are trusted.
 fn trusted(style: Forwarded) -> Way {
-    let networks: Networks = ["10.0.0.0/8", "2001:db8::/32"].iter().map(|n| n.parse().unwrap()).collect();
+    let networks = networks(&["10.0.0.0/8", "2001:db8::/32"]);
     source("10.0.0.9", style).ruled(|rules| rules.trusted_proxies = networks)
 }
 
@@ -25,8 +25,8 @@ fn found(lines: &str, way: &Way) -> String {
 #[track_caller]
 fn told(lines: &str, way: &Way) -> String {
     let head = forwarded(with(lines), way);
-    let lines = head.strip_prefix("POST /p HTTP/1.1\r\nHost: a\r\n").unwrap();
-    lines.strip_suffix("\r\n").unwrap().to_owned()
+    let lines = head.strip_prefix("POST /p HTTP/1.1\r\nHost: a\r\n").and_then(|h| h.strip_suffix("\r\n"));
+    lines.expect("the head that was given").to_owned()
 }
 
 const SAID: &str = "X-Forwarded-For: 1.1.1.1\r\nA: b\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.1.1.1\r\n\
@@ -45,11 +45,7 @@ fn d3_what_an_untrusted_peer_says_is_replaced() {
             (Forwarded::Remove, "A: b\r\n".to_owned()),
             (Forwarded::Off, SAID.to_owned()),
         ] {
-            let networks: Networks = if trusted {
-                std::iter::once("10.0.0.0/8".parse().unwrap()).collect()
-            } else {
-                Networks::default()
-            };
+            let networks = if trusted { networks(&["10.0.0.0/8"]) } else { Networks::default() };
             let way = source("192.0.2.7", style).ruled(|rules| rules.trusted_proxies = networks);
             assert_eq!(told(SAID, &way), expected, "{style:?}");
             assert_eq!(found(SAID, &way), "192.0.2.7", "{style:?}");

@@ -115,6 +115,7 @@ fn d5_s15_2_2_a_101_switches_only_who_asked() {
         (head, HEAD),
         (head, CONNECT),
         ("HTTP/1.1 101 X\r\nConnection: upgrade\r\n\r\n", UPGRADE),
+        ("HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: ,\r\n\r\n", UPGRADE),
     ] {
         let Verdict::Reject(reject) = response(head, ask) else { panic!("{head:?} to {ask:?}") };
         assert_eq!(reject.cause, Cause::BadResponse);

@@ -25,33 +25,11 @@ fn pattern(parts: &[LogPart]) -> LogFormat {
     LogFormat::Pattern(parts.into())
 }
 
-const FIELDS: [LogField; 19] = [
-    LogField::Time,
-    LogField::Source,
-    LogField::Peer,
-    LogField::Listener,
-    LogField::Backend,
-    LogField::Member,
-    LogField::Method,
-    LogField::Target,
-    LogField::Protocol,
-    LogField::Host,
-    LogField::Status,
-    LogField::Cause,
-    LogField::Received,
-    LogField::Sent,
-    LogField::Duration,
-    LogField::Service,
-    LogField::Ordinal,
-    LogField::UserAgent,
-    LogField::Referer,
-];
-
 /// All fields, with a bar between each and the next.
 fn all_fields() -> LogFormat {
     let bar = LogPart::Text("|".into());
-    let parts = FIELDS.map(|field| [LogPart::Field(field), bar.clone()]);
-    pattern(&parts.concat()[..2 * FIELDS.len() - 1])
+    let parts = LogField::ALL.map(|field| [LogPart::Field(field), bar.clone()]);
+    pattern(&parts.concat()[..2 * LogField::ALL.len() - 1])
 }
 
 #[test]
