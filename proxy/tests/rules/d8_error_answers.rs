@@ -205,12 +205,17 @@ fn d8_what_is_cut_off_is_counted_by_its_cause() {
     eventually("it is on its link", || ground.proxy.sum("penstock_backend_requests_in_flight") == 1);
     client.reset();
     count(&ground.proxy, "client_abort");
+}
+
+/// A client that does not read its answer is told from one that left.
+#[test]
+fn d8_a_client_that_does_not_read_is_counted_as_slow() {
     let large = format!("HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n{}", "x".repeat(30_000_000));
     let ground = Ground::both(&setup().listener("timeouts: { write: 200ms }"), move |_| {
         crate::ground::say(large.clone())
     });
     let mut slow = Wire::connect_narrow(ground.proxy.address());
     slow.send(get(""));
-    eventually("it is given up", || ground.proxy.sum("penstock_client_connections") == 0);
-    assert_eq!(ground.proxy.sum("penstock_request_errors_total"), 1);
+    eventually("it is given up", || ground.proxy.sum("penstock_request_errors_total") == 1);
+    assert_eq!(ground.proxy.errors("client_slow"), 1);
 }

@@ -27,7 +27,7 @@ d1  M5.1 no whitespace before the colon; around a value it is no part of it
     m5_1_whitespace_around_a_value_is_no_part_of_it
 d1  M5.2 folded lines are never forwarded
     m5_2_a_folded_line_is_refused
-    d1
+d1  S5.5 no controls in values; S5.1 names are tokens; M11.1 nothing splits our lines
     s5_5_a_control_in_a_value_is_refused
     s5_1_a_field_name_is_a_token
     m11_1_nothing_of_a_client_gets_into_our_own_lines
@@ -41,7 +41,7 @@ d1  S5.3 order of lines is kept; Set-Cookie is never combined
 d2  M3.2 one Host, and one that is a host
     m3_2_one_host_and_no_two
     m3_2_a_host_is_a_host
-    d2
+d2  M3.2.1, M3.2.2 absolute-form is taken; origin-form goes on, with its host
     m3_2_2_absolute_form_replaces_host_and_goes_on_as_origin_form
     m3_2_1_origin_form_begins_with_a_slash
 d2  M3.2.3, M3.2.4 `*` is for OPTIONS, authority-form for CONNECT
@@ -70,7 +70,7 @@ d3  S7.6.1, S11.7 fields of one hop stay on it; none that frames or routes may b
     s11_7_credentials_that_we_do_not_consume_travel_on
 d3  S10.1.4 of TE only `trailers`
     s10_1_4_of_te_only_trailers_goes_on
-    d3
+d3  S7.6.3 Via, our name in it, and loops
     s7_6_3_via_is_appended_to_requests
     s7_6_3_our_name_in_via_is_the_listeners
     s7_6_3_our_own_name_in_via_is_a_loop
@@ -219,6 +219,7 @@ d8  each status and its cause, with exact length and what becomes of the connect
 d8  one word for why, in answer, metric and log
     d8_the_cause_is_the_same_in_answer_metric_and_log
     d8_what_is_cut_off_is_counted_by_its_cause
+    d8_a_client_that_does_not_read_is_counted_as_slow
 dr  nothing written: any method
     dr_what_was_not_written_is_sent_elsewhere_whatever_it_is
     dr_what_waits_was_not_written
@@ -229,20 +230,20 @@ dr  written to a used link, no byte of an answer, idempotent, no body: once, on 
     dr_nothing_is_sent_a_third_time
 dr  not idempotent: 502
     dr_what_is_not_idempotent_is_never_sent_again
-    dr
+dr  a fresh link: never
     dr_on_a_fresh_link_nothing_is_sent_again
-    dr
+dr  any byte of an answer: never
     dr_once_an_answer_has_begun_nothing_is_sent_again
     dr_an_answer_cut_off_is_not_asked_for_again
 dr  after 1xx: never
     dr_after_an_interim_answer_nothing_is_sent_again
-    dr
+dr  followers that are safe: once, not behind others
     dr_followers_that_were_not_answered_are_sent_once_more
 dr  the client has left: no
     dr_for_a_client_that_has_left_nothing_is_sent_again
-    dr
+dr  S9.2.2 Idempotency-Key is no licence
     dr_an_idempotency_key_is_no_licence
-    dr
+dr  a link is looked at before it gets what may not be sent twice
     dr_a_closed_link_is_not_used_for_what_may_not_be_sent_twice
 dp  request or answer not gone through whole; client gone
     dp_a_request_that_was_not_written_whole
@@ -255,9 +256,9 @@ dp  close, HTTP/1.0, until close, ambiguous framing
     dp_an_answer_whose_framing_is_ambiguous
 dp  surplus bytes, any fault
     dp_surplus_bytes_and_what_cannot_be_parsed
-    dp
+dp  101, CONNECT
     dp_a_link_that_became_a_tunnel
-    dp
+dp  408 or 400 with the body unread; timeouts
     dp_a_refusal_with_the_body_unread
     dp_a_timeout
 dp  NTLM, Negotiate
@@ -267,12 +268,12 @@ dp  NTLM, Negotiate
     dp_two_owners_have_two_links
 dp  a PROXY header for one client
     dp_a_proxy_header_is_not_sent_on_pooled_links
-    dp
+dp  age, number of requests, idleness
     dp_a_link_that_is_old_or_used_up
     dp_a_link_that_was_unused_for_too_long
 dp  its member removed or moved
     dp_a_member_that_was_removed_or_moved
-    dp
+dp  closed, reset or readable while idle
     dp_a_link_on_which_something_happened_while_it_was_idle
 p  1 only proven links of HTTP/1.1, where configured
     p1_a_fresh_link_carries_one_at_a_time
@@ -286,22 +287,22 @@ p  3 nothing behind Upgrade, CONNECT, Expect, nor behind what is late or large
     p3_connect_is_alone
 p  4 a slow client holds up nobody
     p4_a_client_that_does_not_read_holds_up_nobody
-    p
+p  5 the link dies
     p5_when_a_link_ends_each_meets_its_fate
-    p
+p  6 the client leaves
     p6_a_client_that_leaves_keeps_its_place
-    p
+p  7 surplus, 101, faults
     p7_what_breaks_the_order_ends_the_link_and_loses_nobody
-    p
+p  8 framed by the method
     p8_answers_are_framed_by_what_was_asked
-    p
+p  9 depth follows service time
     p9_the_depth_begins_at_1_and_grows_with_evidence
     p9_a_slow_member_gets_links_rather_than_depth
 p  10 pipeline_methods: all
     p10_all_methods_may_share_a_link_and_are_not_sent_again
-    p
+p  11 one client's order
     p11_one_clients_requests_stay_on_one_link_or_wait
-    p
+p  12 rescue
     p12_those_behind_a_slow_answer_are_rescued
     p12_a_rescue_has_a_budget_and_is_for_what_may_be_sent_twice
 ";
