@@ -66,6 +66,19 @@ fn rfc7239_off_touches_nothing() {
     assert_eq!(told(&ground, STRANGER, ""), [nothing(), nothing(), nothing()]);
 }
 
+/// Whoever a PROXY header names is the one that is trusted, or is not.
+#[test]
+fn rfc7239_a_proxy_header_says_who_is_connected() {
+    let setup = trusting("x_forwarded").listener("proxy_protocol: required").listener("trusted: any");
+    let ground = Ground::with(&setup);
+    for (named, goes) in [("127.20.0.9", "1.2.3.4, 127.20.0.9"), ("127.30.0.9", "127.30.0.9")] {
+        let header = format!("PROXY TCP4 {named} 127.0.0.1 1000 80\r\n");
+        let request = get("X-Forwarded-For: 6.6.6.6, 1.2.3.4\r\n");
+        assert_eq!(ground.proxy.client_from(STRANGER).send(header + &request).answer().text(), "ok");
+        assert_eq!(ground.last().fields("x-forwarded-for"), [goes]);
+    }
+}
+
 /// From the right, over those who are trusted, to the first who is not: the source. What is left of it is cut off.
 #[test]
 fn rfc7239_x_forwarded_for_is_walked_from_the_right() {

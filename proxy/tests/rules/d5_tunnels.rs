@@ -181,6 +181,20 @@ fn s7_8_bytes_right_behind_101_are_the_clients() {
     assert_eq!(client.take(5), b"hello");
 }
 
+/// RFC 9110 section 7.8: an upgrade behind other requests waits for their answers, and nothing is sent behind it.
+#[test]
+fn s7_8_an_upgrade_behind_other_requests_waits_for_their_answers() {
+    let (member, heard) = echo();
+    let proxy = setup().before_one(member.address);
+    let mut client = proxy.client();
+    let raw = "GET /raw HTTP/1.1\r\nHost: h\r\n\r\n";
+    client.send(get("") + &get("") + ASK + raw);
+    assert_eq!((client.answer().text(), client.answer().text()), ("ok", "ok"));
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    assert_eq!(client.take(raw.len()), raw.as_bytes(), "what came behind it is raw");
+    assert_eq!(heard.try_iter().count(), 3);
+}
+
 /// RFC 9110 section 7.8: without 101 the connection goes on as HTTP, and what came early is a request, not raw bytes.
 #[test]
 fn s7_8_without_101_the_connection_goes_on_as_http() {

@@ -63,6 +63,32 @@ fn m9_3_2_answers_of_several_backends_come_in_order() {
     assert_eq!(app.links_of("GET /slow/other/2").len() + other.links_of("GET /3").len(), 0);
 }
 
+/// RFC 9112 section 9.3.2: what is answered here waits for the answers before it as well.
+#[test]
+fn m9_3_2_our_own_answers_come_in_order() {
+    let member = Held::start();
+    let setup = setup().listener("limits: { body: 10B }").backend("links: { rescue_after: off }");
+    let proxy = setup.before_one(member.address());
+    proxy.client().get("/first");
+    let mut client = proxy.client();
+    let here = "OPTIONS * HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n";
+    let looped = "GET / HTTP/1.1\r\nHost: h\r\nVia: 1.1 penstock\r\n\r\n";
+    client.send(
+        request("GET", "/slow/1") + here + &request("GET", "/slow/2") + looped + &request("GET", "/never"),
+    );
+    eventually("the first is with its member", || !member.links_of("GET /slow/1").is_empty());
+    let mut refused = proxy.client();
+    refused.send(request("GET", "/slow/3") + &post("Content-Length: 11\r\n", ""));
+    ["/slow/1", "/slow/2", "/slow/3"].iter().for_each(|target| member.let_go(target));
+    assert_eq!(client.answer().text(), "/slow/1");
+    assert!(client.answer().field("allow").is_some());
+    assert_eq!(client.answer().text(), "/slow/2");
+    assert_eq!(client.answer().cause(), (508, "loop_detected"));
+    assert_eq!(refused.answer().text(), "/slow/3");
+    assert_eq!(refused.answer().cause(), (413, "body_too_large"));
+    refused.is_over();
+}
+
 /// RFC 9112 section 9.3.2: no more of one client's requests are begun than the listener says; the others wait unread.
 #[test]
 fn m9_3_2_what_is_read_ahead_is_bounded() {

@@ -2,6 +2,7 @@
 //! In: configuration, raw bytes, replies. Out: what the client got, what the member saw, what the metrics say.
 //! Knows nothing of the proxy's code.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -224,7 +225,9 @@ fn serve(link: usize, mut wire: Wire, notes: &Mutex<Vec<Asked>>, reply: &impl Fn
         read_body(&mut wire, &mut asked);
         let reply = reply(&asked);
         notes.lock().unwrap().push(asked);
-        wire.send(&reply.bytes);
+        if wire.stream.write_all(&reply.bytes).is_err() {
+            return; // the proxy has had enough
+        }
         match reply.then {
             Then::GoOn => {}
             Then::Close => return,

@@ -83,6 +83,7 @@ d3  S7.7 nothing is transformed
 d3  RFC 7239, X-Forwarded-For: who is believed, how far, and how it is written; twins with underscores
     rfc7239_what_a_stranger_says_is_replaced
     rfc7239_off_touches_nothing
+    rfc7239_a_proxy_header_says_who_is_connected
     rfc7239_x_forwarded_for_is_walked_from_the_right
     rfc7239_several_lines_are_one_list
     rfc7239_what_is_no_address_ends_the_walk
@@ -162,6 +163,7 @@ d5  S7.8, S15.2.2 upgrades: of one hop, if enabled, raw only after 101
     s15_2_2_after_101_all_bytes_pass
     s7_8_early_bytes_wait_for_101
     s7_8_bytes_right_behind_101_are_the_clients
+    s7_8_an_upgrade_behind_other_requests_waits_for_their_answers
     s7_8_without_101_the_connection_goes_on_as_http
     s15_2_2_101_unasked_or_without_upgrade_is_502
     s7_8_a_tunnel_ends_as_its_ends_do
@@ -176,6 +178,7 @@ d6  M9.3 who stays; the last request that may be
 d6  M9.3.2 answers in the order of requests; how far is read ahead
     m9_3_2_answers_come_in_the_order_of_the_requests
     m9_3_2_answers_of_several_backends_come_in_order
+    m9_3_2_our_own_answers_come_in_order
     m9_3_2_what_is_read_ahead_is_bounded
 d6  M9.3 a body is read to its end, or the connection closed
     m9_3_a_whole_body_is_read_before_the_next_request
