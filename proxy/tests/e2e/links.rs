@@ -314,3 +314,14 @@ fn a_member_that_takes_no_more_links_is_not_hammered() {
     drop(proxy);
     member.join().unwrap();
 }
+
+#[test]
+fn an_unused_link_goes_before_the_member_closes_it() {
+    // `timeout=1` means half a second; the configuration alone would keep it for an hour.
+    let said = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1, max=100\r\nContent-Length: 0\r\n\r\n";
+    let member = Script::always(said, false);
+    let proxy = Setup::new().workers(1).backend("links: { idle_timeout: 1h }").before_one(member.address);
+    proxy.client().get("/");
+    let idle = || proxy.sum_of("penstock_backend_connections_closed_total", &["reason=\"idle\""]);
+    eventually("it was closed as idle", || idle() == 1);
+}

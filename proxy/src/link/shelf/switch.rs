@@ -14,7 +14,7 @@ impl<T: Receiver> Shelf<T> {
     /// Whether the member spoke HTTP/1.0 when it last answered.
     #[must_use]
     pub fn speaks_old(&self) -> bool {
-        self.old.get()
+        self.manners.get().old
     }
 
     /// A place for one more link that may become a tunnel, if there is one.
