@@ -4,9 +4,9 @@
 
 use std::sync::mpsc;
 
-use crate::ground::{Ground, OK, get, post, setup};
+use crate::ground::{Ground, OK, get, links_are_closed, post, setup};
 use crate::script::Script;
-use crate::wire::{Wire, eventually, fields};
+use crate::wire::{Wire, fields};
 
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -128,7 +128,7 @@ fn s10_1_1_a_refusal_instead_of_the_100_ends_both_connections() {
     let refused = client.send(expecting("/refuse")).answer();
     assert_eq!((refused.status, refused.closes()), (413, true));
     client.send("hello").is_over();
-    eventually("its link is closed", || proxy.sum("penstock_backend_connections") == 0);
+    links_are_closed(&proxy);
     assert_eq!(proxy.client().post("/", b"again").text(), "again");
     assert_eq!(member.connections(), 2);
 }
@@ -234,7 +234,7 @@ fn s10_1_1_after_an_early_200_both_connections_end_in_order() {
     let mut client = proxy.client();
     assert_eq!(client.send(post("Content-Length: 40\r\n", "01234")).answer().text(), "ok");
     client.send("GET /evil HTTP/1.1\r\nHost: h\r\n\r\n0123").is_over();
-    eventually("its link is closed", || proxy.sum("penstock_backend_connections") == 0);
+    links_are_closed(&proxy);
     assert_eq!(proxy.client().get("/on").text(), "ok");
     assert_eq!(member.connections(), 2);
 }

@@ -2,7 +2,7 @@
 //! In: requests sent ahead, and bytes of members that nobody asked for. Out: answers in order, or the end of a link.
 //! Knows nothing of how long connections last (`d6_persistence`).
 
-use crate::ground::{Ground, OK, answer, post, say, setup};
+use crate::ground::{Ground, OK, answer, links_are_closed, post, say, setup};
 use crate::held::Held;
 use crate::script::Script;
 use crate::stand::{Proxy, Setup};
@@ -129,7 +129,7 @@ fn m9_2_bytes_on_an_idle_link_are_no_answer() {
         let proxy = setup().before_one(member.address);
         for _ in 0..3 {
             assert_eq!(proxy.client().get("/").text(), "ok", "{surplus:?}");
-            eventually("its link is closed", || proxy.sum("penstock_backend_connections") == 0);
+            links_are_closed(&proxy);
         }
         assert_eq!(member.connections(), 3, "{surplus:?}");
     }

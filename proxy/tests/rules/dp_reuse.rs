@@ -5,7 +5,9 @@
 use std::collections::HashSet;
 use std::sync::mpsc;
 
-use crate::ground::{Ground, OK, Reply, answer, get, ok, post, say, say_and_close, say_no_more, setup};
+use crate::ground::{
+    Ground, OK, Reply, answer, get, links_are_closed, ok, post, say, say_and_close, say_no_more, setup,
+};
 use crate::script::Script;
 use crate::stand::{Proxy, Setup, member_at};
 use crate::wire::{Wire, eventually, fields, request};
@@ -184,7 +186,7 @@ fn dp_a_refusal_with_the_body_unread() {
         let mut client = proxy.client();
         let answer = client.send(post("Content-Length: 100\r\n", "half")).answer();
         assert_eq!((answer.text(), answer.closes()), ("no!", true));
-        eventually("its link is closed", || proxy.sum("penstock_backend_connections") == 0);
+        links_are_closed(&proxy);
         assert_eq!(proxy.client().get("/").text(), "ok");
         assert_eq!(script.connections(), 2);
     }
@@ -197,7 +199,7 @@ fn dp_a_timeout() {
     let amid = setup().backend("response_timeout: 300ms");
     let ground = Ground::both(&amid, |_| say_no_more(answer("Content-Length: 9\r\n", "half")));
     ground.client().send(get("")).head();
-    eventually("the link is closed", || ground.proxy.sum("penstock_backend_connections") == 0);
+    links_are_closed(&ground.proxy);
 }
 
 /// NTLM and Negotiate authenticate the connection: from then on the link is that client's, until either closes.
@@ -322,7 +324,7 @@ fn dp_a_link_on_which_something_happened_while_it_was_idle() {
         for links in 1..=3 {
             assert_eq!(ground.client().get("/").text(), "ok");
             assert_eq!(ground.links(), links);
-            eventually("it is seen", || ground.proxy.sum("penstock_backend_connections") == 0);
+            links_are_closed(&ground.proxy);
         }
         assert_eq!(ground.proxy.sum("penstock_request_errors_total"), 0);
     }

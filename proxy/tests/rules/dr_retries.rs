@@ -4,7 +4,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::ground::{Asked, Ground, OK, Reply, ok, post, say, say_and_close, say_and_reset, setup};
+use crate::ground::{
+    Asked, Ground, OK, Reply, links_are_closed, ok, post, say, say_and_close, say_and_reset, setup,
+};
 use crate::stand::nobody;
 use crate::wire::{eventually, request};
 
@@ -194,7 +196,7 @@ fn dr_for_a_client_that_has_left_nothing_is_sent_again() {
     client.reset();
     eventually("it has left", || ground.proxy.errors("client_abort") == 1);
     go.send(()).unwrap();
-    eventually("its link is closed", || ground.proxy.sum("penstock_backend_connections") == 0);
+    links_are_closed(&ground.proxy);
     assert_eq!(ground.targets(), ["/first", "/left"]);
     assert_eq!(retries(&ground, "ok"), 0);
 }
@@ -207,7 +209,7 @@ fn dr_a_closed_link_is_not_used_for_what_may_not_be_sent_twice() {
     for links in 1..=10 {
         assert_eq!(client.post("/", b"").status, 200);
         assert_eq!(ground.links(), links);
-        eventually("the close is seen", || ground.proxy.sum("penstock_backend_connections") == 0);
+        links_are_closed(&ground.proxy);
     }
     assert_eq!(ground.proxy.sum("penstock_request_errors_total"), 0);
 }

@@ -204,10 +204,18 @@ impl Ground {
     #[track_caller]
     pub(crate) fn next_is_on_another_link(&self) {
         let before = self.links();
-        eventually("the link is closed", || self.proxy.sum("penstock_backend_connections") == 0);
+        links_are_closed(&self.proxy);
         _ = self.client().send("GET /next HTTP/1.1\r\nHost: h\r\n\r\n").head();
         assert_eq!(self.links(), before + 1);
     }
+}
+
+/// Waits until no link is left, which are not closed because they were unused for long.
+#[track_caller]
+pub(crate) fn links_are_closed(proxy: &Proxy) {
+    eventually("links are closed", || proxy.sum("penstock_backend_connections") == 0);
+    let idle = proxy.sum_of("penstock_backend_connections_closed_total", &["reason=\"idle\""]);
+    assert_eq!(idle, 0, "only because they were unused");
 }
 
 fn method(request: &[u8]) -> &'static str {
