@@ -165,9 +165,9 @@ fn rfc7239_forwarded_is_walked_as_well() {
     }
 }
 
-/// With both, Forwarded is walked where there is one, else X-Forwarded-For.
+/// With both, whichever is there is walked, and both are told.
 #[test]
-fn rfc7239_with_both_forwarded_goes_before() {
+fn rfc7239_with_both_whichever_is_there_is_walked() {
     let ground = Ground::with(&trusting("both"));
     let [x, proto, rfc] =
         told(&ground, PROXY, "X-Forwarded-For: 6.6.6.6, 1.2.3.4\r\nX-Forwarded-Proto: https\r\n");
@@ -176,6 +176,24 @@ fn rfc7239_with_both_forwarded_goes_before() {
     let [x, _, rfc] = told(&ground, PROXY, "Forwarded: for=6.6.6.6, for=1.2.3.4\r\n");
     assert!(x[0].ends_with("127.20.0.1"), "{x:?}");
     assert_eq!(rfc, only("for=1.2.3.4, for=127.20.0.1;proto=http"));
+}
+
+/// Where both are there and tell different sources, one of them is what the client made up: neither is believed.
+#[test]
+fn rfc7239_two_lists_that_disagree_are_not_believed() {
+    let ground = Ground::with(&trusting("both"));
+    let ours = ("127.20.0.1", "for=127.20.0.1;proto=http");
+    for (x, rfc, agree) in [
+        ("1.2.3.4", "6.6.6.6", false),
+        ("6.6.6.6, 10.0.0.9", "10.0.0.9", false),
+        ("1.2.3.4", "1.2.3.4", true),
+    ] {
+        let [x_goes, _, rfc_goes] =
+            told(&ground, PROXY, &format!("X-Forwarded-For: {x}\r\nForwarded: for={rfc}\r\n"));
+        assert!(x_goes[0].ends_with(ours.0) && rfc_goes[0].ends_with(ours.1), "{x_goes:?} {rfc_goes:?}");
+        let believed = x_goes[0] != ours.0 || rfc_goes[0] != ours.1;
+        assert_eq!(believed, agree, "{x} and {rfc}: {x_goes:?} {rfc_goes:?}");
+    }
 }
 
 /// `remove` tells members nothing, whoever is trusted.

@@ -295,6 +295,11 @@ fn dp_a_link_that_was_unused_for_too_long() {
     ground.closed_links("idle", 1);
     assert_eq!(ground.client().get("/").text(), "ok");
     assert_eq!(ground.links(), 2);
+    // RFC 2068 section 19.7.1: also where only the member says how long that is.
+    let says = answer("Keep-Alive: timeout=2\r\nContent-Length: 2\r\n", "ok");
+    let ground = Ground::both(&setup().backend("links: { idle_timeout: 60s }"), move |_| say(says.clone()));
+    assert_eq!(ground.client().get("/").text(), "ok");
+    ground.closed_links("idle", 1);
 }
 
 /// A member that went, or has another address: its links are used no more.

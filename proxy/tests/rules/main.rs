@@ -89,7 +89,8 @@ d3  RFC 7239, X-Forwarded-For: who is believed, how far, and how it is written; 
     rfc7239_what_is_no_address_ends_the_walk
     rfc7239_the_protocol_is_that_of_a_trusted_proxy
     rfc7239_forwarded_is_walked_as_well
-    rfc7239_with_both_forwarded_goes_before
+    rfc7239_with_both_whichever_is_there_is_walked
+    rfc7239_two_lists_that_disagree_are_not_believed
     rfc7239_remove_removes_what_trusted_proxies_say
     rfc7239_ipv6_stands_in_brackets_and_quotes
     rfc7239_a_mapped_address_is_its_ipv4_address
