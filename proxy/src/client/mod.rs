@@ -142,11 +142,10 @@ impl Client {
         let unanswered = s.unanswered();
         let cells = &self.hall.cells;
         cells.in_flight.add(-i64::from(unanswered));
-        for _ in 0..unanswered {
-            s.route.cells.errors[Cause::ClientAbort].inc();
-        }
+        s.route.cells.errors[s.blame].add(unanswered.into());
         for _ in 0..s.diary.len() {
-            self.write_down(&mut s, 0, Some(Cause::ClientAbort), 0);
+            let cause = s.blame;
+            self.write_down(&mut s, 0, Some(cause), 0);
         }
         if let Some(link) = s.link.take() {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
@@ -199,6 +198,7 @@ impl Client {
             }
             Cause::ClientSlow => {
                 s.close = s.close.or(Some(ClientClose::Error));
+                s.blame = cause;
                 self.cut_off(s);
             }
             _ => {

@@ -107,6 +107,8 @@ pub(super) struct State {
     pub(super) requests: u32,
     pub(super) shown: ClientState,
     pub(super) close: Option<ClientClose>,
+    /// What is to blame for exchanges that have not ended when it does.
+    pub(super) blame: Cause,
     /// Its one exchange is in a wait queue.
     pub(super) waits: bool,
     pub(super) draining: bool,
@@ -160,6 +162,7 @@ impl State {
             requests: 0,
             shown: ClientState::Idle,
             close: None,
+            blame: Cause::ClientAbort,
             waits: false,
             draining: false,
             blocked: false,

@@ -203,7 +203,7 @@ impl<T: Receiver> Shelf<T> {
         mut request: Request,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Submitted<T> {
-        if request.want == Want::Shared && self.pool.borrow().depth.goes_alone(request.route) {
+        if request.want == Want::Shared && self.goes_alone(&request) {
             request.want = Want::Alone;
         }
         if let Some((link, how)) = self.place(&request) {
