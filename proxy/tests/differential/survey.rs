@@ -1,0 +1,79 @@
+//! Asks a proxy all rows, one after the other, and keeps what came of each.
+//! In: who is asked. Out: for each row, what the member saw and what the client heard.
+//! Knows nothing of what is right.
+
+use std::sync::OnceLock;
+use std::thread;
+
+use crate::cell::{Level, cell, level};
+use crate::client::{self, Heard};
+use crate::origin::{AFTER, Origin};
+use crate::proxies::Kind;
+use crate::reader::Seen;
+use crate::row::{Look, Row};
+use crate::rows::{Area, areas};
+
+/// What came of one row at one proxy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    /// Whole requests that reached the member, without the one behind the row.
+    pub(crate) seen: Vec<Seen>,
+    /// The request behind the row reached the member: the connection was kept.
+    pub(crate) after: bool,
+    pub(crate) heard: Heard,
+}
+
+/// One proxy's answers to all rows.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    pub(crate) version: String,
+    /// By area and row.
+    pub(crate) cells: Vec<Vec<(Level, String)>>,
+}
+
+impl Survey {
+    fn of(kind: Kind) -> Self {
+        let origin = Origin::start();
+        let proxy = kind.start(origin.address);
+        let ask = |row: &Row| {
+            let outcome = ask(row, &origin, proxy.address());
+            (level(row, &outcome), cell(row, &outcome))
+        };
+        let cells = areas().iter().map(|Area { rows, .. }| rows.iter().map(ask).collect()).collect();
+        Self { version: kind.version(), cells }
+    }
+}
+
+fn ask(row: &Row, origin: &Origin, proxy: std::net::SocketAddr) -> Outcome {
+    origin.begin(row.reply);
+    let heard = match row.look {
+        Look::Tunnel => client::ask_for_tunnel(proxy, &row.bytes),
+        _ => client::ask(proxy, &row.bytes),
+    };
+    let (after, seen): (Vec<_>, Vec<_>) = origin.end().into_iter().partition(|seen| seen.is_for(AFTER));
+    Outcome { seen, after: !after.is_empty(), heard }
+}
+
+/// All surveys of this run.
+#[derive(Debug)]
+pub(crate) struct Surveys {
+    pub(crate) penstock: Survey,
+    /// `None` where the program is not here.
+    pub(crate) nginx: Option<Survey>,
+    pub(crate) haproxy: Option<Survey>,
+    pub(crate) envoy: Option<Survey>,
+}
+
+/// Each proxy is asked once a run, all at the same time.
+pub(crate) fn surveys() -> &'static Surveys {
+    static SURVEYS: OnceLock<Surveys> = OnceLock::new();
+    SURVEYS.get_or_init(|| {
+        let others = [Kind::Nginx, Kind::Haproxy, Kind::Envoy];
+        thread::scope(|scope| {
+            let others = others.map(|kind| scope.spawn(move || kind.is_here().then(|| Survey::of(kind))));
+            let penstock = Survey::of(Kind::Penstock);
+            let [nginx, haproxy, envoy] = others.map(|other| other.join().unwrap());
+            Surveys { penstock, nginx, haproxy, envoy }
+        })
+    })
+}
