@@ -43,13 +43,13 @@ pub(crate) fn ask(to: SocketAddr, bytes: &[u8]) -> Heard {
     heard(read_to_end(&mut stream, Vec::new()), bytes)
 }
 
-/// Sends the bytes; where they make a tunnel, tries that, and else goes on as [`ask`].
-pub(crate) fn ask_for_tunnel(to: SocketAddr, bytes: &[u8]) -> Heard {
+/// Sends the bytes and waits for a head; where that makes a tunnel, tries it, and else sends the rest and goes on as [`ask`].
+pub(crate) fn ask_and_wait(to: SocketAddr, bytes: &[u8], later: &str) -> Heard {
     let mut stream = connect(to);
     let _ = stream.write_all(bytes);
     let raw = read_until(&mut stream, |raw| find(raw, b"\r\n\r\n").is_some());
     if !is_tunnel(&raw, bytes) {
-        let _ = stream.write_all(LAST.as_bytes());
+        let _ = stream.write_all([later, LAST].concat().as_bytes());
         return heard(read_to_end(&mut stream, raw), bytes);
     }
     let _ = stream.write_all(PING);

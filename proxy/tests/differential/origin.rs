@@ -105,15 +105,16 @@ fn serve(mut stream: &TcpStream, shared: &Mutex<State>, number: u32) -> std::io:
             Read::Garbage => return Ok(()),
             Read::Request(seen) => {
                 bytes.drain(..seen.raw.len());
-                if !std::mem::take(&mut said_continue) && wants_continue(&seen.head) {
-                    stream.write_all(CONTINUE)?; // whether the content came at once is not for the page
-                }
+                said_continue = false;
                 if !answer(stream, shared, seen, &bytes)? {
                     return Ok(());
                 }
             }
             Read::More => {
                 if !said_continue && wants_continue(&bytes) {
+                    if let Reply::Early(answer) = lock(shared).reply {
+                        return stream.write_all(answer.as_bytes());
+                    }
                     stream.write_all(CONTINUE)?;
                     said_continue = true;
                 }
@@ -148,8 +149,8 @@ fn more(
 }
 
 fn wants_continue(bytes: &[u8]) -> bool {
-    find(bytes, b"\r\n\r\n").is_some()
-        && find(&bytes.to_ascii_lowercase(), b"\r\nexpect: 100-continue\r\n").is_some()
+    let head = find(bytes, b"\r\n\r\n").map(|end| bytes[..end + 2].to_ascii_lowercase());
+    head.is_some_and(|head| find(&head, b"\r\nexpect: 100-continue\r\n").is_some())
 }
 
 /// Notes the request and answers it; whether the connection stays.
@@ -173,7 +174,7 @@ fn say(mut stream: &TcpStream, reply: Reply, is_head: bool, rest: &[u8]) -> std:
             Ok(true)
         }
         Reply::Keep(bytes) => stream.write_all(bytes.as_bytes()).map(|()| true),
-        Reply::Close(bytes) => stream.write_all(bytes.as_bytes()).map(|()| false),
+        Reply::Close(bytes) | Reply::Early(bytes) => stream.write_all(bytes.as_bytes()).map(|()| false),
         Reply::Switch(bytes) => {
             stream.write_all(bytes.as_bytes())?;
             echo(stream, rest).map(|()| false)

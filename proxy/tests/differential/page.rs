@@ -96,9 +96,18 @@ fn table(area: &Area, number: usize, surveys: &Surveys, old: &Rows) -> String {
     text + &notes(area)
 }
 
-/// Where penstock is alone with what it does, the rows say why.
+/// Where penstock is alone with what it does, the rows say why; rows with one reason stand together.
 fn notes(area: &Area) -> String {
-    let noted = area.rows.iter().filter_map(|row| Some((row.rule, row.because?)));
-    let notes: String = noted.map(|(rule, because)| format!("- *{rule}*: {because}.\n")).collect();
-    if notes.is_empty() { notes } else { format!("\n{notes}") }
+    let mut notes: Vec<(&str, Vec<String>)> = Vec::new();
+    for row in &area.rows {
+        let Some(because) = row.because else { continue };
+        let rule = format!("*{}*", row.rule);
+        match notes.iter_mut().find(|(reason, _)| *reason == because) {
+            Some((_, rules)) => rules.push(rule),
+            None => notes.push((because, vec![rule])),
+        }
+    }
+    let lines: String =
+        notes.iter().map(|(why, rules)| format!("- {}: {why}.\n", rules.join("; "))).collect();
+    if lines.is_empty() { lines } else { format!("\nWhere penstock is alone:\n\n{lines}") }
 }

@@ -14,6 +14,8 @@ pub(crate) enum Reply {
     Close(&'static str),
     /// This head, and from then on whatever comes comes back.
     Switch(&'static str),
+    /// These bytes and the end of the connection, as soon as it has read a head.
+    Early(&'static str),
     /// Nothing.
     Never,
 }
@@ -22,7 +24,9 @@ impl Reply {
     /// What the member says, where the row says what.
     pub(crate) const fn bytes(self) -> &'static [u8] {
         match self {
-            Self::Keep(bytes) | Self::Close(bytes) | Self::Switch(bytes) => bytes.as_bytes(),
+            Self::Keep(bytes) | Self::Close(bytes) | Self::Switch(bytes) | Self::Early(bytes) => {
+                bytes.as_bytes()
+            }
             Self::Plain | Self::Never => b"",
         }
     }
@@ -72,6 +76,8 @@ pub(crate) struct Row {
     pub(crate) section: &'static str,
     pub(crate) rule: &'static str,
     pub(crate) bytes: Vec<u8>,
+    /// What the client sends when it has heard something.
+    pub(crate) later: &'static str,
     pub(crate) reply: Reply,
     pub(crate) look: Look,
     pub(crate) suspect: Suspect,
@@ -87,6 +93,7 @@ pub(crate) fn row(section: &'static str, rule: &'static str, bytes: impl Into<Ve
         section,
         rule,
         bytes: bytes.into(),
+        later: "",
         reply: Reply::Plain,
         look: Look::Passed,
         suspect: Suspect::Nothing,
@@ -103,6 +110,11 @@ impl Row {
     /// Shows these field lines of the request.
     pub(crate) fn fields(self, names: &'static [&'static str]) -> Self {
         self.look(Look::Fields(names))
+    }
+
+    /// The client waits, and then sends this.
+    pub(crate) fn then(self, later: &'static str) -> Self {
+        Self { later, ..self }
     }
 
     /// The member answers like this.

@@ -47,7 +47,8 @@ impl Survey {
 fn ask(row: &Row, origin: &Origin, proxy: std::net::SocketAddr) -> Outcome {
     origin.begin(row.reply);
     let heard = match row.look {
-        Look::Tunnel => client::ask_for_tunnel(proxy, &row.bytes),
+        Look::Tunnel => client::ask_and_wait(proxy, &row.bytes, row.later),
+        _ if !row.later.is_empty() => client::ask_and_wait(proxy, &row.bytes, row.later),
         _ => client::ask(proxy, &row.bytes),
     };
     let (after, seen): (Vec<_>, Vec<_>) = origin.end().into_iter().partition(|seen| seen.is_for(AFTER));

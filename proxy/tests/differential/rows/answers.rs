@@ -5,6 +5,9 @@
 use crate::row::Reply::{Close, Keep, Never, Switch};
 use crate::row::{Look, Reply, Row, get, line, row};
 
+const STRICT: &str = "who answers like this is not the server that the client meant to ask";
+const HOP: &str = "what is meant for one hop ends there (a MUST of the section)";
+
 pub(crate) fn rows() -> Vec<Row> {
     [heads(), framing(), ends(), without_content(), fields()].concat()
 }
@@ -29,7 +32,8 @@ fn heads() -> Vec<Row> {
         .bad("X-B : c"),
         answer("M2.2", "lines that end in LF alone", Keep("HTTP/1.1 200 OK\nContent-Length: 0\nX-B: c\n\n"))
             .look(XB)
-            .bad("\nX-B: c\n\n"),
+            .bad("\nX-B: c\n\n")
+            .because(STRICT),
         answer("S5.5", "NUL in a value", Keep("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-B: c\0d\r\n\r\n"))
             .look(XB)
             .bad("c\0d"),
@@ -38,10 +42,12 @@ fn heads() -> Vec<Row> {
             .bad("c\rd"),
         answer("M4", "no reason phrase", Keep("HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi"))
             .ours("`content-length: 2`, `hi`"),
-        answer("M4", "a status of two digits", Close("HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nhi")),
+        answer("M4", "a status of two digits", Close("HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nhi"))
+            .because(STRICT),
         answer("S15", "a status over 599", Keep("HTTP/1.1 700 OK\r\nContent-Length: 2\r\n\r\nhi"))
             .look(Look::Statuses),
-        answer("M2.3", "HTTP/2.0 in text", Close("HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nhi")),
+        answer("M2.3", "HTTP/2.0 in text", Close("HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nhi"))
+            .because(STRICT),
         answer("M2.3", "no head at all (HTTP/0.9)", Close("hi")),
         answer("M8", "the end of the connection instead of an answer", Close("")),
         answer("M8", "a head that does not end", Close("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n")),
@@ -175,7 +181,8 @@ fn fields() -> Vec<Row> {
             &["x-b"],
         )
         .bad("x-b: c")
-        .ours("removed"),
+        .ours("removed")
+        .because(HOP),
         said(
             "S7.6.1",
             "Keep-Alive",
@@ -191,7 +198,8 @@ fn fields() -> Vec<Row> {
             &["upgrade"],
         )
         .bad("upgrade: x")
-        .ours("removed"),
+        .ours("removed")
+        .because(HOP),
         said(
             "S5.3",
             "Set-Cookie twice",

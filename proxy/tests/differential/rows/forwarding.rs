@@ -7,6 +7,9 @@ use crate::row::{Look, Row, get, post, row};
 const NAMED: &str =
     "who has a field removed that frames or routes a request makes the member read another one";
 
+const HOP: &str = "what is meant for one hop ends there (a MUST of the section)";
+const TOLD: &str = "what a client says of addresses is believed only if it is in `trusted_proxies`";
+
 pub(crate) fn rows() -> Vec<Row> {
     [connection(), hop_by_hop(), addresses(), via()].concat()
 }
@@ -17,11 +20,13 @@ fn connection() -> Vec<Row> {
         row("S7.6.1", "a field that Connection names", get("Connection: X-A\r\nX-A: b"))
             .fields(XA)
             .bad("\r\nX-A: b")
-            .ours("removed"),
+            .ours("removed")
+            .because(HOP),
         row("S7.6.1", "the same, in another case and a list", get("Connection: keep-alive, ,x-a\r\nX-A: b"))
             .fields(XA)
             .bad("\r\nX-A: b")
-            .ours("removed"),
+            .ours("removed")
+            .because(HOP),
         row(
             "S7.6.1",
             "the same, on a second Connection line",
@@ -29,7 +34,8 @@ fn connection() -> Vec<Row> {
         )
         .fields(XA)
         .bad("\r\nX-A: b")
-        .ours("removed"),
+        .ours("removed")
+        .because(HOP),
         row("S7.6.1", "Connection names Host", get("Connection: Host"))
             .fields(&["host"])
             .ours("400")
@@ -65,7 +71,8 @@ fn connection() -> Vec<Row> {
         )
         .fields(&["x-forwarded-for"])
         .bad("10.0.0.1")
-        .ours("`x-forwarded-for: 127.0.0.1`"),
+        .ours("`x-forwarded-for: 127.0.0.1`")
+        .because(TOLD),
         row("S7.6.1", "Connection itself", get("Connection: keep-alive, x-b"))
             .fields(&["connection"])
             .bad("x-b")
@@ -82,7 +89,8 @@ fn hop_by_hop() -> Vec<Row> {
         row("S7.6.1", "Proxy-Connection", get("Proxy-Connection: close"))
             .fields(&["proxy-connection"])
             .bad("Proxy-Connection")
-            .ours("removed"),
+            .ours("removed")
+            .because(HOP),
         row("S11.7.2", "Proxy-Authorization", get("Proxy-Authorization: Basic YTpi"))
             .fields(&["proxy-authorization"])
             .ours("`proxy-authorization: Basic YTpi`"),
@@ -127,7 +135,8 @@ fn addresses() -> Vec<Row> {
         row("–", "X-Forwarded-Proto of a client that is not trusted", get("X-Forwarded-Proto: https"))
             .fields(&["x-forwarded-proto"])
             .bad("https")
-            .ours("`x-forwarded-proto: http`"),
+            .ours("`x-forwarded-proto: http`")
+            .because(TOLD),
         row("–", "X-Real-IP", get("X-Real-IP: 10.0.0.1"))
             .fields(&["x-real-ip"])
             .bad("10.0.0.1")

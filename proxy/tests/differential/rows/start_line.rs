@@ -17,7 +17,8 @@ fn before_it() -> Vec<Row> {
             .ours("400")
             .because("two are enough for any client that ever sent one behind a body"),
         row("M2.2", "an empty line ended by LF alone before the request", line("\nGET /a HTTP/1.1"))
-            .ours("400"),
+            .ours("400")
+            .because(STRICT),
         row("M2.2", "all lines end in LF alone", "GET /a HTTP/1.1\nHost: example.com\n\n")
             .ours("400")
             .because(STRICT),
@@ -37,8 +38,8 @@ fn before_it() -> Vec<Row> {
 
 fn words() -> Vec<Row> {
     vec![
-        row("M3", "two spaces before the target", line("GET  /a HTTP/1.1")).ours("400"),
-        row("M3", "two spaces before the version", line("GET /a  HTTP/1.1")).ours("400"),
+        row("M3", "two spaces before the target", line("GET  /a HTTP/1.1")).ours("400").because(STRICT),
+        row("M3", "two spaces before the version", line("GET /a  HTTP/1.1")).ours("400").because(STRICT),
         row("M3", "tabs between the words", line("GET\t/a\tHTTP/1.1")).ours("400"),
         row("M3", "a space at the end of the line", line("GET /a HTTP/1.1 ")).ours("400"),
         row("M3", "a space before the method", line(" GET /a HTTP/1.1")).ours("400"),
