@@ -67,3 +67,14 @@ fn the_page_shows_what_was_measured() {
     assert_eq!(stale, None, "docs/http.md is stale; its end says how to write it");
     assert_eq!(page, written);
 }
+
+#[test]
+fn every_example_of_the_page_can_be_run() {
+    let written = page::written();
+    let examples: Vec<_> = page::examples(&written).collect();
+    assert!(examples.len() > 5, "{examples:?}");
+    for example in examples {
+        let loaded = penstock::config::parse("docs/http.md", &example, &|_| None);
+        loaded.unwrap_or_else(|mistakes| panic!("{mistakes}\n{example}"));
+    }
+}

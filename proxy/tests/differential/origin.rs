@@ -161,9 +161,10 @@ fn answer(stream: &TcpStream, shared: &Mutex<State>, seen: Seen, rest: &[u8]) ->
     let mut state = lock(shared);
     let reply = if seen.is_for(AFTER) { Reply::Plain } else { state.reply };
     let is_head = seen.line().starts_with(b"HEAD ");
+    let is_last = seen.values("connection").iter().any(|value| value == "close");
     state.seen.push(seen);
     drop(state);
-    say(stream, reply, is_head, rest)
+    Ok(say(stream, reply, is_head, rest)? && !is_last)
 }
 
 fn say(mut stream: &TcpStream, reply: Reply, is_head: bool, rest: &[u8]) -> std::io::Result<bool> {

@@ -31,6 +31,18 @@ pub(crate) fn page(written: &str, surveys: &Surveys) -> String {
     replaced(&page, "versions", &versions(surveys, section(written, "versions")))
 }
 
+/// The examples of the page as whole configurations: each is lines of a listener, or the section of backends.
+pub(crate) fn examples(written: &str) -> impl Iterator<Item = String> {
+    const LISTENER: &str = "listeners:\n  web:\n    bind: 127.0.0.1:8080\n    backend: app\n";
+    const BACKENDS: &str =
+        "backends:\n  app: { members: { a: 127.0.0.1:9001 } }\n  api: { members: { a: 127.0.0.1:9002 } }\n";
+    let blocks = written.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.map(|block| {
+        let backends = if block.starts_with("backends:") { "" } else { BACKENDS };
+        format!("{LISTENER}{block}{backends}")
+    })
+}
+
 /// The versions that the page speaks of, by program.
 pub(crate) fn versions_of(written: &str) -> Vec<String> {
     let row = section(written, "versions").lines().find(|line| line.starts_with("Asked: "));

@@ -101,7 +101,7 @@ fn hop_by_hop() -> Vec<Row> {
         row("S10.1.4", "`TE: trailers`", get("TE: trailers\r\nConnection: TE"))
             .fields(&["te", "connection"])
             .ours("`te: trailers`, `connection: TE`"),
-        row("S10.1.4", "`TE: gzip, trailers;q=1`", get("TE: gzip, trailers;q=1\r\nConnection: TE"))
+        row("S10.1.4", "`TE: gzip, trailers`", get("TE: gzip, trailers\r\nConnection: TE"))
             .fields(&["te", "connection"])
             .bad("gzip")
             .ours("`te: trailers`, `connection: TE`"),
@@ -115,15 +115,17 @@ fn addresses() -> Vec<Row> {
         row("–", "X-Forwarded-For of a client that is not trusted", get("X-Forwarded-For: 10.0.0.1"))
             .fields(XFF)
             .bad("10.0.0.1")
-            .ours("`x-forwarded-for: 127.0.0.1`"),
+            .ours("`x-forwarded-for: 127.0.0.1`")
+            .because(TOLD),
         row(
-            "",
+            "–",
             "two lines of X-Forwarded-For",
             get("X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2"),
         )
         .fields(XFF)
         .bad("10.0.0.")
-        .ours("`x-forwarded-for: 127.0.0.1`"),
+        .ours("`x-forwarded-for: 127.0.0.1`")
+        .because(TOLD),
         row("–", "its twin `X_Forwarded_For`", get("X_Forwarded_For: 10.0.0.1"))
             .fields(&["x_forwarded_for"])
             .bad("10.0.0.1")
@@ -131,7 +133,8 @@ fn addresses() -> Vec<Row> {
         row("RFC 7239", "Forwarded of a client that is not trusted", get("Forwarded: for=10.0.0.1"))
             .fields(&["forwarded"])
             .bad("10.0.0.1")
-            .ours("removed"),
+            .ours("removed")
+            .because(TOLD),
         row("–", "X-Forwarded-Proto of a client that is not trusted", get("X-Forwarded-Proto: https"))
             .fields(&["x-forwarded-proto"])
             .bad("https")

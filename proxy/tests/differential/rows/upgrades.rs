@@ -61,7 +61,7 @@ fn upgrades() -> Vec<Row> {
     vec![
         row("S7.8", "Upgrade to websocket", get(WEBSOCKET))
             .fields(UPGRADE)
-            .ours("`upgrade: websocket`, `connection: upgrade`"),
+            .ours("`upgrade: websocket`, `connection: Upgrade`"),
         row("S7.8", "Upgrade to h2c", get(h2c))
             .fields(&["upgrade", "http2-settings"])
             .bad("upgrade: h2c")
@@ -75,7 +75,7 @@ fn upgrades() -> Vec<Row> {
         row("S7.8", "Upgrade to websocket or h2c", get("Connection: Upgrade\r\nUpgrade: h2c, websocket"))
             .fields(UPGRADE)
             .bad("h2c")
-            .ours("`upgrade: websocket`, `connection: upgrade`"),
+            .ours("`upgrade: websocket`, `connection: Upgrade`"),
         row("S7.8", "Upgrade that Connection does not name", get("Upgrade: websocket"))
             .fields(UPGRADE)
             .bad("upgrade: websocket")
