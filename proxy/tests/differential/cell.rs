@@ -100,7 +100,7 @@ fn shown(row: &Row, first: &Seen, outcome: &Outcome) -> String {
         Look::Tunnel if outcome.heard.tunnel => "tunnel".to_owned(),
         Look::Tunnel if lines_of(&first.head, "upgrade").is_empty() => "without `Upgrade`".to_owned(),
         Look::Tunnel => "no tunnel".to_owned(),
-        Look::Statuses | Look::AnswerFields(_) | Look::Answer => String::new(),
+        Look::Contents | Look::Statuses | Look::AnswerFields(_) | Look::Answer => String::new(),
     }
 }
 
@@ -114,6 +114,7 @@ fn gone(names: &[&str], sent: &[u8]) -> String {
 fn answered(row: &Row, outcome: &Outcome) -> String {
     match (row.look, first_final(outcome)) {
         (Look::Statuses, last) => statuses(outcome, last.is_some()),
+        (Look::Contents, _) => list(outcome.heard.answers.iter().map(|answer| &answer.content[..])),
         (_, None) => "closes".to_owned(),
         (_, Some(answer)) if answer.status >= 500 => answer.status.to_string(),
         (_, Some(answer)) if answer.status == 0 => "as it came".to_owned(),

@@ -71,9 +71,10 @@ impl Kind {
         }
     }
 
-    pub(crate) fn start(self, member: SocketAddr) -> Proxy {
+    /// Starts it; penstock with one request at a time on a link, as the others do, or with as many as it likes.
+    pub(crate) fn start(self, member: SocketAddr, pipelines: bool) -> Proxy {
         match self {
-            Self::Penstock => penstock(member),
+            Self::Penstock => penstock(member, pipelines),
             Self::Nginx => nginx(member),
             Self::Haproxy => haproxy(member),
             Self::Envoy => start_envoy(member),
@@ -90,10 +91,12 @@ fn version_of(program: Program, ask: &str, mark: &str) -> String {
     said.split(mark).skip(1).map(number).find(|version| version.contains('.')).unwrap_or(said)
 }
 
-fn penstock(member: SocketAddr) -> Proxy {
+fn penstock(member: SocketAddr, pipelines: bool) -> Proxy {
+    let pipeline = if pipelines { "auto" } else { "1" };
     let text = format!(
         "workers: 1\nadmin: off\nlisteners:\n  web:\n    bind: 127.0.0.1:0\n    backend: app\n    \
          timeouts: {{ idle: 2s, head: 2s, body: 2s }}\nbackends:\n  app:\n    response_timeout: 4s\n    \
+         links: {{ pipeline: {pipeline} }}\n    \
          members: {{ a: \"{member}\" }}\n"
     );
     let loaded = config::parse("test.yaml", &text, &|_| None).unwrap_or_else(|e| panic!("{e}\n{text}"));

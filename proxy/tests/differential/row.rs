@@ -47,6 +47,8 @@ pub(crate) enum Look {
     Trailers,
     /// The targets of all requests.
     Targets,
+    /// Content of each answer.
+    Contents,
     /// Status of each answer.
     Statuses,
     /// These field lines of the answer.
@@ -79,6 +81,8 @@ pub(crate) struct Row {
     /// What the client sends when it has heard something.
     pub(crate) later: &'static str,
     pub(crate) reply: Reply,
+    /// It is about requests that are on their way together: it takes more than one try to see the worst.
+    pub(crate) pipelined: bool,
     pub(crate) look: Look,
     pub(crate) suspect: Suspect,
     /// What penstock does, in the words of the page.
@@ -95,6 +99,7 @@ pub(crate) fn row(section: &'static str, rule: &'static str, bytes: impl Into<Ve
         bytes: bytes.into(),
         later: "",
         reply: Reply::Plain,
+        pipelined: false,
         look: Look::Passed,
         suspect: Suspect::Nothing,
         ours: "",
@@ -132,6 +137,10 @@ impl Row {
         Self { suspect: Suspect::Request(target), ..self }
     }
 
+    pub(crate) fn pipelined(self) -> Self {
+        Self { pipelined: true, ..self }
+    }
+
     pub(crate) fn suspect(self, suspect: Suspect) -> Self {
         Self { suspect, ..self }
     }
@@ -147,7 +156,7 @@ impl Row {
 
     /// Whether it is about what the member says.
     pub(crate) fn is_of_answers(&self) -> bool {
-        matches!(self.look, Look::AnswerFields(_) | Look::Answer | Look::Statuses)
+        matches!(self.look, Look::AnswerFields(_) | Look::Answer | Look::Statuses | Look::Contents)
     }
 }
 

@@ -5,6 +5,7 @@
 use crate::row::Reply::{Close, Keep, Never, Switch};
 use crate::row::{Look, Reply, Row, get, line, row};
 
+const SURPLUS: &str = "nothing tells it from the answer to the next request on a pipelined link; `pipeline: 1` for members that may say more than they are asked";
 const STRICT: &str = "who answers like this is not the server that the client meant to ask";
 const HOP: &str = "what is meant for one hop ends there (a MUST of the section)";
 
@@ -95,9 +96,19 @@ fn ends() -> Vec<Row> {
         answer("M7.1", "a size that is no number", Keep("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhi\r\n0\r\n\r\n"))
             .bad("zz")
             .ours("502"),
-        answer("M9.2", "bytes behind the answer", Keep("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"))
-            .bad("bad")
+        answer("M9.2", "bytes behind the answer", Keep("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfoul"))
+            .bad("foul")
             .ours("`content-length: 2`, `hi`"),
+        answer(
+            "M9.2",
+            "a whole answer behind the answer, a request behind the request",
+            Keep("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfoul"),
+        )
+        .look(Look::Contents)
+        .pipelined()
+        .bad("foul")
+        .ours("`hi`, `foul`")
+        .because(SURPLUS),
     ]
 }
 
@@ -109,10 +120,10 @@ fn without_content() -> Vec<Row> {
             .look(LENGTH)
             .ours("`content-length: 2`"),
         row("S9.3.2", "HEAD: content all the same", line("HEAD /a HTTP/1.1"))
-            .reply(Keep("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad"))
+            .reply(Keep("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfoul"))
             .look(LENGTH)
-            .bad("bad")
-            .ours("`content-length: 3`"),
+            .bad("foul")
+            .ours("`content-length: 4`"),
         answer(
             "S15.3.5",
             "204 with Content-Length",
@@ -124,10 +135,10 @@ fn without_content() -> Vec<Row> {
         answer(
             "S15.3.5",
             "204 with content",
-            Keep("HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nbad"),
+            Keep("HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\nfoul"),
         )
         .look(LENGTH)
-        .bad("bad")
+        .bad("foul")
         .ours("removed"),
         answer(
             "S15.4.5",
