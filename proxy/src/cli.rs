@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use penstock_origin::{Options as OriginOptions, Origin, Speaks};
 
 use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol, Settings};
-use crate::lifecycle::{Running, Source};
+use crate::lifecycle::{Running, Source, say};
 use crate::metrics;
 
 /// A reverse proxy: thousands of keep-alive clients in front, a few pooled links behind.
@@ -164,6 +164,7 @@ fn counted(prefix: Prefix) -> penstock_origin::Prefix {
 }
 
 fn tell(settings: &Settings, running: &Running, with_origin: bool) {
+    let say = |text: &str| say(settings, text);
     for listener in &settings.listeners {
         let backend = &settings.backends[listener.backend];
         let members: Vec<_> = backend.members.iter().map(|m| format!("{}={}", m.name, m.address)).collect();
@@ -171,21 +172,27 @@ fn tell(settings: &Settings, running: &Running, with_origin: bool) {
         let bound = running
             .address(&listener.name)
             .map_or_else(|| listener.bind.to_string(), |address| format!("{scheme}://{address}"));
-        println!("{:8} {bound}  ->  {} ({})", listener.name, backend.name, members.join(" "));
+        say(&format!("{:8} {bound}  ->  {} ({})", listener.name, backend.name, members.join(" ")));
+        let mut others: Vec<_> =
+            listener.routes.iter().map(|r| &*settings.backends[r.backend].name).collect();
+        others.dedup();
+        if !others.is_empty() {
+            say(&format!("         {} routes  ->  {}", listener.routes.len(), others.join(", ")));
+        }
     }
     if with_origin {
         let not = settings.backends.iter().filter(|b| b.protocol == Protocol::Resp).map(|b| &*b.name);
         let not: Vec<_> = not.collect();
         let but =
             if not.is_empty() { String::new() } else { format!(", but of {} (no Redis)", not.join(", ")) };
-        println!("origin   included, on the addresses of all members{but}");
+        say(&format!("origin   included, on the addresses of all members{but}"));
     }
     if let Some(admin) = running.admin_address() {
-        println!("metrics  http://{admin}/metrics");
+        say(&format!("metrics  http://{admin}/metrics"));
     }
     let http = settings.listeners.iter().filter(|l| l.protocol == Protocol::Http);
     if let Some(address) = http.filter_map(|l| running.address(&l.name)).next() {
-        println!("try      curl -i http://{address}/json");
+        say(&format!("try      curl -i http://{address}/json"));
     }
 }
 

@@ -137,7 +137,6 @@ impl Client {
         if request.is_none() {
             self.hall.cells.in_flight.inc(); // it was never counted as begun
             s.requests += 1;
-            self.note(s, None, self.hall.turn.now());
         }
         match self.error(s, request.as_ref(), reject) {
             Some(answer) => self.give(s, &answer, &[]),

@@ -31,6 +31,7 @@ impl Client {
         let rules = &route.listener.http;
         // RFC 9112 section 6.1: chunks are for those who are known to speak 1.1.
         if head.body == BodyFraming::Chunked && self.meets_old(s) {
+            self.note(s, head, request.began);
             self.refuse(s, None, Cause::LengthRequired, Cause::LengthRequired.status());
             return true;
         }
@@ -39,7 +40,7 @@ impl Client {
         }
         let no_expect = head.expect_continue && self.meets_old(s);
         self.count_begun(s);
-        self.note(s, Some(head), request.began);
+        self.note(s, head, request.began);
         self.read_next(s, head, rules, now);
         if no_expect {
             self.give(s, CONTINUE, &[]);
@@ -95,7 +96,7 @@ impl Client {
         }
         let route = s.route.clone();
         self.count_begun(s);
-        self.note(s, Some(head), request.began);
+        self.note(s, head, request.began);
         self.read_next(s, head, &route.listener.http, now);
         self.give(s, answer, &[]);
         self.count_answer(s, Some(request), status, None, 0);
@@ -153,6 +154,7 @@ impl Client {
         }
         match s.link.clone().filter(|_| s.in_flight > 0) {
             Some(link) => {
+                s.diary.reached(s.in_flight);
                 s.in_flight += 1;
                 link.join(self.clone(), request, write);
             }

@@ -24,6 +24,8 @@ pub(super) struct Page {
     since: Nanos,
     ordinal: u32,
     sampled: bool,
+    /// It came to a link.
+    reached: bool,
     /// Bytes of its content so far.
     pub(super) received: u64,
     /// Bytes of its answer so far.
@@ -41,6 +43,13 @@ impl Diary {
         self.0.back_mut()
     }
 
+    /// The exchange with so many before it is on a link.
+    pub(super) fn reached(&mut self, before: u32) {
+        if let Some(page) = self.0.get_mut(before as usize) {
+            page.reached = true;
+        }
+    }
+
     /// How many have not ended.
     pub(super) fn len(&self) -> usize {
         self.0.len()
@@ -48,18 +57,18 @@ impl Diary {
 }
 
 impl Client {
-    /// An exchange begins; `head` is `None` where it could not be read.
-    pub(super) fn note(&self, s: &mut State, head: Option<&Request<'_, '_>>, since: Nanos) {
-        let Some(pen) = &s.route.pen else { return };
-        s.diary.0.push_back(Page {
-            noted: head.map(noted),
-            began: SystemTime::now(),
-            since,
-            ordinal: s.requests,
-            sampled: pen.samples(),
-            received: 0,
-            sent: 0,
-        });
+    /// An exchange begins.
+    pub(super) fn note(&self, s: &mut State, head: &Request<'_, '_>, since: Nanos) {
+        if s.route.pen.is_some() {
+            begin_page(s, Some(noted(head)), since, s.requests);
+        }
+    }
+
+    /// What came is no request that can be read. Its first line is noted as far as it tells something.
+    pub(super) fn note_unread(&self, s: &mut State, bytes: &[u8], since: Nanos) {
+        if s.route.pen.is_some() {
+            begin_page(s, first_line(bytes), since, s.requests + 1);
+        }
     }
 
     /// The first of those that are noted has ended. `status` is 0 where it was not answered to its end.
@@ -72,7 +81,7 @@ impl Client {
             peer: self.peer,
             listener: &s.route.listener.name,
             backend: &s.route.group.settings.name,
-            member: s.tie.member().map(|member| &*member.name),
+            member: s.tie.member().filter(|_| page.reached).map(|member| &*member.name),
             request: page.noted.as_ref(),
             status,
             cause,
@@ -83,6 +92,27 @@ impl Client {
             ordinal: page.ordinal,
         });
     }
+}
+
+fn begin_page(s: &mut State, noted: Option<Noted>, since: Nanos, ordinal: u32) {
+    let sampled = s.route.pen.as_ref().is_some_and(|pen| pen.samples());
+    let began = SystemTime::now();
+    s.diary.0.push_back(Page { noted, began, since, ordinal, sampled, reached: false, received: 0, sent: 0 });
+}
+
+/// No more than this is noted of what cannot be read.
+const MOST: usize = 1024;
+
+/// The words of a request line, whatever is wrong with them.
+fn first_line(bytes: &[u8]) -> Option<Noted> {
+    let line =
+        bytes[..bytes.len().min(MOST)].split(|b| matches!(b, b'\r' | b'\n')).find(|line| !line.is_empty())?;
+    let line = String::from_utf8_lossy(line);
+    let minor_version = u8::from(!line.ends_with(" HTTP/1.0"));
+    let line = line.strip_suffix(" HTTP/1.0").or_else(|| line.strip_suffix(" HTTP/1.1")).unwrap_or(&line);
+    let (method, target) = line.split_once(' ').unwrap_or(("-", line));
+    let (method, target) = (method.into(), target.into());
+    Some(Noted { method, target, minor_version, host: None, user_agent: None, referer: None })
 }
 
 fn noted(head: &Request<'_, '_>) -> Noted {

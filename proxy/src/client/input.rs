@@ -135,6 +135,7 @@ impl Client {
                 0
             }
             Err(reject) => {
+                self.note_unread(s, bytes, now);
                 self.refuse(s, None, reject.cause, reject.status);
                 bytes.len()
             }

@@ -190,6 +190,8 @@ impl Client {
         match cause {
             Cause::HeadTimeout => {
                 s.close = Some(ClientClose::HeadTimeout);
+                let said = s.spill.as_ref().map_or_else(Vec::new, |spill| spill.input.clone());
+                self.note_unread(s, &said, s.since);
                 self.refuse(s, None, cause, cause.status());
             }
             Cause::BodyTimeout => {

@@ -187,6 +187,7 @@ impl State {
 
     /// An exchange of it is on this link now.
     pub(super) fn is_on(&mut self, link: &Rc<Link<Rc<Client>>>) {
+        self.diary.reached(self.in_flight);
         self.in_flight += 1;
         self.link = Some(link.clone());
         if std::mem::take(&mut self.binds) {

@@ -2,6 +2,7 @@
 //! In: signals. Out: mail to the workers, and the exit code.
 //! Knows nothing of single clients.
 
+mod said;
 mod sockets;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::post::Mail;
 use crate::shared::Shared;
 use crate::worker;
 
+pub use said::say;
 pub use sockets::Sockets;
 
 /// Where the configuration comes from when it is read again.
@@ -120,7 +122,7 @@ impl Running {
                 () = any(&mut ends) => break,
             }
         }
-        println!("penstock: draining; a second signal ends it at once");
+        self.say("penstock: draining; a second signal ends it at once");
         let shared = self.shared.clone();
         tokio::select! {
             () = self.drain() => {}
@@ -131,9 +133,13 @@ impl Running {
         Ok(())
     }
 
+    fn say(&self, text: &str) {
+        say(&self.shared.settings(), text);
+    }
+
     fn reload_and_tell(&mut self) {
         match self.reload() {
-            Ok(()) => println!("penstock: configuration taken"),
+            Ok(()) => self.say("penstock: configuration taken"),
             Err(why) => eprintln!("{why}\npenstock: configuration rejected; all stays as it is"),
         }
     }
@@ -189,7 +195,7 @@ impl Running {
         };
         let limit = self.shared.settings().drain_timeout;
         if tokio::time::timeout(limit, empty).await.is_err() {
-            println!("penstock: {} clients did not end in time", self.clients());
+            self.say(&format!("penstock: {} clients did not end in time", self.clients()));
         }
     }
 

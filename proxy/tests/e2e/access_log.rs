@@ -40,6 +40,8 @@ fn each_exchange_is_told_once_in_the_order_of_its_answer() {
     assert_eq!((told(1, "method"), told(1, "ordinal")), ("HEAD".into(), 2.into()));
     assert_eq!((told(2, "received"), told(2, "target")), (14.into(), "/add".into()));
     assert_eq!((told(3, "status"), told(3, "cause")), (400.into(), "bad_request".into()));
+    assert_eq!((told(3, "method"), told(3, "target")), ("GET".into(), "/a\" b".into()));
+    assert_eq!(lines[3].get("member"), None, "nobody got it");
     assert!(lines[..3].iter().all(|line| line.get("cause").is_none_or(serde_json::Value::is_null)));
     assert!(told(0, "sent").as_u64().unwrap() > 13 && told(0, "duration").as_f64().unwrap() > 0.0);
 }

@@ -1,0 +1,16 @@
+//! What the proxy says of itself to whoever started it.
+//! In: a line. Out: the same, where it is in nobody's way.
+//! Knows nothing of what is said.
+
+use crate::config::{LogTo, Settings};
+
+/// On the standard output, unless that is an access log, whose readers expect lines of one kind.
+pub fn say(settings: &Settings, text: &str) {
+    let is_log =
+        settings.listeners.iter().any(|l| l.access_log.as_ref().is_some_and(|log| log.to == LogTo::Stdout));
+    if is_log {
+        eprintln!("{text}");
+    } else {
+        println!("{text}");
+    }
+}
