@@ -16,7 +16,7 @@ const DATE: Date = *b"Thu, 01 Jan 1970 00:00:00 GMT";
 pub fn check(input: &[u8]) {
     let mut input = Input(input);
     let method = input.pick([Method::Get, Method::Head, Method::Post, Method::Connect]);
-    let bits = input.byte();
+    let bits = input.below(64);
     let [upgrade, old, last, chunked, close, small] = [1, 2, 4, 8, 16, 32].map(|bit| bits & bit != 0);
     let upgrade = !old && (upgrade || method == Method::Connect);
     let ask = Ask { method, minor_version: u8::from(!old), keep_alive: !last, upgrade, chunked };
