@@ -29,6 +29,7 @@ pub(crate) enum Extent {
 }
 
 /// The content types that the routes use.
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 pub(crate) const TEXT: &str = "text/plain";
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const BINARY: &str = "application/octet-stream";
@@ -116,14 +117,38 @@ impl Answers {
         }
     }
 
-    /// 405 with the `Allow` that RFC 9110 section 15.5.6 demands.
-    pub(crate) fn not_allowed(&self, out: &mut Vec<u8>, reply: Reply, allow: &str) {
-        let body = b"method not allowed\n";
-        self.open(out, reply, 405, TEXT, Extent::Length(body.len() as u64));
-        put(out, &["Allow: ", allow, "\r\n\r\n"]);
-        if !reply.head_only {
-            out.extend_from_slice(body);
-        }
+    /// An answer of words, with more fields: lines, each with its CRLF.
+    pub(crate) fn words(&self, out: &mut Vec<u8>, reply: Reply, status: u16, fields: &str, body: &str) {
+        self.open(out, reply, status, TEXT, Extent::Length(body.len() as u64));
+        put(out, &[fields, "\r\n", if reply.head_only { "" } else { body }]);
+    }
+
+    /// A head with more fields, of a chunked body that is up to the caller.
+    pub(crate) fn chunked(&self, out: &mut Vec<u8>, reply: Reply, fields: &str) {
+        self.open(out, reply, 200, TEXT, Extent::Chunked);
+        put(out, &[fields, "\r\n"]);
+    }
+
+    /// An answer of words without `Date`, as a server without a clock gives it (RFC 9110 section 6.6.1).
+    pub(crate) fn undated(&self, out: &mut Vec<u8>, reply: Reply, body: &str) {
+        put(out, &["HTTP/1.1 200 OK\r\nX-Member: ", &self.member, "\r\n"]);
+        finish_head(out, reply, TEXT, Extent::Length(body.len() as u64));
+        put(out, &["\r\n", if reply.head_only { "" } else { body }]);
+    }
+
+    /// An answer in HTTP/1.0, whose body ends with the connection.
+    pub(crate) fn old(&self, out: &mut Vec<u8>, reply: Reply, body: &str) {
+        put(out, &["HTTP/1.0 200 OK\r\n"]);
+        out.extend_from_slice(&self.common);
+        put(out, &["Content-Type: ", TEXT, "\r\n\r\n", if reply.head_only { "" } else { body }]);
+    }
+
+    /// A head that no body belongs to, with more fields: of the answer after which the connection is no longer HTTP.
+    pub(crate) fn switch(&self, out: &mut Vec<u8>, status: u16, fields: &str) {
+        put_number(out, "HTTP/1.1 ", u64::from(status));
+        put(out, &[" ", reason(status), "\r\n"]);
+        out.extend_from_slice(&self.common);
+        put(out, &[fields, "\r\n"]);
     }
 
     /// A head; the body, if any, is up to the caller.
@@ -136,22 +161,27 @@ impl Answers {
         put_number(out, "HTTP/1.1 ", u64::from(status));
         put(out, &[" ", reason(status), "\r\n"]);
         out.extend_from_slice(&self.common);
-        if !matches!(extent, Extent::None) {
-            put(out, &["Content-Type: ", kind, "\r\n"]);
-        }
-        match extent {
-            Extent::Length(length) => put_number(out, "Content-Length: ", length),
-            Extent::Chunked => put(out, &["Transfer-Encoding: chunked"]),
-            Extent::Close | Extent::None => {}
-        }
-        if matches!(extent, Extent::Length(_) | Extent::Chunked) {
-            out.extend_from_slice(b"\r\n");
-        }
-        match reply {
-            Reply { close: true, .. } => put(out, &["Connection: close\r\n"]),
-            Reply { old: true, .. } => put(out, &["Connection: keep-alive\r\n"]),
-            _ => {}
-        }
+        finish_head(out, reply, kind, extent);
+    }
+}
+
+/// What the head says of the body and of the connection.
+fn finish_head(out: &mut Vec<u8>, reply: Reply, kind: &str, extent: Extent) {
+    if !matches!(extent, Extent::None) {
+        put(out, &["Content-Type: ", kind, "\r\n"]);
+    }
+    match extent {
+        Extent::Length(length) => put_number(out, "Content-Length: ", length),
+        Extent::Chunked => put(out, &["Transfer-Encoding: chunked"]),
+        Extent::Close | Extent::None => {}
+    }
+    if matches!(extent, Extent::Length(_) | Extent::Chunked) {
+        out.extend_from_slice(b"\r\n");
+    }
+    match reply {
+        Reply { close: true, .. } => put(out, &["Connection: close\r\n"]),
+        Reply { old: true, .. } => put(out, &["Connection: keep-alive\r\n"]),
+        _ => {}
     }
 }
 
@@ -170,6 +200,7 @@ fn put_number(out: &mut Vec<u8>, before: &str, number: u64) {
 /// (RFC 9112 section 4).
 fn reason(status: u16) -> &'static str {
     match status {
+        101 => "Switching Protocols",
         200 => "OK",
         201 => "Created",
         202 => "Accepted",
@@ -185,6 +216,7 @@ fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         413 => "Content Too Large",
+        426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",

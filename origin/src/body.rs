@@ -6,7 +6,7 @@ use crate::head::{Framing, Reject};
 
 /// The longest chunk-size or trailer line taken, in bytes.
 const LONGEST_LINE: usize = 4096;
-/// How many trailer lines are read over.
+/// How many trailer lines are taken.
 const MOST_TRAILERS: u8 = 100;
 
 /// How much of a body is still to come. Moves along:
@@ -24,6 +24,8 @@ pub(crate) enum Body {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     Content(&'a [u8]),
+    /// A line behind the last chunk, without its end.
+    Trailer(&'a [u8]),
     NeedMore,
     End,
 }
@@ -58,7 +60,12 @@ impl Body {
                 Self::Trailers(MOST_TRAILERS) => return Err(Reject::bad("too many trailers")),
                 Self::Trailers(read) => {
                     let Some(line) = line(input)? else { return Ok(Piece::NeedMore) };
-                    *self = if line.is_empty() { Self::Length(0) } else { Self::Trailers(*read + 1) };
+                    if line.is_empty() {
+                        *self = Self::Length(0);
+                    } else {
+                        *self = Self::Trailers(*read + 1);
+                        return Ok(Piece::Trailer(line));
+                    }
                 }
             }
         }
@@ -106,14 +113,18 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Feeds `bytes` in steps of `step`; returns the content and what lay behind the end.
+    /// Feeds `bytes` in steps of `step`; returns the content, with trailers in brackets, and what lay behind the end.
     fn decode(framing: Framing, bytes: &[u8], step: usize) -> Result<(Vec<u8>, Vec<u8>), Reject> {
         let (mut body, mut content, mut at_hand) = (Body::from(framing), Vec::new(), Vec::new());
         for arrival in bytes.chunks(step) {
             at_hand.extend_from_slice(arrival);
             let mut input = at_hand.as_slice();
-            while let Piece::Content(piece) = body.next(&mut input)? {
-                content.extend_from_slice(piece);
+            loop {
+                match body.next(&mut input)? {
+                    Piece::Content(piece) => content.extend_from_slice(piece),
+                    Piece::Trailer(line) => content.extend([b"[", line, b"]"].concat()),
+                    Piece::NeedMore | Piece::End => break,
+                }
             }
             at_hand = input.to_vec();
         }
@@ -124,10 +135,10 @@ mod tests {
 
     #[test]
     fn any_cut_yields_the_same_content() {
-        let chunked = b"5\r\nhello\r\n6;name=value\r\n world\r\n0\r\nA: b\r\n\r\nGET";
+        let chunked = b"5\r\nhello\r\n6;name=value\r\n world\r\n0\r\nA: b\r\nC:\r\n\r\nGET";
         for step in 1..=chunked.len() {
             let decoded = decode(Framing::Chunked, chunked, step);
-            assert_eq!(decoded, Ok((b"hello world".to_vec(), b"GET".to_vec())), "step {step}");
+            assert_eq!(decoded, Ok((b"hello world[A: b][C:]".to_vec(), b"GET".to_vec())), "step {step}");
             let decoded = decode(Framing::Length(5), b"helloGET", step);
             assert_eq!(decoded, Ok((b"hello".to_vec(), b"GET".to_vec())), "step {step}");
         }

@@ -24,6 +24,17 @@ Routes of http:
   POST /add /sub /mul /div           {\"args\":[a,b]} -> {\"result\":c}
   GET  /close                        answers, then closes
   GET  /stats                        connections, requests, bytes and clients of each member
+  GET  /websocket                    a WebSocket whose messages come back; 426 to who does not ask for one
+  GET  /websocket.html               a page that sends 100 messages there and tells the result in its title
+  any  /upgrade                      101 to any other Upgrade, then bytes come back until the client shuts
+                                     its side; CONNECT, to whatever target, does the same
+  GET  /trailers                     chunked, with trailers; to POST: the trailers it got, as JSON
+  GET  /early                        103 with a Link, then 200
+  GET  /old                          an answer in HTTP/1.0, ended by closing
+  GET  /nodate                       an answer without Date
+  any  /headers                      the request's head as it came
+  any  /ntlm                         NTLM (any password): 401, 401 with a challenge, then 200 with the user's
+                                     name, and so to whatever is asked on this connection from then on
   any  /fault/...                    close, reset, garbage, never, surplus, partial/N, close-after/K
 
 Requests of lines and length-prefixed, one answer each, in order:

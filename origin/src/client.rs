@@ -9,8 +9,10 @@ use std::time::Instant;
 use crate::answer::{Reply, TEXT};
 use crate::body::{Body, Piece};
 use crate::head::{self, Framing};
+use crate::login::Login;
 use crate::routes::{self, Route};
 use crate::sending::Sending;
+use crate::talk::Talk;
 use crate::turn::{Next, Outcome, Turn};
 use crate::work::{self, Work};
 
@@ -21,6 +23,7 @@ const HIGH_WATER: usize = 64 * 1024;
 ///
 /// ```text
 /// Head ──▶ Upload ──▶ Working ──▶ Sending ──▶ Head        (each but Head may be skipped)
+///   │                    └──▶ Talking
 ///   └──▶ Over ◀── any
 /// ```
 enum State {
@@ -32,6 +35,8 @@ enum State {
     Working { until: Instant, work: Box<Work>, reply: Reply },
     /// An answer's body is sent.
     Sending(Sending, Reply),
+    /// What comes is no longer HTTP.
+    Talking(Talk),
     /// No more requests are served.
     Over(Next),
 }
@@ -47,6 +52,7 @@ impl From<Outcome> for State {
         match outcome {
             Outcome::Answered => Self::Head,
             Outcome::Sending(body, reply) => Self::Sending(body, reply),
+            Outcome::Talking(talk) => Self::Talking(talk),
             Outcome::Over(next) => Self::Over(next),
         }
     }
@@ -59,6 +65,7 @@ type Step = (State, Option<Next>);
 pub(crate) struct Client {
     source: Option<SocketAddr>,
     requests: u64,
+    login: Login,
     state: State,
     /// When the work before ended, if the next request had been read by then. Its own work counts from here, so that
     /// a late wake-up does not make the member slower than it is meant to be.
@@ -67,7 +74,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(source: Option<SocketAddr>) -> Self {
-        Self { source, requests: 0, state: State::Head, ended: None }
+        Self { source, requests: 0, login: Login::default(), state: State::Head, ended: None }
     }
 
     /// Goes as far as the input, the output and the time allow. What it leaves of the input belongs in front
@@ -87,6 +94,7 @@ impl Client {
                 }
                 State::Working { work, reply, .. } => (work.finish(reply, turn).into(), None),
                 State::Sending(body, reply) => (sending(body, reply, turn), None),
+                State::Talking(talk) => talking(talk, input, turn),
                 State::Over(end) => (State::Over(end), Some(end)),
             };
             self.state = state;
@@ -109,13 +117,14 @@ impl Client {
             Ok(None) => return (State::Head, Some(Next::Read)),
             Err(reject) => return (turn.refuse(reject, false).into(), None),
         };
-        *input = &input[head.length..];
+        *input = &input[head.bytes.len()..];
         self.requests += 1;
         let reply = Reply { head_only: head.method == "HEAD", close: !head.keep_alive, old: head.old };
-        let work = match routes::route(head.method, head.target) {
+        let work = match self.route(head.method, head.target) {
             Route::Fault(fault) => return (work::fault(fault, reply, turn).into(), None),
             Route::CloseAfter(count) if self.requests >= count => return (State::Over(Next::Drop), None),
             Route::Mixed(mixture) => Work::Plain(Route::Delay(turn.member.service.lot(mixture))),
+            Route::Login => Work::Login(self.login.hear(head.field("authorization"))),
             route => Work::new(route, &head, self.source),
         };
         if head.framing == Framing::Length(0) {
@@ -127,12 +136,18 @@ impl Client {
         (State::Upload(Box::new(Upload { body: head.framing.into(), work, reply })), None)
     }
 
+    /// Who has logged in on this connection is told so, whatever they ask for.
+    fn route(&self, method: &str, target: &str) -> Route {
+        if self.login.is_inside() { Route::Login } else { routes::route(method, target) }
+    }
+
     /// A body arrives.
     fn upload(&mut self, mut upload: Box<Upload>, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
         let taken = match upload.body.next(input) {
             Ok(Piece::NeedMore) => return (State::Upload(upload), Some(Next::Read)),
             Ok(Piece::End) => return (self.work(upload.work, upload.reply, turn), None),
             Ok(Piece::Content(piece)) => upload.work.take(piece, upload.reply, turn),
+            Ok(Piece::Trailer(line)) => upload.work.take_trailer(line),
             Err(reject) => Err(reject),
         };
         match taken {
@@ -158,4 +173,12 @@ impl Client {
 
 fn sending(mut body: Sending, reply: Reply, turn: &mut Turn<'_>) -> State {
     if body.step(turn.out) { turn.answered(reply).into() } else { State::Sending(body, reply) }
+}
+
+/// What was said first is sent first: the answer that the talk began with, and what the talk says.
+fn talking(mut talk: Talk, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
+    match talk.hear(input, turn.out) {
+        Next::Read => (State::Talking(talk), Some(Next::Read)),
+        end => (State::Over(end), Some(end)),
+    }
 }

@@ -26,6 +26,19 @@ pub(crate) fn request(head: &Head<'_, '_>, source: Option<SocketAddr>) -> Vec<u8
 }
 
 #[derive(Serialize)]
+struct Trailers<'a> {
+    trailers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// A request's trailers, from their lines; bytes that are not UTF-8 become replacement characters.
+pub(crate) fn trailers(lines: &[Vec<u8>]) -> Vec<u8> {
+    let fields = lines.iter().filter_map(|line| line.split_at_checked(memchr::memchr(b':', line)?));
+    let text = |bytes: &'_ [u8]| String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
+    let trailers = fields.map(|(name, value)| (text(name).into(), text(&value[1..]).into()));
+    json(&Trailers { trailers: trailers.collect() })
+}
+
+#[derive(Serialize)]
 struct Report<'a> {
     note: &'static str,
     listeners: &'a [ListenerStats],

@@ -24,8 +24,25 @@ pub(crate) struct Head<'h, 'b> {
     pub(crate) keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub(crate) waits: bool,
-    /// Length of the head in bytes.
-    pub(crate) length: usize,
+    /// All of it as it came, with the empty line that ends it.
+    pub(crate) bytes: &'b [u8],
+}
+
+impl<'b> Head<'_, 'b> {
+    /// The value of the first field of this name.
+    pub(crate) fn field(&self, name: &str) -> Option<&'b [u8]> {
+        self.values(name).next()
+    }
+
+    /// The members of the lists in all fields of this name, in order (RFC 9110 section 5.6.1).
+    pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+        let members = self.values(name).flat_map(|value| value.split(|byte| *byte == b','));
+        members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+        self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
 }
 
 /// How the request's body ends (RFC 9112 section 6.3).
@@ -76,7 +93,7 @@ pub(crate) fn parse<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>) -> Result<O
         old,
         keep_alive: !said.close && (!old || said.keep_alive),
         waits: said.waits && !old,
-        length,
+        bytes: &bytes[..length],
     }))
 }
 
@@ -185,7 +202,7 @@ mod tests {
     fn verdict(text: &str) -> Result<Option<(usize, Framing, bool)>, u16> {
         let mut room = [const { MaybeUninit::uninit() }; 100];
         let head = parse(text.as_bytes(), &mut room).map_err(|reject| reject.status)?;
-        Ok(head.map(|head| (head.length, head.framing, head.keep_alive)))
+        Ok(head.map(|head| (head.bytes.len(), head.framing, head.keep_alive)))
     }
 
     #[test]

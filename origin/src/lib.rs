@@ -4,6 +4,7 @@
 
 mod answer;
 mod arithmetic;
+mod base64;
 mod body;
 mod clerk;
 mod client;
@@ -14,6 +15,7 @@ mod fnv;
 mod head;
 mod introduction;
 mod legacy;
+mod login;
 mod machine;
 mod options;
 mod origin;
@@ -25,7 +27,10 @@ mod service;
 mod sockets;
 mod speaker;
 mod stats;
+mod talk;
 mod turn;
+mod upgrade;
+mod websocket;
 mod work;
 mod worker;
 

@@ -5,6 +5,7 @@
 use crate::answer::Ready;
 use crate::arithmetic::Operation;
 use crate::service::Mixture;
+use crate::upgrade::Offer;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,24 @@ pub(crate) enum Route {
     Compute(Operation),
     Close,
     Stats,
+    /// Another protocol than HTTP.
+    Switch(Offer),
+    /// A page that tries the WebSocket out.
+    Page,
+    /// A chunked answer with trailers.
+    Trailers,
+    /// The trailers of the request, as JSON.
+    TrailersBack,
+    /// An interim answer before the final one.
+    Early,
+    /// An answer in HTTP/1.0.
+    Old,
+    /// An answer without `Date`.
+    Undated,
+    /// The request's head as it came.
+    Head,
+    /// NTLM, which ties a name to the connection.
+    Login,
     Fault(Fault),
     /// Served, with junk behind the answer.
     Surplus,
@@ -54,7 +73,9 @@ pub(crate) enum Fault {
     Never,
 }
 
+const GET: &str = "GET";
 const READ: &str = "GET, HEAD";
+const READ_AND_POST: &str = "GET, HEAD, POST";
 const READ_AND_WRITE: &str = "GET, HEAD, POST, PUT";
 const POST: &str = "POST";
 const ANY: &str = "*";
@@ -62,6 +83,10 @@ const MIXED: &str = "expected a query such as slow=1/100&ms=200";
 
 /// Finds the route. The query is of no account but to `/mixed`, and an absolute-form target counts by its path.
 pub(crate) fn route(method: &str, target: &str) -> Route {
+    // Its target is an authority and no path (RFC 9112 section 3.2.3).
+    if method == "CONNECT" {
+        return Route::Switch(Offer::Tunnel);
+    }
     let (path, query) = path(target);
     let (name, argument) = match path.split_once('/') {
         Some((name, argument)) => (name, Some(argument)),
@@ -98,6 +123,16 @@ fn plain(method: &str, name: &str, query: &str) -> (Route, &'static str) {
         "close" => (Route::Close, READ),
         "mixed" => (mixed(query).map_or(Route::Senseless(MIXED), Route::Mixed), READ),
         "stats" => (Route::Stats, READ),
+        "websocket" => (Route::Switch(Offer::WebSocket), GET),
+        "websocket.html" => (Route::Page, READ),
+        "upgrade" => (Route::Switch(Offer::Any), ANY),
+        "trailers" if method == "POST" => (Route::TrailersBack, READ_AND_POST),
+        "trailers" => (Route::Trailers, READ_AND_POST),
+        "early" => (Route::Early, READ),
+        "old" => (Route::Old, READ),
+        "nodate" => (Route::Undated, READ),
+        "headers" => (Route::Head, ANY),
+        "ntlm" => (Route::Login, ANY),
         "add" => (Route::Compute(Operation::Add), POST),
         "sub" => (Route::Compute(Operation::Subtract), POST),
         "mul" => (Route::Compute(Operation::Multiply), POST),
@@ -208,6 +243,9 @@ mod tests {
         assert_eq!(route("GET", "/add"), Route::NotAllowed(POST));
         assert_eq!(route("PUT", "/echo"), Route::Mirror);
         assert_eq!(route("DELETE", "/echo"), Route::NotAllowed(READ_AND_WRITE));
+        assert_eq!(route("POST", "/trailers"), Route::TrailersBack);
+        assert_eq!(route("PUT", "/trailers"), Route::NotAllowed(READ_AND_POST));
+        assert_eq!(route("CONNECT", "hello:80"), Route::Switch(Offer::Tunnel));
         assert_eq!(route("POST", "/nowhere"), Route::NotFound);
         assert_eq!(route("PATCH", "/fault/reset"), Route::Fault(Fault::Reset));
     }

@@ -13,6 +13,7 @@ use crate::register::Register;
 use crate::sending::Sending;
 use crate::service::Service;
 use crate::stats::{Board, Traffic};
+use crate::talk::Talk;
 
 /// What the connection waits for. Answers made so far are written first, whatever it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub(crate) enum Outcome {
     Answered,
     /// The answer's head is out and its body is to be sent.
     Sending(Sending, Reply),
+    /// The connection is no longer HTTP.
+    Talking(Talk),
     /// No more requests are served.
     Over(Next),
 }
@@ -96,6 +99,19 @@ impl Turn<'_> {
     pub(crate) fn whole(&mut self, reply: Reply, status: u16, kind: &str, body: &[u8]) -> Outcome {
         self.member.answers.whole(self.out, reply, status, kind, body);
         self.answered(reply)
+    }
+
+    /// Answers with words and more fields: lines, each with its CRLF.
+    pub(crate) fn words(&mut self, reply: Reply, status: u16, fields: &str, body: &str) -> Outcome {
+        self.member.answers.words(self.out, reply, status, fields, body);
+        self.answered(reply)
+    }
+
+    /// Answers with a head behind which the connection is no longer HTTP.
+    pub(crate) fn switch(&mut self, status: u16, fields: &str, talk: Talk) -> Outcome {
+        self.member.answers.switch(self.out, status, fields);
+        self.member.traffic.answered();
+        Outcome::Talking(talk)
     }
 
     /// The answer to what cannot be served; nothing behind it can be trusted to be a request.

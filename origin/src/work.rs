@@ -5,14 +5,17 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::answer::{BINARY, Extent, JSON, Reply, TEXT};
+use crate::answer::{BINARY, Extent, HTML, JSON, Reply, TEXT};
 use crate::arithmetic::{self, Operation};
 use crate::echo;
+use crate::fnv::Fnv1a;
 use crate::head::{Framing, Head, Reject};
+use crate::login::Verdict;
 use crate::pattern;
 use crate::routes::{Fault, Route};
 use crate::sending::{self, Sending};
 use crate::turn::{Next, Outcome, Turn};
+use crate::upgrade::Switch;
 
 /// The longest body that `/add` and the like take, in bytes.
 const LONGEST_ARGUMENTS: usize = 64 * 1024;
@@ -24,7 +27,12 @@ pub(crate) enum Work {
     /// The body is of no account.
     Plain(Route),
     /// The answer is known, the body is of no account.
-    Known(Vec<u8>),
+    Known(&'static str, Vec<u8>),
+    /// The same, of what the connection becomes.
+    Switch(Switch),
+    Login(Verdict),
+    /// The trailers so far, each a line.
+    Trailers(Vec<Vec<u8>>),
     Compute(Operation, Vec<u8>),
     Mirror(Mirror),
 }
@@ -32,7 +40,10 @@ pub(crate) enum Work {
 impl Work {
     pub(crate) fn new(route: Route, head: &Head<'_, '_>, source: Option<SocketAddr>) -> Self {
         match route {
-            Route::Echo => Self::Known(echo::request(head, source)),
+            Route::Echo => Self::Known(JSON, echo::request(head, source)),
+            Route::Head => Self::Known(TEXT, head.bytes.to_vec()),
+            Route::Switch(offer) => Self::Switch(Switch::decide(offer, head)),
+            Route::TrailersBack => Self::Trailers(Vec::new()),
             Route::Compute(operation) => Self::Compute(operation, Vec::new()),
             Route::Mirror => Self::Mirror(Mirror::new(head)),
             route => Self::Plain(route),
@@ -42,13 +53,23 @@ impl Work {
     /// Takes a piece of the request's content.
     pub(crate) fn take(&mut self, piece: &[u8], reply: Reply, turn: &mut Turn<'_>) -> Result<(), Reject> {
         match self {
-            Self::Plain(_) | Self::Known(_) => {}
+            Self::Plain(_) | Self::Known(..) | Self::Switch(_) | Self::Login(_) | Self::Trailers(_) => {}
             Self::Mirror(mirror) => mirror.take(piece, reply, turn),
             Self::Compute(_, body) if body.len() + piece.len() > LONGEST_ARGUMENTS => {
                 return Err(Reject { status: 413, reason: "too long for two numbers" });
             }
             Self::Compute(_, body) => body.extend_from_slice(piece),
         }
+        Ok(())
+    }
+
+    /// Takes a line of the request's trailers.
+    pub(crate) fn take_trailer(&mut self, line: &[u8]) -> Result<(), Reject> {
+        let Self::Trailers(lines) = self else { return Ok(()) };
+        if !line.contains(&b':') {
+            return Err(Reject::bad("malformed trailer"));
+        }
+        lines.push(line.to_vec());
         Ok(())
     }
 
@@ -65,7 +86,10 @@ impl Work {
     pub(crate) fn finish(self, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
         match self {
             Self::Plain(route) => answer(route, reply, turn),
-            Self::Known(json) => turn.whole(reply, 200, JSON, &json),
+            Self::Known(kind, body) => turn.whole(reply, 200, kind, &body),
+            Self::Switch(switch) => switch.finish(reply, turn),
+            Self::Login(verdict) => login(verdict, reply, turn),
+            Self::Trailers(lines) => turn.whole(reply, 200, JSON, &echo::trailers(&lines)),
             Self::Mirror(mirror) => mirror.finish(reply, turn),
             Self::Compute(operation, body) => match arithmetic::compute(operation, &body) {
                 Ok(json) => turn.whole(reply, 200, JSON, &json),
@@ -108,15 +132,30 @@ fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
             state
         }
         Route::CloseAfter(_) => turn.whole(reply, 200, TEXT, b"not yet\n"),
+        // RFC 9110 section 15.5.6.
         Route::NotAllowed(allow) => {
-            turn.member.answers.not_allowed(turn.out, reply, allow);
+            turn.words(reply, 405, &format!("Allow: {allow}\r\n"), "method not allowed\n")
+        }
+        Route::Page => turn.whole(reply, 200, HTML, include_bytes!("websocket.html")),
+        Route::Trailers => trailers(reply, turn),
+        Route::Early => early(reply, turn),
+        Route::Old => {
+            turn.member.answers.old(turn.out, reply, "in HTTP/1.0, until the connection ends\n");
+            turn.answered(closing)
+        }
+        Route::Undated => {
+            turn.member.answers.undated(turn.out, reply, "without a date\n");
             turn.answered(reply)
         }
         Route::Senseless(reason) => turn.whole(reply, 400, TEXT, format!("{reason}\n").as_bytes()),
-        // The last five are Work of their own or become a delay, and never come here.
+        // All but the first are Work of their own or become a delay, and never come here.
         Route::NotFound
         | Route::Echo
         | Route::Mirror
+        | Route::Head
+        | Route::Login
+        | Route::Switch(_)
+        | Route::TrailersBack
         | Route::Compute(_)
         | Route::Fault(_)
         | Route::Mixed(_) => turn.whole(reply, 404, TEXT, b"no such route\n"),
@@ -150,6 +189,48 @@ fn status_only(status: u16, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     // RFC 9110 section 15.3.6: 205 has a body of length 0.
     let body = if status == 205 { String::new() } else { format!("{{\"status\":{status}}}") };
     turn.whole(reply, status, JSON, body.as_bytes())
+}
+
+/// The content of `/trailers`, in its chunks.
+const PARTS: [&str; 2] = ["a body in two chunks, ", "and trailers behind it\n"];
+
+/// A field in the trailers that was told of, with the hash of the content, and another that comes twice.
+fn trailers(reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+    // Trailers need chunks (RFC 9112 section 7.1.2), and HTTP/1.0 has none.
+    if reply.old {
+        return turn.whole(reply, 200, TEXT, PARTS.concat().as_bytes());
+    }
+    turn.member.answers.chunked(turn.out, reply, "Trailer: X-Fnv, X-Part\r\n");
+    if reply.head_only {
+        return turn.answered(reply);
+    }
+    let mut hash = Fnv1a::default();
+    for part in PARTS {
+        hash.update(part.as_bytes());
+        sending::chunk(turn.out, part.len() as u64, |out| out.extend_from_slice(part.as_bytes()));
+    }
+    let end = format!("0\r\nX-Fnv: {:016x}\r\nX-Part: one\r\nX-Part: two\r\n\r\n", hash.value());
+    turn.out.extend_from_slice(end.as_bytes());
+    turn.answered(reply)
+}
+
+/// RFC 8297; HTTP/1.0 knows no interim answers (RFC 9110 section 15.2).
+fn early(reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+    if !reply.old {
+        let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\n";
+        turn.out.extend_from_slice(hints);
+    }
+    turn.whole(reply, 200, TEXT, b"after the early hints\n")
+}
+
+fn login(verdict: Verdict, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
+    match verdict {
+        Verdict::Inside(user) => turn.whole(reply, 200, TEXT, format!("{user}\n").as_bytes()),
+        Verdict::Challenged(challenge) => {
+            turn.words(reply, 401, &format!("WWW-Authenticate: NTLM {challenge}\r\n"), "and now?\n")
+        }
+        Verdict::Outside => turn.words(reply, 401, "WWW-Authenticate: NTLM\r\n", "who are you?\n"),
+    }
 }
 
 /// Looking at the counters does not change them, but for the bytes.

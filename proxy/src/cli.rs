@@ -28,7 +28,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Run the proxy. SIGHUP reads the configuration again, SIGTERM and SIGINT drain it.
+    /// Run the proxy. SIGHUP reads the configuration again, SIGUSR1 opens access logs anew, SIGTERM and SIGINT drain it.
     Run {
         /// The configuration. Without it: `config.yaml`, or a built-in one of the same content.
         #[arg(short, long, value_name = "FILE")]

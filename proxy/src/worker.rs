@@ -128,7 +128,10 @@ impl Worker {
                     self.turn.drain();
                 }
                 Mail::Kill => self.turn.kill(),
-                Mail::Stop => break,
+                Mail::Stop => {
+                    tokio::task::yield_now().await; // those that were killed just now close their sockets
+                    break;
+                }
             }
         }
     }

@@ -4,10 +4,16 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 
+#[path = "config/access_log.rs"]
+mod access_log;
 #[path = "config/any_bytes.rs"]
 mod any_bytes;
+#[path = "config/conditions.rs"]
+mod conditions;
 #[path = "config/framing.rs"]
 mod framing;
+#[path = "config/http.rs"]
+mod http;
 #[path = "config/mistakes.rs"]
 mod mistakes;
 #[path = "config/pooled.rs"]
@@ -16,6 +22,8 @@ mod pooled;
 mod reference;
 #[path = "config/refusals.rs"]
 mod refusals;
+#[path = "config/routes.rs"]
+mod routes;
 #[path = "config/tcp.rs"]
 mod tcp;
 #[path = "config/values.rs"]

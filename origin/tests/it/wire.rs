@@ -153,7 +153,7 @@ impl Wire {
         let status = lines.next().unwrap().strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
         let field = |line: &str| line.split_once(": ").map(|(n, v)| (n.to_owned(), v.to_owned())).unwrap();
         let mut answer = Answer { status, fields: lines.map(field).collect(), body: Vec::new() };
-        if method != "HEAD" && !matches!(status, 100 | 204 | 304) {
+        if method != "HEAD" && !matches!(status, 100..=199 | 204 | 304) {
             answer.body = self.body(&answer);
         }
         answer

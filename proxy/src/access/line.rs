@@ -16,29 +16,6 @@ pub(super) struct Scribe {
     stamp: Stamp,
 }
 
-/// What a JSON line tells, in this order; each with its name as it is written.
-const FIELDS: [(LogField, &str); 19] = [
-    (LogField::Time, "\"time\":"),
-    (LogField::Source, "\"source\":"),
-    (LogField::Peer, "\"peer\":"),
-    (LogField::Listener, "\"listener\":"),
-    (LogField::Backend, "\"backend\":"),
-    (LogField::Member, "\"member\":"),
-    (LogField::Method, "\"method\":"),
-    (LogField::Target, "\"target\":"),
-    (LogField::Protocol, "\"protocol\":"),
-    (LogField::Host, "\"host\":"),
-    (LogField::Status, "\"status\":"),
-    (LogField::Cause, "\"cause\":"),
-    (LogField::Received, "\"received\":"),
-    (LogField::Sent, "\"sent\":"),
-    (LogField::Duration, "\"duration\":"),
-    (LogField::Service, "\"service\":"),
-    (LogField::Ordinal, "\"ordinal\":"),
-    (LogField::UserAgent, "\"user_agent\":"),
-    (LogField::Referer, "\"referer\":"),
-];
-
 impl Scribe {
     pub(super) fn new(settings: Arc<AccessLog>) -> Self {
         Self { settings, stamp: Stamp::default() }
@@ -57,13 +34,14 @@ impl Scribe {
 /// What is absent is left out.
 fn object(entry: &Entry<'_>, stamp: &mut Stamp, out: &mut Vec<u8>) {
     let mut before = b'{';
-    for (field, name) in FIELDS {
+    for field in LogField::ALL {
         let value = entry.value(field);
         if matches!(value, Value::Absent) {
             continue;
         }
-        out.push(before);
-        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(&[before, b'"']);
+        out.extend_from_slice(field.word().as_bytes());
+        out.extend_from_slice(b"\":");
         json(value, stamp, out);
         before = b',';
     }

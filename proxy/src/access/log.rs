@@ -105,9 +105,13 @@ impl Logs {
     /// All that was handed over is written out, and the threads end. One that does not answer is waited for five
     /// seconds, and left behind. What is handed over later is dropped.
     pub fn finish(&self) {
+        self.finish_within(LONGEST_END);
+    }
+
+    pub(super) fn finish_within(&self, limit: Duration) {
         let open = std::mem::take(&mut *self.lock());
         open.iter().for_each(|one| one.wish(&one.wishes.end));
-        let until = Instant::now() + LONGEST_END;
+        let until = Instant::now() + limit;
         for Open { to, thread, .. } in open {
             while !thread.is_finished() && Instant::now() < until {
                 std::thread::sleep(LOOK_EVERY);

@@ -29,8 +29,9 @@ impl Client {
         }
         let route = s.route.clone();
         let rules = &route.listener.http;
-        if let Some(cause) = self.too_much(s, head, rules) {
-            self.refuse(s, None, cause, cause.status());
+        // RFC 9112 section 6.1: chunks are for those who are known to speak 1.1.
+        if head.body == BodyFraming::Chunked && self.meets_old(s) {
+            self.refuse(s, None, Cause::LengthRequired, Cause::LengthRequired.status());
             return true;
         }
         if let Some((answer, status)) = self.own_answer(s, head, rules) {
@@ -64,16 +65,6 @@ impl Client {
         let route = route.clone();
         self.turn_to(s, source, &route);
         true
-    }
-
-    /// A body that is larger than it may be, or that its member could not find the end of.
-    fn too_much(&self, s: &mut State, head: &Request<'_, '_>, rules: &HttpRules) -> Option<Cause> {
-        match head.body {
-            BodyFraming::Length(n) if rules.body.is_some_and(|most| n > most) => Some(Cause::BodyTooLarge),
-            // RFC 9112 section 6.1: chunks are for those who are known to speak 1.1.
-            BodyFraming::Chunked if self.meets_old(s) => Some(Cause::LengthRequired),
-            _ => None,
-        }
     }
 
     /// Whether its member is known to speak HTTP/1.0.

@@ -30,9 +30,10 @@ use crate::turn::{Nanos, Resident, keep, wake};
 use state::{Phase, State};
 
 /// What the clients of one listener share.
-pub type Hall = hall::Hall<Shelf<Rc<Client>>>;
-pub(in crate::client) type Route = hall::Route<Shelf<Rc<Client>>>;
-pub(in crate::client) type Member = backend::Member<Shelf<Rc<Client>>>;
+pub type Hall = hall::Hall<Way>;
+pub(in crate::client) type Way = Shelf<Rc<Client>>;
+pub(in crate::client) type Route = hall::Route<Way>;
+pub(in crate::client) type Member = backend::Member<Way>;
 
 /// One accepted connection. While it is idle it keeps no buffer.
 pub struct Client {

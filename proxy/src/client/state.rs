@@ -10,7 +10,7 @@ use bytes::BytesMut;
 
 use crate::backend::Tie;
 use crate::cause::Cause;
-use crate::link::{Link, Request, Shelf, TunnelPlace};
+use crate::link::{Link, Request, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::Hold;
 use crate::proto::http1::{BodyDecoder, Reject};
@@ -18,7 +18,7 @@ use crate::turn::{Nanos, nanos};
 
 use super::diary::Diary;
 use super::passage::Tunnel;
-use super::{Client, Route};
+use super::{Client, Route, Way};
 
 /// ```text
 ///            head with a body              end of the body
@@ -86,9 +86,9 @@ pub(super) struct State {
     pub(super) route: Rc<Route>,
     /// Who it is: whoever is connected, or for whom that one says it speaks.
     pub(super) source: IpAddr,
-    pub(super) tie: Tie<Shelf<Rc<Client>>>,
+    pub(super) tie: Tie<Way>,
     /// What ties it to other backends, to which requests of it went before.
-    pub(super) other_ties: Vec<(Rc<Route>, Tie<Shelf<Rc<Client>>>)>,
+    pub(super) other_ties: Vec<(Rc<Route>, Tie<Way>)>,
     /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
     pub(super) link: Option<Rc<Link<Rc<Client>>>>,
     /// The link that it keeps between its exchanges, too.

@@ -1,4 +1,4 @@
-//! Words that say who: addresses, networks and names.
+//! Words that say who: addresses, networks, parts of addresses, and names.
 //! In: the word. Out: an address, a network, the name of a backend, a token for `Via`; or how it should read.
 //! Knows nothing of whether anyone has that address or that name.
 
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::scalar::{Kind, unexpected};
-use super::settings::Address;
+use super::settings::{Address, Affinity};
 use super::table::{NAME, is_name};
 
 /// An IP address to listen on; port 0 lets the kernel choose.
@@ -175,6 +175,41 @@ impl Kind for Network {
     }
 }
 
+/// `none`, or `source` with the bits of the address that count.
+#[derive(Debug)]
+pub(super) struct AffinityKey;
+
+impl Kind for AffinityKey {
+    type Value = Affinity;
+    const EXPECTED: &'static str = "`source`, `source/24`, `source/56`, `source/24+56` or `none`";
+
+    fn parse(text: &str) -> Result<Affinity, String> {
+        let whole = (32, 128);
+        let bits = match text.strip_prefix("source") {
+            None if text == "none" => return Ok(Affinity::None),
+            None => None,
+            Some("") => Some(whole),
+            Some(cut) => cut.strip_prefix('/').and_then(|cut| match cut.split_once('+') {
+                Some((v4, v6)) => Some((prefix(v4, 32)?, prefix(v6, 128)?)),
+                // One number is meant for the family in which only it cuts something.
+                None => prefix(cut, 128).map(|n| if n <= 32 { (n, 128) } else { (32, n) }),
+            }),
+        };
+        bits.map(|(v4, v6)| Affinity::Source { v4, v6 }).ok_or_else(|| unexpected::<Self>(text))
+    }
+
+    fn schema() -> Value {
+        let (v4, v6) = ("([1-9]|[12][0-9]|3[0-2])", "([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8])");
+        let pattern = format!("^(none|source(/({v4}\\+)?{v6})?)$");
+        json!({ "type": "string", "pattern": pattern, "examples": ["source", "source/24", "source/56", "none"] })
+    }
+}
+
+fn prefix(text: &str, most: u8) -> Option<u8> {
+    let plain = text.starts_with(|c: char| matches!(c, '1'..='9'));
+    text.parse().ok().filter(|bits| plain && (1..=most).contains(bits))
+}
+
 /// The name of something in the same file.
 #[derive(Debug)]
 pub(super) struct Reference;
@@ -201,12 +236,15 @@ impl Kind for Token {
     const EXPECTED: &'static str = "letters, digits or any of !#$%&'*+-.^_`|~";
 
     fn parse(text: &str) -> Result<String, String> {
-        let tchar = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        let token = !text.is_empty() && text.chars().all(tchar);
-        if token { Ok(text.to_owned()) } else { Err(unexpected::<Self>(text)) }
+        if is_token(text) { Ok(text.to_owned()) } else { Err(unexpected::<Self>(text)) }
     }
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$" })
     }
+}
+
+pub(super) fn is_token(text: &str) -> bool {
+    let tchar = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !text.is_empty() && text.chars().all(tchar)
 }

@@ -3,15 +3,19 @@
 //! Knows nothing of YAML; a value that could not be read is absent here and has been noted already.
 
 mod framing;
+mod http;
 mod refusal;
+mod routes;
 mod rules;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use super::address::Reference;
 use super::mistake::Notes;
 use super::nearest::nearest;
-use super::options::{Backend, Limits, Links, Listener, Member, Root, Socket, Tunnel};
+use super::options::{Backend, Links, Listener, Member, Root, Socket, Tunnel};
+use super::scalar::Marked;
 use super::settings::{self, Protocol, Settings};
 use super::table::Name;
 
@@ -42,8 +46,9 @@ fn cpus() -> NonZeroUsize {
 }
 
 fn listener(root: &Root, name: &Name, l: &Listener, notes: &mut Notes) -> Option<Arc<settings::Listener>> {
-    let backend = backend_of(root, l, notes);
-    let limits = limits(&l.limits, notes);
+    let backend = backend_of(root, &l.backend, notes);
+    let (http, routes) = (http::rules(l), routes::rules(root, l, notes));
+    let is_http = l.protocol.get() == Some(Protocol::Http);
     let framing = framing::framing(&l.framing, l.protocol.get(), notes);
     Some(Arc::new(settings::Listener {
         name: name.text.as_str().into(),
@@ -61,43 +66,26 @@ fn listener(root: &Root, name: &Name, l: &Listener, notes: &mut Notes) -> Option
             body: l.timeouts.body.get()?,
             write: l.timeouts.write.get()?,
         },
-        http: settings::HttpRules {
-            head: limits?,
-            forwarded: l.forwarded.get()?,
-            via: l.via.get()?.map(Into::into),
-            ..settings::HttpRules::default()
-        },
-        routes: Vec::new(),
-        access_log: None,
+        // Of what means nothing for its protocol, the user has been warned.
+        http: if is_http { http? } else { settings::HttpRules::default() },
+        routes: if is_http { routes? } else { Vec::new() },
+        access_log: http::access_log(&l.access_log)?.filter(|_| is_http),
         tunnel: tunnel(&l.tunnel)?,
         socket: socket(&l.socket)?,
     }))
 }
 
-/// The index of the backend that a listener names.
-fn backend_of(root: &Root, listener: &Listener, notes: &mut Notes) -> Option<usize> {
-    let wanted = listener.backend.value.as_deref()?;
+/// The index of the backend that is named there.
+fn backend_of(root: &Root, named: &Marked<Reference>, notes: &mut Notes) -> Option<usize> {
+    let wanted = named.value.as_deref()?;
     let names = || root.backends.entries.iter().map(|(name, _)| name.text.as_str());
     let found = names().position(|name| name == wanted);
     if found.is_none() {
         let known = || format!("backends are: {}", names().collect::<Vec<_>>().join(", "));
         let hint = nearest(wanted, names()).map_or_else(known, |name| format!("did you mean `{name}`?"));
-        let text = format!("there is no backend `{wanted}`; {hint}");
-        notes.mistake(listener.backend.at, &listener.backend.path, text);
+        notes.mistake(named.at, &named.path, format!("there is no backend `{wanted}`; {hint}"));
     }
     found
-}
-
-fn limits(l: &Limits, notes: &mut Notes) -> Option<settings::HeadLimits> {
-    let limits = settings::HeadLimits { bytes: l.head.get()?, fields: l.fields.get()?, line: l.line.get()? };
-    if limits.line > limits.bytes {
-        // Whichever was written last; one that was not written has the place of its section.
-        let (at, path) =
-            if l.line.at > l.head.at { (l.line.at, &l.line.path) } else { (l.head.at, &l.head.path) };
-        let text = format!("a line of {} bytes does not fit into a head of {}", limits.line, limits.bytes);
-        notes.mistake(at, path, text + "; `line` may be as large as `head` at most");
-    }
-    Some(limits)
 }
 
 fn tunnel(t: &Tunnel) -> Option<settings::TunnelLimits> {
@@ -138,7 +126,7 @@ fn backend(
         links: links(&b.links, protocol)?,
         queue: settings::WaitQueue { max: b.queue.max.get()?, timeout: b.queue.timeout.get()? },
         response_timeout: b.response_timeout.get()?,
-        head: settings::HeadLimits::default(),
+        head: http::head(&b.limits.head, &b.limits.fields, &b.limits.line)?,
         socket: socket(&b.socket)?,
         members: b.members.entries.iter().map(|(name, m)| member(name, m)).collect::<Option<_>>()?,
     }))
@@ -148,7 +136,7 @@ fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
     Some(settings::Links {
         max_per_member: rules::cap(l, protocol)?,
         warm: if protocol.is_pooled() { 0 } else { l.warm.get()? },
-        max_tunnels: 1024,
+        max_tunnels: l.max_tunnels.get()?,
         pipeline: rules::most_in_flight(l, protocol)?,
         pipeline_budget: l.pipeline_budget.get()?,
         pipeline_methods: l.pipeline_methods.get()?,

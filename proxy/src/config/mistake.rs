@@ -98,6 +98,13 @@ impl Notes {
         self.warnings.push(warning);
     }
 
+    /// Whether something was wrong inside of the field with this path.
+    pub(super) fn has_mistake_in(&self, path: &str) -> bool {
+        let path = printable(path);
+        let inside = |field: &str| field.strip_prefix(&path).is_some_and(|rest| rest.starts_with(['.', '[']));
+        self.mistakes.iter().any(|mistake| inside(&mistake.field))
+    }
+
     /// What came of the file: `value` and the warnings, if there was no mistake.
     pub(super) fn verdict<T>(mut self, value: Option<T>) -> Result<(T, Vec<Mistake>), Mistakes> {
         if value.is_none() && self.mistakes.is_empty() {

@@ -7,19 +7,26 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::address::{Bind, ListenAt, MemberAt, Network, OwnIp, Reference, Token};
+use super::address::{AffinityKey, Bind, ListenAt, MemberAt, Network, OwnIp, Reference, Token};
 use super::frame::{ByteOrder, CountBytes, Refusal, Terminator};
-use super::list::{List, Short};
+use super::list::List;
+use super::log::{LogLine, LogPlace, OneOfSoMany};
 use super::quantity::{Percent, Size, Span, Time, Whole};
-use super::scalar::{Auto, Count, Flag, Kind, Marked, Off, OneOf, Or, Words, unexpected};
-use super::settings::{AcceptProxy, Affinity, Forwarded, PipelineMethods, Protocol, ProxyVersion};
+use super::route::{FieldValue, Host, Method, PathPrefix, UpgradeTo};
+use super::scalar::{Auto, Count, Flag, Kind, Marked, Off, OneOf, Or, unexpected};
+use super::sequence::Sequence;
+use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores};
 use super::table::{Named, sections};
+use super::words::{Any, Automatic, Offered, Trusted};
 
 /// Most members of all backends together: each is a row in every per-member metric.
 pub(super) const MOST_MEMBERS: usize = 256;
+/// Most rules of a listener: each may be looked at for every request.
+const MOST_ROUTES: usize = 256;
+/// Most fields that one rule asks for.
+const MOST_FIELDS: usize = 16;
 
 const HTTP: &[Protocol] = &[Protocol::Http];
-const TCP: &[Protocol] = &[Protocol::Tcp];
 const LINES: &[Protocol] = &[Protocol::Lines];
 const LENGTH_PREFIXED: &[Protocol] = &[Protocol::LengthPrefixed];
 /// Those that know nothing of what their frames mean.
@@ -28,7 +35,9 @@ const FRAMED: &[Protocol] = &[Protocol::Lines, Protocol::LengthPrefixed, Protoco
 /// Those whose links are shared.
 const POOLED: &[Protocol] = &[Protocol::Http, Protocol::Lines, Protocol::LengthPrefixed, Protocol::Resp];
 /// Those of which a client may keep a link for good.
-const KEPT: &[Protocol] = &[Protocol::Tcp, Protocol::Resp];
+const KEPT: &[Protocol] = &[Protocol::Http, Protocol::Tcp, Protocol::Resp];
+/// Those whose links may become opaque streams.
+const STREAMS: &[Protocol] = &[Protocol::Http, Protocol::Tcp];
 
 type Buffer = Or<Auto, Size<1024, { 1 << 30 }>>;
 /// TCP_KEEPIDLE is in seconds, and the kernel takes no more (MAX_TCP_KEEPIDLE).
@@ -72,18 +81,39 @@ sections! {
         trusted: List<Network, Trusted> = "none",
         /// How long a client may take.
         timeouts: Timeouts,
-        /// How large a request head may be.
+        /// How much a client may ask.
         #[only(HTTP)]
         limits: Limits,
-        /// Limits of tunnels (tcp), and of clients that keep a link for good (resp).
+        /// Limits of tunnels (tcp, upgraded http), and of clients that keep a link.
         #[only(KEPT)]
         tunnel: Tunnel,
-        /// How members learn the source: x_forwarded, forwarded, both, remove or off.
+        /// Whose X-Forwarded-For or Forwarded is believed: none, any or networks.
+        #[only(HTTP)]
+        trusted_proxies: List<Network, Trusted> = "none",
+        /// How the source is told: x_forwarded, forwarded, both, remove or off.
         #[only(HTTP)]
         forwarded: Marked<OneOf<Forwarded>> = "x_forwarded",
-        /// Our name in the Via field, or off.
+        /// Our name in the Via field, by which loops are noticed; or off.
         #[only(HTTP)]
         via: Marked<Or<Off, Token>> = "penstock",
+        /// What connections may become: off, any or protocols: [websocket, a/1].
+        #[only(HTTP)]
+        upgrades: List<UpgradeTo, Offered> = "websocket",
+        /// Whether TRACE goes to members; else 405.
+        #[only(HTTP)]
+        trace: Marked<Flag> = "false",
+        /// Whether CONNECT goes to members; else 405.
+        #[only(HTTP)]
+        connect: Marked<Flag> = "false",
+        /// Fields whose names have _: pass, drop or reject.
+        #[only(HTTP)]
+        underscores: Marked<OneOf<Underscores>> = "pass",
+        /// Which requests go elsewhere: the first rule that matches.
+        #[only(HTTP)]
+        routes: Sequence<Route, MOST_ROUTES>,
+        /// A line for each exchange.
+        #[only(HTTP)]
+        access_log: AccessLog,
         /// Options of the accepted sockets.
         socket: Socket,
     }
@@ -129,7 +159,7 @@ sections! {
         write: Marked<Time> = "30s",
     }
 
-    /// Limits on a head.
+    /// Limits on what a client asks.
     Limits {
         /// Bytes of the whole head, 1KiB to 1MiB.
         head: Marked<Size<1024, 1_048_576>> = "32KiB",
@@ -137,6 +167,42 @@ sections! {
         fields: Marked<Count<usize, 1, 256>> = "100",
         /// Bytes of one line, the request line included; at most head.
         line: Marked<Size<64, 1_048_576>> = "16KiB",
+        /// Bytes of a request's content, 1B to 1TiB, or off; more is answered 413.
+        body: Marked<Or<Off, Size<1, { 1 << 40 }>>> = "off",
+        /// Requests of one client in flight, 1 to 1024.
+        look_ahead: Marked<Count<NonZeroU32, 1, 1024>> = "1024",
+        /// Requests on one connection, or off.
+        requests: Marked<Or<Off, Count<NonZeroU32, 1, 4_294_967_295>>> = "off",
+    }
+
+    /// A rule: which requests go where.
+    Route {
+        /// What a request must have, all of it.
+        matches as "match": Match,
+        /// Name of the backend that answers it.
+        backend: Marked<Reference>,
+    }
+
+    /// What a request must have.
+    Match {
+        /// Its host: example.com, *.example.com (all below it), or any.
+        host: Marked<Or<Any, Host>> = "any",
+        /// What its path begins with, in whole segments; or any.
+        path_prefix: Marked<Or<Any, PathPrefix>> = "any",
+        /// Its method: one, a list of them, or any.
+        method: List<Method, Any> = "any",
+        /// Fields it has, with their whole value; any for whatever value.
+        header: Named<Marked<Or<Any, FieldValue>>, MOST_FIELDS, 0>,
+    }
+
+    /// The access log.
+    AccessLog {
+        /// Where lines go: off, stdout or a file's path (reopened on SIGUSR1).
+        to: Marked<Or<Off, LogPlace>> = "off",
+        /// json, common, combined or a pattern such as '{source} {status}'.
+        format: Marked<LogLine> = "json",
+        /// Share of exchanges, as 10% or 1/1000; what ended badly is always there.
+        sample: Marked<OneOfSoMany> = "100%",
     }
 
     /// Limits of opaque connections.
@@ -145,8 +211,8 @@ sections! {
         idle_timeout: Marked<Or<Off, Time>> = "1h",
         /// A tunnel this old is closed, whatever it does, or off.
         max_age: Marked<Or<Off, Time>> = "off",
-        /// Move streams from socket to socket without copying them (splice(2), tcp).
-        #[only(TCP)]
+        /// Move streams from socket to socket by splice(2), uncopied (tcp, http).
+        #[only(STREAMS)]
         splice: Marked<Flag> = "true",
     }
 
@@ -181,6 +247,9 @@ sections! {
         /// For the first byte of an answer, and between two reads of it.
         #[only(POOLED)]
         response_timeout: Marked<Time> = "60s",
+        /// How large the head of an answer may be.
+        #[only(HTTP)]
+        limits: AnswerLimits,
         /// PROXY header that links begin with: off, v1 or v2 (tcp).
         proxy_protocol: Marked<Or<Off, OneOf<ProxyVersion>>> = "off",
         /// Own addresses its links come from, in turn; auto leaves it to the kernel.
@@ -197,12 +266,25 @@ sections! {
         key: Marked<AffinityKey> = "source",
     }
 
+    /// Limits on the head of an answer.
+    AnswerLimits {
+        /// Bytes of the whole head, 1KiB to 1MiB.
+        head: Marked<Size<1024, 1_048_576>> = "32KiB",
+        /// Field lines, 1 to 256.
+        fields: Marked<Count<usize, 1, 256>> = "100",
+        /// Bytes of one line, the status line included; at most head.
+        line: Marked<Size<64, 1_048_576>> = "16KiB",
+    }
+
     /// How links are opened, shared and closed.
     Links {
         /// Most links to one member, exact for the process; auto: 64, no cap (tcp).
         max_per_member: Marked<Or<Auto, Count<NonZeroU32, 1, 65535>>> = "auto",
         /// Unused links kept connected to each member, 0 to 10000 (tcp).
         warm: Marked<Count<u32, 0, 10_000>> = "0",
+        /// Most tunnels to each member, beside its links; 0 allows none (http).
+        #[only(HTTP)]
+        max_tunnels: Marked<Count<u32, 0, 1_000_000>> = "1024",
         /// Most in flight on a link, 1 is plain pooling; auto: 32 (http), 1024.
         #[only(POOLED)]
         pipeline: Marked<Or<Auto, Count<NonZeroU16, 1, 1024>>> = "auto",
@@ -248,41 +330,6 @@ sections! {
     }
 }
 
-impl Words for Protocol {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        (Self::Http.word(), Self::Http),
-        (Self::Tcp.word(), Self::Tcp),
-        (Self::Lines.word(), Self::Lines),
-        (Self::LengthPrefixed.word(), Self::LengthPrefixed),
-        (Self::Resp.word(), Self::Resp),
-    ];
-}
-
-impl Words for AcceptProxy {
-    const WORDS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("required", Self::Required)];
-}
-
-impl Words for ProxyVersion {
-    const WORDS: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
-}
-
-/// Who is believed, as one word.
-#[derive(Debug)]
-pub(super) struct Trusted;
-
-impl Short for Trusted {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("none", &[]), ("any", &["0.0.0.0/0", "::/0"])];
-}
-
-/// The kernel's choice.
-#[derive(Debug)]
-pub(super) struct Automatic;
-
-impl Short for Automatic {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[("auto", &[])];
-}
-
 /// What the kernel calls a way of congestion control (TCP_CA_NAME_MAX is 16, NUL included).
 #[derive(Debug)]
 pub(super) struct Congestion;
@@ -300,53 +347,4 @@ impl Kind for Congestion {
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,15}$" })
     }
-}
-
-impl Words for Forwarded {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("x_forwarded", Self::XForwarded),
-        ("forwarded", Self::Rfc7239),
-        ("both", Self::Both),
-        ("remove", Self::Remove),
-        ("off", Self::Off),
-    ];
-}
-
-impl Words for PipelineMethods {
-    const WORDS: &'static [(&'static str, Self)] = &[("safe", Self::Safe), ("all", Self::All)];
-}
-
-/// `none`, or `source` with the bits of the address that count.
-#[derive(Debug)]
-pub(super) struct AffinityKey;
-
-impl Kind for AffinityKey {
-    type Value = Affinity;
-    const EXPECTED: &'static str = "`source`, `source/24`, `source/56`, `source/24+56` or `none`";
-
-    fn parse(text: &str) -> Result<Affinity, String> {
-        let whole = (32, 128);
-        let bits = match text.strip_prefix("source") {
-            None if text == "none" => return Ok(Affinity::None),
-            None => None,
-            Some("") => Some(whole),
-            Some(cut) => cut.strip_prefix('/').and_then(|cut| match cut.split_once('+') {
-                Some((v4, v6)) => Some((prefix(v4, 32)?, prefix(v6, 128)?)),
-                // One number is meant for the family in which only it cuts something.
-                None => prefix(cut, 128).map(|n| if n <= 32 { (n, 128) } else { (32, n) }),
-            }),
-        };
-        bits.map(|(v4, v6)| Affinity::Source { v4, v6 }).ok_or_else(|| unexpected::<Self>(text))
-    }
-
-    fn schema() -> Value {
-        let (v4, v6) = ("([1-9]|[12][0-9]|3[0-2])", "([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8])");
-        let pattern = format!("^(none|source(/({v4}\\+)?{v6})?)$");
-        json!({ "type": "string", "pattern": pattern, "examples": ["source", "source/24", "source/56", "none"] })
-    }
-}
-
-fn prefix(text: &str, most: u8) -> Option<u8> {
-    let plain = text.starts_with(|c: char| matches!(c, '1'..='9'));
-    text.parse().ok().filter(|bits| plain && (1..=most).contains(bits))
 }

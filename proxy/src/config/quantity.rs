@@ -114,14 +114,16 @@ fn leading(text: &str) -> Option<(u64, &str, &str)> {
 #[derive(Debug)]
 pub(super) struct Size<const MIN: usize, const MAX: usize>;
 
-const SIZES: [(&str, usize); 7] = [
+const SIZES: [(&str, usize); 9] = [
     ("B", 1),
     ("KB", 1_000),
     ("MB", 1_000_000),
     ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
 ];
 
 impl<const MIN: usize, const MAX: usize> Kind for Size<MIN, MAX> {

@@ -43,9 +43,12 @@ fn of(shape: &Shape) -> Value {
             let short = options.iter().filter(|option| option.key == *key).map(|option| of(&option.shape));
             either(short.chain([section(options)]))
         }
-        Shape::Named { item, most } => json!({
-            "type": "object",
-            "minProperties": 1,
+        Shape::Sequence { item, most } => {
+            json!({ "type": ["array", "null"], "items": of(item), "maxItems": most })
+        }
+        Shape::Named { item, least, most } => json!({
+            "type": if *least > 0 { json!("object") } else { json!(["object", "null"]) },
+            "minProperties": least,
             "maxProperties": most,
             "propertyNames": { "anyOf": [{ "pattern": NAME }, { "$ref": "#/$defs/environment" }] },
             "additionalProperties": of(item),
@@ -93,8 +96,8 @@ fn property(option: &Opt) -> Value {
 fn must_be_written(option: &Opt) -> bool {
     match option.shape {
         Shape::Scalar(_) => option.default.is_none(),
-        Shape::List { .. } | Shape::Section { .. } => false,
-        Shape::Named { .. } => true,
+        Shape::List { .. } | Shape::Section { .. } | Shape::Sequence { .. } => false,
+        Shape::Named { least, .. } => least > 0,
     }
 }
 

@@ -33,8 +33,10 @@ pub(super) enum Shape {
     List { short: fn() -> Value, item: fn() -> Value },
     /// A map of options. With `short`, the value of that one alone may stand for the map.
     Section { options: &'static [Opt], short: Option<&'static str> },
-    /// A map from names to sections, with at least one and at most so many entries.
-    Named { item: &'static Self, most: usize },
+    /// A map from names to sections, or to words, with at least and at most so many entries.
+    Named { item: &'static Self, least: usize, most: usize },
+    /// A list of sections, with at most so many.
+    Sequence { item: &'static Self, most: usize },
 }
 
 /// What can be read from the file. Where that fails, it is noted and the rest is read all the same.
@@ -47,7 +49,7 @@ pub(super) trait Written: Sized {
 /// Declares sections of the table, each as a struct of what was written in it.
 ///
 /// A row is its sentence, `#[only(PROTOCOLS)]` if it means nothing to others, `key: Type` and, unless it must be
-/// written, `= "default"`.
+/// written, `= "default"`. A key that is a word of Rust has another name here: `name as "key": Type`.
 macro_rules! sections {
     ($(
         $(#[doc = $about:literal])*
@@ -55,7 +57,7 @@ macro_rules! sections {
             $(
                 #[doc = $doc:literal]
                 $(#[only($only:expr)])?
-                $key:ident: $type:ty $(= $default:literal)?,
+                $key:ident $(as $written:literal)?: $type:ty $(= $default:literal)?,
             )*
         }
     )*) => {$(
@@ -68,7 +70,7 @@ macro_rules! sections {
         impl $crate::config::table::Written for $section {
             const SHAPE: $crate::config::table::Shape = $crate::config::table::Shape::Section {
                 options: &[$($crate::config::table::Opt {
-                    key: stringify!($key),
+                    key: $crate::config::table::key!($key $($written)?),
                     default: $crate::config::table::maybe!($($default)?),
                     doc: $doc.trim_ascii(),
                     only: $crate::config::table::maybe!($($only)?),
@@ -83,7 +85,10 @@ macro_rules! sections {
             ) -> Self {
                 let fields = $crate::config::table::Fields::of(slot, &Self::SHAPE, notes);
                 Self {
-                    $($key: $crate::config::table::Written::read(&fields.slot(stringify!($key)), notes),)*
+                    $($key: $crate::config::table::Written::read(
+                        &fields.slot($crate::config::table::key!($key $($written)?)),
+                        notes,
+                    ),)*
                 }
             }
         }
@@ -100,7 +105,17 @@ macro_rules! maybe {
     };
 }
 
-pub(super) use {maybe, sections};
+/// The key in the file.
+macro_rules! key {
+    ($key:ident) => {
+        stringify!($key)
+    };
+    ($key:ident $written:literal) => {
+        $written
+    };
+}
+
+pub(super) use {key, maybe, sections};
 
 /// A place in the file where an option may stand.
 #[derive(Clone, Debug, Default)]
@@ -135,7 +150,7 @@ impl<'a> Fields<'a> {
     pub(super) fn of(slot: &Slot<'a>, shape: &Shape, notes: &mut Notes) -> Self {
         let (options, short) = match shape {
             Shape::Section { options, short } => (*options, *short),
-            Shape::Scalar(_) | Shape::List { .. } | Shape::Named { .. } => (&[][..], None),
+            _ => (&[][..], None),
         };
         let mut fields = Self {
             at: slot.at,
@@ -184,9 +199,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A map from names to sections, in the order of the file.
+/// A map from names to sections, or to words, in the order of the file.
 #[derive(Debug)]
-pub(super) struct Named<T, const MOST: usize> {
+pub(super) struct Named<T, const MOST: usize, const LEAST: usize = 1> {
     pub(super) entries: Vec<(Name, T)>,
 }
 
@@ -218,12 +233,12 @@ pub(super) fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.chars().all(letter)
 }
 
-impl<T: Written, const MOST: usize> Written for Named<T, MOST> {
-    const SHAPE: Shape = Shape::Named { item: &T::SHAPE, most: MOST };
+impl<T: Written, const MOST: usize, const LEAST: usize> Written for Named<T, MOST, LEAST> {
+    const SHAPE: Shape = Shape::Named { item: &T::SHAPE, least: LEAST, most: MOST };
 
     fn read(slot: &Slot<'_>, notes: &mut Notes) -> Self {
         let listed = entries(slot, notes);
-        if listed.is_empty() && !slot.misspelt && slot.node.is_none_or(Node::is_empty) {
+        if LEAST > 0 && listed.is_empty() && !slot.misspelt && slot.node.is_none_or(Node::is_empty) {
             notes.mistake(slot.at, &slot.path, "at least one is needed here");
         }
         if let Some(over) = listed.get(MOST) {

@@ -3,6 +3,8 @@
 //! Knows nothing of single clients.
 
 mod sockets;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::num::NonZeroUsize;

@@ -2,6 +2,7 @@
 //! In: requests, links that connected, became free or closed, and `now`. Out: seats, and waiters whose turn it is.
 //! Knows nothing of bytes or sockets; a link is whatever handle the caller keeps.
 
+mod leaving;
 mod state;
 
 use crate::config::{Links, WaitQueue};
@@ -311,16 +312,6 @@ impl<L: Clone, W> Pool<L, W> {
         self.used -= 1;
     }
 
-    /// Takes out all who have waited since `latest` or longer.
-    pub fn give_up_waiting(&mut self, latest: Nanos) -> Vec<W> {
-        self.after_leaving(|lines| lines.pop_older(latest))
-    }
-
-    /// Takes out those for whom `gone` holds.
-    pub fn remove_waiting(&mut self, gone: impl FnMut(&W) -> bool) -> Vec<W> {
-        self.after_leaving(|lines| lines.remove(gone))
-    }
-
     fn seat_on(&mut self, id: SeatId, want: Want, how: How) -> Option<(SeatId, L, How)> {
         if how == How::Pipelined {
             self.depth.joined();
@@ -391,13 +382,5 @@ impl<L: Clone, W> Pool<L, W> {
     /// How many of those who wait would take a link of their own.
     fn owners_next(&self) -> usize {
         self.lines.count(Want::Own).min(self.may_own())
-    }
-
-    fn after_leaving(&mut self, leave: impl FnOnce(&mut Lines<W>) -> Vec<W>) -> Vec<W> {
-        let left = leave(&mut self.lines);
-        if self.lines.len() == 0 {
-            self.opening.relax();
-        }
-        left
     }
 }

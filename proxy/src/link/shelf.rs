@@ -5,6 +5,7 @@
 mod deadlines;
 mod life;
 mod rescue;
+mod switch;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::{Rc, Weak};
@@ -23,7 +24,7 @@ use super::depth::{Depth, Reason};
 use super::driver::Link;
 use super::exchange::Request;
 use super::lines::Want;
-use super::passage::{Passage, TunnelPlace};
+use super::passage::Passage;
 use super::pool::{How, Pool, SeatId};
 use super::queue::{Broken, Queue};
 
@@ -192,18 +193,6 @@ impl<T: Receiver> Shelf<T> {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.health.is_up()
-    }
-
-    /// Whether the member spoke HTTP/1.0 when it last answered.
-    #[must_use]
-    pub fn speaks_old(&self) -> bool {
-        self.old.get()
-    }
-
-    /// A place for one more link that may become a tunnel, if there is one.
-    #[must_use]
-    pub fn tunnel_place(&self) -> Option<TunnelPlace> {
-        TunnelPlace::take(&self.tunnels, self.most_tunnels.get())
     }
 
     /// Sends a request on a link, or lets it wait for one. `write` appends its head.

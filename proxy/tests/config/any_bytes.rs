@@ -27,7 +27,9 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
         Ok(loaded) => {
             prop_assert!(!loaded.settings.listeners.is_empty());
             for listener in &loaded.settings.listeners {
-                prop_assert!(listener.backend < loaded.settings.backends.len());
+                let backends = loaded.settings.backends.len();
+                prop_assert!(listener.backend < backends);
+                prop_assert!(listener.routes.iter().all(|rule| rule.backend < backends));
             }
         }
         Err(mistakes) => {
@@ -111,8 +113,11 @@ fn random_yaml_like_text() {
 
 #[test]
 fn mutations_of_the_reference() {
-    // Without comments, so that each mutation hits something.
-    let lines: Vec<&str> = REFERENCE.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    // With its examples and without comments, so that each mutation hits something.
+    let all = REFERENCE.replace("  ## ", "  ");
+    let lines = all.lines().map(|line| line.split(" # ").next().unwrap_or_default().trim_end());
+    let lines: Vec<&str> = lines.filter(|line| !line.trim_start().starts_with('#')).collect();
+    assert!(lines.iter().any(|line| line.contains("path_prefix:")), "{lines:?}");
     let reference: Vec<char> = lines.join("\n").chars().collect();
     let place = 0..reference.len();
     let mutation = (place.clone(), place, prop::option::of(any::<char>()), 0_u8..4);
@@ -153,6 +158,8 @@ fn hostile_shapes() {
         " ".repeat(2 << 20),
         format!("listeners: {{ w: {{ trusted: [{}] }} }}", "::1, ".repeat(150_000)),
         format!("listeners: {{ w: {{ {} }} }}", "limits: 1, ".repeat(50_000)),
+        format!("listeners: {{ w: {{ routes: [{}] }} }}", "{ match: { host: a } }, ".repeat(40_000)),
+        format!("listeners: {{ w: {{ access_log: {{ format: '{}' }} }} }}", "{{{time}".repeat(100_000)),
     ] {
         survives(&text).unwrap_or_else(|e| panic!("{e}: {}", &text[..80.min(text.len())]));
     }

@@ -77,7 +77,7 @@ fn unknown_keys() {
     told(
         &with("    backend: app\n", "    backend: app\n    colour: red\n"),
         &[
-            "5:5: listeners.web.colour: unknown key; known here: bind, protocol, framing, backend, backlog, max_connections, proxy_protocol, trusted, timeouts, limits, tunnel, forwarded, via, socket",
+            "5:5: listeners.web.colour: unknown key; known here: bind, protocol, framing, backend, backlog, max_connections, proxy_protocol, trusted, timeouts, limits, tunnel, trusted_proxies, forwarded, via, upgrades, trace, connect, underscores, routes, access_log, socket",
         ],
     );
     told(
@@ -207,7 +207,7 @@ fn values_out_of_range() {
     told(
         &with("    backend: app\n", "    backend: app\n    forwarded: x-forwarded\n"),
         &[
-            "5:16: listeners.web.forwarded: `x-forwarded` is none of `x_forwarded`, `forwarded`, `both`, `off`; did you mean `x_forwarded`?",
+            "5:16: listeners.web.forwarded: `x-forwarded` is none of `x_forwarded`, `forwarded`, `both`, `remove`, `off`; did you mean `x_forwarded`?",
         ],
     );
     told(

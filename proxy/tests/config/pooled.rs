@@ -41,9 +41,9 @@ backends:
     };
     for protocol in FRAMED {
         let tunnel = if protocol == RESP {
-            format!("10:46: listeners.app.tunnel.splice: has no effect for {protocol}, only for tcp")
+            format!("10:46: listeners.app.tunnel.splice: has no effect for {protocol}, only for http and tcp")
         } else {
-            format!("10:5: listeners.app.tunnel: has no effect for {protocol}, only for tcp and resp")
+            format!("10:5: listeners.app.tunnel: has no effect for {protocol}, only for http, tcp and resp")
         };
         let only_http = format!("has no effect for {protocol}, only for http");
         warned(

@@ -9,6 +9,14 @@ use serde_json::{Value, json};
 
 use crate::settings;
 
+/// The reference with every option active, and the example of routes.
+fn with_routes() -> String {
+    let all = uncommented();
+    let (before, from) = all.split_once("    ## routes:").unwrap();
+    let (routes, behind) = from.split_once("\n\n").unwrap();
+    format!("{before}    routes:{}\n\n{behind}", routes.replace("    ## ", "    "))
+}
+
 /// The reference with every option active.
 fn uncommented() -> String {
     let active = |line: &str| {
@@ -40,6 +48,9 @@ fn walk(node: &Value, path: &str, found: &mut BTreeMap<String, Said>) {
     }
     let forms = node["anyOf"].as_array().into_iter().flatten();
     forms.for_each(|form| walk(form, path, found));
+    if node["items"].is_object() {
+        walk(&node["items"], path, found);
+    }
     if node["additionalProperties"].is_object() {
         walk(&node["additionalProperties"], &format!("{path}.*"), found);
     }
@@ -49,9 +60,10 @@ fn walk(node: &Value, path: &str, found: &mut BTreeMap<String, Said>) {
 fn keys(text: &str) -> impl Iterator<Item = (usize, &str, &str, &str)> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#') && !line.is_empty());
     lines.map(|line| {
-        let (key, rest) = line.trim_start().split_once(':').unwrap();
+        // What begins an item of a list counts as space.
+        let (key, rest) = line.trim_start_matches([' ', '-']).split_once(':').unwrap();
         let (value, comment) = rest.split_once('#').unwrap_or((rest, ""));
-        (line.len() - line.trim_start().len(), key, value.trim(), comment.trim())
+        (line.len() - rest.len() - 1 - key.len(), key, value.trim(), comment.trim())
     })
 }
 
@@ -59,7 +71,7 @@ fn keys(text: &str) -> impl Iterator<Item = (usize, &str, &str, &str)> {
 fn lines(options: &BTreeMap<String, Said>) -> Vec<(String, Said)> {
     let mut open: Vec<(usize, String)> = Vec::new();
     let mut found = Vec::new();
-    for (indent, key, value, comment) in keys(&uncommented()) {
+    for (indent, key, value, comment) in keys(&with_routes()) {
         open.retain(|(outer, _)| *outer < indent);
         let parent = open.last().map_or("", |(_, path)| path);
         let named = !options.contains_key(&format!("{parent}.{key}"));
@@ -109,7 +121,11 @@ fn names_every_option_once_with_its_sentence_and_default() {
         let said = written.remove(path).unwrap_or_default();
         let [(value, comment)] = &said[..] else { panic!("{path} is there {} times", said.len()) };
         assert_eq!(comment, sentence, "the sentence of {path}");
-        assert!(default.is_none() || default == value, "the default of {path} is {default:?}, not {value:?}");
+        let is_example = path.starts_with(".listeners.*.routes.");
+        assert!(
+            default.is_none() || default == value || is_example,
+            "the default of {path} is {default:?}, not {value:?}"
+        );
     }
     let names: Vec<_> = written.keys().collect();
     assert_eq!(names, [".backends.*", ".backends.*.members.*", ".listeners.*"], "keys that are no options");
@@ -161,6 +177,8 @@ fn its_examples_work() {
         let backend = &backends[listener.backend];
         assert_eq!((backend.protocol, &backend.framing), (listener.protocol, &listener.framing));
     }
+    let [api] = &listeners[0].routes[..] else { panic!("{:?}", listeners[0].routes) };
+    assert_eq!((&*backends[api.backend].name, api.path_prefix.as_deref()), ("api", Some("/v1")));
     let db = &listeners[1];
     let pg = &read.settings.backends[db.backend];
     assert_eq!((&*pg.name, pg.protocol, pg.members.len()), ("pg", Protocol::Tcp, 2));

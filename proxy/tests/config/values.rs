@@ -296,7 +296,7 @@ fn the_schema_agrees_with_the_reader_on_frames_and_rescue() {
 }
 
 /// Each of the good and of the bad values at a place.
-fn agree(places: impl IntoIterator<Item = (&'static str, Value, Value)>) {
+pub(crate) fn agree(places: impl IntoIterator<Item = (&'static str, Value, Value)>) {
     let validator = validator();
     let env = |name: &str| Some(if name == "WIDTH" { "8" } else { "3" }.to_owned());
     for (pointer, good, bad) in places {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 
+mod access_log;
 mod admin;
 mod affinity;
 mod bad_requests;
@@ -17,14 +18,17 @@ mod held;
 mod http;
 mod invariants;
 mod ipv6;
+mod kept;
 mod legacy;
 mod lifecycle;
 mod links;
 mod queue;
 mod reload;
 mod rescue;
+mod routes;
 mod scrape;
 mod script;
 mod stand;
 mod timeouts;
+mod upgrade;
 mod wire;

@@ -168,6 +168,13 @@ impl Proxy {
         self.sum_of("penstock_request_errors_total", &[&format!("cause=\"{cause}\"")])
     }
 
+    /// As [`Proxy::at_rest`], when this client has gone.
+    #[allow(dead_code, reason = "not every target that shares this file uses it")]
+    pub(crate) fn at_rest_after(&self, client: Wire) -> Scrape {
+        drop(client);
+        self.at_rest()
+    }
+
     /// Waits until nothing is in flight and no client is open, and tells the counters then.
     pub(crate) fn at_rest(&self) -> Scrape {
         eventually("the proxy is at rest", || {

@@ -5,26 +5,26 @@
 use penstock::cause::Cause;
 use penstock::proto::http1::{Ask, BodyFraming, error_answer};
 
-use crate::given::{GET, HEAD, OLD, OLD_KEPT, Verdict, response, text};
+use crate::given::{DATED, GET, HEAD, NOW, OLD, OLD_KEPT, Verdict, response, text};
 
 fn answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool) -> String {
     let mut out = Vec::new();
-    error_answer(status, cause, ask, close, &mut out);
+    error_answer(status, cause, ask, close, NOW, &mut out);
     text(&out)
 }
 
 #[test]
-fn an_answer_names_its_cause() {
+fn d8_an_answer_names_its_cause() {
     assert_eq!(
         answer(503, Cause::QueueFull, Some(GET), false),
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\
-         Retry-After: 1\r\n\r\nqueue_full\n"
+         Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: 1\r\n\r\nqueue_full\n"
     );
 }
 
 /// RFC 9112 section 6.3 and 9.3, RFC 9110 section 9.3.2.
 #[test]
-fn every_answer_has_its_exact_length_and_connection() {
+fn d8_every_answer_has_its_exact_length_and_connection() {
     for cause in Cause::ALL {
         for (ask, forced) in
             [(None, false), (Some(GET), false), (Some(GET), true), (Some(HEAD), false), (Some(OLD), false)]
@@ -37,6 +37,7 @@ fn every_answer_has_its_exact_length_and_connection() {
             assert_eq!(bytes[len..], content);
             assert_eq!(keep, !forced && ask.is_some_and(|ask| ask.keep_alive), "{bytes}");
             assert_eq!(bytes.contains("Retry-After: 1\r\n"), status == 503);
+            assert!(bytes.contains(DATED), "RFC 9110 section 6.6.1: {bytes}");
             assert!(!bytes.contains(" Error\r\n") || status == 500, "every status has its phrase: {bytes}");
         }
     }

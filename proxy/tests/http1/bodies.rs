@@ -4,12 +4,15 @@
 
 use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyError, BodyFraming};
 
+use crate::given::text;
+
 /// What a body came to: its content, how many bytes it took, and whether it ended or broke.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Read {
     pub(crate) content: Vec<u8>,
     pub(crate) consumed: usize,
     pub(crate) end: Result<bool, BodyError>,
+    pub(crate) trailers: String,
 }
 
 /// Reads `input`, at most `cuts[i]` new bytes at a time; what is not consumed comes again.
@@ -19,13 +22,15 @@ pub(crate) fn read(framing: BodyFraming, input: &[u8], cuts: &mut dyn Iterator<I
     while !decoder.is_done() {
         if consumed == seen {
             if seen == input.len() {
-                return Read { content, consumed, end: Ok(false) };
+                return Read { content, consumed, end: Ok(false), trailers: text(decoder.trailers()) };
             }
             seen = input.len().min(seen + cuts.next().unwrap_or(input.len()).max(1));
         }
         let window = &input[consumed..seen];
         match decoder.decode(window) {
-            Err(error) => return Read { content, consumed: 0, end: Err(error) },
+            Err(error) => {
+                return Read { content, consumed: 0, end: Err(error), trailers: text(decoder.trailers()) };
+            }
             Ok(step) => {
                 assert!(step.consumed > 0 && step.data.end <= step.consumed);
                 assert_eq!(step.done, decoder.is_done());
@@ -34,7 +39,7 @@ pub(crate) fn read(framing: BodyFraming, input: &[u8], cuts: &mut dyn Iterator<I
             }
         }
     }
-    Read { content, consumed, end: Ok(true) }
+    Read { content, consumed, end: Ok(true), trailers: text(decoder.trailers()) }
 }
 
 /// Whole and byte by byte must be the same.
@@ -48,24 +53,25 @@ fn chunked(input: &[u8]) -> Read {
 
 /// RFC 9112 section 7.1.
 #[test]
-fn chunks_are_read_up_to_the_last() {
-    for (input, content) in [
-        ("0\r\n\r\n", ""),
-        ("000\r\n\r\n", ""),
-        ("5\r\nhello\r\n0\r\n\r\n", "hello"),
-        ("5\r\nhello\r\nA\r\n\r\nworld\r\n!\r\n0\r\n\r\n", "hello\r\nworld\r\n!"),
-        ("00005;a=b\r\nhello\r\n1 ; c=\"d;e\"\t\r\n.\r\n0;x\r\n\r\n", "hello."),
-        ("1\r\na\r\n0\r\nX-Sum: 1\r\nB:\r\nC: \t\u{e9}\r\n\r\n", "a"),
+fn d4_m7_1_chunks_are_read_up_to_the_last() {
+    for (input, content, trailers) in [
+        ("0\r\n\r\n", "", ""),
+        ("000\r\n\r\n", "", ""),
+        ("5\r\nhello\r\n0\r\n\r\n", "hello", ""),
+        ("5\r\nhello\r\nA\r\n\r\nworld\r\n!\r\n0\r\n\r\n", "hello\r\nworld\r\n!", ""),
+        ("00005;a=b\r\nhello\r\n1 ; c=\"d;e\"\t\r\n.\r\n0;x\r\n\r\n", "hello.", ""),
+        ("1\r\na\r\n0\r\nX-Sum: 1\r\nB:\r\nC: \tx\r\n\r\n", "a", "X-Sum: 1\r\nB:\r\nC: \tx\r\n"),
     ] {
         let surplus = format!("{input}GET /");
-        let expected = Read { content: content.into(), consumed: input.len(), end: Ok(true) };
+        let (content, trailers) = (content.into(), trailers.to_owned());
+        let expected = Read { content, consumed: input.len(), end: Ok(true), trailers };
         assert_eq!(chunked(surplus.as_bytes()), expected, "{input:?}");
     }
 }
 
 /// RFC 9112 sections 7.1 and 2.2, erratum 7633: nothing but CRLF, and nothing but hex digits.
 #[test]
-fn broken_chunks_are_faults() {
+fn d4_m7_1_broken_chunks_are_faults() {
     for bad in [
         "\r\n",
         "5\nhello\r\n0\r\n\r\n",
@@ -100,7 +106,7 @@ fn broken_chunks_are_faults() {
 }
 
 #[test]
-fn content_before_a_fault_is_handed_out() {
+fn d4_m8_content_before_a_fault_is_handed_out() {
     assert_eq!(chunked(b"5\r\nhello\r\n1\r\n!\nX").content, b"hello!");
     // The same fault is found again by the call after the one that handed out the content.
     let at_the_limit = [b"1\r\na\r\n1;", [b'x'; 253].as_slice(), b"\n"].concat();
@@ -111,7 +117,7 @@ fn content_before_a_fault_is_handed_out() {
 
 /// RFC 9112 section 7.1.1: a limit on the total length of extensions.
 #[test]
-fn extensions_and_trailers_are_bounded() {
+fn d4_m7_1_1_extensions_and_trailers_are_bounded() {
     let faults = |body: String| chunked(body.as_bytes()).end.is_err();
     let chunk = |n: usize| format!("1;{}\r\na\r\n", "x".repeat(n));
     assert!(!faults(chunk(253)) && faults(chunk(254)), "a line");
@@ -123,7 +129,7 @@ fn extensions_and_trailers_are_bounded() {
 
 /// RFC 9112 sections 6.3 and 8.
 #[test]
-fn lengths_and_closes_end_bodies() {
+fn d4_m6_3_lengths_and_closes_end_bodies() {
     let mut decoder = BodyDecoder::new(BodyFraming::Length(5));
     assert_eq!(decoder.decode(b"abc").map(|s| (s.consumed, s.data, s.done)), Ok((3, 0..3, false)));
     assert_eq!(decoder.at_eof(), Err(BodyError::Truncated));
@@ -149,7 +155,7 @@ fn the_decoder_is_small() {
 
 /// RFC 9112 section 7.1: no chunk is empty but the last.
 #[test]
-fn encoders_frame_content() {
+fn d4_m7_1_encoders_frame_content() {
     for (encoder, expected) in [
         (BodyEncoder::None, ""),
         (BodyEncoder::Raw, "0123456789abcdefx"),
@@ -159,7 +165,7 @@ fn encoders_frame_content() {
         for data in ["0123456789abcdef", "", "x"] {
             encoder.encode(data.as_bytes(), &mut out);
         }
-        encoder.finish(&mut out);
+        encoder.finish(b"", &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use penstock::config::{Forwarded, HeadLimits};
 use penstock::proto::http1::{Fields, Forwarding, Parsed, parse_request, parse_response};
 
-use crate::given::{GET, source};
+use crate::given::{GET, NOW, Way, source};
 
 const ROUNDS: u32 = 1_000_000;
 
@@ -31,18 +31,18 @@ fn measure(name: &str, mut once: impl FnMut(&mut Vec<u8>)) {
     println!("{name}: {best:.0} ns");
 }
 
-fn request(head: &[u8], from: &Forwarding<'_>, out: &mut Vec<u8>) {
+fn request(head: &[u8], way: &Way, out: &mut Vec<u8>) {
     let mut fields = Fields::new();
-    let parsed = parse_request(black_box(head), &HeadLimits::default(), &mut fields);
+    let parsed = parse_request(black_box(head), &way.rules, &mut fields);
     let Ok(Parsed::Head { head, .. }) = parsed else { panic!("{parsed:?}") };
-    head.forward(from, out);
+    head.forward(&Forwarding { peer: way.peer, rules: &way.rules, no_expect: way.no_expect }, out);
 }
 
 #[test]
 #[ignore = "a measurement, to be run alone and optimised"]
 fn cost() {
     let off = source("127.0.0.1", Forwarded::Off);
-    let full = Forwarding { via: Some("penstock"), ..source("127.0.0.1", Forwarded::XForwarded) };
+    let full = source("127.0.0.1", Forwarded::XForwarded).ruled(|rules| rules.via = Some("penstock".into()));
     measure("wrk request, forwarded as it is", |out| request(WRK, &off, out));
     measure("wrk request, X-Forwarded-* and Via added", |out| request(WRK, &full, out));
     measure("browser request, X-Forwarded-* and Via added", |out| request(BROWSER, &full, out));
@@ -50,6 +50,6 @@ fn cost() {
         let mut fields = Fields::new();
         let parsed = parse_response(black_box(NGINX), &HeadLimits::default(), GET, &mut fields);
         let Ok(Parsed::Head { head, .. }) = parsed else { panic!("{parsed:?}") };
-        head.forward(GET, false, out);
+        head.forward(GET, false, NOW, out);
     });
 }

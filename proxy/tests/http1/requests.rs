@@ -31,7 +31,7 @@ fn all_refused(expected: u16, heads: &[&str]) {
 
 /// RFC 9112 section 2.2: at least one empty line is ignored; we ignore two.
 #[test]
-fn up_to_two_empty_lines_are_skipped() {
+fn d1_m2_2_up_to_two_empty_lines_are_skipped() {
     let head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     for (before, expected) in [("", 200), ("\r\n", 200), ("\r\n\r\n", 200), ("\r\n\r\n\r\n", 400)] {
         assert_eq!(status(format!("{before}{head}")), expected, "{before:?}");
@@ -43,7 +43,7 @@ fn up_to_two_empty_lines_are_skipped() {
 
 /// RFC 9112 section 2.2: a lone LF may be taken for a line end; we refuse it everywhere.
 #[test]
-fn bare_lf_is_refused_wherever_it_ends_a_line() {
+fn d1_m2_2_bare_lf_is_refused_wherever_it_ends_a_line() {
     all_refused(
         400,
         &[
@@ -62,7 +62,7 @@ fn bare_lf_is_refused_wherever_it_ends_a_line() {
 
 /// RFC 9112 section 2.2 (bare CR) and RFC 9110 section 5.5 (CTLs).
 #[test]
-fn control_characters_are_refused() {
+fn d1_s5_5_control_characters_are_refused() {
     for bad in (0u8..=0x1f).filter(|b| *b != b'\t').chain([0x7f]) {
         let mut value = b"GET / HTTP/1.1\r\nHost: a\r\nA: some value, ".to_vec();
         value.push(bad);
@@ -76,7 +76,7 @@ fn control_characters_are_refused() {
 
 /// RFC 9112 sections 2.2, 5.1 and 5.2: no whitespace before a field line or its colon.
 #[test]
-fn whitespace_in_the_wrong_place_is_refused() {
+fn d1_m5_1_whitespace_in_the_wrong_place_is_refused() {
     all_refused(
         400,
         &[
@@ -95,7 +95,7 @@ fn whitespace_in_the_wrong_place_is_refused() {
 
 /// RFC 9112 section 3: three words with one SP between them.
 #[test]
-fn the_request_line_is_three_words() {
+fn d1_m3_the_request_line_is_three_words() {
     all_refused(
         400,
         &[
@@ -115,7 +115,7 @@ fn the_request_line_is_three_words() {
 
 /// RFC 9110 section 2.5 and 15.6.6.
 #[test]
-fn versions_we_do_not_speak_are_505_and_noise_is_400() {
+fn d1_s2_5_versions_we_do_not_speak_are_505_and_noise_is_400() {
     for (version, expected) in [
         ("HTTP/2.0", 505),
         ("HTTP/3.0", 505),
@@ -138,7 +138,7 @@ fn versions_we_do_not_speak_are_505_and_noise_is_400() {
 
 /// RFC 9112 section 3.2.
 #[test]
-fn host_comes_once_and_is_a_host() {
+fn d2_m3_2_host_comes_once_and_is_a_host() {
     let hosts = |lines: &str, minor: u8| status(format!("GET / HTTP/1.{minor}\r\n{lines}\r\n"));
     assert_eq!(hosts("", 1), 400);
     assert_eq!(hosts("", 0), 200);
@@ -159,7 +159,7 @@ fn host_comes_once_and_is_a_host() {
 
 /// RFC 9112 section 3.2, RFC 9110 section 4.2.4.
 #[test]
-fn targets_have_a_form_that_fits_the_method() {
+fn d2_m3_2_targets_have_a_form_that_fits_the_method() {
     for (line, expected) in [
         ("GET /", 200),
         ("GET //a?b@c:d", 200),
@@ -185,7 +185,7 @@ fn targets_have_a_form_that_fits_the_method() {
 
 /// RFC 9110 sections 9.3.6 and 9.3.8: we do not open tunnels for clients, nor echo their fields.
 #[test]
-fn connect_and_trace_are_not_allowed() {
+fn d2_s9_3_6_connect_and_trace_are_not_allowed() {
     for line in ["CONNECT a:443", "TRACE /"] {
         let Verdict::Reject(reject) = request(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n")) else {
             panic!()
@@ -196,13 +196,13 @@ fn connect_and_trace_are_not_allowed() {
 
 /// RFC 9110 section 9.1: methods are case-sensitive tokens, and new ones pass.
 #[test]
-fn unknown_methods_pass_as_they_are() {
+fn d1_s9_1_unknown_methods_pass_as_they_are() {
     for (name, method) in [
         ("GET", Method::Get),
         ("PATCH", Method::Patch),
         ("get", Method::Other),
         ("BREW", Method::Other),
-        ("A-VERY-LONG-METHOD-THAT-NOBODY-KNOWS", Method::Other),
+        ("A-LONG-METHOD-THAT-NOBODY-KNOWS", Method::Other),
     ] {
         assert_eq!(ask(format!("{name} / HTTP/1.1\r\nHost: a\r\n\r\n")).method, method);
     }
@@ -214,7 +214,7 @@ fn small() -> HeadLimits {
 
 /// RFC 9112 section 3: 414, and as soon as it is known.
 #[test]
-fn a_long_request_line_is_414() {
+fn d1_m3_a_long_request_line_is_414() {
     let line = |target: usize| format!("GET /{} HTTP/1.1", "x".repeat(target - 1));
     let rest = "\r\nHost: a\r\n\r\n";
     let refused = |bytes: &str| match request_within(bytes, &small()) {
@@ -231,7 +231,7 @@ fn a_long_request_line_is_414() {
 
 /// RFC 6585 section 5: 431, and as soon as it is known.
 #[test]
-fn a_large_head_is_431() {
+fn d1_s5_4_a_large_head_is_431() {
     let refused =
         |lines: &str| match request_within(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}"), &small()) {
             Verdict::Reject(reject) => Some((reject.status, reject.cause)),
@@ -251,7 +251,7 @@ fn a_large_head_is_431() {
 
 /// RFC 9112 section 6.3 rule 3 and section 6.1.
 #[test]
-fn transfer_encoding_is_chunked_alone() {
+fn d4_m6_1_transfer_encoding_is_chunked_alone() {
     assert_eq!(body(with("Transfer-Encoding: chunked\r\n")), BodyFraming::Chunked);
     assert_eq!(body(with("transfer-encoding:\tChunked \r\n")), BodyFraming::Chunked);
     for bad in [
@@ -280,7 +280,7 @@ fn transfer_encoding_is_chunked_alone() {
 
 /// RFC 9112 section 6.3 rules 5 to 7, RFC 9110 section 8.6.
 #[test]
-fn content_length_is_digits_once() {
+fn d4_s8_6_content_length_is_digits_once() {
     assert_eq!(body(with("")), BodyFraming::None);
     assert_eq!(body(with("Content-Length: 0\r\n")), BodyFraming::None);
     assert_eq!(body(with("content-length: 42\r\n")), BodyFraming::Length(42));
@@ -306,7 +306,7 @@ fn content_length_is_digits_once() {
 
 /// RFC 9112 section 9.3.
 #[test]
-fn persistence_is_said_by_version_and_options() {
+fn d6_m9_3_persistence_is_said_by_version_and_options() {
     for (minor, lines, keep) in [
         (1, "", true),
         (1, "Connection: close\r\n", false),
@@ -326,8 +326,16 @@ fn persistence_is_said_by_version_and_options() {
 
 /// RFC 9110 section 7.6.1: nobody may have us remove what frames or routes a message.
 #[test]
-fn connection_may_not_name_framing_or_routing_fields() {
-    for name in ["Host", "content-length", "Transfer-Encoding", "Content-Type", "close, HOST", "Expect"] {
+fn d3_s7_6_1_connection_may_not_name_framing_or_routing_fields() {
+    for name in [
+        "Host",
+        "content-length",
+        "Transfer-Encoding",
+        "Content-Type",
+        "close, HOST",
+        "Expect",
+        "AUTHORIZATION",
+    ] {
         assert_eq!(status(with(&format!("Connection: {name}\r\n"))), 400, "{name}");
     }
     assert_eq!(status(with("Connection: te, X-Forwarded-For, cookie\r\n")), 200);
@@ -336,7 +344,7 @@ fn connection_may_not_name_framing_or_routing_fields() {
 
 /// RFC 9110 section 10.1.1.
 #[test]
-fn expectations_are_100_continue_or_417() {
+fn d5_s10_1_1_expectations_are_100_continue_or_417() {
     let expects =
         |lines: &str, minor: u8| match request(format!("POST / HTTP/1.{minor}\r\nHost: a\r\n{lines}\r\n")) {
             Verdict::Request { expects, forwarded, .. } => (expects, forwarded.contains("Expect")),

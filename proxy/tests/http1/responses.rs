@@ -6,7 +6,7 @@ use penstock::cause::Cause;
 use penstock::config::HeadLimits;
 use penstock::proto::http1::{Ask, BodyEncoder, BodyFraming, Fields, Outgoing, Parsed, parse_response};
 
-use crate::given::{GET, HEAD, OLD, OLD_KEPT, Verdict, relayed, response, response_within};
+use crate::given::{DATED, GET, HEAD, OLD, OLD_KEPT, UPGRADE, Verdict, relayed, response, response_within};
 
 fn framed(head: &str, ask: Ask) -> (BodyFraming, bool) {
     match response(head, ask) {
@@ -27,7 +27,7 @@ fn cause(head: &str) -> Option<Cause> {
 
 /// RFC 9112 sections 2.2, 4, 5.1 and 5.2.
 #[test]
-fn malformed_heads_are_bad_responses() {
+fn d1_m4_malformed_heads_are_bad_responses() {
     for bad in [
         "\r\nHTTP/1.1 200 OK\r\n\r\n",
         "\nHTTP/1.1 200 OK\r\n\r\n",
@@ -57,7 +57,7 @@ fn malformed_heads_are_bad_responses() {
 
 /// RFC 9112 section 4: SP stands before an empty reason phrase too; we send it where it lacks.
 #[test]
-fn the_reason_phrase_passes_as_it_is() {
+fn d1_m4_the_reason_phrase_passes_as_it_is() {
     for (line, sent) in [
         ("HTTP/1.1 200 OK", "HTTP/1.1 200 OK"),
         ("HTTP/1.1 404 Not  \tFound", "HTTP/1.1 404 Not  \tFound"),
@@ -66,7 +66,7 @@ fn the_reason_phrase_passes_as_it_is() {
         ("HTTP/1.0 599 Odd", "HTTP/1.1 599 Odd"),
     ] {
         let (out, _) = relayed(format!("{line}\r\nContent-Length: 0\r\n\r\n"), GET, false);
-        assert_eq!(out, format!("{sent}\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!(out, format!("{sent}\r\nContent-Length: 0\r\n{DATED}\r\n"));
     }
     let (out, _) = relayed(b"HTTP/1.1 200 \xe9\r\nContent-Length: 0\r\n\r\n", GET, false);
     assert!(out.starts_with("HTTP/1.1 200 \u{e9}\r\n"));
@@ -74,7 +74,7 @@ fn the_reason_phrase_passes_as_it_is() {
 
 /// RFC 9112 section 6.3, rule by rule.
 #[test]
-fn framing_follows_the_rules_in_order() {
+fn d4_m6_3_framing_follows_the_rules_in_order() {
     use BodyFraming::{Chunked, Length, None, UntilClose};
     let both = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n";
     for (status, fields, ask, expected) in [
@@ -84,7 +84,7 @@ fn framing_follows_the_rules_in_order() {
         (204, "Content-Length: 5\r\n", GET, (None, true)),
         (304, "Content-Length: 5\r\n", GET, (None, true)),
         (100, "Content-Length: 5\r\n", GET, (None, true)),
-        (101, "Upgrade: x\r\n", GET, (None, false)),
+        (101, "Upgrade: x\r\n", UPGRADE, (None, false)),
         (200, "Transfer-Encoding: chunked\r\n", GET, (Chunked, true)),
         (200, "Transfer-Encoding: Chunked \r\n", GET, (Chunked, true)),
         (200, both, GET, (Chunked, false)),
@@ -106,7 +106,7 @@ fn framing_follows_the_rules_in_order() {
 
 /// RFC 9112 section 6.3 rule 5 and section 6.1.
 #[test]
-fn lengths_that_disagree_or_are_none_are_bad_responses() {
+fn d4_m6_3_lengths_that_disagree_or_are_none_are_bad_responses() {
     for bad in [
         "Content-Length: 5\r\nContent-Length: 6\r\n",
         "Content-Length: 5, 6\r\n",
@@ -123,7 +123,7 @@ fn lengths_that_disagree_or_are_none_are_bad_responses() {
 
 /// RFC 9112 sections 9.3 and 6.1.
 #[test]
-fn links_are_kept_where_both_version_and_options_say_so() {
+fn d6_m9_3_links_are_kept_where_both_version_and_options_say_so() {
     for (head, keep) in [
         ("HTTP/1.1 200 OK\r\n", true),
         ("HTTP/1.1 200 OK\r\nConnection: Close\r\n", false),
@@ -155,7 +155,7 @@ fn keep_alive_timeout_is_read() {
 }
 
 #[test]
-fn limits_hold_for_responses_too() {
+fn d1_s5_4_limits_hold_for_responses_too() {
     let limits = HeadLimits { bytes: 200, fields: 3, line: 60 };
     for (lines, ended) in [
         ("A: b\r\n".repeat(4), "\r\n"),
@@ -173,20 +173,20 @@ fn limits_hold_for_responses_too() {
 
 /// RFC 9110 section 7.6.1, both ways.
 #[test]
-fn hop_by_hop_fields_do_not_reach_the_client() {
-    let head = "HTTP/1.1 200 OK\r\nServer: x\r\nConnection: keep-alive, x-one\r\nSet-Cookie: a\r\nX-One: 1\r\n\
+fn d3_s7_6_1_hop_by_hop_fields_do_not_reach_the_client() {
+    let head = "HTTP/1.1 200 OK\r\nServer: x\r\nDate: then\r\nConnection: keep-alive, x-one\r\nSet-Cookie: a\r\nX-One: 1\r\n\
                 Keep-Alive: timeout=5\r\nSet-Cookie: b\r\nUpgrade: h2\r\nProxy-Connection: x\r\nContent-Length:  2\r\n\r\n";
     let (out, outgoing) = relayed(head, GET, false);
     assert_eq!(
         out,
-        "HTTP/1.1 200 OK\r\nServer: x\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length:  2\r\n\r\n"
+        "HTTP/1.1 200 OK\r\nServer: x\r\nDate: then\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length:  2\r\n\r\n"
     );
     assert_eq!(outgoing, Outgoing { encoder: BodyEncoder::Raw, close: false });
 }
 
 /// RFC 9112 sections 6.1, 6.3 and 9.3: what each client gets of each framing.
 #[test]
-fn the_body_goes_in_a_framing_the_client_knows() {
+fn d4_m6_1_the_body_goes_in_a_framing_the_client_knows() {
     use BodyEncoder::{Chunked, None, Raw};
     let te = "Transfer-Encoding: chunked\r\n";
     let close = "Connection: close\r\n";
@@ -228,15 +228,15 @@ fn the_body_goes_in_a_framing_the_client_knows() {
             false,
         ),
     ] {
-        let (out, outgoing) = relayed(format!("HTTP/1.1 200 OK\r\n{fields}\r\n"), ask, forced);
-        assert_eq!(out, format!("HTTP/1.1 200 OK\r\n{expected}\r\n"), "{fields:?} to {ask:?}");
+        let (out, outgoing) = relayed(format!("HTTP/1.1 200 OK\r\n{DATED}{fields}\r\n"), ask, forced);
+        assert_eq!(out, format!("HTTP/1.1 200 OK\r\n{DATED}{expected}\r\n"), "{fields:?} to {ask:?}");
         assert_eq!(outgoing, Outgoing { encoder, close: closes }, "{fields:?} to {ask:?}");
     }
 }
 
 /// RFC 9110 section 8.6 and 15.2: 1xx and 204 never say a length; 304 may.
 #[test]
-fn statuses_without_content_do_not_say_a_length() {
+fn d4_s8_6_statuses_without_content_do_not_say_a_length() {
     for (status, kept) in [(100, false), (103, false), (204, false), (304, true)] {
         let head = format!("HTTP/1.1 {status} X\r\nLink: a\r\nContent-Length: 5\r\n\r\n");
         let (out, outgoing) = relayed(&head, GET, false);
@@ -245,14 +245,57 @@ fn statuses_without_content_do_not_say_a_length() {
         assert_eq!(outgoing.encoder, BodyEncoder::None);
         let (out, _) =
             relayed(format!("HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n"), GET, false);
-        assert_eq!(out, format!("HTTP/1.1 {status} X\r\n\r\n"));
+        let dated = if status >= 200 { DATED } else { "" };
+        assert_eq!(out, format!("HTTP/1.1 {status} X\r\n{dated}\r\n"));
     }
 }
 
 /// RFC 9110 section 15.2: an interim response decides nothing.
 #[test]
-fn interim_responses_do_not_close() {
+fn d5_s15_2_interim_responses_do_not_close() {
     let ask = Ask { keep_alive: false, ..GET };
     let (out, outgoing) = relayed("HTTP/1.1 103 Early\r\nConnection: close\r\n\r\n", ask, true);
     assert_eq!((out.as_str(), outgoing.close), ("HTTP/1.1 103 Early\r\n\r\n", false));
+}
+
+/// RFC 9110 section 15.3.6: a 205 has no content, so the client is told of none and gets none.
+#[test]
+fn d4_s15_3_6_a_205_has_no_content() {
+    for (lines, body) in [
+        ("Content-Length: 0\r\n", BodyFraming::None),
+        ("Content-Length: 5\r\n", BodyFraming::Length(5)),
+        ("Content-Length: 5, 5\r\n", BodyFraming::Length(5)),
+        ("Transfer-Encoding: chunked\r\n", BodyFraming::Chunked),
+        ("", BodyFraming::UntilClose),
+    ] {
+        let head = format!("HTTP/1.1 205 Reset Content\r\nDate: x\r\n{lines}\r\n");
+        // What the member sends is still read, so that the link stays in step.
+        assert_eq!(framed(&head, GET), (body, body != BodyFraming::UntilClose), "{lines:?}");
+        let (sent, outgoing) = relayed(&head, GET, false);
+        assert_eq!(sent, "HTTP/1.1 205 Reset Content\r\nDate: x\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(outgoing, Outgoing { encoder: BodyEncoder::None, close: false });
+    }
+}
+
+/// RFC 9110 section 6.6.1: added where it lacks, never replaced, not to 1xx.
+#[test]
+fn d3_s6_6_1_date_is_added_where_it_lacks() {
+    for (status, lines, added) in
+        [(200, "", true), (304, "", true), (500, "dAtE: whenever\r\n", false), (103, "", false)]
+    {
+        let (sent, _) =
+            relayed(format!("HTTP/1.1 {status} X\r\n{lines}Content-Length: 0\r\n\r\n"), GET, false);
+        assert_eq!(sent.contains(DATED), added, "{status} {lines:?}");
+        assert!(sent.contains(lines));
+    }
+}
+
+/// RFC 9112 section 6.1: HTTP/1.0 does not know chunks, so what it made of a chunked request is unknown.
+#[test]
+fn dp_a_1_0_answer_to_a_chunked_request_ends_the_link() {
+    let chunked = Ask { chunked: true, ..GET };
+    for (minor, ask, keep) in [(0, chunked, false), (0, GET, true), (1, chunked, true)] {
+        let head = format!("HTTP/1.{minor} 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n");
+        assert_eq!(framed(&head, ask).1, keep, "1.{minor} {ask:?}");
+    }
 }

@@ -2,13 +2,14 @@
 //! In: the sections as written. Out: notes of whatever contradicts itself, or has no effect.
 //! Knows nothing of how single values read.
 
+use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 
-use crate::config::address::MemberAt;
+use crate::config::address::{MemberAt, Reference};
 use crate::config::mistake::{At, Notes};
 use crate::config::options::{Backend, Links, Listener, MOST_MEMBERS, Root};
-use crate::config::scalar::Marked;
+use crate::config::scalar::{Kind, Marked};
 use crate::config::settings::{self, AcceptProxy, Address, Networks, Protocol};
 use crate::config::table::{Name, Only};
 
@@ -18,12 +19,15 @@ pub(super) fn check(root: &Root, notes: &mut Notes) {
     unused(root, notes);
     too_many(root, notes);
     for (name, listener) in &root.listeners.entries {
+        fits(&listener.limits.head, &listener.limits.line, notes);
         trust(listener, notes);
+        proxies(listener, notes);
         if let Some(protocol) = listener.protocol.get() {
             no_effect(&name.only, protocol, notes);
         }
     }
     for (name, backend) in &root.backends.entries {
+        fits(&backend.limits.head, &backend.limits.line, notes);
         twins(backend, notes);
         sources(backend, notes);
         if let Some(protocol) = one_protocol(root, name, notes) {
@@ -33,15 +37,25 @@ pub(super) fn check(root: &Root, notes: &mut Notes) {
     }
 }
 
-/// The listeners that use a backend.
-pub(super) fn users<'a>(root: &'a Root, backend: &'a Name) -> impl Iterator<Item = (&'a Name, &'a Listener)> {
-    let uses = |l: &Listener| l.backend.value.as_deref() == Some(&backend.text);
-    root.listeners.entries.iter().filter(move |(_, l)| uses(l)).map(|(name, l)| (name, l))
+/// The listeners that use a backend, and where each names it first.
+pub(super) fn users<'a>(
+    root: &'a Root,
+    backend: &'a Name,
+) -> impl Iterator<Item = (&'a Name, &'a Listener, &'a Marked<Reference>)> {
+    let is_it = |named: &&Marked<Reference>| named.value.as_deref() == Some(&backend.text);
+    root.listeners.entries.iter().filter_map(move |(name, l)| Some((name, l, named(l).find(is_it)?)))
+}
+
+/// Wherever a listener names a backend; routes mean something for HTTP only.
+fn named(l: &Listener) -> impl Iterator<Item = &Marked<Reference>> {
+    let is_http = l.protocol.get() == Some(Protocol::Http);
+    let routes = l.routes.items.iter().filter(move |_| is_http).map(|(_, route)| &route.backend);
+    iter::once(&l.backend).chain(routes)
 }
 
 /// What the listeners that use a backend speak; the first counts, and HTTP where there is none.
 pub(super) fn protocol(root: &Root, backend: &Name) -> Option<Protocol> {
-    users(root, backend).next().map_or(Some(Protocol::Http), |(_, listener)| listener.protocol.get())
+    users(root, backend).next().map_or(Some(Protocol::Http), |(_, listener, _)| listener.protocol.get())
 }
 
 /// `auto` where links are pooled: what a thousand clients need, and a small service can bear.
@@ -66,10 +80,11 @@ pub(super) fn most_in_flight(links: &Links, protocol: Protocol) -> Option<NonZer
 
 /// What all listeners that use a backend speak, if there is one and they agree; notes who does not.
 fn one_protocol(root: &Root, backend: &Name, notes: &mut Notes) -> Option<Protocol> {
-    let mut users = users(root, backend).filter_map(|(name, l)| Some((name, l, l.protocol.get()?)));
+    let mut users =
+        users(root, backend).filter_map(|(name, l, named)| Some((name, named, l.protocol.get()?)));
     let (first, _, one) = users.next()?;
     let mut agreed = Some(one);
-    for (name, listener, other) in users.filter(|(.., other)| *other != one) {
+    for (name, named, other) in users.filter(|(.., other)| *other != one) {
         let text = format!(
             "`{}` uses the backend `{}` for {}, and `{}` for {}; {}; write a backend for each",
             first.path,
@@ -79,7 +94,7 @@ fn one_protocol(root: &Root, backend: &Name, notes: &mut Notes) -> Option<Protoc
             other.word(),
             why_not_both(one, other)
         );
-        notes.mistake(listener.backend.at, &listener.backend.path, text);
+        notes.mistake(named.at, &named.path, text);
         agreed = None;
     }
     agreed
@@ -119,6 +134,20 @@ fn listed(words: &[&str]) -> String {
     }
 }
 
+/// A line has room in its head.
+fn fits(head: &Marked<impl Kind<Value = usize>>, line: &Marked<impl Kind<Value = usize>>, notes: &mut Notes) {
+    let (Some(most), Some(long)) = (head.get(), line.get()) else { return };
+    if long <= most {
+        return;
+    }
+    // Whichever was written last; one that was not written has the place of its section.
+    let (at, path) = if line.at > head.at { (line.at, &line.path) } else { (head.at, &head.path) };
+    let text = format!(
+        "a line of {long} bytes does not fit into a head of {most}; `line` may be as large as `head` at most"
+    );
+    notes.mistake(at, path, text);
+}
+
 /// Whose PROXY header is believed, and whether there is one.
 fn trust(l: &Listener, notes: &mut Notes) {
     let (Some(accept), Some(trusted)) = (l.proxy_protocol.get(), l.trusted.get()) else { return };
@@ -139,6 +168,18 @@ fn trust(l: &Listener, notes: &mut Notes) {
             notes.mistake(l.trusted.at, &l.trusted.path, text);
         }
         _ => {}
+    }
+}
+
+/// Whose word on the source is believed, where there are addresses to know them by.
+fn proxies(l: &Listener, notes: &mut Notes) {
+    let (Some(accept), Some(trusted)) = (l.proxy_protocol.get(), l.trusted_proxies.get()) else { return };
+    let trusted: Networks = trusted.into_iter().collect();
+    let without_address = accept == AcceptProxy::Off && is_unix(l.bind.value.as_ref());
+    if without_address && !trusted.is_empty() && !trusted.is_any() {
+        let text = "clients of a Unix socket have no address, so no network has them; write `trusted_proxies: any`, \
+                    and let the folder's permissions say who may connect";
+        notes.mistake(l.trusted_proxies.at, &l.trusted_proxies.path, text);
     }
 }
 

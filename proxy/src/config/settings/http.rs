@@ -185,3 +185,54 @@ pub enum LogField {
     /// `referer`.
     Referer,
 }
+
+impl LogField {
+    /// All there are, in the order of a JSON line.
+    pub const ALL: [Self; 19] = [
+        Self::Time,
+        Self::Source,
+        Self::Peer,
+        Self::Listener,
+        Self::Backend,
+        Self::Member,
+        Self::Method,
+        Self::Target,
+        Self::Protocol,
+        Self::Host,
+        Self::Status,
+        Self::Cause,
+        Self::Received,
+        Self::Sent,
+        Self::Duration,
+        Self::Service,
+        Self::Ordinal,
+        Self::UserAgent,
+        Self::Referer,
+    ];
+
+    /// As it is written in patterns and in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Source => "source",
+            Self::Peer => "peer",
+            Self::Listener => "listener",
+            Self::Backend => "backend",
+            Self::Member => "member",
+            Self::Method => "method",
+            Self::Target => "target",
+            Self::Protocol => "protocol",
+            Self::Host => "host",
+            Self::Status => "status",
+            Self::Cause => "cause",
+            Self::Received => "received",
+            Self::Sent => "sent",
+            Self::Duration => "duration",
+            Self::Service => "service",
+            Self::Ordinal => "ordinal",
+            Self::UserAgent => "user_agent",
+            Self::Referer => "referer",
+        }
+    }
+}

@@ -12,11 +12,9 @@ use crate::link::connect::{connect, count_failure};
 use crate::link::driver::Link;
 use crate::link::exchange::{Fate, Slot};
 use crate::link::lines::Want;
-use crate::link::passage::Passage;
 use crate::link::pool::SeatId;
 use crate::link::queue::Broken;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
-use crate::net::Socket;
 use crate::turn::{Nanos, Resident};
 
 impl<T: Receiver> Shelf<T> {
@@ -56,15 +54,6 @@ impl<T: Receiver> Shelf<T> {
                 self.ended(link, why);
             }
         }
-    }
-
-    /// A link has become a tunnel. It leaves its pool, and is no longer ours to close.
-    fn switched(self: &Rc<Self>, link: &Link<T>, socket: Socket, taker: &T) {
-        link.show(LinkState::Tunnel);
-        self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
-        self.pool.borrow_mut().closed(link.seat);
-        taker.switched(Passage::new(socket, self));
-        self.open_more(self.turn.now());
     }
 
     fn connected(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {

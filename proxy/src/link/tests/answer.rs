@@ -83,12 +83,27 @@ fn interim_answers_alone_show_no_final_head() {
     assert_eq!((step.consumed, step.final_head, step.end), (25, false, None));
 }
 
-// HTTP-RULES, pipelining 7.
+// RFC 9110 section 15.2: what it means is for the client to know.
 #[test]
-fn switching_and_unknown_interims_are_faults() {
-    for bytes in ["HTTP/1.1 101 Switching\r\n\r\n", "HTTP/1.1 150 What\r\n\r\n", "HTTP/1.1 199 X\r\n\r\n"] {
+fn interims_that_nobody_knows_go_on() {
+    let bytes = "HTTP/1.1 150 What\r\n\r\nHTTP/1.1 199 X\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+    assert_eq!(get(bytes).unwrap().0, bytes);
+}
+
+#[test]
+fn switching_unasked_is_a_fault() {
+    for bytes in ["HTTP/1.1 101 Switching\r\n\r\n", "HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n"] {
         assert_eq!(get(bytes).unwrap_err().cause, Cause::BadResponse, "{bytes}");
     }
+}
+
+#[test]
+fn all_that_follows_a_switch_is_the_clients() {
+    let head = "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let asked = Ask { upgrade: true, ..ask(Method::Get) };
+    let (out, step) = read(&format!("{head}HTTP/1.1 200 OK\r\n"), asked).unwrap();
+    assert!(out.ends_with("HTTP/1.1 200 OK\r\n"), "{out}");
+    assert_eq!(step.end, Some(End { status: 101, close: true, reusable: false, switched: true, old: false }));
 }
 
 #[test]
@@ -117,7 +132,15 @@ fn some_answers_are_the_last_of_their_link() {
         assert!(step.end.is_some_and(|end| !end.reusable && !end.close), "{head}");
     }
     let (_, step) = get("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(step.end, ended(200));
+    assert_eq!(step.end, Some(End { old: true, ..ended(200).unwrap() }));
+}
+
+// RFC 9112 section 6.1: a member of 1.0 may have taken the chunks for anything.
+#[test]
+fn an_old_answer_to_chunks_is_the_last_of_its_link() {
+    let chunked = Ask { chunked: true, ..ask(Method::Post) };
+    let bytes = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
+    assert!(read(bytes, chunked).unwrap().1.end.is_some_and(|end| !end.reusable));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub fn error_answer(
     out: &mut Vec<u8>,
 ) {
     let close = close || ask.is_none_or(|ask| !ask.keep_alive);
-    begin(status, "text/plain", cause.name().len() + 1, date, out);
+    begin(status, Some("text/plain"), cause.name().len() + 1, date, out);
     match status {
         // RFC 9110 section 15.5.6: a 405 names what is allowed.
         405 => out.extend_from_slice(ALLOW),
@@ -52,16 +52,18 @@ impl Request<'_, '_> {
         }
         let ask = self.ask();
         let close = close || !ask.keep_alive;
-        let echo = if self.method == Method::Trace { self.echo() } else { Vec::new() };
         if self.method == Method::Trace {
-            begin(200, "message/http", echo.len(), date, out); // RFC 9110 section 9.3.8
+            let echo = self.echo();
+            begin(200, Some("message/http"), echo.len(), date, out); // RFC 9110 section 9.3.8
+            tell_connection(ask, close, out);
+            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(&echo);
         } else {
-            begin(200, "text/plain", 0, date, out);
+            begin(200, None, 0, date, out);
             out.extend_from_slice(ALLOW);
+            tell_connection(ask, close, out);
+            out.extend_from_slice(b"\r\n");
         }
-        tell_connection(ask, close, out);
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&echo);
         Some(200)
     }
 
@@ -82,13 +84,15 @@ impl Request<'_, '_> {
 }
 
 /// The status line and the fields that every answer of ours has.
-fn begin(status: u16, kind: &str, length: usize, date: &Date, out: &mut Vec<u8>) {
+fn begin(status: u16, kind: Option<&str>, length: usize, date: &Date, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(status.into(), out);
     out.push(b' ');
     out.extend_from_slice(reason(status).as_bytes());
-    out.extend_from_slice(b"\r\nContent-Type: ");
-    out.extend_from_slice(kind.as_bytes());
+    if let Some(kind) = kind {
+        out.extend_from_slice(b"\r\nContent-Type: ");
+        out.extend_from_slice(kind.as_bytes());
+    }
     out.extend_from_slice(b"\r\nContent-Length: ");
     decimal(length as u64, out);
     out.extend_from_slice(b"\r\n");

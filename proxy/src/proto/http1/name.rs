@@ -62,15 +62,18 @@ impl Name {
             17 if is(b"transfer-encoding") => Self::TransferEncoding,
             17 if is(b"x-forwarded-proto") => Self::Ours(Ours::XForwardedProto),
             19 if is(b"proxy-authorization") => Self::Authorization,
-            10 | 12 | 14..=17 if may_be_twin(name[0]) => twin(name),
+            10.. if may_be_twin(name.len(), name[0]) => twin(name),
             _ => Self::Other,
         }
     }
 }
 
-/// The first letters of the names that have twins; few others of their lengths begin so.
-const fn may_be_twin(first: u8) -> bool {
-    matches!(first.to_ascii_lowercase(), b'c' | b'h' | b'k' | b'm' | b'p' | b't' | b'x')
+/// Whether a name has the length and the first letter of one that has twins, which few others do.
+const fn may_be_twin(len: usize, first: u8) -> bool {
+    matches!(
+        (len, first.to_ascii_lowercase()),
+        (10, b'k') | (12, b'm') | (14, b'c' | b'h') | (15, b'x') | (16, b'p') | (17, b't' | b'x')
+    )
 }
 
 /// Twins of the fields that we frame by, or write: they stay behind where those do.

@@ -252,6 +252,7 @@ fn believe<'h, 'b>(
 }
 
 /// What the fields say, each line of them checked, and those noted that stay behind.
+#[inline]
 fn read_fields<'b>(
     head: &mut Head<'_, 'b>,
     minor_version: u8,

@@ -130,7 +130,7 @@ fn believe<'h, 'b>(
             Name::TransferEncoding => framing.transfer_encoding(field.value)?,
             Name::Connection => options.add(field.value),
             Name::KeepAlive => keep_alive_timeout = timeout(field.value),
-            Name::Upgrade => has_upgrade = true,
+            Name::Upgrade => has_upgrade |= list(field.value).next().is_some(),
             Name::Date => {
                 has_date = true;
                 continue;

@@ -109,7 +109,13 @@ fn is_ip_literal(inside: &[u8]) -> bool {
     std::str::from_utf8(inside).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
+/// Most names have no `%`, and each request has one.
 fn is_reg_name(host: &[u8]) -> bool {
+    host.iter().all(|b| is_reg_name_char(*b)) || is_escaped_name(host)
+}
+
+#[cold]
+fn is_escaped_name(host: &[u8]) -> bool {
     host.iter().enumerate().all(|(i, b)| match b {
         b'%' => host.get(i + 1..i + 3).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)),
         _ => is_reg_name_char(*b),
@@ -117,6 +123,22 @@ fn is_reg_name(host: &[u8]) -> bool {
 }
 
 /// unreserved and sub-delims (RFC 3986 section 2).
-fn is_reg_name_char(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b)
+const fn is_reg_name_char(b: u8) -> bool {
+    REG_NAME_CHARS[b as usize]
 }
+
+const REG_NAME_CHARS: [bool; 256] = {
+    let marks = b"-._~!$&'()*+,;=";
+    let mut chars = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        chars[b] = (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    let mut i = 0;
+    while i < marks.len() {
+        chars[marks[i] as usize] = true;
+        i += 1;
+    }
+    chars
+};

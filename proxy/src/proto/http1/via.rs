@@ -7,7 +7,6 @@ use super::name::{Name, Ours, list};
 
 /// Whether some element says that we received it: `received-protocol received-by (comment)`. Lines that Connection names
 /// are looked at, too: naming Via must not hide a loop.
-#[cold]
 pub(super) fn loops(head: &Head<'_, '_>, pseudonym: Option<&str>) -> bool {
     let Some(pseudonym) = pseudonym else { return false };
     let lines = head.fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::Ours(Ours::Via));
@@ -15,8 +14,8 @@ pub(super) fn loops(head: &Head<'_, '_>, pseudonym: Option<&str>) -> bool {
 }
 
 fn is_by(element: &[u8], pseudonym: &[u8]) -> bool {
-    let words = element.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
+    let mut words = element.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
     // A comment may follow the name without a space.
-    let received_by = words.skip(1).map(|word| word.split(|b| *b == b'(').next().unwrap_or_default());
-    received_by.take(1).any(|name| name.eq_ignore_ascii_case(pseudonym))
+    let received_by = words.nth(1).and_then(|word| word.split(|b| *b == b'(').next());
+    received_by.is_some_and(|name| name.eq_ignore_ascii_case(pseudonym))
 }

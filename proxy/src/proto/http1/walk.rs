@@ -33,9 +33,25 @@ impl<'b> Request<'_, 'b> {
         if trusts(rules, peer) { self.walk(peer, rules).source } else { peer }
     }
 
-    /// For a trusted peer. It is done from the left, in one pass: what is found later counts.
+    /// For a trusted peer. Where either list may tell, they must not tell different sources: whoever writes one of them
+    /// passes the other on as its client made it up.
     pub(super) fn walk(&self, peer: IpAddr, rules: &HttpRules) -> Walk {
-        let list = self.walked_list(rules.forwarded);
+        let along = |list| self.walk_along(list, peer, rules);
+        let walk = match rules.forwarded {
+            Forwarded::XForwarded => along(Ours::XForwardedFor),
+            Forwarded::Rfc7239 => along(Ours::Forwarded),
+            Forwarded::Both | Forwarded::Remove | Forwarded::Off => {
+                match (along(Ours::Forwarded), along(Ours::XForwardedFor)) {
+                    (Some(one), Some(other)) if one.source != other.source => None,
+                    (one, other) => one.or(other),
+                }
+            }
+        };
+        walk.unwrap_or(Walk { source: peer, list: Ours::Forwarded, from: usize::MAX })
+    }
+
+    /// Done from the left, in one pass: what is found later counts. `None` where there is no such list.
+    fn walk_along(&self, list: Ours, peer: IpAddr, rules: &HttpRules) -> Option<Walk> {
         let mut found: Option<(IpAddr, usize)> = None;
         let mut seen = 0;
         for (n, element) in self.elements(list).enumerate() {
@@ -49,16 +65,7 @@ impl<'b> Request<'_, 'b> {
             };
         }
         let (source, from) = found.unwrap_or((peer, seen));
-        Walk { source, list, from }
-    }
-
-    fn walked_list(&self, style: Forwarded) -> Ours {
-        match style {
-            Forwarded::XForwarded => Ours::XForwardedFor,
-            Forwarded::Rfc7239 => Ours::Forwarded,
-            _ if self.elements(Ours::Forwarded).next().is_some() => Ours::Forwarded,
-            _ => Ours::XForwardedFor,
-        }
+        (seen > 0).then_some(Walk { source, list, from })
     }
 
     /// The elements of all lines of a list, in their order; not of lines that Connection names, because it was asked
@@ -83,8 +90,13 @@ pub(super) fn address_in(which: Ours, element: &[u8]) -> Option<IpAddr> {
     if which == Ours::Forwarded { address(said_for(element)?) } else { address(element) }
 }
 
-/// The value of the one `for` of an element (RFC 7239 section 4).
+/// The value of the one `for` of an element (RFC 7239 section 4). An element whose quotes do not end says nothing: it
+/// would swallow what is written behind it.
 fn said_for(element: &[u8]) -> Option<&[u8]> {
+    let mut quotes = Quotes::default();
+    if element.iter().fold(false, |_, b| quotes.hold(*b)) {
+        return None;
+    }
     let mut values = split(element, b';', true).filter_map(|pair| {
         let (name, value) = pair.split_at_checked(b"for=".len())?;
         name.eq_ignore_ascii_case(b"for=").then_some(value)
@@ -120,18 +132,30 @@ fn is_port(port: &str) -> bool {
     !port.is_empty() && port.bytes().all(fits)
 }
 
-/// The parts of a value between separators, without whitespace and empty ones. Where quotes count, a separator in them is
-/// none (RFC 9110 section 5.6.4); what is in quotes that do not end is one part, and no address.
-fn split(value: &[u8], separator: u8, quotes: bool) -> impl Iterator<Item = &[u8]> {
-    let (mut quoted, mut escaped) = (false, false);
-    let separates = move |b: &u8| {
-        let literal = std::mem::take(&mut escaped);
+/// The parts of a value between separators, without whitespace and empty ones. Where quotes count, a separator in them
+/// is none; what is in quotes that do not end is one part.
+fn split(value: &[u8], separator: u8, quoted: bool) -> impl Iterator<Item = &[u8]> {
+    let mut quotes = Quotes::default();
+    let separates = move |b: &u8| !(quoted && quotes.hold(*b)) && *b == separator;
+    value.split(separates).map(<[u8]>::trim_ascii).filter(|part| !part.is_empty())
+}
+
+/// Follows the quoted strings of a value (RFC 9110 section 5.6.4).
+#[derive(Clone, Copy, Default)]
+struct Quotes {
+    open: bool,
+    escaped: bool,
+}
+
+impl Quotes {
+    /// Takes the next byte. Whether it is in quotes, of which the last is not in itself.
+    fn hold(&mut self, b: u8) -> bool {
+        let literal = std::mem::take(&mut self.escaped);
         match b {
-            b'"' if quotes && !literal => quoted = !quoted,
-            b'\\' if quoted && !literal => escaped = true,
+            b'"' if !literal => self.open = !self.open,
+            b'\\' => self.escaped = self.open && !literal,
             _ => {}
         }
-        !quoted && *b == separator
-    };
-    value.split(separates).map(<[u8]>::trim_ascii).filter(|part| !part.is_empty())
+        self.open
+    }
 }

@@ -1,0 +1,51 @@
+//! What is believed of how a listener treats requests: its limits, its policies, its access log.
+//! In: the sections as written. Out: settings, if all of it could be read.
+//! Knows nothing of where requests go (`routes.rs`), nor of what contradicts itself (`rules.rs`).
+
+use std::sync::Arc;
+
+use crate::config::options::{AccessLog, Listener};
+use crate::config::scalar::{Kind, Marked, Word};
+use crate::config::settings::{self, HeadLimits, HttpRules, Upgrades};
+use crate::config::words::Any;
+
+/// What the listener makes of requests.
+pub(super) fn rules(l: &Listener) -> Option<HttpRules> {
+    Some(HttpRules {
+        head: head(&l.limits.head, &l.limits.fields, &l.limits.line)?,
+        body: l.limits.body.get()?.map(|bytes| bytes as u64),
+        look_ahead: l.limits.look_ahead.get()?,
+        requests: l.limits.requests.get()?,
+        trace: l.trace.get()?,
+        connect: l.connect.get()?,
+        underscores: l.underscores.get()?,
+        upgrades: upgrades(l.upgrades.get()?),
+        forwarded: l.forwarded.get()?,
+        trusted_proxies: l.trusted_proxies.get()?.into_iter().collect(),
+        via: l.via.get()?.map(Into::into),
+    })
+}
+
+/// Limits of a head.
+pub(super) fn head(
+    head: &Marked<impl Kind<Value = usize>>,
+    fields: &Marked<impl Kind<Value = usize>>,
+    line: &Marked<impl Kind<Value = usize>>,
+) -> Option<HeadLimits> {
+    Some(HeadLimits { bytes: head.get()?, fields: fields.get()?, line: line.get()? })
+}
+
+/// The words that stand alone are no protocol, and an empty list.
+fn upgrades(protocols: Vec<Arc<str>>) -> Upgrades {
+    match &protocols[..] {
+        [] => Upgrades::Off,
+        [only] if **only == *Any::WORD => Upgrades::Any,
+        _ => Upgrades::Only(protocols.into()),
+    }
+}
+
+/// What is noted of exchanges: `Some(None)` for nothing, `None` if something could not be read.
+pub(super) fn access_log(log: &AccessLog) -> Option<Option<Arc<settings::AccessLog>>> {
+    let (to, format, one_of) = (log.to.get()?, log.format.get()?, log.sample.get()?);
+    Some(to.map(|to| Arc::new(settings::AccessLog { to, format, one_of })))
+}

@@ -1,0 +1,114 @@
+//! What is believed of the rules by which requests go elsewhere.
+//! In: the rules as written. Out: settings; notes of rules that match everything, or nothing that is left.
+//! Knows nothing of how requests are compared with them.
+
+use std::sync::Arc;
+
+use super::backend_of;
+use crate::config::mistake::Notes;
+use crate::config::options::{Listener, Match, Root, Route};
+use crate::config::sequence::Place;
+use crate::config::settings::{HostMatch, Rule};
+
+/// The rules of a listener in their order; none if something has been noted.
+pub(super) fn rules(root: &Root, l: &Listener, notes: &mut Notes) -> Option<Vec<Rule>> {
+    let written = &l.routes.items;
+    // Collected before any `?`, so that one bad rule does not keep the next from being looked at.
+    let rules: Vec<_> = written.iter().map(|(place, route)| rule(root, place, route, notes)).collect();
+    let believed: Vec<_> =
+        written.iter().zip(&rules).filter_map(|((place, _), rule)| Some((place, rule.as_ref()?))).collect();
+    for (i, (place, rule)) in believed.iter().enumerate() {
+        if let Some((first, _)) = believed[..i].iter().find(|(_, earlier)| covers(earlier, rule)) {
+            let text =
+                format!("is never reached: `{}` in line {} has all it matches", first.path, first.at.line);
+            notes.warning(place.at, &place.path, text);
+        }
+    }
+    rules.into_iter().collect()
+}
+
+fn rule(root: &Root, place: &Place, route: &Route, notes: &mut Notes) -> Option<Rule> {
+    let backend = backend_of(root, &route.backend, notes);
+    let m = &route.matches;
+    let fields = fields(m, notes);
+    let (host, path, methods) = (m.host.get(), m.path_prefix.get(), m.method.get());
+    let (host, path, methods, fields) = (host?, path?, methods?, fields?);
+    // All paths begin with `/`.
+    let path_prefix = path.filter(|path| !path.is_empty());
+    let has_one = host.is_some() || path_prefix.is_some() || !methods.is_empty() || !fields.is_empty();
+    // Where a condition was misspelt, that has been said.
+    if !has_one && !notes.has_mistake_in(&place.path) {
+        everything(place, m, notes);
+    }
+    Some(Rule { host, path_prefix, methods, fields, backend: backend? })
+}
+
+/// A rule that matches everything leaves nothing to those behind it, nor to the listener's own backend.
+fn everything(place: &Place, m: &Match, notes: &mut Notes) {
+    const INSTEAD: &str = "matches every request; write its backend as the `backend` of the listener";
+    match m.path_prefix.value {
+        Some(Some(_)) => {
+            let text = format!("every path begins with `/`, so this {INSTEAD}");
+            notes.mistake(m.path_prefix.at, &m.path_prefix.path, text);
+        }
+        // What is not written has the place of what could hold it.
+        _ => notes.mistake(m.host.at, &format!("{}.match", place.path), INSTEAD),
+    }
+}
+
+/// A field's name in lower case, and its value if that counts.
+type Field = (Arc<str>, Option<Arc<str>>);
+
+/// Field names are compared without case (RFC 9110 section 5.1).
+fn fields(m: &Match, notes: &mut Notes) -> Option<Vec<Field>> {
+    let mut fields: Vec<Field> = Vec::new();
+    for (i, (name, value)) in m.header.entries.iter().enumerate() {
+        let same = |other: &str| other.eq_ignore_ascii_case(&name.text);
+        if let Some((first, _)) = m.header.entries[..i].iter().find(|(other, _)| same(&other.text)) {
+            let text = format!("`{}` in line {} is the same field", first.text, first.at.line);
+            notes.mistake(name.at, &name.path, text);
+        }
+        fields.push((name.text.to_ascii_lowercase().into(), value.get()?));
+    }
+    Some(fields)
+}
+
+/// Whether the one matches all that the other does.
+fn covers(wide: &Rule, narrow: &Rule) -> bool {
+    let host = match (&wide.host, &narrow.host) {
+        (Some(wide), Some(narrow)) => covers_host(wide, narrow),
+        (wide, _) => wide.is_none(),
+    };
+    let path = match (&wide.path_prefix, &narrow.path_prefix) {
+        (Some(wide), Some(narrow)) => {
+            narrow.strip_prefix(&**wide).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+        (wide, _) => wide.is_none(),
+    };
+    let methods = wide.methods.is_empty()
+        || !narrow.methods.is_empty() && narrow.methods.iter().all(|method| wide.methods.contains(method));
+    host && path && methods && wide.fields.iter().all(|field| has_field(narrow, field))
+}
+
+fn has_field(narrow: &Rule, (name, value): &Field) -> bool {
+    narrow.fields.iter().any(|(other, theirs)| other == name && (value.is_none() || value == theirs))
+}
+
+fn covers_host(wide: &HostMatch, narrow: &HostMatch) -> bool {
+    let ((wide_name, wide_port), (name, port)) = (parts(wide), parts(narrow));
+    let names = match (wide, narrow) {
+        (HostMatch::Exactly(_), HostMatch::Exactly(_)) => wide_name == name,
+        (HostMatch::Exactly(_), HostMatch::Below(_)) => false,
+        (HostMatch::Below(_), _) => name.ends_with(wide_name),
+    };
+    names && (wide_port.is_none() || wide_port == port)
+}
+
+/// The name or address, and the port if one is named.
+fn parts(host: &HostMatch) -> (&str, Option<&str>) {
+    let (HostMatch::Exactly(text) | HostMatch::Below(text)) = host;
+    match text.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (text, None),
+    }
+}

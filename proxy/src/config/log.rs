@@ -1,0 +1,186 @@
+//! Words that say what is noted of exchanges: where lines go, how they read, how many there are.
+//! In: the word. Out: its value, or how it should read; and the schema that says the same to an editor.
+//! Knows nothing of how lines are written.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::nearest::nearest;
+use super::scalar::{Kind, short, unexpected};
+use super::settings::{LogField, LogFormat, LogPart, LogTo};
+
+/// Where lines go.
+#[derive(Debug)]
+pub(super) struct LogPlace;
+
+impl Kind for LogPlace {
+    type Value = LogTo;
+    const EXPECTED: &'static str = "`stdout` or a path such as `/var/log/penstock.log`";
+
+    fn parse(text: &str) -> Result<LogTo, String> {
+        let shown = short(text);
+        match text {
+            "stdout" => Ok(LogTo::Stdout),
+            _ if text.contains('\0') => Err(format!("`{shown}`: a path has no NUL in it")),
+            _ if text.ends_with('/') => Err(format!("`{shown}` names a folder; add the name of the file")),
+            _ if text.starts_with(['/', '.']) => Ok(LogTo::File(PathBuf::from(text))),
+            _ if nearest(text, ["stdout", "off"]).is_some() => Err(unexpected::<Self>(text)),
+            _ => Err(unexpected::<Self>(text) + "; a path begins with `/` or `./`"),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "anyOf": [
+            { "const": "stdout" },
+            { "type": "string", "pattern": "^[/.][^\\u0000]*$", "not": { "pattern": "/$" } },
+        ] })
+    }
+}
+
+/// How a line reads.
+#[derive(Debug)]
+pub(super) struct LogLine;
+
+/// The common log format, as Apache's `mod_log_config` has it: "%h %l %u %t \"%r\" %>s %b".
+const COMMON: &str = "{source} - - [{time}] \"{method} {target} {protocol}\" {status} {sent}";
+/// What the combined log format has besides.
+const COMBINED: &str = " \"{referer}\" \"{user_agent}\"";
+
+impl Kind for LogLine {
+    type Value = LogFormat;
+    const EXPECTED: &'static str =
+        "`json`, `common`, `combined` or a pattern in quotes such as '{source} {status}'";
+
+    fn parse(text: &str) -> Result<LogFormat, String> {
+        match text {
+            "json" => return Ok(LogFormat::Json),
+            "common" => return pattern(COMMON),
+            "combined" => return pattern(&(COMMON.to_owned() + COMBINED)),
+            _ => {}
+        }
+        if text.contains(|c: char| c.is_control() && c != '\t') {
+            return Err(
+                "a pattern is one line; line ends are added, and there are no control characters".to_owned()
+            );
+        }
+        if text.contains(['{', '}']) {
+            return pattern(text);
+        }
+        let near = nearest(text, ["json", "common", "combined"]);
+        let hint = near.map_or_else(
+            || "; a pattern names a field at least".to_owned(),
+            |near| format!("; did you mean `{near}`?"),
+        );
+        Err(unexpected::<Self>(text) + &hint)
+    }
+
+    fn schema() -> Value {
+        let fields = LogField::ALL.map(LogField::word).join("|");
+        let (plain, field) = (
+            "([^{}\\u0000-\\u0008\\u000a-\\u001f\\u007f-\\u009f]|\\{\\{|\\}\\})",
+            format!("\\{{({fields})\\}}"),
+        );
+        json!({ "anyOf": [
+            { "enum": ["json", "common", "combined"] },
+            { "type": "string", "pattern": format!("^{plain}*{field}({plain}|{field})*$") },
+        ] })
+    }
+}
+
+/// Text and fields in turn; `{{` and `}}` are braces of the text.
+fn pattern(text: &str) -> Result<LogFormat, String> {
+    let (mut parts, mut plain, mut rest) = (Vec::new(), String::new(), text);
+    while let Some(place) = rest.find(['{', '}']) {
+        let (before, from) = rest.split_at(place);
+        plain += before;
+        if let Some(behind) = from.strip_prefix("{{").or_else(|| from.strip_prefix("}}")) {
+            plain.push_str(&from[..1]);
+            rest = behind;
+            continue;
+        }
+        let Some(inside) = from.strip_prefix('{') else {
+            return Err(format!("`}}` without its `{{` at {}; write `}}}}` for a brace", excerpt(from)));
+        };
+        let Some((name, behind)) = inside.split_once('}') else {
+            return Err(format!("`{{` without its `}}` at {}; write `{{{{` for a brace", excerpt(from)));
+        };
+        parts.extend(text_part(&mut plain));
+        parts.push(LogPart::Field(field(name)?));
+        rest = behind;
+    }
+    plain += rest;
+    parts.extend(text_part(&mut plain));
+    if !parts.iter().any(|part| matches!(part, LogPart::Field(_))) {
+        return Err(format!(
+            "`{}` names no field, so all lines would read the same; {}",
+            short(text),
+            known()
+        ));
+    }
+    Ok(LogFormat::Pattern(parts.into()))
+}
+
+/// Where in the pattern something is wrong.
+fn excerpt(from: &str) -> String {
+    let shown: String = from.chars().take(20).collect();
+    format!("`{shown}`")
+}
+
+/// What was collected, if there is any.
+fn text_part(plain: &mut String) -> Option<LogPart> {
+    let text = std::mem::take(plain);
+    (!text.is_empty()).then(|| LogPart::Text(Arc::from(text)))
+}
+
+fn field(name: &str) -> Result<LogField, String> {
+    let found = LogField::ALL.into_iter().find(|field| field.word() == name);
+    found.ok_or_else(|| {
+        let near = nearest(name, LogField::ALL.map(LogField::word));
+        let hint = near.map_or_else(known, |near| format!("did you mean `{{{near}}}`?"));
+        format!("there is no field `{{{}}}`; {hint}", short(name))
+    })
+}
+
+fn known() -> String {
+    format!("fields are: {}", LogField::ALL.map(LogField::word).join(", "))
+}
+
+/// One exchange of so many, as a share or as a fraction.
+#[derive(Debug)]
+pub(super) struct OneOfSoMany;
+
+/// One of more than this may as well be none.
+const MOST: u32 = 1_000_000;
+
+impl Kind for OneOfSoMany {
+    type Value = NonZeroU32;
+    const EXPECTED: &'static str = "a share such as `100%`, `10%` or `1/1000`";
+
+    fn parse(text: &str) -> Result<NonZeroU32, String> {
+        let (number, of_whole) = match (text.strip_suffix('%'), text.strip_prefix("1/")) {
+            (Some(percent), None) => (percent, 100),
+            (None, Some(many)) => (many, MOST),
+            _ => return Err(unexpected::<Self>(text)),
+        };
+        let plain =
+            number.bytes().all(|b| b.is_ascii_digit()) && !(number.len() > 1 && number.starts_with('0'));
+        let number = number.parse::<u32>().ok().filter(|_| plain).ok_or_else(|| unexpected::<Self>(text))?;
+        if number == 0 || number > of_whole {
+            return Err(format!("`{}` is outside of 1/{MOST} to 100%", short(text)));
+        }
+        if of_whole == 100 && 100 % number != 0 {
+            let (more, less) = (100 / number, 100 / number + 1);
+            return Err(format!("`{text}` is not one of so many; write `1/{more}` or `1/{less}`"));
+        }
+        let many = if of_whole == 100 { 100 / number } else { number };
+        NonZeroU32::new(many).ok_or_else(|| unexpected::<Self>(text))
+    }
+
+    fn schema() -> Value {
+        let pattern = "^((1|2|4|5|10|20|25|50|100)%|1/([1-9][0-9]{0,5}|1000000))$";
+        json!({ "type": "string", "pattern": pattern, "examples": ["100%", "10%", "1/1000"] })
+    }
+}

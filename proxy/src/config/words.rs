@@ -1,0 +1,82 @@
+//! The words that stand for a few values, or for a whole list of them.
+//! In: nothing. Out: each word with what it stands for.
+//! Knows nothing of where a word may stand.
+
+use super::list::Short;
+use super::scalar::{Word, Words};
+use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores};
+
+impl Words for Protocol {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        (Self::Http.word(), Self::Http),
+        (Self::Tcp.word(), Self::Tcp),
+        (Self::Lines.word(), Self::Lines),
+        (Self::LengthPrefixed.word(), Self::LengthPrefixed),
+        (Self::Resp.word(), Self::Resp),
+    ];
+}
+
+impl Words for AcceptProxy {
+    const WORDS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("required", Self::Required)];
+}
+
+impl Words for ProxyVersion {
+    const WORDS: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
+}
+
+impl Words for Forwarded {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("x_forwarded", Self::XForwarded),
+        ("forwarded", Self::Rfc7239),
+        ("both", Self::Both),
+        ("remove", Self::Remove),
+        ("off", Self::Off),
+    ];
+}
+
+impl Words for PipelineMethods {
+    const WORDS: &'static [(&'static str, Self)] = &[("safe", Self::Safe), ("all", Self::All)];
+}
+
+impl Words for Underscores {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("pass", Self::Pass), ("drop", Self::Drop), ("reject", Self::Reject)];
+}
+
+/// Who is believed, as one word.
+#[derive(Debug)]
+pub(super) struct Trusted;
+
+impl Short for Trusted {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("none", &[]), ("any", &["0.0.0.0/0", "::/0"])];
+}
+
+/// The kernel's choice.
+#[derive(Debug)]
+pub(super) struct Automatic;
+
+impl Short for Automatic {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[("auto", &[])];
+}
+
+/// What connections may become, as one word.
+#[derive(Debug)]
+pub(super) struct Offered;
+
+impl Short for Offered {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("off", &[]), (Any::WORD, &[Any::WORD])];
+}
+
+/// Whatever it is.
+#[derive(Debug)]
+pub(super) struct Any;
+
+impl Word for Any {
+    const WORD: &'static str = "any";
+}
+
+impl Short for Any {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[(Self::WORD, &[])];
+}

@@ -1,0 +1,100 @@
+//! What the main thread does with access logs: opens them before all else runs, and anew at SIGUSR1.
+//! In: configurations, real signals to this process. Out: files, and errors in words.
+//! Knows nothing of lines.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, getpid, kill_process};
+
+use super::{Running, Source};
+use crate::config::{AccessLog, Listener, Loaded, LogFormat, LogTo, parse};
+
+const CONFIG: &str = "
+admin: off
+workers: 1
+drain_timeout: 60s
+listeners:
+  web: { bind: 127.0.0.1:0, protocol: http, backend: app }
+backends:
+  app: { members: { a: MEMBER } }
+";
+
+/// A proxy before this member, whose listener has an access log there.
+fn loaded(member: SocketAddr, path: &Path) -> Loaded {
+    let text = CONFIG.replace("MEMBER", &member.to_string());
+    let mut loaded = parse("test.yaml", &text, &|_| None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let to = LogTo::File(path.to_owned());
+    let access_log = AccessLog { to, format: LogFormat::Json, one_of: 1.try_into().unwrap() };
+    for listener in &mut loaded.settings.listeners {
+        let changed = Listener { access_log: Some(Arc::new(access_log.clone())), ..(**listener).clone() };
+        *listener = Arc::new(changed);
+    }
+    loaded
+}
+
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("penstock-lifecycle-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn eventually(what: &str, done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_is_an_error_at_the_start() {
+    let folder = folder("missing");
+    let path = folder.join("missing/access.log");
+    let error = Running::start(loaded(NOBODY, &path), Source::Embedded).err().unwrap();
+    let expected = format!("listeners.web.access_log: cannot open {}: No such file", path.display());
+    assert!(error.starts_with(&expected), "{error}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn sigusr1_opens_logs_anew_also_in_a_drain() {
+    let folder = folder("signal");
+    let path = folder.join("access.log");
+    let (tell, told) = channel();
+    let member = TcpListener::bind("127.0.0.1:0").unwrap();
+    let configured = loaded(member.local_addr().unwrap(), &path);
+    let proxy = std::thread::spawn(move || {
+        let running = Running::start(configured, Source::Embedded).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let tell = |running: &Running| tell.send(running.address("web").unwrap()).unwrap();
+        runtime.block_on(running.until_signal(tell)).unwrap();
+    });
+    let address = told.recv().unwrap();
+    let is_opened_anew = || {
+        std::fs::remove_file(&path).unwrap();
+        kill_process(getpid(), Signal::USR1).unwrap();
+        eventually("it is there again", || path.exists());
+    };
+    is_opened_anew();
+    let mut busy = TcpStream::connect(address).unwrap();
+    busy.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let (mut link, _) = member.accept().unwrap();
+    assert!(link.read(&mut [0; 10]).unwrap() > 0, "an exchange has begun");
+    let refused = || TcpStream::connect(address).is_err();
+    assert!(!refused());
+    kill_process(getpid(), Signal::TERM).unwrap();
+    eventually("it drains", refused);
+    is_opened_anew();
+    link.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    eventually("it has ended", || proxy.is_finished());
+    proxy.join().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -1,0 +1,28 @@
+//! Those who leave a pool's lines without a link: they waited too long, or went away.
+//! In: who. Out: the same; with nobody waiting no more links are opened for them.
+//! Knows nothing of links.
+
+use crate::turn::Nanos;
+
+use super::super::lines::Lines;
+use super::Pool;
+
+impl<L: Clone, W> Pool<L, W> {
+    /// Takes out all who have waited since `latest` or longer.
+    pub fn give_up_waiting(&mut self, latest: Nanos) -> Vec<W> {
+        self.after_leaving(|lines| lines.pop_older(latest))
+    }
+
+    /// Takes out those for whom `gone` holds.
+    pub fn remove_waiting(&mut self, gone: impl FnMut(&W) -> bool) -> Vec<W> {
+        self.after_leaving(|lines| lines.remove(gone))
+    }
+
+    fn after_leaving(&mut self, leave: impl FnOnce(&mut Lines<W>) -> Vec<W>) -> Vec<W> {
+        let left = leave(&mut self.lines);
+        if self.lines.len() == 0 {
+            self.opening.relax();
+        }
+        left
+    }
+}

@@ -1,0 +1,34 @@
+//! What a shelf does about links that become tunnels, and about members that speak HTTP/1.0.
+//! In: clients that would have one, and links whose members agreed. Out: places, as long as there are any, and links that have left the pool.
+//! Knows nothing of what passes through them.
+
+use std::rc::Rc;
+
+use super::{Receiver, Shelf};
+use crate::link::driver::Link;
+use crate::link::passage::{Passage, TunnelPlace};
+use crate::metrics::LinkState;
+use crate::net::Socket;
+
+impl<T: Receiver> Shelf<T> {
+    /// Whether the member spoke HTTP/1.0 when it last answered.
+    #[must_use]
+    pub fn speaks_old(&self) -> bool {
+        self.old.get()
+    }
+
+    /// A place for one more link that may become a tunnel, if there is one.
+    #[must_use]
+    pub fn tunnel_place(&self) -> Option<TunnelPlace> {
+        TunnelPlace::take(&self.tunnels, self.most_tunnels.get())
+    }
+
+    /// A link has become a tunnel. It leaves its pool, and is no longer ours to close.
+    pub(super) fn switched(self: &Rc<Self>, link: &Link<T>, socket: Socket, taker: &T) {
+        link.show(LinkState::Tunnel);
+        self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
+        self.pool.borrow_mut().closed(link.seat);
+        taker.switched(Passage::new(socket, self));
+        self.open_more(self.turn.now());
+    }
+}
