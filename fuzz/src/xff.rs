@@ -52,23 +52,33 @@ impl Walk {
         if !is_in(&rules.trusted_proxies, peer) {
             return Self { source: peer, travels: Vec::new() };
         }
-        let of_rfc7239: Vec<_> = came.all(b"forwarded").flat_map(|value| split(value, b',', true)).collect();
-        let of_x: Vec<_> = came.all(b"x-forwarded-for").flat_map(|value| split(value, b',', false)).collect();
-        let list: Vec<Option<IpAddr>> = match rules.forwarded {
-            Forwarded::XForwarded => of_x.into_iter().map(node).collect(),
-            Forwarded::Rfc7239 => of_rfc7239.into_iter().map(said_for).collect(),
-            _ if !of_rfc7239.is_empty() => of_rfc7239.into_iter().map(said_for).collect(),
-            _ => of_x.into_iter().map(node).collect(),
+        let rfc7239 = came.all(b"forwarded").flat_map(|value| split(value, b',', true)).map(said_for);
+        let x = came.all(b"x-forwarded-for").flat_map(|value| split(value, b',', false)).map(node);
+        let (rfc7239, x) = (Self::along(rfc7239, peer, rules), Self::along(x, peer, rules));
+        let walk = match rules.forwarded {
+            Forwarded::XForwarded => x,
+            Forwarded::Rfc7239 => rfc7239,
+            // Whoever writes one of them passes the other on as its client made it up.
+            _ => match (rfc7239, x) {
+                (Some(one), Some(other)) if one.source != other.source => None,
+                (one, other) => one.or(other),
+            },
         };
+        walk.unwrap_or(Self { source: peer, travels: Vec::new() })
+    }
+
+    /// From the right, to the first that is not trusted or no address; `None` where there is no list.
+    fn along(list: impl Iterator<Item = Option<IpAddr>>, peer: IpAddr, rules: &HttpRules) -> Option<Self> {
+        let list: Vec<_> = list.collect();
         let mut travels = Vec::new();
-        for address in list.into_iter().rev() {
-            let Some(address) = address else { break };
+        for address in list.iter().rev().map_while(|address| *address) {
             travels.insert(0, address);
             if !is_in(&rules.trusted_proxies, address) {
                 break;
             }
         }
-        Self { source: travels.first().copied().unwrap_or(peer), travels }
+        let source = travels.first().copied().unwrap_or(peer);
+        (!list.is_empty()).then_some(Self { source, travels })
     }
 }
 
@@ -96,8 +106,11 @@ fn split(value: &[u8], separator: u8, quotes: bool) -> Vec<&[u8]> {
     parts
 }
 
-/// The one `for=` of an element.
+/// The one `for=` of an element. Where a quote is left open, what was written behind it cannot be told from it.
 fn said_for(element: &[u8]) -> Option<IpAddr> {
+    if split(&[element, b",x"].concat(), b',', true).len() == 1 {
+        return None;
+    }
     let pairs = split(element, b';', true);
     let said = |pair: &&&[u8]| pair.len() >= 4 && pair[..4].eq_ignore_ascii_case(b"for=");
     let mut said = pairs.iter().filter(said).map(|pair| &pair[4..]);
