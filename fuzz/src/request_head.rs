@@ -132,7 +132,7 @@ fn check_head(head: &Request<'_, '_>, bytes: &[u8], way: &Forwarding<'_>) {
     check_hop(head, &told);
     check_source(head, &came, &told, way);
     check_twins(&told, way.rules);
-    check_again(head, &sent, way);
+    check_again(head, &sent, way, &connection);
 }
 
 /// Three words with one space between them.
@@ -223,7 +223,7 @@ fn check_twins(told: &Head, rules: &HttpRules) {
 }
 
 /// What was sent is what we would take ourselves, it means the same, and sent on it stays as it is.
-fn check_again(head: &Request<'_, '_>, sent: &[u8], way: &Forwarding<'_>) {
+fn check_again(head: &Request<'_, '_>, sent: &[u8], way: &Forwarding<'_>, named: &[Vec<u8>]) {
     let plain = HttpRules {
         head: WIDE,
         forwarded: Forwarded::Off,
@@ -242,7 +242,9 @@ fn check_again(head: &Request<'_, '_>, sent: &[u8], way: &Forwarding<'_>) {
     assert_eq!(again.host().unwrap_or_default(), head.host().unwrap_or_default(), "whom it is for");
     let whole = head.method == Method::Options && again.target() == "*";
     assert!(whole || path(again.target()) == path(head.target()), "what it is for: {}", sent.escape_ascii());
-    assert_eq!(again.rule(&routes()), head.rule(&routes()), "where it goes");
+    // What Connection names is for us, and may decide where the request goes without going there.
+    let hidden = named.iter().any(|name| name == b"a");
+    assert!(hidden || again.rule(&routes()) == head.rule(&routes()), "where it goes: {}", sent.escape_ascii());
     let mut fixed = Vec::new();
     again.forward(&Forwarding { peer: way.peer, rules: &plain, no_expect: false }, &mut fixed);
     if !matches!(head.method, Method::Options | Method::Trace) {

@@ -18,7 +18,7 @@ pub fn check(input: &[u8]) {
     let method = input.pick([Method::Get, Method::Head, Method::Post, Method::Connect]);
     let bits = input.below(64);
     let [upgrade, old, last, chunked, close, small] = [1, 2, 4, 8, 16, 32].map(|bit| bits & bit != 0);
-    let upgrade = !old && (upgrade || method == Method::Connect);
+    let upgrade = method == Method::Connect || (upgrade && !old);
     let ask = Ask { method, minor_version: u8::from(!old), keep_alive: !last, upgrade, chunked };
     let limits =
         if small { HeadLimits { bytes: 260, fields: 6, line: 70 } } else { HeadLimits::default() };
