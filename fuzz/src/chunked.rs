@@ -156,7 +156,11 @@ fn check_trailers(kept: &[u8], came: &[Vec<u8>]) {
     for line in came {
         let lower = line.to_ascii_lowercase();
         let travels = rest.strip_prefix(&line[..]);
-        assert!(travels.is_none() || !NEVER.iter().any(|name| lower.starts_with(name)), "{}", line.escape_ascii());
+        assert!(
+            travels.is_none() || !NEVER.iter().any(|name| lower.starts_with(name)),
+            "{}",
+            line.escape_ascii()
+        );
         assert!(travels.is_some() || !lower.starts_with(b"x-t"), "{} is lost", line.escape_ascii());
         rest = travels.unwrap_or(rest);
     }

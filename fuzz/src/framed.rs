@@ -81,7 +81,13 @@ fn check_frame(framing: &Framing, bytes: &[u8], frame: Frame, hold: Hold) {
         assert!(!(frame.repeatable && alters), "{frame:?} is sent twice");
         return;
     }
-    let due = Frame { len: end(framing, bytes), need: Need::Shared, hold: Hold::Free, repeatable: framing.repeatable, route: 0 };
+    let due = Frame {
+        len: end(framing, bytes),
+        need: Need::Shared,
+        hold: Hold::Free,
+        repeatable: framing.repeatable,
+        route: 0,
+    };
     assert_eq!(frame, due, "{}", bytes.escape_ascii());
 }
 
@@ -91,7 +97,9 @@ fn end(framing: &Framing, bytes: &[u8]) -> usize {
         FrameKind::Lines { crlf: true } => {
             bytes.windows(2).position(|two| two == b"\r\n").map_or(usize::MAX, |at| at + 2)
         }
-        FrameKind::Lines { crlf: false } => bytes.iter().position(|b| *b == b'\n').map_or(usize::MAX, |at| at + 1),
+        FrameKind::Lines { crlf: false } => {
+            bytes.iter().position(|b| *b == b'\n').map_or(usize::MAX, |at| at + 1)
+        }
         FrameKind::LengthPrefixed(prefix) => counted(prefix, bytes),
         FrameKind::Resp => unreachable!("replies are not looked at here"),
     }
@@ -116,7 +124,12 @@ type Ends = (Vec<(usize, Outcome)>, Option<Malformed>);
 fn check_answers(framing: &Framing, bytes: &[u8], sizes: &[u8]) {
     let whole = answer_ends(framing, [bytes].into_iter());
     assert_eq!(answer_ends(framing, bytes.chunks(1)), whole, "byte by byte: {}", bytes.escape_ascii());
-    assert_eq!(answer_ends(framing, pieces(bytes, sizes)), whole, "pieces of {sizes:?}: {}", bytes.escape_ascii());
+    assert_eq!(
+        answer_ends(framing, pieces(bytes, sizes)),
+        whole,
+        "pieces of {sizes:?}: {}",
+        bytes.escape_ascii()
+    );
     if framing.kind == FrameKind::Resp {
         return;
     }

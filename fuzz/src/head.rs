@@ -37,7 +37,8 @@ impl Head {
     /// Reads a whole head, to the end of its final empty line.
     pub(crate) fn read(bytes: &[u8]) -> Self {
         let shown = bytes.escape_ascii();
-        let lines = bytes.strip_suffix(b"\r\n\r\n").unwrap_or_else(|| panic!("{shown}: no empty line at its end"));
+        let lines =
+            bytes.strip_suffix(b"\r\n\r\n").unwrap_or_else(|| panic!("{shown}: no empty line at its end"));
         let mut lines = lines_of(lines).into_iter();
         for line in lines.clone() {
             let bad = line.iter().find(|b| (**b < b' ' && **b != b'\t') || **b == 0x7f);
@@ -81,7 +82,8 @@ impl Head {
                 Some(BodyFraming::Chunked)
             }
             (None, Some(length)) => {
-                let digits = std::str::from_utf8(length).ok().filter(|l| l.bytes().all(|b| b.is_ascii_digit()));
+                let digits =
+                    std::str::from_utf8(length).ok().filter(|l| l.bytes().all(|b| b.is_ascii_digit()));
                 match digits.and_then(|l| l.parse().ok()).expect("one number of 64 bits") {
                     0 => Some(BodyFraming::None),
                     n => Some(BodyFraming::Length(n)),
@@ -105,7 +107,8 @@ fn lines_of(bytes: &[u8]) -> Vec<&[u8]> {
     let lines: Vec<_> = bytes.split(|b| *b == b'\n').collect();
     let last = lines.len() - 1;
     let ended = |(n, line): (usize, &&'_ [u8])| {
-        if n == last { Some(*line) } else { line.strip_suffix(b"\r") }.is_some_and(|line| !line.contains(&b'\r'))
+        if n == last { Some(*line) } else { line.strip_suffix(b"\r") }
+            .is_some_and(|line| !line.contains(&b'\r'))
     };
     assert!(lines.iter().enumerate().all(ended), "CR or LF alone in {}", bytes.escape_ascii());
     lines.iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect()
@@ -113,7 +116,8 @@ fn lines_of(bytes: &[u8]) -> Vec<&[u8]> {
 
 fn field(line: &[u8], of: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let colon = line.iter().position(|b| *b == b':');
-    let (name, value) = line.split_at(colon.unwrap_or_else(|| panic!("no colon in a line of {}", of.escape_ascii())));
+    let (name, value) =
+        line.split_at(colon.unwrap_or_else(|| panic!("no colon in a line of {}", of.escape_ascii())));
     let token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
     assert!(!name.is_empty() && name.iter().all(token), "a name that is no token in {}", of.escape_ascii());
     (name.to_ascii_lowercase(), trim(&value[1..]).to_vec())

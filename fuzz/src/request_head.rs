@@ -97,7 +97,8 @@ fn check_refusal(reject: Reject) {
     assert_eq!((status, length), (reject.status, reject.cause.name().len() as u64 + 1));
 }
 
-const GET: Ask = Ask { method: Method::Get, minor_version: 1, keep_alive: true, upgrade: false, chunked: false };
+const GET: Ask =
+    Ask { method: Method::Get, minor_version: 1, keep_alive: true, upgrade: false, chunked: false };
 
 /// The status of an answer of ours, and how long its content is, all of which is there.
 fn read_answer(bytes: &[u8], ask: Ask) -> (u16, u64) {
@@ -206,7 +207,11 @@ fn check_source(head: &Request<'_, '_>, came: &Head, told: &Head, way: &Forwardi
     assert!(trusted || proto != Some(b"https"), "https by hearsay");
     let list = told.one(b"forwarded");
     assert_eq!(list.is_some(), rfc7239);
-    let own = if way.peer.is_ipv6() { format!("for=\"[{peer}]\";proto=http") } else { format!("for={peer};proto=http") };
+    let own = if way.peer.is_ipv6() {
+        format!("for=\"[{peer}]\";proto=http")
+    } else {
+        format!("for={peer};proto=http")
+    };
     assert!(list.is_none_or(|list| list.ends_with(own.as_bytes())), "the peer is the last");
     assert!(trusted || list.is_none_or(|list| list == own.as_bytes()), "{list:?}");
 }
@@ -244,7 +249,11 @@ fn check_again(head: &Request<'_, '_>, sent: &[u8], way: &Forwarding<'_>, named:
     assert!(whole || path(again.target()) == path(head.target()), "what it is for: {}", sent.escape_ascii());
     // What Connection names is for us, and may decide where the request goes without going there.
     let hidden = named.iter().any(|name| name == b"a");
-    assert!(hidden || again.rule(&routes()) == head.rule(&routes()), "where it goes: {}", sent.escape_ascii());
+    assert!(
+        hidden || again.rule(&routes()) == head.rule(&routes()),
+        "where it goes: {}",
+        sent.escape_ascii()
+    );
     let mut fixed = Vec::new();
     again.forward(&Forwarding { peer: way.peer, rules: &plain, no_expect: false }, &mut fixed);
     if !matches!(head.method, Method::Options | Method::Trace) {
@@ -264,7 +273,11 @@ fn routes() -> [Rule; 4] {
     let any = Rule { host: None, path_prefix: None, methods: Vec::new(), fields: Vec::new(), backend: 0 };
     [
         Rule { host: Some(HostMatch::Exactly("a:80".into())), ..any.clone() },
-        Rule { host: Some(HostMatch::Below(".example.com".into())), methods: vec!["GET".into()], ..any.clone() },
+        Rule {
+            host: Some(HostMatch::Below(".example.com".into())),
+            methods: vec!["GET".into()],
+            ..any.clone()
+        },
         Rule { fields: vec![("a".into(), Some("b".into()))], ..any.clone() },
         Rule { path_prefix: Some("/p".into()), ..any },
     ]

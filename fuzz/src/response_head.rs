@@ -20,8 +20,7 @@ pub fn check(input: &[u8]) {
     let [upgrade, old, last, chunked, close, small] = [1, 2, 4, 8, 16, 32].map(|bit| bits & bit != 0);
     let upgrade = method == Method::Connect || (upgrade && !old);
     let ask = Ask { method, minor_version: u8::from(!old), keep_alive: !last, upgrade, chunked };
-    let limits =
-        if small { HeadLimits { bytes: 260, fields: 6, line: 70 } } else { HeadLimits::default() };
+    let limits = if small { HeadLimits { bytes: 260, fields: 6, line: 70 } } else { HeadLimits::default() };
     let bytes = input.0;
     same_at_any_cut(bytes, &Verdict::Partial, |cut| judge(cut, ask, &limits));
     let mut fields = Fields::new();
@@ -62,7 +61,8 @@ fn check_head(head: &Response<'_, '_>, bytes: &[u8], ask: Ask, close: bool) {
     assert!(!head.switches() || ask.upgrade, "switches without being asked to");
     let connection = came.list(b"connection");
     let closes = connection.iter().any(|option| option == b"close");
-    let unclear = came.all(b"transfer-encoding").next().is_some() && came.all(b"content-length").next().is_some();
+    let unclear =
+        came.all(b"transfer-encoding").next().is_some() && came.all(b"content-length").next().is_some();
     let last = closes || unclear || head.switches() || head.body == BodyFraming::UntilClose;
     assert!(!(last && head.keep_alive), "the link is used again");
     let mut sent = Vec::new();

@@ -128,7 +128,8 @@ fn node(text: &[u8]) -> Option<IpAddr> {
         !port.is_empty() && port.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     });
     let with_port = obscure.map_or_else(|| text.to_owned(), |(node, _)| format!("{node}:0"));
-    let bracketed = |text: &str| text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    let bracketed =
+        |text: &str| text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
     let address = text.parse().ok().or_else(|| bracketed(text)).or_else(|| any_port(&with_port));
     address.map(|address: IpAddr| address.to_canonical())
 }

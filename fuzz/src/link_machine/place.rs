@@ -114,12 +114,19 @@ impl Place {
         let chunk = format!("{:x}\r\n{said}\r\n0\r\n\r\n", said.len());
         let answer = match kind {
             _ if ask.method == Method::Connect => "HTTP/1.1 200 OK\r\n\r\n".to_owned(),
-            _ if ask.upgrade => "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n".to_owned(),
+            _ if ask.upgrade => {
+                "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n".to_owned()
+            }
             1 => format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"),
-            2 => format!("HTTP/1.1 103 E\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}", said.len()),
+            2 => format!(
+                "HTTP/1.1 103 E\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}",
+                said.len()
+            ),
             3 => "HTTP/1.1 204 N\r\n\r\n".to_owned(),
             4 => format!("HTTP/1.0 200 OK\r\n\r\n{said}"),
-            5 => format!("HTTP/1.1 500 I\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{said}", said.len()),
+            5 => {
+                format!("HTTP/1.1 500 I\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{said}", said.len())
+            }
             _ => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}", said.len()),
         };
         let content = if kind == 1 { chunk.len() } else { said.len() };

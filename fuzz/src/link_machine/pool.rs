@@ -48,7 +48,8 @@ const WANTS: [Want; 8] = [
 
 /// Does all that the input says.
 pub(super) fn run(input: &mut Input<'_>) {
-    let (share, depth, queue_max) = (1 + input.below(4), input.pick([8, 32, 1, 2]), input.pick([16, 0, 2, 64]));
+    let (share, depth, queue_max) =
+        (1 + input.below(4), input.pick([8, 32, 1, 2]), input.pick([16, 0, 2, 64]));
     let (links, queue) = (links(depth), WaitQueue { max: queue_max, timeout: Duration::from_secs(1) });
     let mut world = World {
         pool: Pool::new(&links, &queue, share, 1),
@@ -152,7 +153,10 @@ impl World {
         assert!(!line.barred && !line.kept, "{name} takes no more");
         if how == How::Pipelined {
             assert!(line.answered && !line.held, "{name} takes none behind another");
-            assert!(want == Want::Shared && line.carries.iter().all(|w| *w == Want::Shared), "alone on {name}");
+            assert!(
+                want == Want::Shared && line.carries.iter().all(|w| *w == Want::Shared),
+                "alone on {name}"
+            );
             assert!(line.carries.len() < depth, "{} on {name} at depth {depth}", line.carries.len());
         } else {
             assert!(line.carries.is_empty(), "{name} carries {:?}", line.carries);
@@ -176,7 +180,8 @@ impl World {
         }
         self.named += 1;
         let carries = VecDeque::new();
-        let line = Line { name: self.named, carries, answered: false, barred: false, held: false, kept: false };
+        let line =
+            Line { name: self.named, carries, answered: false, barred: false, held: false, kept: false };
         self.lines.insert(seat, line);
         self.pool.connected(seat, self.named, self.now);
         self.dispatch(seat);
@@ -199,7 +204,8 @@ impl World {
         loop {
             let before = self.pool.waiting();
             let gone = &self.gone;
-            let Some(((who, want), since, how)) = self.pool.next_for(seat, |(who, _)| !gone.contains(who)) else {
+            let Some(((who, want), since, how)) = self.pool.next_for(seat, |(who, _)| !gone.contains(who))
+            else {
                 self.forget_gone();
                 return;
             };

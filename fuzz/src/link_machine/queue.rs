@@ -48,7 +48,7 @@ impl World {
             0 | 1 => self.submit(input),
             2 | 3 => self.write(input.below(256)),
             4 => self.write(usize::MAX),
-            5 => return self.go_on(input),
+            5 => self.go_on(input),
             6 | 7 => self.answer(input.below(8)),
             8 | 9 => return self.receive(input.below(256)),
             10 => return self.receive(usize::MAX),
@@ -102,7 +102,8 @@ impl World {
         let [upgrade, old, last, body, replayed] = [1, 2, 4, 8, 16].map(|bit| bits & bit != 0);
         let upgrade = (upgrade && bits > 32 && !old && method == Get) || method == Connect;
         let body = body && method == Post;
-        let ask = http1::Ask { method, minor_version: u8::from(!old), keep_alive: !last, upgrade, chunked: body };
+        let ask =
+            http1::Ask { method, minor_version: u8::from(!old), keep_alive: !last, upgrade, chunked: body };
         let shared = method.is_safe_to_share() && !upgrade;
         self.request(Ask::Http(ask), body, shared, method.is_idempotent() && !upgrade, replayed)
     }
@@ -136,15 +137,14 @@ impl World {
     }
 
     /// More of the last request: of its body, or one more frame.
-    fn go_on(&mut self, input: &mut Input<'_>) -> Over {
+    fn go_on(&mut self, input: &mut Input<'_>) {
         let (complete, past) = (input.flag(), input.flag());
-        let Some(place) = self.told.places.back_mut().filter(|place| place.request.body) else { return None };
+        let Some(place) = self.told.places.back_mut().filter(|place| place.request.body) else { return };
         place.grows = true;
         place.request.body = !complete;
         if self.http && past && self.queue.unwritten().is_empty() {
             place.bypassed = true;
-            self.queue.body_bypassed(complete, self.now);
-            return None;
+            return self.queue.body_bypassed(complete, self.now);
         }
         place.bytes.extend_from_slice(b"more;");
         if self.http {
@@ -153,12 +153,13 @@ impl World {
             place.owed += 1;
             self.queue.say_more(b"more;", place.request.ask, complete);
         }
-        None
     }
 
     /// The member answers the first that it has not answered yet.
     fn answer(&mut self, kind: usize) {
-        let Some(first) = self.told.places.iter_mut().find(|place| place.answered < place.owed) else { return };
+        let Some(first) = self.told.places.iter_mut().find(|place| place.answered < place.owed) else {
+            return;
+        };
         let Some(answer) = first.answer(kind).filter(|_| !self.mute) else { return };
         self.mute = first.is_last(kind);
         // A link becomes a tunnel when all that was asked has been sent, and nothing else.
@@ -184,7 +185,9 @@ impl World {
     fn abandon(&mut self, who: u32) -> Over {
         let whole = self.queue.abandon(|ticket| client(*ticket) == who);
         let mut gone = 0;
-        for place in self.told.places.iter_mut().filter(|place| place.ticket.is_some_and(|t| client(t) == who)) {
+        for place in
+            self.told.places.iter_mut().filter(|place| place.ticket.is_some_and(|t| client(t) == who))
+        {
             place.ticket = None;
             gone += 1;
             assert!(!(whole && place.request.body), "{} cannot be completed", place.number);
@@ -200,7 +203,8 @@ impl World {
         assert!(taken.is_sorted_by_key(|(ticket, ..)| *ticket), "out of order");
         assert_eq!(self.queue.is_leaving(), was_leaving || !taken.is_empty());
         for (ticket, _, bytes, sent) in &taken {
-            let at = self.told.places.iter().position(|place| place.ticket == Some(*ticket)).expect("in flight");
+            let at =
+                self.told.places.iter().position(|place| place.ticket == Some(*ticket)).expect("in flight");
             assert!(at > 0, "the head was taken off");
             self.told.places[at].check_rescue(bytes, *sent);
             if *sent {
@@ -223,7 +227,10 @@ impl World {
         assert_eq!(self.queue.in_flight(), self.told.places.len(), "in flight");
         assert!(self.out.is_empty() || over.is_some(), "bytes for one are left for the next");
         let head = self.queue.head();
-        assert_eq!(head.and_then(|slot| slot.ticket), self.told.places.front().and_then(|place| place.ticket));
+        assert_eq!(
+            head.and_then(|slot| slot.ticket),
+            self.told.places.front().and_then(|place| place.ticket)
+        );
         let silent = head.and_then(|slot| slot.silent_since(self.queue.head_since()));
         assert!(silent.is_none_or(|since| since <= self.now), "silent since what is to come");
         assert_eq!(over == Some(Broken::Switched), self.told.switched, "who has the link");
