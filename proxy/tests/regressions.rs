@@ -17,8 +17,11 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The names in a folder.
+/// The names in a folder; none where there is no such folder.
 fn names(folder: &Path) -> BTreeSet<String> {
+    if !folder.exists() {
+        return BTreeSet::new();
+    }
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }
@@ -42,7 +45,7 @@ fn run_all(folder: &Path) -> usize {
 
 #[test]
 fn what_was_found_stays_found() {
-    println!("{} files", run_all(&repository().join("proxy/tests/regressions")));
+    assert!(run_all(&repository().join("proxy/tests/regressions")) > 0);
 }
 
 #[test]
@@ -54,7 +57,7 @@ fn seeds_keep_all_promises() {
 fn each_check_is_a_target_with_seeds() {
     let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(names(&repository().join("fuzz/seeds")), targets);
-    assert_eq!(names(&repository().join("proxy/tests/regressions")), targets);
+    assert!(names(&repository().join("proxy/tests/regressions")).is_subset(&targets));
     let files = names(&repository().join("fuzz/fuzz_targets"));
     assert_eq!(files, targets.iter().map(|name| format!("{name}.rs")).collect());
     let manifest = fs::read_to_string(repository().join("fuzz/Cargo.toml")).expect("a manifest");
