@@ -66,6 +66,8 @@ pub(super) enum Value<'a> {
     Absent,
     /// Since the Unix epoch.
     Time(Duration),
+    /// The same, as web servers write it.
+    CommonTime(Duration),
     Address(IpAddr),
     /// Any bytes a client may send.
     Text(&'a [u8]),
@@ -76,9 +78,14 @@ pub(super) enum Value<'a> {
 }
 
 impl<'a> Entry<'a> {
+    fn since_epoch(&self) -> Duration {
+        self.began.duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
     pub(super) fn value(&self, field: LogField) -> Value<'a> {
         match field {
-            LogField::Time => Value::Time(self.began.duration_since(UNIX_EPOCH).unwrap_or_default()),
+            LogField::Time => Value::Time(self.since_epoch()),
+            LogField::CommonTime => Value::CommonTime(self.since_epoch()),
             LogField::Source => Value::Address(self.source),
             LogField::Peer => Value::Address(self.peer),
             LogField::Listener => Value::Text(self.listener.as_bytes()),

@@ -31,10 +31,10 @@ impl Scribe {
     }
 }
 
-/// What is absent is left out.
+/// What is absent is left out, and the time is said once.
 fn object(entry: &Entry<'_>, stamp: &mut Stamp, out: &mut Vec<u8>) {
     let mut before = b'{';
-    for field in LogField::ALL {
+    for field in LogField::ALL.into_iter().filter(|field| *field != LogField::CommonTime) {
         let value = entry.value(field);
         if matches!(value, Value::Absent) {
             continue;
@@ -74,6 +74,7 @@ fn bare(value: Value<'_>, stamp: &mut Stamp, out: &mut Vec<u8>) {
     match value {
         Value::Absent => out.push(b'-'),
         Value::Time(since_epoch) => stamp.write(since_epoch, out),
+        Value::CommonTime(since_epoch) => stamp.write_common(since_epoch, out),
         Value::Address(address) => number::address(address, out),
         Value::Text(text) => escape::pattern(text, out),
         Value::Version(minor) => {

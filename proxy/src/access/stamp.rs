@@ -1,5 +1,5 @@
-//! A time of day in RFC 3339 with milliseconds, in UTC. The calendar is looked at once a second.
-//! In: time since the Unix epoch. Out: `2026-11-22T06:23:41.007Z`.
+//! A time of day in UTC: RFC 3339 with milliseconds, or as web servers have it. The calendar is looked at once a second.
+//! In: time since the Unix epoch. Out: `2026-11-22T06:23:41.007Z`, `22/Nov/2026:06:23:41 +0000`.
 //! Knows nothing of clocks or time zones.
 
 use std::time::Duration;
@@ -20,17 +20,35 @@ impl Default for Stamp {
 /// The last second of 9999: a year has four digits (RFC 3339 section 5.6).
 const LAST: u64 = 253_402_300_799;
 const DAY: u64 = 86_400;
+const MONTHS: [[u8; 3]; 12] = [
+    *b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct", *b"Nov",
+    *b"Dec",
+];
 
 impl Stamp {
     /// Appends `since_epoch` as a date and time.
     pub(super) fn write(&mut self, since_epoch: Duration, out: &mut Vec<u8>) {
+        self.turn_to(since_epoch);
+        digits(since_epoch.subsec_millis().into(), &mut self.text[20..23]);
+        out.extend_from_slice(&self.text);
+    }
+
+    /// Appends `since_epoch` as the common log format has it.
+    pub(super) fn write_common(&mut self, since_epoch: Duration, out: &mut Vec<u8>) {
+        self.turn_to(since_epoch);
+        let [year, day, time] = [0..4, 8..10, 11..19].map(|place| &self.text[place]);
+        let month = usize::from((self.text[5] - b'0') * 10 + self.text[6] - b'0');
+        for part in [day, b"/", &MONTHS[month - 1], b"/", year, b":", time, b" +0000"] {
+            out.extend_from_slice(part);
+        }
+    }
+
+    fn turn_to(&mut self, since_epoch: Duration) {
         let second = since_epoch.as_secs().min(LAST);
         if second != self.second {
             self.second = second;
             self.text[..19].copy_from_slice(&date_and_time(second));
         }
-        digits(since_epoch.subsec_millis().into(), &mut self.text[20..23]);
-        out.extend_from_slice(&self.text);
     }
 }
 

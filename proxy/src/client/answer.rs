@@ -79,7 +79,7 @@ impl Receiver for Rc<Client> {
             self.hall.cells.in_flight.dec();
             self.write_down(&mut s, 0, Some(cause), 0);
             s.close = Some(ClientClose::Error);
-            s.gone = true; // so that what it has of the answer does not look complete
+            self.cut_off(&mut s); // so that what it has of the answer does not look complete
         } else {
             s.put_back(Later::Fail { request: Some(*request), reject: cause.into() });
         }
@@ -106,6 +106,16 @@ impl Receiver for Rc<Client> {
 }
 
 impl Client {
+    /// The client is closed, perhaps in the middle of an answer. To HTTP/1.0 an orderly close may be the end of it
+    /// (RFC 9112 section 8), so there it is a reset.
+    pub(super) fn cut_off(&self, s: &mut State) {
+        s.gone = true;
+        let answering = s.old && (s.is_busy() || s.unwritten() > 0);
+        if let Some(socket) = self.socket.borrow().as_ref().filter(|_| answering) {
+            socket.abort_on_drop();
+        }
+    }
+
     /// An exchange left its link or its queue without an answer.
     fn left(&self, s: &mut State) {
         if s.waits {

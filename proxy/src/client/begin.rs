@@ -44,6 +44,7 @@ impl Client {
         if no_expect {
             self.give(s, CONTINUE, &[]);
         }
+        s.old = head.minor_version == 0;
         s.binds = head.binds && s.kept.is_none();
         let from = Forwarding { peer: self.peer, rules, no_expect };
         self.put_on_link(s, request, |out| head.forward(&from, out));

@@ -142,11 +142,10 @@ impl Client {
         let unanswered = s.unanswered();
         let cells = &self.hall.cells;
         cells.in_flight.add(-i64::from(unanswered));
-        for _ in 0..unanswered {
-            s.route.cells.errors[Cause::ClientAbort].inc();
-        }
+        s.route.cells.errors[s.blame].add(unanswered.into());
         for _ in 0..s.diary.len() {
-            self.write_down(&mut s, 0, Some(Cause::ClientAbort), 0);
+            let cause = s.blame;
+            self.write_down(&mut s, 0, Some(cause), 0);
         }
         if let Some(link) = s.link.take() {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
@@ -199,7 +198,8 @@ impl Client {
             }
             Cause::ClientSlow => {
                 s.close = s.close.or(Some(ClientClose::Error));
-                s.gone = true;
+                s.blame = cause;
+                self.cut_off(s);
             }
             _ => {
                 let old = s.is_old(self.hall.turn.now());
@@ -245,7 +245,7 @@ impl Resident for Client {
     fn kill(&self) {
         let mut s = self.state.borrow_mut();
         s.close = Some(ClientClose::Drain);
-        s.gone = true;
+        self.cut_off(&mut s);
         self.wake();
     }
 }

@@ -107,6 +107,8 @@ pub(super) struct State {
     pub(super) requests: u32,
     pub(super) shown: ClientState,
     pub(super) close: Option<ClientClose>,
+    /// What is to blame for exchanges that have not ended when it does.
+    pub(super) blame: Cause,
     /// Its one exchange is in a wait queue.
     pub(super) waits: bool,
     pub(super) draining: bool,
@@ -120,6 +122,8 @@ pub(super) struct State {
     pub(super) held_since: Nanos,
     /// After the present body, or the answer to what was asked, there may be more requests.
     pub(super) keeps_reading: bool,
+    /// Its last request was in HTTP/1.0; nothing else is in flight beside it.
+    pub(super) old: bool,
     /// The link of its present exchange will be its own (NTLM, Negotiate).
     pub(super) binds: bool,
     /// How much of the present body may still come.
@@ -158,6 +162,7 @@ impl State {
             requests: 0,
             shown: ClientState::Idle,
             close: None,
+            blame: Cause::ClientAbort,
             waits: false,
             draining: false,
             blocked: false,
@@ -165,6 +170,7 @@ impl State {
             gone: false,
             held_since: 0,
             keeps_reading: true,
+            old: false,
             binds: false,
             body_left: 0,
             unread: false,

@@ -45,7 +45,7 @@ impl Kind for LogPlace {
 pub(super) struct LogLine;
 
 /// The common log format, as Apache's `mod_log_config` has it: "%h %l %u %t \"%r\" %>s %b".
-const COMMON: &str = "{source} - - [{time}] \"{method} {target} {protocol}\" {status} {sent}";
+const COMMON: &str = "{source} - - [{time_common}] \"{method} {target} {protocol}\" {status} {sent}";
 /// What the combined log format has besides.
 const COMBINED: &str = " \"{referer}\" \"{user_agent}\"";
 

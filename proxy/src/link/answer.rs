@@ -72,6 +72,16 @@ pub struct End {
     pub switched: bool,
     /// It came in HTTP/1.0.
     pub old: bool,
+    /// Seconds that the member keeps the link while it is unused, as it says (`Keep-Alive: timeout=`).
+    pub kept_for: Option<u32>,
+}
+
+impl End {
+    /// Of an answer that says nothing of its link but that it may be used again.
+    #[must_use]
+    pub fn plain(status: u16) -> Self {
+        Self { status, close: false, reusable: true, switched: false, old: false, kept_for: None }
+    }
 }
 
 /// What was read in one step.
@@ -152,7 +162,7 @@ impl Answer {
         }
         if head.switches() {
             head.forward(ask, false, &shape.date, out);
-            let end = End { status: head.status, close: true, reusable: false, switched: true, old: false };
+            let end = End { close: true, reusable: false, switched: true, ..End::plain(head.status) };
             self.state = State::Switched(end);
             return Ok(len);
         }
@@ -162,7 +172,8 @@ impl Answer {
         let old = head.minor_version == 0;
         // RFC 9112 section 6.1: who speaks 1.0 may have taken the chunks of the request for anything.
         let reusable = head.keep_alive && !(old && ask.chunked);
-        let end = End { status: head.status, close: outgoing.close, reusable, switched: false, old };
+        let kept_for = head.keep_alive_timeout;
+        let end = End { close: outgoing.close, reusable, old, kept_for, ..End::plain(head.status) };
         self.state = State::Body { decoder: BodyDecoder::new(head.body), encoder: outgoing.encoder, end };
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
         Ok(len)

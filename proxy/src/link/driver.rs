@@ -18,6 +18,7 @@ use crate::turn::{Flush, Nanos, keep, wake};
 
 use super::answer::End;
 use super::exchange::{Request, Slot};
+use super::manners::Manners;
 use super::pool::{How, SeatId};
 use super::queue::{Broken, Queue, Sink};
 use super::shelf::{Receiver, Shelf};
@@ -384,7 +385,7 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
     }
 
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
-        self.link.shelf.old.set(end.old);
+        self.link.shelf.manners.set(Manners::of(&end));
         self.routes.push(slot.request.route);
         self.large |= self.routes.len() == 1 && slot.received > LARGE_ANSWER;
         self.served += service;

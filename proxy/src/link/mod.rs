@@ -10,6 +10,7 @@ mod driver;
 mod exchange;
 mod idle;
 mod lines;
+mod manners;
 mod opening;
 mod outlet;
 mod passage;

@@ -69,9 +69,7 @@ impl Reader {
     /// The member closed the link. Says how the answer ended, if that ends it.
     pub(super) fn at_eof(&mut self, ask: Ask, out: &mut Vec<u8>) -> Option<End> {
         match (self, ask) {
-            (_, Ask::Forever) => {
-                Some(End { status: ANSWERED, close: true, reusable: false, switched: false, old: false })
-            }
+            (_, Ask::Forever) => Some(End { close: true, reusable: false, ..End::plain(ANSWERED) }),
             (Self::Http(reader), _) => reader.at_eof(out),
             (Self::Frames(_), _) => None,
         }
@@ -87,12 +85,6 @@ fn read_frame(reader: &mut framing::Reader, input: &[u8]) -> Result<Step, Reject
     let bad = |_| Reject { cause, status: cause.status(), detail: "an answer that is no frame" };
     let step = reader.read(input).map_err(bad)?;
     let status = |outcome| if outcome == Outcome::Error { ERROR } else { ANSWERED };
-    let end = step.end.map(|outcome| End {
-        status: status(outcome),
-        close: false,
-        reusable: true,
-        switched: false,
-        old: false,
-    });
+    let end = step.end.map(|outcome| End::plain(status(outcome)));
     Ok(Step { consumed: step.consumed, raw: 0..step.consumed, final_head: step.consumed > 0, end })
 }

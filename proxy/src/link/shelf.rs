@@ -24,6 +24,7 @@ use super::depth::{Depth, Reason};
 use super::driver::Link;
 use super::exchange::Request;
 use super::lines::Want;
+use super::manners::Manners;
 use super::passage::Passage;
 use super::pool::{How, Pool, SeatId};
 use super::queue::{Broken, Queue};
@@ -117,8 +118,8 @@ pub struct Shelf<T: Receiver> {
     /// Links that have become tunnels, and may; with those that are about to.
     tunnels: Rc<Cell<usize>>,
     most_tunnels: Cell<usize>,
-    /// Its last answer was in HTTP/1.0.
-    pub(super) old: Cell<bool>,
+    /// What its last answer told of the member.
+    pub(super) manners: Cell<Manners>,
 }
 
 /// An idle link unused for this long is looked at before it is used again.
@@ -155,7 +156,7 @@ impl<T: Receiver> Shelf<T> {
             routes: RefCell::default(),
             tunnels: Rc::default(),
             most_tunnels: Cell::new(share.tunnels),
-            old: Cell::new(false),
+            manners: Cell::default(),
         });
         shelf.cells.depth_reason[DepthReason::Start].inc();
         shelf.key.set(turn.admit(shelf.clone()));
@@ -202,7 +203,7 @@ impl<T: Receiver> Shelf<T> {
         mut request: Request,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Submitted<T> {
-        if request.want == Want::Shared && self.pool.borrow().depth.goes_alone(request.route) {
+        if request.want == Want::Shared && self.goes_alone(&request) {
             request.want = Want::Alone;
         }
         if let Some((link, how)) = self.place(&request) {

@@ -63,7 +63,7 @@ fn where_lines_go() {
 fn how_lines_read() {
     assert_eq!((log("").format, log("").one_of.get()), (LogFormat::Json, 1));
     assert_eq!(log("format: json").format, LogFormat::Json);
-    let common = "{source} - - [{time}] \"{method} {target} {protocol}\" {status} {sent}";
+    let common = "{source} - - [{time_common}] \"{method} {target} {protocol}\" {status} {sent}";
     assert_eq!(pattern("common").concat(), common);
     assert_eq!(pattern("combined").concat(), format!("{common} \"{{referer}}\" \"{{user_agent}}\""));
     assert_eq!(pattern("'{source} \"{method}\"'"), ["{source}", " \"", "{method}", "\""]);
@@ -80,7 +80,7 @@ fn how_lines_read() {
 #[test]
 fn what_no_line_reads_like() {
     let expected = "expected `json`, `common`, `combined` or a pattern in quotes such as '{source} {status}'";
-    let fields = "fields are: time, source, peer, listener, backend, member, method, target, protocol, host, status, cause, received, sent, duration, service, ordinal, user_agent, referer";
+    let fields = "fields are: time, time_common, source, peer, listener, backend, member, method, target, protocol, host, status, cause, received, sent, duration, service, ordinal, user_agent, referer";
     for (text, why) in [
         ("jsn", format!("{expected}, not `jsn`; did you mean `json`?")),
         ("verbose", format!("{expected}, not `verbose`; a pattern names a field at least")),

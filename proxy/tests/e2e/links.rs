@@ -290,9 +290,11 @@ fn a_member_that_takes_no_more_links_is_not_hammered() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (go, gate) = std::sync::mpsc::channel::<()>();
+    let (closed, is_closed) = std::sync::mpsc::channel::<()>();
     let member = std::thread::spawn(move || {
         let mut wire = Wire::new(listener.accept().unwrap().0);
         drop(listener);
+        closed.send(()).unwrap();
         for _ in 0..2 {
             wire.next_head().unwrap();
             gate.recv().unwrap();
@@ -304,6 +306,7 @@ fn a_member_that_takes_no_more_links_is_not_hammered() {
     let mut clients: Vec<_> = (0..2).map(|_| proxy.client()).collect();
     clients[0].send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     eventually("it is on the link", || proxy.sum("penstock_backend_requests_in_flight") == 1);
+    is_closed.recv().unwrap();
     clients[1].send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     eventually("it waits", || proxy.sum("penstock_pool_waiting") == 1);
     std::thread::sleep(Duration::from_millis(300)); // time enough to hammer in
@@ -313,4 +316,15 @@ fn a_member_that_takes_no_more_links_is_not_hammered() {
     assert!((1..100).contains(&refused), "{refused} connects in vain");
     drop(proxy);
     member.join().unwrap();
+}
+
+#[test]
+fn an_unused_link_goes_before_the_member_closes_it() {
+    // `timeout=1` means half a second; the configuration alone would keep it for an hour.
+    let said = "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1, max=100\r\nContent-Length: 0\r\n\r\n";
+    let member = Script::always(said, false);
+    let proxy = Setup::new().workers(1).backend("links: { idle_timeout: 1h }").before_one(member.address);
+    proxy.client().get("/");
+    let idle = || proxy.sum_of("penstock_backend_connections_closed_total", &["reason=\"idle\""]);
+    eventually("it was closed as idle", || idle() == 1);
 }

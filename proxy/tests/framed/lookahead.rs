@@ -78,7 +78,7 @@ fn what_must_wait_for_its_link_is_left_in_the_socket() {
 /// As above, for HTTP.
 #[test]
 fn a_body_that_must_wait_for_its_link_is_left_in_the_socket() {
-    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let answer = "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 0\r\n\r\n";
     let (member, open) = held("GET /quick", answer, b"\r\n\r\n");
     let proxy = Setup::new().workers(1).before_one(member.address);
     let mut client = pipelines(&proxy, &request("GET", "/quick"), answer);

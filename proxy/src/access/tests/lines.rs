@@ -64,13 +64,13 @@ fn a_pattern_tells_what_it_asks_for() {
     let full = Entry { cause: Some(Cause::QueueFull), status: 503, peer, ..entry(Some(&noted)) };
     assert_eq!(
         line(all_fields(), &full),
-        "2026-11-22T06:23:41.007Z|203.0.113.7|2001:db8::1|web|app|a1|GET|/a/b?c=d|HTTP/1.0|example.com:8080|503|\
+        "2026-11-22T06:23:41.007Z|22/Nov/2026:06:23:41 +0000|203.0.113.7|2001:db8::1|web|app|a1|GET|/a/b?c=d|HTTP/1.0|example.com:8080|503|\
          queue_full|0|1234|0.001234|0.001000|3|Mozilla/5.0 (X11)|http://example.com/\n"
     );
     let bare = Entry { member: None, status: 0, ..entry(None) };
     assert_eq!(
         line(all_fields(), &bare),
-        "2026-11-22T06:23:41.007Z|203.0.113.7|127.0.0.1|web|app|-|-|-|-|-|-|-|0|1234|0.001234|0.001000|3|-|-\n"
+        "2026-11-22T06:23:41.007Z|22/Nov/2026:06:23:41 +0000|203.0.113.7|127.0.0.1|web|app|-|-|-|-|-|-|-|0|1234|0.001234|0.001000|3|-|-\n"
     );
     let said = [LogPart::Text("\"said\" \\ ".into()), LogPart::Field(LogField::Status)];
     assert_eq!(line(pattern(&said), &entry(None)), "\"said\" \\ 200\n", "what the pattern says is as it is");

@@ -91,3 +91,12 @@ fn times_within_a_second_and_back_again() {
     assert_eq!(at(253_402_300_799_000), "9999-12-31T23:59:59.000Z");
     assert_eq!(at(u64::MAX), "9999-12-31T23:59:59.615Z", "there is no later year");
 }
+
+#[test]
+fn the_common_log_format_has_names_of_months() {
+    let mut stamp = Stamp::default();
+    let mut at = |second| written(|out| stamp.write_common(Duration::from_secs(second), out));
+    assert_eq!(at(0), "01/Jan/1970:00:00:00 +0000");
+    assert_eq!(at(1_795_328_621), "22/Nov/2026:06:23:41 +0000");
+    assert_eq!(at(1_767_225_599), "31/Dec/2025:23:59:59 +0000");
+}

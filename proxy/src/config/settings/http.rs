@@ -148,6 +148,8 @@ pub enum LogPart {
 pub enum LogField {
     /// `time`: when its first byte came, RFC 3339 in UTC with milliseconds.
     Time,
+    /// `time_common`: the same in the form of the common log format, in patterns only.
+    CommonTime,
     /// `source`: the client's address, after trusted proxies.
     Source,
     /// `peer`: the address of whoever is connected to us.
@@ -188,8 +190,9 @@ pub enum LogField {
 
 impl LogField {
     /// All there are, in the order of a JSON line.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Time,
+        Self::CommonTime,
         Self::Source,
         Self::Peer,
         Self::Listener,
@@ -215,6 +218,7 @@ impl LogField {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Time => "time",
+            Self::CommonTime => "time_common",
             Self::Source => "source",
             Self::Peer => "peer",
             Self::Listener => "listener",

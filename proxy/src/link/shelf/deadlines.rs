@@ -22,7 +22,7 @@ impl<T: Receiver> Shelf<T> {
         let settings = self.settings.borrow();
         let opening = pool.next_opening(now);
         let waiting = pool.oldest_waiting().map(|since| since.saturating_add(nanos(settings.queue.timeout)));
-        let idle = pool.oldest_idle().map(|since| since.saturating_add(nanos(settings.links.idle_timeout)));
+        let idle = pool.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
         let rescue = Some(self.rescue_at.get());
         let next = [opening, waiting, idle, rescue].into_iter().flatten().min().unwrap_or(Nanos::MAX);
         self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
@@ -39,14 +39,18 @@ impl<T: Receiver> Shelf<T> {
     }
 
     fn close_idle(&self, now: Nanos) {
-        let timeout = nanos(self.settings.borrow().links.idle_timeout);
-        let Some(latest) = now.checked_sub(timeout) else { return };
+        let Some(latest) = now.checked_sub(self.longest_idle()) else { return };
         let idle = self.pool.borrow().idle_since(latest);
         for link in idle {
             self.pool.borrow_mut().bar(link.seat);
             link.expired.set(true);
             link.condemn(Broken::Finished);
         }
+    }
+
+    /// How long a link may be unused: less than the member keeps it, if it has said how long that is.
+    fn longest_idle(&self) -> Nanos {
+        nanos(self.settings.borrow().links.idle_timeout).min(self.manners.get().longest_idle)
     }
 
     fn end_silent(&self, now: Nanos) {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::{Receiver, Shelf};
 use crate::link::driver::Link;
+use crate::link::exchange::Request;
 use crate::link::passage::{Passage, TunnelPlace};
 use crate::metrics::LinkState;
 use crate::net::Socket;
@@ -14,7 +15,12 @@ impl<T: Receiver> Shelf<T> {
     /// Whether the member spoke HTTP/1.0 when it last answered.
     #[must_use]
     pub fn speaks_old(&self) -> bool {
-        self.old.get()
+        self.manners.get().old
+    }
+
+    /// Others are not to wait behind it; and nothing is put behind anything on a link to a member of HTTP/1.0.
+    pub(super) fn goes_alone(&self, request: &Request) -> bool {
+        self.manners.get().old || self.pool.borrow().depth.goes_alone(request.route)
     }
 
     /// A place for one more link that may become a tunnel, if there is one.

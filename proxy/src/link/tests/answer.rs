@@ -24,7 +24,7 @@ fn get(bytes: &str) -> Result<(String, Step), Reject> {
 }
 
 fn ended(status: u16) -> Option<End> {
-    Some(End { status, close: false, reusable: true, switched: false, old: false })
+    Some(End::plain(status))
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn all_that_follows_a_switch_is_the_clients() {
     let asked = Ask { upgrade: true, ..ask(Method::Get) };
     let (out, step) = read(&format!("{head}HTTP/1.1 200 OK\r\n"), asked).unwrap();
     assert!(out.ends_with("HTTP/1.1 200 OK\r\n"), "{out}");
-    assert_eq!(step.end, Some(End { status: 101, close: true, reusable: false, switched: true, old: false }));
+    assert_eq!(step.end, Some(End { close: true, reusable: false, switched: true, ..End::plain(101) }));
 }
 
 #[test]
@@ -171,5 +171,5 @@ fn a_client_of_http_1_0_is_closed_where_no_length_is_told() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     let (out, step) = read(chunked, old).unwrap();
     assert!(out.ends_with("Connection: close\r\n\r\nhi"), "{out}");
-    assert_eq!(step.end, Some(End { status: 200, close: true, reusable: true, switched: false, old: false }));
+    assert_eq!(step.end, Some(End { close: true, ..End::plain(200) }));
 }

@@ -2,9 +2,10 @@
 //! In: requests, bytes written, bytes read. Out: pieces for each ticket, ends, whether the link carries on.
 //! Knows nothing of fates but those of a fault; see `exchange` for them.
 
-use super::given::{Link, OK, replay, request};
+use super::given::{Link, OK, ask, replay, request};
 use crate::cause::Cause;
-use crate::link::{Broken, Fate};
+use crate::link::{Ask, Broken, Fate, Request, Want};
+use crate::proto::http1;
 use crate::proto::http1::Method::{Get, Head, Post};
 use crate::turn::Nanos;
 
@@ -48,6 +49,44 @@ fn each_answer_is_framed_by_its_own_request() {
     let to_head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
     assert_eq!(link.read(&format!("{to_head}{OK}")), Ok(true));
     assert_eq!((link.told.of('a').as_str(), link.told.of('b').as_str()), (to_head, OK));
+}
+
+const SWITCH: &str = "HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n";
+
+fn asks_for_a_tunnel(link: &mut Link) {
+    let ask = http1::Ask { upgrade: true, ..ask(Get) };
+    let upgrade = Request { ask: Ask::Http(ask), want: Want::Alone, ..request(Get) };
+    link.queue.submit('t', upgrade, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
+}
+
+// RFC 9110 section 7.8: what follows 101 is the new protocol's.
+#[test]
+fn a_switch_gives_the_link_and_all_that_follows_to_its_client() {
+    let mut link = Link::reused();
+    asks_for_a_tunnel(&mut link);
+    link.written();
+    let raw = "HTTP/1.1 200 OK\r\n";
+    assert_eq!(link.read(&format!("{SWITCH}{raw}")), Err(Broken::Switched));
+    assert_eq!(link.told.of('t'), format!("{SWITCH}{raw}"));
+    assert_eq!(link.told.ends.last().map(|end| (end.0, end.1)), Some((Some('t'), 101)));
+    assert_eq!(link.queue.in_flight(), 0);
+}
+
+#[test]
+fn a_link_that_others_are_on_does_not_switch() {
+    let mut link = Link::reused();
+    asks_for_a_tunnel(&mut link);
+    link.ask('b', Get).written();
+    assert_eq!(link.read(SWITCH), DESYNC);
+    assert_eq!(link.told.of('b'), "");
+}
+
+#[test]
+fn a_request_that_was_not_sent_whole_does_not_switch() {
+    let mut link = Link::reused();
+    asks_for_a_tunnel(&mut link);
+    link.queue.wrote(5, 1);
+    assert_eq!(link.read(SWITCH), DESYNC);
 }
 
 // The time as head of the link counts, not the time behind others.

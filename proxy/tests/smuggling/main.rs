@@ -1,0 +1,28 @@
+//! A corpus of requests and answers that want to be read in two ways, sent through penstock between strict readers.
+//! `requests` and `responses` are the corpus, a file for each family; `judge` and `verdicts` say how it is judged, the
+//! others carry them. None of it shares code with the proxy; seeds are told.
+
+#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
+
+mod case;
+mod cuts;
+mod judge;
+mod play;
+mod poison;
+mod recorder;
+mod reply;
+mod requests;
+mod responses;
+#[path = "../e2e/scrape.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod scrape;
+mod seen;
+#[path = "../tcp/splitmix.rs"]
+mod splitmix;
+#[path = "../e2e/stand.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod stand;
+mod verdicts;
+#[path = "../e2e/wire.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod wire;
