@@ -31,6 +31,8 @@ pub(super) struct Place {
     pub(super) answered: usize,
     /// What the client got.
     pub(super) got: Vec<u8>,
+    /// Some of its answer has come, of which the client need not have seen anything.
+    pub(super) begun: bool,
 }
 
 impl Place {
@@ -46,6 +48,7 @@ impl Place {
             owed: 1,
             answered: 0,
             got: Vec::new(),
+            begun: false,
         }
     }
 
@@ -62,9 +65,13 @@ impl Place {
         &self.bytes[self.written..]
     }
 
-    /// Sent once more, it would change nothing twice, and its client has seen nothing of it.
+    /// Sent once more, it would change nothing twice, and nothing of its answer has come (HTTP-RULES D-R).
     fn may_go_again(&self) -> bool {
-        self.request.repeatable && !self.request.body && !self.request.replayed && self.got.is_empty()
+        self.request.repeatable
+            && !self.request.body
+            && !self.request.replayed
+            && !self.begun
+            && self.got.is_empty()
     }
 
     /// The link has ended, after it had answered to others or not: is that what may become of it?

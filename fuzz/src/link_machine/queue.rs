@@ -174,7 +174,12 @@ impl World {
             return None;
         }
         let bytes: Vec<u8> = self.wire.drain(..n).collect();
-        match self.queue.receive(&bytes, self.now, &mut self.out, &mut self.told) {
+        let answered = self.queue.answered();
+        let read = self.queue.receive(&bytes, self.now, &mut self.out, &mut self.told);
+        if let Some(head) = self.told.places.front_mut().filter(|_| self.queue.answered() == answered) {
+            head.begun = true;
+        }
+        match read {
             Ok(true) => None,
             Ok(false) => Some(Broken::Finished),
             Err(why) => Some(why),
