@@ -1,0 +1,24 @@
+//! The machines of a link, driven by bytes: the queue of one link, and the pool of links to one member.
+//! In: which machine, then what is done to it, a byte or some for each deed. Out: a panic where a promise is broken.
+//! Knows nothing of sockets; does to the machines only what `driver.rs` and `shelf.rs` may do.
+
+mod place;
+mod pool;
+mod queue;
+mod told;
+
+use penstock::config::{FrameKind, Framing};
+
+use super::input::Input;
+
+/// Checks a course of events.
+pub fn check(input: &[u8]) {
+    let mut input = Input(input);
+    let framing = |kind| Framing { kind, max_length: 1 << 20, repeatable: true, refusal: None };
+    match input.below(4) {
+        0 => queue::run(None, &mut input),
+        1 => pool::run(&mut input),
+        2 => queue::run(Some(framing(FrameKind::Resp)), &mut input),
+        _ => queue::run(Some(framing(FrameKind::Lines { crlf: true })), &mut input),
+    }
+}

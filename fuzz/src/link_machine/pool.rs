@@ -1,0 +1,324 @@
+//! The pool of links to one member: each request gets one place, alone where it must be, and no link too many stands.
+//! In: deeds. Out: a panic where a promise is broken.
+//! Decides as little as it can: `Pool` says which link, `Line` what may be on it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use penstock::config::{Links, PipelineMethods, WaitQueue};
+use penstock::link::{How, Pool, SeatId, Want};
+
+use super::super::input::Input;
+
+/// A link that stands.
+struct Line {
+    name: u32,
+    carries: VecDeque<Want>,
+    answered: bool,
+    barred: bool,
+    held: bool,
+    /// Its client keeps it between two exchanges.
+    kept: bool,
+}
+
+struct World {
+    pool: Pool<u32, (u32, Want)>,
+    share: usize,
+    queue_max: usize,
+    connecting: BTreeSet<SeatId>,
+    lines: BTreeMap<SeatId, Line>,
+    waiting: BTreeMap<u32, Want>,
+    /// Those who wait and have gone away.
+    gone: BTreeSet<u32>,
+    named: u32,
+    now: u64,
+}
+
+const WANTS: [Want; 8] = [
+    Want::Shared,
+    Want::Alone,
+    Want::Fresh,
+    Want::Own,
+    Want::Shared,
+    Want::Shared,
+    Want::Shared,
+    Want::Shared,
+];
+
+/// Does all that the input says.
+pub(super) fn run(input: &mut Input<'_>) {
+    let (share, depth, queue_max) =
+        (1 + input.below(4), input.pick([8, 32, 1, 2]), input.pick([16, 0, 2, 64]));
+    let (links, queue) = (links(depth), WaitQueue { max: queue_max, timeout: Duration::from_secs(1) });
+    let mut world = World {
+        pool: Pool::new(&links, &queue, share, 1),
+        share,
+        queue_max,
+        connecting: BTreeSet::new(),
+        lines: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+        gone: BTreeSet::new(),
+        named: 0,
+        now: 1,
+    };
+    while !input.is_empty() {
+        world.act(input);
+        world.check();
+    }
+}
+
+fn links(depth: u16) -> Links {
+    Links {
+        warm: 0,
+        max_per_member: Links::NO_CAP,
+        max_tunnels: 8,
+        pipeline: NonZeroU16::new(depth).expect("not 0"),
+        pipeline_budget: Duration::from_millis(2),
+        pipeline_methods: PipelineMethods::Safe,
+        rescue_after: Some(Duration::from_millis(20)),
+        rescue_budget: 10,
+        idle_timeout: Duration::from_secs(1),
+        max_age: None,
+        max_requests: None,
+        connect_timeout: Duration::from_secs(5),
+    }
+}
+
+impl World {
+    fn act(&mut self, input: &mut Input<'_>) {
+        self.now += 1;
+        match input.below(16) {
+            0..3 => self.ask(input.pick(WANTS)),
+            3 | 4 => self.connect(input.below(8), input.flag()),
+            5..8 => self.answer(input.below(8), input.below(8)),
+            8 => self.pool.turn_ended(),
+            9 => self.end(input.below(8)),
+            10 => self.bar(input.below(8), input.flag()),
+            11 => self.leave(input.below(8)),
+            12 => self.now += 1 << input.below(40),
+            13 => self.configure(1 + input.below(4)),
+            14 => self.join(input.below(8)),
+            _ => self.odd(input.below(6)),
+        }
+        self.open();
+    }
+
+    fn odd(&mut self, what: usize) {
+        match what {
+            0 => self.pool.depth.refused(self.now),
+            1 => self.pool.depth.closed_mid_pipeline(self.now),
+            2 => {
+                if let Some(seat) = self.pool.claim() {
+                    assert!(self.connecting.insert(seat));
+                }
+            }
+            3 => {
+                let old = self.pool.give_up_waiting(self.now.saturating_sub(1000));
+                old.into_iter().for_each(|(name, want)| self.leaves(name, want));
+            }
+            _ => {
+                let kept = self.nth_line(what, |line| line.carries.front() == Some(&Want::Own));
+                if let Some(seat) = kept {
+                    self.pool.keep(seat);
+                    self.line(seat).kept = true;
+                }
+            }
+        }
+    }
+
+    /// `Shelf::submit`.
+    fn ask(&mut self, want: Want) {
+        if let Some((seat, name, how)) = self.pool.place(want) {
+            return self.put(seat, name, want, how);
+        }
+        self.named += 1;
+        let coming = (self.share + self.connecting.len()).saturating_sub(self.pool.used());
+        let full = self.pool.waiting() >= self.queue_max + coming;
+        let who = (self.named, want);
+        match self.pool.wait(want, who, self.now) {
+            Ok(()) => {
+                assert!(!full, "the wait queue is over its limit");
+                self.waiting.insert(self.named, want);
+            }
+            Err(back) => assert!(full && back == who, "{back:?} is turned away"),
+        }
+    }
+
+    /// A request comes on a link that can take it.
+    fn put(&mut self, seat: SeatId, name: u32, want: Want, how: How) {
+        let depth = usize::from(self.pool.depth.limit());
+        let line = self.line(seat);
+        assert_eq!(line.name, name, "another link has that seat");
+        assert!(!line.barred && !line.kept, "{name} takes no more");
+        if how == How::Pipelined {
+            assert!(line.answered && !line.held, "{name} takes none behind another");
+            assert!(
+                want == Want::Shared && line.carries.iter().all(|w| *w == Want::Shared),
+                "alone on {name}"
+            );
+            assert!(line.carries.len() < depth, "{} on {name} at depth {depth}", line.carries.len());
+        } else {
+            assert!(line.carries.is_empty(), "{name} carries {:?}", line.carries);
+            assert_eq!(how == How::Reused, line.answered);
+        }
+        line.carries.push_back(want);
+    }
+
+    fn open(&mut self) {
+        while let Some(seat) = self.pool.open(self.now) {
+            assert!(self.connecting.insert(seat) && !self.lines.contains_key(&seat), "seat {seat} is taken");
+        }
+    }
+
+    fn connect(&mut self, nth: usize, works: bool) {
+        let Some(seat) = self.connecting.iter().nth(nth).copied() else { return };
+        self.connecting.remove(&seat);
+        if !works {
+            self.pool.not_connected(seat, self.now);
+            return self.use_idle();
+        }
+        self.named += 1;
+        let carries = VecDeque::new();
+        let line =
+            Line { name: self.named, carries, answered: false, barred: false, held: false, kept: false };
+        self.lines.insert(seat, line);
+        self.pool.connected(seat, self.named, self.now);
+        self.dispatch(seat);
+        self.use_idle();
+    }
+
+    /// `Shelf::use_idle`.
+    fn use_idle(&mut self) {
+        while let Some(name) = self.pool.idle_for_waiting() {
+            let (seat, line) = self.lines.iter().find(|(_, line)| line.name == name).expect("it stands");
+            assert!(line.carries.is_empty(), "{name} is not idle");
+            let (seat, waited) = (*seat, self.pool.waiting());
+            self.dispatch(seat);
+            assert!(self.pool.waiting() < waited, "{name} was to take one who waits");
+        }
+    }
+
+    /// `Shelf::dispatch`.
+    fn dispatch(&mut self, seat: SeatId) {
+        loop {
+            let before = self.pool.waiting();
+            let gone = &self.gone;
+            let Some(((who, want), since, how)) = self.pool.next_for(seat, |(who, _)| !gone.contains(who))
+            else {
+                self.forget_gone();
+                return;
+            };
+            assert!(since <= self.now && self.pool.waiting() < before);
+            assert!(!self.gone.contains(&who), "{who} is gone");
+            assert_eq!(self.waiting.remove(&who), Some(want), "{who} did not wait");
+            let name = self.line(seat).name;
+            self.put(seat, name, want, how);
+        }
+    }
+
+    /// Those who are gone are passed over whenever it is their turn; who of them still waits is asked here.
+    fn forget_gone(&mut self) {
+        let mut left = BTreeSet::new();
+        let none = self.pool.remove_waiting(|(who, _)| {
+            left.insert(*who);
+            false
+        });
+        assert!(none.is_empty());
+        let (gone, waiting) = (&mut self.gone, &mut self.waiting);
+        gone.retain(|who| left.contains(who) || waiting.remove(who).is_none());
+        assert!(left.iter().eq(waiting.keys()), "{left:?} wait, of {:?}", waiting.keys());
+    }
+
+    /// Some answers end; `Shelf::answered`.
+    fn answer(&mut self, nth: usize, count: usize) {
+        let Some(seat) = self.nth_line(nth, |line| !line.carries.is_empty()) else { return };
+        let (now, line) = (self.now, self.line(seat));
+        let count = line.carries.len().min(count + 1);
+        line.carries.drain(..count);
+        line.answered = true;
+        line.held &= !line.carries.is_empty();
+        let (left, barred) = (line.carries.len(), line.barred);
+        self.pool.depth.observe(&vec![0; count], false, 1000 * count as u64, now);
+        self.pool.settle(seat, left, now);
+        if barred && left == 0 {
+            return self.close(seat);
+        }
+        self.dispatch(seat);
+    }
+
+    fn bar(&mut self, nth: usize, for_good: bool) {
+        let Some(seat) = self.nth_line(nth, |_| true) else { return };
+        if for_good {
+            self.pool.bar(seat);
+            self.line(seat).barred = true;
+            return;
+        }
+        self.pool.hold(seat);
+        let line = self.line(seat);
+        line.held |= !line.carries.is_empty() && !line.barred;
+    }
+
+    fn end(&mut self, nth: usize) {
+        if let Some(seat) = self.nth_line(nth, |_| true) {
+            self.close(seat);
+        }
+    }
+
+    fn close(&mut self, seat: SeatId) {
+        self.lines.remove(&seat);
+        self.pool.closed(seat);
+        self.open();
+        self.use_idle();
+    }
+
+    /// One who waits goes away, and nobody says so.
+    fn leave(&mut self, nth: usize) {
+        self.gone.extend(self.waiting.keys().nth(nth).copied());
+    }
+
+    fn leaves(&mut self, who: u32, want: Want) {
+        assert_eq!(self.waiting.remove(&who), Some(want), "{who} did not wait");
+        self.gone.remove(&who);
+    }
+
+    /// A client's second request goes where its first is.
+    fn join(&mut self, nth: usize) {
+        let shared = |line: &Line| line.carries.front() == Some(&Want::Shared) && !line.barred;
+        let Some(seat) = self.nth_line(nth, shared) else { return };
+        if self.pool.has_room(seat) {
+            self.pool.join(seat);
+            let name = self.line(seat).name;
+            self.put(seat, name, Want::Shared, How::Pipelined);
+        }
+    }
+
+    fn configure(&mut self, share: usize) {
+        let queue = WaitQueue { max: self.queue_max, timeout: Duration::from_secs(1) };
+        self.pool.configure(&links(8), &queue, share);
+        self.share = share;
+    }
+
+    fn nth_line(&self, nth: usize, fits: impl Fn(&Line) -> bool) -> Option<SeatId> {
+        self.lines.iter().filter(|(_, line)| fits(line)).nth(nth).map(|(seat, _)| *seat)
+    }
+
+    fn line(&mut self, seat: SeatId) -> &mut Line {
+        self.lines.get_mut(&seat).expect("a link stands there")
+    }
+
+    /// What holds at any time.
+    fn check(&mut self) {
+        self.forget_gone();
+        assert_eq!(self.pool.waiting(), self.waiting.len(), "who waits");
+        assert_eq!(self.pool.used(), self.connecting.len() + self.lines.len(), "seats");
+        assert_eq!(self.pool.links().count(), self.lines.len(), "links");
+        let idle: BTreeSet<u32> = self.pool.idle_since(u64::MAX).into_iter().collect();
+        let unused = |line: &&Line| line.carries.is_empty() && !line.barred && !line.kept;
+        let due: BTreeSet<u32> = self.lines.values().filter(unused).map(|line| line.name).collect();
+        assert_eq!(idle, due, "idle links");
+        assert_eq!(self.pool.busy(), self.lines.len() - due.len(), "busy links");
+        assert!(self.pool.surplus().len() <= self.pool.used().saturating_sub(self.share), "too many close");
+        assert_eq!(self.pool.oldest_waiting().is_some(), !self.waiting.is_empty());
+    }
+}
