@@ -21,10 +21,13 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 impl Client {
     /// Begins an exchange. False where it cannot begin yet, because it may not share the link of those before it.
     pub(super) fn begin(self: &Rc<Self>, s: &mut State, head: &Request<'_, '_>, now: Nanos) -> bool {
+        if !self.find_way(s, head) {
+            return false;
+        }
         let request = request(s, head, now);
         // An answer to HTTP/1.0 may last until close, and then nothing can follow it.
         let alone = request.want != Want::Shared || head.minor_version == 0 || s.kept.is_some();
-        if s.in_flight > 0 && alone || !self.find_way(s, head) {
+        if s.in_flight > 0 && alone {
             return false;
         }
         let route = s.route.clone();
@@ -150,6 +153,7 @@ impl Client {
                 s.is_on(&link);
                 return link.go_on(self.clone(), request, write);
             }
+            link.let_go();
             s.kept = None;
         }
         match s.link.clone().filter(|_| s.in_flight > 0) {

@@ -238,7 +238,7 @@ impl Resident for Client {
     }
 
     fn reconsider(&self) {
-        let share = self.hall.route.borrow().group.share;
+        let share = self.hall.route.borrow().group.share; // where there are rules, each worker has links to all
         if self.hall.closed.get() || share == 0 {
             self.drain();
         }

@@ -33,10 +33,10 @@ impl Client {
     /// From now on the configuration in force is the client's, too. What is under way goes to the backend of the same
     /// name, if there is one.
     pub(super) fn take_route(&self, s: &mut State) {
-        let base = self.hall.route.borrow().clone();
-        if Rc::ptr_eq(&s.base, &base) {
+        if Rc::ptr_eq(&s.base, &self.hall.route.borrow()) {
             return;
         }
+        let base = self.hall.route.borrow().clone();
         self.depart(s);
         let name = &s.route.group.settings.name;
         let mut routes = std::iter::once(&base).chain(&base.branches);

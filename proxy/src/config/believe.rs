@@ -27,11 +27,13 @@ pub(super) fn believe(root: &Root, notes: &mut Notes) -> Option<Settings> {
         root.listeners.entries.iter().map(|(name, l)| listener(root, name, l, notes)).collect();
     framing::agree(root, &listeners, notes);
     let listeners = listeners.into_iter().collect::<Option<Vec<_>>>()?;
+    let workers = root.workers.get()?.unwrap_or_else(cpus);
+    routes::share(root, &listeners, workers, notes);
     let framing_of = |backend| listeners.iter().find(|l| l.backend == backend)?.framing.clone();
     let backends = root.backends.entries.iter().enumerate();
     Some(Settings {
         admin: root.admin.get()?,
-        workers: root.workers.get()?.unwrap_or_else(cpus),
+        workers,
         drain_timeout: root.drain_timeout.get()?,
         backends: backends
             .map(|(i, (name, b))| backend(name, b, rules::protocol(root, name)?, framing_of(i)))

@@ -119,10 +119,10 @@ impl<T: Receiver> Link<T> {
         self.condemn(Broken::Finished);
     }
 
-    /// Whether it takes requests.
+    /// Whether it takes requests, and its member is still wanted.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.is_condemned() && self.socket.borrow().is_some()
+        !self.is_condemned() && !self.shelf.retired.get() && self.socket.borrow().is_some()
     }
 
     /// The client has room again for the answer, or went away: read on.

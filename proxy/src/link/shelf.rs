@@ -105,7 +105,7 @@ pub struct Shelf<T: Receiver> {
     pub(super) pool: RefCell<Pool<Rc<Link<T>>, Waiter<T>>>,
     me: Weak<Self>,
     key: Cell<u32>,
-    retired: Cell<bool>,
+    pub(super) retired: Cell<bool>,
     /// How many of those who wait are in the gauge.
     waiting: Cell<usize>,
     budget: RefCell<Budget>,

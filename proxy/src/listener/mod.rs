@@ -90,12 +90,11 @@ fn refused(listener: &Listener, door: &Door, source: SocketAddr) -> Option<Clien
 /// Caps on shared links are divided among the workers; places of a TCP backend are not.
 fn least_loaded(listener: &Arc<Listener>, shared: &Shared) -> Option<usize> {
     let settings = shared.settings();
-    let owns = |worker: usize, backend: usize| {
-        settings.backends.get(backend).is_none_or(|b| shared.share(b, backend, worker).links > 0)
+    let may = |worker: &usize| {
+        let backend = settings.backends.get(listener.backend);
+        !listener.protocol.is_pooled()
+            || backend.is_none_or(|b| shared.share(b, listener.backend, *worker).links > 0)
     };
-    let backends =
-        || std::iter::once(listener.backend).chain(listener.routes.iter().map(|rule| rule.backend));
-    let may = |worker: &usize| !listener.protocol.is_pooled() || backends().all(|b| owns(*worker, b));
     let load = |worker: &usize| shared.posts[*worker].load.load(Ordering::Relaxed);
     (0..shared.posts.len()).filter(may).min_by_key(load)
 }

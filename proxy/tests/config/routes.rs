@@ -221,3 +221,16 @@ fn a_backend_of_a_route_is_in_use() {
     let Settings { listeners, .. } = settings(&tcp);
     assert_eq!(listeners[0].routes, []);
 }
+
+#[test]
+fn each_worker_needs_a_link_to_each_backend() {
+    let text = routes(&["match: { host: a }, backend: two"]);
+    let few = text.replace("127.0.0.1:9003 }", "127.0.0.1:9003 }, links: { max_per_member: 2 }");
+    warned(&format!("workers: 2\n{few}"), &["11:3: backends.one: no listener uses this backend"]);
+    told(
+        &format!("workers: 3\n{few}"),
+        &[
+            "12:67: backends.two.links.max_per_member: 2 links cannot be divided among 3 workers, and `listeners.web` has `routes`, for which each worker needs one; raise it, or lower `workers`",
+        ],
+    );
+}

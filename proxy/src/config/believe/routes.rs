@@ -2,13 +2,14 @@
 //! In: the rules as written. Out: settings; notes of rules that match everything, or nothing that is left.
 //! Knows nothing of how requests are compared with them.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::backend_of;
 use crate::config::mistake::Notes;
-use crate::config::options::{Listener, Match, Root, Route};
+use crate::config::options::{Backend, Listener, Match, Root, Route};
 use crate::config::sequence::Place;
-use crate::config::settings::{HostMatch, Rule};
+use crate::config::settings::{self, HostMatch, Rule};
 
 /// The rules of a listener in their order; none if something has been noted.
 pub(super) fn rules(root: &Root, l: &Listener, notes: &mut Notes) -> Option<Vec<Rule>> {
@@ -25,6 +26,39 @@ pub(super) fn rules(root: &Root, l: &Listener, notes: &mut Notes) -> Option<Vec<
         }
     }
     rules.into_iter().collect()
+}
+
+/// A worker that has clients of a listener must have links to all of its backends: caps are divided among the workers.
+pub(super) fn share(
+    root: &Root,
+    listeners: &[Arc<settings::Listener>],
+    workers: NonZeroUsize,
+    notes: &mut Notes,
+) {
+    for listener in listeners {
+        let elsewhere = |rule: &&Rule| rule.backend != listener.backend;
+        let mut backends: Vec<_> =
+            listener.routes.iter().filter(elsewhere).map(|rule| rule.backend).collect();
+        if !backends.is_empty() {
+            backends.push(listener.backend);
+        }
+        backends.sort_unstable();
+        backends.dedup();
+        for (_, backend) in backends.into_iter().filter_map(|i| root.backends.entries.get(i)) {
+            too_few(backend, &listener.name, workers, notes);
+        }
+    }
+}
+
+fn too_few(backend: &Backend, listener: &str, workers: NonZeroUsize, notes: &mut Notes) {
+    let cap = &backend.links.max_per_member;
+    if let Some(most) = cap.get().flatten().filter(|most| (most.get() as usize) < workers.get()) {
+        let text = format!(
+            "{most} links cannot be divided among {workers} workers, and `listeners.{listener}` has `routes`, for \
+             which each worker needs one; raise it, or lower `workers`"
+        );
+        notes.mistake(cap.at, &cap.path, text);
+    }
 }
 
 fn rule(root: &Root, place: &Place, route: &Route, notes: &mut Notes) -> Option<Rule> {
