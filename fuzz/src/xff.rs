@@ -124,10 +124,9 @@ fn said_for(element: &[u8]) -> Option<IpAddr> {
 fn node(text: &[u8]) -> Option<IpAddr> {
     let inside = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
     let text = std::str::from_utf8(inside.unwrap_or(text)).ok()?;
-    // RFC 7239 section 6 wants something behind the `_`; penstock does not, and nobody is taken for another by it.
-    let obscure = text
-        .rsplit_once(":_")
-        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
+    let obscure = text.rsplit_once(":_").filter(|(_, port)| {
+        !port.is_empty() && port.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    });
     let with_port = obscure.map_or_else(|| text.to_owned(), |(node, _)| format!("{node}:0"));
     let bracketed =
         |text: &str| text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);

@@ -170,10 +170,14 @@ impl Answer {
         let close = shape.closing == Closing::Always || (shape.closing == Closing::IfRefused && refused);
         let outgoing = head.forward(ask, close, &shape.date, out);
         let old = head.minor_version == 0;
-        // RFC 9112 section 6.1: who speaks 1.0 may have taken the chunks of the request for anything.
-        let reusable = head.keep_alive && !(old && ask.chunked);
         let kept_for = head.keep_alive_timeout;
-        let end = End { close: outgoing.close, reusable, old, kept_for, ..End::plain(head.status) };
+        let end = End {
+            close: outgoing.close,
+            reusable: head.keep_alive,
+            old,
+            kept_for,
+            ..End::plain(head.status)
+        };
         self.state = State::Body { decoder: BodyDecoder::new(head.body), encoder: outgoing.encoder, end };
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
         Ok(len)

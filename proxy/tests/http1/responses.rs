@@ -299,3 +299,16 @@ fn dp_a_1_0_answer_to_a_chunked_request_ends_the_link() {
         assert_eq!(framed(&head, ask).1, keep, "1.{minor} {ask:?}");
     }
 }
+
+// RFC 9112 section 6.1: a client of HTTP/1.0 is sent no transfer coding.
+#[test]
+fn m6_1_codings_that_stay_on_the_content_are_not_for_http_1_0() {
+    for codings in ["gzip", "gzip, chunked"] {
+        let head = format!("HTTP/1.1 200 OK\r\n{DATED}Transfer-Encoding: {codings}\r\n\r\n");
+        assert!(matches!(response(&head, GET), Verdict::Response { .. }), "{codings}");
+        assert!(
+            matches!(response(&head, OLD_KEPT), Verdict::Reject(reject) if reject.status == 502),
+            "{codings}"
+        );
+    }
+}

@@ -151,6 +151,10 @@ fn believe<'h, 'b>(
     let rewritten_length = settle_length(&mut head, &framing, status, switches);
     let has_content = may_have_content(ask.method, status) && !switches;
     let body = if has_content { framing.decide() } else { BodyFraming::None };
+    // RFC 9112 section 6.1: a client of HTTP/1.0 is sent no transfer coding, and we take none off but `chunked`.
+    if body != BodyFraming::None && framing.other_codings && ask.minor_version == 0 {
+        return Err(Reject::response("a transfer coding that a client of HTTP/1.0 does not know"));
+    }
     // RFC 9112 section 6.1: with TE in HTTP/1.0, or together with a length, the framing is faulty. A member of
     // HTTP/1.0 has not understood a chunked request, so nobody knows what it takes for the next one.
     let faulty = framing.is_ambiguous() || (minor_version == 0 && (framing.coded || ask.chunked));

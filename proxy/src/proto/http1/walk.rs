@@ -129,7 +129,7 @@ fn address(node: &[u8]) -> Option<IpAddr> {
 fn is_port(port: &str) -> bool {
     let digits = port.strip_prefix('_').is_none();
     let fits = |b: u8| b.is_ascii_digit() || (!digits && (b.is_ascii_alphabetic() || b"._-".contains(&b)));
-    !port.is_empty() && port.bytes().all(fits)
+    port.len() > usize::from(!digits) && port.bytes().all(fits)
 }
 
 /// The parts of a value between separators, without whitespace and empty ones. Where quotes count, a separator in them
