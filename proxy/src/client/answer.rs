@@ -91,7 +91,7 @@ impl Receiver for Rc<Client> {
         if s.gone {
             return;
         }
-        s.binds |= s.kept.take().is_some();
+        s.binds |= s.take_kept().is_some();
         s.put_back(Later::Send { request, head, cause });
         self.left(&mut s);
     }

@@ -26,7 +26,7 @@ impl Client {
         }
         let request = request(s, head, now);
         // An answer to HTTP/1.0 may last until close, and then nothing can follow it.
-        let alone = request.want != Want::Shared || head.minor_version == 0 || s.kept.is_some();
+        let alone = request.want != Want::Shared || head.minor_version == 0 || s.keeps_link();
         if s.in_flight > 0 && alone {
             return false;
         }
@@ -49,7 +49,7 @@ impl Client {
             self.give(s, CONTINUE, &[]);
         }
         s.old = head.minor_version == 0;
-        s.binds = head.binds && s.kept.is_none();
+        s.binds = head.binds && !s.keeps_link();
         let from = Forwarding { peer: self.peer, rules, no_expect };
         self.put_on_link(s, request, |out| head.forward(&from, out));
         true
@@ -148,17 +148,17 @@ impl Client {
         request: Exchange,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        if let Some(link) = s.kept.clone() {
+        if let Some(link) = s.take_kept() {
             if link.is_open() {
                 s.is_on(&link);
+                s.rare().kept = Some(link.clone());
                 return link.go_on(self.clone(), request, write);
             }
             link.let_go();
-            s.kept = None;
         }
         match s.link.clone().filter(|_| s.in_flight > 0) {
             Some(link) => {
-                s.diary.reached(s.in_flight);
+                s.reached();
                 s.in_flight += 1;
                 link.join(self.clone(), request, write);
             }
@@ -208,7 +208,7 @@ fn is_last(rules: &HttpRules, requests: u32) -> bool {
 /// What may become a tunnel needs a place among the member's tunnels.
 fn claim_tunnel(s: &mut State, member: &Member, request: &Exchange) -> Result<(), Cause> {
     if matches!(request.ask, Ask::Http(ask) if ask.upgrade) {
-        s.place = Some(member.way.tunnel_place().ok_or(Cause::TunnelLimit)?);
+        s.rare().place = Some(member.way.tunnel_place().ok_or(Cause::TunnelLimit)?);
     }
     Ok(())
 }

@@ -49,11 +49,6 @@ impl Diary {
             page.reached = true;
         }
     }
-
-    /// How many have not ended.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 impl Client {
@@ -73,7 +68,7 @@ impl Client {
 
     /// The first of those that are noted has ended. `status` is 0 where it was not answered to its end.
     pub(super) fn write_down(&self, s: &mut State, status: u16, cause: Option<Cause>, service: Nanos) {
-        let Some(page) = s.diary.0.pop_front() else { return };
+        let Some(page) = s.rare.as_mut().and_then(|rare| rare.diary.0.pop_front()) else { return };
         let Some(pen) = s.route.pen.as_ref().filter(|_| page.sampled || cause.is_some()) else { return };
         pen.write(&Entry {
             began: page.began,
@@ -97,7 +92,16 @@ impl Client {
 fn begin_page(s: &mut State, noted: Option<Noted>, since: Nanos, ordinal: u32) {
     let sampled = s.route.pen.as_ref().is_some_and(|pen| pen.samples());
     let began = SystemTime::now();
-    s.diary.0.push_back(Page { noted, began, since, ordinal, sampled, reached: false, received: 0, sent: 0 });
+    s.rare().diary.0.push_back(Page {
+        noted,
+        began,
+        since,
+        ordinal,
+        sampled,
+        reached: false,
+        received: 0,
+        sent: 0,
+    });
 }
 
 /// No more than this is noted of what cannot be read.

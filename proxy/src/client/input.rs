@@ -194,7 +194,7 @@ impl Client {
             let trailers = decoder.trailers();
             link.send_body(data, |out| rechunk(data, done.then_some(trailers), out), raw, done);
         }
-        if let Some(page) = s.diary.last() {
+        if let Some(page) = s.rare.as_mut().and_then(|rare| rare.diary.last()) {
             page.received += data.len() as u64;
         }
         (s.body_left, s.since) = (left, now);

@@ -27,6 +27,7 @@ use crate::metrics::{ClientClose, ClientState};
 use crate::net::Socket;
 use crate::turn::{Nanos, Resident, keep, wake};
 
+use passage::Tunnel;
 use state::{Phase, State};
 
 /// What the clients of one listener share.
@@ -82,7 +83,7 @@ impl Client {
         let now = turn.tick();
         for _ in 0..READS {
             let mut s = self.state.borrow_mut();
-            if s.tunnel.is_some() {
+            if matches!(s.phase, Phase::Tunnel) {
                 return self.poll_tunnel(&mut s, cx);
             }
             self.poll_write(&mut s, cx);
@@ -143,14 +144,14 @@ impl Client {
         let cells = &self.hall.cells;
         cells.in_flight.add(-i64::from(unanswered));
         s.route.cells.errors[s.blame].add(unanswered.into());
-        for _ in 0..s.diary.len() {
+        while s.page().is_some() {
             let cause = s.blame;
             self.write_down(&mut s, 0, Some(cause), 0);
         }
         if let Some(link) = s.link.take() {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
         }
-        if let Some(link) = s.kept.take() {
+        if let Some(link) = s.take_kept() {
             link.let_go();
         }
         self.depart(&mut s);
@@ -220,7 +221,7 @@ impl Resident for Client {
         if s.awaits_member() {
             s.since = now;
         }
-        if s.tunnel.as_ref().is_some_and(|tunnel| tunnel.is_parting()) {
+        if s.rare.as_ref().and_then(|rare| rare.tunnel.as_ref()).is_some_and(Tunnel::is_parting) {
             self.wake();
         }
         let (at, cause) = s.deadline()?;

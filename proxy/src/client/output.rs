@@ -21,7 +21,7 @@ impl Client {
         if s.gone || first.is_empty() && second.is_empty() {
             return;
         }
-        if let Some(page) = s.diary.page() {
+        if let Some(page) = s.page() {
             page.sent += (first.len() + second.len()) as u64;
         }
         if s.in_flight <= 1 && s.unwritten() == 0 {

@@ -37,8 +37,8 @@ impl Client {
         }
         let spill = s.spill.take().unwrap_or_default();
         let relay = Relay::new(&spill.input, &spill.output);
-        let (splice, place) = (s.route.listener.tunnel.splice, s.place.take());
-        s.tunnel = Some(Box::new(Tunnel { relay, passage, splice, up: 0, down: 0, _place: place }));
+        let (splice, place) = (s.route.listener.tunnel.splice, s.rare().place.take());
+        s.rare().tunnel = Some(Tunnel { relay, passage, splice, up: 0, down: 0, _place: place });
         (s.phase, s.blocked, s.heard_all) = (Phase::Tunnel, false, false);
         s.since = self.hall.turn.now();
         s.held_since = s.since;
@@ -49,13 +49,14 @@ impl Client {
 
     pub(super) fn poll_tunnel(&self, s: &mut State, cx: &mut Context<'_>) -> Poll<ClientClose> {
         let socket = self.socket.borrow();
-        let (Some(tunnel), Some(socket)) = (s.tunnel.as_mut(), socket.as_ref()) else {
+        let tunnel = s.rare.as_mut().and_then(|rare| rare.tunnel.as_mut());
+        let (Some(tunnel), Some(socket)) = (tunnel, socket.as_ref()) else {
             return Poll::Ready(ClientClose::Error);
         };
         let ending = if s.gone {
             Ending::Told(s.close.unwrap_or(ClientClose::Error))
         } else {
-            let Tunnel { relay, passage, splice, up, down, .. } = &mut **tunnel;
+            let Tunnel { relay, passage, splice, up, down, .. } = tunnel;
             let between = between(&self.hall, socket, passage, *splice);
             let end = relay.poll_gently(cx, &between);
             *up += between.delivered.0.get();
@@ -74,9 +75,9 @@ impl Client {
 
     /// What ended badly must not look as if it were complete.
     fn close_tunnel(&self, s: &mut State, socket: &Socket, ending: Ending) {
-        let Some(mut tunnel) = s.tunnel.take() else { return };
+        let Some(mut tunnel) = s.rare().tunnel.take() else { return };
         tunnel.relay.let_go(&between(&self.hall, socket, &tunnel.passage, tunnel.splice));
-        if let Some(page) = s.diary.page() {
+        if let Some(page) = s.page() {
             (page.received, page.sent) = (tunnel.up, page.sent + tunnel.down);
         }
         self.write_down(s, SWITCHED, ending.cause(), 0);

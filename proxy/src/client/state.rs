@@ -16,7 +16,7 @@ use crate::proto::framing::Hold;
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::turn::{Nanos, nanos};
 
-use super::diary::Diary;
+use super::diary::{Diary, Page};
 use super::passage::Tunnel;
 use super::{Client, Route, Way};
 
@@ -79,6 +79,19 @@ pub(super) struct Spill {
     pub(super) later: VecDeque<Later>,
 }
 
+/// What most clients never have.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// What ties it to other backends, to which requests of it went before.
+    pub(super) other_ties: Vec<(Rc<Route>, Tie<Way>)>,
+    /// The link that it keeps between its exchanges, too.
+    pub(super) kept: Option<Rc<Link<Rc<Client>>>>,
+    /// What may become a tunnel has its place among the member's tunnels before it asks.
+    pub(super) place: Option<TunnelPlace>,
+    pub(super) tunnel: Option<Tunnel>,
+    pub(super) diary: Diary,
+}
+
 pub(super) struct State {
     /// The configuration it is treated by: where its requests go if no rule says otherwise.
     pub(super) base: Rc<Route>,
@@ -87,16 +100,9 @@ pub(super) struct State {
     /// Who it is: whoever is connected, or for whom that one says it speaks.
     pub(super) source: IpAddr,
     pub(super) tie: Tie<Way>,
-    /// What ties it to other backends, to which requests of it went before.
-    pub(super) other_ties: Vec<(Rc<Route>, Tie<Way>)>,
     /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
     pub(super) link: Option<Rc<Link<Rc<Client>>>>,
-    /// The link that it keeps between its exchanges, too.
-    pub(super) kept: Option<Rc<Link<Rc<Client>>>>,
-    /// What may become a tunnel has its place among the member's tunnels before it asks.
-    pub(super) place: Option<TunnelPlace>,
-    pub(super) tunnel: Option<Box<Tunnel>>,
-    pub(super) diary: Diary,
+    pub(super) rare: Option<Box<Rare>>,
     pub(super) spill: Option<Box<Spill>>,
     pub(super) phase: Phase,
     /// When the present phase, head or idleness began, or the body last moved.
@@ -148,12 +154,8 @@ impl State {
             route,
             source,
             tie: Tie::default(),
-            other_ties: Vec::new(),
             link: None,
-            kept: None,
-            place: None,
-            tunnel: None,
-            diary: Diary::default(),
+            rare: None,
             spill: None,
             phase: Phase::Head,
             since: now,
@@ -187,13 +189,39 @@ impl State {
 
     /// An exchange of it is on this link now.
     pub(super) fn is_on(&mut self, link: &Rc<Link<Rc<Client>>>) {
-        self.diary.reached(self.in_flight);
+        self.reached();
         self.in_flight += 1;
         self.link = Some(link.clone());
         if std::mem::take(&mut self.binds) {
             link.keep();
-            self.kept = Some(link.clone());
+            self.rare().kept = Some(link.clone());
         }
+    }
+
+    /// The exchange behind those in flight comes to a link.
+    pub(super) fn reached(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.diary.reached(self.in_flight);
+        }
+    }
+
+    /// What is noted of the exchange whose answer comes now, if anything is.
+    pub(super) fn page(&mut self) -> Option<&mut Page> {
+        self.rare.as_mut()?.diary.page()
+    }
+
+    /// Whether it keeps a link.
+    pub(super) fn keeps_link(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.kept.is_some())
+    }
+
+    /// The link that it keeps, which from now on it does not.
+    pub(super) fn take_kept(&mut self) -> Option<Rc<Link<Rc<Client>>>> {
+        self.rare.as_mut()?.kept.take()
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// An exchange of it has left its link.
@@ -206,8 +234,8 @@ impl State {
 
     /// What it asked for last has been answered, and is no tunnel.
     pub(super) fn answered(&mut self) {
-        self.place = None;
         if matches!(self.phase, Phase::Asking) {
+            self.rare().place = None;
             self.phase = if self.keeps_reading { Phase::Head } else { Phase::Done };
         }
     }

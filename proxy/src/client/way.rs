@@ -18,7 +18,8 @@ impl Client {
     /// The client leaves all backends that it met.
     pub(super) fn depart(&self, s: &mut State) {
         let here = (s.route.clone(), std::mem::take(&mut s.tie));
-        for (route, mut tie) in s.other_ties.drain(..).chain([here]) {
+        let others = s.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.other_ties));
+        for (route, mut tie) in others.into_iter().chain([here]) {
             tie.depart(&route.group, s.source, &self.hall.sources);
         }
     }
@@ -47,7 +48,7 @@ impl Client {
 
     /// The next request is from `source`, and goes to the backend of `route`. With nothing in flight.
     pub(super) fn turn_to(&self, s: &mut State, source: IpAddr, route: &Rc<Route>) {
-        if let Some(link) = s.kept.take() {
+        if let Some(link) = s.take_kept() {
             link.let_go();
         }
         if source != s.source {
@@ -57,9 +58,11 @@ impl Client {
             return self.arrive(s);
         }
         let tie = std::mem::take(&mut s.tie);
-        s.other_ties.push((std::mem::replace(&mut s.route, route.clone()), tie));
-        match s.other_ties.iter().position(|(other, _)| Rc::ptr_eq(other, route)) {
-            Some(known) => s.tie = s.other_ties.swap_remove(known).1,
+        let here = (std::mem::replace(&mut s.route, route.clone()), tie);
+        let others = &mut s.rare().other_ties;
+        others.push(here);
+        match others.iter().position(|(other, _)| Rc::ptr_eq(other, route)) {
+            Some(known) => s.tie = others.swap_remove(known).1,
             None => self.arrive(s),
         }
     }
