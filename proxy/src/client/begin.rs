@@ -58,10 +58,10 @@ impl Client {
     /// Whose request it is, and to which backend it goes. False where those before it, which have not been answered, went
     /// elsewhere.
     fn find_way(&self, s: &mut State, head: &Request<'_, '_>) -> bool {
-        let listener = &s.base.listener;
-        let source: IpAddr = head.source(self.peer, &listener.http);
-        let route = head.rule(&listener.routes).map_or(&s.base, |rule| &s.base.branches[rule]);
-        if source == s.source && Rc::ptr_eq(route, &s.route) {
+        let base = s.base();
+        let source: IpAddr = head.source(self.peer, &base.listener.http);
+        let route = head.rule(&base.listener.routes).map_or(base, |rule| &base.branches[rule]);
+        if source == self.source(s) && Rc::ptr_eq(route, &s.route) {
             return true;
         }
         if s.in_flight > 0 {
@@ -128,9 +128,10 @@ impl Client {
         }
         s.keeps_reading = head.keep_alive && !s.is_spent();
         if head.body != BodyFraming::None {
-            let raw = head.body != BodyFraming::Chunked;
-            s.phase = Phase::Body { decoder: BodyDecoder::new(head.body), raw };
-            s.body_left = rules.body.unwrap_or(u64::MAX);
+            s.phase = Phase::Body { decoder: BodyDecoder::new(head.body) };
+            if let Some(most) = rules.body {
+                s.rare().body_left = most;
+            }
             s.since = now;
             self.rearm(s);
         } else if head.upgrade {

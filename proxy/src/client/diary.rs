@@ -72,7 +72,7 @@ impl Client {
         let Some(pen) = s.route.pen.as_ref().filter(|_| page.sampled || cause.is_some()) else { return };
         pen.write(&Entry {
             began: page.began,
-            source: s.source,
+            source: self.source(s),
             peer: self.peer,
             listener: &s.route.listener.name,
             backend: &s.route.group.settings.name,

@@ -86,7 +86,7 @@ impl Client {
         s.phase = Phase::Talk { hold };
         s.since = now;
         if hold == Hold::Forever {
-            s.held_since = now;
+            s.rare().held_since = now;
             self.show(s, ClientState::Tunnel);
         }
         self.rearm(s);

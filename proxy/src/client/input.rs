@@ -175,21 +175,22 @@ impl Client {
 
     /// The body goes to the link that its head is on; where its exchange has ended already, nowhere.
     fn read_body(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) -> usize {
-        let Phase::Body { decoder, raw } = &mut s.phase else { return 0 };
+        let Phase::Body { decoder } = &mut s.phase else { return 0 };
         let link = s.link.clone();
         if s.waits || link.as_ref().is_some_and(|link| link.is_full()) {
             return 0;
         }
-        let raw = *raw;
+        let raw = !decoder.is_chunked();
         let Ok(step) = decoder.decode(bytes) else {
             self.abort_body(s, Cause::BadRequest);
             return bytes.len();
         };
         let (done, data) = (step.done, &bytes[step.data]);
-        let Some(left) = s.body_left.checked_sub(data.len() as u64) else {
+        let limited = s.route.listener.http.body.is_some();
+        if !s.rare.as_mut().filter(|_| limited).is_none_or(|rare| rare.take(data.len())) {
             self.abort_body(s, Cause::BodyTooLarge);
             return bytes.len();
-        };
+        }
         if let Some(link) = link {
             let trailers = decoder.trailers();
             link.send_body(data, |out| rechunk(data, done.then_some(trailers), out), raw, done);
@@ -197,7 +198,7 @@ impl Client {
         if let Some(page) = s.rare.as_mut().and_then(|rare| rare.diary.last()) {
             page.received += data.len() as u64;
         }
-        (s.body_left, s.since) = (left, now);
+        s.since = now;
         if done {
             s.phase = if s.keeps_reading { Phase::Head } else { Phase::Done };
         }

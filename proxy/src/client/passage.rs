@@ -41,7 +41,7 @@ impl Client {
         s.rare().tunnel = Some(Tunnel { relay, passage, splice, up: 0, down: 0, _place: place });
         (s.phase, s.blocked, s.heard_all) = (Phase::Tunnel, false, false);
         s.since = self.hall.turn.now();
-        s.held_since = s.since;
+        s.rare().held_since = s.since;
         self.show(&mut s, ClientState::Tunnel);
         self.rearm(&mut s);
         self.wake();

@@ -38,7 +38,7 @@ pub(super) enum Phase {
     /// Reads requests. In flight there may be any number.
     Head,
     /// Reads the body of the last request that was begun.
-    Body { decoder: BodyDecoder, raw: bool },
+    Body { decoder: BodyDecoder },
     /// Reads what else belongs to the last exchange, which keeps its link until it is over.
     Talk { hold: Hold },
     /// Has asked for a tunnel: what it says meanwhile is kept, as nobody knows yet what it is.
@@ -82,6 +82,14 @@ pub(super) struct Spill {
 /// What most clients never have.
 #[derive(Default)]
 pub(super) struct Rare {
+    /// The configuration it is treated by, where its last request went elsewhere than that says by itself.
+    pub(super) base: Option<Rc<Route>>,
+    /// For whom the peer says that it speaks.
+    pub(super) source: Option<IpAddr>,
+    /// How much of the present body may still come, if that is limited.
+    pub(super) body_left: u64,
+    /// Since when it has had a link for good.
+    pub(super) held_since: Nanos,
     /// What ties it to other backends, to which requests of it went before.
     pub(super) other_ties: Vec<(Rc<Route>, Tie<Way>)>,
     /// The link that it keeps between its exchanges, too.
@@ -92,13 +100,18 @@ pub(super) struct Rare {
     pub(super) diary: Diary,
 }
 
+impl Rare {
+    /// So much more of a body came. Whether it may.
+    pub(super) fn take(&mut self, content: usize) -> bool {
+        let left = self.body_left.checked_sub(content as u64);
+        self.body_left = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
 pub(super) struct State {
-    /// The configuration it is treated by: where its requests go if no rule says otherwise.
-    pub(super) base: Rc<Route>,
     /// Where its last request went.
     pub(super) route: Rc<Route>,
-    /// Who it is: whoever is connected, or for whom that one says it speaks.
-    pub(super) source: IpAddr,
     pub(super) tie: Tie<Way>,
     /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
     pub(super) link: Option<Rc<Link<Rc<Client>>>>,
@@ -124,16 +137,12 @@ pub(super) struct State {
     pub(super) dirty: bool,
     /// Nothing more can be written to it.
     pub(super) gone: bool,
-    /// Since when it has had a link for good.
-    pub(super) held_since: Nanos,
     /// After the present body, or the answer to what was asked, there may be more requests.
     pub(super) keeps_reading: bool,
     /// Its last request was in HTTP/1.0; nothing else is in flight beside it.
     pub(super) old: bool,
     /// The link of its present exchange will be its own (NTLM, Negotiate).
     pub(super) binds: bool,
-    /// How much of the present body may still come.
-    pub(super) body_left: u64,
     /// The client may still be sending: closing at once could cost it the answer.
     pub(super) unread: bool,
     /// The client has ended its side; what it said before may not have been read yet.
@@ -148,11 +157,9 @@ pub(super) const LINGER: Nanos = 1_000_000_000;
 const GRAIN_BITS: u32 = 26;
 
 impl State {
-    pub(super) fn new(route: Rc<Route>, source: IpAddr, now: Nanos) -> Self {
+    pub(super) fn new(route: Rc<Route>, now: Nanos) -> Self {
         Self {
-            base: route.clone(),
             route,
-            source,
             tie: Tie::default(),
             link: None,
             rare: None,
@@ -170,11 +177,9 @@ impl State {
             blocked: false,
             dirty: false,
             gone: false,
-            held_since: 0,
             keeps_reading: true,
             old: false,
             binds: false,
-            body_left: 0,
             unread: false,
             heard_all: false,
             patient: false,
@@ -208,6 +213,15 @@ impl State {
     /// What is noted of the exchange whose answer comes now, if anything is.
     pub(super) fn page(&mut self) -> Option<&mut Page> {
         self.rare.as_mut()?.diary.page()
+    }
+
+    /// The configuration it is treated by: where its requests go if no rule says otherwise.
+    pub(super) fn base(&self) -> &Rc<Route> {
+        self.rare.as_ref().and_then(|rare| rare.base.as_ref()).unwrap_or(&self.route)
+    }
+
+    fn held_since(&self) -> Nanos {
+        self.rare.as_ref().map_or(0, |rare| rare.held_since)
     }
 
     /// Whether it keeps a link.
@@ -325,7 +339,7 @@ impl State {
     fn tunnel_deadline(&self) -> Option<(Nanos, Cause)> {
         let tunnel = &self.route.listener.tunnel;
         let idle = tunnel.idle.map(|limit| self.since.saturating_add(nanos(limit)));
-        let old = tunnel.age.map(|limit| self.held_since.saturating_add(nanos(limit)));
+        let old = tunnel.age.map(|limit| self.held_since().saturating_add(nanos(limit)));
         idle.into_iter().chain(old).min().map(|at| (rounded(at), Cause::ClientAbort))
     }
 
@@ -333,7 +347,7 @@ impl State {
     pub(super) fn is_old(&self, now: Nanos) -> bool {
         let held = matches!(self.phase, Phase::Talk { .. } | Phase::Tunnel);
         let age = self.route.listener.tunnel.age.filter(|_| held);
-        age.is_some_and(|limit| now.saturating_sub(self.held_since) >= nanos(limit))
+        age.is_some_and(|limit| now.saturating_sub(self.held_since()) >= nanos(limit))
     }
 }
 

@@ -9,18 +9,24 @@ use super::state::State;
 use super::{Client, Member, Route};
 
 impl Client {
+    /// Who it is: whoever is connected, or for whom that one says it speaks.
+    pub(super) fn source(&self, s: &State) -> IpAddr {
+        s.rare.as_ref().and_then(|rare| rare.source).unwrap_or(self.peer)
+    }
+
     /// The client comes to its backend (anew, after a change of configuration).
     pub(super) fn arrive(&self, s: &mut State) {
         let group = s.route.group.clone();
-        s.tie.arrive(&group, s.source, &self.hall.sources);
+        s.tie.arrive(&group, self.source(s), &self.hall.sources);
     }
 
     /// The client leaves all backends that it met.
     pub(super) fn depart(&self, s: &mut State) {
+        let source = self.source(s);
         let here = (s.route.clone(), std::mem::take(&mut s.tie));
         let others = s.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.other_ties));
         for (route, mut tie) in others.into_iter().chain([here]) {
-            tie.depart(&route.group, s.source, &self.hall.sources);
+            tie.depart(&route.group, source, &self.hall.sources);
         }
     }
 
@@ -28,13 +34,14 @@ impl Client {
     pub(super) fn choose(&self, s: &mut State) -> Option<Rc<Member>> {
         self.take_route(s);
         let group = s.route.group.clone();
-        s.tie.choose(&group, s.source, &self.hall.sources)
+        let source = self.source(s);
+        s.tie.choose(&group, source, &self.hall.sources)
     }
 
     /// From now on the configuration in force is the client's, too. What is under way goes to the backend of the same
     /// name, if there is one.
     pub(super) fn take_route(&self, s: &mut State) {
-        if Rc::ptr_eq(&s.base, &self.hall.route.borrow()) {
+        if Rc::ptr_eq(s.base(), &self.hall.route.borrow()) {
             return;
         }
         let base = self.hall.route.borrow().clone();
@@ -42,7 +49,7 @@ impl Client {
         let name = &s.route.group.settings.name;
         let mut routes = std::iter::once(&base).chain(&base.branches);
         s.route = routes.find(|route| route.group.settings.name == *name).unwrap_or(&base).clone();
-        s.base = base;
+        remember(s, base);
         self.arrive(s);
     }
 
@@ -51,19 +58,29 @@ impl Client {
         if let Some(link) = s.take_kept() {
             link.let_go();
         }
-        if source != s.source {
+        let base = s.base().clone();
+        if source != self.source(s) {
             self.depart(s);
-            s.source = source;
+            s.rare().source = Some(source);
             s.route = route.clone();
+            remember(s, base);
             return self.arrive(s);
         }
         let tie = std::mem::take(&mut s.tie);
         let here = (std::mem::replace(&mut s.route, route.clone()), tie);
+        remember(s, base);
         let others = &mut s.rare().other_ties;
         others.push(here);
         match others.iter().position(|(other, _)| Rc::ptr_eq(other, route)) {
             Some(known) => s.tie = others.swap_remove(known).1,
             None => self.arrive(s),
         }
+    }
+}
+
+/// The client is treated by this configuration, wherever its requests go.
+fn remember(s: &mut State, base: Rc<Route>) {
+    if !Rc::ptr_eq(&base, &s.route) || s.rare.is_some() {
+        s.rare().base = Some(base);
     }
 }

@@ -36,6 +36,12 @@ impl BodyDecoder {
         })
     }
 
+    /// Is it in the chunked coding, and has not ended?
+    #[must_use]
+    pub const fn is_chunked(&self) -> bool {
+        matches!(self.0, State::Chunked(_))
+    }
+
     /// Has the body ended? At once, where there is none.
     #[must_use]
     pub const fn is_done(&self) -> bool {
