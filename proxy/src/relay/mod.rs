@@ -142,8 +142,8 @@ impl Relay {
         }
     }
 
-    /// As [`Relay::poll`], but a reset does not overtake what came before it: it would throw away what is still on
-    /// its way. See [`Relay::look_at`].
+    /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset where it ended
+    /// with one. That does not overtake what came before it, which it would throw away: see [`Relay::look_at`].
     pub fn poll_gently(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
         let end = self.poll(cx, b);
         let Poll::Ready(End::Reset(side)) = end else { return end };
@@ -158,8 +158,6 @@ impl Relay {
         self.parting.map(|_| now + LOOK_EVERY)
     }
 
-    /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset
-    /// where it ended with one.
     fn poll(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
         if self.up.poll(cx, &b.up()) && !self.down.is_over() {
             self.first = Side::Client;
