@@ -1,23 +1,8 @@
 //! Numbers and addresses as text, without a formatter in between: a line has ten of them.
-//! In: integers, nanoseconds, addresses. Out: ASCII at the end of a buffer.
+//! In: integers, nanoseconds, addresses. Out: ASCII at the end of a buffer, by `proto::text` where that has it.
 //! Knows nothing of lines.
 
-use std::io::Write;
-use std::net::IpAddr;
-
-/// In decimal.
-pub(super) fn decimal(mut n: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            return out.extend_from_slice(&digits[at..]);
-        }
-    }
-}
+pub(super) use crate::proto::text::{address, decimal};
 
 /// Nanoseconds as seconds with six decimals; what is below is cut off.
 pub(super) fn seconds(nanos: u64, out: &mut Vec<u8>) {
@@ -30,18 +15,4 @@ pub(super) fn seconds(nanos: u64, out: &mut Vec<u8>) {
         rest /= 10;
     }
     out.extend_from_slice(&text);
-}
-
-/// As it is usually written (RFC 5952 for IPv6).
-pub(super) fn address(address: IpAddr, out: &mut Vec<u8>) {
-    let IpAddr::V4(v4) = address else {
-        let _ = write!(out, "{address}"); // to a Vec, it cannot fail
-        return;
-    };
-    for (i, octet) in v4.octets().into_iter().enumerate() {
-        if i > 0 {
-            out.push(b'.');
-        }
-        decimal(octet.into(), out);
-    }
 }

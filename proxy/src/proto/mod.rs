@@ -10,3 +10,4 @@ pub mod lines;
 pub mod prefixed;
 pub mod proxy;
 pub mod resp;
+pub(crate) mod text;

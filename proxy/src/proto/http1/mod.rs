@@ -18,12 +18,13 @@ mod route;
 mod rule;
 mod seen;
 mod target;
-mod text;
 mod trailers;
 mod upgrade;
 mod verdict;
 mod via;
 mod walk;
+
+use super::text;
 
 pub use answer::{Date, error_answer};
 pub use body::{BodyDecoder, BodyEncoder};

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Appends `n` in decimal.
-pub(super) fn decimal(mut n: u64, out: &mut Vec<u8>) {
+pub(crate) fn decimal(mut n: u64, out: &mut Vec<u8>) {
     let mut text = [0; 20];
     let mut at = text.len();
     loop {
@@ -20,7 +20,7 @@ pub(super) fn decimal(mut n: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends `n` in hexadecimal.
-pub(super) fn hex(mut n: usize, out: &mut Vec<u8>) {
+pub(crate) fn hex(mut n: usize, out: &mut Vec<u8>) {
     let mut text = [0; 16];
     let mut at = text.len();
     loop {
@@ -34,7 +34,7 @@ pub(super) fn hex(mut n: usize, out: &mut Vec<u8>) {
 }
 
 /// Appends an address; one that is IPv4 mapped into IPv6 as IPv4.
-pub(super) fn address(address: IpAddr, out: &mut Vec<u8>) {
+pub(crate) fn address(address: IpAddr, out: &mut Vec<u8>) {
     match address.to_canonical() {
         IpAddr::V4(v4) => dotted(v4, out),
         // RFC 5952 is worth the machinery, and writing to a `Vec` does not fail.
@@ -52,7 +52,7 @@ fn dotted(v4: Ipv4Addr, out: &mut Vec<u8>) {
 }
 
 /// Reads decimal digits and nothing else; `None` for anything else or more than a `u64`.
-pub(super) fn digits(text: &[u8]) -> Option<u64> {
+pub(crate) fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
