@@ -115,37 +115,7 @@ fn believe<'h, 'b>(
         return Err(Reject::response("the status is not between 100 and 599"));
     };
     let mut head = Head::new(bytes, raw.headers);
-    let mut framing = ResponseFraming::default();
-    let mut options = Options::default();
-    let mut keep_alive_timeout = None;
-    let (mut has_upgrade, mut has_date) = (false, false);
-    let mut begun = 0;
-    for (line, field) in head.fields.iter().enumerate() {
-        begun = head.check_line(begun, line, limit).map_err(line_fault)?;
-        match Name::of(field.name.as_bytes()) {
-            Name::ContentLength => {
-                framing.content_length(field.value)?;
-                continue;
-            }
-            Name::TransferEncoding => framing.transfer_encoding(field.value)?,
-            Name::Connection => options.add(field.value),
-            Name::KeepAlive => keep_alive_timeout = timeout(field.value),
-            Name::Upgrade => has_upgrade |= list(field.value).next().is_some(),
-            Name::Date => {
-                has_date = true;
-                continue;
-            }
-            Name::Te | Name::Http2Settings | Name::Hop => {}
-            Name::Other
-            | Name::Host
-            | Name::Expect
-            | Name::MaxForwards
-            | Name::Authorization
-            | Name::Ours(_) => continue,
-        }
-        head.dropped.add(line);
-    }
-    head.check_line(begun, head.fields.len(), limit).map_err(line_fault)?;
+    let Said { framing, options, keep_alive_timeout, has_upgrade, has_date } = read_fields(&mut head, limit)?;
     options.drop_named(&mut head).map_err(Reject::response)?;
     let switches = switches(status, ask, has_upgrade)?;
     let rewritten_length = settle_length(&mut head, &framing, status, switches);
@@ -173,6 +143,60 @@ fn believe<'h, 'b>(
         tells_upgrade: has_upgrade && ask.upgrade && matches!(status, 101 | 426),
         switches,
     })
+}
+
+/// What the fields of a response say.
+#[derive(Default)]
+struct Said {
+    framing: ResponseFraming,
+    options: Options,
+    keep_alive_timeout: Option<u32>,
+    has_upgrade: bool,
+    has_date: bool,
+}
+
+/// Each line checked, and those noted that stay behind.
+#[inline]
+fn read_fields(head: &mut Head<'_, '_>, limit: usize) -> Result<Said, Reject> {
+    let mut said = Said::default();
+    let mut begun = 0;
+    for (line, field) in head.fields.iter().enumerate() {
+        begun = head.check_line(begun, line, limit).map_err(line_fault)?;
+        if said.take(Name::of(field.name.as_bytes()), field.value)? {
+            head.dropped.add(line);
+        }
+    }
+    head.check_line(begun, head.fields.len(), limit).map_err(line_fault)?;
+    Ok(said)
+}
+
+impl Said {
+    /// Takes a line. Whether it stays behind.
+    #[inline]
+    fn take(&mut self, name: Name, value: &[u8]) -> Result<bool, Reject> {
+        match name {
+            Name::ContentLength => {
+                self.framing.content_length(value)?;
+                return Ok(false);
+            }
+            Name::TransferEncoding => self.framing.transfer_encoding(value)?,
+            Name::Connection => self.options.add(value),
+            Name::KeepAlive => self.keep_alive_timeout = timeout(value),
+            Name::Upgrade => self.has_upgrade |= list(value).next().is_some(),
+            Name::Date => {
+                self.has_date = true;
+                return Ok(false);
+            }
+            Name::Te | Name::Http2Settings | Name::Hop => {}
+            Name::Other
+            | Name::Host
+            | Name::Expect
+            | Name::MaxForwards
+            | Name::Authorization
+            | Name::Ours(_) => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// Whether the connection becomes a tunnel. RFC 9110 section 7.8: only to what was asked for, and a 101 says to what.
