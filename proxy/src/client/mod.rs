@@ -191,8 +191,9 @@ impl Client {
         match cause {
             Cause::HeadTimeout => {
                 s.close = Some(ClientClose::HeadTimeout);
-                let said = s.spill.as_ref().map_or_else(Vec::new, |spill| spill.input.clone());
-                self.note_unread(s, &said, s.since);
+                let spill = s.spill.take();
+                self.note_unread(s, spill.as_ref().map_or(&[], |spill| &spill.input), s.since);
+                s.spill = spill;
                 self.refuse(s, None, cause, cause.status());
             }
             Cause::BodyTimeout => {
