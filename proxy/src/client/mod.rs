@@ -150,11 +150,7 @@ impl Client {
             self.write_down(&mut s, 0, Some(cause), 0);
         }
         self.drop_upload(&mut s);
-        if s.waits
-            && let Some(member) = s.tie.member()
-        {
-            member.way.left_the_queue();
-        }
+        let waited_for = s.tie.member().filter(|_| s.waits).cloned();
         if let Some(link) = s.link.take() {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
         }
@@ -170,6 +166,9 @@ impl Client {
         cells.connection_duration.observe_nanos(self.hall.turn.now().saturating_sub(self.accepted_at));
         self.hall.leave();
         drop(s);
+        if let Some(member) = waited_for {
+            member.way.left_the_queue();
+        }
         self.hall.turn.dismiss(self.key);
     }
 
