@@ -200,7 +200,7 @@ impl Client {
         }
         s.since = now;
         if done {
-            s.phase = if s.keeps_reading { Phase::Head } else { Phase::Done };
+            s.phase = s.after_body();
         }
         step.consumed
     }

@@ -22,7 +22,7 @@ use super::{Client, Route, Way};
 
 /// ```text
 ///            head with a body              end of the body
-///   Head ───────────────────────▶ Body ────────────────────▶ Head
+///   Head ───────────────────────▶ Body ────────────────────▶ Head, or Asking
 ///    │ frame that keeps a link            frame that gives it back
 ///    ├──────────────────────────▶ Talk ────────────────────▶ Head
 ///    │ upgrade, CONNECT                    any other answer
@@ -94,6 +94,8 @@ pub(super) struct Rare {
     pub(super) other_ties: Vec<(Rc<Route>, Tie<Way>)>,
     /// The link that it keeps between its exchanges, too.
     pub(super) kept: Option<Rc<Link<Rc<Client>>>>,
+    /// The request whose body is being read asks for a tunnel.
+    pub(super) asks: bool,
     /// What may become a tunnel has its place among the member's tunnels before it asks.
     pub(super) place: Option<TunnelPlace>,
     pub(super) tunnel: Option<Tunnel>,
@@ -246,10 +248,23 @@ impl State {
         }
     }
 
+    /// The phase that follows a body that has been read to its end.
+    pub(super) fn after_body(&mut self) -> Phase {
+        let asks = self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.asks));
+        match asks {
+            // Where the answer has come already, this connection is about to end, and becomes no tunnel.
+            true if self.is_busy() => Phase::Asking,
+            _ if self.keeps_reading => Phase::Head,
+            _ => Phase::Done,
+        }
+    }
+
     /// What it asked for last has been answered, and is no tunnel.
     pub(super) fn answered(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.place = None;
+        }
         if matches!(self.phase, Phase::Asking) {
-            self.rare().place = None;
             self.phase = if self.keeps_reading { Phase::Head } else { Phase::Done };
         }
     }
