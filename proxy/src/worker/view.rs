@@ -161,18 +161,21 @@ impl Worker {
                 let way = old.map_or_else(|| new(m, &key), |old| old.way.clone());
                 let cells = self.shared.registry.member(self.index, &settings.name, &m.name);
                 let candidate = Member::<W>::candidate(&m.name, m.weight);
-                Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients: 0.into() })
+                let (clients, turn) = (0.into(), 0.into());
+                Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients, turn })
             });
             after.insert(key, member.clone());
             member
         };
-        let members = settings.members.iter().map(member).collect();
+        let members: Vec<_> = settings.members.iter().map(member).collect();
+        let furthest = members.iter().map(|member| member.turn.get()).max();
         Rc::new(Group {
             settings: settings.clone(),
             hash: name_hash(&settings.name),
             cells: self.shared.registry.backend(self.index, &settings.name),
             share,
             members,
+            rotation: furthest.unwrap_or(0).into(),
         })
     }
 }
