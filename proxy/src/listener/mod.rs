@@ -22,13 +22,7 @@ use crate::shared::Shared;
 pub use door::Door;
 
 /// Accepts for as long as the listener lasts. Ends when it is dropped.
-pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, socket: Stream) {
-    let acceptor = match Acceptor::new(socket) {
-        Ok(acceptor) => acceptor,
-        Err(error) => {
-            return eprintln!("penstock: worker {worker}: cannot watch a listening socket: {error}");
-        }
-    };
+pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, acceptor: Acceptor) {
     let mut pause = FIRST_PAUSE;
     let mut next = worker;
     loop {
@@ -77,7 +71,7 @@ fn place((own, next): (usize, &mut usize), door: &Door, shared: &Shared, stream:
     if best == own {
         door.welcome(newcomer);
     } else {
-        shared.posts[best].send(Mail::Client { listener: listener.name.clone(), newcomer });
+        shared.posts[best].send(Mail::Client { listener, newcomer });
     }
 }
 

@@ -48,7 +48,6 @@ impl Worker {
         let stays = |name: &Arc<str>| settings.listeners.iter().any(|l| l.name == *name);
         self.doors.iter().filter(|(name, _)| !stays(name)).for_each(|(_, door)| door.close());
         self.doors.retain(|name, _| stays(name));
-        self.accepting.retain(|name, _| stays(name));
         for listener in &settings.listeners {
             let door = self.door(listener, &groups);
             self.doors.insert(listener.name.clone(), door);
