@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use penstock::config::{Links, PipelineMethods, WaitQueue};
+use penstock::config::{Links, PerSource, PipelineMethods, WaitQueue};
 use penstock::link::{How, Pool, SeatId, Want};
 
 use super::super::input::Input;
@@ -78,6 +78,8 @@ fn links(depth: u16) -> Links {
         pipeline_methods: PipelineMethods::Safe,
         rescue_after: Some(Duration::from_millis(20)),
         rescue_budget: 10,
+        max_per_source: PerSource::Quarter,
+        evict_idle: None,
         idle_timeout: Duration::from_secs(1),
         max_age: None,
         max_requests: None,

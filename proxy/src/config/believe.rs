@@ -144,6 +144,12 @@ fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
         pipeline_methods: l.pipeline_methods.get()?,
         rescue_after: l.rescue_after.get()?,
         rescue_budget: l.rescue_budget.get()?,
+        max_per_source: match l.max_per_source.get()? {
+            None => settings::PerSource::Quarter,
+            Some(None) => settings::PerSource::Unlimited,
+            Some(Some(most)) => settings::PerSource::Most(most),
+        },
+        evict_idle: l.evict_idle.get()?.filter(|_| !protocol.is_pooled()),
         idle_timeout: l.idle_timeout.get()?,
         max_age: l.max_age.get()?,
         max_requests: l.max_requests.get()?,

@@ -36,6 +36,8 @@ const FRAMED: &[Protocol] = &[Protocol::Lines, Protocol::LengthPrefixed, Protoco
 const POOLED: &[Protocol] = &[Protocol::Http, Protocol::Lines, Protocol::LengthPrefixed, Protocol::Resp];
 /// Those of which a client may keep a link for good.
 const KEPT: &[Protocol] = &[Protocol::Http, Protocol::Tcp, Protocol::Resp];
+/// What gives each client a link of its own.
+const TCP: &[Protocol] = &[Protocol::Tcp];
 /// Those whose links may become opaque streams.
 const STREAMS: &[Protocol] = &[Protocol::Http, Protocol::Tcp];
 
@@ -300,6 +302,11 @@ sections! {
         /// Most requests that may be sent twice for that, 0% to 100% of all.
         #[only(POOLED)]
         rescue_budget: Marked<Percent> = "10%",
+        /// Most that a source holds while others wait; auto: a quarter; or off.
+        max_per_source: Marked<Or<Auto, Or<Off, Count<NonZeroU32, 1, 65535>>>> = "auto",
+        /// While others wait, who is idle this long gives way, or off (tcp).
+        #[only(TCP)]
+        evict_idle: Marked<Or<Off, Time>> = "off",
         /// An unused link is closed after this.
         #[only(POOLED)]
         idle_timeout: Marked<Time> = "4s",

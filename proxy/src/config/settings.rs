@@ -271,6 +271,11 @@ pub struct Links {
     pub rescue_after: Option<Duration>,
     /// Most of a backend's requests that may be sent twice for that, in percent, 0 to 100.
     pub rescue_budget: u8,
+    /// Most links of one member that one source may hold while others wait.
+    pub max_per_source: PerSource,
+    /// While others wait for a link, a tunnel in which nothing moved for this long gives way; `None` for never, and where
+    /// links are pooled.
+    pub evict_idle: Option<Duration>,
     /// An unused link is closed after this.
     pub idle_timeout: Duration,
     /// A link is closed at the end of the exchange in which it gets older than this; `None` for never.
@@ -290,6 +295,17 @@ impl Links {
     pub fn cap(&self) -> Option<u32> {
         Some(self.max_per_member).filter(|cap| *cap != Self::NO_CAP).map(NonZeroU32::get)
     }
+}
+
+/// How many of a member's links one source may hold while others wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerSource {
+    /// A quarter of them, and one at least.
+    Quarter,
+    /// As many as it likes.
+    Unlimited,
+    /// So many, for the process.
+    Most(NonZeroU32),
 }
 
 /// Which requests may be in flight on a link together with others.

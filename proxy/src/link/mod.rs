@@ -14,6 +14,7 @@ mod manners;
 mod opening;
 mod outlet;
 mod passage;
+mod places;
 mod pool;
 mod queue;
 mod reader;

@@ -51,6 +51,7 @@ impl Ending {
             Self::Over(End::Reset(Side::Member)) | Self::Failed(_) => LinkClose::Error,
             Self::Told(ClientClose::IdleTimeout) => LinkClose::Idle,
             Self::Told(ClientClose::MaxAge) => LinkClose::MaxAge,
+            Self::Told(ClientClose::Evicted) => LinkClose::Evicted,
             Self::Told(ClientClose::Drain) => LinkClose::Drain,
             Self::Over(End::Closed(Side::Client)) | Self::Told(_) => LinkClose::Pinned,
         }

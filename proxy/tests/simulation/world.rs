@@ -13,7 +13,7 @@ mod talking;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use penstock::config::{Links, PipelineMethods, WaitQueue};
+use penstock::config::{Links, PerSource, PipelineMethods, WaitQueue};
 use penstock::link::Reason;
 use penstock::link::{Broken, Pool, Queue, Request, SeatId, Want};
 
@@ -130,6 +130,8 @@ impl World {
             pipeline_methods: PipelineMethods::Safe, // the client decides what it wants of a link
             rescue_after: scene.rescue_after.map(Duration::from_millis),
             rescue_budget: scene.rescue_budget,
+            max_per_source: PerSource::Quarter,
+            evict_idle: None,
             idle_timeout: Duration::from_nanos(due::IDLE_TIMEOUT),
             max_age: None,
             max_requests: None,

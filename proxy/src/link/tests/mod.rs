@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Links, PipelineMethods};
+use crate::config::{Links, PerSource, PipelineMethods};
 
 /// The default settings of links.
 pub(crate) fn links() -> Links {
@@ -17,6 +17,8 @@ pub(crate) fn links() -> Links {
         pipeline_methods: PipelineMethods::Safe,
         rescue_after: Some(Duration::from_millis(20)),
         rescue_budget: 10,
+        max_per_source: PerSource::Quarter,
+        evict_idle: None,
         idle_timeout: Duration::from_secs(4),
         max_age: None,
         max_requests: None,
@@ -30,6 +32,7 @@ mod depth;
 mod exchange;
 mod given;
 mod lanes;
+mod places;
 mod pool;
 mod queue;
 mod rescue;
