@@ -150,7 +150,9 @@ impl Worker {
     /// A client that was accepted elsewhere. Where the configuration has changed meanwhile, it came to the listener that
     /// has the address now. (Without such a door it came to one that is gone.)
     fn welcome(&self, listener: &Listener, newcomer: Newcomer) {
-        let is_there = |door: &&Door| door.listener().bind == listener.bind;
+        // Port 0 names no address: several listeners may be bound there.
+        let has_address = listener.bind.ip().is_none_or(|ip| ip.port() != 0);
+        let is_there = |door: &&Door| has_address && door.listener().bind == listener.bind;
         let same = self.doors.get(&listener.name);
         let door = same.filter(is_there).or_else(|| self.doors.values().find(is_there)).or(same);
         if let Some(door) = door {

@@ -64,8 +64,10 @@ impl Task {
         if let Some(cause) = ending.cause() {
             self.tunnel.route.cells.errors[cause].inc();
         }
-        // What ended badly must not look as if it were complete. Who was reset already feels nothing of it.
-        let reset = ending.cause().is_some();
+        // What ended badly must not look as if it were complete. Who was reset already feels nothing of it. Neither must a
+        // stream that stood still because its reader did, and had to give way amid it.
+        let amid = matches!(&self.stage, Stage::Relaying(relay, _) if relay.holds());
+        let reset = ending.cause().is_some() || (amid && ending == Ending::Told(ClientClose::Evicted));
         if reset {
             self.client.abort_on_drop();
         }

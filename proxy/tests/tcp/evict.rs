@@ -87,6 +87,22 @@ fn many_who_wait_at_once_are_each_made_room_for() {
     assert_eq!(evicted(&proxy), (12, 12));
 }
 
+/// Who does not read is idle, too; but it must not take what it has got for all there was.
+#[test]
+fn a_stream_that_stands_still_gives_way_by_a_reset() {
+    let (proxy, member) = stand(&evicting(1, "100ms").backend("queue: { timeout: 60s }"));
+    let (mut client, mut link) = pair(&proxy, &member);
+    let writing = std::thread::spawn(move || {
+        let some = vec![b'x'; 1 << 20];
+        while std::io::Write::write_all(&mut link.stream, &some).is_ok() {}
+    });
+    let mut next = pair(&proxy, &member);
+    are_one(&mut next.0, &mut next.1);
+    writing.join().unwrap();
+    assert!(client.rest_and_reset().1);
+    assert_eq!(evicted(&proxy), (1, 1));
+}
+
 #[test]
 fn nobody_gives_way_while_nobody_waits() {
     let (proxy, member) = stand(&evicting(4, "20ms").workers(2));
