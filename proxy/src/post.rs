@@ -2,11 +2,14 @@
 //! In: mail from the main thread or another worker. Out: the same, in order, on the worker's own thread.
 //! Knows nothing of what workers do with it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::Sender;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::config::Listener;
 use crate::hall::Newcomer;
 use crate::net::Stream;
 
@@ -14,21 +17,36 @@ use crate::net::Stream;
 pub enum Mail {
     /// A client that another worker accepted for this one.
     Client {
-        /// The listener that accepted it.
-        listener: Arc<str>,
+        /// The listener that accepted it, as it was then.
+        listener: Arc<Listener>,
         /// What is known of it.
         newcomer: Newcomer,
     },
-    /// Accept the clients of this listener.
-    Listen(Arc<str>, Stream),
-    /// The configuration has changed.
-    Changed,
+    /// Get ready to accept on these sockets, and on no others, when [`Mail::Changed`] comes.
+    Prepare {
+        /// All sockets that the worker is to accept on.
+        sockets: Vec<Accept>,
+        /// Is told when the worker is ready, or which listener's socket it cannot accept on and why.
+        ready: Sender<Result<(), (Arc<str>, io::Error)>>,
+    },
+    /// What was prepared will not be.
+    Forget,
+    /// The configuration has changed. The sender is told when this worker goes by it.
+    Changed(Sender<()>),
     /// Accept no more, let exchanges end, start none.
     Drain,
     /// End all that is left.
     Kill,
     /// All clients are gone: the thread ends.
     Stop,
+}
+
+/// A listening socket that a worker is to accept on.
+pub struct Accept {
+    /// Whose it is.
+    pub listener: Arc<str>,
+    /// The socket; none where the worker accepts on it for this listener already.
+    pub socket: Option<Stream>,
 }
 
 /// How others reach a worker.

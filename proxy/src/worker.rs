@@ -15,11 +15,12 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::config::Listener;
 use crate::hall::Newcomer;
 use crate::listener::{self, Door};
 use crate::metrics::WorkerCells;
-use crate::net::{Pipes, Stream};
-use crate::post::{Mail, Post};
+use crate::net::{Acceptor, Pipes};
+use crate::post::{Accept, Mail, Post};
 use crate::shared::Shared;
 use crate::turn::Turn;
 
@@ -89,6 +90,9 @@ struct Worker {
     doors: HashMap<Arc<str>, Door>,
     ways: Ways,
     accepting: HashMap<Arc<str>, AbortOnDropHandle<()>>,
+    /// For which listeners it is to accept from the next configuration on, if that is known yet: with the socket that it
+    /// has, or with this one.
+    prepared: Option<Vec<(Arc<str>, Option<Acceptor>)>>,
 }
 
 impl Worker {
@@ -103,6 +107,7 @@ impl Worker {
             doors: HashMap::new(),
             ways: Ways::default(),
             accepting: HashMap::new(),
+            prepared: None,
             shared,
         }
     }
@@ -121,10 +126,16 @@ impl Worker {
         while let Some(mail) = mail.recv().await {
             match mail {
                 Mail::Client { listener, newcomer } => self.welcome(&listener, newcomer),
-                Mail::Listen(name, socket) => self.listen(&name, socket),
-                Mail::Changed => self.take(&self.shared.settings()),
+                Mail::Prepare { sockets, ready } => _ = ready.send(self.prepare(sockets)),
+                Mail::Forget => self.prepared = None,
+                Mail::Changed(taken) => {
+                    self.take(&self.shared.settings());
+                    self.accept_prepared();
+                    let _ = taken.send(()); // who waits no longer does not care
+                }
                 Mail::Drain => {
                     self.accepting.clear();
+                    self.prepared = None;
                     self.turn.drain();
                 }
                 Mail::Kill => self.turn.kill(),
@@ -136,17 +147,44 @@ impl Worker {
         }
     }
 
-    fn welcome(&self, listener: &str, newcomer: Newcomer) {
-        // Without a door the listener went while the client was on its way.
-        if let Some(door) = self.doors.get(listener) {
+    /// A client that was accepted elsewhere. Where the configuration has changed meanwhile, it came to the listener that
+    /// has the address now. (Without such a door it came to one that is gone.)
+    fn welcome(&self, listener: &Listener, newcomer: Newcomer) {
+        // Port 0 names no address: several listeners may be bound there.
+        let has_address = listener.bind.ip().is_none_or(|ip| ip.port() != 0);
+        let is_there = |door: &&Door| has_address && door.listener().bind == listener.bind;
+        let same = self.doors.get(&listener.name);
+        let door = same.filter(is_there).or_else(|| self.doors.values().find(is_there)).or(same);
+        if let Some(door) = door {
             door.welcome(newcomer);
         }
     }
 
-    fn listen(&mut self, name: &Arc<str>, socket: Stream) {
-        let Some(door) = self.doors.get(name) else { return };
-        let accept = listener::accept(self.index, door.clone(), self.shared.clone(), socket);
-        let task = AbortOnDropHandle::new(tokio::task::spawn_local(accept));
-        self.accepting.insert(name.clone(), task);
+    /// Registers the sockets that are new to it; what it accepts on stays as it is for now.
+    fn prepare(&mut self, sockets: Vec<Accept>) -> Result<(), (Arc<str>, io::Error)> {
+        let ready = |Accept { listener, socket }: Accept| match socket.map(Acceptor::new).transpose() {
+            Ok(acceptor) => Ok((listener, acceptor)),
+            Err(error) => Err((listener, error)),
+        };
+        self.prepared = Some(sockets.into_iter().map(ready).collect::<Result<_, _>>()?);
+        Ok(())
+    }
+
+    /// Accepts on what was prepared, and on nothing else. Who waits in the accept queue of a socket that went from one
+    /// listener to another is accepted by the latter.
+    fn accept_prepared(&mut self) {
+        let Some(prepared) = self.prepared.take() else { return };
+        let mut before = std::mem::take(&mut self.accepting);
+        for (name, acceptor) in prepared {
+            let task = match (acceptor, self.doors.get(&name)) {
+                (None, _) => before.remove(&name),
+                (Some(_), None) => None, // every listener of a configuration has a door
+                (Some(acceptor), Some(door)) => {
+                    let accept = listener::accept(self.index, door.clone(), self.shared.clone(), acceptor);
+                    Some(AbortOnDropHandle::new(tokio::task::spawn_local(accept)))
+                }
+            };
+            self.accepting.extend(task.map(|task| (name, task)));
+        }
     }
 }

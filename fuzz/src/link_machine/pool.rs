@@ -70,7 +70,6 @@ pub(super) fn run(input: &mut Input<'_>) {
 
 fn links(depth: u16) -> Links {
     Links {
-        max_per_source: PerSource::Quarter,
         min_rate: None,
         warm: 0,
         max_per_member: Links::NO_CAP,
@@ -80,6 +79,8 @@ fn links(depth: u16) -> Links {
         pipeline_methods: PipelineMethods::Safe,
         rescue_after: Some(Duration::from_millis(20)),
         rescue_budget: 10,
+        max_per_source: PerSource::Quarter,
+        evict_idle: None,
         idle_timeout: Duration::from_secs(1),
         max_age: None,
         max_requests: None,

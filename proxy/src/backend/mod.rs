@@ -56,6 +56,8 @@ pub struct Member<W> {
     pub cells: Arc<MemberCells>,
     /// Clients of this worker that are tied to it.
     pub clients: Cell<usize>,
+    /// Its place in the rotation of the members that are equally loaded.
+    pub turn: Cell<u64>,
 }
 
 /// One backend on one worker, as one configuration has it.
@@ -70,6 +72,8 @@ pub struct Group<W> {
     pub share: usize,
     /// In the order of the file.
     pub members: Vec<Rc<Member<W>>>,
+    /// The place in the rotation at which the last member was chosen. No member is owed turns from before it.
+    pub rotation: Cell<u64>,
 }
 
 impl<W: Way> Member<W> {
@@ -81,10 +85,12 @@ impl<W: Way> Member<W> {
 }
 
 impl<W: Way> Group<W> {
-    /// The member that a new client of `source` meets while all are up.
+    /// The member that a new client of `source` meets while all are up. Where no source has a member of its own, a
+    /// member that is down is nobody's home: all who come meanwhile would move there at once when it is up again.
     #[must_use]
     pub fn home(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
-        self.choose(source, |_| true)
+        let any_will_do = self.settings.affinity.key(source).is_none();
+        any_will_do.then(|| self.standby(source)).flatten().or_else(|| self.choose(source, |_| true))
     }
 
     /// The member that `source` meets among those that are up.
@@ -97,8 +103,23 @@ impl<W: Way> Group<W> {
         let members = self.members.iter().filter(|m| may(m));
         match self.settings.affinity.key(source) {
             Some(key) => best(key, members.map(|m| (m, m.candidate))),
-            None => members.min_by_key(|m| (m.clients.get() << 16) / m.candidate.weight as usize),
+            None => self.least_loaded(members),
         }
         .cloned()
+    }
+
+    /// The member with the fewest clients for its weight. Members that are equally loaded take turns, as often as their
+    /// weights say: each turn takes a member so much further in the rotation as its weight is small, and the member that
+    /// is least far is next (start-time fair queueing).
+    fn least_loaded<'a>(&self, members: impl Iterator<Item = &'a Rc<Member<W>>>) -> Option<&'a Rc<Member<W>>>
+    where
+        W: 'a,
+    {
+        let per_weight = |of: usize, member: &Member<W>| (of << 16) / member.candidate.weight as usize;
+        let turn = |member: &Member<W>| member.turn.get().max(self.rotation.get());
+        let best = members.min_by_key(|m| (per_weight(m.clients.get(), m), turn(m)))?;
+        self.rotation.set(turn(best));
+        best.turn.set(turn(best) + per_weight(1, best) as u64);
+        Some(best)
     }
 }

@@ -159,6 +159,9 @@ impl Client {
         s.keeps_reading = head.keep_alive && !s.is_spent();
         if head.body != BodyFraming::None {
             s.phase = Phase::Body { decoder: BodyDecoder::new(head.body) };
+            if head.upgrade {
+                s.rare().asks = true;
+            }
             if let Some(most) = rules.body {
                 s.rare().body_left = most;
             }

@@ -212,7 +212,7 @@ impl Client {
         }
         s.since = now;
         if done {
-            s.phase = if s.keeps_reading { Phase::Head } else { Phase::Done };
+            s.phase = s.after_body();
         }
         self.release_upload(s);
         step.consumed

@@ -23,7 +23,7 @@ use super::{Client, Route, Way};
 
 /// ```text
 ///            head with a body              end of the body
-///   Head ───────────────────────▶ Body ────────────────────▶ Head
+///   Head ───────────────────────▶ Body ────────────────────▶ Head, or Asking
 ///    │ frame that keeps a link            frame that gives it back
 ///    ├──────────────────────────▶ Talk ────────────────────▶ Head
 ///    │ upgrade, CONNECT                    any other answer
@@ -96,6 +96,8 @@ pub(super) struct Rare {
     pub(super) other_ties: Vec<(Rc<Route>, Tie<Way>)>,
     /// The link that it keeps between its exchanges, too.
     pub(super) kept: Option<Rc<Link<Rc<Client>>>>,
+    /// The request whose body is being read asks for a tunnel.
+    pub(super) asks: bool,
     /// What may become a tunnel has its place among the member's tunnels before it asks.
     pub(super) place: Option<TunnelPlace>,
     pub(super) tunnel: Option<Tunnel>,
@@ -258,10 +260,23 @@ impl State {
         }
     }
 
+    /// The phase that follows a body that has been read to its end.
+    pub(super) fn after_body(&mut self) -> Phase {
+        let asks = self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.asks));
+        match asks {
+            // Where the answer has come already, this connection is about to end, and becomes no tunnel.
+            true if self.is_busy() => Phase::Asking,
+            _ if self.keeps_reading => Phase::Head,
+            _ => Phase::Done,
+        }
+    }
+
     /// What it asked for last has been answered, and is no tunnel.
     pub(super) fn answered(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.place = None;
+        }
         if matches!(self.phase, Phase::Asking) {
-            self.rare().place = None;
             self.phase = if self.keeps_reading { Phase::Head } else { Phase::Done };
         }
     }
@@ -283,15 +298,20 @@ impl State {
 
     /// Whether exchanges are under way.
     pub(super) fn is_busy(&self) -> bool {
-        self.in_flight > 0 || self.waits || self.more_later()
+        self.in_flight > 0 || self.waits || self.more_later() || self.holds_upload()
+    }
+
+    /// Whether a request is held until its body has been read.
+    fn holds_upload(&self) -> bool {
+        self.rare.as_ref().and_then(|rare| rare.upload.as_ref()).is_some_and(|upload| upload.is_held())
     }
 
     /// Exchanges that were begun and whose answers have not ended.
     pub(super) fn unanswered(&self) -> u32 {
         let begun = |later: &&Later| !matches!(later, Later::Fail { request: None, .. });
         let later = self.spill.as_ref().map_or(0, |s| s.later.iter().filter(begun).count());
-        let held = self.rare.as_ref().and_then(|rare| rare.upload.as_ref()).is_some_and(|u| u.is_held());
-        self.in_flight + u32::from(self.waits) + u32::from(held) + u32::try_from(later).unwrap_or(0)
+        let held = u32::from(self.holds_upload());
+        self.in_flight + u32::from(self.waits) + held + u32::try_from(later).unwrap_or(0)
     }
 
     /// Forgets what was to be done later; tells how many exchanges that were begun were among it.

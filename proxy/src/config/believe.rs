@@ -153,6 +153,7 @@ fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
             Some(Some(most)) => settings::PerSource::Most(most),
         },
         min_rate: l.min_rate.get()?,
+        evict_idle: l.evict_idle.get()?.filter(|_| !protocol.is_pooled()),
         idle_timeout: l.idle_timeout.get()?,
         max_age: l.max_age.get()?,
         max_requests: l.max_requests.get()?,

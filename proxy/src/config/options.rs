@@ -36,6 +36,8 @@ const FRAMED: &[Protocol] = &[Protocol::Lines, Protocol::LengthPrefixed, Protoco
 const POOLED: &[Protocol] = &[Protocol::Http, Protocol::Lines, Protocol::LengthPrefixed, Protocol::Resp];
 /// Those of which a client may keep a link for good.
 const KEPT: &[Protocol] = &[Protocol::Http, Protocol::Tcp, Protocol::Resp];
+/// What gives each client a link of its own.
+const TCP: &[Protocol] = &[Protocol::Tcp];
 /// Those whose links may become opaque streams.
 const STREAMS: &[Protocol] = &[Protocol::Http, Protocol::Tcp];
 
@@ -77,10 +79,10 @@ sections! {
         backlog: Marked<Count<u32, 1, 65535>> = "4096",
         /// Most clients at once, or off; more are closed at once.
         max_connections: Marked<Or<Off, Count<NonZeroUsize, 1, 1_000_000>>> = "off",
-        /// Bytes of a request's body that are read before the request takes a link.
+        /// Bytes of a body that are read before its request takes a link.
         #[only(POOLED)]
         request_buffer: Marked<Size<0, { 1 << 30 }>> = "64KiB",
-        /// Bytes of an answer that are kept for a client that reads more slowly than the member writes.
+        /// Bytes of an answer that are kept for a client that reads slowly.
         #[only(POOLED)]
         response_buffer: Marked<Size<16384, { 1 << 30 }>> = "256KiB",
         /// Whether clients begin with a PROXY header (v1 or v2): off or required.
@@ -308,12 +310,14 @@ sections! {
         /// Most requests that may be sent twice for that, 0% to 100% of all.
         #[only(POOLED)]
         rescue_budget: Marked<Percent> = "10%",
-        /// Most links of a member that one source may hold while others wait; auto: a quarter, or off.
-        #[only(POOLED)]
-        max_per_source: Marked<Or<Auto, Or<Off, Count<NonZeroU32, 1, 65535>>>> = "auto",
-        /// Bytes a second below which a client that holds a link is cut while others wait, or off.
+        /// While others wait, who moves fewer bytes a second is cut, or off.
         #[only(POOLED)]
         min_rate: Marked<Or<Off, Size<1, { 1 << 30 }>>> = "16KiB",
+        /// Most that a source holds while others wait; auto: a quarter; or off.
+        max_per_source: Marked<Or<Auto, Or<Off, Count<NonZeroU32, 1, 65535>>>> = "auto",
+        /// While others wait, who is idle this long gives way, or off (tcp).
+        #[only(TCP)]
+        evict_idle: Marked<Or<Off, Time>> = "off",
         /// An unused link is closed after this.
         #[only(POOLED)]
         idle_timeout: Marked<Time> = "4s",

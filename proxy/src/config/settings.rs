@@ -282,6 +282,9 @@ pub struct Links {
     pub max_per_source: PerSource,
     /// Bytes a second below which a client that holds a link is cut while others wait; `None` for never.
     pub min_rate: Option<usize>,
+    /// While others wait for a link, a tunnel in which nothing moved for this long gives way; `None` for never, and where
+    /// links are pooled.
+    pub evict_idle: Option<Duration>,
     /// An unused link is closed after this.
     pub idle_timeout: Duration,
     /// A link is closed at the end of the exchange in which it gets older than this; `None` for never.

@@ -82,7 +82,11 @@ impl Running {
         let threads = start_workers(seeds, &shared)?;
         let running = Self { source, shared, sockets, logs, threads, admin, ready };
         running.show_config(loaded.hash);
-        running.sockets.hand_out(&running.shared);
+        if let Err(why) = running.sockets.prepare(&running.shared.posts) {
+            running.end();
+            return Err(why);
+        }
+        running.tell_workers();
         running.ready.set(Readiness::Ready);
         Ok(running)
     }
@@ -173,13 +177,24 @@ impl Running {
         loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
         let logs = open_logs(&self.shared, &loaded.settings)?;
         let sockets = self.sockets.rebind(&loaded.settings)?;
+        sockets.prepare(&self.shared.posts)?;
         self.shared.change(loaded.settings);
-        self.sockets = sockets;
+        let before = std::mem::replace(&mut self.sockets, sockets);
+        self.sockets.apply();
         self.logs = logs;
-        self.shared.posts.iter().for_each(|post| post.send(Mail::Changed));
-        self.sockets.hand_out(&self.shared);
+        self.tell_workers();
+        drop(before); // no worker accepts any more on what only this configuration had
         self.show_config(loaded.hash);
         Ok(())
+    }
+
+    /// Tells the workers that the configuration has changed, and waits until all of them go by it.
+    fn tell_workers(&self) {
+        let (taken, all_taken) = std::sync::mpsc::channel();
+        self.shared.posts.iter().for_each(|post| post.send(Mail::Changed(taken.clone())));
+        drop(taken);
+        // Once the last of them has answered (or has ended) there is nobody left to wait for.
+        while all_taken.recv_timeout(sockets::PATIENCE).is_ok() {}
     }
 
     /// Accepts no more, and waits until every client has ended or the time for it is over.

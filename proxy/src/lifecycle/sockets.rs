@@ -1,31 +1,33 @@
-//! The listening sockets of the process. They outlive configurations that keep them.
+//! The listening sockets of the process. They outlive configurations that keep them, under whatever name.
 //! In: a configuration. Out: a bound socket for each listener, handed to the worker that accepts.
 //! Knows nothing of clients.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use crate::config::{Address, Listener, Settings};
+use crate::config::{Address, Listener, Settings, SocketOptions};
 use crate::net::{self, Stream};
-use crate::post::Mail;
-use crate::shared::Shared;
+use crate::post::{Accept, Mail, Post};
 
-/// Listening sockets by the listener's name.
+/// Listening sockets and the listeners that have them, in the order of the file.
 #[derive(Default)]
-pub struct Sockets(HashMap<Arc<str>, Bound>);
+pub struct Sockets(Vec<Bound>);
 
+/// A listening socket of one listener.
 struct Bound {
-    wanted: Address,
+    listener: Arc<Listener>,
     socket: Arc<Listening>,
-    /// Who accepts on it, counted around. A listener stays with its worker, which thus lets go of its old socket
-    /// when it gets one at another address.
+    /// Who accepts on it, counted around. A socket stays with its worker, so that no two ever accept on it at once.
     worker: usize,
-    /// No worker accepts on it yet.
-    new: bool,
+    /// Its worker accepts on it already, for this listener.
+    kept: bool,
+    /// What is to be changed about a socket that another configuration made.
+    change: Option<Change>,
 }
 
 /// A listening socket, and the path that goes with it.
@@ -33,6 +35,16 @@ struct Listening {
     socket: Stream,
     path: Option<Arc<Path>>,
 }
+
+/// A backlog and options that differ from those with which a socket was made.
+struct Change {
+    before: SocketOptions,
+    /// A socket that has the new options, so they are known to be possible.
+    like: Stream,
+}
+
+/// How long a worker may take to say that it has done as it was told; most often it does so within a turn.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Drop for Listening {
     fn drop(&mut self) {
@@ -51,53 +63,165 @@ impl Sockets {
         Self::default().rebind(settings)
     }
 
-    /// The sockets of another configuration: those that stay are the same.
+    /// The sockets of another configuration. A listener keeps the socket that it has, or gets the one that another
+    /// listener had at its address and has no more; else its socket is new.
     ///
     /// # Errors
     /// As [`Sockets::bind`]; then nothing has changed.
     pub fn rebind(&self, settings: &Settings) -> Result<Self, String> {
-        let listeners = settings.listeners.iter().enumerate();
-        let bound = listeners.map(|(i, l)| Ok((l.name.clone(), self.bound(l, i)?)));
+        let stays = |bound: &&Bound| settings.listeners.iter().any(|listener| bound.is_of(listener));
+        let mut free: Vec<&Bound> = self.0.iter().filter(|bound| !stays(bound)).collect();
+        let mut listeners: Vec<_> = settings.listeners.iter().enumerate().collect();
+        // A port that the kernel chose goes to the listener that names it before it goes to one that takes any.
+        listeners.sort_by_key(|(_, listener)| takes_any_port(&listener.bind));
+        let bound = listeners.into_iter().map(|(place, listener)| {
+            if let Some(old) = self.0.iter().find(|old| old.is_of(listener)) {
+                return old.handed_to(listener, true);
+            }
+            if let Some(at) = free.iter().position(|old| old.is_at(&listener.bind)) {
+                return free.remove(at).handed_to(listener, false);
+            }
+            self.bind_new(listener, place)
+        });
         bound.collect::<Result<_, String>>().map(Self)
     }
 
-    fn bound(&self, listener: &Listener, place: usize) -> Result<Bound, String> {
-        let old = self.0.get(&listener.name);
-        let worker = old.map_or(place, |old| old.worker);
-        if let Some(old) = old.filter(|old| old.wanted == listener.bind) {
-            return Ok(Bound { wanted: old.wanted.clone(), socket: old.socket.clone(), worker, new: false });
-        }
+    fn bind_new(&self, listener: &Arc<Listener>, place: usize) -> Result<Bound, String> {
         let socket = net::listen(&listener.bind, listener.backlog, &listener.socket)
-            .map_err(|error| cannot_bind(&format!("listeners.{}", listener.name), &listener.bind, &error))?;
+            .map_err(|error| self.cannot_bind(listener, &error))?;
         let path = match &listener.bind {
             Address::Ip(_) => None,
             Address::Unix(path) => Some(path.clone()),
         };
+        let worker = self.of(&listener.name).map_or(place, |old| old.worker);
         let socket = Arc::new(Listening { socket, path });
-        Ok(Bound { wanted: listener.bind.clone(), socket, worker, new: true })
+        Ok(Bound { listener: listener.clone(), socket, worker, kept: false, change: None })
     }
 
-    /// Gives each new socket to a worker to accept on.
-    pub fn hand_out(&self, shared: &Shared) {
-        for (name, bound) in self.0.iter().filter(|(_, bound)| bound.new) {
-            let post = &shared.posts[bound.worker % shared.posts.len()];
-            match bound.socket.socket.try_clone() {
-                Ok(socket) => post.send(Mail::Listen(name.clone(), socket)),
-                Err(error) => eprintln!("penstock: listener {name}: {error}"),
+    /// Addresses overlap where they share a port and one of them is of all addresses.
+    fn cannot_bind(&self, listener: &Listener, error: &io::Error) -> String {
+        let what = format!("listeners.{}", listener.name);
+        let port = |address: SocketAddr| address.port();
+        let wanted = listener.bind.ip().map(port);
+        let in_use = error.kind() == io::ErrorKind::AddrInUse;
+        let own =
+            self.0.iter().find(|old| in_use && old.socket.address().map(port) == wanted && wanted.is_some());
+        match own {
+            None => cannot_bind(&what, &listener.bind, error),
+            Some(own) => format!(
+                "penstock: {what}: cannot bind {}: {error}; listener {} is bound to {}, and from one address to \
+                 another of the same port a listener moves only at a restart",
+                listener.bind, own.listener.name, own.listener.bind
+            ),
+        }
+    }
+
+    /// Hands each socket to the worker that is to accept on it from the next configuration on ([`Mail::Changed`]), and
+    /// waits until all workers are ready to.
+    ///
+    /// # Errors
+    /// Why a worker cannot; then all of them stay as they are.
+    pub fn prepare(&self, posts: &[Post]) -> Result<(), String> {
+        let prepared = self.try_prepare(posts);
+        if prepared.is_err() {
+            posts.iter().for_each(|post| post.send(Mail::Forget));
+        }
+        prepared
+    }
+
+    fn try_prepare(&self, posts: &[Post]) -> Result<(), String> {
+        let mut of_workers: Vec<Vec<Accept>> = posts.iter().map(|_| Vec::new()).collect();
+        for bound in &self.0 {
+            let listener = bound.listener.name.clone();
+            let clone = (!bound.kept).then(|| bound.socket.socket.try_clone()).transpose();
+            let socket = clone.map_err(|error| cannot_accept(&listener, &error))?;
+            of_workers[bound.worker % posts.len()].push(Accept { listener, socket });
+        }
+        let (ready, all_ready) = channel();
+        for (post, sockets) in posts.iter().zip(of_workers) {
+            post.send(Mail::Prepare { sockets, ready: ready.clone() });
+        }
+        drop(ready);
+        for _ in posts {
+            let answer = all_ready.recv_timeout(PATIENCE);
+            let prepared = answer.map_err(|_| "penstock: a worker does not answer".to_owned())?;
+            prepared.map_err(|(listener, error)| cannot_accept(&listener, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the sockets that another configuration made the backlog and the options of this one.
+    pub fn apply(&mut self) {
+        for bound in &mut self.0 {
+            let Some(Change { before, like }) = bound.change.take() else { continue };
+            let Listener { name, bind, backlog, socket: options, .. } = &*bound.listener;
+            if let Err(error) = net::change(&bound.socket.socket, bind, *backlog, &like, options) {
+                eprintln!("penstock: listeners.{name}: its socket keeps some of its options: {error}");
+            }
+            let fixed = |before: Option<usize>, now: Option<usize>| before.is_some() && now.is_none();
+            if fixed(before.send_buffer, options.send_buffer)
+                || fixed(before.receive_buffer, options.receive_buffer)
+            {
+                eprintln!("penstock: listeners.{name}: a fixed buffer size becomes `auto` only at a restart");
             }
         }
+    }
+
+    fn of(&self, listener: &str) -> Option<&Bound> {
+        self.0.iter().find(|bound| *bound.listener.name == *listener)
     }
 
     /// Where a listener is bound, if not at a Unix socket.
     #[must_use]
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.0.get(listener)?.socket.socket.local_addr().ok()?.as_socket()
+        self.of(listener)?.socket.address()
+    }
+
+    /// The socket of a listener.
+    #[cfg(test)]
+    pub(super) fn clone_of(&self, listener: &str) -> Stream {
+        self.of(listener).unwrap().socket.socket.try_clone().unwrap()
     }
 
     /// Lets go of them all. Workers that accept on them let go of theirs.
     pub fn close(&mut self) {
         self.0.clear();
     }
+}
+
+impl Bound {
+    /// Whether this is what the listener has had before, and is to have.
+    fn is_of(&self, listener: &Listener) -> bool {
+        self.listener.name == listener.name && self.is_at(&listener.bind)
+    }
+
+    /// Whether a listener that is to be bound there can have this socket.
+    fn is_at(&self, bind: &Address) -> bool {
+        self.listener.bind == *bind || bind.ip().is_some_and(|ip| self.socket.address() == Some(ip))
+    }
+
+    fn handed_to(&self, listener: &Arc<Listener>, kept: bool) -> Result<Self, String> {
+        let same = self.listener.backlog == listener.backlog && self.listener.socket == listener.socket;
+        let like = (!same).then(|| net::like(&listener.bind, &listener.socket)).transpose();
+        let like = like.map_err(|error| format!("penstock: listeners.{}.socket: {error}", listener.name))?;
+        let change = like.map(|like| Change { before: self.listener.socket.clone(), like });
+        let (listener, socket) = (listener.clone(), self.socket.clone());
+        Ok(Self { listener, socket, worker: self.worker, kept, change })
+    }
+}
+
+impl Listening {
+    fn address(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()?.as_socket()
+    }
+}
+
+fn takes_any_port(bind: &Address) -> bool {
+    bind.ip().is_some_and(|ip| ip.port() == 0)
+}
+
+fn cannot_accept(listener: &str, error: &io::Error) -> String {
+    format!("penstock: listeners.{listener}: its worker cannot accept on its socket: {error}")
 }
 
 pub(super) fn cannot_bind(what: &str, bind: &dyn Display, error: &io::Error) -> String {

@@ -1,6 +1,7 @@
-//! What the main thread does with access logs: opens them before all else runs, and anew at SIGUSR1.
-//! In: configurations, real signals to this process. Out: files, and errors in words.
-//! Knows nothing of lines.
+//! What the main thread does with access logs (opens them before all else runs, and anew at SIGUSR1) and with
+//! listening sockets (hands them from listener to listener).
+//! In: configurations, real signals to this process. Out: files, sockets, and errors in words.
+//! Knows nothing of lines, or of who accepts.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::{Running, Source};
+use super::{Running, Sockets, Source};
 use crate::config::{AccessLog, Listener, Loaded, LogFormat, LogTo, parse};
+use crate::net::Stream;
 
 const CONFIG: &str = "
 admin: off
@@ -96,5 +98,68 @@ fn sigusr1_opens_logs_anew_also_in_a_drain() {
     link.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
     eventually("it has ended", || proxy.is_finished());
     proxy.join().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// The sockets of listeners with these names, at these addresses, with this backlog. Nobody accepts on them.
+fn settings(listeners: &[(&str, &str)], backlog: u32) -> crate::config::Settings {
+    let line = |(name, bind): &(&str, &str)| {
+        format!("  {name}: {{ bind: \"{bind}\", backlog: {backlog}, protocol: tcp, backend: app }}\n")
+    };
+    let listeners: String = listeners.iter().map(line).collect();
+    let text = format!(
+        "admin: off\nlisteners:\n{listeners}backends:\n  app: {{ members: {{ a: \"{NOBODY}\" }} }}\n"
+    );
+    parse("test.yaml", &text, &|_| None).unwrap_or_else(|mistakes| panic!("{mistakes}")).settings
+}
+
+#[test]
+fn who_waits_in_an_accept_queue_waits_on_when_its_listener_gets_another_name() {
+    let any = "127.0.0.1:0";
+    let mut sockets = Sockets::bind(&settings(&[("a", any), ("b", any)], 100)).unwrap();
+    let ports = ["a", "b"].map(|name| sockets.address(name).unwrap());
+    let clients: Vec<_> = (0..60).map(|i| TcpStream::connect(ports[i % 2]).unwrap()).collect();
+    let [first, second] = ports.map(|port| port.to_string());
+    for names in [["b", "a"], ["c", "b"], ["d", "c"], ["a", "b"]] {
+        let next = settings(&[(names[0], &first), (names[1], &second)], 100);
+        let next = sockets.rebind(&next).unwrap();
+        assert_eq!(names.map(|name| next.address(name).unwrap()), ports);
+        sockets = next;
+    }
+    let sources = |listener: &str| {
+        let socket = sockets.clone_of(listener);
+        (0..30).map(|_| socket.accept().unwrap().1.as_socket().unwrap()).collect::<Vec<_>>()
+    };
+    let all = [sources("a"), sources("b")];
+    for (i, client) in clients.iter().enumerate() {
+        assert_eq!(all[i % 2][i / 2], client.local_addr().unwrap(), "in the order in which they came");
+    }
+}
+
+#[test]
+fn another_backlog_is_in_force_at_a_reload() {
+    let folder = folder("backlog");
+    let bind = format!("unix:{}", folder.join("in.sock").display());
+    let mut sockets = Sockets::bind(&settings(&[("a", &bind)], 1)).unwrap();
+    let address = socket2::SockAddr::unix(folder.join("in.sock")).unwrap();
+    let mut waiting = Vec::new();
+    // A Unix socket whose accept queue is full says so at once (unix(7)); it takes one more than its backlog.
+    let mut fill = || {
+        loop {
+            let client =
+                Stream::new(socket2::Domain::UNIX, socket2::Type::STREAM.nonblocking(), None).unwrap();
+            match client.connect(&address) {
+                Ok(()) => waiting.push(client),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return waiting.len(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    assert_eq!(fill(), 2);
+    for (name, backlog) in [("a", 10), ("b", 20), ("b", 20), ("c", 31)] {
+        sockets = sockets.rebind(&settings(&[(name, &bind)], backlog)).unwrap();
+        sockets.apply();
+        assert_eq!(fill(), backlog as usize + 1, "{name}");
+    }
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -15,6 +15,7 @@ mod manners;
 mod opening;
 mod outlet;
 mod passage;
+mod places;
 mod pool;
 mod queue;
 mod reader;

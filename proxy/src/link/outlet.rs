@@ -3,8 +3,11 @@
 //! Knows nothing of what is carried.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::cause::Cause;
@@ -34,7 +37,7 @@ pub struct OwnLink {
     /// Its socket, connected.
     pub socket: Socket,
     outlet: Rc<Outlet>,
-    _place: Place,
+    place: Place,
 }
 
 impl Outlet {
@@ -86,25 +89,33 @@ impl Outlet {
         self.health.is_up()
     }
 
-    /// Gets a link for one client: a warm one, or else a new one, as soon as there is a place for it.
+    /// Gets a link for one client of this source, for the task that is being polled: a warm one, or else a new one, as soon as there is a place for it.
     ///
     /// # Errors
     /// The cause, as metric and log name it. Where the member did not answer it is down from then on.
-    pub async fn reach(self: &Rc<Self>) -> Result<OwnLink, Cause> {
+    pub async fn reach(self: &Rc<Self>, source: IpAddr) -> Result<OwnLink, Cause> {
+        let source = source.to_canonical();
+        let mut link = self.link(source).await?;
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        link.place.used_by(source, &self.turn, waker);
+        Ok(link)
+    }
+
+    async fn link(self: &Rc<Self>, source: IpAddr) -> Result<OwnLink, Cause> {
         let came = self.turn.now();
         if let Some(link) = self.take_warm() {
             return Ok(link);
         }
-        let place = match self.stock.try_place() {
+        let place = match self.stock.try_place(Some(source)) {
             Some(place) => place,
-            None => self.wait().await?,
+            None => self.wait(source).await?,
         };
         let waited = self.turn.now().saturating_sub(came);
         self.backend_cells.pool_wait.observe_nanos(waited);
         let socket = self.open().await?;
         self.backend_cells.acquires[Acquire::Opened].inc();
         self.cells.connections[LinkState::Tunnel].inc();
-        Ok(OwnLink { socket, outlet: self.clone(), _place: place })
+        Ok(OwnLink { socket, outlet: self.clone(), place })
     }
 
     fn take_warm(self: &Rc<Self>) -> Option<OwnLink> {
@@ -118,14 +129,14 @@ impl Outlet {
             self.cells.connections.shift(LinkState::Idle, LinkState::Tunnel);
             self.backend_cells.acquires[Acquire::Reused].inc();
             self.backend_cells.pool_wait.observe_nanos(0);
-            return Some(OwnLink { socket, outlet: self.clone(), _place: place });
+            return Some(OwnLink { socket, outlet: self.clone(), place });
         }
     }
 
-    async fn wait(&self) -> Result<Place, Cause> {
+    async fn wait(&self, source: IpAddr) -> Result<Place, Cause> {
         let queue = self.settings.borrow().queue;
         let _waiting = InGauge::enter(&self.backend_cells);
-        let place = self.stock.wait(&queue).await;
+        let place = self.stock.wait(source, &queue).await;
         self.turn.tick();
         if let Err(cause) = &place {
             let full = *cause == Cause::QueueFull;
@@ -174,7 +185,7 @@ impl Outlet {
         while !self.is_up() && !self.is_leaving() {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
-            let Some(place) = self.stock.try_place() else { continue };
+            let Some(place) = self.stock.try_place(None) else { continue };
             self.turn.tick();
             if let Ok(socket) = self.open().await {
                 self.keep(socket, place);
@@ -204,7 +215,7 @@ impl Outlet {
 
     async fn warm_up(self: &Rc<Self>) {
         while self.is_up() && self.stock.missing() > 0 {
-            let Some(place) = self.stock.try_place() else { return };
+            let Some(place) = self.stock.try_place(None) else { return };
             let Ok(socket) = self.open().await else { return };
             self.keep(socket, place);
         }
@@ -235,6 +246,23 @@ impl OwnLink {
     #[must_use]
     pub fn cells(&self) -> &MemberCells {
         &self.outlet.cells
+    }
+
+    /// Something has moved in its tunnel.
+    pub fn moved(&self) {
+        self.place.moved(self.outlet.turn.now());
+    }
+
+    /// Whether others wait, and its tunnel has been chosen to give way.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.place.is_wanted()
+    }
+
+    /// Whether its tunnel, in which nothing moved when it was looked at just now, has to give way.
+    #[must_use]
+    pub fn gives_way(&self) -> bool {
+        self.place.gives_way()
     }
 
     /// Closes it, for this reason.

@@ -22,19 +22,14 @@ use crate::shared::Shared;
 pub use door::Door;
 
 /// Accepts for as long as the listener lasts. Ends when it is dropped.
-pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, socket: Stream) {
-    let acceptor = match Acceptor::new(socket) {
-        Ok(acceptor) => acceptor,
-        Err(error) => {
-            return eprintln!("penstock: worker {worker}: cannot watch a listening socket: {error}");
-        }
-    };
+pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, acceptor: Acceptor) {
     let mut pause = FIRST_PAUSE;
+    let mut next = worker;
     loop {
         match poll_fn(|cx| acceptor.poll_accept(cx)).await {
             Ok((stream, source)) => {
                 pause = FIRST_PAUSE;
-                place(worker, &door, &shared, stream, source);
+                place((worker, &mut next), &door, &shared, stream, source);
             }
             Err(error) if count(door.cells(), &error) => {
                 // No descriptor is free: the clients wait in the kernel's queue until one is.
@@ -62,19 +57,21 @@ fn count(cells: &ListenerCells, error: &io::Error) -> bool {
     kind != AcceptError::Aborted
 }
 
-/// A connection that is refused is closed by being dropped.
-fn place(own: usize, door: &Door, shared: &Shared, stream: Stream, source: SocketAddr) {
+/// A connection that is refused is closed by being dropped. `next` is the worker whose turn it is among those that are
+/// equally loaded.
+fn place((own, next): (usize, &mut usize), door: &Door, shared: &Shared, stream: Stream, source: SocketAddr) {
     let listener = door.listener();
     if let Some(why) = refused(&listener, door, source) {
         return door.cells().rejected[why].inc();
     }
-    let best = least_loaded(&listener, shared).unwrap_or(own);
+    let best = least_loaded(&listener, shared, *next).unwrap_or(own);
+    *next = best + 1;
     let pass = Pass::new(&shared.posts[best].load, door.open());
     let newcomer = Newcomer { stream, source, pass };
     if best == own {
         door.welcome(newcomer);
     } else {
-        shared.posts[best].send(Mail::Client { listener: listener.name.clone(), newcomer });
+        shared.posts[best].send(Mail::Client { listener, newcomer });
     }
 }
 
@@ -87,8 +84,9 @@ fn refused(listener: &Listener, door: &Door, source: SocketAddr) -> Option<Clien
     (must_tell && !listener.trusted.contains(source.ip())).then_some(ClientReject::ProxyHeader)
 }
 
-/// Caps on shared links are divided among the workers; places of a TCP backend are not.
-fn least_loaded(listener: &Arc<Listener>, shared: &Shared) -> Option<usize> {
+/// The worker with the fewest clients of those that may have one of this listener; of several such the first from
+/// `next` on, counted around. Caps on shared links are divided among the workers; places of a TCP backend are not.
+fn least_loaded(listener: &Arc<Listener>, shared: &Shared, next: usize) -> Option<usize> {
     let settings = shared.settings();
     let may = |worker: &usize| {
         let backend = settings.backends.get(listener.backend);
@@ -96,5 +94,6 @@ fn least_loaded(listener: &Arc<Listener>, shared: &Shared) -> Option<usize> {
             || backend.is_none_or(|b| shared.share(b, listener.backend, *worker).links > 0)
     };
     let load = |worker: &usize| shared.posts[*worker].load.load(Ordering::Relaxed);
-    (0..shared.posts.len()).filter(may).min_by_key(load)
+    let workers = shared.posts.len();
+    (next..next + workers).map(|worker| worker % workers).filter(may).min_by_key(load)
 }

@@ -36,7 +36,7 @@ labels! {
         Error = "error",
         /// The proxy was draining.
         Drain = "drain",
-        /// It made room for another client.
+        /// Nothing moved in it, and it made room for another client.
         Evicted = "evicted",
         /// It carried as many requests as it may.
         LimitRequests = "limit_requests",
@@ -148,6 +148,8 @@ labels! {
         Pinned = "pinned",
         /// Those behind its head had been sent elsewhere, and its head has ended.
         Rescue = "rescue",
+        /// Nothing moved in it, and others waited for a link.
+        Evicted = "evicted",
     }
 
     /// Why a link that carries something takes no more.

@@ -8,7 +8,7 @@ mod pipe;
 mod socket;
 
 pub use limit::raise_descriptor_limit;
-pub use options::{connect, listen};
+pub use options::{change, connect, like, listen};
 pub use pipe::{Pipe, Pipes};
 pub use socket::{Acceptor, Sight, Socket, look};
 /// A stream socket (or a listening one) that is registered with no runtime.

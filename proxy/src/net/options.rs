@@ -25,6 +25,52 @@ pub fn listen(bind: &Address, backlog: u32, options: &SocketOptions) -> io::Resu
     Ok(socket)
 }
 
+/// A socket with these options, for [`change`]; it is bound to nothing.
+///
+/// # Errors
+/// What `socket(2)` or `setsockopt(2)` says.
+pub fn like(bind: &Address, options: &SocketOptions) -> io::Result<Socket> {
+    match bind {
+        Address::Ip(address) => tcp_socket(*address, options),
+        Address::Unix(_) => unix_socket(options),
+    }
+}
+
+/// Gives a listening socket another backlog, and the options of a socket that was made for this ([`like`]): what it
+/// accepts from then on has them. Buffers of a fixed size cannot be given back to the kernel's tuning.
+///
+/// # Errors
+/// What `listen(2)` or `setsockopt(2)` says.
+pub fn change(
+    socket: &Socket,
+    bind: &Address,
+    backlog: u32,
+    like: &Socket,
+    options: &SocketOptions,
+) -> io::Result<()> {
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    if let Address::Ip(address) = bind {
+        socket.set_tcp_nodelay(like.tcp_nodelay()?)?;
+        let keepalive = like.keepalive()?;
+        socket.set_keepalive(keepalive)?;
+        if keepalive {
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(like.tcp_keepalive_time()?))?;
+        }
+        socket.set_tcp_user_timeout(like.tcp_user_timeout()?)?;
+        socket.set_tcp_congestion(&like.tcp_congestion()?)?;
+        if address.is_ipv6() {
+            socket.set_tclass_v6(like.tclass_v6()?)?;
+        } else {
+            socket.set_tos_v4(like.tos_v4()?)?;
+        }
+    }
+    // Setting a mark needs CAP_NET_ADMIN, also where it is the one that there is.
+    if socket.mark()? != like.mark()? {
+        socket.set_mark(like.mark()?)?;
+    }
+    set_buffers(socket, options)
+}
+
 fn bind_ip(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     let socket = tcp_socket(address, options)?;
     socket.set_reuse_address(true)?;
@@ -128,6 +174,10 @@ fn set_common(socket: &Socket, options: &SocketOptions) -> io::Result<()> {
     if let Some(mark) = options.mark {
         socket.set_mark(mark.get())?;
     }
+    set_buffers(socket, options)
+}
+
+fn set_buffers(socket: &Socket, options: &SocketOptions) -> io::Result<()> {
     if let Some(bytes) = options.send_buffer {
         socket.set_send_buffer_size(bytes)?;
     }

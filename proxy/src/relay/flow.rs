@@ -125,6 +125,11 @@ impl Flow {
         }
     }
 
+    /// Whether anything was read that could not be written yet.
+    pub(super) fn holds(&self) -> bool {
+        !matches!(self.held, Held::Nothing)
+    }
+
     /// Nothing is held any more.
     pub(super) fn let_go(&mut self, course: &Course<'_>) {
         if let Held::Pipe(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {

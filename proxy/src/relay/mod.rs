@@ -158,6 +158,12 @@ impl Relay {
         self.parting.map(|_| now + LOOK_EVERY)
     }
 
+    /// Whether anything was read that could not be written yet.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.up.holds() || self.down.holds()
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
         if self.up.poll(cx, &b.up()) && !self.down.is_over() {
             self.first = Side::Client;
@@ -214,6 +220,10 @@ impl Direction {
             return outcome == Outcome::Ended;
         }
         false
+    }
+
+    fn holds(&self) -> bool {
+        matches!(self, Self::Open(flow) if flow.holds())
     }
 
     fn is_over(&self) -> bool {

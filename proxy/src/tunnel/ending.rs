@@ -51,6 +51,7 @@ impl Ending {
             Self::Over(End::Reset(Side::Member)) | Self::Failed(_) => LinkClose::Error,
             Self::Told(ClientClose::IdleTimeout) => LinkClose::Idle,
             Self::Told(ClientClose::MaxAge) => LinkClose::MaxAge,
+            Self::Told(ClientClose::Evicted) => LinkClose::Evicted,
             Self::Told(ClientClose::Drain) => LinkClose::Drain,
             Self::Over(End::Closed(Side::Client)) | Self::Told(_) => LinkClose::Pinned,
         }
@@ -63,8 +64,10 @@ impl Task {
         if let Some(cause) = ending.cause() {
             self.tunnel.route.cells.errors[cause].inc();
         }
-        // What ended badly must not look as if it were complete. Who was reset already feels nothing of it.
-        let reset = ending.cause().is_some();
+        // What ended badly must not look as if it were complete. Who was reset already feels nothing of it. Neither must a
+        // stream that stood still because its reader did, and had to give way amid it.
+        let amid = matches!(&self.stage, Stage::Relaying(relay, _) if relay.holds());
+        let reset = ending.cause().is_some() || (amid && ending == Ending::Told(ClientClose::Evicted));
         if reset {
             self.client.abort_on_drop();
         }

@@ -9,12 +9,12 @@ mod state;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use crate::cause::Cause;
 use crate::hall::{self, Guest, Told};
 use crate::link::{Outlet, OwnLink};
-use crate::metrics::{RetryReason, RetryResult};
+use crate::metrics::{ClientClose, RetryReason, RetryResult};
 use crate::net::Socket;
 use crate::relay::{Between, End, Relay, Side};
 use crate::turn::keep;
@@ -63,7 +63,11 @@ impl Future for Task {
         self.tunnel.hall.turn.tick();
         let ending = match self.tunnel.verdict.get() {
             Some(why) => Ending::Told(why),
-            None => ready!(self.poll_stage(cx)),
+            None => match self.poll_stage(cx) {
+                Poll::Ready(ending) => ending,
+                Poll::Pending if self.gives_way() => Ending::Told(ClientClose::Evicted),
+                Poll::Pending => return Poll::Pending,
+            },
         };
         self.end(ending);
         Poll::Ready(())
@@ -84,6 +88,11 @@ impl Task {
         self.poll_relay(cx).map(Ending::Over)
     }
 
+    /// Whether it has been idle for so long that it makes room for somebody who waits.
+    fn gives_way(&self) -> bool {
+        matches!(&self.stage, Stage::Relaying(_, link) if link.is_wanted() && link.gives_way())
+    }
+
     fn reached(&mut self, link: OwnLink) {
         let version = self.tunnel.route.group.settings.proxy_protocol;
         let told = self.told.take();
@@ -98,6 +107,9 @@ impl Task {
         let Stage::Relaying(relay, link) = &mut self.stage else { return Poll::Pending };
         let between = between(&self.tunnel, &self.client, link);
         let end = relay.poll_gently(cx, &between);
+        if between.asked.get() || between.answered.get() {
+            link.moved();
+        }
         self.tunnel.moved(between.asked.get(), between.answered.get());
         if end.is_pending() {
             self.tunnel.look_at(relay.look_at(self.tunnel.hall.turn.now()));
@@ -131,7 +143,7 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
         if failure.is_some() {
             group.cells.retries[RetryReason::Connect][RetryResult::Ok].inc();
         }
-        match member.way.reach().await {
+        match member.way.reach(tunnel.source.ip()).await {
             Err(cause) if cause.is_of_member() => failure = Some(cause),
             reached => return reached,
         }

@@ -89,6 +89,12 @@ impl Turn {
         })
     }
 
+    /// When the worker started, which [`Nanos`] are since.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Reads the clock; a task does so once when it is polled.
     pub fn tick(&self) -> Nanos {
         let now = nanos(self.started.elapsed());

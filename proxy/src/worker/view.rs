@@ -49,7 +49,6 @@ impl Worker {
         let stays = |name: &Arc<str>| settings.listeners.iter().any(|l| l.name == *name);
         self.doors.iter().filter(|(name, _)| !stays(name)).for_each(|(_, door)| door.close());
         self.doors.retain(|name, _| stays(name));
-        self.accepting.retain(|name, _| stays(name));
         for listener in &settings.listeners {
             let door = self.door(listener, &groups);
             self.doors.insert(listener.name.clone(), door);
@@ -162,18 +161,21 @@ impl Worker {
                 let way = old.map_or_else(|| new(m, &key), |old| old.way.clone());
                 let cells = self.shared.registry.member(self.index, &settings.name, &m.name);
                 let candidate = Member::<W>::candidate(&m.name, m.weight);
-                Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients: 0.into() })
+                let (clients, turn) = (0.into(), 0.into());
+                Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients, turn })
             });
             after.insert(key, member.clone());
             member
         };
-        let members = settings.members.iter().map(member).collect();
+        let members: Vec<_> = settings.members.iter().map(member).collect();
+        let furthest = members.iter().map(|member| member.turn.get()).max();
         Rc::new(Group {
             settings: settings.clone(),
             hash: name_hash(&settings.name),
             cells: self.shared.registry.backend(self.index, &settings.name),
             share,
             members,
+            rotation: furthest.unwrap_or(0).into(),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use penstock::config::{AcceptProxy, Address, Links, Networks, Protocol, ProxyVersion, Settings};
+use penstock::config::{AcceptProxy, Address, Links, Networks, PerSource, Protocol, ProxyVersion, Settings};
 
 use crate::mistakes::{told, warned};
 use crate::settings;
@@ -45,6 +45,7 @@ fn defaults() {
     assert_eq!((b.protocol, b.proxy_protocol), (Protocol::Tcp, None));
     assert!(b.source_addresses.is_empty());
     assert_eq!((b.links.max_per_member, b.links.warm), (Links::NO_CAP, 0));
+    assert_eq!((b.links.max_per_source, b.links.evict_idle), (PerSource::Quarter, None));
     let http = settings(&with(&[], &[MEMBERS]));
     assert_eq!(http.backends[0].protocol, Protocol::Http);
     assert_eq!(http.backends[0].links.max_per_member.get(), 64);
@@ -65,7 +66,7 @@ fn every_option_is_heard() {
             MEMBERS,
             "proxy_protocol: v1",
             "source_addresses: [127.0.0.2, '::ffff:127.0.0.3']",
-            "links: { max_per_member: 12, warm: 12 }",
+            "links: { max_per_member: 12, warm: 12, max_per_source: 5, evict_idle: 5m }",
             "socket: { user_timeout: 24d, tos: 0, congestion: dctcp-2_x }",
         ],
     );
@@ -80,6 +81,13 @@ fn every_option_is_heard() {
     assert_eq!(b.proxy_protocol, Some(ProxyVersion::V1));
     assert_eq!(b.source_addresses, [ip("127.0.0.2"), ip("127.0.0.3")]);
     assert_eq!((b.links.max_per_member.get(), b.links.warm), (12, 12));
+    assert_eq!(b.links.max_per_source, PerSource::Most(5.try_into().unwrap()));
+    assert_eq!(b.links.evict_idle, Some(Duration::from_secs(300)));
+    let off = settings(&with(&[TCP], &[MEMBERS, "links: { max_per_source: off, evict_idle: off }"]));
+    let links = &off.backends[0].links;
+    assert_eq!((links.max_per_source, links.evict_idle), (PerSource::Unlimited, None));
+    let text = with(&[], &[MEMBERS, "links: { evict_idle: 5m }"]);
+    warned(&text, &["8:14: backends.pg.links.evict_idle: has no effect for http, only for tcp"]);
     assert_eq!((b.socket.user_timeout, b.socket.tos), (Some(Duration::from_secs(24 * 86_400)), Some(0)));
     assert_eq!(b.socket.congestion.as_deref(), Some("dctcp-2_x"));
     let v2 = settings(&with(&[TCP], &[MEMBERS, "proxy_protocol: v2", "source_addresses: 127.0.0.9"]));

@@ -254,6 +254,12 @@ fn the_schema_agrees_with_the_reader() {
             json!(["none", "source/24", "source/24+56"]),
             json!(["source/0", "source/129", "x"]),
         ),
+        ("/backends/app/links/evict_idle", json!(["off", "5m", "1ms"]), json!([0, "never", "auto"])),
+        (
+            "/backends/app/links/max_per_source",
+            json!(["auto", "off", 1, 65535]),
+            json!([0, 65536, "quarter"]),
+        ),
         ("/backends/app/links/max_age", json!(["off", "1h"]), json!([0, "never"])),
         ("/backends/app/links/pipeline", json!(["auto", 1, 1024]), json!([0, 1025])),
         (

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use penstock_bench::{Plan, Stop, Work, sources};
 use penstock_origin::Origin;
 
-use crate::stand::{Proxy, Setup, member_at, run_clean};
+use crate::stand::{Proxy, Setup, member_at, nobody, origin, run_clean};
 use crate::wire::{Wire, eventually};
 
 #[test]
@@ -56,6 +56,80 @@ fn without_affinity_clients_go_where_the_fewest_are() {
     }
     let again: Vec<_> = clients.iter_mut().map(|client| client.get("/hello").member()).collect();
     assert_eq!(members, again, "a client keeps its member for the life of its connection");
+}
+
+/// A proxy whose clients have no member of their own, before members of these weights.
+fn without_affinity(workers: usize, members: &[(String, SocketAddr)], weights: [u32; 3]) -> Proxy {
+    let mut text = Setup::new().workers(workers).backend("affinity: { key: none }").text(members);
+    for ((name, address), weight) in members.iter().zip(weights) {
+        let with_weight = format!("{name}: {{ address: \"{address}\", weight: {weight} }}");
+        text = text.replace(&format!("{name}: \"{address}\""), &with_weight);
+    }
+    Proxy::run(&text)
+}
+
+/// What is equally loaded takes turns: members of a worker, and workers.
+#[test]
+fn without_affinity_clients_that_come_one_after_the_other_spread_by_weight() {
+    let origin = origin(3);
+    for (weights, expected) in [([1, 1, 1], [100, 100, 100]), ([1, 2, 3], [50, 100, 150])] {
+        for workers in [1, 3] {
+            let proxy = without_affinity(workers, origin.addresses(), weights);
+            let mut counts = [0_i32; 3];
+            for _ in 0..300 {
+                let mut client = proxy.client();
+                let member = client.get("/hello").member();
+                counts[usize::from(member.as_bytes()[0] - b'a')] += 1;
+                client.finish().is_over();
+            }
+            // Each worker may be in the middle of a round at the end.
+            let off = counts.iter().zip(expected).map(|(count, expected)| (count - expected).abs()).max();
+            assert!(off.unwrap() <= 2 * workers as i32, "{weights:?}, {workers} workers: {counts:?}");
+        }
+    }
+}
+
+/// Each worker that has a client opens a link of its own, and uses it for the next one, too.
+#[test]
+fn clients_that_come_one_after_the_other_spread_over_the_workers() {
+    let (origin, proxy) = Setup::new().workers(3).with_origin(1);
+    for _ in 0..30 {
+        let mut client = proxy.client();
+        client.get("/hello");
+        client.finish().is_over();
+    }
+    assert_eq!(origin.stats().total().accepted, 3);
+}
+
+/// Nobody has a home at a member that is down, so nobody moves when it is up again; and it is owed no turns.
+#[test]
+fn without_affinity_a_member_that_comes_back_takes_its_turns_from_then_on() {
+    let origins: Vec<_> = ["a", "b"].map(|name| member_at(name, ([127, 0, 0, 1], 0).into())).into();
+    let nowhere = nobody();
+    let members: Vec<_> =
+        origins.iter().map(|o| o.addresses()[0].clone()).chain([("c".to_owned(), nowhere)]).collect();
+    let proxy = without_affinity(1, &members, [1, 1, 1]);
+    let down = || proxy.sum_of("penstock_member_state", &["state=\"down\""]);
+    let asks = || {
+        let mut client = proxy.client();
+        let member = client.get("/hello").member();
+        client.finish().is_over();
+        member
+    };
+    for _ in 0..30 {
+        assert_ne!(asks(), "c");
+    }
+    eventually("it is seen to be down", || down() == 1);
+    let mut stays: Vec<_> = (0..10).map(|_| proxy.client()).collect();
+    let before = members_of(&mut stays);
+    let _c = member_at("c", nowhere);
+    eventually("it is up", || down() == 0);
+    assert_eq!(members_of(&mut stays), before);
+    drop(stays);
+    proxy.at_rest();
+    let mut counts = std::collections::BTreeMap::new();
+    (0..60).for_each(|_| *counts.entry(asks()).or_insert(0) += 1);
+    assert_eq!(counts.into_values().collect::<Vec<_>>(), [20, 20, 20]);
 }
 
 #[test]

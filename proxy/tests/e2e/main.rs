@@ -14,6 +14,7 @@ mod depth;
 mod descriptors;
 mod exactness;
 mod faults;
+mod handover;
 mod held;
 mod http;
 mod invariants;

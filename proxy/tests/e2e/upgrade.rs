@@ -204,3 +204,165 @@ fn connect_is_a_tunnel_where_it_is_allowed() {
     let proxy = Setup::new().workers(1).before_one(member.address);
     assert_eq!(proxy.client().send(connect).answer().cause(), (405, "unsupported"));
 }
+
+/// What `docker exec` asks of its daemon: a hijacked connection, with a JSON body before it.
+const EXEC: &str = r#"{"Detach":false,"Tty":true}"#;
+
+fn exec(target: &str) -> String {
+    let length = EXEC.len();
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: Docker-Client/24.0.7 (linux)\r\n\
+         Content-Length: {length}\r\nConnection: Upgrade\r\nContent-Type: application/json\r\nUpgrade: tcp\r\n\r\n"
+    )
+}
+
+const UPGRADED: &str = "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n\
+                        Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+const NO_TUNNEL: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
+const BAD_JSON: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\r\n\
+                        {\"message\":\"no..\"}";
+
+/// As dockerd does: the body is read, and then the connection is hijacked, in the new way (101) or the old one (200);
+/// an unknown container is refused. Tells each head that came.
+fn docker(heads: std::sync::mpsc::Sender<String>) -> Script {
+    Script::start(move |_, mut wire| {
+        while let Some(head) = wire.next_head() {
+            heads.send(head.clone()).unwrap();
+            if head.starts_with("GET /_ping") {
+                wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK");
+                continue;
+            }
+            let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+            let body = if chunked { wire.chunks() } else { wire.take(EXEC.len()) };
+            assert_eq!(body, EXEC.as_bytes());
+            if head.starts_with("POST /exec/unknown") {
+                wire.send(BAD_JSON);
+                continue;
+            }
+            if head.starts_with("POST /exec/old") {
+                wire.send(NO_TUNNEL).send("raw bytes");
+                return;
+            }
+            wire.send(UPGRADED).send("prompt$ ");
+            let mut stream = wire.stream.try_clone().unwrap();
+            stream.write_all(&wire.buffered()).unwrap();
+            std::io::copy(&mut wire.stream, &mut stream).ok();
+            stream.shutdown(std::net::Shutdown::Write).ok();
+            return;
+        }
+    })
+}
+
+fn before_docker() -> (std::sync::mpsc::Receiver<String>, Script, Proxy) {
+    let (sender, heads) = std::sync::mpsc::channel();
+    let member = docker(sender);
+    let proxy = Setup::new().workers(1).listener("upgrades: any").before_one(member.address);
+    (heads, member, proxy)
+}
+
+#[test]
+fn an_upgrade_with_a_body_becomes_a_tunnel() {
+    let chunked = format!("{:x}\r\n{EXEC}\r\n0\r\n\r\n", EXEC.len());
+    let by_length = format!("Content-Length: {}", EXEC.len());
+    let head = exec("/exec/1/start");
+    let plain = (head.clone(), EXEC.to_owned());
+    let in_chunks = (head.replace(&by_length, "Transfer-Encoding: chunked"), chunked);
+    for (head, body) in [plain, in_chunks] {
+        // In one segment, byte for byte, and with the first raw bytes right behind the body.
+        for (pieces, early) in [(1, ""), (body.len(), ""), (1, "early "), (body.len(), "early ")] {
+            let (heads, _member, proxy) = before_docker();
+            let mut client = proxy.client();
+            client.send(&head);
+            for piece in body.as_bytes().chunks(body.len().div_ceil(pieces)) {
+                client.send(piece);
+            }
+            client.send(early);
+            let answer = client.head();
+            assert!(answer.starts_with("HTTP/1.1 101 UPGRADED\r\n"), "{answer}");
+            assert!(answer.contains("Upgrade: tcp\r\nConnection: Upgrade\r\n"), "{answer}");
+            assert!(heads.recv().unwrap().contains("Upgrade: tcp\r\nConnection: Upgrade\r\n"));
+            assert_eq!(client.take(8), b"prompt$ ");
+            assert_eq!(client.take(early.len()), early.as_bytes());
+            eventually("both sides are shown", || tunnels(&proxy) == (1, 1));
+            for said in ["ls\n", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"] {
+                assert_eq!(client.send(said).take(said.len()), said.as_bytes());
+            }
+            client.send("exit").finish();
+            assert_eq!(client.rest(), b"exit", "the half-close passes");
+            let at_rest = proxy.at_rest();
+            assert_eq!(at_rest.sum_of("penstock_requests_total", &["code=\"1xx\""]), 1);
+            assert_eq!(at_rest.sum("penstock_request_errors_total"), 0);
+        }
+    }
+}
+
+#[test]
+fn a_refused_upgrade_with_a_body_leaves_the_connection_to_http() {
+    let (heads, member, proxy) = before_docker();
+    let mut client = proxy.client();
+    for next in ["", "GET /_ping HTTP/1.1\r\nHost: h\r\n\r\n"] {
+        client.send(exec("/exec/unknown/start") + EXEC + next);
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.closes()), (400, false), "{answer:?}");
+        assert_eq!(answer.text(), r#"{"message":"no.."}"#);
+        assert!(heads.recv().unwrap().starts_with("POST /exec/unknown/start "));
+        if !next.is_empty() {
+            assert_eq!(client.answer().text(), "OK");
+        }
+    }
+    assert_eq!(client.get("/_ping").text(), "OK");
+    assert_eq!(member.connections(), 1, "its link stayed in the pool");
+    client.send(exec("/exec/1/start") + EXEC);
+    assert!(client.head().starts_with("HTTP/1.1 101 "), "it may ask again");
+    drop(client);
+    eventually("the places are free", || tunnels(&proxy) == (0, 0));
+}
+
+/// Docker answers so where it takes no notice of `Upgrade`. Its 200 says nothing of a tunnel: it is content that lasts until the member closes.
+#[test]
+fn the_old_answer_of_docker_is_no_tunnel() {
+    let (_heads, _member, proxy) = before_docker();
+    let mut client = proxy.client();
+    client.send(exec("/exec/old/start") + EXEC);
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.text()), (200, "raw bytes"));
+    assert_eq!(tunnels(&proxy).0, 0);
+    assert_eq!(client.get("/_ping").text(), "OK", "what follows is a request");
+}
+
+#[test]
+fn a_101_before_the_body_is_whole_is_no_tunnel() {
+    let member = Script::start(|_, mut wire| {
+        wire.head();
+        wire.send(UPGRADED).send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad");
+        wire.rest_and_reset();
+    });
+    let proxy = Setup::new().workers(1).listener("upgrades: any").before_one(member.address);
+    let mut client = proxy.client();
+    client.send(exec("/exec/1/start")).send(&EXEC[..5]);
+    assert_eq!(client.answer().cause(), (502, "bad_response"));
+    assert_eq!(client.rest_and_reset().0, b"");
+    eventually("it has no tunnel", || tunnels(&proxy) == (0, 0));
+}
+
+#[test]
+fn an_upgrade_with_a_body_takes_a_place_among_the_tunnels() {
+    let (sender, _heads) = std::sync::mpsc::channel();
+    let member = docker(sender);
+    let setup = Setup::new().workers(1).listener("upgrades: any").backend("links: { max_tunnels: 1 }");
+    let proxy = setup.before_one(member.address);
+    let mut first = proxy.client();
+    first.send(exec("/exec/1/start") + EXEC);
+    assert!(first.head().starts_with("HTTP/1.1 101 "));
+    let mut second = proxy.client();
+    assert_eq!(second.send(exec("/exec/2/start") + EXEC).answer().cause(), (503, "tunnel_limit"));
+    drop(first);
+    eventually("its place is free", || tunnels(&proxy).1 == 0);
+    // What was refused, or answered with an error, gives its place back.
+    let mut third = proxy.client();
+    for _ in 0..3 {
+        assert_eq!(third.send(exec("/exec/unknown/start") + EXEC).answer().status, 400);
+    }
+    third.send(exec("/exec/3/start") + EXEC);
+    assert!(third.head().starts_with("HTTP/1.1 101 "));
+}

@@ -42,7 +42,8 @@ fn d5_s7_8_an_allowed_upgrade_is_offered_on() {
     assert_eq!(forwarded(&head, &Way::silent()), expected);
 }
 
-/// RFC 9110 section 7.8: only of HTTP/1.1, and only with the connection option; never with a body or Expect.
+/// RFC 9110 section 7.8: only of HTTP/1.1, and only with the connection option; never with Expect; websocket and h2c
+/// never with a body.
 #[test]
 fn d5_s7_8_other_requests_are_ordinary_and_leave_upgrade_behind() {
     for (head, why) in [
@@ -51,6 +52,8 @@ fn d5_s7_8_other_requests_are_ordinary_and_leave_upgrade_behind() {
         (get("Connection: upgrade\r\nUpgrade: ,\r\n"), "no protocol"),
         (get(&format!("{WEBSOCKET}Content-Length: 1\r\n")), "a body"),
         (get(&format!("{WEBSOCKET}Transfer-Encoding: chunked\r\n")), "a body"),
+        (get("Connection: upgrade\r\nUpgrade: WebSocket/13, H2C\r\nContent-Length: 1\r\n"), "a body"),
+        (get("Connection: upgrade\r\nUpgrade: tcp\r\nContent-Length: 1\r\nExpect: 100-continue\r\n"), "both"),
         (get(&format!("{WEBSOCKET}Expect: 100-continue\r\n")), "an expectation"),
         (get(WEBSOCKET).replace("HTTP/1.1", "HTTP/1.0"), "HTTP/1.0"),
         (get("Connection: upgrade\r\nUpgrade: web socket\r\n"), "no token"),
@@ -84,6 +87,28 @@ fn d5_only_allowed_protocols_are_offered() {
     }
     let two_lines = get("Upgrade: a\r\nConnection: upgrade\r\nUpgrade: b\r\n");
     assert_eq!(forwarded(two_lines, &any()), get("Upgrade: a, b\r\nConnection: Upgrade\r\n"));
+}
+
+/// RFC 9110 section 7.8: docker attaches to a container by a POST with a JSON body and `Upgrade: tcp`.
+#[test]
+fn d5_s7_8_an_upgrade_may_follow_content() {
+    for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+        for (asked, way, offered) in [
+            ("tcp", any(), Some("tcp")),
+            ("websocket, tcp, h2c", any(), Some("tcp")),
+            ("tcp", only(&["tcp"]), Some("tcp")),
+            ("tcp", Way::silent(), None),
+            ("websocket", only(&["websocket"]), None),
+            ("h2c", only(&["h2c"]), None),
+        ] {
+            let head = get(&format!("Connection: upgrade\r\nUpgrade: {asked}\r\n{framing}\r\n"));
+            assert_eq!(upgrades(&head, &way), offered.is_some(), "{asked}");
+            let sent = forwarded(&head, &way);
+            let line = offered.map(|offered| format!("Upgrade: {offered}\r\nConnection: Upgrade\r\n"));
+            assert_eq!(sent.contains("pgrade"), line.is_some(), "{sent}");
+            assert!(line.is_none_or(|line| sent.contains(&line)), "{sent}");
+        }
+    }
 }
 
 /// RFC 7540 section 3.2.1: h2c where it is named takes its settings along, and nothing else does.

@@ -122,7 +122,6 @@ use around;
 impl World {
     pub(crate) fn new(scene: Scene, notes: bool) -> Self {
         let links = Links {
-            max_per_source: PerSource::Quarter,
             min_rate: None,
             warm: 0,
             max_per_member: 64.try_into().expect("not 0"),
@@ -132,6 +131,8 @@ impl World {
             pipeline_methods: PipelineMethods::Safe, // the client decides what it wants of a link
             rescue_after: scene.rescue_after.map(Duration::from_millis),
             rescue_budget: scene.rescue_budget,
+            max_per_source: PerSource::Quarter,
+            evict_idle: None,
             idle_timeout: Duration::from_nanos(due::IDLE_TIMEOUT),
             max_age: None,
             max_requests: None,

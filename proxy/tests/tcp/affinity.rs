@@ -79,6 +79,23 @@ fn without_affinity_clients_spread_evenly() {
 }
 
 #[test]
+fn without_affinity_clients_that_come_one_after_the_other_spread_evenly() {
+    let (members, named) = members(["a", "b", "c"]);
+    let proxy = tcp().workers(1).backend("affinity: { key: none }").before(&named);
+    let mut counts = [0; 3];
+    for _ in 0..300 {
+        let mut client = proxy.client();
+        let (member, mut link) = next_of(&members);
+        counts[member] += 1;
+        client.finish();
+        link.is_over();
+        link.finish();
+        client.is_over();
+    }
+    assert_eq!(counts, [100, 100, 100]);
+}
+
+#[test]
 fn sources_are_counted_where_they_are_while_they_are_there() {
     let (members, named) = members(["a", "b", "c"]);
     let proxy = tcp().before(&named);

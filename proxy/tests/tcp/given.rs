@@ -152,3 +152,12 @@ pub(crate) fn are_one(client: &mut Wire, link: &mut Wire) {
     says(client, "from the client", link);
     says(link, "from the member", client);
 }
+
+/// Ends a tunnel in order, and waits until its place is free.
+pub(crate) fn end(proxy: &Proxy, (client, link): (Wire, Wire)) {
+    let open = || proxy.sum("penstock_client_connections");
+    let before = open();
+    drop(client);
+    drop(link);
+    eventually("it has ended", || open() < before);
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::given::{Member, are_one, is_reset, pair, says, stand, tcp};
+use crate::given::{Member, are_one, end, is_reset, pair, says, stand, tcp};
 use crate::script::Script;
 use crate::stand::{Proxy, Setup};
 use crate::wire::{Wire, eventually};
@@ -28,15 +28,6 @@ fn waits(proxy: &Proxy, what: &str) -> Wire {
     client.send(what);
     eventually("it waits", || waiting(proxy) == before + 1);
     client
-}
-
-/// Ends a tunnel in order, and waits until its place is free.
-fn end(proxy: &Proxy, (client, link): (Wire, Wire)) {
-    let open = || proxy.sum("penstock_client_connections");
-    let before = open();
-    drop(client);
-    drop(link);
-    eventually("it has ended", || open() < before);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod ages;
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod binary;
 mod descriptors;
+mod evict;
 mod exact;
 mod given;
 mod half_close;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use socket2::Socket;
 
-use crate::given::{are_one, is_reset, pair, stand, tcp};
+use crate::given::{Member, are_one, is_reset, pair, stand, tcp};
+use crate::stand::Proxy;
 use crate::wire::Wire;
 
 /// The proxy runs in this process, so that its sockets can be had: the one with these two ends.
@@ -64,6 +65,45 @@ fn without_options_sockets_are_as_the_kernel_makes_them() {
         assert!(!socket.keepalive().unwrap());
         assert_eq!((socket.tcp_user_timeout().unwrap(), socket.tos_v4().unwrap()), (None, 0));
         assert_eq!(socket.mark().unwrap(), 0);
+    }
+}
+
+/// A socket stays what it is at a reload; what it accepts from then on has other options.
+#[test]
+fn the_options_of_a_listener_change_at_a_reload() {
+    let member = Member::start();
+    let text = |options: &str| tcp().listener(options).text(&[member.named("a")]);
+    let mut proxy = Proxy::run(&text("socket: { nodelay: false }"));
+    let bind = proxy.address();
+    let options = "socket: { nodelay: true, keepalive: 77s, user_timeout: 12345ms, tos: 16, congestion: reno, \
+                   send_buffer: 50000, receive_buffer: 60000 }";
+    let usual = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let usual = usual.tcp_congestion().unwrap();
+    for name in ["web:", "front:", "web:"] {
+        let renamed = |options: &str| text(options).replace("web:", name);
+        let address = |proxy: &Proxy| proxy.running().address(name.trim_end_matches(':')).unwrap();
+        let socket = |proxy: &Proxy| {
+            let (mut client, mut link) = (Wire::connect(address(proxy)), member.next());
+            are_one(&mut client, &mut link);
+            both(&client, &link).into_iter().next().unwrap()
+        };
+        proxy.reload(&renamed(options)).unwrap();
+        assert_eq!(address(&proxy), bind);
+        let set = socket(&proxy);
+        assert!(set.tcp_nodelay().unwrap() && set.keepalive().unwrap());
+        assert_eq!(set.tcp_keepalive_time().unwrap(), Duration::from_secs(77));
+        assert_eq!(set.tcp_user_timeout().unwrap(), Some(Duration::from_millis(12_345)));
+        assert_eq!(set.tos_v4().unwrap(), 16);
+        assert!(set.tcp_congestion().unwrap().starts_with(b"reno"));
+        assert_eq!((set.send_buffer_size().unwrap(), set.recv_buffer_size().unwrap()), (100_000, 120_000));
+        proxy.reload(&renamed("socket: { nodelay: false, receive_buffer: 70000 }")).unwrap();
+        let unset = socket(&proxy);
+        assert!(!unset.tcp_nodelay().unwrap() && !unset.keepalive().unwrap());
+        assert_eq!((unset.tcp_user_timeout().unwrap(), unset.tos_v4().unwrap()), (None, 0));
+        assert_eq!(
+            (unset.tcp_congestion().unwrap(), unset.recv_buffer_size().unwrap()),
+            (usual.clone(), 140_000)
+        );
     }
 }
 

@@ -331,3 +331,28 @@ fn a_reset_on_one_side_ends_a_unix_socket_on_the_other() {
     is_reset(&mut link);
     assert_eq!(proxy.at_rest().sum_of("penstock_request_errors_total", &["cause=\"client_abort\""]), 1);
 }
+
+/// The socket at a path goes from listener to listener, and the path stays until no listener has it.
+#[test]
+fn a_unix_listener_that_gets_another_name_keeps_its_path() {
+    let (folder, member) = (Folder::new(), Member::start());
+    let (path, other) = (folder.at("db.sock"), folder.at("other.sock"));
+    let text = |path: &Path| at(tcp(), path).text(&[member.named("a")]);
+    let mut proxy = Proxy::run(&text(&path));
+    let (mut before, mut its_link) = (connect(&path), member.next());
+    for name in ["front:", "web:", "front:"] {
+        proxy.reload(&text(&path).replace("web:", name)).unwrap();
+        let (mut client, mut link) = (connect(&path), member.next());
+        client.write_all(b"question").unwrap();
+        assert_eq!(link.take(8), b"question");
+        link.send("answer");
+        takes(&client, "answer");
+    }
+    before.write_all(b"still here").unwrap();
+    assert_eq!(its_link.take(10), b"still here");
+    its_link.send("and here");
+    takes(&before, "and here");
+    proxy.reload(&text(&other).replace("web:", "front:")).unwrap();
+    eventually("the path has gone", || !path.exists());
+    assert!(other.exists());
+}

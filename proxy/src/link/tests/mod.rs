@@ -9,7 +9,6 @@ use crate::config::{Links, PerSource, PipelineMethods};
 /// The default settings of links.
 pub(crate) fn links() -> Links {
     Links {
-        max_per_source: PerSource::Quarter,
         min_rate: None,
         max_per_member: 64.try_into().unwrap(),
         warm: 0,
@@ -19,6 +18,8 @@ pub(crate) fn links() -> Links {
         pipeline_methods: PipelineMethods::Safe,
         rescue_after: Some(Duration::from_millis(20)),
         rescue_budget: 10,
+        max_per_source: PerSource::Quarter,
+        evict_idle: None,
         idle_timeout: Duration::from_secs(4),
         max_age: None,
         max_requests: None,
@@ -32,6 +33,7 @@ mod depth;
 mod exchange;
 mod given;
 mod lanes;
+mod places;
 mod pool;
 mod queue;
 mod rescue;

@@ -194,7 +194,7 @@ impl Request<'_, '_> {
     fn tell_upgrade(&self, rules: &HttpRules, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Upgrade: ");
         let mut settings = false;
-        for (n, protocol) in upgrade::offered(&self.head, &rules.upgrades).enumerate() {
+        for (n, protocol) in upgrade::offered(&self.head, self.body, &rules.upgrades).enumerate() {
             out.extend_from_slice(if n == 0 { b"" } else { b", " });
             out.extend_from_slice(protocol);
             settings |= upgrade::is_h2c(protocol);

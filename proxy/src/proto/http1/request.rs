@@ -231,14 +231,15 @@ fn believe<'h, 'b>(
     }
     let expect_continue = seen.expect_continue && minor_version == 1;
     let asks = seen.upgrade && seen.options.upgrade && minor_version == 1;
-    let may_upgrade = asks && body == BodyFraming::None && !expect_continue && method != Method::Connect;
+    let may_upgrade = asks && !expect_continue && method != Method::Connect;
     Ok(Request {
         method,
         minor_version,
         body,
         keep_alive: seen.options.persists(minor_version),
         expect_continue,
-        upgrade: method == Method::Connect || (may_upgrade && upgrade::is_offered(&head, &rules.upgrades)),
+        upgrade: method == Method::Connect
+            || (may_upgrade && upgrade::is_offered(&head, body, &rules.upgrades)),
         binds: seen.binds,
         target,
         host: seen.host,

@@ -1,19 +1,25 @@
 //! What a connection may become (RFC 9110 section 7.8).
-//! In: the tokens of Upgrade, and which of them the listener allows. Out: those that are offered on.
+//! In: the tokens of Upgrade, whether there is content, and what the listener allows. Out: those that are offered on.
 //! Knows nothing of what follows a 101.
 
+use super::BodyFraming;
 use super::fields::Head;
 use super::name::{Name, is_tchar, list};
 use crate::config::Upgrades;
 
-/// Whether any protocol that the head asks for is allowed.
-pub(super) fn is_offered(head: &Head<'_, '_>, allowed: &Upgrades) -> bool {
-    offered(head, allowed).next().is_some()
+/// Whether any protocol is allowed that the head of a request with this body asks for.
+pub(super) fn is_offered(head: &Head<'_, '_>, body: BodyFraming, allowed: &Upgrades) -> bool {
+    offered(head, body, allowed).next().is_some()
 }
 
-/// The protocols that the head asks for and that are allowed, in their order.
-pub(super) fn offered<'b>(head: &Head<'_, 'b>, allowed: &Upgrades) -> impl Iterator<Item = &'b [u8]> {
-    asked(head).filter(|protocol| may_become(allowed, protocol))
+/// The protocols that are allowed of those that the head of a request with this body asks for, in their order.
+pub(super) fn offered<'b>(
+    head: &Head<'_, 'b>,
+    body: BodyFraming,
+    allowed: &Upgrades,
+) -> impl Iterator<Item = &'b [u8]> {
+    let may_follow = move |protocol: &&[u8]| body == BodyFraming::None || may_follow_content(protocol);
+    asked(head).filter(|protocol| may_become(allowed, protocol)).filter(may_follow)
 }
 
 /// All protocols that the Upgrade lines of a head name.
@@ -35,6 +41,14 @@ fn may_become(allowed: &Upgrades, protocol: &[u8]) -> bool {
                 .map(|name| name.as_bytes())
                 .any(|name| name.eq_ignore_ascii_case(protocol) || name.eq_ignore_ascii_case(word)),
         }
+}
+
+/// Whether a request with content may ask for this protocol. The handshake of websocket has none (RFC 6455 section
+/// 4.1), so a member that ignores it there would take the first frames for a request; h2c would answer the request
+/// itself in HTTP/2.
+fn may_follow_content(protocol: &[u8]) -> bool {
+    let word = protocol.split(|b| *b == b'/').next().unwrap_or_default();
+    !word.eq_ignore_ascii_case(b"websocket") && !word.eq_ignore_ascii_case(b"h2c")
 }
 
 /// Whether one of them is h2c, whose settings travel in a field of their own (RFC 7540 section 3.2.1).

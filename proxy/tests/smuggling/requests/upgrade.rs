@@ -1,4 +1,4 @@
-//! Upgrade and CONNECT: raw only after the member has agreed, and never with a body (RFC 9110 sections 7.8, 9.3.6).
+//! Upgrade and CONNECT: raw only after the member has agreed, and never before the whole request (RFC 9110 sections 7.8, 9.3.6).
 //! In: nothing. Out: cases, and what must become of each.
 //! Knows nothing of how they are judged.
 
@@ -59,7 +59,8 @@ fn declined() -> Vec<Case> {
     ]
 }
 
-/// The contract: Upgrade is offered on only with HTTP/1.1, `Connection: upgrade`, no body and no Expect.
+/// The contract: Upgrade is offered on only with HTTP/1.1, `Connection: upgrade` and no Expect, and websocket without
+/// a body.
 fn left_behind() -> Vec<Case> {
     let with_length = format!("{WEBSOCKET}Content-Length: 5\r\n");
     let with_chunks = format!("{WEBSOCKET}Transfer-Encoding: chunked\r\n");
