@@ -13,7 +13,7 @@ pub(crate) struct Head {
 }
 
 /// Fields that a proxy takes away, writes anew or adds.
-const TOUCHED: [&[u8]; 17] = [
+const TOUCHED: [&[u8]; 28] = [
     b"connection",
     b"close",
     b"keep-alive",
@@ -28,6 +28,17 @@ const TOUCHED: [&[u8]; 17] = [
     b"max-forwards",
     b"x-forwarded-for",
     b"x-forwarded-proto",
+    b"x-forwarded",
+    b"x-real-ip",
+    b"x-client-ip",
+    b"x-cluster-client-ip",
+    b"true-client-ip",
+    b"x-original-host",
+    b"x-original-url",
+    b"x-rewrite-url",
+    b"x-scheme",
+    b"x-url-scheme",
+    b"front-end-https",
     b"forwarded",
     b"via",
     b"date",
@@ -69,7 +80,9 @@ impl Head {
 
     /// The fields that are none of a proxy's business.
     pub(crate) fn ordinary(&self) -> impl Iterator<Item = &(Vec<u8>, Vec<u8>)> {
-        self.fields.iter().filter(|(name, _)| !TOUCHED.contains(&name.as_slice()) && !name.contains(&b'_'))
+        self.fields.iter().filter(|(name, _)| {
+            !TOUCHED.contains(&name.as_slice()) && !name.starts_with(b"x-forwarded-") && !name.contains(&b'_')
+        })
     }
 
     /// What Content-Length and Transfer-Encoding say, where each may stand once and not both (RFC 9112 section 6.3).

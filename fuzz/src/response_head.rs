@@ -4,7 +4,8 @@
 
 use penstock::config::HeadLimits;
 use penstock::proto::http1::{
-    Ask, BodyEncoder, BodyFraming, Date, Fields, Method, Outgoing, Parsed, Reject, Response, parse_response,
+    Ask, BodyEncoder, BodyFraming, Codings, Date, Fields, Method, Outgoing, Parsed, Reject, Response,
+    parse_response,
 };
 
 use super::head::{Head, trim};
@@ -16,10 +17,12 @@ const DATE: Date = *b"Thu, 01 Jan 1970 00:00:00 GMT";
 pub fn check(input: &[u8]) {
     let mut input = Input(input);
     let method = input.pick([Method::Get, Method::Head, Method::Post, Method::Connect]);
-    let bits = input.below(64);
-    let [upgrade, old, last, chunked, close, small] = [1, 2, 4, 8, 16, 32].map(|bit| bits & bit != 0);
+    let bits = input.below(128);
+    let [upgrade, old, last, chunked, close, small, coded] =
+        [1, 2, 4, 8, 16, 32, 64].map(|bit| bits & bit != 0);
     let upgrade = method == Method::Connect || (upgrade && !old);
-    let ask = Ask { method, minor_version: u8::from(!old), keep_alive: !last, upgrade, chunked };
+    let codings = Codings::asked_for(if coded && !old { b"gzip, deflate" } else { b"" });
+    let ask = Ask { method, minor_version: u8::from(!old), keep_alive: !last, upgrade, chunked, codings };
     let limits = if small { HeadLimits { bytes: 260, fields: 6, line: 70 } } else { HeadLimits::default() };
     let bytes = input.0;
     same_at_any_cut(bytes, &Verdict::Partial, |cut| judge(cut, ask, &limits));
@@ -82,10 +85,19 @@ fn framing(came: &Head, head: &Response<'_, '_>, ask: Ask) -> BodyFraming {
     if bare || (ask.method == Method::Connect && head.status < 300) {
         return BodyFraming::None;
     }
-    let codings = came.list(b"transfer-encoding");
-    if came.all(b"transfer-encoding").next().is_some() {
-        let chunked = codings.last().is_some_and(|coding| coding == b"chunked");
-        return if chunked { BodyFraming::Chunked } else { BodyFraming::UntilClose };
+    let codings: Vec<_> = came.list(b"transfer-encoding").into_iter().filter(|c| c != b"identity").collect();
+    if let Some(last) = codings.last() {
+        assert!(
+            codings.iter().all(|coding| coding == b"chunked" || ask.codings != Codings::NONE),
+            "not asked for"
+        );
+        if last == b"chunked" {
+            return BodyFraming::Chunked;
+        }
+        assert!(came.all(b"content-length").next().is_none(), "a length that nobody goes by");
+    }
+    if !codings.is_empty() || came.all(b"content-length").next().is_none() {
+        return if head.status == 205 { BodyFraming::None } else { BodyFraming::UntilClose };
     }
     let mut lengths = came.all(b"content-length").flat_map(|value| value.split(|b| *b == b',')).map(trim);
     let Some(first) = lengths.next() else { return BodyFraming::UntilClose };

@@ -102,8 +102,8 @@ impl World {
         let [upgrade, old, last, body, replayed] = [1, 2, 4, 8, 16].map(|bit| bits & bit != 0);
         let upgrade = (upgrade && bits > 32 && !old && method == Get) || method == Connect;
         let body = body && method == Post;
-        let ask =
-            http1::Ask { method, minor_version: u8::from(!old), keep_alive: !last, upgrade, chunked: body };
+        let (minor_version, keep_alive, codings) = (u8::from(!old), !last, http1::Codings::NONE);
+        let ask = http1::Ask { method, minor_version, keep_alive, upgrade, chunked: body, codings };
         let shared = method.is_safe_to_share() && !upgrade;
         self.request(Ask::Http(ask), body, shared, method.is_idempotent() && !upgrade, replayed)
     }

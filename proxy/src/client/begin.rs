@@ -158,7 +158,7 @@ impl Client {
         }
         s.keeps_reading = head.keep_alive && !s.is_spent();
         if head.body != BodyFraming::None {
-            s.phase = Phase::Body { decoder: BodyDecoder::new(head.body) };
+            s.phase = Phase::Body { decoder: BodyDecoder::of_request(head.body) };
             if head.upgrade {
                 s.rare().asks = true;
             }

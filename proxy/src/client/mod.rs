@@ -29,7 +29,7 @@ use crate::net::Socket;
 use crate::turn::{Nanos, Resident, keep, wake};
 
 use passage::Tunnel;
-use state::{Phase, State};
+use state::{LINGER, Phase, State};
 
 /// What the clients of one listener share.
 pub type Hall = hall::Hall<Way>;
@@ -101,7 +101,12 @@ impl Client {
             let Poll::Ready(read) = socket.poll_recv(cx, &mut input) else { return Poll::Pending };
             match read {
                 Ok(0) => self.at_eof(&mut s),
-                Ok(n) => self.received(&mut s, &input[..n], now),
+                Ok(n) => {
+                    if matches!(s.phase, Phase::Linger) {
+                        s.since = now; // it is still sending
+                    }
+                    self.received(&mut s, &input[..n], now);
+                }
                 Err(_) => s.gone = true,
             }
         }
@@ -132,6 +137,7 @@ impl Client {
         }
         s.phase = Phase::Linger;
         s.since = self.hall.turn.now();
+        s.rare().lingers_until = s.since.saturating_add(LINGER);
         self.show(s, ClientState::Closing);
         self.rearm(s);
     }

@@ -90,6 +90,8 @@ pub(super) struct Rare {
     pub(super) source: Option<IpAddr>,
     /// How much of the present body may still come, if that is limited.
     pub(super) body_left: u64,
+    /// Until when what it still sends is read and thrown away.
+    pub(super) lingers_until: Nanos,
     /// Since when it has had a link for good.
     pub(super) held_since: Nanos,
     /// What ties it to other backends, to which requests of it went before.
@@ -160,8 +162,12 @@ pub(super) struct State {
     pub(super) patient: bool,
 }
 
-/// How long a client may take to close after FIN (RFC 9112 section 9.6).
-pub(super) const LINGER: Nanos = 1_000_000_000;
+/// How long a client may pause after FIN before it is closed (RFC 9112 section 9.6), and how long it may go on sending in
+/// all. While bytes come that nobody reads, a close would be a reset, and the reset would cost the client the answer that
+/// tells it to stop. The longer they are, the longer a slow client is told, and the longer one that never stops keeps its
+/// descriptor; both are those of nginx (`lingering_timeout`, `lingering_time`).
+const LINGER_PAUSE: Nanos = 5_000_000_000;
+pub(super) const LINGER: Nanos = 30_000_000_000;
 /// Deadlines of clients are bundled to this grain (67 ms), rounded up.
 const GRAIN_BITS: u32 = 26;
 
@@ -355,7 +361,7 @@ impl State {
     pub(super) fn deadline(&self) -> Option<(Nanos, Cause)> {
         let timeouts = &self.route.listener.timeouts;
         let (limit, cause) = match self.phase {
-            Phase::Linger => (LINGER, Cause::ClientSlow),
+            Phase::Linger => return Some((self.linger_deadline(), Cause::ClientSlow)),
             _ if self.blocked => (nanos(timeouts.write), Cause::ClientSlow),
             Phase::Talk { hold: Hold::Forever } | Phase::Tunnel => return self.tunnel_deadline(),
             Phase::Body { .. } | Phase::Talk { .. } if !self.waits => {
@@ -366,6 +372,11 @@ impl State {
             _ => (nanos(timeouts.idle), Cause::ClientAbort),
         };
         Some((rounded(self.since.saturating_add(limit)), cause))
+    }
+
+    fn linger_deadline(&self) -> Nanos {
+        let until = self.rare.as_ref().map_or(0, |rare| rare.lingers_until);
+        rounded(lingers_until(self.since, until))
     }
 
     /// A link that a client keeps for good is a tunnel, whatever passes through it.
@@ -384,6 +395,30 @@ impl State {
     }
 }
 
+/// Given when the last bytes came, and until when any may.
+fn lingers_until(last_bytes: Nanos, limit: Nanos) -> Nanos {
+    last_bytes.saturating_add(LINGER_PAUSE).min(limit)
+}
+
 fn rounded(at: Nanos) -> Nanos {
     (at >> GRAIN_BITS).saturating_add(1) << GRAIN_BITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LINGER, LINGER_PAUSE, lingers_until};
+
+    #[test]
+    fn a_client_lingers_while_it_sends_up_to_a_limit() {
+        let (fin, second) = (7_000_000_000, 1_000_000_000);
+        let limit = fin + LINGER;
+        assert_eq!(lingers_until(fin, limit), fin + LINGER_PAUSE, "it never sent");
+        assert_eq!(
+            lingers_until(fin + 3 * second, limit),
+            fin + 3 * second + LINGER_PAUSE,
+            "it sent for 3 s"
+        );
+        assert_eq!(lingers_until(limit - second, limit), limit, "it still sends");
+        assert_eq!(lingers_until(u64::MAX, limit), limit);
+    }
 }

@@ -103,9 +103,9 @@ sections! {
         /// How the source is told: x_forwarded, forwarded, both, remove or off.
         #[only(HTTP)]
         forwarded: Marked<OneOf<Forwarded>> = "x_forwarded",
-        /// Our name in the Via field, by which loops are noticed; or off.
+        /// Our name in Via, by which loops are noticed; auto (unique) or off.
         #[only(HTTP)]
-        via: Marked<Or<Off, Token>> = "penstock",
+        via: Marked<Or<Off, Or<Auto, Token>>> = "auto",
         /// What connections may become: off, any or protocols: [websocket, a/1].
         #[only(HTTP)]
         upgrades: List<UpgradeTo, Offered> = "websocket",

@@ -15,6 +15,7 @@ pub use address::{Address, Networks};
 pub use framing::{FrameKind, Framing, Prefix};
 pub use http::{
     AccessLog, HostMatch, HttpRules, LogField, LogFormat, LogPart, LogTo, Rule, Underscores, Upgrades,
+    own_name,
 };
 
 /// One whole, valid configuration.

@@ -47,9 +47,10 @@ enum State {
 pub(super) enum Closing {
     /// As the client wished.
     AsAsked,
-    /// If the answer is a refusal: it comes before the request's body has, which then nobody will read.
-    IfRefused,
-    /// It does.
+    /// The answer comes before all of the request's body has. Where it ends before that has come, nobody will read the
+    /// rest, and the connection ends: the client is told if that is known when the head leaves (RFC 9112 section 9.6).
+    Early,
+    /// It does, whatever comes.
     Always,
 }
 
@@ -178,8 +179,11 @@ impl Answer {
             self.state = State::Switched(end);
             return Ok(len);
         }
-        let refused = head.status >= 300;
-        let close = shape.closing == Closing::Always || (shape.closing == Closing::IfRefused && refused);
+        let close = match shape.closing {
+            Closing::AsAsked => false,
+            Closing::Early => ends_early(&head, &input[len..]),
+            Closing::Always => true,
+        };
         let outgoing = head.forward(ask, close, &shape.date, out);
         let old = head.minor_version == 0;
         let kept_for = head.keep_alive_timeout;
@@ -190,7 +194,8 @@ impl Answer {
             kept_for,
             ..End::plain(head.status)
         };
-        self.state = State::Body { decoder: BodyDecoder::new(head.body), encoder: outgoing.encoder, end };
+        self.state =
+            State::Body { decoder: BodyDecoder::of_answer(head.body), encoder: outgoing.encoder, end };
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
         let measured = matches!(head.body, BodyFraming::None | BodyFraming::Length(_));
         self.events = !measured && head.is_event_stream();
@@ -219,6 +224,22 @@ impl Answer {
         self.state = State::Head;
         Ok(Step { consumed, raw, final_head: true, end })
     }
+}
+
+/// Whether an answer that began before the request's body had come will also end before: it is a refusal, or all of it is
+/// here, or its member closes with it. One that is still being said may follow the body to its end, as an echo does.
+#[cold]
+fn ends_early(head: &Response<'_, '_>, mut content: &[u8]) -> bool {
+    if head.status >= 300 || !head.keep_alive {
+        return true;
+    }
+    let mut decoder = BodyDecoder::of_answer(head.body);
+    while !decoder.is_done() && !content.is_empty() {
+        // A fault is the end as well.
+        let Ok(step) = decoder.decode(content) else { return true };
+        content = &content[step.consumed..];
+    }
+    decoder.is_done()
 }
 
 /// RFC 9110 section 15.2: a proxy forwards 1xx, except to a client of HTTP/1.0.

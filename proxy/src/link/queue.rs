@@ -264,7 +264,7 @@ impl<T> Queue<T> {
             }
             let closing = match &slot.ticket {
                 Some(ticket) if sink.closes(ticket) => Closing::Always,
-                _ if slot.request.body => Closing::IfRefused,
+                _ if slot.request.body => Closing::Early,
                 _ => Closing::AsAsked,
             };
             let read = self.reader.read(input, slot.request.ask, &Shape { closing, date: sink.date() }, out);

@@ -213,7 +213,7 @@ fn values_out_of_range() {
     told(
         &with("    backend: app\n", "    backend: app\n    via: a proxy\n"),
         &[
-            "5:10: listeners.web.via: expected letters, digits or any of !#$%&'*+-.^_`|~, not `a proxy` (or `off`)",
+            "5:10: listeners.web.via: expected letters, digits or any of !#$%&'*+-.^_`|~, not `a proxy` (or `auto`) (or `off`)",
         ],
     );
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use penstock::config::{
-    Affinity, Backend, Forwarded, HeadLimits, Listener, PipelineMethods, REFERENCE, parse, schema,
+    Affinity, Backend, Forwarded, HeadLimits, Listener, PipelineMethods, REFERENCE, own_name, parse, schema,
 };
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn defaults() {
     let listener = listener("");
     assert_eq!(listener.http.head, HeadLimits::default());
     assert_eq!(listener.timeouts.idle, Duration::from_secs(60));
-    assert_eq!(listener.http.via.as_deref(), Some("penstock"));
+    assert_eq!(listener.http.via, Some(own_name()));
     assert_eq!(listener.http.forwarded, Forwarded::XForwarded);
     assert!(listener.socket.nodelay && listener.socket.keepalive.is_none());
     let backend = backend("");
@@ -240,7 +240,7 @@ fn the_schema_agrees_with_the_reader() {
         ),
         ("/backends/app/links/max_per_member", json!(["auto", 1, 65535]), json!([0, 65536, "off"])),
         ("/backends/app/links/warm", json!([0]), json!([-1, 10_001, "off"])),
-        ("/listeners/web/via", json!(["off", "a.b"]), json!(["a b", ""])),
+        ("/listeners/web/via", json!(["off", "auto", "a.b"]), json!(["a b", ""])),
         (
             "/listeners/web/limits",
             json!([null, {}, { "head": "64KiB" }]),

@@ -94,7 +94,8 @@ fn version_of(program: Program, ask: &str, mark: &str) -> String {
 fn penstock(member: SocketAddr, pipelines: bool) -> Proxy {
     let pipeline = if pipelines { "auto" } else { "1" };
     let text = format!(
-        "workers: 1\nadmin: off\nlisteners:\n  web:\n    bind: 127.0.0.1:0\n    backend: app\n    \
+        // The name is given, as that of the default is another in each process.
+        "workers: 1\nadmin: off\nlisteners:\n  web:\n    bind: 127.0.0.1:0\n    backend: app\n    via: penstock\n    \
          timeouts: {{ idle: 2s, head: 2s, body: 2s }}\nbackends:\n  app:\n    response_timeout: 4s\n    \
          links: {{ pipeline: {pipeline} }}\n    \
          members: {{ a: \"{member}\" }}\n"

@@ -2,8 +2,9 @@
 
 use std::sync::mpsc;
 
+use crate::binary::Binary;
 use crate::script::Script;
-use crate::stand::{Proxy, Setup};
+use crate::stand::{Proxy, Setup, nobody};
 use crate::wire::{Wire, eventually, fields, pattern, post, request};
 
 /// A proxy in front of a member that hands what it gets to the test, and answers 200 without a body.
@@ -32,10 +33,15 @@ fn plain() -> Setup {
     Setup::new().workers(1)
 }
 
+/// With a name in Via that a test can know.
+fn named() -> Setup {
+    plain().listener("via: penstock")
+}
+
 #[test]
 fn a_request_reaches_the_member_with_its_source_and_our_name() {
     let head =
-        forwarded(&plain(), [127, 20, 0, 1], "GET /a?b=c%20d HTTP/1.1\r\nHost: h:1\r\nX-Own: v\r\n\r\n");
+        forwarded(&named(), [127, 20, 0, 1], "GET /a?b=c%20d HTTP/1.1\r\nHost: h:1\r\nX-Own: v\r\n\r\n");
     assert_eq!(
         head,
         "GET /a?b=c%20d HTTP/1.1\r\nHost: h:1\r\nX-Own: v\r\nX-Forwarded-For: 127.20.0.1\r\n\
@@ -49,7 +55,7 @@ const SAID: &str = "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.2.3.4\r\nX-F
 #[test]
 fn what_strangers_say_of_the_source_is_replaced() {
     let source = [127, 20, 0, 2];
-    let head = forwarded(&plain(), source, SAID);
+    let head = forwarded(&named(), source, SAID);
     assert_eq!(fields(&head, "x-forwarded-for"), ["127.20.0.2"]);
     assert_eq!(fields(&head, "x-forwarded-proto"), ["http"]);
     assert_eq!(fields(&head, "via"), ["1.0 other, 1.1 penstock"]);
@@ -360,4 +366,32 @@ fn a_client_that_leaves_amid_a_head_or_body_leaves_nothing_behind() {
     eventually("all came and went", || proxy.sum("penstock_client_connections_closed_total") == 12);
     proxy.at_rest();
     assert_eq!(Wire::connect(proxy.address()).get("/hello").status, 200);
+}
+
+/// RFC 9110 section 7.6.3: the default names of two processes differ, so what goes through both is no loop to either.
+#[test]
+fn two_proxies_in_a_row_with_the_default_configuration_pass_requests() {
+    let (_member, inner, heard) = heard(&plain());
+    let outer = Binary::run(&plain().text(&[("a".to_owned(), inner.address())]));
+    let mut client = Wire::connect(outer.listener("web"));
+    assert_eq!(client.get("/").status, 200);
+    let head = heard.recv().unwrap();
+    let [via] = fields(&head, "via")[..] else { panic!("{head}") };
+    let names: Vec<_> = via.split(", ").collect();
+    assert!(names.iter().all(|name| name.starts_with("1.1 penstock-")), "{via}");
+    assert!(names.len() == 2 && names[0] != names[1], "{via}");
+}
+
+/// RFC 9110 section 7.6.3: a true loop ends, whether it is one proxy's or goes through two.
+#[test]
+fn a_loop_through_one_proxy_or_two_ends() {
+    let mut proxy = plain().before_one(nobody());
+    let own = proxy.address();
+    let another = Binary::run(&plain().text(&[("a".to_owned(), own)]));
+    for (next, through) in [(own, "itself"), (another.listener("web"), "another")] {
+        proxy.reload(&plain().text(&[("a".to_owned(), next)])).unwrap();
+        let answer = Wire::connect(own).get("/");
+        assert_eq!(answer.cause(), (508, "loop_detected"), "through {through}");
+        assert!(answer.text().contains("Via") && answer.text().contains("listeners.*.via"), "{answer:?}");
+    }
 }

@@ -52,9 +52,9 @@ impl Answer {
         self.field("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 
-    /// Status and cause of an answer of the proxy's own.
+    /// Status and cause of an answer of the proxy's own. Behind the cause there may be more for whoever reads it.
     pub(crate) fn cause(&self) -> (u16, &str) {
-        (self.status, self.text().trim_end())
+        (self.status, self.text().split(": ").next().unwrap_or_default().trim_end())
     }
 }
 

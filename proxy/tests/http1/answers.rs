@@ -32,9 +32,12 @@ fn d8_every_answer_has_its_exact_length_and_connection() {
             let bytes = answer(cause.status(), cause, ask, forced);
             let Verdict::Response { status, body, keep, len, .. } = response(&bytes, GET) else { panic!() };
             assert_eq!(status, cause.status());
-            assert_eq!(body, BodyFraming::Length(cause.name().len() as u64 + 1));
-            let content = if ask == Some(HEAD) { String::new() } else { format!("{}\n", cause.name()) };
-            assert_eq!(bytes[len..], content);
+            let content = answer(cause.status(), cause, Some(GET), false);
+            let (_, content) = content.split_once("\r\n\r\n").unwrap();
+            assert!(content.starts_with(cause.name()) && content.ends_with('\n'), "{content}");
+            assert_eq!(content.len() > cause.name().len() + 1, cause == Cause::LoopDetected, "{content}");
+            assert_eq!(body, BodyFraming::Length(content.len() as u64));
+            assert_eq!(&bytes[len..], if ask == Some(HEAD) { "" } else { content });
             assert_eq!(keep, !forced && ask.is_some_and(|ask| ask.keep_alive), "{bytes}");
             assert_eq!(bytes.contains("Retry-After: 1\r\n"), status == 503);
             assert!(bytes.contains(DATED), "RFC 9110 section 6.6.1: {bytes}");

@@ -17,7 +17,10 @@ pub(crate) struct Read {
 
 /// Reads `input`, at most `cuts[i]` new bytes at a time; what is not consumed comes again.
 pub(crate) fn read(framing: BodyFraming, input: &[u8], cuts: &mut dyn Iterator<Item = usize>) -> Read {
-    let mut decoder = BodyDecoder::new(framing);
+    read_by(BodyDecoder::of_request(framing), input, cuts)
+}
+
+fn read_by(mut decoder: BodyDecoder, input: &[u8], cuts: &mut dyn Iterator<Item = usize>) -> Read {
     let (mut content, mut consumed, mut seen) = (Vec::new(), 0, 0);
     while !decoder.is_done() {
         if consumed == seen {
@@ -49,6 +52,49 @@ fn chunked(input: &[u8]) -> Read {
     let bytewise = read(BodyFraming::Chunked, input, &mut std::iter::repeat(1));
     assert_eq!(whole, bytewise);
     whole
+}
+
+/// The same, of a member.
+#[track_caller]
+fn chunked_answer(input: &[u8]) -> Read {
+    let decoder = || BodyDecoder::of_answer(BodyFraming::Chunked);
+    let whole = read_by(decoder(), input, &mut std::iter::empty());
+    assert_eq!(whole, read_by(decoder(), input, &mut std::iter::repeat(1)));
+    whole
+}
+
+/// Members may pad their sizes; clients may not, and nobody may put blanks elsewhere, or too many of them.
+#[test]
+fn d4_m7_1_sizes_of_members_may_be_padded() {
+    for padded in
+        ["5 \r\nhello\r\n0\r\n\r\n", "5\t  \r\nhello\r\n0     \r\n\r\n", "005  ;a=b\r\nhello\r\n0 ;c\r\n\r\n"]
+    {
+        let read = chunked_answer(padded.as_bytes());
+        assert_eq!(
+            (read.content.as_slice(), read.consumed, read.end),
+            (&b"hello"[..], padded.len(), Ok(true))
+        );
+        let strict = chunked(padded.as_bytes()).end;
+        assert_eq!(strict.is_err(), !padded.contains(';'), "{padded:?} of a client");
+    }
+    for bad in [
+        " 5\r\nhello",
+        "5 5\r\nhello",
+        "5 \nhello",
+        "5 \rhello",
+        "5 x\r\nhello",
+        "5\x0b\r\nhello",
+        "\t\r\n",
+        "5 \r\nhello \r\n",
+    ] {
+        assert!(matches!(chunked_answer(bad.as_bytes()).end, Err(BodyError::BadChunk(_))), "{bad:?}");
+    }
+    let line = |pad: usize| format!("1{}\r\na\r\n", " ".repeat(pad));
+    assert!(
+        chunked_answer(line(254).as_bytes()).end.is_ok() && chunked_answer(line(255).as_bytes()).end.is_err()
+    );
+    let large = line(6).repeat(10_000) + "0\r\n\r\n";
+    assert_eq!(chunked_answer(large.as_bytes()).end, Ok(true), "each chunk of a large body is padded");
 }
 
 /// RFC 9112 section 7.1.
@@ -130,22 +176,22 @@ fn d4_m7_1_1_extensions_and_trailers_are_bounded() {
 /// RFC 9112 sections 6.3 and 8.
 #[test]
 fn d4_m6_3_lengths_and_closes_end_bodies() {
-    let mut decoder = BodyDecoder::new(BodyFraming::Length(5));
+    let mut decoder = BodyDecoder::of_request(BodyFraming::Length(5));
     assert_eq!(decoder.decode(b"abc").map(|s| (s.consumed, s.data, s.done)), Ok((3, 0..3, false)));
     assert_eq!(decoder.at_eof(), Err(BodyError::Truncated));
     assert_eq!(decoder.decode(b"defgh").map(|s| (s.consumed, s.data, s.done)), Ok((2, 0..2, true)));
     assert_eq!(decoder.at_eof(), Ok(()));
     assert_eq!(decoder.decode(b"more").map(|s| s.consumed), Ok(0));
 
-    let mut decoder = BodyDecoder::new(BodyFraming::UntilClose);
+    let mut decoder = BodyDecoder::of_request(BodyFraming::UntilClose);
     assert_eq!(decoder.decode(b"abc").map(|s| (s.consumed, s.data, s.done)), Ok((3, 0..3, false)));
     assert!(!decoder.is_done());
     assert_eq!(decoder.at_eof(), Ok(()));
     assert!(decoder.is_done());
 
-    assert_eq!(BodyDecoder::new(BodyFraming::Chunked).at_eof(), Err(BodyError::Truncated));
-    assert!(BodyDecoder::new(BodyFraming::None).is_done());
-    assert!(BodyDecoder::new(BodyFraming::Length(0)).is_done());
+    assert_eq!(BodyDecoder::of_request(BodyFraming::Chunked).at_eof(), Err(BodyError::Truncated));
+    assert!(BodyDecoder::of_request(BodyFraming::None).is_done());
+    assert!(BodyDecoder::of_request(BodyFraming::Length(0)).is_done());
 }
 
 #[test]

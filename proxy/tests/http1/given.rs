@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use penstock::config::{Forwarded, HeadLimits, HttpRules, Networks};
 use penstock::proto::http1::{
-    Ask, BodyFraming, Date, Fields, Forwarding, Method, Outgoing, Parsed, Reject, Request, parse_request,
-    parse_response,
+    Ask, BodyFraming, Codings, Date, Fields, Forwarding, Method, Outgoing, Parsed, Reject, Request,
+    parse_request, parse_response,
 };
 
 /// A verdict without its borrows; `forwarded` stands for everything private.
@@ -27,11 +27,22 @@ pub(crate) struct Way {
     pub(crate) no_expect: bool,
 }
 
-pub(crate) const GET: Ask =
-    Ask { method: Method::Get, minor_version: 1, keep_alive: true, upgrade: false, chunked: false };
+pub(crate) const GET: Ask = Ask {
+    method: Method::Get,
+    minor_version: 1,
+    keep_alive: true,
+    upgrade: false,
+    chunked: false,
+    codings: Codings::NONE,
+};
 pub(crate) const HEAD: Ask = Ask { method: Method::Head, ..GET };
 pub(crate) const OLD: Ask = Ask { minor_version: 0, keep_alive: false, ..GET };
 pub(crate) const OLD_KEPT: Ask = Ask { minor_version: 0, ..GET };
+/// `TE: gzip` of HTTP/1.1.
+pub(crate) fn gzip() -> Ask {
+    Ask { codings: Codings::asked_for(b"gzip"), ..GET }
+}
+
 pub(crate) const UPGRADE: Ask = Ask { upgrade: true, ..GET };
 pub(crate) const CONNECT: Ask = Ask { method: Method::Connect, ..UPGRADE };
 

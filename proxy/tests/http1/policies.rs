@@ -166,7 +166,7 @@ fn d3_twins_of_what_we_write_or_remove_stay_behind() {
         assert_eq!(forwarded(&lines, &way), with("A: b\r\nC: d\r\n"), "{name}");
     }
     let others =
-        with("X_Forwarded_Fox: 1\r\nContent_Type: x\r\nX-Forwarded-Host: h\r\nTransfer_Encodinh: y\r\n");
+        with("X_Forwards_Fox: 1\r\nContent_Type: x\r\nX-Forwards-Host: h\r\nTransfer_Encodinh: y\r\n");
     assert_eq!(forwarded(&others, &source("192.0.2.7", Forwarded::Remove)), others);
     let passed = with("X_Forwarded_For: 1\r\n");
     assert_eq!(forwarded(&passed, &Way::silent()), passed, "with `off` nothing of them is ours");

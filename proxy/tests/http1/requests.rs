@@ -6,7 +6,7 @@ use penstock::cause::Cause;
 use penstock::config::HeadLimits;
 use penstock::proto::http1::{Ask, BodyFraming, Method};
 
-use crate::given::{Verdict, request, request_within, status, with};
+use crate::given::{Verdict, Way, forwarded, request, request_within, status, with};
 
 fn body(bytes: impl AsRef<[u8]>) -> BodyFraming {
     match request(bytes) {
@@ -352,6 +352,31 @@ fn d5_s10_1_1_expectations_are_100_continue_or_417() {
         };
     assert_eq!(expects("Expect: 100-Continue\r\n", 1), (true, true));
     assert_eq!(expects("", 1), (false, false));
+    // RFC 9110 section 5.6.1.2: empty elements are none; members, who may not know, are not told of them.
+    for nothing in ["Expect:\r\n", "Expect: ,\r\n", "Expect: , ,,\r\nexpect:\r\n"] {
+        assert_eq!(expects(nothing, 1), (false, false), "{nothing:?}");
+    }
+    for list in [
+        "Expect: 100-continue,\r\n",
+        "Expect: , 100-Continue ,,\r\n",
+        "Expect: 100-continue\r\nExpect: 100-continue\r\n",
+        "Expect: 100-continue, 100-continue\r\n",
+    ] {
+        assert_eq!(expects(list, 1), (true, true), "{list:?}");
+        let sent = "Expect: 100-continue\r\n";
+        assert_eq!(
+            forwarded(with(&format!("{list}A: b\r\n")), &Way::silent()),
+            with(&format!("A: b\r\n{sent}"))
+        );
+        let here = Way { no_expect: true, ..Way::silent() };
+        assert_eq!(forwarded(with(&format!("{list}A: b\r\n")), &here), with("A: b\r\n"), "{list:?}");
+    }
+    for kept in ["Expect: 100-continue\r\nExpect:\r\n", "Expect: ,\r\nExpect: 100-continue\r\n"] {
+        assert_eq!(forwarded(with(kept), &Way::silent()), with("Expect: 100-continue\r\n"), "{kept:?}");
+    }
+    for unknown in ["100-continue;q=1", "100-continue, x", ", x", "\"\""] {
+        assert_eq!(status(with(&format!("Expect: {unknown}\r\n"))), 417, "{unknown:?}");
+    }
     assert_eq!(expects("Expect: 100-continue\r\n", 0), (false, false), "MUST be ignored in HTTP/1.0");
     let Verdict::Reject(reject) = request(with("Expect: 200-ok\r\n")) else { panic!() };
     assert_eq!((reject.status, reject.cause), (417, Cause::Unsupported));

@@ -4,9 +4,13 @@
 
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;
-use penstock::proto::http1::{Ask, BodyEncoder, BodyFraming, Fields, Outgoing, Parsed, parse_response};
+use penstock::proto::http1::{
+    Ask, BodyEncoder, BodyFraming, Codings, Fields, Outgoing, Parsed, parse_response,
+};
 
-use crate::given::{DATED, GET, HEAD, OLD, OLD_KEPT, UPGRADE, Verdict, relayed, response, response_within};
+use crate::given::{
+    DATED, GET, HEAD, OLD, OLD_KEPT, UPGRADE, Verdict, Way, gzip, relayed, response, response_within, seen,
+};
 
 fn framed(head: &str, ask: Ask) -> (BodyFraming, bool) {
     match response(head, ask) {
@@ -88,10 +92,16 @@ fn d4_m6_3_framing_follows_the_rules_in_order() {
         (200, "Transfer-Encoding: chunked\r\n", GET, (Chunked, true)),
         (200, "Transfer-Encoding: Chunked \r\n", GET, (Chunked, true)),
         (200, both, GET, (Chunked, false)),
-        (200, "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", GET, (Chunked, true)),
-        (200, "Transfer-Encoding: gzip\r\n", GET, (UntilClose, false)),
-        (200, "Transfer-Encoding: chunked, gzip\r\n", GET, (UntilClose, false)),
-        (200, "Transfer-Encoding: identity\r\nContent-Length: 5\r\n", GET, (UntilClose, false)),
+        (200, "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", gzip(), (Chunked, true)),
+        (200, "Transfer-Encoding: X-GZip, chunked\r\n", gzip(), (Chunked, true)),
+        (200, "Transfer-Encoding: gzip\r\n", gzip(), (UntilClose, false)),
+        (200, "Transfer-Encoding: gzip\r\n", HEAD, (None, true)),
+        (304, "Transfer-Encoding: gzip, chunked\r\n", GET, (None, true)),
+        // Names that are no coding, with a length that then counts; but the member is not asked again on this link.
+        (200, "Transfer-Encoding: identity\r\nContent-Length: 5\r\n", GET, (Length(5), false)),
+        (200, "Transfer-Encoding:\r\nContent-Length: 5\r\n", GET, (Length(5), false)),
+        (200, "Transfer-Encoding: identity, ,\r\n", GET, (UntilClose, false)),
+        (200, "Transfer-Encoding: identity, chunked\r\n", GET, (Chunked, true)),
         (200, "Content-Length: 5\r\n", GET, (Length(5), true)),
         (200, "Content-Length: 0\r\n", GET, (None, true)),
         (200, "Content-Length: 5\r\nContent-Length: 5\r\n", GET, (Length(5), true)),
@@ -116,6 +126,15 @@ fn d4_m6_3_lengths_that_disagree_or_are_none_are_bad_responses() {
         "Content-Length: 18446744073709551616\r\n",
         "Transfer-Encoding: chunked, chunked\r\n",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked, gzip\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding: xchunked, chunked\r\n",
+        "Transfer-Encoding: chunked;a=b\r\n",
+        "Transfer-Encoding: \"chunked\"\r\n",
+        "Transfer-Encoding: br\r\nContent-Length: 5\r\n",
     ] {
         assert_eq!(cause(&format!("HTTP/1.1 200 OK\r\n{bad}\r\n")), Some(Cause::BadResponse), "{bad:?}");
     }
@@ -213,7 +232,7 @@ fn d4_m6_1_the_body_goes_in_a_framing_the_client_knows() {
         ("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", GET, false, te.to_owned(), Chunked, false),
         (
             "Transfer-Encoding: gzip\r\n",
-            GET,
+            gzip(),
             false,
             "Transfer-Encoding: gzip, chunked\r\n".into(),
             Chunked,
@@ -221,12 +240,21 @@ fn d4_m6_1_the_body_goes_in_a_framing_the_client_knows() {
         ),
         (
             "Transfer-Encoding: gzip,chunked\r\n",
-            GET,
+            gzip(),
             false,
             "Transfer-Encoding: gzip, chunked\r\n".into(),
             Chunked,
             false,
         ),
+        (
+            "Transfer-Encoding: identity, gzip\r\nTransfer-Encoding: ,chunked,\r\n",
+            gzip(),
+            false,
+            "Transfer-Encoding: gzip, chunked\r\n".into(),
+            Chunked,
+            false,
+        ),
+        ("Transfer-Encoding: identity\r\nContent-Length: 2\r\n", GET, false, length.to_owned(), Raw, false),
     ] {
         let (out, outgoing) = relayed(format!("HTTP/1.1 200 OK\r\n{DATED}{fields}\r\n"), ask, forced);
         assert_eq!(out, format!("HTTP/1.1 200 OK\r\n{DATED}{expected}\r\n"), "{fields:?} to {ask:?}");
@@ -266,11 +294,11 @@ fn d4_s15_3_6_a_205_has_no_content() {
         ("Content-Length: 5\r\n", BodyFraming::Length(5)),
         ("Content-Length: 5, 5\r\n", BodyFraming::Length(5)),
         ("Transfer-Encoding: chunked\r\n", BodyFraming::Chunked),
-        ("", BodyFraming::UntilClose),
+        ("", BodyFraming::None),
     ] {
         let head = format!("HTTP/1.1 205 Reset Content\r\nDate: x\r\n{lines}\r\n");
-        // What the member sends is still read, so that the link stays in step.
-        assert_eq!(framed(&head, GET), (body, body != BodyFraming::UntilClose), "{lines:?}");
+        // What the member sends is still read, so that the link stays in step. Without a length that is nothing.
+        assert_eq!(framed(&head, GET), (body, !lines.is_empty()), "{lines:?}");
         let (sent, outgoing) = relayed(&head, GET, false);
         assert_eq!(sent, "HTTP/1.1 205 Reset Content\r\nDate: x\r\nContent-Length: 0\r\n\r\n");
         assert_eq!(outgoing, Outgoing { encoder: BodyEncoder::None, close: false });
@@ -300,12 +328,51 @@ fn dp_a_1_0_answer_to_a_chunked_request_ends_the_link() {
     }
 }
 
+/// RFC 9110 section 10.1.4, RFC 9112 section 7.4: a coding stays on the content for those who asked for it.
+#[test]
+fn m7_4_codings_are_for_those_who_asked() {
+    for (te, codings, passes) in [
+        ("gzip", "gzip", true),
+        ("GZIP;q=0.5", "gzip", true),
+        ("x-gzip", "gzip", true),
+        ("gzip", "X-GZIP", true),
+        ("trailers, deflate, ,compress ; q=1", "deflate, x-compress", true),
+        ("gzip;q=0", "gzip", false),
+        ("gzip;q=0.00", "gzip", false),
+        ("gzip ; Q=0", "gzip", false),
+        ("", "gzip", false),
+        ("trailers", "gzip", false),
+        ("deflate", "gzip", false),
+        ("gzip", "gzip, deflate", false),
+        ("gzip, xchunked", "xchunked", false),
+        ("chunked, br", "br", false),
+    ] {
+        let ask = Ask { codings: Codings::asked_for(te.as_bytes()), ..GET };
+        for last in ["", ", chunked"] {
+            let head = format!("HTTP/1.1 200 OK\r\n{DATED}Transfer-Encoding: {codings}{last}\r\n\r\n");
+            match response(&head, ask) {
+                Verdict::Response { forwarded, .. } => {
+                    let label = format!("Transfer-Encoding: {codings}, chunked\r\n");
+                    assert!(passes && forwarded.contains(&label), "{te:?} {codings:?}: {forwarded}");
+                }
+                Verdict::Reject(reject) => assert!(!passes && reject.status == 502, "{te:?} {codings:?}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let ask = |version: u8| {
+        let head = format!("GET / HTTP/1.{version}\r\nHost: a\r\nTE: gzip\r\nTE: deflate;q=0\r\n\r\n");
+        seen(head, &Way::silent(), |request| request.ask().codings)
+    };
+    assert_eq!((ask(1), ask(0)), (Codings::asked_for(b"gzip"), Codings::NONE));
+}
+
 // RFC 9112 section 6.1: a client of HTTP/1.0 is sent no transfer coding.
 #[test]
 fn m6_1_codings_that_stay_on_the_content_are_not_for_http_1_0() {
     for codings in ["gzip", "gzip, chunked"] {
         let head = format!("HTTP/1.1 200 OK\r\n{DATED}Transfer-Encoding: {codings}\r\n\r\n");
-        assert!(matches!(response(&head, GET), Verdict::Response { .. }), "{codings}");
+        assert!(matches!(response(&head, gzip()), Verdict::Response { .. }), "{codings}");
         assert!(
             matches!(response(&head, OLD_KEPT), Verdict::Reject(reject) if reject.status == 502),
             "{codings}"

@@ -90,7 +90,7 @@ fn d4_m7_1_2_trailers_are_written_behind_the_last_chunk() {
 
 #[test]
 fn d4_m8_there_are_no_trailers_before_the_end() {
-    let mut decoder = BodyDecoder::new(BodyFraming::Chunked);
+    let mut decoder = BodyDecoder::of_request(BodyFraming::Chunked);
     decoder.decode(b"0\r\nA: b\r\nC: d\r\n").unwrap();
     assert_eq!(decoder.trailers(), b"");
     assert!(decoder.at_eof().is_err());

@@ -29,7 +29,10 @@ fn m3_2_one_host_and_no_two() {
 #[test]
 fn m3_2_a_host_is_a_host() {
     let ground = Ground::plain();
-    for good in ["a", "a:80", "a:", "", "A-b_c.d:8080", "127.0.0.1:1", "[::1]", "[::1]:80", "%41b"] {
+    // A comma is a mark of a name (`sub-delims`, RFC 3986 section 3.2.2); with a space behind it, it is not.
+    for good in
+        ["a", "a:80", "a:", "", "A-b_c.d:8080", "127.0.0.1:1", "[::1]", "[::1]:80", "%41b", "a,b", "a,b:80"]
+    {
         assert_eq!(ground.passes(hosts("1.1", &format!("Host: {good}\r\n"))).fields("host"), [good]);
     }
     for bad in

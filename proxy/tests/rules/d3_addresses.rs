@@ -251,14 +251,70 @@ fn rfc7239_twins_with_underscores_of_our_fields_are_removed() {
     }
 }
 
+/// The names by which services learn from a proxy what they cannot see themselves.
+const TOLD: [&str; 18] = [
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-Server",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Ssl",
+    "X-Forwarded-User",
+    "X-Forwarded",
+    "X-Real-IP",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "True-Client-IP",
+    "X-Original-Host",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-Scheme",
+    "X-URL-Scheme",
+    "Front-End-Https",
+];
+
+/// What only a proxy in front can know is taken from those who are trusted, and from nobody else; twins are the same.
+#[test]
+fn rfc7239_what_only_a_proxy_can_know_is_not_taken_from_strangers() {
+    let twin = |name: &str| name.replace('-', "_").to_ascii_lowercase();
+    let lines: String =
+        TOLD.iter().map(|name| format!("{name}: evil\r\nA: b\r\n{}: evil\r\n", twin(name))).collect();
+    for (kind, strangers, proxies) in [
+        ("x_forwarded", false, true),
+        ("forwarded", false, true),
+        ("both", false, true),
+        ("remove", false, false),
+        ("off", true, true),
+    ] {
+        let ground = Ground::with(&trusting(kind));
+        for (from, passes) in [(STRANGER, strangers), (PROXY, proxies)] {
+            assert_eq!(ground.proxy.client_from(from).send(get(&lines)).answer().status, 200);
+            let asked = ground.last();
+            for name in TOLD {
+                let due: &[&str] = if passes { &["evil"] } else { &[] };
+                assert_eq!(asked.fields(name), due, "{name} {kind}");
+                assert_eq!(asked.fields(&twin(name)), due, "{name} {kind}");
+            }
+            assert_eq!(asked.fields("a").len(), TOLD.len(), "all else passes");
+        }
+    }
+    let near = "X-Forwards: 1\r\nX-Real-IPs: 2\r\nTrue-Client: 3\r\nX-Schemes: 4\r\nFrom: 5\r\n";
+    let asked = Ground::plain().passes(get(near));
+    for (name, value) in
+        [("x-forwards", "1"), ("x-real-ips", "2"), ("true-client", "3"), ("x-schemes", "4"), ("from", "5")]
+    {
+        assert_eq!(asked.fields(name), [value]);
+    }
+}
+
 /// Other names with underscores pass, are left behind, or have the request refused, as the listener says.
 #[test]
 fn rfc7239_names_with_underscores_are_passed_dropped_or_refused() {
-    let lines = "X_Real_IP: 1\r\nX-Own: 2\r\n_: 3\r\n";
+    let lines = "X_Their: 1\r\nX-Own: 2\r\n_: 3\r\n";
     let passed = Ground::plain().passes(get(lines));
-    assert_eq!((passed.fields("x_real_ip"), passed.fields("_")), (vec!["1"], vec!["3"]));
+    assert_eq!((passed.fields("x_their"), passed.fields("_")), (vec!["1"], vec!["3"]));
     let dropped = Ground::with(&setup().listener("underscores: drop")).passes(get(lines));
-    dropped.lacks("x_real_ip");
+    dropped.lacks("x_their");
     dropped.lacks("_");
     assert_eq!(dropped.fields("x-own"), ["2"]);
     let ground = Ground::with(&setup().listener("underscores: reject"));

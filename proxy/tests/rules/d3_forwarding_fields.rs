@@ -47,7 +47,7 @@ fn s7_6_1_connection_may_not_name_framing_or_routing_fields() {
 /// RFC 9110 section 7.6.1: our own fields are added after the removal; naming them removes only the client's copy.
 #[test]
 fn s7_6_1_naming_our_fields_removes_only_the_clients_copy() {
-    let ground = Ground::with(&setup().listener("forwarded: both"));
+    let ground = Ground::with(&setup().listener("forwarded: both").listener("via: penstock"));
     let asked = ground.passes(get(
         "Connection: X-Forwarded-For, x-forwarded-proto, Forwarded, via\r\nX-Forwarded-For: 6.6.6.6\r\n\
          X-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6\r\nVia: 1.0 evil\r\n",
@@ -114,7 +114,7 @@ fn s10_1_4_of_te_only_trailers_goes_on() {
 /// RFC 9110 section 7.6.3: every request we forward says so, behind what others said.
 #[test]
 fn s7_6_3_via_is_appended_to_requests() {
-    let ground = Ground::plain();
+    let ground = Ground::with(&setup().listener("via: penstock"));
     assert_eq!(ground.passes(get("")).fields("via"), ["1.1 penstock"]);
     assert_eq!(
         ground.passes("GET / HTTP/1.0\r\n\r\n").fields("via"),
@@ -141,7 +141,7 @@ fn s7_6_3_our_name_in_via_is_the_listeners() {
 /// RFC 9110 section 7.6.3: a request that has our own name in Via has been here before: 508.
 #[test]
 fn s7_6_3_our_own_name_in_via_is_a_loop() {
-    let ground = Ground::plain();
+    let ground = Ground::with(&setup().listener("via: penstock"));
     for via in [
         "1.1 penstock",
         "1.1 Penstock",
@@ -160,6 +160,82 @@ fn s7_6_3_our_own_name_in_via_is_a_loop() {
         ground.passes(get(&format!("Via: {via}\r\n")));
     }
     Ground::with(&setup().listener("via: edge")).passes(get("Via: 1.1 penstock\r\n"));
+}
+
+/// RFC 9110 section 7.6.3: whoever is told of a loop learns which field tells it, and which option sets the name.
+#[test]
+fn s7_6_3_a_loop_is_answered_with_the_field_and_the_option() {
+    let ground = Ground::with(&setup().listener("via: edge"));
+    let answer = ground.client().send(get("Via: 1.1 edge\r\n")).answer();
+    assert_eq!(answer.cause(), (508, "loop_detected"));
+    for word in ["Via", "listeners.*.via"] {
+        assert!(answer.text().contains(word), "{word} in {:?}", answer.text());
+    }
+}
+
+/// RFC 9110 section 7.6.3: who is given no name has one that nobody else has, always the same, and knows it again.
+#[test]
+fn s7_6_3_without_a_name_ours_is_unique() {
+    for option in ["backlog: 100", "via: auto"] {
+        let ground = Ground::with(&setup().listener(option));
+        let names = [0; 3].map(|_| ground.passes(get("")).fields("via").join(", "));
+        let own = names[0].strip_prefix("1.1 penstock-").unwrap_or_else(|| panic!("{names:?}"));
+        assert!(own.len() == 8 && own.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{own}");
+        assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
+        assert_eq!(
+            ground.passes(get("Via: 1.1 penstock\r\n")).fields("via"),
+            [format!("1.1 penstock, {}", names[0])]
+        );
+        let answer = ground.client().send(get(&format!("Via: {}\r\n", names[0]))).answer();
+        assert_eq!(answer.cause(), (508, "loop_detected"), "{option}");
+    }
+}
+
+/// RFC 9110 section 5.6.1.2: empty elements of a list mean nothing, and none is sent on.
+#[test]
+fn s5_6_1_empty_elements_of_lists_are_ignored() {
+    let ground = Ground::with(&setup().listener("via: edge"));
+    for (lines, name, goes) in [
+        ("Connection: , ,x-a,,\r\nX-A: 1\r\n", "x-a", vec![]),
+        ("Connection:\r\n", "connection", vec![]),
+        ("TE: ,trailers,\r\nConnection: ,TE\r\n", "te", vec!["trailers"]),
+        ("TE:\r\nConnection: TE\r\n", "te", vec![]),
+        ("Upgrade: , ,websocket,\r\nConnection: ,upgrade,\r\n", "upgrade", vec!["websocket"]),
+        ("Upgrade: ,\r\nConnection: upgrade\r\n", "upgrade", vec![]),
+        ("Via: ,\r\nVia: , 1.1 a, ,\r\nVia:\r\n", "via", vec!["1.1 a, 1.1 edge"]),
+        ("Via: , (a, b),1.1 a\r\n", "via", vec!["(a, b),1.1 a, 1.1 edge"]),
+        ("Expect: ,100-continue,\r\n", "expect", vec!["100-continue"]),
+        ("Expect:\r\n", "expect", vec![]),
+        ("Expect: , ,\r\nExpect:\r\n", "expect", vec![]),
+        ("X-Forwarded-For: ,\r\n", "x-forwarded-for", vec!["127.0.0.1"]),
+    ] {
+        assert_eq!(ground.passes(get(lines)).fields(name), goes, "{lines:?}");
+    }
+    assert_eq!(ground.client().send(get("Via: ,,1.1 edge,\r\n")).answer().cause(), (508, "loop_detected"));
+    // But where they frame a request: what another reader might read otherwise is not ignored.
+    for lines in ["Content-Length: 0,\r\n", "Content-Length: ,0\r\n", "Content-Length:\r\n"] {
+        ground.refuses(post(lines, ""), BAD);
+    }
+    for lines in
+        ["Transfer-Encoding: chunked,\r\n", "Transfer-Encoding: ,chunked\r\n", "Transfer-Encoding:\r\n"]
+    {
+        ground.refuses(post(lines, "0\r\n\r\n"), BAD);
+    }
+    let trusting = setup().listener("trusted_proxies: [127.0.0.0/8]");
+    let asked = Ground::with(&trusting).passes(get("X-Forwarded-For: ,1.2.3.4,,\r\nX-Forwarded-For: ,\r\n"));
+    assert_eq!(asked.fields("x-forwarded-for"), ["1.2.3.4, 127.0.0.1"]);
+    let trusting = trusting.listener("forwarded: forwarded");
+    let asked = Ground::with(&trusting).passes(get("Forwarded: ,for=1.2.3.4;;proto=http,,\r\n"));
+    assert_eq!(asked.fields("forwarded"), ["for=1.2.3.4;;proto=http, for=127.0.0.1;proto=http"]);
+    // Of members.
+    let lines =
+        "Connection: ,x-b, ,\r\nX-B: 1\r\nKeep-Alive: ,timeout=5,\r\nTransfer-Encoding: , chunked,\r\n";
+    let ground = Ground::saying(answer(lines, "2\r\nok\r\n0\r\n\r\n"));
+    for _ in 0..2 {
+        let got = ground.client().get("/");
+        assert_eq!((got.text(), got.field("x-b")), ("ok", None));
+    }
+    assert_eq!(ground.links(), 1);
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use crate::ground::{Ground, OK, answer, get, line, ok, post, say, say_and_close, say_and_reset, setup};
 use crate::script::Script;
 use crate::stand::Proxy;
-use crate::wire::{Wire, fields};
+use crate::wire::{Wire, eventually, fields};
 
 /// RFC 9112 section 6.3 rule 1, RFC 9110 section 9.3.2: an answer to HEAD has no body; its length is that of GET.
 #[test]
@@ -90,9 +90,124 @@ fn m6_3_an_answer_whose_last_coding_is_not_chunked_lasts_until_close() {
     let ground = Ground::closing(answer("Transfer-Encoding: gzip\r\n", "zipped"));
     let mut client = ground.client();
     for _ in 0..2 {
-        let head = client.send(get("")).head();
+        let head = client.send(get("TE: gzip\r\nConnection: TE\r\n")).head();
         assert_eq!(fields(&head, "transfer-encoding"), ["gzip, chunked"]);
         assert_eq!(client.chunks(), b"zipped");
+    }
+}
+
+/// RFC 9110 section 10.1.4: a coding that stays on the content is for those who asked for it; it is said once, with ours.
+#[test]
+fn m6_1_a_coding_that_the_client_did_not_ask_for_is_502() {
+    let zipped = answer("Transfer-Encoding: gzip, chunked\r\n", "6\r\nzipped\r\n0\r\n\r\n");
+    let ground = Ground::saying(zipped);
+    let mut client = ground.client();
+    for te in ["", "TE: trailers\r\n", "TE: deflate\r\n", "TE: gzip;q=0\r\n"] {
+        assert_eq!(client.send(get(te)).answer().cause(), (502, "bad_response"), "{te:?}");
+        let head = client.send(get("TE: deflate, gzip;q=0.1\r\n")).head();
+        assert_eq!(fields(&head, "transfer-encoding"), ["gzip, chunked"]);
+        assert_eq!(client.chunks(), b"zipped", "and the client goes on");
+        ground.last().lacks("te");
+    }
+    for lines in ["Transfer-Encoding: xchunked\r\n", "Transfer-Encoding: xchunked\r\nContent-Length: 2\r\n"] {
+        let ground = Ground::saying(answer(lines, "ok"));
+        assert_eq!(ground.client().send(get("TE: xchunked\r\n")).answer().cause(), (502, "bad_response"));
+    }
+}
+
+/// What ends an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// What its head says, or what its content does.
+    Told,
+    /// The member, by a close.
+    Close,
+    /// Nobody can tell, or nobody asked for it: 502.
+    Nobody,
+    /// The same, unless the client takes gzip.
+    Zipped(bool),
+}
+
+/// Everything that an answer may say of its end, with content that has it.
+const FRAMINGS: [(&str, &str, End); 24] = [
+    ("", "ok", End::Close),
+    ("Content-Length: 2\r\n", "ok", End::Told),
+    ("Content-Length: 0\r\n", "", End::Told),
+    ("Content-Length: 2, 2\r\n", "ok", End::Told),
+    ("Content-Length: 2\r\nContent-Length: 2\r\n", "ok", End::Told),
+    ("Content-Length: 2\r\nContent-Length: 3\r\n", "ok", End::Nobody),
+    ("Transfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n\r\n", End::Told),
+    ("Transfer-Encoding: chunked\r\nContent-Length: 9\r\n", "2\r\nok\r\n0\r\n\r\n", End::Told),
+    ("Transfer-Encoding: identity, chunked\r\n", "2\r\nok\r\n0\r\n\r\n", End::Told),
+    ("Transfer-Encoding:\r\nTransfer-Encoding: ,chunked,\r\n", "2\r\nok\r\n0\r\n\r\n", End::Told),
+    ("Transfer-Encoding: chunked, chunked\r\n", "2\r\nok\r\n0\r\n\r\n", End::Nobody),
+    ("Transfer-Encoding: chunked, identity\r\n", "2\r\nok\r\n0\r\n\r\n", End::Nobody),
+    ("Transfer-Encoding: chunked, gzip\r\n", "2\r\nok\r\n0\r\n\r\n", End::Nobody),
+    ("Transfer-Encoding: identity\r\n", "ok", End::Close),
+    ("Transfer-Encoding: identity\r\nContent-Length: 2\r\n", "ok", End::Told),
+    ("Content-Length: 2\r\nTransfer-Encoding: Identity\r\n", "ok", End::Told),
+    ("Transfer-Encoding:\r\n", "ok", End::Close),
+    ("Transfer-Encoding: ,\r\nContent-Length: 2\r\n", "ok", End::Told),
+    ("Transfer-Encoding: gzip\r\n", "ok", End::Zipped(false)),
+    ("Transfer-Encoding: gzip, chunked\r\n", "2\r\nok\r\n0\r\n\r\n", End::Zipped(true)),
+    ("Transfer-Encoding: gzip\r\nContent-Length: 2\r\n", "ok", End::Nobody),
+    ("Transfer-Encoding: xchunked\r\n", "2\r\nok\r\n0\r\n\r\n", End::Nobody),
+    ("Transfer-Encoding: xchunked\r\nContent-Length: 2\r\n", "ok", End::Nobody),
+    ("Transfer-Encoding: br, chunked\r\n", "2\r\nok\r\n0\r\n\r\n", End::Nobody),
+];
+
+/// RFC 9112 section 6.3: whatever the head of an answer says of its end, and of the connection, in either version: a member
+/// that has said all, and closes only where nothing but that is the end, is never waited for.
+#[test]
+fn m6_3_no_answer_hangs_for_its_framing() {
+    let mut replies = Vec::new();
+    for version in ["1.0", "1.1"] {
+        for connection in ["", "Connection: keep-alive\r\n", "Connection: close\r\n"] {
+            for (lines, body, end) in FRAMINGS {
+                let said = |status: u16| format!("HTTP/{version} {status} X\r\n{connection}{lines}\r\n");
+                replies.push((200, end, "GET", said(200) + body));
+                // These have no content, whatever they say, and so no end but that of their heads.
+                replies.push((200, End::Told, "HEAD", said(200)));
+                replies.push((204, End::Told, "GET", said(204)));
+                replies.push((304, End::Told, "GET", said(304)));
+            }
+            let reset = format!("HTTP/{version} 205 X\r\n{connection}");
+            for rest in ["\r\n", "Content-Length: 0\r\n\r\n", "Transfer-Encoding: identity\r\n\r\n"] {
+                replies.push((205, End::Told, "GET", reset.clone() + rest));
+            }
+        }
+    }
+    let said = replies.clone();
+    let ground = Ground::answering(move |asked| match asked.target()[1..].parse::<usize>() {
+        Ok(n) if matches!(said[n].1, End::Close | End::Zipped(false)) => say_and_close(said[n].3.clone()),
+        Ok(n) => say(said[n].3.clone()),
+        Err(_) => ok(asked),
+    });
+    let mut client = ground.client();
+    for (n, (status, end, method, reply)) in replies.iter().enumerate() {
+        for te in ["", "TE: gzip\r\n"] {
+            let head = client.send(format!("{method} /{n} HTTP/1.1\r\nHost: h\r\n{te}\r\n")).head();
+            let is_whole = match end {
+                End::Told | End::Close => true,
+                End::Zipped(_) => !te.is_empty(),
+                End::Nobody => false,
+            };
+            let due = if is_whole { *status } else { 502 };
+            // Where there is no content a head may be refused all the same, for what it says of it.
+            let is_bare = *method == "HEAD" || matches!(status, 204 | 304);
+            let due = if is_bare && head.starts_with("HTTP/1.1 502") { 502 } else { due };
+            assert!(head.starts_with(&format!("HTTP/1.1 {due}")), "{reply:?} {te:?}: {head}");
+            let (codings, lengths) = (fields(&head, "transfer-encoding"), fields(&head, "content-length"));
+            let content = match (&codings[..], &lengths[..]) {
+                _ if *method == "HEAD" || matches!(due, 204 | 304) => Vec::new(),
+                ([_], []) => client.chunks(),
+                ([], [length]) => client.take(length.parse().unwrap()),
+                _ => panic!("{reply:?}: {head}"),
+            };
+            let whole: &[u8] = if reply.contains("ok") { b"ok" } else { b"" };
+            assert!(due == 502 || content == whole, "{reply:?}: {content:?}");
+            assert_eq!(client.get("/on").text(), "ok", "{reply:?} {te:?}");
+        }
     }
 }
 
@@ -204,6 +319,23 @@ fn m7_1_bad_chunks_of_answers_are_cut_off() {
     }
 }
 
+/// Old servers pad the sizes of their chunks with blanks: `5   ` (RFC 9112 section 7.1 has none).
+#[test]
+fn m7_1_sizes_in_answers_may_be_padded() {
+    let padded =
+        answer("Transfer-Encoding: chunked\r\n", "1   \r\no\r\n001 \t\r\nk\r\n0     \r\nA: b\r\n\r\n");
+    let ground = Ground::saying(padded);
+    for version in ["1.1", "1.0"] {
+        let mut client = ground.client();
+        client.send(format!("GET / HTTP/{version}\r\nHost: h\r\nConnection: close\r\n\r\n")).head();
+        let got = String::from_utf8(client.rest()).unwrap();
+        let due = if version == "1.0" { "ok" } else { "2\r\nok\r\n0\r\nA: b\r\n\r\n" };
+        assert_eq!(got.replace("1\r\no\r\n1\r\nk", "2\r\nok"), due, "no blank is left of them");
+    }
+    assert_eq!(ground.links(), 1, "the link stays in step");
+    ground.refuses(post("Transfer-Encoding: chunked\r\n", "2 \r\nok\r\n0\r\n\r\n"), crate::ground::BAD);
+}
+
 /// A client that has got the head and the first part of an answer, of which the second is under way.
 fn first_half(first: impl Into<Vec<u8>>, second: crate::ground::Reply) -> (Wire, Proxy) {
     let (go, gate) = mpsc::channel();
@@ -291,6 +423,34 @@ fn m9_6_a_close_waits_for_the_client_to_have_read() {
         sender.join().unwrap();
         assert!(client.rest_and_reset().0.is_empty());
     }
+}
+
+/// RFC 9112 section 9.6: for as long as the client goes on sending, up to a limit, the answer is not lost to a reset.
+#[test]
+fn m9_6_a_client_that_sends_on_for_seconds_gets_its_answer() {
+    let ground = Ground::with(&setup().listener("limits: { body: 1KiB }"));
+    let mut client = ground.client();
+    client.send(post("Content-Length: 1000000\r\n", ""));
+    for _ in 0..60 {
+        client.send([b'x'; 1000]);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let got = client.answer();
+    assert_eq!((got.cause(), got.closes()), ((413, "body_too_large"), true));
+    assert_eq!(client.rest_and_reset(), (Vec::new(), false));
+}
+
+/// RFC 9112 section 9.6: but one that says nothing more and does not close is not waited for.
+#[test]
+fn m9_6_a_client_that_never_closes_is_closed() {
+    let ground = Ground::with(&setup().listener("limits: { body: 1KiB }"));
+    let mut client = ground.client();
+    assert_eq!(
+        client.send(post("Content-Length: 1000000\r\n", "x")).answer().cause(),
+        (413, "body_too_large")
+    );
+    client.is_over();
+    eventually("it is closed", || ground.proxy.sum("penstock_client_connections") == 0);
 }
 
 /// RFC 9112 section 9.6: the end of an answer that lasts until the close is a FIN, not a reset.

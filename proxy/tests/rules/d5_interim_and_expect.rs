@@ -238,3 +238,56 @@ fn s10_1_1_after_an_early_200_both_connections_end_in_order() {
     assert_eq!(proxy.client().get("/on").text(), "ok");
     assert_eq!(member.connections(), 2);
 }
+
+/// RFC 9112 section 9.6: an answer that is over before the request's content has come, good or bad, says that the connection
+/// ends with it; so nobody sends a next request into it.
+#[test]
+fn m9_6_an_early_answer_says_that_the_connection_will_end() {
+    for reply in [
+        OK,
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 303 See Other\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let member = Script::start(move |_, mut wire| {
+            while wire.next_head().is_some() {
+                wire.send(reply);
+            }
+        });
+        let proxy = setup().before_one(member.address);
+        for request in [
+            post("Content-Length: 40\r\n", "01234"),
+            post("Transfer-Encoding: chunked\r\n", "5\r\n01234\r\n"),
+        ] {
+            let mut client = proxy.client();
+            let early = client.send(request).answer();
+            assert!(early.closes(), "{reply:?}: {early:?}");
+            client.is_over();
+        }
+        let mut client = proxy.client();
+        let late = client.send(post("Content-Length: 0\r\n", "")).answer();
+        assert!(!late.closes(), "nothing of that request is still to come: {late:?}");
+    }
+}
+
+/// RFC 9112 section 9.6: one that began early and follows the content to its end is not the last of its connection.
+#[test]
+fn m9_6_an_answer_that_follows_the_content_leaves_the_connection() {
+    let member = Script::start(|_, mut wire| {
+        while wire.next_head().is_some() {
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+            let body = wire.take(10);
+            wire.send(body);
+        }
+    });
+    let proxy = setup().before_one(member.address);
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        let head = client.send(post("Content-Length: 10\r\n", "01234")).head();
+        assert_eq!(fields(&head, "connection"), [""; 0]);
+        assert_eq!(client.send("56789").take(10), b"0123456789");
+    }
+    assert_eq!(member.connections(), 1);
+}

@@ -67,7 +67,8 @@ fn m9_3_2_answers_of_several_backends_come_in_order() {
 #[test]
 fn m9_3_2_our_own_answers_come_in_order() {
     let member = Held::start();
-    let setup = setup().listener("limits: { body: 10B }").backend("links: { rescue_after: off }");
+    let setup = setup().listener("limits: { body: 10B }").listener("via: penstock");
+    let setup = setup.backend("links: { rescue_after: off }");
     let proxy = setup.before_one(member.address());
     proxy.client().get("/first");
     let mut client = proxy.client();

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::ground::{BAD, Ground, chunked, get, post, say_no_more, setup};
+use crate::ground::{BAD, Ground, chunked, get, post, say, say_no_more, setup};
 use crate::stand::{Proxy, directory, nobody};
 use crate::wire::{Answer, Wire, eventually, fields, occupy, release, request};
 
@@ -14,7 +14,8 @@ use crate::wire::{Answer, Wire, eventually, fields, occupy, release, request};
 #[track_caller]
 fn is_ours(answer: &Answer, status: u16, cause: &str, closes: bool) {
     assert_eq!(answer.cause(), (status, cause));
-    let length = (cause.len() + 1).to_string();
+    let length = answer.body.len().to_string();
+    assert!(answer.text().starts_with(cause) && answer.text().ends_with('\n'), "{answer:?}");
     assert_eq!(answer.fields("content-length"), [length]);
     assert_eq!(answer.fields("content-type"), ["text/plain"]);
     assert_eq!((answer.field("transfer-encoding"), answer.closes()), (None, closes), "{answer:?}");
@@ -58,8 +59,8 @@ fn d8_what_does_not_end_in_time_is_408_and_closes() {
 #[test]
 fn d8_a_bad_answer_or_none_is_502_and_the_client_goes_on() {
     let ground = Ground::answering(|asked| match asked.target() {
-        "/bad" => crate::ground::say("nonsense\r\n\r\n"),
-        "/large" => crate::ground::say(format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(100_000))),
+        "/bad" => say("nonsense\r\n\r\n"),
+        "/large" => say(format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(100_000))),
         "/none" => crate::ground::say_and_close(""),
         _ => crate::ground::ok(asked),
     });
@@ -132,7 +133,8 @@ fn mute() -> (Socket, Vec<Socket>, SocketAddr) {
 /// Loops, lengths that a member of HTTP/1.0 needs, and too many tunnels are told apart as well.
 #[test]
 fn d8_the_rarer_causes_have_answers_too() {
-    let ground = Ground::saying("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok");
+    let old = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok";
+    let ground = Ground::both(&setup().listener("via: penstock"), move |_| say(old));
     let looped = ground.client().send(get("Via: 1.1 penstock\r\n")).answer();
     is_ours(&looped, 508, "loop_detected", looped.closes());
     ground.passes(get(""));
@@ -211,9 +213,7 @@ fn d8_what_is_cut_off_is_counted_by_its_cause() {
 #[test]
 fn d8_a_client_that_does_not_read_is_counted_as_slow() {
     let large = format!("HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n{}", "x".repeat(30_000_000));
-    let ground = Ground::both(&setup().listener("timeouts: { write: 200ms }"), move |_| {
-        crate::ground::say(large.clone())
-    });
+    let ground = Ground::both(&setup().listener("timeouts: { write: 200ms }"), move |_| say(large.clone()));
     let mut slow = Wire::connect_narrow(ground.proxy.address());
     slow.send(get(""));
     eventually("it is given up", || ground.proxy.sum("penstock_request_errors_total") == 1);

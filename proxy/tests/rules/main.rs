@@ -74,6 +74,10 @@ d3  S7.6.3 Via, our name in it, and loops
     s7_6_3_via_is_appended_to_requests
     s7_6_3_our_name_in_via_is_the_listeners
     s7_6_3_our_own_name_in_via_is_a_loop
+    s7_6_3_a_loop_is_answered_with_the_field_and_the_option
+    s7_6_3_without_a_name_ours_is_unique
+d3  S5.6.1.2 empty elements of lists
+    s5_6_1_empty_elements_of_lists_are_ignored
 d3  S6.6.1 Date
     s6_6_1_date_is_added_where_it_is_missing_and_never_replaced
     s6_6_1_our_own_answers_are_dated_and_interim_ones_are_not
@@ -95,6 +99,7 @@ d3  RFC 7239, X-Forwarded-For: who is believed, how far, and how it is written; 
     rfc7239_ipv6_stands_in_brackets_and_quotes
     rfc7239_a_mapped_address_is_its_ipv4_address
     rfc7239_twins_with_underscores_of_our_fields_are_removed
+    rfc7239_what_only_a_proxy_can_know_is_not_taken_from_strangers
     rfc7239_names_with_underscores_are_passed_dropped_or_refused
 d4  M6.3 which rule says where a body ends, in their order
     m6_3_a_request_without_length_or_coding_has_no_body
@@ -103,6 +108,7 @@ d4  M6.3 which rule says where a body ends, in their order
     m6_3_an_answer_to_head_has_no_body
     m6_3_204_and_304_have_no_body
     m6_3_an_answer_whose_last_coding_is_not_chunked_lasts_until_close
+    m6_3_no_answer_hangs_for_its_framing
     m6_3_an_answer_with_an_invalid_length_is_502
     m6_3_an_answer_without_length_lasts_until_close
 d4  M6.1 both fields
@@ -114,6 +120,7 @@ d4  M6.1 codings: not in HTTP/1.0, none unknown, none in disguise
     m6_1_an_unknown_coding_is_501
     m6_1_disguises_of_chunked_are_refused
     m6_1_an_answer_chunked_twice_is_502
+    m6_1_a_coding_that_the_client_did_not_ask_for_is_502
 d4  M6.2, S8.6 a length is digits, once
     m6_2_a_length_is_digits_once
     m6_2_a_length_said_twice_in_an_answer_is_said_once
@@ -126,6 +133,7 @@ d4  M7.1 chunks: sizes, extensions, line ends; trailers
     m7_1_1_extensions_are_bounded
     m7_1_chunks_of_answers_are_written_anew
     m7_1_bad_chunks_of_answers_are_cut_off
+    m7_1_sizes_in_answers_may_be_padded
     m7_1_2_trailers_of_requests_travel_on_in_trailers
     m7_1_2_trailers_of_answers_travel_on_in_trailers
     s6_5_1_forbidden_trailers_are_left_behind
@@ -139,6 +147,8 @@ d4  M8 what is cut short does not look complete
 d4  M9.6 framing by close, and a close that waits until the client has read
     m9_6_a_close_waits_for_the_client_to_have_read
     m9_6_framing_by_close_ends_in_order
+    m9_6_a_client_that_sends_on_for_seconds_gets_its_answer
+    m9_6_a_client_that_never_closes_is_closed
 d4  S15.5.14 content over the limit
     s15_5_14_content_over_the_limit_is_413
     s15_5_14_chunks_over_the_limit_are_413_on_the_way
@@ -156,6 +166,8 @@ d5  S10.1.1 Expect, and answers before the body; members of HTTP/1.0
     s10_1_1_for_a_member_of_http_1_0_the_100_is_ours
     s10_1_1_an_early_answer_while_the_body_comes_is_forwarded
     s10_1_1_after_an_early_200_both_connections_end_in_order
+    m9_6_an_early_answer_says_that_the_connection_will_end
+    m9_6_an_answer_that_follows_the_content_leaves_the_connection
     m6_1_a_member_of_http_1_0_gets_no_chunks
     m6_1_an_answer_of_http_1_0_to_chunks_ends_its_link
 d5  S7.8, S15.2.2 upgrades: of one hop, if enabled, raw only after 101

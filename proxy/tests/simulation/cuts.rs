@@ -4,7 +4,7 @@
 
 use penstock::config::HeadLimits;
 use penstock::link::{End, Queue, Request, Sink, Slot, SourceKey, Want};
-use penstock::proto::http1::{Ask, Date, Method};
+use penstock::proto::http1::{Ask, Codings, Date, Method};
 use proptest::prelude::*;
 
 use crate::ledger::answer_body;
@@ -77,8 +77,14 @@ impl Sink<usize> for Got {
 fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got {
     let mut queue = Queue::new(None, HeadLimits::default());
     for (i, answer) in answers.iter().enumerate() {
-        let ask =
-            Ask { method: answer.method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false };
+        let ask = Ask {
+            method: answer.method,
+            minor_version: 1,
+            keep_alive: true,
+            upgrade: false,
+            chunked: false,
+            codings: Codings::NONE,
+        };
         let ask = penstock::link::Ask::Http(ask);
         let (want, repeatable, route) = (Want::Shared, true, 0);
         let request = Request { ask, body: false, want, repeatable, route, began: 0, replayed: false, streams: false, source: SourceKey::default(), expects: false };

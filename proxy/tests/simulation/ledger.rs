@@ -65,7 +65,8 @@ impl Ledger {
         let method = rng.pick(&METHODS);
         let keep_alive = !rng.one_in(40);
         let body = if method == Method::Post && rng.one_in(2) { rng.range(1, 3000) as usize } else { 0 };
-        let ask = http1::Ask { method, minor_version, keep_alive, upgrade: false, chunked: false };
+        let codings = http1::Codings::NONE;
+        let ask = http1::Ask { method, minor_version, keep_alive, upgrade: false, chunked: false, codings };
         self.add(Some(ask), body, Vec::new(), method.is_idempotent())
     }
 

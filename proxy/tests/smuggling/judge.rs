@@ -21,7 +21,7 @@ pub(crate) type Verdict<T = ()> = Result<T, String>;
 /// One link, on which many may be in flight, and that ends for nothing but what comes on it.
 pub(crate) fn setup() -> Setup {
     let links = "links: { max_per_member: 1, pipeline: 8, pipeline_budget: 10s, rescue_after: off, idle_timeout: 10m }";
-    Setup::new().workers(1).backend(links)
+    Setup::new().workers(1).listener("via: penstock").backend(links)
 }
 
 /// Each case, cut in each way.

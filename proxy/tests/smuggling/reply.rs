@@ -48,9 +48,10 @@ impl Outcome {
 }
 
 impl Reply {
-    /// What the proxy says in its own answers.
+    /// What the proxy says in its own answers, up to where it explains itself.
     pub(crate) fn cause(&self) -> String {
-        String::from_utf8_lossy(&self.body).trim_end().to_owned()
+        let text = String::from_utf8_lossy(&self.body);
+        text.split(": ").next().unwrap_or_default().trim_end().to_owned()
     }
 }
 

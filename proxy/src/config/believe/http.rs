@@ -22,7 +22,7 @@ pub(super) fn rules(l: &Listener) -> Option<HttpRules> {
         upgrades: upgrades(l.upgrades.get()?),
         forwarded: l.forwarded.get()?,
         trusted_proxies: l.trusted_proxies.get()?.into_iter().collect(),
-        via: l.via.get()?.map(Into::into),
+        via: l.via.get()?.map(|name| name.map_or_else(settings::own_name, Into::into)),
     })
 }
 

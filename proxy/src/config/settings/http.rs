@@ -2,9 +2,10 @@
 //! In: nothing; it is built by `believe`. Out: plain fields with defaults already filled in.
 //! Knows nothing of YAML, files or positions.
 
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Forwarded, HeadLimits, Networks};
 
@@ -48,9 +49,19 @@ impl Default for HttpRules {
             upgrades: Upgrades::default(),
             forwarded: Forwarded::XForwarded,
             trusted_proxies: Networks::default(),
-            via: Some("penstock".into()),
+            via: Some(own_name()),
         }
     }
+}
+
+/// Returns the name that this process has in `Via` if nobody gives it another: `penstock-` and eight hexadecimal digits
+/// that are drawn once. Two processes in a row must not have the same, or each request looks like a loop to the second.
+#[must_use]
+pub fn own_name() -> Arc<str> {
+    static NAME: OnceLock<Arc<str>> = OnceLock::new();
+    // The keys of a new hasher are random; nothing secret hangs on the name.
+    let drawn = || RandomState::new().hash_one(std::process::id()) & 0xffff_ffff;
+    NAME.get_or_init(|| format!("penstock-{:08x}", drawn()).into()).clone()
 }
 
 /// What becomes of fields whose name has an underscore: to a CGI program `X_Real_IP` and `X-Real-IP` are one.

@@ -15,7 +15,8 @@ pub(super) fn undated(bytes: &str) -> String {
 }
 
 pub(super) fn ask(method: Method) -> http1::Ask {
-    http1::Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false }
+    let codings = http1::Codings::NONE;
+    http1::Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false, codings }
 }
 
 pub(super) fn request(method: Method) -> Request {

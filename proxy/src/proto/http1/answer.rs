@@ -2,6 +2,7 @@
 //! In: the status, the cause, what was asked. Out: a complete response, appended to the caller's bytes.
 //! Knows nothing of how the exchange came to this.
 
+use super::coding::Codings;
 use super::fields::Lines;
 use super::method::Method;
 use super::name::Name;
@@ -16,7 +17,11 @@ pub type Date = [u8; 29];
 /// What may be asked for here (RFC 9110 section 10.2.1).
 const ALLOW: &[u8] = b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
 
-/// Appends an answer of the proxy's own: a line of text that names the cause, with its exact length.
+/// What is said beside the name of the cause where the operator is likely to be the one who has to act.
+const LOOP: &str = ": the Via field of the request has the name of this proxy in it. If that is no loop, another proxy \
+                    has the same name: give each its own with the option listeners.*.via.";
+
+/// Appends an answer of the proxy's own: a line of text that begins with the name of the cause, with its exact length.
 /// `ask` is `None` where no head could be read; nothing after such a request can be trusted, so the
 /// answer says close. `date`: of now.
 pub fn error_answer(
@@ -28,7 +33,8 @@ pub fn error_answer(
     out: &mut Vec<u8>,
 ) {
     let close = close || ask.is_none_or(|ask| !ask.keep_alive);
-    begin(status, Some("text/plain"), cause.name().len() + 1, date, out);
+    let more = if cause == Cause::LoopDetected { LOOP } else { "" };
+    begin(status, Some("text/plain"), cause.name().len() + more.len() + 1, date, out);
     match status {
         // RFC 9110 section 15.5.6: a 405 names what is allowed.
         405 => out.extend_from_slice(ALLOW),
@@ -39,6 +45,7 @@ pub fn error_answer(
     out.extend_from_slice(b"\r\n");
     if ask.is_none_or(|ask| ask.method != Method::Head) {
         out.extend_from_slice(cause.name().as_bytes());
+        out.extend_from_slice(more.as_bytes());
         out.push(b'\n');
     }
 }
@@ -107,8 +114,14 @@ pub(super) fn tell_date(date: &Date, out: &mut Vec<u8>) {
 }
 
 /// What stands for a request whose head could not be read.
-const UNREAD: Ask =
-    Ask { method: Method::Other, minor_version: 1, keep_alive: false, upgrade: false, chunked: false };
+const UNREAD: Ask = Ask {
+    method: Method::Other,
+    minor_version: 1,
+    keep_alive: false,
+    upgrade: false,
+    chunked: false,
+    codings: Codings::NONE,
+};
 
 fn reason(status: u16) -> &'static str {
     match status {

@@ -25,13 +25,23 @@ enum State {
 }
 
 impl BodyDecoder {
-    /// For a body so framed.
+    /// For the body of a request so framed.
     #[must_use]
-    pub const fn new(framing: BodyFraming) -> Self {
+    pub const fn of_request(framing: BodyFraming) -> Self {
+        Self::new(framing, false)
+    }
+
+    /// For the body of an answer so framed; the sizes of its chunks may be padded with blanks.
+    #[must_use]
+    pub const fn of_answer(framing: BodyFraming) -> Self {
+        Self::new(framing, true)
+    }
+
+    const fn new(framing: BodyFraming, padded: bool) -> Self {
         Self(match framing {
             BodyFraming::None | BodyFraming::Length(0) => State::Done(None),
             BodyFraming::Length(n) => State::Length(n),
-            BodyFraming::Chunked => State::Chunked(Chunks::new()),
+            BodyFraming::Chunked => State::Chunked(Chunks::new(padded)),
             BodyFraming::UntilClose => State::UntilClose,
         })
     }

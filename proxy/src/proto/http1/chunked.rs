@@ -36,6 +36,8 @@ struct Place {
     line: u16,
     /// Bytes of extensions and trailers so far.
     spent: u16,
+    /// Sizes may be padded: blanks may stand between a size and its CRLF.
+    padded: bool,
     at: At,
 }
 
@@ -58,8 +60,12 @@ enum At {
 }
 
 impl Chunks {
-    pub(super) const fn new() -> Self {
-        Self { place: Place { size: 0, line: 0, spent: 0, at: At::Size }, trailers: None }
+    /// `padded` for what a member says: it may pad its sizes, as Apache 1.3 and embedded servers do (`5   ` CRLF). No two
+    /// readers differ on that: blanks are no part of a number, nothing but CRLF ends the line, and we are the last who
+    /// sees it, as what goes on is framed anew. From a client it stays a fault: what breaks the grammar there is more
+    /// often an attempt on the reader behind us than an old server.
+    pub(super) const fn new(padded: bool) -> Self {
+        Self { place: Place { size: 0, line: 0, spent: 0, padded, at: At::Size }, trailers: None }
     }
 
     /// The trailers that may travel on, once the body is complete.
@@ -150,6 +156,9 @@ impl Place {
         match (self.at, b) {
             (At::MoreSize, _) if b.is_ascii_hexdigit() => self.digit(b),
             (At::MoreSize | At::Extension, b'\r') => Ok(At::SizeLf),
+            // A pad is bounded by the line; a member that pads does so in each chunk of a large body.
+            (At::MoreSize | At::Space, b' ' | b'\t') if self.padded => Ok(At::Space),
+            (At::Space, b'\r') if self.padded => Ok(At::SizeLf),
             // Bad whitespace: before the `;` of an extension only (RFC 9112 section 7.1.1).
             (At::MoreSize | At::Space, b' ' | b'\t') => self.extension(At::Space),
             (At::MoreSize | At::Space, b';') => self.extension(At::Extension),

@@ -4,6 +4,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::name::Name;
 use crate::config::HeadLimits;
 use httparse::Header;
 
@@ -78,6 +79,16 @@ pub(super) enum LineFault {
 impl<'h, 'b> Head<'h, 'b> {
     pub(super) fn new(bytes: &'b [u8], fields: &'h [Header<'b>]) -> Self {
         Self { bytes, fields, dropped: Lines::default() }
+    }
+
+    /// Drops all lines of that name.
+    #[cold]
+    pub(super) fn drop_all(&mut self, name: Name) {
+        for (line, field) in self.fields.iter().enumerate() {
+            if Name::of(field.name.as_bytes()) == name {
+                self.dropped.add(line);
+            }
+        }
     }
 
     /// Where a field line begins; for the one after the last, where the final empty line does.

@@ -8,6 +8,7 @@ use super::framing::BodyFraming;
 use super::method::Method;
 use super::name::{Name, Ours};
 use super::request::Request;
+use super::seen::Expect;
 use super::target::Target;
 use super::walk::{Walk, address_in, trusts};
 use super::{text, upgrade};
@@ -37,8 +38,8 @@ impl Forwarding<'_> {
     }
 
     /// The fields of which the client's own lines stay behind, as bits of `Ours`. Those that we do not write would
-    /// contradict those that we do.
-    const fn rewritten(&self) -> u8 {
+    /// contradict those that we do. `came`: those that came.
+    fn rewritten(&self, came: u8) -> u8 {
         let forwarding = match self.rules.forwarded {
             Forwarded::Off => 0,
             _ => {
@@ -46,6 +47,15 @@ impl Forwarding<'_> {
                 x | Ours::Forwarded as u8
             }
         };
+        let told = Ours::Told as u8;
+        // Of what proxies tell and we do not write, a trusted one's is all there is.
+        let strange = came & told != 0
+            && match self.rules.forwarded {
+                Forwarded::Off => false,
+                Forwarded::Remove => true,
+                _ => !trusts(self.rules, self.peer),
+            };
+        let forwarding = forwarding | if strange { told } else { 0 };
         forwarding | if self.rules.via.is_some() { Ours::Via as u8 } else { 0 }
     }
 }
@@ -58,6 +68,9 @@ impl Request<'_, '_> {
         out.reserve(self.head.bytes.len() + ADDED + via.map_or(0, str::len));
         let copied = self.begin(out);
         self.copy_fields(copied, way, out);
+        if self.expect == Expect::Reworded && !way.no_expect {
+            out.extend_from_slice(b"Expect: 100-continue\r\n");
+        }
         self.tell_source(way, out);
         if let Some(pseudonym) = via {
             self.tell_via(pseudonym, out);
@@ -116,9 +129,9 @@ impl Request<'_, '_> {
     }
 
     fn copy_fields(&self, from: usize, way: &Forwarding<'_>, out: &mut Vec<u8>) {
-        let rewritten = way.rewritten();
+        let rewritten = way.rewritten(self.ours);
         let replaces_host = self.host.is_some() && self.target != Target::AsIs;
-        let no_expect = way.no_expect && self.expect_continue;
+        let no_expect = way.no_expect && self.expect == Expect::AsItCame;
         if self.ours & rewritten == 0 && !replaces_host && !no_expect && self.max_forwards.is_none() {
             return self.head.copy(from, &self.head.dropped, out);
         }
@@ -211,7 +224,8 @@ impl Request<'_, '_> {
     /// All lines of `Via` are one, and ours is its last element.
     fn tell_via(&self, pseudonym: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Via: ");
-        for value in self.lines_of(Ours::Via).filter(|value| !value.is_empty()) {
+        // A comment may hold commas, so elements are not told apart; but a line may be nothing but empty ones.
+        for value in self.lines_of(Ours::Via).map(without_outer_commas).filter(|value| !value.is_empty()) {
             out.extend_from_slice(value);
             out.extend_from_slice(b", ");
         }
@@ -219,6 +233,14 @@ impl Request<'_, '_> {
         out.extend_from_slice(pseudonym.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// A list without the empty elements at its ends (RFC 9110 section 5.6.1.2).
+fn without_outer_commas(value: &[u8]) -> &[u8] {
+    let counts = |b: &u8| !matches!(b, b',' | b' ' | b'\t');
+    let first = value.iter().position(counts).unwrap_or(value.len());
+    let end = value.iter().rposition(counts).map_or(first, |last| last + 1);
+    &value[first..end]
 }
 
 /// `for=` and the address; IPv6 in brackets, and therefore in quotes (RFC 7239 section 6).

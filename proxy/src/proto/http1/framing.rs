@@ -2,6 +2,7 @@
 //! In: the values of those fields. Out: the framing, or why there is none.
 //! Knows nothing of other fields, and nothing of the bytes of a body.
 
+use super::coding::Codings;
 use super::name::{is_tchar, list};
 use super::text::digits;
 use super::verdict::Reject;
@@ -87,9 +88,11 @@ pub(super) struct ResponseFraming {
     pub(super) repeated_length: bool,
     /// There was a Transfer-Encoding line.
     pub(super) coded: bool,
-    final_chunked: bool,
-    /// A coding other than the final `chunked`: it stays on the content we pass on.
-    pub(super) other_codings: bool,
+    chunked: bool,
+    /// Codings under the chunked one, or without it: they stay on the content we pass on.
+    others: Codings,
+    /// There was a coding that nobody has registered.
+    unknown: bool,
 }
 
 impl ResponseFraming {
@@ -114,15 +117,33 @@ impl ResponseFraming {
     pub(super) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
         self.coded = true;
         for coding in list(value) {
-            let chunked = coding.eq_ignore_ascii_case(b"chunked");
-            if chunked && self.final_chunked {
-                // RFC 9112 section 6.1: never applied twice, so which end is meant is unknown.
-                return Err(Reject::response("the chunked coding twice"));
+            if self.chunked {
+                // RFC 9112 section 6.1: chunked is the last and never applied twice, so which end is meant is unknown.
+                return Err(Reject::response("a transfer coding on top of chunked"));
             }
-            self.other_codings |= self.final_chunked || is_lasting(coding);
-            self.final_chunked = chunked;
+            match Codings::of(coding) {
+                Some(coding) => self.others.add(coding),
+                None if coding.eq_ignore_ascii_case(b"chunked") => self.chunked = true,
+                None => self.unknown |= !is_identity(coding),
+            }
         }
         Ok(())
+    }
+
+    /// Whether a coding other than `chunked` is on the content. `identity` is none, nor is a field without a value.
+    pub(super) fn has_others(&self) -> bool {
+        self.unknown || self.others != Codings::NONE
+    }
+
+    /// Whether the client takes all codings that stay on the content (RFC 9112 section 7.4).
+    pub(super) fn are_taken(&self, asked: Codings) -> bool {
+        !self.unknown && asked.has_all_of(self.others)
+    }
+
+    /// A coding without an end of its own, and a length that it overrides (rule 3): the one who sends both has the
+    /// length in mind, and would be waited for until it closes.
+    pub(super) fn is_endless_with_length(&self) -> bool {
+        self.has_others() && !self.chunked && self.length.is_some()
     }
 
     /// There was a Content-Length line.
@@ -132,7 +153,7 @@ impl ResponseFraming {
 
     /// The value of Content-Length; nothing where Transfer-Encoding overrides it (rule 3).
     pub(super) fn said_length(&self) -> Option<u64> {
-        self.length.filter(|_| !self.coded)
+        self.length.filter(|_| !self.chunked && !self.has_others())
     }
 
     /// Both fields: a sign of smuggling or of a member gone wrong, so its link is not used again
@@ -144,15 +165,15 @@ impl ResponseFraming {
     /// The framing of a response that may have content.
     pub(super) fn decide(&self) -> BodyFraming {
         match self.length {
-            _ if self.coded && self.final_chunked => BodyFraming::Chunked,
-            _ if self.coded => BodyFraming::UntilClose,
+            _ if self.chunked => BodyFraming::Chunked,
+            _ if self.has_others() => BodyFraming::UntilClose,
             Some(n) => BodyFraming::length(n),
             None => BodyFraming::UntilClose,
         }
     }
 }
 
-/// Does this coding change the content, so that it must stay named?
-pub(super) fn is_lasting(coding: &[u8]) -> bool {
-    !coding.eq_ignore_ascii_case(b"chunked") && !coding.eq_ignore_ascii_case(b"identity")
+/// The coding that is none; RFC 2616 section 3.6 still had it.
+pub(super) fn is_identity(coding: &[u8]) -> bool {
+    coding.eq_ignore_ascii_case(b"identity")
 }

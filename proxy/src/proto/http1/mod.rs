@@ -5,6 +5,7 @@
 mod answer;
 mod body;
 mod chunked;
+mod coding;
 mod connection;
 mod fields;
 mod forward;
@@ -28,6 +29,7 @@ use super::text;
 
 pub use answer::{Date, error_answer};
 pub use body::{BodyDecoder, BodyEncoder};
+pub use coding::Codings;
 pub use fields::Fields;
 pub use forward::Forwarding;
 pub use framing::BodyFraming;

@@ -37,6 +37,8 @@ pub(super) enum Ours {
     Via = 8,
     /// X-Forwarded-For or X-Forwarded-Proto with underscores: to a CGI program they are one.
     Twin = 16,
+    /// Another field by which a proxy in front tells of the request that it got ([`is_told_by_proxies`]).
+    Told = 32,
 }
 
 impl Name {
@@ -62,10 +64,49 @@ impl Name {
             17 if is(b"transfer-encoding") => Self::TransferEncoding,
             17 if is(b"x-forwarded-proto") => Self::Ours(Ours::XForwardedProto),
             19 if is(b"proxy-authorization") => Self::Authorization,
+            8.. if may_be_told(name[0], name[1]) => told_or_twin(name),
             10.. if may_be_twin(name.len(), name[0]) => twin(name),
             _ => Self::Other,
         }
     }
+}
+
+/// Whether a name begins as those do that proxies tell, which few others do.
+const fn may_be_told(first: u8, second: u8) -> bool {
+    matches!(
+        (first.to_ascii_lowercase(), second.to_ascii_lowercase()),
+        (b'x', b'-' | b'_') | (b't', b'r') | (b'f', b'r')
+    )
+}
+
+#[inline(never)]
+fn told_or_twin(name: &[u8]) -> Name {
+    match twin(name) {
+        Name::Other if is_told_by_proxies(name) => Name::Ours(Ours::Told),
+        other => other,
+    }
+}
+
+/// Whether services take from a field of this name what only a proxy in front of them can know: who asked, for which
+/// host, path and scheme (X-Forwarded-For, X-Forwarded-Proto and Forwarded have names of their own). Underscores count
+/// as hyphens, as they do to a CGI program.
+pub(super) fn is_told_by_proxies(name: &[u8]) -> bool {
+    const FAMILY: &[u8] = b"x-forwarded-";
+    const OTHERS: [&[u8]; 11] = [
+        b"x-forwarded",
+        b"x-real-ip",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"true-client-ip",
+        b"x-original-host",
+        b"x-original-url",
+        b"x-rewrite-url",
+        b"x-scheme",
+        b"x-url-scheme",
+        b"front-end-https",
+    ];
+    name.get(..FAMILY.len()).is_some_and(|start| is_alike(start, FAMILY))
+        || OTHERS.iter().any(|known| is_alike(name, known))
 }
 
 /// Whether a name has the length and the first letter of one that has twins, which few others do.

@@ -4,7 +4,7 @@
 
 use super::answer::{Date, tell_date};
 use super::body::BodyEncoder;
-use super::framing::BodyFraming;
+use super::framing::{BodyFraming, is_identity};
 use super::name::{Name, list};
 use super::request::Ask;
 use super::response::Response;
@@ -111,9 +111,9 @@ impl Response<'_, '_> {
     #[cold]
     fn tell_other_codings(&self, out: &mut Vec<u8>) {
         let coded = self.head.fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::TransferEncoding);
-        let mut codings: Vec<&[u8]> = coded.flat_map(|f| list(f.value)).collect();
-        codings.pop_if(|_| self.body == BodyFraming::Chunked);
-        for coding in codings {
+        // `chunked` is the last of them if it is there at all, and is written by us.
+        let lasting = |coding: &&[u8]| !is_identity(coding) && !coding.eq_ignore_ascii_case(b"chunked");
+        for coding in coded.flat_map(|f| list(f.value)).filter(lasting) {
             out.extend_from_slice(coding);
             out.extend_from_slice(b", ");
         }

@@ -2,11 +2,12 @@
 //! In: the bytes read so far and the listener's rules. Out: a head to forward, "partial", or a rejection.
 //! Knows nothing of where the request goes.
 
+use super::coding::Codings;
 use super::fields::{Fields, Head, LineFault, offset};
 use super::framing::BodyFraming;
 use super::method::Method;
 use super::name::{Name, Ours};
-use super::seen::Seen;
+use super::seen::{Expect, Seen};
 use super::target::Target;
 use super::text::digits;
 use super::verdict::{Parsed, Reject};
@@ -43,6 +44,10 @@ pub struct Request<'h, 'b> {
     pub(super) max_forwards: Option<u64>,
     /// The client takes trailers (RFC 9110 section 10.1.4).
     pub(super) te_trailers: bool,
+    /// How Expect came; nothing of HTTP/1.0.
+    pub(super) expect: Expect,
+    /// Transfer codings that the client takes; none of HTTP/1.0.
+    codings: Codings,
     /// Fields of `Ours` that came with the request, as bits.
     pub(super) ours: u8,
     method_text: &'b str,
@@ -63,6 +68,8 @@ pub struct Ask {
     pub upgrade: bool,
     /// The request's body was sent chunked.
     pub chunked: bool,
+    /// Transfer codings other than `chunked` that the client takes.
+    pub codings: Codings,
 }
 
 impl<'b> Request<'_, 'b> {
@@ -75,6 +82,7 @@ impl<'b> Request<'_, 'b> {
             keep_alive: self.keep_alive,
             upgrade: self.upgrade,
             chunked: matches!(self.body, BodyFraming::Chunked),
+            codings: self.codings,
         }
     }
 
@@ -229,7 +237,11 @@ fn believe<'h, 'b>(
     if seen.ours & Ours::Via as u8 != 0 && via::loops(&head, rules.via.as_deref()) {
         return Err(Reject::loop_detected());
     }
-    let expect_continue = seen.expect_continue && minor_version == 1;
+    let expect = if minor_version == 1 { seen.expect } else { Expect::Nothing };
+    if seen.expect == Expect::Reworded {
+        head.drop_all(Name::Expect);
+    }
+    let expect_continue = expect != Expect::Nothing;
     let asks = seen.upgrade && seen.options.upgrade && minor_version == 1;
     let may_upgrade = asks && !expect_continue && method != Method::Connect;
     Ok(Request {
@@ -238,6 +250,7 @@ fn believe<'h, 'b>(
         body,
         keep_alive: seen.options.persists(minor_version),
         expect_continue,
+        expect,
         upgrade: method == Method::Connect
             || (may_upgrade && upgrade::is_offered(&head, body, &rules.upgrades)),
         binds: seen.binds,
@@ -245,6 +258,7 @@ fn believe<'h, 'b>(
         host: seen.host,
         max_forwards,
         te_trailers: seen.te_trailers && minor_version == 1,
+        codings: if minor_version == 1 { seen.codings } else { Codings::NONE },
         head,
         ours: seen.ours,
         method_text,
@@ -266,7 +280,7 @@ fn read_fields<'b>(
         begun = head.check_line(begun, line, limit).map_err(|f| line_fault(f, line))?;
         let name = Name::of(field.name.as_bytes());
         seen.take(name, field.value)?;
-        if is_left_behind(name, minor_version) {
+        if is_left_behind(name, field.value, minor_version) {
             head.dropped.add(line);
         }
         if rules.underscores != Underscores::Pass && field.name.contains('_') {
@@ -283,7 +297,7 @@ fn read_fields<'b>(
 
 /// Hop-by-hop fields, and an expectation that a 1.0 client must not have (RFC 9110 section 10.1.1),
 /// because we forward its request as 1.1.
-fn is_left_behind(name: Name, minor_version: u8) -> bool {
+fn is_left_behind(name: Name, value: &[u8], minor_version: u8) -> bool {
     match name {
         Name::TransferEncoding
         | Name::Connection
@@ -292,7 +306,7 @@ fn is_left_behind(name: Name, minor_version: u8) -> bool {
         | Name::Upgrade
         | Name::Http2Settings
         | Name::Hop => true,
-        Name::Expect => minor_version == 0,
+        Name::Expect => minor_version == 0 || !Expect::travels(value),
         _ => false,
     }
 }

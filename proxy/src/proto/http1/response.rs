@@ -129,15 +129,14 @@ fn believe<'h, 'b>(
     let switches = switches(status, ask, has_upgrade)?;
     let rewritten_length = settle_length(&mut head, &framing, status, switches);
     let has_content = may_have_content(ask.method, status) && !switches;
-    let body = if has_content { framing.decide() } else { BodyFraming::None };
-    // RFC 9112 section 6.1: a client of HTTP/1.0 is sent no transfer coding, and we take none off but `chunked`.
-    if body != BodyFraming::None && framing.other_codings && ask.minor_version == 0 {
-        return Err(Reject::response("a transfer coding that a client of HTTP/1.0 does not know"));
-    }
+    let said = if has_content { body_of(&framing, ask)? } else { BodyFraming::None };
+    // RFC 9110 section 15.3.6: a 205 has no content. Where nothing says so it ends with its head all the same, and so
+    // does its link, as the member may mean something else.
+    let body = if status == 205 && said == BodyFraming::UntilClose { BodyFraming::None } else { said };
     // RFC 9112 section 6.1: with TE in HTTP/1.0, or together with a length, the framing is faulty. A member of
     // HTTP/1.0 has not understood a chunked request, so nobody knows what it takes for the next one.
     let faulty = framing.is_ambiguous() || (minor_version == 0 && (framing.coded || ask.chunked));
-    let persists = options.persists(minor_version) && body != BodyFraming::UntilClose && !switches;
+    let persists = options.persists(minor_version) && said != BodyFraming::UntilClose && !switches;
     Ok(Response {
         status,
         minor_version,
@@ -146,7 +145,7 @@ fn believe<'h, 'b>(
         keep_alive_timeout,
         head,
         rewritten_length,
-        other_codings: framing.other_codings,
+        other_codings: framing.has_others(),
         has_date,
         // RFC 9110 section 15.5.22: a 426 says to what the client should have asked to upgrade.
         tells_upgrade: has_upgrade && ask.upgrade && matches!(status, 101 | 426),
@@ -219,6 +218,18 @@ fn switches(status: u16, ask: Ask, has_upgrade: bool) -> Result<bool, Reject> {
     }
 }
 
+/// The framing of content. We take no transfer coding off but `chunked`, so the others must be those that the client
+/// takes; one of HTTP/1.0 takes none (RFC 9112 section 6.1).
+fn body_of(framing: &ResponseFraming, ask: Ask) -> Result<BodyFraming, Reject> {
+    if !framing.are_taken(ask.codings) {
+        return Err(Reject::response("a transfer coding that the client did not ask for"));
+    }
+    if framing.is_endless_with_length() {
+        return Err(Reject::response("Content-Length, and a transfer coding that lasts until close"));
+    }
+    Ok(framing.decide())
+}
+
 /// RFC 9112 section 6.3 rule 1.
 fn may_have_content(asked: Method, status: u16) -> bool {
     asked != Method::Head && status >= 200 && status != 204 && status != 304
@@ -242,11 +253,7 @@ fn settle_length(
         return None;
     }
     if framing.has_length() {
-        for (line, field) in head.fields.iter().enumerate() {
-            if Name::of(field.name.as_bytes()) == Name::ContentLength {
-                head.dropped.add(line);
-            }
-        }
+        head.drop_all(Name::ContentLength);
     }
     said
 }

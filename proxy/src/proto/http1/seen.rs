@@ -2,6 +2,7 @@
 //! In: names and values. Out: what of it the proxy must know, or why the request is refused.
 //! Knows nothing of the request line, and nothing of where fields stand.
 
+use super::coding::Codings;
 use super::connection::Options;
 use super::framing::RequestFraming;
 use super::name::{Name, list};
@@ -14,11 +15,13 @@ pub(super) struct Seen<'b> {
     pub(super) framing: RequestFraming,
     pub(super) options: Options,
     pub(super) host: Option<&'b [u8]>,
-    pub(super) expect_continue: bool,
+    pub(super) expect: Expect,
     /// There is an Upgrade line.
     pub(super) upgrade: bool,
     /// `TE: trailers` (RFC 9110 section 10.1.4).
     pub(super) te_trailers: bool,
+    /// Other transfer codings that TE asks for.
+    pub(super) codings: Codings,
     /// Credentials that belong to a connection.
     pub(super) binds: bool,
     /// Max-Forwards as it came; empty where it came twice.
@@ -36,9 +39,12 @@ impl<'b> Seen<'b> {
             Name::ContentLength => self.framing.content_length(value)?,
             Name::TransferEncoding => self.framing.transfer_encoding(value)?,
             Name::Connection => self.options.add(value),
-            Name::Expect => self.expect_continue = expect(value)?,
+            Name::Expect => self.expect = self.expect.and(value)?,
             Name::Upgrade => self.upgrade = true,
-            Name::Te => self.te_trailers |= list(value).any(|e| e.eq_ignore_ascii_case(b"trailers")),
+            Name::Te => {
+                self.te_trailers |= list(value).any(|e| e.eq_ignore_ascii_case(b"trailers"));
+                self.codings.add(Codings::asked_for(value));
+            }
             Name::Authorization => self.binds |= is_of_connection(value),
             Name::MaxForwards => self.max_forwards = Some(self.max_forwards.map_or(value, |_| b"")),
             Name::Ours(which) => self.ours |= which as u8,
@@ -55,11 +61,36 @@ fn host<'b>(value: &'b [u8], seen: Option<&[u8]>) -> Result<&'b [u8], Reject> {
     }
 }
 
-fn expect(value: &[u8]) -> Result<bool, Reject> {
-    if value.eq_ignore_ascii_case(b"100-continue") {
-        return Ok(true);
+/// What the Expect lines of a head have said so far: a list (RFC 9110 section 10.1.1) of which we know one element.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) enum Expect {
+    #[default]
+    Nothing,
+    /// 100-continue, said as members know it; that line travels.
+    AsItCame,
+    /// 100-continue, in a list with empty elements, or more than once: all lines stay behind, and one is written. Many
+    /// servers compare the whole value.
+    Reworded,
+}
+
+const CONTINUE: &[u8] = b"100-continue";
+
+impl Expect {
+    fn and(self, value: &[u8]) -> Result<Self, Reject> {
+        if !list(value).all(|element| element.eq_ignore_ascii_case(CONTINUE)) {
+            return Err(Reject::unsupported(417, "unknown expectation"));
+        }
+        Ok(match self {
+            said if list(value).next().is_none() => said,
+            Self::Nothing if Self::travels(value) => Self::AsItCame,
+            _ => Self::Reworded,
+        })
     }
-    Err(Reject::unsupported(417, "unknown expectation"))
+
+    /// Whether a line with this value may travel on as it is.
+    pub(super) fn travels(value: &[u8]) -> bool {
+        value.eq_ignore_ascii_case(CONTINUE)
+    }
 }
 
 /// Schemes that authenticate a connection rather than a request (RFC 4559 section 6, MS-NTHT).

@@ -2,11 +2,11 @@
 //! In: its bytes, one by one, well formed. Out: the field lines that may follow the body on its way.
 //! Knows nothing of chunks.
 
-use super::name::is_alike;
+use super::name::{is_alike, is_told_by_proxies};
 
 /// Names that frame, route, authenticate, describe or modify a message: whoever reads them behind the content has
 /// already decided without them (RFC 9110 section 6.5.1). In lower case; twins with underscores count as well.
-const FORBIDDEN: [&[u8]; 30] = [
+const FORBIDDEN: [&[u8]; 29] = [
     b"host",
     b"connection",
     b"keep-alive",
@@ -35,12 +35,11 @@ const FORBIDDEN: [&[u8]; 30] = [
     b"warning",
     b"via",
     b"forwarded",
-    b"x-real-ip",
     b"x-http-method-override",
 ];
 
 /// The same, for all names that begin so.
-const FORBIDDEN_FAMILIES: [&[u8]; 4] = [b"content-", b"proxy-", b"if-", b"x-forwarded-"];
+const FORBIDDEN_FAMILIES: [&[u8]; 3] = [b"content-", b"proxy-", b"if-"];
 
 /// Made for trailers (RFC 9530 section 2).
 const DIGEST: &[u8] = b"content-digest";
@@ -76,7 +75,8 @@ impl Trailers {
 
 fn may_travel(name: &[u8]) -> bool {
     let is_of = |family: &&[u8]| name.get(..family.len()).is_some_and(|start| is_alike(start, family));
-    let forbidden =
-        FORBIDDEN.iter().any(|known| is_alike(name, known)) || FORBIDDEN_FAMILIES.iter().any(is_of);
+    let forbidden = FORBIDDEN.iter().any(|known| is_alike(name, known))
+        || FORBIDDEN_FAMILIES.iter().any(is_of)
+        || is_told_by_proxies(name);
     !forbidden || name.eq_ignore_ascii_case(DIGEST)
 }

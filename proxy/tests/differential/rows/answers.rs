@@ -70,8 +70,24 @@ fn framing() -> Vec<Row> {
             .ours("`content-length: 2`, `hi`"),
         answer("M6.3", "two Content-Lengths", Keep("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi!")),
         answer("M6.2", "`Content-Length: +2`", Keep("HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nhi")),
-        answer("M6.3", "a coding that is not chunked", Close("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhi"))
+        answer("S10.1.4", "a coding that nobody asked for", Keep("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"))
+            .bad("gzip"),
+        row("S10.1.4", "a coding that was asked for", get("TE: gzip\r\nConnection: TE"))
+            .reply(Keep("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"))
+            .look(Look::AnswerFields(&["transfer-encoding"]))
+            .ours("`transfer-encoding: gzip, chunked`"),
+        row("M6.3", "a coding that was asked for, not chunked", get("TE: gzip\r\nConnection: TE"))
+            .reply(Close("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhi"))
+            .look(Look::Answer)
             .ours("chunked `hi`"),
+        answer("M6.1", "`Transfer-Encoding: chunked, gzip`", Close("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n2\r\nhi\r\n0\r\n\r\n"))
+            .bad("gzip"),
+        answer("M7", "an unknown coding, `xchunked`", Close("HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"))
+            .bad("xchunked"),
+        answer("M6.3", "`Transfer-Encoding: identity` and Content-Length, kept", Keep("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nhi"))
+            .ours("`content-length: 2`, `hi`"),
+        answer("S15.3.6", "205 without a length, kept", Keep("HTTP/1.1 205 Reset Content\r\n\r\n"))
+            .ours("`content-length: 0`"),
         answer("M6.3", "neither: until it closes", Close("HTTP/1.1 200 OK\r\n\r\nhi")).ours("chunked `hi`"),
         answer("M2.3", "HTTP/1.0, until it closes", Close("HTTP/1.0 200 OK\r\n\r\nhi")).ours("chunked `hi`"),
         row("M7.1", "until it closes, to a client of 1.0", "GET /a HTTP/1.0\r\nHost: example.com\r\n\r\n")
@@ -96,6 +112,8 @@ fn ends() -> Vec<Row> {
         answer("M7.1", "a size that is no number", Keep("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhi\r\n0\r\n\r\n"))
             .bad("zz")
             .ours("502"),
+        answer("M7.1", "a size padded with blanks", Keep("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2   \r\nhi\r\n0   \r\n\r\n"))
+            .ours("chunked `hi`"),
         answer("M9.2", "bytes behind the answer", Keep("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfoul"))
             .bad("foul")
             .ours("`content-length: 2`, `hi`"),

@@ -8,7 +8,7 @@ const NAMED: &str =
     "who has a field removed that frames or routes a request makes the member read another one";
 
 const HOP: &str = "what is meant for one hop ends there (a MUST of the section)";
-const TOLD: &str = "what a client says of addresses is believed only if it is in `trusted_proxies`";
+const TOLD: &str = "what a client says of addresses, and of what only a proxy can know, is believed only if it is in `trusted_proxies`";
 
 pub(crate) fn rows() -> Vec<Row> {
     [connection(), hop_by_hop(), addresses(), via()].concat()
@@ -140,10 +140,21 @@ fn addresses() -> Vec<Row> {
             .bad("https")
             .ours("`x-forwarded-proto: http`")
             .because(TOLD),
-        row("–", "X-Real-IP", get("X-Real-IP: 10.0.0.1"))
+        row("–", "X-Real-IP of a client that is not trusted", get("X-Real-IP: 10.0.0.1"))
             .fields(&["x-real-ip"])
             .bad("10.0.0.1")
-            .ours("`x-real-ip: 10.0.0.1`"),
+            .ours("removed")
+            .because(TOLD),
+        row("–", "X-Forwarded-Host of a client that is not trusted", get("X-Forwarded-Host: b.example"))
+            .fields(&["x-forwarded-host"])
+            .bad("b.example")
+            .ours("removed")
+            .because(TOLD),
+        row("–", "X-Original-URL of a client that is not trusted", get("X-Original-URL: /b"))
+            .fields(&["x-original-url"])
+            .bad("/b")
+            .ours("removed")
+            .because(TOLD),
     ]
 }
 

@@ -47,7 +47,11 @@ fn hosts() -> Vec<Row> {
             .ours("400")
             .because(NO_HOST),
         row("S7.2", "`#` in Host", host("a.example#b")).fields(HOST).bad("#b").ours("400").because(NO_HOST),
-        row("S7.2", "a list in Host", host("a.example, b.example")).fields(HOST).bad("e, b").ours("400"),
+        row("S7.2", "two hosts in Host, with a space", host("a.example, b.example"))
+            .fields(HOST)
+            .bad("e, b")
+            .ours("400"),
+        row("S7.2", "a comma in Host", host("a,b.example")).fields(HOST).ours("`host: a,b.example`"),
     ]
 }
 

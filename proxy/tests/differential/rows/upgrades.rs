@@ -50,6 +50,12 @@ fn expectations() -> Vec<Row> {
             .bad("expect: x")
             .ours("417")
             .because("what nobody understands nobody can promise"),
+        row("S5.6.1", "Expect without a value", post("Expect:\r\nContent-Length: 5", "hello"))
+            .fields(EXPECT)
+            .ours("removed"),
+        row("S5.6.1", "`Expect: 100-continue,`", post("Expect: 100-continue,\r\nContent-Length: 5", "hello"))
+            .fields(EXPECT)
+            .ours("`expect: 100-continue`"),
         row("S10.1.1", "Expect of a client of 1.0", old).fields(EXPECT).bad("expect").ours("removed"),
     ]
 }

@@ -25,7 +25,9 @@ const FAULTS: &[Row] = &[
     ("over-64-bits", "wraps to 5", b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
     ("size-lf", "errata 7633", b"5\nhello\r\n0\r\n\r\n"),
     ("size-cr", "RFC 9112 2.2", b"5\rhello\r\n0\r\n\r\n"),
-    ("space-behind", "RFC 9112 7.1.1", b"5 \r\nhello\r\n0\r\n\r\n"),
+    ("space-before", "RFC 9112 7.1", b" 5\r\nhello\r\n0\r\n\r\n"),
+    ("space-inside", "RFC 9112 7.1", b"5 5\r\nhello\r\n0\r\n\r\n"),
+    ("space-behind-and-lf", "errata 7633", b"5 \nhello\r\n0\r\n\r\n"),
     ("lf-in-extension", "CVE-2025-22871 kin", b"5;x\nhello\r\n0\r\n\r\n"),
     ("longer", "RFC 9112 7.1", b"5\r\nhello!\r\n0\r\n\r\n"),
     ("shorter", "RFC 9112 7.1", b"5\r\nhell\r\n0\r\n\r\n"),
@@ -44,6 +46,7 @@ const FAULTS: &[Row] = &[
 
 const TAKEN: &[Row] = &[
     ("extensions", "RFC 9112 7.1.1: not passed on", b"5;x=\"y\"\r\nhello\r\n0;z\r\n\r\n"),
+    ("space-behind", "padding of old servers", b"5 \r\nhello\r\n0 \t \r\n\r\n"),
     ("leading-zeros", "RFC 9112 7.1", b"0005\r\nhello\r\n000\r\n\r\n"),
     ("trailer-length", "RFC 9110 6.5.1", b"5\r\nhello\r\n0\r\nContent-Length: 50\r\n\r\n"),
     ("trailer-coding", "RFC 9110 6.5.1", b"5\r\nhello\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n"),

@@ -43,6 +43,10 @@ const FAULTS: &[Row] = &[
 const CODINGS: &[Row] = &[
     ("chunked-twice", "RFC 9112 6.1", b"Transfer-Encoding: chunked, chunked\r\n"),
     ("chunked-on-two-lines", "RFC 9112 6.1", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+    ("chunked-not-final", "RFC 9112 6.1", b"Transfer-Encoding: chunked, gzip\r\n"),
+    ("xchunked", "no coding", b"Transfer-Encoding: xchunked\r\n"),
+    ("xchunked-chunked", "no coding", b"Transfer-Encoding: xchunked, chunked\r\n"),
+    ("gzip-unasked", "RFC 9110 10.1.4", b"Transfer-Encoding: gzip, chunked\r\n"),
     ("vertical-tab", "RFC 9110 5.5", b"Transfer-Encoding: \x0bchunked\r\n"),
     ("space-behind-coding", "RFC 9112 5.1", b"Transfer-Encoding : chunked\r\n"),
     ("folded", "RFC 9112 5.2", b"Transfer-Encoding:\r\n chunked\r\n"),
@@ -83,13 +87,16 @@ fn until_close() -> Vec<Poison> {
         until("no-framing", "RFC 9112 6.3 rule 8", b""),
         until("no-framing-keep-alive", "RFC 9112 6.3 rule 8", b"Connection: keep-alive\r\n"),
         until("identity", "RFC 9112 6.3 rule 4", b"Transfer-Encoding: identity\r\n"),
-        until(
-            "identity-and-length",
-            "RFC 9112 6.3 rule 4",
-            b"Transfer-Encoding: identity\r\nContent-Length: 2\r\n",
-        ),
-        until("xchunked", "RFC 9112 6.3 rule 4", b"Transfer-Encoding: xchunked\r\n"),
-        until("chunked-not-final", "RFC 9112 6.3 rule 4", b"Transfer-Encoding: chunked, gzip\r\n"),
+        // No coding, so the length counts, also where the member does not close; nothing behind it is an answer.
+        until("identity-and-length", "RFC 2616 3.6", b"Transfer-Encoding: identity\r\nContent-Length: 2\r\n")
+            .gets(200, "he"),
+        poison(
+            "identity-and-length-kept",
+            "a hang",
+            with(b"Transfer-Encoding: identity\r\nContent-Length: 5\r\n", b"hello"),
+        )
+        .gets(200, "hello"),
+        poison("205-without-length-kept", "a hang", b"HTTP/1.1 205 R\r\n\r\n").gets(205, ""),
         poison(
             "1.0-keep-alive-no-length",
             "RFC 9112 9.3",
