@@ -1,0 +1,213 @@
+//! The matrix: each misdeed, before so many clients, by each setting of `pipeline` and in each protocol, has one right
+//! result. A row that fails prints the table of its test.
+
+use std::fmt;
+
+use crate::load::{Load, Tally};
+use crate::member::{Member, Misdeed};
+use crate::panics;
+use crate::protocol::Protocol;
+use crate::stand::{Proxy, Setup};
+
+/// What is written for `links.pipeline`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Setting {
+    /// Nothing is, so that it is `auto`.
+    Auto,
+    /// `pipeline: 32`: the operator's word.
+    Pipeline32,
+}
+
+/// What is right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expected {
+    /// Nobody gets an answer that is not its own.
+    Clean,
+    /// What the member does cannot be told from good answers while it happens, and the operator has vouched for the
+    /// member: `docs/pipelining.md` says so, under what is quoted here. It becomes visible in the end, so it stops.
+    DocumentedUntilLearned(&'static str),
+    /// As before, and it never becomes visible.
+    Documented(&'static str),
+}
+
+/// The sentence of `docs/pipelining.md` on which the exceptions rest; a test looks for it.
+pub(crate) const EXCEPTION: &str = "well-formed";
+
+/// Requests a client sends in a burst, and bursts: few clients ask more often, so that they meet on a link.
+const FEW: (u32, u32) = (10, 5);
+const MANY: (u32, u32) = (2, 4);
+/// In so many bursts at the end nobody gets another's answer, where a misdeed is to be learned.
+const LEARNED: usize = 2;
+
+struct Row {
+    protocol: Protocol,
+    setting: Setting,
+    clients: u32,
+    misdeed: Misdeed,
+}
+
+impl Row {
+    fn expected(&self) -> Expected {
+        if self.is_one_at_a_time() {
+            return Expected::Clean;
+        }
+        match self.misdeed {
+            Misdeed::None | Misdeed::ClosesAmid | Misdeed::Pauses | Misdeed::NeverEnds => Expected::Clean,
+            Misdeed::AddsJunk | Misdeed::HeadWithContent | Misdeed::HeadWithAnswer => Expected::Clean,
+            // An empty line is a line.
+            Misdeed::AddsCrLf if self.protocol != Protocol::Lines => Expected::Clean,
+            Misdeed::Reorders => Expected::Documented(EXCEPTION),
+            Misdeed::Drops
+            | Misdeed::Doubles
+            | Misdeed::AddsCrLf
+            | Misdeed::AddsAnswer
+            | Misdeed::NoContentWithAnswer
+            | Misdeed::NotModifiedWithAnswer => Expected::DocumentedUntilLearned(EXCEPTION),
+        }
+    }
+
+    /// Whether a link carries one request at a time: by default to a member that nobody knows, unless its protocol
+    /// promises order.
+    fn is_one_at_a_time(&self) -> bool {
+        self.setting == Setting::Auto && self.protocol != Protocol::Resp
+    }
+
+    /// Whether a request that provokes nothing is always answered.
+    fn spares_innocents(&self) -> bool {
+        match (self.protocol, self.misdeed) {
+            (_, Misdeed::None) => true,
+            // What was not answered may be sent again.
+            (Protocol::Http, Misdeed::NeverEnds) => self.is_one_at_a_time(),
+            (Protocol::Http, _) => self.expected() == Expected::Clean,
+            // What was not answered may not: only a link of one's own is safe from others.
+            (Protocol::Lines | Protocol::LengthPrefixed, misdeed) => {
+                self.is_one_at_a_time() && misdeed != Misdeed::ClosesAmid
+            }
+            (Protocol::Resp, _) => false,
+        }
+    }
+
+    fn setup(&self) -> Setup {
+        let setup = Setup::new().backend("response_timeout: 300ms");
+        let setup = match self.setting {
+            Setting::Auto => setup,
+            Setting::Pipeline32 => setup.backend("links: { pipeline: 32 }"),
+        };
+        self.protocol.listener().iter().fold(setup, |setup, line| setup.listener(line))
+    }
+
+    fn run(self) -> Outcome {
+        let member = Member::start(self.protocol, self.misdeed);
+        let proxy = self.setup().before_one(member.address);
+        let (each, bursts) = if self.clients < 100 { FEW } else { MANY };
+        let head = self.misdeed.is_about_head();
+        let panicked = panics::seen();
+        let load =
+            Load { to: proxy.address(), protocol: self.protocol, clients: self.clients, bursts, each, head };
+        let tally = load.run();
+        let mut outcome = Outcome { deepest: member.deepest(), row: self, tally, wrong: Vec::new() };
+        outcome.judge(u64::from(load.clients * bursts * each));
+        outcome.compare_with(&proxy);
+        outcome.check(panics::seen() == panicked, "something panicked");
+        outcome
+    }
+}
+
+/// What came of a row.
+struct Outcome {
+    row: Row,
+    tally: Tally,
+    /// The most requests that the member saw on one link at once.
+    deepest: usize,
+    /// What is wrong with that.
+    wrong: Vec<String>,
+}
+
+impl Outcome {
+    fn check(&mut self, holds: bool, otherwise: impl Into<String>) {
+        if !holds {
+            self.wrong.push(otherwise.into());
+        }
+    }
+
+    fn judge(&mut self, asked: u64) {
+        let Tally { hung, innocents, .. } = self.tally;
+        self.check(hung == 0, format!("{hung} requests never ended"));
+        let ended = self.tally.all();
+        self.check(ended == asked || hung > 0, format!("{asked} asked, {ended} ended"));
+        let mixups = self.tally.mixups.clone();
+        let is_clean = |bursts: &[u64]| bursts.iter().all(|count| *count == 0);
+        match self.row.expected() {
+            Expected::Clean => {
+                let examples = self.tally.examples.join("; ");
+                self.check(is_clean(&mixups), format!("mix-ups: {examples}"));
+            }
+            Expected::DocumentedUntilLearned(_) => {
+                let last = &mixups[mixups.len() - LEARNED..];
+                self.check(is_clean(last), format!("mix-ups go on: {mixups:?}"));
+            }
+            Expected::Documented(_) => {}
+        }
+        if self.row.spares_innocents() {
+            self.check(innocents == 0, format!("{innocents} innocents failed"));
+        }
+        if self.row.is_one_at_a_time() {
+            self.check(self.deepest <= 1, format!("pipelined {} deep", self.deepest));
+        } else if self.row.misdeed == Misdeed::None && self.row.clients >= 100 {
+            self.check(self.deepest > 1, "never pipelined, so the row shows nothing");
+        }
+    }
+
+    /// The proxy comes to rest, and has counted as many answers as the clients.
+    fn compare_with(&mut self, proxy: &Proxy) {
+        let scrape = proxy.at_rest();
+        if self.row.protocol == Protocol::Http {
+            let (counted, least) = (scrape.sum("penstock_requests_total") as u64, self.tally.with_status());
+            let most = self.tally.all();
+            let agrees = (least..=most).contains(&counted);
+            self.check(agrees, format!("{counted} answers counted, {least} to {most} seen"));
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { row, tally, deepest, wrong } = self;
+        let Row { protocol, setting, clients, misdeed } = row;
+        let errors: Vec<_> = tally.errors.iter().map(|(name, count)| format!("{name}: {count}")).collect();
+        let said = if wrong.is_empty() { "ok".to_owned() } else { wrong.join("; ") };
+        let expected = match row.expected() {
+            Expected::Clean => "none",
+            Expected::DocumentedUntilLearned(_) => "learned",
+            Expected::Documented(_) => "documented",
+        };
+        write!(
+            f,
+            "{:<22} {clients:>4} {:<11} {:<15} {deepest:>5} {:>8} {:>4} {:<10} {:<30} {said}",
+            format!("{misdeed:?}"),
+            format!("{setting:?}"),
+            format!("{protocol:?}"),
+            tally.answered,
+            tally.mixed_up(),
+            expected,
+            errors.join(", "),
+        )
+    }
+}
+
+/// Runs all rows of this protocol, setting and number of clients; all of them are run before the first fails.
+#[track_caller]
+pub(crate) fn run(protocol: Protocol, setting: Setting, clients: u32) {
+    panics::watch();
+    println!(
+        "{:<22} {:>4} {:<11} {:<15} {:>5} {:>8} {:>4} {:<10} {:<30} verdict",
+        "misdeed", "by", "setting", "protocol", "deep", "answered", "mix", "allowed", "errors"
+    );
+    let mut failed = 0;
+    for misdeed in Misdeed::ALL.into_iter().filter(|misdeed| misdeed.is_possible_in(protocol)) {
+        let outcome = Row { protocol, setting, clients, misdeed }.run();
+        println!("{outcome}");
+        failed += usize::from(!outcome.wrong.is_empty());
+    }
+    assert_eq!(failed, 0, "rows that fail");
+}
