@@ -187,7 +187,9 @@ fn http_answer(ask: Ask, got: &[u8]) -> Option<(usize, Heard)> {
     };
     let body = got.get(end..end + length)?;
     let heard = match (status.as_str(), field("x-id")) {
-        ("200", Some(id)) if has_body && body != id.as_bytes() => return Some(garbage(got)),
+        ("200", Some(id)) if has_body && !body.is_empty() && body != id.as_bytes() => {
+            return Some(garbage(got));
+        }
         ("200" | "204" | "304", Some(id)) => Heard::Answer { id, closes },
         _ => Heard::Error { name: status, closes },
     };
