@@ -1,0 +1,81 @@
+//! The requests of a probe, and the orders and pieces in which they are sent.
+
+use crate::proto::http1::Method;
+
+/// What a probe asks for. All of it is safe (RFC 9110 section 9.2.1) and has no content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    /// GET, HEAD or OPTIONS.
+    pub(super) method: Method,
+    /// The target, in origin form.
+    pub(super) target: String,
+}
+
+impl Question {
+    /// A question.
+    #[must_use]
+    pub(super) fn new(method: Method, target: impl Into<String>) -> Self {
+        Self { method, target: target.into() }
+    }
+
+    /// Appends the request.
+    pub(super) fn write(&self, host: &str, out: &mut Vec<u8>) {
+        self.write_with(host, "", out);
+    }
+
+    /// Appends the request with more field lines, each with its CR LF.
+    pub(super) fn write_with(&self, host: &str, more: &str, out: &mut Vec<u8>) {
+        let method = match self.method {
+            Method::Head => "HEAD",
+            Method::Options => "OPTIONS",
+            _ => "GET",
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        let head = format!(
+            "{method} {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: penstock/{version} (pipelining probe)\r\n\
+             Accept: */*\r\n{more}\r\n",
+            self.target
+        );
+        out.extend_from_slice(head.as_bytes());
+    }
+}
+
+/// What is asked of every member: what hardly any server has, and what every server has.
+#[must_use]
+pub(super) fn usual() -> Vec<Question> {
+    vec![
+        Question::new(Method::Get, "/.well-known/penstock-probe/1"),
+        Question::new(Method::Get, "/"),
+        Question::new(Method::Options, "/.well-known/penstock-probe/2"),
+        Question::new(Method::Head, "/.well-known/penstock-probe/1"),
+        Question::new(Method::Head, "/"),
+    ]
+}
+
+/// An order of `count` requests out of `kinds`, beginning with `first`. Neighbours always differ, and every kind
+/// comes to follow every other: a round with steps of 1, then one with steps of 2, and so on.
+#[must_use]
+pub(super) fn order(kinds: usize, first: usize, count: usize) -> Vec<usize> {
+    let step = |i: usize| 1 + i / kinds % (kinds - 1).max(1);
+    (0..count).scan(first % kinds, |at, i| Some(std::mem::replace(at, (*at + step(i)) % kinds))).collect()
+}
+
+/// Cuts the bytes of a pipeline inside of heads: at these shares of each request, in hundredths.
+#[must_use]
+pub(super) fn cut<'b>(bytes: &'b [u8], ends: &[usize], hundredths: &[usize]) -> Vec<&'b [u8]> {
+    let mut cuts = Vec::new();
+    let mut begun = 0;
+    for (i, end) in ends.iter().enumerate() {
+        cuts.push(begun + (end - begun) * hundredths[i % hundredths.len()] / 100);
+        begun = *end;
+    }
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for to in cuts.into_iter().chain([bytes.len()]) {
+        if to > from {
+            pieces.push(&bytes[from..to]);
+            from = to;
+        }
+    }
+    pieces
+}
