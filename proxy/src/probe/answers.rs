@@ -119,7 +119,8 @@ fn body(head: &Response<'_, '_>, input: &[u8], ended: bool) -> Result<Option<(Ve
 }
 
 /// The fields of an answer that depend on what was asked rather than on when.
-const LOOKED_AT: [&str; 5] = ["content-type", "location", "allow", "etag", "last-modified"];
+/// `ETag` is not among them: Apache's is weak in the second after a file was written, and strong then.
+const LOOKED_AT: [&str; 3] = ["content-type", "location", "allow"];
 
 /// An answer may do without it.
 const LENGTH: &str = "content-length";

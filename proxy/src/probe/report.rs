@@ -109,13 +109,11 @@ impl Report {
         Self { verdict: Verdict::of(offence.fault), seen: Seen::Alone(offence) }
     }
 
-    /// What was seen decides: of several kinds of faults, the one that tells most.
+    /// The first offence decides: those that follow may be its consequences, as the answer behind one that was dropped
+    /// looks like one that came too early.
     pub(super) fn tried(evidence: Evidence) -> Self {
-        let found = || evidence.cases.iter().flat_map(|case| &case.faults).map(|fault| Verdict::of(*fault));
-        let telling = [Verdict::Reorders, Verdict::Drops, Verdict::Lies, Verdict::Closes];
-        let verdict = telling.into_iter().find(|verdict| found().any(|other| other == *verdict));
-        let verdict = verdict.or_else(|| found().next()).unwrap_or(Verdict::KeepsOrder);
-        Self { verdict, seen: Seen::Pipelines(evidence) }
+        let first = evidence.first.as_ref().map(|(_, offence)| Verdict::of(offence.fault));
+        Self { verdict: first.unwrap_or(Verdict::KeepsOrder), seen: Seen::Pipelines(evidence) }
     }
 
     pub(super) fn exit_code(&self) -> u8 {
