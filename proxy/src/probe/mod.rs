@@ -18,3 +18,6 @@ pub use command::{Arguments, command};
 pub use fault::Fault;
 pub use quick::quick;
 pub use software::{Entry, Software, TABLE, Versions, judge};
+
+#[cfg(test)]
+mod tests;

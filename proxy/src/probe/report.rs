@@ -143,9 +143,9 @@ impl Report {
                 "nothing: `pipeline: auto`, the default, pipelines to it once its own short probe has passed".into()
             }
             (Verdict::KeepsOrder, Software::Breaks(entry)) => format!(
-                "nothing: this version of {} is known to break pipelines ({}). If yours is patched, \
+                "nothing: penstock does not pipeline to this version of {}. If yours is patched, \
                  `links: {{ pipeline: 16 }}` takes your word for it",
-                entry.product, entry.evidence
+                entry.product
             ),
             (Verdict::KeepsOrder, Software::Unknown) => {
                 "`links: { pipeline: 16 }` takes your word that every answer of this service is in order; without it \
@@ -223,7 +223,7 @@ impl Report {
         let name = server.escape_ascii();
         match judge(server) {
             Software::KeepsOrder(_) => format!(", {name}: known to keep the order"),
-            Software::Breaks(entry) => format!(", {name}: known to break it ({})", entry.evidence),
+            Software::Breaks(entry) => format!(", {name}: known to break it: {}", entry.evidence),
             Software::Unknown => format!(", {name}: unknown software"),
         }
     }
@@ -272,7 +272,12 @@ impl Report {
 
 impl Evidence {
     fn slow_note(&self) -> Option<String> {
-        match self.slow? {
+        let Some(slow) = self.slow else {
+            return Some(
+                "slow before quick: not tried; name something that takes longer with --slow".to_owned(),
+            );
+        };
+        match slow {
             Ok(longer) if longer < SLOWER => Some(format!(
                 "the slow URL takes {} ms longer than the quick one: too little to tempt a server to reorder",
                 longer.as_millis()

@@ -55,11 +55,18 @@ pub(super) fn usual() -> Vec<Question> {
 }
 
 /// An order of `count` requests out of `kinds`, beginning with `first`. Neighbours always differ, and every kind
-/// comes to follow every other: a round with steps of 1, then one with steps of 2, and so on.
+/// comes to follow every other: each kind sends on to the others in turn (a rotor-router walk).
 #[must_use]
 pub(super) fn order(kinds: usize, first: usize, count: usize) -> Vec<usize> {
-    let step = |i: usize| 1 + i / kinds % (kinds - 1).max(1);
-    (0..count).scan(first % kinds, |at, i| Some(std::mem::replace(at, (*at + step(i)) % kinds))).collect()
+    let mut turns = vec![0; kinds];
+    let mut at = first % kinds;
+    let mut next = || {
+        let step = 1 + turns[at] % (kinds - 1).max(1);
+        turns[at] += 1;
+        let next = (at + step) % kinds;
+        std::mem::replace(&mut at, next)
+    };
+    (0..count).map(|_| next()).collect()
 }
 
 /// Cuts the bytes of a pipeline inside of heads: at these shares of each request, in hundredths.
