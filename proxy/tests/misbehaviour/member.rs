@@ -82,6 +82,22 @@ impl Misdeed {
     }
 }
 
+/// What a member says of itself in its `Server` field. Only one that says what is known may be probed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Claim {
+    /// It has no such field; a probe fails the test.
+    Nothing,
+    /// It says that it is nginx, and behaves well while it is probed.
+    NginxWhenProbed,
+    /// It says that it is nginx, and misbehaves always: a proxy in front of some other server.
+    NginxNever,
+}
+
+/// What it says then.
+const NGINX: &str = "\r\nServer: nginx/1.22.1\r\n";
+/// By this a probe is known.
+const PROBE: &[u8] = b"(pipelining probe)";
+
 /// How long a pause is: longer than a link waits until those behind are moved.
 const PAUSE: Duration = Duration::from_millis(40);
 /// How much later some answers of a member that reorders are.
@@ -101,7 +117,12 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// One that does not say who it is.
     pub(crate) fn start(protocol: Protocol, misdeed: Misdeed) -> Self {
+        Self::start_as(Claim::Nothing, protocol, misdeed)
+    }
+
+    pub(crate) fn start_as(claim: Claim, protocol: Protocol, misdeed: Misdeed) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -116,7 +137,7 @@ impl Member {
                     loop {
                         let (stream, _) = listener.accept().await.unwrap();
                         stream.set_nodelay(true).unwrap();
-                        tokio::spawn(Link::new(stream, protocol, misdeed, seen.clone()).serve());
+                        tokio::spawn(Link::new(stream, claim, protocol, misdeed, seen.clone()).serve());
                     }
                 };
                 tokio::select! { () = accept => {}, _ = stopped => {} }
@@ -144,6 +165,7 @@ impl Drop for Member {
 struct Link {
     read: OwnedReadHalf,
     write: Arc<Mutex<OwnedWriteHalf>>,
+    claim: Claim,
     protocol: Protocol,
     misdeed: Misdeed,
     /// Requests that have come and whose answers are still to be written.
@@ -153,15 +175,24 @@ struct Link {
 }
 
 impl Link {
-    fn new(stream: TcpStream, protocol: Protocol, misdeed: Misdeed, deepest: Arc<AtomicUsize>) -> Self {
+    fn new(
+        stream: TcpStream,
+        claim: Claim,
+        protocol: Protocol,
+        misdeed: Misdeed,
+        deepest: Arc<AtomicUsize>,
+    ) -> Self {
         let (read, write) = stream.into_split();
         let (write, open) = (Arc::new(Mutex::new(write)), Arc::new(AtomicUsize::new(0)));
-        Self { read, write, protocol, misdeed, open, deepest, answered: 0 }
+        Self { read, write, claim, protocol, misdeed, open, deepest, answered: 0 }
     }
 
     async fn serve(mut self) {
         let mut got = Vec::with_capacity(ROOM);
         while !got.is_empty() || matches!(self.read.read_buf(&mut got).await, Ok(n) if n > 0) {
+            if self.claim != Claim::Nothing && memchr::memmem::find(&got, PROBE).is_some() {
+                return self.serve_probe(got).await;
+            }
             let Some(asks) = self.take_requests(&mut got) else { return };
             // What has come by now came before its turn, but not in this read.
             let mut early = Vec::with_capacity(ROOM);
@@ -217,13 +248,56 @@ impl Link {
         goes_on
     }
 
+    /// Answers requests that are not the clients', each by its first line.
+    async fn serve_probe(mut self, mut got: Vec<u8>) {
+        loop {
+            let mut answers = Vec::new();
+            while let Some(end) = memchr::memmem::find(&got, b"\r\n\r\n") {
+                let head: Vec<u8> = got.drain(..end + 4).collect();
+                let line = String::from_utf8_lossy(&head);
+                let line = line.split("\r\n").next().unwrap_or_default();
+                let content = if line.starts_with("HEAD") { "" } else { line };
+                let length = line.len();
+                answers.push(format!("HTTP/1.1 200 OK{NGINX}Content-Length: {length}\r\n\r\n{content}"));
+            }
+            let several = answers.len() > 1;
+            if self.claim == Claim::NginxNever {
+                match self.misdeed {
+                    Misdeed::Drops => answers.truncate(1),
+                    Misdeed::Reorders => answers.reverse(),
+                    Misdeed::Doubles => answers = answers.iter().map(|answer| answer.repeat(2)).collect(),
+                    Misdeed::AddsCrLf => answers.iter_mut().for_each(|answer| answer.push_str("\r\n")),
+                    Misdeed::ClosesAmid => answers.truncate(1),
+                    _ => {}
+                }
+            }
+            let closes = several && (self.claim, self.misdeed) == (Claim::NginxNever, Misdeed::ClosesAmid);
+            if !self.write(answers.concat().as_bytes()).await || closes {
+                return;
+            }
+            if matches!(self.read.read_buf(&mut got).await, Ok(0) | Err(_)) {
+                return;
+            }
+        }
+    }
+
+    /// An answer as it should be, with what the member says of itself.
+    fn honest(&self, ask: Ask) -> Vec<u8> {
+        let mut answer = self.protocol.answer(ask);
+        if self.claim != Claim::Nothing {
+            let end = memchr::memmem::find(&answer, b"\r\n").expect("an answer of HTTP");
+            answer.splice(end..end + 2, NGINX.bytes());
+        }
+        answer
+    }
+
     /// The bytes of all these answers, in order, with what the misdeed adds to them.
     fn all(&self, asks: &[Ask]) -> Vec<u8> {
         asks.iter().flat_map(|ask| self.bytes(*ask)).collect()
     }
 
     fn bytes(&self, ask: Ask) -> Vec<u8> {
-        let answer = self.protocol.answer(ask);
+        let answer = self.honest(ask);
         if !ask.is_provoking() {
             return answer;
         }
@@ -245,7 +319,7 @@ impl Link {
     }
 
     fn answer_by_itself(&self, ask: Ask) {
-        let (write, open, answer) = (self.write.clone(), self.open.clone(), self.protocol.answer(ask));
+        let (write, open, answer) = (self.write.clone(), self.open.clone(), self.honest(ask));
         tokio::spawn(async move {
             if ask.is_provoking() {
                 tokio::time::sleep(LATER).await;
@@ -258,7 +332,7 @@ impl Link {
 
     async fn answer_with_pauses(&self, asks: &[Ask]) -> bool {
         for ask in asks {
-            let answer = self.protocol.answer(*ask);
+            let answer = self.honest(*ask);
             let half = if ask.is_provoking() { answer.len() - 2 } else { answer.len() };
             if !self.write(&answer[..half]).await {
                 return false;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::load::{Load, Tally};
-use crate::member::{Member, Misdeed};
+use crate::member::{Claim, Member, Misdeed};
 use crate::protocol::Protocol;
 use crate::server::Server;
 use crate::stand::{Proxy, Setup, origin};
@@ -31,7 +31,7 @@ fn is_at_the_ceiling(proxy: &Proxy) -> bool {
 }
 
 fn load(to: SocketAddr, clients: u32, bursts: u32, each: u32) -> Tally {
-    Load { to, protocol: Protocol::Http, clients, bursts, each, head: false }.run()
+    Load { to, protocol: Protocol::Http, clients, bursts, each, head: false, provokes: true }.run()
 }
 
 /// All got their own answers.
@@ -132,6 +132,22 @@ fn a_member_that_says_nothing_of_itself_gets_one_at_a_time() {
     stays_at_one("a member without a Server field", &proxy);
     assert_eq!(member.deepest(), 1);
     assert_eq!(crate::panics::seen(), panicked, "it was asked what no client had asked: it was probed");
+}
+
+/// The `Server` field is that of a proxy, and behind it is another server: what it says is not enough.
+#[test]
+fn a_member_that_only_says_that_it_is_nginx_gets_one_at_a_time() {
+    use Misdeed::{AddsCrLf, ClosesAmid, Doubles, Drops, Reorders};
+    for misdeed in [Drops, Reorders, Doubles, AddsCrLf, ClosesAmid] {
+        let member = Member::start_as(Claim::NginxNever, Protocol::Http, misdeed);
+        stays_at_one(&format!("{misdeed:?}"), &patient().before_one(member.address));
+    }
+}
+
+#[test]
+fn a_member_that_says_that_it_is_nginx_and_is_reaches_the_ceiling() {
+    let member = Member::start_as(Claim::NginxWhenProbed, Protocol::Http, Misdeed::None);
+    echo_reaches_the_ceiling("a good member", member.address);
 }
 
 #[test]

@@ -19,6 +19,8 @@ tests! {
     http_by_default_500_clients: Http, Auto, 500;
     http_pipelined_8_clients: Http, Pipeline32, 8;
     http_pipelined_500_clients: Http, Pipeline32, 500;
+    http_trusted_8_clients: Http, Trusted, 8;
+    http_trusted_500_clients: Http, Trusted, 500;
     lines_by_default_8_clients: Lines, Auto, 8;
     lines_by_default_500_clients: Lines, Auto, 500;
     lines_pipelined_8_clients: Lines, Pipeline32, 8;

@@ -2,7 +2,7 @@
 const [port, host] = process.argv.slice(2);
 let count = 0;
 require('http').createServer((asked, answer) => {
-  const id = asked.url.split('?')[1] || '';
+  const id = asked.url.split('?')[1] || asked.url;
   answer.setHeader('Server', 'node');
   answer.setHeader('X-Id', id);
   answer.setHeader('Content-Length', Buffer.byteLength(id));

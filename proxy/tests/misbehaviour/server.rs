@@ -49,7 +49,8 @@ impl Server {
         let config = format!(
             "daemon off; master_process off; pid pid; error_log stderr;\nevents {{}}\nhttp {{\n{}access_log off;\n\
              server {{ listen {at} backlog=4096; keepalive_requests 1000000;\n\
-             location / {{ add_header X-Id $args; return 200 $args; }} }}\n}}\n",
+             location / {{ return 200 $request_uri; }}\n\
+             location /echo {{ add_header X-Id $args; return 200 $args; }} }}\n}}\n",
             temporary.concat()
         );
         let config = directory.write("nginx.conf", config);

@@ -12,7 +12,7 @@ class Echo(resource.Resource):
     isLeaf = True
 
     def render_GET(self, request):
-        ident = request.uri.partition(b"?")[2]
+        ident = request.uri.partition(b"?")[2] or request.uri
         request.setHeader(b"X-Id", ident)
         request.setHeader(b"Content-Length", str(len(ident)).encode())
         if next(count) % 20:
