@@ -4,7 +4,7 @@
 
 use super::values::{
     AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    DepthReason, Hold, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move, ReloadResult,
+    DepthReason, Hold, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move, Offence, ReloadResult,
     RetryReason, RetryResult,
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
@@ -105,6 +105,8 @@ cell_sets! {
         depth_limit: Most => None "penstock_backend_pipeline_depth_limit";
         /// Workers in which this decides the depth.
         depth_reason: ByLabel<DepthReason, Gauge> => None "penstock_backend_pipeline_depth_reason";
+        /// Breaches of the rules of pipelining by the member, by kind; one ends pipelining to it until it is proven anew.
+        offences: ByLabel<Offence, Counter> => None "penstock_backend_offences_total";
         /// Least service time of late, which the depth follows; 0 before there is evidence.
         service_time: Least => Seconds "penstock_backend_service_time_seconds";
         /// 1 for the state the member is in. Whoever changes it shifts it in its own cells.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Links, PipelineMethods};
+use crate::config::{Links, PipelineMethods, Vouched};
 
 /// The default settings of links.
 pub(crate) fn links() -> Links {
@@ -13,6 +13,7 @@ pub(crate) fn links() -> Links {
         warm: 0,
         max_tunnels: 1024,
         pipeline: 32.try_into().unwrap(),
+        vouched: Vouched::ByWord,
         pipeline_budget: Duration::from_millis(2),
         pipeline_methods: PipelineMethods::Safe,
         rescue_after: Some(Duration::from_millis(20)),
