@@ -29,8 +29,6 @@ pub(crate) struct Load {
     pub(crate) each: u32,
     /// Requests that provoke a misdeed are HEAD.
     pub(crate) head: bool,
-    /// Some requests provoke a misdeed; otherwise none does.
-    pub(crate) provokes: bool,
 }
 
 /// What became of all requests.
@@ -113,7 +111,6 @@ impl Load {
                 if tally.borrow().hung > 0 {
                     continue; // the row has failed, and its other requests may hang as well
                 }
-                let number = if self.provokes { number } else { Ask::harmless(client, number) };
                 let ask = Ask { client, number, head: false };
                 let ask = Ask { head: self.head && ask.is_provoking(), ..ask };
                 let outcome = tokio::time::timeout(HANGS, self.ask(&mut connection, ask)).await;

@@ -18,7 +18,7 @@ pub(crate) enum Setting {
     Auto,
     /// `pipeline: 32`: the operator's word.
     Pipeline32,
-    /// As `Auto`, and the member says that it is nginx, behaves well when it is probed, and has got a depth.
+    /// As `Auto`, and the member says that it is nginx and behaves well until it is believed.
     Trusted,
 }
 
@@ -107,7 +107,7 @@ impl Row {
     fn run(self) -> Outcome {
         let began = Instant::now();
         let trusted = self.setting == Setting::Trusted;
-        let claim = if trusted { Claim::NginxWhenProbed } else { Claim::Nothing };
+        let claim = if trusted { Claim::Nginx } else { Claim::Nothing };
         let member = Member::start_as(claim, self.protocol, self.misdeed);
         let proxy = self.setup().before_one(member.address);
         let (each, bursts) = if self.clients < 100 { FEW } else { MANY };
@@ -115,20 +115,15 @@ impl Row {
         let bursts = if self.misdeed == Misdeed::NeverEnds { 2 } else { bursts };
         let head = self.misdeed.is_about_head();
         let panicked = panics::seen();
-        let load = Load {
-            to: proxy.address(),
-            protocol: self.protocol,
-            clients: self.clients,
-            bursts,
-            each,
-            head,
-            provokes: true,
-        };
+        let load =
+            Load { to: proxy.address(), protocol: self.protocol, clients: self.clients, bursts, each, head };
         if trusted {
+            member.behaves(true);
             eventually("the member has passed its probe", || {
-                Load { clients: 16, bursts: 1, each: 4, provokes: false, ..load }.run();
+                Load { clients: 16, bursts: 1, each: 4, ..load }.run();
                 proxy.sum("penstock_backend_pipeline_depth_limit") > 1
             });
+            member.behaves(false);
         }
         let before = proxy.sum("penstock_requests_total") as u64;
         let tally = load.run();
@@ -142,6 +137,8 @@ impl Row {
         };
         outcome.judge(u64::from(load.clients * bursts * each));
         outcome.compare_with(&proxy);
+        let may_be_probed = outcome.row.setting != Setting::Auto;
+        outcome.check(may_be_probed || !member.was_probed(), "a member that nobody knows was probed");
         outcome.check(panics::seen() == panicked, "something panicked");
         outcome.took = began.elapsed();
         outcome

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -82,15 +82,13 @@ impl Misdeed {
     }
 }
 
-/// What a member says of itself in its `Server` field. Only one that says what is known may be probed.
+/// What a member says of itself in its `Server` field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Claim {
-    /// It has no such field; a probe fails the test.
+    /// It has no such field.
     Nothing,
-    /// It says that it is nginx, and behaves well while it is probed.
-    NginxWhenProbed,
-    /// It says that it is nginx, and misbehaves always: a proxy in front of some other server.
-    NginxNever,
+    /// It says that it is nginx.
+    Nginx,
 }
 
 /// What it says then.
@@ -108,10 +106,21 @@ const ANSWERS_A_LINK: usize = 5;
 /// A read takes so much at most.
 const ROOM: usize = 64 << 10;
 
+/// What is known of all links of a member.
+#[derive(Default)]
+struct Seen {
+    /// The most requests that were on one link at once, unanswered.
+    deepest: AtomicUsize,
+    /// It was asked what no client had asked.
+    probed: AtomicBool,
+    /// For the time being it does nothing wrong.
+    behaves: AtomicBool,
+}
+
 /// A member; it ends when it is dropped.
 pub(crate) struct Member {
     pub(crate) address: SocketAddr,
-    deepest: Arc<AtomicUsize>,
+    seen: Arc<Seen>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -126,9 +135,9 @@ impl Member {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let deepest = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::new(Seen::default());
         let (stop, stopped) = oneshot::channel();
-        let seen = deepest.clone();
+        let shared = seen.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -137,18 +146,28 @@ impl Member {
                     loop {
                         let (stream, _) = listener.accept().await.unwrap();
                         stream.set_nodelay(true).unwrap();
-                        tokio::spawn(Link::new(stream, claim, protocol, misdeed, seen.clone()).serve());
+                        tokio::spawn(Link::new(stream, claim, protocol, misdeed, shared.clone()).serve());
                     }
                 };
                 tokio::select! { () = accept => {}, _ = stopped => {} }
             });
         });
-        Self { address, deepest, stop: Some(stop), thread: Some(thread) }
+        Self { address, seen, stop: Some(stop), thread: Some(thread) }
     }
 
     /// The most requests that were on one link at once, unanswered.
     pub(crate) fn deepest(&self) -> usize {
-        self.deepest.load(Ordering::SeqCst)
+        self.seen.deepest.load(Ordering::SeqCst)
+    }
+
+    /// Whether it was probed.
+    pub(crate) fn was_probed(&self) -> bool {
+        self.seen.probed.load(Ordering::SeqCst)
+    }
+
+    /// From now on it does nothing wrong, or what it does wrong.
+    pub(crate) fn behaves(&self, well: bool) {
+        self.seen.behaves.store(well, Ordering::SeqCst);
     }
 }
 
@@ -170,27 +189,21 @@ struct Link {
     misdeed: Misdeed,
     /// Requests that have come and whose answers are still to be written.
     open: Arc<AtomicUsize>,
-    deepest: Arc<AtomicUsize>,
+    seen: Arc<Seen>,
     answered: usize,
 }
 
 impl Link {
-    fn new(
-        stream: TcpStream,
-        claim: Claim,
-        protocol: Protocol,
-        misdeed: Misdeed,
-        deepest: Arc<AtomicUsize>,
-    ) -> Self {
+    fn new(stream: TcpStream, claim: Claim, protocol: Protocol, misdeed: Misdeed, seen: Arc<Seen>) -> Self {
         let (read, write) = stream.into_split();
         let (write, open) = (Arc::new(Mutex::new(write)), Arc::new(AtomicUsize::new(0)));
-        Self { read, write, claim, protocol, misdeed, open, deepest, answered: 0 }
+        Self { read, write, claim, protocol, misdeed, open, seen, answered: 0 }
     }
 
     async fn serve(mut self) {
         let mut got = Vec::with_capacity(ROOM);
         while !got.is_empty() || matches!(self.read.read_buf(&mut got).await, Ok(n) if n > 0) {
-            if self.claim != Claim::Nothing && memchr::memmem::find(&got, PROBE).is_some() {
+            if memchr::memmem::find(&got, PROBE).is_some() {
                 return self.serve_probe(got).await;
             }
             let Some(asks) = self.take_requests(&mut got) else { return };
@@ -199,7 +212,7 @@ impl Link {
             let _ = self.read.try_read_buf(&mut early);
             let before = self.open.fetch_add(asks.len(), Ordering::SeqCst);
             let waiting = early.split(|byte| *byte == b'-').count() - 1; // each request has one, in its id
-            self.deepest.fetch_max(before + asks.len() + waiting, Ordering::SeqCst);
+            self.seen.deepest.fetch_max(before + asks.len() + waiting, Ordering::SeqCst);
             if !self.answer(&asks).await {
                 return;
             }
@@ -216,11 +229,11 @@ impl Link {
         while let Some(ask) = self.protocol.take_request(got) {
             match ask {
                 Ok(ask) => asks.push(ask),
-                Err(_) if self.misdeed == Misdeed::Drops => return None,
+                Err(_) if self.misdeed() == Misdeed::Drops => return None,
                 Err(what) => panic!("{what}"),
             }
         }
-        if self.misdeed == Misdeed::Drops {
+        if self.misdeed() == Misdeed::Drops {
             got.clear();
         }
         Some(asks)
@@ -229,7 +242,7 @@ impl Link {
     /// Answers what came in one read. Returns whether the link goes on.
     async fn answer(&mut self, asks: &[Ask]) -> bool {
         let count = asks.len();
-        let goes_on = match self.misdeed {
+        let goes_on = match self.misdeed() {
             Misdeed::Drops => self.write(&self.all(&asks[..count.min(1)])).await,
             Misdeed::Reorders => {
                 asks.iter().for_each(|ask| self.answer_by_itself(*ask));
@@ -248,32 +261,34 @@ impl Link {
         goes_on
     }
 
-    /// Answers requests that are not the clients', each by its first line.
+    /// What it does wrong now.
+    fn misdeed(&self) -> Misdeed {
+        if self.seen.behaves.load(Ordering::SeqCst) { Misdeed::None } else { self.misdeed }
+    }
+
+    /// Answers the requests of a probe, each by its first line, and as badly as those of clients.
     async fn serve_probe(mut self, mut got: Vec<u8>) {
+        self.seen.probed.store(true, Ordering::SeqCst);
         loop {
             let mut answers = Vec::new();
             while let Some(end) = memchr::memmem::find(&got, b"\r\n\r\n") {
                 let head: Vec<u8> = got.drain(..end + 4).collect();
-                let line = String::from_utf8_lossy(&head);
-                let line = line.split("\r\n").next().unwrap_or_default();
-                let content = if line.starts_with("HEAD") { "" } else { line };
-                let length = line.len();
-                answers.push(format!("HTTP/1.1 200 OK{NGINX}Content-Length: {length}\r\n\r\n{content}"));
+                let head = String::from_utf8_lossy(&head);
+                answers.push(self.to_probe(head.split("\r\n").next().unwrap_or_default()));
             }
             let several = answers.len() > 1;
-            if self.claim == Claim::NginxNever {
-                match self.misdeed {
-                    Misdeed::Drops => answers.truncate(1),
-                    Misdeed::Reorders => answers.reverse(),
-                    Misdeed::Doubles => answers = answers.iter().map(|answer| answer.repeat(2)).collect(),
-                    Misdeed::AddsCrLf => answers.iter_mut().for_each(|answer| answer.push_str("\r\n")),
-                    Misdeed::ClosesAmid => answers.truncate(1),
-                    _ => {}
-                }
+            let misdeed = self.misdeed();
+            match misdeed {
+                Misdeed::Drops | Misdeed::ClosesAmid => answers.truncate(1),
+                Misdeed::Reorders => answers.reverse(),
+                _ => {}
             }
-            let closes = several && (self.claim, self.misdeed) == (Claim::NginxNever, Misdeed::ClosesAmid);
-            if !self.write(answers.concat().as_bytes()).await || closes {
+            let goes_on = self.write(answers.concat().as_bytes()).await;
+            if !goes_on || several && misdeed == Misdeed::ClosesAmid {
                 return;
+            }
+            if misdeed == Misdeed::Drops {
+                got.clear();
             }
             if matches!(self.read.read_buf(&mut got).await, Ok(0) | Err(_)) {
                 return;
@@ -281,10 +296,35 @@ impl Link {
         }
     }
 
+    fn to_probe(&self, line: &str) -> String {
+        let is_head = line.starts_with("HEAD");
+        let content = if is_head { "" } else { line };
+        let named = if self.claim == Claim::Nginx { NGINX } else { "\r\n" };
+        let length = line.len();
+        let answer = format!("HTTP/1.1 200 OK{named}Content-Length: {length}\r\n\r\n{content}");
+        let surplus = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        match self.misdeed() {
+            Misdeed::Doubles => answer.repeat(2),
+            Misdeed::AddsCrLf => answer + "\r\n",
+            Misdeed::AddsJunk => answer + "junk\r\n",
+            Misdeed::AddsAnswer => answer + surplus,
+            Misdeed::HeadWithContent if is_head => answer + line,
+            Misdeed::HeadWithAnswer if is_head => answer + surplus,
+            Misdeed::NoContentWithAnswer if !is_head => {
+                format!("HTTP/1.1 204 No Content{named}\r\n{surplus}")
+            }
+            Misdeed::NotModifiedWithAnswer if !is_head => {
+                format!("HTTP/1.1 304 Not Modified{named}\r\n{surplus}")
+            }
+            Misdeed::NeverEnds if !is_head => format!("HTTP/1.1 200 OK{named}Content-Length: 1000\r\n\r\n"),
+            _ => answer,
+        }
+    }
+
     /// An answer as it should be, with what the member says of itself.
     fn honest(&self, ask: Ask) -> Vec<u8> {
         let mut answer = self.protocol.answer(ask);
-        if self.claim != Claim::Nothing {
+        if self.claim == Claim::Nginx {
             let end = memchr::memmem::find(&answer, b"\r\n").expect("an answer of HTTP");
             answer.splice(end..end + 2, NGINX.bytes());
         }
@@ -303,7 +343,7 @@ impl Link {
         }
         let surplus = self.protocol.answer_saying(NOBODY);
         let instead = |status: &str| format!("HTTP/1.1 {status}\r\nX-Id: {ask}\r\n\r\n").into_bytes();
-        match self.misdeed {
+        match self.misdeed() {
             Misdeed::Doubles => answer.repeat(2),
             Misdeed::AddsCrLf => [&answer[..], b"\r\n"].concat(),
             Misdeed::AddsJunk if self.protocol == Protocol::LengthPrefixed => {

@@ -37,11 +37,6 @@ impl Ask {
     pub(crate) fn is_provoking(self) -> bool {
         (self.client + self.number).is_multiple_of(PROVOKED)
     }
-
-    /// The number of a request of this client that provokes nothing.
-    pub(crate) fn harmless(client: u32, number: u32) -> u32 {
-        (number + 1) * PROVOKED - client % PROVOKED + 1
-    }
 }
 
 /// What a client heard.
