@@ -41,7 +41,7 @@ const OVERTAKES: &str = "answers all of them in another order is never found out
 
 /// Requests a client sends in a burst, and bursts: few clients ask more often, so that they meet on a link.
 const FEW: (u32, u32) = (10, 5);
-const MANY: (u32, u32) = (2, 4);
+const MANY: (u32, u32) = (1, 5);
 /// In so many bursts at the end nobody gets another's answer, where a misdeed is to be learned.
 const LEARNED: usize = 2;
 
@@ -82,8 +82,9 @@ impl Row {
     fn spares_innocents(&self) -> bool {
         match (self.protocol, self.misdeed) {
             (_, Misdeed::None) => true,
+            // On a slow machine others meet the time-out as well.
+            (_, Misdeed::NeverEnds) => false,
             // What was not answered may be sent again.
-            (Protocol::Http, Misdeed::NeverEnds) => self.is_one_at_a_time(),
             (Protocol::Http, _) => self.expected() == Expected::Clean,
             // What was not answered may not: only a link of one's own is safe from others.
             (Protocol::Lines | Protocol::LengthPrefixed, misdeed) => {
@@ -94,7 +95,13 @@ impl Row {
     }
 
     fn setup(&self) -> Setup {
-        let setup = Setup::new().backend("response_timeout: 300ms");
+        let setup = Setup::new();
+        // Only where a member may say nothing at all: a slow machine must not run into it elsewhere.
+        let may_be_silent = match self.misdeed {
+            Misdeed::Drops => !self.is_one_at_a_time(),
+            misdeed => misdeed == Misdeed::NeverEnds,
+        };
+        let setup = if may_be_silent { setup.backend("response_timeout: 500ms") } else { setup };
         let setup = match self.setting {
             Setting::Auto => setup,
             // The budget does not bind on a slow machine.
