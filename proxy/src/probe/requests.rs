@@ -7,36 +7,38 @@ use crate::proto::http1::Method;
 pub(super) struct Question {
     /// GET, HEAD or OPTIONS.
     pub(super) method: Method,
-    /// The target, in origin form.
+    /// The target, in origin form. [`ID`] in it stands for the request's own token.
     pub(super) target: String,
 }
 
+/// Stands for a request's token in the target of a question.
+pub(super) const ID: &str = "{id}";
+
 impl Question {
-    /// A question.
-    #[must_use]
     pub(super) fn new(method: Method, target: impl Into<String>) -> Self {
         Self { method, target: target.into() }
     }
 
-    /// Appends the request.
-    pub(super) fn write(&self, host: &str, out: &mut Vec<u8>) {
-        self.write_with(host, "", out);
+    /// Appends the request. A token stands in its target and in `X-Request-Id`, which some services echo.
+    pub(super) fn write(&self, host: &str, token: Option<&str>, out: &mut Vec<u8>) {
+        let line = self.line(token);
+        let version = env!("CARGO_PKG_VERSION");
+        let id = token.map(|token| format!("X-Request-Id: {token}\r\n")).unwrap_or_default();
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: penstock/{version} (pipelining probe)\r\n\
+             Accept: */*\r\n{id}\r\n"
+        );
+        out.extend_from_slice(head.as_bytes());
     }
 
-    /// Appends the request with more field lines, each with its CR LF.
-    pub(super) fn write_with(&self, host: &str, more: &str, out: &mut Vec<u8>) {
+    /// The method and the target.
+    pub(super) fn line(&self, token: Option<&str>) -> String {
         let method = match self.method {
             Method::Head => "HEAD",
             Method::Options => "OPTIONS",
             _ => "GET",
         };
-        let version = env!("CARGO_PKG_VERSION");
-        let head = format!(
-            "{method} {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: penstock/{version} (pipelining probe)\r\n\
-             Accept: */*\r\n{more}\r\n",
-            self.target
-        );
-        out.extend_from_slice(head.as_bytes());
+        format!("{method} {}", self.target.replace(ID, token.unwrap_or_default()))
     }
 }
 
@@ -53,11 +55,18 @@ pub(super) fn usual() -> Vec<Question> {
 }
 
 /// An order of `count` requests out of `kinds`, beginning with `first`. Neighbours always differ, and every kind
-/// comes to follow every other: a round with steps of 1, then one with steps of 2, and so on.
+/// comes to follow every other: each kind sends on to the others in turn (a rotor-router walk).
 #[must_use]
 pub(super) fn order(kinds: usize, first: usize, count: usize) -> Vec<usize> {
-    let step = |i: usize| 1 + i / kinds % (kinds - 1).max(1);
-    (0..count).scan(first % kinds, |at, i| Some(std::mem::replace(at, (*at + step(i)) % kinds))).collect()
+    let mut turns = vec![0; kinds];
+    let mut at = first % kinds;
+    let mut next = || {
+        let step = 1 + turns[at] % (kinds - 1).max(1);
+        turns[at] += 1;
+        let next = (at + step) % kinds;
+        std::mem::replace(&mut at, next)
+    };
+    (0..count).map(|_| next()).collect()
 }
 
 /// Cuts the bytes of a pipeline inside of heads: at these shares of each request, in hundredths.

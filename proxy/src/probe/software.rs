@@ -40,8 +40,11 @@ pub enum Versions {
     Before(u32, u32),
 }
 
+/// Major and minor number.
+type Version = (u32, u32);
+
 impl Versions {
-    fn include(self, version: Option<(u32, u32)>) -> bool {
+    fn include(self, version: Option<Version>) -> bool {
         match self {
             Self::Any => true,
             Self::From(major, minor) => version.is_some_and(|v| v >= (major, minor)),
@@ -74,7 +77,7 @@ pub fn judge(server: &[u8]) -> Software {
 }
 
 /// Splits `nginx/1.22.1 (Debian)` into `nginx` and 1.22. Jetty writes its version in brackets.
-fn first_product(server: &[u8]) -> Option<(&[u8], Option<(u32, u32)>)> {
+fn first_product(server: &[u8]) -> Option<(&[u8], Option<Version>)> {
     let server = server.trim_ascii();
     let end = server.iter().position(|b| matches!(b, b'/' | b'(' | b' ' | b'\t')).unwrap_or(server.len());
     let (product, rest) = server.split_at(end);
@@ -82,7 +85,7 @@ fn first_product(server: &[u8]) -> Option<(&[u8], Option<(u32, u32)>)> {
     (!product.is_empty()).then_some((product, version))
 }
 
-fn numbers(version: &[u8]) -> Option<(u32, u32)> {
+fn numbers(version: &[u8]) -> Option<Version> {
     let mut parts = version.split(|b| !b.is_ascii_digit());
     let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u32>().ok();
     let major = number(parts.next()?)?;
@@ -98,10 +101,97 @@ const fn breaks(product: &'static str, versions: Versions, evidence: &'static st
 }
 
 /// The table, in the order in which it is searched: for one product, the first row whose versions match decides.
-pub const TABLE: &[Entry] = &[
-    keeps("penstock-origin", Versions::Any, "the included origin; `proxy/tests/probe`"),
-    keeps("nginx", Versions::Any, "1.22.1 in `proxy/tests/probe`"),
-    keeps("Apache", Versions::Any, "2.4 in `proxy/tests/probe`"),
-    breaks("TwistedWeb", Versions::Before(24, 7), "CVE-2023-46137"),
-    keeps("TwistedWeb", Versions::From(24, 7), "fixed in 24.7.0"),
+///
+/// "Battery" stands for a run of `penstock probe` of 1,500 requests or more against that version, with `--slow` where the
+/// server runs programs; tests of ours repeat it for those that are in Debian.
+pub static TABLE: &[Entry] = &[
+    keeps("penstock-origin", Versions::Any, "the included origin; tests in `proxy/tests/probe`"),
+    keeps(
+        "nginx",
+        Versions::Any,
+        "serves a connection's next request when the last has ended (`ngx_http_set_keepalive`); 1.22.1 in `proxy/tests/probe`",
+    ),
+    keeps("openresty", Versions::Any, "the core of nginx"),
+    keeps(
+        "Apache",
+        Versions::Any,
+        "one request at a time on a connection (`ap_process_http_sync_connection`); 2.4 in `proxy/tests/probe`",
+    ),
+    keeps("lighttpd", Versions::From(1, 4), "battery against 1.4.69"),
+    keeps(
+        "Caddy",
+        Versions::Any,
+        "Go's `net/http` serves a connection's requests one after the other; battery against 2.6.2",
+    ),
+    keeps("h2o", Versions::From(2, 2), "battery against 2.2.5"),
+    keeps(
+        "envoy",
+        Versions::Any,
+        "a request is processed fully before the next one (maintainer in envoyproxy/envoy#10978)",
+    ),
+    keeps(
+        "Jetty",
+        Versions::Any,
+        "a pipelined request is not processed before the last answer is sent (maintainers in jetty.project#3896 and on jetty-users, July 2019)",
+    ),
+    keeps(
+        "Kestrel",
+        Versions::Any,
+        "does not start the next request until the current one finishes (maintainer in dotnet/aspnetcore#37024)",
+    ),
+    keeps(
+        "node",
+        Versions::Any,
+        "answers wait in a queue of the connection (`outgoing` in `lib/_http_server.js`); 20 in `proxy/tests/probe`",
+    ),
+    keeps("nodejs", Versions::Any, "as node"),
+    keeps("Node.js", Versions::Any, "as node"),
+    keeps(
+        "uvicorn",
+        Versions::Any,
+        "pipelines were put in order in 2018 (Kludex/uvicorn#115, #116); battery against 0.54.0",
+    ),
+    keeps("hypercorn-h11", Versions::Any, "battery against 0.18.0"),
+    keeps(
+        "gunicorn",
+        Versions::Any,
+        "one thread at a time has a connection; battery against 27.0.1 with threads",
+    ),
+    keeps("waitress", Versions::Any, "battery against 3.0.2"),
+    keeps("TornadoServer", Versions::From(6, 6), "battery against 6.6.1"),
+    keeps("TwistedWeb", Versions::From(24, 7), "CVE-2024-41671 is fixed in 24.7.0; battery against 26.10.0"),
+    breaks(
+        "TwistedWeb",
+        Versions::Before(24, 7),
+        "answers out of order: CVE-2023-46137 (before 23.10.0), CVE-2024-41671 (before 24.7.0); 23.8.0 fails the battery. A patched package, as Debian's 22.4.0-4+deb12u1, which passes, names the same version",
+    ),
+    breaks(
+        "cpp-httplib",
+        Versions::Any,
+        "drops what it has read behind a request (yhirose/cpp-httplib#1271: not supported); 0.11.4 in `proxy/tests/probe`",
+    ),
+    breaks(
+        "libwebsockets",
+        Versions::Any,
+        "answers the first request of a read only (warmcat/libwebsockets#638)",
+    ),
+    breaks("pistache", Versions::Any, "drops what it has read behind a request (pistacheio/pistache#1034)"),
+    breaks("swoole-http-server", Versions::Any, "a later answer may be sent first (swoole/swoole-src#6220)"),
+    breaks(
+        "WebSEAL",
+        Versions::Any,
+        "does not support pipelines and closes the connection (IBM: `cope-with-pipelined-request`)",
+    ),
+    breaks(
+        "Apache-Coyote",
+        Versions::Any,
+        "Tomcat 7.0.0 to 7.0.11 mixed answers up (CVE-2011-1475), and the field does not tell the version",
+    ),
+    breaks(
+        "BaseHTTP",
+        Versions::Any,
+        "closes after each answer unless told otherwise (Python's `http.server`: `protocol_version` is HTTP/1.0)",
+    ),
+    breaks("SimpleHTTP", Versions::Any, "as BaseHTTP"),
+    breaks("WSGIServer", Versions::Any, "as BaseHTTP, on which `wsgiref` stands"),
 ];

@@ -15,7 +15,9 @@ use super::fault::Fault;
 /// How long a probe listens for bytes that nobody asked for.
 pub(super) const LISTEN_FOR: Duration = Duration::from_millis(10);
 /// Between the pieces of a request that is sent in pieces: long enough for each to be read on its own.
-const PAUSE: Duration = Duration::from_millis(3);
+pub(super) const PAUSE: Duration = Duration::from_millis(3);
+/// How long connecting may take: a host that is not there does not say so.
+const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes read at once.
 const READ: usize = 64 << 10;
 
@@ -23,6 +25,7 @@ const READ: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     address: Address,
+    host: String,
     from: Option<std::net::IpAddr>,
     options: SocketOptions,
 }
@@ -36,12 +39,14 @@ impl Place {
         let from = backend.source_addresses.iter().find(|from| Some(from.is_ipv4()) == family).copied();
         // Pieces are to leave as they are written.
         let options = SocketOptions { nodelay: true, ..backend.socket.clone() };
-        Self { address: address.clone(), from, options }
+        // A Unix socket has no name that a server would know.
+        let host = address.ip().map_or_else(|| "localhost".to_owned(), |ip| ip.to_string());
+        Self { address: address.clone(), host, from, options }
     }
 
-    /// A server that no configuration names.
+    /// A server that no configuration names, known to its users as `host`.
     #[must_use]
-    pub(super) fn at(address: Address) -> Self {
+    pub(super) fn at(address: Address, host: String) -> Self {
         let options = SocketOptions {
             nodelay: true,
             keepalive: None,
@@ -52,13 +57,13 @@ impl Place {
             mark: None,
             congestion: None,
         };
-        Self { address, from: None, options }
+        Self { address, host, from: None, options }
     }
 
     /// The value of the `Host` field of a probe's requests.
     #[must_use]
-    pub(super) fn host(&self) -> String {
-        self.address.ip().map_or_else(|| "localhost".to_owned(), |ip| ip.to_string())
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     fn connect(&self) -> io::Result<Socket> {
@@ -86,16 +91,22 @@ impl Wire {
             poll_fn(|cx| socket.poll_connected(cx)).await?;
             Ok(socket)
         };
-        let socket = opened.await.map_err(|error: io::Error| Fault::Connect(error.kind()))?;
+        let opened = tokio::time::timeout(CONNECT, opened).await;
+        let opened = opened.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        let socket = opened.map_err(|error: io::Error| Fault::Connect(error.kind()))?;
         Ok(Self { socket, came: Vec::new(), ended: false })
     }
 
     /// Sends the pieces one after the other, with a pause between them, so that each arrives on its own. Reads while it
     /// waits: a member that cannot write may not read either.
-    pub(super) async fn send<'p>(&mut self, pieces: impl IntoIterator<Item = &'p [u8]>) -> Result<(), Fault> {
+    pub(super) async fn send<'p>(
+        &mut self,
+        pieces: impl IntoIterator<Item = &'p [u8]>,
+        pause: Duration,
+    ) -> Result<(), Fault> {
         for (i, piece) in pieces.into_iter().enumerate() {
             if i > 0 {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(pause).await;
             }
             let mut left = piece;
             poll_fn(|cx| self.poll_send(cx, &mut left)).await.map_err(|_| Fault::Closed)?;

@@ -15,6 +15,8 @@ pub(crate) enum Manner {
     FirstOfRead,
     /// Each request on a thread of its own, GET later than the others.
     Threads,
+    /// In order, except that what is slow comes last.
+    SlowLast,
     /// Each answer that is not alone twice.
     Doubles,
     /// CR LF behind the content of an answer to GET.
@@ -109,6 +111,16 @@ fn answer(stream: &mut TcpStream, manner: Manner, requests: &[(String, String)])
         }
         Manner::ClosesAmid => {
             requests.iter().take(3).for_each(|(method, target)| said.extend(reply(method, target)));
+        }
+        Manner::SlowLast => {
+            let (slow, quick): (Vec<_>, _) =
+                requests.iter().partition(|(_, target)| target.starts_with("/slow"));
+            let quick: Vec<_> =
+                quick.into_iter().flat_map(|(method, target)| reply(method, target)).collect();
+            if stream.write_all(&quick).is_err() {
+                return false;
+            }
+            slow.into_iter().for_each(|(method, target)| said.extend(reply(method, target)));
         }
         Manner::Lies if several => {
             let (method, target) = (&requests[0].0, "another");
