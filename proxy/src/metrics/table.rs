@@ -73,6 +73,8 @@ cell_sets! {
         retries: ByLabel<RetryReason, ByLabel<RetryResult, Counter>> => None "penstock_retries_total";
         /// Connections that took no more requests for a while, by what was wrong with the answer at their head.
         held: ByLabel<Hold, Counter> => None "penstock_backend_connections_held_total";
+        /// Breaches of the rules of pipelining by members, by kind; one ends pipelining to the member until it is proven anew.
+        offences: ByLabel<Offence, Counter> => None "penstock_backend_offences_total";
         /// How each client found its member; hit is a known source at the same member.
         affinity: ByLabel<Lookup, Counter> => None "penstock_affinity_lookups_total";
         /// Known sources that went to another member.
@@ -105,8 +107,6 @@ cell_sets! {
         depth_limit: Most => None "penstock_backend_pipeline_depth_limit";
         /// Workers in which this decides the depth.
         depth_reason: ByLabel<DepthReason, Gauge> => None "penstock_backend_pipeline_depth_reason";
-        /// Breaches of the rules of pipelining by the member, by kind; one ends pipelining to it until it is proven anew.
-        offences: ByLabel<Offence, Counter> => None "penstock_backend_offences_total";
         /// Least service time of late, which the depth follows; 0 before there is evidence.
         service_time: Least => Seconds "penstock_backend_service_time_seconds";
         /// 1 for the state the member is in. Whoever changes it shifts it in its own cells.

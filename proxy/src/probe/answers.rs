@@ -163,10 +163,7 @@ impl Signature {
         let mut fields = self.fields.iter().zip(LOOKED_AT);
         self.status == reply.status
             && fields.all(|(value, name)| value.as_ref().is_none_or(|v| v.as_deref() == reply.field(name)))
-            && !self
-                .length
-                .as_deref()
-                .is_some_and(|own| reply.field(LENGTH).is_some_and(|other| own != other))
+            && self.length.as_deref().is_none_or(|own| reply.field(LENGTH).is_none_or(|other| own == other))
             && self.body.as_ref().is_none_or(|body| *body == reply.body)
             && self.has_content.is_none_or(|has| has != reply.body.is_empty())
     }

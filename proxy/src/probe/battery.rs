@@ -14,7 +14,9 @@ use super::requests::{self, ID, Question};
 use super::wire::{Place, Wire};
 
 /// How long an answer to a request that was sent alone is waited for.
-const PATIENCE_ALONE: Duration = Duration::from_secs(30);
+const PATIENCE_ALONE: Duration = Duration::from_secs(10);
+/// The same, for what is known to be slow.
+const PATIENCE_SLOW: Duration = Duration::from_secs(120);
 /// How long an answer in a pipeline is waited for at least, and how many times as long as the slowest took alone.
 const PATIENCE: (Duration, u32) = (Duration::from_secs(2), 8);
 /// Requests on one connection at most: many servers close it after a hundred.
@@ -206,7 +208,7 @@ impl Battery<'_> {
         let slow = Question::new(Method::Get, format!("{target}{and}penstock-probe={ID}"));
         let quick = self.known.iter().find(|one| one.echoes).or_else(|| self.known.first())?;
         let questions = vec![quick.question.clone(), slow];
-        let learned = learn(self.place, questions, PATIENCE_ALONE, &mut self.tokens).await;
+        let learned = learn(self.place, questions, PATIENCE_SLOW, &mut self.tokens).await;
         let (wire, known) = match learned {
             Ok((wire, known)) if known.len() == 2 => (wire, known),
             Ok(_) => return Some(Err(Fault::Indistinct)),

@@ -10,7 +10,7 @@ pub enum Fault {
     Connect(ErrorKind),
     /// The member closed the connection while requests were unanswered.
     Closed,
-    /// A request that was sent alone was not answered in time.
+    /// It did not answer in time, although nothing else had been asked of it.
     Timeout,
     /// Some requests of a pipeline were answered, and the others never were.
     Dropped,
@@ -52,7 +52,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Connect(kind) => write!(f, "it could not be connected to: {kind}"),
             Self::Closed => f.write_str("it closed the connection while requests were unanswered"),
-            Self::Timeout => f.write_str("it did not answer a request that was sent alone in time"),
+            Self::Timeout => f.write_str("it did not answer in time, although nothing else was asked"),
             Self::Dropped => f.write_str("it answered some requests of a pipeline and dropped the others"),
             Self::Reordered => f.write_str("it answered a later request of a pipeline first"),
             Self::Surplus => f.write_str("it sent bytes that nobody had asked for"),

@@ -9,6 +9,8 @@ use super::wire::{LISTEN_FOR, PAUSE, Place, Unanswered, Wire};
 
 /// Where heads are cut, in hundredths of a request: in the request line, in fields, before the last CR LF.
 const CUTS: [usize; 4] = [5, 50, 80, 99];
+/// A server that has answered nothing is not asked again after so many questions.
+const ENOUGH: usize = 2;
 /// Bytes of an offending answer that are kept to be shown.
 const SHOWN: usize = 160;
 
@@ -62,6 +64,7 @@ pub(super) async fn learn(
     let mut wire = Wire::open(place).await?;
     let mut known: Vec<Known> = Vec::new();
     let mut why = Offence::from(Fault::Indistinct);
+    let mut timeouts = 0;
     for question in questions {
         match ask_twice(&mut wire, question, place.host(), patience, tokens).await? {
             Alone::Known(new) => {
@@ -75,7 +78,11 @@ pub(super) async fn learn(
             }
             Alone::Unsteady => {}
             Alone::Lost(fault) => {
+                timeouts += usize::from(fault == Some(Fault::Timeout));
                 why = fault.map_or(why, Offence::from);
+                if timeouts == ENOUGH && known.is_empty() {
+                    return Err(why);
+                }
                 wire = Wire::open(place).await?;
             }
         }

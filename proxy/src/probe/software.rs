@@ -40,8 +40,11 @@ pub enum Versions {
     Before(u32, u32),
 }
 
+/// Major and minor number.
+type Version = (u32, u32);
+
 impl Versions {
-    fn include(self, version: Option<(u32, u32)>) -> bool {
+    fn include(self, version: Option<Version>) -> bool {
         match self {
             Self::Any => true,
             Self::From(major, minor) => version.is_some_and(|v| v >= (major, minor)),
@@ -74,7 +77,7 @@ pub fn judge(server: &[u8]) -> Software {
 }
 
 /// Splits `nginx/1.22.1 (Debian)` into `nginx` and 1.22. Jetty writes its version in brackets.
-fn first_product(server: &[u8]) -> Option<(&[u8], Option<(u32, u32)>)> {
+fn first_product(server: &[u8]) -> Option<(&[u8], Option<Version>)> {
     let server = server.trim_ascii();
     let end = server.iter().position(|b| matches!(b, b'/' | b'(' | b' ' | b'\t')).unwrap_or(server.len());
     let (product, rest) = server.split_at(end);
@@ -82,7 +85,7 @@ fn first_product(server: &[u8]) -> Option<(&[u8], Option<(u32, u32)>)> {
     (!product.is_empty()).then_some((product, version))
 }
 
-fn numbers(version: &[u8]) -> Option<(u32, u32)> {
+fn numbers(version: &[u8]) -> Option<Version> {
     let mut parts = version.split(|b| !b.is_ascii_digit());
     let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u32>().ok();
     let major = number(parts.next()?)?;
@@ -155,7 +158,7 @@ pub static TABLE: &[Entry] = &[
         "one thread at a time has a connection; battery against 27.0.1 with threads",
     ),
     keeps("waitress", Versions::Any, "battery against 3.0.2"),
-    keeps("TornadoServer", Versions::From(6, 0), "battery against 6.6.1"),
+    keeps("TornadoServer", Versions::From(6, 6), "battery against 6.6.1"),
     keeps("TwistedWeb", Versions::From(24, 7), "CVE-2024-41671 is fixed in 24.7.0; battery against 26.10.0"),
     breaks(
         "TwistedWeb",

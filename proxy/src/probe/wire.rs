@@ -16,6 +16,8 @@ use super::fault::Fault;
 pub(super) const LISTEN_FOR: Duration = Duration::from_millis(10);
 /// Between the pieces of a request that is sent in pieces: long enough for each to be read on its own.
 pub(super) const PAUSE: Duration = Duration::from_millis(3);
+/// How long connecting may take: a host that is not there does not say so.
+const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes read at once.
 const READ: usize = 64 << 10;
 
@@ -89,7 +91,9 @@ impl Wire {
             poll_fn(|cx| socket.poll_connected(cx)).await?;
             Ok(socket)
         };
-        let socket = opened.await.map_err(|error: io::Error| Fault::Connect(error.kind()))?;
+        let opened = tokio::time::timeout(CONNECT, opened).await;
+        let opened = opened.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        let socket = opened.map_err(|error: io::Error| Fault::Connect(error.kind()))?;
         Ok(Self { socket, came: Vec::new(), ended: false })
     }
 

@@ -22,6 +22,7 @@ mod kept;
 mod legacy;
 mod lifecycle;
 mod links;
+mod proof;
 mod queue;
 mod reload;
 mod rescue;

@@ -12,7 +12,7 @@ use crate::stand::{Proxy, Setup};
 use crate::wire::{Wire, eventually, pattern, request};
 
 /// One link, which is quick however slow the machine is; nobody is sent elsewhere.
-pub(crate) const ONE: &str = "links: { max_per_member: 1, pipeline_budget: 10s, rescue_after: off }";
+pub(crate) const ONE: &str = "links: { pipeline: 32, max_per_member: 1, pipeline_budget: 10s, rescue_after: off }";
 
 pub(crate) fn in_flight(proxy: &Proxy) -> i64 {
     proxy.sum("penstock_backend_requests_in_flight")
@@ -132,7 +132,7 @@ fn p2_get_head_and_options_share_a_link() {
 #[test]
 fn p3_nothing_is_sent_behind_a_late_head() {
     let member = Held::start();
-    let links = "links: { pipeline_budget: 10s, rescue_after: 50ms, rescue_budget: 0% }";
+    let links = "links: { pipeline: 32, pipeline_budget: 10s, rescue_after: 50ms, rescue_budget: 0% }";
     let proxy = setup().backend(links).before_one(member.address());
     let mut head = member.hold_up(&proxy, "/slow");
     let mut behind = sent(&proxy, &request("GET", "/behind"), in_flight, 2);
@@ -152,7 +152,7 @@ fn p4_a_client_that_does_not_read_holds_up_nobody() {
         Held::answering(
             |target| if target == "/large" { pattern(LARGE) } else { target.as_bytes().to_vec() },
         );
-    let proxy = setup().backend("links: { pipeline_budget: 10s }").before_one(member.address());
+    let proxy = setup().backend("links: { pipeline: 32, pipeline_budget: 10s }").before_one(member.address());
     proxy.client().get("/first");
     let mut reader = Wire::connect_narrow(proxy.address());
     reader.send(request("GET", "/large")).head();

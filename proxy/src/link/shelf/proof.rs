@@ -79,7 +79,7 @@ impl<T: Receiver> Shelf<T> {
 
     /// The member broke a rule of pipelining: nobody pipelines to it until it is proven anew.
     pub(in crate::link) fn offended(&self, how: Offence) {
-        self.cells.offences[how].inc();
+        self.backend_cells.offences[how].inc();
         self.proof.offended(how, Instant::now());
         self.heed_proof();
     }
