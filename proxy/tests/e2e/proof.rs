@@ -49,7 +49,8 @@ fn a_member_of_unknown_software_is_neither_probed_nor_pipelined_to() {
                 wire.send(&answer);
             }
         });
-        let proxy = Setup::new().workers(1).backend("links: { pipeline_budget: 10s }").before_one(member.address);
+        let proxy =
+            Setup::new().workers(1).backend("links: { pipeline_budget: 10s }").before_one(member.address);
         let mut client = proxy.client();
         for _ in 0..10 {
             client.send(request("GET", "/").repeat(10));

@@ -92,19 +92,31 @@ enum Outcome {
 impl Load {
     /// Runs it to its end.
     pub(crate) fn run(self) -> Tally {
+        self.run_and(|| ())
+    }
+
+    /// As [`Load::run`], and does this behind each burst, while nothing is asked.
+    pub(crate) fn run_and(self, behind: impl FnMut() + 'static) -> Tally {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let tally =
             Rc::new(RefCell::new(Tally { mixups: vec![0; self.bursts as usize], ..Tally::default() }));
         let tasks = tokio::task::LocalSet::new();
         let barrier = Rc::new(Barrier::new(self.clients as usize));
+        let behind = Rc::new(RefCell::new(behind));
         for client in 0..self.clients {
-            tasks.spawn_local(self.one(client, barrier.clone(), tally.clone()));
+            tasks.spawn_local(self.one(client, barrier.clone(), behind.clone(), tally.clone()));
         }
         runtime.block_on(tasks);
         Rc::into_inner(tally).expect("every client has ended").into_inner()
     }
 
-    async fn one(self, client: u32, barrier: Rc<Barrier>, tally: Rc<RefCell<Tally>>) {
+    async fn one(
+        self,
+        client: u32,
+        barrier: Rc<Barrier>,
+        behind: Rc<RefCell<impl FnMut()>>,
+        tally: Rc<RefCell<Tally>>,
+    ) {
         let mut connection = None;
         for burst in 0..self.bursts {
             for number in burst * self.each..(burst + 1) * self.each {
@@ -119,6 +131,9 @@ impl Load {
                     Outcome::Hung
                 });
                 tally.borrow_mut().note(ask, burst as usize, outcome);
+            }
+            if barrier.wait().await.is_leader() {
+                behind.borrow_mut()();
             }
             barrier.wait().await;
         }

@@ -1,7 +1,9 @@
 //! The matrix: each misdeed, before so many clients, by each setting of `pipeline` and in each protocol, has one right
 //! result. A row that fails prints the table of its test.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::load::{Load, Tally};
@@ -42,8 +44,6 @@ const OVERTAKES: &str = "answers all of them in another order is never found out
 /// Requests a client sends in a burst, and bursts: few clients ask more often, so that they meet on a link.
 const FEW: (u32, u32) = (10, 5);
 const MANY: (u32, u32) = (1, 5);
-/// In so many bursts at the end nobody gets another's answer, where a misdeed is to be learned.
-const LEARNED: usize = 2;
 
 struct Row {
     protocol: Protocol,
@@ -116,7 +116,7 @@ impl Row {
         let trusted = self.setting == Setting::Trusted;
         let claim = if trusted { Claim::Nginx } else { Claim::Nothing };
         let member = Member::start_as(claim, self.protocol, self.misdeed);
-        let proxy = self.setup().before_one(member.address);
+        let proxy = Rc::new(self.setup().before_one(member.address));
         let (each, bursts) = if self.clients < 100 { FEW } else { MANY };
         // Each of these costs a time-out, and there is nothing to be learned.
         let bursts = if self.misdeed == Misdeed::NeverEnds { 2 } else { bursts };
@@ -133,10 +133,14 @@ impl Row {
             member.behaves(false);
         }
         let before = proxy.sum("penstock_requests_total") as u64;
-        let tally = load.run();
+        let (verdicts, judged) = (Rc::new(RefCell::new(vec![Verdict::of(&proxy)])), proxy.clone());
+        let noted = verdicts.clone();
+        let tally = load.run_and(move || noted.borrow_mut().push(Verdict::of(&judged)));
+        let verdicts = verdicts.take();
         let mut outcome = Outcome {
             deepest: member.deepest(),
             before,
+            verdicts,
             row: self,
             tally,
             wrong: Vec::new(),
@@ -152,12 +156,36 @@ impl Row {
     }
 }
 
+/// What the proxy thinks of the member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Verdict {
+    offences: i64,
+    /// It is not pipelined to because it broke the rules.
+    broken: bool,
+}
+
+impl Verdict {
+    fn of(proxy: &Proxy) -> Self {
+        let scrape = proxy.scrape();
+        let broken = scrape.sum_of("penstock_backend_pipeline_depth_reason", &["reason=\"broken\""]) > 0
+            && scrape.sum("penstock_backend_pipeline_depth_limit") == 1;
+        Self { offences: scrape.sum("penstock_backend_offences_total"), broken }
+    }
+
+    /// Whether the member was known to break the rules from then to now; it may have got another chance between.
+    fn stands_in(self, now: Self) -> bool {
+        self.broken && now == self
+    }
+}
+
 /// What came of a row.
 struct Outcome {
     row: Row,
     tally: Tally,
     /// The most requests that the member saw on one link at once.
     deepest: usize,
+    /// What was thought of the member before each burst, and at the end.
+    verdicts: Vec<Verdict>,
     /// Answers that had been counted before.
     before: u64,
     /// How long the row took, for whoever looks for slow rows.
@@ -186,8 +214,9 @@ impl Outcome {
                 self.check(is_clean(&mixups), format!("mix-ups: {examples}"));
             }
             Expected::DocumentedUntilLearned(_) => {
-                let last = &mixups[mixups.len() - LEARNED..];
-                self.check(is_clean(last), format!("mix-ups go on: {mixups:?}"));
+                let found_out = |burst: &usize| self.verdicts[*burst].stands_in(self.verdicts[burst + 1]);
+                let after: Vec<_> = (0..mixups.len()).filter(found_out).map(|burst| mixups[burst]).collect();
+                self.check(is_clean(&after), format!("mix-ups go on: {mixups:?}"));
             }
             Expected::Documented(_) => {}
         }
@@ -204,6 +233,9 @@ impl Outcome {
     /// The proxy comes to rest, and has counted as many answers as the clients.
     fn compare_with(&mut self, proxy: &Proxy) {
         let scrape = proxy.at_rest();
+        if matches!(self.row.expected(), Expected::DocumentedUntilLearned(_)) && self.tally.mixed_up() > 0 {
+            eventually("the misdeed is found out", || Verdict::of(proxy).offences > 0);
+        }
         if self.row.protocol == Protocol::Http {
             let (counted, least) =
                 (scrape.sum("penstock_requests_total") as u64 - self.before, self.tally.with_status());

@@ -12,7 +12,8 @@ use crate::stand::{Proxy, Setup};
 use crate::wire::{Wire, eventually, pattern, request};
 
 /// One link, which is quick however slow the machine is; nobody is sent elsewhere.
-pub(crate) const ONE: &str = "links: { pipeline: 32, max_per_member: 1, pipeline_budget: 10s, rescue_after: off }";
+pub(crate) const ONE: &str =
+    "links: { pipeline: 32, max_per_member: 1, pipeline_budget: 10s, rescue_after: off }";
 
 pub(crate) fn in_flight(proxy: &Proxy) -> i64 {
     proxy.sum("penstock_backend_requests_in_flight")
