@@ -34,8 +34,8 @@ pub use schema::schema;
 pub use settings::{
     AcceptProxy, AccessLog, Address, Affinity, Backend, ClientTimeouts, Forwarded, FrameKind, Framing,
     HeadLimits, HostMatch, HttpRules, Links, Listener, LogField, LogFormat, LogPart, LogTo, Member, Networks,
-    PipelineMethods, Prefix, Protocol, ProxyVersion, Rule, Settings, SocketOptions, TunnelLimits, Vouched,
-    Underscores, Upgrades, WaitQueue,
+    PipelineMethods, Prefix, Protocol, ProxyVersion, Rule, Settings, SocketOptions, TunnelLimits,
+    Underscores, Upgrades, Vouched, WaitQueue,
 };
 
 /// The commented reference, which is also what runs where there is no file.

@@ -83,7 +83,8 @@ impl Running {
         let (bell, rung) = tokio::sync::mpsc::unbounded_channel();
         let shared = Shared::new(settings, registry, posts, bell);
         let logs = open_logs(&shared, &shared.settings())?;
-        let prober = Prober::start(&shared, rung).map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
+        let prober =
+            Prober::start(&shared, rung).map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
         let threads = start_workers(seeds, &shared)?;
         let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
         running.show_config(loaded.hash);

@@ -75,11 +75,8 @@ async fn attend(proof: Arc<Proof>, shared: Arc<Shared>, room: Arc<Semaphore>) {
         }
         let Ok(_place) = room.acquire().await else { return };
         let Some(accused) = proof.accused(&errand) else { continue };
-        let found = if errand.probe {
-            probe::quick(&accused.address, &accused.backend).await
-        } else {
-            Ok(())
-        };
+        let found =
+            if errand.probe { probe::quick(&accused.address, &accused.backend).await } else { Ok(()) };
         proof.conclude(&errand, found, Instant::now());
     }
 }

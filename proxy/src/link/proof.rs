@@ -291,7 +291,11 @@ impl Case {
 
     fn pause(&self) -> Duration {
         let doubled = 1u32.checked_shl(self.setbacks.saturating_sub(1)).unwrap_or(u32::MAX);
-        if self.setbacks == 0 { Duration::ZERO } else { (FIRST_PAUSE * doubled.min(1 << 16)).min(LONGEST_PAUSE) }
+        if self.setbacks == 0 {
+            Duration::ZERO
+        } else {
+            (FIRST_PAUSE * doubled.min(1 << 16)).min(LONGEST_PAUSE)
+        }
     }
 
     fn is_calm(&self, now: Instant) -> bool {
@@ -336,7 +340,8 @@ impl Case {
 
     fn errand(&self, now: Instant) -> Option<Errand> {
         let about = self.about.as_ref()?;
-        let known = matches!(&self.server, Server::Named(name) if matches!(judge(name), Software::KeepsOrder(_)));
+        let known =
+            matches!(&self.server, Server::Named(name) if matches!(judge(name), Software::KeepsOrder(_)));
         let wanted = match (self.standing, about.backend.links.vouched) {
             (Some(Standing::Proven), _) => false,
             (_, Vouched::ByProof) => known,
@@ -364,7 +369,9 @@ impl Case {
                 format!("because its `Server` field {server} names no software that is known to keep order")
             }
             Finding::Breaks(evidence) => {
-                format!("because its `Server` field {server} names software that is known to break order ({evidence})")
+                format!(
+                    "because its `Server` field {server} names software that is known to break order ({evidence})"
+                )
             }
             Finding::Nothing | Finding::Awaited | Finding::Passed | Finding::Forgiven => return None,
         };

@@ -4,8 +4,8 @@
 
 use super::values::{
     AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    DepthReason, Hold, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move, Offence, ReloadResult,
-    RetryReason, RetryResult,
+    DepthReason, Hold, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move, Offence,
+    ReloadResult, RetryReason, RetryResult,
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
 use crate::cause::Cause;

@@ -28,7 +28,8 @@ fn pipelined(proxy: &Proxy) -> i64 {
 
 #[test]
 fn a_member_of_known_software_is_pipelined_to_once_a_probe_has_passed() {
-    let (_origin, proxy) = Setup::new().workers(1).backend("links: { pipeline_budget: 10s }").with_origin(1);
+    let (_origin, proxy) =
+        Setup::new().workers(1).backend("links: { pipeline: auto, pipeline_budget: 10s }").with_origin(1);
     let mut client = proxy.client();
     eventually("it is proven", || {
         client.get("/");
@@ -49,7 +50,10 @@ fn a_member_of_unknown_software_is_neither_probed_nor_pipelined_to() {
                 wire.send(&answer);
             }
         });
-        let proxy = Setup::new().workers(1).backend("links: { pipeline_budget: 10s }").before_one(member.address);
+        let proxy = Setup::new()
+            .workers(1)
+            .backend("links: { pipeline: auto, pipeline_budget: 10s }")
+            .before_one(member.address);
         let mut client = proxy.client();
         for _ in 0..10 {
             client.send(request("GET", "/").repeat(10));

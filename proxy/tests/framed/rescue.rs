@@ -46,7 +46,8 @@ fn next(link: &mut crate::wire::Wire) -> Option<u8> {
 /// A proxy before it that has learned to pipeline: quick answers were had.
 fn learned(member: &Script, repeatable: bool) -> Proxy {
     let setup = Tongue::Lf.setup_with(&format!("repeatable: {repeatable}")).workers(1);
-    let setup = setup.backend("links: { pipeline: 1024, max_per_member: 4, rescue_after: 20ms, rescue_budget: 100% }");
+    let setup = setup
+        .backend("links: { pipeline: 1024, max_per_member: 4, rescue_after: 20ms, rescue_budget: 100% }");
     let proxy = setup.before_one(member.address);
     let mut client = Tongue::Lf.client(&proxy);
     eventually("it pipelines", || {

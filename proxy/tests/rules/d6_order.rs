@@ -149,11 +149,13 @@ fn m9_2_bytes_behind_an_answer_are_no_answer() {
 /// RFC 9112 section 9.3.2: bytes of one answer never reach another client, whatever is cut off in between.
 #[test]
 fn m9_2_each_answer_reaches_its_own_client() {
-    let ground =
-        Ground::both(&Setup::new().backend("links: { pipeline: 32, max_per_member: 1, pipeline_budget: 10s }"), |asked| {
+    let ground = Ground::both(
+        &Setup::new().backend("links: { pipeline: 32, max_per_member: 1, pipeline_budget: 10s }"),
+        |asked| {
             let body = asked.target().to_owned();
             say(answer(&format!("Content-Length: {}\r\n", body.len()), &body))
-        });
+        },
+    );
     ground.client().get("/first");
     let mut clients: Vec<_> = (0..30).map(|_| ground.client()).collect();
     clients.iter_mut().enumerate().for_each(|(i, client)| {

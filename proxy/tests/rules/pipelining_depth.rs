@@ -69,8 +69,9 @@ fn p10_all_methods_may_share_a_link_and_are_not_sent_again() {
 #[test]
 fn p11_one_clients_requests_stay_on_one_link_or_wait() {
     let member = Held::start();
-    let proxy =
-        setup().backend("links: { pipeline: 32, pipeline_budget: 10s, rescue_after: off }").before_one(member.address());
+    let proxy = setup()
+        .backend("links: { pipeline: 32, pipeline_budget: 10s, rescue_after: off }")
+        .before_one(member.address());
     proxy.client().get("/first");
     let mut client = proxy.client();
     let barrier = post("Content-Length: 2\r\n", "hi").replace("POST / ", "POST /3 ");

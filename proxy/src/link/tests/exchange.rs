@@ -138,12 +138,20 @@ fn bytes_that_are_no_answer_cost_an_innocent_nothing() {
     let why = Broken::Desync(Cause::BadResponse);
     for method in [Get, Head, Options, Put] {
         assert_eq!(sent(Link::reused(), method).end(why), [replay('a', method, true)], "{method:?}");
-        assert_eq!(sent(Link::fresh(), method).end(why), [fail('a', Cause::BadResponse)], "nothing was before it");
+        assert_eq!(
+            sent(Link::fresh(), method).end(why),
+            [fail('a', Cause::BadResponse)],
+            "nothing was before it"
+        );
     }
     assert_eq!(sent(Link::reused(), Post).end(why), [fail('a', Cause::BadResponse)]);
     let mut again = request(Get);
     again.replayed = true;
-    assert_eq!(Link::reused().submit('a', again).written().end(why), [fail('a', Cause::BadResponse)], "twice");
+    assert_eq!(
+        Link::reused().submit('a', again).written().end(why),
+        [fail('a', Cause::BadResponse)],
+        "twice"
+    );
     let mut link = Link::reused();
     link.ask('a', Get).ask('b', Post).ask('c', Get).written();
     let fates = link.end(why);

@@ -151,7 +151,11 @@ fn a_farewell_on_an_idle_link_is_its_end() {
         assert_eq!(Link::reused().read(bytes), Err(Broken::Closed));
     }
     let mut link = Link::reused();
-    assert_eq!(link.ask('a', Get).read("HTTP/1.1 408 Request Timeout\r\n"), Err(Broken::Closed), "not written yet");
+    assert_eq!(
+        link.ask('a', Get).read("HTTP/1.1 408 Request Timeout\r\n"),
+        Err(Broken::Closed),
+        "not written yet"
+    );
 }
 
 // Pipelining 7: surplus bytes end the link; the answer before them stands.

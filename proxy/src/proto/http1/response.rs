@@ -119,7 +119,8 @@ fn believe<'h, 'b>(
         return Err(Reject::response("the status is not between 100 and 599"));
     };
     let mut head = Head::new(bytes, raw.headers);
-    let Said { framing, options, keep_alive_timeout, has_upgrade, has_date, server } = read_fields(&mut head, limit)?;
+    let Said { framing, options, keep_alive_timeout, has_upgrade, has_date, server } =
+        read_fields(&mut head, limit)?;
     options.drop_named(&mut head).map_err(Reject::response)?;
     let switches = switches(status, ask, has_upgrade)?;
     let rewritten_length = settle_length(&mut head, &framing, status, switches);
@@ -132,7 +133,9 @@ fn believe<'h, 'b>(
     // RFC 9112 section 6.1: with TE in HTTP/1.0, or together with a length, the framing is faulty. A member of
     // HTTP/1.0 has not understood a chunked request, so nobody knows what it takes for the next one.
     let faulty = framing.is_ambiguous() || (minor_version == 0 && (framing.coded || ask.chunked));
-    let odd_content = (status < 200 || status == 204) && !switches && (framing.coded || framing.said_length().is_some_and(|length| length > 0));
+    let odd_content = (status < 200 || status == 204)
+        && !switches
+        && (framing.coded || framing.said_length().is_some_and(|length| length > 0));
     let persists = options.persists(minor_version) && body != BodyFraming::UntilClose && !switches;
     Ok(Response {
         status,
