@@ -100,7 +100,7 @@ fn what_follows_a_body_costs_those_behind_it_nothing() {
     let member = Script::start(|_, mut wire| {
         while let Some(head) = wire.next_head() {
             let noise = if head.contains("/noise") { "\r\n" } else { "" };
-            wire.send(&format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok{noise}"));
+            wire.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok{noise}"));
         }
     });
     let links = "links: { max_per_member: 1, pipeline: 32, pipeline_budget: 10s, rescue_after: off }";
