@@ -125,9 +125,9 @@ enum Server {
 /// The first pause after a setback; each doubles,
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// up to this.
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// Setbacks further apart than this, and than four pauses, do not add up.
-const CALM: Duration = Duration::from_mins(1);
+const CALM: Duration = Duration::from_secs(60);
 /// So many different lines are said of one member.
 const MOST_SAID: usize = 32;
 
@@ -237,7 +237,7 @@ impl Proof {
                 case.finding = Some(Finding::Failed(fault));
             }
         }
-        self.show(&mut case);
+        self.show(&case);
     }
 
     /// What whoever runs the proxy should be told now, once.
@@ -270,7 +270,7 @@ impl Proof {
         }
     }
 
-    fn show(&self, case: &mut Case) {
+    fn show(&self, case: &Case) {
         let standing = match case.standing {
             Some(standing) => standing,
             None if case.server == Server::Unseen => Standing::Unseen,

@@ -14,11 +14,6 @@ fn depth(proxy: &Proxy) -> i64 {
     proxy.sum("penstock_backend_pipeline_depth_limit")
 }
 
-fn reason(proxy: &Proxy, reason: &str) -> i64 {
-    let reason = format!("reason=\"{reason}\"");
-    proxy.sum_of("penstock_backend_pipeline_depth_reason", &[&reason])
-}
-
 fn answer(wire: &mut Wire) {
     wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 }
@@ -46,9 +41,10 @@ impl Trap {
                     eventually("it may close", || trap.go.load(Ordering::SeqCst));
                     return;
                 }
-                match head.starts_with("HEAD") {
-                    true => wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"),
-                    false => answer(&mut wire),
+                if head.starts_with("HEAD") {
+                    wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+                } else {
+                    answer(&mut wire);
                 }
             }
         })

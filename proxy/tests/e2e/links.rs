@@ -188,7 +188,7 @@ fn treacherous() -> Script {
 #[test]
 fn what_meets_a_stale_link_is_sent_again_where_it_may_be() {
     let member = treacherous();
-    let proxy = Setup::new().workers(1).before_one(member.address);
+    let proxy = Setup::new().workers(1).backend("links: { max_per_member: 1 }").before_one(member.address);
     let mut client = proxy.client();
     client.get("/");
     for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {

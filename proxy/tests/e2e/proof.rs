@@ -28,7 +28,8 @@ fn pipelined(proxy: &Proxy) -> i64 {
 
 #[test]
 fn a_member_of_known_software_is_pipelined_to_once_a_probe_has_passed() {
-    let (_origin, proxy) = Setup::new().workers(1).backend("links: { pipeline_budget: 10s }").with_origin(1);
+    let (_origin, proxy) =
+        Setup::new().workers(1).backend("links: { pipeline: auto, pipeline_budget: 10s }").with_origin(1);
     let mut client = proxy.client();
     eventually("it is proven", || {
         client.get("/");
@@ -49,8 +50,10 @@ fn a_member_of_unknown_software_is_neither_probed_nor_pipelined_to() {
                 wire.send(&answer);
             }
         });
-        let proxy =
-            Setup::new().workers(1).backend("links: { pipeline_budget: 10s }").before_one(member.address);
+        let proxy = Setup::new()
+            .workers(1)
+            .backend("links: { pipeline: auto, pipeline_budget: 10s }")
+            .before_one(member.address);
         let mut client = proxy.client();
         for _ in 0..10 {
             client.send(request("GET", "/").repeat(10));
@@ -97,7 +100,7 @@ fn what_follows_a_body_costs_those_behind_it_nothing() {
     let member = Script::start(|_, mut wire| {
         while let Some(head) = wire.next_head() {
             let noise = if head.contains("/noise") { "\r\n" } else { "" };
-            wire.send(&format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok{noise}"));
+            wire.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok{noise}"));
         }
     });
     let links = "links: { max_per_member: 1, pipeline: 32, pipeline_budget: 10s, rescue_after: off }";

@@ -11,8 +11,7 @@ use crate::wire::eventually;
 fn all_numbers_agree_after_load() {
     for tongue in THREE {
         for (links, depth) in [("pipeline: 32", 1), ("pipeline: 32", 8), ("pipeline: 1", 8)] {
-            let setup =
-                tongue.setup().backend(&format!("links: {{ pipeline: 1024, {links}, rescue_after: off }}"));
+            let setup = tongue.setup().backend(&format!("links: {{ {links}, rescue_after: off }}"));
             let (origin, proxy) = setup.with(tongue.origin(3));
             let plan = Plan {
                 clients: 60,

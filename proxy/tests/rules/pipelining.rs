@@ -114,14 +114,14 @@ fn p2_only_safe_methods_without_a_body_share_a_link() {
     }
 }
 
-/// Rule 2: those three do share one.
+/// Rule 2: those two do share one.
 #[test]
-fn p2_get_head_and_options_share_a_link() {
+fn p2_get_and_options_share_a_link() {
     let member = Held::start();
     let proxy = setup().backend(ONE).before_one(member.address());
     proxy.client().get("/first");
     let mut clients: Vec<_> = (1..)
-        .zip(["GET", "HEAD", "OPTIONS"])
+        .zip(["GET", "OPTIONS"])
         .map(|(count, method)| (method, sent(&proxy, &request(method, "/slow"), in_flight, count)))
         .collect();
     member.let_go("/slow");
@@ -232,8 +232,8 @@ fn p7_what_breaks_the_order_ends_the_link_and_loses_nobody() {
         let mut clients: Vec<_> =
             (1..=3).map(|i| sent(&ground.proxy, &request("GET", &format!("/{i}")), in_flight, i)).collect();
         go.send(()).unwrap();
-        assert_eq!(clients[0].answer().cause(), (502, "bad_response"), "{bad:?}");
-        assert_eq!((clients[1].answer().text(), clients[2].answer().text()), ("ok", "ok"), "{bad:?}");
+        // What came may be left over from the answer before: the one at the head is innocent, too.
+        clients.iter_mut().for_each(|client| assert_eq!(client.answer().text(), "ok", "{bad:?}"));
         ground.closed_links("desync", 1);
     }
 }

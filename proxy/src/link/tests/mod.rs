@@ -32,6 +32,7 @@ mod exchange;
 mod given;
 mod lanes;
 mod pool;
+mod proof;
 mod queue;
 mod rescue;
 mod stock;
