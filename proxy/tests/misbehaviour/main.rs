@@ -24,6 +24,7 @@ mod rows;
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
 mod server;
+mod setup;
 #[path = "../e2e/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;

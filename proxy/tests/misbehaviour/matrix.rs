@@ -10,7 +10,8 @@ use crate::load::{Load, Tally};
 use crate::member::{Claim, Member, Misdeed};
 use crate::panics;
 use crate::protocol::Protocol;
-use crate::stand::{Proxy, Setup};
+use crate::setup;
+use crate::stand::Proxy;
 use crate::wire::eventually;
 
 /// What is written for `links.pipeline`.
@@ -94,21 +95,21 @@ impl Row {
         }
     }
 
-    fn setup(&self) -> Setup {
-        let setup = Setup::new();
+    /// The lines of the backend's section.
+    fn backend(&self) -> Vec<&'static str> {
         // Only where a member may say nothing at all: a slow machine must not run into it elsewhere.
         let may_be_silent = match self.misdeed {
             Misdeed::Drops => !self.is_one_at_a_time(),
             misdeed => misdeed == Misdeed::NeverEnds,
         };
-        let setup = if may_be_silent { setup.backend("response_timeout: 500ms") } else { setup };
-        let setup = match self.setting {
-            Setting::Auto => setup,
+        let timeout = may_be_silent.then_some("response_timeout: 500ms");
+        let links = match self.setting {
+            Setting::Auto => None,
             // The budget does not bind on a slow machine.
-            Setting::Pipeline32 => setup.backend("links: { pipeline: 32, pipeline_budget: 20ms }"),
-            Setting::Trusted => setup.backend("links: { pipeline_budget: 20ms }"),
+            Setting::Pipeline32 => Some("links: { pipeline: 32, pipeline_budget: 20ms }"),
+            Setting::Trusted => Some("links: { pipeline_budget: 20ms }"),
         };
-        self.protocol.listener().iter().fold(setup, |setup, line| setup.listener(line))
+        timeout.into_iter().chain(links).collect()
     }
 
     fn run(self) -> Outcome {
@@ -116,7 +117,7 @@ impl Row {
         let trusted = self.setting == Setting::Trusted;
         let claim = if trusted { Claim::Nginx } else { Claim::Nothing };
         let member = Member::start_as(claim, self.protocol, self.misdeed);
-        let proxy = Rc::new(self.setup().before_one(member.address));
+        let proxy = Rc::new(setup::proxy(self.protocol, &self.backend(), member.address));
         let (each, bursts) = if self.clients < 100 { FEW } else { MANY };
         // Each of these costs a time-out, and there is nothing to be learned.
         let bursts = if self.misdeed == Misdeed::NeverEnds { 2 } else { bursts };
@@ -132,7 +133,7 @@ impl Row {
             });
             member.behaves(false);
         }
-        let before = proxy.sum("penstock_requests_total") as u64;
+        let before = proxy.at_rest().sum("penstock_requests_total") as u64;
         let (verdicts, judged) = (Rc::new(RefCell::new(vec![Verdict::of(&proxy)])), proxy.clone());
         let noted = verdicts.clone();
         let tally = load.run_and(move || noted.borrow_mut().push(Verdict::of(&judged)));

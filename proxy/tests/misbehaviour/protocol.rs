@@ -54,13 +54,13 @@ pub(crate) enum Heard {
 pub(crate) const NOBODY: &str = "nobody";
 
 impl Protocol {
-    /// The lines of the listener's section.
-    pub(crate) fn listener(self) -> &'static [&'static str] {
+    /// As the configuration calls it.
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Http => &[],
-            Self::Lines => &["protocol: lines"],
-            Self::LengthPrefixed => &["protocol: length_prefixed"],
-            Self::Resp => &["protocol: resp"],
+            Self::Http => "http",
+            Self::Lines => "lines",
+            Self::LengthPrefixed => "length_prefixed",
+            Self::Resp => "resp",
         }
     }
 

@@ -8,7 +8,8 @@ use crate::load::{Load, Tally};
 use crate::member::{Claim, Member, Misdeed};
 use crate::protocol::Protocol;
 use crate::server::Server;
-use crate::stand::{Proxy, Setup, origin};
+use crate::setup::proxy;
+use crate::stand::{Proxy, origin};
 use crate::wire::eventually;
 
 /// What `pipeline: auto` is in http.
@@ -16,9 +17,13 @@ const CEILING: i64 = 32;
 /// So long is looked at whether the depth stays what it is: longer than a probe takes.
 const LOOKED_AT: Duration = Duration::from_millis(1500);
 
-/// The budget does not bind on a slow machine.
-fn patient() -> Setup {
-    Setup::new().backend("links: { pipeline_budget: 50ms }")
+/// A proxy whose budget does not bind on a slow machine; all else is the default.
+fn patient(member: SocketAddr) -> Proxy {
+    http(&["links: { pipeline_budget: 50ms }"], member)
+}
+
+fn http(backend: &[&str], member: SocketAddr) -> Proxy {
+    proxy(Protocol::Http, backend, member)
 }
 
 fn limit(proxy: &Proxy) -> i64 {
@@ -73,7 +78,7 @@ fn of_depth(proxy: &Proxy) -> String {
 
 #[track_caller]
 fn echo_reaches_the_ceiling(name: &str, at: SocketAddr) {
-    let proxy = patient().before_one(at);
+    let proxy = patient(at);
     reaches_the_ceiling(name, &proxy, || is_right(&load(proxy.address(), 64, 1, 20)));
     is_right(&load(proxy.address(), 500, 1, 4));
     proxy.at_rest();
@@ -117,7 +122,8 @@ fn node_with_a_server_field_reaches_the_ceiling() {
 
 #[test]
 fn the_included_origin_reaches_the_ceiling() {
-    let (_origin, proxy) = patient().with(origin(1));
+    let origin = origin(1);
+    let proxy = patient(origin.addresses()[0].1);
     let plan = penstock_bench::Plan { clients: 64, ..proxy.plan() };
     reaches_the_ceiling("the included origin", &proxy, || {
         crate::stand::run_clean(&plan);
@@ -127,7 +133,7 @@ fn the_included_origin_reaches_the_ceiling() {
 #[test]
 fn a_member_that_says_nothing_of_itself_gets_one_at_a_time() {
     let member = Member::start(Protocol::Http, Misdeed::None);
-    let proxy = patient().before_one(member.address);
+    let proxy = patient(member.address);
     stays_at_one("a member without a Server field", &proxy);
     assert_eq!(member.deepest(), 1);
     assert!(!member.was_probed());
@@ -139,7 +145,7 @@ fn a_member_that_only_says_that_it_is_nginx_gets_one_at_a_time() {
     use Misdeed::{AddsCrLf, ClosesAmid, Doubles, Drops, Reorders};
     for misdeed in [Drops, Reorders, Doubles, AddsCrLf, ClosesAmid] {
         let member = Member::start_as(Claim::Nginx, Protocol::Http, misdeed);
-        stays_at_one(&format!("{misdeed:?}"), &patient().before_one(member.address));
+        stays_at_one(&format!("{misdeed:?}"), &patient(member.address));
     }
 }
 
@@ -152,7 +158,7 @@ fn a_member_that_says_that_it_is_nginx_and_is_reaches_the_ceiling() {
 #[test]
 fn cpp_httplib_gets_one_at_a_time() {
     if let Some(server) = Server::httplib() {
-        stays_at_one("cpp-httplib", &patient().before_one(server.at));
+        stays_at_one("cpp-httplib", &patient(server.at));
     }
 }
 
@@ -160,8 +166,8 @@ fn cpp_httplib_gets_one_at_a_time() {
 #[test]
 fn cpp_httplib_that_is_vouched_for_is_found_out() {
     let Some(server) = Server::httplib() else { return };
-    let setup = Setup::new().backend("links: { pipeline: 32, pipeline_budget: 50ms }");
-    let proxy = setup.backend("response_timeout: 300ms").before_one(server.at);
+    let links = "links: { pipeline: 32, pipeline_budget: 50ms }";
+    let proxy = http(&[links, "response_timeout: 500ms"], server.at);
     let tally = load(proxy.address(), 8, 6, 40);
     println!("cpp-httplib with pipeline: 32: {tally:?}");
     assert_eq!(tally.hung, 0);
@@ -176,8 +182,7 @@ fn cpp_httplib_that_is_vouched_for_is_found_out() {
 fn twisted_mixes_nothing_up() {
     let Some(server) = Server::twisted() else { return };
     for pipeline in ["", "pipeline: 32, "] {
-        let setup = Setup::new().backend(&format!("links: {{ {pipeline}pipeline_budget: 50ms }}"));
-        let proxy = setup.before_one(server.at);
+        let proxy = http(&[&format!("links: {{ {pipeline}pipeline_budget: 50ms }}")], server.at);
         let tally = load(proxy.address(), 100, 2, 10);
         is_right(&tally);
         println!("Twisted with {pipeline:?}: {}", of_depth(&proxy));
