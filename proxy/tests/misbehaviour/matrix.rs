@@ -159,14 +159,14 @@ impl Row {
 
 /// What the proxy thinks of the member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Verdict {
+pub(crate) struct Verdict {
     offences: i64,
     /// It is not pipelined to because it broke the rules.
-    broken: bool,
+    pub(crate) broken: bool,
 }
 
 impl Verdict {
-    fn of(proxy: &Proxy) -> Self {
+    pub(crate) fn of(proxy: &Proxy) -> Self {
         let scrape = proxy.scrape();
         let broken = scrape.sum_of("penstock_backend_pipeline_depth_reason", &["reason=\"broken\""]) > 0
             && scrape.sum("penstock_backend_pipeline_depth_limit") == 1;

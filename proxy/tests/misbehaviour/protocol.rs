@@ -191,7 +191,8 @@ fn http_answer(ask: Ask, got: &[u8]) -> Option<(usize, Heard)> {
             return Some(garbage(got));
         }
         ("200" | "204" | "304", Some(id)) => Heard::Answer { id, closes },
-        _ => Heard::Error { name: status, closes },
+        // The proxy's own answers say their cause.
+        _ => Heard::Error { name: format!("{status} {}", String::from_utf8_lossy(body).trim_end()), closes },
     };
     Some((end + length, heard))
 }
