@@ -85,12 +85,12 @@ impl Row {
             (_, Misdeed::None) => true,
             // On a slow machine others meet the time-out as well.
             (_, Misdeed::NeverEnds) => false,
+            // What is lost is sent again once, and may meet another link that is about to be closed.
+            (_, Misdeed::ClosesAmid) => self.protocol == Protocol::Http && self.is_one_at_a_time(),
             // What was not answered may be sent again.
             (Protocol::Http, _) => self.expected() == Expected::Clean,
             // What was not answered may not: only a link of one's own is safe from others.
-            (Protocol::Lines | Protocol::LengthPrefixed, misdeed) => {
-                self.is_one_at_a_time() && misdeed != Misdeed::ClosesAmid
-            }
+            (Protocol::Lines | Protocol::LengthPrefixed, _) => self.is_one_at_a_time(),
             (Protocol::Resp, _) => false,
         }
     }
