@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use rustix::process::Signal;
 
@@ -100,20 +101,33 @@ impl Server {
         Some(Self::start_told(directory, run))
     }
 
-    /// It is built once, next to the tests.
     pub(crate) fn httplib() -> Option<Self> {
         if !are_here(&[SETPRIV, COMPILER, HTTPLIB]) {
             return None;
         }
+        static BUILT: OnceLock<Program> = OnceLock::new();
+        let program = *BUILT.get_or_init(build);
         let directory = Directory::new("httplib");
-        let source = directory.write("httplib_server.cc", include_str!("httplib_server.cc"));
-        let run = Run::new(COMPILER, directory.path()).args("-O0 -o server").arg(source);
-        run.args("-lcpp-httplib -lpthread").succeed();
-        let path = directory.join("server").to_str().unwrap().to_owned();
-        let program = Program::new(path.leak(), "none: it was just built");
         let run = Run::new(program, directory.path()).ended_by(Signal::KILL);
         Some(Self::start_told(directory, run))
     }
+}
+
+/// Builds the server of cpp-httplib below `target/`, unless it is there already: that takes seconds.
+fn build() -> Program {
+    const SOURCE: &str = include_str!("httplib_server.cc");
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let [built, built_from] = ["httplib-server", "httplib-server.cc"].map(|name| place.join(name));
+    if !built.is_file() || std::fs::read_to_string(&built_from).ok().as_deref() != Some(SOURCE) {
+        let directory = Directory::new("httplib-build");
+        let source = directory.write("httplib_server.cc", SOURCE);
+        let run = Run::new(COMPILER, directory.path()).args("-O0 -o server").arg(&source);
+        run.args("-lcpp-httplib -lpthread").succeed();
+        // The program last, so that it is never an older one.
+        std::fs::rename(source, built_from).unwrap();
+        std::fs::rename(directory.join("server"), &built).unwrap();
+    }
+    Program::new(built.to_str().unwrap().to_owned().leak(), "none: it was just built")
 }
 
 fn has_twisted() -> bool {
