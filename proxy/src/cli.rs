@@ -1,5 +1,5 @@
 //! The command line: what a user types, and what it teaches.
-//! In: arguments. Out: a running proxy, a verdict on a configuration, a schema; and an exit code.
+//! In: arguments. Out: a running proxy, a verdict on a configuration or a server, a schema; and an exit code.
 //! Decides nothing about traffic.
 
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use penstock_origin::{Options as OriginOptions, Origin, Speaks};
 
 use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol, Settings};
 use crate::lifecycle::{Running, Source, say};
-use crate::metrics;
+use crate::{metrics, probe};
 
 /// A reverse proxy: thousands of keep-alive clients in front, a few pooled links behind.
 #[derive(Parser, Debug)]
@@ -45,6 +45,8 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
+    /// Try whether a server keeps the order of pipelined requests, and say what to configure.
+    Probe(probe::Arguments),
     /// What is counted.
     Metrics {
         #[command(subcommand)]
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Run { config, with_origin } => run(config.as_deref(), with_origin),
         Command::Check { config } => check(&config),
         Command::Schema => print(&(config::schema() + "\n")),
+        Command::Probe(arguments) => probe::command(&arguments),
         Command::Metrics { command: MetricsCommand::Describe { json } } => print(&described_metrics(json)),
     }
 }

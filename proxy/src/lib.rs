@@ -17,6 +17,7 @@ pub mod listener;
 pub mod metrics;
 pub mod net;
 pub mod post;
+pub mod probe;
 pub mod proto;
 pub mod relay;
 pub mod shared;

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use crate::access::Logs;
 use crate::affinity::Sources;
 use crate::config::{Address, Backend, Settings};
-use crate::link::{Health, Share, Stock};
+use crate::link::{Accused, Bell, Health, Proof, Share, Stock};
 use crate::metrics::Registry;
 use crate::post::Post;
 
@@ -23,6 +23,9 @@ pub type MemberKey = (Arc<str>, Arc<str>, Address);
 pub struct Shared {
     settings: ArcSwap<Settings>,
     health: Mutex<HashMap<MemberKey, Arc<Health>>>,
+    proofs: Mutex<HashMap<MemberKey, Arc<Proof>>>,
+    /// Who is told of members that are to be probed.
+    bell: Bell,
     stocks: Mutex<HashMap<MemberKey, Arc<Stock>>>,
     open: Mutex<HashMap<Arc<str>, Arc<AtomicUsize>>>,
     /// Every metric.
@@ -38,10 +41,12 @@ pub struct Shared {
 impl Shared {
     /// What workers will share.
     #[must_use]
-    pub fn new(settings: Settings, registry: Registry, posts: Vec<Post>) -> Arc<Self> {
+    pub fn new(settings: Settings, registry: Registry, posts: Vec<Post>, bell: Bell) -> Arc<Self> {
         Arc::new(Self {
             settings: ArcSwap::from_pointee(settings),
             health: Mutex::default(),
+            proofs: Mutex::default(),
+            bell,
             stocks: Mutex::default(),
             open: Mutex::default(),
             logs: Logs::new(registry.process()),
@@ -66,6 +71,16 @@ impl Shared {
     #[must_use]
     pub fn health(&self, member: &MemberKey) -> Arc<Health> {
         one_for_all(&self.health, member)
+    }
+
+    /// Whether a member may be pipelined to: the same for all workers. A new configuration clears what was held against
+    /// it.
+    #[must_use]
+    pub fn proof(&self, key: &MemberKey, backend: &Arc<Backend>) -> Arc<Proof> {
+        let proof: Arc<Proof> = one_for_all(&self.proofs, key);
+        let (_, member, address) = key.clone();
+        proof.concern(Accused { backend: backend.clone(), member, address, bell: self.bell.clone() });
+        proof
     }
 
     /// The places and warm links of a member of a TCP backend: the same for all workers.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use penstock::config::{Links, PerSource, PipelineMethods, WaitQueue};
-use penstock::link::{How, Pool, SeatId, Want};
+use penstock::config::{Links, PerSource, PipelineMethods, Vouched, WaitQueue};
+use penstock::link::{Consent, How, Pool, SeatId, Want};
 
 use super::super::input::Input;
 
@@ -75,6 +75,7 @@ fn links(depth: u16) -> Links {
         max_per_member: Links::NO_CAP,
         max_tunnels: 8,
         pipeline: NonZeroU16::new(depth).expect("not 0"),
+        vouched: Vouched::ByWord,
         pipeline_budget: Duration::from_millis(2),
         pipeline_methods: PipelineMethods::Safe,
         rescue_after: Some(Duration::from_millis(20)),
@@ -109,8 +110,8 @@ impl World {
 
     fn odd(&mut self, what: usize) {
         match what {
-            0 => self.pool.depth.refused(self.now),
-            1 => self.pool.depth.closed_mid_pipeline(self.now),
+            0 => self.pool.depth.consent(Consent::Given),
+            1 => self.pool.depth.consent(Consent::Withdrawn),
             2 => {
                 if let Some(seat) = self.pool.claim() {
                     assert!(self.connecting.insert(seat));

@@ -116,7 +116,18 @@ impl World {
 
     fn request(&self, ask: Ask, body: bool, shared: bool, repeatable: bool, replayed: bool) -> Request {
         let want = if shared { Want::Shared } else { Want::Alone };
-        Request { ask, body, want, repeatable, route: 0, began: self.now, replayed, streams: false, source: SourceKey::default(), expects: false }
+        Request {
+            ask,
+            body,
+            want,
+            repeatable,
+            route: 0,
+            began: self.now,
+            replayed,
+            streams: false,
+            source: SourceKey::default(),
+            expects: false,
+        }
     }
 
     /// Some of what waits is written; it is what was submitted, in that order.

@@ -110,7 +110,8 @@ impl Receiver for Rc<Client> {
         let socket = self.socket.borrow();
         // What the kernel still holds has not been taken. Not all of it was counted as moved.
         const MORE_THAN_A_KERNEL_HOLDS: u64 = 1 << 40;
-        (MORE_THAN_A_KERNEL_HOLDS + moved).saturating_sub(socket.as_ref().map_or(0, |s| s.unacknowledged() as u64))
+        (MORE_THAN_A_KERNEL_HOLDS + moved)
+            .saturating_sub(socket.as_ref().map_or(0, |s| s.unacknowledged() as u64))
     }
 
     fn give_way(&self, cause: Cause) {

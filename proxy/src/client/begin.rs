@@ -9,7 +9,7 @@ use crate::cause::Cause;
 use crate::config::{HttpRules, PipelineMethods};
 use crate::link::{Ask, Request as Exchange, Submitted, Want};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Reject, Request, route};
+use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, route};
 use crate::turn::Nanos;
 
 use super::state::{Later, Phase, State};
@@ -250,6 +250,8 @@ fn claim_tunnel(s: &mut State, member: &Member, request: &Exchange) -> Result<()
 fn want(s: &State, head: &Request<'_, '_>) -> Want {
     let all = s.route.group.settings.links.pipeline_methods == PipelineMethods::All;
     let plain = head.body == BodyFraming::None && !head.expect_continue && !head.upgrade;
+    // What follows an answer to HEAD that has content is not known before the link has been quiet for a moment.
+    let plain = plain && head.method != Method::Head;
     match (head.binds, (all || head.method.is_safe_to_share()) && plain) {
         (true, _) => Want::Own,
         (false, true) => Want::Shared,

@@ -59,7 +59,8 @@ impl Client {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
         let most = s.route.listener.request_buffer;
-        let held = s.rare.as_mut().and_then(|rare| rare.upload.as_deref_mut()).filter(|upload| upload.is_held());
+        let held =
+            s.rare.as_mut().and_then(|rare| rare.upload.as_deref_mut()).filter(|upload| upload.is_held());
         let Some(upload) = held else { return false };
         let before = upload.body.len();
         write(&mut upload.body);

@@ -138,11 +138,13 @@ fn backend(
 }
 
 fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
+    let (pipeline, vouched) = rules::most_in_flight(l, protocol)?;
     Some(settings::Links {
         max_per_member: rules::cap(l, protocol)?,
         warm: if protocol.is_pooled() { 0 } else { l.warm.get()? },
         max_tunnels: l.max_tunnels.get()?,
-        pipeline: rules::most_in_flight(l, protocol)?,
+        pipeline,
+        vouched,
         pipeline_budget: l.pipeline_budget.get()?,
         pipeline_methods: l.pipeline_methods.get()?,
         rescue_after: l.rescue_after.get()?,

@@ -35,7 +35,7 @@ pub use settings::{
     AcceptProxy, AccessLog, Address, Affinity, Backend, ClientTimeouts, Forwarded, FrameKind, Framing,
     HeadLimits, HostMatch, HttpRules, Links, Listener, LogField, LogFormat, LogPart, LogTo, Member, Networks,
     PerSource, PipelineMethods, Prefix, Protocol, ProxyVersion, Rule, Settings, SocketOptions, TunnelLimits,
-    Underscores, Upgrades, WaitQueue, own_name,
+    Underscores, Upgrades, Vouched, WaitQueue, own_name,
 };
 
 /// The commented reference, which is also what runs where there is no file.

@@ -295,7 +295,7 @@ sections! {
         /// Most tunnels to each member, beside its links; 0 allows none (http).
         #[only(HTTP)]
         max_tunnels: Marked<Count<u32, 0, 1_000_000>> = "1024",
-        /// Most in flight on a link, 1 is plain pooling; auto: 32 (http), 1024.
+        /// Most in flight on a link; auto: 32 if proven (http), 1024 (resp), else 1.
         #[only(POOLED)]
         pipeline: Marked<Or<Auto, Count<NonZeroU16, 1, 1024>>> = "auto",
         /// Depth in use x service time stays within this.

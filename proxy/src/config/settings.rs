@@ -271,6 +271,8 @@ pub struct Links {
     pub max_tunnels: u32,
     /// Most exchanges in flight on one link; 1 is plain pooling.
     pub pipeline: NonZeroU16,
+    /// Who vouches that members keep the order of what is in flight on a link.
+    pub vouched: Vouched,
     /// `depth x least service time` stays within this.
     pub pipeline_budget: Duration,
     /// Which requests may share a link.
@@ -316,6 +318,15 @@ pub enum PerSource {
     Unlimited,
     /// So many, for the process.
     Most(NonZeroU32),
+}
+
+/// Who vouches that a member answers pipelined requests in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// The member has to be shown to do so (`pipeline: auto`).
+    ByProof,
+    /// The operator says so (`pipeline: N`), or the protocol does.
+    ByWord,
 }
 
 /// Which requests may be in flight on a link together with others.

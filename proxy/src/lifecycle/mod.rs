@@ -2,6 +2,7 @@
 //! In: signals. Out: mail to the workers, and the exit code.
 //! Knows nothing of single clients.
 
+mod prober;
 mod said;
 mod sockets;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::post::Mail;
 use crate::shared::Shared;
 use crate::worker;
 
+use prober::Prober;
 pub use said::say;
 pub use sockets::Sockets;
 
@@ -60,6 +62,7 @@ pub struct Running {
     /// Those of the present configuration, so that workers find them open.
     logs: Vec<Arc<Log>>,
     threads: Vec<JoinHandle<()>>,
+    prober: Prober,
     admin: Option<Admin>,
     ready: ReadyState,
 }
@@ -77,10 +80,13 @@ impl Running {
         let admin = start_admin(&settings, &registry, &ready)?;
         let seeds: Vec<_> = (0..settings.workers.get()).map(|_| worker::seed()).collect();
         let posts = seeds.iter().map(|seed| seed.post.clone()).collect();
-        let shared = Shared::new(settings, registry, posts);
+        let (bell, rung) = tokio::sync::mpsc::unbounded_channel();
+        let shared = Shared::new(settings, registry, posts, bell);
         let logs = open_logs(&shared, &shared.settings())?;
+        let prober =
+            Prober::start(&shared, rung).map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
         let threads = start_workers(seeds, &shared)?;
-        let running = Self { source, shared, sockets, logs, threads, admin, ready };
+        let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
         running.show_config(loaded.hash);
         if let Err(why) = running.sockets.prepare(&running.shared.posts) {
             running.end();
@@ -225,6 +231,7 @@ impl Running {
                 eprintln!("penstock: a worker had panicked");
             }
         }
+        self.prober.end();
         self.shared.logs.finish();
     }
 

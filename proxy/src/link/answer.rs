@@ -28,6 +28,10 @@ pub(super) struct Answer {
     state: State,
     /// The present answer is an event stream.
     events: bool,
+    /// Nobody knows what follows a 1xx of a kind that is not usual, or with content: the link ends with its answer.
+    odd: bool,
+    /// Where the value of the `Server` field of a final head stands in the input that is being read; empty without one.
+    server: Option<Range<usize>>,
 }
 
 #[derive(Debug)]
@@ -98,6 +102,8 @@ pub(super) struct Step {
     pub final_head: bool,
     /// The answer has ended.
     pub end: Option<End>,
+    /// Where in the input the `Server` field of a final head is that was read now; empty where the head has none.
+    pub server: Option<Range<usize>>,
 }
 
 /// Content at least this long is not copied.
@@ -107,7 +113,7 @@ impl Answer {
     /// A reader at the start of a link.
     #[must_use]
     pub(super) fn new(limits: HeadLimits) -> Self {
-        Self { limits, state: State::Head, events: false }
+        Self { limits, state: State::Head, events: false, odd: false, server: None }
     }
 
     /// Reads on, at most to the end of the answer. What the client gets is appended to `out`.
@@ -122,15 +128,16 @@ impl Answer {
         out: &mut Vec<u8>,
     ) -> Result<Step, Reject> {
         let mut consumed = 0;
+        self.server = None;
         while matches!(self.state, State::Head) {
-            match self.read_head(&input[consumed..], ask, shape, out)? {
-                0 => return Ok(Step { consumed, raw: 0..0, final_head: false, end: None }),
+            match self.read_head(input, consumed, ask, shape, out)? {
+                0 => return Ok(Step { consumed, raw: 0..0, final_head: false, end: None, server: None }),
                 len => consumed += len,
             }
         }
         if let State::Switched(end) = self.state {
             let raw = consumed..input.len();
-            return Ok(Step { consumed: input.len(), raw, final_head: true, end: Some(end) });
+            return Ok(Step { consumed: input.len(), raw, final_head: true, end: Some(end), server: None });
         }
         self.read_body(input, consumed, out)
     }
@@ -157,11 +164,13 @@ impl Answer {
 
     fn read_head(
         &mut self,
-        input: &[u8],
+        whole: &[u8],
+        at: usize,
         ask: Ask,
         shape: &Shape,
         out: &mut Vec<u8>,
     ) -> Result<usize, Reject> {
+        let input = &whole[at..];
         if input.is_empty() {
             return Ok(0);
         }
@@ -170,6 +179,7 @@ impl Answer {
             return Ok(0);
         };
         if head.is_interim() {
+            self.odd |= head.odd_content || !matches!(head.status, 100 | 102 | 103);
             forward_interim(&head, ask, shape, out);
             return Ok(len);
         }
@@ -184,12 +194,14 @@ impl Answer {
             Closing::Early => ends_early(&head, &input[len..]),
             Closing::Always => true,
         };
+        self.server = Some(head.server.map_or(0..0, |value| place_of(value, whole)));
+        let odd = std::mem::take(&mut self.odd);
         let outgoing = head.forward(ask, close, &shape.date, out);
         let old = head.minor_version == 0;
         let kept_for = head.keep_alive_timeout;
         let end = End {
             close: outgoing.close,
-            reusable: head.keep_alive,
+            reusable: head.keep_alive && !odd,
             old,
             kept_for,
             ..End::plain(head.status)
@@ -203,8 +215,9 @@ impl Answer {
     }
 
     fn read_body(&mut self, input: &[u8], mut consumed: usize, out: &mut Vec<u8>) -> Result<Step, Reject> {
+        let server = self.server.take();
         let State::Body { decoder, encoder, end } = &mut self.state else {
-            return Ok(Step { consumed, raw: 0..0, final_head: false, end: None });
+            return Ok(Step { consumed, raw: 0..0, final_head: false, end: None, server: None });
         };
         let mut raw = 0..0;
         while !decoder.is_done() && consumed < input.len() && raw.is_empty() {
@@ -217,12 +230,12 @@ impl Answer {
             }
         }
         if !decoder.is_done() {
-            return Ok(Step { consumed, raw, final_head: true, end: None });
+            return Ok(Step { consumed, raw, final_head: true, end: None, server });
         }
         encoder.finish(decoder.trailers(), out);
         let end = Some(*end);
         self.state = State::Head;
-        Ok(Step { consumed, raw, final_head: true, end })
+        Ok(Step { consumed, raw, final_head: true, end, server })
     }
 }
 
@@ -247,6 +260,13 @@ fn forward_interim(head: &Response<'_, '_>, ask: Ask, shape: &Shape, out: &mut V
     if ask.minor_version > 0 {
         head.forward(ask, false, &shape.date, out);
     }
+}
+
+/// Where in `whole` its part `value` is.
+fn place_of(value: &[u8], whole: &[u8]) -> Range<usize> {
+    let begin = (value.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+    debug_assert!(begin + value.len() <= whole.len());
+    begin..begin + value.len()
 }
 
 fn bad(detail: &'static str) -> Reject {

@@ -1,22 +1,20 @@
 //! How many exchanges a link to this member may carry at once, and which go alone.
-//! In: service times as they are seen, rescues, links closed amid a pipeline, and `now`. Out: a depth between
-//! 1 and the ceiling, and the reason for it. Knows nothing of links, bytes or sockets.
+//! In: service times as they are seen, rescues, whether the member was shown to keep order, and `now`. Out: a depth
+//! between 1 and the ceiling, and the reason for it. Knows nothing of links, bytes or sockets.
 
 mod hold;
 mod mix;
-mod offences;
 mod speed;
 mod spread;
 mod stall;
 
 use std::time::Duration;
 
-use crate::config::Links;
+use crate::config::{Links, Vouched};
 use crate::turn::{Nanos, nanos};
 
 use super::routes::{Heard, Routes};
 use mix::Mix;
-use offences::Offences;
 use speed::Speed;
 use spread::Spread;
 use stall::Stall;
@@ -30,7 +28,7 @@ use stall::Stall;
 /// * what keeps requests that are held up rare where answers are **mixed**. Of routes that are mostly slow each
 ///   request goes alone, and they do not count here;
 /// * what lets a member with many threads be busy on all of them (see [`Spread`]);
-/// * 1 for good for a member that has **broken** the rules twice (see [`Offences`]).
+/// * 1 without **consent**: where the member was not shown to keep order, or broke the rules since (`link::Proof`).
 #[derive(Debug)]
 pub struct Depth {
     ceiling: u16,
@@ -44,7 +42,7 @@ pub struct Depth {
     speed: Speed,
     routes: Routes,
     spread: Spread,
-    offences: Offences,
+    consent: Consent,
     stall: Stall,
     mix: Mix,
     era: Era,
@@ -63,8 +61,27 @@ pub enum Reason {
     Mixed,
     /// On more links it does more at once.
     Spread,
-    /// It closed links amid a pipeline.
+    /// It was not shown to keep order.
+    Unproven,
+    /// It broke the rules of pipelining.
     Broken,
+}
+
+/// Whether the member may be sent a request before it has answered the one before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Consent {
+    /// It may.
+    Given,
+    /// It was not shown to keep order yet.
+    Missing,
+    /// It broke the rules.
+    Withdrawn,
+}
+
+impl Consent {
+    fn first(links: &Links) -> Self {
+        if links.vouched == Vouched::ByProof { Self::Missing } else { Self::Given }
+    }
 }
 
 /// While a member answers about as quickly as now, what was called slow remains so.
@@ -102,7 +119,7 @@ impl Depth {
             speed: Speed::default(),
             routes: Routes::default(),
             spread: Spread::default(),
-            offences: Offences::default(),
+            consent: Consent::first(links),
             stall: Stall::default(),
             mix: Mix::default(),
             era: Era { slow: None, began: now },
@@ -196,15 +213,9 @@ impl Depth {
         self.decide();
     }
 
-    /// The member closed a link and left requests unanswered that were sent behind others.
-    pub fn closed_mid_pipeline(&mut self, now: Nanos) {
-        self.offences.closed(now);
-        self.decide();
-    }
-
-    /// The member does not accept connections: that it closed links was no offence.
-    pub fn refused(&mut self, now: Nanos) {
-        self.offences.refused(now);
+    /// Whether the member may be pipelined to. Evidence of its speed is kept in any case.
+    pub fn consent(&mut self, consent: Consent) {
+        self.consent = consent;
         self.decide();
     }
 
@@ -295,10 +306,11 @@ impl Depth {
     }
 
     fn best(&self) -> (u16, Reason) {
-        let affordable = match self.least() {
-            _ if self.offences.are_enough() => return (1, Reason::Broken),
-            None => return (1, Reason::Start),
-            Some(base) => self.affordable(base),
+        let affordable = match (self.consent, self.least()) {
+            (Consent::Withdrawn, _) => return (1, Reason::Broken),
+            (Consent::Missing, _) => return (1, Reason::Unproven),
+            (Consent::Given, None) => return (1, Reason::Start),
+            (Consent::Given, Some(base)) => self.affordable(base),
         };
         let reason = if affordable == self.ceiling { Reason::Ceiling } else { Reason::Budget };
         let others = [(self.mix.cap(), Reason::Mixed), (self.spread.cap(), Reason::Spread)];

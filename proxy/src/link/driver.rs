@@ -4,6 +4,7 @@
 
 mod body;
 mod holding;
+mod parting;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::poll_fn;
@@ -13,13 +14,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::metrics::{Hold, LinkState};
-use crate::net::Socket;
+use crate::net::{Sight, Socket};
 use crate::proto::http1::Date;
 use crate::turn::{Flush, Nanos, keep, wake};
 
 use super::answer::End;
 use super::exchange::{Request, Slot};
-use super::manners::Manners;
+use super::manners::{Doubt, Manners};
 use super::pool::{How, SeatId};
 use super::queue::{Broken, Queue, Sink};
 use super::shelf::{Receiver, Shelf};
@@ -51,6 +52,8 @@ pub struct Link<T: Receiver> {
     /// It is one client's, also between two exchanges.
     pub(super) kept: Cell<bool>,
     keeper: RefCell<Option<T>>,
+    /// Whether its last answer may be followed by content.
+    pub(super) doubt: Cell<Doubt>,
 }
 
 /// How often one poll reads before others get their turn.
@@ -82,6 +85,7 @@ impl<T: Receiver> Link<T> {
             taker: RefCell::new(None),
             kept: Cell::new(false),
             keeper: RefCell::new(None),
+            doubt: Cell::default(),
         })
     }
 
@@ -192,6 +196,16 @@ impl<T: Receiver> Link<T> {
         !self.is_condemned() && self.socket.borrow().as_ref().is_some_and(Socket::is_quiet)
     }
 
+    /// Whether its socket has been closed.
+    pub(super) fn has_ended(&self) -> bool {
+        self.socket.borrow().is_none()
+    }
+
+    /// What has come on it that was not read yet.
+    pub(super) fn sight(&self, buf: &mut [u8]) -> Sight {
+        self.socket.borrow().as_ref().map_or(Sight::Ended, |socket| socket.look(buf))
+    }
+
     /// The link's life. Ready when it has ended; its descriptor is closed by then, unless it is to part or is taken over.
     pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
         keep(&self.waker, cx.waker());
@@ -216,6 +230,7 @@ impl<T: Receiver> Link<T> {
     /// Says goodbye, and reads until the member has closed, too. Its descriptor is closed by then.
     pub(super) async fn part(&self) {
         let Some(socket) = self.socket.borrow_mut().take() else { return };
+        self.hear_out(&socket).await;
         socket.finish();
         let rest = poll_fn(|cx| {
             loop {
@@ -390,8 +405,13 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
         to.piece(first, second);
     }
 
+    fn served_by(&mut self, server: Option<&[u8]>) {
+        self.link.shelf.served_by(server);
+    }
+
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
         self.link.shelf.manners.set(Manners::of(&end));
+        self.link.doubt.set(self.link.doubt.get().after(slot.request.ask, &end));
         self.routes.push(slot.request.route);
         self.large |= self.routes.len() == 1 && slot.received > LARGE_ANSWER;
         self.served += service;

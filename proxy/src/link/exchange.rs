@@ -190,6 +190,9 @@ impl<T> Exchange<'_, T> {
         if !slot.touched && !slot.body_begun {
             return Fate::Replay { head: bytes.to_vec(), sent: false };
         }
+        if why == Broken::Desync(Cause::BadResponse) && self.head && self.is_innocent() {
+            return Fate::Replay { head: bytes.to_vec(), sent: true };
+        }
         if slot.first_byte != 0 || (self.head && matches!(why, Broken::Timeout | Broken::Desync(_))) {
             return Fate::Fail(blame(why));
         }
@@ -201,6 +204,14 @@ impl<T> Exchange<'_, T> {
             return Fate::Replay { head: bytes.to_vec(), sent: true };
         }
         Fate::Fail(if may_repeat { Cause::BackendReset } else { self.lost() })
+    }
+
+    /// What came before its answer did, or in its place, may belong to an answer before it. On a new link nothing can be
+    /// left over: there the answer is its own.
+    fn is_innocent(&self) -> bool {
+        let request = &self.slot.request;
+        let untouched = self.slot.received == 0 && !self.slot.body_begun && !request.body;
+        self.reused && untouched && request.repeatable && !request.replayed && !request.ask.is_frames()
     }
 
     /// The request was sent and may not be sent again.

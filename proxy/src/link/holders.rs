@@ -143,7 +143,8 @@ pub(super) fn choose<I: Copy + PartialEq>(holders: &[Holder<I>], terms: &Terms, 
         return Verdict { give_way, idle: Vec::new(), pressed: false };
     }
     let too_slow = |h: &Holder<I>| h.track.rate(now) < terms.min_rate.unwrap_or(1);
-    let stalls = |h: &&Holder<I>| matches!(h.track.held, Held::Client { .. }) && age(h) >= STALLED && too_slow(h);
+    let stalls =
+        |h: &&Holder<I>| matches!(h.track.held, Held::Client { .. }) && age(h) >= STALLED && too_slow(h);
     let mut stalled: Vec<_> = holders.iter().filter(stalls).collect();
     stalled.sort_by_key(|h| (h.track.rate(now), h.track.since));
     let mut streams: Vec<_> = holders.iter().filter(|h| h.track.held == Held::Stream).collect();
@@ -155,7 +156,11 @@ pub(super) fn choose<I: Copy + PartialEq>(holders: &[Holder<I>], terms: &Terms, 
     out.extend(stalled.iter().filter(slow).take(need).map(|h| (h.link, GiveWay::Slow)));
     need -= out.len();
 
-    let order: Vec<_> = stalled.iter().map(|h| (*h, GiveWay::Slow)).chain(streams.iter().map(|h| (*h, GiveWay::Endless))).collect();
+    let order: Vec<_> = stalled
+        .iter()
+        .map(|h| (*h, GiveWay::Slow))
+        .chain(streams.iter().map(|h| (*h, GiveWay::Endless)))
+        .collect();
     let half = terms.share / 2;
     let mut over = (idle.len() - out.len()).saturating_sub(half).min(need);
     for (holder, why) in &order {
@@ -245,7 +250,8 @@ mod tests {
     #[test]
     fn while_others_wait_the_slowest_go_first_and_no_more_than_wait() {
         let now = 11 * SECONDS;
-        let holders = [client(0, 0, 100, SECONDS, now), client(1, 1, 0, SECONDS, now), client(2, 2, 50, SECONDS, now)];
+        let holders =
+            [client(0, 0, 100, SECONDS, now), client(1, 1, 0, SECONDS, now), client(2, 2, 50, SECONDS, now)];
         let two = Terms { waiting: 2, ..TERMS };
         assert_eq!(goes(&holders, &two, now), [(1, GiveWay::Slow), (2, GiveWay::Slow)]);
     }
@@ -291,7 +297,8 @@ mod tests {
 
     #[test]
     fn streams_give_way_the_newest_first_down_to_half() {
-        let holders: Vec<_> = (0..6).map(|i| other(i, i.into(), Held::Stream, SECONDS + Nanos::from(i))).collect();
+        let holders: Vec<_> =
+            (0..6).map(|i| other(i, i.into(), Held::Stream, SECONDS + Nanos::from(i))).collect();
         assert_eq!(goes(&holders, &TERMS, 2 * SECONDS), [(5, GiveWay::Endless), (4, GiveWay::Endless)]);
         let nobody = Terms { waiting: 0, oldest: None, ..TERMS };
         assert_eq!(goes(&holders, &nobody, 2 * SECONDS), []);

@@ -173,8 +173,10 @@ impl<W> Lines<W> {
 
     /// Takes out all for whom `gone` holds.
     pub(super) fn remove(&mut self, mut gone: impl FnMut(&W) -> bool) -> Vec<W> {
-        let left: Vec<_> = self.waiting.iter().filter(|(_, w)| gone(&w.who)).map(|(arrival, _)| *arrival).collect();
-        let out: Vec<_> = left.iter().filter_map(|arrival| self.waiting.remove(arrival)).map(|w| w.who).collect();
+        let left: Vec<_> =
+            self.waiting.iter().filter(|(_, w)| gone(&w.who)).map(|(arrival, _)| *arrival).collect();
+        let out: Vec<_> =
+            left.iter().filter_map(|arrival| self.waiting.remove(arrival)).map(|w| w.who).collect();
         self.forget(!out.is_empty());
         out
     }
@@ -186,7 +188,9 @@ impl<W> Lines<W> {
         if self.waiting.len() == self.lines.iter().map(|line| line.turns.len()).sum::<usize>() {
             return None;
         }
-        let of = |source: SourceKey| self.lines.iter().filter_map(|line| line.queues.get(&source)).map(VecDeque::len).sum::<usize>();
+        let of = |source: SourceKey| {
+            self.lines.iter().filter_map(|line| line.queues.get(&source)).map(VecDeque::len).sum::<usize>()
+        };
         let sources = self.lines.iter().flat_map(|line| line.queues.iter());
         let (greedy, _) = sources.max_by_key(|(_, queue)| queue.len())?;
         let greedy = *greedy;

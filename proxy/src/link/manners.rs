@@ -2,9 +2,11 @@
 //! In: how an answer ended. Out: what it speaks, and how long its links may be unused.
 //! Knows nothing of links.
 
+use crate::proto::http1::Method;
 use crate::turn::Nanos;
 
 use super::answer::End;
+use super::reader::Ask;
 
 /// See the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,51 @@ pub(super) struct Manners {
 impl Default for Manners {
     fn default() -> Self {
         Self { old: false, longest_idle: Nanos::MAX }
+    }
+}
+
+/// Whether content may come behind the last answer of a link that should have none. Some servers send it: in answer to
+/// HEAD, with 204, with 304. Read for the next answer, it would reach the next client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// It had its content.
+    #[default]
+    None,
+    /// It had its content, and the link was quiet after one before that had none.
+    Quiet,
+    /// The link is to be looked at before it is used again.
+    Look,
+    /// And it rests before that, since content may come a moment later.
+    Rest,
+}
+
+impl Doubt {
+    /// After an answer to `ask`. A link that was seen to be quiet after a 204 or 304 needs not rest after each; what is
+    /// said in answer to HEAD depends on what was asked for.
+    pub(super) fn after(self, ask: Ask, end: &End) -> Self {
+        let Ask::Http(ask) = ask else { return self };
+        match (ask.method, end.status) {
+            (Method::Head, _) => Self::Rest,
+            (_, 204 | 304) if self == Self::None => Self::Rest,
+            (_, 204 | 304) => Self::Look,
+            _ if self == Self::None => Self::None,
+            _ => Self::Quiet,
+        }
+    }
+
+    /// Whether the link rests.
+    pub(super) fn rests(self) -> bool {
+        self == Self::Rest
+    }
+
+    /// Whether the link is to be looked at.
+    pub(super) fn looks(self) -> bool {
+        matches!(self, Self::Look | Self::Rest)
+    }
+
+    /// It has rested.
+    pub(super) fn rested(self) -> Self {
+        if self == Self::Rest { Self::Look } else { self }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Links: pooled connections to members, and the exchanges they carry.
 //! `queue`, `answer`, `exchange`, `pool`, `lines`, `depth`, `routes` and `opening` decide from bytes and time alone;
-//! `shelf` and `driver` put sockets to them; `outlet`, `stock` and `passage` give a tunnel a link of its own. Knows nothing of clients but what `Receiver` asks of them.
+//! `shelf` and `driver` put sockets to them; `proof` says whether a member is pipelined to at all; `outlet`, `stock` and `passage` give a tunnel a link of its own. Knows nothing of clients but what `Receiver` asks of them.
 
 mod answer;
 mod budget;
@@ -17,6 +17,7 @@ mod outlet;
 mod passage;
 mod places;
 mod pool;
+mod proof;
 mod queue;
 mod reader;
 mod routes;
@@ -26,7 +27,7 @@ mod stock;
 
 pub use answer::End;
 pub use connect::Health;
-pub use depth::Reason;
+pub use depth::{Consent, Reason};
 
 pub use driver::Link;
 pub use exchange::{Fate, Request, Slot};
@@ -35,6 +36,7 @@ pub use lines::{Demand, SourceKey, Want};
 pub use outlet::{Outlet, OwnLink};
 pub use passage::{Passage, TunnelPlace};
 pub use pool::{How, Pool, SeatId};
+pub use proof::{Accused, Bell, Errand, Finding, Proof, Standing};
 pub use queue::{Broken, Queue, Sink};
 pub use reader::Ask;
 pub use shelf::{Receiver, Share, Shelf, Submitted, Waiter};

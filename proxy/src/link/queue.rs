@@ -3,6 +3,7 @@
 //! the client at the head of the queue, and the fate of every exchange. Knows nothing of sockets or pools.
 
 mod holding;
+mod parting;
 mod rescue;
 
 use std::collections::VecDeque;
@@ -24,6 +25,8 @@ pub trait Sink<T> {
     fn date(&self) -> Date;
     /// Bytes of the answer: `first`, then `second`.
     fn piece(&mut self, to: &T, first: &[u8], second: &[u8]);
+    /// The `Server` field of the final head of an answer, if it has one.
+    fn served_by(&mut self, _server: Option<&[u8]>) {}
     /// The answer has ended. `service` is the time from becoming the head of the link to now.
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos);
 }
@@ -57,6 +60,8 @@ pub struct Queue<T> {
     head_since: Nanos,
     /// Some were taken off it: it ends when nobody awaits its answers.
     leaving: bool,
+    /// Nobody awaits its answers, but they are counted.
+    parting: bool,
     /// Bytes of the answer at the head that nobody awaited.
     drained: usize,
 }
@@ -98,6 +103,7 @@ impl<T> Queue<T> {
             answered: 0,
             head_since: 0,
             leaving: false,
+            parting: false,
             drained: 0,
         }
     }
@@ -222,6 +228,12 @@ impl<T> Queue<T> {
         self.slots.len()
     }
 
+    /// How many of them were sent whole.
+    #[must_use]
+    pub fn sent(&self) -> usize {
+        self.sent
+    }
+
     /// How many exchanges have ended on it.
     #[must_use]
     pub fn answered(&self) -> u64 {
@@ -257,7 +269,9 @@ impl<T> Queue<T> {
             let alone = self.slots.len() == 1 && self.sent == 1;
             // RFC 9112 section 9.2: what was not asked for must not be taken for an answer.
             let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
-                return Err(Broken::Desync(Cause::BadResponse));
+                // RFC 9110 section 15.5.9: so a server may say that it closes an unused connection.
+                let farewell = is_farewell(input) && self.slots.iter().all(|slot| !slot.touched);
+                return Err(if farewell { Broken::Closed } else { Broken::Desync(Cause::BadResponse) });
             };
             if slot.first_byte == 0 {
                 slot.first_byte = now;
@@ -277,6 +291,9 @@ impl<T> Queue<T> {
                 return Err(Broken::Desync(Cause::BadResponse));
             }
             slot.shown |= step.final_head;
+            if let Some(server) = step.server {
+                sink.served_by(Some(&input[server]).filter(|value| !value.is_empty()));
+            }
             slot.received += step.consumed as u64;
             let over = step.end.filter(|_| slot.answer_ended()).map(|end| slot.settled(end));
             self.hand_over(out, &input[step.raw], sink);
@@ -286,7 +303,10 @@ impl<T> Queue<T> {
                     self.end_head(end, now, sink);
                     return Err(Broken::Switched);
                 }
-                Some(end) if !self.end_head(end, now, sink) => return Ok(false),
+                Some(end) if !self.end_head(end, now, sink) => {
+                    self.partial = if self.leaving { input.to_vec() } else { Vec::new() };
+                    return Ok(false);
+                }
                 Some(_) => {}
                 None if self.drained > DRAIN && self.slots.iter().all(|slot| slot.ticket.is_none()) => {
                     return Err(Broken::Abandoned);
@@ -323,7 +343,7 @@ impl<T> Queue<T> {
         (self.head_since, self.drained) = (now, 0);
         sink.ended(slot, end, now.saturating_sub(began));
         self.forget();
-        let awaited = !self.leaving || self.slots.iter().any(|slot| slot.ticket.is_some());
+        let awaited = !self.leaving || self.parting || self.slots.iter().any(|slot| slot.ticket.is_some());
         end.reusable && whole && awaited
     }
 
@@ -350,4 +370,10 @@ impl<T> Queue<T> {
             self.kept = 0;
         }
     }
+}
+
+/// Whether this is, or may become, an answer to nobody's request that says goodbye (408).
+#[must_use]
+pub(super) fn is_farewell(bytes: &[u8]) -> bool {
+    [b"HTTP/1.1 408 ", b"HTTP/1.0 408 "].iter().any(|farewell| bytes.starts_with(*farewell))
 }

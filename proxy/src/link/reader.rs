@@ -62,7 +62,13 @@ impl Reader {
         match (self, ask) {
             (Self::Http(reader), Ask::Http(ask)) => reader.read(input, ask, shape, out),
             (Self::Frames(reader), Ask::Frames { .. }) => read_frame(reader, input),
-            _ => Ok(Step { consumed: input.len(), raw: 0..input.len(), final_head: true, end: None }),
+            _ => Ok(Step {
+                consumed: input.len(),
+                raw: 0..input.len(),
+                final_head: true,
+                end: None,
+                server: None,
+            }),
         }
     }
 
@@ -102,5 +108,11 @@ fn read_frame(reader: &mut framing::Reader, input: &[u8]) -> Result<Step, Reject
     let step = reader.read(input).map_err(bad)?;
     let status = |outcome| if outcome == Outcome::Error { ERROR } else { ANSWERED };
     let end = step.end.map(|outcome| End::plain(status(outcome)));
-    Ok(Step { consumed: step.consumed, raw: 0..step.consumed, final_head: step.consumed > 0, end })
+    Ok(Step {
+        consumed: step.consumed,
+        raw: 0..step.consumed,
+        final_head: step.consumed > 0,
+        end,
+        server: None,
+    })
 }

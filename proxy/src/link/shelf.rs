@@ -4,11 +4,14 @@
 
 mod deadlines;
 mod life;
+mod proof;
 mod relief;
 mod rescue;
 mod switch;
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +31,9 @@ use super::lines::Want;
 use super::manners::Manners;
 use super::passage::Passage;
 use super::pool::{How, Pool, SeatId};
+use super::proof::{Proof, Standing};
 use super::queue::{Broken, Queue};
+use proof::Resting;
 
 /// What a link asks of the client whose exchange it carries.
 pub trait Receiver: Clone + 'static {
@@ -130,6 +135,12 @@ pub struct Shelf<T: Receiver> {
     most_tunnels: Cell<usize>,
     /// What its last answer told of the member.
     pub(super) manners: Cell<Manners>,
+    /// Whether the member may be pipelined to, for all workers; and what this one has taken from it.
+    proof: Arc<Proof>,
+    standing: Cell<Standing>,
+    /// The `Server` field of the last answer, once there was one.
+    server: RefCell<Option<Option<Vec<u8>>>>,
+    resting: RefCell<VecDeque<Resting<T>>>,
 }
 
 /// An idle link unused for this long is looked at before it is used again.
@@ -143,7 +154,7 @@ impl<T: Receiver> Shelf<T> {
         settings: &Arc<Backend>,
         address: Address,
         share: Share,
-        health: Arc<Health>,
+        (health, proof): (Arc<Health>, Arc<Proof>),
         cells: (Arc<BackendCells>, Arc<MemberCells>),
     ) -> Rc<Self> {
         let now = turn.tick();
@@ -170,9 +181,14 @@ impl<T: Receiver> Shelf<T> {
             tunnels: Rc::default(),
             most_tunnels: Cell::new(share.tunnels),
             manners: Cell::default(),
+            proof,
+            standing: Cell::new(Standing::Unseen),
+            server: RefCell::default(),
+            resting: RefCell::default(),
         });
         shelf.cells.depth_reason[DepthReason::Start].inc();
         shelf.key.set(turn.admit(shelf.clone()));
+        shelf.heed_proof_anew();
         shelf
     }
 
@@ -186,6 +202,7 @@ impl<T: Receiver> Shelf<T> {
         self.budget.borrow_mut().configure(settings.links.rescue_budget);
         self.most_tunnels.set(share.tunnels);
         *self.settings.borrow_mut() = settings.clone();
+        self.heed_proof_anew();
     }
 
     /// Whether its links speak what these settings want spoken.
@@ -216,6 +233,7 @@ impl<T: Receiver> Shelf<T> {
         mut request: Request,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Submitted<T> {
+        self.heed_proof();
         if request.want == Want::Shared && self.goes_alone(&request) {
             request.want = Want::Alone;
         }
@@ -250,7 +268,7 @@ impl<T: Receiver> Shelf<T> {
                 return Some((link, how));
             } else {
                 self.pool.borrow_mut().bar(seat);
-                link.condemn(Broken::Closed);
+                link.condemn(Self::unfit(&link));
             }
         }
     }
@@ -262,7 +280,7 @@ impl<T: Receiver> Shelf<T> {
             return false;
         }
         let unused = self.turn.now().saturating_sub(link.queue.borrow().head_since());
-        let careful = unused > LOOK_AFTER || !request.repeatable;
+        let careful = unused > LOOK_AFTER || !request.repeatable || link.doubt.get().looks();
         !careful || link.is_quiet()
     }
 
@@ -325,7 +343,7 @@ impl<T: Receiver> Shelf<T> {
                 self.dispatch(&link, now);
             } else {
                 self.pool.borrow_mut().bar(link.seat);
-                link.condemn(Broken::Closed);
+                link.condemn(Self::unfit(&link));
             }
         }
     }
@@ -335,6 +353,14 @@ impl<T: Receiver> Shelf<T> {
         if link.settle() == 0 {
             return None;
         }
+        self.heed_proof();
+        match self.settle_doubt(link, now) {
+            ControlFlow::Break(end) => end,
+            ControlFlow::Continue(()) => self.freed(link, now),
+        }
+    }
+
+    fn freed(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) -> Option<Broken> {
         let in_flight = link.queue.borrow().in_flight();
         let spent = self.is_spent(link, now);
         let mut pool = self.pool.borrow_mut();
@@ -408,6 +434,7 @@ fn label(reason: Reason) -> DepthReason {
         Reason::Budget => DepthReason::Budget,
         Reason::Mixed => DepthReason::Mixed,
         Reason::Spread => DepthReason::Spread,
+        Reason::Unproven => DepthReason::Unproven,
         Reason::Broken => DepthReason::Broken,
     }
 }

@@ -30,6 +30,6 @@ pub use set::{Kind, Unit};
 pub use table::{BackendCells, ListenerCells, MemberCells, ProcessCells, RouteCells, WorkerCells};
 pub use values::{
     AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    DepthReason, Hold, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move, ReloadResult,
-    RetryReason, RetryResult,
+    DepthReason, Hold, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move, Offence,
+    ReloadResult, RetryReason, RetryResult,
 };

@@ -174,8 +174,26 @@ labels! {
         Mixed = "mixed",
         /// The member answers more links as quickly as it does these.
         Spread = "spread",
-        /// It broke off links that carried several.
+        /// It was not shown to keep order.
+        Unproven = "unproven",
+        /// It broke the rules of pipelining.
         Broken = "broken",
+    }
+
+    /// How a member broke the rules of pipelining.
+    Offence = "kind" {
+        /// Bytes came that nobody had asked for.
+        Surplus = "surplus",
+        /// What came cannot be the answer to what was asked.
+        Answer = "answer",
+        /// Fewer answers came than requests were sent.
+        Missing = "missing",
+        /// It closed a connection with several requests unanswered.
+        Closed = "closed",
+        /// The response timeout ended with several requests unanswered.
+        Timeout = "timeout",
+        /// It was silent for 5 s with several requests unanswered.
+        Silence = "silence",
     }
 
     /// Why a link could not be opened.

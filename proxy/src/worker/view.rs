@@ -122,8 +122,10 @@ impl Worker {
             let share = self.shared.share(settings, index, self.index);
             let new = |m: &config::Member, key: &MemberKey| {
                 let (cells, health) = (self.cells_of(settings, m), self.shared.health(key));
-                Shelf::new(&self.turn, settings, m.address.clone(), share, health, cells)
+                let verdicts = (health, self.shared.proof(key, settings));
+                Shelf::new(&self.turn, settings, m.address.clone(), share, verdicts, cells)
             };
+            settings.members.iter().for_each(|m| drop(self.shared.proof(&key_of(settings, m), settings)));
             let keep = |shelf: &Rc<HttpWay>| shelf.configure(settings, share);
             AnyGroup::Http(self.group(settings, share.links, (&self.ways.http, &mut ways.http), keep, new))
         } else {
@@ -154,7 +156,7 @@ impl Worker {
         new: impl Fn(&config::Member, &MemberKey) -> Rc<W>,
     ) -> Rc<Group<W>> {
         let member = |m: &config::Member| {
-            let key = (settings.name.clone(), m.name.clone(), m.address.clone());
+            let key = key_of(settings, m);
             let old = before.get(&key).filter(|old| old.way.speaks_as(settings));
             old.iter().for_each(|old| keep(&old.way));
             let member = old.filter(|old| old.candidate.weight == m.weight).cloned().unwrap_or_else(|| {
@@ -178,6 +180,10 @@ impl Worker {
             rotation: furthest.unwrap_or(0).into(),
         })
     }
+}
+
+fn key_of(settings: &Backend, member: &config::Member) -> MemberKey {
+    (settings.name.clone(), member.name.clone(), member.address.clone())
 }
 
 /// Members whose way is no longer used.

@@ -148,7 +148,7 @@ listeners:
 backends:
   app:
     affinity: { key: source }
-    links: { max_per_member: 64, pipeline: 32, idle_timeout: 4s }
+    links: { max_per_member: 64, pipeline: auto, idle_timeout: 4s }
     members: { a: 127.0.0.1:9001, b: 127.0.0.1:9002, c: 127.0.0.1:9003 }
 ";
     let believed = settings(REFERENCE);

@@ -14,11 +14,6 @@ fn depth(proxy: &Proxy) -> i64 {
     proxy.sum("penstock_backend_pipeline_depth_limit")
 }
 
-fn reason(proxy: &Proxy, reason: &str) -> i64 {
-    let reason = format!("reason=\"{reason}\"");
-    proxy.sum_of("penstock_backend_pipeline_depth_reason", &[&reason])
-}
-
 fn answer(wire: &mut Wire) {
     wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 }
@@ -46,7 +41,11 @@ impl Trap {
                     eventually("it may close", || trap.go.load(Ordering::SeqCst));
                     return;
                 }
-                answer(&mut wire);
+                if head.starts_with("HEAD") {
+                    wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+                } else {
+                    answer(&mut wire);
+                }
             }
         })
     }
@@ -67,12 +66,12 @@ impl Trap {
 
 fn one_link() -> Setup {
     // Long enough that nobody is sent elsewhere before the member closes.
-    let links = "links: { max_per_member: 1, pipeline_budget: 10s, rescue_after: off }";
+    let links = "links: { pipeline: 32, max_per_member: 1, pipeline_budget: 10s, rescue_after: off }";
     Setup::new().workers(1).backend(links)
 }
 
 #[test]
-fn a_member_that_closes_amid_a_pipeline_twice_gets_one_at_a_time_for_good() {
+fn a_member_that_closes_amid_a_pipeline_gets_one_at_a_time_until_it_has_another_chance() {
     let trap = Trap::new(true);
     let member = trap.at(([127, 0, 0, 1], 0).into());
     let proxy = one_link().before_one(member.address);
@@ -80,26 +79,22 @@ fn a_member_that_closes_amid_a_pipeline_twice_gets_one_at_a_time_for_good() {
         for mut client in trap.catch(&proxy) {
             assert_eq!(client.answer().text(), "ok", "it is sent again");
         }
-        proxy.client().get("/on");
-        assert_eq!(reason(&proxy, "broken"), i64::from(offence == 2), "once may be an accident");
-        std::thread::sleep(Duration::from_millis(300)); // links that close in one moment close for one reason
+        let closed = proxy.sum_of("penstock_backend_offences_total", &["kind=\"closed\""]);
+        assert_eq!(closed, offence, "once is enough");
+        eventually("it has another chance", || {
+            proxy.client().get("/on");
+            depth(&proxy) > 1
+        });
     }
-    let mut client = proxy.client();
-    (0..200).for_each(|_| assert_eq!(client.get("/on").status, 200));
-    assert_eq!((depth(&proxy), reason(&proxy, "broken")), (1, 1), "however well it does from then on");
-    let before = pipelined(&proxy);
-    client.send(request("GET", "/on").repeat(20));
-    (0..20).for_each(|_| assert_eq!(client.answer().status, 200));
-    assert_eq!(pipelined(&proxy), before);
 }
 
 #[test]
-fn a_restart_of_a_member_is_no_offence() {
+fn a_restart_of_a_member_costs_a_moment_at_depth_1() {
     let address = nobody();
     let trap = Trap::new(false);
     let mut member = trap.at(address);
     let proxy = one_link().before_one(address);
-    for restart in 1..=3 {
+    for restart in 1..=2 {
         let clients = trap.catch(&proxy);
         assert!(depth(&proxy) > 1, "restart {restart}");
         drop(member);
@@ -109,11 +104,8 @@ fn a_restart_of_a_member_is_no_offence() {
         }
         trap.go.store(false, Ordering::SeqCst);
         member = trap.at(address);
-        eventually("it is back", || proxy.client().get("/first").status == 200);
-        assert_eq!(reason(&proxy, "broken"), 0, "restart {restart}");
+        eventually("it is back", || proxy.client().get("/first").status == 200 && depth(&proxy) > 1);
     }
-    let refused = proxy.sum_of("penstock_backend_connect_errors_total", &["cause=\"refused\""]);
-    assert!(refused >= 3, "{refused}");
     drop(proxy);
     drop(member);
 }
@@ -132,7 +124,7 @@ fn held_up(proxy: &Proxy) -> i64 {
 #[test]
 fn a_slow_route_goes_alone_and_the_quick_ones_stay_together() {
     let member = Held::start();
-    let links = "links: { max_per_member: 2, pipeline_budget: 100ms }";
+    let links = "links: { pipeline: 32, max_per_member: 2, pipeline_budget: 100ms }";
     let proxy = Setup::new().workers(1).backend(links).before_one(member.address());
     let mut good = 0;
     for round in 0..100 {
@@ -175,7 +167,7 @@ fn a_member_that_becomes_slow_and_quick_again_is_followed() {
             answer(&mut wire);
         }
     });
-    let links = "links: { pipeline_budget: 100ms }";
+    let links = "links: { pipeline: 32, pipeline_budget: 100ms }";
     let proxy = Setup::new().workers(1).backend(links).before_one(member.address);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -7,7 +7,7 @@ use crate::stand::{Proxy, Setup, run_clean};
 use crate::wire::{Wire, eventually, pattern};
 
 fn one_link() -> Setup {
-    Setup::new().workers(1).backend("links: { max_per_member: 1, pipeline_budget: 10s }")
+    Setup::new().workers(1).backend("links: { pipeline: 32, max_per_member: 1, pipeline_budget: 10s }")
 }
 
 /// The proxy is as good as before.

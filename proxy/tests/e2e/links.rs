@@ -44,7 +44,7 @@ fn the_cap_is_exact_for_the_process() {
 #[test]
 fn a_fast_member_is_fed_over_few_links() {
     // A budget that makes the member fast, however slow the machine is.
-    let setup = Setup::new().workers(1).backend("links: { pipeline_budget: 10s }");
+    let setup = Setup::new().workers(1).backend("links: { pipeline: 32, pipeline_budget: 10s }");
     let (origin, proxy) = setup.with_origin(1);
     run_clean(&Plan { clients: 300, stop: Stop::Requests(30), ..proxy.plan() });
     let peak = origin.stats().total().peak;
@@ -188,7 +188,7 @@ fn treacherous() -> Script {
 #[test]
 fn what_meets_a_stale_link_is_sent_again_where_it_may_be() {
     let member = treacherous();
-    let proxy = Setup::new().workers(1).before_one(member.address);
+    let proxy = Setup::new().workers(1).backend("links: { max_per_member: 1 }").before_one(member.address);
     let mut client = proxy.client();
     client.get("/");
     for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {

@@ -23,6 +23,7 @@ mod kept;
 mod legacy;
 mod lifecycle;
 mod links;
+mod proof;
 mod queue;
 mod reload;
 mod rescue;

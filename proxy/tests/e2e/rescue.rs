@@ -8,7 +8,8 @@ use crate::wire::{Wire, eventually, pattern, request};
 
 /// The member is quick, however slow the machine is; followers wait a second before they are sent elsewhere.
 fn with_links(more: &str) -> Setup {
-    Setup::new().workers(1).backend(&format!("links: {{ pipeline_budget: 10s, {more} }}"))
+    let pipeline = if more.contains("pipeline:") { "" } else { "pipeline: 32, " };
+    Setup::new().workers(1).backend(&format!("links: {{ {pipeline}pipeline_budget: 10s, {more} }}"))
 }
 
 fn rescues(proxy: &Proxy, result: &str) -> i64 {

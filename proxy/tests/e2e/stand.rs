@@ -65,10 +65,23 @@ impl Setup {
         }
         self.listener.iter().for_each(|line| writeln!(text, "    {line}").unwrap());
         text.push_str("backends:\n  app:\n");
-        self.backend.iter().for_each(|line| writeln!(text, "    {line}").unwrap());
+        self.backend.iter().for_each(|line| writeln!(text, "    {}", self.vouched(line)).unwrap());
+        if !self.backend.iter().any(|line| line.starts_with("links:")) {
+            writeln!(text, "    {}", self.vouched("links: { max_per_member: auto }")).unwrap();
+        }
         text.push_str("    members:\n");
         members.iter().for_each(|(name, address)| writeln!(text, "      {name}: \"{address}\"").unwrap());
         text
+    }
+
+    /// Members of tests keep order, or are there to break it: they are pipelined to by the word of the test, and not
+    /// probed, unless it says otherwise.
+    fn vouched(&self, line: &str) -> String {
+        let speaks =
+            |word: &str| self.listener.iter().any(|line| line.contains(&format!("protocol: {word}")));
+        let most = if speaks("lines") || speaks("length_prefixed") || speaks("resp") { 1024 } else { 32 };
+        let says = !line.starts_with("links: {") || line.contains("pipeline:") || speaks("tcp");
+        if says { line.to_owned() } else { line.replacen('{', &format!("{{ pipeline: {most},"), 1) }
     }
 
     /// A proxy in front of these members.

@@ -111,7 +111,8 @@ fn who_has_said_everything_is_answered_everything() {
 
 #[test]
 fn who_goes_away_harms_nobody() {
-    let (_origin, proxy) = COUNTED.setup().backend("links: { max_per_member: 1 }").with(COUNTED.origin(1));
+    let (_origin, proxy) =
+        COUNTED.setup().backend("links: { pipeline: 1024, max_per_member: 1 }").with(COUNTED.origin(1));
     let mut stays = COUNTED.client(&proxy);
     for round in 0..40 {
         let mut goes = COUNTED.client(&proxy);

@@ -44,7 +44,8 @@ fn reloads_lose_no_exchange() {
         let origin = tongue.origin(3);
         let all = origin.addresses().to_vec();
         let text = |setup: &Setup, members: usize| setup.text(&all[..members]);
-        let links = |n: usize| tongue.setup().backend(&format!("links: {{ max_per_member: {n} }}"));
+        let links =
+            |n: usize| tongue.setup().backend(&format!("links: {{ pipeline: 1024, max_per_member: {n} }}"));
         let texts = [
             text(&links(8), 3),
             text(&links(4), 3),

@@ -39,7 +39,7 @@ fn a_source_meets_its_own_member() {
 fn a_member_never_has_more_links_than_it_may() {
     for cap in [1, 3, 8] {
         for tongue in THREE {
-            let links = format!("links: {{ max_per_member: {cap}, idle_timeout: 100ms }}");
+            let links = format!("links: {{ pipeline: 1024, max_per_member: {cap}, idle_timeout: 100ms }}");
             let (origin, proxy) = tongue.setup().backend(&links).with(tongue.origin(2));
             let parts = vec![(3, Work::Add(String::new())), (1, Work::Add("delay 3".to_owned()))];
             let plan = Plan {
@@ -103,8 +103,10 @@ fn the_source_is_that_of_the_proxy_header() {
 
 #[test]
 fn a_link_carries_so_many_requests_and_no_more() {
-    let (origin, proxy) =
-        COUNTED.setup().backend("links: { max_requests: 5, rescue_after: off }").with(COUNTED.origin(1));
+    let (origin, proxy) = COUNTED
+        .setup()
+        .backend("links: { pipeline: 1024, max_requests: 5, rescue_after: off }")
+        .with(COUNTED.origin(1));
     let mut client = COUNTED.client(&proxy);
     for i in 0..50 {
         assert_eq!(client.ask(&format!("add 0 {i}")), i.to_string());
@@ -120,7 +122,10 @@ fn a_link_carries_so_many_requests_and_no_more() {
 #[test]
 fn idle_clients_have_no_link_and_are_closed() {
     let tongue = Tongue::Lf;
-    let setup = tongue.setup().listener("timeouts: { idle: 300ms }").backend("links: { idle_timeout: 50ms }");
+    let setup = tongue
+        .setup()
+        .listener("timeouts: { idle: 300ms }")
+        .backend("links: { pipeline: 1024, idle_timeout: 50ms }");
     let (_origin, proxy) = setup.with(tongue.origin_with(1, Options { threads: 2, ..Options::default() }));
     let mut clients: Vec<_> = (0..50).map(|_| tongue.client(&proxy)).collect();
     clients.iter_mut().for_each(|client| assert_eq!(client.ask("add 1 2"), "3"));
@@ -134,7 +139,10 @@ fn idle_clients_have_no_link_and_are_closed() {
 #[test]
 fn who_does_not_read_holds_up_nobody_for_long() {
     let tongue = Tongue::Lf;
-    let setup = tongue.setup_with("max_length: 64MiB").backend("links: { max_per_member: 2 }").workers(1);
+    let setup = tongue
+        .setup_with("max_length: 64MiB")
+        .backend("links: { pipeline: 1024, max_per_member: 2 }")
+        .workers(1);
     let (_origin, proxy) = setup.with(tongue.origin(1));
     let narrow = Wire::connect_narrow(proxy.address());
     let mut narrow = crate::given::Client { wire: narrow, tongue };

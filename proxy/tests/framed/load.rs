@@ -11,8 +11,10 @@ use crate::stand::run_clean;
 /// So many clients on eight connections; every sum and every text is checked by the generator.
 fn eight_places(tongue: Tongue, clients: usize, rounds: u64, depth: usize) {
     let origin = tongue.origin_with(1, Options { legacy: Some(8), ..Options::default() });
-    let (origin, proxy) =
-        tongue.setup().backend("links: { max_per_member: 8, rescue_after: off }").with(origin);
+    let (origin, proxy) = tongue
+        .setup()
+        .backend("links: { pipeline: 1024, max_per_member: 8, rescue_after: off }")
+        .with(origin);
     let plan = Plan {
         clients,
         depth,
@@ -70,7 +72,9 @@ fn no_answer_goes_astray_while_clients_come_and_go() {
         [(Tongue::Lf, "", 51), (COUNTED, "", 52), (Tongue::Crlf, "repeatable: true", 53)]
     {
         let origin = tongue.origin_with(1, Options { threads: 2, ..Options::default() });
-        let setup = tongue.setup_with(more).backend("links: { max_per_member: 8, rescue_budget: 100% }");
+        let setup = tongue
+            .setup_with(more)
+            .backend("links: { pipeline: 1024, max_per_member: 8, rescue_budget: 100% }");
         let (_origin, proxy) = setup.with(origin);
         let parts = vec![
             (30, Work::Add(String::new())),

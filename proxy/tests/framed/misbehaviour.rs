@@ -91,7 +91,8 @@ fn an_answer_before_a_close_is_whole() {
 #[test]
 fn a_line_without_end_is_cut_at_the_limit() {
     let tongue = Tongue::Lf;
-    let setup = tongue.setup_with("max_length: 10KiB").backend("links: { max_per_member: 4 }");
+    let setup =
+        tongue.setup_with("max_length: 10KiB").backend("links: { pipeline: 1024, max_per_member: 4 }");
     let (_origin, proxy) = setup.with(tongue.origin(1));
     let mut client = tongue.client(&proxy);
     client.say("toolong 50000");
@@ -107,7 +108,8 @@ fn a_line_without_end_is_cut_at_the_limit() {
 #[test]
 fn a_frame_longer_than_it_may_be_is_not_begun() {
     let tongue = COUNTED;
-    let setup = tongue.setup_with("max_length: 10KiB").backend("links: { max_per_member: 4 }");
+    let setup =
+        tongue.setup_with("max_length: 10KiB").backend("links: { pipeline: 1024, max_per_member: 4 }");
     let (_origin, proxy) = setup.with(tongue.origin(1));
     for round in 1..=3 {
         let mut client = tongue.client(&proxy);

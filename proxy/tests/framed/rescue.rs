@@ -46,7 +46,8 @@ fn next(link: &mut crate::wire::Wire) -> Option<u8> {
 /// A proxy before it that has learned to pipeline: quick answers were had.
 fn learned(member: &Script, repeatable: bool) -> Proxy {
     let setup = Tongue::Lf.setup_with(&format!("repeatable: {repeatable}")).workers(1);
-    let setup = setup.backend("links: { max_per_member: 4, rescue_after: 20ms, rescue_budget: 100% }");
+    let setup = setup
+        .backend("links: { pipeline: 1024, max_per_member: 4, rescue_after: 20ms, rescue_budget: 100% }");
     let proxy = setup.before_one(member.address);
     let mut client = Tongue::Lf.client(&proxy);
     eventually("it pipelines", || {
@@ -105,7 +106,7 @@ fn what_may_not_be_repeated_waits_and_is_sent_once() {
 #[test]
 fn a_slow_head_of_the_origins_does_not_hold_up_others() {
     let setup = Tongue::Lf.setup_with("repeatable: true").workers(1);
-    let setup = setup.backend("links: { max_per_member: 8, rescue_budget: 100% }");
+    let setup = setup.backend("links: { pipeline: 1024, max_per_member: 8, rescue_budget: 100% }");
     let (_origin, proxy) = setup.with(Tongue::Lf.origin(1));
     let mut clients: Vec<_> = (0..20).map(|_| Tongue::Lf.client(&proxy)).collect();
     for round in 0..50 {

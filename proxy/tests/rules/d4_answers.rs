@@ -14,9 +14,10 @@ use crate::wire::{Wire, eventually, fields};
 #[test]
 fn m6_3_an_answer_to_head_has_no_body() {
     for framing in ["Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n", ""] {
-        let ground = Ground::answering(
-            move |asked| if asked.is_head() { say(answer(framing, "")) } else { ok(asked) },
-        );
+        // While the link rests after the answer, what comes next waits for it.
+        let ground = Ground::both(&setup().backend("links: { max_per_member: 1 }"), move |asked| {
+            if asked.is_head() { say(answer(framing, "")) } else { ok(asked) }
+        });
         let mut client = ground.client();
         client.send("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned() + &get(""));
         let head = client.answer_to("HEAD");

@@ -94,7 +94,7 @@ fn m9_3_2_our_own_answers_come_in_order() {
 #[test]
 fn m9_3_2_what_is_read_ahead_is_bounded() {
     let member = Held::start();
-    let links = "links: { pipeline_budget: 10s, rescue_after: off }";
+    let links = "links: { pipeline: 32, pipeline_budget: 10s, rescue_after: off }";
     let setup = setup().listener("limits: { look_ahead: 2 }").backend(links);
     let proxy = setup.before_one(member.address());
     proxy.client().get("/first"); // its link may be shared from now on
@@ -150,11 +150,13 @@ fn m9_2_bytes_behind_an_answer_are_no_answer() {
 /// RFC 9112 section 9.3.2: bytes of one answer never reach another client, whatever is cut off in between.
 #[test]
 fn m9_2_each_answer_reaches_its_own_client() {
-    let ground =
-        Ground::both(&Setup::new().backend("links: { max_per_member: 1, pipeline_budget: 10s }"), |asked| {
+    let ground = Ground::both(
+        &Setup::new().backend("links: { pipeline: 32, max_per_member: 1, pipeline_budget: 10s }"),
+        |asked| {
             let body = asked.target().to_owned();
             say(answer(&format!("Content-Length: {}\r\n", body.len()), &body))
-        });
+        },
+    );
     ground.client().get("/first");
     let mut clients: Vec<_> = (0..30).map(|_| ground.client()).collect();
     clients.iter_mut().enumerate().for_each(|(i, client)| {

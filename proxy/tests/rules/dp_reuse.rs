@@ -18,7 +18,7 @@ fn spends_its_link(setup: &Setup, x: impl Fn() -> Reply + Send + Sync + 'static,
     let mut client = ground.client();
     assert_eq!(client.get("/first").text(), "ok");
     let mut other = ground.client();
-    other.send(request("GET", "/x"));
+    other.send(request("POST", "/x"));
     eventually("it was asked", || ground.asked().len() == 2);
     ground.closed_links(reason, 1);
     assert_eq!(client.get("/next").text(), "ok");

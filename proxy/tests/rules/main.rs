@@ -251,6 +251,7 @@ dr  a fresh link: never
 dr  any byte of an answer: never
     dr_once_an_answer_has_begun_nothing_is_sent_again
     dr_an_answer_cut_off_is_not_asked_for_again
+    dr_what_is_no_answer_is_not_held_against_who_waits_for_one
 dr  after 1xx: never
     dr_after_an_interim_answer_nothing_is_sent_again
 dr  followers that are safe: once, not behind others
@@ -297,7 +298,7 @@ p  1 only proven links of HTTP/1.1, where configured
     p1_nor_does_a_link_of_http_1_0
 p  2 safe methods without a body; all else is a barrier
     p2_only_safe_methods_without_a_body_share_a_link
-    p2_get_head_and_options_share_a_link
+    p2_get_and_options_share_a_link
 p  3 nothing behind Upgrade, CONNECT, Expect, nor behind what is late or large
     p3_nothing_is_sent_behind_a_late_head
     p3_connect_is_alone

@@ -12,7 +12,8 @@ use crate::stand::{Proxy, Setup};
 use crate::wire::{Wire, eventually, pattern, request};
 
 /// One link, which is quick however slow the machine is; nobody is sent elsewhere.
-pub(crate) const ONE: &str = "links: { max_per_member: 1, pipeline_budget: 10s, rescue_after: off }";
+pub(crate) const ONE: &str =
+    "links: { pipeline: 32, max_per_member: 1, pipeline_budget: 10s, rescue_after: off }";
 
 pub(crate) fn in_flight(proxy: &Proxy) -> i64 {
     proxy.sum("penstock_backend_requests_in_flight")
@@ -113,14 +114,14 @@ fn p2_only_safe_methods_without_a_body_share_a_link() {
     }
 }
 
-/// Rule 2: those three do share one.
+/// Rule 2: those two do share one.
 #[test]
-fn p2_get_head_and_options_share_a_link() {
+fn p2_get_and_options_share_a_link() {
     let member = Held::start();
     let proxy = setup().backend(ONE).before_one(member.address());
     proxy.client().get("/first");
     let mut clients: Vec<_> = (1..)
-        .zip(["GET", "HEAD", "OPTIONS"])
+        .zip(["GET", "OPTIONS"])
         .map(|(count, method)| (method, sent(&proxy, &request(method, "/slow"), in_flight, count)))
         .collect();
     member.let_go("/slow");
@@ -132,7 +133,7 @@ fn p2_get_head_and_options_share_a_link() {
 #[test]
 fn p3_nothing_is_sent_behind_a_late_head() {
     let member = Held::start();
-    let links = "links: { pipeline_budget: 10s, rescue_after: 50ms, rescue_budget: 0% }";
+    let links = "links: { pipeline: 32, pipeline_budget: 10s, rescue_after: 50ms, rescue_budget: 0% }";
     let proxy = setup().backend(links).before_one(member.address());
     let mut head = member.hold_up(&proxy, "/slow");
     let mut behind = sent(&proxy, &request("GET", "/behind"), in_flight, 2);
@@ -152,7 +153,7 @@ fn p4_a_client_that_does_not_read_holds_up_nobody() {
         Held::answering(
             |target| if target == "/large" { pattern(LARGE) } else { target.as_bytes().to_vec() },
         );
-    let proxy = setup().backend("links: { pipeline_budget: 10s }").before_one(member.address());
+    let proxy = setup().backend("links: { pipeline: 32, pipeline_budget: 10s }").before_one(member.address());
     proxy.client().get("/first");
     let mut reader = Wire::connect_narrow(proxy.address());
     reader.send(request("GET", "/large")).head();
@@ -231,8 +232,8 @@ fn p7_what_breaks_the_order_ends_the_link_and_loses_nobody() {
         let mut clients: Vec<_> =
             (1..=3).map(|i| sent(&ground.proxy, &request("GET", &format!("/{i}")), in_flight, i)).collect();
         go.send(()).unwrap();
-        assert_eq!(clients[0].answer().cause(), (502, "bad_response"), "{bad:?}");
-        assert_eq!((clients[1].answer().text(), clients[2].answer().text()), ("ok", "ok"), "{bad:?}");
+        // What came may be left over from the answer before: the one at the head is innocent, too.
+        clients.iter_mut().for_each(|client| assert_eq!(client.answer().text(), "ok", "{bad:?}"));
         ground.closed_links("desync", 1);
     }
 }

@@ -14,7 +14,7 @@ use crate::wire::{eventually, request};
 #[test]
 fn p9_the_depth_begins_at_1_and_grows_with_evidence() {
     let member = Held::start();
-    let proxy = setup().backend("links: { pipeline_budget: 10s }").before_one(member.address());
+    let proxy = setup().backend("links: { pipeline: 32, pipeline_budget: 10s }").before_one(member.address());
     let depth = |proxy: &Proxy| proxy.sum("penstock_backend_pipeline_depth_limit");
     assert!(depth(&proxy) <= 1);
     for i in 0..50 {
@@ -69,8 +69,9 @@ fn p10_all_methods_may_share_a_link_and_are_not_sent_again() {
 #[test]
 fn p11_one_clients_requests_stay_on_one_link_or_wait() {
     let member = Held::start();
-    let proxy =
-        setup().backend("links: { pipeline_budget: 10s, rescue_after: off }").before_one(member.address());
+    let proxy = setup()
+        .backend("links: { pipeline: 32, pipeline_budget: 10s, rescue_after: off }")
+        .before_one(member.address());
     proxy.client().get("/first");
     let mut client = proxy.client();
     let barrier = post("Content-Length: 2\r\n", "hi").replace("POST / ", "POST /3 ");
@@ -88,7 +89,7 @@ fn p11_one_clients_requests_stay_on_one_link_or_wait() {
 #[test]
 fn p12_those_behind_a_slow_answer_are_rescued() {
     let member = Held::start();
-    let proxy = setup().backend("links: { pipeline_budget: 10s }").before_one(member.address());
+    let proxy = setup().backend("links: { pipeline: 32, pipeline_budget: 10s }").before_one(member.address());
     let mut head = member.hold_up(&proxy, "/slow");
     all_answered(&mut line_up(&proxy, "GET", 6));
     let rescued = || proxy.sum_of("penstock_retries_total", &["reason=\"rescue\"", "result=\"ok\""]);
@@ -109,7 +110,7 @@ fn p12_a_rescue_has_a_budget_and_is_for_what_may_be_sent_twice() {
         let method = if links.contains("all") { "POST" } else { "GET" };
         let member = Held::start();
         let proxy = setup()
-            .backend(&format!("links: {{ pipeline_budget: 10s, rescue_after: 50ms, {links} }}"))
+            .backend(&format!("links: {{ pipeline: 32, pipeline_budget: 10s, rescue_after: 50ms, {links} }}"))
             .before_one(member.address());
         let mut head = member.hold_up(&proxy, "/slow");
         let mut behind = sent(&proxy, &request(method, "/behind"), in_flight, 2);

@@ -87,7 +87,18 @@ fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got
         };
         let ask = penstock::link::Ask::Http(ask);
         let (want, repeatable, route) = (Want::Shared, true, 0);
-        let request = Request { ask, body: false, want, repeatable, route, began: 0, replayed: false, streams: false, source: SourceKey::default(), expects: false };
+        let request = Request {
+            ask,
+            body: false,
+            want,
+            repeatable,
+            route,
+            began: 0,
+            replayed: false,
+            streams: false,
+            source: SourceKey::default(),
+            expects: false,
+        };
         queue.submit(i, request, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
     }
     queue.wrote(queue.unwritten().len(), 1);

@@ -175,7 +175,18 @@ impl Ledger {
         let shared = (all || ask.method.is_safe_to_share()) && !body;
         let want = if shared { Want::Shared } else { Want::Alone };
         let (repeatable, route) = (record.repeatable, route(id, routes));
-        Request { ask: Ask::Http(ask), body, want, repeatable, route, began: now, replayed: false, streams: false, source: SourceKey::default(), expects: false }
+        Request {
+            ask: Ask::Http(ask),
+            body,
+            want,
+            repeatable,
+            route,
+            began: now,
+            replayed: false,
+            streams: false,
+            source: SourceKey::default(),
+            expects: false,
+        }
     }
 
     /// The request's head, as the proxy would forward it.

@@ -10,7 +10,7 @@ use crate::config::address::{MemberAt, Reference};
 use crate::config::mistake::{At, Notes};
 use crate::config::options::{Backend, Links, Listener, MOST_MEMBERS, Root};
 use crate::config::scalar::{Kind, Marked};
-use crate::config::settings::{self, AcceptProxy, Address, Networks, Protocol};
+use crate::config::settings::{self, AcceptProxy, Address, Networks, Protocol, Vouched};
 use crate::config::table::{Name, Only};
 
 /// Notes whatever breaks a rule.
@@ -69,13 +69,18 @@ pub(super) fn cap(links: &Links, protocol: Protocol) -> Option<NonZeroU32> {
 
 /// `auto`: so many answers of HTTP (some 10 us each) that those behind them wait 0.3 ms.
 const IN_FLIGHT: NonZeroU16 = NonZeroU16::new(32).unwrap();
-/// `auto` for frames, which are often quicker (1 us each) and come from clients that send many at once.
-const FRAMES_IN_FLIGHT: NonZeroU16 = NonZeroU16::new(1024).unwrap();
+/// `auto` for Redis, whose answers are often quicker (1 us each) and whose clients send many commands at once.
+const COMMANDS_IN_FLIGHT: NonZeroU16 = NonZeroU16::new(1024).unwrap();
 
-/// Most exchanges in flight on a link.
-pub(super) fn most_in_flight(links: &Links, protocol: Protocol) -> Option<NonZeroU16> {
-    let auto = if protocol == Protocol::Http { IN_FLIGHT } else { FRAMES_IN_FLIGHT };
-    Some(links.pipeline.get()?.unwrap_or(auto))
+/// Most exchanges in flight on a link, and who vouches for the order of their answers. `auto` needs proof from members
+/// of HTTP; the protocol of Redis promises the order; of other frames nobody knows it.
+pub(super) fn most_in_flight(links: &Links, protocol: Protocol) -> Option<(NonZeroU16, Vouched)> {
+    Some(match (links.pipeline.get()?, protocol) {
+        (Some(most), _) => (most, Vouched::ByWord),
+        (None, Protocol::Http) => (IN_FLIGHT, Vouched::ByProof),
+        (None, Protocol::Resp) => (COMMANDS_IN_FLIGHT, Vouched::ByWord),
+        (None, _) => (NonZeroU16::MIN, Vouched::ByWord),
+    })
 }
 
 /// What all listeners that use a backend speak, if there is one and they agree; notes who does not.

@@ -106,7 +106,11 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// So few links are left that they are kept for sources that have less than their part.
     fn is_tight(&self) -> bool {
-        let kept = if self.share < FEW { 0 } else { self.share / KEPT_ONE_IN + usize::from(self.share < KEPT_ONE_IN) };
+        let kept = if self.share < FEW {
+            0
+        } else {
+            self.share / KEPT_ONE_IN + usize::from(self.share < KEPT_ONE_IN)
+        };
         self.pressed || self.idle.len() + self.share.saturating_sub(self.used) <= kept
     }
 

@@ -78,7 +78,9 @@ impl<T: Receiver> Resident for Shelf<T> {
         self.end_silent(now);
         self.rescue(now);
         self.relieve(now);
+        self.judge_silence(now);
         let me = self.me.upgrade()?;
+        me.end_rests(now);
         if self.retired.get() && self.pool.borrow().used() == 0 {
             self.cells.depth_reason[self.depth_reason.get()].dec();
             self.turn.dismiss(self.key.get());

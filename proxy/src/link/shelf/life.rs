@@ -73,11 +73,14 @@ impl<T: Receiver> Shelf<T> {
         let now = self.turn.now();
         let mut pool = self.pool.borrow_mut();
         pool.not_connected(seat, now);
-        pool.depth.refused(now);
         let alone = pool.used() == 0;
         let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
         drop(pool);
         self.show_waiting();
+        if cause != Cause::ConnectNoPort {
+            self.proof.away(std::time::Instant::now());
+            self.heed_proof();
+        }
         // What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
         let ours = cause == Cause::ConnectNoPort;
         if alone && !ours && !self.retired.get() && self.health.failed(&self.cells) {
@@ -114,10 +117,7 @@ impl<T: Receiver> Shelf<T> {
     /// A link has ended, and its descriptor is closed.
     fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
         let fates = link.queue.borrow_mut().end(why);
-        let broke = matches!(why, Broken::Closed | Broken::Desync(_)) && link.queue.borrow().answered() > 0;
-        if broke && fates.iter().filter(|(slot, _)| slot.sent_at != 0).count() > 1 {
-            self.pool.borrow_mut().depth.closed_mid_pipeline(self.turn.now());
-        }
+        self.judge_end(link, why, &fates);
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());

@@ -97,7 +97,8 @@ impl<T: Receiver> Shelf<T> {
         if self.left.get() > 0 {
             self.forget_left();
         }
-        let displaced = if self.pool.borrow().is_full() { self.pool.borrow_mut().displace(source) } else { None };
+        let displaced =
+            if self.pool.borrow().is_full() { self.pool.borrow_mut().displace(source) } else { None };
         if let Some(waiter) = displaced {
             self.backend_cells.acquires[Acquire::Rejected].inc();
             waiter.to.failed(&waiter.request, Cause::QueueFull, false);

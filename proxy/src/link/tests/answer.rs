@@ -53,7 +53,10 @@ fn half_a_body_is_not_the_end() {
 #[test]
 fn half_a_head_is_left_to_come_again() {
     let (out, step) = get("HTTP/1.1 200 OK\r\nContent-").unwrap();
-    assert_eq!((out.as_str(), step), ("", Step { consumed: 0, raw: 0..0, final_head: false, end: None }));
+    assert_eq!(
+        (out.as_str(), step),
+        ("", Step { consumed: 0, raw: 0..0, final_head: false, end: None, server: None })
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Links, PerSource, PipelineMethods};
+use crate::config::{Links, PerSource, PipelineMethods, Vouched};
 
 /// The default settings of links.
 pub(crate) fn links() -> Links {
@@ -14,6 +14,7 @@ pub(crate) fn links() -> Links {
         warm: 0,
         max_tunnels: 1024,
         pipeline: 32.try_into().unwrap(),
+        vouched: Vouched::ByWord,
         pipeline_budget: Duration::from_millis(2),
         pipeline_methods: PipelineMethods::Safe,
         rescue_after: Some(Duration::from_millis(20)),
@@ -35,6 +36,7 @@ mod given;
 mod lanes;
 mod places;
 mod pool;
+mod proof;
 mod queue;
 mod rescue;
 mod stock;

@@ -137,10 +137,25 @@ fn silent_since(link: &Link) -> Option<Nanos> {
 // RFC 9112 section 9.2: a message on an idle link was not asked for.
 #[test]
 fn bytes_on_an_idle_link_are_no_answer() {
-    for bytes in [OK, "x", "HTTP/1.1 408 Request Timeout\r\n"] {
+    for bytes in [OK, "x", "HTTP/1.1 400 Bad Request\r\n", "HTTP/1.1 4088"] {
         assert_eq!(Link::fresh().read(bytes), DESYNC, "fresh, {bytes:?}");
         assert_eq!(Link::reused().read(bytes), DESYNC, "reused, {bytes:?}");
     }
+}
+
+// RFC 9110 section 15.5.9: a server may say that it closes an unused connection, which breaks no rule.
+#[test]
+fn a_farewell_on_an_idle_link_is_its_end() {
+    for bytes in ["HTTP/1.1 408 Request Timeout\r\n", "HTTP/1.0 408 Request Time-out\r\n"] {
+        assert_eq!(Link::fresh().read(bytes), Err(Broken::Closed));
+        assert_eq!(Link::reused().read(bytes), Err(Broken::Closed));
+    }
+    let mut link = Link::reused();
+    assert_eq!(
+        link.ask('a', Get).read("HTTP/1.1 408 Request Timeout\r\n"),
+        Err(Broken::Closed),
+        "not written yet"
+    );
 }
 
 // Pipelining 7: surplus bytes end the link; the answer before them stands.

@@ -21,6 +21,7 @@ pub(super) enum Name {
     /// Authorization and Proxy-Authorization.
     Authorization,
     Date,
+    Server,
     /// Hop-by-hop without meaning for us: Proxy-Connection (RFC 9110 section 7.6.1), and the twins of what we frame by.
     Hop,
     /// Rewritten by us where the listener says so.
@@ -50,6 +51,7 @@ impl Name {
             3 if is(b"via") => Self::Ours(Ours::Via),
             4 if is(b"host") => Self::Host,
             4 if is(b"date") => Self::Date,
+            6 if is(b"server") => Self::Server,
             6 if is(b"expect") => Self::Expect,
             7 if is(b"upgrade") => Self::Upgrade,
             9 if is(b"forwarded") => Self::Ours(Ours::Forwarded),

@@ -28,6 +28,10 @@ pub struct Response<'h, 'b> {
     pub keep_alive: bool,
     /// Seconds an unused link will be kept by the member, from `Keep-Alive: timeout=`.
     pub keep_alive_timeout: Option<u32>,
+    /// The value of its first `Server` field.
+    pub server: Option<&'b [u8]>,
+    /// It says that content follows where there can be none: 1xx and 204 (RFC 9112 section 6.3).
+    pub odd_content: bool,
     pub(super) head: Head<'h, 'b>,
     /// Content-Length to be written anew, in place of lines that said it more than once.
     pub(super) rewritten_length: Option<u64>,
@@ -124,7 +128,8 @@ fn believe<'h, 'b>(
         return Err(Reject::response("the status is not between 100 and 599"));
     };
     let mut head = Head::new(bytes, raw.headers);
-    let Said { framing, options, keep_alive_timeout, has_upgrade, has_date } = read_fields(&mut head, limit)?;
+    let Said { framing, options, keep_alive_timeout, has_upgrade, has_date, server } =
+        read_fields(&mut head, limit)?;
     options.drop_named(&mut head).map_err(Reject::response)?;
     let switches = switches(status, ask, has_upgrade)?;
     let rewritten_length = settle_length(&mut head, &framing, status, switches);
@@ -137,12 +142,17 @@ fn believe<'h, 'b>(
     // HTTP/1.0 has not understood a chunked request, so nobody knows what it takes for the next one.
     let faulty = framing.is_ambiguous() || (minor_version == 0 && (framing.coded || ask.chunked));
     let persists = options.persists(minor_version) && said != BodyFraming::UntilClose && !switches;
+    let odd_content = (status < 200 || status == 204)
+        && !switches
+        && (framing.coded || framing.said_length().is_some_and(|length| length > 0));
     Ok(Response {
         status,
         minor_version,
         body,
-        keep_alive: persists && !faulty,
+        keep_alive: persists && !faulty && !odd_content,
         keep_alive_timeout,
+        server,
+        odd_content,
         head,
         rewritten_length,
         other_codings: framing.has_others(),
@@ -155,17 +165,18 @@ fn believe<'h, 'b>(
 
 /// What the fields of a response say.
 #[derive(Default)]
-struct Said {
+struct Said<'b> {
     framing: ResponseFraming,
     options: Options,
     keep_alive_timeout: Option<u32>,
     has_upgrade: bool,
     has_date: bool,
+    server: Option<&'b [u8]>,
 }
 
 /// Each line checked, and those noted that stay behind.
 #[inline]
-fn read_fields(head: &mut Head<'_, '_>, limit: usize) -> Result<Said, Reject> {
+fn read_fields<'b>(head: &mut Head<'_, 'b>, limit: usize) -> Result<Said<'b>, Reject> {
     let mut said = Said::default();
     let mut begun = 0;
     for (line, field) in head.fields.iter().enumerate() {
@@ -178,10 +189,10 @@ fn read_fields(head: &mut Head<'_, '_>, limit: usize) -> Result<Said, Reject> {
     Ok(said)
 }
 
-impl Said {
+impl<'b> Said<'b> {
     /// Takes a line. Whether it stays behind.
     #[inline]
-    fn take(&mut self, name: Name, value: &[u8]) -> Result<bool, Reject> {
+    fn take(&mut self, name: Name, value: &'b [u8]) -> Result<bool, Reject> {
         match name {
             Name::ContentLength => {
                 self.framing.content_length(value)?;
@@ -193,6 +204,10 @@ impl Said {
             Name::Upgrade => self.has_upgrade |= list(value).next().is_some(),
             Name::Date => {
                 self.has_date = true;
+                return Ok(false);
+            }
+            Name::Server => {
+                self.server = self.server.or(Some(value));
                 return Ok(false);
             }
             Name::Te | Name::Http2Settings | Name::Hop => {}

@@ -34,7 +34,7 @@ impl<'b> Seen<'b> {
     #[inline]
     pub(super) fn take(&mut self, name: Name, value: &'b [u8]) -> Result<(), Reject> {
         match name {
-            Name::Other | Name::KeepAlive | Name::Hop | Name::Http2Settings | Name::Date => {}
+            Name::Other | Name::KeepAlive | Name::Hop | Name::Http2Settings | Name::Date | Name::Server => {}
             Name::Host => self.host = Some(host(value, self.host)?),
             Name::ContentLength => self.framing.content_length(value)?,
             Name::TransferEncoding => self.framing.transfer_encoding(value)?,

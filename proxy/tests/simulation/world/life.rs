@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;
-use penstock::link::{Broken, Fate, Queue, Request, SeatId, Slot, Want};
+use penstock::link::{Broken, Consent, Fate, Queue, Request, SeatId, Slot, Want};
 
 use super::{Link, World, note};
 use crate::client::{Later, Ticket};
@@ -71,9 +71,9 @@ impl World {
         note!(self, "link {at} ends: {why:?}, {} in flight", fates.len());
         assert_eq!(fates.len(), link.places.len(), "a fate for each");
         let reused = link.queue.answered() > 0;
-        let broke = matches!(why, Broken::Closed | Broken::Desync(_)) && reused;
-        if broke && fates.iter().filter(|(slot, _)| slot.sent_at != 0).count() > 1 {
-            self.pool.depth.closed_mid_pipeline(self.now);
+        let broke = matches!(why, Broken::Closed | Broken::Timeout | Broken::Desync(_));
+        if broke && fates.iter().skip(1).any(|(slot, _)| slot.sent_at != 0) {
+            self.pool.depth.consent(Consent::Withdrawn);
             self.offended = self.now;
             self.ledger.count("closed amid a pipeline");
         }

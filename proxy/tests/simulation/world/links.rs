@@ -159,7 +159,6 @@ impl World {
     pub(super) fn connect_failed(&mut self, seat: SeatId) {
         note!(self, "refused");
         self.pool.not_connected(seat, self.now);
-        self.pool.depth.refused(self.now);
         let mut moved = Vec::new();
         if self.pool.used() == 0 {
             moved = self.pool.remove_waiting(|_| true);

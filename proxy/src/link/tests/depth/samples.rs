@@ -5,8 +5,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::link::depth::Depth;
-use crate::link::depth::Reason;
+use crate::config::{Links, Vouched};
+use crate::link::depth::{Consent, Depth, Reason};
 use crate::turn::Nanos;
 
 const MICRO: Nanos = 1000;
@@ -126,15 +126,27 @@ fn a_rescue_tells_of_a_slow_one_before_it_ends() {
 }
 
 #[test]
-fn who_breaks_the_rules_twice_goes_back_to_one_for_good() {
+fn without_consent_the_depth_is_1_and_evidence_is_kept() {
     let mut d = depth(32);
     d.answers(100, 0, 20 * MICRO);
-    d.depth.closed_mid_pipeline(SECOND);
-    assert_eq!(d.is(), (32, Reason::Ceiling));
-    d.depth.closed_mid_pipeline(3 * SECOND);
-    assert_eq!(d.is(), (1, Reason::Broken));
-    d.now = 5 * SECOND;
-    assert_eq!(d.answers(20_000, 0, 20 * MICRO).is(), (1, Reason::Broken));
+    for (consent, is) in [
+        (Consent::Withdrawn, (1, Reason::Broken)),
+        (Consent::Given, (32, Reason::Ceiling)),
+        (Consent::Missing, (1, Reason::Unproven)),
+    ] {
+        d.depth.consent(consent);
+        assert_eq!(d.is(), is);
+        assert_eq!(d.answers(20_000, 0, 20 * MICRO).is(), is, "whatever it does");
+    }
+    d.depth.consent(Consent::Given);
+    assert_eq!(d.is(), (32, Reason::Ceiling), "at once");
+}
+
+#[test]
+fn who_has_to_be_proven_begins_unproven() {
+    let links = Links { vouched: Vouched::ByProof, ..crate::link::tests::links() };
+    let mut d = Seen { depth: Depth::new(&links, 0), now: 0 };
+    assert_eq!(d.answers(100, 0, 20 * MICRO).is(), (1, Reason::Unproven));
 }
 
 #[test]

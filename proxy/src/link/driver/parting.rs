@@ -1,0 +1,55 @@
+//! A link whose answers nobody awaits any more hears what was sent on it answered, and counts the answers.
+//! In: what the member still says. Out: an offence where the count does not add up.
+//! Delivers nothing.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::super::shelf::Receiver;
+use super::{LONGEST_PARTING, Link, Told};
+use crate::metrics::Offence;
+use crate::net::Socket;
+
+impl<T: Receiver> Link<T> {
+    /// Reads the answers to what was sent elsewhere meanwhile, for a while.
+    pub(super) async fn hear_out(&self, socket: &Socket) {
+        if let Some(how) = self.first_fault(&[]) {
+            return how.into_iter().for_each(|how| self.shelf.offended(how));
+        }
+        let rest = poll_fn(|cx| {
+            loop {
+                let mut input = self.shelf.turn.input();
+                let fault = match socket.poll_recv(cx, &mut input) {
+                    Poll::Ready(Ok(n)) if n > 0 => {
+                        self.shelf.cells.received_bytes.add(n as u64);
+                        self.first_fault(&input[..n])
+                    }
+                    Poll::Ready(_) => Some(Some(Offence::Closed)),
+                    Poll::Pending => return Poll::Pending,
+                };
+                if let Some(end) = fault {
+                    return Poll::Ready(end);
+                }
+            }
+        });
+        let heard = tokio::time::timeout(LONGEST_PARTING, rest).await;
+        if let Some(how) = heard.unwrap_or(Some(Offence::Missing)) {
+            self.shelf.offended(how);
+        }
+    }
+
+    /// Takes bytes. None while answers are missing; else what was wrong, if anything.
+    fn first_fault(&self, input: &[u8]) -> Option<Option<Offence>> {
+        let turn = &self.shelf.turn;
+        let now = turn.tick();
+        let mut out = turn.output();
+        let mut sink = Told { link: self, served: 0, routes: self.shelf.routes(), large: false };
+        let mut queue = self.queue.borrow_mut();
+        match queue.hear_out(input, now, &mut out, &mut sink) {
+            Err(_) => Some(Some(Offence::Answer)),
+            Ok(false) => Some(None),
+            Ok(true) if queue.sent() == 0 => Some(None),
+            Ok(true) => None,
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Whether requests may be pipelined to a member: one verdict for the process, which every worker reads.
+//! In: `Server` fields, offences and failures to connect, as workers see them; what probes found. Out: the verdict, and
+//! what is to be done next for a better one. Knows nothing of links, and probes nobody itself.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::config::{Address, Backend, Vouched};
+use crate::metrics::Offence;
+use crate::probe::{Fault, Software, judge};
+
+/// Tells the prober that there is something to be done for a member.
+pub type Bell = UnboundedSender<Arc<Proof>>;
+
+/// What workers must know of a verdict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Standing {
+    /// The member has answered nobody yet, or not since it was away.
+    Unseen,
+    /// It was not shown to keep order.
+    Unproven,
+    /// It was shown to keep order.
+    Proven,
+    /// It broke the rules of pipelining, and was not shown to keep them since.
+    Offended,
+}
+
+/// Why a verdict is what it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// No answer has been seen yet.
+    Nothing,
+    /// Its answers have no `Server` field.
+    Nameless,
+    /// Its `Server` field names no software of the table.
+    Unknown,
+    /// Its `Server` field names software that is known to break order.
+    Breaks(&'static str),
+    /// Its software keeps order, and a probe is to come or on its way.
+    Awaited,
+    /// A probe failed.
+    Failed(Fault),
+    /// A probe passed.
+    Passed,
+    /// It broke the rules.
+    Offended(Offence),
+    /// It broke the rules, and has been given another chance, which its operator's word allows.
+    Forgiven,
+}
+
+/// What is to be done for a member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Errand {
+    /// Probe it; else the verdict expires.
+    pub probe: bool,
+    /// When.
+    pub due: Instant,
+    /// The state of things that it is for: it is void when that has changed.
+    pub epoch: u64,
+}
+
+/// See the head of this file.
+///
+/// ```text
+///                known software, probe passed
+///   Unproven ────────────────────────────────▶ Proven
+///      ▲ ▲      away, or another `Server`        │
+///      │ └───────────────────────────────────────┤
+///      │ other software                          │ offence
+///      │                                         ▼
+///      └───────────────────────────────────── Offended ──▶ (Proven by a probe; by the operator's
+///                                                           word also when the back-off has passed)
+/// ```
+#[derive(Debug, Default)]
+pub struct Proof {
+    standing: AtomicU8,
+    case: Mutex<Case>,
+    changed: Notify,
+}
+
+/// The member whose verdict it is.
+#[derive(Clone, Debug)]
+pub struct Accused {
+    /// Its backend.
+    pub backend: Arc<Backend>,
+    /// Its name.
+    pub member: Arc<str>,
+    /// Where it listens.
+    pub address: Address,
+    /// Who is told when there is something to be done.
+    pub bell: Bell,
+}
+
+#[derive(Debug, Default)]
+struct Case {
+    about: Option<Accused>,
+    server: Server,
+    finding: Option<Finding>,
+    standing: Option<Standing>,
+    /// Failures and offences in a row.
+    setbacks: u32,
+    /// When it was last set back, or proven.
+    since: Option<Instant>,
+    epoch: u64,
+    /// The prober is at it.
+    attended: bool,
+    /// What has been said of it, so that it is said once.
+    said: Vec<String>,
+}
+
+/// What the `Server` field of its last answer said.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+enum Server {
+    #[default]
+    Unseen,
+    Nameless,
+    Named(Vec<u8>),
+}
+
+/// The first pause after a setback; each doubles,
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// Setbacks further apart than this, and than four pauses, do not add up.
+const CALM: Duration = Duration::from_secs(60);
+/// So many different lines are said of one member.
+const MOST_SAID: usize = 32;
+
+impl Proof {
+    /// The verdict, as far as this worker can see it.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Relaxed) {
+            0 => Standing::Unseen,
+            1 => Standing::Unproven,
+            2 => Standing::Proven,
+            _ => Standing::Offended,
+        }
+    }
+
+    /// Whose verdict it is. Another configuration than before clears what was held against the member.
+    pub fn concern(self: &Arc<Self>, accused: Accused) {
+        let mut case = self.case();
+        let same = case.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &accused.backend));
+        if same {
+            return;
+        }
+        case.about = Some(accused);
+        if case.standing != Some(Standing::Proven) {
+            (case.standing, case.setbacks, case.since) = (None, 0, None);
+            case.said.clear();
+            self.reconsider(&mut case);
+        }
+    }
+
+    /// A worker got an answer with another `Server` field than it saw last.
+    pub fn named(self: &Arc<Self>, server: Option<&[u8]>, now: Instant) {
+        let mut case = self.case();
+        let same = match (&case.server, server) {
+            (Server::Named(old), Some(new)) => old == new,
+            (Server::Nameless, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        case.server = server.map_or(Server::Nameless, |name| Server::Named(name.to_vec()));
+        case.lose_proof(now);
+        self.reconsider(&mut case);
+    }
+
+    /// The member does not accept connections: who answers next may be another one.
+    pub fn away(self: &Arc<Self>, now: Instant) {
+        let mut case = self.case();
+        if case.server == Server::Unseen || case.by_word() {
+            return;
+        }
+        case.server = Server::Unseen;
+        case.lose_proof(now);
+        self.reconsider(&mut case);
+    }
+
+    /// The member broke a rule of pipelining. Once is enough.
+    pub fn offended(self: &Arc<Self>, how: Offence, now: Instant) {
+        let mut case = self.case();
+        if case.standing == Some(Standing::Offended) {
+            return;
+        }
+        case.set_back(now);
+        case.standing = Some(Standing::Offended);
+        case.finding = Some(Finding::Offended(how));
+        self.reconsider(&mut case);
+    }
+
+    /// What is to be done next. Who asks has attended to the member until now; where there is nothing to do, no more.
+    #[must_use]
+    pub fn next_errand(self: &Arc<Self>, now: Instant) -> Option<Errand> {
+        let mut case = self.case();
+        // The one who asks has it, and the list of all; no worker does where the member left the configuration.
+        let wanted = Arc::strong_count(self) > 2;
+        let errand = case.errand(now).filter(|_| wanted);
+        case.attended = errand.is_some();
+        errand
+    }
+
+    /// Waits until the state of things has changed.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Who is to be probed, unless the errand is void by now.
+    #[must_use]
+    pub fn accused(&self, errand: &Errand) -> Option<Accused> {
+        let case = self.case();
+        case.about.clone().filter(|_| case.epoch == errand.epoch)
+    }
+
+    /// A probe has ended, or the time of an expiry has come.
+    pub fn conclude(&self, errand: &Errand, found: Result<(), Fault>, now: Instant) {
+        let mut case = self.case();
+        if case.epoch != errand.epoch {
+            return;
+        }
+        let by_word = case.by_word();
+        match found {
+            // Whom nobody can probe is believed by the word of the operator.
+            Err(Fault::Indistinct) if by_word => case.acquit(Finding::Forgiven, now),
+            Ok(()) if errand.probe => case.acquit(Finding::Passed, now),
+            Ok(()) => case.acquit(Finding::Forgiven, now),
+            Err(fault) => {
+                case.set_back(now);
+                case.finding = Some(Finding::Failed(fault));
+            }
+        }
+        self.show(&case);
+    }
+
+    /// What whoever runs the proxy should be told now, once.
+    #[must_use]
+    pub fn news(&self) -> Option<String> {
+        self.case().news()
+    }
+
+    /// What was found last.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        self.case().finding.unwrap_or(Finding::Nothing)
+    }
+
+    fn case(&self) -> MutexGuard<'_, Case> {
+        self.case.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something has changed: shows it to workers, and rings for the prober.
+    fn reconsider(self: &Arc<Self>, case: &mut Case) {
+        case.epoch += 1;
+        case.find();
+        self.show(case);
+        let Some(about) = &case.about else { return };
+        if case.attended {
+            self.changed.notify_one();
+        } else {
+            // Without a prober, at the end of the process, nobody needs one.
+            case.attended = about.bell.send(self.clone()).is_ok();
+        }
+    }
+
+    fn show(&self, case: &Case) {
+        let standing = match case.standing {
+            Some(standing) => standing,
+            None if case.server == Server::Unseen => Standing::Unseen,
+            None => Standing::Unproven,
+        };
+        self.standing.store(standing as u8, Ordering::Relaxed);
+    }
+}
+
+impl Case {
+    fn by_word(&self) -> bool {
+        self.about.as_ref().is_some_and(|about| about.backend.links.vouched == Vouched::ByWord)
+    }
+
+    fn speaks_http(&self) -> bool {
+        self.about.as_ref().is_some_and(|about| about.backend.framing.is_none())
+    }
+
+    fn pause(&self) -> Duration {
+        let doubled = 1u32.checked_shl(self.setbacks.saturating_sub(1)).unwrap_or(u32::MAX);
+        if self.setbacks == 0 {
+            Duration::ZERO
+        } else {
+            (FIRST_PAUSE * doubled.min(1 << 16)).min(LONGEST_PAUSE)
+        }
+    }
+
+    fn is_calm(&self, now: Instant) -> bool {
+        let quiet = self.since.map_or(Duration::MAX, |since| now.saturating_duration_since(since));
+        quiet > CALM.max(4 * self.pause())
+    }
+
+    fn set_back(&mut self, now: Instant) {
+        self.setbacks = if self.is_calm(now) { 1 } else { self.setbacks + 1 };
+        self.since = Some(now);
+    }
+
+    /// Who was proven has to be so anew: at once, unless that happens often.
+    fn lose_proof(&mut self, now: Instant) {
+        if self.standing != Some(Standing::Proven) {
+            return;
+        }
+        self.standing = None;
+        self.setbacks = if self.is_calm(now) { 0 } else { self.setbacks + 1 };
+        self.since = Some(now);
+    }
+
+    fn acquit(&mut self, finding: Finding, now: Instant) {
+        (self.standing, self.finding, self.since) = (Some(Standing::Proven), Some(finding), Some(now));
+    }
+
+    /// What the `Server` field says, unless more is known.
+    fn find(&mut self) {
+        if self.standing.is_some() {
+            return;
+        }
+        self.finding = Some(match &self.server {
+            Server::Unseen => Finding::Nothing,
+            Server::Nameless => Finding::Nameless,
+            Server::Named(name) => match judge(name) {
+                Software::KeepsOrder(_) => Finding::Awaited,
+                Software::Breaks(entry) => Finding::Breaks(entry.evidence),
+                Software::Unknown => Finding::Unknown,
+            },
+        });
+    }
+
+    fn errand(&self, now: Instant) -> Option<Errand> {
+        let about = self.about.as_ref()?;
+        let known =
+            matches!(&self.server, Server::Named(name) if matches!(judge(name), Software::KeepsOrder(_)));
+        let wanted = match (self.standing, about.backend.links.vouched) {
+            (Some(Standing::Proven), _) => false,
+            (_, Vouched::ByProof) => known,
+            (standing, Vouched::ByWord) => standing == Some(Standing::Offended),
+        };
+        let wanted = wanted && about.backend.links.pipeline.get() > 1;
+        let due = self.since.map_or(now, |since| since + self.pause());
+        wanted.then_some(Errand { probe: self.speaks_http(), due, epoch: self.epoch })
+    }
+
+    fn news(&mut self) -> Option<String> {
+        let about = self.about.as_ref().filter(|about| about.backend.links.pipeline.get() > 1)?;
+        let by_word = self.by_word();
+        let server = if let Server::Named(name) = &self.server {
+            format!("`{}`", name.escape_ascii())
+        } else {
+            "without a value".to_owned()
+        };
+        let why = match self.finding? {
+            Finding::Offended(how) => format!("because {}", why(how)),
+            Finding::Failed(fault) => format!("because a probe failed: {fault}"),
+            _ if by_word => return None,
+            Finding::Nameless => "because its answers have no `Server` field".to_owned(),
+            Finding::Unknown => {
+                format!("because its `Server` field {server} names no software that is known to keep order")
+            }
+            Finding::Breaks(evidence) => {
+                format!(
+                    "because its `Server` field {server} names software that is known to break order ({evidence})"
+                )
+            }
+            Finding::Nothing | Finding::Awaited | Finding::Passed | Finding::Forgiven => return None,
+        };
+        let probed = if matches!(about.address, Address::Ip(_)) && about.backend.framing.is_none() {
+            format!("try `penstock probe http://{}/` and ", about.address)
+        } else {
+            String::new()
+        };
+        let advice = match (self.finding?, by_word) {
+            (Finding::Offended(_) | Finding::Failed(_), true) => {
+                format!("{probed}set `links.pipeline: 1` if it cannot do better")
+            }
+            _ => format!("{probed}set `links.pipeline`"),
+        };
+        let place = format!("backends.{}.members.{}", about.backend.name, about.member);
+        let line = format!("penstock: {place}: answers are not pipelined, {why}; {advice}");
+        if self.said.contains(&line) || self.said.len() >= MOST_SAID {
+            return None;
+        }
+        self.said.push(line.clone());
+        Some(line)
+    }
+}
+
+fn why(how: Offence) -> &'static str {
+    match how {
+        Offence::Surplus => "it sent bytes that nobody had asked for",
+        Offence::Answer => "what it sent cannot be the answer to what was asked",
+        Offence::Missing => "it answered fewer requests than it was sent",
+        Offence::Closed => "it closed a connection with several requests unanswered",
+        Offence::Timeout => "it did not answer in time while several requests were unanswered",
+        Offence::Silence => "it was silent for 5 s while several requests were unanswered",
+    }
+}

@@ -1,0 +1,222 @@
+//! Reads the answers on a probe's link, and tells whose they are.
+//!
+//! Bytes go in, and a verdict comes out. An answer is recognised by its [`Signature`]: what the same request got
+//! twice when it was sent alone. Fields that differ from one answer to the next by nature (`Date`, `Age`,
+//! `Set-Cookie`, `Keep-Alive`) are not looked at.
+
+use crate::config::HeadLimits;
+use crate::proto::http1::{
+    Ask, BodyDecoder, BodyFraming, Codings, Fields, Method, Parsed, Reject, Response, parse_response,
+};
+
+use super::fault::Fault;
+
+/// Bytes of the largest body that a probe keeps. An answer with a longer one is not used for a probe.
+pub(super) const LONGEST_BODY: usize = 256 << 10;
+
+/// One whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    /// The status code of the final head.
+    pub(super) status: u16,
+    /// Whether the connection may carry another request after it.
+    pub(super) keeps_link: bool,
+    /// The final head, as it came.
+    pub(super) head: Vec<u8>,
+    /// The content, without its framing.
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    /// The value of the first field of this name, without the blanks around it.
+    #[must_use]
+    pub(super) fn field(&self, name: &str) -> Option<&[u8]> {
+        self.head.split(|b| *b == b'\n').skip(1).find_map(|line| {
+            let (found, value) = line.split_at_checked(name.len())?;
+            let value = value.strip_prefix(b":")?;
+            found.eq_ignore_ascii_case(name.as_bytes()).then(|| value.trim_ascii())
+        })
+    }
+
+    /// Whether these bytes stand anywhere in the head or in the content.
+    #[must_use]
+    pub(super) fn contains(&self, bytes: &[u8]) -> bool {
+        [&self.head, &self.body].iter().any(|part| memchr::memmem::find(part, bytes).is_some())
+    }
+}
+
+/// Why no answer could be read from what came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// It is no HTTP/1.1 answer.
+    Malformed(&'static str),
+    /// Its content is longer than a probe keeps.
+    TooLong,
+}
+
+/// What reading has come to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// More bytes are needed.
+    Partial,
+    /// An answer is whole. Its bytes are taken from the buffer; what follows it stays.
+    Whole(Box<Reply>),
+}
+
+/// Takes the answer to a request of `method` from the front of `came`, if all of it is there.
+///
+/// # Errors
+/// When the bytes are no answer, or a longer one than a probe keeps.
+pub(super) fn take(came: &mut Vec<u8>, method: Method, ended: bool) -> Result<Progress, Unreadable> {
+    let mut at = 0;
+    let reply = loop {
+        let mut fields = Fields::new();
+        let parsed = parse_response(&came[at..], &HeadLimits::default(), ask(method), &mut fields);
+        let Parsed::Head { head, len } = parsed.map_err(malformed)? else { return Ok(Progress::Partial) };
+        let text = &came[at..at + len];
+        at += len;
+        if head.switches() {
+            return Err(Unreadable::Malformed("it switched protocols"));
+        }
+        if !head.is_interim() {
+            let Some((body, end)) = body(&head, &came[at..], ended)? else { return Ok(Progress::Partial) };
+            at += end;
+            let keeps_link = head.keep_alive && head.minor_version == 1;
+            break Reply { status: head.status, keeps_link, head: text.to_vec(), body };
+        }
+    };
+    came.drain(..at);
+    Ok(Progress::Whole(Box::new(reply)))
+}
+
+fn ask(method: Method) -> Ask {
+    Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false, codings: Codings::NONE }
+}
+
+fn malformed(reject: Reject) -> Unreadable {
+    Unreadable::Malformed(reject.detail)
+}
+
+/// The content at the front of `input` and how many bytes it took there, once all of it has come.
+fn body(head: &Response<'_, '_>, input: &[u8], ended: bool) -> Result<Option<(Vec<u8>, usize)>, Unreadable> {
+    if matches!(head.body, BodyFraming::Length(n) if n > LONGEST_BODY as u64) {
+        return Err(Unreadable::TooLong);
+    }
+    let mut decoder = BodyDecoder::of_answer(head.body);
+    let (mut body, mut at) = (Vec::new(), 0);
+    while !decoder.is_done() && at < input.len() {
+        let step = decoder.decode(&input[at..]).map_err(|_| Unreadable::Malformed("a broken chunk"))?;
+        body.extend_from_slice(&input[at + step.data.start..at + step.data.end]);
+        at += step.consumed;
+        if body.len() > LONGEST_BODY {
+            return Err(Unreadable::TooLong);
+        }
+    }
+    if !decoder.is_done() && ended {
+        decoder.at_eof().map_err(|_| Unreadable::Malformed("an answer cut short"))?;
+    }
+    Ok(decoder.is_done().then_some((body, at)))
+}
+
+/// The fields of an answer that depend on what was asked rather than on when.
+/// `ETag` is not among them: Apache's is weak in the second after a file was written, and strong then.
+const LOOKED_AT: [&str; 3] = ["content-type", "location", "allow"];
+
+/// An answer may do without it.
+const LENGTH: &str = "content-length";
+
+/// What an answer to one request always looks like: the parts in which two answers to it agreed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Signature {
+    status: u16,
+    /// For each field looked at, its value (or that it is absent); `None` where the two answers differed.
+    fields: [Option<Option<Vec<u8>>>; LOOKED_AT.len()],
+    /// How much content there is, or would be if the request were not HEAD; `None` where the two answers differed, or
+    /// where one did not say, as a server may (chunked, or HEAD).
+    length: Option<Vec<u8>>,
+    /// The content; `None` where the two answers differed.
+    body: Option<Vec<u8>>,
+    /// Whether there is any content; `None` where the two answers differed.
+    has_content: Option<bool>,
+}
+
+impl Signature {
+    /// What two answers to the same request have in common; `None` where not even their status agrees.
+    #[must_use]
+    pub(super) fn of(first: &Reply, second: &Reply) -> Option<Self> {
+        let fields = LOOKED_AT.map(|name| {
+            let value = first.field(name);
+            (value == second.field(name)).then(|| value.map(<[u8]>::to_vec))
+        });
+        let length = first.field(LENGTH).filter(|_| first.field(LENGTH) == second.field(LENGTH));
+        let length = length.map(<[u8]>::to_vec);
+        let body = (first.body == second.body).then(|| first.body.clone());
+        let empty = first.body.is_empty();
+        let has_content = (empty == second.body.is_empty()).then_some(!empty);
+        let status = first.status;
+        (status == second.status).then_some(Self { status, fields, length, body, has_content })
+    }
+
+    /// Whether an answer looks like this.
+    #[must_use]
+    pub(super) fn fits(&self, reply: &Reply) -> bool {
+        let mut fields = self.fields.iter().zip(LOOKED_AT);
+        self.status == reply.status
+            && fields.all(|(value, name)| value.as_ref().is_none_or(|v| v.as_deref() == reply.field(name)))
+            && self.length.as_deref().is_none_or(|own| reply.field(LENGTH).is_none_or(|other| own == other))
+            && self.body.as_ref().is_none_or(|body| *body == reply.body)
+            && self.has_content.is_none_or(|has| has != reply.body.is_empty())
+    }
+
+    /// Whether no answer can look like both: some part is steady in each of them, and not the same.
+    #[must_use]
+    pub(super) fn differs_from(&self, other: &Self) -> bool {
+        self.status != other.status
+            || self.fields.iter().zip(&other.fields).any(|(a, b)| are_steady_and_differ(a, b))
+            || are_steady_and_differ(&self.length, &other.length)
+            || are_steady_and_differ(&self.body, &other.body)
+            || are_steady_and_differ(&self.has_content, &other.has_content)
+    }
+}
+
+fn are_steady_and_differ<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
+    matches!((a, b), (Some(a), Some(b)) if a != b)
+}
+
+/// What the answer to one request of a pipeline has to look like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected<'s> {
+    /// How the question is answered.
+    pub(super) signature: &'s Signature,
+    /// The token of this request, where the service echoes it.
+    pub(super) token: Option<&'s str>,
+}
+
+impl Expected<'_> {
+    /// A token proves whose answer it is; what else the answer looks like may then vary.
+    fn fits(&self, reply: &Reply) -> bool {
+        match self.token {
+            Some(token) => reply.contains(token.as_bytes()),
+            None => self.signature.fits(reply),
+        }
+    }
+}
+
+/// Says what is wrong with an answer that came as the `index`th of a pipeline, if anything is. `expected` tells of all
+/// requests of the pipeline, in order.
+///
+/// # Errors
+/// [`Fault::Surplus`] where the request before had got this answer already, [`Fault::Reordered`] where it is the answer
+/// to a later request, and [`Fault::Differs`] where it is nobody's.
+pub(super) fn judge(reply: &Reply, index: usize, expected: &[Expected<'_>]) -> Result<(), Fault> {
+    let (before, rest) = expected.split_at(index.min(expected.len()));
+    let Some((own, after)) = rest.split_first() else { return Err(Fault::Surplus) };
+    if own.fits(reply) {
+        return Ok(());
+    }
+    Err(match (before.last(), after) {
+        (Some(last), _) if last.fits(reply) => Fault::Surplus,
+        (_, after) if after.iter().any(|later| later.fits(reply)) => Fault::Reordered,
+        _ => Fault::Differs,
+    })
+}

@@ -1,0 +1,266 @@
+//! The long probe that `penstock probe` runs by hand: thousands of pipelined requests, on many connections.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+use crate::config::Address;
+use crate::proto::http1::Method;
+
+use super::fault::Fault;
+use super::pipeline::{Known, Offence, Pieces, Pipeline, Tokens, learn};
+use super::report::{Case, Evidence, Report, ToldApart};
+use super::requests::{self, ID, Question};
+use super::wire::{Place, Wire};
+
+/// How long an answer to a request that was sent alone is waited for.
+const PATIENCE_ALONE: Duration = Duration::from_secs(10);
+/// The same, for what is known to be slow.
+const PATIENCE_SLOW: Duration = Duration::from_secs(120);
+/// How long an answer in a pipeline is waited for at least, and how many times as long as the slowest took alone.
+const PATIENCE: (Duration, u32) = (Duration::from_secs(2), 8);
+/// Requests on one connection at most: many servers close it after a hundred.
+const PER_LINK: usize = 64;
+/// Depths of pipelines in one segment.
+const DEPTHS: [usize; 6] = [2, 4, 8, 16, 32, 64];
+/// Depth of the others.
+const DEPTH: usize = 16;
+/// Quick requests behind a slow one, and how often they are asked.
+const BEHIND_SLOW: (usize, usize) = (3, 4);
+/// A case ends after so many faults.
+const ENOUGH: usize = 3;
+
+/// What is to be probed, and how thoroughly.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) address: Address,
+    pub(super) host: String,
+    /// What the user asks for, in origin form.
+    pub(super) target: String,
+    /// What takes longer on the same server.
+    pub(super) slow: Option<String>,
+    /// Pipelined requests in all, about.
+    pub(super) requests: usize,
+    /// Connections at the same time.
+    pub(super) links: usize,
+}
+
+/// Probes a server. `progress` is told how many of the planned requests have been sent.
+pub(super) async fn run(plan: &Plan, progress: &mut dyn FnMut(usize)) -> Report {
+    let place = Place::at(plan.address.clone(), plan.host.clone());
+    // Two probes of one server must not take each other's answers for their own.
+    let mut tokens = Tokens::seeded(RandomState::new().build_hasher().finish());
+    let (wire, known) = match learn(&place, questions(plan), PATIENCE_ALONE, &mut tokens).await {
+        Ok(learned) => learned,
+        Err(offence) => return Report::untried(offence),
+    };
+    drop(wire);
+    let slowest = known.iter().map(|one| one.took).max().unwrap_or_default();
+    let patience = PATIENCE.0.max(slowest * PATIENCE.1);
+    let mut battery = Battery {
+        place: &place,
+        known: &known,
+        tokens,
+        patience,
+        cases: Vec::new(),
+        sent: 0,
+        links: 0,
+        first: None,
+        progress,
+    };
+    battery.all(plan).await;
+    let slow = battery.slow(plan).await;
+    let Battery { cases, links, first, .. } = battery;
+    let echo = known.iter().find(|one| one.echoes).map(|one| one.question.target.clone());
+    let told_apart = echo.map_or(ToldApart::Looks(known.len()), ToldApart::Echo);
+    let server = known.iter().find_map(|one| one.server.clone());
+    Report::tried(Evidence { server, told_apart, cases, links, first, slow })
+}
+
+/// What the user asks for, in each method, and what is asked of every member; all of it with a token.
+fn questions(plan: &Plan) -> Vec<Question> {
+    let and = if plan.target.contains('?') { '&' } else { '?' };
+    let target = format!("{}{and}penstock-probe={ID}", plan.target);
+    let methods = [Method::Get, Method::Head, Method::Options];
+    let mut questions: Vec<_> = methods.map(|method| Question::new(method, target.clone())).into();
+    questions.push(Question::new(Method::Get, format!("/.well-known/penstock-probe/{ID}")));
+    questions.extend(requests::usual());
+    questions
+}
+
+struct Battery<'b> {
+    place: &'b Place,
+    known: &'b [Known],
+    tokens: Tokens,
+    patience: Duration,
+    cases: Vec<Case>,
+    sent: usize,
+    links: usize,
+    /// The first offence, and the case in which it came.
+    first: Option<(&'static str, Offence)>,
+    progress: &'b mut dyn FnMut(usize),
+}
+
+impl Battery<'_> {
+    /// Every case, again and again until half of the requests are sent; then many connections at a time.
+    async fn all(&mut self, plan: &Plan) {
+        let with = |method: Method| {
+            let asks = |i: &usize| self.known[*i].question.method == method;
+            (0..self.known.len()).filter(asks).collect::<Vec<_>>()
+        };
+        let every: Vec<_> = (0..self.known.len()).collect();
+        let (gets, heads) = (with(Method::Get), with(Method::Head));
+        // Alike requests prove nothing about order unless they echo.
+        let alike = gets.len() < 2 && gets.iter().all(|i| !self.known[*i].echoes);
+        let gets = if alike { every.clone() } else { gets };
+        let mut rounds = 0;
+        while rounds == 0 || self.sent < plan.requests / 2 {
+            let before = self.sent;
+            for depth in DEPTHS {
+                self.try_out("in one segment, 2 to 64 deep", &gets, rounds, depth, Pieces::One).await;
+            }
+            self.try_out("GET, HEAD and OPTIONS mixed", &every, rounds, DEPTH, Pieces::One).await;
+            if let (Some(head), Some(get)) = (heads.first(), gets.first()) {
+                self.try_out("HEAD with GET behind", &[*head, *get], 0, DEPTH, Pieces::One).await;
+            }
+            self.try_out("cut inside of heads", &every, rounds, DEPTH, Pieces::Split).await;
+            self.try_out("each in its own segment", &every, rounds, DEPTH, Pieces::EachItsOwn).await;
+            if rounds == 0 {
+                self.try_out("byte by byte", &every, rounds, 3, Pieces::Bytes).await;
+            }
+            rounds += 1;
+            if self.sent == before {
+                break; // every case has ended
+            }
+        }
+        while self.sent < plan.requests && !self.case("many connections at once").has_ended() {
+            self.many("many connections at once", &every, plan.links).await;
+        }
+    }
+
+    /// Sends one pipeline on a connection of its own, and waits for its answers.
+    async fn try_out(
+        &mut self,
+        name: &'static str,
+        of: &[usize],
+        first: usize,
+        depth: usize,
+        pieces: Pieces,
+    ) {
+        if self.case(name).has_ended() {
+            return;
+        }
+        let order: Vec<_> = requests::order(of.len(), first, depth).into_iter().map(|i| of[i]).collect();
+        let pipeline = Pipeline::new(self.known, &order, self.place.host(), &mut self.tokens);
+        let outcome = match self.open().await {
+            Ok(mut wire) => {
+                // A connection that was closed is found out by its answers.
+                let _ = pipeline.send(&mut wire, pieces).await;
+                pipeline.hear_within(&mut wire, self.patience).await
+            }
+            Err(fault) => Err(pipeline.offence(fault, 0, b"")),
+        };
+        self.note(name, pipeline.len(), outcome);
+    }
+
+    /// Sends pipelines on many connections before any answer is waited for, until each has carried its share.
+    async fn many(&mut self, name: &'static str, of: &[usize], links: usize) {
+        let mut wires = Vec::new();
+        for _ in 0..links {
+            match self.open().await {
+                Ok(wire) => wires.push(Some(wire)),
+                Err(fault) => {
+                    let none = Pipeline::new(self.known, of, self.place.host(), &mut self.tokens);
+                    return self.note(name, 0, Err(none.offence(fault, 0, b"")));
+                }
+            }
+        }
+        for round in 0..PER_LINK / DEPTH {
+            let mut sent = Vec::new();
+            for (i, wire) in wires.iter_mut().enumerate() {
+                let Some(wire) = wire else { continue };
+                let order = requests::order(of.len(), round + i, DEPTH).into_iter().map(|i| of[i]);
+                let order: Vec<_> = order.collect();
+                let pipeline = Pipeline::new(self.known, &order, self.place.host(), &mut self.tokens);
+                let _ = pipeline.send(wire, Pieces::One).await;
+                sent.push((i, pipeline));
+            }
+            for (i, pipeline) in sent {
+                let Some(wire) = &mut wires[i] else { continue };
+                let outcome = pipeline.hear_within(wire, self.patience).await;
+                if outcome.is_err() {
+                    wires[i] = None;
+                }
+                self.note(name, pipeline.len(), outcome);
+                if self.case(name).has_ended() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A slow request with quick ones behind it: the quick answers must come second. Says how much longer the slow one
+    /// takes alone.
+    async fn slow(&mut self, plan: &Plan) -> Option<Result<Duration, Fault>> {
+        let name = "slow before quick";
+        let target = plan.slow.as_ref()?;
+        let and = if target.contains('?') { '&' } else { '?' };
+        let slow = Question::new(Method::Get, format!("{target}{and}penstock-probe={ID}"));
+        let quick = self.known.iter().find(|one| one.echoes).or_else(|| self.known.first())?;
+        let questions = vec![quick.question.clone(), slow];
+        let learned = learn(self.place, questions, PATIENCE_SLOW, &mut self.tokens).await;
+        let (wire, known) = match learned {
+            Ok((wire, known)) if known.len() == 2 => (wire, known),
+            Ok(_) => return Some(Err(Fault::Indistinct)),
+            Err(offence) => return Some(Err(offence.fault)),
+        };
+        drop(wire);
+        let patience = self.patience.max(known[1].took * PATIENCE.1);
+        for _ in 0..BEHIND_SLOW.1 {
+            let order: Vec<_> = [1].into_iter().chain([0; BEHIND_SLOW.0]).collect();
+            let pipeline = Pipeline::new(&known, &order, self.place.host(), &mut self.tokens);
+            let outcome = match self.open().await {
+                Ok(mut wire) => {
+                    let _ = pipeline.send(&mut wire, Pieces::One).await;
+                    pipeline.hear_within(&mut wire, patience).await
+                }
+                Err(fault) => Err(pipeline.offence(fault, 0, b"")),
+            };
+            self.note(name, pipeline.len(), outcome);
+        }
+        Some(Ok(known[1].took.saturating_sub(known[0].took)))
+    }
+
+    async fn open(&mut self) -> Result<Wire, Fault> {
+        self.links += 1;
+        let opened = tokio::time::timeout(self.patience, Wire::open(self.place)).await;
+        opened.unwrap_or(Err(Fault::Timeout))
+    }
+
+    fn case(&mut self, name: &'static str) -> &mut Case {
+        let at = self.cases.iter().position(|case| case.name == name);
+        let at = at.unwrap_or_else(|| {
+            self.cases.push(Case { name, requests: 0, faults: Vec::new() });
+            self.cases.len() - 1
+        });
+        &mut self.cases[at]
+    }
+
+    fn note(&mut self, name: &'static str, requests: usize, outcome: Result<(), Offence>) {
+        self.sent += requests;
+        let case = self.case(name);
+        case.requests += requests;
+        if let Err(offence) = outcome {
+            case.faults.push(offence.fault);
+            self.first.get_or_insert((name, offence));
+        }
+        (self.progress)(self.sent);
+    }
+}
+
+impl Case {
+    /// Whether more of it would tell nothing new: each request that is dropped costs its patience.
+    fn has_ended(&self) -> bool {
+        self.faults.len() >= ENOUGH || self.faults.contains(&Fault::Dropped)
+    }
+}

@@ -1,0 +1,52 @@
+//! The short probe that precedes pipelining to a member of known software.
+
+use std::time::Duration;
+
+use crate::config::{Address, Backend};
+
+use super::fault::Fault;
+use super::pipeline::{Pieces, Pipeline, Tokens, learn};
+use super::requests;
+use super::wire::{Place, Wire};
+
+/// Longest time of the whole probe.
+const LONGEST: Duration = Duration::from_secs(3);
+/// A question that is answered alone in a longer time than this is not asked again.
+const LONGEST_ALONE: Duration = Duration::from_millis(500);
+/// Requests in each pipeline.
+const DEPTH: usize = 12;
+
+/// Asks a member whether it keeps the order of pipelined requests, on a connection of its own.
+///
+/// First it learns how each question is answered alone, twice; then it sends pipelines: in one segment, and split in
+/// the middle of heads. It takes 3 s at most, reads 256 KiB of content at most for each answer, and sends
+/// GET, HEAD and OPTIONS without content only. It needs a tokio runtime with I/O and time.
+///
+/// # Errors
+/// Why the member was not shown to keep the order.
+pub async fn quick(address: &Address, backend: &Backend) -> Result<(), Fault> {
+    let place = Place::of(address, backend);
+    let mut answered_alone = false;
+    let probe = probe(&place, &mut answered_alone);
+    let ended = tokio::time::timeout(LONGEST, probe).await;
+    ended.unwrap_or(Err(if answered_alone { Fault::Dropped } else { Fault::Timeout }))
+}
+
+async fn probe(place: &Place, answered_alone: &mut bool) -> Result<(), Fault> {
+    let mut tokens = Tokens::none();
+    let learned = learn(place, requests::usual(), LONGEST_ALONE, &mut tokens).await;
+    let (mut wire, known) = learned.map_err(|offence| offence.fault)?;
+    *answered_alone = true;
+    let ways = [Pieces::One, Pieces::Split, Pieces::EachItsOwn, Pieces::One];
+    for (round, pieces) in ways.into_iter().enumerate() {
+        let order = requests::order(known.len(), round, DEPTH);
+        exchange(&mut wire, &Pipeline::new(&known, &order, place.host(), &mut tokens), pieces).await?;
+    }
+    // The connection is as good as before.
+    exchange(&mut wire, &Pipeline::new(&known, &[0], place.host(), &mut tokens), Pieces::One).await
+}
+
+async fn exchange(wire: &mut Wire, pipeline: &Pipeline<'_>, pieces: Pieces) -> Result<(), Fault> {
+    pipeline.send(wire, pieces).await?;
+    pipeline.hear(wire).await.map_err(|offence| offence.fault)
+}

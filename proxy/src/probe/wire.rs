@@ -1,0 +1,195 @@
+//! The socket of a probe: one connection of its own, outside of every pool.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::config::{Address, Backend, SocketOptions};
+use crate::net::{self, Socket};
+use crate::proto::http1::Method;
+
+use super::answers::{self, Progress, Reply, Unreadable};
+use super::fault::Fault;
+
+/// How long a probe listens for bytes that nobody asked for.
+pub(super) const LISTEN_FOR: Duration = Duration::from_millis(10);
+/// Between the pieces of a request that is sent in pieces: long enough for each to be read on its own.
+pub(super) const PAUSE: Duration = Duration::from_millis(3);
+/// How long connecting may take: a host that is not there does not say so.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Bytes read at once.
+const READ: usize = 64 << 10;
+
+/// Where a probe connects to, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    address: Address,
+    host: String,
+    from: Option<std::net::IpAddr>,
+    options: SocketOptions,
+}
+
+impl Place {
+    /// A member as its backend connects to it: with the socket options of its links, from the first of its source
+    /// addresses that is of the same family.
+    #[must_use]
+    pub(super) fn of(address: &Address, backend: &Backend) -> Self {
+        let family = address.ip().map(|ip| ip.is_ipv4());
+        let from = backend.source_addresses.iter().find(|from| Some(from.is_ipv4()) == family).copied();
+        // Pieces are to leave as they are written.
+        let options = SocketOptions { nodelay: true, ..backend.socket.clone() };
+        // A Unix socket has no name that a server would know.
+        let host = address.ip().map_or_else(|| "localhost".to_owned(), |ip| ip.to_string());
+        Self { address: address.clone(), host, from, options }
+    }
+
+    /// A server that no configuration names, known to its users as `host`.
+    #[must_use]
+    pub(super) fn at(address: Address, host: String) -> Self {
+        let options = SocketOptions {
+            nodelay: true,
+            keepalive: None,
+            user_timeout: None,
+            send_buffer: None,
+            receive_buffer: None,
+            tos: None,
+            mark: None,
+            congestion: None,
+        };
+        Self { address, host, from: None, options }
+    }
+
+    /// The value of the `Host` field of a probe's requests.
+    #[must_use]
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn connect(&self) -> io::Result<Socket> {
+        Socket::new(net::connect(&self.address, self.from, &self.options)?)
+    }
+}
+
+/// A connection to the member, and what has come on it and is not read yet.
+pub(super) struct Wire {
+    socket: Socket,
+    came: Vec<u8>,
+    ended: bool,
+}
+
+impl Wire {
+    pub(super) async fn open(place: &Place) -> Result<Self, Fault> {
+        let opened = async {
+            let socket = loop {
+                match place.connect() {
+                    // A Unix socket whose accept queue is full says so at once (unix(7)).
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => tokio::time::sleep(PAUSE).await,
+                    opened => break opened?,
+                }
+            };
+            poll_fn(|cx| socket.poll_connected(cx)).await?;
+            Ok(socket)
+        };
+        let opened = tokio::time::timeout(CONNECT, opened).await;
+        let opened = opened.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        let socket = opened.map_err(|error: io::Error| Fault::Connect(error.kind()))?;
+        Ok(Self { socket, came: Vec::new(), ended: false })
+    }
+
+    /// Sends the pieces one after the other, with a pause between them, so that each arrives on its own. Reads while it
+    /// waits: a member that cannot write may not read either.
+    pub(super) async fn send<'p>(
+        &mut self,
+        pieces: impl IntoIterator<Item = &'p [u8]>,
+        pause: Duration,
+    ) -> Result<(), Fault> {
+        for (i, piece) in pieces.into_iter().enumerate() {
+            if i > 0 {
+                tokio::time::sleep(pause).await;
+            }
+            let mut left = piece;
+            poll_fn(|cx| self.poll_send(cx, &mut left)).await.map_err(|_| Fault::Closed)?;
+        }
+        Ok(())
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, left: &mut &[u8]) -> Poll<io::Result<()>> {
+        while !left.is_empty() {
+            let sent = self.socket.try_send(left)?;
+            *left = &left[sent..];
+            if sent == 0 {
+                let read = self.poll_read(cx);
+                if self.socket.poll_writable(cx)?.is_pending() && read.is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits for the whole answer to a request of `method`.
+    pub(super) async fn answer(&mut self, method: Method) -> Result<Reply, Unanswered> {
+        loop {
+            match answers::take(&mut self.came, method, self.ended)? {
+                Progress::Whole(reply) => return Ok(*reply),
+                Progress::Partial if self.ended => return Err(Unanswered::Fault(Fault::Closed)),
+                Progress::Partial => poll_fn(|cx| self.poll_read(cx)).await,
+            }
+        }
+    }
+
+    /// Listens for a moment: nothing may come, and the connection must stay.
+    pub(super) async fn stays_quiet(&mut self, moment: Duration) -> Result<(), Fault> {
+        if self.came.is_empty() && !self.ended {
+            let read = poll_fn(|cx| self.poll_read(cx));
+            // The time going by is the good outcome.
+            let _ = tokio::time::timeout(moment, read).await;
+        }
+        match (self.came.is_empty(), self.ended) {
+            (false, _) => Err(Fault::Surplus),
+            (true, true) => Err(Fault::Closed),
+            (true, false) => Ok(()),
+        }
+    }
+
+    /// What has come and was not read as an answer.
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.came
+    }
+
+    /// Reads what there is; ready when something came or the connection ended.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.ended {
+            return Poll::Ready(());
+        }
+        let begun = self.came.len();
+        self.came.resize(begun + READ, 0);
+        let read = self.socket.poll_recv(cx, &mut self.came[begun..]);
+        let count = match &read {
+            Poll::Ready(Ok(count)) => *count,
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        self.came.truncate(begun + count);
+        self.ended = read.is_ready() && count == 0;
+        read.map(|_| ())
+    }
+}
+
+/// Why a request got no answer that can be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// The member is at fault.
+    Fault(Fault),
+    /// The answer is longer than a probe reads.
+    TooLong,
+}
+
+impl From<Unreadable> for Unanswered {
+    fn from(why: Unreadable) -> Self {
+        match why {
+            Unreadable::Malformed(detail) => Self::Fault(Fault::Malformed(detail)),
+            Unreadable::TooLong => Self::TooLong,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Whether a server keeps the order of pipelined requests: the probe and `penstock probe`, against servers that do
+//! and servers that do not.
+
+#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
+
+mod command;
+mod members;
+mod quick;
+mod real;
+mod table;
+
+#[path = "../real/child.rs"]
+#[allow(dead_code, reason = "the tests of real programs need more of it")]
+mod child;
+#[path = "../real/place.rs"]
+#[allow(dead_code, reason = "the tests of real programs need more of it")]
+mod place;
+#[path = "../real/program.rs"]
+mod program;
