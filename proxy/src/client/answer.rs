@@ -44,7 +44,7 @@ impl Receiver for Rc<Client> {
         let mut s = self.state.borrow_mut();
         s.waits = false;
         s.is_on(link);
-        if s.phase.awaits_more() || s.unread_input() {
+        if s.phase.awaits_more() || s.unread_input() || s.heard_all {
             s.since = self.hall.turn.now();
             self.wake();
         }
@@ -62,7 +62,7 @@ impl Receiver for Rc<Client> {
         self.count_answer(&mut s, Some(request), end.status, None, service);
         s.answered();
         if end.close {
-            s.unread |= !matches!(s.phase, Phase::Done);
+            s.unread |= !matches!(s.phase, Phase::Done) && !s.heard_all;
             s.phase = Phase::Done;
             s.close = s.close.or(Some(ClientClose::ServerClose));
         }

@@ -23,7 +23,9 @@ impl Client {
             Phase::Head | Phase::Body { .. } | Phase::Talk { .. } | Phase::Asking if s.heard_all => false,
             Phase::Asking => s.looks_ahead(UNREAD),
             Phase::Head => {
-                !s.unread_input() || Self::may_begin(s) && (s.in_flight == 0 || s.looks_ahead(UNREAD))
+                // Whoever waits for others may leave, whatever it has said meanwhile.
+                let ahead = s.in_flight == 0 || s.looks_ahead(UNREAD);
+                !s.unread_input() || ahead && (s.patient && s.in_flight > 0 || Self::may_begin(s))
             }
             Phase::Body { .. } | Phase::Talk { .. } => {
                 !s.waits && s.link.as_ref().is_none_or(|link| !link.is_full())
@@ -79,16 +81,27 @@ impl Client {
 
     /// The client has said everything, and what of it could be read by now was.
     fn hear_no_more(s: &mut State) {
-        // Redis drops a client that has ended its side while it is blocked. What it waits for is for others.
-        s.gone |= s.patient && s.is_busy();
+        let waits = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
         match s.phase {
             Phase::Head if !s.unread_input() => s.phase = Phase::Done,
-            Phase::Head => s.gone |= !s.is_busy() && Self::may_begin(s), // half a head
-            Phase::Body { .. } | Phase::Talk { .. } => {
-                let waits = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
-                s.gone |= !waits;
+            // Half a head: nobody will send the rest.
+            Phase::Head if !s.is_busy() && Self::may_begin(s) => {
+                s.spill().input.clear();
+                s.phase = Phase::Done;
             }
-            Phase::Asking | Phase::Tunnel | Phase::Done | Phase::Linger => {}
+            Phase::Body { .. } => s.gone |= !waits,
+            Phase::Talk { .. } if !waits => s.pass_end_on(),
+            Phase::Head
+            | Phase::Talk { .. }
+            | Phase::Asking
+            | Phase::Tunnel
+            | Phase::Done
+            | Phase::Linger => {}
+        }
+        // Redis answers a blocking command at once, or drops a client that has ended its side: what it would wait for is
+        // for others.
+        if s.patient && s.in_flight > 0 && !waits {
+            s.pass_end_on();
         }
     }
 

@@ -186,6 +186,15 @@ impl State {
         }
     }
 
+    /// The client has said all that the link it has for its own will ever carry: the member hears the end as well, answers
+    /// what it would answer such a client, and closes.
+    pub(super) fn pass_end_on(&mut self) {
+        match &self.link {
+            Some(link) => link.end_requests(),
+            None => self.gone = true,
+        }
+    }
+
     /// In a conversation, whether it is the member who is to speak.
     pub(super) fn awaits_member(&self) -> bool {
         let talks = matches!(self.phase, Phase::Talk { hold } if hold != Hold::Forever);

@@ -58,6 +58,8 @@ pub struct Queue<T> {
     leaving: bool,
     /// Bytes of the answer at the head that nobody awaited.
     drained: usize,
+    /// Since when the client that has it for its own has ended its side, if it has.
+    ended_at: Option<Nanos>,
 }
 
 /// Why a link is of no use any more.
@@ -98,6 +100,7 @@ impl<T> Queue<T> {
             head_since: 0,
             leaving: false,
             drained: 0,
+            ended_at: None,
         }
     }
 
@@ -182,9 +185,30 @@ impl<T> Queue<T> {
     /// The member closed the link: an answer that lasts until then has ended.
     pub fn at_eof<S: Sink<T>>(&mut self, now: Nanos, out: &mut Vec<u8>, sink: &mut S) {
         let ask = self.head().filter(|slot| slot.first_byte != 0).map(|slot| slot.request.ask);
-        let Some(end) = ask.and_then(|ask| self.reader.at_eof(ask, out)) else { return };
+        let end = ask.and_then(|ask| self.reader.at_eof(ask, self.ended_at.is_some(), out));
+        let Some(end) = end else { return };
         self.hand_over(out, &[], sink);
         self.end_head(end, now, sink);
+    }
+
+    /// The client that has this link for its own has ended its side: nothing more is asked here. Whatever the member has not
+    /// answered when it closes, it will not answer.
+    pub fn end_requests(&mut self, now: Nanos) {
+        self.ended_at.get_or_insert(now);
+    }
+
+    /// Whether nothing more is asked, and all that was has been written.
+    #[must_use]
+    pub fn has_said_all(&self) -> bool {
+        self.ended_at.is_some() && self.unwritten().is_empty()
+    }
+
+    /// Since when the member has owed the head (more of) its answer, or after [`Queue::end_requests`] the end of the link.
+    #[must_use]
+    pub fn silent_since(&self) -> Option<Nanos> {
+        let head = self.head()?;
+        let ended = self.ended_at.map(|at| at.max(head.progress));
+        ended.or_else(|| head.silent_since(self.head_since))
     }
 
     /// The client of these exchanges went away: their answers will be read and thrown away.
@@ -206,7 +230,14 @@ impl<T> Queue<T> {
         for (i, slot) in std::mem::take(&mut self.slots).into_iter().enumerate() {
             let bytes = self.out.get(at..at + slot.len).unwrap_or_default();
             at += slot.len;
-            let fate = Exchange { slot: &slot, head: i == 0, reused: self.answered > 0 }.fate(why, bytes);
+            let exchange = Exchange { slot: &slot, head: i == 0, reused: self.answered > 0 };
+            let fate = match exchange.fate(why, bytes) {
+                // The member closed because its client has: the client is owed nothing.
+                Fate::Fail(_) if self.ended_at.is_some() && why == Broken::Closed => {
+                    Fate::Cut(Cause::ClientAbort)
+                }
+                fate => fate,
+            };
             fates.push((slot, fate));
         }
         (self.kept, self.written, self.sent) = (0, 0, 0);
@@ -323,7 +354,7 @@ impl<T> Queue<T> {
         sink.ended(slot, end, now.saturating_sub(began));
         self.forget();
         let awaited = !self.leaving || self.slots.iter().any(|slot| slot.ticket.is_some());
-        end.reusable && whole && awaited
+        end.reusable && whole && awaited && self.ended_at.is_none()
     }
 
     /// An answer that keeps coming is not late.

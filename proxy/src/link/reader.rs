@@ -66,11 +66,14 @@ impl Reader {
         }
     }
 
-    /// The member closed the link. Says how the answer ended, if that ends it.
-    pub(super) fn at_eof(&mut self, ask: Ask, out: &mut Vec<u8>) -> Option<End> {
+    /// The member closed the link. Says how the answer ended, if that ends it: a conversation ends between two answers where
+    /// its client has `left`.
+    pub(super) fn at_eof(&mut self, ask: Ask, left: bool, out: &mut Vec<u8>) -> Option<End> {
+        let over = Some(End { close: true, reusable: false, ..End::plain(ANSWERED) });
         match (self, ask) {
-            (_, Ask::Forever) => Some(End { close: true, reusable: false, ..End::plain(ANSWERED) }),
+            (_, Ask::Forever) => over,
             (Self::Http(reader), _) => reader.at_eof(out),
+            (Self::Frames(reader), _) if left && reader.is_between() => over,
             (Self::Frames(_), _) => None,
         }
     }

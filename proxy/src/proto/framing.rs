@@ -68,6 +68,17 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// Whether no answer has begun that has not ended. Only resp asks.
+    #[must_use]
+    pub const fn is_between(&self) -> bool {
+        match self {
+            Self::Resp(answers) => answers.is_between(),
+            Self::Lines(_) | Self::LengthPrefixed(_) => false,
+        }
+    }
+}
+
 impl Answers for Reader {
     fn read(&mut self, input: &[u8]) -> Result<Progress, Malformed> {
         match self {

@@ -18,6 +18,7 @@ mod random;
 mod redis;
 mod redis_cli;
 mod redis_errors;
+mod redis_half_close;
 mod redis_links;
 mod redis_tags;
 mod redis_talk;

@@ -50,6 +50,13 @@ impl<T: Receiver> Link<T> {
         self.flush_later();
     }
 
+    /// The client whose own link this is has ended its side: so does the link, when all that was said is written. It carries
+    /// nothing more.
+    pub fn end_requests(self: &Rc<Self>) {
+        self.queue.borrow_mut().end_requests(self.shelf.turn.now());
+        self.flush_later();
+    }
+
     /// Whether the member has yet to answer what was asked last.
     #[must_use]
     pub fn owes(&self) -> bool {
