@@ -4,6 +4,7 @@
 
 use penstock::config::{Framing, HeadLimits};
 use penstock::link::{Ask, Broken, Queue, Request, Want};
+use penstock::proto::framing::Dialect;
 use penstock::proto::http1::{self, Method};
 
 use super::super::input::Input;
@@ -116,7 +117,17 @@ impl World {
 
     fn request(&self, ask: Ask, body: bool, shared: bool, repeatable: bool, replayed: bool) -> Request {
         let want = if shared { Want::Shared } else { Want::Alone };
-        Request { ask, body, want, repeatable, route: 0, began: self.now, replayed }
+        Request {
+            ask,
+            body,
+            want,
+            repeatable,
+            route: 0,
+            began: self.now,
+            replayed,
+            dialect: Dialect::default(),
+            greets: false,
+        }
     }
 
     /// Some of what waits is written; it is what was submitted, in that order.

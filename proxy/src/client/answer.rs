@@ -61,6 +61,9 @@ impl Receiver for Rc<Client> {
         }
         self.count_answer(&mut s, Some(request), end.status, None, service);
         s.answered();
+        if request.greets && end.status < 500 {
+            s.dialect = request.dialect;
+        }
         if end.close {
             s.unread |= !matches!(s.phase, Phase::Done) && !s.heard_all;
             s.phase = Phase::Done;

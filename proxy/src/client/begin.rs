@@ -9,6 +9,7 @@ use crate::cause::Cause;
 use crate::config::{HttpRules, PipelineMethods};
 use crate::link::{Ask, Request as Exchange, Submitted, Want};
 use crate::metrics::{ClientClose, ClientState};
+use crate::proto::framing::Dialect;
 use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Reject, Request, route};
 use crate::turn::Nanos;
 
@@ -223,6 +224,8 @@ fn request(s: &State, head: &Request<'_, '_>, now: Nanos) -> Exchange {
         route: route(head.method, head.target()),
         began: Client::began(s, now),
         replayed: false,
+        dialect: Dialect::default(),
+        greets: false,
     }
 }
 

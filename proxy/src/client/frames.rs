@@ -26,7 +26,7 @@ impl Client {
         bytes: &[u8],
         now: Nanos,
     ) -> usize {
-        match framing::request(framing, bytes, Hold::Free) {
+        match framing::request(framing, bytes, s.standing(Hold::Free)) {
             Ok(Some(frame)) if self.begin_frame(s, frame, &bytes[..frame.len], now) => frame.len,
             Ok(Some(_)) => 0,
             Ok(None) => {
@@ -57,14 +57,19 @@ impl Client {
             route: frame.route,
             began: Self::began(s, now),
             replayed: false,
+            dialect: frame.speaks.unwrap_or(s.dialect),
+            greets: frame.speaks.is_some_and(|dialect| dialect != s.dialect),
         };
         if let Need::Here { answer, close } = frame.need {
+            s.dialect = request.dialect;
             self.answer_here(s, &request, answer, close);
             return true;
         }
         if frame.hold != Hold::Free {
             self.keep_link(s, frame.hold, now);
         }
+        // The name that a HELLO may give is left out: it would be that of whoever comes next on the link.
+        let bytes = frame.speaks.map_or(bytes, |dialect| framing::greeting(dialect));
         self.put_on_link(s, request, |out| out.extend_from_slice(bytes));
         true
     }
@@ -106,10 +111,13 @@ impl Client {
             link.send_body(bytes, |_| (), true, false);
             return bytes.len();
         }
-        match framing::request(framing, bytes, hold) {
+        match framing::request(framing, bytes, s.standing(hold)) {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
                 link.say_more(&bytes[..frame.len], ask(frame), frame.hold == Hold::Free);
+                if let Some(dialect) = frame.speaks {
+                    link.turns_to(dialect);
+                }
                 match frame.hold {
                     Hold::Free => s.phase = Phase::Head,
                     hold => self.keep_link(s, hold, now),

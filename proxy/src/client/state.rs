@@ -12,7 +12,7 @@ use crate::backend::Tie;
 use crate::cause::Cause;
 use crate::link::{Link, Request, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::framing::Hold;
+use crate::proto::framing::{Dialect, Hold, Standing};
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::turn::{Nanos, nanos};
 
@@ -149,6 +149,8 @@ pub(super) struct State {
     pub(super) heard_all: bool,
     /// What was begun last may take as long as it likes; nothing else is in flight beside it.
     pub(super) patient: bool,
+    /// What it speaks, where its protocol has dialects.
+    pub(super) dialect: Dialect,
 }
 
 /// How long a client may take to close after FIN (RFC 9112 section 9.6).
@@ -183,7 +185,13 @@ impl State {
             unread: false,
             heard_all: false,
             patient: false,
+            dialect: Dialect::default(),
         }
+    }
+
+    /// How it stands before its next frame, of which this is what it holds.
+    pub(super) fn standing(&self, hold: Hold) -> Standing {
+        Standing { hold, dialect: self.dialect }
     }
 
     /// The client has said all that the link it has for its own will ever carry: the member hears the end as well, answers

@@ -3,6 +3,7 @@
 //! Knows nothing of queues, sockets or clients.
 
 use crate::cause::Cause;
+use crate::proto::framing::{Dialect, greeting};
 use crate::turn::Nanos;
 
 use super::answer::End;
@@ -27,6 +28,21 @@ pub struct Request {
     pub began: Nanos,
     /// It has been sent before.
     pub replayed: bool,
+    /// What its link is to speak when it is sent, or where it `greets`, from its answer on.
+    pub dialect: Dialect,
+    /// It changes what its client and its link speak, unless it is refused (HELLO, RESET).
+    pub greets: bool,
+}
+
+/// Whether the link is told to speak another dialect before a request is sent, and has answered that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Greeting {
+    /// It spoke the dialect of the request.
+    None,
+    /// It was told; what comes next on it is the answer, which is nobody's.
+    Sent,
+    /// It has answered.
+    Answered,
 }
 
 /// The place of an exchange in the queue of a link. One frame or request is in its last words from the start; a
@@ -67,6 +83,8 @@ pub struct Slot<T> {
     pub(super) received: u64,
     /// Answers still to come: one, but for a conversation.
     pub(super) awaits: u32,
+    /// What stands before the request.
+    pub(super) greeting: Greeting,
 }
 
 impl<T> Slot<T> {
@@ -84,13 +102,24 @@ impl<T> Slot<T> {
             shown: false,
             received: 0,
             awaits: 1,
+            greeting: Greeting::None,
+        }
+    }
+
+    /// The request as it was sent, without the greeting before it, of all its bytes that are kept.
+    pub(super) fn own<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        match self.greeting {
+            Greeting::None => bytes,
+            _ => bytes.get(greeting(self.request.dialect).len()..).unwrap_or_default(),
         }
     }
 
     /// Whether it may still be taken off its link and sent on another: nothing of it was written, or it may be
     /// sent twice and nothing of its answer has come.
     pub(super) fn may_move(&self) -> bool {
-        let unseen = self.ticket.is_some() && !self.body_begun && self.first_byte == 0;
+        // Those behind it rely on its greeting: it must not leave the queue with that.
+        let relied_on = self.greeting != Greeting::None && !self.touched;
+        let unseen = self.ticket.is_some() && !self.body_begun && self.first_byte == 0 && !relied_on;
         unseen && (!self.touched || (self.request.repeatable && !self.request.body && !self.request.replayed))
     }
 
@@ -117,7 +146,8 @@ impl<T> Slot<T> {
 
     /// How the exchange ended. A conversation whose last word was refused may have left something behind.
     pub(super) fn settled(&self, end: End) -> End {
-        let refused = self.request.ask.is_frames() && self.body_begun && end.status >= 500;
+        let said = self.body_begun || self.request.greets;
+        let refused = self.request.ask.is_frames() && said && end.status >= 500;
         End { reusable: end.reusable && !refused, ..end }
     }
 
@@ -128,7 +158,7 @@ impl<T> Slot<T> {
         let due = match self.request.ask {
             Ask::Http(_) => !self.request.body,
             Ask::Frames { patient } => !patient && self.awaits > 0,
-            Ask::Forever => false,
+            Ask::Forever => self.greeting == Greeting::Sent,
         };
         due.then(|| head_since.max(self.sent_at).max(self.progress))
     }

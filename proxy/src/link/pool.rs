@@ -3,6 +3,7 @@
 //! Knows nothing of bytes or sockets; a link is whatever handle the caller keeps.
 
 mod leaving;
+mod speaking;
 mod state;
 
 use crate::config::{Links, WaitQueue};

@@ -2,17 +2,19 @@
 //! In: requests, bytes written, bytes read, the end of the link, and `now`. Out: pieces of answers, each for
 //! the client at the head of the queue, and the fate of every exchange. Knows nothing of sockets or pools.
 
+mod dialect;
 mod rescue;
 
 use std::collections::VecDeque;
 
 use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
+use crate::proto::framing::Dialect;
 use crate::proto::http1::Date;
 use crate::turn::Nanos;
 
 use super::answer::{Closing, End, Shape};
-use super::exchange::{Exchange, Fate, Request, Slot};
+use super::exchange::{Exchange, Fate, Greeting, Request, Slot};
 use super::reader::{Ask, Reader};
 
 /// What a client is told while its answer arrives.
@@ -58,6 +60,8 @@ pub struct Queue<T> {
     leaving: bool,
     /// Bytes of the answer at the head that nobody awaited.
     drained: usize,
+    /// What the member speaks after all that was put in the queue.
+    dialect: Dialect,
     /// Since when the client that has it for its own has ended its side, if it has.
     ended_at: Option<Nanos>,
 }
@@ -100,6 +104,7 @@ impl<T> Queue<T> {
             head_since: 0,
             leaving: false,
             drained: 0,
+            dialect: Dialect::default(),
             ended_at: None,
         }
     }
@@ -107,11 +112,13 @@ impl<T> Queue<T> {
     /// Puts a request at the end of the queue; `write` appends its head to the output.
     pub fn submit(&mut self, ticket: T, request: Request, now: Nanos, write: impl FnOnce(&mut Vec<u8>)) {
         let before = self.out.len();
+        let greeting = self.greet(&request);
         write(&mut self.out);
         if self.slots.is_empty() {
             self.head_since = now;
         }
-        self.slots.push_back(Slot::new(ticket, request, self.out.len() - before, now));
+        let slot = Slot::new(ticket, request, self.out.len() - before, now);
+        self.slots.push_back(Slot { greeting, ..slot });
     }
 
     /// Appends to the body of the last request, which has one.
@@ -231,7 +238,7 @@ impl<T> Queue<T> {
             let bytes = self.out.get(at..at + slot.len).unwrap_or_default();
             at += slot.len;
             let exchange = Exchange { slot: &slot, head: i == 0, reused: self.answered > 0 };
-            let fate = match exchange.fate(why, bytes) {
+            let fate = match exchange.fate(why, slot.own(bytes)) {
                 // The member closed because its client has: the client is owed nothing.
                 Fate::Fail(_) if self.ended_at.is_some() && why == Broken::Closed => {
                     Fate::Cut(Cause::ClientAbort)
@@ -289,6 +296,12 @@ impl<T> Queue<T> {
             let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
                 return Err(Broken::Desync(Cause::BadResponse));
             };
+            if slot.greeting == Greeting::Sent {
+                let (read, over) = self.reader.read_greeting(input).map_err(|r| Broken::Desync(r.cause))?;
+                slot.greeting = if over { Greeting::Answered } else { Greeting::Sent };
+                input = &input[read..];
+                continue;
+            }
             if slot.first_byte == 0 {
                 slot.first_byte = now;
             }

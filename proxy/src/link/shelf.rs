@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::config::{Address, Backend, WaitQueue};
 use crate::metrics::{Acquire, BackendCells, DepthReason, Hold, LinkState, MemberCells};
+use crate::proto::framing::Dialect;
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
@@ -120,6 +121,8 @@ pub struct Shelf<T: Receiver> {
     most_tunnels: Cell<usize>,
     /// What its last answer told of the member.
     pub(super) manners: Cell<Manners>,
+    /// Some client has spoken another dialect than all do at first.
+    bilingual: Cell<bool>,
 }
 
 /// An idle link unused for this long is looked at before it is used again.
@@ -157,6 +160,7 @@ impl<T: Receiver> Shelf<T> {
             tunnels: Rc::default(),
             most_tunnels: Cell::new(share.tunnels),
             manners: Cell::default(),
+            bilingual: Cell::new(false),
         });
         shelf.cells.depth_reason[DepthReason::Start].inc();
         shelf.key.set(turn.admit(shelf.clone()));
@@ -225,7 +229,7 @@ impl<T: Receiver> Shelf<T> {
 
     fn place(&self, request: &Request) -> Option<(Rc<Link<T>>, How)> {
         loop {
-            let (seat, link, how) = self.pool.borrow_mut().place(request.want)?;
+            let (seat, link, how) = self.choose_link(request)?;
             if how == How::Pipelined {
                 if !self.is_slow(&link, self.turn.now()) {
                     return Some((link, how));
@@ -238,6 +242,18 @@ impl<T: Receiver> Shelf<T> {
                 link.condemn(Broken::Closed);
             }
         }
+    }
+
+    /// Links of a member whose clients speak two dialects are asked what they speak.
+    fn choose_link(&self, request: &Request) -> Option<(SeatId, Rc<Link<T>>, How)> {
+        let mut pool = self.pool.borrow_mut();
+        if request.dialect == Dialect::default() && !self.bilingual.get() {
+            return pool.place(request.want);
+        }
+        self.bilingual.set(true);
+        pool.place_speaking(request.want, |link: &Rc<Link<T>>| {
+            link.queue.borrow().dialect() == request.dialect
+        })
     }
 
     /// RFC 9112 section 9.3.1: what may not be repeated should not meet a link that is about to be closed.

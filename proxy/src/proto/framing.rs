@@ -11,17 +11,25 @@ use super::lines::{LineAnswers, Lines};
 use super::prefixed::{Prefixed, PrefixedAnswers};
 use super::resp::{Resp, RespAnswers};
 
-pub use super::frame::{Answers, Found, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Wrong};
+pub use super::frame::{
+    Answers, Dialect, Found, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Standing, Wrong,
+};
+pub use super::resp::greeting;
 
-/// The first request in `input`; `None`: more bytes are needed. `hold` is what the client holds before it.
+/// The first request in `input`; `None`: more bytes are needed. `before` is how the client stands before it.
 ///
 /// # Errors
 /// There is no request, and there cannot be one: the client is refused and closed.
-pub fn request(framing: &Framing, input: &[u8], hold: Hold) -> Result<Option<Frame>, Malformed> {
+pub fn request(
+    framing: &Framing,
+    input: &[u8],
+    before: impl Into<Standing>,
+) -> Result<Option<Frame>, Malformed> {
+    let before = before.into();
     match framing.kind {
-        FrameKind::Lines { crlf } => Lines::new(crlf, framing).request(input, hold),
-        FrameKind::LengthPrefixed(prefix) => Prefixed::new(prefix, framing).request(input, hold),
-        FrameKind::Resp => Resp::new(framing).request(input, hold),
+        FrameKind::Lines { crlf } => Lines::new(crlf, framing).request(input, before),
+        FrameKind::LengthPrefixed(prefix) => Prefixed::new(prefix, framing).request(input, before),
+        FrameKind::Resp => Resp::new(framing).request(input, before),
     }
 }
 

@@ -16,7 +16,7 @@ use memchr::memchr;
 
 use crate::config::Framing;
 
-use super::frame::{Frame, Hold, Malformed, Need, Requests};
+use super::frame::{Dialect, Frame, Malformed, Need, Requests, Standing};
 
 pub use answers::RespAnswers;
 
@@ -31,6 +31,15 @@ const LONGEST_WORD: u64 = 512 << 20;
 const LONGEST_LINE: usize = 64 << 10;
 /// Bytes of the shortest word, `$0` and its ends.
 const SHORTEST_WORD: u64 = 6;
+
+/// What a link is told that is to speak this from then on.
+#[must_use]
+pub const fn greeting(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::Resp2 => b"*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n",
+        Dialect::Resp3 => b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n",
+    }
+}
 
 /// Requests, each a command.
 #[derive(Clone, Copy, Debug)]
@@ -135,17 +144,18 @@ impl Resp {
 }
 
 impl Requests for Resp {
-    fn request(&self, input: &[u8], hold: Hold) -> Result<Option<Frame>, Malformed> {
+    fn request(&self, input: &[u8], before: Standing) -> Result<Option<Frame>, Malformed> {
         let Scan::Whole(len, mut words) = self.scan(input)? else { return Ok(None) };
         if words.is_quoted() {
             return Ok(Some(Frame { len, ..policy::UNREADABLE }));
         }
         let Some(name) = words.next() else {
             let need = Need::Here { answer: b"", close: false };
-            return Ok(Some(Frame { len, need, hold, repeatable: false, route: 0 }));
+            let hold = before.hold;
+            return Ok(Some(Frame { len, need, hold, repeatable: false, route: 0, speaks: None }));
         };
         let command = commands::command(name, &mut words);
-        let frame = policy::frame(command.kind, words, hold);
+        let frame = policy::frame(command.kind, words, before);
         Ok(Some(Frame { len, route: command.route, ..frame }))
     }
 

@@ -20,6 +20,7 @@ mod redis_cli;
 mod redis_errors;
 mod redis_half_close;
 mod redis_links;
+mod redis_resp3;
 mod redis_tags;
 mod redis_talk;
 mod resp;

@@ -4,6 +4,7 @@
 
 use penstock::config::HeadLimits;
 use penstock::link::{End, Queue, Request, Sink, Slot, Want};
+use penstock::proto::framing::Dialect;
 use penstock::proto::http1::{Ask, Date, Method};
 use proptest::prelude::*;
 
@@ -81,7 +82,17 @@ fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got
             Ask { method: answer.method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false };
         let ask = penstock::link::Ask::Http(ask);
         let (want, repeatable, route) = (Want::Shared, true, 0);
-        let request = Request { ask, body: false, want, repeatable, route, began: 0, replayed: false };
+        let request = Request {
+            ask,
+            body: false,
+            want,
+            repeatable,
+            route,
+            began: 0,
+            replayed: false,
+            dialect: Dialect::default(),
+            greets: false,
+        };
         queue.submit(i, request, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
     }
     queue.wrote(queue.unwritten().len(), 1);

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use penstock::cause::Cause;
 use penstock::link::{Ask, Request, Want};
+use penstock::proto::framing::Dialect;
 use penstock::proto::http1::{self, Method};
 
 use crate::frames::{Say, Tag};
@@ -82,6 +83,8 @@ impl Ledger {
             stream: Vec::new(),
             repeatable,
             replayed: false,
+            dialect: Dialect::default(),
+            greets: false,
             rescued: false,
             garbled: false,
             seen: 0,
@@ -174,7 +177,17 @@ impl Ledger {
         let shared = (all || ask.method.is_safe_to_share()) && !body;
         let want = if shared { Want::Shared } else { Want::Alone };
         let (repeatable, route) = (record.repeatable, route(id, routes));
-        Request { ask: Ask::Http(ask), body, want, repeatable, route, began: now, replayed: false }
+        Request {
+            ask: Ask::Http(ask),
+            body,
+            want,
+            repeatable,
+            route,
+            began: now,
+            replayed: false,
+            dialect: Dialect::default(),
+            greets: false,
+        }
     }
 
     /// The request's head, as the proxy would forward it.
