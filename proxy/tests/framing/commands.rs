@@ -105,6 +105,14 @@ fn a_command_needs_a_link_as_it_is_while_nothing_is_held() {
         // Answered here.
         ("QUIT", BYE, Free),
         ("SELECT 0", OK, Free),
+        (
+            "CLIENT MAINT_NOTIFICATIONS ON moving-endpoint-type none",
+            Need::Here {
+                answer: b"-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n",
+                close: false,
+            },
+            Free,
+        ),
         ("CLIENT SETNAME me", OK, Free),
         ("client setname me", OK, Free),
         ("CLIENT SETNAME", Shared, Free),

@@ -17,6 +17,7 @@ mod proxy;
 mod random;
 mod redis;
 mod redis_cli;
+mod redis_clients;
 mod redis_errors;
 mod redis_half_close;
 mod redis_links;

@@ -61,6 +61,7 @@ const SAID: &[&str] = &[
     "HELLO 3 AUTH nobody x\r\nHGETALL h\r\n",
     "HELLO 3 AUTH default\r\nPING\r\n",
     "HELLO 3 AUTH default x SETNAME me\r\nHGETALL h\r\n",
+    "HELLO 3\r\nCLIENT MAINT_NOTIFICATIONS ON moving-endpoint-type none\r\nHGETALL h\r\n",
     "HELLO 3 WHAT\r\nHGETALL h\r\n",
     "HELLO 4\r\nHGETALL h\r\n",
     "HELLO 1 SETNAME x\r\n",

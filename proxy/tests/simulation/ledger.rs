@@ -83,8 +83,6 @@ impl Ledger {
             stream: Vec::new(),
             repeatable,
             replayed: false,
-            dialect: Dialect::default(),
-            greets: false,
             rescued: false,
             garbled: false,
             seen: 0,

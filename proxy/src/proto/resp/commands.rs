@@ -44,6 +44,8 @@ pub(super) enum Kind {
     Hello,
     /// Gives the connection a name, with so many words after the command's first.
     Name(usize),
+    /// Asks to be told of what happens to the server (Redis Enterprise).
+    Notices,
     /// Ends subscriptions: an answer for each.
     Leave,
     /// Changes the connection for good, or what comes over it is no longer an answer for each request.
@@ -92,7 +94,7 @@ fn member(mut word: Word, words: &mut Args<'_>) -> Command {
 ///
 /// WAIT and WAITAOF speak of what was written before on the same connection: where the client holds no link, that
 /// would be what others wrote, so they are refused.
-const LISTS: [(Kind, &str); 25] = [
+const LISTS: [(Kind, &str); 26] = [
     (
         Kind::Read,
         "GET MGET STRLEN GETRANGE SUBSTR GETBIT BITCOUNT BITPOS BITFIELD_RO LCS EXISTS TTL PTTL EXPIRETIME \
@@ -170,6 +172,7 @@ const LISTS: [(Kind, &str); 25] = [
     (Kind::Hello, "HELLO"),
     (Kind::Name(1), "CLIENT|SETNAME"),
     (Kind::Name(2), "CLIENT|SETINFO"),
+    (Kind::Notices, "CLIENT|MAINT_NOTIFICATIONS"),
     (Kind::Leave, "UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE"),
     (
         Kind::Forever,

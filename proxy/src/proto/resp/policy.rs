@@ -10,6 +10,8 @@
 //! - SELECT 0 and RESET: `+OK`, `+RESET`. That is how every link is.
 //! - HELLO of a version that is neither 2 nor 3: `-NOPROTO`, as Redis says. HELLO 2 and 3 go alone to a link, which from
 //!   then on speaks that; without the name that they may give, as CLIENT SETNAME.
+//! - CLIENT MAINT_NOTIFICATIONS: the error of a Redis that does not know it. redis-py 8 and node-redis 6 ask each server, and
+//!   go on without; where it is known, what it tells would be pushed to whoever has the link.
 //! - WAIT and WAITAOF: an error. They would wait for what others wrote.
 //! - QUIT: `+OK`, and the client is closed; the link is not.
 //!
@@ -30,6 +32,7 @@ const PATIENT: Frame = Frame { need: Need::Patient, ..SHARED };
 const FOREVER: Frame = Frame { hold: Hold::Forever, ..ALONE };
 
 const OK: &[u8] = b"+OK\r\n";
+const NO_NOTICES: &[u8] = b"-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n";
 
 /// What a command needs and leaves, without its length and route.
 pub(super) fn frame(kind: Kind, words: Args<'_>, before: Standing) -> Frame {
@@ -68,6 +71,7 @@ fn free(kind: Kind, words: Args<'_>, dialect: Dialect) -> Frame {
         Kind::Name(count) if words.count() == count => here(OK),
         // The server says what is wrong with it.
         Kind::Multi | Kind::Reset | Kind::Name(_) => SHARED,
+        Kind::Notices => here(NO_NOTICES),
         Kind::Hello => hello(words, dialect),
         Kind::Leave if is_one_answer(words, dialect) => ALONE,
         Kind::Select | Kind::Leave | Kind::Forever => FOREVER,
@@ -131,9 +135,16 @@ fn held(kind: Kind, words: Args<'_>, before: Standing) -> Hold {
         (Kind::Select, _) if words.are(&[b"0"]) => hold,
         (Kind::Hello, _) if words.are(&[]) || words.are(&[version(dialect)]) => hold,
         (Kind::Leave, _) if is_one_answer(words, dialect) => hold,
-        (Kind::Select | Kind::Hello | Kind::Leave | Kind::Name(_) | Kind::Quit | Kind::Forever, _) => {
-            Hold::Forever
-        }
+        (
+            Kind::Select
+            | Kind::Hello
+            | Kind::Leave
+            | Kind::Name(_)
+            | Kind::Notices
+            | Kind::Quit
+            | Kind::Forever,
+            _,
+        ) => Hold::Forever,
         _ => hold,
     }
 }
