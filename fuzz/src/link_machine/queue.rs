@@ -127,6 +127,7 @@ impl World {
             replayed,
             dialect: Dialect::default(),
             greets: false,
+            streams: false,
         }
     }
 

@@ -219,6 +219,7 @@ fn request(s: &State, head: &Request<'_, '_>, now: Nanos) -> Exchange {
     Exchange {
         ask: Ask::Http(head.ask()),
         body: head.body != BodyFraming::None,
+        streams: false,
         want: want(s, head),
         repeatable: head.method.is_idempotent(),
         route: route(head.method, head.target()),

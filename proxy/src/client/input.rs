@@ -20,14 +20,18 @@ impl Client {
     /// Whether more should be read from the socket.
     pub(super) fn wants_input(s: &State) -> bool {
         match &s.phase {
-            Phase::Head | Phase::Body { .. } | Phase::Talk { .. } | Phase::Asking if s.heard_all => false,
+            Phase::Head | Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } | Phase::Asking
+                if s.heard_all =>
+            {
+                false
+            }
             Phase::Asking => s.looks_ahead(UNREAD),
             Phase::Head => {
                 // Whoever waits for others may leave, whatever it has said meanwhile.
                 let ahead = s.in_flight == 0 || s.looks_ahead(UNREAD);
                 !s.unread_input() || ahead && (s.patient && s.in_flight > 0 || Self::may_begin(s))
             }
-            Phase::Body { .. } | Phase::Talk { .. } => {
+            Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } => {
                 !s.waits && s.link.as_ref().is_none_or(|link| !link.is_full())
             }
             Phase::Done | Phase::Tunnel => false,
@@ -89,7 +93,7 @@ impl Client {
                 s.spill().input.clear();
                 s.phase = Phase::Done;
             }
-            Phase::Body { .. } => s.gone |= !waits,
+            Phase::Body { .. } | Phase::Frame { .. } => s.gone |= !waits,
             Phase::Talk { .. } if !waits => s.pass_end_on(),
             Phase::Head
             | Phase::Talk { .. }
@@ -112,6 +116,7 @@ impl Client {
             let consumed = match &s.phase {
                 Phase::Head => self.read_head(s, rest, now),
                 Phase::Body { .. } => self.read_body(s, rest, now),
+                Phase::Frame { .. } => self.read_rest(s, rest, now),
                 Phase::Talk { hold } => self.read_talk(s, *hold, rest, now),
                 Phase::Asking | Phase::Tunnel => 0,
                 Phase::Done => {

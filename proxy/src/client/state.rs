@@ -12,7 +12,7 @@ use crate::backend::Tie;
 use crate::cause::Cause;
 use crate::link::{Link, Request, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::framing::{Dialect, Hold, Standing};
+use crate::proto::framing::{Dialect, Hold, Rest, Standing};
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::turn::{Nanos, nanos};
 
@@ -23,6 +23,8 @@ use super::{Client, Route, Way};
 /// ```text
 ///            head with a body              end of the body
 ///   Head ───────────────────────▶ Body ────────────────────▶ Head
+///    │ long frame                     end of the frame
+///    ├─────────────────────────▶ Frame ────────────────────▶ Head, or Talk
 ///    │ frame that keeps a link            frame that gives it back
 ///    ├──────────────────────────▶ Talk ────────────────────▶ Head
 ///    │ upgrade, CONNECT                    any other answer
@@ -39,6 +41,8 @@ pub(super) enum Phase {
     Head,
     /// Reads the body of the last request that was begun.
     Body { decoder: BodyDecoder },
+    /// Reads the rest of the last frame, which is passed on while it comes; then goes on with what its client holds.
+    Frame { rest: Rest, hold: Hold },
     /// Reads what else belongs to the last exchange, which keeps its link until it is over.
     Talk { hold: Hold },
     /// Has asked for a tunnel: what it says meanwhile is kept, as nobody knows yet what it is.
@@ -54,7 +58,7 @@ pub(super) enum Phase {
 impl Phase {
     /// Whether more is to come of the last exchange that was begun.
     pub(super) fn awaits_more(&self) -> bool {
-        matches!(self, Self::Body { .. } | Self::Talk { .. })
+        matches!(self, Self::Body { .. } | Self::Frame { .. } | Self::Talk { .. })
     }
 }
 
@@ -342,7 +346,7 @@ impl State {
             Phase::Linger => (LINGER, Cause::ClientSlow),
             _ if self.blocked => (nanos(timeouts.write), Cause::ClientSlow),
             Phase::Talk { hold: Hold::Forever } | Phase::Tunnel => return self.tunnel_deadline(),
-            Phase::Body { .. } | Phase::Talk { .. } if !self.waits => {
+            Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } if !self.waits => {
                 (nanos(timeouts.body), Cause::BodyTimeout)
             }
             _ if self.is_busy() => return None,

@@ -18,6 +18,8 @@ pub struct Request {
     pub ask: Ask,
     /// Some of its body is still to come from the client.
     pub body: bool,
+    /// It is one frame, which is passed on while it comes; where frames have a body otherwise, they are a conversation.
+    pub streams: bool,
     /// What it needs of a link.
     pub want: Want,
     /// It may be sent twice: it changes nothing, or the same (RFC 9110 section 9.2.2).
@@ -141,13 +143,18 @@ impl<T> Slot<T> {
     /// The answer that just ended ends the exchange. A conversation has more answers, or more to ask.
     pub(super) fn answer_ended(&mut self) -> bool {
         self.awaits -= 1;
-        !self.request.ask.is_frames() || (self.awaits == 0 && !self.request.body)
+        !self.is_conversation() || (self.awaits == 0 && !self.request.body)
+    }
+
+    /// Whether it is of several frames, or will be.
+    pub(super) fn is_conversation(&self) -> bool {
+        self.request.ask.is_frames() && !self.request.streams
     }
 
     /// How the exchange ended. A conversation whose last word was refused may have left something behind.
     pub(super) fn settled(&self, end: End) -> End {
         let said = self.body_begun || self.request.greets;
-        let refused = self.request.ask.is_frames() && said && end.status >= 500;
+        let refused = self.is_conversation() && said && end.status >= 500;
         End { reusable: end.reusable && !refused, ..end }
     }
 
@@ -157,7 +164,9 @@ impl<T> Slot<T> {
     pub fn silent_since(&self, head_since: Nanos) -> Option<Nanos> {
         let due = match self.request.ask {
             Ask::Http(_) => !self.request.body,
-            Ask::Frames { patient } => !patient && self.awaits > 0,
+            Ask::Frames { patient } => {
+                !patient && self.awaits > 0 && !(self.request.streams && self.request.body)
+            }
             Ask::Forever => self.greeting == Greeting::Sent,
         };
         due.then(|| head_since.max(self.sent_at).max(self.progress))

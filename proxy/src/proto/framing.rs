@@ -14,7 +14,7 @@ use super::resp::{Resp, RespAnswers};
 pub use super::frame::{
     Answers, Dialect, Found, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Standing, Wrong,
 };
-pub use super::resp::greeting;
+pub use super::resp::{Rest, greeting};
 
 /// The first request in `input`; `None`: more bytes are needed. `before` is how the client stands before it.
 ///
@@ -32,6 +32,29 @@ pub fn request(
         FrameKind::Resp => Resp::new(framing).request(input, before),
     }
 }
+
+/// What a request needs of which so much has come that it is to be passed on while it comes, and what reads the rest of it.
+/// `None` where it must be whole first. For requests of which [`request`] says `None`.
+#[must_use]
+pub fn long(framing: &Framing, input: &[u8], before: Standing) -> Option<(Frame, Rest)> {
+    match framing.kind {
+        FrameKind::Lines { .. } | FrameKind::LengthPrefixed(_) => None,
+        FrameKind::Resp => Resp::new(framing).long(input, before),
+    }
+}
+
+/// How many bytes of a request are kept while it is not whole: so many, where it may be passed on then.
+#[must_use]
+pub const fn kept(framing: &Framing) -> usize {
+    match framing.kind {
+        FrameKind::Lines { .. } | FrameKind::LengthPrefixed(_) => usize::MAX,
+        FrameKind::Resp => REQUEST_BUFFER,
+    }
+}
+
+/// A longer request than this takes a link before it is whole. Larger, and more clients fit that send slowly without a link
+/// each; smaller, and they cost less memory.
+pub const REQUEST_BUFFER: usize = 64 << 10;
 
 /// How many bytes `input` must have before [`request`] is worth asking again, after it said `None`.
 #[must_use]

@@ -11,6 +11,7 @@ mod args;
 mod commands;
 mod count;
 mod policy;
+mod rest;
 
 use memchr::memchr;
 
@@ -19,6 +20,7 @@ use crate::config::Framing;
 use super::frame::{Dialect, Frame, Malformed, Need, Requests, Standing};
 
 pub use answers::RespAnswers;
+pub use rest::Rest;
 
 use args::Args;
 use count::Count;
@@ -92,6 +94,24 @@ impl Resp {
         }
         self.fits(at as u64)?;
         Ok(Scan::Whole(at, Args::array(&input[start..at])))
+    }
+
+    /// What a request needs of which this is the beginning, if that tells; and what reads the rest of it, which is passed on
+    /// while it comes. For a request of which [`Requests::request`] says that it is not whole.
+    pub(super) fn long(&self, input: &[u8], before: Standing) -> Option<(Frame, Rest)> {
+        let (words, start) = Count::read(input, 1).ok()?.filter(|_| input.first() == Some(&b'*'))?;
+        let mut rest = Rest::new(u64::try_from(words).ok()?, start, self.longest);
+        let (_, false) = rest.read(input.get(start..)?).ok()? else { return None };
+        let mut args = Args::array(&input[start..]);
+        let (kind, route) = match args.next() {
+            None => (commands::Kind::Alone, 0), // no command has so long a name
+            Some(name) => {
+                let command = commands::command(name, &mut args);
+                // Nor one of a family.
+                (if command.is_of_family() { commands::Kind::Forever } else { command.kind }, command.route)
+            }
+        };
+        Some((Frame { len: input.len(), route, ..policy::long(kind, before) }, rest))
     }
 
     /// Where the word that begins at `at` ends, which may lie behind what has come; `after` bytes must follow.

@@ -21,6 +21,7 @@ mod redis_clients;
 mod redis_errors;
 mod redis_half_close;
 mod redis_links;
+mod redis_long;
 mod redis_resp3;
 mod redis_tags;
 mod redis_talk;

@@ -92,6 +92,7 @@ fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got
             replayed: false,
             dialect: Dialect::default(),
             greets: false,
+            streams: false,
         };
         queue.submit(i, request, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
     }

@@ -185,6 +185,7 @@ impl Ledger {
             replayed: false,
             dialect: Dialect::default(),
             greets: false,
+            streams: false,
         }
     }
 

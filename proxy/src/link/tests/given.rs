@@ -32,6 +32,7 @@ pub(super) fn request(method: Method) -> Request {
         replayed: false,
         dialect: Dialect::default(),
         greets: false,
+        streams: false,
     }
 }
 

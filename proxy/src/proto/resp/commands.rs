@@ -50,7 +50,7 @@ pub(super) enum Kind {
     Leave,
     /// Changes the connection for good, or what comes over it is no longer an answer for each request.
     Forever,
-    /// The second word says what it is.
+    /// The second word says what it is, and is not there: an error, or the list of what there is.
     Family,
 }
 
@@ -60,6 +60,13 @@ pub(super) struct Command {
     pub(super) kind: Kind,
     /// The same for the same command, never 0; 0 for what is not in the lists.
     pub(super) route: u32,
+}
+
+impl Command {
+    /// It is one of a family, and its second word is not known.
+    pub(super) fn is_of_family(&self) -> bool {
+        self.kind == Kind::Family
+    }
 }
 
 /// What a request of this name is; takes the second word of a family's from the words that follow.
@@ -76,7 +83,7 @@ pub(super) fn command(name: &[u8], words: &mut Args<'_>) -> Command {
 /// One of a family, by its second word.
 fn member(mut word: Word, words: &mut Args<'_>) -> Command {
     let family = word.route();
-    let Some(second) = words.next() else { return Command { kind: Kind::Write, route: family } };
+    let Some(second) = words.next() else { return Command { kind: Kind::Family, route: family } };
     // What a later server adds to CLIENT is most likely about the connection.
     let unknown = if family == CLIENT { Kind::Forever } else { Kind::Alone };
     word.push(b"|");

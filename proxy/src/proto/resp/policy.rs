@@ -52,6 +52,23 @@ pub(super) fn frame(kind: Kind, words: Args<'_>, before: Standing) -> Frame {
     Frame { need, hold: after, speaks, ..SHARED }
 }
 
+/// What a command needs and leaves that is passed on before all its words have come. Nothing may go over its link behind it
+/// until it has been answered, and it is not kept, so it cannot be sent twice. What depends on words that may be still to
+/// come is taken for the worst.
+pub(super) fn long(kind: Kind, before: Standing) -> Frame {
+    let hold = before.hold;
+    let plain = matches!(kind, Kind::Read | Kind::Write | Kind::Alone | Kind::Waits);
+    let waits = matches!(kind, Kind::Blocks | Kind::BlocksIfTold { .. });
+    match hold {
+        Hold::Free if plain => ALONE,
+        Hold::Free if waits => PATIENT,
+        Hold::Multi if plain || waits => Frame { hold, ..SHARED },
+        Hold::Watching if plain && kind != Kind::Waits => Frame { hold, ..SHARED },
+        Hold::Watching if plain || waits => Frame { hold, ..PATIENT },
+        _ => FOREVER,
+    }
+}
+
 /// While the client holds nothing.
 fn free(kind: Kind, words: Args<'_>, dialect: Dialect) -> Frame {
     match kind {

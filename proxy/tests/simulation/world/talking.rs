@@ -56,6 +56,7 @@ impl World {
             replayed: false,
             dialect: Dialect::default(),
             greets: false,
+            streams: false,
         };
         self.put_on_link(c, id, request, bytes);
         true
