@@ -144,7 +144,7 @@ fn half_a_frame_that_fits_the_buffer_holds_no_link() {
         .collect();
     let mut other = Talk::connect(stand.proxy.address());
     for _ in 0..100 {
-        assert_eq!(other.ask("INCR n").integer() > 0, true);
+        assert!(other.ask("INCR n").integer() > 0);
     }
     for half in &mut halves {
         half.send(vec![b'h'; 40_000]).send("\r\n");
