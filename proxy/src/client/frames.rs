@@ -97,7 +97,7 @@ impl Client {
 
     /// The rest of the frame that was begun last goes to its link while it comes.
     fn pass_on(&self, s: &mut State, rest: Rest, hold: Hold, now: Nanos) {
-        s.phase = Phase::Frame { rest, hold };
+        s.phase = Phase::Frame { rest: Box::new(rest), hold };
         s.since = now;
         self.rearm(s);
     }

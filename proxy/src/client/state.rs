@@ -41,8 +41,9 @@ pub(super) enum Phase {
     Head,
     /// Reads the body of the last request that was begun.
     Body { decoder: BodyDecoder },
-    /// Reads the rest of the last frame, which is passed on while it comes; then goes on with what its client holds.
-    Frame { rest: Rest, hold: Hold },
+    /// Reads the rest of the last frame, which is passed on while it comes; then goes on with what its client holds. Boxed: few
+    /// clients ever have one.
+    Frame { rest: Box<Rest>, hold: Hold },
     /// Reads what else belongs to the last exchange, which keeps its link until it is over.
     Talk { hold: Hold },
     /// Has asked for a tunnel: what it says meanwhile is kept, as nobody knows yet what it is.
