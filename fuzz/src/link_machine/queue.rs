@@ -4,6 +4,7 @@
 
 use penstock::config::{Framing, HeadLimits};
 use penstock::link::{Ask, Broken, Queue, Request, SourceKey, Want};
+use penstock::proto::framing::Dialect;
 use penstock::proto::http1::{self, Method};
 
 use super::super::input::Input;
@@ -124,9 +125,12 @@ impl World {
             route: 0,
             began: self.now,
             replayed,
-            streams: false,
+            open_ended: false,
             source: SourceKey::default(),
             expects: false,
+            dialect: Dialect::default(),
+            greets: false,
+            streams: false,
         }
     }
 

@@ -45,7 +45,7 @@ impl Receiver for Rc<Client> {
         s.waits = false;
         s.is_on(self, link);
         let follows = s.rare.as_ref().is_some_and(|rare| rare.upload.is_some());
-        if follows || s.phase.awaits_more() || s.unread_input() {
+        if follows || s.phase.awaits_more() || s.unread_input() || s.heard_all {
             s.since = self.hall.turn.now();
             self.wake();
         }
@@ -62,8 +62,11 @@ impl Receiver for Rc<Client> {
         }
         self.count_answer(&mut s, Some(request), end.status, None, service);
         s.answered();
+        if request.greets && end.status < 500 {
+            s.dialect = request.dialect;
+        }
         if end.close {
-            s.unread |= !matches!(s.phase, Phase::Done);
+            s.unread |= !matches!(s.phase, Phase::Done) && !s.heard_all;
             s.phase = Phase::Done;
             s.close = s.close.or(Some(ClientClose::ServerClose));
         }
@@ -99,7 +102,7 @@ impl Receiver for Rc<Client> {
 
     fn writable(&self) {
         let mut s = self.state.borrow_mut();
-        if matches!(s.phase, Phase::Body { .. }) {
+        if matches!(s.phase, Phase::Body { .. } | Phase::Frame { .. }) {
             s.since = self.hall.turn.now(); // it was the member's turn until now
         }
         self.wake();

@@ -9,6 +9,7 @@ use crate::cause::Cause;
 use crate::config::{HttpRules, PipelineMethods};
 use crate::link::{Ask, Request as Exchange, Submitted, Want};
 use crate::metrics::{ClientClose, ClientState};
+use crate::proto::framing::Dialect;
 use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, route};
 use crate::turn::Nanos;
 
@@ -65,7 +66,7 @@ impl Client {
             Self::hold_upload(s, request, bytes, head.body);
             return true;
         }
-        request.streams = request.expects || request.body && s.route.listener.request_buffer == 0;
+        request.open_ended = request.expects || request.body && s.route.listener.request_buffer == 0;
         self.put_on_link(s, request, |out| head.forward(&from, out));
         true
     }
@@ -79,9 +80,12 @@ impl Client {
             route: route(head.method, head.target()),
             began: Self::began(s, now),
             replayed: false,
-            streams: false,
+            open_ended: false,
             source: self.source(s).into(),
             expects: false,
+            streams: false,
+            dialect: Dialect::default(),
+            greets: false,
         }
     }
 

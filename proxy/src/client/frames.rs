@@ -8,7 +8,7 @@ use crate::cause::Cause;
 use crate::config::Framing;
 use crate::link::{Ask, Request, Want};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::framing::{self, Frame, Hold, Malformed, Need};
+use crate::proto::framing::{self, Frame, Hold, Malformed, Need, Rest};
 use crate::turn::Nanos;
 
 use super::Client;
@@ -26,14 +26,10 @@ impl Client {
         bytes: &[u8],
         now: Nanos,
     ) -> usize {
-        match framing::request(framing, bytes, Hold::Free) {
-            Ok(Some(frame)) if self.begin_frame(s, frame, &bytes[..frame.len], now) => frame.len,
+        match framing::request(framing, bytes, s.standing(Hold::Free)) {
+            Ok(Some(frame)) if self.begin_frame(s, frame, None, &bytes[..frame.len], now) => frame.len,
             Ok(Some(_)) => 0,
-            Ok(None) => {
-                self.head_began(s, now);
-                s.spill().wanted = framing::least(framing, bytes);
-                0
-            }
+            Ok(None) => self.read_half(s, framing, bytes, now),
             Err(why) => {
                 let cause = cause(why);
                 self.refuse(s, None, cause, cause.status());
@@ -42,34 +38,97 @@ impl Client {
         }
     }
 
-    /// Begins an exchange. False where it cannot begin yet, because it may not share the link of those before it.
-    fn begin_frame(self: &Rc<Self>, s: &mut State, frame: Frame, bytes: &[u8], now: Nanos) -> bool {
+    /// Of a frame that is not whole so much is kept; then it takes a link, and the rest follows while it comes.
+    fn read_half(self: &Rc<Self>, s: &mut State, framing: &Framing, bytes: &[u8], now: Nanos) -> usize {
+        let most = framing::kept(framing);
+        if bytes.len() >= most
+            && let Some((frame, rest)) = framing::long(framing, bytes, s.standing(Hold::Free))
+        {
+            return if self.begin_frame(s, frame, Some(rest), bytes, now) { bytes.len() } else { 0 };
+        }
+        self.head_began(s, now);
+        s.spill().wanted = framing::least(framing, bytes).min(most);
+        0
+    }
+
+    /// Begins an exchange, perhaps before all of its frame has come. False where it cannot begin yet, because it may not share the link of those before it.
+    fn begin_frame(
+        self: &Rc<Self>,
+        s: &mut State,
+        frame: Frame,
+        rest: Option<Rest>,
+        bytes: &[u8],
+        now: Nanos,
+    ) -> bool {
         if s.in_flight > 0 && want(frame) != Want::Shared {
             return false;
         }
         self.count_begun(s);
         s.patient = frame.need == Need::Patient;
+        let rest = rest.filter(|_| frame.hold == Hold::Free);
         let request = Request {
             ask: ask(frame),
-            body: frame.hold != Hold::Free,
+            body: frame.hold != Hold::Free || rest.is_some(),
+            streams: rest.is_some(),
             want: want(frame),
             repeatable: frame.repeatable,
             route: frame.route,
             began: Self::began(s, now),
             replayed: false,
-            streams: frame.hold != Hold::Free,
+            open_ended: frame.hold != Hold::Free || rest.is_some(),
             source: self.source(s).into(),
             expects: false,
+            dialect: frame.speaks.unwrap_or(s.dialect),
+            greets: frame.speaks.is_some_and(|dialect| dialect != s.dialect),
         };
         if let Need::Here { answer, close } = frame.need {
+            s.dialect = request.dialect;
             self.answer_here(s, &request, answer, close);
             return true;
         }
         if frame.hold != Hold::Free {
             self.keep_link(s, frame.hold, now);
         }
+        if let Some(rest) = rest {
+            self.pass_on(s, rest, Hold::Free, now);
+        }
+        // The name that a HELLO may give is left out: it would be that of whoever comes next on the link.
+        let bytes = frame.speaks.map_or(bytes, |dialect| framing::greeting(dialect));
         self.put_on_link(s, request, |out| out.extend_from_slice(bytes));
         true
+    }
+
+    /// The rest of the frame that was begun last goes to its link while it comes.
+    fn pass_on(&self, s: &mut State, rest: Rest, hold: Hold, now: Nanos) {
+        s.phase = Phase::Frame { rest: Box::new(rest), hold };
+        s.since = now;
+        self.rearm(s);
+    }
+
+    /// More of a frame that is passed on while it comes.
+    pub(super) fn read_rest(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) -> usize {
+        let must_wait = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
+        let Phase::Frame { rest, hold } = &mut s.phase else { return 0 };
+        if must_wait {
+            return 0;
+        }
+        let hold = *hold;
+        match rest.read(bytes) {
+            Ok((len, done)) => {
+                if let Some(link) = &s.link {
+                    link.send_body(&bytes[..len], |_| (), true, done && hold == Hold::Free);
+                }
+                s.since = now;
+                if done {
+                    s.phase = if hold == Hold::Free { Phase::Head } else { Phase::Talk { hold } };
+                }
+                len
+            }
+            Err(why) => {
+                self.abort_body(s, cause(why));
+                bytes.len()
+            }
+        }
     }
 
     /// What penstock answers itself, when all before it has been.
@@ -109,15 +168,27 @@ impl Client {
             link.send_body(bytes, |_| (), true, false);
             return bytes.len();
         }
-        match framing::request(framing, bytes, hold) {
+        match framing::request(framing, bytes, s.standing(hold)) {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
                 link.say_more(&bytes[..frame.len], ask(frame), frame.hold == Hold::Free);
+                if let Some(dialect) = frame.speaks {
+                    link.turns_to(dialect);
+                }
                 match frame.hold {
                     Hold::Free => s.phase = Phase::Head,
                     hold => self.keep_link(s, hold, now),
                 }
                 frame.len
+            }
+            Ok(None) if bytes.len() >= framing::kept(framing) => {
+                let Some((frame, rest)) = framing::long(framing, bytes, s.standing(hold)) else { return 0 };
+                link.say_more(bytes, ask(frame), false);
+                match frame.hold {
+                    Hold::Forever => self.keep_link(s, frame.hold, now),
+                    hold => self.pass_on(s, rest, hold, now),
+                }
+                bytes.len()
             }
             Ok(None) => 0,
             Err(why) => {

@@ -20,14 +20,22 @@ impl Client {
     /// Whether more should be read from the socket.
     pub(super) fn wants_input(s: &State) -> bool {
         match &s.phase {
-            Phase::Head | Phase::Body { .. } | Phase::Talk { .. } | Phase::Asking if s.heard_all => false,
+            Phase::Head | Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } | Phase::Asking
+                if s.heard_all =>
+            {
+                false
+            }
             Phase::Asking => s.looks_ahead(UNREAD),
             Phase::Head => {
-                !s.unread_input() || Self::may_begin(s) && (s.in_flight == 0 || s.looks_ahead(UNREAD))
+                // Whoever waits for others may leave, whatever it has said meanwhile.
+                let ahead = s.in_flight == 0 || s.looks_ahead(UNREAD);
+                !s.unread_input() || ahead && (s.patient && s.in_flight > 0 || Self::may_begin(s))
             }
             // While its request waits for a link, a reset must be noticed all the same.
-            Phase::Body { .. } | Phase::Talk { .. } if s.waits => s.looks_ahead(UNREAD),
-            Phase::Body { .. } | Phase::Talk { .. } => s.link.as_ref().is_none_or(|link| !link.is_full()),
+            Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } if s.waits => s.looks_ahead(UNREAD),
+            Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } => {
+                s.link.as_ref().is_none_or(|link| !link.is_full())
+            }
             // What comes now is not read, but whether the client is still there is asked.
             Phase::Done => s.is_busy() && !s.unread && !s.heard_all,
             Phase::Tunnel => false,
@@ -81,16 +89,27 @@ impl Client {
 
     /// The client has said everything, and what of it could be read by now was.
     fn hear_no_more(s: &mut State) {
-        // Redis drops a client that has ended its side while it is blocked. What it waits for is for others.
-        s.gone |= s.patient && s.is_busy();
+        let waits = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
         match s.phase {
             Phase::Head if !s.unread_input() => s.phase = Phase::Done,
-            Phase::Head => s.gone |= !s.is_busy() && Self::may_begin(s), // half a head
-            Phase::Body { .. } | Phase::Talk { .. } => {
-                let waits = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
-                s.gone |= !waits;
+            // Half a head: nobody will send the rest.
+            Phase::Head if !s.is_busy() && Self::may_begin(s) => {
+                s.spill().input.clear();
+                s.phase = Phase::Done;
             }
-            Phase::Asking | Phase::Tunnel | Phase::Done | Phase::Linger => {}
+            Phase::Body { .. } | Phase::Frame { .. } => s.gone |= !waits,
+            Phase::Talk { .. } if !waits => s.pass_end_on(),
+            Phase::Head
+            | Phase::Talk { .. }
+            | Phase::Asking
+            | Phase::Tunnel
+            | Phase::Done
+            | Phase::Linger => {}
+        }
+        // Redis answers a blocking command at once, or drops a client that has ended its side: what it would wait for is
+        // for others.
+        if s.patient && s.in_flight > 0 && !waits {
+            s.pass_end_on();
         }
     }
 
@@ -101,6 +120,7 @@ impl Client {
             let consumed = match &s.phase {
                 Phase::Head => self.read_head(s, rest, now),
                 Phase::Body { .. } => self.read_body(s, rest, now),
+                Phase::Frame { .. } => self.read_rest(s, rest, now),
                 Phase::Talk { hold } => self.read_talk(s, *hold, rest, now),
                 Phase::Asking | Phase::Tunnel => 0,
                 Phase::Done => {

@@ -12,7 +12,7 @@ use crate::backend::Tie;
 use crate::cause::Cause;
 use crate::link::{Link, Request, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::framing::Hold;
+use crate::proto::framing::{Dialect, Hold, Rest, Standing};
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::turn::{Nanos, nanos};
 
@@ -24,6 +24,8 @@ use super::{Client, Route, Way};
 /// ```text
 ///            head with a body              end of the body
 ///   Head ───────────────────────▶ Body ────────────────────▶ Head, or Asking
+///    │ long frame                     end of the frame
+///    ├─────────────────────────▶ Frame ────────────────────▶ Head, or Talk
 ///    │ frame that keeps a link            frame that gives it back
 ///    ├──────────────────────────▶ Talk ────────────────────▶ Head
 ///    │ upgrade, CONNECT                    any other answer
@@ -40,6 +42,9 @@ pub(super) enum Phase {
     Head,
     /// Reads the body of the last request that was begun.
     Body { decoder: BodyDecoder },
+    /// Reads the rest of the last frame, which is passed on while it comes; then goes on with what its client holds. Boxed: few
+    /// clients ever have one.
+    Frame { rest: Box<Rest>, hold: Hold },
     /// Reads what else belongs to the last exchange, which keeps its link until it is over.
     Talk { hold: Hold },
     /// Has asked for a tunnel: what it says meanwhile is kept, as nobody knows yet what it is.
@@ -55,7 +60,7 @@ pub(super) enum Phase {
 impl Phase {
     /// Whether more is to come of the last exchange that was begun.
     pub(super) fn awaits_more(&self) -> bool {
-        matches!(self, Self::Body { .. } | Self::Talk { .. })
+        matches!(self, Self::Body { .. } | Self::Frame { .. } | Self::Talk { .. })
     }
 }
 
@@ -160,6 +165,8 @@ pub(super) struct State {
     pub(super) heard_all: bool,
     /// What was begun last may take as long as it likes; nothing else is in flight beside it.
     pub(super) patient: bool,
+    /// What it speaks, where its protocol has dialects.
+    pub(super) dialect: Dialect,
 }
 
 /// How long a client may pause after FIN before it is closed (RFC 9112 section 9.6), and how long it may go on sending in
@@ -198,6 +205,21 @@ impl State {
             unread: false,
             heard_all: false,
             patient: false,
+            dialect: Dialect::default(),
+        }
+    }
+
+    /// How it stands before its next frame, of which this is what it holds.
+    pub(super) fn standing(&self, hold: Hold) -> Standing {
+        Standing { hold, dialect: self.dialect }
+    }
+
+    /// The client has said all that the link it has for its own will ever carry: the member hears the end as well, answers
+    /// what it would answer such a client, and closes.
+    pub(super) fn pass_end_on(&mut self) {
+        match &self.link {
+            Some(link) => link.end_requests(),
+            None => self.gone = true,
         }
     }
 
@@ -207,7 +229,7 @@ impl State {
         let Some(link) = &self.link else { return false };
         match self.phase {
             Phase::Talk { hold } => hold != Hold::Forever && link.owes(),
-            Phase::Body { .. } => link.is_full() || link.awaits_continue(),
+            Phase::Body { .. } | Phase::Frame { .. } => link.is_full() || link.awaits_continue(),
             _ => false,
         }
     }
@@ -364,7 +386,7 @@ impl State {
             Phase::Linger => return Some((self.linger_deadline(), Cause::ClientSlow)),
             _ if self.blocked => (nanos(timeouts.write), Cause::ClientSlow),
             Phase::Talk { hold: Hold::Forever } | Phase::Tunnel => return self.tunnel_deadline(),
-            Phase::Body { .. } | Phase::Talk { .. } if !self.waits => {
+            Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } if !self.waits => {
                 (nanos(timeouts.body), Cause::BodyTimeout)
             }
             _ if self.is_busy() => return None,

@@ -81,7 +81,7 @@ impl Client {
         let Some(upload) = s.rare().upload.as_deref_mut() else { return };
         let whole = upload.whole;
         let Some((request, head)) = upload.held.take() else { return };
-        let request = Exchange { streams: !whole, ..request };
+        let request = Exchange { open_ended: !whole, ..request };
         self.put_on_link(s, request, |out| out.extend_from_slice(&head));
         self.send_upload(s);
     }

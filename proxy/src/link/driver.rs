@@ -336,11 +336,16 @@ impl<T: Receiver> Link<T> {
         }
         let mut queue = self.queue.borrow_mut();
         let waiting = queue.unwritten().len();
+        let sent = if waiting == 0 { 0 } else { self.try_send(queue.unwritten(), &[]) };
+        queue.wrote(sent, self.shelf.turn.now());
+        if queue.has_said_all()
+            && let Some(socket) = self.socket.borrow().as_ref()
+        {
+            socket.finish();
+        }
         if waiting == 0 {
             return;
         }
-        let sent = self.try_send(queue.unwritten(), &[]);
-        queue.wrote(sent, self.shelf.turn.now());
         let drained = queue.unwritten().len() < BODY_PENDING / 2;
         let streaming =
             queue.last().filter(|slot| slot.request.body && drained).and_then(|s| s.ticket.clone());

@@ -3,6 +3,7 @@
 //! Knows nothing of queues, sockets or clients.
 
 use crate::cause::Cause;
+use crate::proto::framing::{Dialect, greeting};
 use crate::turn::Nanos;
 
 use super::answer::End;
@@ -17,6 +18,8 @@ pub struct Request {
     pub ask: Ask,
     /// Some of its body is still to come from the client.
     pub body: bool,
+    /// It is one frame, which is passed on while it comes; where frames have a body otherwise, they are a conversation.
+    pub streams: bool,
     /// What it needs of a link.
     pub want: Want,
     /// It may be sent twice: it changes nothing, or the same (RFC 9110 section 9.2.2).
@@ -28,19 +31,34 @@ pub struct Request {
     /// It has been sent before.
     pub replayed: bool,
     /// Some of it is still to come, and may take its client as long as it likes.
-    pub streams: bool,
+    pub open_ended: bool,
     /// Whose it is.
     pub source: SourceKey,
     /// Its client sends its body when it is told to (RFC 9110 section 10.1.1), so until then it is the member's turn.
     pub expects: bool,
+    /// What its link is to speak when it is sent, or where it `greets`, from its answer on.
+    pub dialect: Dialect,
+    /// It changes what its client and its link speak, unless it is refused (HELLO, RESET).
+    pub greets: bool,
 }
 
 impl Request {
     /// What the pool must know of it.
     #[must_use]
     pub fn demand(&self) -> Demand {
-        Demand { want: self.want, source: self.source, class: self.route, streams: self.streams }
+        Demand { want: self.want, source: self.source, class: self.route, open_ended: self.open_ended }
     }
+}
+
+/// Whether the link is told to speak another dialect before a request is sent, and has answered that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Greeting {
+    /// It spoke the dialect of the request.
+    None,
+    /// It was told; what comes next on it is the answer, which is nobody's.
+    Sent,
+    /// It has answered.
+    Answered,
 }
 
 /// The place of an exchange in the queue of a link. One frame or request is in its last words from the start; a
@@ -81,6 +99,8 @@ pub struct Slot<T> {
     pub(super) received: u64,
     /// Answers still to come: one, but for a conversation.
     pub(super) awaits: u32,
+    /// What stands before the request.
+    pub(super) greeting: Greeting,
 }
 
 impl<T> Slot<T> {
@@ -98,13 +118,24 @@ impl<T> Slot<T> {
             shown: false,
             received: 0,
             awaits: 1,
+            greeting: Greeting::None,
+        }
+    }
+
+    /// The request as it was sent, without the greeting before it, of all its bytes that are kept.
+    pub(super) fn own<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        match self.greeting {
+            Greeting::None => bytes,
+            _ => bytes.get(greeting(self.request.dialect).len()..).unwrap_or_default(),
         }
     }
 
     /// Whether it may still be taken off its link and sent on another: nothing of it was written, or it may be
     /// sent twice and nothing of its answer has come.
     pub(super) fn may_move(&self) -> bool {
-        let unseen = self.ticket.is_some() && !self.body_begun && self.first_byte == 0;
+        // Those behind it rely on its greeting: it must not leave the queue with that.
+        let relied_on = self.greeting != Greeting::None && !self.touched;
+        let unseen = self.ticket.is_some() && !self.body_begun && self.first_byte == 0 && !relied_on;
         unseen && (!self.touched || (self.request.repeatable && !self.request.body && !self.request.replayed))
     }
 
@@ -131,12 +162,18 @@ impl<T> Slot<T> {
     /// The answer that just ended ends the exchange. A conversation has more answers, or more to ask.
     pub(super) fn answer_ended(&mut self) -> bool {
         self.awaits -= 1;
-        !self.request.ask.is_frames() || (self.awaits == 0 && !self.request.body)
+        !self.is_conversation() || (self.awaits == 0 && !self.request.body)
+    }
+
+    /// Whether it is of several frames, or will be.
+    pub(super) fn is_conversation(&self) -> bool {
+        self.request.ask.is_frames() && !self.request.streams
     }
 
     /// How the exchange ended. A conversation whose last word was refused may have left something behind.
     pub(super) fn settled(&self, end: End) -> End {
-        let refused = self.request.ask.is_frames() && self.body_begun && end.status >= 500;
+        let said = self.body_begun || self.request.greets;
+        let refused = self.is_conversation() && said && end.status >= 500;
         End { reusable: end.reusable && !refused, ..end }
     }
 
@@ -147,8 +184,11 @@ impl<T> Slot<T> {
     pub fn silent_since(&self, head_since: Nanos, unwritten: bool) -> Option<Nanos> {
         let due = match self.request.ask {
             Ask::Http(_) => !self.request.body || unwritten || self.awaits_continue(),
-            Ask::Frames { patient } => !patient && self.awaits > 0,
-            Ask::Forever => false,
+            Ask::Frames { patient } => {
+                let taken = self.request.streams && self.request.body && !unwritten;
+                !patient && self.awaits > 0 && !taken
+            }
+            Ask::Forever => self.greeting == Greeting::Sent,
         };
         due.then(|| head_since.max(self.sent_at).max(self.progress))
     }

@@ -19,7 +19,7 @@ impl Lane {
         if want == Want::Shared { Self::Shared } else { Self::Alone }
     }
 
-    fn other(self) -> Self {
+    pub(super) fn other(self) -> Self {
         match self {
             Self::Shared => Self::Alone,
             Self::Alone => Self::Shared,
@@ -37,9 +37,12 @@ impl Idle {
         self.0[lane as usize].push(id);
     }
 
-    /// Takes the newest of this lane.
-    pub(super) fn pop(&mut self, lane: Lane) -> Option<SeatId> {
-        self.0[lane as usize].pop()
+    /// Takes one of this lane, which most often is the newest.
+    pub(super) fn take(&mut self, lane: Lane, id: SeatId) {
+        let lane = &mut self.0[lane as usize];
+        if let Some(at) = lane.iter().rposition(|other| *other == id) {
+            lane.remove(at);
+        }
     }
 
     /// The newest of this lane.
@@ -57,6 +60,12 @@ impl Idle {
     /// It was taken, or is gone.
     pub(super) fn remove(&mut self, id: SeatId) {
         self.0.iter_mut().for_each(|lane| lane.retain(|other| *other != id));
+    }
+
+    /// The newest of this lane for which this holds.
+    #[must_use]
+    pub(super) fn newest_of(&self, lane: Lane, holds: impl Fn(SeatId) -> bool) -> Option<SeatId> {
+        self.0[lane as usize].iter().rev().copied().find(|id| holds(*id))
     }
 
     /// The newest of a lane that has any.

@@ -38,7 +38,7 @@ pub struct Demand {
     /// The class by which service times, and holders, are learned; 0 where nobody can tell.
     pub class: u32,
     /// Some of it is still to come from its client, so it may hold its link for as long as that likes.
-    pub streams: bool,
+    pub open_ended: bool,
 }
 
 impl From<IpAddr> for SourceKey {
@@ -52,7 +52,7 @@ impl From<IpAddr> for SourceKey {
 
 impl From<Want> for Demand {
     fn from(want: Want) -> Self {
-        Self { want, source: SourceKey::default(), class: 0, streams: false }
+        Self { want, source: SourceKey::default(), class: 0, open_ended: false }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod fairness;
 mod leaving;
+mod speaking;
 mod state;
 
 use crate::config::{Links, WaitQueue};
@@ -152,9 +153,8 @@ impl<L: Clone, W> Pool<L, W> {
         self.seat_on(id, demand, How::Pipelined)
     }
 
-    /// Takes an idle link, the newest of its lane.
     fn take_idle(&mut self, id: SeatId, demand: Demand) -> Option<(SeatId, L, How)> {
-        self.idle.pop(self.seats[id].as_ref()?.lane);
+        self.idle.take(self.seats[id].as_ref()?.lane, id);
         self.begin_bundle(id);
         let how = self.seats[id].as_ref()?.taken_idle();
         self.seat_on(id, demand, how)

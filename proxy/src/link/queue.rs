@@ -2,6 +2,7 @@
 //! In: requests, bytes written, bytes read, the end of the link, and `now`. Out: pieces of answers, each for
 //! the client at the head of the queue, and the fate of every exchange. Knows nothing of sockets or pools.
 
+mod dialect;
 mod holding;
 mod parting;
 mod rescue;
@@ -10,11 +11,12 @@ use std::collections::VecDeque;
 
 use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
+use crate::proto::framing::Dialect;
 use crate::proto::http1::Date;
 use crate::turn::Nanos;
 
 use super::answer::{Closing, End, Shape};
-use super::exchange::{Exchange, Fate, Request, Slot};
+use super::exchange::{Exchange, Fate, Greeting, Request, Slot};
 use super::reader::{Ask, Reader};
 
 /// What a client is told while its answer arrives.
@@ -64,6 +66,10 @@ pub struct Queue<T> {
     parting: bool,
     /// Bytes of the answer at the head that nobody awaited.
     drained: usize,
+    /// What the member speaks after all that was put in the queue.
+    dialect: Dialect,
+    /// Since when the client that has it for its own has ended its side, if it has.
+    ended_at: Option<Nanos>,
 }
 
 /// Why a link is of no use any more.
@@ -105,17 +111,21 @@ impl<T> Queue<T> {
             leaving: false,
             parting: false,
             drained: 0,
+            dialect: Dialect::default(),
+            ended_at: None,
         }
     }
 
     /// Puts a request at the end of the queue; `write` appends its head to the output.
     pub fn submit(&mut self, ticket: T, request: Request, now: Nanos, write: impl FnOnce(&mut Vec<u8>)) {
         let before = self.out.len();
+        let greeting = self.greet(&request);
         write(&mut self.out);
         if self.slots.is_empty() {
             self.head_since = now;
         }
-        self.slots.push_back(Slot::new(ticket, request, self.out.len() - before, now));
+        let slot = Slot::new(ticket, request, self.out.len() - before, now);
+        self.slots.push_back(Slot { greeting, ..slot });
     }
 
     /// Appends to the body of the last request, which has one.
@@ -189,9 +199,30 @@ impl<T> Queue<T> {
     /// The member closed the link: an answer that lasts until then has ended.
     pub fn at_eof<S: Sink<T>>(&mut self, now: Nanos, out: &mut Vec<u8>, sink: &mut S) {
         let ask = self.head().filter(|slot| slot.first_byte != 0).map(|slot| slot.request.ask);
-        let Some(end) = ask.and_then(|ask| self.reader.at_eof(ask, out)) else { return };
+        let end = ask.and_then(|ask| self.reader.at_eof(ask, self.ended_at.is_some(), out));
+        let Some(end) = end else { return };
         self.hand_over(out, &[], sink);
         self.end_head(end, now, sink);
+    }
+
+    /// The client that has this link for its own has ended its side: nothing more is asked here. Whatever the member has not
+    /// answered when it closes, it will not answer.
+    pub fn end_requests(&mut self, now: Nanos) {
+        self.ended_at.get_or_insert(now);
+    }
+
+    /// Whether nothing more is asked, and all that was has been written.
+    #[must_use]
+    pub fn has_said_all(&self) -> bool {
+        self.ended_at.is_some() && self.unwritten().is_empty()
+    }
+
+    /// Since when the member has owed the head (more of) its answer, or after [`Queue::end_requests`] the end of the link.
+    #[must_use]
+    pub fn silent_since(&self) -> Option<Nanos> {
+        let head = self.head()?;
+        let ended = self.ended_at.map(|at| at.max(head.progress));
+        ended.or_else(|| head.silent_since(self.head_since, !self.unwritten().is_empty()))
     }
 
     /// The client of these exchanges went away: their answers will be read and thrown away.
@@ -213,7 +244,14 @@ impl<T> Queue<T> {
         for (i, slot) in std::mem::take(&mut self.slots).into_iter().enumerate() {
             let bytes = self.out.get(at..at + slot.len).unwrap_or_default();
             at += slot.len;
-            let fate = Exchange { slot: &slot, head: i == 0, reused: self.answered > 0 }.fate(why, bytes);
+            let exchange = Exchange { slot: &slot, head: i == 0, reused: self.answered > 0 };
+            let fate = match exchange.fate(why, slot.own(bytes)) {
+                // The member closed because its client has: the client is owed nothing.
+                Fate::Fail(_) if self.ended_at.is_some() && why == Broken::Closed => {
+                    Fate::Cut(Cause::ClientAbort)
+                }
+                fate => fate,
+            };
             fates.push((slot, fate));
         }
         (self.kept, self.written, self.sent) = (0, 0, 0);
@@ -273,6 +311,12 @@ impl<T> Queue<T> {
                 let farewell = is_farewell(input) && self.slots.iter().all(|slot| !slot.touched);
                 return Err(if farewell { Broken::Closed } else { Broken::Desync(Cause::BadResponse) });
             };
+            if slot.greeting == Greeting::Sent {
+                let (read, over) = self.reader.read_greeting(input).map_err(|r| Broken::Desync(r.cause))?;
+                slot.greeting = if over { Greeting::Answered } else { Greeting::Sent };
+                input = &input[read..];
+                continue;
+            }
             if slot.first_byte == 0 {
                 slot.first_byte = now;
             }
@@ -344,7 +388,7 @@ impl<T> Queue<T> {
         sink.ended(slot, end, now.saturating_sub(began));
         self.forget();
         let awaited = !self.leaving || self.parting || self.slots.iter().any(|slot| slot.ticket.is_some());
-        end.reusable && whole && awaited
+        end.reusable && whole && awaited && self.ended_at.is_none()
     }
 
     /// An answer that keeps coming is not late.

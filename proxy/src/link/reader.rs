@@ -88,11 +88,27 @@ impl Reader {
         }
     }
 
-    /// The member closed the link. Says how the answer ended, if that ends it.
-    pub(super) fn at_eof(&mut self, ask: Ask, out: &mut Vec<u8>) -> Option<End> {
+    /// Reads on in the answer to a greeting. Tells how much of the input is that, and whether all of it has come.
+    ///
+    /// # Errors
+    /// When the member does not speak what it was asked to.
+    pub(super) fn read_greeting(&mut self, input: &[u8]) -> Result<(usize, bool), Reject> {
+        let Self::Frames(reader) = self else { return Ok((0, true)) };
+        let step = read_frame(reader, input)?;
+        match step.end {
+            Some(end) if end.status == ERROR => Err(bad("a dialect that the member does not speak")),
+            end => Ok((step.consumed, end.is_some())),
+        }
+    }
+
+    /// The member closed the link. Says how the answer ended, if that ends it: a conversation ends between two answers where
+    /// its client has `left`.
+    pub(super) fn at_eof(&mut self, ask: Ask, left: bool, out: &mut Vec<u8>) -> Option<End> {
+        let over = Some(End { close: true, reusable: false, ..End::plain(ANSWERED) });
         match (self, ask) {
-            (_, Ask::Forever) => Some(End { close: true, reusable: false, ..End::plain(ANSWERED) }),
+            (_, Ask::Forever) => over,
             (Self::Http(reader), _) => reader.at_eof(out),
+            (Self::Frames(reader), _) if left && reader.is_between() => over,
             (Self::Frames(_), _) => None,
         }
     }
@@ -103,9 +119,7 @@ const ANSWERED: u16 = 200;
 const ERROR: u16 = 500;
 
 fn read_frame(reader: &mut framing::Reader, input: &[u8]) -> Result<Step, Reject> {
-    let cause = Cause::BadResponse;
-    let bad = |_| Reject { cause, status: cause.status(), detail: "an answer that is no frame" };
-    let step = reader.read(input).map_err(bad)?;
+    let step = reader.read(input).map_err(|_| bad("an answer that is no frame"))?;
     let status = |outcome| if outcome == Outcome::Error { ERROR } else { ANSWERED };
     let end = step.end.map(|outcome| End::plain(status(outcome)));
     Ok(Step {
@@ -115,4 +129,9 @@ fn read_frame(reader: &mut framing::Reader, input: &[u8]) -> Result<Step, Reject
         end,
         server: None,
     })
+}
+
+fn bad(detail: &'static str) -> Reject {
+    let cause = Cause::BadResponse;
+    Reject { cause, status: cause.status(), detail }
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::config::{Address, Backend, WaitQueue};
 use crate::metrics::{Acquire, BackendCells, DepthReason, Hold, LinkState, MemberCells};
+use crate::proto::framing::Dialect;
 use crate::turn::{Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
@@ -141,6 +142,8 @@ pub struct Shelf<T: Receiver> {
     /// The `Server` field of the last answer, once there was one.
     server: RefCell<Option<Option<Vec<u8>>>>,
     resting: RefCell<VecDeque<Resting<T>>>,
+    /// Some client has spoken another dialect than all do at first.
+    bilingual: Cell<bool>,
 }
 
 /// An idle link unused for this long is looked at before it is used again.
@@ -185,6 +188,7 @@ impl<T: Receiver> Shelf<T> {
             standing: Cell::new(Standing::Unseen),
             server: RefCell::default(),
             resting: RefCell::default(),
+            bilingual: Cell::new(false),
         });
         shelf.cells.depth_reason[DepthReason::Start].inc();
         shelf.key.set(turn.admit(shelf.clone()));
@@ -258,7 +262,7 @@ impl<T: Receiver> Shelf<T> {
     fn place(&self, request: &Request) -> Option<(Rc<Link<T>>, How)> {
         self.pool.borrow_mut().tick(self.turn.now());
         loop {
-            let (seat, link, how) = self.pool.borrow_mut().place(request.demand())?;
+            let (seat, link, how) = self.choose_link(request)?;
             if how == How::Pipelined {
                 if !self.is_slow(&link, self.turn.now()) {
                     return Some((link, how));
@@ -271,6 +275,18 @@ impl<T: Receiver> Shelf<T> {
                 link.condemn(Self::unfit(&link));
             }
         }
+    }
+
+    /// Links of a member whose clients speak two dialects are asked what they speak.
+    fn choose_link(&self, request: &Request) -> Option<(SeatId, Rc<Link<T>>, How)> {
+        let mut pool = self.pool.borrow_mut();
+        if request.dialect == Dialect::default() && !self.bilingual.get() {
+            return pool.place(request.demand());
+        }
+        self.bilingual.set(true);
+        pool.place_speaking(request.demand(), |link: &Rc<Link<T>>| {
+            link.queue.borrow().dialect() == request.dialect
+        })
     }
 
     /// RFC 9112 section 9.3.1: what may not be repeated should not meet a link that is about to be closed.

@@ -17,6 +17,8 @@ pub struct Frame {
     pub repeatable: bool,
     /// A hash of the command, 0 where there is none to tell.
     pub route: u32,
+    /// The dialect that it asks for, which its client speaks from its answer on, unless that is an error.
+    pub speaks: Option<Dialect>,
 }
 
 /// What a request asks of a link.
@@ -35,6 +37,31 @@ pub enum Need {
         /// The client is closed after it.
         close: bool,
     },
+}
+
+/// The version of its protocol that a connection speaks. Only resp has two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// What every connection speaks at first.
+    #[default]
+    Resp2,
+    /// After HELLO 3. Requests are the same, answers have more types, and a server may push.
+    Resp3,
+}
+
+/// How a client stands before a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What it holds.
+    pub hold: Hold,
+    /// What it speaks.
+    pub dialect: Dialect,
+}
+
+impl From<Hold> for Standing {
+    fn from(hold: Hold) -> Self {
+        Self { hold, ..Self::default() }
+    }
 }
 
 /// What a client keeps of its link from one frame to the next. Only resp uses more than `Free`.
@@ -117,12 +144,12 @@ impl std::error::Error for Malformed {}
 
 /// Where the requests of a protocol end.
 pub trait Requests {
-    /// The first request in `input`; `None`: more bytes are needed. `hold` is what the client holds before it.
+    /// The first request in `input`; `None`: more bytes are needed. `before` is how the client stands before it.
     /// The verdict does not depend on how the bytes were cut.
     ///
     /// # Errors
     /// There is no request, and there cannot be one.
-    fn request(&self, input: &[u8], hold: Hold) -> Result<Option<Frame>, Malformed>;
+    fn request(&self, input: &[u8], before: Standing) -> Result<Option<Frame>, Malformed>;
 
     /// How many bytes `input` must have before it is worth asking again, after `None`: always more than it has.
     /// Whoever waits for that many reads a long frame that comes in many pieces a few times, not once for each.

@@ -11,19 +11,50 @@ use super::lines::{LineAnswers, Lines};
 use super::prefixed::{Prefixed, PrefixedAnswers};
 use super::resp::{Resp, RespAnswers};
 
-pub use super::frame::{Answers, Found, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Wrong};
+pub use super::frame::{
+    Answers, Dialect, Found, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Standing, Wrong,
+};
+pub use super::resp::{Rest, greeting};
 
-/// The first request in `input`; `None`: more bytes are needed. `hold` is what the client holds before it.
+/// The first request in `input`; `None`: more bytes are needed. `before` is how the client stands before it.
 ///
 /// # Errors
 /// There is no request, and there cannot be one: the client is refused and closed.
-pub fn request(framing: &Framing, input: &[u8], hold: Hold) -> Result<Option<Frame>, Malformed> {
+pub fn request(
+    framing: &Framing,
+    input: &[u8],
+    before: impl Into<Standing>,
+) -> Result<Option<Frame>, Malformed> {
+    let before = before.into();
     match framing.kind {
-        FrameKind::Lines { crlf } => Lines::new(crlf, framing).request(input, hold),
-        FrameKind::LengthPrefixed(prefix) => Prefixed::new(prefix, framing).request(input, hold),
-        FrameKind::Resp => Resp::new(framing).request(input, hold),
+        FrameKind::Lines { crlf } => Lines::new(crlf, framing).request(input, before),
+        FrameKind::LengthPrefixed(prefix) => Prefixed::new(prefix, framing).request(input, before),
+        FrameKind::Resp => Resp::new(framing).request(input, before),
     }
 }
+
+/// What a request needs of which so much has come that it is to be passed on while it comes, and what reads the rest of it.
+/// `None` where it must be whole first. For requests of which [`request`] says `None`.
+#[must_use]
+pub fn long(framing: &Framing, input: &[u8], before: Standing) -> Option<(Frame, Rest)> {
+    match framing.kind {
+        FrameKind::Lines { .. } | FrameKind::LengthPrefixed(_) => None,
+        FrameKind::Resp => Resp::new(framing).long(input, before),
+    }
+}
+
+/// How many bytes of a request are kept while it is not whole: so many, where it may be passed on then.
+#[must_use]
+pub const fn kept(framing: &Framing) -> usize {
+    match framing.kind {
+        FrameKind::Lines { .. } | FrameKind::LengthPrefixed(_) => usize::MAX,
+        FrameKind::Resp => REQUEST_BUFFER,
+    }
+}
+
+/// A longer request than this takes a link before it is whole. Larger, and more clients fit that send slowly without a link
+/// each; smaller, and they cost less memory.
+pub const REQUEST_BUFFER: usize = 64 << 10;
 
 /// How many bytes `input` must have before [`request`] is worth asking again, after it said `None`.
 #[must_use]
@@ -64,6 +95,17 @@ impl Reader {
             FrameKind::Lines { crlf } => Self::Lines(LineAnswers::new(crlf, framing)),
             FrameKind::LengthPrefixed(prefix) => Self::LengthPrefixed(PrefixedAnswers::new(prefix, framing)),
             FrameKind::Resp => Self::Resp(RespAnswers::default()),
+        }
+    }
+}
+
+impl Reader {
+    /// Whether no answer has begun that has not ended. Only resp asks.
+    #[must_use]
+    pub const fn is_between(&self) -> bool {
+        match self {
+            Self::Resp(answers) => answers.is_between(),
+            Self::Lines(_) | Self::LengthPrefixed(_) => false,
         }
     }
 }

@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use crate::config::Framing;
 
-use super::frame::{Answers, Frame, Hold, Malformed, Need, Outcome, Progress, Requests};
+use super::frame::{Answers, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Standing};
 
 /// Requests, one a line.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl Lines {
 }
 
 impl Requests for Lines {
-    fn request(&self, input: &[u8], _: Hold) -> Result<Option<Frame>, Malformed> {
+    fn request(&self, input: &[u8], _: Standing) -> Result<Option<Frame>, Malformed> {
         let line = Line::new(self.crlf, self.longest).read(input)?;
         Ok(line.ended.then_some(Frame {
             len: line.bytes,
@@ -33,6 +33,7 @@ impl Requests for Lines {
             hold: Hold::Free,
             repeatable: self.repeatable,
             route: 0,
+            speaks: None,
         }))
     }
 }

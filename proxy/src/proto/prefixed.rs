@@ -4,7 +4,7 @@
 
 use crate::config::{Framing, Prefix};
 
-use super::frame::{Answers, Frame, Hold, Malformed, Need, Outcome, Progress, Requests};
+use super::frame::{Answers, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Standing};
 
 /// Requests, each with its count.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ impl Prefixed {
 }
 
 impl Requests for Prefixed {
-    fn request(&self, input: &[u8], _: Hold) -> Result<Option<Frame>, Malformed> {
+    fn request(&self, input: &[u8], _: Standing) -> Result<Option<Frame>, Malformed> {
         let len = self.len(input)?;
         let whole = input.len() >= len.max(self.prefix.header());
         Ok(whole.then_some(Frame {
@@ -41,6 +41,7 @@ impl Requests for Prefixed {
             hold: Hold::Free,
             repeatable: self.repeatable,
             route: 0,
+            speaks: None,
         }))
     }
 

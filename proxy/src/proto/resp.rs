@@ -11,14 +11,16 @@ mod args;
 mod commands;
 mod count;
 mod policy;
+mod rest;
 
 use memchr::memchr;
 
 use crate::config::Framing;
 
-use super::frame::{Frame, Hold, Malformed, Need, Requests};
+use super::frame::{Dialect, Frame, Malformed, Need, Requests, Standing};
 
 pub use answers::RespAnswers;
+pub use rest::Rest;
 
 use args::Args;
 use count::Count;
@@ -31,6 +33,15 @@ const LONGEST_WORD: u64 = 512 << 20;
 const LONGEST_LINE: usize = 64 << 10;
 /// Bytes of the shortest word, `$0` and its ends.
 const SHORTEST_WORD: u64 = 6;
+
+/// What a link is told that is to speak this from then on.
+#[must_use]
+pub const fn greeting(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::Resp2 => b"*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n",
+        Dialect::Resp3 => b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n",
+    }
+}
 
 /// Requests, each a command.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +96,24 @@ impl Resp {
         Ok(Scan::Whole(at, Args::array(&input[start..at])))
     }
 
+    /// What a request needs of which this is the beginning, if that tells; and what reads the rest of it, which is passed on
+    /// while it comes. For a request of which [`Requests::request`] says that it is not whole.
+    pub(super) fn long(&self, input: &[u8], before: Standing) -> Option<(Frame, Rest)> {
+        let (words, start) = Count::read(input, 1).ok()?.filter(|_| input.first() == Some(&b'*'))?;
+        let mut rest = Rest::new(u64::try_from(words).ok()?, start, self.longest);
+        let (_, false) = rest.read(input.get(start..)?).ok()? else { return None };
+        let mut args = Args::array(&input[start..]);
+        let (kind, route) = match args.next() {
+            None => (commands::Kind::Alone, 0), // no command has so long a name
+            Some(name) => {
+                let command = commands::command(name, &mut args);
+                // Nor one of a family.
+                (if command.is_of_family() { commands::Kind::Forever } else { command.kind }, command.route)
+            }
+        };
+        Some((Frame { len: input.len(), route, ..policy::long(kind, before) }, rest))
+    }
+
     /// Where the word that begins at `at` ends, which may lie behind what has come; `after` bytes must follow.
     fn word(&self, input: &[u8], at: usize, after: u64) -> Result<Option<usize>, Malformed> {
         self.fits(at as u64 + SHORTEST_WORD + after)?;
@@ -135,17 +164,18 @@ impl Resp {
 }
 
 impl Requests for Resp {
-    fn request(&self, input: &[u8], hold: Hold) -> Result<Option<Frame>, Malformed> {
+    fn request(&self, input: &[u8], before: Standing) -> Result<Option<Frame>, Malformed> {
         let Scan::Whole(len, mut words) = self.scan(input)? else { return Ok(None) };
         if words.is_quoted() {
             return Ok(Some(Frame { len, ..policy::UNREADABLE }));
         }
         let Some(name) = words.next() else {
             let need = Need::Here { answer: b"", close: false };
-            return Ok(Some(Frame { len, need, hold, repeatable: false, route: 0 }));
+            let hold = before.hold;
+            return Ok(Some(Frame { len, need, hold, repeatable: false, route: 0, speaks: None }));
         };
         let command = commands::command(name, &mut words);
-        let frame = policy::frame(command.kind, words, hold);
+        let frame = policy::frame(command.kind, words, before);
         Ok(Some(Frame { len, route: command.route, ..frame }))
     }
 

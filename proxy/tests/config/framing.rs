@@ -58,7 +58,7 @@ fn defaults() {
     assert_eq!(framing(LINES, ""), expected(FrameKind::Lines { crlf: false }, 64 << 10));
     let four = Prefix { width: 4, little_endian: false, counts_header: false, offset: 0 };
     assert_eq!(framing(PREFIXED, ""), expected(FrameKind::LengthPrefixed(four), 1 << 20));
-    assert_eq!(framing(RESP, ""), expected(FrameKind::Resp, 1 << 20));
+    assert_eq!(framing(RESP, ""), expected(FrameKind::Resp, 512 << 20));
     for (word, protocol) in FRAMED.iter().zip([Protocol::Lines, Protocol::LengthPrefixed, Protocol::Resp]) {
         let absent = with(word, "").replace("    framing: {  }\n", "");
         let Settings { listeners, backends, .. } = settings(&absent);

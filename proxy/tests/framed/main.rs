@@ -7,6 +7,7 @@
 mod answers;
 mod conversations;
 mod counts;
+mod dialects;
 mod given;
 #[path = "../tcp/headers.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]

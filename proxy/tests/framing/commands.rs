@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use penstock::proto::framing::{Frame, Hold, Need, request};
+use penstock::proto::framing::{Dialect, Frame, Hold, Need, Standing, request};
 
 use crate::given::{frame, resp};
 
@@ -16,10 +16,11 @@ const REFUSED_WAIT: Need = Need::Here {
 const OK: Need = Need::Here { answer: b"+OK\r\n", close: false };
 const BYE: Need = Need::Here { answer: b"+OK\r\n", close: true };
 const NEW: Need = Need::Here { answer: b"+RESET\r\n", close: false };
-const RESP2: Need = Need::Here { answer: b"-NOPROTO unsupported protocol version\r\n", close: false };
+const NOPROTO: Need = Need::Here { answer: b"-NOPROTO unsupported protocol version\r\n", close: false };
 
 /// The same command as an array and as a line, which must be judged alike.
-fn judged(words: &str, hold: Hold) -> Frame {
+fn judged(words: &str, hold: impl Into<Standing>) -> Frame {
+    let hold = hold.into();
     let list: Vec<_> = words.split(' ').collect();
     let words_of_array: String = list.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
     let array = frame(&resp(), format!("*{}\r\n{words_of_array}", list.len()).as_bytes(), hold);
@@ -89,10 +90,6 @@ fn a_command_needs_a_link_as_it_is_while_nothing_is_held() {
         ("client tracking on", Alone, Forever),
         ("CLIENT NO-EVICT on", Alone, Forever),
         ("SCRIPT DEBUG YES", Alone, Forever),
-        ("HELLO 3 AUTH u p", Alone, Forever),
-        ("HELLO 2 AUTH u p", Alone, Forever),
-        ("HELLO 2 SETNAME n", Alone, Forever),
-        ("HELLO 4", Alone, Forever),
         ("HOST: example.org", Alone, Forever),
         // Two channels are two answers.
         ("UNSUBSCRIBE", Alone, Free),
@@ -101,6 +98,14 @@ fn a_command_needs_a_link_as_it_is_while_nothing_is_held() {
         // Answered here.
         ("QUIT", BYE, Free),
         ("SELECT 0", OK, Free),
+        (
+            "CLIENT MAINT_NOTIFICATIONS ON moving-endpoint-type none",
+            Need::Here {
+                answer: b"-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n",
+                close: false,
+            },
+            Free,
+        ),
         ("CLIENT SETNAME me", OK, Free),
         ("client setname me", OK, Free),
         ("CLIENT SETNAME", Shared, Free),
@@ -108,10 +113,6 @@ fn a_command_needs_a_link_as_it_is_while_nothing_is_held() {
         ("CLIENT SETINFO LIB-NAME", Shared, Free),
         ("RESET", NEW, Free),
         ("RESET now", Shared, Free),
-        ("HELLO 3", RESP2, Free),
-        ("HELLO 3 SETNAME me", RESP2, Free),
-        ("HELLO", Shared, Free),
-        ("HELLO 2", Shared, Free),
     ] {
         let found = judged(words, Free);
         assert_eq!((found.need, found.hold), (need, hold), "{words}");
@@ -262,4 +263,89 @@ fn a_pipeline_of_commands_is_read_one_by_one() {
     }
     assert_eq!(at, input.len());
     assert_eq!(holds, [Multi, Multi, Multi, Multi, Free, Free]);
+}
+
+#[test]
+fn hello_goes_alone_to_a_link_that_is_to_speak_otherwise() {
+    for (words, need, hold) in [
+        ("HELLO 3 AUTH u p", Alone, Forever),
+        ("HELLO 2 AUTH u p", Alone, Forever),
+        ("HELLO 2 FOO", Alone, Forever),
+        ("HELLO 3 FOO", Alone, Forever),
+        ("HELLO 3 SETNAME n AUTH u p", Alone, Forever),
+        ("HELLO 3 SETNAME", Alone, Forever),
+        ("HELLO 3 SETNAME \u{e9}", Alone, Forever),
+        ("HELLO 4", NOPROTO, Free),
+        ("HELLO 1", NOPROTO, Free),
+        ("HELLO 0", NOPROTO, Free),
+        ("HELLO -1", NOPROTO, Free),
+        ("HELLO 4 SETNAME me", NOPROTO, Free),
+        ("HELLO 9223372036854775807 AUTH u p", NOPROTO, Free),
+        // Redis does not read a number there.
+        ("HELLO 9223372036854775808", Alone, Free),
+        ("HELLO 03", Alone, Free),
+        ("HELLO -0", Alone, Free),
+        ("HELLO x", Alone, Free),
+        // The other dialect.
+        ("HELLO 3", Alone, Free),
+        ("hello 3 setname me", Alone, Free),
+        ("HELLO", Shared, Free),
+        ("HELLO 2", Shared, Free),
+        ("HELLO 2 SETNAME n", Shared, Free),
+    ] {
+        let found = judged(words, Free);
+        assert_eq!((found.need, found.hold), (need, hold), "{words}");
+    }
+}
+
+const RESP3: Standing = Standing { hold: Free, dialect: Dialect::Resp3 };
+
+#[test]
+fn a_client_that_speaks_resp3_is_pushed_to_on_a_link_of_its_own_only() {
+    for (words, need, hold) in [
+        ("GET k", Shared, Free),
+        ("HELLO", Shared, Free),
+        ("HELLO 3", Shared, Free),
+        ("HELLO 3 SETNAME me", Shared, Free),
+        ("HELLO 2", Alone, Free),
+        ("HELLO 2 SETNAME me", Alone, Free),
+        ("HELLO 4", NOPROTO, Free),
+        ("HELLO 3 AUTH u p", Alone, Forever),
+        ("RESET", NEW, Free),
+        ("SUBSCRIBE c", Alone, Forever),
+        ("CLIENT TRACKING ON", Alone, Forever),
+        ("UNSUBSCRIBE", Alone, Forever),
+        ("UNSUBSCRIBE a", Alone, Forever),
+        ("MULTI", Alone, Multi),
+        ("BLPOP k 0", Patient, Free),
+    ] {
+        let found = judged(words, RESP3);
+        assert_eq!((found.need, found.hold), (need, hold), "{words}");
+    }
+    for hold in [Watching, Multi] {
+        let found = judged("UNSUBSCRIBE a", Standing { hold, ..RESP3 });
+        assert_eq!(found.hold, Forever, "what is pushed is no answer");
+    }
+}
+
+#[test]
+fn what_a_client_speaks_is_said_by_hello_and_reset() {
+    for (words, hold, speaks) in [
+        ("HELLO 3", Free, Some(Dialect::Resp3)),
+        ("HELLO 3 SETNAME me", Free, Some(Dialect::Resp3)),
+        ("HELLO 2", Free, Some(Dialect::Resp2)),
+        ("RESET", Free, Some(Dialect::Resp2)),
+        ("RESET", Watching, Some(Dialect::Resp2)),
+        ("RESET", Multi, Some(Dialect::Resp2)),
+        ("RESET now", Multi, None),
+        ("HELLO", Free, None),
+        ("HELLO 4", Free, None),
+        ("HELLO 3 AUTH u p", Free, None), // its link is its own for good
+        ("HELLO 3", Multi, None),
+        ("GET k", Free, None),
+    ] {
+        for dialect in [Dialect::Resp2, Dialect::Resp3] {
+            assert_eq!(judged(words, Standing { hold, dialect }).speaks, speaks, "{words} in {hold:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 
 use penstock::config::{FrameKind, Framing, Prefix};
 use penstock::proto::framing::{
-    Answers, Found, Frame, Hold, Malformed, Need, Outcome, Reader, Wrong, least, request,
+    Answers, Found, Frame, Hold, Malformed, Need, Outcome, Reader, Standing, Wrong, least, request,
 };
 
 pub(crate) const LF: FrameKind = FrameKind::Lines { crlf: false };
@@ -23,7 +23,7 @@ pub(crate) fn resp() -> Framing {
 
 /// A frame that needs and leaves nothing in particular.
 pub(crate) fn shared(len: usize) -> Frame {
-    Frame { len, need: Need::Shared, hold: Hold::Free, repeatable: false, route: 0 }
+    Frame { len, need: Need::Shared, hold: Hold::Free, repeatable: false, route: 0, speaks: None }
 }
 
 pub(crate) fn bad_byte(what: &'static str, byte: u8) -> Malformed {
@@ -39,8 +39,9 @@ pub(crate) fn bad_length(what: &'static str, length: i64) -> Malformed {
 pub(crate) fn first(
     framing: &Framing,
     input: &[u8],
-    hold: Hold,
+    hold: impl Into<Standing>,
 ) -> (Result<Option<Frame>, Malformed>, usize) {
+    let hold = hold.into();
     let whole = request(framing, input, hold);
     let mut known = None;
     let mut waits = 0;
@@ -61,7 +62,7 @@ pub(crate) fn first(
 }
 
 /// The first request, which was known as soon as its last byte was there.
-pub(crate) fn frame(framing: &Framing, input: &[u8], hold: Hold) -> Frame {
+pub(crate) fn frame(framing: &Framing, input: &[u8], hold: impl Into<Standing>) -> Frame {
     match first(framing, input, hold) {
         (Ok(Some(frame)), known) if frame.len == known => frame,
         (verdict, known) => panic!("{}: {verdict:?} at {known}", input.escape_ascii()),

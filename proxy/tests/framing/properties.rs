@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use penstock::config::{FrameKind, Framing, Prefix};
-use penstock::proto::framing::{Hold, Outcome, request};
+use penstock::proto::framing::{Hold, Need, Outcome, long, request};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -278,5 +278,43 @@ proptest! {
         let mut shown = String::new();
         pieces.iter().for_each(|piece| write!(shown, "{} | ", piece.escape_ascii()).unwrap());
         prop_assert_eq!(answer_ends(&resp(), pieces), answer_ends(&resp(), [&input[..]]), "{}", shown);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    /// A frame that is passed on while it comes ends where it would if it were kept, or is as wrong.
+    #[test]
+    fn the_rest_of_a_long_command_gets_the_verdict_of_the_whole(words in vec(word(), 1..6), at: Index, byte: u8, damaged: bool, longest in 8..200_usize, cut: Index, size in 1..9_usize) {
+        let mut input = array(&words);
+        if damaged {
+            let at = at.index(input.len());
+            input[at] = byte;
+        }
+        input.extend(b"*1\r\n$4\r\nPING\r\n");
+        let framing = framing(FrameKind::Resp, longest);
+        let cut = cut.index(input.len());
+        let begun = request(&framing, &input[..cut], Hold::Free) == Ok(None);
+        if let Some((frame, mut rest)) = long(&framing, &input[..cut], Hold::Free.into()).filter(|_| begun) {
+            prop_assert_eq!(frame.len, cut);
+            prop_assert!(!frame.repeatable && frame.need != Need::Shared, "{:?}", frame);
+            let mut read = Ok((0, false));
+            let mut found = cut;
+            for piece in input[cut..].chunks(size) {
+                read = rest.read(piece);
+                let Ok((len, done)) = read else { break };
+                found += len;
+                if done {
+                    break;
+                }
+                prop_assert_eq!(len, piece.len());
+            }
+            match request(&framing, &input, Hold::Free) {
+                Ok(Some(frame)) => prop_assert_eq!((read.map(|read| read.1), found), (Ok(true), frame.len)),
+                Ok(None) => prop_assert_eq!(read.map(|read| read.1), Ok(false)),
+                Err(why) => prop_assert_eq!(read, Err(why), "{}", input.escape_ascii()),
+            }
+        }
     }
 }

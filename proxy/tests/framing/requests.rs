@@ -33,7 +33,7 @@ fn what_has_no_words_is_answered_with_nothing_as_redis_does() {
             ("\n", 1),
             (" \t \r\n", 5),
         ] {
-            let nothing = Frame { len, need: NOTHING, hold, repeatable: false, route: 0 };
+            let nothing = Frame { len, need: NOTHING, hold, repeatable: false, route: 0, speaks: None };
             assert_eq!(frame(&resp(), input.as_bytes(), hold), nothing, "{input:?}");
         }
     }

@@ -5,6 +5,8 @@
 use penstock::config::HeadLimits;
 use penstock::link::{End, Queue, Request, Sink, Slot, SourceKey, Want};
 use penstock::proto::http1::{Ask, Codings, Date, Method};
+
+use penstock::proto::framing::Dialect;
 use proptest::prelude::*;
 
 use crate::ledger::answer_body;
@@ -95,9 +97,12 @@ fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got
             route,
             began: 0,
             replayed: false,
-            streams: false,
+            open_ended: false,
             source: SourceKey::default(),
             expects: false,
+            dialect: Dialect::default(),
+            greets: false,
+            streams: false,
         };
         queue.submit(i, request, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
     }

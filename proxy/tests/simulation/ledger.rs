@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use penstock::cause::Cause;
 use penstock::link::{Ask, Request, SourceKey, Want};
+use penstock::proto::framing::Dialect;
 use penstock::proto::http1::{self, Method};
 
 use crate::frames::{Say, Tag};
@@ -183,9 +184,12 @@ impl Ledger {
             route,
             began: now,
             replayed: false,
-            streams: false,
+            open_ended: false,
             source: SourceKey::default(),
             expects: false,
+            dialect: Dialect::default(),
+            greets: false,
+            streams: false,
         }
     }
 

@@ -38,11 +38,13 @@ fn prefix(f: &Framing) -> Option<Prefix> {
     })
 }
 
-/// `auto` for `max_length`: lines are read by people, the others by programs.
+/// `auto` for `max_length`: lines are read by people, length-prefixed frames by programs, and Redis takes a word of so many
+/// bytes (`proto-max-bulk-len`); what is passed on while it comes costs no memory.
 const fn usual(kind: FrameKind) -> usize {
     match kind {
         FrameKind::Lines { .. } => 64 << 10,
-        FrameKind::LengthPrefixed(_) | FrameKind::Resp => 1 << 20,
+        FrameKind::LengthPrefixed(_) => 1 << 20,
+        FrameKind::Resp => 512 << 20,
     }
 }
 

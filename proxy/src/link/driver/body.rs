@@ -4,6 +4,8 @@
 
 use std::rc::Rc;
 
+use crate::proto::framing::Dialect;
+
 use super::super::exchange::Slot;
 use super::super::queue::Queue;
 use super::super::reader::Ask;
@@ -48,6 +50,18 @@ impl<T: Receiver> Link<T> {
     /// Puts a frame behind the last of a conversation that this link carries.
     pub fn say_more(self: &Rc<Self>, frame: &[u8], ask: Ask, last: bool) {
         self.queue.borrow_mut().say_more(frame, ask, last);
+        self.flush_later();
+    }
+
+    /// The frame that went out last makes the link speak this, unless it is refused.
+    pub fn turns_to(&self, dialect: Dialect) {
+        self.queue.borrow_mut().turns_to(dialect);
+    }
+
+    /// The client whose own link this is has ended its side: so does the link, when all that was said is written. It carries
+    /// nothing more.
+    pub fn end_requests(self: &Rc<Self>) {
+        self.queue.borrow_mut().end_requests(self.shelf.turn.now());
         self.flush_later();
     }
 

@@ -77,7 +77,7 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// Whether requests of this class, or like this one, may hold the links that they get.
     pub(super) fn may_hold(&self, demand: &Demand) -> bool {
-        demand.streams || self.is_of_holders(demand.class)
+        demand.open_ended || self.is_of_holders(demand.class)
     }
 
     /// Whether links were held by requests of this class while others waited.

@@ -48,7 +48,7 @@ impl<T> Queue<T> {
 
     /// What has been written keeps its place, as its answer will come; what has not is gone.
     fn take_off(&mut self, i: usize, bytes: Range<usize>) -> Option<(T, Request, Vec<u8>, bool)> {
-        let head = self.out[bytes.clone()].to_vec();
+        let head = self.slots[i].own(&self.out[bytes.clone()]).to_vec();
         if self.slots[i].touched {
             let slot = &mut self.slots[i];
             return slot.ticket.take().map(|ticket| (ticket, slot.request, head, true));

@@ -60,8 +60,7 @@ impl<T: Receiver> Shelf<T> {
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         for link in links {
             let queue = link.queue.borrow();
-            let unwritten = !queue.unwritten().is_empty();
-            let since = queue.head().and_then(|slot| slot.silent_since(queue.head_since(), unwritten));
+            let since = queue.silent_since();
             let late = since.is_some_and(|since| now.saturating_sub(since) >= timeout);
             drop(queue);
             if late && !link.is_head_full() {

@@ -158,7 +158,7 @@ impl<T: Receiver> Shelf<T> {
                     self.count_retry(RetryReason::Stale, RetryResult::NotAllowed);
                 }
                 // Of a conversation more may have been asked than one error can answer.
-                request.body |= slot.body_begun;
+                request.body |= slot.body_begun && !request.streams;
                 client.failed(&request, cause, false);
             }
             Fate::Replay { head, sent } => {

@@ -4,6 +4,7 @@
 
 use crate::config::HeadLimits;
 use crate::link::{Ask, Broken, End, Fate, Queue, Request, Sink, Slot, SourceKey, Want};
+use crate::proto::framing::Dialect;
 use crate::proto::http1::{self, Date, Method};
 use crate::turn::Nanos;
 
@@ -30,9 +31,12 @@ pub(super) fn request(method: Method) -> Request {
         route: 0,
         began: 0,
         replayed: false,
-        streams: false,
+        open_ended: false,
         source: SourceKey::default(),
         expects: false,
+        dialect: Dialect::default(),
+        greets: false,
+        streams: false,
     }
 }
 

@@ -88,6 +88,11 @@ impl RespAnswers {
         Ok(1)
     }
 
+    /// Whether no answer has begun that has not ended.
+    pub const fn is_between(&self) -> bool {
+        matches!(self.state, State::Type) && self.elements == 1 && self.outcome.is_none()
+    }
+
     /// The byte that says what an element is.
     fn begin(&mut self, of: u8) -> Result<(), Malformed> {
         let is_answer = self.outcome.is_none() && self.elements == 1 && of != b'|';

@@ -44,11 +44,13 @@ pub(super) enum Kind {
     Hello,
     /// Gives the connection a name, with so many words after the command's first.
     Name(usize),
+    /// Asks to be told of what happens to the server (Redis Enterprise).
+    Notices,
     /// Ends subscriptions: an answer for each.
     Leave,
     /// Changes the connection for good, or what comes over it is no longer an answer for each request.
     Forever,
-    /// The second word says what it is.
+    /// The second word says what it is, and is not there: an error, or the list of what there is.
     Family,
 }
 
@@ -58,6 +60,13 @@ pub(super) struct Command {
     pub(super) kind: Kind,
     /// The same for the same command, never 0; 0 for what is not in the lists.
     pub(super) route: u32,
+}
+
+impl Command {
+    /// It is one of a family, and its second word is not known.
+    pub(super) fn is_of_family(&self) -> bool {
+        self.kind == Kind::Family
+    }
 }
 
 /// What a request of this name is; takes the second word of a family's from the words that follow.
@@ -74,7 +83,7 @@ pub(super) fn command(name: &[u8], words: &mut Args<'_>) -> Command {
 /// One of a family, by its second word.
 fn member(mut word: Word, words: &mut Args<'_>) -> Command {
     let family = word.route();
-    let Some(second) = words.next() else { return Command { kind: Kind::Write, route: family } };
+    let Some(second) = words.next() else { return Command { kind: Kind::Family, route: family } };
     // What a later server adds to CLIENT is most likely about the connection.
     let unknown = if family == CLIENT { Kind::Forever } else { Kind::Alone };
     word.push(b"|");
@@ -92,7 +101,7 @@ fn member(mut word: Word, words: &mut Args<'_>) -> Command {
 ///
 /// WAIT and WAITAOF speak of what was written before on the same connection: where the client holds no link, that
 /// would be what others wrote, so they are refused.
-const LISTS: [(Kind, &str); 25] = [
+const LISTS: [(Kind, &str); 26] = [
     (
         Kind::Read,
         "GET MGET STRLEN GETRANGE SUBSTR GETBIT BITCOUNT BITPOS BITFIELD_RO LCS EXISTS TTL PTTL EXPIRETIME \
@@ -170,6 +179,7 @@ const LISTS: [(Kind, &str); 25] = [
     (Kind::Hello, "HELLO"),
     (Kind::Name(1), "CLIENT|SETNAME"),
     (Kind::Name(2), "CLIENT|SETINFO"),
+    (Kind::Notices, "CLIENT|MAINT_NOTIFICATIONS"),
     (Kind::Leave, "UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE"),
     (
         Kind::Forever,

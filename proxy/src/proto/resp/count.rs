@@ -8,7 +8,7 @@ use crate::proto::frame::Malformed;
 const MOST_DIGITS: u8 = 18;
 
 /// What was read of it so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     value: i64,
     digits: u8,

@@ -1,5 +1,5 @@
-//! What a command may do on a link that others use, by what its client holds.
-//! In: the kind of a command, its words, the hold before it. Out: what it needs, and the hold after it.
+//! What a command may do on a link that others use, by what its client holds and speaks.
+//! In: the kind of a command, its words, how its client stands before it. Out: what it needs, and the hold after it.
 //! Knows nothing of names of commands, nor of links.
 //!
 //! While a client holds nothing, each of its requests may go over another link. So what would change a link for
@@ -8,8 +8,10 @@
 //!
 //! - CLIENT SETNAME and SETINFO: `+OK`. The name would be that of whoever comes next on the link.
 //! - SELECT 0 and RESET: `+OK`, `+RESET`. That is how every link is.
-//! - HELLO 3: `-NOPROTO`, as Envoy does, unless it also says AUTH. A link speaks RESP2, and clients that prefer RESP3
-//!   (go-redis, lettuce, jedis, ioredis) go on with it; redis-py 8.0 has to be told `protocol=2`.
+//! - HELLO of a version that is neither 2 nor 3: `-NOPROTO`, as Redis says. HELLO 2 and 3 go alone to a link, which from
+//!   then on speaks that; without the name that they may give, as CLIENT SETNAME.
+//! - CLIENT MAINT_NOTIFICATIONS: the error of a Redis that does not know it. redis-py 8 and node-redis 6 ask each server, and
+//!   go on without; where it is known, what it tells would be pushed to whoever has the link.
 //! - WAIT and WAITAOF: an error. They would wait for what others wrote.
 //! - QUIT: `+OK`, and the client is closed; the link is not.
 //!
@@ -18,22 +20,25 @@
 
 use super::args::Args;
 use super::commands::Kind;
-use crate::proto::frame::{Frame, Hold, Need};
+use crate::proto::frame::{Dialect, Frame, Hold, Need, Standing};
 
 /// What nobody knows how to read gets a link of its own. Its length is not known here.
 pub(super) const UNREADABLE: Frame = FOREVER;
 
-const SHARED: Frame = Frame { len: 0, need: Need::Shared, hold: Hold::Free, repeatable: false, route: 0 };
+const SHARED: Frame =
+    Frame { len: 0, need: Need::Shared, hold: Hold::Free, repeatable: false, route: 0, speaks: None };
 const ALONE: Frame = Frame { need: Need::Alone, ..SHARED };
 const PATIENT: Frame = Frame { need: Need::Patient, ..SHARED };
 const FOREVER: Frame = Frame { hold: Hold::Forever, ..ALONE };
 
 const OK: &[u8] = b"+OK\r\n";
+const NO_NOTICES: &[u8] = b"-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n";
 
 /// What a command needs and leaves, without its length and route.
-pub(super) fn frame(kind: Kind, words: Args<'_>, hold: Hold) -> Frame {
+pub(super) fn frame(kind: Kind, words: Args<'_>, before: Standing) -> Frame {
+    let Standing { hold, dialect } = before;
     if hold == Hold::Free {
-        return free(kind, words);
+        return free(kind, words, dialect);
     }
     // Nothing blocks in a transaction.
     let need = match kind {
@@ -42,11 +47,30 @@ pub(super) fn frame(kind: Kind, words: Args<'_>, hold: Hold) -> Frame {
         Kind::BlocksIfTold { .. } if words.has(b"BLOCK") => Need::Patient,
         _ => Need::Shared,
     };
-    Frame { need, hold: held(kind, words, hold), ..SHARED }
+    let after = held(kind, words, before);
+    let speaks = (kind == Kind::Reset && after == Hold::Free).then_some(Dialect::Resp2);
+    Frame { need, hold: after, speaks, ..SHARED }
+}
+
+/// What a command needs and leaves that is passed on before all its words have come. Nothing may go over its link behind it
+/// until it has been answered, and it is not kept, so it cannot be sent twice. What depends on words that may be still to
+/// come is taken for the worst.
+pub(super) fn long(kind: Kind, before: Standing) -> Frame {
+    let hold = before.hold;
+    let plain = matches!(kind, Kind::Read | Kind::Write | Kind::Alone | Kind::Waits);
+    let waits = matches!(kind, Kind::Blocks | Kind::BlocksIfTold { .. });
+    match hold {
+        Hold::Free if plain => ALONE,
+        Hold::Free if waits => PATIENT,
+        Hold::Multi if plain || waits => Frame { hold, ..SHARED },
+        Hold::Watching if plain && kind != Kind::Waits => Frame { hold, ..SHARED },
+        Hold::Watching if plain || waits => Frame { hold, ..PATIENT },
+        _ => FOREVER,
+    }
 }
 
 /// While the client holds nothing.
-fn free(kind: Kind, words: Args<'_>) -> Frame {
+fn free(kind: Kind, words: Args<'_>, dialect: Dialect) -> Frame {
     match kind {
         Kind::Read => Frame { repeatable: true, ..SHARED },
         Kind::Write | Kind::Unwatch | Kind::Exec | Kind::Family => SHARED,
@@ -58,34 +82,65 @@ fn free(kind: Kind, words: Args<'_>) -> Frame {
         Kind::BlocksIfTold { reads } => Frame { repeatable: reads, ..SHARED },
         Kind::Watch => Frame { hold: Hold::Watching, ..ALONE },
         Kind::Multi if words.are(&[]) => Frame { hold: Hold::Multi, ..ALONE },
-        Kind::Reset if words.are(&[]) => here(b"+RESET\r\n"),
+        Kind::Reset if words.are(&[]) => Frame { speaks: Some(Dialect::Resp2), ..here(b"+RESET\r\n") },
         Kind::Quit => Frame { need: Need::Here { answer: OK, close: true }, ..SHARED },
         Kind::Select if words.are(&[b"0"]) => here(OK),
         Kind::Name(count) if words.count() == count => here(OK),
         // The server says what is wrong with it.
         Kind::Multi | Kind::Reset | Kind::Name(_) => SHARED,
-        Kind::Hello => hello(words),
-        Kind::Leave if words.take(2).count() < 2 => ALONE,
+        Kind::Notices => here(NO_NOTICES),
+        Kind::Hello => hello(words, dialect),
+        Kind::Leave if is_one_answer(words, dialect) => ALONE,
         Kind::Select | Kind::Leave | Kind::Forever => FOREVER,
     }
 }
 
-fn hello(words: Args<'_>) -> Frame {
-    match { words }.next() {
-        _ if is_plain_hello(words) => SHARED,
-        Some(b"3") if !words.has(b"AUTH") => here(b"-NOPROTO unsupported protocol version\r\n"),
-        _ => FOREVER,
+fn hello(mut words: Args<'_>, dialect: Dialect) -> Frame {
+    let Some(word) = words.next() else { return SHARED };
+    let speaks = match word {
+        b"2" => Dialect::Resp2,
+        b"3" => Dialect::Resp3,
+        _ if is_integer(word) => return here(b"-NOPROTO unsupported protocol version\r\n"),
+        _ => return ALONE, // the server says what is wrong with it
+    };
+    if !words.are(&[]) && !is_name(words) {
+        return FOREVER;
+    }
+    let need = if speaks == dialect { Need::Shared } else { Need::Alone };
+    Frame { need, repeatable: true, speaks: Some(speaks), ..SHARED }
+}
+
+const fn version(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::Resp2 => b"2",
+        Dialect::Resp3 => b"3",
     }
 }
 
-/// Asks only what the server is.
-fn is_plain_hello(words: Args<'_>) -> bool {
-    words.are(&[]) || words.are(&[b"2"])
+/// Whether Redis would read a number here (`string2ll`).
+fn is_integer(word: &[u8]) -> bool {
+    let digits = word.strip_prefix(b"-").unwrap_or(word);
+    let plain =
+        digits == b"0" && word == digits || digits.first().is_some_and(|first| matches!(first, b'1'..=b'9'));
+    plain && str::from_utf8(word).is_ok_and(|word| word.parse::<i64>().is_ok())
+}
+
+/// `SETNAME` and a name that Redis would take.
+fn is_name(mut words: Args<'_>) -> bool {
+    let is_option = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"SETNAME"));
+    let is_good = words.next().is_some_and(|name| name.iter().all(u8::is_ascii_graphic));
+    is_option && is_good && words.are(&[])
+}
+
+/// Whether an UNSUBSCRIBE is answered once: for each channel there is an answer, and RESP3 pushes them.
+fn is_one_answer(words: Args<'_>, dialect: Dialect) -> bool {
+    dialect == Dialect::Resp2 && words.take(2).count() < 2
 }
 
 /// While a link is the client's: everything goes there, and some of it lets go or makes it for good. Other than EXEC,
 /// what has a word too many is refused by the server and changes nothing.
-fn held(kind: Kind, words: Args<'_>, hold: Hold) -> Hold {
+fn held(kind: Kind, words: Args<'_>, before: Standing) -> Hold {
+    let Standing { hold, dialect } = before;
     match (kind, hold) {
         (_, Hold::Forever) => Hold::Forever,
         (Kind::Multi, _) if words.are(&[]) => Hold::Multi,
@@ -95,11 +150,18 @@ fn held(kind: Kind, words: Args<'_>, hold: Hold) -> Hold {
         // Redis 7 ends the transaction at an EXEC with a word too many, older ones do not.
         (Kind::Exec, Hold::Multi) => Hold::Forever,
         (Kind::Select, _) if words.are(&[b"0"]) => hold,
-        (Kind::Hello, _) if is_plain_hello(words) => hold,
-        (Kind::Leave, _) if words.take(2).count() < 2 => hold,
-        (Kind::Select | Kind::Hello | Kind::Leave | Kind::Name(_) | Kind::Quit | Kind::Forever, _) => {
-            Hold::Forever
-        }
+        (Kind::Hello, _) if words.are(&[]) || words.are(&[version(dialect)]) => hold,
+        (Kind::Leave, _) if is_one_answer(words, dialect) => hold,
+        (
+            Kind::Select
+            | Kind::Hello
+            | Kind::Leave
+            | Kind::Name(_)
+            | Kind::Notices
+            | Kind::Quit
+            | Kind::Forever,
+            _,
+        ) => Hold::Forever,
         _ => hold,
     }
 }

@@ -5,7 +5,7 @@
 use penstock::cause::Cause;
 use penstock::config::{FrameKind, Framing};
 use penstock::link::{Ask, Request, SourceKey, Want};
-use penstock::proto::framing::{self, Frame, Hold, Malformed, Need};
+use penstock::proto::framing::{self, Dialect, Frame, Hold, Malformed, Need};
 
 use super::{World, note};
 use crate::client::Later;
@@ -54,9 +54,12 @@ impl World {
             route: frame.route,
             began: self.now,
             replayed: false,
-            streams: false,
+            open_ended: false,
             source: SourceKey::default(),
             expects: false,
+            dialect: Dialect::default(),
+            greets: false,
+            streams: false,
         };
         self.put_on_link(c, id, request, bytes);
         true

@@ -1,0 +1,109 @@
+//! The rest of a request that is passed on while it comes.
+//! In: its bytes, in any pieces. Out: where it ends, and the same verdict as on all of it at once.
+//! Knows nothing of commands: its first words have been looked at (`Resp::long`).
+
+use crate::proto::frame::Malformed;
+
+use super::count::Count;
+use super::{LONGEST_WORD, SHORTEST_WORD};
+
+/// How far the present word was read.
+///
+/// ```text
+///   Dollar ──$──▶ Size ──CR──▶ SizeLf ──LF──▶ Word ──its last byte──▶ Cr ──CR──▶ Lf ──LF──▶ Dollar, or the end
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Dollar,
+    Size(Count),
+    SizeLf(u64),
+    Word(u64),
+    Cr,
+    Lf,
+}
+
+/// What is still to come of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rest {
+    state: State,
+    /// Words that have not ended.
+    words: u64,
+    /// Bytes that have come, and the most there may be.
+    read: u64,
+    longest: u64,
+}
+
+impl Rest {
+    /// Of a request of so many words, of which so many bytes have come, up to its first word.
+    pub(super) fn new(words: u64, read: usize, longest: usize) -> Self {
+        Self { state: State::Dollar, words, read: read as u64, longest: longest as u64 }
+    }
+
+    /// Reads on, at most to the end of the request. Tells how many bytes of the input are its, and whether it has ended.
+    ///
+    /// # Errors
+    /// What came is no request, or one that is too long.
+    pub fn read(&mut self, input: &[u8]) -> Result<(usize, bool), Malformed> {
+        let mut at = 0;
+        while at < input.len() {
+            let read = self.step(&input[at..])?;
+            (at, self.read) = (at + read, self.read + read as u64);
+            if self.words == 0 {
+                return Ok((at, true));
+            }
+        }
+        Ok((at, false))
+    }
+
+    /// Reads on, of at least one byte; gives how many. None only of an empty word, whose CR is next.
+    fn step(&mut self, input: &[u8]) -> Result<usize, Malformed> {
+        let first = input[0];
+        self.state = match self.state {
+            State::Dollar => {
+                self.fits(self.read + self.words * SHORTEST_WORD)?;
+                expect(b'$', first, "not the `$` of a word")?;
+                State::Size(Count::default())
+            }
+            State::Size(count) if first == b'\r' => State::SizeLf(length(count)?),
+            State::Size(mut count) => {
+                count.push(first)?;
+                State::Size(count)
+            }
+            State::SizeLf(bytes) => {
+                expect(b'\n', first, "not the LF after a length")?;
+                self.fits(self.read + 1 + bytes + 2 + (self.words - 1) * SHORTEST_WORD)?;
+                State::Word(bytes)
+            }
+            State::Word(left) => {
+                let here = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
+                let left = left - here as u64;
+                self.state = if left == 0 { State::Cr } else { State::Word(left) };
+                return Ok(here);
+            }
+            State::Cr => {
+                expect(b'\r', first, "not the CRLF after a word")?;
+                State::Lf
+            }
+            State::Lf => {
+                expect(b'\n', first, "not the CRLF after a word")?;
+                self.words -= 1;
+                State::Dollar
+            }
+        };
+        Ok(1)
+    }
+
+    fn fits(&self, least: u64) -> Result<(), Malformed> {
+        if least <= self.longest { Ok(()) } else { Err(Malformed::TooLong(least)) }
+    }
+}
+
+fn length(count: Count) -> Result<u64, Malformed> {
+    let bytes = count.value()?;
+    let known = u64::try_from(bytes).ok().filter(|known| *known <= LONGEST_WORD);
+    known.ok_or_else(|| Malformed::length("not a length of a word", bytes))
+}
+
+fn expect(expected: u8, found: u8, otherwise: &'static str) -> Result<(), Malformed> {
+    if found == expected { Ok(()) } else { Err(Malformed::byte(otherwise, found)) }
+}
