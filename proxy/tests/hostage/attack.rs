@@ -6,7 +6,6 @@ use std::io::Result;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -131,15 +130,19 @@ impl Kind {
             Self::SlowReader => {
                 let mut conn = Conn::connect_narrow(from, to).await?;
                 conn.send(Tongue::Http.request("big/10000000")).await?;
-                let mut room = [0; 1024];
-                while conn.stream.read(&mut room).await? > 0 {
+                loop {
+                    conn.fill(1024).await?;
                     sleep(Duration::from_secs(1)).await;
                 }
             }
             Self::NoReader => {
                 let mut conn = Conn::connect_narrow(from, to).await?;
                 conn.send(Tongue::Http.request("big/10000000")).await?;
-                let cut = async { while conn.stream.peek(&mut [0]).await.is_ok_and(|n| n > 0) { sleep(STAY).await } };
+                let cut = async {
+                    while conn.stream.peek(&mut [0]).await.is_ok_and(|n| n > 0) {
+                        sleep(STAY).await
+                    }
+                };
                 _ = timeout(UNREAD, cut).await;
             }
             Self::Gone(text, leaves) => {

@@ -4,10 +4,10 @@
 use std::future::Future;
 use std::io::{Error, ErrorKind, Result};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
@@ -15,6 +15,9 @@ use tokio::time::{sleep, timeout};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a client waits for one answer.
 pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most bytes of one read.
+const ROOM: usize = 16_384;
 
 /// What these tests speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +86,8 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: 
 /// One end of a connection.
 #[derive(Debug)]
 pub(crate) struct Conn {
-    pub(crate) stream: TcpStream,
+    /// Shared with those who look whether the other end is still there.
+    pub(crate) stream: Arc<TcpStream>,
     read: Vec<u8>,
 }
 
@@ -98,7 +102,7 @@ fn wrong(what: String) -> Error {
 impl Conn {
     pub(crate) fn new(stream: TcpStream) -> Self {
         _ = stream.set_nodelay(true); // a connection that was reset already cannot be told
-        Self { stream, read: Vec::new() }
+        Self { stream: Arc::new(stream), read: Vec::new() }
     }
 
     pub(crate) async fn connect(from: Ipv4Addr, to: SocketAddr) -> Result<Self> {
@@ -117,33 +121,52 @@ impl Conn {
         Ok(Self::new(socket.connect(to).await?))
     }
 
+    #[allow(clippy::needless_pass_by_ref_mut, reason = "what two say at once would be mixed")]
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        self.stream.write_all(bytes.as_ref()).await
+        let mut left = bytes.as_ref();
+        while !left.is_empty() {
+            self.stream.writable().await?;
+            match self.stream.try_write(left) {
+                Ok(written) => left = &left[written..],
+                Err(why) if why.kind() == ErrorKind::WouldBlock => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(())
     }
 
     /// Ends the connection by RST.
     pub(crate) fn reset(self) {
-        _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        _ = SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    /// Reads once more; the end of the connection is an error.
-    async fn fill(&mut self) -> Result<()> {
-        match self.stream.read_buf(&mut self.read).await? {
-            0 => Err(closed()),
-            _ => Ok(()),
+    /// Reads once more, so many bytes at most; the end of the connection is an error.
+    pub(crate) async fn fill(&mut self, most: usize) -> Result<()> {
+        loop {
+            self.stream.readable().await?;
+            // No wait from here on: whoever gives up waiting must find what was read, and nothing else.
+            let old = self.read.len();
+            self.read.resize(old + most, 0);
+            let read = self.stream.try_read(&mut self.read[old..]);
+            self.read.truncate(old + read.as_ref().map_or(0, |read| *read));
+            match read {
+                Ok(0) => return Err(closed()),
+                Err(why) if why.kind() == ErrorKind::WouldBlock => {}
+                read => return read.map(|_| ()),
+            }
         }
     }
 
     /// Reads and throws away until the connection ends, or fails.
     pub(crate) async fn drain(&mut self) {
-        self.read.clear();
-        let mut room = vec![0; 65_536];
-        while matches!(self.stream.read(&mut room).await, Ok(1..)) {}
+        while self.fill(ROOM).await.is_ok() {
+            self.read.clear();
+        }
     }
 
     /// Waits until the other end has closed; what it says meanwhile is kept.
     pub(crate) async fn gone(&mut self) {
-        while self.fill().await.is_ok() {}
+        while self.fill(ROOM).await.is_ok() {}
     }
 
     pub(crate) async fn through(&mut self, end: &[u8]) -> Result<Vec<u8>> {
@@ -153,13 +176,13 @@ impl Conn {
                 return Ok(self.read.drain(..from + at + end.len()).collect());
             }
             from = self.read.len().saturating_sub(end.len());
-            self.fill().await?;
+            self.fill(ROOM).await?;
         }
     }
 
     pub(crate) async fn take(&mut self, count: usize) -> Result<Vec<u8>> {
         while self.read.len() < count {
-            self.fill().await?;
+            self.fill(ROOM).await?;
         }
         Ok(self.read.drain(..count).collect())
     }
@@ -173,7 +196,7 @@ impl Conn {
             if count == 0 {
                 return Ok(());
             }
-            self.fill().await?;
+            self.fill(ROOM).await?;
         }
     }
 
@@ -218,7 +241,8 @@ impl Conn {
 
     async fn http_answer(&mut self) -> Result<String> {
         let head = self.head().await?;
-        let length = head.field("content-length").unwrap_or("0").parse().map_err(|_| wrong(head.0.clone()))?;
+        let length =
+            head.field("content-length").unwrap_or("0").parse().map_err(|_| wrong(head.0.clone()))?;
         let text = String::from_utf8_lossy(&self.take(length).await?).trim_end().to_owned();
         if head.status() == 200 { Ok(text) } else { Err(wrong(format!("{} {text}", head.status()))) }
     }
@@ -254,7 +278,11 @@ impl Conn {
     }
 
     /// One exchange: the text of its answer, or what came instead of it.
-    pub(crate) async fn ask(&mut self, tongue: Tongue, request: &[u8]) -> std::result::Result<String, String> {
+    pub(crate) async fn ask(
+        &mut self,
+        tongue: Tongue,
+        request: &[u8],
+    ) -> std::result::Result<String, String> {
         let both = async {
             self.send(request).await?;
             self.answer(tongue).await

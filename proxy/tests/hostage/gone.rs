@@ -82,8 +82,7 @@ async fn who_stands_behind_one_that_left_is_served() {
 #[tokio::test]
 async fn a_short_answer_for_nobody_costs_no_link() {
     let member = Member::start(HTTP).await;
-    let proxy =
-        Setup::new().workers(1).backend("links: { max_per_member: 1 }").before_one(member.address);
+    let proxy = Setup::new().workers(1).backend("links: { max_per_member: 1 }").before_one(member.address);
     all_served(&proxy, HTTP, 1).await;
     for _ in 0..5 {
         let mut conn = client(&proxy, 0).await;

@@ -29,11 +29,8 @@ pub(crate) async fn ask(tongue: Tongue, to: SocketAddr, span: Duration) -> Repor
         let kept = kept.clone();
         asked.push(tokio::spawn(async move {
             let begin = Instant::now();
-            let outcome = if number % 2 == 0 {
-                fresh(tongue, to).await
-            } else {
-                on_kept(tongue, to, &kept).await
-            };
+            let outcome =
+                if number % 2 == 0 { fresh(tongue, to).await } else { on_kept(tongue, to, &kept).await };
             (outcome.err().map(|why| format!("request {number}: {why}")), begin.elapsed())
         }));
     }

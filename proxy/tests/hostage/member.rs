@@ -8,13 +8,15 @@
 //! `late_continue/MS`. All others are answered with their own text.
 
 use std::collections::HashSet;
-use std::io::Result;
+use std::io::{ErrorKind, Result};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -25,6 +27,8 @@ use crate::client::{Conn, Head, PATIENCE, Tongue, eventually, prefixed};
 const SLOW: Duration = Duration::from_secs(25);
 /// The pause between two comments of `events`.
 const COMMENT: Duration = Duration::from_millis(200);
+/// How long those who meet wait for each other.
+const ALONE: Duration = Duration::from_secs(2);
 
 static PIECE: [u8; 65_536] = [b'x'; 65_536];
 
@@ -40,11 +44,11 @@ struct Desk {
     tongue: Option<Tongue>,
     /// Whether a connection is closed after each answer.
     closes: AtomicBool,
-    /// Connections that neither end has seen the end of, as far as the member knows.
-    open: AtomicUsize,
+    /// Connections that the member has not closed.
+    open: Mutex<Vec<Weak<TcpStream>>>,
     accepted: AtomicUsize,
     peak: AtomicUsize,
-    /// More than this many are looked at closely.
+    /// More open connections than this are looked at closely.
     cap: AtomicUsize,
     seen: Mutex<Vec<String>>,
     free: Mutex<HashSet<String>>,
@@ -68,12 +72,12 @@ impl Member {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 own.accepted.fetch_add(1, Ordering::SeqCst);
-                let open = own.open.fetch_add(1, Ordering::SeqCst) + 1;
-                own.note_open(open, address.port());
+                let conn = Conn::new(stream);
+                let open = own.arrived(&conn);
+                tokio::spawn(own.clone().count(open));
                 let own = own.clone();
                 tokio::spawn(async move {
-                    _ = own.serve(Conn::new(stream)).await; // that the proxy closes is no news
-                    own.open.fetch_sub(1, Ordering::SeqCst);
+                    _ = own.serve(conn).await; // that the proxy closes is no news
                 });
             }
         });
@@ -86,7 +90,7 @@ impl Member {
         self
     }
 
-    /// More connections than this are counted by the kernel's table, which knows of those that the proxy has closed.
+    /// Where more connections than this are open, those do not count which the proxy has closed.
     pub(crate) fn watch_over(&self, cap: usize) {
         self.desk.cap.store(cap, Ordering::SeqCst);
     }
@@ -100,9 +104,9 @@ impl Member {
         self.desk.accepted.load(Ordering::SeqCst)
     }
 
-    /// Connections that are open now, as the kernel sees it.
-    pub(crate) fn established(&self) -> usize {
-        established(self.address.port())
+    /// Connections that neither end has closed.
+    pub(crate) fn open(&self) -> usize {
+        self.desk.open.lock().unwrap().iter().filter(|conn| is_open(conn)).count()
     }
 
     /// What it was asked, in order.
@@ -133,22 +137,33 @@ impl Drop for Member {
     }
 }
 
-/// How many connections of this port the kernel calls established: the other end has not closed them.
-fn established(port: u16) -> usize {
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let end = format!(":{port:04X}");
-    let rows = table.lines().skip(1).map(|row| row.split_whitespace().skip(1));
-    rows.filter_map(|mut row| Some((row.next()?, row.nth(1)?)))
-        .filter(|(local, state)| local.ends_with(&end) && *state == "01")
-        .count()
+/// Neither end has closed it. What came before the end hides it, until the member has read that.
+fn is_open(conn: &Weak<TcpStream>) -> bool {
+    let Some(stream) = conn.upgrade() else { return false };
+    let peeked = SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);
+    !matches!(peeked, Ok(0)) && !peeked.is_err_and(|why| why.kind() != ErrorKind::WouldBlock)
 }
 
 impl Desk {
-    /// The table is not read in one moment, so that one which goes and one that comes may both be in it: thrice, then.
-    fn note_open(&self, open: usize, port: u16) {
+    /// All that are open now.
+    fn arrived(&self, conn: &Conn) -> Vec<Weak<TcpStream>> {
+        let mut open = self.open.lock().unwrap();
+        open.retain(|conn| conn.strong_count() > 0);
+        open.push(Arc::downgrade(&conn.stream));
+        open.clone()
+    }
+
+    /// Which of those that were open when one came the proxy had closed may be seen a little later only.
+    async fn count(self: Arc<Self>, mut open: Vec<Weak<TcpStream>>) {
         let cap = self.cap.load(Ordering::SeqCst);
-        let open = if open <= cap { open } else { (0..3).map(|_| established(port)).min().unwrap_or(0) };
-        self.peak.fetch_max(open, Ordering::SeqCst);
+        for _ in 0..20 {
+            if open.len() <= cap {
+                break;
+            }
+            open.retain(is_open);
+            sleep(Duration::from_millis(10)).await;
+        }
+        self.peak.fetch_max(open.len(), Ordering::SeqCst);
     }
 
     async fn serve(&self, mut conn: Conn) -> Result<()> {
@@ -244,7 +259,7 @@ impl Desk {
             "slow" => sleep(SLOW).await,
             "wait" => sleep(Duration::from_millis(rest.parse().unwrap())).await,
             "held" => self.hold(text).await,
-            "meet" => self.meet(conn, rest.parse().unwrap()).await,
+            "meet" if !self.meet(conn, rest.parse().unwrap()).await => return "alone".to_owned(),
             _ => {}
         }
         text.to_owned()
@@ -258,33 +273,31 @@ impl Desk {
         }
     }
 
-    /// Waits until so many are here at once, or until the one who came has gone.
-    async fn meet(&self, conn: &mut Conn, count: usize) {
+    /// Waits until so many are here at once; not for ever, so that links are free for the next try. Whether they were.
+    async fn meet(&self, conn: &mut Conn, count: usize) -> bool {
         let round = {
             let mut meeting = self.meeting.lock().unwrap();
             meeting.here += 1;
             if meeting.here == count {
                 *meeting = Meeting { here: 0, round: meeting.round + 1 };
+                return true;
             }
             meeting.round
         };
-        self.changed.notify_waiters();
-        let came_before_all = || {
-            let meeting = self.meeting.lock().unwrap();
-            meeting.round == round && meeting.here > 0
-        };
         let met = async {
-            while came_before_all() {
-                _ = timeout(Duration::from_millis(20), self.changed.notified()).await;
+            while self.meeting.lock().unwrap().round == round {
+                sleep(Duration::from_millis(10)).await;
             }
         };
-        let left = tokio::select! {
-            () = met => false,
-            () = conn.gone() => true,
-        };
-        if left && came_before_all() {
-            self.meeting.lock().unwrap().here -= 1;
+        tokio::select! {
+            () = met => return true,
+            () = conn.gone() => {}
+            () = sleep(ALONE) => {}
         }
+        let mut meeting = self.meeting.lock().unwrap();
+        let met = meeting.round != round;
+        meeting.here -= usize::from(!met);
+        met
     }
 }
 

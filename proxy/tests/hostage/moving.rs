@@ -21,7 +21,7 @@ const UPLOAD: usize = 8_000_000;
 async fn stand() -> (Member, Proxy) {
     let member = Member::start(HTTP).await;
     member.watch_over(2);
-    let links = "links: { max_per_member: 2, max_per_source: 2 }";
+    let links = "links: { max_per_member: 2 }";
     let proxy = Setup::new().workers(1).backend(links).before_one(member.address);
     (member, proxy)
 }

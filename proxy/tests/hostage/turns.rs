@@ -60,7 +60,8 @@ async fn those_who_wait_are_served_in_turn_by_source() {
             all.extend((0..count).map(|_| ask(source, text)));
             let so_many = all.len() as i64;
             let proxy = &proxy;
-            eventually("they wait", move || async move { proxy.sum("penstock_pool_waiting") == so_many }).await;
+            eventually("they wait", move || async move { proxy.sum("penstock_pool_waiting") == so_many })
+                .await;
         }
         member.let_go("held/first");
         first.await.unwrap().unwrap();
