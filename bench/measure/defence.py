@@ -52,6 +52,7 @@ global
 defaults
   mode http
   option http-buffer-request
+  option abortonclose
   timeout http-request 10s
   timeout connect 5s
   timeout client 30s
@@ -62,7 +63,6 @@ frontend f
   bind 127.0.0.1:{listen} backlog 4096
   default_backend b
 backend b
-  {options}
   server s0 127.0.0.1:{member} maxconn {cap}
 """
 
@@ -74,12 +74,10 @@ def nginx(server=""):
     return start
 
 
-def haproxy(options=""):
-    def start(tmp, _speaks):
-        loads.write(f"{tmp}/proxy.cfg", HAPROXY.format(listen=LISTEN, member=MEMBER, cap=CAP, options=options))
-        return procs.Program([proxies.haproxy_binary(), "-db", "-q", "-f", f"{tmp}/proxy.cfg"], PROXY_CPUS,
-                             f"{tmp}/proxy.out")
-    return start
+def haproxy(tmp, _speaks):
+    loads.write(f"{tmp}/proxy.cfg", HAPROXY.format(listen=LISTEN, member=MEMBER, cap=CAP))
+    argv = [proxies.haproxy_binary(), "-db", "-q", "-f", f"{tmp}/proxy.cfg"]
+    return procs.Program(argv, PROXY_CPUS, f"{tmp}/proxy.out")
 
 
 def penstock(binary, links, listen=LISTEN, member=MEMBER):
@@ -101,8 +99,7 @@ def variants(binary):
         "penstock, defaults": (penstock(binary, {}), DEFAULT_CAP, True),
         "nginx": (nginx(), None, False),
         "nginx, max_conns=16": (nginx(f"max_conns={CAP} max_fails=0"), CAP, False),
-        "HAProxy, maxconn 16": (haproxy(), CAP, False),
-        "HAProxy, maxconn 16, abortonclose": (haproxy("option abortonclose"), CAP, False),
+        "HAProxy, maxconn 16": (haproxy, CAP, False),
     }
 
 
@@ -287,23 +284,49 @@ def matrix(args):
     return bool(misses)
 
 
+def kept(paths):
+    """The records of several runs as one."""
+    records = {}
+    for path in paths:
+        with open(path) as f:
+            for case, rows in json.load(f).items():
+                records.setdefault(case, {}).update(rows)
+    return records
+
+
+WORDS = {
+    "slow_post": "POST of 1,000 bytes, a byte each 5 s", "stalled_post": "POST of 1,000 bytes, half of it",
+    "stalled_100k": "POST of 100 KB, half of it", "stalled_10m": "POST of 10 MB, half of it",
+    "stalled_chunk": "half a chunk of 1,000 bytes", "stalled_expect": "`Expect: 100-continue`, then nothing",
+    "slow_reader": "GET of 10 MB, reads 1 KB/s", "no_reader": "GET of 10 MB, reads nothing",
+    "gone_events": "asks for a stream and closes", "gone_events_rst": "asks for a stream and resets",
+    "gone_slow": "asks for what takes 25 s and closes", "gone_slow_rst": "asks for what takes 25 s and resets",
+    "events": "reads a stream that never ends", "half_line": "half a line (`lines`)",
+    "half_counted": "half a frame (`length_prefixed`)", "half_command": "half a command (`resp`)",
+    "multi": "MULTI without EXEC (`resp`)",
+}
+
+
 def tables(records):
-    lines = []
-    for case, rows in records.items():
-        kind, which = case.split(", ")
-        lines += [f"#### {kind}, {'one address' if which == 'one' else '200 addresses'}", "",
-                  "| | failed | p50 ms | p99 ms | max ms | connections at the member, at most | RSS MiB, at most "
-                  "| all links of use after |", "|---" * 8 + "|"]
-        for name, r in rows.items():
-            if "failed" in r:
-                lines.append(f"| {name} | {r['failed'][:60]} |" + " |" * 6)
-                continue
-            after = "never" if r["after"] is None else f"{r['after']:.1f} s"
-            lines.append(f"| {name} | {r['failures']} of {r['asked']} | {figures.number(r['p50'])} | "
-                         f"{figures.number(r['p99'])} | {figures.number(r['max'])} | {r['peak']} | "
-                         f"{r['rss_mib']:.0f} | {after} |")
-        lines.append("")
-    return "\n".join(lines)
+    """One row for each kind and number of addresses, one column for each proxy."""
+    names = [n for n in variants("") if any(n in rows for rows in records.values())]
+    lines = ["| 200 attackers, each | from | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for kind, words in WORDS.items():
+        for which, called in (("one", "1"), ("each", "200")):
+            if rows := records.get(f"{kind}, {which}"):
+                told = " | ".join(figure(rows.get(name)) for name in names)
+                lines.append(f"| {words} | {called} | {told} |")
+    return "\n".join(lines) + "\n"
+
+
+def figure(r):
+    if r is None:
+        return "–"
+    if "failed" in r:
+        return "did not run"
+    failed = f"**{100 * r['failures'] / r['asked']:.0f} %** failed, " if r["failures"] else ""
+    after = "never" if r["after"] is None else f"{r['after']:.1f} s"
+    return f"{failed}{figures.number(round(r['p99'], 1))} ms, {r['peak']}, {r['rss_mib']:.0f} MiB, {after}"
 
 
 # ---- those who move, for as long as people really do
@@ -451,6 +474,7 @@ def arguments():
     parser.add_argument("--only", default="", help="variants whose name holds one of these words, with commas")
     parser.add_argument("--long", action="store_true", help="an hour of those who move, instead of the matrix")
     parser.add_argument("--scale", type=float, default=1, help="part of that hour")
+    parser.add_argument("--from", dest="kept", nargs="+", help="print the table of these records, and measure nothing")
     parser.add_argument("--json", help="write all records there")
     parser.add_argument("--binary", default=os.environ.get("PENSTOCK_BIN", "target/release/penstock"))
     args = parser.parse_args()
@@ -464,10 +488,12 @@ def arguments():
 
 def main():
     args = arguments()
+    if args.kept:
+        return print(tables(kept(args.kept)))
     procs.own_network()
     procs.set_up(LOAD_CPUS)
     print(f"Linux {platform.release()}; {args.seconds:g} s each; {hostages.ATTACKERS} attackers\n", flush=True)
-    sys.exit(long(args) if args.long else matrix(args))
+    return sys.exit(long(args) if args.long else matrix(args))
 
 
 if __name__ == "__main__":
