@@ -56,6 +56,10 @@ pub enum Cause {
     ClientAbort,
     /// The client did not read its answer in time.
     ClientSlow,
+    /// The client held a link that others waited for, and sent or read too slowly.
+    SlowHolder,
+    /// The exchange had lasted for long, and made way for others that waited for its link.
+    MadeWay,
     /// The proxy is draining.
     Draining,
     /// A fault of our own.
@@ -64,7 +68,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of their discriminants.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::BadRequest,
         Self::HeadTooLarge,
         Self::TargetTooLong,
@@ -90,6 +94,8 @@ impl Cause {
         Self::Truncated,
         Self::ClientAbort,
         Self::ClientSlow,
+        Self::SlowHolder,
+        Self::MadeWay,
         Self::Draining,
         Self::Internal,
     ];
@@ -123,6 +129,8 @@ impl Cause {
             Self::Truncated => "truncated",
             Self::ClientAbort => "client_abort",
             Self::ClientSlow => "client_slow",
+            Self::SlowHolder => "slow_holder",
+            Self::MadeWay => "made_way",
             Self::Draining => "draining",
             Self::Internal => "internal",
         }
@@ -142,7 +150,7 @@ impl Cause {
             Self::HeadTooLarge => 431,
             Self::TargetTooLong => 414,
             Self::BodyTooLarge => 413,
-            Self::HeadTimeout | Self::BodyTimeout | Self::ClientSlow => 408,
+            Self::HeadTimeout | Self::BodyTimeout | Self::ClientSlow | Self::SlowHolder => 408,
             Self::Unsupported => 501,
             Self::LoopDetected => 508,
             Self::LengthRequired => 411,
@@ -158,6 +166,7 @@ impl Cause {
             | Self::ConnectRefused
             | Self::ConnectNoPort
             | Self::ConnectOther
+            | Self::MadeWay
             | Self::Draining => 503,
             Self::ConnectTimeout | Self::BackendTimeout => 504,
             Self::Internal => 500,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use penstock::config::{Links, PipelineMethods, WaitQueue};
+use penstock::config::{Links, PerSource, PipelineMethods, WaitQueue};
 use penstock::link::{How, Pool, SeatId, Want};
 
 use super::super::input::Input;
@@ -70,6 +70,8 @@ pub(super) fn run(input: &mut Input<'_>) {
 
 fn links(depth: u16) -> Links {
     Links {
+        max_per_source: PerSource::Quarter,
+        min_rate: None,
         warm: 0,
         max_per_member: Links::NO_CAP,
         max_tunnels: 8,

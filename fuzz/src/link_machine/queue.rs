@@ -3,7 +3,7 @@
 //! Decides as little as it can: `Queue` says whose an answer is, `Place` what may become of an exchange.
 
 use penstock::config::{Framing, HeadLimits};
-use penstock::link::{Ask, Broken, Queue, Request, Want};
+use penstock::link::{Ask, Broken, Queue, Request, SourceKey, Want};
 use penstock::proto::http1::{self, Method};
 
 use super::super::input::Input;
@@ -116,7 +116,7 @@ impl World {
 
     fn request(&self, ask: Ask, body: bool, shared: bool, repeatable: bool, replayed: bool) -> Request {
         let want = if shared { Want::Shared } else { Want::Alone };
-        Request { ask, body, want, repeatable, route: 0, began: self.now, replayed }
+        Request { ask, body, want, repeatable, route: 0, began: self.now, replayed, streams: false, source: SourceKey::default(), expects: false }
     }
 
     /// Some of what waits is written; it is what was submitted, in that order.
@@ -236,7 +236,7 @@ impl World {
             head.and_then(|slot| slot.ticket),
             self.told.places.front().and_then(|place| place.ticket)
         );
-        let silent = head.and_then(|slot| slot.silent_since(self.queue.head_since()));
+        let silent = head.and_then(|slot| slot.silent_since(self.queue.head_since(), false));
         assert!(silent.is_none_or(|since| since <= self.now), "silent since what is to come");
         assert_eq!(over == Some(Broken::Switched), self.told.switched, "who has the link");
         let garbled = matches!(over, Some(Broken::Desync(_)));

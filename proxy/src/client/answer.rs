@@ -21,7 +21,7 @@ impl Receiver for Rc<Client> {
     }
 
     fn is_full(&self) -> bool {
-        Client::is_full(&self.state.borrow())
+        Client::is_full(self, &self.state.borrow())
     }
 
     fn is_gone(&self) -> bool {
@@ -34,8 +34,8 @@ impl Receiver for Rc<Client> {
 
     fn piece(&self, first: &[u8], second: &[u8]) {
         let mut s = self.state.borrow_mut();
-        if matches!(s.phase, Phase::Talk { .. }) {
-            s.since = self.hall.turn.now();
+        if s.phase.awaits_more() {
+            s.since = self.hall.turn.now(); // in the middle of an exchange its turn begins
         }
         self.give(&mut s, first, second);
     }
@@ -43,8 +43,9 @@ impl Receiver for Rc<Client> {
     fn placed(&self, link: &Rc<Link<Self>>) {
         let mut s = self.state.borrow_mut();
         s.waits = false;
-        s.is_on(link);
-        if s.phase.awaits_more() || s.unread_input() {
+        s.is_on(self, link);
+        let follows = s.rare.as_ref().is_some_and(|rare| rare.upload.is_some());
+        if follows || s.phase.awaits_more() || s.unread_input() {
             s.since = self.hall.turn.now();
             self.wake();
         }
@@ -97,6 +98,33 @@ impl Receiver for Rc<Client> {
     }
 
     fn writable(&self) {
+        let mut s = self.state.borrow_mut();
+        if matches!(s.phase, Phase::Body { .. }) {
+            s.since = self.hall.turn.now(); // it was the member's turn until now
+        }
+        self.wake();
+    }
+
+    fn moved(&self) -> u64 {
+        let moved = self.state.borrow().rare.as_ref().map_or(0, |rare| rare.moved);
+        let socket = self.socket.borrow();
+        // What the kernel still holds has not been taken. Not all of it was counted as moved.
+        const MORE_THAN_A_KERNEL_HOLDS: u64 = 1 << 40;
+        (MORE_THAN_A_KERNEL_HOLDS + moved).saturating_sub(socket.as_ref().map_or(0, |s| s.unacknowledged() as u64))
+    }
+
+    fn give_way(&self, cause: Cause) {
+        let mut s = self.state.borrow_mut();
+        if s.gone {
+            return;
+        }
+        s.close = Some(ClientClose::Evicted);
+        s.blame = cause;
+        if s.phase.awaits_more() {
+            self.abort_body(&mut s, cause);
+        } else {
+            self.cut_off(&mut s);
+        }
         self.wake();
     }
 
@@ -133,6 +161,7 @@ impl Client {
         if talked || s.phase.awaits_more() {
             Self::read_no_more(s);
         }
+        self.drop_upload(s);
         s.route.cells.errors[reject.cause].inc();
         if request.is_none() {
             self.hall.cells.in_flight.inc(); // it was never counted as begun

@@ -20,11 +20,18 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Client {
     /// Begins an exchange. False where it cannot begin yet, because it may not share the link of those before it.
-    pub(super) fn begin(self: &Rc<Self>, s: &mut State, head: &Request<'_, '_>, now: Nanos) -> bool {
+    /// `behind` bytes of what follows it are here.
+    pub(super) fn begin(
+        self: &Rc<Self>,
+        s: &mut State,
+        head: &Request<'_, '_>,
+        behind: usize,
+        now: Nanos,
+    ) -> bool {
         if !self.find_way(s, head) {
             return false;
         }
-        let request = request(s, head, now);
+        let mut request = self.request(s, head, now);
         // An answer to HTTP/1.0 may last until close, and then nothing can follow it.
         let alone = request.want != Want::Shared || head.minor_version == 0 || s.keeps_link();
         if s.in_flight > 0 && alone {
@@ -51,8 +58,31 @@ impl Client {
         s.old = head.minor_version == 0;
         s.binds = head.binds && !s.keeps_link();
         let from = Forwarding { peer: self.peer, rules, no_expect };
+        request.expects = head.expect_continue && !no_expect;
+        if Self::reads_body_first(s, head, request.expects, behind) {
+            let mut bytes = Vec::new();
+            head.forward(&from, &mut bytes);
+            Self::hold_upload(s, request, bytes, head.body);
+            return true;
+        }
+        request.streams = request.expects || request.body && s.route.listener.request_buffer == 0;
         self.put_on_link(s, request, |out| head.forward(&from, out));
         true
+    }
+
+    fn request(&self, s: &State, head: &Request<'_, '_>, now: Nanos) -> Exchange {
+        Exchange {
+            ask: Ask::Http(head.ask()),
+            body: head.body != BodyFraming::None,
+            want: want(s, head),
+            repeatable: head.method.is_idempotent(),
+            route: route(head.method, head.target()),
+            began: Self::began(s, now),
+            replayed: false,
+            streams: false,
+            source: self.source(s).into(),
+            expects: false,
+        }
     }
 
     /// Whose request it is, and to which backend it goes. False where those before it, which have not been answered, went
@@ -151,7 +181,7 @@ impl Client {
     ) {
         if let Some(link) = s.take_kept() {
             if link.is_open() {
-                s.is_on(&link);
+                s.is_on(self, &link);
                 s.rare().kept = Some(link.clone());
                 return link.go_on(self.clone(), request, write);
             }
@@ -193,7 +223,7 @@ impl Client {
         let member = self.choose(s).ok_or(otherwise)?;
         claim_tunnel(s, &member, &request)?;
         match member.way.submit(self.clone(), request, write) {
-            Submitted::On(link) => s.is_on(&link),
+            Submitted::On(link) => s.is_on(self, &link),
             Submitted::Waits => s.waits = true,
             Submitted::Refused => return Err(Cause::QueueFull),
         }
@@ -212,18 +242,6 @@ fn claim_tunnel(s: &mut State, member: &Member, request: &Exchange) -> Result<()
         s.rare().place = Some(member.way.tunnel_place().ok_or(Cause::TunnelLimit)?);
     }
     Ok(())
-}
-
-fn request(s: &State, head: &Request<'_, '_>, now: Nanos) -> Exchange {
-    Exchange {
-        ask: Ask::Http(head.ask()),
-        body: head.body != BodyFraming::None,
-        want: want(s, head),
-        repeatable: head.method.is_idempotent(),
-        route: route(head.method, head.target()),
-        began: Client::began(s, now),
-        replayed: false,
-    }
 }
 
 fn want(s: &State, head: &Request<'_, '_>) -> Want {

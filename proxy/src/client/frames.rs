@@ -57,6 +57,9 @@ impl Client {
             route: frame.route,
             began: Self::began(s, now),
             replayed: false,
+            streams: frame.hold != Hold::Free,
+            source: self.source(s).into(),
+            expects: false,
         };
         if let Need::Here { answer, close } = frame.need {
             self.answer_here(s, &request, answer, close);

@@ -25,10 +25,12 @@ impl Client {
             Phase::Head => {
                 !s.unread_input() || Self::may_begin(s) && (s.in_flight == 0 || s.looks_ahead(UNREAD))
             }
-            Phase::Body { .. } | Phase::Talk { .. } => {
-                !s.waits && s.link.as_ref().is_none_or(|link| !link.is_full())
-            }
-            Phase::Done | Phase::Tunnel => false,
+            // While its request waits for a link, a reset must be noticed all the same.
+            Phase::Body { .. } | Phase::Talk { .. } if s.waits => s.looks_ahead(UNREAD),
+            Phase::Body { .. } | Phase::Talk { .. } => s.link.as_ref().is_none_or(|link| !link.is_full()),
+            // What comes now is not read, but whether the client is still there is asked.
+            Phase::Done => s.is_busy() && !s.unread && !s.heard_all,
+            Phase::Tunnel => false,
             Phase::Linger => true,
         }
     }
@@ -128,7 +130,7 @@ impl Client {
         }
         let mut fields = Fields::new();
         match parse_request(bytes, &route.listener.http, &mut fields) {
-            Ok(Parsed::Head { head, len }) if self.begin(s, &head, now) => len,
+            Ok(Parsed::Head { head, len }) if self.begin(s, &head, bytes.len() - len, now) => len,
             Ok(Parsed::Head { .. }) => 0,
             Ok(Parsed::Partial) => {
                 self.head_began(s, now);
@@ -164,6 +166,7 @@ impl Client {
                 Later::Fail { request, reject } => self.answer_error(s, request, &reject),
             }
         }
+        self.send_upload(s);
         if s.unread_input() && (Self::may_begin(s) || !matches!(s.phase, Phase::Head)) {
             self.read_spilled(s, now);
         }
@@ -191,9 +194,18 @@ impl Client {
             self.abort_body(s, Cause::BodyTooLarge);
             return bytes.len();
         }
+        let trailers = decoder.trailers().to_vec();
+        let frame = |out: &mut Vec<u8>| match raw {
+            true => out.extend_from_slice(data),
+            false => rechunk(data, done.then_some(&trailers), out),
+        };
         if let Some(link) = link {
-            let trailers = decoder.trailers();
-            link.send_body(data, |out| rechunk(data, done.then_some(trailers), out), raw, done);
+            link.send_body(data, frame, raw, done);
+            if !done {
+                s.rare().moved += data.len() as u64;
+            }
+        } else {
+            self.extend_upload(s, done, frame);
         }
         if let Some(page) = s.rare.as_mut().and_then(|rare| rare.diary.last()) {
             page.received += data.len() as u64;
@@ -202,11 +214,15 @@ impl Client {
         if done {
             s.phase = if s.keeps_reading { Phase::Head } else { Phase::Done };
         }
+        self.release_upload(s);
         step.consumed
     }
 
     /// The body cannot be had: the link cannot be saved, but perhaps the client can be told.
     pub(super) fn abort_body(&self, s: &mut State, cause: Cause) {
+        if let Some(request) = self.drop_upload(s) {
+            return self.refuse(s, Some(request), cause, cause.status());
+        }
         let me: *const Self = self;
         let request =
             s.link.as_ref().and_then(|link| link.give_up(|client: &Rc<Self>| Rc::as_ptr(client) == me));

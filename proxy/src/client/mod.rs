@@ -10,6 +10,7 @@ mod input;
 mod output;
 mod passage;
 mod state;
+mod upload;
 mod way;
 
 use std::cell::RefCell;
@@ -148,6 +149,12 @@ impl Client {
             let cause = s.blame;
             self.write_down(&mut s, 0, Some(cause), 0);
         }
+        self.drop_upload(&mut s);
+        if s.waits
+            && let Some(member) = s.tie.member()
+        {
+            member.way.left_the_queue();
+        }
         if let Some(link) = s.link.take() {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
         }
@@ -155,6 +162,7 @@ impl Client {
             link.let_go();
         }
         self.depart(&mut s);
+        self.count_output(&mut s, 0);
         s.spill = None;
         cells.connections[s.shown].dec();
         cells.closed[why].inc();

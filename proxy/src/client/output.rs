@@ -12,8 +12,8 @@ use crate::turn::Flush;
 use super::Client;
 use super::state::State;
 
-/// With more than this unwritten a client is slow, and nothing more is read for it.
-const FULL: usize = 256 << 10;
+/// So much of an answer may wait for each client even when all buffers are full.
+const LEAST: usize = 16 << 10;
 
 impl Client {
     /// Gives bytes to the client. Where more answers may follow in this turn they leave together.
@@ -51,6 +51,7 @@ impl Client {
     /// The socket is full: its task waits until it may be written.
     fn block(&self, s: &mut State) {
         s.blocked = true;
+        self.count_output(s, s.unwritten());
         s.since = self.hall.turn.now();
         self.rearm(s);
         self.wake();
@@ -79,8 +80,12 @@ impl Client {
         let Some(mut spill) = s.spill.take() else { return };
         let sent = if spill.output.is_empty() || s.gone { 0 } else { self.send(s, &spill.output, &[]) };
         spill.output.advance(sent);
-        let rest = spill.output.len();
+        let (rest, counted) = (spill.output.len(), spill.counted);
         s.spill = Some(spill);
+        if counted > 0 {
+            s.rare().moved += sent as u64;
+            self.count_output(s, rest);
+        }
         if rest > 0 {
             return self.block(s);
         }
@@ -103,8 +108,18 @@ impl Client {
         }
     }
 
-    pub(super) fn is_full(s: &State) -> bool {
-        !s.gone && s.unwritten() >= FULL
+    /// Whether no more of its answer is to be read until it has taken some.
+    pub(super) fn is_full(&self, s: &State) -> bool {
+        let unwritten = s.unwritten();
+        let most = s.route.listener.response_buffer;
+        !s.gone && (unwritten >= most || unwritten >= LEAST && self.hall.turn.buffers.are_full())
+    }
+
+    /// So much of what waits for the client counts as held.
+    pub(super) fn count_output(&self, s: &mut State, held: usize) {
+        if let Some(spill) = s.spill.as_mut() {
+            self.count_held(std::mem::replace(&mut spill.counted, held), held);
+        }
     }
 }
 

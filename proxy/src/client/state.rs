@@ -18,6 +18,7 @@ use crate::turn::{Nanos, nanos};
 
 use super::diary::{Diary, Page};
 use super::passage::Tunnel;
+use super::upload::Upload;
 use super::{Client, Route, Way};
 
 /// ```text
@@ -74,8 +75,9 @@ pub(super) struct Spill {
     pub(super) input: Vec<u8>,
     /// With fewer of them there is nothing to understand.
     pub(super) wanted: usize,
-    /// Bytes of answers not yet written.
+    /// Bytes of answers not yet written, and how many of them were counted as held.
     pub(super) output: BytesMut,
+    pub(super) counted: usize,
     pub(super) later: VecDeque<Later>,
 }
 
@@ -97,6 +99,11 @@ pub(super) struct Rare {
     /// What may become a tunnel has its place among the member's tunnels before it asks.
     pub(super) place: Option<TunnelPlace>,
     pub(super) tunnel: Option<Tunnel>,
+    /// A body that is read before its request takes a link, and that enough of it has been.
+    pub(super) upload: Option<Box<Upload>>,
+    pub(super) release: bool,
+    /// Bytes that it sent of long bodies, and took of long answers.
+    pub(super) moved: u64,
     pub(super) diary: Diary,
 }
 
@@ -186,19 +193,24 @@ impl State {
         }
     }
 
-    /// In a conversation, whether it is the member who is to speak.
+    /// In the middle of an exchange, whether it is the member's turn: to answer a word, to take more of a body, or to
+    /// say that it may come.
     pub(super) fn awaits_member(&self) -> bool {
-        let talks = matches!(self.phase, Phase::Talk { hold } if hold != Hold::Forever);
-        talks && self.link.as_ref().is_some_and(|link| link.owes())
+        let Some(link) = &self.link else { return false };
+        match self.phase {
+            Phase::Talk { hold } => hold != Hold::Forever && link.owes(),
+            Phase::Body { .. } => link.is_full() || link.awaits_continue(),
+            _ => false,
+        }
     }
 
     /// An exchange of it is on this link now.
-    pub(super) fn is_on(&mut self, link: &Rc<Link<Rc<Client>>>) {
+    pub(super) fn is_on(&mut self, me: &Rc<Client>, link: &Rc<Link<Rc<Client>>>) {
         self.reached();
         self.in_flight += 1;
         self.link = Some(link.clone());
         if std::mem::take(&mut self.binds) {
-            link.keep();
+            link.keep(me.clone());
             self.rare().kept = Some(link.clone());
         }
     }
@@ -278,7 +290,8 @@ impl State {
     pub(super) fn unanswered(&self) -> u32 {
         let begun = |later: &&Later| !matches!(later, Later::Fail { request: None, .. });
         let later = self.spill.as_ref().map_or(0, |s| s.later.iter().filter(begun).count());
-        self.in_flight + u32::from(self.waits) + u32::try_from(later).unwrap_or(0)
+        let held = self.rare.as_ref().and_then(|rare| rare.upload.as_ref()).is_some_and(|u| u.is_held());
+        self.in_flight + u32::from(self.waits) + u32::from(held) + u32::try_from(later).unwrap_or(0)
     }
 
     /// Forgets what was to be done later; tells how many exchanges that were begun were among it.

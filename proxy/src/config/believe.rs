@@ -35,6 +35,7 @@ pub(super) fn believe(root: &Root, notes: &mut Notes) -> Option<Settings> {
         admin: root.admin.get()?,
         workers,
         drain_timeout: root.drain_timeout.get()?,
+        buffer_budget: root.buffer_budget.get()?,
         backends: backends
             .map(|(i, (name, b))| backend(name, b, rules::protocol(root, name)?, framing_of(i)))
             .collect::<Option<_>>()?,
@@ -60,6 +61,8 @@ fn listener(root: &Root, name: &Name, l: &Listener, notes: &mut Notes) -> Option
         backend: backend?,
         backlog: l.backlog.get()?,
         max_connections: l.max_connections.get()?,
+        request_buffer: l.request_buffer.get()?,
+        response_buffer: l.response_buffer.get()?,
         proxy_protocol: l.proxy_protocol.get()?,
         trusted: l.trusted.get()?.into_iter().collect(),
         timeouts: settings::ClientTimeouts {
@@ -144,6 +147,12 @@ fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
         pipeline_methods: l.pipeline_methods.get()?,
         rescue_after: l.rescue_after.get()?,
         rescue_budget: l.rescue_budget.get()?,
+        max_per_source: match l.max_per_source.get()? {
+            None => settings::PerSource::Quarter,
+            Some(None) => settings::PerSource::Unlimited,
+            Some(Some(most)) => settings::PerSource::Most(most),
+        },
+        min_rate: l.min_rate.get()?,
         idle_timeout: l.idle_timeout.get()?,
         max_age: l.max_age.get()?,
         max_requests: l.max_requests.get()?,

@@ -34,7 +34,7 @@ pub use schema::schema;
 pub use settings::{
     AcceptProxy, AccessLog, Address, Affinity, Backend, ClientTimeouts, Forwarded, FrameKind, Framing,
     HeadLimits, HostMatch, HttpRules, Links, Listener, LogField, LogFormat, LogPart, LogTo, Member, Networks,
-    PipelineMethods, Prefix, Protocol, ProxyVersion, Rule, Settings, SocketOptions, TunnelLimits,
+    PerSource, PipelineMethods, Prefix, Protocol, ProxyVersion, Rule, Settings, SocketOptions, TunnelLimits,
     Underscores, Upgrades, WaitQueue,
 };
 

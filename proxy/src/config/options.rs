@@ -54,6 +54,8 @@ sections! {
         workers: Marked<Or<Auto, Count<NonZeroUsize, 1, 256>>> = "auto",
         /// How long open exchanges may take to end at a stop or reload.
         drain_timeout: Marked<Span<0>> = "30s",
+        /// Most bytes of requests and answers that wait in the proxy, for the process.
+        buffer_budget: Marked<Size<{ 1 << 20 }, { 1 << 40 }>> = "256MiB",
         /// What is bound, by name.
         listeners: Named<Listener, 16>,
         /// What answers, by name.
@@ -75,6 +77,12 @@ sections! {
         backlog: Marked<Count<u32, 1, 65535>> = "4096",
         /// Most clients at once, or off; more are closed at once.
         max_connections: Marked<Or<Off, Count<NonZeroUsize, 1, 1_000_000>>> = "off",
+        /// Bytes of a request's body that are read before the request takes a link.
+        #[only(POOLED)]
+        request_buffer: Marked<Size<0, { 1 << 30 }>> = "64KiB",
+        /// Bytes of an answer that are kept for a client that reads more slowly than the member writes.
+        #[only(POOLED)]
+        response_buffer: Marked<Size<16384, { 1 << 30 }>> = "256KiB",
         /// Whether clients begin with a PROXY header (v1 or v2): off or required.
         proxy_protocol: Marked<OneOf<AcceptProxy>> = "off",
         /// Whose PROXY header is believed: none, any or networks: [10.0.0.0/8, ::1].
@@ -300,6 +308,12 @@ sections! {
         /// Most requests that may be sent twice for that, 0% to 100% of all.
         #[only(POOLED)]
         rescue_budget: Marked<Percent> = "10%",
+        /// Most links of a member that one source may hold while others wait; auto: a quarter, or off.
+        #[only(POOLED)]
+        max_per_source: Marked<Or<Auto, Or<Off, Count<NonZeroU32, 1, 65535>>>> = "auto",
+        /// Bytes a second below which a client that holds a link is cut while others wait, or off.
+        #[only(POOLED)]
+        min_rate: Marked<Or<Off, Size<1, { 1 << 30 }>>> = "16KiB",
         /// An unused link is closed after this.
         #[only(POOLED)]
         idle_timeout: Marked<Time> = "4s",

@@ -26,6 +26,9 @@ pub struct Settings {
     pub workers: NonZeroUsize,
     /// How long a drain may last before what is left is closed.
     pub drain_timeout: Duration,
+    /// Most bytes of bodies and answers that wait in the proxy's own memory, for the process; divided among the
+    /// workers.
+    pub buffer_budget: usize,
     /// In the order of the file.
     pub listeners: Vec<Arc<Listener>>,
     /// In the order of the file.
@@ -47,6 +50,10 @@ pub struct Listener {
     pub backend: usize,
     /// Most clients at once; `None` for no limit.
     pub max_connections: Option<NonZeroUsize>,
+    /// Bytes of a request's body that are read before the request takes a link; 0 for none.
+    pub request_buffer: usize,
+    /// Bytes of an answer that are kept for a client before the link is no longer read.
+    pub response_buffer: usize,
     /// Whether a PROXY header comes before all else.
     pub proxy_protocol: AcceptProxy,
     /// Whose PROXY header is believed. Empty only where none is asked for.
@@ -271,6 +278,10 @@ pub struct Links {
     pub rescue_after: Option<Duration>,
     /// Most of a backend's requests that may be sent twice for that, in percent, 0 to 100.
     pub rescue_budget: u8,
+    /// Most links of one member that one source may hold while others wait.
+    pub max_per_source: PerSource,
+    /// Bytes a second below which a client that holds a link is cut while others wait; `None` for never.
+    pub min_rate: Option<usize>,
     /// An unused link is closed after this.
     pub idle_timeout: Duration,
     /// A link is closed at the end of the exchange in which it gets older than this; `None` for never.
@@ -290,6 +301,17 @@ impl Links {
     pub fn cap(&self) -> Option<u32> {
         Some(self.max_per_member).filter(|cap| *cap != Self::NO_CAP).map(NonZeroU32::get)
     }
+}
+
+/// How many of a member's links one source may hold while others wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerSource {
+    /// A quarter of them, and one at least.
+    Quarter,
+    /// As many as it likes.
+    Unlimited,
+    /// So many, for the process.
+    Most(NonZeroU32),
 }
 
 /// Which requests may be in flight on a link together with others.

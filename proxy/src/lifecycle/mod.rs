@@ -224,6 +224,8 @@ impl Running {
             clients: settings.listeners.iter().map(|l| (&*l.name, most(l))).collect(),
             backends: settings.backends.iter().map(|backend| limits(backend)).collect(),
         };
+        let budget = i64::try_from(settings.buffer_budget).unwrap_or(i64::MAX);
+        self.shared.registry.process().buffers_limit.set(budget);
         self.shared.registry.set_config(&format!("{hash:016x}"), SystemTime::now(), &limits);
     }
 }

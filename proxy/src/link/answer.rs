@@ -26,6 +26,8 @@ use crate::proto::http1::{
 pub(super) struct Answer {
     limits: HeadLimits,
     state: State,
+    /// The present answer is an event stream.
+    events: bool,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,7 @@ impl Answer {
     /// A reader at the start of a link.
     #[must_use]
     pub(super) fn new(limits: HeadLimits) -> Self {
-        Self { limits, state: State::Head }
+        Self { limits, state: State::Head, events: false }
     }
 
     /// Reads on, at most to the end of the answer. What the client gets is appended to `out`.
@@ -130,6 +132,16 @@ impl Answer {
             return Ok(Step { consumed: input.len(), raw, final_head: true, end: Some(end) });
         }
         self.read_body(input, consumed, out)
+    }
+
+    /// Whether the length of the present answer is not known until it ends.
+    pub(super) fn has_no_length(&self) -> bool {
+        matches!(&self.state, State::Body { decoder, .. } if decoder.has_no_length())
+    }
+
+    /// Whether the present answer is an event stream, by its media type.
+    pub(super) fn is_event_stream(&self) -> bool {
+        self.events && matches!(self.state, State::Body { .. })
     }
 
     /// The member closed the link. Says how the answer ended, if that ends it (RFC 9112 section 6.3, rule 8).
@@ -180,6 +192,8 @@ impl Answer {
         };
         self.state = State::Body { decoder: BodyDecoder::new(head.body), encoder: outgoing.encoder, end };
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
+        let measured = matches!(head.body, BodyFraming::None | BodyFraming::Length(_));
+        self.events = !measured && head.is_event_stream();
         Ok(len)
     }
 

@@ -3,6 +3,7 @@
 //! Decides nothing: the queue says whose an answer is, the shelf who comes next.
 
 mod body;
+mod holding;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::poll_fn;
@@ -49,6 +50,7 @@ pub struct Link<T: Receiver> {
     taker: RefCell<Option<T>>,
     /// It is one client's, also between two exchanges.
     pub(super) kept: Cell<bool>,
+    keeper: RefCell<Option<T>>,
 }
 
 /// How often one poll reads before others get their turn.
@@ -79,6 +81,7 @@ impl<T: Receiver> Link<T> {
             looked_after: Cell::new(false),
             taker: RefCell::new(None),
             kept: Cell::new(false),
+            keeper: RefCell::new(None),
         })
     }
 
@@ -103,8 +106,9 @@ impl<T: Receiver> Link<T> {
 
     /// The link is the client's whose request is on it, until [`Link::let_go`]: its credentials are the connection's
     /// (NTLM, Negotiate).
-    pub fn keep(&self) {
+    pub fn keep(&self, keeper: T) {
         self.kept.set(true);
+        *self.keeper.borrow_mut() = Some(keeper);
         self.shelf.pool.borrow_mut().keep(self.seat);
     }
 
@@ -116,6 +120,7 @@ impl<T: Receiver> Link<T> {
 
     /// The client has gone, or goes elsewhere: nobody else may use this link.
     pub fn let_go(&self) {
+        *self.keeper.borrow_mut() = None;
         self.condemn(Broken::Finished);
     }
 
@@ -135,6 +140,7 @@ impl<T: Receiver> Link<T> {
         if !self.queue.borrow_mut().abandon(gone) {
             self.condemn(Broken::Abandoned);
         }
+        self.shelf.was_left();
         self.resume();
     }
 

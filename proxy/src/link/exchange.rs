@@ -6,7 +6,7 @@ use crate::cause::Cause;
 use crate::turn::Nanos;
 
 use super::answer::End;
-use super::lines::Want;
+use super::lines::{Demand, SourceKey, Want};
 use super::queue::Broken;
 use super::reader::Ask;
 
@@ -27,6 +27,20 @@ pub struct Request {
     pub began: Nanos,
     /// It has been sent before.
     pub replayed: bool,
+    /// Some of it is still to come, and may take its client as long as it likes.
+    pub streams: bool,
+    /// Whose it is.
+    pub source: SourceKey,
+    /// Its client sends its body when it is told to (RFC 9110 section 10.1.1), so until then it is the member's turn.
+    pub expects: bool,
+}
+
+impl Request {
+    /// What the pool must know of it.
+    #[must_use]
+    pub fn demand(&self) -> Demand {
+        Demand { want: self.want, source: self.source, class: self.route, streams: self.streams }
+    }
 }
 
 /// The place of an exchange in the queue of a link. One frame or request is in its last words from the start; a
@@ -94,6 +108,11 @@ impl<T> Slot<T> {
         unseen && (!self.touched || (self.request.repeatable && !self.request.body && !self.request.replayed))
     }
 
+    /// Whether its client waits to be told that it may send the body.
+    pub(super) fn awaits_continue(&self) -> bool {
+        self.request.expects && self.request.body && self.first_byte == 0
+    }
+
     /// One more frame of a conversation; what takes its time still does.
     pub(super) fn say_more(&mut self, ask: Ask) {
         let slow = self.awaits > 0 && self.request.ask == Ask::Frames { patient: true };
@@ -121,12 +140,13 @@ impl<T> Slot<T> {
         End { reusable: end.reusable && !refused, ..end }
     }
 
-    /// Since when the member has been silent, given when this exchange became the head of its link.
-    /// It is not its turn while some of the request is still to come from the client.
+    /// Since when the member has been silent, given when this exchange became the head of its link, and whether some of
+    /// the request waits to be written. It is not the member's turn while it has taken all that the client has sent, and
+    /// more is to come.
     #[must_use]
-    pub fn silent_since(&self, head_since: Nanos) -> Option<Nanos> {
+    pub fn silent_since(&self, head_since: Nanos, unwritten: bool) -> Option<Nanos> {
         let due = match self.request.ask {
-            Ask::Http(_) => !self.request.body,
+            Ask::Http(_) => !self.request.body || unwritten || self.awaits_continue(),
             Ask::Frames { patient } => !patient && self.awaits > 0,
             Ask::Forever => false,
         };

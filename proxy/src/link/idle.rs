@@ -42,9 +42,16 @@ impl Idle {
         self.0[lane as usize].pop()
     }
 
-    /// Takes the newest of the other lane.
-    pub(super) fn pop_other(&mut self, lane: Lane) -> Option<SeatId> {
-        self.pop(lane.other())
+    /// The newest of this lane.
+    #[must_use]
+    pub(super) fn last(&self, lane: Lane) -> Option<SeatId> {
+        self.0[lane as usize].last().copied()
+    }
+
+    /// The newest of the other lane.
+    #[must_use]
+    pub(super) fn last_other(&self, lane: Lane) -> Option<SeatId> {
+        self.last(lane.other())
     }
 
     /// It was taken, or is gone.

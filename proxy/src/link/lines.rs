@@ -1,8 +1,12 @@
-//! Those who wait for a link, in the order in which they came.
-//! In: waiters of four kinds. Out: whose turn it is on a link that can take certain kinds.
-//! Knows nothing of links, bytes or sockets.
+//! Those who wait for a link: in the order in which they came, but fair by source.
+//!
+//! Each source has a queue of its own for each kind of request, and the sources of a kind take turns, so that one
+//! source's thousand do not starve another's one (deficit round robin with one request a turn; Shreedhar and
+//! Varghese, 1995). What belongs to a class that holds links ([`super::holders`]) stands in lines of its own, so that
+//! it can be passed over at no cost while it may not have more of them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 
 use crate::turn::Nanos;
 
@@ -19,120 +23,333 @@ pub enum Want {
     Own,
 }
 
-/// A line for each want; the head of each is the one who came first.
+/// Whose request it is, for fairness: an IPv4 address, or the first half of an IPv6 address, which is what one host
+/// or one customer has (RFC 6177).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct SourceKey(pub u64);
+
+/// All that the pool must know of a request to place it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Demand {
+    /// What it needs of a link.
+    pub want: Want,
+    /// Whose it is.
+    pub source: SourceKey,
+    /// The class by which service times, and holders, are learned; 0 where nobody can tell.
+    pub class: u32,
+    /// Some of it is still to come from its client, so it may hold its link for as long as that likes.
+    pub streams: bool,
+}
+
+impl From<IpAddr> for SourceKey {
+    fn from(address: IpAddr) -> Self {
+        Self(match address {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()) | 1 << 32,
+            IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64 | 1 << 63,
+        })
+    }
+}
+
+impl From<Want> for Demand {
+    fn from(want: Want) -> Self {
+        Self { want, source: SourceKey::default(), class: 0, streams: false }
+    }
+}
+
+/// A line for each want, twice: for requests that hold no links, and for those that may.
 #[derive(Debug)]
 pub(super) struct Lines<W> {
-    lines: [VecDeque<Waiter<W>>; 4],
+    /// All who wait, by the number of their arrival.
+    waiting: BTreeMap<u64, Waiter<W>>,
+    lines: [Line; LINES],
     arrivals: u64,
 }
 
+const WANTS: usize = 4;
+const LINES: usize = 2 * WANTS;
+
 #[derive(Debug)]
 struct Waiter<W> {
-    arrival: u64,
+    demand: Demand,
     since: Nanos,
     who: W,
 }
 
+/// The queues of the sources that wait for one want, and whose turn it is.
+#[derive(Debug, Default)]
+struct Line {
+    turns: VecDeque<SourceKey>,
+    /// Arrivals, oldest first. Never empty; the front is somebody who still waits.
+    queues: HashMap<SourceKey, VecDeque<u64>>,
+    count: usize,
+}
+
+/// Whose turn it is in one line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Next {
+    pub(super) demand: Demand,
+    arrival: u64,
+    line: usize,
+}
+
 impl<W> Default for Lines<W> {
     fn default() -> Self {
-        Self { lines: std::array::from_fn(|_| VecDeque::new()), arrivals: 0 }
+        Self { waiting: BTreeMap::new(), lines: std::array::from_fn(|_| Line::default()), arrivals: 0 }
     }
 }
 
 impl<W> Lines<W> {
-    /// To the end of its line.
-    pub(super) fn push(&mut self, want: Want, who: W, now: Nanos) {
+    /// To the end of its source's queue. `holds` says that its class is one that holds links.
+    pub(super) fn push(&mut self, demand: Demand, holds: bool, who: W, now: Nanos) {
         self.arrivals += 1;
-        self.lines[want as usize].push_back(Waiter { arrival: self.arrivals, since: now, who });
+        self.lines[place(demand.want, holds)].push(demand.source, self.arrivals);
+        self.waiting.insert(self.arrivals, Waiter { demand, since: now, who });
     }
 
     /// How many wait, of every kind.
     #[must_use]
     pub(super) fn len(&self) -> usize {
-        self.lines.iter().map(VecDeque::len).sum()
+        self.waiting.len()
     }
 
     /// How many of this kind wait.
     #[must_use]
     pub(super) fn count(&self, want: Want) -> usize {
-        self.lines[want as usize].len()
+        self.lines[place(want, false)].count + self.lines[place(want, true)].count
     }
 
-    /// Who of these kinds came first, and of which kind.
+    /// Whether anybody waits but this source.
     #[must_use]
-    pub(super) fn first(&self, wants: &[Want]) -> Option<Want> {
-        let arrival = |want: &Want| self.lines[*want as usize].front().map(|w| w.arrival);
-        wants.iter().copied().filter(|w| arrival(w).is_some()).min_by_key(arrival)
+    pub(super) fn others_than(&self, source: SourceKey) -> bool {
+        self.lines.iter().any(|line| line.turns.len() > 1 || line.turns.front().is_some_and(|s| *s != source))
     }
 
-    /// Takes the head of this line.
-    pub(super) fn pop(&mut self, want: Want) -> Option<(W, Nanos)> {
-        self.lines[want as usize].pop_front().map(|w| (w.who, w.since))
+    /// Whose turn it is among those who want one of these and may have it: by the order of arrival of those whose
+    /// turn it is in each line. `held` says whether classes that hold links may have one more.
+    #[must_use]
+    pub(super) fn next(&self, wants: &[Want], held: bool, may: impl Fn(SourceKey) -> bool) -> Option<Next> {
+        let lines = wants.iter().flat_map(|want| [place(*want, false), place(*want, true)]);
+        let open = lines.filter(|line| held || *line < WANTS);
+        open.filter_map(|line| self.next_in(line, &may)).min_by_key(|next| next.arrival)
+    }
+
+    fn next_in(&self, line: usize, may: impl Fn(SourceKey) -> bool) -> Option<Next> {
+        let Line { turns, queues, .. } = &self.lines[line];
+        let source = turns.iter().find(|source| may(**source))?;
+        let arrival = *queues.get(source)?.front()?;
+        Some(Next { demand: self.waiting.get(&arrival)?.demand, arrival, line })
+    }
+
+    /// Takes out the one whose turn it is; its source's next turn comes after those of all others.
+    pub(super) fn take(&mut self, next: Next) -> Option<(W, Nanos)> {
+        self.lines[next.line].pop(next.demand.source);
+        self.waiting.remove(&next.arrival).map(|waiter| (waiter.who, waiter.since))
+    }
+
+    /// Its class holds links, as has become known since it came: it stands in line with those. Its source may try again
+    /// at once.
+    pub(super) fn set_aside(&mut self, next: Next) {
+        let source = next.demand.source;
+        self.lines[next.line].pop(source);
+        self.lines[place(next.demand.want, true)].push(source, next.arrival);
+        if let Some(at) = self.lines[next.line].turns.iter().rposition(|other| *other == source) {
+            self.lines[next.line].turns.remove(at);
+            self.lines[next.line].turns.push_front(source);
+        }
     }
 
     /// Takes out all who came at `latest` or before.
     pub(super) fn pop_older(&mut self, latest: Nanos) -> Vec<W> {
         let mut out = Vec::new();
-        for line in &mut self.lines {
-            while line.front().is_some_and(|w| w.since <= latest) {
-                out.extend(line.pop_front().map(|w| w.who));
+        while let Some(first) = self.waiting.first_entry() {
+            if first.get().since > latest {
+                break;
             }
+            out.push(first.remove().who);
         }
+        self.forget(!out.is_empty());
         out
     }
 
     /// Takes out all for whom `gone` holds.
     pub(super) fn remove(&mut self, mut gone: impl FnMut(&W) -> bool) -> Vec<W> {
-        let mut out = Vec::new();
-        for line in &mut self.lines {
-            let (left, kept): (Vec<_>, Vec<_>) = line.drain(..).partition(|w| gone(&w.who));
-            line.extend(kept);
-            out.extend(left.into_iter().map(|w| w.who));
-        }
+        let left: Vec<_> = self.waiting.iter().filter(|(_, w)| gone(&w.who)).map(|(arrival, _)| *arrival).collect();
+        let out: Vec<_> = left.iter().filter_map(|arrival| self.waiting.remove(arrival)).map(|w| w.who).collect();
+        self.forget(!out.is_empty());
         out
+    }
+
+    /// Takes out the one who came last of the source with the most who wait, if that has more than `than` has.
+    /// So the source that fills the queue finds it full, and nobody else does.
+    pub(super) fn displace(&mut self, than: SourceKey) -> Option<W> {
+        // Where each has one, nobody has the most: this is what a full queue of many sources looks like.
+        if self.waiting.len() == self.lines.iter().map(|line| line.turns.len()).sum::<usize>() {
+            return None;
+        }
+        let of = |source: SourceKey| self.lines.iter().filter_map(|line| line.queues.get(&source)).map(VecDeque::len).sum::<usize>();
+        let sources = self.lines.iter().flat_map(|line| line.queues.iter());
+        let (greedy, _) = sources.max_by_key(|(_, queue)| queue.len())?;
+        let greedy = *greedy;
+        if of(greedy) <= of(than) + 1 {
+            return None;
+        }
+        let queues = self.lines.iter().filter_map(|line| line.queues.get(&greedy));
+        let last = queues.filter_map(|queue| queue.back()).max().copied()?;
+        let waiter = self.waiting.remove(&last)?;
+        self.forget(true);
+        Some(waiter.who)
     }
 
     /// When the first of them all came.
     #[must_use]
     pub(super) fn oldest(&self) -> Option<Nanos> {
-        self.lines.iter().filter_map(|line| line.front().map(|w| w.since)).min()
+        self.waiting.first_key_value().map(|(_, waiter)| waiter.since)
     }
+
+    /// Somebody was taken out of the middle of a line: as costly as finding out who.
+    fn forget(&mut self, some: bool) {
+        if some {
+            self.lines.iter_mut().for_each(|line| line.retain(|arrival| self.waiting.contains_key(&arrival)));
+        }
+    }
+}
+
+impl Line {
+    fn push(&mut self, source: SourceKey, arrival: u64) {
+        self.count += 1;
+        let queue = self.queues.entry(source).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(source);
+        }
+        queue.push_back(arrival);
+    }
+
+    /// The first of this source leaves; the source's next turn comes after those of all others.
+    fn pop(&mut self, source: SourceKey) {
+        let Some(queue) = self.queues.get_mut(&source) else { return };
+        self.count -= usize::from(queue.pop_front().is_some());
+        let over = queue.is_empty();
+        if over {
+            self.queues.remove(&source);
+        }
+        let Some(at) = self.turns.iter().position(|other| *other == source) else { return };
+        self.turns.remove(at);
+        if !over {
+            self.turns.push_back(source);
+        }
+    }
+
+    fn retain(&mut self, waits: impl Fn(u64) -> bool) {
+        self.queues.retain(|_, queue| {
+            queue.retain(|arrival| waits(*arrival));
+            !queue.is_empty()
+        });
+        self.turns.retain(|source| self.queues.contains_key(source));
+        self.count = self.queues.values().map(VecDeque::len).sum();
+    }
+}
+
+fn place(want: Want, holds: bool) -> usize {
+    want as usize + if holds { WANTS } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ALL: [Want; 4] = [Want::Shared, Want::Alone, Want::Fresh, Want::Own];
+
+    fn of(source: u64, want: Want) -> Demand {
+        Demand { source: SourceKey(source), ..want.into() }
+    }
+
+    fn pop<W>(lines: &mut Lines<W>, wants: &[Want]) -> Option<W> {
+        let next = lines.next(wants, true, |_| true)?;
+        lines.take(next).map(|(who, _)| who)
+    }
+
     #[test]
     fn the_first_of_the_kinds_asked_for() {
         let mut lines = Lines::default();
-        lines.push(Want::Alone, 'a', 1);
-        lines.push(Want::Shared, 'b', 2);
-        lines.push(Want::Alone, 'c', 3);
-        assert_eq!(lines.first(&[Want::Shared]), Some(Want::Shared));
-        assert_eq!(lines.first(&[Want::Shared, Want::Alone]), Some(Want::Alone));
-        assert_eq!(lines.first(&[Want::Fresh]), None);
-        assert_eq!(lines.pop(Want::Alone), Some(('a', 1)));
-        assert_eq!(lines.first(&[Want::Shared, Want::Alone]), Some(Want::Shared));
+        lines.push(Want::Alone.into(), false, 'a', 1);
+        lines.push(Want::Shared.into(), false, 'b', 2);
+        lines.push(Want::Alone.into(), false, 'c', 3);
+        assert_eq!(lines.next(&[Want::Fresh], true, |_| true), None);
+        assert_eq!(pop(&mut lines, &[Want::Shared, Want::Alone]), Some('a'));
+        assert_eq!(pop(&mut lines, &[Want::Shared, Want::Alone]), Some('b'));
+        assert_eq!(pop(&mut lines, &[Want::Shared]), None);
+        assert_eq!(pop(&mut lines, &ALL), Some('c'));
     }
 
     #[test]
     fn those_who_waited_too_long_leave() {
         let mut lines = Lines::default();
-        for (want, since) in [(Want::Shared, 1), (Want::Shared, 5), (Want::Fresh, 2)] {
-            lines.push(want, since, since);
+        for (want, since) in [(Want::Shared, 1), (Want::Fresh, 2), (Want::Shared, 5)] {
+            lines.push(want.into(), false, since, since);
         }
         assert_eq!(lines.oldest(), Some(1));
         assert_eq!(lines.pop_older(2), [1, 2]);
-        assert_eq!(lines.len(), 1);
+        assert_eq!((lines.len(), lines.count(Want::Shared), lines.count(Want::Fresh)), (1, 1, 0));
+        assert_eq!(pop(&mut lines, &ALL), Some(5));
     }
 
     #[test]
     fn those_who_left_are_removed_in_place() {
         let mut lines = Lines::default();
-        (0..5).for_each(|i| lines.push(Want::Shared, i, 0));
+        (0..5).for_each(|i| lines.push(Want::Shared.into(), false, i, 0));
         assert_eq!(lines.remove(|i| i % 2 == 1), [1, 3]);
-        let kept: Vec<_> = std::iter::from_fn(|| lines.pop(Want::Shared)).map(|(i, _)| i).collect();
+        let kept: Vec<_> = std::iter::from_fn(|| pop(&mut lines, &ALL)).collect();
         assert_eq!(kept, [0, 2, 4]);
+    }
+
+    #[test]
+    fn sources_take_turns() {
+        let mut lines = Lines::default();
+        (0..1000).for_each(|i| lines.push(of(1, Want::Shared), false, (1, i), 0));
+        (0..2).for_each(|i| lines.push(of(2, Want::Shared), false, (2, i), 0));
+        lines.push(of(3, Want::Shared), false, (3, 0), 0);
+        let first: Vec<_> = std::iter::from_fn(|| pop(&mut lines, &ALL)).take(6).collect();
+        assert_eq!(first, [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2)]);
+    }
+
+    #[test]
+    fn a_source_that_may_have_no_more_is_passed_over_and_keeps_its_turn() {
+        let mut lines = Lines::default();
+        (0..2).for_each(|i| lines.push(of(1, Want::Alone), false, (1, i), 0));
+        lines.push(of(2, Want::Alone), false, (2, 0), 0);
+        let next = lines.next(&ALL, true, |source| source != SourceKey(1)).unwrap();
+        assert_eq!(lines.take(next), Some(((2, 0), 0)));
+        assert_eq!(lines.next(&ALL, true, |source| source != SourceKey(1)), None);
+        assert!(!lines.others_than(SourceKey(1)) && lines.others_than(SourceKey(2)));
+        assert_eq!(pop(&mut lines, &ALL), Some((1, 0)));
+    }
+
+    #[test]
+    fn what_holds_links_stands_aside_while_it_may_not_have_more() {
+        let mut lines = Lines::default();
+        lines.push(of(1, Want::Alone), true, 'h', 0);
+        lines.push(of(1, Want::Alone), false, 'x', 1);
+        lines.push(of(1, Want::Alone), false, 'q', 2);
+        let next = lines.next(&ALL, false, |_| true).unwrap();
+        assert_eq!(next.demand.source, SourceKey(1));
+        lines.set_aside(next);
+        let next = lines.next(&ALL, false, |_| true).unwrap();
+        assert_eq!(lines.take(next), Some(('q', 2)));
+        assert_eq!(lines.next(&ALL, false, |_| true), None);
+        assert_eq!((pop(&mut lines, &ALL), pop(&mut lines, &ALL)), (Some('h'), Some('x')));
+        assert_eq!(lines.len(), 0);
+    }
+
+    #[test]
+    fn who_fills_the_queue_makes_room_for_others() {
+        let mut lines = Lines::default();
+        (0..3).for_each(|i| lines.push(of(1, Want::Alone), false, (1, i), 0));
+        lines.push(of(2, Want::Alone), false, (2, 0), 0);
+        assert_eq!(lines.displace(SourceKey(1)), None, "its own");
+        assert_eq!(lines.displace(SourceKey(2)), Some((1, 2)), "the last of the one with the most");
+        assert_eq!(lines.displace(SourceKey(2)), None, "one more would be as many");
+        assert_eq!(lines.displace(SourceKey(3)), Some((1, 1)));
+        assert_eq!(lines.displace(SourceKey(3)), None);
+        assert_eq!(lines.len(), 2);
     }
 }

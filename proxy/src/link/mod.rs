@@ -8,6 +8,7 @@ mod connect;
 mod depth;
 mod driver;
 mod exchange;
+mod holders;
 mod idle;
 mod lines;
 mod manners;
@@ -28,7 +29,8 @@ pub use depth::Reason;
 
 pub use driver::Link;
 pub use exchange::{Fate, Request, Slot};
-pub use lines::Want;
+pub use holders::{GiveWay, Held};
+pub use lines::{Demand, SourceKey, Want};
 pub use outlet::{Outlet, OwnLink};
 pub use passage::{Passage, TunnelPlace};
 pub use pool::{How, Pool, SeatId};

@@ -2,6 +2,7 @@
 //! In: requests, links that connected, became free or closed, and `now`. Out: seats, and waiters whose turn it is.
 //! Knows nothing of bytes or sockets; a link is whatever handle the caller keeps.
 
+mod fairness;
 mod leaving;
 mod state;
 
@@ -9,8 +10,9 @@ use crate::config::{Links, WaitQueue};
 use crate::turn::Nanos;
 
 use super::depth::Depth;
+use super::holders::Classes;
 use super::idle::{Idle, Lane};
-use super::lines::{Lines, Want};
+use super::lines::{Demand, Lines, Next, Want};
 use super::opening::Opening;
 pub use super::seat::{How, SeatId};
 use super::seat::{Seat, State};
@@ -32,6 +34,17 @@ pub struct Pool<L, W> {
     reserved: usize,
     /// Links whose clients keep them.
     owned: usize,
+    /// Links that carry what may hold them ([`fairness`]).
+    holding: usize,
+    /// Links that one source may hold while others wait.
+    per_source: usize,
+    min_rate: Option<u64>,
+    /// Others waited lately while links were held: what may hold links has its part of them and no more.
+    pressed: bool,
+    pressed_now: bool,
+    classes: Classes,
+    /// The time that it was told last.
+    now: Nanos,
     idle: Idle,
     lines: Lines<W>,
     /// How many a link may carry.
@@ -46,6 +59,8 @@ const CLOSED: u16 = u16::MAX;
 /// So many requests of one turn leave on the same link where its depth allows it. More would save next to
 /// nothing, and a member with many threads should see many links.
 const BUNDLE: u16 = 16;
+/// What has been at the head of a link for longer is not expected to end soon. A shorter wait costs less than a link.
+const SOON: Nanos = 10_000_000;
 /// So many links that are shared
 const ENOUGH: usize = 16;
 /// at such a depth keep any member busy, and half of the depth is used before another one is.
@@ -55,7 +70,7 @@ impl<L: Clone, W> Pool<L, W> {
     /// An empty shelf for at most `share` links.
     #[must_use]
     pub fn new(links: &Links, queue: &WaitQueue, share: usize, now: Nanos) -> Self {
-        Self {
+        let mut pool = Self {
             share,
             queue_max: queue.max,
             seats: Vec::new(),
@@ -64,47 +79,65 @@ impl<L: Clone, W> Pool<L, W> {
             connecting: 0,
             reserved: 0,
             owned: 0,
+            holding: 0,
+            per_source: usize::MAX,
+            min_rate: None,
+            pressed: false,
+            pressed_now: false,
+            classes: Classes::default(),
+            now,
             idle: Idle::default(),
             lines: Lines::default(),
             depth: Depth::new(links, now),
             opening: Opening::default(),
             bundle: None,
             bundled: 0,
-        }
+        };
+        pool.be_fair(links);
+        pool
     }
 
     /// Takes new limits. Links above a lowered cap close as they become idle (see [`Pool::surplus`]).
     pub fn configure(&mut self, links: &Links, queue: &WaitQueue, share: usize) {
         (self.share, self.queue_max) = (share, queue.max);
+        self.be_fair(links);
         self.depth.configure(links);
     }
 
+    /// It is so late now.
+    pub fn tick(&mut self, now: Nanos) {
+        self.now = now;
+    }
+
     /// A place for a request that has just come, unless it must wait.
-    pub fn place(&mut self, want: Want) -> Option<(SeatId, L, How)> {
+    pub fn place(&mut self, demand: impl Into<Demand>) -> Option<(SeatId, L, How)> {
+        let demand = demand.into();
+        let want = demand.want;
         if self.lines.count(want) > 0 || !self.kinds_for_old_links().contains(&want) {
             return None;
         }
         if let Some(id) = self.bundle.filter(|id| want == Want::Shared && self.bundle_has_room(*id)) {
             self.bundled += 1;
-            return self.seat_on(id, want, How::Pipelined);
+            return self.seat_on(id, demand, How::Pipelined);
         }
         let lane = Lane::of(want);
         if lane == Lane::Shared
             && self.are_enough()
             && let Some(id) = self.least_loaded(self.depth.limit() / 2)
         {
-            return self.go_behind(id);
+            return self.go_behind(id, demand);
         }
-        if let Some(id) = self.idle.pop(lane) {
-            return self.take_idle(id, want);
+        let fair = self.may_take_idle(&demand);
+        if let Some(id) = self.idle.last(lane).filter(|_| fair) {
+            return self.take_idle(id, demand);
         }
         if lane == Lane::Shared
             && let Some(id) = self.least_loaded(self.depth.limit())
         {
-            return self.go_behind(id);
+            return self.go_behind(id, demand);
         }
-        let id = self.idle.pop_other(lane)?;
-        self.take_idle(id, want)
+        let id = self.idle.last_other(lane).filter(|_| fair)?;
+        self.take_idle(id, demand)
     }
 
     /// Where so many links are shared and may be deep, more of them would gain nothing: those that a slow time has left
@@ -114,15 +147,17 @@ impl<L: Clone, W> Pool<L, W> {
         self.depth.limit() >= DEEP && shared() >= ENOUGH
     }
 
-    fn go_behind(&mut self, id: SeatId) -> Option<(SeatId, L, How)> {
+    fn go_behind(&mut self, id: SeatId, demand: Demand) -> Option<(SeatId, L, How)> {
         self.begin_bundle(id);
-        self.seat_on(id, Want::Shared, How::Pipelined)
+        self.seat_on(id, demand, How::Pipelined)
     }
 
-    fn take_idle(&mut self, id: SeatId, want: Want) -> Option<(SeatId, L, How)> {
+    /// Takes an idle link, the newest of its lane.
+    fn take_idle(&mut self, id: SeatId, demand: Demand) -> Option<(SeatId, L, How)> {
+        self.idle.pop(self.seats[id].as_ref()?.lane);
         self.begin_bundle(id);
         let how = self.seats[id].as_ref()?.taken_idle();
-        self.seat_on(id, want, how)
+        self.seat_on(id, demand, how)
     }
 
     /// The link takes no more until it is empty. Tells whether it took any until now.
@@ -153,18 +188,27 @@ impl<L: Clone, W> Pool<L, W> {
     ///
     /// # Errors
     /// The waiter, when the queue is full.
-    pub fn wait(&mut self, want: Want, who: W, now: Nanos) -> Result<(), W> {
-        // Those for whom a link is being opened, or may be, do not wait for others.
-        let coming = (self.share + self.connecting).saturating_sub(self.used);
-        if self.lines.len() >= self.queue_max + coming {
+    pub fn wait(&mut self, demand: impl Into<Demand>, who: W, now: Nanos) -> Result<(), W> {
+        self.now = now;
+        if self.is_full() {
             return Err(who);
         }
-        self.lines.push(want, who, now);
+        let demand = demand.into();
+        self.lines.push(demand, self.may_hold(&demand), who, now);
         Ok(())
+    }
+
+    /// Whether nobody else may wait.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        // Those for whom a link is being opened, or may be, do not wait for others.
+        let coming = (self.share + self.connecting).saturating_sub(self.used);
+        self.lines.len() >= self.queue_max + coming
     }
 
     /// A seat for one more link, if one should be opened now for those who wait.
     pub fn open(&mut self, now: Nanos) -> Option<SeatId> {
+        self.now = now;
         let wanted = self.used < self.share && self.connecting < self.lines.len() && self.lacks_room();
         if !wanted || !self.opening.may_open(now) {
             return None;
@@ -180,16 +224,21 @@ impl<L: Clone, W> Pool<L, W> {
         let Some(free) = (new + self.idle.len()).checked_sub(alone) else { return true };
         let depth = usize::from(self.depth.limit());
         let behind = |(seat, load): (&Option<Seat<L>>, &u16)| match seat.as_ref() {
-            Some(seat) if seat.state == State::Busy && !seat.alone && !seat.reserved && !seat.held => {
-                match *load {
-                    CLOSED => depth - 1, // its first answer is still to come
-                    load => depth.saturating_sub(load.into()),
-                }
-            }
+            Some(seat) if self.will_be_free_soon(seat) => match *load {
+                CLOSED => depth - 1, // its first answer is still to come
+                load => depth.saturating_sub(load.into()),
+            },
             _ => 0,
         };
         let room: usize = self.seats.iter().zip(&self.loads).map(behind).sum();
         self.lines.count(Want::Shared) > free * depth + room
+    }
+
+    /// Whether those who wait may soon be put behind what this link carries: what is at its head is not late, as far as
+    /// anybody can tell.
+    fn will_be_free_soon(&self, seat: &Seat<L>) -> bool {
+        let shared = seat.state == State::Busy && !seat.alone && !seat.reserved && !seat.held;
+        shared && self.now.saturating_sub(seat.since) <= self.depth.hold_after().max(SOON)
     }
 
     /// A seat for one more link, whether somebody waits or not, if the share allows it.
@@ -210,6 +259,7 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// A new link stands. It is idle until [`Pool::next_for`] gives it work.
     pub fn connected(&mut self, id: SeatId, link: L, now: Nanos) {
+        self.now = now;
         let Some(seat) = self.seats[id].as_mut() else { return };
         if seat.state == State::Connecting {
             self.connecting -= 1;
@@ -224,18 +274,22 @@ impl<L: Clone, W> Pool<L, W> {
     pub fn next_for(&mut self, id: SeatId, alive: impl Fn(&W) -> bool) -> Option<(W, Nanos, How)> {
         loop {
             let seat = self.seats.get(id)?.as_ref()?;
-            let (want, how) = match seat.state {
+            let (next, how) = match seat.state {
                 State::Idle { .. } => self.next_for_idle(seat.taken_idle())?,
                 State::Busy => (self.next_for_busy(id)?, How::Pipelined),
                 State::Connecting | State::Barred => return None,
             };
-            let (who, since) = self.lines.pop(want)?;
+            if self.must_stand_aside(&next.demand) {
+                self.lines.set_aside(next);
+                continue;
+            }
+            let (who, since) = self.lines.take(next)?;
             if self.lines.len() == 0 {
                 self.opening.relax();
             }
             if alive(&who) {
                 self.idle.remove(id);
-                self.seat_on(id, want, how);
+                self.seat_on(id, next.demand, how);
                 return Some((who, since, how));
             }
         }
@@ -262,13 +316,15 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// What a link carries now that some of its answers have ended.
     pub fn settle(&mut self, id: SeatId, in_flight: usize, now: Nanos) {
+        self.now = now;
         let Some(seat) = self.seats.get_mut(id).and_then(Option::as_mut) else { return };
-        seat.answered = true;
+        (seat.answered, seat.since) = (true, now);
         if seat.state == State::Barred || seat.kept {
             return;
         }
         if in_flight == 0 {
             self.reserved -= usize::from(std::mem::take(&mut seat.reserved));
+            self.holding -= usize::from(std::mem::take(&mut seat.holds));
             (seat.state, seat.held) = (State::Idle { since: now }, false);
             self.loads[id] = CLOSED;
             self.owned -= usize::from(std::mem::take(&mut seat.owned));
@@ -309,15 +365,23 @@ impl<L: Clone, W> Pool<L, W> {
         let Some(seat) = self.seats.get_mut(id).and_then(Option::take) else { return };
         self.connecting -= usize::from(seat.state == State::Connecting);
         self.owned -= usize::from(seat.owned);
+        self.holding -= usize::from(seat.holds);
         self.used -= 1;
     }
 
-    fn seat_on(&mut self, id: SeatId, want: Want, how: How) -> Option<(SeatId, L, How)> {
-        if how == How::Pipelined {
-            self.depth.joined();
-        }
+    fn seat_on(&mut self, id: SeatId, demand: Demand, how: How) -> Option<(SeatId, L, How)> {
+        let Demand { want, source, .. } = demand;
+        let holds = self.may_hold(&demand);
         let seat = self.seats[id].as_mut()?;
         seat.state = State::Busy;
+        if how == How::Pipelined {
+            self.depth.joined();
+            seat.source = if seat.source == source { source } else { Default::default() };
+        } else {
+            (seat.source, seat.since) = (source, self.now);
+            self.holding -= usize::from(std::mem::replace(&mut seat.holds, holds));
+            self.holding += usize::from(holds);
+        }
         (seat.alone, seat.lane, seat.owned) = (want != Want::Shared, Lane::of(want), want == Want::Own);
         self.owned += usize::from(seat.owned);
         let shared = want == Want::Shared && seat.answered;
@@ -335,23 +399,23 @@ impl<L: Clone, W> Pool<L, W> {
     }
 
     /// A new link serves what must not go on an old one first.
-    fn next_for_idle(&self, how: How) -> Option<(Want, How)> {
+    fn next_for_idle(&self, how: How) -> Option<(Next, How)> {
         let first = match how {
-            How::Opened => self.lines.first(&[Want::Fresh]),
+            How::Opened => self.next(&[Want::Fresh]),
             _ => None,
         };
-        let any = || self.lines.first(self.kinds_for_old_links());
-        first.or_else(any).map(|want| (want, how))
+        let any = || self.next(self.kinds_for_old_links());
+        first.or_else(any).map(|next| (next, how))
     }
 
     /// While one who must be alone waits longest, and no new link is coming for it, this link is kept for it: it
     /// takes nobody else and runs empty.
-    fn next_for_busy(&mut self, id: SeatId) -> Option<Want> {
+    fn next_for_busy(&mut self, id: SeatId) -> Option<Next> {
         if self.loads[id] >= self.depth.limit() {
             return None;
         }
-        let first = self.lines.first(self.kinds_for_old_links())?;
-        if first == Want::Shared {
+        let first = self.next(self.kinds_for_old_links())?;
+        if first.demand.want == Want::Shared {
             return Some(first);
         }
         let alone = self.lines.count(Want::Alone) + self.lines.count(Want::Fresh) + self.owners_next();
@@ -361,7 +425,7 @@ impl<L: Clone, W> Pool<L, W> {
             self.loads[id] = CLOSED;
             return None;
         }
-        self.lines.first(&[Want::Shared])
+        self.next(&[Want::Shared])
     }
 
     /// Where no further link may be opened, an old one must do for those who would rather have a new one.

@@ -2,6 +2,7 @@
 //! In: requests, bytes written, bytes read, the end of the link, and `now`. Out: pieces of answers, each for
 //! the client at the head of the queue, and the fate of every exchange. Knows nothing of sockets or pools.
 
+mod holding;
 mod rescue;
 
 use std::collections::VecDeque;

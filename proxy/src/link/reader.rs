@@ -66,6 +66,22 @@ impl Reader {
         }
     }
 
+    /// Whether the length of the present answer is not known until it ends.
+    pub(super) fn has_no_length(&self) -> bool {
+        match self {
+            Self::Http(reader) => reader.has_no_length(),
+            Self::Frames(_) => false,
+        }
+    }
+
+    /// Whether the present answer is an event stream.
+    pub(super) fn is_event_stream(&self) -> bool {
+        match self {
+            Self::Http(reader) => reader.is_event_stream(),
+            Self::Frames(_) => false,
+        }
+    }
+
     /// The member closed the link. Says how the answer ended, if that ends it.
     pub(super) fn at_eof(&mut self, ask: Ask, out: &mut Vec<u8>) -> Option<End> {
         match (self, ask) {

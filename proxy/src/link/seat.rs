@@ -4,7 +4,9 @@
 
 use crate::turn::Nanos;
 
+use super::holders::Track;
 use super::idle::Lane;
+use super::lines::SourceKey;
 
 /// The place of a link in its pool.
 pub type SeatId = usize;
@@ -55,6 +57,13 @@ pub(super) struct Seat<L> {
     /// Its client keeps it between two exchanges, too.
     pub(super) kept: bool,
     pub(super) lane: Lane,
+    /// Whose requests it carries; nobody's where those of several share it.
+    pub(super) source: SourceKey,
+    /// The class of what it carries is one that holds links.
+    pub(super) holds: bool,
+    /// Since when it has carried what is at its head.
+    pub(super) since: Nanos,
+    pub(super) track: Track,
 }
 
 impl<L> Seat<L> {
@@ -70,7 +79,16 @@ impl<L> Seat<L> {
             owned: false,
             kept: false,
             lane: Lane::Shared,
+            source: SourceKey::default(),
+            holds: false,
+            since: 0,
+            track: Track::default(),
         }
+    }
+
+    /// Whether it carries something, or is its client's.
+    pub(super) fn is_busy(&self) -> bool {
+        self.link.is_some() && matches!(self.state, State::Busy | State::Barred)
     }
 
     /// What it is to take this link while it is idle.

@@ -4,6 +4,7 @@
 
 mod deadlines;
 mod life;
+mod relief;
 mod rescue;
 mod switch;
 
@@ -51,6 +52,10 @@ pub trait Receiver: Clone + 'static {
     fn again(&self, request: Request, head: Vec<u8>, cause: Cause);
     /// The link has room for more of its request's body.
     fn writable(&self);
+    /// A count that grows with each byte that it sent or got lately, where it is slow.
+    fn moved(&self) -> u64;
+    /// Others wait for the link that it holds: what it is doing there ends.
+    fn give_way(&self, cause: Cause);
     /// Its answer ended HTTP on its link, which is its own from now on. Comes after [`Receiver::ended`].
     fn switched(&self, passage: Passage<Self>);
 }
@@ -113,6 +118,11 @@ pub struct Shelf<T: Receiver> {
     depth_reason: Cell<DepthReason>,
     /// When those behind a head are to be looked after.
     rescue_at: Cell<Nanos>,
+    /// When it is to be seen who holds links, and until when what may hold them is kept short.
+    relief_at: Cell<Nanos>,
+    pressed_until: Cell<Nanos>,
+    /// How many of those who wait have left.
+    left: Cell<usize>,
     /// What ended in one read; scratch.
     routes: RefCell<Vec<u32>>,
     /// Links that have become tunnels, and may; with those that are about to.
@@ -153,6 +163,9 @@ impl<T: Receiver> Shelf<T> {
             budget: RefCell::new(Budget::new(settings.links.rescue_budget)),
             depth_reason: Cell::new(DepthReason::Start),
             rescue_at: Cell::new(Nanos::MAX),
+            relief_at: Cell::new(0),
+            pressed_until: Cell::new(0),
+            left: Cell::new(0),
             routes: RefCell::default(),
             tunnels: Rc::default(),
             most_tunnels: Cell::new(share.tunnels),
@@ -215,7 +228,8 @@ impl<T: Receiver> Shelf<T> {
         write(&mut head);
         let waiter = Waiter { to, request, head };
         let now = self.turn.now();
-        if self.pool.borrow_mut().wait(request.want, waiter, now).is_err() {
+        self.make_room(request.source);
+        if self.pool.borrow_mut().wait(request.demand(), waiter, now).is_err() {
             self.backend_cells.acquires[Acquire::Rejected].inc();
             return Submitted::Refused;
         }
@@ -224,8 +238,9 @@ impl<T: Receiver> Shelf<T> {
     }
 
     fn place(&self, request: &Request) -> Option<(Rc<Link<T>>, How)> {
+        self.pool.borrow_mut().tick(self.turn.now());
         loop {
-            let (seat, link, how) = self.pool.borrow_mut().place(request.want)?;
+            let (seat, link, how) = self.pool.borrow_mut().place(request.demand())?;
             if how == How::Pipelined {
                 if !self.is_slow(&link, self.turn.now()) {
                     return Some((link, how));
@@ -290,7 +305,7 @@ impl<T: Receiver> Shelf<T> {
         self.arm(now);
     }
 
-    fn show_waiting(&self) {
+    pub(super) fn show_waiting(&self) {
         let now = self.pool.borrow().waiting();
         let before = self.waiting.replace(now);
         self.backend_cells.waiting.add(now as i64 - before as i64);

@@ -117,6 +117,8 @@ cell_sets! {
         busy_nanos: Counter => Seconds "penstock_worker_busy_seconds_total";
         /// Client connections the worker owns.
         connections: Gauge => None "penstock_worker_connections";
+        /// Bytes of requests and answers that wait in the worker's memory, for a link or for a slow client.
+        buffers: Gauge => Bytes "penstock_buffer_bytes";
         /// Lateness of the worker's timer: how long a turn of the event loop keeps others waiting.
         scheduler_delay: Histogram => Seconds "penstock_scheduler_delay_seconds" whole;
     }
@@ -133,6 +135,8 @@ cell_sets! {
         log_faults: ByLabel<LogFault, Counter> => None "penstock_access_log_faults_total";
         /// Lines of access logs that were taken to be written, and could not be.
         log_lost_lines: Counter => None "penstock_access_log_lost_lines_total";
+        /// Most bytes of requests and answers that may wait in the memory of all workers.
+        buffers_limit: Gauge => Bytes "penstock_buffer_limit_bytes";
         /// Worker threads.
         workers: Gauge => None "penstock_workers";
     }

@@ -143,6 +143,12 @@ impl Socket {
         is_there && self.local_address().is_some() && unacknowledged(self.0.get_ref()) > 0
     }
 
+    /// Bytes that were written and have not been taken by the other side's kernel yet.
+    #[must_use]
+    pub fn unacknowledged(&self) -> usize {
+        unacknowledged(self.0.get_ref())
+    }
+
     /// Waits for a non-blocking connect to end.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Knows nothing of clients, links or protocols.
 
 mod alarms;
+mod buffers;
 mod date;
 mod pace;
 
@@ -13,6 +14,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use alarms::Alarms;
+pub use buffers::Buffers;
 use date::Calendar;
 pub use pace::Pace;
 
@@ -57,6 +59,8 @@ pub struct Turn {
     ticker: RefCell<Option<Waker>>,
     next_tick: Cell<Nanos>,
     draining: Cell<bool>,
+    /// What clients have sent and have not read yet, as far as it is kept here.
+    pub buffers: Buffers,
 }
 
 /// As much as is read at once.
@@ -81,6 +85,7 @@ impl Turn {
             ticker: RefCell::new(None),
             next_tick: Cell::new(Nanos::MAX),
             draining: Cell::new(false),
+            buffers: Buffers::default(),
         })
     }
 

@@ -39,6 +39,7 @@ enum AnyGroup {
 impl Worker {
     /// Makes the worker's view of a configuration. What has the same name (and address) stays what it is.
     pub(super) fn take(&mut self, settings: &Settings) {
+        self.turn.buffers.limit(settings.buffer_budget / settings.workers.get());
         let mut ways = Ways::default();
         let backends = settings.backends.iter().enumerate();
         let groups: Vec<_> = backends.map(|(i, b)| self.any_group(i, b, &mut ways)).collect();

@@ -3,7 +3,7 @@
 //! Knows nothing of time or pools.
 
 use penstock::config::HeadLimits;
-use penstock::link::{End, Queue, Request, Sink, Slot, Want};
+use penstock::link::{End, Queue, Request, Sink, Slot, SourceKey, Want};
 use penstock::proto::http1::{Ask, Date, Method};
 use proptest::prelude::*;
 
@@ -81,7 +81,7 @@ fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got
             Ask { method: answer.method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false };
         let ask = penstock::link::Ask::Http(ask);
         let (want, repeatable, route) = (Want::Shared, true, 0);
-        let request = Request { ask, body: false, want, repeatable, route, began: 0, replayed: false };
+        let request = Request { ask, body: false, want, repeatable, route, began: 0, replayed: false, streams: false, source: SourceKey::default(), expects: false };
         queue.submit(i, request, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
     }
     queue.wrote(queue.unwritten().len(), 1);

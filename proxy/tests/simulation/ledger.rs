@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use penstock::cause::Cause;
-use penstock::link::{Ask, Request, Want};
+use penstock::link::{Ask, Request, SourceKey, Want};
 use penstock::proto::http1::{self, Method};
 
 use crate::frames::{Say, Tag};
@@ -82,6 +82,9 @@ impl Ledger {
             stream: Vec::new(),
             repeatable,
             replayed: false,
+            streams: false,
+            source: SourceKey::default(),
+            expects: false,
             rescued: false,
             garbled: false,
             seen: 0,
@@ -174,7 +177,7 @@ impl Ledger {
         let shared = (all || ask.method.is_safe_to_share()) && !body;
         let want = if shared { Want::Shared } else { Want::Alone };
         let (repeatable, route) = (record.repeatable, route(id, routes));
-        Request { ask: Ask::Http(ask), body, want, repeatable, route, began: now, replayed: false }
+        Request { ask: Ask::Http(ask), body, want, repeatable, route, began: now, replayed: false, streams: false, source: SourceKey::default(), expects: false }
     }
 
     /// The request's head, as the proxy would forward it.

@@ -13,7 +13,7 @@ mod talking;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use penstock::config::{Links, PipelineMethods, WaitQueue};
+use penstock::config::{Links, PerSource, PipelineMethods, WaitQueue};
 use penstock::link::Reason;
 use penstock::link::{Broken, Pool, Queue, Request, SeatId, Want};
 
@@ -122,6 +122,8 @@ use around;
 impl World {
     pub(crate) fn new(scene: Scene, notes: bool) -> Self {
         let links = Links {
+            max_per_source: PerSource::Quarter,
+            min_rate: None,
             warm: 0,
             max_per_member: 64.try_into().expect("not 0"),
             max_tunnels: 1024,

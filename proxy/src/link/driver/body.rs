@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use super::super::exchange::Slot;
 use super::super::queue::Queue;
 use super::super::reader::Ask;
 use super::super::shelf::Receiver;
@@ -54,6 +55,12 @@ impl<T: Receiver> Link<T> {
     #[must_use]
     pub fn owes(&self) -> bool {
         self.queue.borrow().last().is_some_and(|slot| slot.awaits > 0)
+    }
+
+    /// Whether its client waits for the member to ask for the body of the last request.
+    #[must_use]
+    pub fn awaits_continue(&self) -> bool {
+        self.queue.borrow().last().is_some_and(Slot::awaits_continue)
     }
 
     /// Whether the body of the last request must wait.

@@ -4,13 +4,19 @@
 
 use crate::turn::Nanos;
 
-use super::super::lines::Lines;
+use super::super::lines::{Lines, SourceKey};
 use super::Pool;
 
 impl<L: Clone, W> Pool<L, W> {
     /// Takes out all who have waited since `latest` or longer.
     pub fn give_up_waiting(&mut self, latest: Nanos) -> Vec<W> {
         self.after_leaving(|lines| lines.pop_older(latest))
+    }
+
+    /// Takes out one who makes room for a request of this source: the last of the source that has the most of those who
+    /// wait.
+    pub fn displace(&mut self, source: SourceKey) -> Option<W> {
+        self.lines.displace(source)
     }
 
     /// Takes out those for whom `gone` holds.

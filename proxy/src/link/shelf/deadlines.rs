@@ -24,7 +24,8 @@ impl<T: Receiver> Shelf<T> {
         let waiting = pool.oldest_waiting().map(|since| since.saturating_add(nanos(settings.queue.timeout)));
         let idle = pool.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
         let rescue = Some(self.rescue_at.get());
-        let next = [opening, waiting, idle, rescue].into_iter().flatten().min().unwrap_or(Nanos::MAX);
+        let relief = (pool.waiting() > 0).then(|| self.relief_by(now));
+        let next = [opening, waiting, idle, rescue, relief].into_iter().flatten().min().unwrap_or(Nanos::MAX);
         self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
     }
 
@@ -36,6 +37,7 @@ impl<T: Receiver> Shelf<T> {
             self.backend_cells.acquires[Acquire::Timeout].inc();
             waiter.to.failed(&waiter.request, Cause::QueueTimeout, false);
         }
+        self.show_waiting();
     }
 
     fn close_idle(&self, now: Nanos) {
@@ -58,7 +60,8 @@ impl<T: Receiver> Shelf<T> {
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         for link in links {
             let queue = link.queue.borrow();
-            let since = queue.head().and_then(|slot| slot.silent_since(queue.head_since()));
+            let unwritten = !queue.unwritten().is_empty();
+            let since = queue.head().and_then(|slot| slot.silent_since(queue.head_since(), unwritten));
             let late = since.is_some_and(|since| now.saturating_sub(since) >= timeout);
             drop(queue);
             if late && !link.is_head_full() {
@@ -74,6 +77,7 @@ impl<T: Receiver> Resident for Shelf<T> {
         self.close_idle(now);
         self.end_silent(now);
         self.rescue(now);
+        self.relieve(now);
         let me = self.me.upgrade()?;
         if self.retired.get() && self.pool.borrow().used() == 0 {
             self.cells.depth_reason[self.depth_reason.get()].dec();

@@ -20,7 +20,8 @@ impl<T: Receiver> Shelf<T> {
 
     /// Others are not to wait behind it; and nothing is put behind anything on a link to a member of HTTP/1.0.
     pub(super) fn goes_alone(&self, request: &Request) -> bool {
-        self.manners.get().old || self.pool.borrow().depth.goes_alone(request.route)
+        let pool = self.pool.borrow();
+        self.manners.get().old || pool.depth.goes_alone(request.route) || pool.is_of_holders(request.route)
     }
 
     /// A place for one more link that may become a tunnel, if there is one.

@@ -65,7 +65,7 @@ impl Link {
     }
 
     fn silent_since(&self) -> Option<Nanos> {
-        self.queue.head().unwrap().silent_since(self.queue.head_since())
+        self.queue.head().unwrap().silent_since(self.queue.head_since(), false)
     }
 
     fn statuses(&self) -> Vec<u16> {

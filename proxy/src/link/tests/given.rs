@@ -3,7 +3,7 @@
 //! Knows nothing of what is tested.
 
 use crate::config::HeadLimits;
-use crate::link::{Ask, Broken, End, Fate, Queue, Request, Sink, Slot, Want};
+use crate::link::{Ask, Broken, End, Fate, Queue, Request, Sink, Slot, SourceKey, Want};
 use crate::proto::http1::{self, Date, Method};
 use crate::turn::Nanos;
 
@@ -29,6 +29,9 @@ pub(super) fn request(method: Method) -> Request {
         route: 0,
         began: 0,
         replayed: false,
+        streams: false,
+        source: SourceKey::default(),
+        expects: false,
     }
 }
 

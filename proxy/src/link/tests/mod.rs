@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
-use crate::config::{Links, PipelineMethods};
+use crate::config::{Links, PerSource, PipelineMethods};
 
 /// The default settings of links.
 pub(crate) fn links() -> Links {
     Links {
+        max_per_source: PerSource::Quarter,
+        min_rate: None,
         max_per_member: 64.try_into().unwrap(),
         warm: 0,
         max_tunnels: 1024,

@@ -131,7 +131,7 @@ fn the_member_is_not_late_while_the_request_is_still_on_its_way() {
 }
 
 fn silent_since(link: &Link) -> Option<Nanos> {
-    link.queue.head().unwrap().silent_since(link.queue.head_since())
+    link.queue.head().unwrap().silent_since(link.queue.head_since(), false)
 }
 
 // RFC 9112 section 9.2: a message on an idle link was not asked for.

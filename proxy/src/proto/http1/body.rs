@@ -42,6 +42,12 @@ impl BodyDecoder {
         matches!(self.0, State::Chunked(_))
     }
 
+    /// Is its length known only when it ends?
+    #[must_use]
+    pub const fn has_no_length(&self) -> bool {
+        matches!(self.0, State::Chunked(_) | State::UntilClose)
+    }
+
     /// Has the body ended? At once, where there is none.
     #[must_use]
     pub const fn is_done(&self) -> bool {

@@ -54,6 +54,15 @@ impl<'b> Response<'_, 'b> {
         self.switches
     }
 
+    /// Is the content an event stream (WHATWG HTML section 9.2.5), which goes on for as long as its client stays?
+    #[must_use]
+    pub fn is_event_stream(&self) -> bool {
+        const EVENTS: &[u8] = b"text/event-stream";
+        let of_type = |f: &&httparse::Header<'_>| f.name.eq_ignore_ascii_case("content-type");
+        let events = |value: &[u8]| value.get(..EVENTS.len()).is_some_and(|t| t.eq_ignore_ascii_case(EVENTS));
+        self.head.fields.iter().find(of_type).is_some_and(|f| events(f.value))
+    }
+
     /// The status line after the version: status, SP, reason phrase.
     pub(super) fn status_text(&self) -> &'b [u8] {
         &self.head.bytes[VERSION_LEN..self.head.begin(0) - 2]

@@ -41,7 +41,7 @@ impl World {
             let link = self.links.get_mut(&at).expect("it stands");
             let Some(head) = link.queue.head() else { continue };
             let ask = head.request.ask;
-            let since = head.silent_since(link.queue.head_since());
+            let since = head.silent_since(link.queue.head_since(), !link.queue.unwritten().is_empty());
             if since.is_some_and(|since| self.now.saturating_sub(since) >= PATIENCE) && !full {
                 let patient = matches!(ask, Ask::Frames { patient: true } | Ask::Forever);
                 assert!(!patient, "link {at} may take as long as it likes");

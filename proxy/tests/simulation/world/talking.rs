@@ -4,7 +4,7 @@
 
 use penstock::cause::Cause;
 use penstock::config::{FrameKind, Framing};
-use penstock::link::{Ask, Request, Want};
+use penstock::link::{Ask, Request, SourceKey, Want};
 use penstock::proto::framing::{self, Frame, Hold, Malformed, Need};
 
 use super::{World, note};
@@ -54,6 +54,9 @@ impl World {
             route: frame.route,
             began: self.now,
             replayed: false,
+            streams: false,
+            source: SourceKey::default(),
+            expects: false,
         };
         self.put_on_link(c, id, request, bytes);
         true

@@ -1,0 +1,114 @@
+//! A body that is read before its request takes a link, so that no link waits for a slow client.
+//!
+//! The request is held until its body is whole, or as long as `request_buffer` says, or all buffers of the worker are full; then
+//! it goes to a link, what was read follows it there, and the rest of a longer body goes there as it comes.
+
+use std::rc::Rc;
+
+use crate::link::Request as Exchange;
+use crate::proto::http1::{BodyFraming, Request};
+
+use super::Client;
+use super::state::State;
+
+/// See the head of this file.
+pub(super) struct Upload {
+    /// The request, until it is to go to a link, and its head as it goes there.
+    held: Option<(Exchange, Vec<u8>)>,
+    /// The body so far, framed as it goes there.
+    body: Vec<u8>,
+    /// All of it has come.
+    whole: bool,
+}
+
+impl Upload {
+    /// Whether its request has yet to go to a link.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+}
+
+impl Client {
+    /// Whether the body is to be read first; `behind` bytes of it are here already.
+    pub(super) fn reads_body_first(s: &State, head: &Request<'_, '_>, expects: bool, behind: usize) -> bool {
+        let whole = match head.body {
+            BodyFraming::None => true,
+            BodyFraming::Length(n) => n <= behind as u64,
+            BodyFraming::Chunked | BodyFraming::UntilClose => false,
+        };
+        // Who waits for 100 (Continue) is told by the member, and who keeps a link takes it from nobody.
+        !whole && !expects && !s.keeps_link() && s.route.listener.request_buffer > 0
+    }
+
+    /// Holds a request until its body has been read.
+    pub(super) fn hold_upload(s: &mut State, request: Exchange, head: Vec<u8>, framing: BodyFraming) {
+        let most = s.route.listener.request_buffer;
+        let expected = match framing {
+            BodyFraming::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
+            _ => 0,
+        };
+        let body = Vec::with_capacity(expected.min(most));
+        s.rare().upload = Some(Box::new(Upload { held: Some((request, head)), body, whole: false }));
+    }
+
+    /// More of a body has come: `write` frames it for the member. False where the body is not being held.
+    pub(super) fn extend_upload(
+        self: &Rc<Self>,
+        s: &mut State,
+        whole: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let most = s.route.listener.request_buffer;
+        let held = s.rare.as_mut().and_then(|rare| rare.upload.as_deref_mut()).filter(|upload| upload.is_held());
+        let Some(upload) = held else { return false };
+        let before = upload.body.len();
+        write(&mut upload.body);
+        upload.whole = whole;
+        let after = upload.body.len();
+        self.count_held(before, after);
+        if whole || after >= most || self.hall.turn.buffers.are_full() {
+            s.rare().release = true;
+        }
+        true
+    }
+
+    /// The request goes to a link, if enough of its body has been read.
+    pub(super) fn release_upload(self: &Rc<Self>, s: &mut State) {
+        if !s.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.release)) {
+            return;
+        }
+        let Some(upload) = s.rare().upload.as_deref_mut() else { return };
+        let whole = upload.whole;
+        let Some((request, head)) = upload.held.take() else { return };
+        let request = Exchange { streams: !whole, ..request };
+        self.put_on_link(s, request, |out| out.extend_from_slice(&head));
+        self.send_upload(s);
+    }
+
+    /// What was read of a body follows its request to the link, if that has one by now.
+    pub(super) fn send_upload(self: &Rc<Self>, s: &mut State) {
+        let waits = s.waits || s.more_later();
+        let Some(rare) = s.rare.as_mut() else { return };
+        if waits || !rare.upload.as_ref().is_some_and(|upload| !upload.is_held()) {
+            return;
+        }
+        let Some(upload) = rare.upload.take() else { return };
+        self.count_held(upload.body.len(), 0);
+        if let Some(link) = &s.link {
+            link.send_body(&upload.body, |_| (), true, upload.whole);
+        }
+    }
+
+    /// The body is of no use any more. Gives back the request, where it had not gone to a link.
+    pub(super) fn drop_upload(&self, s: &mut State) -> Option<Exchange> {
+        let upload = s.rare.as_mut()?.upload.take()?;
+        self.count_held(upload.body.len(), 0);
+        upload.held.map(|(request, _)| request)
+    }
+
+    /// So many bytes of a client are held where so many were before.
+    pub(super) fn count_held(&self, before: usize, after: usize) {
+        self.hall.turn.buffers.change(before, after);
+        self.hall.worker_cells.buffers.add(after as i64 - before as i64);
+    }
+}

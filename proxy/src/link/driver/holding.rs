@@ -1,0 +1,59 @@
+//! Whose turn it is on a link, and who holds it.
+
+use std::time::Duration;
+
+use super::super::holders::Held;
+use super::super::reader::Ask;
+use super::super::shelf::Receiver;
+use super::Link;
+use crate::turn::Nanos;
+
+/// An answer that has gone on for this long, a little at a time, may go on for ever.
+const LASTING: Nanos = Duration::from_secs(3).as_nanos() as Nanos;
+
+impl<T: Receiver> Link<T> {
+    /// Whose turn it is, and in which exchange of the link.
+    pub(in crate::link) fn held(&self, now: Nanos) -> (u64, Held) {
+        let queue = self.queue.borrow();
+        (queue.answered(), self.held_by(now))
+    }
+
+    fn held_by(&self, now: Nanos) -> Held {
+        let queue = self.queue.borrow();
+        let (Some(head), Some(last)) = (queue.head(), queue.last()) else {
+            return if self.kept.get() { Held::Client { moved: 0 } } else { Held::Member };
+        };
+        let Some(reader) = &head.ticket else { return Held::Left };
+        if reader.is_full() {
+            return Held::Client { moved: reader.moved() };
+        }
+        if let Some(sender) = last.ticket.as_ref().filter(|_| last.request.body) {
+            let asked_all = match last.request.ask {
+                Ask::Http(_) => queue.unwritten().is_empty() && !last.awaits_continue(),
+                Ask::Frames { .. } => last.awaits == 0,
+                Ask::Forever => return Held::Stream,
+            };
+            return if asked_all { Held::Client { moved: sender.moved() } } else { Held::Member };
+        }
+        let trickles = || {
+            let age = now.saturating_sub(head.first_byte);
+            let least = self.shelf.settings.borrow().links.min_rate.unwrap_or(0) as u64;
+            age >= LASTING && u128::from(head.received) * 1_000_000_000 < u128::from(least) * u128::from(age)
+        };
+        let endless = head.shown && queue.has_no_length() && (queue.is_event_stream() || trickles());
+        if endless { Held::Stream } else { Held::Member }
+    }
+
+    /// The client that holds the link, if one does.
+    pub(in crate::link) fn holder(&self) -> Option<T> {
+        let queue = self.queue.borrow();
+        let sender = queue.last().filter(|slot| slot.request.body).and_then(|slot| slot.ticket.clone());
+        let reader = || queue.head().and_then(|slot| slot.ticket.clone());
+        sender.or_else(reader).or_else(|| self.keeper.borrow().clone())
+    }
+
+    /// The class of what is at the head of the link.
+    pub(in crate::link) fn class(&self) -> u32 {
+        self.queue.borrow().head().map_or(0, |slot| slot.request.route)
+    }
+}

@@ -1,0 +1,324 @@
+//! Who holds a link without using it, and who of them gives way while others wait.
+//!
+//! A link is lent for work, not for waiting. Each busy link is looked at now and then ([`Track::look`]): is the member at
+//! work, is it the client's turn to send or to read, does an answer go on without end, or does nobody wait for it any
+//! more? While nobody waits for a link, all of that is allowed. While somebody does, [`choose`] says who gives way, and
+//! for which reason. Decides from numbers and time alone.
+
+use crate::turn::Nanos;
+
+use super::lines::SourceKey;
+
+/// Whose turn it is on a busy link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    /// The member's: it computes, or its answer goes out as fast as it comes.
+    Member,
+    /// The client's: to send more of its request, to read its answer, or to say its next word. Bytes that it has
+    /// sent or acknowledged so far.
+    Client {
+        /// A count that grows with each byte that the client moves.
+        moved: u64,
+    },
+    /// Nobody's: the answer goes on as long as the member likes, a little at a time (an event stream).
+    Stream,
+    /// Nobody awaits what comes next.
+    Left,
+}
+
+/// Why a link is taken from whoever holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GiveWay {
+    /// Its client moves too slowly, or is one too many of those who do not move at all.
+    Slow,
+    /// Its answer has no end, and there are too many of these.
+    Endless,
+    /// Nobody awaits its answer.
+    Left,
+}
+
+/// What is known of one link's holder: how long it has held, and how fast it moves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Track {
+    exchange: u64,
+    held: Held,
+    since: Nanos,
+    /// Where the present measure began, and where the next one will.
+    from: (Nanos, u64),
+    next: (Nanos, u64),
+}
+
+/// Links whose holders give way only after others have waited this long.
+const PATIENCE: Nanos = 50 * MILLI;
+/// An answer that nobody awaits may still end within this, while others wait for its link,
+const LEFT: Nanos = 10 * MILLI;
+/// and within this while nobody does.
+const LEFT_ALONE: Nanos = 1_000 * MILLI;
+/// A client that holds a link for this long without moving enough is stalled.
+const STALLED: Nanos = 200 * MILLI;
+/// A client is slow when it has been so for this long: an acknowledgement of TCP may be a second late, and comes
+/// for 64 KiB at once.
+const SLOW: Nanos = 2_000 * MILLI;
+/// A rate is measured over one to two of these.
+const WINDOW: Nanos = 2_000 * MILLI;
+const MILLI: Nanos = 1_000_000;
+const SECOND: u128 = 1_000_000_000;
+
+impl Default for Track {
+    fn default() -> Self {
+        Self { exchange: 0, held: Held::Member, since: 0, from: (0, 0), next: (0, 0) }
+    }
+}
+
+impl Track {
+    /// What the link is held by now, with its `exchange`-th exchange.
+    pub(super) fn look(&mut self, exchange: u64, held: Held, now: Nanos) {
+        let same = exchange == self.exchange;
+        let moved = if let Held::Client { moved } = held { Some(moved) } else { None };
+        if !same || std::mem::discriminant(&held) != std::mem::discriminant(&self.held) {
+            self.since = now;
+        }
+        if let Some(moved) = moved {
+            let at = (now, moved);
+            if !same || self.from.0 == 0 {
+                (self.from, self.next) = (at, at);
+            } else if now.saturating_sub(self.next.0) >= WINDOW {
+                (self.from, self.next) = (self.next, at);
+            }
+        } else if !same {
+            (self.from, self.next) = ((0, 0), (0, 0));
+        }
+        (self.exchange, self.held) = (exchange, held);
+    }
+
+    /// Bytes a second that the client moved lately.
+    fn rate(&self, now: Nanos) -> u64 {
+        let Held::Client { moved } = self.held else { return 0 };
+        let bytes = u128::from(moved.saturating_sub(self.from.1));
+        let time = u128::from(now.saturating_sub(self.from.0).max(1));
+        u64::try_from(bytes * SECOND / time).unwrap_or(u64::MAX)
+    }
+}
+
+/// One link that somebody holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holder<I> {
+    pub(super) link: I,
+    pub(super) source: SourceKey,
+    pub(super) track: Track,
+}
+
+/// What is allowed, and how many wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// Links there may be.
+    pub(super) share: usize,
+    /// Links that one source may hold.
+    pub(super) per_source: usize,
+    /// Bytes a second.
+    pub(super) min_rate: Option<u64>,
+    /// How many wait, and since when the first of them has.
+    pub(super) waiting: usize,
+    pub(super) oldest: Option<Nanos>,
+}
+
+/// Who gives way, and why.
+#[derive(Debug)]
+pub(super) struct Verdict<I> {
+    pub(super) give_way: Vec<(I, GiveWay)>,
+    /// Who holds a link without using it while others wait, those who give way among them.
+    pub(super) idle: Vec<I>,
+    /// They hold as many as they may, or held more.
+    pub(super) pressed: bool,
+}
+
+/// See the head of this file. Nobody gives way for nobody: not more of them than wait.
+pub(super) fn choose<I: Copy + PartialEq>(holders: &[Holder<I>], terms: &Terms, now: Nanos) -> Verdict<I> {
+    let age = |holder: &Holder<I>| now.saturating_sub(holder.track.since);
+    let grace = if terms.waiting > 0 { LEFT } else { LEFT_ALONE };
+    let left = holders.iter().filter(|h| h.track.held == Held::Left && age(h) >= grace);
+    let mut give_way: Vec<_> = left.map(|h| (h.link, GiveWay::Left)).collect();
+    let mut need = terms.waiting.saturating_sub(give_way.len());
+    if terms.oldest.is_none_or(|since| now.saturating_sub(since) < PATIENCE) {
+        return Verdict { give_way, idle: Vec::new(), pressed: false };
+    }
+    let too_slow = |h: &Holder<I>| h.track.rate(now) < terms.min_rate.unwrap_or(1);
+    let stalls = |h: &&Holder<I>| matches!(h.track.held, Held::Client { .. }) && age(h) >= STALLED && too_slow(h);
+    let mut stalled: Vec<_> = holders.iter().filter(stalls).collect();
+    stalled.sort_by_key(|h| (h.track.rate(now), h.track.since));
+    let mut streams: Vec<_> = holders.iter().filter(|h| h.track.held == Held::Stream).collect();
+    streams.sort_by_key(|h| std::cmp::Reverse(h.track.since)); // who came last goes first
+    let idle: Vec<_> = stalled.iter().chain(&streams).map(|h| h.link).collect();
+
+    let mut out: Vec<(I, GiveWay)> = Vec::new();
+    let slow = |h: &&&Holder<I>| terms.min_rate.is_some() && age(h) >= SLOW;
+    out.extend(stalled.iter().filter(slow).take(need).map(|h| (h.link, GiveWay::Slow)));
+    need -= out.len();
+
+    let order: Vec<_> = stalled.iter().map(|h| (*h, GiveWay::Slow)).chain(streams.iter().map(|h| (*h, GiveWay::Endless))).collect();
+    let half = terms.share / 2;
+    let mut over = (idle.len() - out.len()).saturating_sub(half).min(need);
+    for (holder, why) in &order {
+        if over > 0 && !out.iter().any(|(link, _)| *link == holder.link) {
+            out.push((holder.link, *why));
+            (over, need) = (over - 1, need - 1);
+        }
+    }
+
+    for (holder, why) in &order {
+        let stays = |h: &Holder<I>| !out.iter().any(|(link, _)| *link == h.link);
+        let held = order.iter().filter(|(h, _)| h.source == holder.source && stays(h)).count();
+        if need > 0 && stays(holder) && held > terms.per_source {
+            out.push((holder.link, *why));
+            need -= 1;
+        }
+    }
+    let pressed = !out.is_empty() || (!idle.is_empty() && idle.len() >= half);
+    give_way.extend(out);
+    Verdict { give_way, idle, pressed }
+}
+
+/// Classes of requests whose links were held while others waited, for a while: requests of these may not have more
+/// than a part of the links. So few that a look at all of them costs nothing.
+#[derive(Debug, Default)]
+pub(super) struct Classes(Vec<(u32, Nanos)>);
+
+const MOST: usize = 32;
+const REMEMBERED: Nanos = 60_000 * MILLI;
+
+impl Classes {
+    /// A link was held by a request of this class.
+    pub(super) fn note(&mut self, class: u32, now: Nanos) {
+        if class == 0 {
+            return;
+        }
+        self.0.retain(|(other, until)| *other != class && *until > now);
+        if self.0.len() == MOST {
+            self.0.remove(0);
+        }
+        self.0.push((class, now + REMEMBERED));
+    }
+
+    #[must_use]
+    pub(super) fn contains(&self, class: u32) -> bool {
+        self.0.iter().any(|(other, _)| *other == class)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECONDS: Nanos = 1_000 * MILLI;
+    const TERMS: Terms =
+        Terms { share: 8, per_source: 2, min_rate: Some(16 << 10), waiting: 100, oldest: Some(0) };
+
+    /// A client that moves so many bytes a second, looked at each 50 ms from `from` to `now`.
+    fn client(link: u32, source: u64, rate: u64, from: Nanos, now: Nanos) -> Holder<u32> {
+        let mut track = Track::default();
+        let mut at = from;
+        while at <= now {
+            track.look(1, Held::Client { moved: 1_000_000 + rate * (at - from) / SECONDS }, at);
+            at += 50 * MILLI;
+        }
+        Holder { link, source: SourceKey(source), track }
+    }
+
+    fn other(link: u32, source: u64, held: Held, since: Nanos) -> Holder<u32> {
+        let mut track = Track::default();
+        track.look(1, held, since);
+        Holder { link, source: SourceKey(source), track }
+    }
+
+    fn goes(holders: &[Holder<u32>], terms: &Terms, now: Nanos) -> Vec<(u32, GiveWay)> {
+        choose(holders, terms, now).give_way
+    }
+
+    #[test]
+    fn while_nobody_waits_slow_is_no_crime() {
+        let holders: Vec<_> = (0..8).map(|i| client(i, i.into(), 0, SECONDS, 61 * SECONDS)).collect();
+        let terms = Terms { waiting: 0, oldest: None, ..TERMS };
+        let verdict = choose(&holders, &terms, 61 * SECONDS);
+        assert!(verdict.give_way.is_empty() && !verdict.pressed);
+    }
+
+    #[test]
+    fn while_others_wait_the_slowest_go_first_and_no_more_than_wait() {
+        let now = 11 * SECONDS;
+        let holders = [client(0, 0, 100, SECONDS, now), client(1, 1, 0, SECONDS, now), client(2, 2, 50, SECONDS, now)];
+        let two = Terms { waiting: 2, ..TERMS };
+        assert_eq!(goes(&holders, &two, now), [(1, GiveWay::Slow), (2, GiveWay::Slow)]);
+    }
+
+    #[test]
+    fn who_moves_stays_however_many_they_are() {
+        let now = 31 * SECONDS;
+        let holders: Vec<_> = (0..8).map(|i| client(i, i.into(), 50_000, SECONDS, now)).collect();
+        assert_eq!(goes(&holders, &TERMS, now), []);
+    }
+
+    /// Acknowledgements come for 64 KiB at once, which at 50 KB/s is each 1.3 s.
+    #[test]
+    fn who_moves_in_steps_moves() {
+        let mut track = Track::default();
+        for tick in 1..2_000 {
+            let now = tick * 50 * MILLI;
+            let moved = 50_000 * now / SECONDS / 65_536 * 65_536;
+            track.look(1, Held::Client { moved }, now);
+            let holder = Holder { link: 1, source: SourceKey(1), track };
+            assert_eq!(goes(&[holder], &TERMS, now), [], "after {} ms", now / MILLI);
+        }
+    }
+
+    #[test]
+    fn half_of_the_links_are_not_for_those_who_stall() {
+        let now = SECONDS + 300 * MILLI;
+        let holders: Vec<_> = (0..8).map(|i| client(i, i.into(), 0, SECONDS, now)).collect();
+        let gone = goes(&holders, &TERMS, now);
+        assert_eq!(gone.iter().map(|(link, _)| *link).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!(goes(&holders[..4], &TERMS, now), [], "four of eight are half");
+        let early = SECONDS + 100 * MILLI;
+        let holders: Vec<_> = (0..8).map(|i| client(i, i.into(), 0, SECONDS, early)).collect();
+        assert_eq!(goes(&holders, &TERMS, early), [], "too early to tell");
+    }
+
+    #[test]
+    fn a_source_has_its_share_of_those_who_stall() {
+        let now = SECONDS + 300 * MILLI;
+        let holders: Vec<_> = (0..4).map(|i| client(i, 7, 0, SECONDS, now)).collect();
+        assert_eq!(goes(&holders, &TERMS, now).len(), 2);
+    }
+
+    #[test]
+    fn streams_give_way_the_newest_first_down_to_half() {
+        let holders: Vec<_> = (0..6).map(|i| other(i, i.into(), Held::Stream, SECONDS + Nanos::from(i))).collect();
+        assert_eq!(goes(&holders, &TERMS, 2 * SECONDS), [(5, GiveWay::Endless), (4, GiveWay::Endless)]);
+        let nobody = Terms { waiting: 0, oldest: None, ..TERMS };
+        assert_eq!(goes(&holders, &nobody, 2 * SECONDS), []);
+    }
+
+    #[test]
+    fn a_member_that_is_slow_is_not_the_clients_fault() {
+        let holders: Vec<_> = (0..8).map(|i| other(i, i.into(), Held::Member, SECONDS)).collect();
+        assert_eq!(goes(&holders, &TERMS, 600 * SECONDS), []);
+    }
+
+    #[test]
+    fn what_nobody_awaits_ends_soon_and_sooner_while_others_wait() {
+        let holders = [other(1, 1, Held::Left, SECONDS)];
+        let alone = Terms { waiting: 0, oldest: None, ..TERMS };
+        assert_eq!(goes(&holders, &alone, SECONDS + 500 * MILLI), []);
+        assert_eq!(goes(&holders, &alone, 2 * SECONDS), [(1, GiveWay::Left)]);
+        let fresh = Terms { waiting: 1, oldest: Some(SECONDS), ..TERMS };
+        assert_eq!(goes(&holders, &fresh, SECONDS + LEFT), [(1, GiveWay::Left)]);
+    }
+
+    #[test]
+    fn classes_are_remembered_for_a_while() {
+        let mut classes = Classes::default();
+        (1..=40).for_each(|class| classes.note(class, SECONDS));
+        assert!(!classes.contains(8) && classes.contains(9) && classes.contains(40) && !classes.contains(0));
+        classes.note(9, 100 * SECONDS);
+        assert!(classes.contains(9) && !classes.contains(40));
+    }
+}

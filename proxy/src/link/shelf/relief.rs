@@ -1,0 +1,106 @@
+//! Links for those who wait: who holds one without using it gives way, and who has left no longer waits.
+//!
+//! `holders` and the pool decide who that is; here the links are asked, and those who give way are told.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Receiver, Shelf};
+use crate::cause::Cause;
+use crate::link::driver::Link;
+use crate::link::holders::GiveWay;
+use crate::link::lines::SourceKey;
+use crate::link::queue::Broken;
+use crate::metrics::Acquire;
+use crate::turn::Nanos;
+
+/// While somebody waits, links are looked at this often,
+const OFTEN: Nanos = Duration::from_millis(25).as_nanos() as Nanos;
+/// else this often: what a client has moved so far must be known when somebody comes to wait.
+const SELDOM: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
+/// What may hold links is kept short for this long after others had to wait for it.
+const PRESSED: Nanos = Duration::from_secs(5).as_nanos() as Nanos;
+
+impl<T: Receiver> Shelf<T> {
+    /// When links are looked at next, now that somebody waits.
+    pub(super) fn relief_by(&self, now: Nanos) -> Nanos {
+        self.relief_at.set(self.relief_at.get().min(now + OFTEN));
+        self.relief_at.get()
+    }
+
+    /// Nobody awaits the answer at the head of a link any more: that is looked at before long.
+    pub(in crate::link) fn was_left(&self) {
+        let now = self.turn.now();
+        let at = if self.pool.borrow().waiting() > 0 { self.relief_by(now) } else { now + 2 * SELDOM };
+        self.turn.arm(self.key.get(), at);
+    }
+
+    /// Takes links back from those who hold them without need, as far as others wait.
+    pub(super) fn relieve(&self, now: Nanos) {
+        if now < self.relief_at.get() {
+            return;
+        }
+        let waiting = self.pool.borrow().waiting() > 0;
+        self.relief_at.set(now + if waiting { OFTEN } else { SELDOM });
+        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        for link in &links {
+            let (exchange, held) = link.held(now);
+            self.pool.borrow_mut().look(link.seat, exchange, held, now);
+        }
+        let mut pool = self.pool.borrow_mut();
+        let give_way = pool.give_way(|link| link.class(), now);
+        if pool.is_pressed_now() {
+            self.pressed_until.set(now + PRESSED);
+        } else if now >= self.pressed_until.get() {
+            pool.relax();
+        }
+        drop(pool);
+        give_way.iter().for_each(|(link, why)| self.take_back(link, *why));
+    }
+
+    /// Those behind it on the link are sent elsewhere, as they may be; if one may not, they all wait.
+    fn take_back(&self, link: &Rc<Link<T>>, why: GiveWay) {
+        if !link.queue.borrow().followers_may_move() {
+            return;
+        }
+        let cause = match why {
+            GiveWay::Slow => Some(Cause::SlowHolder),
+            GiveWay::Endless => Some(Cause::MadeWay),
+            GiveWay::Left => None,
+        };
+        if let (Some(cause), Some(holder)) = (cause, link.holder()) {
+            holder.give_way(cause);
+        }
+        link.condemn(Broken::Abandoned);
+    }
+
+    /// One of those who wait has left.
+    pub fn left_the_queue(&self) {
+        self.left.set(self.left.get() + 1);
+        // Each is looked at so seldom that leaving costs no more than coming did.
+        if self.left.get() > self.pool.borrow().waiting() / 2 {
+            self.forget_left();
+        }
+    }
+
+    fn forget_left(&self) {
+        self.left.set(0);
+        self.pool.borrow_mut().remove_waiting(|waiter| waiter.to.is_gone());
+        self.show_waiting();
+    }
+
+    /// Where no more may wait, those who have left go first, and then one of the source with the most of those who wait.
+    pub(super) fn make_room(&self, source: SourceKey) {
+        if !self.pool.borrow().is_full() {
+            return;
+        }
+        if self.left.get() > 0 {
+            self.forget_left();
+        }
+        let displaced = if self.pool.borrow().is_full() { self.pool.borrow_mut().displace(source) } else { None };
+        if let Some(waiter) = displaced {
+            self.backend_cells.acquires[Acquire::Rejected].inc();
+            waiter.to.failed(&waiter.request, Cause::QueueFull, false);
+        }
+    }
+}
