@@ -28,7 +28,7 @@ KINDS = {
 class Member:
     def __init__(self, speaks, port, cap):
         self.speaks, self.port, self.cap = speaks, port, cap
-        self.open = self.peak = self.here = self.round = 0
+        self.open, self.peak, self.here, self.round = set(), 0, 0, 0
 
     async def run(self):
         await asyncio.start_server(self.connection, "127.0.0.1", self.port, limit=1 << 20, backlog=4096)
@@ -36,14 +36,13 @@ class Member:
         await asyncio.Event().wait()
 
     async def tell(self, _, writer):
-        writer.write(json.dumps({"peak": self.peak, "open": established(self.port)}).encode())
+        writer.write(json.dumps({"peak": self.peak}).encode())
         writer.close()
 
     async def connection(self, reader, writer):
-        self.open += 1
-        # The proxy may have closed some that the member has not looked at yet, and the table is not read in one moment.
-        known = self.open if self.open <= self.cap else min(established(self.port) for _ in range(3))
-        self.peak = max(self.peak, known)
+        mine = (reader, writer)
+        self.open.add(mine)
+        counting = asyncio.create_task(self.count(self.open.copy()))
         try:
             serve = self.http if self.speaks == "http" else self.frame
             while True:
@@ -52,8 +51,18 @@ class Member:
         except (OSError, EOFError, asyncio.IncompleteReadError):
             pass
         finally:
-            self.open -= 1
+            self.open.discard(mine)
             writer.close()
+            await counting
+
+    async def count(self, open_now):
+        """Which of those that were open when one came the proxy had closed may be seen a little later only."""
+        for _ in range(20):
+            if len(open_now) <= self.cap:
+                break
+            open_now = {(r, w) for r, w in open_now if not r.at_eof() and not w.is_closing()}
+            await asyncio.sleep(0.01)
+        self.peak = max(self.peak, len(open_now))
 
     async def http(self, reader, writer):
         line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
@@ -124,13 +133,6 @@ class Member:
 def split(text):
     name, _, rest = text.partition("/")
     return name, rest
-
-
-def established(port):
-    """Connections that the other end has not closed."""
-    with open("/proc/net/tcp") as f:
-        rows = [line.split()[1:4] for line in f.readlines()[1:]]
-    return sum(row[0].endswith(f":{port:04X}") and row[2] == "01" for row in rows)
 
 
 async def skip_body(reader, fields):
