@@ -1,0 +1,28 @@
+//! Nobody sits on a link: clients that are slow, stalled or gone take nothing from those who are honest.
+//!
+//! `matrix` has 200 attackers of each kind, from one address and from 200, beside 20 honest requests a second; the
+//! other files of tests hold one promise each. `member` is the service behind the proxy, `attack` the attackers,
+//! `honest` those who must not notice them, and `client` one end of a connection. Nothing asserts how long something
+//! took: an honest request that waits is measured and printed, one that is refused is a failure.
+
+#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
+
+mod attack;
+mod client;
+mod clocks;
+mod gone;
+mod honest;
+mod matrix;
+mod member;
+mod moving;
+mod room;
+#[path = "../e2e/scrape.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod scrape;
+#[path = "../e2e/stand.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod stand;
+mod turns;
+#[path = "../e2e/wire.rs"]
+#[allow(dead_code, reason = "the other target uses the rest")]
+mod wire;
