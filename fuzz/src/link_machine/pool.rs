@@ -208,7 +208,7 @@ impl World {
         loop {
             let before = self.pool.waiting();
             let gone = &self.gone;
-            let Some(((who, want), since, how)) = self.pool.next_for(seat, |(who, _)| !gone.contains(who))
+            let Some(((who, want), since, how)) = self.pool.next_for(seat, |(who, _), _| !gone.contains(who))
             else {
                 self.forget_gone();
                 return;

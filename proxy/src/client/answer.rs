@@ -28,6 +28,10 @@ impl Receiver for Rc<Client> {
         self.state.borrow().gone
     }
 
+    fn has_ended(&self) -> bool {
+        self.state.borrow().heard_all
+    }
+
     fn same(&self, other: &Self) -> bool {
         Self::ptr_eq(self, other)
     }
@@ -122,7 +126,7 @@ impl Receiver for Rc<Client> {
         if s.gone {
             return;
         }
-        s.close = Some(ClientClose::Evicted);
+        s.close = Some(if cause == Cause::ClientAbort { ClientClose::Client } else { ClientClose::Evicted });
         s.blame = cause;
         if s.phase.awaits_more() {
             self.abort_body(&mut s, cause);

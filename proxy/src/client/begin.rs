@@ -60,13 +60,17 @@ impl Client {
         s.binds = head.binds && !s.keeps_link();
         let from = Forwarding { peer: self.peer, rules, no_expect };
         request.expects = head.expect_continue && !no_expect;
-        if Self::reads_body_first(s, head, request.expects, behind) {
+        request.open_ended = match head.body {
+            BodyFraming::None => false,
+            BodyFraming::Length(length) => length > behind as u64,
+            BodyFraming::Chunked | BodyFraming::UntilClose => true,
+        };
+        if self.reads_body_first(s, &request) {
             let mut bytes = Vec::new();
             head.forward(&from, &mut bytes);
             Self::hold_upload(s, request, bytes, head.body);
             return true;
         }
-        request.open_ended = request.expects || request.body && s.route.listener.request_buffer == 0;
         self.put_on_link(s, request, |out| head.forward(&from, out));
         true
     }

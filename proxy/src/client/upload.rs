@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::link::Request as Exchange;
-use crate::proto::http1::{BodyFraming, Request};
+use crate::proto::http1::BodyFraming;
 
 use super::Client;
 use super::state::State;
@@ -29,15 +29,11 @@ impl Upload {
 }
 
 impl Client {
-    /// Whether the body is to be read first; `behind` bytes of it are here already.
-    pub(super) fn reads_body_first(s: &State, head: &Request<'_, '_>, expects: bool, behind: usize) -> bool {
-        let whole = match head.body {
-            BodyFraming::None => true,
-            BodyFraming::Length(n) => n <= behind as u64,
-            BodyFraming::Chunked | BodyFraming::UntilClose => false,
-        };
-        // Who waits for 100 (Continue) is told by the member, and who keeps a link takes it from nobody.
-        !whole && !expects && !s.keeps_link() && s.route.listener.request_buffer > 0
+    /// Whether a request is to wait until its body, which is not here yet, has been read. Who waits for 100 (Continue) is told
+    /// by the member, and who keeps a link takes it from nobody.
+    pub(super) fn reads_body_first(&self, s: &State, request: &Exchange) -> bool {
+        let may_wait = s.route.listener.request_buffer > 0 && !self.hall.turn.buffers.are_full();
+        request.open_ended && !request.expects && !s.keeps_link() && may_wait
     }
 
     /// Holds a request until its body has been read.
@@ -90,7 +86,7 @@ impl Client {
     pub(super) fn send_upload(self: &Rc<Self>, s: &mut State) {
         let waits = s.waits || s.more_later();
         let Some(rare) = s.rare.as_mut() else { return };
-        if waits || !rare.upload.as_ref().is_some_and(|upload| !upload.is_held()) {
+        if waits || rare.upload.as_ref().is_none_or(|upload| upload.is_held()) {
             return;
         }
         let Some(upload) = rare.upload.take() else { return };

@@ -43,7 +43,14 @@ pub(super) struct Track {
     exchange: u64,
     held: Held,
     since: Nanos,
-    /// Where the present measure began, and where the next one will.
+    /// Where the present measures began, and where the next ones will: a long one and a short one.
+    long: Measure,
+    short: Measure,
+}
+
+/// How much was moved since some time ago: when, and how much had been moved by then; and where the next one begins.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measure {
     from: (Nanos, u64),
     next: (Nanos, u64),
 }
@@ -54,19 +61,23 @@ const PATIENCE: Nanos = 50 * MILLI;
 const LEFT: Nanos = 10 * MILLI;
 /// and within this while nobody does.
 const LEFT_ALONE: Nanos = 1_000 * MILLI;
-/// A client that holds a link for this long without moving enough is stalled.
+/// A client that has held a link for this long, and moved nothing lately, is stalled, unless
 const STALLED: Nanos = 200 * MILLI;
-/// A client is slow when it has been so for this long: an acknowledgement of TCP may be a second late, and comes
-/// for 64 KiB at once.
+/// it moved enough over this long. An acknowledgement of TCP may be a second late, and comes for 64 KiB at once.
+const KNOWN: Nanos = 1_500 * MILLI;
+/// A client is slow when it has held a link for this long.
 const SLOW: Nanos = 2_000 * MILLI;
-/// A rate is measured over one to two of these.
-const WINDOW: Nanos = 2_000 * MILLI;
+/// A rate is measured over one to two of these,
+const LONG: Nanos = 2_000 * MILLI;
+/// or of these.
+const SHORT: Nanos = 150 * MILLI;
 const MILLI: Nanos = 1_000_000;
 const SECOND: u128 = 1_000_000_000;
 
 impl Default for Track {
     fn default() -> Self {
-        Self { exchange: 0, held: Held::Member, since: 0, from: (0, 0), next: (0, 0) }
+        let (long, short) = Default::default();
+        Self { exchange: 0, held: Held::Member, since: 0, long, short }
     }
 }
 
@@ -74,26 +85,45 @@ impl Track {
     /// What the link is held by now, with its `exchange`-th exchange.
     pub(super) fn look(&mut self, exchange: u64, held: Held, now: Nanos) {
         let same = exchange == self.exchange;
-        let moved = if let Held::Client { moved } = held { Some(moved) } else { None };
+        if !same {
+            (self.long, self.short) = Default::default();
+        }
         if !same || std::mem::discriminant(&held) != std::mem::discriminant(&self.held) {
             self.since = now;
         }
-        if let Some(moved) = moved {
-            let at = (now, moved);
-            if !same || self.from.0 == 0 {
-                (self.from, self.next) = (at, at);
-            } else if now.saturating_sub(self.next.0) >= WINDOW {
-                (self.from, self.next) = (self.next, at);
-            }
-        } else if !same {
-            (self.from, self.next) = ((0, 0), (0, 0));
+        if let Held::Client { moved } = held {
+            self.long.look(moved, LONG, now);
+            self.short.look(moved, SHORT, now);
         }
         (self.exchange, self.held) = (exchange, held);
     }
 
-    /// Bytes a second that the client moved lately.
+    /// Whether its client has moved less than this lately, and never was known to move more.
+    fn is_stalled(&self, min_rate: u64, now: Nanos) -> bool {
+        let Held::Client { moved } = self.held else { return false };
+        let moves = now.saturating_sub(self.long.from.0) >= KNOWN && self.long.rate(moved, now) >= min_rate;
+        now.saturating_sub(self.since) >= STALLED && self.short.rate(moved, now) < min_rate && !moves
+    }
+
+    /// Bytes a second that the client moved over the last seconds.
     fn rate(&self, now: Nanos) -> u64 {
         let Held::Client { moved } = self.held else { return 0 };
+        self.long.rate(moved, now)
+    }
+}
+
+impl Measure {
+    fn look(&mut self, moved: u64, span: Nanos, now: Nanos) {
+        let at = (now, moved);
+        if self.from.0 == 0 {
+            (self.from, self.next) = (at, at);
+        } else if now.saturating_sub(self.next.0) >= span {
+            (self.from, self.next) = (self.next, at);
+        }
+    }
+
+    /// Bytes a second.
+    fn rate(&self, moved: u64, now: Nanos) -> u64 {
         let bytes = u128::from(moved.saturating_sub(self.from.1));
         let time = u128::from(now.saturating_sub(self.from.0).max(1));
         u64::try_from(bytes * SECOND / time).unwrap_or(u64::MAX)
@@ -115,7 +145,7 @@ pub(super) struct Terms {
     pub(super) share: usize,
     /// Links that one source may hold.
     pub(super) per_source: usize,
-    /// Bytes a second.
+    /// Bytes a second; without it nobody gives way for being slow, or for lasting.
     pub(super) min_rate: Option<u64>,
     /// How many wait, and since when the first of them has.
     pub(super) waiting: usize,
@@ -139,20 +169,18 @@ pub(super) fn choose<I: Copy + PartialEq>(holders: &[Holder<I>], terms: &Terms, 
     let left = holders.iter().filter(|h| h.track.held == Held::Left && age(h) >= grace);
     let mut give_way: Vec<_> = left.map(|h| (h.link, GiveWay::Left)).collect();
     let mut need = terms.waiting.saturating_sub(give_way.len());
-    if terms.oldest.is_none_or(|since| now.saturating_sub(since) < PATIENCE) {
+    let patient = terms.oldest.is_none_or(|since| now.saturating_sub(since) < PATIENCE);
+    let Some(min_rate) = terms.min_rate.filter(|_| !patient) else {
         return Verdict { give_way, idle: Vec::new(), pressed: false };
-    }
-    let too_slow = |h: &Holder<I>| h.track.rate(now) < terms.min_rate.unwrap_or(1);
-    let stalls =
-        |h: &&Holder<I>| matches!(h.track.held, Held::Client { .. }) && age(h) >= STALLED && too_slow(h);
-    let mut stalled: Vec<_> = holders.iter().filter(stalls).collect();
+    };
+    let mut stalled: Vec<_> = holders.iter().filter(|h| h.track.is_stalled(min_rate, now)).collect();
     stalled.sort_by_key(|h| (h.track.rate(now), h.track.since));
     let mut streams: Vec<_> = holders.iter().filter(|h| h.track.held == Held::Stream).collect();
     streams.sort_by_key(|h| std::cmp::Reverse(h.track.since)); // who came last goes first
     let idle: Vec<_> = stalled.iter().chain(&streams).map(|h| h.link).collect();
 
     let mut out: Vec<(I, GiveWay)> = Vec::new();
-    let slow = |h: &&&Holder<I>| terms.min_rate.is_some() && age(h) >= SLOW;
+    let slow = |h: &&&Holder<I>| age(h) >= SLOW && h.track.rate(now) < min_rate;
     out.extend(stalled.iter().filter(slow).take(need).map(|h| (h.link, GiveWay::Slow)));
     need -= out.len();
 

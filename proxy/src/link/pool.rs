@@ -270,8 +270,12 @@ impl<L: Clone, W> Pool<L, W> {
     }
 
     /// The next waiter this link can take, and since when it waited. Call until it gives none.
-    /// Those who have left meanwhile, by `alive`, are passed over for good.
-    pub fn next_for(&mut self, id: SeatId, alive: impl Fn(&W) -> bool) -> Option<(W, Nanos, How)> {
+    /// Those who have left meanwhile, by `alive`, are passed over for good; it is told whether others wait behind.
+    pub fn next_for(
+        &mut self,
+        id: SeatId,
+        mut alive: impl FnMut(&W, bool) -> bool,
+    ) -> Option<(W, Nanos, How)> {
         loop {
             let seat = self.seats.get(id)?.as_ref()?;
             let (next, how) = match seat.state {
@@ -287,7 +291,7 @@ impl<L: Clone, W> Pool<L, W> {
             if self.lines.len() == 0 {
                 self.opening.relax();
             }
-            if alive(&who) {
+            if alive(&who, self.lines.len() > 0) {
                 self.idle.remove(id);
                 self.seat_on(id, next.demand, how);
                 return Some((who, since, how));

@@ -24,6 +24,12 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// Whether it is a request of HTTP.
+    #[must_use]
+    pub fn is_http(self) -> bool {
+        matches!(self, Self::Http(_))
+    }
+
     /// Whether it is answered with frames.
     #[must_use]
     pub fn is_frames(self) -> bool {

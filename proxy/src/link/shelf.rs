@@ -44,6 +44,8 @@ pub trait Receiver: Clone + 'static {
     fn is_full(&self) -> bool;
     /// Whether it went away.
     fn is_gone(&self) -> bool;
+    /// Whether it has said that it will send no more.
+    fn has_ended(&self) -> bool;
     /// Whether both are the same client.
     fn same(&self, other: &Self) -> bool;
     /// Bytes of its answer: `first`, then `second`.
@@ -419,14 +421,21 @@ impl<T: Receiver> Shelf<T> {
     }
 
     fn dispatch(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
+        let mut left = Vec::new();
         loop {
-            let next = self.pool.borrow_mut().next_for(link.seat, |w: &Waiter<T>| !w.to.is_gone());
+            let next = self.pool.borrow_mut().next_for(link.seat, |waiter: &Waiter<T>, wanted| {
+                let left_us = wanted && waiter.request.ask.is_http() && waiter.to.has_ended();
+                left.extend(left_us.then(|| waiter.to.clone()));
+                !left_us && !waiter.to.is_gone()
+            });
             let Some((waiter, since, how)) = next else { break };
             self.count_acquired(link, how, now.saturating_sub(since));
             let Waiter { to, request, head } = waiter;
             to.placed(link);
             link.submit(to, request, |out| out.extend_from_slice(&head));
         }
+        // A client of HTTP that has sent FIN has most often gone; as long as others wait, it gives its place to them.
+        left.iter().for_each(|client| client.give_way(Cause::ClientAbort));
         self.show_waiting();
         self.arm(now);
     }

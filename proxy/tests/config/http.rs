@@ -175,7 +175,7 @@ fn heads_of_answers() {
         &(with(&["protocol: tcp", "limits: { head: 8KiB }", "workers: 1"]) + "    limits: { head: 8KiB }\n"),
         &[
             "6:21: listeners.web.limits.head: a line of 16384 bytes does not fit into a head of 8192; `line` may be as large as `head` at most",
-            "7:5: listeners.web.workers: unknown key; known here: bind, protocol, framing, backend, backlog, max_connections, proxy_protocol, trusted, timeouts, limits, tunnel, trusted_proxies, forwarded, via, upgrades, trace, connect, underscores, routes, access_log, socket",
+            "7:5: listeners.web.workers: unknown key; known here: bind, protocol, framing, backend, backlog, max_connections, request_buffer, response_buffer, proxy_protocol, trusted, timeouts, limits, tunnel, trusted_proxies, forwarded, via, upgrades, trace, connect, underscores, routes, access_log, socket",
             "11:21: backends.app.limits.head: a line of 16384 bytes does not fit into a head of 8192; `line` may be as large as `head` at most",
         ],
     );

@@ -77,7 +77,7 @@ fn unknown_keys() {
     told(
         &with("    backend: app\n", "    backend: app\n    colour: red\n"),
         &[
-            "5:5: listeners.web.colour: unknown key; known here: bind, protocol, framing, backend, backlog, max_connections, proxy_protocol, trusted, timeouts, limits, tunnel, trusted_proxies, forwarded, via, upgrades, trace, connect, underscores, routes, access_log, socket",
+            "5:5: listeners.web.colour: unknown key; known here: bind, protocol, framing, backend, backlog, max_connections, request_buffer, response_buffer, proxy_protocol, trusted, timeouts, limits, tunnel, trusted_proxies, forwarded, via, upgrades, trace, connect, underscores, routes, access_log, socket",
         ],
     );
     told(

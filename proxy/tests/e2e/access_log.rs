@@ -69,7 +69,8 @@ fn what_ends_badly_is_told_whatever_the_sample() {
             client.get("/good");
         }
         let mut held = proxy.client();
-        held.send("POST /held HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"); // keeps the first link
+        // Keeps the first link.
+        held.send("POST /held HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n");
         eventually("it is under way", || proxy.sum("penstock_requests_in_flight") == 1);
         let mut cut = proxy.client();
         cut.send("POST /cut HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").rest_and_reset();

@@ -255,7 +255,7 @@ fn an_early_answer_to_a_long_body_arrives() {
     });
     let proxy = plain().before_one(member.address);
     let mut client = proxy.client();
-    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n").send(vec![b'x'; 5000]);
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n").send(vec![b'x'; 70_000]);
     let answer = client.answer();
     assert_eq!((answer.status, answer.text()), (403, "no!\n"));
     assert!(answer.closes());

@@ -276,7 +276,7 @@ fn an_incomplete_request_takes_its_link_along() {
     let (origin, proxy) = setup.with_origin(1);
     proxy.client().get("/hello");
     let mut leaver = proxy.client();
-    leaver.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
+    leaver.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n").send(vec![b'x'; 70_000]);
     eventually("it is on its link", || proxy.sum("penstock_backend_requests_in_flight") == 1);
     drop(leaver);
     eventually("the link is closed", || closed(&proxy, "client_abort") == 1);

@@ -75,13 +75,21 @@ impl Setup {
     }
 
     /// Members of tests keep order, or are there to break it: they are pipelined to by the word of the test, and not
-    /// probed, unless it says otherwise.
+    /// probed, unless it says otherwise. And clients of tests hold links for as long as the test likes.
     fn vouched(&self, line: &str) -> String {
         let speaks =
             |word: &str| self.listener.iter().any(|line| line.contains(&format!("protocol: {word}")));
+        if !line.starts_with("links: {") || speaks("tcp") {
+            return line.to_owned();
+        }
         let most = if speaks("lines") || speaks("length_prefixed") || speaks("resp") { 1024 } else { 32 };
-        let says = !line.starts_with("links: {") || line.contains("pipeline:") || speaks("tcp");
-        if says { line.to_owned() } else { line.replacen('{', &format!("{{ pipeline: {most},"), 1) }
+        let mut line = line.to_owned();
+        for (option, value) in [("pipeline", most.to_string()), ("min_rate", "off".to_owned())] {
+            if !line.contains(&format!("{option}:")) {
+                line = line.replacen('{', &format!("{{ {option}: {value},"), 1);
+            }
+        }
+        line
     }
 
     /// A proxy in front of these members.

@@ -274,7 +274,11 @@ pub(crate) fn pattern(count: usize) -> Vec<u8> {
 /// A client whose request occupies a link, alone, until its [`release`].
 pub(crate) fn occupy(to: SocketAddr) -> Wire {
     let mut client = Wire::connect(to);
-    client.send("POST /add HTTP/1.1\r\nHost: h\r\nContent-Length: 14\r\n\r\n{\"args\"");
+    // More than is read before a request takes a link.
+    let blanks = " ".repeat(80_000);
+    let length = blanks.len() + 14;
+    client
+        .send(format!("POST /add HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{blanks}{{\"args\""));
     client
 }
 

@@ -12,18 +12,22 @@ use crate::turn::Nanos;
 const LASTING: Nanos = Duration::from_secs(3).as_nanos() as Nanos;
 
 impl<T: Receiver> Link<T> {
-    /// Whose turn it is, and in which exchange of the link.
-    pub(in crate::link) fn held(&self, now: Nanos) -> (u64, Held) {
-        let queue = self.queue.borrow();
-        (queue.answered(), self.held_by(now))
+    /// Whose turn it is, and in which exchange of the link. `wanted` says that others wait for a link.
+    pub(in crate::link) fn held(&self, wanted: bool, now: Nanos) -> (u64, Held) {
+        let exchange = self.queue.borrow().answered();
+        (exchange, self.held_by(wanted, now))
     }
 
-    fn held_by(&self, now: Nanos) -> Held {
+    fn held_by(&self, wanted: bool, now: Nanos) -> Held {
         let queue = self.queue.borrow();
         let (Some(head), Some(last)) = (queue.head(), queue.last()) else {
             return if self.kept.get() { Held::Client { moved: 0 } } else { Held::Member };
         };
         let Some(reader) = &head.ticket else { return Held::Left };
+        // A client of HTTP that has sent FIN has most often gone. If it has not, it is served as long as nobody waits.
+        if wanted && head.first_byte == 0 && head.request.ask.is_http() && reader.has_ended() {
+            return Held::Left;
+        }
         if reader.is_full() {
             return Held::Client { moved: reader.moved() };
         }
@@ -48,12 +52,15 @@ impl<T: Receiver> Link<T> {
     pub(in crate::link) fn holder(&self) -> Option<T> {
         let queue = self.queue.borrow();
         let sender = queue.last().filter(|slot| slot.request.body).and_then(|slot| slot.ticket.clone());
-        let reader = || queue.head().and_then(|slot| slot.ticket.clone());
-        sender.or_else(reader).or_else(|| self.keeper.borrow().clone())
+        let reader = queue.head().and_then(|slot| slot.ticket.clone());
+        let keeper = || self.keeper.borrow().clone().filter(|_| queue.in_flight() == 0);
+        sender.or(reader).or_else(keeper)
     }
 
-    /// The class of what is at the head of the link.
+    /// The class of what is at the head of the link, and may hold it again. That a body was slow to come says nothing of
+    /// others of its class: those that are whole when they take a link do not hold it.
     pub(in crate::link) fn class(&self) -> u32 {
-        self.queue.borrow().head().map_or(0, |slot| slot.request.route)
+        let queue = self.queue.borrow();
+        queue.head().filter(|slot| !slot.request.body).map_or(0, |slot| slot.request.route)
     }
 }

@@ -44,7 +44,7 @@ impl<T: Receiver> Shelf<T> {
         self.relief_at.set(now + if waiting { OFTEN } else { SELDOM });
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         for link in &links {
-            let (exchange, held) = link.held(now);
+            let (exchange, held) = link.held(waiting, now);
             self.pool.borrow_mut().look(link.seat, exchange, held, now);
         }
         let mut pool = self.pool.borrow_mut();
@@ -64,11 +64,11 @@ impl<T: Receiver> Shelf<T> {
             return;
         }
         let cause = match why {
-            GiveWay::Slow => Some(Cause::SlowHolder),
-            GiveWay::Endless => Some(Cause::MadeWay),
-            GiveWay::Left => None,
+            GiveWay::Slow => Cause::SlowHolder,
+            GiveWay::Endless => Cause::MadeWay,
+            GiveWay::Left => Cause::ClientAbort,
         };
-        if let (Some(cause), Some(holder)) = (cause, link.holder()) {
+        if let Some(holder) = link.holder() {
             holder.give_way(cause);
         }
         link.condemn(Broken::Abandoned);

@@ -53,7 +53,7 @@ pub(super) fn wait(pool: &mut Pool<usize, char>, want: Want, who: char) {
 }
 
 pub(super) fn next(pool: &mut Pool<usize, char>, seat: SeatId) -> Option<(char, How)> {
-    pool.next_for(seat, |_| true).map(|(who, _, how)| (who, how))
+    pool.next_for(seat, |_, _| true).map(|(who, _, how)| (who, how))
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn those_who_left_are_passed_over() {
     wait(&mut pool, SHARED, 'a');
     wait(&mut pool, SHARED, 'b');
     let seat = connect(&mut pool);
-    let turn = pool.next_for(seat, |who| *who != 'a').map(|(who, ..)| who);
+    let turn = pool.next_for(seat, |who, _| *who != 'a').map(|(who, ..)| who);
     assert_eq!((turn, pool.waiting()), (Some('b'), 0));
 }
 

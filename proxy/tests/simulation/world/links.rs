@@ -135,7 +135,7 @@ impl World {
         loop {
             let seat = self.links[&at].seat;
             let clients = &self.clients;
-            let next = self.pool.next_for(seat, |w| clients[w.to.client].life == w.to.life);
+            let next = self.pool.next_for(seat, |w, _| clients[w.to.client].life == w.to.life);
             let Some((Waiter { to, request, head }, _, how)) = next else { break };
             self.put(at, to, request, &head, how);
         }

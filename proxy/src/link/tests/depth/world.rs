@@ -268,7 +268,7 @@ impl World {
     fn dispatch(&mut self, id: usize) {
         let seat = self.links[id].seat;
         while let Some((client, _, How::Reused | How::Opened | How::Pipelined)) =
-            self.pool.next_for(seat, |_| true)
+            self.pool.next_for(seat, |_, _| true)
         {
             self.send(client, id);
         }
