@@ -408,6 +408,10 @@ impl<T> Queue<T> {
             }
             self.out.clear();
             (self.kept, self.written) = (0, 0);
+        } else if streaming && self.written >= COMPACT {
+            self.out.drain(..self.written);
+            self.slots[0].len = self.out.len();
+            (self.kept, self.written) = (0, 0);
         } else if self.kept >= COMPACT && self.kept <= self.written {
             self.out.drain(..self.kept);
             self.written -= self.kept;

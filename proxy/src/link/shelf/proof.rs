@@ -86,8 +86,13 @@ impl<T: Receiver> Shelf<T> {
 
     /// What the end of a link tells of the member, which still owed these.
     pub(super) fn judge_end(&self, link: &Link<T>, why: Broken, fates: &[(Slot<T>, Fate)]) {
-        let reused = link.queue.borrow().answered() > 0;
-        let behind = fates.iter().skip(1).any(|(slot, _)| slot.sent_at != 0);
+        let queue = link.queue.borrow();
+        let reused = queue.answered() > 0;
+        // What was sent before it came to the head was sent behind another, also if it is alone by now.
+        let was_behind = |slot: &Slot<T>| slot.sent_at != 0 && slot.sent_at < queue.head_since();
+        let behind = fates.iter().skip(1).any(|(slot, _)| slot.sent_at != 0)
+            || fates.first().is_some_and(|(slot, _)| was_behind(slot));
+        drop(queue);
         let how = match why {
             Broken::Desync(_) if fates.iter().all(|(slot, _)| slot.sent_at == 0) => Offence::Surplus,
             Broken::Desync(Cause::BadResponse) if reused || behind => Offence::Answer,
