@@ -337,7 +337,9 @@ fn a_101_before_the_body_is_whole_is_no_tunnel() {
         wire.send(UPGRADED).send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad");
         wire.rest_and_reset();
     });
-    let proxy = Setup::new().workers(1).listener("upgrades: any").before_one(member.address);
+    let setup = Setup::new().workers(1).listener("upgrades: any");
+    // So that its head goes to the member before its body has come.
+    let proxy = setup.listener("request_buffer: 0B").before_one(member.address);
     let mut client = proxy.client();
     client.send(exec("/exec/1/start")).send(&EXEC[..5]);
     assert_eq!(client.answer().cause(), (502, "bad_response"));

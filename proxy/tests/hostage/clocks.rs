@@ -11,7 +11,7 @@ use crate::stand::{Proxy, Setup};
 
 async fn stand() -> (Member, Proxy) {
     let member = Member::start(Tongue::Http).await;
-    let proxy = Setup::new().workers(1).listener("timeouts: { body: 1s }").before_one(member.address);
+    let proxy = Setup::by_default().workers(1).listener("timeouts: { body: 1s }").before_one(member.address);
     (member, proxy)
 }
 

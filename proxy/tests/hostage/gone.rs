@@ -24,7 +24,7 @@ async fn all_served(proxy: &Proxy, tongue: Tongue, count: usize) {
 #[tokio::test]
 async fn seventy_streams_that_nobody_reads_any_more_stop_nobody() {
     let member = Member::start(HTTP).await;
-    let proxy = Setup::new().before_one(member.address);
+    let proxy = Setup::by_default().before_one(member.address);
     for number in 0..70 {
         let mut conn = client(&proxy, number).await;
         conn.send(HTTP.request("events")).await.unwrap();
@@ -45,7 +45,7 @@ async fn seventy_streams_that_nobody_reads_any_more_stop_nobody() {
 async fn work_for_those_who_reset_stops_nobody() {
     let member = Member::start(HTTP).await;
     member.watch_over(4);
-    let proxy = Setup::new().backend("links: { max_per_member: 4 }").before_one(member.address);
+    let proxy = Setup::by_default().backend("links: { max_per_member: 4 }").before_one(member.address);
     let mut gone = Vec::new();
     for number in 0..4 {
         let mut conn = client(&proxy, number).await;
@@ -64,7 +64,7 @@ async fn who_stands_behind_one_that_left_is_served() {
     for method in ["GET", "HEAD"] {
         let member = Member::start(HTTP).await;
         let links = "links: { max_per_member: 1, pipeline: 8, rescue_after: off }";
-        let proxy = Setup::new().workers(1).backend(links).before_one(member.address);
+        let proxy = Setup::by_default().workers(1).backend(links).before_one(member.address);
         all_served(&proxy, HTTP, 50).await; // so that its depth is learned
         let mut first = client(&proxy, 0).await;
         first.send(HTTP.request("held/a")).await.unwrap();
@@ -82,7 +82,7 @@ async fn who_stands_behind_one_that_left_is_served() {
 #[tokio::test]
 async fn a_short_answer_for_nobody_costs_no_link() {
     let member = Member::start(HTTP).await;
-    let proxy = Setup::new().workers(1).backend("links: { max_per_member: 1 }").before_one(member.address);
+    let proxy = Setup::by_default().workers(1).backend("links: { max_per_member: 1 }").before_one(member.address);
     all_served(&proxy, HTTP, 1).await;
     for _ in 0..5 {
         let mut conn = client(&proxy, 0).await;
@@ -98,7 +98,7 @@ async fn a_short_answer_for_nobody_costs_no_link() {
 async fn frames_of_those_who_reset_stop_nobody() {
     for tongue in [Tongue::Lines, Tongue::Prefixed, Tongue::Resp] {
         let member = Member::start(tongue).await;
-        let setup = Setup::new().listener(tongue.listener());
+        let setup = Setup::by_default().listener(tongue.listener());
         let proxy = setup.backend("links: { max_per_member: 4 }").before_one(member.address);
         let mut gone = Vec::new();
         for number in 0..4 {

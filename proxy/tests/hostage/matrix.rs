@@ -38,7 +38,7 @@ struct Outcome {
 
 /// All four cells of a kind, at the same time.
 async fn matrix(kind: Kind) {
-    let cell = |from, links| Box::pin(Cell { kind, from, links }.play(Setup::new(), DEFAULT_BUDGET));
+    let cell = |from, links| Box::pin(Cell { kind, from, links }.play(Setup::by_default(), DEFAULT_BUDGET));
     let (a, b, c, d) = tokio::join!(
         cell(From::One, Some(16)),
         cell(From::Each, Some(16)),
@@ -267,7 +267,7 @@ async fn what_is_kept_for_clients_stays_within_its_budget() {
     let budget = 4 << 20;
     for kind in [Kind::NoReader, Kind::StalledPost(100_000)] {
         let cell = Cell { kind, from: From::Each, links: Some(16) };
-        let outcome = cell.play(Setup::new().top("buffer_budget: 4MiB"), budget).await;
+        let outcome = cell.play(Setup::by_default().top("buffer_budget: 4MiB"), budget).await;
         assert_eq!(outcome.problems, [""; 0]);
         let (proxy, _member) = &outcome._stand;
         assert_eq!(buffered(proxy), Some(0), "all is given back");

@@ -22,7 +22,7 @@ async fn stand() -> (Member, Proxy) {
     let member = Member::start(HTTP).await;
     member.watch_over(2);
     let links = "links: { max_per_member: 2 }";
-    let proxy = Setup::new().workers(1).backend(links).before_one(member.address);
+    let proxy = Setup::by_default().workers(1).backend(links).before_one(member.address);
     (member, proxy)
 }
 

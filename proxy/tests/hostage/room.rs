@@ -17,7 +17,7 @@ async fn quick_beside(tongue: Tongue, slow: &str, closes: bool) {
     if closes {
         member = member.closing();
     }
-    let setup = Setup::new().workers(1).listener(tongue.listener());
+    let setup = Setup::by_default().workers(1).listener(tongue.listener());
     let proxy = setup.backend("links: { idle_timeout: 100ms }").before_one(member.address);
     let mut teacher = client(&proxy).await;
     for number in 0..200 {
@@ -69,7 +69,7 @@ async fn nothing_waits_where_a_member_closes_after_each_answer() {
 async fn many_slow_ones_open_as_many_links_as_they_need() {
     for tongue in [Tongue::Http, Tongue::Lines, Tongue::Resp] {
         let member = Member::start(tongue).await;
-        let setup = Setup::new().workers(1).listener(tongue.listener());
+        let setup = Setup::by_default().workers(1).listener(tongue.listener());
         let proxy = setup.backend("links: { max_per_member: 64 }").before_one(member.address);
         let mut slow = Vec::new();
         for number in 0..8u8 {

@@ -14,7 +14,7 @@ async fn one_request_does_not_wait_for_the_three_hundred_of_another() {
     let tongue = Tongue::Http;
     let member = Member::start(tongue).await;
     let links = "links: { max_per_member: 1, pipeline: 1 }";
-    let proxy = Setup::new().workers(1).backend(links).before_one(member.address);
+    let proxy = Setup::by_default().workers(1).backend(links).before_one(member.address);
     let ask = |from: Ipv4Addr, text: &'static str| {
         let to = proxy.address();
         tokio::spawn(async move { Conn::connect(from, to).await.unwrap().get(tongue, text).await })
@@ -46,7 +46,7 @@ async fn those_who_wait_are_served_in_turn_by_source() {
     for tongue in [Tongue::Http, Tongue::Lines, Tongue::Resp] {
         let member = Member::start(tongue).await;
         let links = "links: { max_per_member: 1, pipeline: 1 }";
-        let setup = Setup::new().workers(1).listener(tongue.listener()).backend(links);
+        let setup = Setup::by_default().workers(1).listener(tongue.listener()).backend(links);
         let proxy = setup.before_one(member.address);
         let ask = |source: u8, text: &'static str| {
             let to = proxy.address();
