@@ -26,9 +26,9 @@ impl Buffers {
         self.used.set((self.used.get() + after).saturating_sub(before));
     }
 
-    /// Whether all is used that may be.
+    /// Whether no more may be held: what is read at once would not fit.
     #[must_use]
     pub fn are_full(&self) -> bool {
-        self.used.get() >= self.limit.get()
+        self.used.get().saturating_add(super::INPUT) > self.limit.get()
     }
 }

@@ -82,7 +82,8 @@ async fn who_stands_behind_one_that_left_is_served() {
 #[tokio::test]
 async fn a_short_answer_for_nobody_costs_no_link() {
     let member = Member::start(HTTP).await;
-    let proxy = Setup::by_default().workers(1).backend("links: { max_per_member: 1 }").before_one(member.address);
+    let proxy =
+        Setup::by_default().workers(1).backend("links: { max_per_member: 1 }").before_one(member.address);
     all_served(&proxy, HTTP, 1).await;
     for _ in 0..5 {
         let mut conn = client(&proxy, 0).await;

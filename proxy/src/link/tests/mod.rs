@@ -32,6 +32,7 @@ mod answer;
 mod conversation;
 mod depth;
 mod exchange;
+mod fairness;
 mod given;
 mod lanes;
 mod places;

@@ -1,0 +1,111 @@
+//! That no source, and no class of requests that hold links, keeps a pool's links from others.
+
+use super::pool::{connect, pool};
+use crate::link::{Demand, GiveWay, Held, Pool, SourceKey, Want};
+use crate::turn::Nanos;
+
+const MILLI: Nanos = 1_000_000;
+const SHARE: usize = 8;
+
+fn of(source: u64) -> Demand {
+    Demand { source: SourceKey(source), class: 1, ..Want::Alone.into() }
+}
+
+/// All links that there may be, idle.
+fn connected() -> Pool<usize, char> {
+    let mut pool = pool(SHARE);
+    (0..SHARE).for_each(|_| _ = connect(&mut pool));
+    pool
+}
+
+#[test]
+fn the_last_link_is_kept_for_other_sources() {
+    let mut pool = connected();
+    let taken = std::iter::from_fn(|| pool.place(of(1))).count();
+    assert_eq!(taken, SHARE - 1);
+    assert!(pool.place(of(2)).is_some(), "somebody else may have it");
+    assert!(pool.place(of(2)).is_none());
+}
+
+#[test]
+fn a_source_without_limit_may_have_all() {
+    let mut links = super::links();
+    links.max_per_source = crate::config::PerSource::Unlimited;
+    let queue = crate::config::WaitQueue { max: 100, timeout: std::time::Duration::from_secs(1) };
+    let mut pool = connected();
+    pool.configure(&links, &queue, SHARE);
+    assert_eq!(std::iter::from_fn(|| pool.place(of(1))).count(), SHARE);
+}
+
+#[test]
+fn a_source_that_has_its_part_is_passed_over_while_others_wait() {
+    let mut pool = connected();
+    let seats: Vec<_> = std::iter::from_fn(|| pool.place(of(1))).map(|(seat, ..)| seat).collect();
+    pool.place(of(3)).unwrap();
+    (0..3).for_each(|_| pool.wait(of(1), 'a', 0).unwrap());
+    pool.wait(of(2), 'b', 0).unwrap();
+    pool.settle(seats[0], 0, 1);
+    assert_eq!(pool.next_for(seats[0], |_, _| true).map(|(who, ..)| who), Some('b'));
+    pool.settle(seats[1], 0, 1);
+    assert_eq!(pool.next_for(seats[1], |_, _| true).map(|(who, ..)| who), None, "the last is kept");
+    pool.settle(seats[2], 0, 1);
+    assert_eq!(pool.next_for(seats[2], |_, _| true).map(|(who, ..)| who), Some('a'), "nobody else waits");
+}
+
+/// All links are held by clients that do not move, each of another source, and others wait.
+fn held() -> (Pool<usize, char>, Vec<(usize, GiveWay)>) {
+    let mut links = super::links();
+    links.min_rate = Some(16 << 10);
+    let queue = crate::config::WaitQueue { max: 100, timeout: std::time::Duration::from_secs(1) };
+    let mut pool = connected();
+    pool.configure(&links, &queue, SHARE);
+    (0..SHARE as u64).for_each(|source| _ = pool.place(of(10 + source)).unwrap());
+    (0..20).for_each(|i| pool.wait(of(100 + i), 'h', 0).unwrap());
+    pool.wait(Demand { class: 2, ..of(200) }, 'q', 0).unwrap();
+    let mut gone = Vec::new();
+    for at in (0..=10).map(|tick| (1 + 25 * tick) * MILLI) {
+        (0..SHARE).for_each(|seat| pool.look(seat, 0, Held::Client { moved: 7 }, at));
+        gone.extend(pool.give_way(|_| 1, at));
+        if !gone.is_empty() {
+            break;
+        }
+    }
+    (pool, gone)
+}
+
+#[test]
+fn those_who_hold_links_without_moving_give_half_of_them_back() {
+    let (pool, gone) = held();
+    assert_eq!(gone.len(), SHARE / 2);
+    assert!(gone.iter().all(|(_, why)| *why == GiveWay::Slow));
+    assert!(pool.is_pressed_now() && pool.is_of_holders(1) && !pool.is_of_holders(2));
+}
+
+#[test]
+fn what_is_like_those_who_hold_links_waits_for_half_of_them() {
+    let (mut pool, gone) = held();
+    let next: Vec<_> = gone
+        .iter()
+        .filter_map(|(seat, _)| {
+            pool.closed(*seat);
+            let seat = connect(&mut pool);
+            pool.next_for(seat, |_, _| true).map(|(who, ..)| who)
+        })
+        .collect();
+    assert_eq!(next, ['q'], "the one of another class, though twenty came before it");
+    pool.relax();
+    let idle = pool.idle_since(Nanos::MAX);
+    let next = pool.next_for(idle[0], |_, _| true).map(|(who, ..)| who);
+    assert_eq!(next, Some('h'), "as soon as nobody is pressed");
+}
+
+#[test]
+fn who_fills_the_queue_is_displaced_and_not_those_who_come_later() {
+    let mut pool: Pool<usize, char> = pool(0);
+    (0..100).for_each(|_| pool.wait(of(1), 'a', 0).unwrap());
+    assert!(pool.is_full());
+    assert_eq!(pool.wait(of(2), 'b', 0), Err('b'));
+    assert_eq!(pool.displace(SourceKey(2)), Some('a'));
+    assert_eq!(pool.wait(of(2), 'b', 0), Ok(()));
+    assert_eq!(pool.displace(SourceKey(1)), None);
+}
