@@ -4,7 +4,7 @@
 
 use std::sync::mpsc;
 
-use crate::ground::{BAD, Ground, chunked, get, post, setup};
+use crate::ground::{BAD, Ground, OK, chunked, get, post, setup, streaming};
 use crate::script::Script;
 use crate::wire::{eventually, fields};
 
@@ -205,7 +205,7 @@ fn cut_short(body: &str) {
     let member = Script::start(move |_, mut wire| {
         _ = tell.send(wire.rest_and_reset().0);
     });
-    let proxy = setup().before_one(member.address);
+    let proxy = streaming().before_one(member.address);
     let mut client = proxy.client();
     client.send(chunked("1\r\n!\r\n"));
     eventually("it has begun", || proxy.sum("penstock_backend_requests_in_flight") == 1);
@@ -233,7 +233,7 @@ fn m8_a_body_that_a_client_cuts_short_is_not_complete_at_the_member() {
             let head = wire.next_head().unwrap();
             _ = tell.send((head, wire.rest_and_reset().0));
         });
-        let proxy = setup().before_one(member.address);
+        let proxy = streaming().before_one(member.address);
         let mut client = proxy.client();
         client.send(&request);
         eventually("it has begun", || proxy.sum("penstock_backend_requests_in_flight") == 1);
@@ -272,7 +272,7 @@ fn s15_5_14_chunks_over_the_limit_are_413_on_the_way() {
     let member = Script::start(move |_, mut wire| {
         _ = tell.send(wire.rest_and_reset().0);
     });
-    let proxy = setup().listener("limits: { body: 10B }").before_one(member.address);
+    let proxy = streaming().listener("limits: { body: 10B }").before_one(member.address);
     let mut client = proxy.client();
     client.send(chunked("6\r\n012345\r\n"));
     eventually("it has begun", || proxy.sum("penstock_backend_requests_in_flight") == 1);
@@ -281,4 +281,39 @@ fn s15_5_14_chunks_over_the_limit_are_413_on_the_way() {
     client.is_over();
     assert!(!heard.recv().unwrap().ends_with(b"0\r\n\r\n"));
     assert_eq!(proxy.errors("body_too_large"), 1);
+}
+
+/// RFC 9112 section 8: a body that is read before its request takes a link, and turns out to be bad or cut short, leaves no trace at
+/// the member.
+#[test]
+fn m8_what_is_not_whole_never_reaches_the_member() {
+    let (tell, heard) = mpsc::channel();
+    let member = Script::start(move |_, mut wire| {
+        while let Some(head) = wire.next_head() {
+            tell.send(head).unwrap();
+            wire.send(OK);
+        }
+    });
+    let proxy = setup().before_one(member.address);
+    for (begins, goes_on) in [("1\r\n!\r\n", "x\r\n"), ("5\r\nhello\r\n", "5 5\r\n"), ("", "0\r\n A: b\r\n\r\n")] {
+        let mut client = proxy.client();
+        client.send(chunked(begins));
+        eventually("it has begun", || proxy.sum("penstock_requests_in_flight") == 1);
+        client.send(goes_on);
+        let answer = client.answer();
+        assert_eq!((answer.cause(), answer.closes()), (BAD, true), "{goes_on}");
+        client.is_over();
+    }
+    for begins in [post("Content-Length: 10\r\n", "half"), chunked("4\r\nhalf\r\n")] {
+        let mut client = proxy.client();
+        client.send(&begins);
+        eventually("it has begun", || proxy.sum("penstock_requests_in_flight") == 1);
+        drop(client);
+        eventually("it is gone", || proxy.sum("penstock_requests_in_flight") == 0);
+    }
+    assert_eq!(proxy.client().send(post("Content-Length: 10\r\n", "the wh")).send("ole!").answer().status, 200);
+    let heads: Vec<_> = heard.try_iter().collect();
+    assert_eq!(heads.len(), 1, "{heads:?}");
+    assert_eq!((proxy.errors("bad_request"), proxy.errors("client_abort")), (3, 2));
+    eventually("nothing is held", || proxy.sum("penstock_buffer_bytes") == 0);
 }

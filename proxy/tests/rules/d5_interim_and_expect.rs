@@ -4,7 +4,7 @@
 
 use std::sync::mpsc;
 
-use crate::ground::{Ground, OK, get, links_are_closed, post, setup};
+use crate::ground::{Ground, OK, get, links_are_closed, post, setup, streaming};
 use crate::script::Script;
 use crate::wire::{Wire, fields};
 
@@ -221,7 +221,7 @@ fn s10_1_1_an_early_answer_while_the_body_comes_is_forwarded() {
         wire.send("HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nno!\n");
         _ = wire.rest_and_reset();
     });
-    let proxy = setup().before_one(member.address);
+    let proxy = streaming().before_one(member.address);
     let mut client = proxy.client();
     client.send(post("Content-Length: 100000\r\n", &"GET /x HTTP/1.1\r\n".repeat(100)));
     let answer = client.answer();
@@ -239,7 +239,7 @@ fn s10_1_1_after_an_early_200_both_connections_end_in_order() {
             wire.send(OK);
         }
     });
-    let proxy = setup().before_one(member.address);
+    let proxy = streaming().before_one(member.address);
     let mut client = proxy.client();
     assert_eq!(client.send(post("Content-Length: 40\r\n", "01234")).answer().text(), "ok");
     client.send("GET /evil HTTP/1.1\r\nHost: h\r\n\r\n0123").is_over();
@@ -265,7 +265,7 @@ fn m9_6_an_early_answer_says_that_the_connection_will_end() {
                 wire.send(reply);
             }
         });
-        let proxy = setup().before_one(member.address);
+        let proxy = streaming().before_one(member.address);
         for request in [
             post("Content-Length: 40\r\n", "01234"),
             post("Transfer-Encoding: chunked\r\n", "5\r\n01234\r\n"),
@@ -291,7 +291,7 @@ fn m9_6_an_answer_that_follows_the_content_leaves_the_connection() {
             wire.send(body);
         }
     });
-    let proxy = setup().before_one(member.address);
+    let proxy = streaming().before_one(member.address);
     let mut client = proxy.client();
     for _ in 0..2 {
         let head = client.send(post("Content-Length: 10\r\n", "01234")).head();

@@ -4,7 +4,7 @@
 
 use std::sync::mpsc;
 
-use crate::ground::{BAD, Ground, OK, get, ok, post, say, setup};
+use crate::ground::{BAD, Ground, OK, get, ok, post, say, setup, streaming};
 use crate::script::Script;
 use crate::stand::Proxy;
 use crate::wire::{Wire, eventually, request};
@@ -95,7 +95,7 @@ fn m9_3_a_whole_body_is_read_before_the_next_request() {
 /// sends is no request.
 #[test]
 fn m9_3_a_body_that_nobody_wants_is_no_request() {
-    let proxy = setup().before(&[("a".to_owned(), crate::stand::nobody())]);
+    let proxy = streaming().before(&[("a".to_owned(), crate::stand::nobody())]);
     let mut client = proxy.client();
     client.send(post("Content-Length: 200000\r\n", &get("").repeat(100)));
     let answer = client.answer();
@@ -189,7 +189,7 @@ fn m9_6_a_drain_closes_the_idle_and_says_close_to_the_busy() {
             wire.send(OK);
         }
     });
-    let mut proxy = setup().top("drain_timeout: 20s").before_one(member.address);
+    let mut proxy = streaming().top("drain_timeout: 20s").before_one(member.address);
     let (mut idle, mut busy, mut begun) = (proxy.client(), proxy.client(), proxy.client());
     assert_eq!(idle.get("/").text(), "ok");
     busy.send(request("GET", "/slow"));

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::mpsc;
 
 use crate::ground::{
-    Ground, OK, Reply, answer, get, links_are_closed, ok, post, say, say_and_close, say_no_more, setup,
+    Ground, OK, Reply, answer, get, links_are_closed, ok, post, say, say_and_close, say_no_more, setup, streaming,
 };
 use crate::script::Script;
 use crate::stand::{Proxy, Setup, member_at};
@@ -36,7 +36,7 @@ fn spent(x: impl Into<Vec<u8>>, reason: &str) {
 /// A request that was not written whole: its answer came first, or its client left.
 #[test]
 fn dp_a_request_that_was_not_written_whole() {
-    let ground = Ground::plain();
+    let ground = Ground::with(&streaming());
     assert_eq!(ground.client().get("/first").text(), "ok");
     let mut client = ground.client();
     client.send(post("Content-Length: 10\r\n", "half"));
@@ -182,7 +182,7 @@ fn dp_a_refusal_with_the_body_unread() {
                 wire.send(OK);
             }
         });
-        let proxy = setup().before_one(script.address);
+        let proxy = streaming().before_one(script.address);
         let mut client = proxy.client();
         let answer = client.send(post("Content-Length: 100\r\n", "half")).answer();
         assert_eq!((answer.text(), answer.closes()), ("no!", true));

@@ -103,6 +103,11 @@ pub(crate) fn setup() -> Setup {
     Setup::new().workers(1)
 }
 
+/// Bodies go to the member as they come: none is read before its request takes a link.
+pub(crate) fn streaming() -> Setup {
+    setup().listener("request_buffer: 0B")
+}
+
 impl Ground {
     /// The member answers everything with [`ok`].
     pub(crate) fn plain() -> Self {

@@ -144,6 +144,7 @@ d4  M8 what is cut short does not look complete
     m8_an_answer_cut_short_does_not_look_complete
     m8_a_reset_does_not_end_an_answer_that_lasts_until_close
     m8_half_a_head_is_502
+    m8_what_is_not_whole_never_reaches_the_member
 d4  M9.6 framing by close, and a close that waits until the client has read
     m9_6_a_close_waits_for_the_client_to_have_read
     m9_6_framing_by_close_ends_in_order
