@@ -148,7 +148,7 @@ fn m9_5_a_body_that_stops_is_408() {
         wire.next_head();
         _ = tell.send(wire.rest_and_reset().0);
     });
-    let proxy = setup().listener("timeouts: { body: 150ms }").before_one(member.address);
+    let proxy = streaming().listener("timeouts: { body: 150ms }").before_one(member.address);
     let mut client = proxy.client();
     let answer = client.send(post("Content-Length: 10\r\n", "half")).answer();
     assert_eq!((answer.cause(), answer.closes()), ((408, "body_timeout"), true));
