@@ -295,7 +295,9 @@ fn m8_what_is_not_whole_never_reaches_the_member() {
         }
     });
     let proxy = setup().before_one(member.address);
-    for (begins, goes_on) in [("1\r\n!\r\n", "x\r\n"), ("5\r\nhello\r\n", "5 5\r\n"), ("", "0\r\n A: b\r\n\r\n")] {
+    for (begins, goes_on) in
+        [("1\r\n!\r\n", "x\r\n"), ("5\r\nhello\r\n", "5 5\r\n"), ("", "0\r\n A: b\r\n\r\n")]
+    {
         let mut client = proxy.client();
         client.send(chunked(begins));
         eventually("it has begun", || proxy.sum("penstock_requests_in_flight") == 1);
@@ -311,7 +313,10 @@ fn m8_what_is_not_whole_never_reaches_the_member() {
         drop(client);
         eventually("it is gone", || proxy.sum("penstock_requests_in_flight") == 0);
     }
-    assert_eq!(proxy.client().send(post("Content-Length: 10\r\n", "the wh")).send("ole!").answer().status, 200);
+    assert_eq!(
+        proxy.client().send(post("Content-Length: 10\r\n", "the wh")).send("ole!").answer().status,
+        200
+    );
     let heads: Vec<_> = heard.try_iter().collect();
     assert_eq!(heads.len(), 1, "{heads:?}");
     assert_eq!((proxy.errors("bad_request"), proxy.errors("client_abort")), (3, 2));

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use std::sync::mpsc;
 
 use crate::ground::{
-    Ground, OK, Reply, answer, get, links_are_closed, ok, post, say, say_and_close, say_no_more, setup, streaming,
+    Ground, OK, Reply, answer, get, links_are_closed, ok, post, say, say_and_close, say_no_more, setup,
+    streaming,
 };
 use crate::script::Script;
 use crate::stand::{Proxy, Setup, member_at};

@@ -90,9 +90,10 @@ pub(crate) fn table(rows: &[Row], make: impl Fn(Poison) -> Poison) -> Vec<Poison
 }
 
 impl Poison {
-    /// After this from the victim.
+    /// After this from the victim. Behind a HEAD, nobody's request is on the link.
     pub(crate) fn to(self, asked: &'static [u8]) -> Self {
-        Self { asked, ..self }
+        let places = if asked == HEAD { &[Place::Later] } else { self.places };
+        Self { asked, places, ..self }
     }
 
     /// Before the body of the victim's request.

@@ -54,7 +54,9 @@ impl Stage {
         let go = Arc::new(AtomicBool::new(false));
         let (own, gate) = (case.clone(), go.clone());
         let member = Recorder::serving(move |link| serve(link, &own, place, cut, &gate));
-        let proxy = setup().before_one(member.address);
+        // What is answered before its body has come must have come to the member.
+        let setup = if case.early { setup().listener("request_buffer: 0B") } else { setup() };
+        let proxy = setup.before_one(member.address);
         let bystander = Bystander { client: Client::connect(proxy.address()), asked: 0 };
         Self { case: case.clone(), place, member, proxy, bystander, go }
     }

@@ -21,10 +21,7 @@ fn interim() -> Vec<Poison> {
             .kept(),
         then("hints", "RFC 8297", one).gets(200, "hello").after(1).kept(),
         then("flood", "any number", &one.repeat(500)).gets(200, "hello").after(500).kept(),
-        then("unknown", "RFC 9110 15.2: every one", b"HTTP/1.1 199 X\r\n\r\n")
-            .gets(200, "hello")
-            .after(1)
-            .kept(),
+        then("unknown", "RFC 9110 15.2: every one", b"HTTP/1.1 199 X\r\n\r\n").gets(200, "hello").after(1),
         then("to-1.0", "RFC 9110 15.2: none to 1.0", one).to(OLD).later().gets(200, "hello").kept(),
         then("with-length", "RFC 9112 6.3 rule 1: no body", b"HTTP/1.1 103 X\r\nContent-Length: 0\r\n\r\n")
             .gets(200, "hello")

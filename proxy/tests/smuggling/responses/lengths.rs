@@ -117,9 +117,7 @@ fn until_close() -> Vec<Poison> {
 /// RFC 9112 section 6.3 rule 1: no body, whatever the fields say.
 fn without_bodies() -> Vec<Poison> {
     vec![
-        poison("204", "RFC 9110 15.3.5", b"HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n")
-            .gets(204, "")
-            .kept(),
+        poison("204", "RFC 9110 15.3.5", b"HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n").gets(204, ""),
         poison("304", "RFC 9110 15.4.5", b"HTTP/1.1 304 Not\r\nContent-Length: 5\r\n\r\n")
             .gets(304, "")
             .kept(),
