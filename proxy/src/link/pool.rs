@@ -418,7 +418,7 @@ impl<L: Clone, W> Pool<L, W> {
         if self.loads[id] >= self.depth.limit() {
             return None;
         }
-        let first = self.next(self.kinds_for_old_links())?;
+        let first = self.next_behind(self.kinds_for_old_links())?;
         if first.demand.want == Want::Shared {
             return Some(first);
         }
@@ -429,7 +429,7 @@ impl<L: Clone, W> Pool<L, W> {
             self.loads[id] = CLOSED;
             return None;
         }
-        self.next(&[Want::Shared])
+        self.next_behind(&[Want::Shared])
     }
 
     /// Where no further link may be opened, an old one must do for those who would rather have a new one.

@@ -26,7 +26,9 @@ fn stand(links: usize) -> Option<Stand> {
         let directory = Directory::new("redis-resp3");
         let at = own_address();
         let server = server_at(&directory, at, "--enable-debug-command yes");
-        let proxy = Setup::resp(at).backend(&format!("links: {{ max_per_member: {links} }}")).start();
+        // A budget with which the server is quick on any machine.
+        let given = format!("links: {{ max_per_member: {links}, pipeline_budget: 10s }}");
+        let proxy = Setup::resp(at).backend(&given).start();
         Stand { proxy, at, _server: server, _directory: directory }
     })
 }
@@ -128,7 +130,8 @@ fn links_are_not_told_again_and_again_what_to_speak() {
     both_at_once(&stand, 8, 300);
     let told = hellos(&mut direct);
     println!("{told} times HELLO for 4,800 requests of 16 clients");
-    assert!(told <= 100, "{told}");
+    // It is some 10 on an idle machine, and was up to 2,116 before links were chosen by what they speak.
+    assert!(told <= 600, "{told}");
 }
 
 /// So many clients of each dialect ask one thing after the other.

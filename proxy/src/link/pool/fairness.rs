@@ -123,15 +123,28 @@ impl<L: Clone, W> Pool<L, W> {
         its.take(self.per_source).count() == self.per_source
     }
 
-    /// Whose turn it is of those who want one of these.
+    /// Whose turn it is of those who want one of these, and an idle link for it.
     pub(super) fn next(&self, wants: &[Want]) -> Option<Next> {
-        let (held, tight) = (self.takes_holders(), self.is_tight());
-        let any = || self.lines.next(wants, held, |_| true);
-        let first = any()?;
-        if !tight && !self.lines.others_than(first.demand.source) {
+        let fair = self.fair_next(wants);
+        if self.is_tight() { fair } else { fair.or_else(|| self.first(wants)) }
+    }
+
+    /// The same for a place behind others, which takes a link from nobody.
+    pub(super) fn next_behind(&self, wants: &[Want]) -> Option<Next> {
+        self.fair_next(wants).or_else(|| self.first(wants))
+    }
+
+    fn first(&self, wants: &[Want]) -> Option<Next> {
+        self.lines.next(wants, self.takes_holders(), |_| true)
+    }
+
+    /// The first whose source does not have its part of the links. It does not matter which it has where nobody else waits,
+    /// and there are links.
+    fn fair_next(&self, wants: &[Want]) -> Option<Next> {
+        let first = self.first(wants)?;
+        if !self.is_tight() && !self.lines.others_than(first.demand.source) {
             return Some(first);
         }
-        let fair = self.lines.next(wants, held, |source| !self.has_its_part(source));
-        fair.or_else(|| Some(first).filter(|_| !tight))
+        self.lines.next(wants, self.takes_holders(), |source| !self.has_its_part(source))
     }
 }

@@ -1,7 +1,7 @@
 //! That no source, and no class of requests that hold links, keeps a pool's links from others.
 
-use super::pool::{connect, pool};
-use crate::link::{Demand, GiveWay, Held, Pool, SourceKey, Want};
+use super::pool::{connect, pool, quick, used_link};
+use crate::link::{Demand, GiveWay, Held, How, Pool, SourceKey, Want};
 use crate::turn::Nanos;
 
 const MILLI: Nanos = 1_000_000;
@@ -50,6 +50,21 @@ fn a_source_that_has_its_part_is_passed_over_while_others_wait() {
     assert_eq!(pool.next_for(seats[1], |_, _| true).map(|(who, ..)| who), None, "the last is kept");
     pool.settle(seats[2], 0, 1);
     assert_eq!(pool.next_for(seats[2], |_, _| true).map(|(who, ..)| who), Some('a'), "nobody else waits");
+}
+
+#[test]
+fn a_source_that_has_its_part_still_goes_behind_others() {
+    let shared = Demand { want: Want::Shared, ..of(1) };
+    let mut pool = quick(SHARE, 4);
+    (0..SHARE).for_each(|_| _ = used_link(&mut pool));
+    let taken: Vec<_> = std::iter::from_fn(|| pool.place(shared)).map(|(seat, ..)| seat).collect();
+    assert_eq!(taken.len(), 4 * (SHARE - 1));
+    pool.wait(shared, 'a', 0).unwrap();
+    pool.settle(taken[0], 3, 1);
+    assert_eq!(
+        pool.next_for(taken[0], |_, _| true).map(|(who, _, how)| (who, how)),
+        Some(('a', How::Pipelined))
+    );
 }
 
 /// All links are held by clients that do not move, each of another source, and others wait.
