@@ -97,11 +97,22 @@ pub struct Slot<T> {
     pub shown: bool,
     /// Bytes of its answer that have come.
     pub(super) received: u64,
+    /// How often they came after a pause.
+    pub(super) pauses: u32,
     /// Answers still to come: one, but for a conversation.
     pub(super) awaits: u32,
     /// What stands before the request.
     pub(super) greeting: Greeting,
 }
+
+/// An answer that has gone on for this long, a little at a time, may go on for ever.
+const LASTING: Nanos = 3_000_000_000;
+/// One that comes in small pieces with pauses between them, as events do, after this long:
+const LASTING_IN_TICKS: Nanos = 800_000_000;
+/// so many of them,
+const TICKS: u32 = 2;
+/// of fewer bytes than this each.
+const SMALL: u64 = 512;
 
 impl<T> Slot<T> {
     pub(super) fn new(ticket: T, request: Request, len: usize, now: Nanos) -> Self {
@@ -117,9 +128,18 @@ impl<T> Slot<T> {
             progress: 0,
             shown: false,
             received: 0,
+            pauses: 0,
             awaits: 1,
             greeting: Greeting::None,
         }
+    }
+
+    /// Whether its answer comes so slowly, at less than `least` bytes a second, that it may go on for ever.
+    pub(super) fn trickles(&self, least: u64, now: Nanos) -> bool {
+        let age = now.saturating_sub(self.first_byte);
+        let is_slow = u128::from(self.received) * 1_000_000_000 < u128::from(least) * u128::from(age);
+        let ticks = self.pauses >= TICKS && self.received < SMALL * u64::from(self.pauses);
+        is_slow && (age >= LASTING || ticks && age >= LASTING_IN_TICKS)
     }
 
     /// The request as it was sent, without the greeting before it, of all its bytes that are kept.

@@ -94,6 +94,9 @@ const COMPACT: usize = 16 << 10;
 /// An answer that nobody awaits is read this far, to save the link.
 const DRAIN: usize = 256 << 10;
 
+/// A member that says nothing for so long in the middle of an answer pauses.
+const PAUSE: Nanos = 50_000_000;
+
 impl<T> Queue<T> {
     /// A link on which nothing has happened, which speaks HTTP or what `framing` says.
     #[must_use]
@@ -394,6 +397,8 @@ impl<T> Queue<T> {
     /// An answer that keeps coming is not late.
     fn progressed(&mut self, now: Nanos) {
         if let Some(slot) = self.slots.front_mut() {
+            let before = slot.progress.max(slot.first_byte);
+            slot.pauses += u32::from(now.saturating_sub(before) >= PAUSE);
             slot.progress = now;
         }
     }

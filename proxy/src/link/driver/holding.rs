@@ -1,15 +1,10 @@
 //! Whose turn it is on a link, and who holds it.
 
-use std::time::Duration;
-
 use super::super::holders::Held;
 use super::super::reader::Ask;
 use super::super::shelf::Receiver;
 use super::Link;
 use crate::turn::Nanos;
-
-/// An answer that has gone on for this long, a little at a time, may go on for ever.
-const LASTING: Nanos = Duration::from_secs(3).as_nanos() as Nanos;
 
 impl<T: Receiver> Link<T> {
     /// Whose turn it is, and in which exchange of the link. `wanted` says that others wait for a link.
@@ -24,8 +19,10 @@ impl<T: Receiver> Link<T> {
             return if self.kept.get() { Held::Client { moved: 0 } } else { Held::Member };
         };
         let Some(reader) = &head.ticket else { return Held::Left };
-        // A client of HTTP that has sent FIN has most often gone. If it has not, it is served as long as nobody waits.
-        if wanted && head.first_byte == 0 && head.request.ask.is_http() && reader.has_ended() {
+        // A client of HTTP that has sent FIN has most often gone. If it has not, it is served as long as nobody waits, and an
+        // answer that will end goes on.
+        let may_end = head.first_byte != 0 && !queue.has_no_length();
+        if wanted && !may_end && head.request.ask.is_http() && reader.has_ended() {
             return Held::Left;
         }
         if reader.is_full() {
@@ -39,12 +36,9 @@ impl<T: Receiver> Link<T> {
             };
             return if asked_all { Held::Client { moved: sender.moved() } } else { Held::Member };
         }
-        let trickles = || {
-            let age = now.saturating_sub(head.first_byte);
-            let least = self.shelf.settings.borrow().links.min_rate.unwrap_or(0) as u64;
-            age >= LASTING && u128::from(head.received) * 1_000_000_000 < u128::from(least) * u128::from(age)
-        };
-        let endless = head.shown && queue.has_no_length() && (queue.is_event_stream() || trickles());
+        let lasts = head.shown && queue.has_no_length();
+        let least = self.shelf.settings.borrow().links.min_rate.unwrap_or(0) as u64;
+        let endless = lasts && (queue.is_event_stream() || head.trickles(least, now));
         if endless { Held::Stream } else { Held::Member }
     }
 

@@ -15,7 +15,7 @@ use crate::metrics::Acquire;
 use crate::turn::Nanos;
 
 /// While somebody waits, links are looked at this often,
-const OFTEN: Nanos = Duration::from_millis(25).as_nanos() as Nanos;
+const OFTEN: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 /// else this often: what a client has moved so far must be known when somebody comes to wait.
 const SELDOM: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 /// What may hold links is kept short for this long after others had to wait for it.

@@ -336,3 +336,33 @@ fn what_was_answered_is_not_kept_for_ever() {
     }
     assert_eq!(link.end(Broken::Closed), [replay('b', Get, true)], "the right bytes after all that");
 }
+
+const MILLI: Nanos = 1_000_000;
+
+/// An answer without a length, of which a piece comes at each of these times, in milliseconds.
+fn dripping(piece: usize, times: impl Iterator<Item = Nanos>) -> Link {
+    let mut link = Link::fresh();
+    link.ask('a', Get).written();
+    link.now = MILLI;
+    link.read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+    for time in times {
+        link.now = MILLI + time * MILLI;
+        link.read(&format!("{piece:x}\r\n{}\r\n", "x".repeat(piece))).unwrap();
+    }
+    link
+}
+
+#[test]
+fn who_sends_a_little_now_and_then_may_go_on_for_ever() {
+    const LEAST: u64 = 16 << 10;
+    let trickles = |link: &Link, at: Nanos| link.queue.head().unwrap().trickles(LEAST, MILLI + at * MILLI);
+    let events = || (0..30).map(|i| i * 200);
+    assert!(!trickles(&dripping(15, events().take(3)), 600), "too early to tell");
+    assert!(trickles(&dripping(15, events().take(5)), 900));
+    assert!(!trickles(&dripping(2_000, events().take(5)), 900), "a page that is made while it is sent");
+    assert!(trickles(&dripping(2_000, events().take(16)), 3_000));
+    assert!(!trickles(&dripping(8_000, events()), 6_000), "that is quick enough");
+    let computes = dripping(15, 0..3);
+    assert!(!trickles(&computes, 2_900), "it has paused once, and computes");
+    assert!(trickles(&computes, 3_000));
+}
