@@ -115,7 +115,7 @@ impl Receiver for Rc<Client> {
     fn moved(&self) -> u64 {
         let moved = self.state.borrow().rare.as_ref().map_or(0, |rare| rare.moved);
         let socket = self.socket.borrow();
-        // What the kernel still holds has not been taken. Not all of it was counted as moved.
+        // What the kernel still holds has not been taken. What it held when the counting began was not counted.
         const MORE_THAN_A_KERNEL_HOLDS: u64 = 1 << 40;
         (MORE_THAN_A_KERNEL_HOLDS + moved)
             .saturating_sub(socket.as_ref().map_or(0, |s| s.unacknowledged() as u64))

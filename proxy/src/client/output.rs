@@ -26,6 +26,9 @@ impl Client {
         }
         if s.in_flight <= 1 && s.unwritten() == 0 {
             let sent = self.send(s, first, second);
+            if let Some(rare) = s.rare.as_mut() {
+                rare.moved += sent as u64;
+            }
             self.keep_rest(s, first, second, sent);
             return;
         }
@@ -82,8 +85,10 @@ impl Client {
         spill.output.advance(sent);
         let (rest, counted) = (spill.output.len(), spill.counted);
         s.spill = Some(spill);
+        if counted > 0 || s.rare.is_some() {
+            s.rare().moved += sent as u64; // from the first that was kept on, all count
+        }
         if counted > 0 {
-            s.rare().moved += sent as u64;
             self.count_output(s, rest);
         }
         if rest > 0 {

@@ -13,8 +13,10 @@ use crate::member::Member;
 use crate::stand::{Proxy, Setup};
 
 const HTTP: Tongue = Tongue::Http;
-/// What the slow download has left when the proxy and the kernel keep all they may is still many seconds' worth.
-const DOWNLOAD: usize = 1_000_000;
+/// So much that the proxy and the kernel, which keeps up to 4 MiB for a connection, cannot hold the end of it.
+const DOWNLOAD: usize = 12_000_000;
+/// Read slowly while the kernel keeps more and more.
+const SLOWLY: usize = 1_200_000;
 const UPLOAD: usize = 8_000_000;
 
 /// As many links as holders, and one worker, so that all others wait.
@@ -30,17 +32,18 @@ async fn client(proxy: &Proxy, number: u8) -> Conn {
     Conn::connect(Ipv4Addr::new(127, 46, 0, number), proxy.address()).await.unwrap()
 }
 
-/// 50 KB/s, and the kernel keeps next to nothing for it.
+/// 50 KB/s for a while, and the client's kernel keeps next to nothing of it.
 async fn download(proxy: &Proxy) {
     let mut conn = Conn::connect_narrow(Ipv4Addr::new(127, 46, 0, 1), proxy.address()).await.unwrap();
     conn.send(HTTP.request(&format!("big/{DOWNLOAD}"))).await.unwrap();
     let head = conn.head().await.unwrap();
     assert_eq!(head.status(), 200, "{}", head.0);
     let mut ticks = interval(Duration::from_millis(100));
-    for _ in 0..DOWNLOAD / 5_000 {
+    for _ in 0..SLOWLY / 5_000 {
         ticks.tick().await;
         conn.skip(5_000).await.unwrap();
     }
+    conn.skip(DOWNLOAD - SLOWLY).await.unwrap();
 }
 
 /// 1 MB/s.
