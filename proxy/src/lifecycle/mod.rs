@@ -22,6 +22,7 @@ use crate::access::Log;
 use crate::admin::{Admin, Readiness, ReadyState};
 use crate::config::{self, Loaded, Settings};
 use crate::metrics::{BackendLimits, Limits, MemberLimits, Registry, ReloadResult};
+use crate::notice;
 use crate::post::Mail;
 use crate::shared::Shared;
 use crate::worker;
@@ -124,6 +125,8 @@ impl Running {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut rotated = signal(SignalKind::user_defined1())?;
         let mut ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        // A log that is longer than may be (RLIMIT_FSIZE) is an error of whoever writes it, once somebody handles this.
+        let _too_large = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         tell(&self);
         loop {
             tokio::select! {
@@ -150,7 +153,7 @@ impl Running {
     fn reload_and_tell(&mut self) {
         match self.reload() {
             Ok(()) => self.say("penstock: configuration taken"),
-            Err(why) => eprintln!("{why}\npenstock: configuration rejected; all stays as it is"),
+            Err(why) => notice::err(&format!("{why}\npenstock: configuration rejected; all stays as it is")),
         }
     }
 
@@ -180,7 +183,7 @@ impl Running {
                 "listeners.{name}: its protocol changes only at a restart, or with its name"
             ));
         }
-        loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        loaded.warnings.iter().for_each(|warning| notice::err(&warning.to_string()));
         let logs = open_logs(&self.shared, &loaded.settings)?;
         let sockets = self.sockets.rebind(&loaded.settings)?;
         sockets.prepare(&self.shared.posts)?;
@@ -228,7 +231,7 @@ impl Running {
         }
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                eprintln!("penstock: a worker had panicked");
+                notice::err("penstock: a worker had panicked");
             }
         }
         self.prober.end();

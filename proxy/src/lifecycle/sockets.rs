@@ -156,13 +156,13 @@ impl Sockets {
             let Some(Change { before, like }) = bound.change.take() else { continue };
             let Listener { name, bind, backlog, socket: options, .. } = &*bound.listener;
             if let Err(error) = net::change(&bound.socket.socket, bind, *backlog, &like, options) {
-                eprintln!("penstock: listeners.{name}: its socket keeps some of its options: {error}");
+                crate::notice::err(&format!("penstock: listeners.{name}: its socket keeps some of its options: {error}"));
             }
             let fixed = |before: Option<usize>, now: Option<usize>| before.is_some() && now.is_none();
             if fixed(before.send_buffer, options.send_buffer)
                 || fixed(before.receive_buffer, options.receive_buffer)
             {
-                eprintln!("penstock: listeners.{name}: a fixed buffer size becomes `auto` only at a restart");
+                crate::notice::err(&format!("penstock: listeners.{name}: a fixed buffer size becomes `auto` only at a restart"));
             }
         }
     }

@@ -9,6 +9,6 @@ pub fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        eprintln!("penstock: the limit on descriptors stays as it is: {error}");
+        crate::notice::err(&format!("penstock: the limit on descriptors stays as it is: {error}"));
     }
 }

@@ -32,5 +32,6 @@ mod scrape;
 mod script;
 mod stand;
 mod timeouts;
+mod unheard;
 mod upgrade;
 mod wire;
