@@ -143,6 +143,8 @@ fn choose_port_late(socket: &Socket) -> io::Result<()> {
 
 fn tcp_socket(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    // An urgent byte is one of the stream, as telnet and FTP want it, and nobody has to fetch it from elsewhere.
+    socket.set_out_of_band_inline(true)?;
     if options.nodelay {
         socket.set_tcp_nodelay(true)?;
     }

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
 use super::Socket;
@@ -37,14 +38,18 @@ impl Pipe {
         self.len == 0
     }
 
-    /// Fills the empty pipe from `socket`; `Ok(0)` is the end of the stream.
+    /// Fills the empty pipe from `socket`. `Ok(0)` says that only a read can tell what is there: the end of the stream, or
+    /// urgent data, in front of which splice(2) stops for good.
     ///
     /// # Errors
     /// What `splice(2)` says, `EAGAIN` excepted, which can only mean that nothing has come.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<io::Result<usize>> {
         debug_assert!(self.is_empty(), "else EAGAIN could mean that the pipe is full");
-        let fill = |stream: &_| Ok(splice(stream, None, &self.start, None, CAPACITY, FLAGS)?);
-        let filled = socket.poll_read(cx, fill, |_| false);
+        let filled =
+            socket.poll_read(cx, |stream| match splice(stream, None, &self.start, None, CAPACITY, FLAGS) {
+                Err(Errno::AGAIN) if socket.is_urgent() => Ok((0, false)),
+                filled => Ok((filled?, false)),
+            });
         if let Poll::Ready(Ok(n)) = filled {
             self.len += n;
         }

@@ -34,4 +34,5 @@ mod stand;
 mod timeouts;
 mod unheard;
 mod upgrade;
+mod urgent;
 mod wire;
