@@ -185,11 +185,15 @@ impl Running {
         }
         loaded.warnings.iter().for_each(|warning| notice::err(&warning.to_string()));
         let logs = open_logs(&self.shared, &loaded.settings)?;
-        let sockets = self.sockets.rebind(&loaded.settings)?;
+        let mut sockets = self.sockets.rebind(&loaded.settings)?;
         sockets.prepare(&self.shared.posts)?;
+        if let Err(why) = sockets.apply() {
+            sockets::forget(&self.shared.posts);
+            return Err(why);
+        }
+        // From here on nothing can fail: all of the configuration is taken.
         self.shared.change(loaded.settings);
         let before = std::mem::replace(&mut self.sockets, sockets);
-        self.sockets.apply();
         self.logs = logs;
         self.tell_workers();
         drop(before); // no worker accepts any more on what only this configuration had
