@@ -19,8 +19,8 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access::Log;
-use crate::admin::{Admin, Readiness, ReadyState};
-use crate::config::{self, Loaded, Settings};
+use crate::admin::{self, Admin, Readiness, ReadyState};
+use crate::config::{self, Links, Loaded, Settings};
 use crate::metrics::{BackendLimits, Limits, MemberLimits, Registry, ReloadResult};
 use crate::notice;
 use crate::post::Mail;
@@ -87,6 +87,7 @@ impl Running {
         let prober =
             Prober::start(&shared, rung).map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
         let threads = start_workers(seeds, &shared)?;
+        reserve_descriptors(&shared.settings());
         let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
         running.show_config(loaded.hash);
         if let Err(why) = running.sockets.prepare(&running.shared.posts) {
@@ -192,6 +193,7 @@ impl Running {
             return Err(why);
         }
         // From here on nothing can fail: all of the configuration is taken.
+        reserve_descriptors(&loaded.settings);
         self.shared.change(loaded.settings);
         let before = std::mem::replace(&mut self.sockets, sockets);
         self.logs = logs;
@@ -272,6 +274,21 @@ fn start_workers(seeds: Vec<worker::Seed>, shared: &Arc<Shared>) -> Result<Vec<J
     Ok(threads)
 }
 
+/// Keeps from clients what descriptors the links of a configuration may need, the admin server, and the process itself.
+fn reserve_descriptors(settings: &Settings) {
+    let own = OWN_DESCRIPTORS + settings.admin.map_or(0, |_| admin::MOST_CONNECTIONS);
+    let links = |backend: &Arc<config::Backend>| {
+        let Links { max_per_member, warm, .. } = &backend.links;
+        let each = if backend.protocol.is_pooled() { max_per_member.get() } else { *warm };
+        backend.members.len().saturating_mul(each as usize)
+    };
+    let links = settings.backends.iter().map(links).fold(0, usize::saturating_add);
+    crate::net::reserve_descriptors(own, links);
+}
+
+/// What a reload may open at once (a socket, one like it and one for its worker for each listener), probes, and files.
+const OWN_DESCRIPTORS: usize = 64;
+
 /// The logs of a configuration. Those that are open already stay so.
 fn open_logs(shared: &Shared, settings: &Settings) -> Result<Vec<Arc<Log>>, String> {
     let logs = settings.listeners.iter().filter_map(|listener| {
@@ -304,7 +321,7 @@ fn start_admin(
     ready: &ReadyState,
 ) -> Result<Option<Admin>, String> {
     let Some(bind) = settings.admin else { return Ok(None) };
-    let admin = crate::admin::start(bind, registry.clone(), ready.clone());
+    let admin = admin::start(bind, registry.clone(), ready.clone());
     admin.map(Some).map_err(|error| sockets::cannot_bind("admin", &bind, &error))
 }
 

@@ -8,7 +8,7 @@ mod path;
 mod pipe;
 mod socket;
 
-pub use limit::raise_descriptor_limit;
+pub use limit::{Descriptors, has_room, has_room_by_now, raise_descriptor_limit, reserve_descriptors};
 pub use options::{Values, connect, like, listen};
 pub use path::SocketFile;
 pub use pipe::{Pipe, Pipes};

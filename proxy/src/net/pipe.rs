@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
-use super::Socket;
+use super::{Descriptors, Socket};
 
 /// A pipe, and how much of a stream is in it.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub struct Pipe {
     end: OwnedFd,
     start: OwnedFd,
     len: usize,
+    _descriptors: Descriptors<2>,
 }
 
 /// What a pipe may hold. It is counted in pages that need not be full.
@@ -25,11 +26,12 @@ const CAPACITY: usize = 1 << 20;
 const FLAGS: SpliceFlags = SpliceFlags::NONBLOCK.union(SpliceFlags::MOVE);
 
 impl Pipe {
-    fn new() -> io::Result<Self> {
-        let (end, start) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
+    fn new() -> Option<Self> {
+        let descriptors = Descriptors::try_take()?;
+        let (end, start) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).ok()?;
         // A smaller pipe works as well; it needs more calls. (An unprivileged user may have only so many pages.)
         let _ = fcntl_setpipe_size(&start, CAPACITY);
-        Ok(Self { end, start, len: 0 })
+        Some(Self { end, start, len: 0, _descriptors: descriptors })
     }
 
     /// Whether nothing is in it.
@@ -80,13 +82,13 @@ const MOST: usize = 128;
 const MOST_FREE: usize = 16;
 
 impl Pipes {
-    /// An empty pipe; none where too many are in use, or the kernel has none for us.
+    /// An empty pipe; none where too many are in use, the kernel has none for us, or links need the descriptors.
     #[must_use]
     pub fn lend(&self) -> Option<Pipe> {
         if self.lent.get() >= MOST {
             return None;
         }
-        let pipe = self.free.borrow_mut().pop().or_else(|| Pipe::new().ok())?;
+        let pipe = self.free.borrow_mut().pop().or_else(Pipe::new)?;
         self.lent.set(self.lent.get() + 1);
         Some(pipe)
     }
