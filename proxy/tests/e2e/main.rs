@@ -23,6 +23,7 @@ mod kept;
 mod legacy;
 mod lifecycle;
 mod links;
+mod memory;
 mod proof;
 mod queue;
 mod reload;
