@@ -2,6 +2,8 @@
 //! In: a command line. Out: a report on standard output, progress on a terminal, an exit status.
 //! Knows nothing of how load is made; that is the library's.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
+
 mod cli;
 
 use std::io::Write;
@@ -23,7 +25,7 @@ fn main() -> ExitCode {
             ExitCode::from(u8::from(!load.is_content(&report)))
         }
         Err(why) => {
-            eprintln!("penstock-bench: {why}");
+            let _ = writeln!(std::io::stderr(), "penstock-bench: {why}"); // the exit code tells, too
             ExitCode::from(2)
         }
     }

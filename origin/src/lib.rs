@@ -2,6 +2,8 @@
 //! In go member names and addresses; out come listening sockets and exact counts of what happened on them.
 //! It knows nothing of the proxy and shares no code with it, so that it cannot share its mistakes.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
+
 mod answer;
 mod arithmetic;
 mod base64;

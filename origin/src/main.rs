@@ -2,9 +2,11 @@
 //! In go arguments; out come a few lines on stdout, and exit code 0 on SIGINT or SIGTERM.
 //! It knows nothing of how the origin works.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
+
 mod cli;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -18,7 +20,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("penstock-origin: {error}");
+            let _ = writeln!(io::stderr(), "penstock-origin: {error}"); // the exit code tells, too
             ExitCode::FAILURE
         }
     }
@@ -57,21 +59,26 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 
 fn announce(origin: &Origin, options: &Options) {
     let members = origin.stats().listeners;
+    let mut lines = Vec::new();
     for member in &members {
-        println!("member {} listens on {}", member.member, member.address);
+        lines.push(format!("member {} listens on {}", member.member, member.address));
     }
     if let Some(limit) = options.legacy {
-        println!("legacy: a blocking thread for each connection, at most {limit} on each listener");
+        lines
+            .push(format!("legacy: a blocking thread for each connection, at most {limit} on each listener"));
     }
     if let Some(places) = options.at_once {
-        println!("at once: {places} requests on each member, each takes {:?} at least", options.work);
+        let work = options.work;
+        lines.push(format!("at once: {places} requests on each member, each takes {work:?} at least"));
     }
     if let Some(address) = origin.stats_address() {
-        println!("stats: http://{address}/stats");
+        lines.push(format!("stats: http://{address}/stats"));
     }
     if let Some(first) = members.first() {
-        println!("try: {}", trial(&first.address, options));
+        lines.push(format!("try: {}", trial(&first.address, options)));
     }
+    // An origin serves whether or not anybody reads this.
+    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
 }
 
 /// A command that shows that somebody answers.

@@ -12,7 +12,7 @@ mod timer;
 
 use std::cell::RefCell;
 use std::future::pending;
-use std::io;
+use std::io::{self, Write as _};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -168,7 +168,11 @@ impl Doors {
 async fn accept(index: usize, door: Door, gate: Arc<Gate>, inboxes: Vec<UnboundedSender<Arrival>>) {
     let listening = match Listening::new(door.socket, &door.address) {
         Ok(listening) => listening,
-        Err(error) => return eprintln!("origin: {} cannot be watched: {error}", door.member),
+        Err(error) => {
+            // Whether or not anybody reads it, this thread goes on.
+            let _ = writeln!(io::stderr(), "origin: {} cannot be watched: {error}", door.member);
+            return;
+        }
     };
     let mut turns = inboxes.iter().cycle();
     let mut hand_over = |accepted, source| {

@@ -11,7 +11,7 @@ use penstock_origin::{Options as OriginOptions, Origin, Speaks};
 
 use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol, Settings};
 use crate::lifecycle::{Running, Source, say};
-use crate::{metrics, probe};
+use crate::{metrics, notice, probe};
 
 /// A reverse proxy: thousands of keep-alive clients in front, a few pooled links behind.
 #[derive(Parser, Debug)]
@@ -67,7 +67,13 @@ enum MetricsCommand {
 /// Runs the command of this process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let code = carry_out(Cli::parse().command);
+    notice::finish();
+    code
+}
+
+fn carry_out(command: Command) -> ExitCode {
+    match command {
         Command::Run { config, with_origin } => run(config.as_deref(), with_origin),
         Command::Check { config } => check(&config),
         Command::Schema => print(&(config::schema() + "\n")),
@@ -77,43 +83,45 @@ pub fn main() -> ExitCode {
 }
 
 fn check(path: &Path) -> ExitCode {
-    let Some(loaded) = loaded(&Source::File(path.to_owned())) else { return ExitCode::FAILURE };
+    let Some(loaded) = loaded(&Source::File(path.to_owned()), complain) else { return ExitCode::FAILURE };
     let Settings { listeners, backends, .. } = &loaded.settings;
     let members: usize = backends.iter().map(|b| b.members.len()).sum();
-    println!(
-        "{}: good: {} listeners, {} backends, {members} members",
+    print(&format!(
+        "{}: good: {} listeners, {} backends, {members} members\n",
         path.display(),
         listeners.len(),
         backends.len()
-    );
-    ExitCode::SUCCESS
+    ))
 }
 
+/// From here on nothing that is said may stop anything.
 fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
+    notice::tell_panics();
     let usual = Path::new("config.yaml");
     let source = match path {
         Some(path) => Source::File(path.to_owned()),
         None if usual.exists() => Source::File(usual.to_owned()),
         None => Source::Embedded,
     };
-    let Some(loaded) = loaded(&source) else { return ExitCode::FAILURE };
+    let Some(loaded) = loaded(&source, notice::err) else { return ExitCode::FAILURE };
     match serve(loaded, source, with_origin) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("{why}");
+            notice::err(&why);
             ExitCode::FAILURE
         }
     }
 }
 
-fn loaded(source: &Source) -> Option<Loaded> {
+/// What it says of the configuration goes to `say`.
+fn loaded(source: &Source, say: fn(&str)) -> Option<Loaded> {
     match source.load() {
         Ok(loaded) => {
-            loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+            loaded.warnings.iter().for_each(|warning| say(&warning.to_string()));
             Some(loaded)
         }
         Err(mistakes) => {
-            eprintln!("{mistakes}");
+            say(&mistakes.to_string());
             None
         }
     }
@@ -215,9 +223,14 @@ fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("penstock: cannot print: {error}");
+            complain(&format!("penstock: cannot print: {error}"));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
     }
+}
+
+/// Says on the standard error what is wrong. Where that cannot be said, the exit code tells.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

@@ -13,7 +13,7 @@ use crate::affinity::Sources;
 use crate::backend::Group;
 use crate::config::Listener;
 use crate::metrics::{ListenerCells, RouteCells, WorkerCells};
-use crate::net::{Pipes, Socket, Stream};
+use crate::net::{Descriptors, Pipes, Socket, Stream};
 use crate::turn::Turn;
 
 /// What all clients of one listener on one worker share. It lasts as long as the listener does.
@@ -71,6 +71,8 @@ pub struct Newcomer {
     pub source: SocketAddr,
     /// Its place in the counts of those who place clients.
     pub pass: Pass,
+    /// The descriptor of the link that it is to have, where it gets one of its own.
+    pub link: Option<Descriptors<1>>,
 }
 
 /// A connection at its worker, about to be a client.
@@ -83,6 +85,8 @@ pub struct Guest {
     pub told: Option<Box<Told>>,
     /// Its place in the counts of those who place clients.
     pub pass: Pass,
+    /// The descriptor of the link that it is to have, where it gets one of its own.
+    pub link: Option<Descriptors<1>>,
 }
 
 /// What a PROXY header tells of a connection, besides its source.
@@ -100,15 +104,16 @@ pub struct Told {
 pub struct Pass {
     load: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
+    _descriptor: Descriptors<1>,
 }
 
 impl Pass {
-    /// Counts one more client of a worker with this load, and of a listener with so many open.
+    /// Counts one more client of a worker with this load, and of a listener with so many open, and its descriptor.
     #[must_use]
     pub fn new(load: &Arc<AtomicUsize>, open: &Arc<AtomicUsize>) -> Self {
         load.fetch_add(1, Ordering::Relaxed);
         open.fetch_add(1, Ordering::Relaxed);
-        Self { load: load.clone(), open: open.clone() }
+        Self { load: load.clone(), open: open.clone(), _descriptor: Descriptors::take() }
     }
 }
 

@@ -2,6 +2,13 @@
 //! In: a configuration and connections. Out: exchanges, carried over links, and counts of both.
 //! See `ARCHITECTURE.md` for the map. Modules import downwards only; a test holds that.
 
+// A print that fails panics, and one that nobody reads waits for ever: see `notice`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(
+    test,
+    allow(clippy::print_stdout, clippy::print_stderr, reason = "tests print for whoever runs them")
+)]
+
 pub mod access;
 pub mod admin;
 pub mod affinity;
@@ -16,6 +23,7 @@ pub mod link;
 pub mod listener;
 pub mod metrics;
 pub mod net;
+pub mod notice;
 pub mod post;
 pub mod probe;
 pub mod proto;

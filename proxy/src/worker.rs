@@ -20,6 +20,7 @@ use crate::hall::Newcomer;
 use crate::listener::{self, Door};
 use crate::metrics::WorkerCells;
 use crate::net::{Acceptor, Pipes};
+use crate::notice;
 use crate::post::{Accept, Mail, Post};
 use crate::shared::Shared;
 use crate::turn::Turn;
@@ -55,7 +56,7 @@ pub fn start(
         Ok(runtime) => {
             runtime.block_on(Worker::new(index, shared).run(seed.mail, ready));
         }
-        Err(error) => eprintln!("penstock: worker {index}: no runtime: {error}"),
+        Err(error) => notice::err(&format!("penstock: worker {index}: no runtime: {error}")),
     };
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)
 }

@@ -14,6 +14,7 @@ use super::pen::{Block, FULL};
 use super::writer::{self, Writer};
 use crate::config::LogTo;
 use crate::metrics::{LogFault, ProcessCells};
+use crate::notice;
 
 /// All logs of the process, by where they go.
 pub struct Logs {
@@ -117,12 +118,10 @@ impl Logs {
                 std::thread::sleep(LOOK_EVERY);
             }
             if !thread.is_finished() {
-                eprintln!(
-                    "penstock: {} takes nothing; the last of the access log is lost",
-                    writer::name(&to)
-                );
+                let name = writer::name(&to);
+                notice::err(&format!("penstock: {name} takes nothing; the last of the access log is lost"));
             } else if thread.join().is_err() {
-                eprintln!("penstock: the thread of {} had panicked", writer::name(&to));
+                notice::err(&format!("penstock: the thread of {} had panicked", writer::name(&to)));
             }
         }
     }

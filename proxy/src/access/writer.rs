@@ -16,6 +16,7 @@ use super::pen::Block;
 use super::whole::Whole;
 use crate::config::LogTo;
 use crate::metrics::LogFault;
+use crate::notice;
 
 /// See the head of this file.
 pub(super) struct Writer {
@@ -37,7 +38,7 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 /// What the kernel says, with the path.
 pub(super) fn open(to: &LogTo) -> io::Result<File> {
     match to {
-        // Not through `Stdout`: who waits there holds the lock that every `println!` takes.
+        // Not through `Stdout`: who waits there holds a lock.
         LogTo::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
         LogTo::File(path) => open_file(path).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()))
@@ -100,7 +101,7 @@ impl Writer {
             }
             Err(error) => {
                 self.faults.count(LogFault::Open, 0);
-                eprintln!("penstock: access log: {error}; the file that was open stays in use");
+                notice::err(&format!("penstock: access log: {error}; the file that was open stays in use"));
             }
         }
     }
@@ -119,6 +120,7 @@ impl Writer {
         }
         self.complained = Some(Instant::now());
         let name = name(&self.to);
-        eprintln!("penstock: access log: cannot write to {name}: {error}; lines are lost, and counted");
+        let what = format!("cannot write to {name}: {error}; lines are lost, and counted");
+        notice::err(&format!("penstock: access log: {what}"));
     }
 }

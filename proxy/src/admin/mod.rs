@@ -10,4 +10,4 @@ mod tests;
 
 pub use pages::Page;
 pub use ready::{Readiness, ReadyState};
-pub use server::{Admin, start, start_with};
+pub use server::{Admin, MOST_CONNECTIONS, start, start_with};

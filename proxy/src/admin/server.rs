@@ -1,17 +1,41 @@
-//! The admin server's socket and thread.
+//! The admin server's socket and thread, and the limits of those who connect to it.
 //! In: an address and pages. Out: a handle that tells the bound address and stops the thread.
 //! Knows nothing of what the pages say.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use axum::Router;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::ReadyState;
 use super::pages::{Page, router};
 use crate::metrics::Registry;
+
+/// Most connections at once. One more takes the place of the one on which nothing has moved for the longest time, so that
+/// whoever asks is answered however many say nothing.
+pub const MOST_CONNECTIONS: usize = 32;
+/// How long a request's head may take, counted from the connection's start or from the answer before.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection on which nothing moves for this long is closed, also amid an answer.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of a head; a longer one is answered 431.
+const MOST_HEAD: usize = 16 << 10;
+/// How soon a failed accept is tried again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A running admin server. It stops when this is dropped.
 pub struct Admin {
@@ -58,10 +82,146 @@ pub fn start_with(
 
 /// Serves until `stopped`; then connections are cut, as an answer here is never worth a delayed exit.
 async fn serve(listener: tokio::net::TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
+    let accept = async {
+        let mut connections = Connections::default();
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => connections.admit(stream, &router),
+                Err(_) => {
+                    // No descriptor may be left: then one of ours is for whoever comes.
+                    connections.make_room(MOST_CONNECTIONS / 2);
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    };
     tokio::select! {
-        // Failures of accept are retried within.
-        _ = axum::serve(listener, router).into_future() => {}
+        () = accept => {}
         _ = stopped => {}
+    }
+}
+
+/// Those who are connected.
+#[derive(Default)]
+struct Connections(Vec<Connection>);
+
+struct Connection {
+    task: AbortHandle,
+    moved: Moved,
+}
+
+impl Connections {
+    fn admit(&mut self, stream: TcpStream, router: &Router) {
+        self.make_room(MOST_CONNECTIONS - 1);
+        let moved = Moved::now();
+        let task = tokio::spawn(carry(stream, router.clone(), moved.clone())).abort_handle();
+        self.0.push(Connection { task, moved });
+    }
+
+    /// Ends as many as there are above `most`, those first on which nothing has moved for the longest time.
+    fn make_room(&mut self, most: usize) {
+        self.0.retain(|connection| !connection.task.is_finished());
+        self.0.sort_by_key(|connection| connection.moved.at());
+        let many = self.0.len().saturating_sub(most);
+        self.0.drain(..many).for_each(|connection| connection.task.abort());
+    }
+}
+
+/// Answers on one connection, as long as something moves on it.
+async fn carry(stream: TcpStream, router: Router, moved: Moved) {
+    let io = Watched { io: TokioIo::new(stream), moved: moved.clone() };
+    let mut settings = http1::Builder::new();
+    settings.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MOST_HEAD);
+    let answer = settings.serve_connection(io, TowerToHyperService::new(router));
+    tokio::select! {
+        _ = answer => {} // whoever asks badly is told so, or is gone
+        () = moved.stands_still() => {}
+    }
+}
+
+/// When something moved last on a connection, in nanoseconds since it began to be counted.
+#[derive(Clone)]
+struct Moved {
+    begun: Instant,
+    after: Arc<AtomicU64>,
+}
+
+impl Moved {
+    fn now() -> Self {
+        Self { begun: Instant::now(), after: Arc::default() }
+    }
+
+    fn note(&self) {
+        let after = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.after.store(after, Ordering::Relaxed);
+    }
+
+    fn at(&self) -> Instant {
+        self.begun + Duration::from_nanos(self.after.load(Ordering::Relaxed))
+    }
+
+    async fn stands_still(&self) {
+        while self.at() + IDLE_TIMEOUT > Instant::now() {
+            tokio::time::sleep_until(self.at() + IDLE_TIMEOUT).await;
+        }
+    }
+}
+
+/// A stream that notes when something moves on it.
+struct Watched {
+    io: TokioIo<TcpStream>,
+    moved: Moved,
+}
+
+impl Watched {
+    fn io(&mut self) -> Pin<&mut TokioIo<TcpStream>> {
+        Pin::new(&mut self.io)
+    }
+
+    fn noted<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if matches!(outcome, Poll::Ready(Ok(_))) {
+            self.moved.note();
+        }
+        outcome
+    }
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = self.io().poll_read(cx, buf);
+        self.noted(read)
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.io().poll_write(cx, buf);
+        self.noted(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io().poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = self.io().poll_write_vectored(cx, bufs);
+        self.noted(written)
     }
 }
 
@@ -85,7 +245,7 @@ impl Drop for Admin {
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {
-            // A panic there was printed there.
+            // A panic there was told there.
             let _ = thread.join();
         }
     }

@@ -112,3 +112,63 @@ fn an_address_in_use_is_an_error() {
     let again = start(admin.addr(), Registry::new(1), ReadyState::default());
     assert_eq!(again.err().map(|e| e.kind()), Some(std::io::ErrorKind::AddrInUse));
 }
+
+/// However many say nothing, whoever asks is answered; those who have been silent for longest make room.
+#[test]
+fn silent_connections_keep_nobody_out() {
+    let (admin, _) = serve();
+    let silent: Vec<_> = (0..300).map(|_| TcpStream::connect(admin.addr()).expect("it listens")).collect();
+    for _ in 0..3 {
+        assert_eq!(status(&ask(admin.addr(), "GET", "/metrics")), "200");
+    }
+    let is_open = |socket: &TcpStream| {
+        socket.set_nonblocking(true).expect("a socket");
+        matches!((&*socket).read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    eventually("those before the last are closed", || {
+        silent.iter().filter(|socket| is_open(socket)).count() <= MOST_CONNECTIONS
+    });
+    assert!(!is_open(&silent[0]));
+}
+
+#[test]
+fn a_head_that_is_too_long_is_refused() {
+    let (admin, _) = serve();
+    let answer = ask(admin.addr(), "GET", &format!("/{}", "x".repeat(40_000)));
+    assert!(["414", "431"].contains(&status(&answer)), "{answer}");
+    assert_eq!(status(&ask(admin.addr(), "GET", "/healthz")), "200");
+}
+
+/// Half a head, nothing after an answer, and an answer that is not read.
+#[test]
+fn who_takes_too_long_is_closed() {
+    let large =
+        Page { path: "/large", about: "much", route: axum::routing::get(async || "x".repeat(50 << 20)) };
+    let bind = (Ipv4Addr::LOCALHOST, 0).into();
+    let admin = start_with(bind, Registry::new(1), ReadyState::default(), vec![large]).expect("a free port");
+    let connect = |said: &str| {
+        let mut socket = TcpStream::connect(admin.addr()).expect("it listens");
+        socket.write_all(said.as_bytes()).expect("it reads");
+        socket
+    };
+    let half = connect("GET /healthz HTTP/1.1\r\nHost: ad");
+    let idle = connect("GET /healthz HTTP/1.1\r\nHost: admin\r\n\r\n");
+    let deaf = connect("GET /large HTTP/1.1\r\nHost: admin\r\n\r\n");
+    for mut socket in [half, idle] {
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a socket");
+        let mut said = String::new();
+        socket.read_to_string(&mut said).expect("it is closed");
+    }
+    eventually("it is closed, and may not end well", || {
+        deaf.set_nonblocking(true).expect("a socket");
+        (&deaf).write_all(b"x").is_err() // a reset, as it was closed with something unread
+    });
+}
+
+fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

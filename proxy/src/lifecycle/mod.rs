@@ -19,9 +19,10 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access::Log;
-use crate::admin::{Admin, Readiness, ReadyState};
-use crate::config::{self, Loaded, Settings};
+use crate::admin::{self, Admin, Readiness, ReadyState};
+use crate::config::{self, Links, Loaded, Settings};
 use crate::metrics::{BackendLimits, Limits, MemberLimits, Registry, ReloadResult};
+use crate::notice;
 use crate::post::Mail;
 use crate::shared::Shared;
 use crate::worker;
@@ -86,6 +87,7 @@ impl Running {
         let prober =
             Prober::start(&shared, rung).map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
         let threads = start_workers(seeds, &shared)?;
+        reserve_descriptors(&shared.settings());
         let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
         running.show_config(loaded.hash);
         if let Err(why) = running.sockets.prepare(&running.shared.posts) {
@@ -124,6 +126,8 @@ impl Running {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut rotated = signal(SignalKind::user_defined1())?;
         let mut ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        // A log that is longer than may be (RLIMIT_FSIZE) is an error of whoever writes it, once somebody handles this.
+        let _too_large = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         tell(&self);
         loop {
             tokio::select! {
@@ -150,7 +154,7 @@ impl Running {
     fn reload_and_tell(&mut self) {
         match self.reload() {
             Ok(()) => self.say("penstock: configuration taken"),
-            Err(why) => eprintln!("{why}\npenstock: configuration rejected; all stays as it is"),
+            Err(why) => notice::err(&format!("{why}\npenstock: configuration rejected; all stays as it is")),
         }
     }
 
@@ -180,13 +184,18 @@ impl Running {
                 "listeners.{name}: its protocol changes only at a restart, or with its name"
             ));
         }
-        loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        loaded.warnings.iter().for_each(|warning| notice::err(&warning.to_string()));
         let logs = open_logs(&self.shared, &loaded.settings)?;
-        let sockets = self.sockets.rebind(&loaded.settings)?;
+        let mut sockets = self.sockets.rebind(&loaded.settings)?;
         sockets.prepare(&self.shared.posts)?;
+        if let Err(why) = sockets.apply() {
+            sockets::forget(&self.shared.posts);
+            return Err(why);
+        }
+        // From here on nothing can fail: all of the configuration is taken.
+        reserve_descriptors(&loaded.settings);
         self.shared.change(loaded.settings);
         let before = std::mem::replace(&mut self.sockets, sockets);
-        self.sockets.apply();
         self.logs = logs;
         self.tell_workers();
         drop(before); // no worker accepts any more on what only this configuration had
@@ -228,7 +237,7 @@ impl Running {
         }
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                eprintln!("penstock: a worker had panicked");
+                notice::err("penstock: a worker had panicked");
             }
         }
         self.prober.end();
@@ -265,6 +274,21 @@ fn start_workers(seeds: Vec<worker::Seed>, shared: &Arc<Shared>) -> Result<Vec<J
     Ok(threads)
 }
 
+/// Keeps from clients what descriptors the links of a configuration may need, the admin server, and the process itself.
+fn reserve_descriptors(settings: &Settings) {
+    let own = OWN_DESCRIPTORS + settings.admin.map_or(0, |_| admin::MOST_CONNECTIONS);
+    let links = |backend: &Arc<config::Backend>| {
+        let Links { max_per_member, warm, .. } = &backend.links;
+        let each = if backend.protocol.is_pooled() { max_per_member.get() } else { *warm };
+        backend.members.len().saturating_mul(each as usize)
+    };
+    let links = settings.backends.iter().map(links).fold(0, usize::saturating_add);
+    crate::net::reserve_descriptors(own, links);
+}
+
+/// What a reload may open at once (a socket, one like it and one for its worker for each listener), probes, and files.
+const OWN_DESCRIPTORS: usize = 64;
+
 /// The logs of a configuration. Those that are open already stay so.
 fn open_logs(shared: &Shared, settings: &Settings) -> Result<Vec<Arc<Log>>, String> {
     let logs = settings.listeners.iter().filter_map(|listener| {
@@ -297,7 +321,7 @@ fn start_admin(
     ready: &ReadyState,
 ) -> Result<Option<Admin>, String> {
     let Some(bind) = settings.admin else { return Ok(None) };
-    let admin = crate::admin::start(bind, registry.clone(), ready.clone());
+    let admin = admin::start(bind, registry.clone(), ready.clone());
     admin.map(Some).map_err(|error| sockets::cannot_bind("admin", &bind, &error))
 }
 

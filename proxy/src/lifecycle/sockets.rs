@@ -5,13 +5,13 @@
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::config::{Address, Listener, Settings, SocketOptions};
-use crate::net::{self, Stream};
+use crate::config::{Address, Listener, Settings};
+use crate::net::{self, SocketFile, Stream, Values};
+use crate::notice;
 use crate::post::{Accept, Mail, Post};
 
 /// Listening sockets and the listeners that have them, in the order of the file.
@@ -30,17 +30,17 @@ struct Bound {
     change: Option<Change>,
 }
 
-/// A listening socket, and the path that goes with it.
+/// A listening socket, and the file by which it is found, where it has one.
 struct Listening {
     socket: Stream,
-    path: Option<Arc<Path>>,
+    file: Option<SocketFile>,
 }
 
 /// A backlog and options that differ from those with which a socket was made.
 struct Change {
-    before: SocketOptions,
-    /// A socket that has the new options, so they are known to be possible.
-    like: Stream,
+    before: Arc<Listener>,
+    old: Values,
+    new: Values,
 }
 
 /// How long a worker may take to say that it has done as it was told; most often it does so within a turn.
@@ -48,8 +48,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = std::fs::remove_file(path); // if somebody else did so, all the better
+        if let Some(file) = &self.file {
+            file.remove();
         }
     }
 }
@@ -89,12 +89,12 @@ impl Sockets {
     fn bind_new(&self, listener: &Arc<Listener>, place: usize) -> Result<Bound, String> {
         let socket = net::listen(&listener.bind, listener.backlog, &listener.socket)
             .map_err(|error| self.cannot_bind(listener, &error))?;
-        let path = match &listener.bind {
+        let file = match &listener.bind {
             Address::Ip(_) => None,
-            Address::Unix(path) => Some(path.clone()),
+            Address::Unix(path) => SocketFile::at(path),
         };
         let worker = self.of(&listener.name).map_or(place, |old| old.worker);
-        let socket = Arc::new(Listening { socket, path });
+        let socket = Arc::new(Listening { socket, file });
         Ok(Bound { listener: listener.clone(), socket, worker, kept: false, change: None })
     }
 
@@ -124,7 +124,7 @@ impl Sockets {
     pub fn prepare(&self, posts: &[Post]) -> Result<(), String> {
         let prepared = self.try_prepare(posts);
         if prepared.is_err() {
-            posts.iter().for_each(|post| post.send(Mail::Forget));
+            forget(posts);
         }
         prepared
     }
@@ -150,21 +150,36 @@ impl Sockets {
         Ok(())
     }
 
-    /// Gives the sockets that another configuration made the backlog and the options of this one.
-    pub fn apply(&mut self) {
-        for bound in &mut self.0 {
-            let Some(Change { before, like }) = bound.change.take() else { continue };
-            let Listener { name, bind, backlog, socket: options, .. } = &*bound.listener;
-            if let Err(error) = net::change(&bound.socket.socket, bind, *backlog, &like, options) {
-                eprintln!("penstock: listeners.{name}: its socket keeps some of its options: {error}");
-            }
-            let fixed = |before: Option<usize>, now: Option<usize>| before.is_some() && now.is_none();
-            if fixed(before.send_buffer, options.send_buffer)
-                || fixed(before.receive_buffer, options.receive_buffer)
-            {
-                eprintln!("penstock: listeners.{name}: a fixed buffer size becomes `auto` only at a restart");
+    /// Gives the sockets that another configuration made the backlog and the options of this one, and says what cannot
+    /// be changed.
+    ///
+    /// # Errors
+    /// Which socket cannot have them, and why; then all of them have what they had.
+    pub fn apply(&mut self) -> Result<(), String> {
+        for (i, bound) in self.0.iter().enumerate() {
+            let Some(change) = &bound.change else { continue };
+            if let Err(error) = bound.give(&change.new, &bound.listener) {
+                let all_so_far = self.0[..=i].iter();
+                all_so_far.filter_map(|bound| Some((bound, bound.change.as_ref()?))).for_each(
+                    |(bound, change)| {
+                        let _ = bound.give(&change.old, &change.before); // what was had once can be had again
+                    },
+                );
+                return Err(format!("penstock: listeners.{}.socket: {error}", bound.listener.name));
             }
         }
+        for bound in &mut self.0 {
+            let Some(Change { before, .. }) = bound.change.take() else { continue };
+            let (before, now) = (&before.socket, &bound.listener.socket);
+            let fixed = |before: Option<usize>, now: Option<usize>| before.is_some() && now.is_none();
+            if fixed(before.send_buffer, now.send_buffer) || fixed(before.receive_buffer, now.receive_buffer)
+            {
+                let name = &bound.listener.name;
+                let what = "a fixed buffer size becomes `auto` only at a restart";
+                notice::err(&format!("penstock: listeners.{name}: {what}"));
+            }
+        }
+        Ok(())
     }
 
     fn of(&self, listener: &str) -> Option<&Bound> {
@@ -202,11 +217,26 @@ impl Bound {
 
     fn handed_to(&self, listener: &Arc<Listener>, kept: bool) -> Result<Self, String> {
         let same = self.listener.backlog == listener.backlog && self.listener.socket == listener.socket;
-        let like = (!same).then(|| net::like(&listener.bind, &listener.socket)).transpose();
-        let like = like.map_err(|error| format!("penstock: listeners.{}.socket: {error}", listener.name))?;
-        let change = like.map(|like| Change { before: self.listener.socket.clone(), like });
+        let change = (!same).then(|| self.change_to(listener)).transpose();
+        let change =
+            change.map_err(|error| format!("penstock: listeners.{}.socket: {error}", listener.name))?;
         let (listener, socket) = (listener.clone(), self.socket.clone());
         Ok(Self { listener, socket, worker: self.worker, kept, change })
+    }
+}
+
+impl Bound {
+    /// What is to be changed about its socket. That a socket can have the new options is tried on another one.
+    fn change_to(&self, listener: &Listener) -> io::Result<Change> {
+        let like = net::like(&listener.bind, &listener.socket)?;
+        let new = Values::of(&like, &listener.bind)?;
+        let old = Values::of(&self.socket.socket, &listener.bind)?;
+        Ok(Change { before: self.listener.clone(), old, new })
+    }
+
+    /// Gives its socket these values, and the rest of what this listener wants.
+    fn give(&self, values: &Values, listener: &Listener) -> io::Result<()> {
+        values.give(&self.socket.socket, listener.backlog, &listener.socket)
     }
 }
 
@@ -214,6 +244,11 @@ impl Listening {
     fn address(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()?.as_socket()
     }
+}
+
+/// Tells all workers that what they were prepared for will not be.
+pub(super) fn forget(posts: &[Post]) {
+    posts.iter().for_each(|post| post.send(Mail::Forget));
 }
 
 fn takes_any_port(bind: &Address) -> bool {

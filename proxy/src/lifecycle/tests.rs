@@ -158,7 +158,7 @@ fn another_backlog_is_in_force_at_a_reload() {
     assert_eq!(fill(), 2);
     for (name, backlog) in [("a", 10), ("b", 20), ("b", 20), ("c", 31)] {
         sockets = sockets.rebind(&settings(&[(name, &bind)], backlog)).unwrap();
-        sockets.apply();
+        sockets.apply().unwrap();
         assert_eq!(fill(), backlog as usize + 1, "{name}");
     }
     std::fs::remove_dir_all(folder).unwrap();

@@ -6,28 +6,33 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::metrics::{LinkClose, LinkState, MemberCells};
-use crate::net::Socket;
+use crate::net::{Descriptors, Socket};
 
 use super::shelf::{Receiver, Shelf};
 
-/// A place among the tunnels of one member. It is given back when it is dropped.
+/// A place among the tunnels of one member, and the descriptor of the link that will be opened in the tunnel's stead. It
+/// is given back when it is dropped.
 #[derive(Debug)]
-pub struct TunnelPlace(Rc<Cell<usize>>);
+pub struct TunnelPlace {
+    taken: Rc<Cell<usize>>,
+    _descriptor: Descriptors<1>,
+}
 
 impl TunnelPlace {
-    /// A place, unless `most` are taken.
+    /// A place, unless `most` are taken, or no descriptor is left.
     pub(super) fn take(taken: &Rc<Cell<usize>>, most: usize) -> Option<Self> {
         if taken.get() >= most {
             return None;
         }
+        let descriptor = Descriptors::try_take()?;
         taken.set(taken.get() + 1);
-        Some(Self(taken.clone()))
+        Some(Self { taken: taken.clone(), _descriptor: descriptor })
     }
 }
 
 impl Drop for TunnelPlace {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.taken.set(self.taken.get() - 1);
     }
 }
 

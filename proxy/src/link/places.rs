@@ -27,6 +27,9 @@ pub(super) struct Places<W> {
     last: u64,
 }
 
+/// Room for so many sources may stay.
+const FEW: usize = 1024;
+
 /// One who waits.
 #[derive(Debug)]
 struct Waiting<W> {
@@ -98,6 +101,7 @@ impl<W> Places<W> {
             self.lines.remove(&source);
             self.turns.retain(|other| *other != source);
         }
+        self.fit();
         true
     }
 
@@ -109,8 +113,27 @@ impl<W> Places<W> {
             *held -= 1;
             if *held == 0 {
                 self.held.remove(&source);
+                self.fit();
             }
         }
+    }
+
+    /// Gives back the room of a crowd that has left: of those who waited when nobody does any more, and of those who had
+    /// places when one of eight is left, so that it costs little for each.
+    fn fit(&mut self) {
+        if self.waiting == 0 && self.turns.capacity() > FEW {
+            (self.lines, self.turns) = Default::default();
+        }
+        let held = self.held.len();
+        if self.held.capacity() > FEW.max(8 * held) {
+            self.held.shrink_to(2 * held);
+        }
+    }
+
+    /// How much there is room for, of sources that wait, and of sources that have places.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> (usize, usize) {
+        (self.lines.capacity().max(self.turns.capacity()), self.held.capacity())
     }
 
     /// Gives a free place to the next who waits, if there are both. To be asked again until there are not.
@@ -133,6 +156,7 @@ impl<W> Places<W> {
         self.waiting -= 1;
         self.taken += 1;
         self.assign(source);
+        self.fit();
         Some(next.turn)
     }
 

@@ -70,14 +70,14 @@ impl Door {
 
     /// Takes in a newcomer, as soon as it is known who it is.
     pub fn welcome(&self, newcomer: Newcomer) {
-        let Newcomer { stream, source, pass } = newcomer;
+        let Newcomer { stream, source, pass, link } = newcomer;
         if self.turn().draining() {
             return self.cells().rejected[ClientReject::Draining].inc();
         }
         let Ok(socket) = Socket::new(stream) else {
             return self.cells().rejected[ClientReject::FdLimit].inc();
         };
-        let guest = Guest { socket, source, told: None, pass };
+        let guest = Guest { socket, source, told: None, pass, link };
         match self.listener().proxy_protocol {
             AcceptProxy::Off => self.admit(guest),
             AcceptProxy::Required => _ = tokio::task::spawn_local(preface::introduce(self.clone(), guest)),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::config::{AcceptProxy, Listener};
 use crate::hall::{Newcomer, Pass};
 use crate::metrics::{AcceptError, ClientReject, ListenerCells};
-use crate::net::{Acceptor, Stream};
+use crate::net::{self, Acceptor, Descriptors, Stream};
 use crate::post::Mail;
 use crate::shared::Shared;
 
@@ -30,6 +30,10 @@ pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, acceptor: Ac
             Ok((stream, source)) => {
                 pause = FIRST_PAUSE;
                 place((worker, &mut next), &door, &shared, stream, source);
+                if !net::has_room() {
+                    door.cells().accept_errors[AcceptError::Reserve].inc();
+                    until_there_is_room().await;
+                }
             }
             Err(error) if count(door.cells(), &error) => {
                 // No descriptor is free: the clients wait in the kernel's queue until one is.
@@ -37,6 +41,16 @@ pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, acceptor: Ac
                 pause = (pause * 2).min(LAST_PAUSE);
             }
             Err(_) => {}
+        }
+    }
+}
+
+/// Waits for a descriptor that clients may have. Who comes meanwhile waits in the kernel's queue.
+async fn until_there_is_room() {
+    loop {
+        tokio::time::sleep(FIRST_PAUSE).await;
+        if net::has_room_by_now() {
+            return;
         }
     }
 }
@@ -67,7 +81,8 @@ fn place((own, next): (usize, &mut usize), door: &Door, shared: &Shared, stream:
     let best = least_loaded(&listener, shared, *next).unwrap_or(own);
     *next = best + 1;
     let pass = Pass::new(&shared.posts[best].load, door.open());
-    let newcomer = Newcomer { stream, source, pass };
+    let link = (!listener.protocol.is_pooled()).then(Descriptors::take);
+    let newcomer = Newcomer { stream, source, pass, link };
     if best == own {
         door.welcome(newcomer);
     } else {

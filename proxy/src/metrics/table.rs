@@ -21,7 +21,7 @@ cell_sets! {
         closed: ByLabel<ClientClose, Counter> => None "penstock_client_connections_closed_total";
         /// Clients refused at or right after accept.
         rejected: ByLabel<ClientReject, Counter> => None "penstock_client_connections_rejected_total";
-        /// Failures of accept(2).
+        /// Failures of accept(2), and times that clients have to wait because the descriptors left are kept for links.
         accept_errors: ByLabel<AcceptError, Counter> => None "penstock_accept_errors_total";
         /// Bytes read from clients.
         received_bytes: Counter => Bytes "penstock_client_received_bytes_total";

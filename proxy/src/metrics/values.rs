@@ -66,7 +66,7 @@ labels! {
         Draining = "draining",
     }
 
-    /// How accept(2) failed.
+    /// How accept(2) failed, or why it was not called.
     AcceptError = "error" {
         /// This process has no descriptor left.
         Emfile = "emfile",
@@ -74,6 +74,8 @@ labels! {
         Enfile = "enfile",
         /// The kernel is short of memory.
         Enobufs = "enobufs",
+        /// What descriptors are left are kept for links and the admin server: clients wait to be accepted.
+        Reserve = "reserve",
         /// The client left before it was accepted.
         Aborted = "aborted",
         /// Anything else.

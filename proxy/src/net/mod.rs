@@ -4,11 +4,13 @@
 
 mod limit;
 mod options;
+mod path;
 mod pipe;
 mod socket;
 
-pub use limit::raise_descriptor_limit;
-pub use options::{change, connect, like, listen};
+pub use limit::{Descriptors, has_room, has_room_by_now, raise_descriptor_limit, reserve_descriptors};
+pub use options::{Values, connect, like, listen};
+pub use path::SocketFile;
 pub use pipe::{Pipe, Pipes};
 pub use socket::{Acceptor, Sight, Socket, look};
 /// A stream socket (or a listening one) that is registered with no runtime.

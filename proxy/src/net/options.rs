@@ -5,11 +5,13 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
+use super::path::SocketFile;
 use crate::config::{Address, SocketOptions};
 
 /// Binds and listens. Accepted sockets inherit the options, so accepting needs no further call.
@@ -25,7 +27,7 @@ pub fn listen(bind: &Address, backlog: u32, options: &SocketOptions) -> io::Resu
     Ok(socket)
 }
 
-/// A socket with these options, for [`change`]; it is bound to nothing.
+/// A socket with these options, to see whether they can be had and what they are; it is bound to nothing.
 ///
 /// # Errors
 /// What `socket(2)` or `setsockopt(2)` says.
@@ -36,39 +38,82 @@ pub fn like(bind: &Address, options: &SocketOptions) -> io::Result<Socket> {
     }
 }
 
-/// Gives a listening socket another backlog, and the options of a socket that was made for this ([`like`]): what it
-/// accepts from then on has them. Buffers of a fixed size cannot be given back to the kernel's tuning.
-///
-/// # Errors
-/// What `listen(2)` or `setsockopt(2)` says.
-pub fn change(
-    socket: &Socket,
-    bind: &Address,
-    backlog: u32,
-    like: &Socket,
-    options: &SocketOptions,
-) -> io::Result<()> {
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    if let Address::Ip(address) = bind {
-        socket.set_tcp_nodelay(like.tcp_nodelay()?)?;
-        let keepalive = like.keepalive()?;
-        socket.set_keepalive(keepalive)?;
-        if keepalive {
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(like.tcp_keepalive_time()?))?;
+/// Options of a listening socket as the kernel has them, also those that nobody has set: what it accepts has the same.
+/// (Not its buffers: of a fixed size, they cannot be given back to the kernel's tuning.)
+#[derive(Debug)]
+pub struct Values {
+    tcp: Option<TcpValues>,
+    mark: u32,
+}
+
+#[derive(Debug)]
+struct TcpValues {
+    nodelay: bool,
+    keepalive: Option<TcpKeepalive>,
+    user_timeout: Option<Duration>,
+    congestion: Vec<u8>,
+    service: Service,
+}
+
+/// What IPv4 calls type of service, and IPv6 traffic class.
+#[derive(Debug)]
+enum Service {
+    V4(u32),
+    V6(u32),
+}
+
+impl Values {
+    /// Those of a socket that is, or may be, bound there.
+    ///
+    /// # Errors
+    /// What `getsockopt(2)` says.
+    pub fn of(socket: &Socket, bind: &Address) -> io::Result<Self> {
+        let tcp = bind.ip().map(|address| TcpValues::of(socket, address.is_ipv6())).transpose()?;
+        Ok(Self { tcp, mark: socket.mark()? })
+    }
+
+    /// Gives them to a listening socket, together with a backlog, and buffers where their size is fixed.
+    ///
+    /// # Errors
+    /// What `listen(2)` or `setsockopt(2)` says; then it may have got some of them.
+    pub fn give(&self, socket: &Socket, backlog: u32, options: &SocketOptions) -> io::Result<()> {
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        if let Some(tcp) = &self.tcp {
+            tcp.give(socket)?;
         }
-        socket.set_tcp_user_timeout(like.tcp_user_timeout()?)?;
-        socket.set_tcp_congestion(&like.tcp_congestion()?)?;
-        if address.is_ipv6() {
-            socket.set_tclass_v6(like.tclass_v6()?)?;
-        } else {
-            socket.set_tos_v4(like.tos_v4()?)?;
+        // Setting a mark needs CAP_NET_ADMIN, also where it is the one that there is.
+        if socket.mark()? != self.mark {
+            socket.set_mark(self.mark)?;
+        }
+        set_buffers(socket, options)
+    }
+}
+
+impl TcpValues {
+    fn of(socket: &Socket, v6: bool) -> io::Result<Self> {
+        let idle = socket.keepalive()?.then(|| socket.tcp_keepalive_time()).transpose()?;
+        Ok(Self {
+            nodelay: socket.tcp_nodelay()?,
+            keepalive: idle.map(|idle| TcpKeepalive::new().with_time(idle)),
+            user_timeout: socket.tcp_user_timeout()?,
+            congestion: socket.tcp_congestion()?,
+            service: if v6 { Service::V6(socket.tclass_v6()?) } else { Service::V4(socket.tos_v4()?) },
+        })
+    }
+
+    fn give(&self, socket: &Socket) -> io::Result<()> {
+        socket.set_tcp_nodelay(self.nodelay)?;
+        socket.set_keepalive(self.keepalive.is_some())?;
+        if let Some(keepalive) = &self.keepalive {
+            socket.set_tcp_keepalive(keepalive)?;
+        }
+        socket.set_tcp_user_timeout(self.user_timeout)?;
+        socket.set_tcp_congestion(&self.congestion)?;
+        match self.service {
+            Service::V4(value) => socket.set_tos_v4(value),
+            Service::V6(value) => socket.set_tclass_v6(value),
         }
     }
-    // Setting a mark needs CAP_NET_ADMIN, also where it is the one that there is.
-    if socket.mark()? != like.mark()? {
-        socket.set_mark(like.mark()?)?;
-    }
-    set_buffers(socket, options)
 }
 
 fn bind_ip(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
@@ -82,12 +127,17 @@ fn bind_ip(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
 }
 
 /// A path left behind by one who is gone is taken over; one at which somebody listens is not.
-fn bind_unix(path: &Path, options: &SocketOptions) -> io::Result<Socket> {
+fn bind_unix(path: &Arc<Path>, options: &SocketOptions) -> io::Result<Socket> {
     let socket = unix_socket(options)?;
     let address = SockAddr::unix(path)?;
     match socket.bind(&address) {
-        Err(e) if e.kind() == ErrorKind::AddrInUse && is_left_behind(path, &address) => {
-            std::fs::remove_file(path)?;
+        Err(e) if e.kind() == ErrorKind::AddrInUse => {
+            let there = SocketFile::at(path).filter(SocketFile::is_left_behind).ok_or(e)?;
+            // One who has just bound it refuses as well, until it listens.
+            std::thread::sleep(BETWEEN_BIND_AND_LISTEN);
+            if there.is_left_behind() {
+                there.remove();
+            }
             socket.bind(&address)?;
         }
         bound => bound?,
@@ -95,12 +145,7 @@ fn bind_unix(path: &Path, options: &SocketOptions) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn is_left_behind(path: &Path, address: &SockAddr) -> bool {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket());
-    let refused =
-        |probe: Socket| probe.connect(address).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused);
-    is_socket && Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).is_ok_and(refused)
-}
+const BETWEEN_BIND_AND_LISTEN: Duration = Duration::from_millis(50);
 
 /// Begins to connect, from the address `from` if one is given; the outcome is told by the socket's becoming
 /// writable.
@@ -143,6 +188,8 @@ fn choose_port_late(socket: &Socket) -> io::Result<()> {
 
 fn tcp_socket(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    // An urgent byte is one of the stream, as telnet and FTP want it, and nobody has to fetch it from elsewhere.
+    socket.set_out_of_band_inline(true)?;
     if options.nodelay {
         socket.set_tcp_nodelay(true)?;
     }

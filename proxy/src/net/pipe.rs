@@ -7,9 +7,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
-use super::Socket;
+use super::{Descriptors, Socket};
 
 /// A pipe, and how much of a stream is in it.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Pipe {
     end: OwnedFd,
     start: OwnedFd,
     len: usize,
+    _descriptors: Descriptors<2>,
 }
 
 /// What a pipe may hold. It is counted in pages that need not be full.
@@ -24,11 +26,12 @@ const CAPACITY: usize = 1 << 20;
 const FLAGS: SpliceFlags = SpliceFlags::NONBLOCK.union(SpliceFlags::MOVE);
 
 impl Pipe {
-    fn new() -> io::Result<Self> {
-        let (end, start) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
+    fn new() -> Option<Self> {
+        let descriptors = Descriptors::try_take()?;
+        let (end, start) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).ok()?;
         // A smaller pipe works as well; it needs more calls. (An unprivileged user may have only so many pages.)
         let _ = fcntl_setpipe_size(&start, CAPACITY);
-        Ok(Self { end, start, len: 0 })
+        Some(Self { end, start, len: 0, _descriptors: descriptors })
     }
 
     /// Whether nothing is in it.
@@ -37,14 +40,18 @@ impl Pipe {
         self.len == 0
     }
 
-    /// Fills the empty pipe from `socket`; `Ok(0)` is the end of the stream.
+    /// Fills the empty pipe from `socket`. `Ok(0)` says that only a read can tell what is there: the end of the stream, or
+    /// urgent data, in front of which splice(2) stops for good.
     ///
     /// # Errors
     /// What `splice(2)` says, `EAGAIN` excepted, which can only mean that nothing has come.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<io::Result<usize>> {
         debug_assert!(self.is_empty(), "else EAGAIN could mean that the pipe is full");
-        let fill = |stream: &_| Ok(splice(stream, None, &self.start, None, CAPACITY, FLAGS)?);
-        let filled = socket.poll_read(cx, fill, |_| false);
+        let filled =
+            socket.poll_read(cx, |stream| match splice(stream, None, &self.start, None, CAPACITY, FLAGS) {
+                Err(Errno::AGAIN) if socket.is_urgent() => Ok((0, false)),
+                filled => Ok((filled?, false)),
+            });
         if let Poll::Ready(Ok(n)) = filled {
             self.len += n;
         }
@@ -75,13 +82,13 @@ const MOST: usize = 128;
 const MOST_FREE: usize = 16;
 
 impl Pipes {
-    /// An empty pipe; none where too many are in use, or the kernel has none for us.
+    /// An empty pipe; none where too many are in use, the kernel has none for us, or links need the descriptors.
     #[must_use]
     pub fn lend(&self) -> Option<Pipe> {
         if self.lent.get() >= MOST {
             return None;
         }
-        let pipe = self.free.borrow_mut().pop().or_else(|| Pipe::new().ok())?;
+        let pipe = self.free.borrow_mut().pop().or_else(Pipe::new)?;
         self.lent.set(self.lent.get() + 1);
         Some(pipe)
     }

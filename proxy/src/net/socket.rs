@@ -2,15 +2,17 @@
 //! In: a file descriptor and a waker. Out: bytes, with as few system calls as the kernel allows.
 //! Knows nothing of what the bytes mean.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SocketAddrAny, SocketFlags, acceptfrom_with, recv};
-use socket2::Socket as Stream;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvFlags, ReturnFlags, SocketAddrAny, SocketFlags, acceptfrom_with, recv, recvmsg,
+};
+use socket2::{Domain, Socket as Stream};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -18,7 +20,20 @@ use tokio::io::unix::AsyncFd;
 ///
 /// It keeps no buffer: an idle connection costs its descriptor and its place in epoll.
 #[derive(Debug)]
-pub struct Socket(AsyncFd<Stream>);
+pub struct Socket(AsyncFd<Watched>);
+
+/// A stream that is registered, and whether it is a Unix socket.
+#[derive(Debug)]
+struct Watched {
+    stream: Stream,
+    unix: bool,
+}
+
+impl AsRawFd for Watched {
+    fn as_raw_fd(&self) -> RawFd {
+        self.stream.as_raw_fd()
+    }
+}
 
 /// What a look at a stream finds, without taking anything from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,42 +54,69 @@ impl Socket {
     /// # Errors
     /// What `epoll_ctl` says.
     pub fn new(stream: Stream) -> io::Result<Self> {
-        watch(stream, Interest::READABLE | Interest::WRITABLE).map(Self)
+        let unix = stream.domain()? == Domain::UNIX;
+        if unix {
+            // TCP sockets have this from the listening one, or from before they connected.
+            stream.set_out_of_band_inline(true)?;
+        }
+        watch(Watched { stream, unix }, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY)
+            .map(Self)
     }
 
     /// Reads what is there; `Ok(0)` is the end of the stream.
     ///
-    /// A short read has emptied the socket (epoll(7), edge-triggered), so readiness is cleared at once,
-    /// which saves the read that would only say `EAGAIN`.
+    /// A short read has emptied the socket (epoll(7), edge-triggered), so readiness is cleared at once, which saves the
+    /// read that would only say `EAGAIN`. Two things end a read early though more is there: the mark of urgent data
+    /// (RFC 9293 section 3.8.5), which is why readiness for that is watched, and on a Unix socket descriptors that were
+    /// sent along (unix(7)), which is why such a socket is read by a call that tells of them.
     ///
     /// # Errors
     /// What `recv(2)` says, `EAGAIN` excepted.
     pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let room = buf.len();
-        self.poll_read(cx, |mut stream| stream.read(buf), |n| 0 < n && n < room)
+        if self.0.get_ref().unix {
+            return self.poll_read(cx, |stream| receive_alone(stream, buf));
+        }
+        self.poll_read(cx, |mut stream| stream.read(buf).map(|n| (n, 0 < n && n < room)))
     }
 
-    /// Reads by `read` when there is something to read. `empties` tells of a count whether it left nothing.
+    /// Reads by `read` when there is something to read. It also tells whether that left nothing.
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
-        mut read: impl FnMut(&Stream) -> io::Result<usize>,
-        empties: impl Fn(usize) -> bool,
+        mut read: impl FnMut(&Stream) -> io::Result<(usize, bool)>,
     ) -> Poll<io::Result<usize>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            match read(self.0.get_ref()) {
-                Ok(n) => {
-                    if empties(n) {
+            match read(self.stream()) {
+                Ok((n, empties)) => {
+                    if empties && !self.is_urgent() {
                         ready.clear_ready();
                     }
                     return Poll::Ready(Ok(n));
                 }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    ready.clear_ready();
+                    self.urgent_is_read();
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Poll::Ready(Err(e)),
             }
         }
+    }
+
+    /// Whether urgent data has come since a read found nothing: one that was short may have ended before it. (Also after
+    /// the other side's FIN, when no readiness is cleared anyway.)
+    pub(super) fn is_urgent(&self) -> bool {
+        self.0.try_io(Interest::PRIORITY, |_| Ok(())).is_ok()
+    }
+
+    fn urgent_is_read(&self) {
+        let _ = self.0.try_io(Interest::PRIORITY, |_| io::Result::<()>::Err(ErrorKind::WouldBlock.into()));
+    }
+
+    fn stream(&self) -> &Stream {
+        &self.0.get_ref().stream
     }
 
     /// Writes as much of `bytes` as fits now; `Ok(0)` when nothing does.
@@ -102,7 +144,7 @@ impl Socket {
 
     /// Writes by `write` as much as fits now; `Ok(0)` when nothing does.
     pub(super) fn try_write(&self, mut write: impl FnMut(&Stream) -> io::Result<usize>) -> io::Result<usize> {
-        match write(self.0.get_ref()) {
+        match write(self.stream()) {
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
                 // So that `poll_writable` waits for the room there will be.
                 let _ = self.0.try_io(Interest::WRITABLE, |_| io::Result::<()>::Err(e));
@@ -129,7 +171,7 @@ impl Socket {
             }
             ready.clear_ready(); // who wants to write just tries
         }
-        let error = self.0.get_ref().take_error();
+        let error = self.stream().take_error();
         if matches!(error, Ok(None)) { Poll::Pending } else { Poll::Ready(()) }
     }
 
@@ -140,13 +182,13 @@ impl Socket {
             Poll::Ready(ready) => ready.is_ok_and(|ready| !ready.ready().is_write_closed()),
             Poll::Pending => true,
         };
-        is_there && self.local_address().is_some() && unacknowledged(self.0.get_ref()) > 0
+        is_there && self.local_address().is_some() && unacknowledged(self.stream()) > 0
     }
 
     /// Bytes that were written and have not been taken by the other side's kernel yet.
     #[must_use]
     pub fn unacknowledged(&self) -> usize {
-        unacknowledged(self.0.get_ref())
+        unacknowledged(self.stream())
     }
 
     /// Waits for a non-blocking connect to end.
@@ -158,7 +200,7 @@ impl Socket {
         ready.retain_ready();
         // EPOLLERR or EPOLLHUP: only then is there an error to be fetched.
         let failed = ready.ready().is_write_closed();
-        Poll::Ready(match failed.then(|| self.0.get_ref().take_error()).transpose()?.flatten() {
+        Poll::Ready(match failed.then(|| self.stream().take_error()).transpose()?.flatten() {
             Some(error) => Err(error),
             None => Ok(()),
         })
@@ -173,7 +215,7 @@ impl Socket {
     /// Copies what has come into `buf`, and leaves it to be read.
     #[must_use]
     pub fn look(&self, buf: &mut [u8]) -> Sight {
-        look(self.0.get_ref(), buf)
+        look(self.stream(), buf)
     }
 
     /// Looks at what has come, each time that more has, until `judge` has seen enough. All of it stays to be read.
@@ -205,32 +247,41 @@ impl Socket {
     /// # Errors
     /// What `recv(2)` says, `EAGAIN` included.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        (&mut self.0.get_ref()).read(buf)
+        (&mut self.stream()).read(buf)
     }
 
     /// Sends FIN: nothing more will be written (RFC 9112 section 9.6, RFC 9293 section 3.6).
     pub fn finish(&self) {
         // It fails only where the stream has ended already, which is what was wanted.
-        let _ = self.0.get_ref().shutdown(Shutdown::Write);
+        let _ = self.stream().shutdown(Shutdown::Write);
     }
 
     /// Its end will be a reset, and what was not sent by then is lost (RFC 9293 section 3.10.5).
     pub fn abort_on_drop(&self) {
         // It fails only for what is no TCP socket, which knows no resets.
-        let _ = self.0.get_ref().set_linger(Some(Duration::ZERO));
+        let _ = self.stream().set_linger(Some(Duration::ZERO));
     }
 
     /// The address of our side. None for a Unix socket.
     #[must_use]
     pub fn local_address(&self) -> Option<SocketAddr> {
-        self.0.get_ref().local_addr().ok()?.as_socket()
+        self.stream().local_addr().ok()?.as_socket()
     }
 
     /// Gives the stream back, deregistered.
     #[must_use]
     pub fn into_stream(self) -> Stream {
-        self.0.into_inner()
+        self.0.into_inner().stream
     }
+}
+
+/// Reads from a Unix socket, and tells whether that has emptied it. Descriptors that come along end a read, and are closed.
+fn receive_alone(stream: &Stream, buf: &mut [u8]) -> io::Result<(usize, bool)> {
+    let room = buf.len();
+    let mut control = RecvAncillaryBuffer::default();
+    let came = recvmsg(stream, &mut [IoSliceMut::new(buf)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let more = came.bytes == room || came.flags.contains(ReturnFlags::CTRUNC);
+    Ok((came.bytes, 0 < came.bytes && !more))
 }
 
 /// Looks at a stream that may be registered nowhere; as [`Socket::look`].
@@ -253,10 +304,11 @@ fn unacknowledged(stream: &Stream) -> usize {
     if result == 0 { usize::try_from(bytes).unwrap_or(0) } else { 0 }
 }
 
+/// Registers a stream, or what is no more than that.
 #[allow(unsafe_code)] // the only way to register a descriptor by hand
-fn watch(socket: Stream, interest: Interest) -> io::Result<AsyncFd<Stream>> {
+fn watch<S: AsRawFd>(socket: S, interest: Interest) -> io::Result<AsyncFd<S>> {
     // SAFETY: a `Stream` owns its descriptor, always tells the same one, and closes it when it is dropped, which
-    // `AsyncFd` does after it has deregistered it.
+    // `AsyncFd` does after it has deregistered it. The same is so for `Watched`, which has one.
     unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(io::Error::from)
 }
 

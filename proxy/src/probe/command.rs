@@ -53,7 +53,7 @@ pub fn command(arguments: &Arguments) -> ExitCode {
     let report = match outcome {
         Ok(report) => report,
         Err(why) => {
-            eprintln!("penstock probe: {why}");
+            complain(&format!("penstock probe: {why}\n"));
             return ExitCode::from(2);
         }
     };
@@ -62,7 +62,7 @@ pub fn command(arguments: &Arguments) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever closes the pipe early (`| head`) has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("penstock probe: cannot print: {error}");
+            complain(&format!("penstock probe: cannot print: {error}\n"));
             ExitCode::from(2)
         }
         _ => ExitCode::from(report.exit_code()),
@@ -81,14 +81,20 @@ fn run(plan: &Plan) -> Result<Report, String> {
     };
     let report = runtime.block_on(battery::run(plan, &mut progress));
     if shows {
-        eprint!("\r\x1b[K"); // the bar makes room for the report
+        complain("\r\x1b[K"); // the bar makes room for the report
     }
     Ok(report)
 }
 
 fn show(sent: usize, of: usize) {
     let full = WIDTH * sent.min(of) / of.max(1);
-    eprint!("\r[{}{}] {sent} of {of} requests", "#".repeat(full), " ".repeat(WIDTH - full));
+    let (done, rest) = ("#".repeat(full), " ".repeat(WIDTH - full));
+    complain(&format!("\r[{done}{rest}] {sent} of {of} requests"));
+}
+
+/// Where this cannot be said, the exit code tells.
+fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 fn plan(arguments: &Arguments) -> Result<Plan, String> {

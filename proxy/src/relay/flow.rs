@@ -159,8 +159,13 @@ impl Flow {
         } else {
             self.held = Held::Pipe(pipe);
         }
-        if let Some(n) = self.came(ready!(filled), course) {
-            self.gear = self.gear.after(n, false);
+        match ready!(filled) {
+            Ok(0) => ready!(self.poll_copy(cx, course)),
+            filled => {
+                if let Some(n) = self.came(filled, course) {
+                    self.gear = self.gear.after(n, false);
+                }
+            }
         }
         Poll::Ready(())
     }

@@ -27,8 +27,8 @@ pub type Hall = hall::Hall<Outlet>;
 
 /// Takes an accepted connection onto this worker.
 pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
-    let Guest { socket, source, told, pass } = guest;
-    let tunnel = Tunnel::admit(hall, source, pass);
+    let Guest { socket, source, told, pass, link } = guest;
+    let tunnel = Tunnel::admit(hall, source, pass, link);
     let reaching = Box::pin(reach(tunnel.clone()));
     let task = Task { tunnel, client: socket, told, stage: Stage::Reaching(reaching) };
     tokio::task::spawn_local(task);

@@ -11,6 +11,7 @@ use crate::backend::Tie;
 use crate::hall::{Pass, Route};
 use crate::link::Outlet;
 use crate::metrics::{ClientClose, ClientState};
+use crate::net::Descriptors;
 use crate::turn::{Nanos, Resident, nanos, wake};
 
 use super::Hall;
@@ -34,11 +35,17 @@ pub(super) struct Tunnel {
     shown: Cell<ClientState>,
     key: u32,
     _pass: Pass,
+    _link: Option<Descriptors<1>>,
 }
 
 impl Tunnel {
     /// A client came.
-    pub(super) fn admit(hall: &Rc<Hall>, source: SocketAddr, pass: Pass) -> Rc<Self> {
+    pub(super) fn admit(
+        hall: &Rc<Hall>,
+        source: SocketAddr,
+        pass: Pass,
+        link: Option<Descriptors<1>>,
+    ) -> Rc<Self> {
         let now = hall.turn.tick();
         let admit = |key| Self {
             hall: hall.clone(),
@@ -54,6 +61,7 @@ impl Tunnel {
             shown: Cell::new(ClientState::Active),
             key,
             _pass: pass,
+            _link: link,
         };
         let tunnel = hall.turn.admit_new(admit);
         hall.enter();

@@ -11,12 +11,15 @@ use super::Nanos;
 ///
 /// An entry is made only when a resident wants to be looked at *earlier* than it will be anyway. A place that
 /// is given to a newcomer keeps the entry of the one before: it costs a look too many, never one too few, and
-/// so the entries do not pile up however fast residents come and go.
+/// so the entries do not pile up however fast residents come and go. The lowest places are given first, so that those
+/// at the end become free after a crowd has left, and their memory is given back.
 #[derive(Debug)]
 pub struct Alarms<R> {
     places: Vec<Place<R>>,
-    free: Vec<u32>,
+    free: BinaryHeap<Reverse<u32>>,
     entries: BinaryHeap<Reverse<(Nanos, u32)>>,
+    /// With so many free places it is tried to do with fewer.
+    shrink_at: usize,
 }
 
 #[derive(Debug)]
@@ -26,10 +29,12 @@ struct Place<R> {
 }
 
 const NEVER: Nanos = Nanos::MAX;
+/// So few free places may stay.
+const FEW: usize = 1024;
 
 impl<R> Default for Alarms<R> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), entries: BinaryHeap::new() }
+        Self { places: Vec::new(), free: BinaryHeap::new(), entries: BinaryHeap::new(), shrink_at: FEW }
     }
 }
 
@@ -37,12 +42,12 @@ impl<R: Clone> Alarms<R> {
     /// The key that the next newcomer gets.
     #[must_use]
     pub fn next_key(&self) -> u32 {
-        self.free.last().copied().unwrap_or_else(|| key(self.places.len()))
+        self.free.peek().map_or_else(|| key(self.places.len()), |Reverse(key)| *key)
     }
 
     /// Gives a place to a newcomer.
     pub fn admit(&mut self, who: R) -> u32 {
-        if let Some(key) = self.free.pop() {
+        if let Some(Reverse(key)) = self.free.pop() {
             self.places[key as usize].resident = Some(who);
             return key;
         }
@@ -52,16 +57,35 @@ impl<R: Clone> Alarms<R> {
 
     /// Its place is free again.
     pub fn dismiss(&mut self, key: u32) -> Option<R> {
-        let gone = self.places[key as usize].resident.take();
+        let gone = self.places.get_mut(key as usize)?.resident.take();
         if gone.is_some() {
-            self.free.push(key);
+            self.free.push(Reverse(key));
+            let (free, places) = (self.free.len(), self.places.len());
+            let was_last = key as usize + 1 == places && places > FEW && free >= places / 2;
+            if free >= self.shrink_at || was_last {
+                self.shrink();
+            }
         }
         gone
     }
 
-    /// Look at `key` no later than `at`.
+    /// Gives up the free places at the end. The next time is when half of those who are there now have gone as well, or the
+    /// last in the row, so that all of these times together cost little for each who goes.
+    fn shrink(&mut self) {
+        let used = self.places.iter().rposition(|place| place.resident.is_some()).map_or(0, |last| last + 1);
+        self.places.truncate(used);
+        self.places.shrink_to_fit();
+        self.free.retain(|Reverse(key)| (*key as usize) < used);
+        self.free.shrink_to_fit();
+        let places = &self.places;
+        self.entries.retain(|Reverse((at, key))| places.get(*key as usize).is_some_and(|p| p.armed == *at));
+        self.entries.shrink_to_fit();
+        self.shrink_at = self.free.len() + ((used - self.free.len()) / 2).max(FEW);
+    }
+
+    /// Look at `key` no later than `at`. One who has gone is not looked at.
     pub fn arm(&mut self, key: u32, at: Nanos) {
-        let place = &mut self.places[key as usize];
+        let Some(place) = self.places.get_mut(key as usize) else { return };
         if at < place.armed {
             place.armed = at;
             self.entries.push(Reverse((at, key)));
@@ -75,7 +99,7 @@ impl<R: Clone> Alarms<R> {
                 return None;
             }
             self.entries.pop();
-            let place = &mut self.places[key as usize];
+            let Some(place) = self.places.get_mut(key as usize) else { continue };
             if place.armed != at {
                 continue; // an earlier entry has been made since, and was served
             }
@@ -131,6 +155,45 @@ mod tests {
             alarms.dismiss(key);
         }
         assert_eq!(alarms.entries.len(), 1);
+    }
+
+    #[test]
+    fn what_a_crowd_took_is_given_back_and_who_stays_is_looked_at() {
+        let mut alarms = Alarms::default();
+        let keys: Vec<_> = (0..100_000_u64).map(|i| (i, alarms.admit(i))).collect();
+        keys.iter().for_each(|(i, key)| alarms.arm(*key, 1000 + i));
+        for (i, key) in &keys {
+            if i % 1000 != 0 || *i > 50_000 {
+                assert_eq!(alarms.dismiss(*key), Some(*i));
+            }
+        }
+        assert!(alarms.places.capacity() <= 51_000 && alarms.entries.capacity() <= 51_000);
+        alarms.arm(99_999, 1); // who has gone may still say so
+        let late = alarms.admit(7_777_777);
+        assert_eq!(late, 1, "the lowest place is given first");
+        alarms.arm(late, 500);
+        let due: Vec<_> = std::iter::from_fn(|| alarms.due(u64::MAX - 1).map(|(_, who)| who)).collect();
+        assert_eq!(due[0], 7_777_777);
+        assert!(due[1..].iter().copied().eq((0..=50).map(|i| i * 1000)));
+        (0..=50).for_each(|i| _ = alarms.dismiss(keys[i * 1000].1));
+        assert_eq!(alarms.dismiss(late), Some(7_777_777));
+        assert!(alarms.places.capacity() <= 2 * FEW);
+    }
+
+    /// The first to leave may be the last who came, the first, or anybody.
+    #[test]
+    fn nothing_is_kept_for_long_in_whatever_order_they_leave() {
+        for step in [1, 99_999, 31_337] {
+            let mut alarms = Alarms::default();
+            let shelf = alarms.admit(u64::MAX);
+            let keys: Vec<_> = (0..100_000).map(|i| alarms.admit(i)).collect();
+            for i in 0..100_000_u64 {
+                let who = i * step % 100_000;
+                assert_eq!(alarms.dismiss(keys[who as usize]), Some(who));
+            }
+            assert!(alarms.places.capacity() <= 2 * FEW, "{step}: {}", alarms.places.capacity());
+            assert_eq!(alarms.dismiss(shelf), Some(u64::MAX));
+        }
     }
 
     #[test]

@@ -48,9 +48,27 @@ impl Binary {
         binary
     }
 
+    /// Runs it by a line of the shell, in which `"$0" "$@"` is what is to be run.
+    #[allow(dead_code, reason = "not every target that shares this file uses it")]
+    pub(crate) fn run_in_shell(line: &str, config: PathBuf) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", line, env!("CARGO_BIN_EXE_penstock"), "run", "--config"]).arg(&config);
+        let within = config.parent().unwrap().to_owned();
+        let binary = Self::start(command, &within, config);
+        eventually("it tells what to try", || {
+            binary.out().iter().any(|line| line.starts_with("try") || line.starts_with("metrics"))
+        });
+        binary
+    }
+
     pub(crate) fn spawn(arguments: &[&str], within: &Path, config: PathBuf) -> Self {
         let mut command = program();
-        command.args(arguments).current_dir(within).stdin(Stdio::null());
+        command.args(arguments);
+        Self::start(command, within, config)
+    }
+
+    fn start(mut command: Command, within: &Path, config: PathBuf) -> Self {
+        command.current_dir(within).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, stderr) = (Arc::default(), Arc::default());
         let readers = vec![
@@ -76,8 +94,9 @@ impl Binary {
         let out = self.out();
         let line = out.iter().find(|line| line.split_whitespace().next() == Some(name));
         let line = line.unwrap_or_else(|| panic!("no {name} in {out:?}"));
-        let url = line.split_whitespace().nth(1).unwrap().strip_prefix("http://").unwrap();
-        url.split('/').next().unwrap().parse().unwrap()
+        let url = line.split_whitespace().nth(1).unwrap();
+        let (_, address) = url.split_once("://").unwrap_or_else(|| panic!("no address in {line:?}"));
+        address.split('/').next().unwrap().parse().unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

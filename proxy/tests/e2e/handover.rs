@@ -199,6 +199,72 @@ fn descriptors(proxy: &Binary) -> BTreeSet<u64> {
     open.map(|fd| fd.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect()
 }
 
+/// However many descriptors are left: all of the new configuration is in force, or nothing has changed.
+#[test]
+fn a_reload_is_taken_as_a_whole_or_not_at_all() {
+    let origin = origin(1);
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (web, more, raw, front) = (free(), free(), free(), free());
+    let folder = crate::stand::directory("whole");
+    let (path, log) = (folder.join("in.sock"), folder.join("access.log"));
+    let backends = [backend("app", origin.addresses()[0].1), backend("db", origin.addresses()[0].1)];
+    let of = |name: &str, bind: SocketAddr, rest: &str| listener(name, bind, &format!("backend: app{rest}"));
+    let before = config(&[of("web", web, ""), of("back", front, "")], &backends[..1]);
+    let changed = ", backlog: 77, socket: { keepalive: 77s }";
+    let logged = format!(", access_log: {{ to: \"{}\" }}", log.display());
+    let unix = listener("unix", format!("unix:{}", path.display()), "protocol: tcp, backend: db");
+    let after = [
+        of("web", web, changed),
+        of("front", front, ""),
+        of("more", more, &logged),
+        unix,
+        listener("raw", raw, "protocol: tcp, backend: db"),
+    ];
+    let after = config(&after, &backends);
+    let proxy = Binary::run(&before);
+    let limit = |most: u64| {
+        let (current, maximum) = (Some(most), rustix::process::getrlimit(Resource::Nofile).maximum);
+        prlimit(Pid::from_raw(proxy.id() as i32), Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    };
+    let many = 1000;
+    let (mut refused, mut took) = (0, 0);
+    for spare in 0..24 {
+        let mut client = Wire::connect(web);
+        assert_eq!(client.get("/hello").status, 200, "{spare} to spare");
+        let open = descriptors(&proxy);
+        limit((0..many).filter(|number| !open.contains(number)).nth(spare).unwrap());
+        let rejections = proxy.err().matches("rejected").count();
+        let taken = proxy.reload(&after).matches("rejected").count() == rejections;
+        limit(many);
+        assert_eq!(client.get("/hello").status, 200, "{spare} to spare: who is there stays");
+        if taken {
+            took += 1;
+            for address in [web, front, more, raw] {
+                assert_eq!(Wire::connect(address).get("/hello").status, 200, "{spare} to spare: {address}");
+            }
+            std::os::unix::net::UnixStream::connect(&path).unwrap();
+            eventually("what is asked is written down", || {
+                std::fs::read_to_string(&log).is_ok_and(|lines| lines.contains("/hello"))
+            });
+            proxy.reload(&before);
+        } else {
+            refused += 1;
+            for address in [web, front] {
+                assert_eq!(Wire::connect(address).get("/hello").status, 200, "{spare} to spare: {address}");
+            }
+            for address in [more, raw] {
+                assert!(TcpStream::connect(address).is_err(), "{spare} to spare: nobody listens there");
+            }
+            assert!(!path.exists(), "{spare} to spare");
+        }
+        assert_eq!(taken, took > 0, "{spare} to spare: who had enough with fewer has enough with more");
+        let _ = std::fs::remove_file(&log);
+        drop(client);
+        eventually("what was opened is closed", || descriptors(&proxy).len() < open.len());
+    }
+    assert!(refused > 3 && took > 3, "{refused} refused, {took} taken: {}", proxy.err());
+}
+
 #[test]
 fn a_listener_whose_socket_its_worker_cannot_have_is_no_configuration_taken() {
     let origin = origin(1);

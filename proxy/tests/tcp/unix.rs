@@ -228,6 +228,66 @@ fn a_file_that_is_no_socket_is_left_alone() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "data");
 }
 
+/// A second proxy has taken the path over while the first still ran; a third thing may stand there as well.
+#[test]
+fn a_path_that_is_another_s_by_now_is_left_alone() {
+    let (folder, member) = (Folder::new(), Member::start());
+    let path = folder.at("db.sock");
+    let text = at(tcp(), &path).text(&[member.named("a")]);
+    let first = Proxy::run(&text);
+    std::fs::remove_file(&path).unwrap(); // as start scripts do
+    let second = Proxy::run(&text);
+    drop(first);
+    let (mut client, mut link) = (connect(&path), member.next());
+    client.write_all(b"hello").unwrap();
+    assert_eq!(link.take(5), b"hello");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "data").unwrap();
+    drop(second);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "data");
+}
+
+/// At a reload the old path goes, unless it is another's.
+#[test]
+fn a_reload_removes_only_its_own_path() {
+    let (folder, member) = (Folder::new(), Member::start());
+    let (old, new) = (folder.at("old.sock"), folder.at("new.sock"));
+    let text = |path| at(tcp(), path).text(&[member.named("a")]);
+    let mut first = Proxy::run(&text(&old));
+    std::fs::remove_file(&old).unwrap();
+    let _second = Proxy::run(&text(&old));
+    first.reload(&text(&new)).unwrap();
+    let (mut client, mut link) = (connect(&old), member.next());
+    client.write_all(b"hello").unwrap();
+    assert_eq!(link.take(5), b"hello");
+    let why = first.reload(&text(&old)).unwrap_err();
+    assert!(why.contains("in use"), "{why}");
+    let _client = connect(&old);
+    drop(first);
+    assert!(old.exists() && !new.exists());
+}
+
+/// Descriptors that are sent along end a read though more is there (unix(7)). They go nowhere; what follows does.
+#[test]
+fn descriptors_that_come_along_hold_nothing_up() {
+    let (folder, member) = (Folder::new(), Member::start());
+    let path = folder.at("db.sock");
+    let _proxy = at(tcp(), &path).before_one(member.address);
+    let (mut client, mut link) = (connect(&path), member.next());
+    for round in 0..100 {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let fds = [std::os::fd::AsFd::as_fd(&file)];
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(rustix::net::SendAncillaryMessage::ScmRights(&fds)));
+        let bytes = [std::io::IoSlice::new(b"with")];
+        let sent = rustix::net::sendmsg(&client, &bytes, &mut control, rustix::net::SendFlags::empty());
+        assert_eq!(sent, Ok(4));
+        client.write_all(b"without").unwrap();
+        assert_eq!(link.take(11), b"withwithout", "round {round}");
+    }
+}
+
 #[test]
 fn a_client_without_an_address_is_told_as_such() {
     let folder = Folder::new();

@@ -40,6 +40,27 @@ fn served(places: &mut Places<(u8, u32)>, by: u8) -> Vec<(u8, u32)> {
 }
 
 #[test]
+fn the_room_of_a_crowd_is_given_back() {
+    let mut places: Places<u32> = Places::default();
+    places.configure(Some(5_000), PerSource::Quarter);
+    let source = |i: u32| IpAddr::from((0x7f00_0000 + i).to_be_bytes());
+    assert!((0..5_000).all(|i| places.take(Some(source(i)))));
+    let numbers: Vec<_> = (5_000..10_000).map(|i| (i, places.wait(source(i), i))).collect();
+    assert!(places.room().0 >= 5_000 && places.room().1 >= 5_000);
+    // Half of them leave, the others are served, and all go.
+    assert!(numbers[2_500..].iter().all(|(i, number)| places.leave(source(*i), *number)));
+    for i in 0..2_500 {
+        places.give_back(Some(source(i)));
+        assert_eq!(places.next(), Some(5_000 + i));
+    }
+    assert!(places.room().0 <= 1024, "{:?}", places.room());
+    (2_500..7_400).for_each(|i| places.give_back(Some(source(i))));
+    assert!(places.room().1 <= 2048, "{:?}", places.room());
+    (7_400..7_500).for_each(|i| places.give_back(Some(source(i))));
+    assert!(places.take(Some(source(1))));
+}
+
+#[test]
 fn one_source_is_served_in_the_order_in_which_it_came() {
     let mut places = places(1, PerSource::Quarter);
     assert!(places.take(Some(source(1))) && !places.take(Some(source(1))));

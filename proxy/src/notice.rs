@@ -1,0 +1,158 @@
+//! What the process says of itself, on its standard output and its standard error.
+//! In: text, from any thread. Out: the same, or nothing where nobody takes it; whoever said it neither waits nor fails.
+//!
+//! A reader may have gone (EPIPE), a disk may be full (ENOSPC), and a pipe that nobody reads blocks whoever writes to it.
+//! So each of the two streams has a thread of its own, which is the only one that writes there, and a bounded queue.
+//! Commands that print a result and end (`check`, `schema`, `probe`) write by themselves, as any filter does.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+/// Says a line on the standard output.
+pub fn out(text: &str) {
+    OUT.say(text);
+}
+
+/// Says a line on the standard error.
+pub fn err(text: &str) {
+    ERR.say(text);
+}
+
+/// Waits until all that was said has been written, or for a second where nobody takes it.
+pub fn finish() {
+    let until = Instant::now() + LONGEST_END;
+    while OUT.has_more() || ERR.has_more() {
+        if Instant::now() >= until {
+            return;
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Has panics told here as well: the usual hook writes to the standard error itself, on the thread that panicked, and may
+/// wait there for ever.
+pub fn tell_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let thread = thread::current();
+        let name = thread.name().unwrap_or("<unnamed>");
+        let backtrace = Backtrace::capture(); // as RUST_BACKTRACE says
+        match backtrace.status() {
+            BacktraceStatus::Captured => err(&format!("thread '{name}' {info}\n{backtrace}")),
+            _ => err(&format!("thread '{name}' {info}")),
+        }
+    }));
+}
+
+static OUT: Stream = Stream::new("say-out", Which::Out);
+static ERR: Stream = Stream::new("say-err", Which::Err);
+
+/// Lines that may wait for a reader; over that they are lost, and counted.
+const MOST: usize = 1024;
+/// How long the end of the process waits for a reader that does not read.
+const LONGEST_END: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// How long a stream that somebody else has made non-blocking is waited for before it is asked again.
+const PAUSE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// One of the two streams.
+struct Stream {
+    name: &'static str,
+    which: Which,
+    /// The way to its thread, once it has said something; none where there can be no thread.
+    lines: OnceLock<Option<SyncSender<String>>>,
+    /// Lines that its thread has not written yet.
+    waiting: AtomicUsize,
+    /// Lines for which there was no room.
+    lost: AtomicU64,
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Out,
+    Err,
+}
+
+impl Stream {
+    const fn new(name: &'static str, which: Which) -> Self {
+        let (waiting, lost) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { name, which, lines: OnceLock::new(), waiting, lost }
+    }
+
+    fn say(&'static self, text: &str) {
+        let line = format!("{text}\n");
+        let Some(lines) = self.lines.get_or_init(|| self.start()) else {
+            // Without a thread the line is written here, if that is possible at once.
+            return if self.takes() {
+                self.write(&line)
+            };
+        };
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        if lines.try_send(line).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn start(&'static self) -> Option<SyncSender<String>> {
+        let (lines, receiver) = sync_channel(MOST);
+        let thread = thread::Builder::new().name(self.name.to_owned());
+        thread.spawn(move || self.run(&receiver)).ok().map(|_| lines)
+    }
+
+    fn run(&self, lines: &Receiver<String>) {
+        while let Ok(line) = lines.recv() {
+            self.write(&line);
+            let lost = self.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                self.write(&format!("penstock: {lost} messages were lost here, as nobody read them\n"));
+            }
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// Writes past the buffer of the standard library, whose lock nobody has to wait for then. What cannot be written is
+    /// lost.
+    fn write(&self, line: &str) {
+        let mut rest = line.as_bytes();
+        while !rest.is_empty() {
+            match self.with(|fd| rustix::io::write(fd, rest)) {
+                Ok(written) => rest = &rest[written..],
+                Err(Errno::INTR) => {}
+                // Whoever shares the stream has made it non-blocking. Only this thread waits.
+                Err(Errno::AGAIN) => _ = self.poll(&PAUSE),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Whether something can be written at once.
+    fn takes(&self) -> bool {
+        self.poll(&Timespec { tv_sec: 0, tv_nsec: 0 })
+    }
+
+    fn poll(&self, timeout: &Timespec) -> bool {
+        self.with(|fd| poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], Some(timeout)))
+            .is_ok_and(|ready| ready > 0)
+    }
+
+    fn with<R>(&self, act: impl FnOnce(BorrowedFd<'_>) -> R) -> R {
+        use std::os::fd::AsFd;
+        match self.which {
+            Which::Out => act(io::stdout().as_fd()),
+            Which::Err => act(io::stderr().as_fd()),
+        }
+    }
+}
