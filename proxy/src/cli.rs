@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use penstock_origin::{Options as OriginOptions, Origin, Speaks};
 
 use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol, Settings};
-use crate::lifecycle::{Running, Source, say};
+use crate::lifecycle::{self, Running, Source, say};
 use crate::{metrics, probe};
 
 /// A reverse proxy: thousands of keep-alive clients in front, a few pooled links behind.
@@ -120,6 +120,7 @@ fn loaded(source: &Source) -> Option<Loaded> {
 }
 
 fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String> {
+    lifecycle::tell_of_panics();
     crate::net::raise_descriptor_limit();
     let settings = loaded.settings.clone();
     let _origins = with_origin.then(|| start_origins(&settings)).transpose()?;

@@ -18,6 +18,7 @@ use crate::metrics::{AcceptError, ClientReject, ListenerCells};
 use crate::net::{Acceptor, Stream};
 use crate::post::Mail;
 use crate::shared::Shared;
+use crate::turn::{Site, may_panic};
 
 pub use door::Door;
 
@@ -29,7 +30,8 @@ pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, acceptor: Ac
         match poll_fn(|cx| acceptor.poll_accept(cx)).await {
             Ok((stream, source)) => {
                 pause = FIRST_PAUSE;
-                place((worker, &mut next), &door, &shared, stream, source);
+                let place = || place((worker, &mut next), &door, &shared, stream, source);
+                _ = door.turn().contain(Site::Listener, place);
             }
             Err(error) if count(door.cells(), &error) => {
                 // No descriptor is free: the clients wait in the kernel's queue until one is.
@@ -67,6 +69,7 @@ fn place((own, next): (usize, &mut usize), door: &Door, shared: &Shared, stream:
     let best = least_loaded(&listener, shared, *next).unwrap_or(own);
     *next = best + 1;
     let pass = Pass::new(&shared.posts[best].load, door.open());
+    may_panic("listener.place");
     let newcomer = Newcomer { stream, source, pass };
     if best == own {
         door.welcome(newcomer);
