@@ -187,13 +187,26 @@ impl Client {
             self.count_in_flight(s); // it was never counted as begun
             s.requests += 1;
         }
-        match self.error(s, request.as_ref(), reject) {
+        let close = (s.draining || matches!(s.phase, Phase::Done)) && !s.more_later();
+        match self.error(s, request.as_ref(), reject, close) {
             Some(answer) => self.give(s, &answer, &[]),
             None => self.hang_up(s),
         }
         self.count_answer(s, request.as_ref(), reject.status, Some(reject.cause), 0);
         s.answered();
+        if close {
+            Self::said_close(s);
+        }
         self.rest(s);
+    }
+
+    /// RFC 9112 section 9.6: nothing is answered behind an answer that says that it is the last.
+    pub(super) fn said_close(s: &mut State) {
+        if s.route.listener.framing.is_none() && !matches!(s.phase, Phase::Done) {
+            s.unread |= !s.heard_all;
+            s.phase = Phase::Done;
+            s.close = s.close.or(Some(ClientClose::Drain));
+        }
     }
 
     fn read_no_more(s: &mut State) {
@@ -203,7 +216,8 @@ impl Client {
     }
 
     /// What is answered instead of an answer; `None` where the listener would rather have the client closed.
-    fn error(&self, s: &State, request: Option<&Request>, reject: &Reject) -> Option<Vec<u8>> {
+    /// `close` says that it is the last one on its connection.
+    fn error(&self, s: &State, request: Option<&Request>, reject: &Reject, close: bool) -> Option<Vec<u8>> {
         if let Some(framing) = &s.route.listener.framing {
             return framing::refusal(framing, reject.cause);
         }
@@ -211,7 +225,6 @@ impl Client {
             Ask::Http(ask) => Some(ask),
             Ask::Frames { .. } | Ask::Forever => None,
         });
-        let close = s.draining || (matches!(s.phase, Phase::Done) && !s.more_later());
         let mut answer = Vec::new();
         error_answer(reject.status, reject.cause, ask, close, &self.hall.turn.date(), &mut answer);
         Some(answer)

@@ -146,6 +146,9 @@ impl Client {
         self.read_next(s, head, &route.listener.http, now);
         self.give(s, answer, &[]);
         self.count_answer(s, Some(request), status, None, 0);
+        if s.draining {
+            Self::said_close(s);
+        }
         self.rest(s);
         true
     }
