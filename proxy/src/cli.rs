@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use penstock_origin::{Options as OriginOptions, Origin, Speaks};
 
 use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol, Settings};
-use crate::lifecycle::{Running, Source, say};
+use crate::lifecycle::{self, Running, Source, say};
 use crate::{metrics, notice, probe};
 
 /// A reverse proxy: thousands of keep-alive clients in front, a few pooled links behind.
@@ -96,7 +96,7 @@ fn check(path: &Path) -> ExitCode {
 
 /// From here on nothing that is said may stop anything.
 fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
-    notice::tell_panics();
+    lifecycle::tell_of_panics();
     let usual = Path::new("config.yaml");
     let source = match path {
         Some(path) => Source::File(path.to_owned()),

@@ -5,7 +5,6 @@
 //! So each of the two streams has a thread of its own, which is the only one that writes there, and a bounded queue.
 //! Commands that print a result and end (`check`, `schema`, `probe`) write by themselves, as any filter does.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
@@ -36,20 +35,6 @@ pub fn finish() {
         }
         thread::sleep(LOOK_EVERY);
     }
-}
-
-/// Has panics told here as well: the usual hook writes to the standard error itself, on the thread that panicked, and may
-/// wait there for ever.
-pub fn tell_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let thread = thread::current();
-        let name = thread.name().unwrap_or("<unnamed>");
-        let backtrace = Backtrace::capture(); // as RUST_BACKTRACE says
-        match backtrace.status() {
-            BacktraceStatus::Captured => err(&format!("thread '{name}' {info}\n{backtrace}")),
-            _ => err(&format!("thread '{name}' {info}")),
-        }
-    }));
 }
 
 static OUT: Stream = Stream::new("say-out", Which::Out);

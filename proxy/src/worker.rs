@@ -23,7 +23,7 @@ use crate::net::{Acceptor, Pipes};
 use crate::notice;
 use crate::post::{Accept, Mail, Post};
 use crate::shared::Shared;
-use crate::turn::Turn;
+use crate::turn::{Site, Turn, may_panic};
 
 use view::Ways;
 
@@ -115,8 +115,16 @@ impl Worker {
 
     async fn run(mut self, mut mail: UnboundedReceiver<Mail>, ready: Sender<()>) {
         TURN.set(Some(self.turn.clone()));
+        #[cfg(test)]
+        self.shared
+            .settings()
+            .listeners
+            .iter()
+            .for_each(|listener| crate::turn::injected::adopt(&listener.name));
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1000));
         let (turn, cells) = (self.turn.clone(), self.cells.clone());
+        let counts = cells.clone();
+        turn.count_panics(move |site| counts.panics[site].inc());
         let flusher = tokio::task::spawn_local(async move { turn.run_flusher().await });
         let turn = self.turn.clone();
         let late = move |nanos| cells.scheduler_delay.observe_nanos(nanos);
@@ -126,12 +134,18 @@ impl Worker {
         let _ = ready.send(()); // who started it and did not wait does not care
         while let Some(mail) = mail.recv().await {
             match mail {
-                Mail::Client { listener, newcomer } => self.welcome(&listener, newcomer),
+                Mail::Client { listener, newcomer } => {
+                    _ = self.turn.contain(Site::Listener, || self.welcome(&listener, newcomer));
+                }
                 Mail::Prepare { sockets, ready } => _ = ready.send(self.prepare(sockets)),
                 Mail::Forget => self.prepared = None,
                 Mail::Changed(taken) => {
-                    self.take(&self.shared.settings());
-                    self.accept_prepared();
+                    let turn = self.turn.clone();
+                    turn.contain(Site::Worker, || {
+                        may_panic("worker.take");
+                        self.take(&self.shared.settings());
+                    });
+                    turn.contain(Site::Worker, || self.accept_prepared());
                     let _ = taken.send(()); // who waits no longer does not care
                 }
                 Mail::Drain => {
@@ -151,6 +165,7 @@ impl Worker {
     /// A client that was accepted elsewhere. Where the configuration has changed meanwhile, it came to the listener that
     /// has the address now. (Without such a door it came to one that is gone.)
     fn welcome(&self, listener: &Listener, newcomer: Newcomer) {
+        may_panic("worker.welcome");
         // Port 0 names no address: several listeners may be bound there.
         let has_address = listener.bind.ip().is_none_or(|ip| ip.port() != 0);
         let is_there = |door: &&Door| has_address && door.listener().bind == listener.bind;

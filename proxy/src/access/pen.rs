@@ -11,7 +11,7 @@ use super::line::Scribe;
 use super::log::Log;
 use crate::config::AccessLog;
 use crate::metrics::{ListenerCells, LogLine};
-use crate::turn::{Nanos, Resident, Turn};
+use crate::turn::{Contained, Nanos, Resident, Site, Turn};
 
 /// Whole lines, on their way to a file.
 #[derive(Debug, Default)]
@@ -125,6 +125,15 @@ impl Desk {
             self.cells.log_lines[LogLine::Dropped].add(dropped.lines);
         }
     }
+}
+
+impl Contained for Desk {
+    fn site(&self) -> Site {
+        Site::Worker
+    }
+
+    /// The next line arms it anew.
+    fn panicked(&self) {}
 }
 
 impl Resident for Desk {

@@ -9,7 +9,7 @@ use crate::link::{Ask, End, Link, Passage, Receiver, Request};
 use crate::metrics::{ClientClose, ClientState, CodeClass};
 use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
-use crate::turn::Nanos;
+use crate::turn::{Contained, Nanos, may_panic};
 
 use super::Client;
 use super::state::{Later, Phase, State};
@@ -38,6 +38,7 @@ impl Receiver for Rc<Client> {
 
     fn piece(&self, first: &[u8], second: &[u8]) {
         let mut s = self.state.borrow_mut();
+        may_panic("client.piece");
         if s.phase.awaits_more() {
             s.since = self.hall.turn.now(); // in the middle of an exchange its turn begins
         }
@@ -46,6 +47,7 @@ impl Receiver for Rc<Client> {
 
     fn placed(&self, link: &Rc<Link<Self>>) {
         let mut s = self.state.borrow_mut();
+        may_panic("client.placed");
         s.waits = false;
         s.is_on(self, link);
         let follows = s.rare.as_ref().is_some_and(|rare| rare.upload.is_some());
@@ -57,11 +59,12 @@ impl Receiver for Rc<Client> {
 
     fn ended(&self, request: &Request, end: End, service: Nanos) {
         let mut s = self.state.borrow_mut();
+        may_panic("client.ended");
         if s.gone {
             return;
         }
         if end.switched {
-            self.count(&s, Some(request), end.status, service); // it is noted when the tunnel has ended
+            self.count(&mut s, Some(request), end.status, service); // it is noted when the tunnel has ended
             return s.left_link();
         }
         self.count_answer(&mut s, Some(request), end.status, None, service);
@@ -79,12 +82,13 @@ impl Receiver for Rc<Client> {
 
     fn failed(&self, request: &Request, cause: Cause, shown: bool) {
         let mut s = self.state.borrow_mut();
+        may_panic("client.failed");
         if s.gone {
             return;
         }
         if shown {
             s.route.cells.errors[cause].inc();
-            self.hall.cells.in_flight.dec();
+            self.count_ended(&mut s, 1);
             self.write_down(&mut s, 0, Some(cause), 0);
             s.close = Some(ClientClose::Error);
             self.cut_off(&mut s); // so that what it has of the answer does not look complete
@@ -96,6 +100,7 @@ impl Receiver for Rc<Client> {
 
     fn again(&self, request: Request, head: Vec<u8>, cause: Cause) {
         let mut s = self.state.borrow_mut();
+        may_panic("client.again");
         if s.gone {
             return;
         }
@@ -106,6 +111,7 @@ impl Receiver for Rc<Client> {
 
     fn writable(&self) {
         let mut s = self.state.borrow_mut();
+        may_panic("client.writable");
         if matches!(s.phase, Phase::Body { .. } | Phase::Frame { .. }) {
             s.since = self.hall.turn.now(); // it was the member's turn until now
         }
@@ -123,6 +129,7 @@ impl Receiver for Rc<Client> {
 
     fn give_way(&self, cause: Cause) {
         let mut s = self.state.borrow_mut();
+        may_panic("client.give_way");
         if s.gone {
             return;
         }
@@ -137,7 +144,12 @@ impl Receiver for Rc<Client> {
     }
 
     fn switched(&self, passage: Passage<Self>) {
+        may_panic("client.switched");
         self.open_tunnel(passage);
+    }
+
+    fn panicked(&self) {
+        Contained::panicked(&**self);
     }
 }
 
@@ -172,16 +184,29 @@ impl Client {
         self.drop_upload(s);
         s.route.cells.errors[reject.cause].inc();
         if request.is_none() {
-            self.hall.cells.in_flight.inc(); // it was never counted as begun
+            self.count_in_flight(s); // it was never counted as begun
             s.requests += 1;
         }
-        match self.error(s, request.as_ref(), reject) {
+        let close = (s.draining || matches!(s.phase, Phase::Done)) && !s.more_later();
+        match self.error(s, request.as_ref(), reject, close) {
             Some(answer) => self.give(s, &answer, &[]),
             None => self.hang_up(s),
         }
         self.count_answer(s, request.as_ref(), reject.status, Some(reject.cause), 0);
         s.answered();
+        if close {
+            Self::said_close(s);
+        }
         self.rest(s);
+    }
+
+    /// RFC 9112 section 9.6: nothing is answered behind an answer that says that it is the last.
+    pub(super) fn said_close(s: &mut State) {
+        if s.route.listener.framing.is_none() && !matches!(s.phase, Phase::Done) {
+            s.unread |= !s.heard_all;
+            s.phase = Phase::Done;
+            s.close = s.close.or(Some(ClientClose::Drain));
+        }
     }
 
     fn read_no_more(s: &mut State) {
@@ -191,7 +216,8 @@ impl Client {
     }
 
     /// What is answered instead of an answer; `None` where the listener would rather have the client closed.
-    fn error(&self, s: &State, request: Option<&Request>, reject: &Reject) -> Option<Vec<u8>> {
+    /// `close` says that it is the last one on its connection.
+    fn error(&self, s: &State, request: Option<&Request>, reject: &Reject, close: bool) -> Option<Vec<u8>> {
         if let Some(framing) = &s.route.listener.framing {
             return framing::refusal(framing, reject.cause);
         }
@@ -199,7 +225,6 @@ impl Client {
             Ask::Http(ask) => Some(ask),
             Ask::Frames { .. } | Ask::Forever => None,
         });
-        let close = s.draining || (matches!(s.phase, Phase::Done) && !s.more_later());
         let mut answer = Vec::new();
         error_answer(reject.status, reject.cause, ask, close, &self.hall.turn.date(), &mut answer);
         Some(answer)
@@ -212,7 +237,7 @@ impl Client {
         for _ in 0..unanswered {
             s.route.cells.errors[Cause::ClientAbort].inc();
         }
-        self.hall.cells.in_flight.add(-i64::from(unanswered));
+        self.count_ended(s, u16::try_from(unanswered).unwrap_or(u16::MAX));
     }
 
     /// An exchange has been answered, badly where there is a cause.
@@ -228,7 +253,7 @@ impl Client {
         self.write_down(s, status, cause, service);
     }
 
-    fn count(&self, s: &State, request: Option<&Request>, status: u16, service: Nanos) {
+    fn count(&self, s: &mut State, request: Option<&Request>, status: u16, service: Nanos) {
         let now = self.hall.turn.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
         let cells = &s.route.cells;
@@ -236,7 +261,8 @@ impl Client {
         cells.duration.observe_nanos(duration);
         self.hall.turn.took(duration);
         cells.overhead.observe_nanos(duration.saturating_sub(service));
-        self.hall.cells.in_flight.dec();
+        self.count_ended(s, 1);
+        may_panic("client.counted");
     }
 
     fn exchange_over(&self, s: &mut State) {

@@ -11,7 +11,7 @@ use crate::link::{Ask, Request as Exchange, Submitted, Want};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::Dialect;
 use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, route};
-use crate::turn::Nanos;
+use crate::turn::{Nanos, may_panic};
 
 use super::state::{Later, Phase, State};
 use super::{Client, Member};
@@ -56,6 +56,7 @@ impl Client {
         if no_expect {
             self.give(s, CONTINUE, &[]);
         }
+        may_panic("client.begin");
         s.old = head.minor_version == 0;
         s.binds = head.binds && !s.keeps_link();
         let from = Forwarding { peer: self.peer, rules, no_expect };
@@ -71,7 +72,11 @@ impl Client {
             Self::hold_upload(s, request, bytes, head.body);
             return true;
         }
-        self.put_on_link(s, request, |out| head.forward(&from, out));
+        let write = |out: &mut Vec<u8>| {
+            head.forward(&from, out);
+            may_panic("client.write");
+        };
+        self.put_on_link(s, request, write);
         true
     }
 
@@ -141,17 +146,32 @@ impl Client {
         self.read_next(s, head, &route.listener.http, now);
         self.give(s, answer, &[]);
         self.count_answer(s, Some(request), status, None, 0);
+        if s.draining {
+            Self::said_close(s);
+        }
         self.rest(s);
         true
     }
 
     pub(super) fn count_begun(&self, s: &mut State) {
-        self.hall.cells.in_flight.inc();
+        self.count_in_flight(s);
         s.requests += 1;
         if s.in_flight > 0 {
             self.hall.cells.pipelined.inc();
         }
         self.show(s, ClientState::Active);
+    }
+
+    /// One more exchange of it is under way.
+    pub(super) fn count_in_flight(&self, s: &mut State) {
+        self.hall.cells.in_flight.inc();
+        s.counted += 1;
+    }
+
+    /// So many of them are not any more.
+    pub(super) fn count_ended(&self, s: &mut State, exchanges: u16) {
+        self.hall.cells.in_flight.add(-i64::from(exchanges));
+        s.counted -= exchanges;
     }
 
     /// When the first byte of a request came that is whole now.

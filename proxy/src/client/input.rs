@@ -49,7 +49,8 @@ impl Client {
             return false;
         }
         let most = s.route.listener.http.look_ahead.get();
-        s.in_flight == 0 || s.in_flight < most && s.link.as_ref().is_some_and(|link| link.has_room())
+        s.in_flight == 0
+            || u32::from(s.in_flight) < most && s.link.as_ref().is_some_and(|link| link.has_room())
     }
 
     pub(super) fn received(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) {

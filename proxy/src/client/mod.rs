@@ -26,7 +26,7 @@ use crate::hall::{self, Guest, Pass};
 use crate::link::Shelf;
 use crate::metrics::{ClientClose, ClientState};
 use crate::net::Socket;
-use crate::turn::{Nanos, Resident, keep, wake};
+use crate::turn::{Contained, Nanos, Resident, Site, keep, may_panic, wake};
 
 use passage::Tunnel;
 use state::{LINGER, Phase, State};
@@ -73,9 +73,11 @@ impl Client {
         let client = hall.turn.admit_new(admit);
         hall.enter();
         hall.cells.connections[ClientState::Idle].inc();
+        let task = Task(client.clone());
+        may_panic("client.welcome");
         client.arrive(&mut client.state.borrow_mut());
         client.rearm(&mut client.state.borrow_mut());
-        tokio::task::spawn_local(Task(client));
+        tokio::task::spawn_local(task);
     }
 
     fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
@@ -84,6 +86,7 @@ impl Client {
         let now = turn.tick();
         for _ in 0..READS {
             let mut s = self.state.borrow_mut();
+            may_panic("client.poll");
             if matches!(s.phase, Phase::Tunnel) {
                 return self.poll_tunnel(&mut s, cx);
             }
@@ -142,14 +145,22 @@ impl Client {
         self.rearm(s);
     }
 
-    /// The connection has ended: what it held is given back.
+    /// The connection has ended, perhaps by a panic: another one in here would be one too many.
+    fn end(self: &Rc<Self>, why: ClientClose) {
+        let turn = &self.hall.turn;
+        if turn.contain(Site::Client, || self.finish(why)).is_none() {
+            turn.dismiss(self.key);
+        }
+    }
+
+    /// What it held is given back.
     fn finish(self: &Rc<Self>, why: ClientClose) {
         self.socket.borrow_mut().take();
         let mut s = self.state.borrow_mut();
         s.gone = true;
         let unanswered = s.unanswered();
         let cells = &self.hall.cells;
-        cells.in_flight.add(-i64::from(unanswered));
+        cells.in_flight.add(-i64::from(std::mem::take(&mut s.counted)));
         s.route.cells.errors[s.blame].add(unanswered.into());
         while s.page().is_some() {
             let cause = s.blame;
@@ -166,6 +177,9 @@ impl Client {
         self.depart(&mut s);
         self.count_output(&mut s, 0);
         s.spill = None;
+        if let Some(rare) = &mut s.rare {
+            (rare.tunnel, rare.place) = (None, None);
+        }
         cells.connections[s.shown].dec();
         cells.closed[why].inc();
         cells.connection_requests.observe(s.requests.into());
@@ -228,9 +242,27 @@ impl Client {
     }
 }
 
+impl Contained for Client {
+    fn site(&self) -> Site {
+        Site::Client
+    }
+
+    /// It is closed, perhaps in the middle of an answer: what it was about is not known any more.
+    fn panicked(&self) {
+        if let Ok(mut s) = self.state.try_borrow_mut() {
+            s.close = Some(ClientClose::Error);
+            s.blame = Cause::Internal;
+            s.armed = Nanos::MAX;
+            self.cut_off(&mut s);
+        }
+        self.wake();
+    }
+}
+
 impl Resident for Client {
     fn look(&self, now: Nanos) -> Option<Nanos> {
         let mut s = self.state.borrow_mut();
+        may_panic("client.look");
         s.armed = Nanos::MAX;
         if s.awaits_member() {
             s.since = now;
@@ -267,16 +299,39 @@ impl Resident for Client {
     }
 }
 
-/// A client's life as a task: nothing but the client.
+/// A client's life as a task: nothing but the client. However the task ends, what the client held is given back.
 struct Task(Rc<Client>);
 
 impl Future for Task {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll(cx).map(|why| self.0.finish(why))
+        let client = &self.0;
+        match client.hall.turn.contain(Site::Client, || client.poll(cx)) {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(why)) => {
+                client.end(why);
+                Poll::Ready(())
+            }
+            None => {
+                client.panicked();
+                Poll::Ready(()) // and it is dropped, which finishes the client
+            }
+        }
     }
 }
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let client = &self.0;
+        if client.socket.try_borrow().is_ok_and(|socket| socket.is_none()) {
+            return; // it has finished
+        }
+        let why = client.state.try_borrow().ok().and_then(|s| s.close);
+        client.end(why.unwrap_or(ClientClose::Error));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     /// What the allocator gives for it, the two counts of `Rc` included; one byte more costs 64.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Buf;
 
-use crate::turn::Flush;
+use crate::turn::{Flush, may_panic};
 
 use super::Client;
 use super::state::State;
@@ -131,6 +131,7 @@ impl Client {
 impl Flush for Client {
     fn flush(&self) {
         let mut s = self.state.borrow_mut();
+        may_panic("client.flush");
         s.dirty = false;
         if !s.blocked {
             self.write_out(&mut s);

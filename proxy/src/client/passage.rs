@@ -10,6 +10,7 @@ use crate::metrics::{ClientClose, ClientState, LinkClose};
 use crate::net::Socket;
 use crate::relay::{Between, Relay};
 use crate::tunnel::Ending;
+use crate::turn::may_panic;
 
 use super::state::{Phase, State};
 use super::{Client, Hall};
@@ -60,6 +61,7 @@ impl Client {
             let Tunnel { relay, passage, splice, up, down, .. } = tunnel;
             let between = between(&self.hall, socket, passage, *splice);
             let end = relay.poll_gently(cx, &between);
+            may_panic("passage.poll");
             *up += between.delivered.0.get();
             *down += between.delivered.1.get();
             if between.asked.get() || between.answered.get() {

@@ -138,8 +138,11 @@ pub(super) struct State {
     pub(super) since: Nanos,
     /// When it will be looked at.
     pub(super) armed: Nanos,
-    pub(super) in_flight: u32,
+    /// Exchanges on its link; `look_ahead` at most.
+    pub(super) in_flight: u16,
     pub(super) requests: u32,
+    /// How many exchanges of it are in the gauge of those in flight. No client may have more (`look_ahead`).
+    pub(super) counted: u16,
     pub(super) shown: ClientState,
     pub(super) close: Option<ClientClose>,
     /// What is to blame for exchanges that have not ended when it does.
@@ -191,6 +194,7 @@ impl State {
             armed: Nanos::MAX,
             in_flight: 0,
             requests: 0,
+            counted: 0,
             shown: ClientState::Idle,
             close: None,
             blame: Cause::ClientAbort,
@@ -248,7 +252,7 @@ impl State {
     /// The exchange behind those in flight comes to a link.
     pub(super) fn reached(&mut self) {
         if let Some(rare) = &mut self.rare {
-            rare.diary.reached(self.in_flight);
+            rare.diary.reached(self.in_flight.into());
         }
     }
 
@@ -339,7 +343,7 @@ impl State {
         let begun = |later: &&Later| !matches!(later, Later::Fail { request: None, .. });
         let later = self.spill.as_ref().map_or(0, |s| s.later.iter().filter(begun).count());
         let held = u32::from(self.holds_upload());
-        self.in_flight + u32::from(self.waits) + held + u32::try_from(later).unwrap_or(0)
+        u32::from(self.in_flight) + u32::from(self.waits) + held + u32::try_from(later).unwrap_or(0)
     }
 
     /// Forgets what was to be done later; tells how many exchanges that were begun were among it.

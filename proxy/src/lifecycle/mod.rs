@@ -2,6 +2,9 @@
 //! In: signals. Out: mail to the workers, and the exit code.
 //! Knows nothing of single clients.
 
+#[cfg(test)]
+mod panic_tests;
+mod panics;
 mod prober;
 mod said;
 mod sockets;
@@ -27,6 +30,7 @@ use crate::post::Mail;
 use crate::shared::Shared;
 use crate::worker;
 
+pub use panics::tell_of_panics;
 use prober::Prober;
 pub use said::say;
 pub use sockets::Sockets;
@@ -229,12 +233,15 @@ impl Running {
         }
     }
 
+    /// Ends all clients and links there are. Who comes later is served.
+    pub fn kill(&self) {
+        self.shared.posts.iter().for_each(|post| post.send(Mail::Kill));
+    }
+
     /// Ends what is left, and the threads; last of all the access logs, when nobody writes to them any more.
     pub fn end(mut self) {
-        for post in &self.shared.posts {
-            post.send(Mail::Kill);
-            post.send(Mail::Stop);
-        }
+        self.kill();
+        self.shared.posts.iter().for_each(|post| post.send(Mail::Stop));
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 notice::err("penstock: a worker had panicked");

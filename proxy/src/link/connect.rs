@@ -5,12 +5,13 @@
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
-use crate::metrics::{ConnectError, MemberCells, MemberState};
+use crate::metrics::{ConnectError, LinkState, MemberCells, MemberState};
 use crate::net::{self, Socket, Stream};
 
 /// How soon a full accept queue is tried again.
@@ -94,6 +95,22 @@ pub(super) fn count_failure(cells: &MemberCells, cause: Cause) {
         _ => ConnectError::Other,
     };
     cells.connect_errors[error].inc();
+}
+
+/// A connection that is being opened, in the gauge for as long as it is.
+pub(super) struct Connecting(Arc<MemberCells>);
+
+impl Connecting {
+    pub(super) fn enter(cells: &Arc<MemberCells>) -> Self {
+        cells.connections[LinkState::Connecting].inc();
+        Self(cells.clone())
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        self.0.connections[LinkState::Connecting].dec();
+    }
 }
 
 /// Whether a member answers: one for the process, read by every worker.

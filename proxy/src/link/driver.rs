@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::metrics::{Hold, LinkState};
 use crate::net::{Sight, Socket};
 use crate::proto::http1::Date;
-use crate::turn::{Flush, Nanos, keep, wake};
+use crate::turn::{Contained, Flush, Nanos, Site, keep, may_panic, wake};
 
 use super::answer::End;
 use super::exchange::{Request, Slot};
@@ -43,6 +43,8 @@ pub struct Link<T: Receiver> {
     state: Cell<LinkState>,
     /// How many of its answers the pool knows to have ended.
     settled: Cell<u64>,
+    /// How many exchanges of it are in the gauge of those in flight.
+    pub(super) counted: Cell<u32>,
     /// It ends because nobody used it.
     pub(super) expired: Cell<bool>,
     /// Those behind its head were looked after, and who had to stay was counted.
@@ -80,6 +82,7 @@ impl<T: Receiver> Link<T> {
             condemned: Cell::new(None),
             state: Cell::new(LinkState::Idle),
             settled: Cell::new(0),
+            counted: Cell::new(0),
             expired: Cell::new(false),
             looked_after: Cell::new(false),
             taker: RefCell::new(None),
@@ -91,8 +94,10 @@ impl<T: Receiver> Link<T> {
 
     /// Puts a request on the link; it leaves at the end of this turn, with all others of the turn.
     pub(super) fn submit(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
+        let half_done = Undone(self);
         self.queue.borrow_mut().submit(to, request, self.shelf.turn.now(), write);
         self.flush_later();
+        std::mem::forget(half_done);
     }
 
     /// Whether a request may join those that the same client has on this link.
@@ -103,9 +108,11 @@ impl<T: Receiver> Link<T> {
 
     /// Puts a request behind those that the same client has on this link, which [`Link::has_room`].
     pub fn join(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
+        let half_done = Undone(self);
         self.shelf.pool.borrow_mut().join(self.seat);
         self.shelf.count_acquired(self, How::Pipelined, 0);
         self.submit(to, request, write);
+        std::mem::forget(half_done);
     }
 
     /// The link is the client's whose request is on it, until [`Link::let_go`]: its credentials are the connection's
@@ -118,8 +125,10 @@ impl<T: Receiver> Link<T> {
 
     /// Puts a request on a link that its client keeps, and on which nothing is in flight.
     pub fn go_on(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
+        let half_done = Undone(self);
         self.shelf.count_acquired(self, How::Reused, 0);
         self.submit(to, request, write);
+        std::mem::forget(half_done);
     }
 
     /// The client has gone, or goes elsewhere: nobody else may use this link.
@@ -196,6 +205,11 @@ impl<T: Receiver> Link<T> {
         !self.is_condemned() && self.socket.borrow().as_ref().is_some_and(Socket::is_quiet)
     }
 
+    /// Its descriptor is closed.
+    pub(super) fn hang_up(&self) {
+        self.socket.borrow_mut().take();
+    }
+
     /// Whether its socket has been closed.
     pub(super) fn has_ended(&self) -> bool {
         self.socket.borrow().is_none()
@@ -246,6 +260,7 @@ impl<T: Receiver> Link<T> {
     }
 
     fn poll_socket(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
+        may_panic("link.poll");
         self.poll_write(cx);
         for _ in 0..READS {
             if let Some(why) = self.condemned.get() {
@@ -283,6 +298,7 @@ impl<T: Receiver> Link<T> {
         let mut out = turn.output();
         let mut sink = Told { link: self, served: 0, routes: self.shelf.routes(), large: false };
         let mut queue = self.queue.borrow_mut();
+        may_panic("link.received");
         let outcome = match read {
             Ok(0) => {
                 queue.at_eof(now, &mut out, &mut sink);
@@ -335,6 +351,7 @@ impl<T: Receiver> Link<T> {
             return;
         }
         let mut queue = self.queue.borrow_mut();
+        may_panic("link.write");
         let waiting = queue.unwritten().len();
         let sent = if waiting == 0 { 0 } else { self.try_send(queue.unwritten(), &[]) };
         queue.wrote(sent, self.shelf.turn.now());
@@ -379,6 +396,39 @@ impl<T: Receiver> Link<T> {
     }
 }
 
+impl<T: Receiver> Contained for Link<T> {
+    fn site(&self) -> Site {
+        Site::Link
+    }
+
+    /// What it carries is not known any more: it takes nothing, and its task ends it.
+    fn panicked(&self) {
+        self.condemn(Broken::Panicked);
+        if let Ok(mut pool) = self.shelf.pool.try_borrow_mut() {
+            pool.bar(self.seat);
+        }
+    }
+}
+
+/// Something is being put on a link. A panic that passes by would leave it half done.
+pub(super) struct Undone<'a, T: Receiver>(pub(super) &'a Link<T>);
+
+impl<T: Receiver> Drop for Undone<'_, T> {
+    fn drop(&mut self) {
+        self.0.panicked();
+    }
+}
+
+/// A client is being told something of an exchange that its link does not have any more. A panic that passes by would leave it
+/// waiting.
+struct Untold<'a, T: Receiver>(&'a T);
+
+impl<T: Receiver> Drop for Untold<'_, T> {
+    fn drop(&mut self) {
+        self.0.panicked();
+    }
+}
+
 impl<T: Receiver> Flush for Link<T> {
     fn flush(&self) {
         self.dirty.set(false);
@@ -420,9 +470,11 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
         self.routes.push(slot.request.route);
         self.large |= self.routes.len() == 1 && slot.received > LARGE_ANSWER;
         self.served += service;
-        self.link.shelf.exchange_ended(&slot, end.status);
+        self.link.shelf.exchange_ended(self.link, &slot, end.status);
         let Some(client) = slot.ticket else { return };
+        let untold = Untold(&client);
         client.ended(&slot.request, end, service);
+        std::mem::forget(untold);
         if end.switched {
             *self.link.taker.borrow_mut() = Some(client);
         }

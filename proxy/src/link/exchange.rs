@@ -245,7 +245,11 @@ impl<T> Exchange<'_, T> {
             return Fate::Nobody;
         }
         if slot.shown {
-            return Fate::Cut(if why == Broken::Timeout { Cause::BackendTimeout } else { Cause::Truncated });
+            return Fate::Cut(match why {
+                Broken::Timeout => Cause::BackendTimeout,
+                Broken::Panicked => Cause::Internal,
+                _ => Cause::Truncated,
+            });
         }
         if !slot.touched && !slot.body_begun {
             return Fate::Replay { head: bytes.to_vec(), sent: false };
@@ -256,14 +260,20 @@ impl<T> Exchange<'_, T> {
         if slot.first_byte != 0 || (self.head && matches!(why, Broken::Timeout | Broken::Desync(_))) {
             return Fate::Fail(blame(why));
         }
+        // The member has done nothing wrong: its link is as good as one that was used before.
+        let ours = why == Broken::Panicked;
         if slot.body_begun {
-            return Fate::Fail(self.lost());
+            return Fate::Fail(if ours { Cause::Internal } else { self.lost() });
         }
         let may_repeat = slot.request.repeatable && !slot.request.body;
-        if may_repeat && self.reused && !slot.request.replayed {
+        if may_repeat && (self.reused || ours) && !slot.request.replayed {
             return Fate::Replay { head: bytes.to_vec(), sent: true };
         }
-        Fate::Fail(if may_repeat { Cause::BackendReset } else { self.lost() })
+        Fate::Fail(match may_repeat {
+            _ if ours => Cause::Internal,
+            true => Cause::BackendReset,
+            false => self.lost(),
+        })
     }
 
     /// What came before its answer did, or in its place, may belong to an answer before it. On a new link nothing can be
@@ -284,6 +294,7 @@ fn blame(why: Broken) -> Cause {
     match why {
         Broken::Timeout => Cause::BackendTimeout,
         Broken::Desync(cause) => cause,
+        Broken::Panicked => Cause::Internal,
         Broken::Closed | Broken::Finished | Broken::Abandoned | Broken::Switched => Cause::BackendReset,
     }
 }

@@ -14,9 +14,9 @@ use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
-use crate::turn::Turn;
+use crate::turn::{Turn, may_panic};
 
-use super::connect::{Health, LocalAddresses, connect, count_failure};
+use super::connect::{Connecting, Health, LocalAddresses, connect, count_failure};
 use super::stock::{Place, Stock, WarmLink};
 
 /// See the head of this file.
@@ -38,6 +38,8 @@ pub struct OwnLink {
     pub socket: Socket,
     outlet: Rc<Outlet>,
     place: Place,
+    /// Why it ends, as far as anybody has said.
+    why: LinkClose,
 }
 
 impl Outlet {
@@ -64,7 +66,8 @@ impl Outlet {
         });
         outlet.stock.configure(&settings.links);
         if keep {
-            tokio::task::spawn_local(outlet.clone().keep_warm());
+            let keeper = outlet.clone();
+            turn.spawn_duty(move || keeper.clone().keep_warm());
         }
         outlet
     }
@@ -115,7 +118,7 @@ impl Outlet {
         let socket = self.open().await?;
         self.backend_cells.acquires[Acquire::Opened].inc();
         self.cells.connections[LinkState::Tunnel].inc();
-        Ok(OwnLink { socket, outlet: self.clone(), place })
+        Ok(OwnLink { socket, outlet: self.clone(), place, why: LinkClose::Error })
     }
 
     fn take_warm(self: &Rc<Self>) -> Option<OwnLink> {
@@ -129,7 +132,7 @@ impl Outlet {
             self.cells.connections.shift(LinkState::Idle, LinkState::Tunnel);
             self.backend_cells.acquires[Acquire::Reused].inc();
             self.backend_cells.pool_wait.observe_nanos(0);
-            return Some(OwnLink { socket, outlet: self.clone(), place });
+            return Some(OwnLink { socket, outlet: self.clone(), place, why: LinkClose::Error });
         }
     }
 
@@ -151,6 +154,7 @@ impl Outlet {
         let began = self.turn.now();
         let connecting = Connecting::enter(&self.cells);
         let connected = connect(&self.address, &settings, &self.local).await;
+        may_panic("outlet.connected");
         drop(connecting);
         let now = self.turn.tick();
         match connected {
@@ -171,7 +175,8 @@ impl Outlet {
     /// What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
     fn failed(self: &Rc<Self>, cause: Cause) {
         if cause != Cause::ConnectNoPort && !self.is_leaving() && self.health.failed(&self.cells) {
-            tokio::task::spawn_local(self.clone().recover());
+            let outlet = self.clone();
+            self.turn.spawn_duty(move || outlet.clone().recover());
         }
     }
 
@@ -185,6 +190,7 @@ impl Outlet {
         while !self.is_up() && !self.is_leaving() {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
+            may_panic("outlet.recover");
             let Some(place) = self.stock.try_place(None) else { continue };
             self.turn.tick();
             if let Ok(socket) = self.open().await {
@@ -198,6 +204,7 @@ impl Outlet {
         let mut pause = SWEEP;
         while !self.is_leaving() {
             self.turn.tick();
+            may_panic("outlet.keep_warm");
             let (lost, spare) = self.stock.sweep();
             self.lost(LinkClose::Origin, lost);
             self.lost(LinkClose::Idle, spare);
@@ -266,9 +273,15 @@ impl OwnLink {
     }
 
     /// Closes it, for this reason.
-    pub fn close(self, why: LinkClose) {
+    pub fn close(mut self, why: LinkClose) {
+        self.why = why;
+    }
+}
+
+impl Drop for OwnLink {
+    fn drop(&mut self) {
         self.outlet.cells.connections[LinkState::Tunnel].dec();
-        self.outlet.cells.closed[why].inc();
+        self.outlet.cells.closed[self.why].inc();
     }
 }
 
@@ -285,21 +298,5 @@ impl<'a> InGauge<'a> {
 impl Drop for InGauge<'_> {
     fn drop(&mut self) {
         self.0.waiting.dec();
-    }
-}
-
-/// A connection that is being opened, in the gauge for as long as it is.
-struct Connecting<'a>(&'a MemberCells);
-
-impl<'a> Connecting<'a> {
-    fn enter(cells: &'a MemberCells) -> Self {
-        cells.connections[LinkState::Connecting].inc();
-        Self(cells)
-    }
-}
-
-impl Drop for Connecting<'_> {
-    fn drop(&mut self) {
-        self.0.connections[LinkState::Connecting].dec();
     }
 }

@@ -41,11 +41,13 @@ pub struct Passage<T: Receiver> {
     /// Its socket.
     pub socket: Socket,
     shelf: Rc<Shelf<T>>,
+    /// Why it ends, as far as anybody has said.
+    why: LinkClose,
 }
 
 impl<T: Receiver> Passage<T> {
     pub(super) fn new(socket: Socket, shelf: &Rc<Shelf<T>>) -> Self {
-        Self { socket, shelf: shelf.clone() }
+        Self { socket, shelf: shelf.clone(), why: LinkClose::Error }
     }
 
     /// What is counted for its member.
@@ -55,8 +57,14 @@ impl<T: Receiver> Passage<T> {
     }
 
     /// Closes it, for this reason.
-    pub fn close(self, why: LinkClose) {
+    pub fn close(mut self, why: LinkClose) {
+        self.why = why;
+    }
+}
+
+impl<T: Receiver> Drop for Passage<T> {
+    fn drop(&mut self) {
         self.shelf.cells.connections[LinkState::Tunnel].dec();
-        self.shelf.cells.closed[why].inc();
+        self.shelf.cells.closed[self.why].inc();
     }
 }

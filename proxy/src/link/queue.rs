@@ -87,6 +87,8 @@ pub enum Broken {
     Abandoned,
     /// It carries no HTTP any more, and belongs to the client whose answer ended last.
     Switched,
+    /// The code of the proxy panicked over it.
+    Panicked,
 }
 
 /// Requests that were answered are cut off `out` when they make up this much.

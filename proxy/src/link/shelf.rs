@@ -20,13 +20,13 @@ use crate::cause::Cause;
 use crate::config::{Address, Backend, WaitQueue};
 use crate::metrics::{Acquire, BackendCells, DepthReason, Hold, LinkState, MemberCells};
 use crate::proto::framing::Dialect;
-use crate::turn::{Nanos, Resident, Turn, nanos};
+use crate::turn::{Contained, Nanos, Resident, Site, Turn, may_panic, nanos};
 
 use super::answer::End;
 use super::budget::Budget;
-use super::connect::{Health, LocalAddresses};
+use super::connect::{Connecting, Health, LocalAddresses};
 use super::depth::{Depth, Reason};
-use super::driver::Link;
+use super::driver::{Link, Undone};
 use super::exchange::Request;
 use super::lines::Want;
 use super::manners::Manners;
@@ -66,6 +66,8 @@ pub trait Receiver: Clone + 'static {
     fn give_way(&self, cause: Cause);
     /// Its answer ended HTTP on its link, which is its own from now on. Comes after [`Receiver::ended`].
     fn switched(&self, passage: Passage<Self>);
+    /// A call of it has panicked: it ends. This must not panic, and borrows nothing that it cannot have.
+    fn panicked(&self);
 }
 
 /// A request that waits for a link.
@@ -244,14 +246,17 @@ impl<T: Receiver> Shelf<T> {
             request.want = Want::Alone;
         }
         if let Some((link, how)) = self.place(&request) {
+            let half_done = Undone(&link);
             self.count_acquired(&link, how, 0);
             link.submit(to, request, write);
+            std::mem::forget(half_done);
             return Submitted::On(link);
         }
         let mut head = Vec::new();
         write(&mut head);
         let waiter = Waiter { to, request, head };
         let now = self.turn.now();
+        may_panic("shelf.wait");
         self.make_room(request.source);
         if self.pool.borrow_mut().wait(request.demand(), waiter, now).is_err() {
             self.backend_cells.acquires[Acquire::Rejected].inc();
@@ -313,6 +318,8 @@ impl<T: Receiver> Shelf<T> {
         cells.pool_wait.observe_nanos(waited);
         cells.pipeline_depth.observe(link.queue.borrow().in_flight() as u64 + 1);
         self.cells.in_flight.inc();
+        link.counted.set(link.counted.get() + 1);
+        may_panic("shelf.acquired");
         self.budget.borrow_mut().earn();
         if how == How::Pipelined {
             self.watch(self.turn.now());
@@ -348,8 +355,7 @@ impl<T: Receiver> Shelf<T> {
     }
 
     fn open(self: &Rc<Self>, seat: SeatId) {
-        self.cells.connections[LinkState::Connecting].inc();
-        tokio::task::spawn_local(self.clone().live(seat));
+        tokio::task::spawn_local(self.clone().live(seat, Connecting::enter(&self.cells)));
     }
 
     /// With the last link that may be opened, idle ones become good enough for those who wanted a new one.
@@ -431,13 +437,27 @@ impl<T: Receiver> Shelf<T> {
             let Some((waiter, since, how)) = next else { break };
             self.count_acquired(link, how, now.saturating_sub(since));
             let Waiter { to, request, head } = waiter;
-            to.placed(link);
-            link.submit(to, request, |out| out.extend_from_slice(&head));
+            let put_on = || {
+                to.placed(link);
+                link.submit(to.clone(), request, |out| out.extend_from_slice(&head));
+            };
+            if self.turn.contain(Site::Client, put_on).is_none() {
+                to.panicked();
+                Contained::panicked(&**link);
+                break;
+            }
         }
         // A client of HTTP that has sent FIN has most often gone; as long as others wait, it gives its place to them.
-        left.iter().for_each(|client| client.give_way(Cause::ClientAbort));
+        left.iter().for_each(|client| self.tell(client, |client| client.give_way(Cause::ClientAbort)));
         self.show_waiting();
         self.arm(now);
+    }
+
+    /// Tells a client something. Where it panics it is the only one that notices.
+    pub(super) fn tell(&self, to: &T, tell: impl FnOnce(&T)) {
+        if self.turn.contain(Site::Client, || tell(to)).is_none() {
+            to.panicked();
+        }
     }
 
     pub(super) fn new_queue(&self) -> Queue<T> {

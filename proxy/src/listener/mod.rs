@@ -18,6 +18,7 @@ use crate::metrics::{AcceptError, ClientReject, ListenerCells};
 use crate::net::{self, Acceptor, Descriptors, Stream};
 use crate::post::Mail;
 use crate::shared::Shared;
+use crate::turn::{Site, may_panic};
 
 pub use door::Door;
 
@@ -29,7 +30,8 @@ pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, acceptor: Ac
         match poll_fn(|cx| acceptor.poll_accept(cx)).await {
             Ok((stream, source)) => {
                 pause = FIRST_PAUSE;
-                place((worker, &mut next), &door, &shared, stream, source);
+                let place = || place((worker, &mut next), &door, &shared, stream, source);
+                _ = door.turn().contain(Site::Listener, place);
                 if !net::has_room() {
                     door.cells().accept_errors[AcceptError::Reserve].inc();
                     until_there_is_room().await;
@@ -82,6 +84,7 @@ fn place((own, next): (usize, &mut usize), door: &Door, shared: &Shared, stream:
     *next = best + 1;
     let pass = Pass::new(&shared.posts[best].load, door.open());
     let link = (!listener.protocol.is_pooled()).then(Descriptors::take);
+    may_panic("listener.place");
     let newcomer = Newcomer { stream, source, pass, link };
     if best == own {
         door.welcome(newcomer);

@@ -11,7 +11,7 @@ use crate::hall::{Guest, Told};
 use crate::metrics::ClientReject;
 use crate::net::Sight;
 use crate::proto::proxy::{Header, LONGEST, Parsed, parse};
-use crate::turn::{Nanos, Resident, keep, wake};
+use crate::turn::{Contained, Nanos, Resident, Site, keep, may_panic, wake};
 
 use super::Door;
 
@@ -21,8 +21,10 @@ pub(super) async fn introduce(door: Door, mut guest: Guest) {
     let in_time = door.listener().timeouts.head;
     let drain = Rc::new(Drain::default());
     let key = door.turn().admit(drain.clone());
-    let header = tokio::time::timeout(in_time, read(&mut guest, &drain)).await;
+    let reading = tokio::time::timeout(in_time, read(&mut guest, &drain));
+    let header = door.turn().contain_task(Site::Listener, reading).await;
     door.turn().dismiss(key);
+    let Some(header) = header else { return door.cells().rejected[ClientReject::ProxyHeader].inc() };
     if door.turn().draining() {
         return door.cells().rejected[ClientReject::Draining].inc();
     }
@@ -31,7 +33,8 @@ pub(super) async fn introduce(door: Door, mut guest: Guest) {
         return door.cells().rejected[ClientReject::ProxyHeader].inc();
     };
     door.cells().received_bytes.add(len as u64);
-    door.admit(guest);
+    let turn = door.turn();
+    turn.contain(Site::Listener, || door.admit(guest));
 }
 
 /// Looks until the header is whole, then takes it and no byte more. Tells its length.
@@ -39,6 +42,7 @@ async fn read(guest: &mut Guest, drain: &Drain) -> Option<usize> {
     let mut seen = vec![0; LONGEST];
     let whole = poll_fn(|cx| {
         keep(&drain.waker, cx.waker());
+        may_panic("preface.read");
         if drain.began.get() {
             return Poll::Ready(None);
         }
@@ -56,6 +60,14 @@ async fn read(guest: &mut Guest, drain: &Drain) -> Option<usize> {
 struct Drain {
     began: Cell<bool>,
     waker: RefCell<Option<Waker>>,
+}
+
+impl Contained for Drain {
+    fn site(&self) -> Site {
+        Site::Listener
+    }
+
+    fn panicked(&self) {}
 }
 
 impl Resident for Drain {

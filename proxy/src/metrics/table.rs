@@ -9,6 +9,7 @@ use super::values::{
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
 use crate::cause::Cause;
+use crate::turn::Site;
 
 cell_sets! {
     /// What one worker counts for one listener.
@@ -123,6 +124,8 @@ cell_sets! {
         buffers: Gauge => Bytes "penstock_buffer_bytes";
         /// Lateness of the worker's timer: how long a turn of the event loop keeps others waiting.
         scheduler_delay: Histogram => Seconds "penstock_scheduler_delay_seconds" whole;
+        /// Panics, by whose code had them. Each is a fault of penstock's that ended one client, link or tunnel and nobody else.
+        panics: ByLabel<Site, Counter> => None "penstock_panics_total" whole;
     }
 
     /// What the main thread counts.

@@ -4,6 +4,7 @@
 
 use super::Label;
 use crate::cause::Cause;
+use crate::turn::Site;
 
 labels! {
     /// What a client connection is doing.
@@ -372,6 +373,31 @@ impl Label for Cause {
     }
 }
 
+const SITES: [&str; Site::ALL.len()] = {
+    let mut names = [""; Site::ALL.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = Site::ALL[i].name();
+        i += 1;
+    }
+    names
+};
+
+impl Label for Site {
+    type Row<C> = [C; Self::ALL.len()];
+    const LABEL: &'static str = "where";
+    const VALUES: &'static [&'static str] = &SITES;
+
+    #[inline]
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn row<C: Default>() -> Self::Row<C> {
+        std::array::from_fn(|_| C::default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,6 +415,13 @@ mod tests {
     fn each_cause_is_a_value_at_its_own_place() {
         for cause in Cause::ALL {
             assert_eq!(Cause::VALUES[cause.index()], cause.name());
+        }
+    }
+
+    #[test]
+    fn each_site_is_a_value_at_its_own_place() {
+        for site in Site::ALL {
+            assert_eq!(Site::VALUES[site.index()], site.name());
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::link::{Outlet, OwnLink};
 use crate::metrics::{ClientClose, RetryReason, RetryResult};
 use crate::net::Socket;
 use crate::relay::{Between, End, Relay, Side};
-use crate::turn::keep;
+use crate::turn::{Contained, Site, keep, may_panic};
 
 pub use ending::Ending;
 use state::Tunnel;
@@ -60,21 +60,55 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         keep(&self.tunnel.waker, cx.waker());
-        self.tunnel.hall.turn.tick();
-        let ending = match self.tunnel.verdict.get() {
-            Some(why) => Ending::Told(why),
-            None => match self.poll_stage(cx) {
-                Poll::Ready(ending) => ending,
-                Poll::Pending if self.gives_way() => Ending::Told(ClientClose::Evicted),
-                Poll::Pending => return Poll::Pending,
-            },
+        let tunnel = self.tunnel.clone();
+        tunnel.hall.turn.tick();
+        let polled = tunnel.hall.turn.contain(Site::Tunnel, || self.poll_ending(cx));
+        match polled {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(ending)) => {
+                self.end(ending);
+                Poll::Ready(())
+            }
+            None => {
+                tunnel.panicked();
+                Poll::Ready(()) // and it is dropped, which ends it
+            }
+        }
+    }
+}
+
+/// However the task ends, what the tunnel held is given back.
+impl Drop for Task {
+    fn drop(&mut self) {
+        if self.tunnel.over.get() {
+            return;
+        }
+        let tunnel = self.tunnel.clone();
+        let ending = if tunnel.broken.get() {
+            Ending::Failed(Cause::Internal)
+        } else {
+            Ending::Told(ClientClose::Drain)
         };
-        self.end(ending);
-        Poll::Ready(())
+        // A panic in here would be one too many where another is under way.
+        _ = tunnel.hall.turn.contain(Site::Tunnel, || self.end(ending));
     }
 }
 
 impl Task {
+    fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        may_panic("tunnel.poll");
+        if self.tunnel.broken.get() {
+            return Poll::Ready(Ending::Failed(Cause::Internal));
+        }
+        if let Some(why) = self.tunnel.verdict.get() {
+            return Poll::Ready(Ending::Told(why));
+        }
+        match self.poll_stage(cx) {
+            Poll::Pending if self.gives_way() => Poll::Ready(Ending::Told(ClientClose::Evicted)),
+            polled => polled,
+        }
+    }
+
     fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         if let Stage::Reaching(reaching) = &mut self.stage {
             match reaching.as_mut().poll(cx) {
@@ -107,6 +141,7 @@ impl Task {
         let Stage::Relaying(relay, link) = &mut self.stage else { return Poll::Pending };
         let between = between(&self.tunnel, &self.client, link);
         let end = relay.poll_gently(cx, &between);
+        may_panic("tunnel.relay");
         if between.asked.get() || between.answered.get() {
             link.moved();
         }
@@ -143,7 +178,9 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
         if failure.is_some() {
             group.cells.retries[RetryReason::Connect][RetryResult::Ok].inc();
         }
-        match member.way.reach(tunnel.source.ip()).await {
+        let reached = member.way.reach(tunnel.source.ip()).await;
+        may_panic("tunnel.reached");
+        match reached {
             Err(cause) if cause.is_of_member() => failure = Some(cause),
             reached => return reached,
         }

@@ -12,7 +12,7 @@ use crate::hall::{Pass, Route};
 use crate::link::Outlet;
 use crate::metrics::{ClientClose, ClientState};
 use crate::net::Descriptors;
-use crate::turn::{Nanos, Resident, nanos, wake};
+use crate::turn::{Contained, Nanos, Resident, Site, may_panic, nanos, wake};
 
 use super::Hall;
 
@@ -25,6 +25,10 @@ pub(super) struct Tunnel {
     pub(super) waker: RefCell<Option<Waker>>,
     /// Why it has to end.
     pub(super) verdict: Cell<Option<ClientClose>>,
+    /// Its code has panicked.
+    pub(super) broken: Cell<bool>,
+    /// It has left.
+    pub(super) over: Cell<bool>,
     accepted_at: Nanos,
     /// When anything moved last.
     last: Cell<Nanos>,
@@ -54,6 +58,8 @@ impl Tunnel {
             tie: RefCell::default(),
             waker: RefCell::default(),
             verdict: Cell::new(None),
+            broken: Cell::new(false),
+            over: Cell::new(false),
             accepted_at: now,
             last: Cell::new(now),
             asked: Cell::new(None),
@@ -73,6 +79,9 @@ impl Tunnel {
 
     /// The client has left.
     pub(super) fn dismiss(&self, why: ClientClose) {
+        if self.over.replace(true) {
+            return;
+        }
         let Hall { turn, cells, sources, .. } = &*self.hall;
         self.tie.borrow_mut().depart(&self.route.group, self.source.ip(), sources);
         cells.connections[self.shown.get()].dec();
@@ -141,8 +150,20 @@ impl Tunnel {
     }
 }
 
+impl Contained for Tunnel {
+    fn site(&self) -> Site {
+        Site::Tunnel
+    }
+
+    fn panicked(&self) {
+        self.broken.set(true);
+        wake(&self.waker.borrow());
+    }
+}
+
 impl Resident for Tunnel {
     fn look(&self, now: Nanos) -> Option<Nanos> {
+        may_panic("tunnel.look");
         if self.parting.get() {
             wake(&self.waker.borrow());
             return None;

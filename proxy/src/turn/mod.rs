@@ -6,6 +6,7 @@ mod alarms;
 mod buffers;
 mod date;
 mod pace;
+mod panics;
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::future::poll_fn;
@@ -17,6 +18,9 @@ pub use alarms::Alarms;
 pub use buffers::Buffers;
 use date::Calendar;
 pub use pace::Pace;
+#[cfg(test)]
+pub use panics::injected;
+pub use panics::{Contained, Site, may_panic};
 
 /// Nanoseconds since the worker started.
 pub type Nanos = u64;
@@ -28,13 +32,13 @@ pub fn nanos(duration: Duration) -> Nanos {
 }
 
 /// Something whose output is gathered during a turn and written once, at its end.
-pub trait Flush {
+pub trait Flush: Contained {
     /// Writes what was gathered.
     fn flush(&self);
 }
 
 /// Something that lives on a worker and has deadlines.
-pub trait Resident {
+pub trait Resident: Contained {
     /// Does what is due at `now`, and says when to look again, if at all.
     fn look(&self, now: Nanos) -> Option<Nanos>;
     /// Lets exchanges end and starts none.
@@ -59,6 +63,7 @@ pub struct Turn {
     ticker: RefCell<Option<Waker>>,
     next_tick: Cell<Nanos>,
     draining: Cell<bool>,
+    panics: RefCell<Option<panics::Count>>,
     /// What clients have sent and have not read yet, as far as it is kept here.
     pub buffers: Buffers,
 }
@@ -87,6 +92,7 @@ impl Turn {
             ticker: RefCell::new(None),
             next_tick: Cell::new(Nanos::MAX),
             draining: Cell::new(false),
+            panics: RefCell::default(),
             buffers: Buffers::default(),
         })
     }
@@ -146,7 +152,7 @@ impl Turn {
             keep(&self.flusher, cx.waker());
             self.tick();
             std::mem::swap(&mut batch, &mut *self.dirty.borrow_mut());
-            batch.drain(..).for_each(|what| what.flush());
+            batch.drain(..).for_each(|what| _ = self.call(&*what, |what| what.flush()));
             Poll::<()>::Pending
         })
         .await;
@@ -230,7 +236,7 @@ impl Turn {
         loop {
             let due = self.alarms.borrow_mut().due(now);
             let Some((key, who)) = due else { break };
-            if let Some(at) = who.look(now) {
+            if let Some(at) = self.call(&*who, |who| who.look(now)).flatten() {
                 self.arm(key, at.max(now + 1));
             }
         }
@@ -241,7 +247,7 @@ impl Turn {
     /// All residents drain from now on.
     pub fn drain(&self) {
         self.draining.set(true);
-        self.everyone().iter().for_each(|who| who.drain());
+        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.drain()));
     }
 
     /// Whether the worker drains.
@@ -252,12 +258,12 @@ impl Turn {
 
     /// All residents see whether the present configuration has a place for them.
     pub fn reconsider(&self) {
-        self.everyone().iter().for_each(|who| who.reconsider());
+        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.reconsider()));
     }
 
     /// All residents end now.
     pub fn kill(&self) {
-        self.everyone().iter().for_each(|who| who.kill());
+        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.kill()));
     }
 
     fn everyone(&self) -> Vec<Rc<dyn Resident>> {

@@ -24,7 +24,9 @@ pub(crate) struct Binary {
 }
 
 fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_penstock"))
+    // Such as a release build, where that is what is to be tried.
+    let other = std::env::var_os("PENSTOCK_TEST_PROGRAM");
+    Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_penstock").into()))
 }
 
 /// Runs the program to its end in a directory of its own.

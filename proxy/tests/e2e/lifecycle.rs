@@ -217,3 +217,23 @@ fn it_runs_in_an_empty_directory() {
     }
     assert_eq!(std::fs::read_dir(within).unwrap().count(), 0);
 }
+
+/// Pipelined requests of a client that is to leave: its first answer says that it is the last, and is.
+#[test]
+fn nothing_is_answered_behind_an_error_that_says_it_is_the_last() {
+    let setup = Setup::new().workers(1).backend("links: { max_per_member: 1, pipeline: 1 }");
+    let setup = setup.backend("queue: { timeout: 1s }").top("drain_timeout: 60s");
+    let (_origin, mut proxy) = setup.with_origin(1);
+    let mut first = occupy(proxy.address());
+    let mut client = proxy.client();
+    client.send(request("GET", "/hello").repeat(3));
+    eventually("it waits", || proxy.sum("penstock_pool_waiting") == 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let short = std::time::Duration::from_millis(50);
+    let drain = runtime.block_on(async { tokio::time::timeout(short, proxy.running_mut().drain()).await });
+    assert!(drain.is_err(), "it waits for both clients");
+    let answer = client.answer();
+    assert_eq!((answer.cause(), answer.closes()), ((503, "queue_timeout"), true));
+    client.is_over();
+    release(&mut first);
+}

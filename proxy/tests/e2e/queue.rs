@@ -141,7 +141,8 @@ fn mute() -> (Socket, Vec<Socket>, SocketAddr) {
 #[test]
 fn a_member_that_does_not_answer_connects_is_a_504() {
     let (_listener, _filling, address) = mute();
-    let proxy = one_link("max: 10").before_one(address);
+    let mut proxy = one_link("max: 10").before_one(address);
+    proxy.shares_its_members();
     let answer = proxy.client().get("/");
     assert_eq!(answer.cause(), (504, "connect_timeout"));
     assert_eq!(proxy.sum_of("penstock_backend_connect_errors_total", &["cause=\"timeout\""]), 1);

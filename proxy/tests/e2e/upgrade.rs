@@ -200,6 +200,7 @@ fn connect_is_a_tunnel_where_it_is_allowed() {
     assert_eq!(client.take(5), b"hello");
     assert_eq!(client.send("SQL").take(3), b"SQL");
     client.is_over();
+    drop((client, proxy)); // before another one has links to the same member
 
     let proxy = Setup::new().workers(1).before_one(member.address);
     assert_eq!(proxy.client().send(connect).answer().cause(), (405, "unsupported"));

@@ -101,12 +101,14 @@ fn clients_stay_where_they_are_and_new_ones_come_home() {
 fn a_member_that_does_not_answer_in_time_is_stood_in_for() {
     let (full, up) = (Full::new(), Member::start());
     let setup = tcp().workers(1).backend("links: { connect_timeout: 200ms }");
-    let alone = setup.before_one(full.address());
+    let mut alone = setup.before_one(full.address());
+    alone.shares_its_members();
     is_reset(&mut alone.client());
     assert_eq!((alone.errors("connect_timeout"), connect_errors(&alone, "timeout")), (1, 1));
     assert_eq!(state(&alone, "a"), "down");
 
-    let proxy = setup.before(&[named("a", full.address()), up.named("b")]);
+    let mut proxy = setup.before(&[named("a", full.address()), up.named("b")]);
+    proxy.shares_its_members();
     for i in 1..=20 {
         let (mut client, mut link) = (proxy.client_from([127, 23, 0, i]), up.next());
         are_one(&mut client, &mut link);
@@ -118,7 +120,8 @@ fn a_member_that_does_not_answer_in_time_is_stood_in_for() {
 fn what_a_client_says_meanwhile_reaches_the_member_that_stands_in() {
     let (full, up) = (Full::new(), Member::start());
     let setup = tcp().workers(1).backend("links: { connect_timeout: 300ms }");
-    let proxy = setup.before(&[named("a", full.address()), up.named("b")]);
+    let mut proxy = setup.before(&[named("a", full.address()), up.named("b")]);
+    proxy.shares_its_members();
     let mut clients: Vec<_> = (1..=10).map(|i| proxy.client_from([127, 24, 0, i])).collect();
     for client in &mut clients {
         client.send("said before anybody heard").finish();
@@ -144,7 +147,8 @@ fn where_all_refuse_each_was_tried_once() {
 #[test]
 fn who_leaves_while_its_member_is_connected_to_is_not_waited_for() {
     let full = Full::new();
-    let proxy = tcp().backend("links: { connect_timeout: 10m }").before_one(full.address());
+    let mut proxy = tcp().backend("links: { connect_timeout: 10m }").before_one(full.address());
+    proxy.shares_its_members();
     let connecting = || proxy.sum_of("penstock_backend_connections", &["state=\"connecting\""]);
     let clients: [Wire; 5] = std::array::from_fn(|_| proxy.client());
     eventually("all are being connected", || connecting() == 5);

@@ -64,6 +64,11 @@ impl<L: Clone, W> Pool<L, W> {
         self.share
     }
 
+    /// The link in this seat, if it stands.
+    pub fn link(&self, id: SeatId) -> Option<&L> {
+        self.seats.get(id)?.as_ref()?.link.as_ref()
+    }
+
     /// Every link that stands.
     pub fn links(&self) -> impl Iterator<Item = &L> {
         self.seats.iter().flatten().filter_map(|seat| seat.link.as_ref())

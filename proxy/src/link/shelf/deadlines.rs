@@ -8,7 +8,7 @@ use super::{Receiver, Shelf};
 use crate::cause::Cause;
 use crate::link::queue::Broken;
 use crate::metrics::Acquire;
-use crate::turn::{Nanos, Resident, nanos};
+use crate::turn::{Contained, Nanos, Resident, Site, may_panic, nanos};
 
 /// At least this often a shelf with links looks at its deadlines.
 const LOOK_EVERY: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
@@ -35,7 +35,7 @@ impl<T: Receiver> Shelf<T> {
         let late = self.pool.borrow_mut().give_up_waiting(latest);
         for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
             self.backend_cells.acquires[Acquire::Timeout].inc();
-            waiter.to.failed(&waiter.request, Cause::QueueTimeout, false);
+            self.tell(&waiter.to, |to| to.failed(&waiter.request, Cause::QueueTimeout, false));
         }
         self.show_waiting();
     }
@@ -70,8 +70,20 @@ impl<T: Receiver> Shelf<T> {
     }
 }
 
+impl<T: Receiver> Contained for Shelf<T> {
+    fn site(&self) -> Site {
+        Site::Member
+    }
+
+    /// Its duties wait until it looks again.
+    fn panicked(&self) {
+        self.turn.arm(self.key.get(), self.turn.now() + LOOK_EVERY);
+    }
+}
+
 impl<T: Receiver> Resident for Shelf<T> {
     fn look(&self, now: Nanos) -> Option<Nanos> {
+        may_panic("shelf.look");
         self.give_up_waiting(now);
         self.close_idle(now);
         self.end_silent(now);

@@ -8,50 +8,83 @@ use std::time::Duration;
 
 use super::{Receiver, Shelf, Waiter};
 use crate::cause::Cause;
-use crate::link::connect::{connect, count_failure};
+use crate::link::connect::{Connecting, connect, count_failure};
 use crate::link::driver::Link;
 use crate::link::exchange::{Fate, Slot};
 use crate::link::lines::Want;
 use crate::link::pool::SeatId;
 use crate::link::queue::Broken;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
-use crate::turn::{Nanos, Resident};
+use crate::net::Socket;
+use crate::turn::{Nanos, Resident, Site, may_panic};
+
+/// How the life of a link ended.
+enum End<T: Receiver> {
+    /// It could not be connected.
+    NotConnected(Cause),
+    /// Its descriptor is closed.
+    Ended(Rc<Link<T>>, Broken),
+    /// It has become a tunnel.
+    Switched { link: Rc<Link<T>>, socket: Socket, taker: T },
+    /// Nobody knows how far it came.
+    Panicked,
+}
 
 impl<T: Receiver> Shelf<T> {
-    /// The life of one link, from connecting to its end.
-    pub(super) async fn live(self: Rc<Self>, seat: SeatId) {
-        if let Some(link) = self.attempt(seat).await {
-            self.serve(&link).await;
+    /// The life of one link, from connecting to its end. However it ends, its seat is free then. Tells whether it began.
+    pub(super) async fn live(self: Rc<Self>, seat: SeatId, connecting: Connecting) -> bool {
+        let life = async {
+            match self.attempt(seat, connecting).await {
+                Ok(link) => self.serve(&link).await,
+                Err(cause) => End::NotConnected(cause),
+            }
+        };
+        let end = self.turn.contain_task(Site::Link, life).await.unwrap_or(End::Panicked);
+        let began = matches!(end, End::Ended(..) | End::Switched { .. });
+        self.turn.contain(Site::Link, || self.after(seat, end));
+        began
+    }
+
+    /// Gives back what an ended link had, to whomever it belongs.
+    fn after(self: &Rc<Self>, seat: SeatId, end: End<T>) {
+        match end {
+            End::NotConnected(cause) => self.connect_failed(seat, cause),
+            End::Ended(link, why) => self.ended(&link, why),
+            End::Switched { link, socket, taker } => self.switched(&link, socket, &taker),
+            End::Panicked => {
+                let link = self.pool.borrow().link(seat).cloned();
+                let Some(link) = link else {
+                    self.pool.borrow_mut().closed(seat);
+                    return self.open_more(self.turn.now());
+                };
+                link.hang_up();
+                self.ended(&link, Broken::Panicked);
+            }
         }
     }
 
-    /// Connects a link for this seat, which it gives back where that fails.
-    async fn attempt(self: &Rc<Self>, seat: SeatId) -> Option<Rc<Link<T>>> {
+    /// Connects a link for this seat.
+    async fn attempt(self: &Rc<Self>, seat: SeatId, connecting: Connecting) -> Result<Rc<Link<T>>, Cause> {
         let settings = self.settings.borrow().clone();
         let began = self.turn.tick();
         let connected = connect(&self.address, &settings, &self.local).await;
         let now = self.turn.tick();
-        self.cells.connections[LinkState::Connecting].dec();
-        match connected {
-            Ok(socket) => {
-                self.backend_cells.connect_duration.observe_nanos(now - began);
-                Some(Link::new(self, seat, socket))
-            }
-            Err(cause) => {
-                self.connect_failed(seat, cause);
-                None
-            }
-        }
+        may_panic("link.connecting");
+        drop(connecting);
+        let socket = connected?;
+        self.backend_cells.connect_duration.observe_nanos(now - began);
+        Ok(Link::new(self, seat, socket))
     }
 
-    async fn serve(self: &Rc<Self>, link: &Rc<Link<T>>) {
+    async fn serve(self: &Rc<Self>, link: &Rc<Link<T>>) -> End<T> {
         self.connected(link, self.turn.now());
         let why = poll_fn(|cx| link.poll(cx)).await;
         match link.take_over().filter(|_| why == Broken::Switched) {
-            Some((socket, taker)) => self.switched(link, socket, &taker),
+            Some((socket, taker)) => End::Switched { link: link.clone(), socket, taker },
             None => {
                 link.part().await;
-                self.ended(link, why);
+                may_panic("link.parted");
+                End::Ended(link.clone(), why)
             }
         }
     }
@@ -61,6 +94,7 @@ impl<T: Receiver> Shelf<T> {
         self.cells.connections[LinkState::Idle].inc();
         self.health.answered(&self.cells);
         self.pool.borrow_mut().connected(link.seat, link.clone(), now);
+        may_panic("link.connected");
         self.dispatch(link, now);
         self.use_idle(now);
         if self.is_leaving() {
@@ -84,15 +118,16 @@ impl<T: Receiver> Shelf<T> {
         // What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
         let ours = cause == Cause::ConnectNoPort;
         if alone && !ours && !self.retired.get() && self.health.failed(&self.cells) {
-            tokio::task::spawn_local(self.clone().recover());
+            let shelf = self.clone();
+            self.turn.spawn_duty(move || shelf.clone().recover());
         }
         for Waiter { to, request, head } in moved {
             if ours {
                 self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
-                to.failed(&request, cause, false);
+                self.tell(&to, |to| to.failed(&request, cause, false));
             } else {
                 self.count_retry(RetryReason::Connect, RetryResult::Ok);
-                to.again(request, head, cause);
+                self.tell(&to, |to| to.again(request, head, cause));
             }
         }
         self.open_more(now);
@@ -106,10 +141,10 @@ impl<T: Receiver> Shelf<T> {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
             let seat = self.pool.borrow_mut().claim();
+            may_panic("shelf.recover");
             let Some(seat) = seat else { continue };
-            self.cells.connections[LinkState::Connecting].inc();
-            if let Some(link) = self.attempt(seat).await {
-                return self.serve(&link).await;
+            if self.clone().live(seat, Connecting::enter(&self.cells)).await {
+                return;
             }
         }
     }
@@ -117,14 +152,20 @@ impl<T: Receiver> Shelf<T> {
     /// A link has ended, and its descriptor is closed.
     fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
         let fates = link.queue.borrow_mut().end(why);
-        self.judge_end(link, why, &fates);
+        self.turn.contain(Site::Link, || self.judge_end(link, why, &fates));
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.pool.borrow_mut().closed(link.seat);
         for (slot, fate) in fates.into_iter().rev() {
-            self.meet(slot, fate);
+            let client = slot.ticket.clone();
+            let met = self.turn.contain(Site::Client, || self.meet(link, slot, fate));
+            client.filter(|_| met.is_none()).iter().for_each(Receiver::panicked);
         }
+        // What was counted and never came to its queue, or was lost on the way out of it.
+        let lost = link.counted.take();
+        self.cells.in_flight.add(-i64::from(lost));
+        self.cells.requests[AttemptCode::None].add(lost.into());
         self.open_more(self.turn.now());
     }
 
@@ -132,7 +173,7 @@ impl<T: Receiver> Shelf<T> {
         match why {
             Broken::Closed if idle => LinkClose::Origin,
             Broken::Closed if link.queue.borrow().answered() > 0 => LinkClose::Stale,
-            Broken::Closed | Broken::Timeout => LinkClose::Error,
+            Broken::Closed | Broken::Timeout | Broken::Panicked => LinkClose::Error,
             Broken::Desync(_) => LinkClose::Desync,
             Broken::Abandoned | Broken::Switched => LinkClose::ClientAbort,
             Broken::Finished if link.queue.borrow().is_leaving() => LinkClose::Rescue,
@@ -145,8 +186,8 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    fn meet(&self, slot: Slot<T>, fate: Fate) {
-        self.cells.in_flight.dec();
+    fn meet(&self, link: &Link<T>, slot: Slot<T>, fate: Fate) {
+        self.left(link);
         self.cells.requests[AttemptCode::None].inc();
         let Some(client) = slot.ticket else { return };
         let mut request = slot.request;
@@ -170,8 +211,14 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    pub(in crate::link) fn exchange_ended(&self, slot: &Slot<T>, status: u16) {
+    /// An exchange is on this link no longer.
+    pub(super) fn left(&self, link: &Link<T>) {
         self.cells.in_flight.dec();
+        link.counted.set(link.counted.get() - 1);
+    }
+
+    pub(in crate::link) fn exchange_ended(&self, link: &Link<T>, slot: &Slot<T>, status: u16) {
+        self.left(link);
         self.cells.requests[AttemptCode::of(status)].inc();
         let sent = slot.sent_at.max(slot.queued_at);
         self.backend_cells.response_duration.observe_nanos(slot.first_byte.saturating_sub(sent));

@@ -69,7 +69,7 @@ impl<T: Receiver> Shelf<T> {
             GiveWay::Left => Cause::ClientAbort,
         };
         if let Some(holder) = link.holder() {
-            holder.give_way(cause);
+            self.tell(&holder, |holder| holder.give_way(cause));
         }
         link.condemn(Broken::Abandoned);
     }
@@ -101,7 +101,7 @@ impl<T: Receiver> Shelf<T> {
             if self.pool.borrow().is_full() { self.pool.borrow_mut().displace(source) } else { None };
         if let Some(waiter) = displaced {
             self.backend_cells.acquires[Acquire::Rejected].inc();
-            waiter.to.failed(&waiter.request, Cause::QueueFull, false);
+            self.tell(&waiter.to, |to| to.failed(&waiter.request, Cause::QueueFull, false));
         }
     }
 }

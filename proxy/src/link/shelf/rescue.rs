@@ -100,12 +100,12 @@ impl<T: Receiver> Shelf<T> {
         for (to, mut request, head, sent) in taken.into_iter().rev() {
             self.count_retry(RetryReason::Rescue, RetryResult::Ok);
             if !sent {
-                self.cells.in_flight.dec();
+                self.left(link);
                 self.cells.requests[AttemptCode::None].inc();
             }
             request.replayed |= sent;
             request.want = Want::Alone;
-            to.again(request, head, Cause::NoMember);
+            self.tell(&to, |to| to.again(request, head, Cause::NoMember));
         }
     }
 }

@@ -35,7 +35,8 @@ impl<T: Receiver> Shelf<T> {
         link.show(LinkState::Tunnel);
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.pool.borrow_mut().closed(link.seat);
-        taker.switched(Passage::new(socket, self));
+        let passage = Passage::new(socket, self);
+        self.tell(taker, |taker| taker.switched(passage));
         self.open_more(self.turn.now());
     }
 }
