@@ -25,6 +25,8 @@ pub struct Stock {
     room: Mutex<Room>,
     warm: Mutex<VecDeque<WarmLink>>,
     wanted: AtomicUsize,
+    /// Clients that wait until the member answers again.
+    pub(super) hoping: AtomicUsize,
     /// Wakes the one who keeps the warm links: one was taken or added, somebody waits for a place, or the
     /// configuration has changed.
     pub(super) taken: Notify,

@@ -7,6 +7,7 @@
 mod access_log;
 mod admin;
 mod affinity;
+mod away;
 mod bad_requests;
 mod binary;
 mod bodies;
