@@ -38,7 +38,7 @@ pub(super) async fn connect(
         std::future::poll_fn(|cx| socket.poll_connected(cx)).await?;
         Ok(socket)
     };
-    match tokio::time::timeout(settings.links.connect_timeout, connecting).await {
+    match crate::turn::timeout(settings.links.connect_timeout, connecting).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(error)) => Err(cause(&error)),
         Err(_) => Err(Cause::ConnectTimeout),

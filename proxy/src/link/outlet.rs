@@ -17,7 +17,7 @@ use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
-use crate::turn::Turn;
+use crate::turn::{Turn, timeout};
 
 use super::connect::{FIRST_RECOVERY, Health, LocalAddresses, connect, count_failure, longer};
 use super::stock::{Place, Stock, WarmLink};
@@ -137,7 +137,8 @@ impl Outlet {
         if !self.watched.replace(true) {
             tokio::task::spawn_local(self.clone().watch());
         }
-        tokio::time::timeout_at(until.into(), news).await.map_err(|_| {
+        let left = until.saturating_duration_since(Instant::now());
+        timeout(left, news).await.map_err(|_| {
             self.backend_cells.acquires[Acquire::Timeout].inc();
             self.trouble.get()
         })

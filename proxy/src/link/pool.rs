@@ -105,6 +105,13 @@ impl<L: Clone, W> Pool<L, W> {
         self.depth.configure(links);
     }
 
+    /// Forgets what it has learned of requests: what is slow, and what holds links.
+    pub fn pardon(&mut self, now: Nanos) {
+        self.depth.pardon(now);
+        self.classes = Classes::default();
+        self.pressed = false;
+    }
+
     /// It is so late now.
     pub fn tick(&mut self, now: Nanos) {
         self.now = now;

@@ -211,12 +211,15 @@ impl<T: Receiver> Shelf<T> {
         shelf
     }
 
-    /// Takes new settings; links that stand stay.
+    /// Takes new settings; links that stand stay. Verdicts do not: what is read anew clears them.
     pub fn configure(&self, settings: &Arc<Backend>, share: Share) {
         let mut pool = self.pool.borrow_mut();
         pool.configure(&settings.links, &share.of(settings.queue), share.links);
+        pool.pardon(self.turn.now());
         let surplus = pool.surplus();
         drop(pool);
+        self.manners.set(Manners::default());
+        self.bilingual.set(false);
         surplus.iter().for_each(|link| link.condemn(Broken::Finished));
         self.budget.borrow_mut().configure(settings.links.rescue_budget);
         self.most_tunnels.set(share.tunnels);

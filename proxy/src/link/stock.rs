@@ -15,7 +15,7 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 use crate::cause::Cause;
 use crate::config::{Links, WaitQueue};
 use crate::net::{self, Sight, Stream};
-use crate::turn::{Nanos, Turn};
+use crate::turn::{Nanos, Turn, timeout};
 
 use super::places::Places;
 
@@ -119,7 +119,7 @@ impl Stock {
                 }
             }
         };
-        tokio::time::timeout(queue.timeout, turn).await.map_err(|_| Cause::QueueTimeout)?;
+        timeout(queue.timeout, turn).await.map_err(|_| Cause::QueueTimeout)?;
         Ok(waiting.served())
     }
 

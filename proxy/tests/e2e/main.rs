@@ -24,6 +24,7 @@ mod kept;
 mod legacy;
 mod lifecycle;
 mod links;
+mod paused;
 mod proof;
 mod queue;
 mod reload;

@@ -88,12 +88,14 @@ impl<T: Receiver> Shelf<T> {
 impl<T: Receiver> Resident for Shelf<T> {
     fn look(&self, now: Nanos) -> Option<Nanos> {
         self.move_on();
-        self.give_up_waiting(now);
         self.close_idle(now);
-        self.end_silent(now);
+        if self.turn.lenient_until(now).is_none() {
+            self.give_up_waiting(now);
+            self.end_silent(now);
+            self.judge_silence(now);
+        }
         self.rescue(now);
         self.relieve(now);
-        self.judge_silence(now);
         let me = self.me.upgrade()?;
         me.end_rests(now);
         if self.retired.get() && self.pool.borrow().used() == 0 {
