@@ -31,7 +31,7 @@ pub(super) const STEP: Nanos = Duration::from_millis(4).as_nanos() as Nanos;
 /// The longest pause after a failure.
 const LONGEST_PAUSE: Nanos = 128 * STEP;
 /// After a link was lost others may be about to be,
-const LOSS_PAUSE: Nanos = STEP / 4;
+const LOSS_PAUSE: Nanos = 2 * STEP;
 /// and if all are, the member is probably going away. What connects before it has closed its listener is lost again.
 const LOSS_PAUSE_ALONE: Nanos = 4 * STEP;
 /// The longest where no link stands; up to a half of it is added.
