@@ -164,7 +164,7 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
                 }
                 // The attempt may have taken all of the time already.
                 let began = if cause == Cause::ConnectTimeout { began } else { Instant::now() };
-                until.get_or_insert(began + member.way.patience());
+                until.get_or_insert_with(|| began + member.way.patience());
             }
             reached => return reached,
         }

@@ -17,12 +17,12 @@ use crate::wire::{Wire, eventually, request};
 const LIMIT: &str = "3s";
 const STILL: Duration = Duration::from_secs(5);
 
+/// How long the first request is in what has come, if it is whole, and the answer to it.
+type Play = fn(&[u8]) -> Option<(usize, Vec<u8>)>;
+
 /// A member that answers each request by `answer`, which says how long the first one is in what has come; one in which `held`
 /// stands is not answered before `go`.
-fn member(
-    go: &Arc<AtomicBool>,
-    answer: fn(&[u8]) -> Option<(usize, Vec<u8>)>,
-) -> (SocketAddr, Arc<AtomicBool>) {
+fn member(go: &Arc<AtomicBool>, answer: Play) -> (SocketAddr, Arc<AtomicBool>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let asked = Arc::new(AtomicBool::new(false));
@@ -36,12 +36,7 @@ fn member(
     (address, asked)
 }
 
-fn serve(
-    mut stream: TcpStream,
-    answer: fn(&[u8]) -> Option<(usize, Vec<u8>)>,
-    told: &AtomicBool,
-    go: &AtomicBool,
-) {
+fn serve(mut stream: TcpStream, answer: Play, told: &AtomicBool, go: &AtomicBool) {
     let (mut came, mut buffer) = (Vec::new(), [0; 4096]);
     while let Ok(n @ 1..) = stream.read(&mut buffer) {
         came.extend_from_slice(&buffer[..n]);
