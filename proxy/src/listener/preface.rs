@@ -11,7 +11,7 @@ use crate::hall::{Guest, Told};
 use crate::metrics::ClientReject;
 use crate::net::Sight;
 use crate::proto::proxy::{Header, LONGEST, Parsed, parse};
-use crate::turn::{Contained, Nanos, Resident, Site, keep, may_panic, wake};
+use crate::turn::{Contained, Nanos, Resident, Site, keep, may_panic, timeout, wake};
 
 use super::Door;
 
@@ -21,7 +21,7 @@ pub(super) async fn introduce(door: Door, mut guest: Guest) {
     let in_time = door.listener().timeouts.head;
     let drain = Rc::new(Drain::default());
     let key = door.turn().admit(drain.clone());
-    let reading = tokio::time::timeout(in_time, read(&mut guest, &drain));
+    let reading = timeout(in_time, read(&mut guest, &drain));
     let header = door.turn().contain_task(Site::Listener, reading).await;
     door.turn().dismiss(key);
     let Some(header) = header else { return door.cells().rejected[ClientReject::ProxyHeader].inc() };

@@ -7,6 +7,7 @@
 mod access_log;
 mod admin;
 mod affinity;
+mod away;
 mod bad_requests;
 mod binary;
 mod bodies;
@@ -24,6 +25,7 @@ mod legacy;
 mod lifecycle;
 mod links;
 mod memory;
+mod paused;
 mod proof;
 mod queue;
 mod reload;
