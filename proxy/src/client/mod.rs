@@ -243,6 +243,10 @@ impl Resident for Client {
             s.armed = at;
             return Some(at);
         }
+        if let Some(until) = self.hall.turn.lenient_until(now) {
+            s.armed = until;
+            return Some(until);
+        }
         self.late(&mut s, cause);
         None
     }

@@ -215,7 +215,7 @@ impl Running {
             }
         };
         let limit = self.shared.settings().drain_timeout;
-        if tokio::time::timeout(limit, empty).await.is_err() {
+        if crate::turn::timeout(limit, empty).await.is_err() {
             self.say(&format!("penstock: {} clients did not end in time", self.clients()));
         }
     }

@@ -98,6 +98,11 @@ impl Track {
         (self.exchange, self.held) = (exchange, held);
     }
 
+    /// As if the link had been taken now.
+    pub(super) fn begin_anew(&mut self, now: Nanos) {
+        (self.since, self.long, self.short) = (now, Measure::default(), Measure::default());
+    }
+
     /// Whether its client has moved less than this lately, and never was known to move more.
     fn is_stalled(&self, min_rate: u64, now: Nanos) -> bool {
         let Held::Client { moved } = self.held else { return false };
@@ -302,6 +307,22 @@ mod tests {
             let holder = Holder { link: 1, source: SourceKey(1), track };
             assert_eq!(goes(&[holder], &TERMS, now), [], "after {} ms", now / MILLI);
         }
+    }
+
+    #[test]
+    fn time_in_which_the_process_stood_still_is_nobodys_fault() {
+        let mut track = Track::default();
+        track.look(1, Held::Client { moved: 1 }, SECONDS);
+        track.look(1, Held::Client { moved: 1 }, 9 * SECONDS);
+        let goes_at = |track: Track, now| {
+            !goes(&[Holder { link: 1, source: SourceKey(1), track }], &TERMS, now).is_empty()
+        };
+        assert!(goes_at(track, 9 * SECONDS));
+        track.begin_anew(9 * SECONDS);
+        assert!(!goes_at(track, 9 * SECONDS + 100 * MILLI));
+        track.look(1, Held::Client { moved: 1 }, 9 * SECONDS + 100 * MILLI);
+        track.look(1, Held::Client { moved: 1 }, 12 * SECONDS);
+        assert!(goes_at(track, 12 * SECONDS), "who still does not move goes");
     }
 
     #[test]

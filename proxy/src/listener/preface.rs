@@ -11,7 +11,7 @@ use crate::hall::{Guest, Told};
 use crate::metrics::ClientReject;
 use crate::net::Sight;
 use crate::proto::proxy::{Header, LONGEST, Parsed, parse};
-use crate::turn::{Nanos, Resident, keep, wake};
+use crate::turn::{Nanos, Resident, keep, timeout, wake};
 
 use super::Door;
 
@@ -21,7 +21,7 @@ pub(super) async fn introduce(door: Door, mut guest: Guest) {
     let in_time = door.listener().timeouts.head;
     let drain = Rc::new(Drain::default());
     let key = door.turn().admit(drain.clone());
-    let header = tokio::time::timeout(in_time, read(&mut guest, &drain)).await;
+    let header = timeout(in_time, read(&mut guest, &drain)).await;
     door.turn().dismiss(key);
     if door.turn().draining() {
         return door.cells().rejected[ClientReject::Draining].inc();

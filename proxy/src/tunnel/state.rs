@@ -139,9 +139,13 @@ impl Resident for Tunnel {
             wake(&self.waker.borrow());
             return None;
         }
+        let lenient = self.hall.turn.lenient_until(now);
         if self.too_old_at().is_some_and(|at| at <= now) {
             self.end(ClientClose::MaxAge);
         } else if self.idle_at().is_some_and(|at| at <= now) {
+            if lenient.is_some() {
+                return lenient;
+            }
             self.end(ClientClose::IdleTimeout);
         }
         self.deadline().filter(|_| self.verdict.get().is_none())

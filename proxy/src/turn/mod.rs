@@ -5,6 +5,7 @@
 mod alarms;
 mod buffers;
 mod date;
+mod limits;
 mod pace;
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 pub use alarms::Alarms;
 pub use buffers::Buffers;
 use date::Calendar;
+use limits::Grace;
+pub use limits::{Late, timeout};
 pub use pace::Pace;
 
 /// Nanoseconds since the worker started.
@@ -59,6 +62,7 @@ pub struct Turn {
     ticker: RefCell<Option<Waker>>,
     next_tick: Cell<Nanos>,
     draining: Cell<bool>,
+    grace: Cell<Grace>,
     /// What clients have sent and have not read yet, as far as it is kept here.
     pub buffers: Buffers,
 }
@@ -85,6 +89,7 @@ impl Turn {
             ticker: RefCell::new(None),
             next_tick: Cell::new(Nanos::MAX),
             draining: Cell::new(false),
+            grace: Cell::default(),
             buffers: Buffers::default(),
         })
     }
@@ -192,14 +197,26 @@ impl Turn {
         }
     }
 
-    /// The task that looks at residents when their time has come; `late` is told by how much each tick was late.
+    /// The task that looks at residents when their time has come; `late` is told by how much each tick was late. What has come
+    /// on sockets by then is read before.
     pub async fn run_ticker(&self, late: impl Fn(Nanos)) {
         loop {
             self.sleep_until_due().await;
+            let lateness = self.tick().saturating_sub(self.next_tick.get());
+            late(lateness);
+            tokio::task::yield_now().await; // behind those whose sockets are ready
             let now = self.tick();
-            late(now.saturating_sub(self.next_tick.get()));
+            let mut grace = self.grace.get();
+            grace.was_late(lateness, now);
+            self.grace.set(grace);
             self.look(now);
         }
+    }
+
+    /// Until when nobody is held to a deadline, if that is so at `now`, because the process stood still.
+    #[must_use]
+    pub fn lenient_until(&self, now: Nanos) -> Option<Nanos> {
+        self.grace.get().at(now)
     }
 
     async fn sleep_until_due(&self) {

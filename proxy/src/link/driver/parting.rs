@@ -32,7 +32,7 @@ impl<T: Receiver> Link<T> {
                 }
             }
         });
-        let heard = tokio::time::timeout(LONGEST_PARTING, rest).await;
+        let heard = crate::turn::timeout(LONGEST_PARTING, rest).await;
         if let Some(how) = heard.unwrap_or(Some(Offence::Missing)) {
             self.shelf.offended(how);
         }

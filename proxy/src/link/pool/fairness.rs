@@ -37,6 +37,11 @@ impl<L: Clone, W> Pool<L, W> {
         }
     }
 
+    /// What holders did until now tells nothing: the process stood still.
+    pub fn look_anew(&mut self, now: Nanos) {
+        self.seats.iter_mut().flatten().for_each(|seat| seat.track.begin_anew(now));
+    }
+
     /// Links that must be taken from their holders, so that others get them. `class` tells of what is at the head of a
     /// link.
     pub fn give_way(&mut self, class: impl Fn(&L) -> u32, now: Nanos) -> Vec<(L, GiveWay)> {

@@ -47,6 +47,9 @@ impl<T: Receiver> Shelf<T> {
             let (exchange, held) = link.held(waiting, now);
             self.pool.borrow_mut().look(link.seat, exchange, held, now);
         }
+        if self.turn.lenient_until(now).is_some() {
+            return self.pool.borrow_mut().look_anew(now);
+        }
         let mut pool = self.pool.borrow_mut();
         let give_way = pool.give_way(|link| link.class(), now);
         if pool.is_pressed_now() {
