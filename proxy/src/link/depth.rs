@@ -137,6 +137,19 @@ impl Depth {
         self.decide();
     }
 
+    /// Forgets whom it took for slow, and which depths were of no use. What the member takes it still knows.
+    pub fn pardon(&mut self, now: Nanos) {
+        self.era.began = now;
+        self.forget();
+        self.decide();
+    }
+
+    fn forget(&mut self) {
+        self.routes.forget();
+        self.mix.forget();
+        self.spread = Spread::default();
+    }
+
     /// Answers that ended in one read: their routes in order (0 where there is none to tell), and the time from the
     /// first's becoming the head of the link to the end of the last. `large` says that the first was.
     pub fn observe(&mut self, routes: &[u32], large: bool, service: Nanos, now: Nanos) {

@@ -11,15 +11,16 @@ use super::reader::Ask;
 /// See the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Manners {
-    /// It speaks HTTP/1.0.
-    pub(super) old: bool,
+    /// Until when it is taken to speak HTTP/1.0: what cannot be sent to such a member is not, and so would never find out
+    /// that it has become another.
+    old_until: Nanos,
     /// A link that is unused for longer may be closed by the member any time.
     pub(super) longest_idle: Nanos,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { old: false, longest_idle: Nanos::MAX }
+        Self { old_until: 0, longest_idle: Nanos::MAX }
     }
 }
 
@@ -69,10 +70,19 @@ impl Doubt {
 }
 
 const SECOND: Nanos = 1_000_000_000;
+/// So long after its last answer in HTTP/1.0 a member is taken for what it was.
+const OLD_FOR: Nanos = 60 * SECOND;
 
 impl Manners {
-    pub(super) fn of(end: &End) -> Self {
-        Self { old: end.old, longest_idle: end.kept_for.map_or(Nanos::MAX, longest_idle) }
+    /// What an answer tells that ended at `now`.
+    pub(super) fn of(end: &End, now: Nanos) -> Self {
+        let old_until = if end.old { now.saturating_add(OLD_FOR) } else { 0 };
+        Self { old_until, longest_idle: end.kept_for.map_or(Nanos::MAX, longest_idle) }
+    }
+
+    /// Whether the member is taken to speak HTTP/1.0.
+    pub(super) fn is_old(&self, now: Nanos) -> bool {
+        now < self.old_until
     }
 }
 
@@ -88,8 +98,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_spoke_http_1_0_is_asked_again_after_a_while() {
+        let told = |old, now| Manners::of(&End { old, ..End::plain(200) }, now);
+        assert!(told(true, SECOND).is_old(60 * SECOND) && !told(true, SECOND).is_old(61 * SECOND));
+        assert!(!told(false, SECOND).is_old(SECOND) && !Manners::default().is_old(0));
+    }
+
+    #[test]
     fn links_go_before_the_member_closes_them() {
-        let told = |kept_for| Manners::of(&End { kept_for, ..End::plain(200) }).longest_idle;
+        let told = |kept_for| Manners::of(&End { kept_for, ..End::plain(200) }, 0).longest_idle;
         assert_eq!(told(None), Nanos::MAX);
         assert_eq!(told(Some(5)), 4 * SECOND);
         assert_eq!(told(Some(1)), SECOND / 2);

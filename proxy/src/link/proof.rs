@@ -72,8 +72,8 @@ pub struct Errand {
 ///      ▲ ▲      away, or another `Server`        │
 ///      │ └───────────────────────────────────────┤
 ///      │ other software                          │ offence
-///      │                                         ▼
-///      └───────────────────────────────────── Offended ──▶ (Proven by a probe; by the operator's
+///      │ back-off has passed, and nobody         ▼
+///      └────── would probe it ─────────────── Offended ──▶ (Proven by a probe; by the operator's
 ///                                                           word also when the back-off has passed)
 /// ```
 #[derive(Debug, Default)]
@@ -143,7 +143,8 @@ impl Proof {
         }
     }
 
-    /// Whose verdict it is. Another configuration than before clears what was held against the member.
+    /// Whose verdict it is. A configuration that was read anew clears what was held against the member, also where it says
+    /// what it said before: so its operator does, with SIGHUP.
     pub fn concern(self: &Arc<Self>, accused: Accused) {
         let mut case = self.case();
         let same = case.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &accused.backend));
@@ -231,7 +232,12 @@ impl Proof {
             // Whom nobody can probe is believed by the word of the operator.
             Err(Fault::Indistinct) if by_word => case.acquit(Finding::Forgiven, now),
             Ok(()) if errand.probe => case.acquit(Finding::Passed, now),
-            Ok(()) => case.acquit(Finding::Forgiven, now),
+            Ok(()) if by_word => case.acquit(Finding::Forgiven, now),
+            // It is not pipelined to for what it is, no longer for what it did.
+            Ok(()) => {
+                case.standing = None;
+                case.find();
+            }
             Err(fault) => {
                 case.set_back(now);
                 case.finding = Some(Finding::Failed(fault));
@@ -344,12 +350,14 @@ impl Case {
             matches!(&self.server, Server::Named(name) if matches!(judge(name), Software::KeepsOrder(_)));
         let wanted = match (self.standing, about.backend.links.vouched) {
             (Some(Standing::Proven), _) => false,
-            (_, Vouched::ByProof) => known,
+            (standing, Vouched::ByProof) => known || standing == Some(Standing::Offended),
             (standing, Vouched::ByWord) => standing == Some(Standing::Offended),
         };
         let wanted = wanted && about.backend.links.pipeline.get() > 1;
         let due = self.since.map_or(now, |since| since + self.pause());
-        wanted.then_some(Errand { probe: self.speaks_http(), due, epoch: self.epoch })
+        // Nobody probes software of which it is not known that it keeps order: there the verdict expires.
+        let probe = self.speaks_http() && (known || self.by_word());
+        wanted.then_some(Errand { probe, due, epoch: self.epoch })
     }
 
     fn news(&mut self) -> Option<String> {

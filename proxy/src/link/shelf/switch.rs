@@ -15,13 +15,15 @@ impl<T: Receiver> Shelf<T> {
     /// Whether the member spoke HTTP/1.0 when it last answered.
     #[must_use]
     pub fn speaks_old(&self) -> bool {
-        self.manners.get().old
+        self.manners.get().is_old(self.turn.now())
     }
 
     /// Others are not to wait behind it; and nothing is put behind anything on a link to a member of HTTP/1.0.
     pub(super) fn goes_alone(&self, request: &Request) -> bool {
         let pool = self.pool.borrow();
-        self.manners.get().old || pool.depth.goes_alone(request.route) || pool.is_of_holders(request.route)
+        self.manners.get().is_old(self.turn.now())
+            || pool.depth.goes_alone(request.route)
+            || pool.is_of_holders(request.route)
     }
 
     /// A place for one more link that may become a tunnel, if there is one.

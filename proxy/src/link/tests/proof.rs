@@ -138,6 +138,39 @@ fn by_the_operators_word_who_cannot_be_probed_is_forgiven() {
     assert_eq!((member.proof.standing(), member.errand()), (Standing::Proven, None));
 }
 
+/// It is still not pipelined to; but that is not because of what it did, which is told for as long as it counts.
+#[test]
+fn what_other_software_did_is_forgotten_in_time() {
+    for server in [None, Some(&b"foo/1.0"[..]), Some(b"TwistedWeb/23.8.0")] {
+        let mut member = member("http", "auto");
+        member.proof.named(server, member.now);
+        for pause in [1, 2, 4] {
+            member.proof.offended(Offence::Surplus, member.now);
+            assert_eq!(member.proof.standing(), Standing::Offended);
+            let (errand, after) = member.errand().expect("an expiry");
+            assert!(!errand.probe && after == pause * SECOND, "{after:?}");
+            member.does(Ok(()));
+            assert_eq!((member.proof.standing(), member.errand()), (Standing::Unproven, None), "{server:?}");
+        }
+    }
+}
+
+#[test]
+fn a_reload_of_an_unchanged_file_clears_what_was_held_against_a_member() {
+    let mut member = member("http", "auto");
+    member.proof.named(Some(b"nginx/1.22.1"), member.now);
+    member.does(Ok(()));
+    (0..5).for_each(|_| {
+        member.proof.offended(Offence::Closed, member.now);
+        member.does(Ok(()));
+    });
+    member.proof.offended(Offence::Closed, member.now);
+    assert!(member.errand().expect("a probe").1 > 10 * SECOND);
+    member.configure("http", "auto");
+    assert_eq!(member.proof.standing(), Standing::Unproven);
+    assert_eq!(member.does(Ok(())), Duration::ZERO, "it is probed at once");
+}
+
 #[test]
 fn a_reload_clears_what_was_held_against_a_member() {
     let mut member = member("http", "8");

@@ -94,6 +94,19 @@ fn what_was_learned_by_day_is_known_by_night() {
 }
 
 #[test]
+fn a_reload_clears_who_is_slow_and_keeps_what_answers_take() {
+    let mut d = depth(32);
+    for _ in 0..100 {
+        d.answers(99, 5, 20 * MICRO).answers(1, 6, 200 * MILLI);
+    }
+    d.answers(1, 5, 200 * MILLI);
+    assert!(d.depth.goes_alone(6) && d.is().1 == Reason::Mixed);
+    d.depth.pardon(d.now);
+    assert!(!d.depth.goes_alone(6));
+    assert_eq!(d.is(), (32, Reason::Ceiling));
+}
+
+#[test]
 fn a_large_answer_is_a_slow_one() {
     let mut d = depth(32);
     d.answers(100, 5, 20 * MICRO);
