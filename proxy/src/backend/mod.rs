@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::affinity::{Candidate, best, name_hash};
 use crate::config::Backend;
-use crate::link::{Outlet, Receiver, Shelf};
+use crate::link::{Health, Outlet, Receiver, Shelf};
 use crate::metrics::{BackendCells, MemberCells};
 
 pub use tie::Tie;
@@ -22,6 +22,10 @@ pub trait Way {
     fn is_up(&self) -> bool;
     /// Whether it speaks what these settings want spoken.
     fn speaks_as(&self, settings: &Backend) -> bool;
+    /// Whether the member answers, as all workers see it.
+    fn health(&self) -> &Arc<Health>;
+    /// Which members its backend has, itself included: those who wait for it go to another one that answers.
+    fn among(&self, members: &Rc<[Arc<Health>]>);
 }
 
 impl<T: Receiver> Way for Shelf<T> {
@@ -32,6 +36,14 @@ impl<T: Receiver> Way for Shelf<T> {
     fn speaks_as(&self, settings: &Backend) -> bool {
         self.speaks_as(settings)
     }
+
+    fn health(&self) -> &Arc<Health> {
+        Self::health(self)
+    }
+
+    fn among(&self, members: &Rc<[Arc<Health>]>) {
+        Self::among(self, members);
+    }
 }
 
 impl Way for Outlet {
@@ -41,6 +53,14 @@ impl Way for Outlet {
 
     fn speaks_as(&self, _: &Backend) -> bool {
         true
+    }
+
+    fn health(&self) -> &Arc<Health> {
+        Self::health(self)
+    }
+
+    fn among(&self, members: &Rc<[Arc<Health>]>) {
+        Self::among(self, members);
     }
 }
 

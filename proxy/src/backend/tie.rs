@@ -1,6 +1,7 @@
 //! Which member a client uses now, and the counts of who meets whom.
-//! In: the client's source and its backend's members. Out: the member, while any is up.
-//! A client keeps its member; when that is down it uses the next, and returns when it answers again.
+//! In: the client's source and its backend's members. Out: the member.
+//! A client keeps its member; when that is down it uses the next, and returns when it answers again. While none is up it
+//! stays where it is, and waits there.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -54,13 +55,15 @@ impl<W: Way> Tie<W> {
         }
     }
 
-    /// The member to use now; `None` while none is up.
+    /// The member to use now, which is down only where none is up; `None` where the backend has none.
     pub fn choose(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) -> Option<Rc<Member<W>>> {
         let at_home = self.home.as_ref().filter(|home| home.way.is_up());
         let now = match (at_home, &self.member) {
             (Some(home), _) => home.clone(),
             (None, Some(member)) if member.way.is_up() => member.clone(),
-            (None, _) => group.standby(source)?,
+            (None, before) => {
+                group.standby(source).or_else(|| before.clone()).or_else(|| self.home.clone())?
+            }
         };
         if !self.member.as_ref().is_some_and(|before| Rc::ptr_eq(before, &now)) {
             self.moved(&now, group, source, sources);

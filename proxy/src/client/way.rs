@@ -1,5 +1,5 @@
 //! Which way a client's requests go: as whose, to which backend, and there to which member.
-//! In: what a request says of it, and the configuration in force. Out: the member, while any is up.
+//! In: what a request says of it, and the configuration in force. Out: the member.
 //! Knows nothing of requests but what concerns the way.
 
 use std::net::IpAddr;
@@ -30,7 +30,7 @@ impl Client {
         }
     }
 
-    /// The member for the next exchange; `None` while none is up.
+    /// The member for the next exchange, which is down only where none is up.
     pub(super) fn choose(&self, s: &mut State) -> Option<Rc<Member>> {
         self.take_route(s);
         let group = s.route.group.clone();

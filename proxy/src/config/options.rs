@@ -327,7 +327,7 @@ sections! {
         /// A link is closed after this many requests, or off.
         #[only(POOLED)]
         max_requests: Marked<Or<Off, Count<NonZeroU32, 1, 4_294_967_295>>> = "off",
-        /// For connecting to a member.
+        /// For connecting to a member, and for one to answer again where none does.
         connect_timeout: Marked<Time> = "5s",
     }
 

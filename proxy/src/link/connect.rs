@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ pub(super) async fn connect(
         std::future::poll_fn(|cx| socket.poll_connected(cx)).await?;
         Ok(socket)
     };
-    match tokio::time::timeout(settings.links.connect_timeout, connecting).await {
+    match crate::turn::timeout(settings.links.connect_timeout, connecting).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(error)) => Err(cause(&error)),
         Err(_) => Err(Cause::ConnectTimeout),
@@ -111,6 +112,11 @@ impl Health {
         !self.down.load(Ordering::Relaxed)
     }
 
+    /// Whether another one of `all` answers, as far as anybody knows.
+    pub(super) fn another_is_up(self: &Arc<Self>, all: &[Arc<Self>]) -> bool {
+        all.iter().any(|other| !Arc::ptr_eq(other, self) && other.is_up())
+    }
+
     /// It does not answer. True for the one who noticed first, who shows it, and has to see when it does again.
     pub(super) fn failed(&self, cells: &MemberCells) -> bool {
         let first = !self.down.swap(true, Ordering::Relaxed);
@@ -127,3 +133,12 @@ impl Health {
         }
     }
 }
+
+/// How long to wait before a member that is down is tried again while nobody waits for it: ever longer, but not where
+/// those who wait at another member of the backend could go to this one only.
+pub(super) fn longer(pause: Duration, is_needed: bool) -> Duration {
+    if is_needed { FIRST_RECOVERY } else { (pause * 2).min(LONGEST_RECOVERY) }
+}
+
+pub(super) const FIRST_RECOVERY: Duration = Duration::from_millis(100);
+const LONGEST_RECOVERY: Duration = Duration::from_secs(2);

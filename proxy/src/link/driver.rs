@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::metrics::{Hold, LinkState};
 use crate::net::{Sight, Socket};
 use crate::proto::http1::Date;
-use crate::turn::{Flush, Nanos, keep, wake};
+use crate::turn::{Flush, Nanos, keep, timeout, wake};
 
 use super::answer::End;
 use super::exchange::{Request, Slot};
@@ -242,7 +242,7 @@ impl<T: Receiver> Link<T> {
                 }
             }
         });
-        _ = tokio::time::timeout(LONGEST_PARTING, rest).await; // then without it
+        _ = timeout(LONGEST_PARTING, rest).await; // then without it
     }
 
     fn poll_socket(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
@@ -415,7 +415,7 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
     }
 
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
-        self.link.shelf.manners.set(Manners::of(&end));
+        self.link.shelf.manners.set(Manners::of(&end, self.link.shelf.turn.now()));
         self.link.doubt.set(self.link.doubt.get().after(slot.request.ask, &end));
         self.routes.push(slot.request.route);
         self.large |= self.routes.len() == 1 && slot.received > LARGE_ANSWER;

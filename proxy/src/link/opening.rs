@@ -11,14 +11,17 @@ use crate::turn::Nanos;
 /// at once, and twice as many each [`STEP`] for as long as requests wait: the fast member has answered by
 /// then, and for the slow one 333 links take 28 ms.
 ///
-/// While the member refuses some of them, it is asked again only after a pause.
+/// While the member refuses some of them, it is asked again only after a pause, and by one attempt at a time. Where no link
+/// stands, those who wait have nothing else to wait for: there the pause stays short, and is not the same for all who ask.
 #[derive(Debug, Default)]
 pub(super) struct Opening {
     since: Option<Nanos>,
     opened: u32,
-    /// After a failure: none before this, and how long the next one will make us wait.
-    not_before: Nanos,
+    /// The last failure, and the pause after it.
+    failed_at: Nanos,
     pause: Nanos,
+    /// No more after the last loss of a link before this, or where no link stands, before the other.
+    calm: Option<(Nanos, Nanos)>,
 }
 
 /// How many are opened at once.
@@ -27,12 +30,18 @@ const FIRST: u32 = 4;
 pub(super) const STEP: Nanos = Duration::from_millis(4).as_nanos() as Nanos;
 /// The longest pause after a failure.
 const LONGEST_PAUSE: Nanos = 128 * STEP;
+/// After a link was lost others may be about to be,
+const LOSS_PAUSE: Nanos = 2 * STEP;
+/// and if all are, the member is probably going away. What connects before it has closed its listener is lost again.
+const LOSS_PAUSE_ALONE: Nanos = 4 * STEP;
+/// The longest where no link stands; up to a half of it is added.
+const LONGEST_PAUSE_ALONE: Nanos = 16 * STEP;
 
 impl Opening {
-    /// Requests wait for a link: may one more be opened? It is counted if so.
-    pub(super) fn may_open(&mut self, now: Nanos) -> bool {
+    /// Requests wait for a link: may one more be opened? It is counted if so. `alone` says that no link stands.
+    pub(super) fn may_open(&mut self, now: Nanos, alone: bool) -> bool {
         let since = *self.since.get_or_insert(now);
-        if now < self.not_before {
+        if now < self.not_before(alone) {
             return false;
         }
         let doublings = (now.saturating_sub(since) / STEP).min(20);
@@ -43,20 +52,40 @@ impl Opening {
 
     /// When the next one may be opened, if requests wait.
     #[must_use]
-    pub(super) fn next(&self, now: Nanos) -> Option<Nanos> {
+    pub(super) fn next(&self, now: Nanos, alone: bool) -> Option<Nanos> {
         let since = self.since?;
-        Some((since + (now.saturating_sub(since) / STEP + 1) * STEP).max(self.not_before))
+        Some((since + (now.saturating_sub(since) / STEP + 1) * STEP).max(self.not_before(alone)))
+    }
+
+    /// The member closed a link from which requests are to be sent again.
+    pub(super) fn lost(&mut self, now: Nanos) {
+        self.calm = Some((now + LOSS_PAUSE, now + LOSS_PAUSE_ALONE));
+    }
+
+    fn not_before(&self, alone: bool) -> Nanos {
+        let calm = self.calm.map_or(0, |(some, none)| if alone { none } else { some });
+        calm.max(self.after_failure(alone))
+    }
+
+    fn after_failure(&self, alone: bool) -> Nanos {
+        if alone && self.pause > 0 {
+            let pause = self.pause.min(LONGEST_PAUSE_ALONE);
+            // The time of the failure, stirred (Knuth's multiplicative hash), is as good as chance.
+            let chance = self.failed_at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+            return self.failed_at + pause + chance % (pause / 2);
+        }
+        self.failed_at + self.pause
     }
 
     /// One could not be opened: those who wait must not make us try without end.
     pub(super) fn failed(&mut self, now: Nanos) {
         self.pause = (self.pause * 2).clamp(STEP, LONGEST_PAUSE);
-        self.not_before = now + self.pause;
+        self.failed_at = now;
     }
 
     /// One was opened.
     pub(super) fn succeeded(&mut self) {
-        (self.not_before, self.pause) = (0, 0);
+        (self.failed_at, self.pause) = (0, 0);
     }
 
     /// Whether the last one could not be connected.
@@ -75,7 +104,7 @@ mod tests {
     use super::*;
 
     fn opened_by(opening: &mut Opening, now: Nanos) -> usize {
-        std::iter::from_fn(|| opening.may_open(now).then_some(())).count()
+        std::iter::from_fn(|| opening.may_open(now, false).then_some(())).count()
     }
 
     #[test]
@@ -100,25 +129,55 @@ mod tests {
         let mut now = 0;
         let mut tries = 0;
         while now < 1000 * STEP {
-            if opening.may_open(now) {
+            if opening.may_open(now, false) {
                 opening.failed(now);
                 tries += 1;
             }
             now += STEP / 4;
         }
         assert!(tries < 20, "{tries} in vain");
-        assert_eq!(opening.next(now), Some(opening.not_before));
+        assert_eq!(opening.next(now, false), Some(opening.not_before(false)));
         opening.succeeded();
-        assert!(opening.may_open(now));
+        assert!(opening.may_open(now, false));
+    }
+
+    #[test]
+    fn what_was_lost_is_not_sent_to_a_member_that_is_going_away() {
+        let mut opening = Opening::default();
+        opening.lost(100);
+        assert!(!opening.may_open(101, false), "the other links may be lost, too");
+        assert!(opening.may_open(100 + LOSS_PAUSE, false), "they are not");
+        assert!(!opening.may_open(100 + LOSS_PAUSE, true), "they are");
+        assert!(opening.may_open(100 + LOSS_PAUSE_ALONE, true) && !opening.is_failing());
+    }
+
+    #[test]
+    fn pauses_stay_short_where_no_link_stands() {
+        let mut opening = Opening::default();
+        let mut tries = Vec::new();
+        for now in (0..2_000).map(|i| i * STEP / 4) {
+            if opening.may_open(now, true) {
+                opening.failed(now);
+                tries.push(now);
+            }
+        }
+        let pauses: Vec<_> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let longest = LONGEST_PAUSE_ALONE * 3 / 2 + STEP;
+        assert!(pauses.iter().all(|pause| *pause <= longest), "{pauses:?}");
+        assert!(pauses[5..].iter().all(|pause| *pause >= LONGEST_PAUSE_ALONE), "{pauses:?}");
+        assert!(pauses[5..].iter().any(|pause| *pause != pauses[5]), "they differ: {pauses:?}");
+        let now = 10_000 * STEP;
+        opening.failed(now);
+        assert!(opening.not_before(true) < opening.not_before(false), "also after longer ones");
     }
 
     #[test]
     fn tells_when_to_look_again() {
         let mut opening = Opening::default();
-        assert_eq!(opening.next(5), None);
+        assert_eq!(opening.next(5, false), None);
         opened_by(&mut opening, 100);
-        assert_eq!(opening.next(100), Some(100 + STEP));
-        assert_eq!(opening.next(100 + STEP), Some(100 + 2 * STEP));
+        assert_eq!(opening.next(100, false), Some(100 + STEP));
+        assert_eq!(opening.next(100 + STEP, false), Some(100 + 2 * STEP));
     }
 
     #[test]

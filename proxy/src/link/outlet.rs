@@ -7,16 +7,19 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
-use crate::turn::Turn;
+use crate::turn::{Turn, timeout};
 
-use super::connect::{Health, LocalAddresses, connect, count_failure};
+use super::connect::{FIRST_RECOVERY, Health, LocalAddresses, connect, count_failure, longer};
 use super::stock::{Place, Stock, WarmLink};
 
 /// See the head of this file.
@@ -26,6 +29,14 @@ pub struct Outlet {
     settings: RefCell<Arc<Backend>>,
     stock: Arc<Stock>,
     health: Arc<Health>,
+    /// Whether the members of its backend answer, this one included.
+    members: RefCell<Rc<[Arc<Health>]>>,
+    /// Clients of this worker that wait until the member answers again, and who tells them.
+    hoping: Cell<usize>,
+    watched: Cell<bool>,
+    news: Notify,
+    /// Why the last attempt to connect failed.
+    trouble: Cell<Cause>,
     cells: Arc<MemberCells>,
     backend_cells: Arc<BackendCells>,
     local: LocalAddresses,
@@ -57,6 +68,11 @@ impl Outlet {
             settings: RefCell::new(settings.clone()),
             stock: shared.0,
             health: shared.1,
+            members: RefCell::new(Rc::default()),
+            hoping: Cell::new(0),
+            watched: Cell::new(false),
+            news: Notify::new(),
+            trouble: Cell::new(Cause::NoMember),
             backend_cells: cells.0,
             cells: cells.1,
             local: LocalAddresses::default(),
@@ -81,12 +97,91 @@ impl Outlet {
         // Nobody will see when it answers again.
         self.health.answered(&self.cells);
         self.stock.taken.notify_one();
+        self.news.notify_waiters();
     }
 
     /// Whether the member answers, as far as anybody knows.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.health.is_up()
+    }
+
+    /// Whether the member answers, as all workers see it.
+    #[must_use]
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Which members its backend has.
+    pub fn among(&self, members: &Rc<[Arc<Health>]>) {
+        *self.members.borrow_mut() = members.clone();
+    }
+
+    /// How long a client waits for the member while no member of the backend answers: as long as one attempt may take.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.settings.borrow().links.connect_timeout
+    }
+
+    /// Waits until it makes sense to ask for a member again, because one answers or this one is wanted no more.
+    ///
+    /// # Errors
+    /// Why the member did not answer, when it is `until`; [`Cause::QueueFull`] where no more may wait.
+    pub async fn hope(self: &Rc<Self>, until: Instant) -> Result<(), Cause> {
+        let most = self.settings.borrow().queue.max;
+        let Some(_hoping) = Hoping::enter(self, most) else {
+            self.backend_cells.acquires[Acquire::Rejected].inc();
+            return Err(Cause::QueueFull);
+        };
+        let news = self.news.notified();
+        if !self.watched.replace(true) {
+            tokio::task::spawn_local(self.clone().watch());
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        timeout(left, news).await.map_err(|_| {
+            self.backend_cells.acquires[Acquire::Timeout].inc();
+            self.trouble.get()
+        })
+    }
+
+    /// Tries the member at a short pace for as long as somebody hopes, one attempt at a time, unless another one answers.
+    async fn watch(self: Rc<Self>) {
+        let wanted = || self.hoping.get() > 0 && !self.is_leaving() && !self.another_is_up();
+        let mut chance = self.turn.now();
+        while wanted() && !self.is_up() {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let more = Duration::from_nanos(chance >> 38); // up to 67 ms
+            tokio::time::sleep(SHORTEST_PAUSE + more.min(SHORTEST_PAUSE)).await;
+            if wanted() && !self.is_up() {
+                tokio::select! {
+                    () = self.try_again() => {}
+                    () = self.elsewhere() => {}
+                }
+            }
+        }
+        self.watched.set(false);
+        self.news.notify_waiters();
+    }
+
+    /// Until another member answers.
+    async fn elsewhere(&self) {
+        while !self.another_is_up() {
+            tokio::time::sleep(2 * SHORTEST_PAUSE).await;
+        }
+    }
+
+    /// One attempt to connect, if there is a place for it.
+    async fn try_again(self: &Rc<Self>) {
+        let Some(place) = self.stock.try_place(None) else { return };
+        self.turn.tick();
+        if let Ok(socket) = self.open().await {
+            self.keep(socket, place);
+        }
+    }
+
+    /// Whether those who cannot be served here can be served elsewhere.
+    fn another_is_up(&self) -> bool {
+        self.health.another_is_up(&self.members.borrow())
     }
 
     /// Gets a link for one client of this source, for the task that is being polled: a warm one, or else a new one, as soon as there is a place for it.
@@ -162,6 +257,7 @@ impl Outlet {
             }
             Err(cause) => {
                 count_failure(&self.cells, cause);
+                self.trouble.set(cause);
                 self.failed(cause);
                 Err(cause)
             }
@@ -181,14 +277,12 @@ impl Outlet {
 
     /// Connects again and again, ever less often, until the member answers.
     async fn recover(self: Rc<Self>) {
-        let mut pause = Duration::from_millis(100);
+        let mut pause = FIRST_RECOVERY;
         while !self.is_up() && !self.is_leaving() {
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
-            let Some(place) = self.stock.try_place(None) else { continue };
-            self.turn.tick();
-            if let Ok(socket) = self.open().await {
-                self.keep(socket, place);
+            pause = longer(pause, self.members.borrow().len() > 1 && !self.another_is_up());
+            if !self.watched.get() {
+                self.try_again().await;
             }
         }
     }
@@ -237,6 +331,8 @@ impl Outlet {
     }
 }
 
+/// Between two attempts for those who hope, at least; and at most twice as long.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// How often warm links are looked at, if none is taken.
 const SWEEP: Duration = Duration::from_millis(100);
 const LONGEST_SWEEP: Duration = Duration::from_secs(2);
@@ -269,6 +365,31 @@ impl OwnLink {
     pub fn close(self, why: LinkClose) {
         self.outlet.cells.connections[LinkState::Tunnel].dec();
         self.outlet.cells.closed[why].inc();
+    }
+}
+
+/// One who waits until the member answers again.
+struct Hoping<'a> {
+    outlet: &'a Outlet,
+    _gauge: InGauge<'a>,
+}
+
+impl<'a> Hoping<'a> {
+    fn enter(outlet: &'a Outlet, most: usize) -> Option<Self> {
+        let all = &outlet.stock.hoping;
+        if all.fetch_add(1, Ordering::Relaxed) >= most {
+            all.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        outlet.hoping.set(outlet.hoping.get() + 1);
+        Some(Self { outlet, _gauge: InGauge::enter(&outlet.backend_cells) })
+    }
+}
+
+impl Drop for Hoping<'_> {
+    fn drop(&mut self) {
+        self.outlet.stock.hoping.fetch_sub(1, Ordering::Relaxed);
+        self.outlet.hoping.set(self.outlet.hoping.get() - 1);
     }
 }
 

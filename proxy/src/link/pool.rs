@@ -105,6 +105,13 @@ impl<L: Clone, W> Pool<L, W> {
         self.depth.configure(links);
     }
 
+    /// Forgets what it has learned of requests: what is slow, and what holds links.
+    pub fn pardon(&mut self, now: Nanos) {
+        self.depth.pardon(now);
+        self.classes = Classes::default();
+        self.pressed = false;
+    }
+
     /// It is so late now.
     pub fn tick(&mut self, now: Nanos) {
         self.now = now;
@@ -210,7 +217,9 @@ impl<L: Clone, W> Pool<L, W> {
     pub fn open(&mut self, now: Nanos) -> Option<SeatId> {
         self.now = now;
         let wanted = self.used < self.share && self.connecting < self.lines.len() && self.lacks_room();
-        if !wanted || !self.opening.may_open(now) {
+        // While the member refuses, one attempt at a time is enough to see when it no longer does.
+        let tried = self.opening.is_failing() && self.connecting > 0;
+        if !wanted || tried || !self.opening.may_open(now, self.used == 0) {
             return None;
         }
         self.claim()
@@ -361,6 +370,11 @@ impl<L: Clone, W> Pool<L, W> {
     pub fn not_connected(&mut self, id: SeatId, now: Nanos) {
         self.opening.failed(now);
         self.closed(id);
+    }
+
+    /// The member closed a link from which requests are to be sent again.
+    pub fn lost(&mut self, now: Nanos) {
+        self.opening.lost(now);
     }
 
     /// The link is closed, or was never connected: its seat is free.

@@ -96,6 +96,13 @@ impl Share {
     }
 }
 
+/// Since when a member does not accept connections, and why, by the last attempt.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    since: Nanos,
+    cause: Cause,
+}
+
 /// What became of a request that was submitted.
 pub enum Submitted<T: Receiver> {
     /// It is on this link.
@@ -114,6 +121,10 @@ pub struct Shelf<T: Receiver> {
     pub(super) backend_cells: Arc<BackendCells>,
     pub(super) settings: RefCell<Arc<Backend>>,
     pub(super) health: Arc<Health>,
+    /// Whether the members of its backend answer, this one included.
+    members: RefCell<Rc<[Arc<Health>]>>,
+    /// No link stands, and the member does not accept any.
+    away: Cell<Option<Away>>,
     pub(super) local: LocalAddresses,
     pub(super) pool: RefCell<Pool<Rc<Link<T>>, Waiter<T>>>,
     me: Weak<Self>,
@@ -171,6 +182,8 @@ impl<T: Receiver> Shelf<T> {
             pool: RefCell::new(Pool::new(&settings.links, &share.of(settings.queue), share.links, now)),
             settings: RefCell::new(settings.clone()),
             health,
+            members: RefCell::new(Rc::default()),
+            away: Cell::new(None),
             local: LocalAddresses::default(),
             me: me.clone(),
             key: Cell::new(0),
@@ -198,12 +211,15 @@ impl<T: Receiver> Shelf<T> {
         shelf
     }
 
-    /// Takes new settings; links that stand stay.
+    /// Takes new settings; links that stand stay. Verdicts do not: what is read anew clears them.
     pub fn configure(&self, settings: &Arc<Backend>, share: Share) {
         let mut pool = self.pool.borrow_mut();
         pool.configure(&settings.links, &share.of(settings.queue), share.links);
+        pool.pardon(self.turn.now());
         let surplus = pool.surplus();
         drop(pool);
+        self.manners.set(Manners::default());
+        self.bilingual.set(false);
         surplus.iter().for_each(|link| link.condemn(Broken::Finished));
         self.budget.borrow_mut().configure(settings.links.rescue_budget);
         self.most_tunnels.set(share.tunnels);
@@ -230,6 +246,22 @@ impl<T: Receiver> Shelf<T> {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.health.is_up()
+    }
+
+    /// Whether the member answers, as all workers see it.
+    #[must_use]
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Which members its backend has.
+    pub fn among(&self, members: &Rc<[Arc<Health>]>) {
+        *self.members.borrow_mut() = members.clone();
+    }
+
+    /// Whether those who cannot be served here can be served elsewhere.
+    fn another_is_up(&self) -> bool {
+        self.health.another_is_up(&self.members.borrow())
     }
 
     /// Sends a request on a link, or lets it wait for one. `write` appends its head.

@@ -15,7 +15,7 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 use crate::cause::Cause;
 use crate::config::{Links, WaitQueue};
 use crate::net::{self, Sight, Stream};
-use crate::turn::{Nanos, Turn};
+use crate::turn::{Nanos, Turn, timeout};
 
 use super::places::Places;
 
@@ -25,6 +25,8 @@ pub struct Stock {
     room: Mutex<Room>,
     warm: Mutex<VecDeque<WarmLink>>,
     wanted: AtomicUsize,
+    /// Clients that wait until the member answers again.
+    pub(super) hoping: AtomicUsize,
     /// Wakes the one who keeps the warm links: one was taken or added, somebody waits for a place, or the
     /// configuration has changed.
     pub(super) taken: Notify,
@@ -117,7 +119,7 @@ impl Stock {
                 }
             }
         };
-        tokio::time::timeout(queue.timeout, turn).await.map_err(|_| Cause::QueueTimeout)?;
+        timeout(queue.timeout, turn).await.map_err(|_| Cause::QueueTimeout)?;
         Ok(waiting.served())
     }
 

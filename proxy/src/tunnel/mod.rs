@@ -10,6 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use crate::cause::Cause;
 use crate::hall::{self, Guest, Told};
@@ -133,20 +134,39 @@ fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Bet
     }
 }
 
-/// A link to the member that the client's source meets; where that does not answer, to the next that does.
+/// A link to the member that the client's source meets; where that does not answer, to the next that does. Where none does,
+/// the client waits for one to come back, as long as one attempt to connect may take.
 async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
     let group = &tunnel.route.group;
     let mut failure = None;
-    for _ in 0..=group.members.len() {
+    let mut until = None;
+    let mut tried = 0;
+    loop {
         let member = tunnel.tie.borrow_mut().choose(group, tunnel.source.ip(), &tunnel.hall.sources);
-        let Some(member) = member else { break };
+        let Some(member) = member else { return Err(Cause::NoMember) };
+        if !member.way.is_up() {
+            let until = *until.get_or_insert_with(|| Instant::now() + member.way.patience());
+            member.way.hope(until).await.map_err(|trouble| failure.unwrap_or(trouble))?;
+            tunnel.hall.turn.tick();
+            tried = 0;
+            continue;
+        }
         if failure.is_some() {
             group.cells.retries[RetryReason::Connect][RetryResult::Ok].inc();
         }
+        let began = Instant::now();
         match member.way.reach(tunnel.source.ip()).await {
-            Err(cause) if cause.is_of_member() => failure = Some(cause),
+            Err(cause) if cause.is_of_member() => {
+                failure = Some(cause);
+                tried += 1;
+                if tried > group.members.len() {
+                    return Err(cause);
+                }
+                // The attempt may have taken all of the time already.
+                let began = if cause == Cause::ConnectTimeout { began } else { Instant::now() };
+                until.get_or_insert_with(|| began + member.way.patience());
+            }
             reached => return reached,
         }
     }
-    Err(failure.unwrap_or(Cause::NoMember))
 }

@@ -170,6 +170,8 @@ impl Worker {
             member
         };
         let members: Vec<_> = settings.members.iter().map(member).collect();
+        let all: Rc<[_]> = members.iter().map(|member| member.way.health().clone()).collect();
+        members.iter().for_each(|member| member.way.among(&all));
         let furthest = members.iter().map(|member| member.turn.get()).max();
         Rc::new(Group {
             settings: settings.clone(),

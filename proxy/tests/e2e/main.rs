@@ -7,6 +7,7 @@
 mod access_log;
 mod admin;
 mod affinity;
+mod away;
 mod bad_requests;
 mod binary;
 mod bodies;
@@ -23,6 +24,7 @@ mod kept;
 mod legacy;
 mod lifecycle;
 mod links;
+mod paused;
 mod proof;
 mod queue;
 mod reload;

@@ -5,10 +5,13 @@ use crate::script::Script;
 use crate::stand::nobody;
 use crate::wire::eventually;
 
+/// Nobody waits long for a member that is down.
+const BRIEF: &str = "links: { connect_timeout: 200ms }";
+
 #[test]
 fn without_a_member_the_client_is_closed_and_the_cause_told() {
     for tongue in THREE {
-        let proxy = tongue.setup().before_one(nobody());
+        let proxy = tongue.setup().backend(BRIEF).before_one(nobody());
         for _ in 0..3 {
             let mut client = tongue.client(&proxy);
             client.say_all(&["add 1 2", "add 3 4"]);
@@ -29,7 +32,7 @@ fn without_a_member_the_client_is_closed_and_the_cause_told() {
 fn a_refusal_is_answered_and_the_client_goes_on() {
     for tongue in THREE {
         let refusal = tongue.frame("busy").iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let setup = tongue.setup_with(&format!("refusal: \"hex:{refusal}\""));
+        let setup = tongue.setup_with(&format!("refusal: \"hex:{refusal}\"")).backend(BRIEF);
         let address = nobody();
         let proxy = setup.before_one(address);
         let mut client = tongue.client(&proxy);
@@ -134,7 +137,7 @@ fn clients_go_on_when_a_member_is_back() {
         let origin = tongue.origin(1);
         origin.addresses()[0].1
     };
-    let setup = tongue.setup_with("refusal: \"busy\\n\"");
+    let setup = tongue.setup_with("refusal: \"busy\\n\"").backend(BRIEF);
     let proxy = setup.before_one(address);
     let mut clients: Vec<_> = (0..10).map(|_| tongue.client(&proxy)).collect();
     for _ in 0..3 {
@@ -150,5 +153,28 @@ fn clients_go_on_when_a_member_is_back() {
         clients.iter_mut().for_each(|client| assert_eq!(client.ask("add 1 2"), "3"));
         drop(origin);
         eventually("its links are gone", || proxy.sum("penstock_backend_connections") == 0);
+    }
+}
+
+/// Whoever waits for the only member while that restarts is answered by it.
+#[test]
+fn nobody_is_refused_while_the_only_member_is_away() {
+    for tongue in THREE {
+        let address = nobody();
+        let proxy =
+            tongue.setup().backend("links: { connect_timeout: 60s }").backend("queue: { timeout: 60s }");
+        let proxy = proxy.before_one(address);
+        let mut clients: Vec<_> = (0..20).map(|_| tongue.client(&proxy)).collect();
+        clients.iter_mut().for_each(|client| _ = client.say("add 1 2"));
+        eventually("they wait", || proxy.sum("penstock_pool_waiting") == 20);
+        eventually("it is seen to be down", || {
+            proxy.sum_of("penstock_member_state", &["state=\"down\""]) == 1
+        });
+        let listen = vec![("a".to_owned(), address)];
+        let options = penstock_origin::Options { listen, speaks: tongue.speaks(), ..Default::default() };
+        let _origin = penstock_origin::Origin::start(options).unwrap();
+        clients.iter_mut().for_each(|client| assert_eq!(client.answer(), "3"));
+        drop(clients);
+        assert_eq!(proxy.at_rest().sum("penstock_request_errors_total"), 0);
     }
 }

@@ -11,7 +11,7 @@ use crate::proxy::{Proxy, Setup};
 use crate::redis::{SERVER, server_at};
 use crate::resp::{Reply, Talk, array};
 
-const EIGHT: &str = "links: { max_per_member: 8 }";
+const EIGHT: &str = "links: { max_per_member: 8, connect_timeout: 300ms }";
 
 struct Stand {
     proxy: Proxy,

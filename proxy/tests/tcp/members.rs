@@ -32,13 +32,14 @@ fn connect_errors(proxy: &Proxy, cause: &str) -> i64 {
 
 #[test]
 fn a_client_whose_only_member_refuses_is_reset() {
-    let proxy = tcp().before_one(nobody());
+    let proxy = tcp().backend("links: { connect_timeout: 300ms }").before_one(nobody());
     let mut client = proxy.client();
     is_reset(&mut client);
-    assert_eq!((proxy.errors("connect_refused"), connect_errors(&proxy, "refused")), (1, 1));
+    assert_eq!(proxy.errors("connect_refused"), 1);
     assert_eq!(state(&proxy, "a"), "down");
     is_reset(&mut proxy.client());
-    assert_eq!(proxy.errors("no_member"), 1, "what is down is not tried by a client");
+    assert_eq!(proxy.errors("connect_refused"), 2);
+    assert!(connect_errors(&proxy, "refused") > 2, "it was tried again and again");
     let s = proxy.at_rest();
     assert_eq!(s.sum_of("penstock_client_connections_closed_total", &["reason=\"error\""]), 2);
     assert_eq!((s.sum("penstock_backend_connections_opened_total"), retries(&proxy)), (0, 0));
@@ -131,12 +132,12 @@ fn what_a_client_says_meanwhile_reaches_the_member_that_stands_in() {
 #[test]
 fn where_all_refuse_each_was_tried_once() {
     let all = ["a", "b", "c"].map(|name| named(name, nobody()));
-    let proxy = tcp().workers(1).before(&all);
+    let proxy = tcp().workers(1).backend("links: { connect_timeout: 300ms }").before(&all);
     is_reset(&mut proxy.client());
     assert_eq!((proxy.errors("connect_refused"), retries(&proxy)), (1, 2));
     assert!(["a", "b", "c"].iter().all(|name| state(&proxy, name) == "down"));
     is_reset(&mut proxy.client());
-    assert_eq!(proxy.errors("no_member"), 1);
+    assert_eq!((proxy.errors("connect_refused"), retries(&proxy)), (2, 2));
     let s = proxy.at_rest();
     assert_eq!((s.sum("penstock_affinity_entries"), s.sum("penstock_member_sources")), (0, 0), "I10");
 }
@@ -164,4 +165,52 @@ fn a_member_that_resets_at_once_has_answered() {
         eventually("it is counted", || proxy.errors("backend_reset") == i);
     }
     assert_eq!((state(&proxy, "a"), retries(&proxy)), ("up", 0), "nobody knows what it had read already");
+}
+
+/// Clients whose only member is away wait for it, as long as one attempt to connect may take, and what they said is not lost.
+#[test]
+fn clients_wait_until_the_only_member_is_back() {
+    let address = nobody();
+    let proxy = tcp().backend("links: { connect_timeout: 60s }").before_one(address);
+    let mut clients: Vec<_> = (0..20).map(|_| proxy.client()).collect();
+    clients.iter_mut().for_each(|client| _ = client.send("said before it was back").finish());
+    eventually("they wait", || proxy.sum("penstock_pool_waiting") == 20);
+    let member = Member::at(address);
+    let mut heard = 0;
+    while heard < clients.len() {
+        let mut link = member.next();
+        match &*link.rest() {
+            b"said before it was back" => heard += 1,
+            rest => assert_eq!(rest, b"", "from the one who looked whether it is back"),
+        }
+    }
+    drop(clients);
+    assert_eq!(proxy.at_rest().sum("penstock_request_errors_total"), 0);
+}
+
+#[test]
+fn clients_that_wait_go_to_the_first_member_that_is_back() {
+    let addresses = [nobody(), nobody()];
+    for first in [0, 1] {
+        let named = [named("a", addresses[0]), named("b", addresses[1])];
+        let proxy = tcp().backend("links: { connect_timeout: 60s }").before(&named);
+        let mut clients: Vec<_> = (1..=20).map(|i| proxy.client_from([127, 25, 0, i])).collect();
+        clients.iter_mut().for_each(|client| _ = client.send("hello").finish());
+        eventually("they wait", || proxy.sum("penstock_pool_waiting") == 20);
+        let member = Member::at(addresses[first]);
+        let mut heard = 0;
+        while heard < clients.len() {
+            heard += usize::from(member.next().rest() == b"hello");
+        }
+    }
+}
+
+#[test]
+fn no_more_clients_wait_for_a_member_than_may() {
+    let setup = tcp().backend("links: { connect_timeout: 2s }").backend("queue: { max: 3 }");
+    let proxy = setup.before_one(nobody());
+    let mut clients: Vec<_> = (0..10).map(|_| proxy.client()).collect();
+    clients.iter_mut().for_each(is_reset);
+    assert_eq!((proxy.errors("queue_full"), proxy.errors("connect_refused")), (7, 3));
+    assert_eq!(proxy.at_rest().sum("penstock_pool_waiting"), 0);
 }

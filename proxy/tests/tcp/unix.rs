@@ -273,7 +273,8 @@ fn a_member_whose_path_is_missing_is_stood_in_for() {
     let (missing, stale) = (folder.at("missing.sock"), folder.at("stale.sock"));
     drop(UnixListener::bind(&stale).unwrap());
     for path in [&missing, &stale] {
-        let alone = tcp().before(&[("a".to_owned(), unix(path))]);
+        let brief = tcp().backend("links: { connect_timeout: 200ms }");
+        let alone = brief.before(&[("a".to_owned(), unix(path))]);
         is_reset(&mut alone.client());
         let cause = if path == &stale { "connect_refused" } else { "connect_other" };
         assert_eq!(alone.errors(cause), 1, "{cause}");
@@ -284,7 +285,8 @@ fn a_member_whose_path_is_missing_is_stood_in_for() {
             are_one(&mut client, &mut link);
         }
     }
-    let proxy = tcp().before(&[("a".to_owned(), unix(&missing))]);
+    let brief = tcp().backend("links: { connect_timeout: 200ms }");
+    let proxy = brief.before(&[("a".to_owned(), unix(&missing))]);
     is_reset(&mut proxy.client());
     let member = UnixMember::at(&missing);
     eventually("it is seen to be there", || proxy.sum_of("penstock_member_state", &["state=\"up\""]) == 1);

@@ -37,7 +37,8 @@ impl<L: Clone, W> Pool<L, W> {
     /// When [`Pool::open`] may say yes again, if requests wait and the share allows it.
     #[must_use]
     pub fn next_opening(&self, now: Nanos) -> Option<Nanos> {
-        (self.lines.len() > self.connecting && self.used < self.share).then(|| self.opening.next(now))?
+        (self.lines.len() > self.connecting && self.used < self.share)
+            .then(|| self.opening.next(now, self.used == 0))?
     }
 
     /// How many wait.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Receiver, Shelf};
+use super::{Away, Receiver, Shelf};
 use crate::cause::Cause;
 use crate::link::queue::Broken;
 use crate::metrics::Acquire;
@@ -19,9 +19,8 @@ impl<T: Receiver> Shelf<T> {
         if pool.used() == 0 && pool.waiting() == 0 {
             return;
         }
-        let settings = self.settings.borrow();
         let opening = pool.next_opening(now);
-        let waiting = pool.oldest_waiting().map(|since| since.saturating_add(nanos(settings.queue.timeout)));
+        let waiting = pool.oldest_waiting().map(|since| self.waits_until(since));
         let idle = pool.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
         let rescue = Some(self.rescue_at.get());
         let relief = (pool.waiting() > 0).then(|| self.relief_by(now));
@@ -30,14 +29,30 @@ impl<T: Receiver> Shelf<T> {
     }
 
     fn give_up_waiting(&self, now: Nanos) {
-        let timeout = nanos(self.settings.borrow().queue.timeout);
-        let Some(latest) = now.checked_sub(timeout) else { return };
+        let settings = self.settings.borrow().clone();
+        let since = |timeout: Duration| now.checked_sub(nanos(timeout));
+        let mut latest = since(settings.queue.timeout);
+        let mut cause = Cause::QueueTimeout;
+        if let Some(away) = self.away.get() {
+            cause = away.cause;
+            latest = latest.max(since(settings.links.connect_timeout).filter(|since| *since >= away.since));
+        }
+        let Some(latest) = latest else { return };
         let late = self.pool.borrow_mut().give_up_waiting(latest);
         for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
             self.backend_cells.acquires[Acquire::Timeout].inc();
-            waiter.to.failed(&waiter.request, Cause::QueueTimeout, false);
+            waiter.to.failed(&waiter.request, cause, false);
         }
         self.show_waiting();
+    }
+
+    /// Until when one waits for a link who came at `since`. For a member that does not accept connections nobody waits
+    /// longer than one attempt may take.
+    fn waits_until(&self, since: Nanos) -> Nanos {
+        let settings = self.settings.borrow();
+        let until = since.saturating_add(nanos(settings.queue.timeout));
+        let back = |away: Away| since.max(away.since).saturating_add(nanos(settings.links.connect_timeout));
+        self.away.get().map_or(until, |away| until.min(back(away)))
     }
 
     fn close_idle(&self, now: Nanos) {
@@ -72,12 +87,15 @@ impl<T: Receiver> Shelf<T> {
 
 impl<T: Receiver> Resident for Shelf<T> {
     fn look(&self, now: Nanos) -> Option<Nanos> {
-        self.give_up_waiting(now);
+        self.move_on();
         self.close_idle(now);
-        self.end_silent(now);
+        if self.turn.lenient_until(now).is_none() {
+            self.give_up_waiting(now);
+            self.end_silent(now);
+            self.judge_silence(now);
+        }
         self.rescue(now);
         self.relieve(now);
-        self.judge_silence(now);
         let me = self.me.upgrade()?;
         me.end_rests(now);
         if self.retired.get() && self.pool.borrow().used() == 0 {

@@ -4,11 +4,10 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Duration;
 
-use super::{Receiver, Shelf, Waiter};
+use super::{Away, Receiver, Shelf, Waiter};
 use crate::cause::Cause;
-use crate::link::connect::{connect, count_failure};
+use crate::link::connect::{FIRST_RECOVERY, connect, count_failure, longer};
 use crate::link::driver::Link;
 use crate::link::exchange::{Fate, Slot};
 use crate::link::lines::Want;
@@ -38,7 +37,7 @@ impl<T: Receiver> Shelf<T> {
                 Some(Link::new(self, seat, socket))
             }
             Err(cause) => {
-                self.connect_failed(seat, cause);
+                self.connect_failed(seat, cause, began);
                 None
             }
         }
@@ -60,6 +59,7 @@ impl<T: Receiver> Shelf<T> {
         self.cells.opened.inc();
         self.cells.connections[LinkState::Idle].inc();
         self.health.answered(&self.cells);
+        self.away.set(None);
         self.pool.borrow_mut().connected(link.seat, link.clone(), now);
         self.dispatch(link, now);
         self.use_idle(now);
@@ -68,15 +68,12 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause) {
+    /// Those who wait go to another member. Where none answers, they wait until this one does, or their time is over.
+    fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause, began: Nanos) {
         count_failure(&self.cells, cause);
         let now = self.turn.now();
-        let mut pool = self.pool.borrow_mut();
-        pool.not_connected(seat, now);
-        let alone = pool.used() == 0;
-        let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
-        drop(pool);
-        self.show_waiting();
+        self.pool.borrow_mut().not_connected(seat, now);
+        let alone = self.pool.borrow().used() == 0;
         if cause != Cause::ConnectNoPort {
             self.proof.away(std::time::Instant::now());
             self.heed_proof();
@@ -86,25 +83,47 @@ impl<T: Receiver> Shelf<T> {
         if alone && !ours && !self.retired.get() && self.health.failed(&self.cells) {
             tokio::task::spawn_local(self.clone().recover());
         }
-        for Waiter { to, request, head } in moved {
-            if ours {
-                self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
-                to.failed(&request, cause, false);
-            } else {
-                self.count_retry(RetryReason::Connect, RetryResult::Ok);
-                to.again(request, head, cause);
-            }
+        if alone && (ours || self.retired.get() || self.another_is_up()) {
+            self.send_away(cause);
+        } else if alone {
+            let since = self.away.get().map_or(began, |away| away.since);
+            self.away.set(Some(Away { since, cause }));
         }
         self.open_more(now);
         self.use_idle(now);
     }
 
+    /// Nobody waits here any more: they go to another member, or fail where that would not help.
+    fn send_away(&self, cause: Cause) {
+        let waiting = self.pool.borrow_mut().remove_waiting(|_| true);
+        self.show_waiting();
+        for Waiter { to, request, head } in waiting {
+            if cause.is_of_member() {
+                self.count_retry(RetryReason::Connect, RetryResult::Ok);
+                to.again(request, head, cause);
+            } else {
+                self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
+                to.failed(&request, cause, false);
+            }
+        }
+    }
+
+    /// Those who wait for a member that is down go to another one as soon as that answers.
+    pub(super) fn move_on(&self) {
+        if let Some(away) = self.away.get()
+            && !self.is_up()
+            && self.another_is_up()
+        {
+            self.send_away(away.cause);
+        }
+    }
+
     /// Connects again and again, ever less often, until the member answers. That link is the first of its new pool.
     async fn recover(self: Rc<Self>) {
-        let mut pause = Duration::from_millis(100);
+        let mut pause = FIRST_RECOVERY;
         while !self.health.is_up() && !self.is_leaving() {
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(2));
+            pause = longer(pause, self.members.borrow().len() > 1 && !self.another_is_up());
             let seat = self.pool.borrow_mut().claim();
             let Some(seat) = seat else { continue };
             self.cells.connections[LinkState::Connecting].inc();
@@ -122,6 +141,10 @@ impl<T: Receiver> Shelf<T> {
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.pool.borrow_mut().closed(link.seat);
+        let again = |(_, fate): &(Slot<T>, Fate)| matches!(fate, Fate::Replay { sent: true, .. });
+        if why == Broken::Closed && fates.iter().any(again) {
+            self.pool.borrow_mut().lost(self.turn.now());
+        }
         for (slot, fate) in fates.into_iter().rev() {
             self.meet(slot, fate);
         }
