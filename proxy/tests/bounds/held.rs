@@ -1,0 +1,188 @@
+//! How much is held for members that do not read: so much for a link, for a client and for all, and no more.
+//!
+//! What is held is looked at from outside: bytes that a client could get rid of are in the kernel's buffers, or here. A sender
+//! that cannot go on has met a bound, and the metric tells how much of it is ours.
+
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::member::Member;
+use crate::stand::{Proxy, Setup};
+use crate::wire::{Wire, eventually};
+
+const MIB: usize = 1 << 20;
+/// What a kernel may hold of one connection on its way to the proxy and from there to the member: 4 MiB and 6 MiB are the most
+/// by default (tcp_wmem, tcp_rmem), in both directions.
+const KERNEL: usize = 20 * MIB;
+
+/// Writes as much of `what`, again and again, as is taken before nothing is for a second.
+fn stuff(stream: &TcpStream, what: &[u8], most: usize) -> usize {
+    stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let (mut stream, mut sent) = (stream, 0);
+    while sent < most {
+        match stream.write(&what[sent % what.len()..]) {
+            Ok(n) => sent += n,
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+            Err(e) => panic!("{e} after {sent} bytes"),
+        }
+    }
+    sent
+}
+
+fn held(proxy: &Proxy) -> usize {
+    usize::try_from(proxy.sum("penstock_buffer_bytes")).unwrap()
+}
+
+/// The most that is held while `until` does not hold.
+fn most_held(proxy: &Proxy, mut until: impl FnMut() -> bool) -> usize {
+    let (began, mut most) = (Instant::now(), 0);
+    while !until() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not end");
+        most = most.max(held(proxy));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    most
+}
+
+fn ends_never(_: &mut Vec<u8>, _: &[u8]) -> usize {
+    0
+}
+
+/// Issue 12, 1: 60 MB to a member with a window of 4 KiB, first with one that does not read, then with one that does.
+#[test]
+fn an_upload_is_not_held_for_a_member_with_a_small_window() {
+    const BODY: usize = 60 * MIB;
+    for chunked in [false, true] {
+        let count = |kept: &mut Vec<u8>, new: &[u8]| {
+            kept.extend_from_slice(new);
+            let over = kept.ends_with(b"THE END") || kept.ends_with(b"THE END\r\n0\r\n\r\n");
+            kept.drain(..kept.len().saturating_sub(20));
+            usize::from(over)
+        };
+        let member = Member::start(count, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        let proxy = Setup::new().workers(1).before_one(member.address);
+        let mut client = proxy.client();
+        client.send("POST /up HTTP/1.1\r\nHost: a\r\n");
+        let piece = if chunked {
+            client.send("Transfer-Encoding: chunked\r\n\r\n");
+            [&b"10000\r\n"[..], &vec![b'x'; 65536], b"\r\n"].concat()
+        } else {
+            client.send(format!("Content-Length: {}\r\n\r\n", BODY + 7));
+            vec![b'x'; 65536]
+        };
+        let all = piece.len() * (BODY / 65536);
+        let sent = stuff(&client.stream, &piece, all);
+        assert!(sent < KERNEL, "{sent} bytes went somewhere");
+        assert!(held(&proxy) <= MIB / 2, "{} bytes are held", held(&proxy));
+        member.read();
+        let mut rest = client.stream.try_clone().unwrap();
+        rest.set_write_timeout(None).unwrap();
+        let writer = std::thread::spawn(move || {
+            let mut sent = sent;
+            while sent < all {
+                let piece = &piece[sent % piece.len()..];
+                rest.write_all(piece).unwrap();
+                sent += piece.len();
+            }
+            rest.write_all(if chunked { b"7\r\nTHE END\r\n0\r\n\r\n" } else { b"THE END" }).unwrap();
+        });
+        let most = most_held(&proxy, || member.came() >= BODY as u64);
+        assert!(most <= MIB / 2, "{most} bytes were held");
+        assert_eq!(client.answer().status, 200);
+        writer.join().unwrap();
+        drop(client);
+        eventually("nothing is held", || held(&proxy) == 0);
+    }
+}
+
+/// Issue 12, 2, of protocols whose frames are passed on whole: clients that go on asking while the member does not read. Each
+/// may have many in flight, each link may carry many.
+fn frames_for_a_member_that_pauses(protocol: &str, framing: &str, frame: &[u8], ends: Ends2) {
+    const CLIENTS: usize = 8;
+    let member = Member::start(ends.0, ends.1);
+    let setup = Setup::new().workers(1).listener(&format!("protocol: {protocol}")).top("buffer_budget: 32MiB");
+    let setup = if framing.is_empty() { setup } else { setup.listener(framing) };
+    let proxy = setup.backend("links: { max_per_member: 4 }").before_one(member.address);
+    let clients: Vec<_> = (0..CLIENTS).map(|_| proxy.client()).collect();
+    let stuffed: Vec<_> = std::thread::scope(|scope| {
+        let one = |client: &'_ Wire| stuff(&client.stream, frame, 400 * MIB);
+        let all: Vec<_> = clients.iter().map(|client| scope.spawn(move || one(client))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let all: usize = stuffed.iter().sum();
+    let bound = 32 * MIB + 4 * frame.len();
+    assert!(held(&proxy) <= bound, "{} bytes are held of {frame_len}", held(&proxy), frame_len = frame.len());
+    assert!(all <= bound + CLIENTS * KERNEL, "{all} bytes went somewhere, {} held", held(&proxy));
+    member.read();
+    // Each gets an answer for each frame it had sent whole, in the end.
+    let answer = ends.1.len();
+    for (mut client, sent) in clients.into_iter().zip(stuffed) {
+        let rest = frame.len() - sent % frame.len();
+        let mut writer = client.stream.try_clone().unwrap();
+        writer.set_write_timeout(None).unwrap();
+        let tail = frame[sent % frame.len()..].to_vec();
+        let writing = std::thread::spawn(move || writer.write_all(&tail));
+        let frames = (sent + rest) / frame.len();
+        let answers = client.take(frames * answer);
+        assert!(answers.chunks(answer).all(|one| one == ends.1), "{}", answers.escape_ascii());
+        writing.join().unwrap().unwrap();
+    }
+    eventually("nothing is held", || held(&proxy) == 0);
+}
+
+type Ends2 = (crate::member::Ends, &'static [u8]);
+
+#[test]
+fn values_that_redis_does_not_read_are_bounded_in_bytes() {
+    // The shared ones, and those that are passed on while they come.
+    for size in [50_000, 1_000_000] {
+        let frame = [
+            format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${size}\r\n").into_bytes(),
+            vec![b'v'; size],
+            b"\r\n".to_vec(),
+        ]
+        .concat();
+        // Of each value the first byte after its length tells that it is one: `$1`, `k` stands before it once.
+        let ends = |_: &mut Vec<u8>, new: &[u8]| new.iter().filter(|byte| **byte == b'*').count();
+        frames_for_a_member_that_pauses("resp", "", &frame, (ends, b"+OK\r\n"));
+    }
+}
+
+#[test]
+fn lines_that_a_member_does_not_read_are_bounded_in_bytes() {
+    for size in [2_000, 1_000_000] {
+        let frame = [vec![b'v'; size], b"\n".to_vec()].concat();
+        let ends = |_: &mut Vec<u8>, new: &[u8]| new.iter().filter(|byte| **byte == b'\n').count();
+        let framing = "framing: { terminator: lf, max_length: 2MiB }";
+        frames_for_a_member_that_pauses("lines", framing, &frame, (ends, b"ok\n"));
+    }
+}
+
+/// A head that does not end, a line that does not, and what comes behind a request that is not answered: of each client so
+/// much is kept, and of all together.
+#[test]
+fn clients_that_say_half_of_something_are_held_to_the_budget() {
+    const CLIENTS: usize = 40;
+    let member = Member::start(ends_never, b"");
+    let setup = Setup::new().workers(1).top("buffer_budget: 2MiB").listener("protocol: lines");
+    let setup = setup.listener("framing: { terminator: lf, max_length: 1MiB }");
+    let setup = setup.listener("timeouts: { head: 10s }");
+    let proxy = setup.before_one(member.address);
+    let clients: Vec<_> = (0..CLIENTS).map(|_| proxy.client()).collect();
+    let half = vec![b'x'; 300_000];
+    std::thread::scope(|scope| {
+        clients.iter().for_each(|client| _ = scope.spawn(|| stuff(&client.stream, &half, half.len())));
+    });
+    let bound = 2 * MIB + CLIENTS * (16 << 10);
+    eventually("something is held", || held(&proxy) >= MIB);
+    assert!(held(&proxy) <= bound, "{} bytes are held", held(&proxy));
+    // Small requests go on all the same.
+    member.read();
+    let mut small = proxy.client();
+    small.send("hello\n");
+    eventually("it is asked", || member.came() >= 6);
+    // Who has half of something and no room for the rest is not read, so that it leaves is seen when its time is over.
+    drop((clients, small));
+    eventually("nothing is held", || held(&proxy) == 0);
+}
