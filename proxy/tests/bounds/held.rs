@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::member::Member;
+use crate::member::{Ends, Member};
 use crate::stand::{Proxy, Setup};
 use crate::wire::{Wire, eventually};
 
@@ -32,6 +32,13 @@ fn stuff(stream: &TcpStream, what: &[u8], most: usize) -> usize {
 
 fn held(proxy: &Proxy) -> usize {
     usize::try_from(proxy.sum("penstock_buffer_bytes")).unwrap()
+}
+
+/// Of this process, for the one who looks.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// The most that is held while `until` does not hold.
@@ -96,66 +103,89 @@ fn an_upload_is_not_held_for_a_member_with_a_small_window() {
     }
 }
 
-/// Issue 12, 2, of protocols whose frames are passed on whole: clients that go on asking while the member does not read. Each
-/// may have many in flight, each link may carry many.
-fn frames_for_a_member_that_pauses(protocol: &str, framing: &str, frame: &[u8], ends: Ends2) {
-    const CLIENTS: usize = 8;
-    let member = Member::start(ends.0, ends.1);
-    let setup = Setup::new().workers(1).listener(&format!("protocol: {protocol}")).top("buffer_budget: 32MiB");
-    let setup = if framing.is_empty() { setup } else { setup.listener(framing) };
-    let proxy = setup.backend("links: { max_per_member: 4 }").before_one(member.address);
-    let clients: Vec<_> = (0..CLIENTS).map(|_| proxy.client()).collect();
-    let stuffed: Vec<_> = std::thread::scope(|scope| {
-        let one = |client: &'_ Wire| stuff(&client.stream, frame, 400 * MIB);
-        let all: Vec<_> = clients.iter().map(|client| scope.spawn(move || one(client))).collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    });
-    let all: usize = stuffed.iter().sum();
-    let bound = 32 * MIB + 4 * frame.len();
-    assert!(held(&proxy) <= bound, "{} bytes are held of {frame_len}", held(&proxy), frame_len = frame.len());
-    assert!(all <= bound + CLIENTS * KERNEL, "{all} bytes went somewhere, {} held", held(&proxy));
-    member.read();
-    // Each gets an answer for each frame it had sent whole, in the end.
-    let answer = ends.1.len();
-    for (mut client, sent) in clients.into_iter().zip(stuffed) {
-        let rest = frame.len() - sent % frame.len();
-        let mut writer = client.stream.try_clone().unwrap();
-        writer.set_write_timeout(None).unwrap();
-        let tail = frame[sent % frame.len()..].to_vec();
-        let writing = std::thread::spawn(move || writer.write_all(&tail));
-        let frames = (sent + rest) / frame.len();
-        let answers = client.take(frames * answer);
-        assert!(answers.chunks(answer).all(|one| one == ends.1), "{}", answers.escape_ascii());
-        writing.join().unwrap().unwrap();
-    }
-    eventually("nothing is held", || held(&proxy) == 0);
+/// Issue 12, 2: a member answers quickly, so that its links become deep, and then pauses, while clients go on asking. Each may
+/// have many requests in flight, each link may carry many.
+struct Pause {
+    protocol: &'static str,
+    framing: &'static str,
+    small: &'static [u8],
+    ends: Ends,
+    answer: &'static [u8],
 }
 
-type Ends2 = (crate::member::Ends, &'static [u8]);
+impl Pause {
+    fn with(&self, frame: &[u8]) {
+        const CLIENTS: usize = 8;
+        const LINKS: usize = 4;
+        const BUDGET: usize = 32 * MIB;
+        let member = Member::start(self.ends, self.answer);
+        member.read();
+        let setup = Setup::new().workers(1).top("buffer_budget: 32MiB");
+        let setup = setup.listener(&format!("protocol: {}", self.protocol)).listener(self.framing);
+        let proxy = setup.backend("links: { max_per_member: 4 }").before_one(member.address);
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| proxy.client()).collect();
+        eventually("links are deep", || {
+            for client in &mut clients {
+                client.send(self.small.repeat(64));
+                assert_eq!(client.take(64 * self.answer.len()), self.answer.repeat(64));
+            }
+            proxy.sum("penstock_backend_pipeline_depth_limit") >= 64
+        });
+        member.pause();
+        let before = resident();
+        let stuffed: Vec<_> = std::thread::scope(|scope| {
+            let one = |client: &'_ Wire| stuff(&client.stream, frame, 60 * MIB);
+            let all: Vec<_> = clients.iter().map(|client| scope.spawn(move || one(client))).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let (all, grown, held) =
+            (stuffed.iter().sum::<usize>(), resident().saturating_sub(before), held(&proxy));
+        println!(
+            "{} of {}: {all} bytes taken, {held} held, grown by {grown} KiB",
+            self.protocol,
+            frame.len()
+        );
+        let bound = BUDGET + LINKS * frame.len();
+        assert!(held <= bound, "{held} bytes are held");
+        assert!(all <= bound + CLIENTS * KERNEL, "{all} bytes went somewhere");
+        member.read();
+        // Each gets an answer for each frame that it has sent.
+        for (mut client, sent) in clients.into_iter().zip(stuffed) {
+            let mut writer = client.stream.try_clone().unwrap();
+            writer.set_write_timeout(None).unwrap();
+            let rest =
+                if sent % frame.len() == 0 { Vec::new() } else { frame[sent % frame.len()..].to_vec() };
+            let frames = (sent + rest.len()) / frame.len();
+            let writing = std::thread::spawn(move || writer.write_all(&rest));
+            let answers = client.take(frames * self.answer.len());
+            assert!(answers.chunks(self.answer.len()).all(|one| one == self.answer));
+            writing.join().unwrap().unwrap();
+        }
+        proxy.at_rest();
+        eventually("nothing is held", || proxy.sum("penstock_buffer_bytes") == 0);
+    }
+}
 
 #[test]
 fn values_that_redis_does_not_read_are_bounded_in_bytes() {
-    // The shared ones, and those that are passed on while they come.
+    // Each value has one star before it, and none in it.
+    let ends: Ends = |_, new| new.iter().filter(|byte| **byte == b'*').count();
+    let small = b"*1\r\n$4\r\nPING\r\n";
+    let pause = Pause { protocol: "resp", framing: "trusted: none", small, ends, answer: b"+OK\r\n" };
+    // Some that are shared, and some that are passed on while they come.
     for size in [50_000, 1_000_000] {
-        let frame = [
-            format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${size}\r\n").into_bytes(),
-            vec![b'v'; size],
-            b"\r\n".to_vec(),
-        ]
-        .concat();
-        // Of each value the first byte after its length tells that it is one: `$1`, `k` stands before it once.
-        let ends = |_: &mut Vec<u8>, new: &[u8]| new.iter().filter(|byte| **byte == b'*').count();
-        frames_for_a_member_that_pauses("resp", "", &frame, (ends, b"+OK\r\n"));
+        let head = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${size}\r\n").into_bytes();
+        pause.with(&[head, vec![b'v'; size], b"\r\n".to_vec()].concat());
     }
 }
 
 #[test]
 fn lines_that_a_member_does_not_read_are_bounded_in_bytes() {
+    let ends: Ends = |_, new| new.iter().filter(|byte| **byte == b'\n').count();
+    let framing = "framing: { terminator: lf, max_length: 2MiB }";
+    let pause = Pause { protocol: "lines", framing, small: b"small\n", ends, answer: b"ok\n" };
     for size in [2_000, 1_000_000] {
-        let frame = [vec![b'v'; size], b"\n".to_vec()].concat();
-        let ends = |_: &mut Vec<u8>, new: &[u8]| new.iter().filter(|byte| **byte == b'\n').count();
-        let framing = "framing: { terminator: lf, max_length: 2MiB }";
-        frames_for_a_member_that_pauses("lines", framing, &frame, (ends, b"ok\n"));
+        pause.with(&[vec![b'v'; size], b"\n".to_vec()].concat());
     }
 }
 

@@ -53,6 +53,11 @@ impl Member {
         self.state.reads.store(true, Ordering::Relaxed);
     }
 
+    /// From now on it reads nothing, but for what it is about to read.
+    pub(crate) fn pause(&self) {
+        self.state.reads.store(false, Ordering::Relaxed);
+    }
+
     /// Bytes that it has read.
     pub(crate) fn came(&self) -> u64 {
         self.state.came.load(Ordering::Relaxed)
@@ -68,11 +73,12 @@ impl Drop for Member {
 }
 
 fn serve(mut conn: TcpStream, state: &State, ends: Ends, answer: &[u8]) {
-    while !state.reads.load(Ordering::Relaxed) {
-        thread::sleep(Duration::from_millis(5));
-    }
     let (mut bytes, mut kept) = (vec![0; 64 << 10], Vec::new());
-    while let Ok(n) = conn.read(&mut bytes) {
+    loop {
+        while !state.reads.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let n = conn.read(&mut bytes).unwrap_or(0);
         if n == 0 {
             break;
         }

@@ -13,7 +13,10 @@ fn a_head_that_comes_byte_by_byte_is_answered() {
     let mut client = proxy.client();
     client.stream.set_nodelay(true).unwrap();
     let lines: String = (0..40).map(|n| format!("X-{n}: {}\r\n", "v".repeat(n))).collect();
-    for head in [format!("GET /hello HTTP/1.1\r\nHost: a\r\n{lines}\r\n"), "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n".into()] {
+    for head in [
+        format!("GET /hello HTTP/1.1\r\nHost: a\r\n{lines}\r\n"),
+        "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n".into(),
+    ] {
         for byte in head.as_bytes() {
             client.stream.write_all(&[*byte]).unwrap();
         }
