@@ -95,10 +95,12 @@ impl Client {
         s.tidy();
     }
 
-    /// How much may be read now; nothing where all buffers are full and some of them are this client's.
+    /// How much may be read now; nothing where there is no room and some of what is held is this client's. `LEAST` bytes of each
+    /// always have room, so that small requests go on whatever large ones wait for.
     pub(super) fn room(&self, s: &mut State, now: Nanos) -> usize {
         let kept = s.spill.as_ref().map_or(0, |spill| spill.input.len());
-        let full = self.hall.turn.buffers.are_full();
+        let is_crowded = || s.tie.member().is_some_and(|member| member.way.is_crowded());
+        let full = self.hall.turn.buffers.are_full() || kept >= LEAST && is_crowded();
         let room = if full { LEAST.saturating_sub(kept) } else { usize::MAX };
         if let Some(spill) = &mut s.spill {
             spill.stalled = room == 0;

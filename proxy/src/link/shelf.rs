@@ -252,11 +252,7 @@ impl<T: Receiver> Shelf<T> {
         let mut head = Vec::new();
         write(&mut head);
         let now = self.turn.now();
-        self.make_room(request.source, head.len());
-        if !self.has_room_for(head.len()) {
-            self.backend_cells.acquires[Acquire::Rejected].inc();
-            return Submitted::Refused;
-        }
+        self.make_room(request.source);
         let waiter = Waiter { to, request, head: Kept::new(head, &self.turn, &self.waiting_bytes) };
         if self.pool.borrow_mut().wait(request.demand(), waiter, now).is_err() {
             self.backend_cells.acquires[Acquire::Rejected].inc();
@@ -266,10 +262,10 @@ impl<T: Receiver> Shelf<T> {
         Submitted::Waits
     }
 
-    /// Whether a request of so many bytes may wait for the member. One alone always may.
-    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
-        let waiting = self.waiting_bytes.get();
-        waiting == 0 || waiting + bytes <= self.turn.buffers.one_members()
+    /// Whether requests with so many bytes wait for the member that its clients are not to say more.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.waiting_bytes.get() >= self.turn.buffers.one_members()
     }
 
     fn place(&self, request: &Request) -> Option<(Rc<Link<T>>, How)> {

@@ -12,9 +12,23 @@ use crate::stand::{Proxy, Setup};
 use crate::wire::{Wire, eventually};
 
 const MIB: usize = 1 << 20;
-/// What a kernel may hold of one connection on its way to the proxy and from there to the member: 4 MiB and 6 MiB are the most
-/// by default (tcp_wmem, tcp_rmem), in both directions.
-const KERNEL: usize = 20 * MIB;
+/// What a kernel may hold of one client on its way to the proxy and from there to the member, where all have these buffers (it
+/// doubles them).
+const KERNEL: usize = MIB;
+const BUFFER: usize = 64 << 10;
+
+/// With small buffers of the kernel's, and all the time in the world.
+fn setup(budget: &str) -> Setup {
+    let setup = Setup::new().workers(1).top(&format!("buffer_budget: {budget}"));
+    let setup = setup.listener("socket: { receive_buffer: 64KiB }").backend("socket: { send_buffer: 64KiB }");
+    setup.backend("response_timeout: 5m").backend("queue: { timeout: 5m }")
+}
+
+fn narrow(proxy: &Proxy) -> Wire {
+    let client = proxy.client();
+    socket2::SockRef::from(&client.stream).set_send_buffer_size(BUFFER).unwrap();
+    client
+}
 
 /// Writes as much of `what`, again and again, as is taken before nothing is for a second.
 fn stuff(stream: &TcpStream, what: &[u8], most: usize) -> usize {
@@ -68,8 +82,8 @@ fn an_upload_is_not_held_for_a_member_with_a_small_window() {
             usize::from(over)
         };
         let member = Member::start(count, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-        let proxy = Setup::new().workers(1).before_one(member.address);
-        let mut client = proxy.client();
+        let proxy = setup("256MiB").listener("timeouts: { body: 5m }").before_one(member.address);
+        let mut client = narrow(&proxy);
         client.send("POST /up HTTP/1.1\r\nHost: a\r\n");
         let piece = if chunked {
             client.send("Transfer-Encoding: chunked\r\n\r\n");
@@ -80,7 +94,7 @@ fn an_upload_is_not_held_for_a_member_with_a_small_window() {
         };
         let all = piece.len() * (BODY / 65536);
         let sent = stuff(&client.stream, &piece, all);
-        assert!(sent < KERNEL, "{sent} bytes went somewhere");
+        assert!(sent < KERNEL + MIB, "{sent} bytes went somewhere");
         assert!(held(&proxy) <= MIB / 2, "{} bytes are held", held(&proxy));
         member.read();
         let mut rest = client.stream.try_clone().unwrap();
@@ -117,13 +131,13 @@ impl Pause {
     fn with(&self, frame: &[u8]) {
         const CLIENTS: usize = 8;
         const LINKS: usize = 4;
-        const BUDGET: usize = 32 * MIB;
+        const BUDGET: usize = 8 * MIB;
         let member = Member::start(self.ends, self.answer);
         member.read();
-        let setup = Setup::new().workers(1).top("buffer_budget: 32MiB");
-        let setup = setup.listener(&format!("protocol: {}", self.protocol)).listener(self.framing);
+        let setup = setup("8MiB").listener(&format!("protocol: {}", self.protocol)).listener(self.framing);
+        let setup = setup.listener("timeouts: { body: 5m, head: 5m, write: 5m }");
         let proxy = setup.backend("links: { max_per_member: 4 }").before_one(member.address);
-        let mut clients: Vec<_> = (0..CLIENTS).map(|_| proxy.client()).collect();
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| narrow(&proxy)).collect();
         eventually("links are deep", || {
             for client in &mut clients {
                 client.send(self.small.repeat(64));
@@ -168,14 +182,19 @@ impl Pause {
 
 #[test]
 fn values_that_redis_does_not_read_are_bounded_in_bytes() {
-    // Each value has one star before it, and none in it.
-    let ends: Ends = |_, new| new.iter().filter(|byte| **byte == b'*').count();
-    let small = b"*1\r\n$4\r\nPING\r\n";
+    // The last word of each request ends with the only `!` in it.
+    let ends: Ends = |kept, new| {
+        kept.extend_from_slice(new);
+        let ends = kept.windows(3).filter(|end| *end == b"!\r\n").count();
+        kept.drain(..kept.len().saturating_sub(2));
+        ends
+    };
+    let small = b"*2\r\n$4\r\nPING\r\n$1\r\n!\r\n";
     let pause = Pause { protocol: "resp", framing: "trusted: none", small, ends, answer: b"+OK\r\n" };
     // Some that are shared, and some that are passed on while they come.
     for size in [50_000, 1_000_000] {
         let head = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${size}\r\n").into_bytes();
-        pause.with(&[head, vec![b'v'; size], b"\r\n".to_vec()].concat());
+        pause.with(&[head, vec![b'v'; size - 1], b"!\r\n".to_vec()].concat());
     }
 }
 
@@ -195,7 +214,7 @@ fn lines_that_a_member_does_not_read_are_bounded_in_bytes() {
 fn clients_that_say_half_of_something_are_held_to_the_budget() {
     const CLIENTS: usize = 40;
     let member = Member::start(ends_never, b"");
-    let setup = Setup::new().workers(1).top("buffer_budget: 2MiB").listener("protocol: lines");
+    let setup = setup("2MiB").listener("protocol: lines");
     let setup = setup.listener("framing: { terminator: lf, max_length: 1MiB }");
     let setup = setup.listener("timeouts: { head: 10s }");
     let proxy = setup.before_one(member.address);

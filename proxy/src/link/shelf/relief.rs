@@ -90,8 +90,8 @@ impl<T: Receiver> Shelf<T> {
     }
 
     /// Where no more may wait, those who have left go first, and then one of the source with the most of those who wait.
-    pub(super) fn make_room(&self, source: SourceKey, bytes: usize) {
-        if !self.pool.borrow().is_full() && self.has_room_for(bytes) {
+    pub(super) fn make_room(&self, source: SourceKey) {
+        if !self.pool.borrow().is_full() {
             return;
         }
         if self.left.get() > 0 {
