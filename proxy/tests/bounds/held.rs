@@ -136,7 +136,7 @@ impl Pause {
         member.read();
         let setup = setup("8MiB").listener(&format!("protocol: {}", self.protocol)).listener(self.framing);
         let setup = setup.listener("timeouts: { body: 5m, head: 5m, write: 5m }");
-        let proxy = setup.backend("links: { max_per_member: 4 }").before_one(member.address);
+        let proxy = setup.backend("links: { max_per_member: 4, rescue_after: off }").before_one(member.address);
         let mut clients: Vec<_> = (0..CLIENTS).map(|_| narrow(&proxy)).collect();
         eventually("links are deep", || {
             for client in &mut clients {
