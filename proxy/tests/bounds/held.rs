@@ -130,13 +130,13 @@ struct Pause {
 impl Pause {
     fn with(&self, frame: &[u8]) {
         const CLIENTS: usize = 8;
-        const LINKS: usize = 4;
+        const LINKS: usize = 16;
         const BUDGET: usize = 8 * MIB;
         let member = Member::start(self.ends, self.answer);
         member.read();
         let setup = setup("8MiB").listener(&format!("protocol: {}", self.protocol)).listener(self.framing);
         let setup = setup.listener("timeouts: { body: 5m, head: 5m, write: 5m }");
-        let proxy = setup.backend("links: { max_per_member: 4, rescue_after: off }").before_one(member.address);
+        let proxy = setup.backend("links: { max_per_member: 16, rescue_after: off }").before_one(member.address);
         let mut clients: Vec<_> = (0..CLIENTS).map(|_| narrow(&proxy)).collect();
         eventually("links are deep", || {
             for client in &mut clients {
