@@ -166,7 +166,7 @@ impl Pause {
             self.protocol,
             frame.len()
         );
-        let kernel = clients * KERNEL;
+        let kernel = links * KERNEL;
         let bound = BUDGET + links * frame.len();
         assert!(held <= bound, "{held} bytes are held");
         assert!(all <= bound + kernel, "{all} bytes went somewhere");
