@@ -216,6 +216,7 @@ impl<T> Queue<T> {
         if !self.reread.shows(&self.partial, known) && self.partial.len() < self.wanted {
             return Ok(true);
         }
+        self.wanted = 0;
         let whole = std::mem::take(&mut self.partial);
         self.receive_all(&whole, now, out, sink)
     }
