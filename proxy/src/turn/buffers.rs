@@ -10,8 +10,10 @@ pub struct Buffers {
     limit: Cell<usize>,
     used: Cell<usize>,
     /// Is told how much is held.
-    shown: RefCell<Option<Box<dyn Fn(usize)>>>,
+    shown: RefCell<Option<Show>>,
 }
+
+type Show = Box<dyn Fn(usize)>;
 
 /// Less than this in one place does not count: a place is a client or a link, of which there are so many at most.
 const SMALL: usize = 4 << 10;

@@ -156,7 +156,8 @@ impl Pause {
         let before = resident();
         let stuffed: Vec<_> = std::thread::scope(|scope| {
             let one = |client: &'_ Wire| stuff(&client.stream, frame, 60 * MIB);
-            let all: Vec<_> = clients.iter().map(|client| scope.spawn(move || one(client))).collect();
+            let mut all = Vec::new(); // all begin before the first is waited for
+            clients.iter().for_each(|client| all.push(scope.spawn(move || one(client))));
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         let (all, grown, held) =

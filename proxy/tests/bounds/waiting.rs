@@ -21,7 +21,8 @@ fn come_and_go(setup: Setup, ask: &[u8], answer: &[u8], member: &Member) {
             == 1
     });
     for _ in 0..4 {
-        let gone: Vec<_> = (0..MOST).map(|_| asks(&proxy, ask)).collect();
+        let mut gone = Vec::new();
+        (0..MOST).for_each(|_| gone.push(asks(&proxy, ask)));
         eventually("they wait", || proxy.sum("penstock_pool_waiting") == MOST as i64);
         gone.into_iter().for_each(Wire::reset);
         eventually("they have left", || proxy.sum("penstock_client_connections") == 1);

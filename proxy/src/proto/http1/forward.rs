@@ -176,7 +176,7 @@ impl Request<'_, '_> {
     fn tell_walked(&self, which: Ours, walk: Option<Walk>, out: &mut Vec<u8>) {
         let Some(walk) = walk else { return };
         let mut elements: [&[u8]; MOST_HOPS] = [b""; MOST_HOPS];
-        let found = elements.iter_mut().zip(self.from_the_right(walk.list).take(walk.travel));
+        let found = elements.iter_mut().zip(self.last_first(walk.list).take(walk.travel));
         let count = found.map(|(place, element)| *place = element).count();
         for element in elements[..count].iter().rev().copied() {
             match address_in(walk.list, element) {

@@ -68,7 +68,7 @@ impl<'b> Request<'_, 'b> {
 
     /// `None` where there is no such list.
     fn walk_along(&self, list: Ours, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> Option<Walk> {
-        let mut elements = self.from_the_right(list).take(MOST_HOPS).peekable();
+        let mut elements = self.last_first(list).take(MOST_HOPS).peekable();
         elements.peek()?;
         let mut walk = Walk { source: peer, list, travel: 0 };
         for address in elements.map_while(|element| address_in(list, element)) {
@@ -82,7 +82,7 @@ impl<'b> Request<'_, 'b> {
 
     /// The elements of all lines of a list, the last one first; not of lines that Connection names, because it was asked
     /// for their removal.
-    pub(super) fn from_the_right(&self, which: Ours) -> impl Iterator<Item = &'b [u8]> {
+    pub(super) fn last_first(&self, which: Ours) -> impl Iterator<Item = &'b [u8]> {
         self.lines_of(which).rev().flat_map(move |value| match which {
             Ours::Forwarded if memchr::memchr(b'"', value).is_some() => {
                 Line::Quoted(Box::new(Last::of(split(value, b',', true))))
