@@ -125,6 +125,8 @@ impl Worker {
         let (turn, cells) = (self.turn.clone(), self.cells.clone());
         let counts = cells.clone();
         turn.count_panics(move |site| counts.panics[site].inc());
+        self.turn.buffers.show(move |used| cells.buffers.set(used as i64));
+        let cells = self.cells.clone();
         let flusher = tokio::task::spawn_local(async move { turn.run_flusher().await });
         let turn = self.turn.clone();
         let late = move |nanos| cells.scheduler_delay.observe_nanos(nanos);

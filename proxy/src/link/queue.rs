@@ -13,6 +13,7 @@ use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
 use crate::proto::framing::Dialect;
 use crate::proto::http1::Date;
+use crate::proto::reread::Reread;
 use crate::turn::Nanos;
 
 use super::answer::{Closing, End, Shape};
@@ -57,7 +58,11 @@ pub struct Queue<T> {
     /// Slots whose requests were written whole.
     sent: usize,
     reader: Reader,
+    /// Of a head that is not whole, what has come, and when it is worth reading again.
     partial: Vec<u8>,
+    wanted: usize,
+    reread: Reread,
+    longest_head: usize,
     answered: u64,
     head_since: Nanos,
     /// Some were taken off it: it ends when nobody awaits its answers.
@@ -91,8 +96,11 @@ pub enum Broken {
     Panicked,
 }
 
-/// Requests that were answered are cut off `out` when they make up this much.
+/// Requests that were answered are cut off `out` when they make up this much, and half of it: what is cut off pays for moving
+/// what stays.
 const COMPACT: usize = 16 << 10;
+/// A link that has nothing to write keeps room for this much.
+const ROOMY: usize = 64 << 10;
 /// An answer that nobody awaits is read this far, to save the link.
 const DRAIN: usize = 256 << 10;
 
@@ -111,6 +119,9 @@ impl<T> Queue<T> {
             sent: 0,
             reader: Reader::new(framing, limits),
             partial: Vec::new(),
+            wanted: 0,
+            reread: Reread::Never,
+            longest_head: limits.bytes,
             answered: 0,
             head_since: 0,
             leaving: false,
@@ -159,6 +170,12 @@ impl<T> Queue<T> {
         self.wrote(0, now);
     }
 
+    /// How many bytes of requests, and of an answer that is not understood yet, it holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.out.len() + self.partial.len()
+    }
+
     /// What is still to be written.
     #[must_use]
     pub fn unwritten(&self) -> &[u8] {
@@ -196,8 +213,13 @@ impl<T> Queue<T> {
         if self.partial.is_empty() {
             return self.receive_all(input, now, out, sink);
         }
-        let mut whole = std::mem::take(&mut self.partial);
-        whole.extend_from_slice(input);
+        let known = self.partial.len();
+        self.partial.extend_from_slice(input);
+        if !self.reread.shows(&self.partial, known) && self.partial.len() < self.wanted {
+            return Ok(true);
+        }
+        self.wanted = 0;
+        let whole = std::mem::take(&mut self.partial);
         self.receive_all(&whole, now, out, sink)
     }
 
@@ -339,6 +361,9 @@ impl<T> Queue<T> {
                 out.clear();
                 return Err(Broken::Desync(Cause::BadResponse));
             }
+            if step.consumed > 0 {
+                self.reread = Reread::Never;
+            }
             slot.shown |= step.final_head;
             if let Some(server) = step.server {
                 sink.served_by(Some(&input[server]).filter(|value| !value.is_empty()));
@@ -362,6 +387,8 @@ impl<T> Queue<T> {
                 }
                 None if step.consumed == 0 => {
                     self.partial = input.to_vec();
+                    self.wanted = Reread::least(input.len(), self.longest_head);
+                    self.reread.turn_to(Reread::HEAD);
                     break;
                 }
                 None => self.progressed(now),
@@ -414,12 +441,15 @@ impl<T> Queue<T> {
                 slot.len = 0;
             }
             self.out.clear();
+            if self.out.capacity() > ROOMY {
+                self.out = Vec::new();
+            }
             (self.kept, self.written) = (0, 0);
-        } else if streaming && self.written >= COMPACT {
+        } else if streaming && self.written >= COMPACT.max(self.out.len() / 2) {
             self.out.drain(..self.written);
             self.slots[0].len = self.out.len();
             (self.kept, self.written) = (0, 0);
-        } else if self.kept >= COMPACT && self.kept <= self.written {
+        } else if self.kept >= COMPACT.max(self.out.len() / 2) && self.kept <= self.written {
             self.out.drain(..self.kept);
             self.written -= self.kept;
             self.kept = 0;

@@ -16,7 +16,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use alarms::Alarms;
-pub use buffers::Buffers;
+pub use buffers::{Buffers, Kept, LEAST};
 use date::Calendar;
 use limits::Grace;
 pub use limits::{Late, timeout};
@@ -68,7 +68,7 @@ pub struct Turn {
     draining: Cell<bool>,
     panics: RefCell<Option<panics::Count>>,
     grace: Cell<Grace>,
-    /// What clients have sent and have not read yet, as far as it is kept here.
+    /// What clients and members have sent and not taken yet, as far as it is kept here.
     pub buffers: Buffers,
 }
 

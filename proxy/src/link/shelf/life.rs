@@ -139,7 +139,7 @@ impl<T: Receiver> Shelf<T> {
         for Waiter { to, request, head } in waiting {
             if cause.is_of_member() {
                 self.count_retry(RetryReason::Connect, RetryResult::Ok);
-                self.tell(&to, |to| to.again(request, head, cause));
+                self.tell(&to, |to| to.again(request, head.take(), cause));
             } else {
                 self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
                 self.tell(&to, |to| to.failed(&request, cause, false));
@@ -175,6 +175,7 @@ impl<T: Receiver> Shelf<T> {
     /// A link has ended, and its descriptor is closed.
     fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
         let fates = link.queue.borrow_mut().end(why);
+        link.count_held();
         self.turn.contain(Site::Link, || self.judge_end(link, why, &fates));
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
