@@ -9,6 +9,7 @@ use crate::config::Framing;
 use crate::link::{Ask, Request, Want};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{self, Frame, Hold, Malformed, Need, Rest};
+use crate::proto::reread::Reread;
 use crate::turn::Nanos;
 
 use super::Client;
@@ -60,8 +61,13 @@ impl Client {
 
     /// A frame is not whole: it is read again when that may have changed.
     fn await_more(s: &mut State, framing: &Framing, bytes: &[u8]) {
-        let wanted = framing::least(framing, bytes).min(framing::kept(framing).max(bytes.len() + 1));
-        s.spill().await_more(wanted, framing::reread(framing, bytes));
+        let reread = framing::reread(framing, bytes);
+        let least = match reread {
+            Reread::Never => framing::least(framing, bytes),
+            // Where a line ends cannot be told before.
+            _ => Reread::least(bytes.len(), framing.max_length),
+        };
+        s.spill().await_more(least.min(framing::kept(framing).max(bytes.len() + 1)), reread);
     }
 
     /// Begins an exchange, perhaps before all of its frame has come. False where it cannot begin yet, because it may not share the link of those before it.

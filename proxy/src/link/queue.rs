@@ -13,7 +13,6 @@ use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
 use crate::proto::framing::Dialect;
 use crate::proto::http1::Date;
-use crate::proto::reread::Reread;
 use crate::turn::Nanos;
 
 use super::answer::{Closing, End, Shape};
@@ -58,11 +57,8 @@ pub struct Queue<T> {
     /// Slots whose requests were written whole.
     sent: usize,
     reader: Reader,
-    /// Of a head that is not whole, what has come, and when it is worth reading again.
+    /// Of a head that is not whole, what has come.
     partial: Vec<u8>,
-    wanted: usize,
-    reread: Reread,
-    longest_head: usize,
     answered: u64,
     head_since: Nanos,
     /// Some were taken off it: it ends when nobody awaits its answers.
@@ -119,9 +115,6 @@ impl<T> Queue<T> {
             sent: 0,
             reader: Reader::new(framing, limits),
             partial: Vec::new(),
-            wanted: 0,
-            reread: Reread::Never,
-            longest_head: limits.bytes,
             answered: 0,
             head_since: 0,
             leaving: false,
@@ -213,12 +206,7 @@ impl<T> Queue<T> {
         if self.partial.is_empty() {
             return self.receive_all(input, now, out, sink);
         }
-        let known = self.partial.len();
         self.partial.extend_from_slice(input);
-        if !self.reread.shows(&self.partial, known) && self.partial.len() < self.wanted {
-            return Ok(true);
-        }
-        self.wanted = 0;
         let whole = std::mem::take(&mut self.partial);
         self.receive_all(&whole, now, out, sink)
     }
@@ -361,9 +349,6 @@ impl<T> Queue<T> {
                 out.clear();
                 return Err(Broken::Desync(Cause::BadResponse));
             }
-            if step.consumed > 0 {
-                self.reread = Reread::Never;
-            }
             slot.shown |= step.final_head;
             if let Some(server) = step.server {
                 sink.served_by(Some(&input[server]).filter(|value| !value.is_empty()));
@@ -387,8 +372,6 @@ impl<T> Queue<T> {
                 }
                 None if step.consumed == 0 => {
                     self.partial = input.to_vec();
-                    self.wanted = Reread::least(input.len(), self.longest_head);
-                    self.reread.turn_to(Reread::HEAD);
                     break;
                 }
                 None => self.progressed(now),

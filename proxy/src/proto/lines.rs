@@ -7,7 +7,6 @@ use memchr::memchr;
 use crate::config::Framing;
 
 use super::frame::{Answers, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Standing};
-use super::reread::Reread;
 
 /// Requests, one a line.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +35,6 @@ impl Requests for Lines {
             route: 0,
             speaks: None,
         }))
-    }
-
-    /// Where a line ends cannot be told before, so each time as much again must have come ([`super::reread`]).
-    fn least(&self, input: &[u8]) -> usize {
-        Reread::least(input.len(), self.longest)
     }
 }
 

@@ -17,8 +17,6 @@ use memchr::memchr;
 
 use crate::config::Framing;
 
-use super::reread::Reread;
-
 use super::frame::{Dialect, Frame, Malformed, Need, Requests, Standing};
 
 pub use answers::RespAnswers;
@@ -152,7 +150,7 @@ impl Resp {
         }
         match end {
             Some(end) if end <= longest => Ok(Scan::Whole(end, Args::line(line))),
-            None if input.len() < longest => Ok(Scan::Partial(Reread::least(input.len(), longest))),
+            None if input.len() < longest => Ok(Scan::Partial(input.len() + 1)),
             _ => Err(Malformed::TooLong(longest as u64 + 1)),
         }
     }
