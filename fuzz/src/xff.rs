@@ -67,11 +67,11 @@ impl Walk {
         walk.unwrap_or(Self { source: peer, travels: Vec::new() })
     }
 
-    /// From the right, to the first that is not trusted or no address; `None` where there is no list.
+    /// From the right, to the first that is not trusted or no address, 64 at most; `None` where there is no list.
     fn along(list: impl Iterator<Item = Option<IpAddr>>, peer: IpAddr, rules: &HttpRules) -> Option<Self> {
         let list: Vec<_> = list.collect();
         let mut travels = Vec::new();
-        for address in list.iter().rev().map_while(|address| *address) {
+        for address in list.iter().rev().take(64).map_while(|address| *address) {
             travels.insert(0, address);
             if !is_in(&rules.trusted_proxies, address) {
                 break;

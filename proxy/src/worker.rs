@@ -116,6 +116,8 @@ impl Worker {
         TURN.set(Some(self.turn.clone()));
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1000));
         let (turn, cells) = (self.turn.clone(), self.cells.clone());
+        self.turn.buffers.show(move |used| cells.buffers.set(used as i64));
+        let cells = self.cells.clone();
         let flusher = tokio::task::spawn_local(async move { turn.run_flusher().await });
         let turn = self.turn.clone();
         let late = move |nanos| cells.scheduler_delay.observe_nanos(nanos);

@@ -9,6 +9,7 @@ use crate::config::Framing;
 use crate::link::{Ask, Request, Want};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{self, Frame, Hold, Malformed, Need, Rest};
+use crate::proto::reread::Reread;
 use crate::turn::Nanos;
 
 use super::Client;
@@ -28,7 +29,10 @@ impl Client {
     ) -> usize {
         match framing::request(framing, bytes, s.standing(Hold::Free)) {
             Ok(Some(frame)) if self.begin_frame(s, frame, None, &bytes[..frame.len], now) => frame.len,
-            Ok(Some(_)) => 0,
+            Ok(Some(_)) => {
+                s.spill().stands_alone = true;
+                0
+            }
             Ok(None) => self.read_half(s, framing, bytes, now),
             Err(why) => {
                 let cause = cause(why);
@@ -44,11 +48,26 @@ impl Client {
         if bytes.len() >= most
             && let Some((frame, rest)) = framing::long(framing, bytes, s.standing(Hold::Free))
         {
-            return if self.begin_frame(s, frame, Some(rest), bytes, now) { bytes.len() } else { 0 };
+            if self.begin_frame(s, frame, Some(rest), bytes, now) {
+                return bytes.len();
+            }
+            s.spill().stands_alone = true;
+            return 0;
         }
         self.head_began(s, now);
-        s.spill().wanted = framing::least(framing, bytes).min(most);
+        Self::await_more(s, framing, bytes);
         0
+    }
+
+    /// A frame is not whole: it is read again when that may have changed.
+    fn await_more(s: &mut State, framing: &Framing, bytes: &[u8]) {
+        let reread = framing::reread(framing, bytes);
+        let least = match reread {
+            Reread::Never => framing::least(framing, bytes),
+            // Where a line ends cannot be told before.
+            _ => Reread::least(bytes.len(), framing.max_length),
+        };
+        s.spill().await_more(least.min(framing::kept(framing).max(bytes.len() + 1)), reread);
     }
 
     /// Begins an exchange, perhaps before all of its frame has come. False where it cannot begin yet, because it may not share the link of those before it.
@@ -190,7 +209,10 @@ impl Client {
                 }
                 bytes.len()
             }
-            Ok(None) => 0,
+            Ok(None) => {
+                Self::await_more(s, framing, bytes);
+                0
+            }
             Err(why) => {
                 self.abort_body(s, cause(why));
                 bytes.len()

@@ -4,10 +4,13 @@
 
 use std::rc::Rc;
 
+use bytes::Buf;
+
 use crate::cause::Cause;
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::http1::{BodyEncoder, Fields, Parsed, parse_request};
-use crate::turn::Nanos;
+use crate::proto::reread::Reread;
+use crate::turn::{LEAST, Nanos};
 
 use super::Client;
 use super::state::{Later, Phase, State};
@@ -15,6 +18,9 @@ use super::state::{Later, Phase, State};
 /// A client with more unread answers than this is not asked what else it wants, nor is one that has said more than
 /// this of what cannot begin yet.
 const UNREAD: usize = 64 << 10;
+
+/// How often it is seen whether there is room again.
+const STALL: Nanos = 50_000_000;
 
 impl Client {
     /// Whether more should be read from the socket.
@@ -55,7 +61,7 @@ impl Client {
     pub(super) fn received(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) {
         self.hall.cells.received_bytes.add(bytes.len() as u64);
         if s.unread_input() {
-            s.spill().input.extend_from_slice(bytes);
+            s.spill().take_in(bytes);
             return self.read_spilled(s, now);
         }
         let consumed = self.read(s, bytes, now);
@@ -66,16 +72,43 @@ impl Client {
 
     /// Reads on in what was kept.
     pub(super) fn read_spilled(self: &Rc<Self>, s: &mut State, now: Nanos) {
-        let Some(spill) = s.spill.as_mut().filter(|spill| spill.input.len() >= spill.wanted) else { return };
-        spill.wanted = 0;
+        if !s.is_worth_reading() {
+            return;
+        }
+        let spill = s.spill();
+        (spill.wanted, spill.stands_alone) = (0, false);
         let mut input = std::mem::take(&mut spill.input);
         let consumed = self.read(s, &input, now);
-        if consumed < input.len() {
-            input.drain(..consumed);
-            s.spill().input = input;
-        } else {
+        // Moving what is left to the front each time would cost the square of what one client sends.
+        input.advance(consumed);
+        if input.is_empty() {
             s.tidy();
+        } else {
+            s.spill().input = input;
         }
+    }
+
+    /// What is kept of its input counts as held.
+    pub(super) fn count_input(&self, s: &mut State) {
+        let Some(spill) = &s.spill else { return };
+        self.hall.turn.buffers.count(&spill.input_counted, spill.input.len());
+        s.tidy();
+    }
+
+    /// How much may be read now; nothing where there is no room and some of what is held is this client's. `LEAST` bytes of each
+    /// always have room, so that small requests go on whatever large ones wait for.
+    pub(super) fn room(&self, s: &mut State, now: Nanos) -> usize {
+        let kept = s.spill.as_ref().map_or(0, |spill| spill.input.len());
+        let is_crowded = || s.tie.member().is_some_and(|member| member.way.is_crowded());
+        let full = self.hall.turn.buffers.are_full() || kept >= LEAST && is_crowded();
+        let room = if full { LEAST.saturating_sub(kept) } else { usize::MAX };
+        if let Some(spill) = &mut s.spill {
+            spill.stalled = room == 0;
+        }
+        if room == 0 {
+            self.hall.turn.arm(self.key, now + STALL);
+        }
+        room
     }
 
     /// The client sends no more. What it asked for so far is still answered.
@@ -150,10 +183,20 @@ impl Client {
         }
         let mut fields = Fields::new();
         match parse_request(bytes, &route.listener.http, &mut fields) {
-            Ok(Parsed::Head { head, len }) if self.begin(s, &head, bytes.len() - len, now) => len,
-            Ok(Parsed::Head { .. }) => 0,
+            Ok(Parsed::Head { head, len }) if self.begin(s, &head, bytes.len() - len, now) => {
+                if let Some(spill) = &mut s.spill {
+                    spill.reread = Reread::Never;
+                }
+                len
+            }
+            Ok(Parsed::Head { .. }) => {
+                s.spill().stands_alone = true;
+                0
+            }
             Ok(Parsed::Partial) => {
                 self.head_began(s, now);
+                let wanted = Reread::least(bytes.len(), route.listener.http.head.bytes);
+                s.spill().await_more(wanted, Reread::HEAD);
                 0
             }
             Err(reject) => {

@@ -89,16 +89,22 @@ impl Client {
             }
             self.poll_write(&mut s, cx);
             self.proceed(&mut s, now);
+            self.count_input(&mut s);
             if let Some(why) = self.over(&mut s) {
                 return Poll::Ready(why);
             }
             if !Self::wants_input(&s) {
                 return Poll::Pending;
             }
+            let room = self.room(&mut s, now);
+            if room == 0 {
+                return Poll::Pending;
+            }
             let mut input = turn.input();
+            let most = input.len().min(room);
             let socket = self.socket.borrow();
             let Some(socket) = socket.as_ref() else { return Poll::Ready(ClientClose::Error) };
-            let Poll::Ready(read) = socket.poll_recv(cx, &mut input) else { return Poll::Pending };
+            let Poll::Ready(read) = socket.poll_recv(cx, &mut input[..most]) else { return Poll::Pending };
             match read {
                 Ok(0) => self.at_eof(&mut s),
                 Ok(n) => {
@@ -106,6 +112,7 @@ impl Client {
                         s.since = now; // it is still sending
                     }
                     self.received(&mut s, &input[..n], now);
+                    self.count_input(&mut s);
                 }
                 Err(_) => s.gone = true,
             }
@@ -164,7 +171,7 @@ impl Client {
             link.let_go();
         }
         self.depart(&mut s);
-        self.count_output(&mut s, 0);
+        self.count_nothing(&mut s);
         s.spill = None;
         cells.connections[s.shown].dec();
         cells.closed[why].inc();
@@ -235,7 +242,8 @@ impl Resident for Client {
         if s.awaits_member() {
             s.since = now;
         }
-        if s.rare.as_ref().and_then(|rare| rare.tunnel.as_ref()).is_some_and(Tunnel::is_parting) {
+        let stalled = s.spill.as_ref().is_some_and(|spill| spill.stalled);
+        if stalled || s.rare.as_ref().and_then(|rare| rare.tunnel.as_ref()).is_some_and(Tunnel::is_parting) {
             self.wake();
         }
         let (at, cause) = s.deadline()?;

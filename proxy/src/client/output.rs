@@ -7,13 +7,10 @@ use std::task::{Context, Poll};
 
 use bytes::Buf;
 
-use crate::turn::Flush;
+use crate::turn::{Flush, LEAST};
 
 use super::Client;
 use super::state::State;
-
-/// So much of an answer may wait for each client even when all buffers are full.
-const LEAST: usize = 16 << 10;
 
 impl Client {
     /// Gives bytes to the client. Where more answers may follow in this turn they leave together.
@@ -113,6 +110,14 @@ impl Client {
         let unwritten = s.unwritten();
         let most = s.route.listener.response_buffer;
         !s.gone && (unwritten >= most || unwritten >= LEAST && self.hall.turn.buffers.are_full())
+    }
+
+    /// Nothing that came from it, or is to go to it, is held any more.
+    pub(super) fn count_nothing(&self, s: &mut State) {
+        self.count_output(s, 0);
+        if let Some(spill) = &s.spill {
+            self.hall.turn.buffers.count(&spill.input_counted, 0);
+        }
     }
 
     /// So much of what waits for the client counts as held.

@@ -35,7 +35,7 @@ impl Client {
         if s.gone {
             return passage.close(LinkClose::ClientAbort);
         }
-        self.count_output(&mut s, 0);
+        self.count_nothing(&mut s);
         let spill = s.spill.take().unwrap_or_default();
         let relay = Relay::new(&spill.input, &spill.output);
         let (splice, place) = (s.route.listener.tunnel.splice, s.rare().place.take());

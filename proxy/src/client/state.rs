@@ -2,6 +2,7 @@
 //! In: nothing by itself. Out: the deadline that follows from where it stands.
 //! Knows nothing of sockets.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use crate::link::{Link, Request, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{Dialect, Hold, Rest, Standing};
 use crate::proto::http1::{BodyDecoder, Reject};
+use crate::proto::reread::Reread;
 use crate::turn::{Nanos, nanos};
 
 use super::diary::{Diary, Page};
@@ -76,14 +78,37 @@ pub(super) enum Later {
 /// What an idle client does not have.
 #[derive(Debug, Default)]
 pub(super) struct Spill {
-    /// Bytes read and not yet understood.
-    pub(super) input: Vec<u8>,
-    /// With fewer of them there is nothing to understand.
+    /// Bytes read and not yet understood, and how many of them were counted as held.
+    pub(super) input: BytesMut,
+    pub(super) input_counted: Cell<usize>,
+    /// With fewer of them there is nothing to understand, unless something shows that there is.
     pub(super) wanted: usize,
+    pub(super) reread: Reread,
+    /// What stands there first cannot begin before all that is in flight has been answered.
+    pub(super) stands_alone: bool,
+    /// Nothing is read, because there is no room for it anywhere.
+    pub(super) stalled: bool,
     /// Bytes of answers not yet written, and how many of them were counted as held.
     pub(super) output: BytesMut,
     pub(super) counted: usize,
     pub(super) later: VecDeque<Later>,
+}
+
+impl Spill {
+    /// What has come is not whole: it is worth reading again when there are so many bytes, or when `reread` shows it.
+    pub(super) fn await_more(&mut self, wanted: usize, reread: Reread) {
+        self.wanted = wanted;
+        self.reread.turn_to(reread);
+    }
+
+    /// More has come.
+    pub(super) fn take_in(&mut self, bytes: &[u8]) {
+        let known = self.input.len();
+        self.input.extend_from_slice(bytes);
+        if self.reread.shows(&self.input, known) {
+            self.wanted = 0;
+        }
+    }
 }
 
 /// What most clients never have.
@@ -364,6 +389,12 @@ impl State {
         self.spill.as_ref().is_none_or(|s| s.input.len() < most.max(s.wanted))
     }
 
+    /// Whether what was kept is worth reading now.
+    pub(super) fn is_worth_reading(&self) -> bool {
+        let is_worth = |s: &Spill| s.input.len() >= s.wanted && !(s.stands_alone && self.in_flight > 0);
+        self.spill.as_deref().is_some_and(is_worth)
+    }
+
     pub(super) fn spill(&mut self) -> &mut Spill {
         self.spill.get_or_insert_default()
     }
@@ -374,6 +405,7 @@ impl State {
             && s.input.is_empty()
             && s.output.is_empty()
             && s.later.is_empty()
+            && s.input_counted.get() == 0
         {
             self.spill = None;
         }

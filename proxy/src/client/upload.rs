@@ -106,6 +106,5 @@ impl Client {
     /// So many bytes of a client are held where so many were before.
     pub(super) fn count_held(&self, before: usize, after: usize) {
         self.hall.turn.buffers.change(before, after);
-        self.hall.worker_cells.buffers.add(after as i64 - before as i64);
     }
 }

@@ -54,12 +54,17 @@ pub struct Link<T: Receiver> {
     keeper: RefCell<Option<T>>,
     /// Whether its last answer may be followed by content.
     pub(super) doubt: Cell<Doubt>,
+    /// How many bytes of it were counted as held.
+    counted: Cell<usize>,
 }
 
 /// How often one poll reads before others get their turn.
 const READS: usize = 4;
 /// A client sends no more of a body while this much of it waits to be written.
 const BODY_PENDING: usize = 64 << 10;
+/// Requests with so many bytes may be on a link at once, and one more: more in flight would gain nothing, and what may be sent
+/// again is kept here until it is answered.
+const LADEN: usize = 256 << 10;
 /// How long the member may take to close a link from which exchanges were taken.
 const LONGEST_PARTING: Duration = Duration::from_secs(1);
 /// Behind more than this of an answer nobody has to wait.
@@ -86,6 +91,7 @@ impl<T: Receiver> Link<T> {
             kept: Cell::new(false),
             keeper: RefCell::new(None),
             doubt: Cell::default(),
+            counted: Cell::new(0),
         })
     }
 
@@ -98,7 +104,17 @@ impl<T: Receiver> Link<T> {
     /// Whether a request may join those that the same client has on this link.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        !self.is_condemned() && self.shelf.pool.borrow().has_room(self.seat)
+        !self.is_condemned() && !self.is_laden() && self.shelf.pool.borrow().has_room(self.seat)
+    }
+
+    /// Whether so many bytes of requests wait on it, to be written or answered, that no more are put behind them.
+    pub(super) fn is_laden(&self) -> bool {
+        self.queue.borrow().held() >= LADEN
+    }
+
+    /// What it holds counts.
+    pub(super) fn count_held(&self) {
+        self.shelf.turn.buffers.count(&self.counted, self.queue.borrow().held());
     }
 
     /// Puts a request behind those that the same client has on this link, which [`Link::has_room`].
@@ -296,6 +312,7 @@ impl<T: Receiver> Link<T> {
         };
         let large = queue.head().is_some_and(|slot| slot.received > LARGE_ANSWER);
         drop(queue);
+        self.count_held();
         let Told { served, routes, large: was_large, .. } = sink;
         if !routes.is_empty() {
             self.shelf.pool.borrow_mut().depth.observe(&routes, was_large, served, now);
@@ -350,6 +367,7 @@ impl<T: Receiver> Link<T> {
         let streaming =
             queue.last().filter(|slot| slot.request.body && drained).and_then(|s| s.ticket.clone());
         drop(queue);
+        self.count_held();
         if sent < waiting && !self.deaf.get() {
             self.blocked.set(true);
             self.resume();
@@ -376,6 +394,12 @@ impl<T: Receiver> Link<T> {
                 0
             }
         }
+    }
+}
+
+impl<T: Receiver> Drop for Link<T> {
+    fn drop(&mut self) {
+        self.shelf.turn.buffers.count(&self.counted, 0);
     }
 }
 

@@ -197,11 +197,10 @@ impl<W> Lines<W> {
         if of(greedy) <= of(than) + 1 {
             return None;
         }
-        let queues = self.lines.iter().filter_map(|line| line.queues.get(&greedy));
-        let last = queues.filter_map(|queue| queue.back()).max().copied()?;
-        let waiter = self.waiting.remove(&last)?;
-        self.forget(true);
-        Some(waiter.who)
+        let back = |line: &Line| line.queues.get(&greedy).and_then(VecDeque::back).copied();
+        let line = self.lines.iter_mut().max_by_key(|line| back(line))?;
+        let last = line.pop_back(greedy)?;
+        self.waiting.remove(&last).map(|waiter| waiter.who)
     }
 
     /// When the first of them all came.
@@ -241,6 +240,18 @@ impl Line {
         if !over {
             self.turns.push_back(source);
         }
+    }
+
+    /// The one of this source who came last leaves.
+    fn pop_back(&mut self, source: SourceKey) -> Option<u64> {
+        let queue = self.queues.get_mut(&source)?;
+        let last = queue.pop_back();
+        self.count -= usize::from(last.is_some());
+        if queue.is_empty() {
+            self.queues.remove(&source);
+            self.turns.retain(|other| *other != source);
+        }
+        last
     }
 
     fn retain(&mut self, waits: impl Fn(u64) -> bool) {

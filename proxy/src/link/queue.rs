@@ -57,6 +57,7 @@ pub struct Queue<T> {
     /// Slots whose requests were written whole.
     sent: usize,
     reader: Reader,
+    /// Of a head that is not whole, what has come.
     partial: Vec<u8>,
     answered: u64,
     head_since: Nanos,
@@ -89,8 +90,11 @@ pub enum Broken {
     Switched,
 }
 
-/// Requests that were answered are cut off `out` when they make up this much.
+/// Requests that were answered are cut off `out` when they make up this much, and half of it: what is cut off pays for moving
+/// what stays.
 const COMPACT: usize = 16 << 10;
+/// A link that has nothing to write keeps room for this much.
+const ROOMY: usize = 64 << 10;
 /// An answer that nobody awaits is read this far, to save the link.
 const DRAIN: usize = 256 << 10;
 
@@ -157,6 +161,12 @@ impl<T> Queue<T> {
         self.wrote(0, now);
     }
 
+    /// How many bytes of requests, and of an answer that is not understood yet, it holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.out.len() + self.partial.len()
+    }
+
     /// What is still to be written.
     #[must_use]
     pub fn unwritten(&self) -> &[u8] {
@@ -194,8 +204,8 @@ impl<T> Queue<T> {
         if self.partial.is_empty() {
             return self.receive_all(input, now, out, sink);
         }
-        let mut whole = std::mem::take(&mut self.partial);
-        whole.extend_from_slice(input);
+        self.partial.extend_from_slice(input);
+        let whole = std::mem::take(&mut self.partial);
         self.receive_all(&whole, now, out, sink)
     }
 
@@ -412,12 +422,15 @@ impl<T> Queue<T> {
                 slot.len = 0;
             }
             self.out.clear();
+            if self.out.capacity() > ROOMY {
+                self.out = Vec::new();
+            }
             (self.kept, self.written) = (0, 0);
-        } else if streaming && self.written >= COMPACT {
+        } else if streaming && self.written >= COMPACT.max(self.out.len() / 2) {
             self.out.drain(..self.written);
             self.slots[0].len = self.out.len();
             (self.kept, self.written) = (0, 0);
-        } else if self.kept >= COMPACT && self.kept <= self.written {
+        } else if self.kept >= COMPACT.max(self.out.len() / 2) && self.kept <= self.written {
             self.out.drain(..self.kept);
             self.written -= self.kept;
             self.kept = 0;

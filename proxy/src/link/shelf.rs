@@ -20,7 +20,7 @@ use crate::cause::Cause;
 use crate::config::{Address, Backend, WaitQueue};
 use crate::metrics::{Acquire, BackendCells, DepthReason, Hold, LinkState, MemberCells};
 use crate::proto::framing::Dialect;
-use crate::turn::{Nanos, Resident, Turn, nanos};
+use crate::turn::{Kept, Nanos, Resident, Turn, nanos};
 
 use super::answer::End;
 use super::budget::Budget;
@@ -69,14 +69,13 @@ pub trait Receiver: Clone + 'static {
 }
 
 /// A request that waits for a link.
-#[derive(Debug)]
 pub struct Waiter<T> {
     /// Who awaits the answer.
     pub to: T,
     /// What was asked.
     pub request: Request,
     /// Its head, as it goes to the member.
-    pub head: Vec<u8>,
+    pub head: Kept,
 }
 
 /// What one worker may have of a member's limits.
@@ -119,8 +118,9 @@ pub struct Shelf<T: Receiver> {
     me: Weak<Self>,
     key: Cell<u32>,
     pub(super) retired: Cell<bool>,
-    /// How many of those who wait are in the gauge.
+    /// How many of those who wait are in the gauge, and the bytes of their requests.
     waiting: Cell<usize>,
+    waiting_bytes: Rc<Cell<usize>>,
     budget: RefCell<Budget>,
     /// What it was last shown to be.
     depth_reason: Cell<DepthReason>,
@@ -176,6 +176,7 @@ impl<T: Receiver> Shelf<T> {
             key: Cell::new(0),
             retired: Cell::new(false),
             waiting: Cell::new(0),
+            waiting_bytes: Rc::default(),
             budget: RefCell::new(Budget::new(settings.links.rescue_budget)),
             depth_reason: Cell::new(DepthReason::Start),
             rescue_at: Cell::new(Nanos::MAX),
@@ -250,9 +251,9 @@ impl<T: Receiver> Shelf<T> {
         }
         let mut head = Vec::new();
         write(&mut head);
-        let waiter = Waiter { to, request, head };
         let now = self.turn.now();
         self.make_room(request.source);
+        let waiter = Waiter { to, request, head: Kept::new(head, &self.turn, &self.waiting_bytes) };
         if self.pool.borrow_mut().wait(request.demand(), waiter, now).is_err() {
             self.backend_cells.acquires[Acquire::Rejected].inc();
             return Submitted::Refused;
@@ -261,15 +262,23 @@ impl<T: Receiver> Shelf<T> {
         Submitted::Waits
     }
 
+    /// Whether requests with so many bytes wait for the member that its clients are not to say more.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.waiting_bytes.get() >= self.turn.buffers.one_members()
+    }
+
     fn place(&self, request: &Request) -> Option<(Rc<Link<T>>, How)> {
         self.pool.borrow_mut().tick(self.turn.now());
         loop {
             let (seat, link, how) = self.choose_link(request)?;
             if how == How::Pipelined {
-                if !self.is_slow(&link, self.turn.now()) {
-                    return Some((link, how));
-                }
-                self.hold(&link, Hold::Slow);
+                let why = match link.is_laden() {
+                    true => Hold::Full,
+                    false if self.is_slow(&link, self.turn.now()) => Hold::Slow,
+                    false => return Some((link, how)),
+                };
+                self.hold(&link, why);
             } else if self.is_fit(&link, request) {
                 return Some((link, how));
             } else {
@@ -423,6 +432,9 @@ impl<T: Receiver> Shelf<T> {
     fn dispatch(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
         let mut left = Vec::new();
         loop {
+            if link.is_laden() {
+                self.hold(link, Hold::Full);
+            }
             let next = self.pool.borrow_mut().next_for(link.seat, |waiter: &Waiter<T>, wanted| {
                 let left_us = wanted && waiter.request.ask.is_http() && waiter.to.has_ended();
                 left.extend(left_us.then(|| waiter.to.clone()));
@@ -432,6 +444,7 @@ impl<T: Receiver> Shelf<T> {
             self.count_acquired(link, how, now.saturating_sub(since));
             let Waiter { to, request, head } = waiter;
             to.placed(link);
+            let head = head.take();
             link.submit(to, request, |out| out.extend_from_slice(&head));
         }
         // A client of HTTP that has sent FIN has most often gone; as long as others wait, it gives its place to them.

@@ -160,6 +160,8 @@ labels! {
         Large = "large",
         /// The client at its head does not read.
         Reader = "reader",
+        /// The requests on it have as many bytes as a link may hold.
+        Full = "full",
     }
 
     /// What decides how many exchanges a link carries.

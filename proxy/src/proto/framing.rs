@@ -9,6 +9,7 @@ use crate::config::{FrameKind, Framing};
 
 use super::lines::{LineAnswers, Lines};
 use super::prefixed::{Prefixed, PrefixedAnswers};
+use super::reread::Reread;
 use super::resp::{Resp, RespAnswers};
 
 pub use super::frame::{
@@ -63,6 +64,16 @@ pub fn least(framing: &Framing, input: &[u8]) -> usize {
         FrameKind::Lines { crlf } => Lines::new(crlf, framing).least(input),
         FrameKind::LengthPrefixed(prefix) => Prefixed::new(prefix, framing).least(input),
         FrameKind::Resp => Resp::new(framing).least(input),
+    }
+}
+
+/// What else makes a request worth reading again of which this has come, and which is not whole.
+#[must_use]
+pub fn reread(framing: &Framing, input: &[u8]) -> Reread {
+    match framing.kind {
+        FrameKind::Lines { .. } => Reread::Line,
+        FrameKind::Resp if !input.starts_with(b"*") => Reread::Text,
+        FrameKind::LengthPrefixed(_) | FrameKind::Resp => Reread::Never,
     }
 }
 

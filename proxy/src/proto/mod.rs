@@ -9,5 +9,6 @@ pub mod http1;
 pub mod lines;
 pub mod prefixed;
 pub mod proxy;
+pub mod reread;
 pub mod resp;
 pub(crate) mod text;

@@ -1,17 +1,28 @@
 //! How much of requests and answers one worker holds in its own memory, and whether it may hold more.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::Turn;
 
 /// A worker's part of `buffer_budget`, in bytes.
-#[derive(Debug)]
 pub struct Buffers {
     limit: Cell<usize>,
     used: Cell<usize>,
+    /// Is told how much is held.
+    shown: RefCell<Option<Show>>,
 }
+
+type Show = Box<dyn Fn(usize)>;
+
+/// Less than this in one place does not count: a place is a client or a link, of which there are so many at most.
+const SMALL: usize = 4 << 10;
+/// So much each client may have here even when all buffers are full, so that small requests and answers go on.
+pub const LEAST: usize = 16 << 10;
 
 impl Default for Buffers {
     fn default() -> Self {
-        Self { limit: Cell::new(usize::MAX), used: Cell::new(0) }
+        Self { limit: Cell::new(usize::MAX), used: Cell::new(0), shown: RefCell::new(None) }
     }
 }
 
@@ -21,14 +32,103 @@ impl Buffers {
         self.limit.set(bytes);
     }
 
+    /// `shown` is told how much is held, whenever that changes.
+    pub fn show(&self, shown: impl Fn(usize) + 'static) {
+        *self.shown.borrow_mut() = Some(Box::new(shown));
+    }
+
     /// So much is held where so much was before.
     pub fn change(&self, before: usize, after: usize) {
+        if before == after {
+            return;
+        }
         self.used.set((self.used.get() + after).saturating_sub(before));
+        if let Some(shown) = &*self.shown.borrow() {
+            shown(self.used.get());
+        }
+    }
+
+    /// In this place so much is there now. `counted` is what of it is counted.
+    pub fn count(&self, counted: &Cell<usize>, bytes: usize) {
+        let now = if bytes < SMALL { 0 } else { bytes };
+        self.change(counted.replace(now), now);
     }
 
     /// Whether no more may be held: what is read at once would not fit.
     #[must_use]
     pub fn are_full(&self) -> bool {
         self.used.get().saturating_add(super::INPUT) > self.limit.get()
+    }
+
+    /// How much of it may wait for one member: a member that is away leaves the others most of it.
+    #[must_use]
+    pub fn one_members(&self) -> usize {
+        (self.limit.get() / 4).max(super::INPUT)
+    }
+}
+
+/// Bytes that are held for as long as they live: they count for a worker, and for `place`.
+pub struct Kept {
+    bytes: Vec<u8>,
+    turn: Rc<Turn>,
+    place: Rc<Cell<usize>>,
+}
+
+impl Kept {
+    /// Counts these bytes.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>, turn: &Rc<Turn>, place: &Rc<Cell<usize>>) -> Self {
+        turn.buffers.change(0, bytes.len());
+        place.set(place.get() + bytes.len());
+        Self { bytes, turn: turn.clone(), place: place.clone() }
+    }
+
+    /// The bytes, which no longer count.
+    #[must_use]
+    pub fn take(mut self) -> Vec<u8> {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.let_go(bytes.len());
+        bytes
+    }
+
+    fn let_go(&self, bytes: usize) {
+        self.turn.buffers.change(bytes, 0);
+        self.place.set(self.place.get().saturating_sub(bytes));
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.let_go(self.bytes.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_counts_until_it_goes_whichever_way() {
+        let (turn, place) = (Turn::new(), Rc::new(Cell::new(0)));
+        turn.buffers.limit(super::super::INPUT + 3000);
+        let seen = Rc::new(Cell::new(0));
+        let shown = seen.clone();
+        turn.buffers.show(move |used| shown.set(used));
+        let (one, other) = (Kept::new(vec![0; 2000], &turn, &place), Kept::new(vec![0; 1001], &turn, &place));
+        assert!(turn.buffers.are_full());
+        assert_eq!((place.get(), seen.get()), (3001, 3001));
+        assert_eq!(one.take().len(), 2000);
+        assert!(!turn.buffers.are_full());
+        drop(other);
+        assert_eq!((place.get(), seen.get()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_small_does_not_count() {
+        let (buffers, counted) = (Buffers::default(), Cell::new(0));
+        for (bytes, used) in [(SMALL - 1, 0), (SMALL, SMALL), (SMALL + 1, SMALL + 1), (5, 0)] {
+            buffers.count(&counted, bytes);
+            assert_eq!((buffers.used.get(), counted.get()), (used, used));
+        }
     }
 }

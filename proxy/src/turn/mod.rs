@@ -14,7 +14,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use alarms::Alarms;
-pub use buffers::Buffers;
+pub use buffers::{Buffers, Kept, LEAST};
 use date::Calendar;
 pub use pace::Pace;
 
@@ -59,7 +59,7 @@ pub struct Turn {
     ticker: RefCell<Option<Waker>>,
     next_tick: Cell<Nanos>,
     draining: Cell<bool>,
-    /// What clients have sent and have not read yet, as far as it is kept here.
+    /// What clients and members have sent and not taken yet, as far as it is kept here.
     pub buffers: Buffers,
 }
 

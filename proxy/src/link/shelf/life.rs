@@ -87,6 +87,7 @@ impl<T: Receiver> Shelf<T> {
             tokio::task::spawn_local(self.clone().recover());
         }
         for Waiter { to, request, head } in moved {
+            let head = head.take();
             if ours {
                 self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
                 to.failed(&request, cause, false);
@@ -117,6 +118,7 @@ impl<T: Receiver> Shelf<T> {
     /// A link has ended, and its descriptor is closed.
     fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
         let fates = link.queue.borrow_mut().end(why);
+        link.count_held();
         self.judge_end(link, why, &fates);
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();

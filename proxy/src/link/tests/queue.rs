@@ -41,6 +41,37 @@ fn answers_in_one_read_go_to_those_who_asked_in_order() {
     assert_eq!(order, [Some('a'), Some('b'), Some('c')]);
 }
 
+// A head of many lines is not read again for each byte, and nothing of it is told later for that.
+#[test]
+fn answers_that_come_byte_by_byte_are_the_same() {
+    let mut link = Link::reused();
+    link.ask('a', Get).ask('b', Get).written();
+    let long = OK.replacen("\r\n", &format!("\r\n{}", "X: y\r\n".repeat(60)), 1);
+    for byte in format!("{long}{OK}").chars() {
+        assert_eq!(link.read(&byte.to_string()), Ok(true));
+    }
+    assert_eq!((link.told.of('a'), link.told.of('b').as_str()), (long, OK));
+    assert_eq!(link.queue.held(), 0);
+}
+
+/// What was cut off pays for moving what stays: a body that leaves bit by bit is moved less often than it is long.
+#[test]
+fn what_waits_is_not_moved_for_each_bit_that_leaves() {
+    let mut link = Link::fresh();
+    link.submit('a', Request { body: true, ..request(Post) }).written();
+    link.queue.extend_body(|out| out.resize(4 << 20, b'x'), false);
+    let (mut moved, mut before) = (0, link.queue.held());
+    while !link.queue.unwritten().is_empty() {
+        link.queue.wrote(link.queue.unwritten().len().min(1 << 10), 2);
+        let held = link.queue.held();
+        moved += if held < before { held } else { 0 };
+        before = held;
+        assert!(held <= 2 * link.queue.unwritten().len() + (32 << 10), "what was written is not kept");
+    }
+    assert!(moved <= 4 << 20, "{moved} bytes were moved");
+    assert_eq!(link.queue.held(), 0);
+}
+
 // HTTP-RULES, pipelining 8: HEAD is framed by what was asked.
 #[test]
 fn each_answer_is_framed_by_its_own_request() {

@@ -10,7 +10,7 @@ use super::name::{Name, Ours};
 use super::request::Request;
 use super::seen::Expect;
 use super::target::Target;
-use super::walk::{Walk, address_in, trusts};
+use super::walk::{MOST_HOPS, Walk, address_in, trusts};
 use super::{text, upgrade};
 use crate::config::{Forwarded, HttpRules};
 
@@ -175,7 +175,10 @@ impl Request<'_, '_> {
     /// same as the one that was: what came in it was not looked at.
     fn tell_walked(&self, which: Ours, walk: Option<Walk>, out: &mut Vec<u8>) {
         let Some(walk) = walk else { return };
-        for element in self.elements(walk.list).skip(walk.from) {
+        let mut elements: [&[u8]; MOST_HOPS] = [b""; MOST_HOPS];
+        let found = elements.iter_mut().zip(self.last_first(walk.list).take(walk.travel));
+        let count = found.map(|(place, element)| *place = element).count();
+        for element in elements[..count].iter().rev().copied() {
             match address_in(walk.list, element) {
                 _ if walk.list == which => out.extend_from_slice(element),
                 Some(address) if which == Ours::Forwarded => tell_node(address, out),

@@ -2,6 +2,9 @@
 //! In: the bytes read so far and the listener's rules. Out: a head to forward, "partial", or a rejection.
 //! Knows nothing of where the request goes.
 
+use std::cell::Cell;
+use std::net::IpAddr;
+
 use super::coding::Codings;
 use super::fields::{Fields, Head, LineFault, offset};
 use super::framing::BodyFraming;
@@ -11,6 +14,7 @@ use super::seen::{Expect, Seen};
 use super::target::Target;
 use super::text::digits;
 use super::verdict::{Parsed, Reject};
+use super::walk::Walk;
 use super::{upgrade, via};
 use crate::config::{HeadLimits, HttpRules, Underscores};
 
@@ -50,6 +54,8 @@ pub struct Request<'h, 'b> {
     codings: Codings,
     /// Fields of `Ours` that came with the request, as bits.
     pub(super) ours: u8,
+    /// What the list of those it came through came to for this peer, once that was asked.
+    pub(super) walked: Cell<Option<(IpAddr, Walk)>>,
     method_text: &'b str,
     target_text: &'b str,
 }
@@ -261,6 +267,7 @@ fn believe<'h, 'b>(
         codings: if minor_version == 1 { seen.codings } else { Codings::NONE },
         head,
         ours: seen.ours,
+        walked: Cell::new(None),
         method_text,
         target_text,
     })

@@ -2,10 +2,16 @@
 //! In: a parsed request, the rules in their order. Out: the position of the first that matches.
 //! Knows nothing of backends.
 
+use std::cell::OnceCell;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use httparse::Header;
+
 use super::request::Request;
 use super::target::{Target, split_port};
 use super::text::digits;
-use crate::config::{HostMatch, Rule};
+use crate::config::{HeadLimits, HostMatch, Rule};
 
 /// The port of an http URI that names none (RFC 9110 section 4.2.1).
 const DEFAULT_PORT: u64 = 80;
@@ -14,46 +20,157 @@ impl Request<'_, '_> {
     /// The position of the first rule that matches it. All of a rule must hold, and the fields are looked at as they came.
     #[must_use]
     pub fn rule(&self, rules: &[Rule]) -> Option<usize> {
-        rules.iter().position(|rule| self.matches(rule))
+        if rules.is_empty() {
+            return None;
+        }
+        let asked = Asked { host: self.host().map(Host::of), path: self.path(), fields: OnceCell::new() };
+        rules.iter().position(|rule| self.matches(rule, &asked))
     }
 
-    fn matches(&self, rule: &Rule) -> bool {
-        let has = |name: &str, value: Option<&str>| {
-            let named = self.head.fields.iter().filter(|f| f.name.eq_ignore_ascii_case(name));
-            named.into_iter().any(|f| value.is_none_or(|value| f.value == value.as_bytes()))
-        };
-        rule.host.as_ref().is_none_or(|wanted| self.host().is_some_and(|host| is_for(host, wanted)))
-            && rule.path_prefix.as_ref().is_none_or(|prefix| self.is_below(prefix.as_bytes()))
+    fn matches(&self, rule: &Rule, asked: &Asked<'_>) -> bool {
+        rule.host.as_ref().is_none_or(|wanted| asked.host.as_ref().is_some_and(|host| host.is(wanted)))
+            && rule.path_prefix.as_ref().is_none_or(|prefix| asked.is_below(prefix.as_bytes()))
             && (rule.methods.is_empty() || rule.methods.iter().any(|m| **m == *self.method_text()))
-            && rule.fields.iter().all(|(name, value)| has(name, value.as_deref()))
+            && (rule.fields.is_empty() || {
+                let order = asked.fields.get_or_init(|| Order::of(self.head.fields));
+                let has = |(name, value): &(Arc<str>, Option<Arc<str>>)| {
+                    order.has(self.head.fields, name.as_bytes(), value.as_deref().map(str::as_bytes))
+                };
+                rule.fields.iter().all(has)
+            })
     }
 
-    /// Whole segments of the raw path, which ends at `?`. `*` and the target of CONNECT have no path.
-    fn is_below(&self, prefix: &[u8]) -> bool {
+    /// The raw path, which ends at `?`. `*` and the target of CONNECT have none.
+    fn path(&self) -> Option<&[u8]> {
         let path = match self.target {
             Target::AsIs => self.target().as_bytes(),
             Target::Absolute { path: [] | [b'?', ..], .. } => b"/",
             Target::Absolute { path, .. } => path,
-            Target::Authority(_) => return false,
+            Target::Authority(_) => return None,
         };
-        let path = path.split(|b| *b == b'?').next().unwrap_or_default();
-        path.strip_prefix(prefix).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+        Some(memchr::memchr(b'?', path).map_or(path, |end| &path[..end]))
     }
 }
 
-/// Case and a final dot do not count; a port does only where the rule names one.
-fn is_for(host: &[u8], wanted: &HostMatch) -> bool {
-    let (HostMatch::Exactly(text) | HostMatch::Below(text)) = wanted;
-    let (wanted_name, wanted_port) = split_port(text.as_bytes());
-    let (name, port) = split_port(host);
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    let same_name = match wanted {
-        HostMatch::Exactly(_) => name.eq_ignore_ascii_case(wanted_name),
-        HostMatch::Below(_) => {
-            let above = name.len().saturating_sub(wanted_name.len());
-            above > 0 && name[above..].eq_ignore_ascii_case(wanted_name)
-        }
-    };
-    let port = if port.is_empty() { Some(DEFAULT_PORT) } else { digits(port) };
-    same_name && (wanted_port.is_empty() || digits(wanted_port) == port)
+/// What rules look at of a request, found once: how long it is, is for a stranger to choose, and there may be many rules.
+struct Asked<'r> {
+    host: Option<Host<'r>>,
+    path: Option<&'r [u8]>,
+    fields: OnceCell<Order>,
+}
+
+impl Asked<'_> {
+    /// Whole segments.
+    fn is_below(&self, prefix: &[u8]) -> bool {
+        let rest = self.path.and_then(|path| path.strip_prefix(prefix));
+        rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+    }
+}
+
+/// Field lines by their names in lower case, then by their values.
+struct Order {
+    lines: [u16; HeadLimits::MAX_FIELDS],
+    count: usize,
+}
+
+impl Order {
+    fn of(fields: &[Header<'_>]) -> Self {
+        let mut order =
+            Self { lines: [0; HeadLimits::MAX_FIELDS], count: fields.len().min(HeadLimits::MAX_FIELDS) };
+        (0..).zip(&mut order.lines[..order.count]).for_each(|(n, line)| *line = n);
+        order.lines[..order.count].sort_unstable_by(|a, b| {
+            let (a, b) = (&fields[usize::from(*a)], &fields[usize::from(*b)]);
+            by_name(a.name.as_bytes(), b.name.as_bytes()).then_with(|| a.value.cmp(b.value))
+        });
+        order
+    }
+
+    /// Whether there is a line of this name, with this value if one is given.
+    fn has(&self, fields: &[Header<'_>], name: &[u8], value: Option<&[u8]>) -> bool {
+        let compare = |line: &u16| {
+            visited();
+            let field = &fields[usize::from(*line)];
+            let name = by_name(field.name.as_bytes(), name);
+            value.map_or(name, |value| name.then_with(|| field.value.cmp(value)))
+        };
+        self.lines[..self.count].binary_search_by(compare).is_ok()
+    }
+}
+
+fn by_name(a: &[u8], b: &[u8]) -> Ordering {
+    a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
+}
+
+/// Tests count how often field lines are looked at.
+#[cfg(test)]
+fn visited() {
+    tests::VISITS.set(tests::VISITS.get() + 1);
+}
+#[cfg(not(test))]
+const fn visited() {}
+
+/// Whom a request is for, without the final dot, and at which port.
+struct Host<'r> {
+    name: &'r [u8],
+    port: Option<u64>,
+}
+
+impl<'r> Host<'r> {
+    fn of(host: &'r [u8]) -> Self {
+        let (name, port) = split_port(host);
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        Self { name, port: if port.is_empty() { Some(DEFAULT_PORT) } else { digits(port) } }
+    }
+
+    /// Case does not count; a port does only where the rule names one.
+    fn is(&self, wanted: &HostMatch) -> bool {
+        let (HostMatch::Exactly(text) | HostMatch::Below(text)) = wanted;
+        let (wanted_name, wanted_port) = split_port(text.as_bytes());
+        let same_name = match wanted {
+            HostMatch::Exactly(_) => self.name.eq_ignore_ascii_case(wanted_name),
+            HostMatch::Below(_) => {
+                let above = self.name.len().saturating_sub(wanted_name.len());
+                above > 0 && self.name[above..].eq_ignore_ascii_case(wanted_name)
+            }
+        };
+        same_name && (wanted_port.is_empty() || digits(wanted_port) == self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::config::HttpRules;
+    use crate::proto::http1::{Fields, Parsed, parse_request};
+
+    thread_local! {
+        pub(super) static VISITS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// As many rules as there may be, each for one value of a field, and a request with as many of these fields as there
+    /// may be: a request is looked at once, and each rule takes a few steps.
+    #[test]
+    fn fields_times_rules_is_not_what_a_request_costs() {
+        let lines: String = (0..90).map(|n| format!("X-Tenant: other{n}\r\n")).collect();
+        let head = format!("GET /?q HTTP/1.1\r\nHost: a\r\n{lines}x-tenant: t255\r\n\r\n");
+        let rule = |n: usize| Rule {
+            host: None,
+            path_prefix: None,
+            methods: Vec::new(),
+            fields: vec![("x-tenant".into(), Some(format!("t{n}").into()))],
+            backend: n,
+        };
+        let rules: Vec<Rule> = (0..256).map(rule).collect();
+        let mut fields = Fields::new();
+        let limits = HttpRules::default();
+        let Ok(Parsed::Head { head, .. }) = parse_request(head.as_bytes(), &limits, &mut fields) else {
+            panic!()
+        };
+        VISITS.set(0);
+        assert_eq!(head.rule(&rules), Some(255));
+        assert!(VISITS.get() <= 256 * 8, "{} field lines were looked at", VISITS.get());
+        assert_eq!(head.rule(&rules[..255]), None);
+    }
 }

@@ -22,10 +22,13 @@ pub(super) fn offered<'b>(
     asked(head).filter(|protocol| may_become(allowed, protocol)).filter(may_follow)
 }
 
-/// All protocols that the Upgrade lines of a head name.
+/// Protocols of one head that are looked at. Each is compared with all that are allowed, and one is all that clients ask for.
+const MOST_PROTOCOLS: usize = 16;
+
+/// The first protocols that the Upgrade lines of a head name.
 pub(super) fn asked<'b>(head: &Head<'_, 'b>) -> impl Iterator<Item = &'b [u8]> {
     let lines = head.fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::Upgrade);
-    lines.flat_map(|f| list(f.value))
+    lines.flat_map(|f| list(f.value)).take(MOST_PROTOCOLS)
 }
 
 fn may_become(allowed: &Upgrades, protocol: &[u8]) -> bool {

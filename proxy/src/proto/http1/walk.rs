@@ -1,6 +1,9 @@
 //! Who asked, as trusted proxies tell it: X-Forwarded-For and Forwarded (RFC 7239), walked from the right.
-//! In: the elements of the list, and who is believed. Out: the source, and from which element on the list travels.
+//! In: the elements of the list, and who is believed. Out: the source, and how many elements of the list travel.
 //! Knows nothing of what is written of it.
+//!
+//! The left part of a list is whatever a stranger made up, so the walk stops at the first address that is not trusted, is
+//! done once for each request, and never takes more than [`MOST_HOPS`] steps.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -15,9 +18,13 @@ pub(super) struct Walk {
     pub(super) source: IpAddr,
     /// Which list was walked.
     pub(super) list: Ours,
-    /// The elements from this one on travel, and all of them are addresses. Those before it do not.
-    pub(super) from: usize,
+    /// So many elements at the end of the list travel, and all of them are addresses. Those before them do not.
+    pub(super) travel: usize,
 }
+
+/// Elements of a list that are looked at, from the right. No chain of proxies is as long. A longer chain of trusted addresses
+/// counts as if it began with the last so many of them.
+pub(super) const MOST_HOPS: usize = 64;
 
 /// Whether the peer may speak for others.
 pub(super) fn trusts(rules: &HttpRules, peer: IpAddr) -> bool {
@@ -33,11 +40,20 @@ impl<'b> Request<'_, 'b> {
         if trusts(rules, peer) { self.walk(peer, rules).source } else { peer }
     }
 
-    /// For a trusted peer. Where either list may tell, they must not tell different sources: whoever writes one of them
-    /// passes the other on as its client made it up.
+    /// For a trusted peer; a request has one, so what was found is kept. Where either list may tell, they must not tell
+    /// different sources: whoever writes one of them passes the other on as its client made it up.
     pub(super) fn walk(&self, peer: IpAddr, rules: &HttpRules) -> Walk {
-        let along = |list| self.walk_along(list, peer, rules);
-        let walk = match rules.forwarded {
+        if let Some((_, walk)) = self.walked.get().filter(|(of, _)| *of == peer) {
+            return walk;
+        }
+        let walk = self.walk_anew(peer, rules.forwarded, |address| rules.trusted_proxies.contains(address));
+        self.walked.set(Some((peer, walk)));
+        walk
+    }
+
+    fn walk_anew(&self, peer: IpAddr, forwarded: Forwarded, trusts: impl Fn(IpAddr) -> bool) -> Walk {
+        let along = |list| self.walk_along(list, peer, &trusts);
+        let walk = match forwarded {
             Forwarded::XForwarded => along(Ours::XForwardedFor),
             Forwarded::Rfc7239 => along(Ours::Forwarded),
             Forwarded::Both | Forwarded::Remove | Forwarded::Off => {
@@ -47,41 +63,87 @@ impl<'b> Request<'_, 'b> {
                 }
             }
         };
-        walk.unwrap_or(Walk { source: peer, list: Ours::Forwarded, from: usize::MAX })
+        walk.unwrap_or(Walk { source: peer, list: Ours::Forwarded, travel: 0 })
     }
 
-    /// Done from the left, in one pass: what is found later counts. `None` where there is no such list.
-    fn walk_along(&self, list: Ours, peer: IpAddr, rules: &HttpRules) -> Option<Walk> {
-        let mut found: Option<(IpAddr, usize)> = None;
-        let mut seen = 0;
-        for (n, element) in self.elements(list).enumerate() {
-            seen = n + 1;
-            found = match address_in(list, element) {
-                None => None,
-                Some(address) if found.is_none() || !rules.trusted_proxies.contains(address) => {
-                    Some((address, n))
-                }
-                Some(_) => found,
-            };
+    /// `None` where there is no such list.
+    fn walk_along(&self, list: Ours, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> Option<Walk> {
+        let mut elements = self.last_first(list).take(MOST_HOPS).peekable();
+        elements.peek()?;
+        let mut walk = Walk { source: peer, list, travel: 0 };
+        for address in elements.map_while(|element| address_in(list, element)) {
+            (walk.source, walk.travel) = (address, walk.travel + 1);
+            if !trusts(address) {
+                break;
+            }
         }
-        let (source, from) = found.unwrap_or((peer, seen));
-        (seen > 0).then_some(Walk { source, list, from })
+        Some(walk)
     }
 
-    /// The elements of all lines of a list, in their order; not of lines that Connection names, because it was asked
+    /// The elements of all lines of a list, the last one first; not of lines that Connection names, because it was asked
     /// for their removal.
-    pub(super) fn elements(&self, which: Ours) -> impl Iterator<Item = &'b [u8]> {
-        self.lines_of(which).flat_map(move |value| split(value, b',', which == Ours::Forwarded))
+    pub(super) fn last_first(&self, which: Ours) -> impl Iterator<Item = &'b [u8]> {
+        self.lines_of(which).rev().flat_map(move |value| match which {
+            Ours::Forwarded if memchr::memchr(b'"', value).is_some() => {
+                Line::Quoted(Box::new(Last::of(split(value, b',', true))))
+            }
+            _ => Line::Plain(value.rsplit(|b: &u8| *b == b',')),
+        })
     }
 
     /// The values of a field that we write, as far as they may travel on.
-    pub(super) fn lines_of(&self, which: Ours) -> impl Iterator<Item = &'b [u8]> {
+    pub(super) fn lines_of(&self, which: Ours) -> impl DoubleEndedIterator<Item = &'b [u8]> {
         let fields = if self.ours & which as u8 == 0 { &[] } else { self.head.fields };
         let of = move |(line, field): (usize, &httparse::Header<'b>)| {
             let same = Name::of(field.name.as_bytes()) == Name::Ours(which) && !self.head.dropped.has(line);
             same.then_some(field.value)
         };
         fields.iter().enumerate().filter_map(of)
+    }
+}
+
+/// The elements of one line, the last one first.
+enum Line<'b, S> {
+    /// A comma is always a separator.
+    Plain(S),
+    /// Which commas are in quotes is only known from the left.
+    Quoted(Box<Last<'b>>),
+}
+
+impl<'b, S: Iterator<Item = &'b [u8]>> Iterator for Line<'b, S> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        match self {
+            Self::Plain(parts) => parts.map(<[u8]>::trim_ascii).find(|part| !part.is_empty()),
+            Self::Quoted(last) => last.pop(),
+        }
+    }
+}
+
+/// The last elements of a line, as many as are looked at.
+struct Last<'b> {
+    elements: [&'b [u8]; MOST_HOPS],
+    /// Where the next would stand, counted on round the end.
+    end: usize,
+    left: usize,
+}
+
+impl<'b> Last<'b> {
+    fn of(parts: impl Iterator<Item = &'b [u8]>) -> Self {
+        let mut last = Self { elements: [b""; MOST_HOPS], end: 0, left: 0 };
+        for part in parts {
+            last.elements[last.end % MOST_HOPS] = part;
+            last.end += 1;
+        }
+        last.left = last.end.min(MOST_HOPS);
+        last
+    }
+
+    fn pop(&mut self) -> Option<&'b [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        self.end -= 1;
+        Some(self.elements[self.end % MOST_HOPS])
     }
 }
 
@@ -157,5 +219,78 @@ impl Quotes {
             _ => {}
         }
         self.open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::proto::http1::{Fields, Parsed, parse_request};
+
+    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
+
+    /// What a walk comes to, and how many addresses were looked up.
+    fn walk(lines: &str) -> (Walk, usize) {
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        let mut fields = Fields::new();
+        let Ok(Parsed::Head { head, .. }) =
+            parse_request(head.as_bytes(), &HttpRules::default(), &mut fields)
+        else {
+            panic!("{lines}")
+        };
+        let steps = Cell::new(0);
+        let trusts = |address: IpAddr| {
+            steps.set(steps.get() + 1);
+            matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 10)
+        };
+        let walk = head.walk_anew(PEER, Forwarded::Both, trusts);
+        (walk, steps.get())
+    }
+
+    #[test]
+    fn what_a_stranger_made_up_is_not_looked_up() {
+        let made_up = "10.1.1.1, ".repeat(1500);
+        for lines in [
+            format!("X-Forwarded-For: {made_up}192.0.2.7, 10.0.0.1\r\n"),
+            format!("Forwarded: {}for=192.0.2.7, for=10.0.0.1\r\n", "for=10.1.1.1, ".repeat(1000)),
+            format!("Forwarded: {}for=\"192.0.2.7\", for=10.0.0.1\r\n", "for=\"10.1.1.1\", ".repeat(800)),
+        ] {
+            let (walk, steps) = walk(&lines);
+            assert_eq!((walk.source.to_string(), walk.travel, steps), ("192.0.2.7".to_owned(), 2, 2));
+        }
+    }
+
+    #[test]
+    fn a_list_of_trusted_addresses_alone_is_walked_so_far_and_no_further() {
+        for (list, element) in [
+            ("X-Forwarded-For", "10.1.1.1"),
+            ("Forwarded", "for=10.1.1.1"),
+            ("Forwarded", "for=\"10.1.1.1\""),
+        ] {
+            let elements: Vec<_> = (0..1000).map(|_| element).collect();
+            let (walk, steps) = walk(&format!("{list}: {}\r\n", elements.join(",")));
+            assert_eq!(
+                (walk.source.to_string(), walk.travel, steps),
+                ("10.1.1.1".to_owned(), MOST_HOPS, MOST_HOPS)
+            );
+        }
+    }
+
+    /// The source is asked for where the way of a request is found, and again where its head is written.
+    #[test]
+    fn a_request_is_walked_once() {
+        let rules = HttpRules {
+            trusted_proxies: ["10.0.0.0/8".parse().unwrap()].into_iter().collect(),
+            ..HttpRules::default()
+        };
+        let mut fields = Fields::new();
+        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n";
+        let Ok(Parsed::Head { head, .. }) = parse_request(bytes, &rules, &mut fields) else { panic!() };
+        assert_eq!(head.source(PEER, &rules).to_string(), "192.0.2.7");
+        let again = HttpRules { trusted_proxies: crate::config::Networks::default(), ..rules };
+        assert_eq!(head.walk(PEER, &again).travel, 1, "nothing is looked up again");
+        assert_eq!(head.walk(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 8)), &again).source.to_string(), "192.0.2.7");
     }
 }

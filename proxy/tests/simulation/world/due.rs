@@ -58,6 +58,7 @@ impl World {
                 Hold::Slow => "held: slow",
                 Hold::Large => "held: large",
                 Hold::Reader => "held: reader",
+                Hold::Full => "held: full",
             });
         }
         link.held = true;
