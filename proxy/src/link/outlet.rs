@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
@@ -30,6 +32,8 @@ pub struct Outlet {
     backend_cells: Arc<BackendCells>,
     local: LocalAddresses,
     retired: Cell<bool>,
+    /// Wakes those who wait for a place, when the member is no longer in the configuration.
+    gone: Notify,
 }
 
 /// A link that one client has for itself. Whoever has it says why it ends: [`OwnLink::close`].
@@ -61,6 +65,7 @@ impl Outlet {
             cells: cells.1,
             local: LocalAddresses::default(),
             retired: Cell::new(false),
+            gone: Notify::new(),
         });
         outlet.stock.configure(&settings.links);
         if keep {
@@ -81,6 +86,13 @@ impl Outlet {
         // Nobody will see when it answers again.
         self.health.answered(&self.cells);
         self.stock.taken.notify_one();
+        self.gone.notify_waiters();
+    }
+
+    /// Whether the member is no longer in the configuration.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retired.get()
     }
 
     /// Whether the member answers, as far as anybody knows.
@@ -136,7 +148,12 @@ impl Outlet {
     async fn wait(&self, source: IpAddr) -> Result<Place, Cause> {
         let queue = self.settings.borrow().queue;
         let _waiting = InGauge::enter(&self.backend_cells);
-        let place = self.stock.wait(source, &queue).await;
+        let gone = self.gone.notified();
+        let place = tokio::select! {
+            biased;
+            () = gone => return Err(Cause::NoMember),
+            place = self.stock.wait(source, &queue) => place,
+        };
         self.turn.tick();
         if let Err(cause) = &place {
             let full = *cause == Cause::QueueFull;
@@ -185,10 +202,13 @@ impl Outlet {
         while !self.is_up() && !self.is_leaving() {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
-            let Some(place) = self.stock.try_place(None) else { continue };
             self.turn.tick();
-            if let Ok(socket) = self.open().await {
-                self.keep(socket, place);
+            let place = self.stock.try_place(None);
+            let Ok(socket) = self.open().await else { continue };
+            match place {
+                Some(place) => self.keep(socket, place),
+                // All places are taken. That the member answers must be seen all the same.
+                None => self.cells.closed[LinkClose::Idle].inc(),
             }
         }
     }

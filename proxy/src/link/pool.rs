@@ -32,6 +32,8 @@ pub struct Pool<L, W> {
     loads: Vec<u16>,
     used: usize,
     connecting: usize,
+    /// Links that close when what they carry has ended.
+    barred: usize,
     reserved: usize,
     /// Links whose clients keep them.
     owned: usize,
@@ -78,6 +80,7 @@ impl<L: Clone, W> Pool<L, W> {
             loads: Vec::new(),
             used: 0,
             connecting: 0,
+            barred: 0,
             reserved: 0,
             owned: 0,
             holding: 0,
@@ -352,6 +355,7 @@ impl<L: Clone, W> Pool<L, W> {
             return;
         }
         self.reserved -= usize::from(std::mem::take(&mut seat.reserved));
+        self.barred += usize::from(seat.state != State::Barred);
         seat.state = State::Barred;
         self.loads[id] = CLOSED;
         self.idle.remove(id);
@@ -368,6 +372,7 @@ impl<L: Clone, W> Pool<L, W> {
         self.bar(id);
         let Some(seat) = self.seats.get_mut(id).and_then(Option::take) else { return };
         self.connecting -= usize::from(seat.state == State::Connecting);
+        self.barred -= usize::from(seat.state == State::Barred);
         self.owned -= usize::from(seat.owned);
         self.holding -= usize::from(seat.holds);
         self.used -= 1;

@@ -148,6 +148,8 @@ pub struct Shelf<T: Receiver> {
     bilingual: Cell<bool>,
 }
 
+/// The key of one who has left.
+const GONE: u32 = u32::MAX;
 /// An idle link unused for this long is looked at before it is used again.
 const LOOK_AFTER: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 
@@ -200,15 +202,22 @@ impl<T: Receiver> Shelf<T> {
 
     /// Takes new settings; links that stand stay.
     pub fn configure(&self, settings: &Arc<Backend>, share: Share) {
-        let mut pool = self.pool.borrow_mut();
-        pool.configure(&settings.links, &share.of(settings.queue), share.links);
-        let surplus = pool.surplus();
-        drop(pool);
-        surplus.iter().for_each(|link| link.condemn(Broken::Finished));
+        self.pool.borrow_mut().configure(&settings.links, &share.of(settings.queue), share.links);
+        self.close_surplus();
         self.budget.borrow_mut().configure(settings.links.rescue_budget);
         self.most_tunnels.set(share.tunnels);
         *self.settings.borrow_mut() = settings.clone();
         self.heed_proof_anew();
+    }
+
+    /// Idle links above the share close now; those that are busy when what they carry has ended, also if others wait.
+    pub(super) fn close_surplus(&self) {
+        let surplus = self.pool.borrow().surplus();
+        for link in surplus {
+            self.pool.borrow_mut().bar(link.seat);
+            link.expired.set(true);
+            link.condemn(Broken::Finished);
+        }
     }
 
     /// Whether its links speak what these settings want spoken.
@@ -217,13 +226,35 @@ impl<T: Receiver> Shelf<T> {
         self.settings.borrow().framing == settings.framing
     }
 
-    /// The member is no longer in the configuration: lets exchanges end, then goes.
-    pub fn retire(&self) {
+    /// The member is no longer in the configuration: lets exchanges end, then goes. Those who wait are sent to the member
+    /// that their clients have now; where `changed` says that it speaks another protocol from now on, there is none.
+    pub fn retire(&self, changed: bool) {
         self.retired.set(true);
         // Nobody will see when it answers again.
         self.health.answered(&self.cells);
         self.drain();
+        self.left.set(0);
+        let waiting = self.pool.borrow_mut().remove_waiting(|_| true);
+        self.show_waiting();
+        for Waiter { to, request, head } in waiting {
+            if changed {
+                to.failed(&request, Cause::NoMember, false);
+            } else {
+                to.again(request, head, Cause::NoMember);
+            }
+        }
         self.turn.arm(self.key.get(), self.turn.now());
+    }
+
+    /// Nothing is left of it. Should a client of a listener that has gone as well still ask for something, it comes back.
+    pub(super) fn leave(&self) {
+        self.cells.depth_reason[self.depth_reason.get()].dec();
+        self.turn.dismiss(self.key.replace(GONE));
+    }
+
+    fn come_back(self: &Rc<Self>) {
+        self.cells.depth_reason[self.depth_reason.get()].inc();
+        self.key.set(self.turn.admit(self.clone()));
     }
 
     /// Whether the member answers, as far as anybody knows.
@@ -239,6 +270,9 @@ impl<T: Receiver> Shelf<T> {
         mut request: Request,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Submitted<T> {
+        if self.key.get() == GONE {
+            self.come_back();
+        }
         self.heed_proof();
         if request.want == Want::Shared && self.goes_alone(&request) {
             request.want = Want::Alone;
@@ -384,7 +418,7 @@ impl<T: Receiver> Shelf<T> {
         let mut pool = self.pool.borrow_mut();
         pool.settle(link.seat, in_flight, now);
         self.show_depth(&pool.depth);
-        if spent {
+        if spent || pool.is_to_close(link.seat) {
             pool.bar(link.seat);
             return (in_flight == 0).then_some(Broken::Finished);
         }

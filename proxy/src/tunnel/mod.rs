@@ -94,7 +94,7 @@ impl Task {
     }
 
     fn reached(&mut self, link: OwnLink) {
-        let version = self.tunnel.route.group.settings.proxy_protocol;
+        let version = self.tunnel.route.borrow().group.settings.proxy_protocol;
         let told = self.told.take();
         let first = version.map_or_else(Vec::new, |version| {
             header::of(version, self.tunnel.source, told.as_deref(), self.client.local_address())
@@ -126,7 +126,7 @@ fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Bet
         client_cells: &tunnel.hall.cells,
         member: &link.socket,
         member_cells: link.cells(),
-        splice: tunnel.route.listener.tunnel.splice,
+        splice: tunnel.route.borrow().listener.tunnel.splice,
         asked: false.into(),
         answered: false.into(),
         delivered: Default::default(),
@@ -135,16 +135,22 @@ fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Bet
 
 /// A link to the member that the client's source meets; where that does not answer, to the next that does.
 async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
-    let group = &tunnel.route.group;
     let mut failure = None;
-    for _ in 0..=group.members.len() {
-        let member = tunnel.tie.borrow_mut().choose(group, tunnel.source.ip(), &tunnel.hall.sources);
+    let mut tries = 0;
+    loop {
+        let group = tunnel.route.borrow().group.clone();
+        if tries > group.members.len() {
+            break;
+        }
+        tries += 1;
+        let member = tunnel.tie.borrow_mut().choose(&group, tunnel.source.ip(), &tunnel.hall.sources);
         let Some(member) = member else { break };
         if failure.is_some() {
             group.cells.retries[RetryReason::Connect][RetryResult::Ok].inc();
         }
         match member.way.reach(tunnel.source.ip()).await {
             Err(cause) if cause.is_of_member() => failure = Some(cause),
+            Err(Cause::NoMember) if member.way.is_retired() && tunnel.take_route() => tries = 0,
             reached => return reached,
         }
     }

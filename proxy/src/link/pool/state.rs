@@ -24,8 +24,21 @@ impl<L: Clone, W> Pool<L, W> {
     /// Idle links above the share, which must close.
     #[must_use]
     pub fn surplus(&self) -> Vec<L> {
-        let count = self.used.saturating_sub(self.share);
+        let count = self.above_share();
         self.idle.iter().take(count).filter_map(|id| self.seats[id].as_ref()?.link.clone()).collect()
+    }
+
+    /// So many links have to close that do not yet, because there may be no more.
+    fn above_share(&self) -> usize {
+        (self.used - self.barred).saturating_sub(self.share)
+    }
+
+    /// Whether this link closes when what it carries has ended: it is known to, or there are more links than there may be. A
+    /// link that its client keeps is not taken from it.
+    #[must_use]
+    pub fn is_to_close(&self, id: SeatId) -> bool {
+        let Some(seat) = self.seats.get(id).and_then(Option::as_ref) else { return false };
+        seat.state == State::Barred || (self.above_share() > 0 && !seat.kept && !seat.owned)
     }
 
     /// When the first of those who wait came.

@@ -80,9 +80,9 @@ impl<T: Receiver> Resident for Shelf<T> {
         self.judge_silence(now);
         let me = self.me.upgrade()?;
         me.end_rests(now);
-        if self.retired.get() && self.pool.borrow().used() == 0 {
-            self.cells.depth_reason[self.depth_reason.get()].dec();
-            self.turn.dismiss(self.key.get());
+        let is_empty = self.pool.borrow().used() == 0 && self.pool.borrow().waiting() == 0;
+        if self.retired.get() && is_empty {
+            self.leave();
         } else {
             me.open_more(now);
             me.use_idle(now);

@@ -66,6 +66,7 @@ impl<T: Receiver> Shelf<T> {
         if self.is_leaving() {
             self.drain();
         }
+        self.close_surplus();
     }
 
     fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause) {
@@ -106,12 +107,26 @@ impl<T: Receiver> Shelf<T> {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
             let seat = self.pool.borrow_mut().claim();
-            let Some(seat) = seat else { continue };
+            let Some(seat) = seat else {
+                // Another worker has all the links that there may be. That the member answers must be seen all the same.
+                self.knock().await;
+                continue;
+            };
             self.cells.connections[LinkState::Connecting].inc();
             if let Some(link) = self.attempt(seat).await {
                 return self.serve(&link).await;
             }
         }
+    }
+
+    /// Connects only to see whether the member answers, for all workers.
+    async fn knock(&self) {
+        let settings = self.settings.borrow().clone();
+        match connect(&self.address, &settings, &self.local).await {
+            Ok(_) => self.health.answered(&self.cells),
+            Err(cause) => count_failure(&self.cells, cause),
+        }
+        self.turn.tick();
     }
 
     /// A link has ended, and its descriptor is closed.
