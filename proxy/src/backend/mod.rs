@@ -52,8 +52,11 @@ impl Way for Outlet {
 pub struct Register {
     registry: Registry,
     worker: usize,
-    names: RefCell<HashMap<(u64, u64), (Arc<str>, Arc<str>)>>,
+    names: RefCell<HashMap<(u64, u64), Names>>,
 }
+
+/// Of a backend and its member.
+type Names = (Arc<str>, Arc<str>);
 
 impl Register {
     /// A worker's register, empty.

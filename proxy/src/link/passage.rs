@@ -2,32 +2,32 @@
 //! In: the socket of a link whose member agreed. Out: the same, with its place among the member's tunnels.
 //! Knows nothing of what passes through it.
 
-use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::metrics::{LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
 
+use super::loans::Loans;
 use super::shelf::{Receiver, Shelf};
 
 /// A place among the tunnels of one member. It is given back when it is dropped.
 #[derive(Debug)]
-pub struct TunnelPlace(Rc<Cell<usize>>);
+pub struct TunnelPlace(Arc<Loans>);
 
 impl TunnelPlace {
     /// A place, unless `most` are taken.
-    pub(super) fn take(taken: &Rc<Cell<usize>>, most: usize) -> Option<Self> {
-        if taken.get() >= most {
-            return None;
-        }
-        taken.set(taken.get() + 1);
-        Some(Self(taken.clone()))
+    pub(super) fn take(loans: &Arc<Loans>, most: usize) -> Option<Self> {
+        let one_more = |taken| (taken < most).then_some(taken + 1);
+        loans.tunnels.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Self(loans.clone()))
     }
 }
 
 impl Drop for TunnelPlace {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.0.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -26,6 +26,8 @@ use super::seat::{Seat, State};
 #[derive(Debug)]
 pub struct Pool<L, W> {
     share: usize,
+    /// Most links that their clients may keep.
+    owners: usize,
     queue_max: usize,
     seats: Vec<Option<Seat<L>>>,
     /// In flight on each link that may be shared now, [`CLOSED`] for all others. Dense, because it is scanned.
@@ -75,6 +77,7 @@ impl<L: Clone, W> Pool<L, W> {
     pub fn new(links: &Links, queue: &WaitQueue, share: usize, now: Nanos) -> Self {
         let mut pool = Self {
             share,
+            owners: share.saturating_sub(1).max(1),
             queue_max: queue.max,
             seats: Vec::new(),
             loads: Vec::new(),
@@ -104,8 +107,19 @@ impl<L: Clone, W> Pool<L, W> {
     /// Takes new limits. Links above a lowered cap close as they become idle (see [`Pool::surplus`]).
     pub fn configure(&mut self, links: &Links, queue: &WaitQueue, share: usize) {
         (self.share, self.queue_max) = (share, queue.max);
+        self.owners = share.saturating_sub(1).max(1);
         self.be_fair(links);
         self.depth.configure(links);
+    }
+
+    /// There may be so many links from now on. Those above it close when what they carry has ended.
+    pub fn set_share(&mut self, share: usize) {
+        self.share = share;
+    }
+
+    /// So many links may be kept by their clients from now on.
+    pub fn set_owners(&mut self, owners: usize) {
+        self.owners = owners;
     }
 
     /// It is so late now.
@@ -449,7 +463,7 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// How many more links may be kept by their clients.
     fn may_own(&self) -> usize {
-        self.share.saturating_sub(1).max(1).saturating_sub(self.owned)
+        self.owners.saturating_sub(self.owned)
     }
 
     /// How many of those who wait would take a link of their own.

@@ -3,6 +3,7 @@
 //! Decides little: `Pool` says which link, `Queue` says what becomes of an exchange.
 
 mod deadlines;
+mod lending;
 mod life;
 mod proof;
 mod relief;
@@ -29,11 +30,13 @@ use super::depth::{Depth, Reason};
 use super::driver::Link;
 use super::exchange::Request;
 use super::lines::Want;
+use super::loans::{Account, Loans, Right};
 use super::manners::Manners;
 use super::passage::Passage;
 use super::pool::{How, Pool, SeatId};
 use super::proof::{Proof, Standing};
 use super::queue::{Broken, Queue};
+use super::rights::Ask;
 use proof::Resting;
 
 /// What a link asks of the client whose exchange it carries.
@@ -84,10 +87,10 @@ pub struct Waiter<T> {
 pub struct Share {
     /// Links.
     pub links: usize,
+    /// Links of all workers.
+    pub of_all: usize,
     /// Requests that wait for one.
     pub waiting: usize,
-    /// Links that have become tunnels.
-    pub tunnels: usize,
 }
 
 impl Share {
@@ -133,9 +136,22 @@ pub struct Shelf<T: Receiver> {
     left: Cell<usize>,
     /// What ended in one read; scratch.
     routes: RefCell<Vec<u32>>,
-    /// Links that have become tunnels, and may; with those that are about to.
-    tunnels: Rc<Cell<usize>>,
-    most_tunnels: Cell<usize>,
+    /// What it shares with other workers, and how it is told of it.
+    loans: Arc<Loans>,
+    account: Arc<Account>,
+    /// Links that all workers may have, and those that it is to have of them.
+    cap: Cell<usize>,
+    entitled: Cell<usize>,
+    /// Rights that it has: to links, and to links that their clients keep. The pool may use as many or fewer.
+    links: Cell<usize>,
+    own: Cell<usize>,
+    /// Since when it has what it was granted last.
+    granted_at: Cell<Nanos>,
+    /// What it asks others for.
+    asks: Cell<Option<Ask>>,
+    asks_own: Cell<bool>,
+    /// A link of its own is closing, so that another worker gets the right to it.
+    lending: Cell<bool>,
     /// What its last answer told of the member.
     pub(super) manners: Cell<Manners>,
     /// Whether the member may be pipelined to, for all workers; and what this one has taken from it.
@@ -161,7 +177,7 @@ impl<T: Receiver> Shelf<T> {
         settings: &Arc<Backend>,
         address: Address,
         share: Share,
-        (health, proof): (Arc<Health>, Arc<Proof>),
+        (health, proof, loans): (Arc<Health>, Arc<Proof>, Arc<Loans>),
         cells: (Arc<BackendCells>, Arc<MemberCells>),
     ) -> Rc<Self> {
         let now = turn.tick();
@@ -185,8 +201,16 @@ impl<T: Receiver> Shelf<T> {
             pressed_until: Cell::new(0),
             left: Cell::new(0),
             routes: RefCell::default(),
-            tunnels: Rc::default(),
-            most_tunnels: Cell::new(share.tunnels),
+            account: loans.join(),
+            loans,
+            cap: Cell::new(0),
+            entitled: Cell::new(0),
+            links: Cell::new(0),
+            own: Cell::new(0),
+            granted_at: Cell::new(0),
+            asks: Cell::new(None),
+            asks_own: Cell::new(false),
+            lending: Cell::new(false),
             manners: Cell::default(),
             proof,
             standing: Cell::new(Standing::Unseen),
@@ -196,16 +220,23 @@ impl<T: Receiver> Shelf<T> {
         });
         shelf.cells.depth_reason[DepthReason::Start].inc();
         shelf.key.set(turn.admit(shelf.clone()));
+        shelf.take_share(share);
+        tokio::task::spawn_local(shelf.clone().deal());
         shelf.heed_proof_anew();
         shelf
     }
 
     /// Takes new settings; links that stand stay.
     pub fn configure(&self, settings: &Arc<Backend>, share: Share) {
-        self.pool.borrow_mut().configure(&settings.links, &share.of(settings.queue), share.links);
+        let mut pool = self.pool.borrow_mut();
+        let (before, owners) = (pool.share(), pool.owners());
+        pool.configure(&settings.links, &share.of(settings.queue), share.links);
+        pool.set_share(before);
+        pool.set_owners(owners);
+        drop(pool);
+        self.take_share(share);
         self.close_surplus();
         self.budget.borrow_mut().configure(settings.links.rescue_budget);
-        self.most_tunnels.set(share.tunnels);
         *self.settings.borrow_mut() = settings.clone();
         self.heed_proof_anew();
     }
@@ -243,18 +274,24 @@ impl<T: Receiver> Shelf<T> {
                 to.again(request, head, Cause::NoMember);
             }
         }
+        self.give_up_share();
         self.turn.arm(self.key.get(), self.turn.now());
     }
 
     /// Nothing is left of it. Should a client of a listener that has gone as well still ask for something, it comes back.
     pub(super) fn leave(&self) {
         self.cells.depth_reason[self.depth_reason.get()].dec();
+        self.give_up_share();
+        self.loans.leave(&self.account);
         self.turn.dismiss(self.key.replace(GONE));
+        self.account.news.notify_one();
     }
 
     fn come_back(self: &Rc<Self>) {
         self.cells.depth_reason[self.depth_reason.get()].inc();
         self.key.set(self.turn.admit(self.clone()));
+        self.loans.rejoin(&self.account);
+        tokio::task::spawn_local(self.clone().deal());
     }
 
     /// Whether the member answers, as far as anybody knows.
@@ -277,6 +314,9 @@ impl<T: Receiver> Shelf<T> {
         if request.want == Want::Shared && self.goes_alone(&request) {
             request.want = Want::Alone;
         }
+        if request.want == Want::Own && !self.pool.borrow().may_keep() {
+            self.take_owner();
+        }
         if let Some((link, how)) = self.place(&request) {
             self.count_acquired(&link, how, 0);
             link.submit(to, request, write);
@@ -286,6 +326,9 @@ impl<T: Receiver> Shelf<T> {
         write(&mut head);
         let waiter = Waiter { to, request, head };
         let now = self.turn.now();
+        if self.pool.borrow().is_full() {
+            self.take_link();
+        }
         self.make_room(request.source);
         if self.pool.borrow_mut().wait(request.demand(), waiter, now).is_err() {
             self.backend_cells.acquires[Acquire::Rejected].inc();
@@ -371,6 +414,7 @@ impl<T: Receiver> Shelf<T> {
             let Some(seat) = seat else { break };
             self.open(seat);
         }
+        self.ask_others(now);
         self.show_waiting();
         self.arm(now);
     }
@@ -418,6 +462,9 @@ impl<T: Receiver> Shelf<T> {
         let mut pool = self.pool.borrow_mut();
         pool.settle(link.seat, in_flight, now);
         self.show_depth(&pool.depth);
+        drop(pool);
+        let spent = spent || self.yields(link, now);
+        let mut pool = self.pool.borrow_mut();
         if spent || pool.is_to_close(link.seat) {
             pool.bar(link.seat);
             return (in_flight == 0).then_some(Broken::Finished);
@@ -428,6 +475,9 @@ impl<T: Receiver> Shelf<T> {
             link.show(LinkState::Idle);
         }
         self.dispatch(link, now);
+        if self.loans.is_asked(Right::Link) || self.loans.is_asked(Right::Own) {
+            self.lend(now);
+        }
         None
     }
 
@@ -470,6 +520,9 @@ impl<T: Receiver> Shelf<T> {
         }
         // A client of HTTP that has sent FIN has most often gone; as long as others wait, it gives its place to them.
         left.iter().for_each(|client| client.give_way(Cause::ClientAbort));
+        if self.pool.borrow().waiting() == 0 {
+            self.ask_no_more();
+        }
         self.show_waiting();
         self.arm(now);
     }

@@ -128,8 +128,8 @@ impl Worker {
             let share = self.shared.share(settings, index, self.index);
             let new = |m: &config::Member, key: &MemberKey| {
                 let (cells, health) = (self.cells_of(settings, m), self.shared.health(key));
-                let verdicts = (health, self.shared.proof(key, settings));
-                Shelf::new(&self.turn, settings, m.address.clone(), share, verdicts, cells)
+                let shared = (health, self.shared.proof(key, settings), self.shared.loans(key));
+                Shelf::new(&self.turn, settings, m.address.clone(), share, shared, cells)
             };
             settings.members.iter().for_each(|m| drop(self.shared.proof(&key_of(settings, m), settings)));
             let keep = |shelf: &Rc<HttpWay>| shelf.configure(settings, share);

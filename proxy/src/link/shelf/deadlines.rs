@@ -25,7 +25,9 @@ impl<T: Receiver> Shelf<T> {
         let idle = pool.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
         let rescue = Some(self.rescue_at.get());
         let relief = (pool.waiting() > 0).then(|| self.relief_by(now));
-        let next = [opening, waiting, idle, rescue, relief].into_iter().flatten().min().unwrap_or(Nanos::MAX);
+        let asks = self.asks_at();
+        let next =
+            [opening, waiting, idle, rescue, relief, asks].into_iter().flatten().min().unwrap_or(Nanos::MAX);
         self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
     }
 
@@ -84,8 +86,10 @@ impl<T: Receiver> Resident for Shelf<T> {
         if self.retired.get() && is_empty {
             self.leave();
         } else {
+            me.give_back();
             me.open_more(now);
             me.use_idle(now);
+            me.lend(now);
         }
         None
     }

@@ -74,6 +74,9 @@ impl<T: Receiver> Shelf<T> {
         let now = self.turn.now();
         let mut pool = self.pool.borrow_mut();
         pool.not_connected(seat, now);
+        drop(pool);
+        self.give_back();
+        let mut pool = self.pool.borrow_mut();
         let alone = pool.used() == 0;
         let moved = if alone { pool.remove_waiting(|_| true) } else { Vec::new() };
         drop(pool);
@@ -137,6 +140,7 @@ impl<T: Receiver> Shelf<T> {
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.pool.borrow_mut().closed(link.seat);
+        self.give_back();
         for (slot, fate) in fates.into_iter().rev() {
             self.meet(slot, fate);
         }
