@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use crate::access::Logs;
 use crate::affinity::Sources;
 use crate::config::{Address, Backend, Settings};
-use crate::link::{Accused, Bell, Health, Proof, Share, Stock};
+use crate::link::{Accused, Bell, Health, Loans, Proof, Share, Stock};
 use crate::metrics::Registry;
 use crate::post::Post;
 
@@ -27,6 +27,7 @@ pub struct Shared {
     /// Who is told of members that are to be probed.
     bell: Bell,
     stocks: Mutex<HashMap<MemberKey, Arc<Stock>>>,
+    loans: Mutex<HashMap<MemberKey, Arc<Loans>>>,
     open: Mutex<HashMap<Arc<str>, Arc<AtomicUsize>>>,
     /// Every metric.
     pub registry: Registry,
@@ -48,6 +49,7 @@ impl Shared {
             proofs: Mutex::default(),
             bell,
             stocks: Mutex::default(),
+            loans: Mutex::default(),
             open: Mutex::default(),
             logs: Logs::new(registry.process()),
             registry,
@@ -89,6 +91,12 @@ impl Shared {
         one_for_all(&self.stocks, member)
     }
 
+    /// The rights to the links of a member of a pooled backend: the same for all workers.
+    #[must_use]
+    pub fn loans(&self, member: &MemberKey) -> Arc<Loans> {
+        one_for_all(&self.loans, member)
+    }
+
     /// How many clients a listener has: the same for all workers.
     #[must_use]
     pub fn open_clients(&self, listener: &Arc<str>) -> Arc<AtomicUsize> {
@@ -96,13 +104,12 @@ impl Shared {
     }
 
     /// A worker's share of the limits of each member of the backend. The shares of all workers add up to the
-    /// limits; where the cap on links is smaller than the number of workers, some own none, and get no clients
-    /// of this backend.
+    /// cap on links; where that is smaller than the number of workers, some own none, and get no clients of this backend. Those
+    /// of the owners add up to the limit on those who wait.
     #[must_use]
     pub fn share(&self, backend: &Backend, backend_index: usize, worker: usize) -> Share {
         let links = backend.links.max_per_member.get() as usize;
-        let limits = Share { links, waiting: backend.queue.max, tunnels: backend.links.max_tunnels as usize };
-        share(limits, self.posts.len(), backend_index + worker)
+        share(links, backend.queue.max, self.posts.len(), backend_index + worker)
     }
 }
 
@@ -113,16 +120,16 @@ fn one_for_all<K: Eq + Hash + Clone, V: Default>(all: &Mutex<HashMap<K, Arc<V>>>
     all.entry(key.clone()).or_default().clone()
 }
 
-/// The share of the one at `place` (counted around) of `of`. Only those who own links have waiters.
-fn share(limits: Share, of: usize, place: usize) -> Share {
-    let owners = of.min(limits.links);
+/// The share of the one at `place` (counted around) of `of`. Those who own no links have clients that a reload left there,
+/// and which go as soon as they are served: these may wait, too.
+fn share(links: usize, waiting: usize, of: usize, place: usize) -> Share {
+    let owners = of.min(links);
     let part = |limit: usize, among: usize| limit / among + usize::from(place % of < limit % among);
     let owns = place % of < owners;
-    let among_owners = |limit| if owns { part(limit, owners) } else { 0 };
     Share {
-        links: part(limits.links, of),
-        waiting: among_owners(limits.waiting),
-        tunnels: among_owners(limits.tunnels),
+        links: part(links, of),
+        of_all: links,
+        waiting: if owns { part(waiting, owners) } else { waiting.div_ceil(of) },
     }
 }
 
@@ -135,16 +142,14 @@ mod tests {
         let cases =
             [(64, 100, 2, 0), (3, 7, 2, 1), (1, 5, 4, 2), (7, 0, 3, 5), (65535, 20_000, 7, 1), (2, 9, 4, 3)];
         for (links, waiting, of, first) in cases {
-            let limits = Share { links, waiting, tunnels: waiting / 2 };
-            let shares: Vec<_> = (0..of).map(|worker| share(limits, of, first + worker)).collect();
-            assert_eq!(shares.iter().map(|s| s.tunnels).sum::<usize>(), waiting / 2, "{shares:?}");
+            let shares: Vec<_> = (0..of).map(|worker| share(links, waiting, of, first + worker)).collect();
             assert_eq!(shares.iter().map(|s| s.links).sum::<usize>(), links, "{shares:?}");
-            assert_eq!(shares.iter().map(|s| s.waiting).sum::<usize>(), waiting, "{shares:?}");
+            let owners = shares.iter().filter(|s| s.links > 0);
+            assert_eq!(owners.map(|s| s.waiting).sum::<usize>(), waiting, "{shares:?}");
             let even = |of: fn(&Share) -> usize| {
                 shares.iter().map(of).max() <= shares.iter().map(of).min().map(|l| l + 1)
             };
             assert!(even(|s| s.links), "{shares:?}");
-            assert!(shares.iter().all(|s| s.links > 0 || s.waiting == 0), "{shares:?}");
         }
     }
 }

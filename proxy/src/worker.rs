@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::backend::Register;
 use crate::config::Listener;
 use crate::hall::Newcomer;
 use crate::listener::{self, Door};
@@ -88,6 +89,7 @@ struct Worker {
     turn: Rc<Turn>,
     pipes: Rc<Pipes>,
     cells: Arc<WorkerCells>,
+    register: Rc<Register>,
     doors: HashMap<Arc<str>, Door>,
     ways: Ways,
     accepting: HashMap<Arc<str>, AbortOnDropHandle<()>>,
@@ -105,6 +107,7 @@ impl Worker {
             turn: Turn::new(),
             pipes: Rc::default(),
             cells,
+            register: Register::new(&shared.registry, index),
             doors: HashMap::new(),
             ways: Ways::default(),
             accepting: HashMap::new(),

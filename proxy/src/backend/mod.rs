@@ -4,7 +4,8 @@
 
 mod tie;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use crate::affinity::{Candidate, best, name_hash};
 use crate::config::Backend;
 use crate::link::{Health, Outlet, Receiver, Shelf};
-use crate::metrics::{BackendCells, MemberCells};
+use crate::metrics::{BackendCells, MemberCells, Registry};
 
 pub use tie::Tie;
 
@@ -64,6 +65,40 @@ impl Way for Outlet {
     }
 }
 
+/// The members of all configurations that a worker has known, by the hashes of their names.
+///
+/// The last client of a source may leave when the member that its source was at is no longer configured. It stands in the
+/// counts of that member all the same, and those are shown again if the member comes back.
+pub struct Register {
+    registry: Registry,
+    worker: usize,
+    names: RefCell<HashMap<(u64, u64), Names>>,
+}
+
+/// Of a backend and its member.
+type Names = (Arc<str>, Arc<str>);
+
+impl Register {
+    /// A worker's register, empty.
+    #[must_use]
+    pub fn new(registry: &Registry, worker: usize) -> Rc<Self> {
+        Rc::new(Self { registry: registry.clone(), worker, names: RefCell::default() })
+    }
+
+    /// A member of a backend has been configured.
+    pub fn note(&self, backend: &Arc<str>, member: &Arc<str>) {
+        let key = (name_hash(backend), name_hash(member));
+        self.names.borrow_mut().entry(key).or_insert_with(|| (backend.clone(), member.clone()));
+    }
+
+    /// What this worker counts for a member.
+    fn cells(&self, backend: u64, member: u64) -> Option<Arc<MemberCells>> {
+        let names = self.names.borrow();
+        let (backend, member) = names.get(&(backend, member))?;
+        Some(self.registry.member(self.worker, backend, member))
+    }
+}
+
 /// One member on one worker.
 pub struct Member<W> {
     /// Its name.
@@ -90,6 +125,8 @@ pub struct Group<W> {
     pub cells: Arc<BackendCells>,
     /// How many links to each member this worker may own.
     pub share: usize,
+    /// Members that are no longer here may still be counted for.
+    pub register: Rc<Register>,
     /// In the order of the file.
     pub members: Vec<Rc<Member<W>>>,
     /// The place in the rotation at which the last member was chosen. No member is owed turns from before it.

@@ -108,9 +108,10 @@ fn count_arrival<W>(group: &Group<W>, member: &Member<W>, source: IpAddr, source
     }
 }
 
-/// A source came to (or left) the member of this hash. Where the member is no longer configured, nobody counts.
+/// A source came to (or left) the member of this hash, which may no longer be configured.
 fn count_source<W>(group: &Group<W>, member: u64, by: i64) {
-    if let Some(member) = group.members.iter().find(|m| m.candidate.hash == member) {
-        member.cells.sources.add(by);
+    match group.members.iter().find(|m| m.candidate.hash == member) {
+        Some(member) => member.cells.sources.add(by),
+        None => _ = group.register.cells(group.hash, member).map(|cells| cells.sources.add(by)),
     }
 }

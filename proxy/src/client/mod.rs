@@ -299,7 +299,13 @@ impl Resident for Client {
     fn reconsider(&self) {
         let share = self.hall.route.borrow().group.share; // where there are rules, each worker has links to all
         if self.hall.closed.get() || share == 0 {
-            self.drain();
+            return self.drain();
+        }
+        // Who says nothing has no next exchange, and its limits hold all the same.
+        let mut s = self.state.borrow_mut();
+        if !s.gone && s.shown == ClientState::Idle && !s.is_busy() && !s.keeps_link() {
+            self.take_route(&mut s);
+            self.rearm(&mut s);
         }
     }
 

@@ -5,6 +5,8 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use crate::config::Rule;
+
 use super::state::State;
 use super::{Client, Member, Route};
 
@@ -39,7 +41,7 @@ impl Client {
     }
 
     /// From now on the configuration in force is the client's, too. What is under way goes to the backend of the same
-    /// name, if there is one.
+    /// name, else to where its rule leads now, else to the listener's own.
     pub(super) fn take_route(&self, s: &mut State) {
         if Rc::ptr_eq(s.base(), &self.hall.route.borrow()) {
             return;
@@ -48,7 +50,8 @@ impl Client {
         self.depart(s);
         let name = &s.route.group.settings.name;
         let mut routes = std::iter::once(&base).chain(&base.branches);
-        s.route = routes.find(|route| route.group.settings.name == *name).unwrap_or(&base).clone();
+        let same = routes.find(|route| route.group.settings.name == *name);
+        s.route = same.or_else(|| same_rule(s.base(), &s.route, &base)).unwrap_or(&base).clone();
         remember(s, base);
         self.arrive(s);
     }
@@ -76,6 +79,14 @@ impl Client {
             None => self.arrive(s),
         }
     }
+}
+
+/// Where the rule leads now that led to `route`.
+fn same_rule<'a>(before: &Route, route: &Rc<Route>, now: &'a Route) -> Option<&'a Rc<Route>> {
+    let at = before.branches.iter().position(|branch| Rc::ptr_eq(branch, route))?;
+    let rule = before.listener.routes.get(at)?;
+    let is_same = |other: &Rule| Rule { backend: rule.backend, ..other.clone() } == *rule;
+    now.branches.get(now.listener.routes.iter().position(is_same)?)
 }
 
 /// The client is treated by this configuration, wherever its requests go.

@@ -47,6 +47,8 @@ pub struct Link<T: Receiver> {
     pub(super) counted: Cell<u32>,
     /// It ends because nobody used it.
     pub(super) expired: Cell<bool>,
+    /// It ends so that another worker may open one in its place.
+    pub(super) lent: Cell<bool>,
     /// Those behind its head were looked after, and who had to stay was counted.
     pub(super) looked_after: Cell<bool>,
     /// Whose tunnel it has become.
@@ -89,6 +91,7 @@ impl<T: Receiver> Link<T> {
             settled: Cell::new(0),
             counted: Cell::new(0),
             expired: Cell::new(false),
+            lent: Cell::new(false),
             looked_after: Cell::new(false),
             taker: RefCell::new(None),
             kept: Cell::new(false),
@@ -252,9 +255,10 @@ impl<T: Receiver> Link<T> {
         Some((self.socket.borrow_mut().take()?, taker))
     }
 
-    /// The member still answers what was sent elsewhere meanwhile, and the link is one of those it has to bear.
+    /// The member still answers what was sent elsewhere meanwhile, and the link is one of those it has to bear; or it is about to
+    /// get another one for it, and should have seen the end of this one by then.
     fn must_part(&self, end: Poll<Broken>) -> bool {
-        end == Poll::Ready(Broken::Finished) && self.queue.borrow().is_leaving()
+        end == Poll::Ready(Broken::Finished) && (self.lent.get() || self.queue.borrow().is_leaving())
     }
 
     /// Says goodbye, and reads until the member has closed, too. Its descriptor is closed by then.

@@ -41,6 +41,8 @@ pub struct Outlet {
     backend_cells: Arc<BackendCells>,
     local: LocalAddresses,
     retired: Cell<bool>,
+    /// Wakes those who wait for a place, when the member is no longer in the configuration.
+    gone: Notify,
 }
 
 /// A link that one client has for itself. Whoever has it says why it ends: [`OwnLink::close`].
@@ -79,6 +81,7 @@ impl Outlet {
             cells: cells.1,
             local: LocalAddresses::default(),
             retired: Cell::new(false),
+            gone: Notify::new(),
         });
         outlet.stock.configure(&settings.links);
         if keep {
@@ -101,6 +104,13 @@ impl Outlet {
         self.health.answered(&self.cells);
         self.stock.taken.notify_one();
         self.news.notify_waiters();
+        self.gone.notify_waiters();
+    }
+
+    /// Whether the member is no longer in the configuration.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.retired.get()
     }
 
     /// Whether the member answers, as far as anybody knows.
@@ -173,12 +183,15 @@ impl Outlet {
         }
     }
 
-    /// One attempt to connect, if there is a place for it.
+    /// One attempt to connect.
     async fn try_again(self: &Rc<Self>) {
-        let Some(place) = self.stock.try_place(None) else { return };
         self.turn.tick();
-        if let Ok(socket) = self.open().await {
-            self.keep(socket, place);
+        let place = self.stock.try_place(None);
+        let Ok(socket) = self.open().await else { return };
+        match place {
+            Some(place) => self.keep(socket, place),
+            // All places are taken. That the member answers must be seen all the same.
+            None => self.cells.closed[LinkClose::Idle].inc(),
         }
     }
 
@@ -234,7 +247,12 @@ impl Outlet {
     async fn wait(&self, source: IpAddr) -> Result<Place, Cause> {
         let queue = self.settings.borrow().queue;
         let _waiting = InGauge::enter(&self.backend_cells);
-        let place = self.stock.wait(source, &queue).await;
+        let gone = self.gone.notified();
+        let place = tokio::select! {
+            biased;
+            () = gone => return Err(Cause::NoMember),
+            place = self.stock.wait(source, &queue) => place,
+        };
         self.turn.tick();
         if let Err(cause) = &place {
             let full = *cause == Cause::QueueFull;

@@ -2,37 +2,37 @@
 //! In: the socket of a link whose member agreed. Out: the same, with its place among the member's tunnels.
 //! Knows nothing of what passes through it.
 
-use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::metrics::{LinkClose, LinkState, MemberCells};
 use crate::net::{Descriptors, Socket};
 
+use super::loans::Loans;
 use super::shelf::{Receiver, Shelf};
 
 /// A place among the tunnels of one member, and the descriptor of the link that will be opened in the tunnel's stead. It
 /// is given back when it is dropped.
 #[derive(Debug)]
 pub struct TunnelPlace {
-    taken: Rc<Cell<usize>>,
+    loans: Arc<Loans>,
     _descriptor: Descriptors<1>,
 }
 
 impl TunnelPlace {
     /// A place, unless `most` are taken, or no descriptor is left.
-    pub(super) fn take(taken: &Rc<Cell<usize>>, most: usize) -> Option<Self> {
-        if taken.get() >= most {
-            return None;
-        }
+    pub(super) fn take(loans: &Arc<Loans>, most: usize) -> Option<Self> {
         let descriptor = Descriptors::try_take()?;
-        taken.set(taken.get() + 1);
-        Some(Self { taken: taken.clone(), _descriptor: descriptor })
+        let one_more = |taken| (taken < most).then_some(taken + 1);
+        loans.tunnels.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Self { loans: loans.clone(), _descriptor: descriptor })
     }
 }
 
 impl Drop for TunnelPlace {
     fn drop(&mut self) {
-        self.taken.set(self.taken.get() - 1);
+        self.loans.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -26,12 +26,16 @@ use super::seat::{Seat, State};
 #[derive(Debug)]
 pub struct Pool<L, W> {
     share: usize,
+    /// Most links that their clients may keep.
+    owners: usize,
     queue_max: usize,
     seats: Vec<Option<Seat<L>>>,
     /// In flight on each link that may be shared now, [`CLOSED`] for all others. Dense, because it is scanned.
     loads: Vec<u16>,
     used: usize,
     connecting: usize,
+    /// Links that close when what they carry has ended.
+    barred: usize,
     reserved: usize,
     /// Links whose clients keep them.
     owned: usize,
@@ -73,11 +77,13 @@ impl<L: Clone, W> Pool<L, W> {
     pub fn new(links: &Links, queue: &WaitQueue, share: usize, now: Nanos) -> Self {
         let mut pool = Self {
             share,
+            owners: share.saturating_sub(1).max(1),
             queue_max: queue.max,
             seats: Vec::new(),
             loads: Vec::new(),
             used: 0,
             connecting: 0,
+            barred: 0,
             reserved: 0,
             owned: 0,
             holding: 0,
@@ -101,6 +107,7 @@ impl<L: Clone, W> Pool<L, W> {
     /// Takes new limits. Links above a lowered cap close as they become idle (see [`Pool::surplus`]).
     pub fn configure(&mut self, links: &Links, queue: &WaitQueue, share: usize) {
         (self.share, self.queue_max) = (share, queue.max);
+        self.owners = share.saturating_sub(1).max(1);
         self.be_fair(links);
         self.depth.configure(links);
     }
@@ -110,6 +117,16 @@ impl<L: Clone, W> Pool<L, W> {
         self.depth.pardon(now);
         self.classes = Classes::default();
         self.pressed = false;
+    }
+
+    /// There may be so many links from now on. Those above it close when what they carry has ended.
+    pub fn set_share(&mut self, share: usize) {
+        self.share = share;
+    }
+
+    /// So many links may be kept by their clients from now on.
+    pub fn set_owners(&mut self, owners: usize) {
+        self.owners = owners;
     }
 
     /// It is so late now.
@@ -361,6 +378,7 @@ impl<L: Clone, W> Pool<L, W> {
             return;
         }
         self.reserved -= usize::from(std::mem::take(&mut seat.reserved));
+        self.barred += usize::from(seat.state != State::Barred);
         seat.state = State::Barred;
         self.loads[id] = CLOSED;
         self.idle.remove(id);
@@ -382,6 +400,7 @@ impl<L: Clone, W> Pool<L, W> {
         self.bar(id);
         let Some(seat) = self.seats.get_mut(id).and_then(Option::take) else { return };
         self.connecting -= usize::from(seat.state == State::Connecting);
+        self.barred -= usize::from(seat.state == State::Barred);
         self.owned -= usize::from(seat.owned);
         self.holding -= usize::from(seat.holds);
         self.used -= 1;
@@ -458,7 +477,7 @@ impl<L: Clone, W> Pool<L, W> {
 
     /// How many more links may be kept by their clients.
     fn may_own(&self) -> usize {
-        self.share.saturating_sub(1).max(1).saturating_sub(self.owned)
+        self.owners.saturating_sub(self.owned)
     }
 
     /// How many of those who wait would take a link of their own.

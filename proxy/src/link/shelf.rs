@@ -3,6 +3,7 @@
 //! Decides little: `Pool` says which link, `Queue` says what becomes of an exchange.
 
 mod deadlines;
+mod lending;
 mod life;
 mod proof;
 mod relief;
@@ -29,11 +30,13 @@ use super::depth::{Depth, Reason};
 use super::driver::{Link, Undone};
 use super::exchange::Request;
 use super::lines::Want;
+use super::loans::{Account, Loans, Right};
 use super::manners::Manners;
 use super::passage::Passage;
 use super::pool::{How, Pool, SeatId};
 use super::proof::{Proof, Standing};
 use super::queue::{Broken, Queue};
+use super::rights::Ask;
 use proof::Resting;
 
 /// What a link asks of the client whose exchange it carries.
@@ -85,10 +88,10 @@ pub struct Waiter<T> {
 pub struct Share {
     /// Links.
     pub links: usize,
+    /// Links of all workers.
+    pub of_all: usize,
     /// Requests that wait for one.
     pub waiting: usize,
-    /// Links that have become tunnels.
-    pub tunnels: usize,
 }
 
 impl Share {
@@ -146,9 +149,22 @@ pub struct Shelf<T: Receiver> {
     left: Cell<usize>,
     /// What ended in one read; scratch.
     routes: RefCell<Vec<u32>>,
-    /// Links that have become tunnels, and may; with those that are about to.
-    tunnels: Rc<Cell<usize>>,
-    most_tunnels: Cell<usize>,
+    /// What it shares with other workers, and how it is told of it.
+    loans: Arc<Loans>,
+    account: Arc<Account>,
+    /// Links that all workers may have, and those that it is to have of them.
+    cap: Cell<usize>,
+    entitled: Cell<usize>,
+    /// Rights that it has: to links, and to links that their clients keep. The pool may use as many or fewer.
+    links: Cell<usize>,
+    own: Cell<usize>,
+    /// Since when it has what it was granted last.
+    granted_at: Cell<Nanos>,
+    /// What it asks others for.
+    asks: Cell<Option<Ask>>,
+    asks_own: Cell<bool>,
+    /// A link of its own is closing, so that another worker gets the right to it.
+    lending: Cell<bool>,
     /// What its last answer told of the member.
     pub(super) manners: Cell<Manners>,
     /// Whether the member may be pipelined to, for all workers; and what this one has taken from it.
@@ -161,6 +177,8 @@ pub struct Shelf<T: Receiver> {
     bilingual: Cell<bool>,
 }
 
+/// The key of one who has left.
+const GONE: u32 = u32::MAX;
 /// An idle link unused for this long is looked at before it is used again.
 const LOOK_AFTER: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 
@@ -172,7 +190,7 @@ impl<T: Receiver> Shelf<T> {
         settings: &Arc<Backend>,
         address: Address,
         share: Share,
-        (health, proof): (Arc<Health>, Arc<Proof>),
+        (health, proof, loans): (Arc<Health>, Arc<Proof>, Arc<Loans>),
         cells: (Arc<BackendCells>, Arc<MemberCells>),
     ) -> Rc<Self> {
         let now = turn.tick();
@@ -199,8 +217,16 @@ impl<T: Receiver> Shelf<T> {
             pressed_until: Cell::new(0),
             left: Cell::new(0),
             routes: RefCell::default(),
-            tunnels: Rc::default(),
-            most_tunnels: Cell::new(share.tunnels),
+            account: loans.join(),
+            loans,
+            cap: Cell::new(0),
+            entitled: Cell::new(0),
+            links: Cell::new(0),
+            own: Cell::new(0),
+            granted_at: Cell::new(0),
+            asks: Cell::new(None),
+            asks_own: Cell::new(false),
+            lending: Cell::new(false),
             manners: Cell::default(),
             proof,
             standing: Cell::new(Standing::Unseen),
@@ -210,6 +236,8 @@ impl<T: Receiver> Shelf<T> {
         });
         shelf.cells.depth_reason[DepthReason::Start].inc();
         shelf.key.set(turn.admit(shelf.clone()));
+        shelf.take_share(share);
+        tokio::task::spawn_local(shelf.clone().deal());
         shelf.heed_proof_anew();
         shelf
     }
@@ -217,17 +245,29 @@ impl<T: Receiver> Shelf<T> {
     /// Takes new settings; links that stand stay. Verdicts do not: what is read anew clears them.
     pub fn configure(&self, settings: &Arc<Backend>, share: Share) {
         let mut pool = self.pool.borrow_mut();
+        let (before, owners) = (pool.share(), pool.owners());
         pool.configure(&settings.links, &share.of(settings.queue), share.links);
+        pool.set_share(before);
+        pool.set_owners(owners);
         pool.pardon(self.turn.now());
-        let surplus = pool.surplus();
         drop(pool);
         self.manners.set(Manners::default());
         self.bilingual.set(false);
-        surplus.iter().for_each(|link| link.condemn(Broken::Finished));
+        self.take_share(share);
+        self.close_surplus();
         self.budget.borrow_mut().configure(settings.links.rescue_budget);
-        self.most_tunnels.set(share.tunnels);
         *self.settings.borrow_mut() = settings.clone();
         self.heed_proof_anew();
+    }
+
+    /// Idle links above the share close now; those that are busy when what they carry has ended, also if others wait.
+    pub(super) fn close_surplus(&self) {
+        let surplus = self.pool.borrow().surplus();
+        for link in surplus {
+            self.pool.borrow_mut().bar(link.seat);
+            link.expired.set(true);
+            link.condemn(Broken::Finished);
+        }
     }
 
     /// Whether its links speak what these settings want spoken.
@@ -236,13 +276,40 @@ impl<T: Receiver> Shelf<T> {
         self.settings.borrow().framing == settings.framing
     }
 
-    /// The member is no longer in the configuration: lets exchanges end, then goes.
-    pub fn retire(&self) {
+    /// The member is no longer in the configuration: lets exchanges end, then goes. Those who wait are sent to the member
+    /// that their clients have now; where `changed` says that it speaks another protocol from now on, there is none.
+    pub fn retire(&self, changed: bool) {
         self.retired.set(true);
         // Nobody will see when it answers again.
         self.health.answered(&self.cells);
         self.drain();
+        self.left.set(0);
+        let waiting = self.pool.borrow_mut().remove_waiting(|_| true);
+        self.show_waiting();
+        for Waiter { to, request, head } in waiting {
+            self.tell(&to, |to| match changed {
+                true => to.failed(&request, Cause::NoMember, false),
+                false => to.again(request, head.take(), Cause::NoMember),
+            });
+        }
+        self.give_up_share();
         self.turn.arm(self.key.get(), self.turn.now());
+    }
+
+    /// Nothing is left of it. Should a client of a listener that has gone as well still ask for something, it comes back.
+    pub(super) fn leave(&self) {
+        self.cells.depth_reason[self.depth_reason.get()].dec();
+        self.give_up_share();
+        self.loans.leave(&self.account);
+        self.turn.dismiss(self.key.replace(GONE));
+        self.account.news.notify_one();
+    }
+
+    fn come_back(self: &Rc<Self>) {
+        self.cells.depth_reason[self.depth_reason.get()].inc();
+        self.key.set(self.turn.admit(self.clone()));
+        self.loans.rejoin(&self.account);
+        tokio::task::spawn_local(self.clone().deal());
     }
 
     /// Whether the member answers, as far as anybody knows.
@@ -274,9 +341,15 @@ impl<T: Receiver> Shelf<T> {
         mut request: Request,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Submitted<T> {
+        if self.key.get() == GONE {
+            self.come_back();
+        }
         self.heed_proof();
         if request.want == Want::Shared && self.goes_alone(&request) {
             request.want = Want::Alone;
+        }
+        if request.want == Want::Own && !self.pool.borrow().may_keep() {
+            self.take_owner();
         }
         if let Some((link, how)) = self.place(&request) {
             let half_done = Undone(&link);
@@ -289,6 +362,9 @@ impl<T: Receiver> Shelf<T> {
         write(&mut head);
         let now = self.turn.now();
         may_panic("shelf.wait");
+        if self.pool.borrow().is_full() {
+            self.take_link();
+        }
         self.make_room(request.source);
         let waiter = Waiter { to, request, head: Kept::new(head, &self.turn, &self.waiting_bytes) };
         if self.pool.borrow_mut().wait(request.demand(), waiter, now).is_err() {
@@ -385,6 +461,7 @@ impl<T: Receiver> Shelf<T> {
             let Some(seat) = seat else { break };
             self.open(seat);
         }
+        self.ask_others(now);
         self.show_waiting();
         self.arm(now);
     }
@@ -431,7 +508,10 @@ impl<T: Receiver> Shelf<T> {
         let mut pool = self.pool.borrow_mut();
         pool.settle(link.seat, in_flight, now);
         self.show_depth(&pool.depth);
-        if spent {
+        drop(pool);
+        let spent = spent || self.yields(link, now);
+        let mut pool = self.pool.borrow_mut();
+        if spent || pool.is_to_close(link.seat) {
             pool.bar(link.seat);
             return (in_flight == 0).then_some(Broken::Finished);
         }
@@ -441,6 +521,9 @@ impl<T: Receiver> Shelf<T> {
             link.show(LinkState::Idle);
         }
         self.dispatch(link, now);
+        if self.loans.is_asked(Right::Link) || self.loans.is_asked(Right::Own) {
+            self.lend(now);
+        }
         None
     }
 
@@ -494,6 +577,9 @@ impl<T: Receiver> Shelf<T> {
         }
         // A client of HTTP that has sent FIN has most often gone; as long as others wait, it gives its place to them.
         left.iter().for_each(|client| self.tell(client, |client| client.give_way(Cause::ClientAbort)));
+        if self.pool.borrow().waiting() == 0 {
+            self.ask_no_more();
+        }
         self.show_waiting();
         self.arm(now);
     }

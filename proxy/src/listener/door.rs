@@ -53,6 +53,16 @@ impl Door {
         }
     }
 
+    /// Whether both are the same hall.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(one), Self::Http(other)) => Rc::ptr_eq(one, other),
+            (Self::Tcp(one), Self::Tcp(other)) => Rc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// No new configuration has it.
     pub fn close(&self) {
         match self {

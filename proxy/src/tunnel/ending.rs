@@ -62,7 +62,7 @@ impl Task {
     /// The sockets close when the task is dropped, which is next.
     pub(super) fn end(&mut self, ending: Ending) {
         if let Some(cause) = ending.cause() {
-            self.tunnel.route.cells.errors[cause].inc();
+            self.tunnel.route.borrow().cells.errors[cause].inc();
         }
         // What ended badly must not look as if it were complete. Who was reset already feels nothing of it. Neither must a
         // stream that stood still because its reader did, and had to give way amid it.

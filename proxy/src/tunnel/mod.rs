@@ -129,7 +129,7 @@ impl Task {
     }
 
     fn reached(&mut self, link: OwnLink) {
-        let version = self.tunnel.route.group.settings.proxy_protocol;
+        let version = self.tunnel.route.borrow().group.settings.proxy_protocol;
         let told = self.told.take();
         let first = version.map_or_else(Vec::new, |version| {
             header::of(version, self.tunnel.source, told.as_deref(), self.client.local_address())
@@ -162,7 +162,7 @@ fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Bet
         client_cells: &tunnel.hall.cells,
         member: &link.socket,
         member_cells: link.cells(),
-        splice: tunnel.route.listener.tunnel.splice,
+        splice: tunnel.route.borrow().listener.tunnel.splice,
         asked: false.into(),
         answered: false.into(),
         delivered: Default::default(),
@@ -172,12 +172,12 @@ fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Bet
 /// A link to the member that the client's source meets; where that does not answer, to the next that does. Where none does,
 /// the client waits for one to come back, as long as one attempt to connect may take.
 async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
-    let group = &tunnel.route.group;
     let mut failure = None;
     let mut until = None;
     let mut tried = 0;
     loop {
-        let member = tunnel.tie.borrow_mut().choose(group, tunnel.source.ip(), &tunnel.hall.sources);
+        let group = tunnel.route.borrow().group.clone();
+        let member = tunnel.tie.borrow_mut().choose(&group, tunnel.source.ip(), &tunnel.hall.sources);
         let Some(member) = member else { return Err(Cause::NoMember) };
         if !member.way.is_up() {
             let until = *until.get_or_insert_with(|| Instant::now() + member.way.patience());
@@ -203,6 +203,7 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
                 let began = if cause == Cause::ConnectTimeout { began } else { Instant::now() };
                 until.get_or_insert_with(|| began + member.way.patience());
             }
+            Err(Cause::NoMember) if member.way.is_retired() && tunnel.take_route() => tried = 0,
             reached => return reached,
         }
     }

@@ -19,7 +19,7 @@ use super::Hall;
 /// The part of a tunnel that others reach.
 pub(super) struct Tunnel {
     pub(super) hall: Rc<Hall>,
-    pub(super) route: Rc<Route<Outlet>>,
+    pub(super) route: RefCell<Rc<Route<Outlet>>>,
     pub(super) source: SocketAddr,
     pub(super) tie: RefCell<Tie<Outlet>>,
     pub(super) waker: RefCell<Option<Waker>>,
@@ -53,7 +53,7 @@ impl Tunnel {
         let now = hall.turn.tick();
         let admit = |key| Self {
             hall: hall.clone(),
-            route: hall.route.borrow().clone(),
+            route: RefCell::new(hall.route.borrow().clone()),
             source,
             tie: RefCell::default(),
             waker: RefCell::default(),
@@ -72,7 +72,7 @@ impl Tunnel {
         let tunnel = hall.turn.admit_new(admit);
         hall.enter();
         hall.cells.connections[ClientState::Active].inc();
-        tunnel.tie.borrow_mut().arrive(&tunnel.route.group, source.ip(), &hall.sources);
+        tunnel.arrive();
         tunnel.arm();
         tunnel
     }
@@ -82,13 +82,35 @@ impl Tunnel {
         if self.over.replace(true) {
             return;
         }
-        let Hall { turn, cells, sources, .. } = &*self.hall;
-        self.tie.borrow_mut().depart(&self.route.group, self.source.ip(), sources);
+        let Hall { turn, cells, .. } = &*self.hall;
+        self.depart();
         cells.connections[self.shown.get()].dec();
         cells.closed[why].inc();
         cells.connection_duration.observe_nanos(turn.now().saturating_sub(self.accepted_at));
         self.hall.leave();
         turn.dismiss(self.key);
+    }
+
+    fn arrive(&self) {
+        let group = &self.route.borrow().group;
+        self.tie.borrow_mut().arrive(group, self.source.ip(), &self.hall.sources);
+    }
+
+    fn depart(&self) {
+        let group = &self.route.borrow().group;
+        self.tie.borrow_mut().depart(group, self.source.ip(), &self.hall.sources);
+    }
+
+    /// Its member went while it waited for a link: it goes where newcomers go. False where that is the same way.
+    pub(super) fn take_route(&self) -> bool {
+        let now = self.hall.route.borrow().clone();
+        if Rc::ptr_eq(&now, &self.route.borrow()) {
+            return false;
+        }
+        self.depart();
+        self.route.replace(now);
+        self.arrive();
+        true
     }
 
     /// It has got a link.
@@ -135,12 +157,12 @@ impl Tunnel {
     }
 
     fn too_old_at(&self) -> Option<Nanos> {
-        Some(self.accepted_at.saturating_add(nanos(self.route.listener.tunnel.age?)))
+        Some(self.accepted_at.saturating_add(nanos(self.route.borrow().listener.tunnel.age?)))
     }
 
     /// Getting a link has limits of its own.
     fn idle_at(&self) -> Option<Nanos> {
-        let idle = self.route.listener.tunnel.idle.filter(|_| self.is_open())?;
+        let idle = self.route.borrow().listener.tunnel.idle.filter(|_| self.is_open())?;
         Some(self.last.get().saturating_add(nanos(idle)))
     }
 

@@ -44,14 +44,20 @@ impl Worker {
         let backends = settings.backends.iter().enumerate();
         let groups: Vec<_> = backends.map(|(i, b)| self.any_group(i, b, &mut ways)).collect();
         let gone = std::mem::replace(&mut self.ways, ways);
-        absent(&gone.http, &self.ways.http).for_each(|member| member.way.retire());
-        absent(&gone.tcp, &self.ways.tcp).for_each(|member| member.way.retire());
+        for (key, member) in absent(&gone.http, &self.ways.http) {
+            member.way.retire(self.ways.http.contains_key(key));
+        }
+        absent(&gone.tcp, &self.ways.tcp).for_each(|(_, member)| member.way.retire());
         let stays = |name: &Arc<str>| settings.listeners.iter().any(|l| l.name == *name);
         self.doors.iter().filter(|(name, _)| !stays(name)).for_each(|(_, door)| door.close());
         self.doors.retain(|name, _| stays(name));
         for listener in &settings.listeners {
             let door = self.door(listener, &groups);
-            self.doors.insert(listener.name.clone(), door);
+            if let Some(before) = self.doors.insert(listener.name.clone(), door.clone())
+                && !before.is_same(&door)
+            {
+                before.close(); // its listener speaks another protocol from now on
+            }
         }
         self.turn.reconsider();
     }
@@ -122,8 +128,8 @@ impl Worker {
             let share = self.shared.share(settings, index, self.index);
             let new = |m: &config::Member, key: &MemberKey| {
                 let (cells, health) = (self.cells_of(settings, m), self.shared.health(key));
-                let verdicts = (health, self.shared.proof(key, settings));
-                Shelf::new(&self.turn, settings, m.address.clone(), share, verdicts, cells)
+                let shared = (health, self.shared.proof(key, settings), self.shared.loans(key));
+                Shelf::new(&self.turn, settings, m.address.clone(), share, shared, cells)
             };
             settings.members.iter().for_each(|m| drop(self.shared.proof(&key_of(settings, m), settings)));
             let keep = |shelf: &Rc<HttpWay>| shelf.configure(settings, share);
@@ -167,6 +173,7 @@ impl Worker {
                 Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients, turn })
             });
             after.insert(key, member.clone());
+            self.register.note(&settings.name, &m.name);
             member
         };
         let members: Vec<_> = settings.members.iter().map(member).collect();
@@ -178,6 +185,7 @@ impl Worker {
             hash: name_hash(&settings.name),
             cells: self.shared.registry.backend(self.index, &settings.name),
             share,
+            register: self.register.clone(),
             members,
             rotation: furthest.unwrap_or(0).into(),
         })
@@ -189,7 +197,10 @@ fn key_of(settings: &Backend, member: &config::Member) -> MemberKey {
 }
 
 /// Members whose way is no longer used.
-fn absent<'a, W>(before: &'a Members<W>, after: &'a Members<W>) -> impl Iterator<Item = &'a Rc<Member<W>>> {
+fn absent<'a, W>(
+    before: &'a Members<W>,
+    after: &'a Members<W>,
+) -> impl Iterator<Item = (&'a MemberKey, &'a Rc<Member<W>>)> {
     let stays = |key, way| after.get(key).is_some_and(|member| Rc::ptr_eq(&member.way, way));
-    before.iter().filter(move |(key, member)| !stays(*key, &member.way)).map(|(_, member)| member)
+    before.iter().filter(move |(key, member)| !stays(*key, &member.way))
 }

@@ -13,6 +13,7 @@ mod binary;
 mod bodies;
 mod depth;
 mod descriptors;
+mod duty;
 mod exactness;
 mod faults;
 mod handover;

@@ -287,3 +287,17 @@ fn another_limit_on_clients_is_in_force_at_once() {
     end(&proxy, first);
     is_closed(&mut proxy.client());
 }
+
+#[test]
+fn those_who_wait_for_a_member_that_leaves_get_another() {
+    let (old, new) = (Member::start(), Member::start());
+    let text = |member: &Member, name: &str| capped(1, "max: 100").text(&[member.named(name)]);
+    let mut proxy = Proxy::run(&text(&old, "a"));
+    let (mut first, mut link) = pair(&proxy, &old);
+    let mut waiting = waits(&proxy, "second");
+    proxy.reload(&text(&new, "b")).unwrap();
+    let mut other = new.next();
+    assert_eq!(other.take(6), b"second");
+    are_one(&mut waiting, &mut other);
+    are_one(&mut first, &mut link);
+}

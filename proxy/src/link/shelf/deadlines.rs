@@ -24,7 +24,9 @@ impl<T: Receiver> Shelf<T> {
         let idle = pool.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
         let rescue = Some(self.rescue_at.get());
         let relief = (pool.waiting() > 0).then(|| self.relief_by(now));
-        let next = [opening, waiting, idle, rescue, relief].into_iter().flatten().min().unwrap_or(Nanos::MAX);
+        let asks = self.asks_at();
+        let next =
+            [opening, waiting, idle, rescue, relief, asks].into_iter().flatten().min().unwrap_or(Nanos::MAX);
         self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
     }
 
@@ -110,12 +112,14 @@ impl<T: Receiver> Resident for Shelf<T> {
         self.relieve(now);
         let me = self.me.upgrade()?;
         me.end_rests(now);
-        if self.retired.get() && self.pool.borrow().used() == 0 {
-            self.cells.depth_reason[self.depth_reason.get()].dec();
-            self.turn.dismiss(self.key.get());
+        let is_empty = self.pool.borrow().used() == 0 && self.pool.borrow().waiting() == 0;
+        if self.retired.get() && is_empty {
+            self.leave();
         } else {
+            me.give_back();
             me.open_more(now);
             me.use_idle(now);
+            me.lend(now);
         }
         None
     }

@@ -54,6 +54,7 @@ impl<T: Receiver> Shelf<T> {
                 let link = self.pool.borrow().link(seat).cloned();
                 let Some(link) = link else {
                     self.pool.borrow_mut().closed(seat);
+                    self.give_back();
                     return self.open_more(self.turn.now());
                 };
                 link.hang_up();
@@ -104,6 +105,7 @@ impl<T: Receiver> Shelf<T> {
         if self.is_leaving() {
             self.drain();
         }
+        self.close_surplus();
     }
 
     /// Those who wait go to another member. Where none answers, they wait until this one does, or their time is over.
@@ -111,6 +113,7 @@ impl<T: Receiver> Shelf<T> {
         count_failure(&self.cells, cause);
         let now = self.turn.now();
         self.pool.borrow_mut().not_connected(seat, now);
+        self.give_back();
         let alone = self.pool.borrow().used() == 0;
         if cause != Cause::ConnectNoPort {
             self.proof.away(std::time::Instant::now());
@@ -165,11 +168,25 @@ impl<T: Receiver> Shelf<T> {
             pause = longer(pause, self.members.borrow().len() > 1 && !self.another_is_up());
             let seat = self.pool.borrow_mut().claim();
             may_panic("shelf.recover");
-            let Some(seat) = seat else { continue };
+            let Some(seat) = seat else {
+                // Another worker has all the links that there may be. That the member answers must be seen all the same.
+                self.knock().await;
+                continue;
+            };
             if self.clone().live(seat, Connecting::enter(&self.cells)).await {
                 return;
             }
         }
+    }
+
+    /// Connects only to see whether the member answers, for all workers.
+    async fn knock(&self) {
+        let settings = self.settings.borrow().clone();
+        match connect(&self.address, &settings, &self.local).await {
+            Ok(_) => self.health.answered(&self.cells),
+            Err(cause) => count_failure(&self.cells, cause),
+        }
+        self.turn.tick();
     }
 
     /// A link has ended, and its descriptor is closed.
@@ -181,6 +198,7 @@ impl<T: Receiver> Shelf<T> {
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.pool.borrow_mut().closed(link.seat);
+        self.give_back();
         let again = |(_, fate): &(Slot<T>, Fate)| matches!(fate, Fate::Replay { sent: true, .. });
         if why == Broken::Closed && fates.iter().any(again) {
             self.pool.borrow_mut().lost(self.turn.now());

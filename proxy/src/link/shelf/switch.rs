@@ -29,7 +29,7 @@ impl<T: Receiver> Shelf<T> {
     /// A place for one more link that may become a tunnel, if there is one.
     #[must_use]
     pub fn tunnel_place(&self) -> Option<TunnelPlace> {
-        TunnelPlace::take(&self.tunnels, self.most_tunnels.get())
+        TunnelPlace::take(&self.loans, self.settings.borrow().links.max_tunnels as usize)
     }
 
     /// A link has become a tunnel. It leaves its pool, and is no longer ours to close.
@@ -37,6 +37,7 @@ impl<T: Receiver> Shelf<T> {
         link.show(LinkState::Tunnel);
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.pool.borrow_mut().closed(link.seat);
+        self.give_back();
         let passage = Passage::new(socket, self);
         self.tell(taker, |taker| taker.switched(passage));
         self.open_more(self.turn.now());
