@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
-use crate::attack::{Attackers, From, Kind, Leaves};
+use crate::attack::{ATTACKERS, Attackers, From, Kind, Leaves};
 use crate::client::{Conn, PATIENCE, Tongue};
 use crate::honest;
 use crate::member::Member;
@@ -261,10 +261,10 @@ async fn transactions_that_do_not_end_leave_links_to_the_others() {
     matrix(Kind::Multi).await;
 }
 
-/// With a budget that 200 attackers would use up many times.
+/// With a budget that 200 attackers would use up many times. When it is used up, 16 KiB of each client may be here.
 #[tokio::test]
 async fn what_is_kept_for_clients_stays_within_its_budget() {
-    let budget = 4 << 20;
+    let budget = (4 << 20) + ATTACKERS as i64 * (16 << 10);
     for kind in [Kind::NoReader, Kind::StalledPost(100_000)] {
         let cell = Cell { kind, from: From::Each, links: Some(16) };
         let outcome = cell.play(Setup::by_default().top("buffer_budget: 4MiB"), budget).await;

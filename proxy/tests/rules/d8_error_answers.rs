@@ -109,7 +109,8 @@ fn d8_what_a_member_does_not_do_in_time_is_504() {
     is_ours(&client.get("/"), 504, "backend_timeout", false);
     is_ours(&client.post("/", b"x"), 504, "backend_timeout", false);
     let (_listener, _filling, address) = mute();
-    let proxy = setup().backend("links: { connect_timeout: 200ms }").before_one(address);
+    let mut proxy = setup().backend("links: { connect_timeout: 200ms }").before_one(address);
+    proxy.shares_its_members();
     is_ours(&proxy.client().get("/"), 504, "connect_timeout", false);
     assert_eq!((ground.proxy.errors("backend_timeout"), proxy.errors("connect_timeout")), (2, 1));
 }
