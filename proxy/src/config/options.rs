@@ -56,7 +56,7 @@ sections! {
         workers: Marked<Or<Auto, Count<NonZeroUsize, 1, 256>>> = "auto",
         /// How long open exchanges may take to end at a stop or reload.
         drain_timeout: Marked<Span<0>> = "30s",
-        /// Most bytes of requests and answers that wait in its memory.
+        /// Most bytes of requests and answers in its memory, and 16 KiB a client.
         buffer_budget: Marked<Size<{ 1 << 20 }, { 1 << 40 }>> = "256MiB",
         /// What is bound, by name.
         listeners: Named<Listener, 16>,
