@@ -263,8 +263,9 @@ impl World {
         let reused = self.queue.answered() > 0;
         let fates = self.queue.end(why);
         assert_eq!(fates.len(), self.told.places.len(), "a fate for each");
-        for ((slot, fate), place) in fates.iter().zip(&self.told.places) {
-            place.check_fate(slot, fate, reused);
+        for (i, ((slot, fate), place)) in fates.iter().zip(&self.told.places).enumerate() {
+            let strange = i == 0 && matches!(why, Broken::Desync(_));
+            place.check_fate(slot, fate, reused, strange);
         }
         assert_eq!(self.queue.in_flight(), 0);
         assert!(self.queue.unwritten().is_empty(), "an ended link has something to write");
