@@ -254,8 +254,10 @@ fn a_reload_removes_only_its_own_path() {
     let (old, new) = (folder.at("old.sock"), folder.at("new.sock"));
     let text = |path| at(tcp(), path).text(&[member.named("a")]);
     let mut first = Proxy::run(&text(&old));
+    first.shares_its_members();
     std::fs::remove_file(&old).unwrap();
-    let _second = Proxy::run(&text(&old));
+    let mut second = Proxy::run(&text(&old));
+    second.shares_its_members();
     first.reload(&text(&new)).unwrap();
     let (mut client, mut link) = (connect(&old), member.next());
     client.write_all(b"hello").unwrap();
