@@ -350,55 +350,39 @@ impl AttemptCode {
     }
 }
 
-const CAUSES: [&str; Cause::ALL.len()] = {
-    let mut names = [""; Cause::ALL.len()];
-    let mut i = 0;
-    while i < names.len() {
-        names[i] = Cause::ALL[i].name();
-        i += 1;
-    }
-    names
-};
+/// An enum of another module as a label: it has `ALL`, in the order of the discriminants, and `name`.
+macro_rules! label_elsewhere {
+    ($of:ty, $label:literal) => {
+        impl Label for $of {
+            type Row<C> = [C; Self::ALL.len()];
+            const LABEL: &'static str = $label;
+            const VALUES: &'static [&'static str] = {
+                const NAMES: [&str; <$of>::ALL.len()] = {
+                    let mut names = [""; <$of>::ALL.len()];
+                    let mut i = 0;
+                    while i < names.len() {
+                        names[i] = <$of>::ALL[i].name();
+                        i += 1;
+                    }
+                    names
+                };
+                &NAMES
+            };
 
-impl Label for Cause {
-    type Row<C> = [C; Self::ALL.len()];
-    const LABEL: &'static str = "cause";
-    const VALUES: &'static [&'static str] = &CAUSES;
+            #[inline]
+            fn index(self) -> usize {
+                self as usize
+            }
 
-    #[inline]
-    fn index(self) -> usize {
-        self as usize
-    }
-
-    fn row<C: Default>() -> Self::Row<C> {
-        std::array::from_fn(|_| C::default())
-    }
+            fn row<C: Default>() -> Self::Row<C> {
+                std::array::from_fn(|_| C::default())
+            }
+        }
+    };
 }
 
-const SITES: [&str; Site::ALL.len()] = {
-    let mut names = [""; Site::ALL.len()];
-    let mut i = 0;
-    while i < names.len() {
-        names[i] = Site::ALL[i].name();
-        i += 1;
-    }
-    names
-};
-
-impl Label for Site {
-    type Row<C> = [C; Self::ALL.len()];
-    const LABEL: &'static str = "where";
-    const VALUES: &'static [&'static str] = &SITES;
-
-    #[inline]
-    fn index(self) -> usize {
-        self as usize
-    }
-
-    fn row<C: Default>() -> Self::Row<C> {
-        std::array::from_fn(|_| C::default())
-    }
-}
+label_elsewhere!(Cause, "cause");
+label_elsewhere!(Site, "where");
 
 #[cfg(test)]
 mod tests {
