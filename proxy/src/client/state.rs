@@ -258,7 +258,7 @@ impl State {
         let Some(link) = &self.link else { return false };
         match self.phase {
             Phase::Talk { hold } => hold != Hold::Forever && link.owes(),
-            Phase::Body { .. } | Phase::Frame { .. } => link.is_full() || link.awaits_continue(),
+            Phase::Body { .. } | Phase::Frame { .. } => link.is_behind() || link.awaits_continue(),
             _ => false,
         }
     }

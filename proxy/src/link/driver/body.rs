@@ -78,6 +78,13 @@ impl<T: Receiver> Link<T> {
         self.queue.borrow().last().is_some_and(Slot::awaits_continue)
     }
 
+    /// Whether the member has yet to read what its client sent: until it has, the client need not send more. A link that was
+    /// full is written to for a while before its client is read again.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        !self.queue.borrow().unwritten().is_empty()
+    }
+
     /// Whether the body of the last request must wait.
     #[must_use]
     pub fn is_full(&self) -> bool {
