@@ -1,0 +1,204 @@
+"""What is asked and answered, in lockstep, with the bytes of both sides.
+
+In: sockets. Out: the same bytes in the same order, each time.
+Knows nothing of what it costs.
+"""
+import dataclasses
+import socket
+import typing
+
+CONFIG = """admin: off
+workers: 1
+listeners:
+  web: {{ bind: "127.0.0.1:{port}", protocol: %s, backend: app, socket: {{ send_buffer: 1MiB, receive_buffer: 1MiB }} }}
+backends:
+  app:
+    %s
+    socket: {{ send_buffer: 1MiB, receive_buffer: 1MiB }}
+    members: {{ a: "127.0.0.1:{member}" }}
+"""
+HTTP = CONFIG % ("http", "links: {{ pipeline: 32, max_per_member: 1 }}")
+
+GET = b"GET /hello HTTP/1.1\r\nHost: gate\r\nUser-Agent: gate\r\nAccept: */*\r\n\r\n"
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 28\r\n\r\nHello, this is what you get."
+LARGE = 64 << 10
+DOWN = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE + b"d" * LARGE
+UP = b"POST /up HTTP/1.1\r\nHost: gate\r\nContent-Length: %d\r\n\r\n" % LARGE + b"u" * LARGE
+
+
+class Member:
+    """A listening socket and the connections that came."""
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener.settimeout(60)
+        self.port = self.listener.getsockname()[1]
+        self.links = []
+        return self
+
+    def __exit__(self, *_):
+        for link in self.links:
+            link.close()
+        self.listener.close()
+
+    def accept(self):
+        link, _ = self.listener.accept()
+        tune(link)
+        self.links.append(link)
+        return link
+
+
+class Peers:
+    """The clients of a proxy and its member, in one hand."""
+
+    def __init__(self, proxy, port, member, clients):
+        self.proxy, self.port, self.member, self.clients = proxy, port, member, []
+        self.bundles = 0  # of requests that came to the member together
+        for _ in range(clients):
+            self.connect()
+
+    def connect(self):
+        client = socket.create_connection(("127.0.0.1", self.port), 60)
+        tune(client)
+        self.clients.append(client)
+
+    def link(self, number=0):
+        """The connection to the member; it comes with the first request."""
+        while len(self.member.links) <= number:
+            self.member.accept()
+        return self.member.links[number]
+
+    def close(self):
+        for client in self.clients:
+            client.close()
+
+
+def tune(conn):
+    conn.settimeout(60)
+    conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+
+
+def read(conn, count):
+    """Exactly so many bytes."""
+    parts = []
+    while count > 0:
+        part = conn.recv(count)
+        if not part:
+            raise SystemExit("gate: a connection was closed in the middle of a scenario")
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def read_heads(conn, least):
+    """At least so many requests without a body; returns how many it was."""
+    kept = b""
+    while kept.count(b"\r\n\r\n") < least:
+        part = conn.recv(1 << 16)
+        if not part:
+            raise SystemExit("gate: a link was closed in the middle of a scenario")
+        kept += part
+    return kept.count(b"\r\n\r\n")
+
+
+def read_answer(conn):
+    """One answer with a length; returns its body's."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        part = conn.recv(1 << 16)
+        if not part:
+            raise SystemExit("gate: a client was closed in the middle of a scenario")
+        head += part
+    head, _, body = head.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise SystemExit(f"gate: not a 200: {head!r}")
+    length = int(next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")).split()[1])
+    read(conn, length - len(body))
+    return length
+
+
+# ---- the scenarios
+
+def get(peers, client=0):
+    peers.clients[client].sendall(GET)
+    read_heads(peers.link(), 1)
+    peers.link().sendall(HELLO)
+    read_answer(peers.clients[client])
+
+
+def get_by_the_last(peers):
+    get(peers, -1)
+
+
+def get_pipelined(peers):
+    """All ask at once; their requests share a link, and are answered together: all of them, once the depth has been learned."""
+    peers.proxy.stop()
+    for client in peers.clients:
+        client.sendall(GET)
+    peers.proxy.go_on()
+    answered = 0
+    while answered < len(peers.clients):
+        count = read_heads(peers.link(), 1)
+        peers.link().sendall(HELLO * count)
+        answered += count
+        peers.bundles += 1
+    for client in peers.clients:
+        read_answer(client)
+
+
+def down(peers):
+    peers.clients[0].sendall(GET)
+    read_heads(peers.link(), 1)
+    peers.proxy.stop()
+    peers.link().sendall(DOWN)
+    peers.proxy.go_on()
+    read_answer(peers.clients[0])
+
+
+def up(peers):
+    peers.proxy.stop()
+    peers.clients[0].sendall(UP)
+    peers.proxy.go_on()
+    link = peers.link()
+    got = b""
+    while not got.endswith(b"u" * 16) or len(got) < LARGE or len(got.partition(b"\r\n\r\n")[2]) < LARGE:
+        got += link.recv(1 << 20)
+    link.sendall(HELLO)
+    read_answer(peers.clients[0])
+
+
+def relay(peers):
+    word = b"x" * 1024
+    peers.clients[0].sendall(word)
+    read(peers.link(), len(word))
+    peers.link().sendall(word)
+    read(peers.clients[0], len(word))
+
+
+def resp(peers):
+    peers.clients[0].sendall(b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n")
+    read(peers.link(), len(b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"))
+    peers.link().sendall(b"$5\r\nvalue\r\n")
+    read(peers.clients[0], len(b"$5\r\nvalue\r\n"))
+
+
+@dataclasses.dataclass
+class Scenario:
+    config: str
+    clients: int
+    requests: int            # in a round
+    rounds: tuple[int, int]  # a short and a long run
+    play: typing.Callable
+
+
+IDLE_CLIENT = Scenario(HTTP, 0, 1, (0, 0), get_by_the_last)
+SCENARIOS = {
+    "http-get": Scenario(HTTP, 1, 1, (500, 2500), get),
+    "http-get-pipelined": Scenario(HTTP, 16, 16, (50, 250), get_pipelined),
+    "http-64k-down": Scenario(HTTP, 1, 1, (200, 1000), down),
+    "http-64k-up": Scenario(HTTP, 1, 1, (200, 1000), up),
+    "tcp-relay": Scenario(CONFIG % ("tcp", "links: {{ max_per_member: 64 }}"), 1, 1, (500, 2500), relay),
+    "resp-get": Scenario(CONFIG % ("resp", "links: {{ max_per_member: 1 }}"), 1, 1, (500, 2500), resp),
+}
