@@ -181,7 +181,8 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
         let Some(member) = member else { return Err(Cause::NoMember) };
         if !member.way.is_up() {
             let until = *until.get_or_insert_with(|| Instant::now() + member.way.patience());
-            member.way.hope(until).await.map_err(|trouble| failure.unwrap_or(trouble))?;
+            let hoped = member.way.hope(until).await;
+            hoped.map_err(|trouble| failure.filter(|_| trouble != Cause::QueueFull).unwrap_or(trouble))?;
             tunnel.hall.turn.tick();
             tried = 0;
             continue;
