@@ -24,6 +24,7 @@ mod ipv6;
 mod kept;
 mod legacy;
 mod lifecycle;
+mod limits;
 mod links;
 mod memory;
 mod paused;
