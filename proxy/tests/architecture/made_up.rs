@@ -2,7 +2,7 @@
 //! In: made-up maps, files and manifests. Out: the very problems that are in them.
 //! Knows nothing of the real code.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::paths::Source;
 use crate::rules;
@@ -162,4 +162,21 @@ fn a_dependency_on_the_proxy_is_found() {
         assert_eq!(rules::shared(&metadata(name, "penstock")), [format!("`{name}` depends on the proxy")]);
     }
     assert_eq!(rules::shared(&json!({})).len(), 2);
+}
+
+#[test]
+fn a_dependency_that_needs_a_newer_compiler_is_found() {
+    let package = |name: &str, version: Value| json!({ "name": name, "rust_version": version });
+    let metadata = |ours: Value, other: Value| json!({ "packages": [package("penstock", ours), package("tokio", other)] });
+    for (ours, other) in [
+        ("1.89", json!("1.89.0")),
+        ("1.89.1", json!("1.89")),
+        ("1.89", json!(null)),
+        ("1.100", json!("1.89")),
+    ] {
+        assert_eq!(rules::too_new(&metadata(json!(ours), other)), [""; 0]);
+    }
+    let found = rules::too_new(&metadata(json!("1.89"), json!("1.90.1")));
+    assert_eq!(found, ["\"tokio\" needs Rust \"1.90.1\""]);
+    assert_eq!(rules::too_new(&metadata(json!(null), json!(null))), ["`penstock` promises no compiler"]);
 }

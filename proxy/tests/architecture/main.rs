@@ -89,10 +89,21 @@ fn every_file_of_tests_says_what_it_is_for() {
 
 #[test]
 fn origin_and_bench_share_nothing_with_the_proxy() {
+    none(&rules::shared(&metadata(&["--no-deps"])));
+}
+
+/// `rust-version` is a promise that each crate we are built from has to keep.
+#[test]
+fn no_dependency_needs_a_newer_compiler_than_we_promise() {
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    none(&rules::too_new(&metadata(&["--locked", "--filter-platform", &platform])));
+}
+
+/// What `cargo metadata` says with these arguments more.
+fn metadata(more: &[&str]) -> serde_json::Value {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
-    let output = Command::new(cargo).args(arguments).current_dir(root()).output().unwrap();
+    let arguments = ["metadata", "--offline", "--format-version", "1"];
+    let output = Command::new(cargo).args(arguments).args(more).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata = serde_json::from_slice(&output.stdout).unwrap();
-    none(&rules::shared(&metadata));
+    serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -155,3 +155,20 @@ pub(crate) fn shared(metadata: &Value) -> Vec<String> {
     }
     problems
 }
+
+/// Packages that need a newer compiler than `penstock` promises, in the words of `cargo metadata`.
+pub(crate) fn too_new(metadata: &Value) -> Vec<String> {
+    let needs = |package: &Value| package["rust_version"].as_str().map(version);
+    let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
+    let Some(ours) = packages.iter().find(|package| package["name"] == "penstock").and_then(needs) else {
+        return vec!["`penstock` promises no compiler".to_owned()];
+    };
+    let newer = packages.iter().filter(|package| needs(package).is_some_and(|version| version > ours));
+    newer.map(|package| format!("{} needs Rust {}", package["name"], package["rust_version"])).collect()
+}
+
+/// `1.89` and `1.89.0` are the same.
+fn version(text: &str) -> [u32; 3] {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap());
+    [(); 3].map(|()| parts.next().unwrap_or_default())
+}

@@ -7,6 +7,7 @@
 mod addresses;
 mod child;
 mod database;
+mod examples;
 mod iperf;
 mod mail;
 mod pgwire;
