@@ -88,7 +88,7 @@ fn each_clients_answers_stay_in_order() {
     assert_eq!(member.links_of("GET /after").len(), 1, "it waited for its own client's head");
 }
 
-// RFC 9110 section 9.2.2, pipelining 10.
+// RFC 9110 section 9.2.2, P.10.
 #[test]
 fn what_may_not_be_sent_twice_stays() {
     let member = Held::start();

@@ -72,7 +72,7 @@ fn dp_an_answer_that_is_not_read_to_its_end() {
     assert_eq!(script.connections(), 2);
 }
 
-/// One that is short is read to its end for nobody, and its link is used again (pipelining rule 6).
+/// One that is short is read to its end for nobody, and its link is used again (P.6).
 #[test]
 fn dp_but_a_short_answer_for_nobody_is_drained() {
     let (go, gate) = mpsc::channel();

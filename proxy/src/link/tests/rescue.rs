@@ -182,7 +182,7 @@ fn who_went_away_is_not_taken_along() {
     assert_eq!(rescue(&mut link, ALL), [('b', true)]);
 }
 
-// Pipelining 11: answers of one client come in order.
+// P.11: answers of one client come in order.
 #[test]
 fn who_waits_for_the_head_itself_waits_on() {
     let mut link = sent(&[('h', Get), ('a', Get), ('H', Get)]);
