@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 
+mod labels;
 mod made_up;
 mod paths;
 mod rules;
@@ -85,6 +86,11 @@ fn every_file_of_tests_says_what_it_is_for() {
     for folder in ["proxy/tests", "origin/tests", "bench/tests"] {
         none(&rules::misshapen(folder, &sources(folder), 1, usize::MAX));
     }
+}
+
+#[test]
+fn every_value_of_a_label_is_counted() {
+    none(&labels::uncounted(&sources("proxy/src"), &labels::TRANSLATED));
 }
 
 #[test]

@@ -47,7 +47,12 @@ impl Source {
         found
     }
 
-    fn tokens(&self) -> TokenStream {
+    /// Whether the file, or a folder that it is in, is one of tests.
+    pub(crate) fn is_test(&self) -> bool {
+        self.name.split('/').any(|part| part.trim_end_matches(".rs").ends_with("tests"))
+    }
+
+    pub(crate) fn tokens(&self) -> TokenStream {
         self.text.parse().unwrap_or_else(|why| panic!("{} is not Rust: {why}", self.name))
     }
 }

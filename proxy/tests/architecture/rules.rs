@@ -85,7 +85,7 @@ pub(crate) fn unmapped(layers: &[String], sources: &[Source]) -> Vec<String> {
 /// I/O, clocks and runtimes in what is listed as free of them, and entries that are not there.
 pub(crate) fn io_in(list: &[String], sources: &[Source]) -> Vec<String> {
     let listed: Vec<_> = list.iter().map(|entry| entry.replace('/', "::")).collect();
-    let pure = |source: &&Source| begins(&listed, &source.module().join("::")) && !is_test(source);
+    let pure = |source: &&Source| begins(&listed, &source.module().join("::")) && !source.is_test();
     let mut problems = Vec::new();
     for entry in &listed {
         if !sources.iter().any(|source| begins(std::slice::from_ref(entry), &source.module().join("::"))) {
@@ -107,10 +107,6 @@ pub(crate) fn io_in(list: &[String], sources: &[Source]) -> Vec<String> {
 
 fn begins(prefixes: &[String], path: &str) -> bool {
     prefixes.iter().any(|prefix| path == prefix || path.starts_with(&format!("{prefix}::")))
-}
-
-fn is_test(source: &Source) -> bool {
-    source.name.split('/').any(|part| part.trim_end_matches(".rs").ends_with("tests"))
 }
 
 /// Uses of `word` in other files than those that may.

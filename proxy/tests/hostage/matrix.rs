@@ -150,7 +150,6 @@ fn recount(s: &Scrape, member: &Member) -> Result<(), String> {
         ("requests that wait", s.sum("penstock_pool_waiting")),
         ("busy links", links("busy")),
         ("links under way", links("connecting")),
-        ("links that leave", links("draining")),
         ("links opened and not closed, beside the idle ones", opened - closed - links("idle")),
         ("idle links, beside those that the member has", links("idle") - member.open() as i64),
     ];
