@@ -1,6 +1,6 @@
-//! Why an exchange ended badly: the closed set that the metric, the log and the answer share.
-//! In: what went wrong. Out: its name, the status to answer, whose fault it was.
-//! Knows nothing of sockets, clients or members.
+//! Why an exchange ended badly: the closed set of causes that the metric, the access log and the response share.
+//!
+//! Name and status follow from the cause (D8 in `docs/http-rules.md`).
 
 /// Why an exchange was answered by the proxy itself, or cut short.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]

@@ -1,6 +1,4 @@
-//! What is known of an exchange on a link besides what the queue says of it.
-//! In: what was asked, bytes written, bytes that the client got. Out: what may become of it.
-//! Knows nothing of the queue.
+//! An exchange on a link, with what the queue does not say of it, and what may become of it.
 
 use penstock::link::{Ask, Fate, Request, Slot, Want};
 use penstock::proto::http1::Method;

@@ -1,6 +1,4 @@
-//! The promises of the metrics as a whole, on rendered scrapes.
-//! In: registries of several shapes. Out: what a scraper sees.
-//! Knows nothing of workers.
+//! Tests of the metrics as a whole, on rendered scrapes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

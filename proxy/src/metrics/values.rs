@@ -1,6 +1,6 @@
 //! Every closed label of penstock's metrics, with its values.
-//! In: nothing. Out: small enums that index cells.
-//! Knows nothing of which metric bears which label; `table` does.
+//!
+//! A value that code does not count fails a test (`proxy/tests/architecture/labels.rs`).
 
 use super::Label;
 use crate::cause::Cause;

@@ -1,4 +1,4 @@
-//! One slow answer, one large answer or one slow reader holds up nobody else (HTTP-RULES, pipelining 3, 4 and 12).
+//! One slow response, one large response or one slow reader holds up nobody else (P.3, P.4 and P.12 in `docs/http-rules.md`).
 
 use std::io::Read;
 

@@ -1,5 +1,6 @@
-//! 200 attackers of each kind, from one address and from 200, before 16 links and before the default: who is honest
-//! is served, the member has no connection too many, and when they have gone every link is of use.
+//! 200 attackers of each kind, from one address and from 200, before 16 links and before the default.
+//!
+//! Honest clients are served, the member has no connection too many, and when the attackers have gone every link is of use.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};

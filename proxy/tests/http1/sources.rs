@@ -1,6 +1,4 @@
-//! Who asked: X-Forwarded-For and Forwarded from those who are trusted, and from all others.
-//! In: raw heads, peers, trusted networks. Out: the source, and what members are told of it.
-//! Knows nothing of affinity.
+//! Tests how the source is found in X-Forwarded-For and Forwarded, and what members are told of it.
 
 use std::net::IpAddr;
 

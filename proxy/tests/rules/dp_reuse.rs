@@ -1,6 +1,4 @@
-//! D-P, when a link must not carry another exchange: every way in which one may be out of step, spent or somebody's own.
-//! In: members and clients that leave a link in such a state. Out: which link the next request came on.
-//! Knows nothing of how many links there may be.
+//! Tests of DP, when a link must not carry another exchange: it may be out of step, spent or somebody's own.
 
 use std::collections::HashSet;
 use std::sync::mpsc;

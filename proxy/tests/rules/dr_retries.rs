@@ -1,6 +1,6 @@
-//! D-R, which requests are sent again: those of which nothing can have happened twice, once, and no others.
-//! In: members that fail before, in and behind an answer. Out: how often they were asked for what.
-//! Knows nothing of rescues (`pipelining`).
+//! Tests of DR, which requests are sent again: those of which nothing can have happened twice, once, and no others.
+//!
+//! `pipelining` and `pipelining_depth` have the tests of rescues.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,6 +1,4 @@
-//! Rules 1 to 8 of sharing a link: who may be sent behind whom, and what happens when one of them goes wrong.
-//! In: clients whose requests line up. Out: which links they came on, how often, and that each got its own answer.
-//! Knows nothing of how many may be behind one (`pipelining_depth`).
+//! Tests of P.1 to P.8: which requests may be sent behind which, and what happens when one of them goes wrong.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;

@@ -1,6 +1,6 @@
-//! Rules 9 to 12 of sharing a link: how many may be on it, of which methods, in which order, and who is taken off again.
-//! In: quick and slow members, and clients that line up before them. Out: which links they came on, and how often.
-//! Knows nothing of how the depth is learned (docs/depth.md).
+//! Tests of P.9 to P.12: how many requests may be on a link, of which methods, in which order, and which are taken off again.
+//!
+//! `docs/depth.md` says how the depth is learned.
 
 use std::sync::mpsc;
 
