@@ -1,6 +1,4 @@
-//! How one answer is read: each arrow of the reader's figure.
-//! In: bytes of an answer and what was asked. Out: bytes for the client, and its end.
-//! Knows nothing of queues.
+//! Tests of how one response is read: each arrow of the reader's figure.
 
 use super::given::{DATE, ask, undated};
 use crate::cause::Cause;

@@ -1,6 +1,4 @@
-//! What becomes of what is in flight when a link ends: HTTP-RULES D-R, row by row.
-//! In: how far an exchange got, and why its link ended. Out: its fate.
-//! Knows nothing of who carries it out.
+//! Tests of the fate of each exchange when a link ends: DR in `docs/http-rules.md`, rule by rule.
 
 use super::given::{Link, OK, replay, request};
 use crate::cause::Cause;

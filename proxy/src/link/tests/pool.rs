@@ -1,6 +1,6 @@
-//! Which link carries a request: each arrow of the pool's figure, and the order of DESIGN.md.
-//! In: requests, links (numbers) and who waits (letters). Out: seats and turns.
-//! Knows nothing of bytes.
+//! Tests of which link carries a request: each arrow of the pool's figure, and the order of P.9 in `docs/http-rules.md`.
+//!
+//! Links are numbers here, and requests that wait are letters.
 
 use super::links;
 use crate::config::WaitQueue;

@@ -1,6 +1,6 @@
-//! One link: each arrow of the queue's figure, and what must not be taken for an answer.
-//! In: requests, bytes written, bytes read. Out: pieces for each ticket, ends, whether the link carries on.
-//! Knows nothing of fates but those of a fault; see `exchange` for them.
+//! Tests of one link's queue: each arrow of its figure, and what must not be taken for a response.
+//!
+//! `exchange` has the tests of fates, except those after a fault.
 
 use super::given::{Link, OK, ask, replay, request};
 use crate::cause::Cause;

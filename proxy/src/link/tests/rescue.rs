@@ -1,6 +1,4 @@
-//! Those behind a slow head: each arrow of the queue's figure that leads to `Leaving` or out of it.
-//! In: requests, bytes, and how many may be taken off. Out: who is, with which bytes, and when the link ends.
-//! Knows nothing of when a head is slow, or of where those go who are taken off.
+//! Tests of requests behind a slow head: each arrow of the queue's figure that leads to `Leaving` or out of it.
 
 use super::given::{Link, OK, head, replay, request};
 use crate::cause::Cause;
