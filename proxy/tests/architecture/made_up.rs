@@ -1,6 +1,4 @@
-//! Each rule fails where it should: on sources that nobody would commit.
-//! In: made-up maps, files and manifests. Out: the very problems that are in them.
-//! Knows nothing of the real code.
+//! Shows that each rule of the map finds what breaks it, on sources that nobody would commit.
 
 use serde_json::json;
 
@@ -139,13 +137,12 @@ fn the_origin_is_named_in_one_file_only() {
 }
 
 #[test]
-fn a_file_without_a_card_or_with_too_many_lines_is_found() {
-    let card = "//! What it is for.\n";
-    let long = card.to_owned() + &"\n".repeat(rules::LONGEST);
-    let problems = |text: &str| rules::misshapen("src", &[source("x.rs", text)], rules::CARD, rules::LONGEST);
-    assert_eq!(problems(card), [""; 0]);
-    assert_eq!(problems("use a;\n"), ["src/x.rs: opens with 0 lines that say what it is, not with 1"]);
-    assert_eq!(problems(&long), ["src/x.rs: has 801 lines, not 800 at most"]);
+fn a_file_that_does_not_say_what_it_is_for_is_found() {
+    let problems = |text: &str| rules::nameless("src", &[source("x.rs", text)]);
+    assert_eq!(problems("//! Says what it is for.\nuse a;\n"), [""; 0]);
+    for text in ["use a;\n", "//!\n//! Says it too late.\n", "// Says it to nobody.\n", ""] {
+        assert_eq!(problems(text), ["src/x.rs: its first line does not say what it is for"], "{text}");
+    }
 }
 
 /// `metrics/values.rs` with a label of two values, `cause.rs` with another, and `user.rs` with what uses them.

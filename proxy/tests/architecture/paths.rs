@@ -1,6 +1,6 @@
-//! The paths that a Rust file names, from the root of its crate.
-//! In: the text of a file and its place. Out: `link::queue::Broken` for `super::queue::Broken` in `link/pool.rs`.
-//! Knows nothing of which paths are allowed. Comments and strings are not code, and macros are read as they stand.
+//! Reads the paths that a Rust file names, from the root of its crate: `link::queue::Broken` for `super::queue::Broken`.
+//!
+//! Comments and strings are not code, and macros are read as they stand.
 
 use std::iter::Peekable;
 
