@@ -1,6 +1,4 @@
-//! A backend as one worker sees it: its members, each with the way to it.
-//! In: a source. Out: the member it meets, or the next that is up.
-//! Knows nothing of clients or of how links work.
+//! A backend as one worker sees it: its members, each with the worker's own way to reach the member.
 
 mod tie;
 

@@ -1,6 +1,4 @@
-//! Connects to a member, and remembers whether it answers.
-//! In: an address. Out: a socket, or the cause why not; up or down, for all workers.
-//! Knows nothing of pools or requests.
+//! Connects to a member, and remembers for all workers whether the member answers.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};

@@ -1,4 +1,4 @@
-//! Those who wait for a link: in the order in which they came, but fair by source.
+//! The wait queue: requests that wait for a link, in the order in which they came, but fair by source.
 //!
 //! Each source has a queue of its own for each kind of request, and the sources of a kind take turns, so that one
 //! source's thousand do not starve another's one (deficit round robin with one request a turn; Shreedhar and

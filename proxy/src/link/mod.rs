@@ -1,6 +1,8 @@
-//! Links: pooled connections to members, and the exchanges they carry.
+//! Links: pooled connections to members, and the exchanges that they carry.
+//!
 //! `queue`, `answer`, `exchange`, `pool`, `lines`, `depth`, `routes` and `opening` decide from bytes and time alone;
-//! `shelf` and `driver` put sockets to them; `proof` says whether a member is pipelined to at all; `outlet`, `stock` and `passage` give a tunnel a link of its own. Knows nothing of clients but what `Receiver` asks of them.
+//! `shelf` and `driver` put sockets to them. `proof` says whether a member is pipelined to at all. `outlet`, `stock` and
+//! `passage` give a tunnel a link of its own. Clients are reached through `Receiver` only.
 
 mod answer;
 mod budget;

@@ -1,6 +1,4 @@
 //! A link that has become a tunnel (RFC 9110 sections 7.8 and 9.3.6): it has left its pool, and one client has it.
-//! In: the socket of a link whose member agreed. Out: the same, with its place among the member's tunnels.
-//! Knows nothing of what passes through it.
 
 use std::rc::Rc;
 use std::sync::Arc;

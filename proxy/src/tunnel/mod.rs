@@ -1,6 +1,7 @@
-//! One client and the one member connection it has for itself: opaque bytes both ways.
-//! In: a connection. Out: a link to the member that its source meets, and all bytes of both, unchanged.
-//! A connection is never moved; `state` is what others may ask of it, `ending` what is counted at its end.
+//! A client of `protocol: tcp` and the one connection to a member that it has for itself.
+//!
+//! Once it is connected, a client is never moved. `state` is what timers and drains may ask of a tunnel, and `ending` what
+//! is counted at its end.
 
 mod ending;
 mod header;
