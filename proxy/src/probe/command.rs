@@ -72,7 +72,7 @@ pub fn command(arguments: &Arguments) -> ExitCode {
 fn run(plan: &Plan) -> Result<Report, String> {
     crate::net::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
     let shows = io::stderr().is_terminal();
     let mut progress = |sent: usize| {
         if shows {
@@ -128,7 +128,7 @@ fn place(url: &str) -> Result<Place, String> {
 fn split(url: &str) -> Result<(&str, &str), String> {
     let rest = url.strip_prefix("http://").ok_or_else(|| match url.split_once("://") {
         Some(("https", _)) => {
-            "it cannot speak TLS yet; name the address where the service speaks plain HTTP".to_owned()
+            "penstock cannot speak TLS yet; use an address at which the service speaks plain HTTP".to_owned()
         }
         _ => format!("`{url}` is no URL such as http://127.0.0.1:9001/"),
     })?;

@@ -21,7 +21,7 @@ pub(super) fn rules(root: &Root, l: &Listener, notes: &mut Notes) -> Option<Vec<
     for (i, (place, rule)) in believed.iter().enumerate() {
         if let Some((first, _)) = believed[..i].iter().find(|(_, earlier)| covers(earlier, rule)) {
             let text =
-                format!("is never reached: `{}` in line {} has all it matches", first.path, first.at.line);
+                format!("is never reached: `{}` in line {} matches all its requests", first.path, first.at.line);
             notes.warning(place.at, &place.path, text);
         }
     }
