@@ -135,7 +135,9 @@ fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("penstock: cannot start the runtime: {e}"))?;
     let tell = |running: &Running| tell(&settings, running, with_origin);
-    runtime.block_on(running.until_signal(tell)).map_err(|e| format!("penstock: cannot wait for signals: {e}"))
+    runtime
+        .block_on(running.until_signal(tell))
+        .map_err(|e| format!("penstock: cannot wait for signals: {e}"))
 }
 
 /// The included origin, on the addresses of all members: one for each backend, which speaks what its clients do.

@@ -99,7 +99,9 @@ impl Kind for PathPrefix {
             ));
         }
         if text.contains('*') {
-            return Err(format!("`{shown}`: a `*` has no meaning here; every path with this beginning matches"));
+            return Err(format!(
+                "`{shown}`: a `*` has no meaning here; every path with this beginning matches"
+            ));
         }
         if let Some(other) = text.chars().find(|c| !c.is_ascii_graphic()) {
             return Err(format!("`{shown}`: requests encode `{other}` as {}", in_percent(other)));
@@ -164,7 +166,10 @@ impl Kind for FieldValue {
 
     fn parse(text: &str) -> Result<Arc<str>, String> {
         if text.contains(|c: char| c.is_ascii_control() && c != '\t') {
-            return Err(format!("`{}` contains a control character, which no field may contain", short(text)));
+            return Err(format!(
+                "`{}` contains a control character, which no field may contain",
+                short(text)
+            ));
         }
         if text != text.trim_matches([' ', '\t']) {
             return Err(format!("`{}`: a value cannot begin or end with a space", short(text)));

@@ -158,7 +158,9 @@ impl Running {
     fn reload_and_tell(&mut self) {
         match self.reload() {
             Ok(()) => self.say("penstock: the new configuration is in use"),
-            Err(why) => notice::err(&format!("{why}\npenstock: the new configuration was rejected; the old one stays in use")),
+            Err(why) => notice::err(&format!(
+                "{why}\npenstock: the new configuration was rejected; the old one stays in use"
+            )),
         }
     }
 

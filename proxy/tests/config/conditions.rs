@@ -127,7 +127,11 @@ fn methods_and_fields() {
     let header = "listeners.web.routes[0].match.header";
     for (text, column, why) in [
         ("{ a: ' 1' }", 31, ".a: ` 1`: a value cannot begin or end with a space (or `any`)"),
-        ("{ a: \"1\\n\" }", 31, ".a: `1\\n` contains a control character, which no field may contain (or `any`)"),
+        (
+            "{ a: \"1\\n\" }",
+            31,
+            ".a: `1\\n` contains a control character, which no field may contain (or `any`)",
+        ),
         ("{ a: }", 28, ".a: has no value; expected the value of a field"),
         ("{ a: [1] }", 31, ".a: expected the value of a field, not a list"),
         ("{ x-a: 1, X-A: 2 }", 36, ".X-A: `x-a` in line 6 is the same field"),

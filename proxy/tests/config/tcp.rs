@@ -202,8 +202,14 @@ fn lists() {
         ("[~]", &[at(24, "has no value; expected an IP address such as `10.0.0.7`")]),
         ("{}", &[at(23, "expected an IP address such as `10.0.0.7`, not a map")]),
         ("off", &[at(23, "expected an IP address such as `10.0.0.7`, not `off` (or `auto`)")]),
-        ("ff02::1", &[at(23, "`ff02::1` cannot be a source address; write an address of this machine (or `auto`)")]),
-        ("0.0.0.0", &[at(23, "`0.0.0.0` cannot be a source address; write an address of this machine (or `auto`)")]),
+        (
+            "ff02::1",
+            &[at(23, "`ff02::1` cannot be a source address; write an address of this machine (or `auto`)")],
+        ),
+        (
+            "0.0.0.0",
+            &[at(23, "`0.0.0.0` cannot be a source address; write an address of this machine (or `auto`)")],
+        ),
         (
             "[127.0.0.2, '${X}']",
             &[at(36, "the environment variable `X` is not set; set it, or write `${X:-default}`")],

@@ -4,8 +4,7 @@
 
 use crate::row::{Look, Row, chunked, row};
 
-const GRAMMAR: &str =
-    "readers differ most in chunks, so each byte must be as the grammar says";
+const GRAMMAR: &str = "readers differ most in chunks, so each byte must be as the grammar says";
 const OURS: &str = "chunked `hello`";
 
 pub(crate) fn rows() -> Vec<Row> {

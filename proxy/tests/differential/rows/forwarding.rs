@@ -8,7 +8,8 @@ const NAMED: &str =
     "a client that has a framing or routing field removed makes the member read another request";
 
 const HOP: &str = "a hop-by-hop field ends at its hop (a MUST of the section)";
-const TOLD: &str = "addresses, and facts that only a proxy can know, are believed only from `trusted_proxies`";
+const TOLD: &str =
+    "addresses, and facts that only a proxy can know, are believed only from `trusted_proxies`";
 
 pub(crate) fn rows() -> Vec<Row> {
     [connection(), hop_by_hop(), addresses(), via()].concat()

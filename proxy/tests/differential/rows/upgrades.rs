@@ -11,7 +11,8 @@ const SWITCH: Reply = Reply::Switch(
 const BARE: Reply =
     Reply::Switch("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n");
 const NAMED: &str = "`upgrades` names the protocols that a connection may become; by default only websocket";
-const ONE_HOP: &str = "Upgrade is a hop-by-hop field that Connection must name, and HTTP/1.0 does not know it";
+const ONE_HOP: &str =
+    "Upgrade is a hop-by-hop field that Connection must name, and HTTP/1.0 does not know it";
 const UPGRADE: &[&str] = &["upgrade", "connection"];
 /// The fields of RFC 6455.
 const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
