@@ -395,7 +395,7 @@ impl Case {
             _ => format!("{probed}set `links.pipeline`"),
         };
         let place = format!("backends.{}.members.{}", about.backend.name, about.member);
-        let line = format!("penstock: {place}: answers are not pipelined, {why}; {advice}");
+        let line = format!("penstock: {place}: requests are not pipelined, {why}; {advice}");
         if self.said.contains(&line) || self.said.len() >= MOST_SAID {
             return None;
         }
