@@ -10,7 +10,7 @@ use penstock_bench::{Plan, Protocol, Report, Stop, sources};
 
 use asking::Asking;
 
-/// Loads a server of HTTP/1.1, of frames or of Redis with keep-alive clients, and counts exactly.
+/// Loads a server of HTTP/1.1, frames or Redis with keep-alive clients, and checks every answer.
 #[derive(Parser, Debug)]
 #[command(version, about)]
 pub(crate) struct Cli {
@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Load an address and report what came back.
+    /// Load an address, check the answers and report the result.
     Load(Box<Load>),
 }
 
@@ -28,66 +28,66 @@ const EXAMPLES: &str = "\
 Examples:
   Ten thousand clients from sixty-five thousand sources, ten seconds:
     penstock-bench load http://127.0.0.1:8080/json --clients 10000 --sources 127.1.0.0/16 --duration 10s
-  Does any client ever get another one's answer? (needs /echo of penstock-origin)
+  Does a client ever get the answer of another client? (needs /echo of penstock-origin)
     penstock-bench load http://127.0.0.1:8080 --work ids --clients 500 --requests 100
   The same with bodies up and down, chunked answers, and clients that hang up one time in twenty:
     penstock-bench load http://127.0.0.1:8080 --work mixed --sizes 1,1000,100000 \\
         --clients 200 --requests 50 --abort-one-in 20 --seed 7
-  One request in a hundred is slow; latencies of each kind apart:
+  One request in a hundred is slow; the report shows the latencies of each kind:
     penstock-bench load http://127.0.0.1:8080 --mix /hello=99 --mix /delay/200=1 --clients 500
-  Lines, four in flight for each client; is every sum right and its own client's?
+  Lines, with four requests in flight for each client; every sum must be right and the client's own:
     penstock-bench load 127.0.0.1:7000 --protocol lines --clients 2000 --pipeline 4
-  Redis, while it is killed and started again: what breaks is made anew and counted, only a wrong answer fails
+  Redis, while it is killed and started again; broken connections are replaced and counted, only a wrong answer fails:
     penstock-bench load 127.0.0.1:6379 --protocol resp --clients 500 -n 2000 --abort-one-in 50 --allow-breaks
 
-Exit status: 0 when all answers were 2xx and right, 1 when any was not, 2 when there was nothing to run.
-With --allow-breaks lost exchanges, refused connects and refusals are counted, but only wrong answers make it 1.
+Exit status: 0 if all answers were 2xx and right, 1 if any was not, 2 if the load could not be run.
+With --allow-breaks, lost exchanges, refused connects and refusals are counted, but only wrong answers give 1.
 Each client is a closed loop: it starts the next exchange when an answer has come (--depth of them at a time).";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Load {
-    /// http://HOST:PORT/PATH, the path counts with --work get only; or HOST:PORT for the other protocols
+    /// http://HOST:PORT/PATH (the path counts with --work get only), or HOST:PORT for the other protocols
     url: String,
-    /// Keep-alive clients, all connected before the first request
+    /// Number of keep-alive clients, which all connect before the first request
     #[arg(short, long, default_value_t = 64)]
     clients: usize,
-    /// Addresses to come from, used in turn: 127.1.0.0/16, 127.1.0.1-127.1.0.200, or a list with commas
+    /// Source addresses, used in turn: 127.1.0.0/16, 127.1.0.1-127.1.0.200, or a list with commas
     #[arg(short, long)]
     sources: Option<String>,
-    /// How long to start exchanges: 10s, 500ms, 2m [default: 10s]
+    /// How long clients start exchanges: 10s, 500ms, 2m [default: 10s]
     #[arg(short, long, value_parser = duration, conflicts_with = "requests")]
     duration: Option<Duration>,
-    /// Exchanges each client makes, instead of a duration
+    /// Number of exchanges of each client, instead of a duration
     #[arg(short = 'n', long)]
     requests: Option<u64>,
     #[command(flatten)]
     asking: Asking,
-    /// Requests a client keeps in flight on its connection (pipelining)
+    /// Requests that a client keeps in flight on its connection (pipelining)
     #[arg(long, visible_alias = "pipeline", default_value_t = 1)]
     depth: usize,
-    /// Close a connection in order after so many exchanges, and make it anew
+    /// Close a connection in order after N exchanges, and open a new one
     #[arg(long, value_name = "N")]
     per_connection: Option<u64>,
-    /// Threads of the generator
+    /// Number of threads of the generator
     #[arg(short, long, default_value_t = 1)]
     threads: usize,
-    /// Hang up on one exchange in so many: after sending, before or amid the answer
+    /// Hang up on one exchange in N: after sending, before or amid the answer
     #[arg(long, value_name = "N")]
     abort_one_in: Option<u32>,
-    /// Rest so long on average before a request that follows no other in flight: the load is paced then
+    /// Average pause before a request while no other is in flight, which paces the load
     #[arg(long, value_parser = duration, default_value = "0s")]
     pause: Duration,
-    /// Fail for wrong answers only, not for lost connections and refusals
+    /// Fail only for wrong answers, not for lost connections and refusals
     #[arg(long)]
     allow_breaks: bool,
-    /// Patience with a connect and with an answer
+    /// Longest wait for a connect and for an answer
     #[arg(long, value_parser = duration, default_value = "10s")]
     timeout: Duration,
-    /// Fixes all that is drawn: sizes, contents, mixes, aborts
+    /// Seed of all random choices: sizes, contents, mixes, aborts
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Report as one JSON object
+    /// Print the report as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -22,17 +22,17 @@ Routes of http:
   POST /add /sub /mul /div           {\"args\":[a,b]} -> {\"result\":c}
   GET  /close                        answers, then closes
   GET  /stats                        connections, requests, bytes and clients of each member
-  GET  /websocket                    a WebSocket whose messages come back; 426 to who does not ask for one
-  GET  /websocket.html               a page that sends 100 messages there and tells the result in its title
-  any  /upgrade                      101 to any other Upgrade, then bytes come back until the client shuts
-                                     its side; CONNECT, to whatever target, does the same
-  GET  /trailers                     chunked, with trailers; to POST: the trailers it got, as JSON
+  GET  /websocket                    a WebSocket that echoes messages; 426 without an upgrade
+  GET  /websocket.html               a page that sends 100 messages there and shows the result in its title
+  any  /upgrade                      101 to any other Upgrade, then an echo of all bytes until the client
+                                     shuts its side; CONNECT to any target does the same
+  GET  /trailers                     chunked, with trailers; POST answers with the request's trailers as JSON
   GET  /early                        103 with a Link, then 200
   GET  /old                          an answer in HTTP/1.0, ended by closing
   GET  /nodate                       an answer without Date
   any  /headers                      the request's head as it came
   any  /ntlm                         NTLM (any password): 401, 401 with a challenge, then 200 with the user's
-                                     name, and so to whatever is asked on this connection from then on
+                                     name, also for all further requests on this connection
   any  /fault/...                    close, reset, garbage, never, surplus, partial/N, close-after/K
 
 Requests of lines and length-prefixed, one answer each, in order:
@@ -41,31 +41,32 @@ Requests of lines and length-prefixed, one answer each, in order:
   fnv TEXT                           -> FNV-1a of the text, 16 hex digits
   size N                             -> N visible bytes, byte i is 33 + i % 89
   id                                 -> the member's name and the number of the connection
-  never                              is not answered, nor what follows on this connection
-  toolong N                          -> N bytes and no end of the line or of what was counted
+  never                              no answer to this and to all further requests on this connection
+  toolong N                          -> N bytes without the end of the line or of the frame
   close, reset                       close or reset without an answer
   raw HEX                            -> these bytes, with nothing around them
   anything else                      -> error: ...
-and in front of a request, also several:
-  tag WORD                           WORD and a blank stand before the answer
-  delay MS                           takes so long, and holds a place of --at-once meanwhile
-  late MS                            the answer is ready, and held back so long
-  twice                              answered twice
-  early MS                           answered, and after so long again, though nobody asked
-  midclose                           half of the answer, then the end
-  close                              the answer, then the end
+One or more of these words may stand in front of a request:
+  tag WORD                           the answer begins with WORD and a blank
+  delay MS                           takes MS milliseconds, and holds a place of --at-once meanwhile
+  late MS                            holds the finished answer back for MS milliseconds
+  twice                              sends the answer twice
+  early MS                           sends the answer, and once more MS milliseconds later
+  midclose                           sends half of the answer, then closes
+  close                              sends the answer, then closes
 
-What else --speaks takes (SIZE: 4096, 64KiB, 100MiB, 1GiB; k, M and G are powers of 1000):
+Other values of --speaks (SIZE: 4096, 64KiB, 100MiB, 1GiB; k, M and G are powers of 1000):
   lines           requests and answers end with LF; with lines:crlf both end with CRLF
   length-prefixed:WIDTH[be|le][,header][,offset=N]
-                  a count of 1, 2, 4 or 8 bytes (by itself: 4be) stands before each; header: it
-                  includes all up to its own end; offset: N bytes stand before it, and come back
-  echo            sends back what comes, and shuts its side when the client has shut its own
-  discard         reads, answers nothing
-  generate:SIZE   sends so many bytes at once (byte i is i % 251), shuts its side, and reads on
+                  each frame begins with a count of 1, 2, 4 or 8 bytes (default 4be); header: the
+                  count includes itself and the bytes before it; offset: N bytes come before
+                  the count, and the answer repeats them
+  echo            sends all bytes back, and shuts its side when the client has shut its own
+  discard         reads and answers nothing
+  generate:SIZE   sends SIZE bytes at once (byte i is i % 251), shuts its side, and reads on
   total           reads until the client shuts its side, then answers: COUNT FNV1A64-IN-HEX
-  slow:SIZE       reads so many bytes a second through a small buffer, answers nothing
-  banner          says '220 NAME ready' first; QUIT -> '221 bye', any other line -> '250 LINE'
+  slow:SIZE       reads SIZE bytes per second through a small buffer, and answers nothing
+  banner          sends '220 NAME ready' first; QUIT -> '221 bye', any other line -> '250 LINE'
 
 Examples:
   penstock-origin --listen a=127.0.0.1:9001 --listen b=unix:/tmp/b.sock --threads 2
@@ -76,62 +77,62 @@ Examples:
       and then: printf 'PROXY TCP4 192.0.2.1 192.0.2.2 1 2\\r\\nhi' | nc -N 127.0.0.1 9001
                 curl http://127.0.0.1:9100/stats";
 
-/// The origin server that comes with penstock: answers, delays, echoes, counts, misbehaves.
+/// The origin server that comes with penstock: it answers, delays, echoes, counts and misbehaves.
 #[derive(Parser, Debug)]
 #[command(version, after_help = MORE)]
 pub(crate) struct Arguments {
-    /// Where to listen, and as which member; may be given several times.
+    /// An address to listen on, and the member's name; may be given several times.
     ///
-    /// NAME=ADDRESS:PORT, ADDRESS:PORT, NAME=PORT, PORT, or unix:PATH in place of the address. Without a name
-    /// the members are called a, b, c, and so on; without an address it is 127.0.0.1.
+    /// Write NAME=ADDRESS:PORT, ADDRESS:PORT, NAME=PORT, PORT, or unix:PATH in place of the address. The default
+    /// names are a, b, c, and so on; the default address is 127.0.0.1.
     #[arg(short, long, value_name = "[NAME=]ADDRESS", value_parser = parse_listen,
           default_values = ["a=127.0.0.1:9001", "b=127.0.0.1:9002", "c=127.0.0.1:9003"])]
     listen: Vec<Listen>,
 
-    /// What all members speak; see below.
+    /// The protocol of all members; see below.
     #[arg(short, long, value_name = "WHAT", default_value = "http", value_parser = parse_speaks)]
     speaks: Speaks,
 
-    /// Every connection to a member has to begin with a PROXY header, version 1 or 2; one that does not is
-    /// closed. The client's address is then the one in the header, in /echo and in /stats.
+    /// Require a PROXY header, version 1 or 2, at the start of every connection, and close the others. /echo and
+    /// /stats then show the address in the header as the client's.
     #[arg(long)]
     proxy_protocol: bool,
 
-    /// Answer HTTP here too, as `http` does and without a PROXY header: for /stats of members that speak
-    /// something else.
+    /// Answer HTTP on this address too, without a PROXY header. This gives access to /stats if the members speak
+    /// another protocol.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     stats: Option<SocketAddr>,
 
-    /// Worker threads.
+    /// The number of worker threads.
     #[arg(short, long, value_name = "N", default_value_t = 1,
           value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
     threads: usize,
 
-    /// Serve as an old service does: a blocking thread for each connection, and at most N connections on
-    /// each listener. Speaks http, lines or length-prefixed.
+    /// Behave like an old service, with a blocking thread for each connection and at most N connections on
+    /// each listener. Works with http, lines and length-prefixed.
     #[arg(long, value_name = "N")]
     legacy: Option<usize>,
 
-    /// What becomes of the connections over the legacy limit: they are reset, or wait to be accepted
+    /// Reset the connections over the legacy limit, or let them wait to be accepted
     /// [default: reset with http, wait with lines and length-prefixed].
     #[arg(long, value_name = "reset|wait", value_parser = parse_over_limit, requires = "legacy")]
     over_limit: Option<OverLimit>,
 
-    /// Each member works at K requests at once, as a service of K threads does, on however many connections
-    /// they came; the others wait. Speaks http, lines or length-prefixed.
+    /// Let each member work on K requests at a time, as a service of K threads does, whatever their connections;
+    /// further requests wait. Works with http, lines and length-prefixed.
     #[arg(long, value_name = "K",
           value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     at_once: Option<usize>,
 
-    /// What each request takes, such as 5ms or 100us [default: nothing].
+    /// The time that each request takes, such as 5ms or 100us [default: none].
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     work: Option<Duration>,
 
-    /// Close connections that have been silent for so long, such as 60s, 500ms or 5m [default: never].
+    /// Close connections that have been silent for this time, such as 60s, 500ms or 5m [default: never].
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     idle_timeout: Option<Duration>,
 
-    /// How many connections may wait to be accepted, on each listener.
+    /// The number of connections that may wait to be accepted on each listener.
     #[arg(long, value_name = "N", default_value_t = 4096)]
     backlog: u32,
 }

@@ -13,7 +13,7 @@ use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol,
 use crate::lifecycle::{self, Running, Source, say};
 use crate::{metrics, notice, probe};
 
-/// A reverse proxy: thousands of keep-alive clients in front, a few pooled links behind.
+/// A reverse proxy that carries thousands of keep-alive clients over a few pooled links.
 #[derive(Parser, Debug)]
 #[command(
     name = "penstock",
@@ -28,26 +28,26 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Run the proxy. SIGHUP reads the configuration again, SIGUSR1 opens access logs anew, SIGTERM and SIGINT drain it.
+    /// Run the proxy. SIGHUP reloads the configuration, SIGUSR1 reopens the access logs, SIGTERM and SIGINT drain it.
     Run {
-        /// The configuration. Without it: `config.yaml`, or a built-in one of the same content.
+        /// The configuration file [default: `config.yaml` if it is there, else a built-in copy of it].
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// Also run the included origin, on the addresses of all members.
+        /// Also run the included origin on the addresses of all members.
         #[arg(long)]
         with_origin: bool,
     },
-    /// Say everything that is wrong with a configuration, with file, line and field.
+    /// Check a configuration and report all mistakes, with file, line and field.
     Check {
-        /// The configuration.
+        /// The configuration file.
         #[arg(short, long, value_name = "FILE", default_value = "config.yaml")]
         config: PathBuf,
     },
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
-    /// Try whether a server keeps the order of pipelined requests, and say what to configure.
+    /// Test whether a server keeps the order of pipelined requests, and say what to configure.
     Probe(probe::Arguments),
-    /// What is counted.
+    /// Describe the metrics.
     Metrics {
         #[command(subcommand)]
         command: MetricsCommand,
@@ -56,9 +56,9 @@ enum Command {
 
 #[derive(Subcommand, Debug)]
 enum MetricsCommand {
-    /// List every metric: name, type, labels, unit, help.
+    /// List every metric: name, type, labels and help text.
     Describe {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
@@ -133,9 +133,11 @@ fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String
     let _origins = with_origin.then(|| start_origins(&settings)).transpose()?;
     let running = Running::start(loaded, source)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| format!("penstock: no runtime: {e}"))?;
+    let runtime = runtime.map_err(|e| format!("penstock: cannot start the runtime: {e}"))?;
     let tell = |running: &Running| tell(&settings, running, with_origin);
-    runtime.block_on(running.until_signal(tell)).map_err(|e| format!("penstock: no signals: {e}"))
+    runtime
+        .block_on(running.until_signal(tell))
+        .map_err(|e| format!("penstock: cannot wait for signals: {e}"))
 }
 
 /// The included origin, on the addresses of all members: one for each backend, which speaks what its clients do.
@@ -195,7 +197,7 @@ fn tell(settings: &Settings, running: &Running, with_origin: bool) {
         let not = settings.backends.iter().filter(|b| b.protocol == Protocol::Resp).map(|b| &*b.name);
         let not: Vec<_> = not.collect();
         let but =
-            if not.is_empty() { String::new() } else { format!(", but of {} (no Redis)", not.join(", ")) };
+            if not.is_empty() { String::new() } else { format!(", except of {} (no Redis)", not.join(", ")) };
         say(&format!("origin   included, on the addresses of all members{but}"));
     }
     if let Some(admin) = running.admin_address() {

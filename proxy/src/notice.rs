@@ -97,7 +97,9 @@ impl Stream {
             self.write(&line);
             let lost = self.lost.swap(0, Ordering::Relaxed);
             if lost > 0 {
-                self.write(&format!("penstock: {lost} messages were lost here, as nobody read them\n"));
+                self.write(&format!(
+                    "penstock: {lost} messages were lost here, because stderr was not read\n"
+                ));
             }
             self.waiting.fetch_sub(1, Ordering::AcqRel);
         }

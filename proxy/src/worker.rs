@@ -55,7 +55,7 @@ pub fn start(
         Ok(runtime) => {
             runtime.block_on(Worker::new(index, shared).run(seed.mail, ready));
         }
-        Err(error) => notice::err(&format!("penstock: worker {index}: no runtime: {error}")),
+        Err(error) => notice::err(&format!("penstock: worker {index}: cannot start the runtime: {error}")),
     };
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)
 }

@@ -18,18 +18,18 @@ fn root() -> PathBuf {
 const HEAD: &str = "\
 # Metrics
 
-All that `/metrics` shows, as `penstock metrics describe` tells it. The program writes this page; after a
-change of `proxy/src/metrics/table.rs`:
+This page lists all metrics of `/metrics`, as `penstock metrics describe` does. The program writes it; after a
+change of `proxy/src/metrics/table.rs`, run:
 
 ```sh
 PENSTOCK_WRITE_DOCS=1 cargo test -p penstock --test docs
 ```
 
-Every child of a closed label is there from the start, at 0. A histogram has the series `_bucket`, `_sum` and
-`_count`. What is counted *in* is told by `penstock_requests_total` and `penstock_client_*`, what is counted
-*out* by `penstock_backend_*`; what the proxy added is `penstock_request_overhead_seconds`.
+Every value of a closed label is exported from the start, at 0. A histogram has the series `_bucket`, `_sum` and
+`_count`. `penstock_requests_total` and `penstock_client_*` count on the side of the clients, `penstock_backend_*` on
+the side of the members, and `penstock_request_overhead_seconds` is the time that the proxy added.
 
-| metric | type | labels | unit | what it counts |
+| metric | type | labels | unit | meaning |
 |---|---|---|---|---|
 ";
 

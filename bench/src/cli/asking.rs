@@ -5,39 +5,39 @@ use penstock_bench::{Command, Prefix, Protocol, Work};
 
 #[derive(Args, Debug)]
 pub(super) struct Asking {
-    /// What to ask for, and so how to check the answer [default: get; the other protocols have their own]
+    /// The requests to send, and so the check of the answers [default: get; the other protocols have their own]
     #[arg(short, long, value_enum, conflicts_with = "mix")]
     work: Option<Kind>,
     /// A part of a mix and its weight: /PATH=99; lines, length-prefixed: add, echo or "delay 200";
-    /// resp: set, get, incr. Repeat it; latencies are told for each part [default for resp: 1 each]
+    /// resp: set, get, incr. May be repeated; the report shows latencies of each part [default for resp: 1 each]
     #[arg(long, value_name = "WHAT=WEIGHT")]
     mix: Vec<String>,
-    /// Lengths in bytes for bytes, chunked, post, mixed, echo and set, one drawn for each exchange
+    /// Lengths in bytes for bytes, chunked, post, mixed, echo and set; one is drawn for each exchange
     /// [default: 0,1,100,10000; without HTTP 0,1,10,100]
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<usize>,
-    /// The language of the address
+    /// The protocol of the address
     #[arg(long, value_enum, default_value_t = Language::Http)]
     protocol: Language,
-    /// lines: they end in CR LF
+    /// lines: lines end in CR LF
     #[arg(long)]
     crlf: bool,
-    /// length-prefixed: bytes of the count: 1, 2, 4 or 8
+    /// length-prefixed: width of the count in bytes
     #[arg(long, value_name = "N", default_value = "4", value_parser = ["1", "2", "4", "8"])]
     length_bytes: String,
     /// length-prefixed: byte order of the count
     #[arg(long, value_enum, default_value_t = Order::Big)]
     byte_order: Order,
-    /// length-prefixed: the count includes itself and what is before it
+    /// length-prefixed: the count includes itself and the bytes before it
     #[arg(long)]
     length_includes_header: bool,
-    /// length-prefixed: bytes before the count; drawn for each exchange, and they must come back
+    /// length-prefixed: bytes before the count; they are drawn for each exchange, and the answer must repeat them
     #[arg(long, value_name = "N", default_value_t = 0)]
     length_offset: u16,
-    /// A whole frame that is a refusal, no wrong answer: text with \r, \n and \\, or hex:00...
+    /// A whole frame that is a refusal and no wrong answer: text with \r, \n and \\, or hex:00...
     #[arg(long, value_name = "BYTES")]
     refusal: Option<String>,
-    /// resp: stored values may vanish and counts begin again, as where a server restarts without its data
+    /// resp: stored values may vanish and counters start again, as after a restart of the server without its data
     #[arg(long)]
     pub(super) may_forget: bool,
 }
@@ -64,9 +64,9 @@ enum Language {
     Http,
     /// Lines: `tag CLIENT-SEQ add A B`, answered by `CLIENT-SEQ SUM`
     Lines,
-    /// The same behind a count of its bytes
+    /// The same texts, each behind a count of its bytes
     LengthPrefixed,
-    /// Redis: SET, GET and INCR on keys of the client's own, which must hold what it put there
+    /// Redis: SET, GET and INCR on the client's own keys, which must hold the client's values
     Resp,
 }
 

@@ -119,9 +119,11 @@ impl Logs {
             }
             if !thread.is_finished() {
                 let name = writer::name(&to);
-                notice::err(&format!("penstock: {name} takes nothing; the last of the access log is lost"));
+                notice::err(&format!(
+                    "penstock: {name} accepts no data; the last lines of the access log are lost"
+                ));
             } else if thread.join().is_err() {
-                notice::err(&format!("penstock: the thread of {} had panicked", writer::name(&to)));
+                notice::err(&format!("penstock: the thread of {} panicked", writer::name(&to)));
             }
         }
     }

@@ -71,9 +71,9 @@ impl Kind for MemberAt {
         }
         let address: SocketAddr = text.parse().map_err(|_| unexpected_address::<Self>(text))?;
         match address {
-            _ if address.port() == 0 => Err(format!("`{text}`: nobody listens on port 0")),
+            _ if address.port() == 0 => Err(format!("`{text}`: no service can listen on port 0")),
             _ if address.ip().is_unspecified() => {
-                Err(format!("`{text}` is nobody's address; write the member's own"))
+                Err(format!("`{text}` is not the address of one host; write the member's address"))
             }
             _ => Ok(Address::Ip(address)),
         }
@@ -95,7 +95,7 @@ fn unix(text: &str) -> Option<Result<Address, String>> {
             Err(format!("`{text}`: the path must be absolute, as in `unix:/run/app.sock`"))
         }
         _ if path.ends_with('/') => Err(format!("`{text}` names a folder; add the name of the socket")),
-        _ if path.contains('\0') => Err(format!("`{text}`: a path has no NUL in it")),
+        _ if path.contains('\0') => Err(format!("`{text}`: a path cannot contain NUL")),
         _ if path.len() > Address::LONGEST_PATH => Err(format!(
             "a path of {} bytes; the kernel takes {} at most for a Unix socket",
             path.len(),
@@ -135,7 +135,7 @@ impl Kind for OwnIp {
             Err(_) => unexpected::<Self>(text),
         })?;
         if address.is_unspecified() || address.is_multicast() {
-            return Err(format!("`{text}` is nobody's address; write one of this machine's own"));
+            return Err(format!("`{text}` cannot be a source address; write an address of this machine"));
         }
         Ok(address)
     }

@@ -85,13 +85,13 @@ impl Kind for Refusal {
 /// The bytes that these digits write, or what is wrong with them.
 fn bytes(digits: &str) -> Result<Vec<u8>, String> {
     if let Some(other) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
-        return Err(format!("has `{other}` among its digits; 0 to 9 and a to f write bytes"));
+        return Err(format!("has `{other}` among its digits; the digits are 0 to 9 and a to f"));
     }
     if digits.is_empty() {
-        return Err("has no digits; two write a byte".to_owned());
+        return Err("has no digits; a byte has two".to_owned());
     }
     if !digits.len().is_multiple_of(2) {
-        return Err(format!("has an odd number of digits ({}); two write a byte", digits.len()));
+        return Err(format!("has an odd number of digits ({}); a byte has two", digits.len()));
     }
     let value = |digit: &u8| char::from(*digit).to_digit(16).map_or(0, |value| value as u8);
     Ok(digits

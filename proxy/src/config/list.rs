@@ -111,7 +111,7 @@ fn item<K: Kind, S: Short>(node: &Node, path: &str) -> Result<K::Value, (At, Str
     let slot = Slot { at: node.at, path: path.to_owned(), node: Some(node), ..Slot::default() };
     let text = word::<K>(&slot)?;
     if S::WORDS.iter().any(|(word, _)| *word == text) {
-        return Err((node.at, format!("`{text}` stands alone, not in a list")));
+        return Err((node.at, format!("`{text}` must stand alone, not in a list")));
     }
     K::parse(text).map_err(|why| (node.at, why))
 }

@@ -22,7 +22,7 @@ impl Kind for LogPlace {
         let shown = short(text);
         match text {
             "stdout" => Ok(LogTo::Stdout),
-            _ if text.contains('\0') => Err(format!("`{shown}`: a path has no NUL in it")),
+            _ if text.contains('\0') => Err(format!("`{shown}`: a path cannot contain NUL")),
             _ if text.ends_with('/') => Err(format!("`{shown}` names a folder; add the name of the file")),
             _ if text.starts_with(['/', '.']) => Ok(LogTo::File(PathBuf::from(text))),
             _ if nearest(text, ["stdout", "off"]).is_some() => Err(unexpected::<Self>(text)),
@@ -171,7 +171,7 @@ impl Kind for OneOfSoMany {
         }
         if of_whole == 100 && 100 % number != 0 {
             let (more, less) = (100 / number, 100 / number + 1);
-            return Err(format!("`{text}` is not one of so many; write `1/{more}` or `1/{less}`"));
+            return Err(format!("`{text}` is not one in a whole number; write `1/{more}` or `1/{less}`"));
         }
         let many = if of_whole == 100 { 100 / number } else { number };
         NonZeroU32::new(many).ok_or_else(|| unexpected::<Self>(text))

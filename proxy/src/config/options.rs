@@ -56,11 +56,11 @@ sections! {
         workers: Marked<Or<Auto, Count<NonZeroUsize, 1, 256>>> = "auto",
         /// How long open exchanges may take to end at a stop or reload.
         drain_timeout: Marked<Span<0>> = "30s",
-        /// Most bytes of requests and answers in its memory, and 16 KiB a client.
+        /// Most memory for requests and answers, besides 16 KiB per client.
         buffer_budget: Marked<Size<{ 1 << 20 }, { 1 << 40 }>> = "256MiB",
-        /// What is bound, by name.
+        /// Listening sockets, by name.
         listeners: Named<Listener, 16>,
-        /// What answers, by name.
+        /// Groups of members that answer requests, by name.
         backends: Named<Backend, 32>,
     }
 
@@ -68,16 +68,16 @@ sections! {
     Listener {
         /// IP address and port to listen on, or unix:/path.
         bind: Marked<ListenAt>,
-        /// What its clients speak: http, lines, length_prefixed, resp, or tcp (any).
+        /// Protocol of its clients: http, lines, length_prefixed, resp or tcp (any).
         protocol: Marked<OneOf<Protocol>> = "http",
-        /// Where the frames of lines, length_prefixed and resp end.
+        /// Framing of lines, length_prefixed and resp.
         #[only(FRAMED)]
         framing: Framing,
         /// Name of the backend that answers.
         backend: Marked<Reference>,
         /// Connections the kernel holds until they are accepted.
         backlog: Marked<Count<u32, 1, 65535>> = "4096",
-        /// Most clients at once, or off; more are closed at once.
+        /// Most clients at a time, or off; further ones are closed at once.
         max_connections: Marked<Or<Off, Count<NonZeroUsize, 1, 1_000_000>>> = "off",
         /// Bytes of a body that are read before its request takes a link.
         #[only(POOLED)]
@@ -87,41 +87,41 @@ sections! {
         response_buffer: Marked<Size<16384, { 1 << 30 }>> = "256KiB",
         /// Whether clients begin with a PROXY header (v1 or v2): off or required.
         proxy_protocol: Marked<OneOf<AcceptProxy>> = "off",
-        /// Whose PROXY header is believed: none, any or networks: [10.0.0.0/8, ::1].
+        /// Networks whose PROXY headers are trusted: none, any or [10.0.0.0/8, ::1].
         trusted: List<Network, Trusted> = "none",
-        /// How long a client may take.
+        /// Time limits for clients.
         timeouts: Timeouts,
-        /// How much a client may ask.
+        /// Limits of requests.
         #[only(HTTP)]
         limits: Limits,
         /// Limits of tunnels (tcp, upgraded http), and of clients that keep a link.
         #[only(KEPT)]
         tunnel: Tunnel,
-        /// Whose X-Forwarded-For or Forwarded is believed: none, any or networks.
+        /// Proxies whose X-Forwarded-For or Forwarded is trusted: none, any, a list.
         #[only(HTTP)]
         trusted_proxies: List<Network, Trusted> = "none",
-        /// How the source is told: x_forwarded, forwarded, both, remove or off.
+        /// Fields for a client's address: x_forwarded, forwarded, both, remove, off.
         #[only(HTTP)]
         forwarded: Marked<OneOf<Forwarded>> = "x_forwarded",
-        /// Our name in Via, by which loops are noticed; auto (unique) or off.
+        /// Name of this proxy in Via, to detect loops; auto (unique) or off.
         #[only(HTTP)]
         via: Marked<Or<Off, Or<Auto, Token>>> = "auto",
-        /// What connections may become: off, any or protocols: [websocket, a/1].
+        /// Protocols that clients may upgrade to: off, any or [websocket, a/1].
         #[only(HTTP)]
         upgrades: List<UpgradeTo, Offered> = "websocket",
-        /// Whether TRACE goes to members; else 405.
+        /// Whether TRACE is passed to members; otherwise it is answered 405.
         #[only(HTTP)]
         trace: Marked<Flag> = "false",
-        /// Whether CONNECT goes to members; else 405.
+        /// Whether CONNECT is passed to members; otherwise it is answered 405.
         #[only(HTTP)]
         connect: Marked<Flag> = "false",
-        /// Fields whose names have _: pass, drop or reject.
+        /// Fields with an underscore in their name: pass, drop or reject.
         #[only(HTTP)]
         underscores: Marked<OneOf<Underscores>> = "pass",
-        /// Which requests go elsewhere: the first rule that matches.
+        /// Rules that send requests to other backends; the first match decides.
         #[only(HTTP)]
         routes: Sequence<Route, MOST_ROUTES>,
-        /// A line for each exchange.
+        /// Access log, with one line for each exchange.
         #[only(HTTP)]
         access_log: AccessLog,
         /// Options of the accepted sockets.
@@ -130,41 +130,41 @@ sections! {
 
     /// How frames are told apart, and what may be done with them.
     Framing {
-        /// Longest request, and for lines and length_prefixed longest answer.
+        /// Longest request; for lines and length_prefixed also longest answer.
         max_length: Marked<Or<Auto, Size<1, { 1 << 30 }>>> = "auto",
-        /// What ends a line: lf (a CR before it is content) or crlf (lines).
+        /// End of a line: lf (a CR before it is content) or crlf (lines).
         #[only(LINES)]
         terminator: Marked<OneOf<Terminator>> = "lf",
         /// Width of the count: 1, 2, 4 or 8 bytes (length_prefixed).
         #[only(LENGTH_PREFIXED)]
         length_bytes: Marked<CountBytes> = "4",
-        /// Which byte of the count comes first: that of the big end, or the little.
+        /// Byte order of the count: big or little (length_prefixed).
         #[only(LENGTH_PREFIXED)]
         byte_order: Marked<OneOf<ByteOrder>> = "big",
         /// Bytes before the count, 0 to 65535.
         #[only(LENGTH_PREFIXED)]
         length_offset: Marked<Count<u16, 0, 65535>> = "0",
-        /// Whether the count includes itself and what is before it.
+        /// Whether the count includes itself and the bytes before it.
         #[only(LENGTH_PREFIXED)]
         length_includes_header: Marked<Flag> = "false",
-        /// Requests change nothing and may be sent twice (lines, length_prefixed).
+        /// Whether all requests may be sent twice (lines, length_prefixed).
         #[only(BLIND)]
         repeatable: Marked<Flag> = "false",
-        /// If there is no answer: auto, close, text ("ERR busy\n") or hex:00ff.
+        /// Sent if there is no answer: auto, close, text ("ERR busy\n") or hex:00ff.
         refusal: Marked<Or<Auto, Refusal>> = "auto",
     }
 
     /// Limits on a client's time.
     Timeouts {
-        /// Between two requests.
+        /// Longest pause between two requests.
         #[only(POOLED)]
         idle: Marked<Time> = "60s",
-        /// For a whole request head or frame, and for a PROXY header.
+        /// Longest time for a request head or frame, and for a PROXY header.
         head: Marked<Time> = "10s",
-        /// Between two bytes of a body, or two requests that keep a link (MULTI).
+        /// Longest pause in a body, or between requests that keep a link (MULTI).
         #[only(POOLED)]
         body: Marked<Time> = "30s",
-        /// For a client that does not read its answer.
+        /// Longest time in which a client reads nothing of its answer.
         #[only(POOLED)]
         write: Marked<Time> = "30s",
     }
@@ -177,7 +177,7 @@ sections! {
         fields: Marked<Count<usize, 1, 256>> = "100",
         /// Bytes of one line, the request line included; at most head.
         line: Marked<Size<64, 1_048_576>> = "16KiB",
-        /// Bytes of a request's content, 1B to 1TiB, or off; more is answered 413.
+        /// Bytes of a request's content, 1B to 1TiB, or off; above it, 413.
         body: Marked<Or<Off, Size<1, { 1 << 40 }>>> = "off",
         /// Requests of one client in flight, 1 to 1024.
         look_ahead: Marked<Count<NonZeroU32, 1, 1024>> = "1024",
@@ -187,7 +187,7 @@ sections! {
 
     /// A rule: which requests go where.
     Route {
-        /// What a request must have, all of it.
+        /// Conditions on the request; all of them must hold.
         matches as "match": Match,
         /// Name of the backend that answers it.
         backend: Marked<Reference>,
@@ -195,40 +195,40 @@ sections! {
 
     /// What a request must have.
     Match {
-        /// Its host: example.com, *.example.com (all below it), or any.
+        /// Its host: example.com, *.example.com (all names below), or any.
         host: Marked<Or<Any, Host>> = "any",
-        /// What its path begins with, in whole segments; or any.
+        /// Beginning of its path, in whole segments, or any.
         path_prefix: Marked<Or<Any, PathPrefix>> = "any",
-        /// Its method: one, a list of them, or any.
+        /// Its method, a list of methods, or any.
         method: List<Method, Any> = "any",
-        /// Fields it has, with their whole value; any for whatever value.
+        /// Its fields, with their whole values; any matches every value.
         header: Named<Marked<Or<Any, FieldValue>>, MOST_FIELDS, 0>,
     }
 
     /// The access log.
     AccessLog {
-        /// Where lines go: off, stdout or a file's path (reopened on SIGUSR1).
+        /// Destination: off, stdout or a file's path (reopened on SIGUSR1).
         to: Marked<Or<Off, LogPlace>> = "off",
-        /// json, common, combined or a pattern such as '{source} {status}'.
+        /// Format: json, common, combined or a pattern such as '{source} {status}'.
         format: Marked<LogLine> = "json",
-        /// Share of exchanges, as 10% or 1/1000; what ended badly is always there.
+        /// Share of exchanges, as 10% or 1/1000; failed ones are always logged.
         sample: Marked<OneOfSoMany> = "100%",
     }
 
     /// Limits of opaque connections.
     Tunnel {
-        /// A tunnel in which nothing moved for this long is closed, or off.
+        /// A tunnel without traffic for this long is closed; or off.
         idle_timeout: Marked<Or<Off, Time>> = "1h",
-        /// A tunnel this old is closed, whatever it does, or off.
+        /// A tunnel of this age is closed; or off.
         max_age: Marked<Or<Off, Time>> = "off",
-        /// Move streams from socket to socket by splice(2), uncopied (tcp, http).
+        /// Whether streams are moved by splice(2), without a copy (tcp, http).
         #[only(STREAMS)]
         splice: Marked<Flag> = "true",
     }
 
     /// Options of sockets.
     Socket {
-        /// Send small writes at once (TCP_NODELAY).
+        /// Whether small writes are sent at once (TCP_NODELAY).
         nodelay: Marked<Flag> = "true",
         /// Idle time before the kernel probes (SO_KEEPALIVE), or off.
         keepalive: Marked<Keepalive> = "off",
@@ -248,25 +248,25 @@ sections! {
 
     /// A named group of members.
     Backend {
-        /// How a client meets its member.
+        /// How a client is assigned to a member.
         affinity: AffinitySection,
         /// Connections to each member: pooled, or one for each client (tcp).
         links: Links,
-        /// Requests, or clients (tcp), that wait for a link.
+        /// Queue of requests, or of clients (tcp), that wait for a link.
         queue: Queue,
-        /// For the first byte of an answer, and between two reads of it.
+        /// Longest time to the first byte of an answer, and between two reads.
         #[only(POOLED)]
         response_timeout: Marked<Time> = "60s",
-        /// How large the head of an answer may be.
+        /// Limits of the head of an answer.
         #[only(HTTP)]
         limits: AnswerLimits,
-        /// PROXY header that links begin with: off, v1 or v2 (tcp).
+        /// PROXY header at the start of each link: off, v1 or v2 (tcp).
         proxy_protocol: Marked<Or<Off, OneOf<ProxyVersion>>> = "off",
-        /// Own addresses its links come from, in turn; auto leaves it to the kernel.
+        /// Local addresses of its links, in turn; auto leaves it to the kernel.
         source_addresses: List<OwnIp, Automatic> = "auto",
         /// Options of the sockets of its links.
         socket: Socket,
-        /// Addresses that answer, by name.
+        /// Addresses of the members, by name.
         members: Named<Member, MOST_MEMBERS>,
     }
 
@@ -288,54 +288,54 @@ sections! {
 
     /// How links are opened, shared and closed.
     Links {
-        /// Most links to one member, exact for the process; auto: 64, no cap (tcp).
+        /// Most links to one member, over all workers; auto: 64, or no cap (tcp).
         max_per_member: Marked<Or<Auto, Count<NonZeroU32, 1, 65535>>> = "auto",
         /// Unused links kept connected to each member, 0 to 10000 (tcp).
         warm: Marked<Count<u32, 0, 10_000>> = "0",
-        /// Most tunnels to each member, beside its links; 0 allows none (http).
+        /// Most tunnels to each member, besides its links; 0 allows none (http).
         #[only(HTTP)]
         max_tunnels: Marked<Count<u32, 0, 1_000_000>> = "1024",
-        /// Most in flight on a link; auto: 32 if proven (http), 1024 (resp), else 1.
+        /// Most requests on a link; auto: 32 if proven (http), 1024 (resp), else 1.
         #[only(POOLED)]
         pipeline: Marked<Or<Auto, Count<NonZeroU16, 1, 1024>>> = "auto",
-        /// Depth in use x service time stays within this.
+        /// Depth x service time of a link stays within this.
         #[only(POOLED)]
         pipeline_budget: Marked<Time> = "2ms",
-        /// What may share a link: safe (GET, HEAD, OPTIONS) or all (http).
+        /// Methods that may share a link: safe (GET, HEAD, OPTIONS) or all (http).
         #[only(HTTP)]
         pipeline_methods: Marked<OneOf<PipelineMethods>> = "safe",
-        /// What waits longer behind one answer goes elsewhere, if it may; or off.
+        /// A request that waits longer behind one answer moves, if it may; or off.
         #[only(POOLED)]
         rescue_after: Marked<Or<Off, Time>> = "20ms",
-        /// Most requests that may be sent twice for that, 0% to 100% of all.
+        /// Most requests that rescue_after may send twice, 0% to 100% of all.
         #[only(POOLED)]
         rescue_budget: Marked<Percent> = "10%",
-        /// While others wait, who moves fewer bytes a second is cut, or off.
+        /// While others wait, clients with fewer bytes per second are cut; or off.
         #[only(POOLED)]
         min_rate: Marked<Or<Off, Size<1, { 1 << 30 }>>> = "16KiB",
-        /// Most that a source holds while others wait; auto: a quarter; or off.
+        /// Most links of one source while others wait; auto: a quarter; or off.
         max_per_source: Marked<Or<Auto, Or<Off, Count<NonZeroU32, 1, 65535>>>> = "auto",
-        /// While others wait, who is idle this long gives way, or off (tcp).
+        /// While others wait, tunnels idle for this long are closed; or off (tcp).
         #[only(TCP)]
         evict_idle: Marked<Or<Off, Time>> = "off",
-        /// An unused link is closed after this.
+        /// An unused link is closed after this time.
         #[only(POOLED)]
         idle_timeout: Marked<Time> = "4s",
-        /// A link this old is closed after its exchange, or off.
+        /// A link of this age is closed after its exchange; or off.
         #[only(POOLED)]
         max_age: Marked<Or<Off, Time>> = "off",
-        /// A link is closed after this many requests, or off.
+        /// A link is closed after this many requests; or off.
         #[only(POOLED)]
         max_requests: Marked<Or<Off, Count<NonZeroU32, 1, 4_294_967_295>>> = "off",
-        /// For connecting to a member, and for one to answer again where none does.
+        /// Longest time to connect, and longest wait while no member answers.
         connect_timeout: Marked<Time> = "5s",
     }
 
     /// Limits of the wait queue.
     Queue {
-        /// Most that wait for one member; 0 lets none wait.
+        /// Most requests that wait for one member; 0 lets none wait.
         max: Marked<Count<usize, 0, 1_000_000>> = "20000",
-        /// Longest wait; then 503, the refusal, or the client is closed (tcp).
+        /// Longest wait; it ends with 503, the refusal, or a close (tcp).
         timeout: Marked<Time> = "10s",
     }
 
@@ -343,7 +343,7 @@ sections! {
     Member or address {
         /// IP address and port of the member, or unix:/path.
         address: Marked<MemberAt>,
-        /// Its share of the sources, 1 to 256.
+        /// Relative share of the sources, 1 to 256.
         weight: Marked<Count<u32, 1, 256>> = "1",
     }
 }

@@ -72,7 +72,7 @@ fn no_host(text: &str) -> String {
         _ if text.parse::<Ipv6Addr>().is_ok() => "; an IPv6 address wants brackets and quotes: \"[::1]\"",
         _ if text.contains('*') => "; a `*` stands for what is before the first dot, and for nothing else",
         _ if text.ends_with('.') => "; without the dot at its end",
-        _ if !text.is_ascii() => "; requests write such names in letters of ASCII (`xn--`)",
+        _ if !text.is_ascii() => "; requests encode such names in ASCII (`xn--`)",
         _ => "",
     };
     unexpected::<Host>(text) + hint
@@ -97,10 +97,12 @@ impl Kind for PathPrefix {
             ));
         }
         if text.contains('*') {
-            return Err(format!("`{shown}`: a `*` means nothing here; all that begins with it matches"));
+            return Err(format!(
+                "`{shown}`: a `*` has no meaning here; every path with this beginning matches"
+            ));
         }
         if let Some(other) = text.chars().find(|c| !c.is_ascii_graphic()) {
-            return Err(format!("`{shown}`: requests write `{other}` as {}", in_percent(other)));
+            return Err(format!("`{shown}`: requests encode `{other}` as {}", in_percent(other)));
         }
         let path = text.strip_suffix('/').unwrap_or(text);
         if path.ends_with('/') {
@@ -137,7 +139,7 @@ impl Kind for Method {
         let known = METHODS.iter().find(|method| method.eq_ignore_ascii_case(text));
         match known {
             Some(method) if *method != text => {
-                Err(format!("`{text}`: methods are told apart by case; write `{method}`"))
+                Err(format!("`{text}`: methods are case-sensitive; write `{method}`"))
             }
             _ => Ok(text.into()),
         }
@@ -162,10 +164,13 @@ impl Kind for FieldValue {
 
     fn parse(text: &str) -> Result<Arc<str>, String> {
         if text.contains(|c: char| c.is_ascii_control() && c != '\t') {
-            return Err(format!("`{}` has a control character, and no field has one", short(text)));
+            return Err(format!(
+                "`{}` contains a control character, which no field may contain",
+                short(text)
+            ));
         }
         if text != text.trim_matches([' ', '\t']) {
-            return Err(format!("`{}`: no value has space around it", short(text)));
+            return Err(format!("`{}`: a value cannot begin or end with a space", short(text)));
         }
         Ok(text.into())
     }

@@ -92,7 +92,7 @@ impl Builder<'_> {
             | Event::MappingStart(_, Some(tag))
                 if !tag.is_yaml_core_schema() =>
             {
-                Err((at, format!("the tag `{tag}` means nothing here")))
+                Err((at, format!("the tag `{tag}` has no meaning here")))
             }
             Event::DocumentStart(_) if self.root.is_some() => {
                 Err((at, "a second document; one file is one document".to_owned()))
@@ -133,7 +133,7 @@ impl Builder<'_> {
 
     fn open(&mut self, open: Open) -> Step {
         if self.open.len() == DEEPEST {
-            return Err((open.at, format!("nested more than {DEEPEST} deep")));
+            return Err((open.at, format!("nested deeper than {DEEPEST} levels")));
         }
         self.open.push(open);
         Ok(())

@@ -157,8 +157,10 @@ impl Running {
 
     fn reload_and_tell(&mut self) {
         match self.reload() {
-            Ok(()) => self.say("penstock: configuration taken"),
-            Err(why) => notice::err(&format!("{why}\npenstock: configuration rejected; all stays as it is")),
+            Ok(()) => self.say("penstock: the new configuration is in use"),
+            Err(why) => notice::err(&format!(
+                "{why}\npenstock: the new configuration was rejected; the old one stays in use"
+            )),
         }
     }
 
@@ -244,7 +246,7 @@ impl Running {
         self.shared.posts.iter().for_each(|post| post.send(Mail::Stop));
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                notice::err("penstock: a worker had panicked");
+                notice::err("penstock: a worker panicked");
             }
         }
         self.prober.end();

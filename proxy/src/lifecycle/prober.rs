@@ -47,7 +47,7 @@ impl Prober {
         let thread = std::thread::Builder::new().name("prober".to_owned());
         let thread = thread.spawn(move || match runtime() {
             Ok(runtime) => runtime.block_on(run),
-            Err(error) => notice::err(&format!("penstock: prober: no runtime: {error}")),
+            Err(error) => notice::err(&format!("penstock: prober: cannot start the runtime: {error}")),
         })?;
         Ok(Self { stop, thread })
     }
@@ -56,7 +56,7 @@ impl Prober {
     pub(super) fn end(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
-            notice::err("penstock: the prober had panicked");
+            notice::err("penstock: the prober panicked");
         }
     }
 }

@@ -260,7 +260,7 @@ fn cannot_accept(listener: &str, error: &io::Error) -> String {
 pub(super) fn cannot_bind(what: &str, bind: &dyn Display, error: &io::Error) -> String {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "; is another server (or another penstock) running there? `ss -ltnp` tells"
+            "; is another server (or another penstock) running there? `ss -ltnp` shows it"
         }
         io::ErrorKind::PermissionDenied => "; ports below 1024 need CAP_NET_BIND_SERVICE",
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address",

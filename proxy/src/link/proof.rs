@@ -395,7 +395,7 @@ impl Case {
             _ => format!("{probed}set `links.pipeline`"),
         };
         let place = format!("backends.{}.members.{}", about.backend.name, about.member);
-        let line = format!("penstock: {place}: answers are not pipelined, {why}; {advice}");
+        let line = format!("penstock: {place}: requests are not pipelined, {why}; {advice}");
         if self.said.contains(&line) || self.said.len() >= MOST_SAID {
             return None;
         }
@@ -406,8 +406,8 @@ impl Case {
 
 fn why(how: Offence) -> &'static str {
     match how {
-        Offence::Surplus => "it sent bytes that nobody had asked for",
-        Offence::Answer => "what it sent cannot be the answer to what was asked",
+        Offence::Surplus => "it sent unrequested bytes",
+        Offence::Answer => "its answer cannot belong to the request",
         Offence::Missing => "it answered fewer requests than it was sent",
         Offence::Closed => "it closed a connection with several requests unanswered",
         Offence::Timeout => "it did not answer in time while several requests were unanswered",

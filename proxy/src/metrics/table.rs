@@ -36,7 +36,7 @@ cell_sets! {
         connection_duration: AgeHistogram => Seconds "penstock_client_connection_duration_seconds";
         /// Requests that arrived before the answer to the one before had ended.
         pipelined: Counter => None "penstock_client_pipelined_requests_total";
-        /// Lines of the access log, by what became of them; dropped are those that its thread was too far behind to take.
+        /// Lines of the access log by result; dropped lines were not taken because the log's thread was too far behind.
         log_lines: ByLabel<LogLine, Counter> => None "penstock_access_log_lines_total";
     }
 
@@ -48,7 +48,7 @@ cell_sets! {
         errors: ByLabel<Cause, Counter> => None "penstock_request_errors_total";
         /// From the first byte of a request to the last of its answer.
         duration: Histogram => Seconds "penstock_request_duration_seconds";
-        /// The part of the duration that the backend does not own: what the proxy added by queueing and work.
+        /// The part of the duration that the proxy added by queueing and work.
         overhead: Histogram => Seconds "penstock_request_overhead_seconds";
     }
 
@@ -62,9 +62,9 @@ cell_sets! {
         connection_requests: CountHistogram => None "penstock_backend_connection_requests";
         /// Requests in flight on the chosen connection with this one, where others were allowed.
         pipeline_depth: DepthHistogram => None "penstock_backend_pipeline_depth";
-        /// How each attempt got a connection, or did not.
+        /// Attempts to get a connection, by result.
         acquires: ByLabel<Acquire, Counter> => None "penstock_pool_acquires_total";
-        /// Wait for a connection, of all attempts; who did not wait is in the first bucket.
+        /// Wait for a connection, of all attempts; attempts that did not wait are in the first bucket.
         pool_wait: Histogram => Seconds "penstock_pool_wait_seconds";
         /// Requests that wait for a connection now.
         waiting: Gauge => None "penstock_pool_waiting";
@@ -108,7 +108,7 @@ cell_sets! {
         depth_reason: ByLabel<DepthReason, Gauge> => None "penstock_backend_pipeline_depth_reason";
         /// Least service time of late, which the depth follows; 0 before there is evidence.
         service_time: Least => Seconds "penstock_backend_service_time_seconds";
-        /// 1 for the state the member is in. Whoever changes it shifts it in its own cells.
+        /// 1 for the state that the member is in, 0 for the other.
         state: ByLabel<MemberState, Gauge> => None "penstock_member_state";
     }
 
@@ -122,7 +122,7 @@ cell_sets! {
         buffers: Gauge => Bytes "penstock_buffer_bytes";
         /// Lateness of the worker's timer: how long a turn of the event loop keeps others waiting.
         scheduler_delay: Histogram => Seconds "penstock_scheduler_delay_seconds" whole;
-        /// Panics, by whose code had them. Each is a fault of penstock's that ended one client, link or tunnel and nobody else.
+        /// Panics, by the part of the code. Each is a fault of penstock that ended one client, link or tunnel and no other.
         panics: ByLabel<Site, Counter> => None "penstock_panics_total" whole;
     }
 
@@ -134,9 +134,9 @@ cell_sets! {
         config_loaded: Gauge => Seconds "penstock_config_last_success_timestamp_seconds";
         /// 1 while the proxy drains.
         draining: Gauge => None "penstock_draining";
-        /// What went wrong with files of access logs.
+        /// Failures to reopen or write the file of an access log.
         log_faults: ByLabel<LogFault, Counter> => None "penstock_access_log_faults_total";
-        /// Lines of access logs that were taken to be written, and could not be.
+        /// Lines of access logs that were handed to the log's thread and could not be written.
         log_lost_lines: Counter => None "penstock_access_log_lost_lines_total";
         /// Most bytes of requests and answers that may wait in the memory of all workers.
         buffers_limit: Gauge => Bytes "penstock_buffer_limit_bytes";

@@ -24,7 +24,7 @@ pub fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        notice::err(&format!("penstock: the limit on descriptors stays as it is: {error}"));
+        notice::err(&format!("penstock: cannot raise the limit on descriptors: {error}"));
     }
 }
 

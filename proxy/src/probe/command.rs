@@ -18,27 +18,27 @@ const WIDTH: usize = 40;
 /// What `penstock probe` is told.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "It asks with GET, HEAD and OPTIONS only, and sends no content. First it learns how each question is \
-answered alone; then it sends pipelines on many connections: in one segment, cut inside of heads, each request on its own, \
-byte by byte, 2 to 64 deep. Where the service repeats the query, the path or X-Request-Id in its answer, every request has a \
-token of its own, and that is the best test there is: name such a URL if you have one.\n\n\
-A server that answers late requests out of order is only caught when some requests take longer: name one with --slow.\n\n\
-Exit code: 0 it keeps the order; 1 a fault was found (drops, reorders, closes, lies); 2 nothing was shown (it could not be \
-reached, or its answers cannot be told apart).\n\n\
+    after_help = "The probe sends GET, HEAD and OPTIONS requests without content. First it learns how the server answers \
+each request alone. Then it sends pipelines on many connections, 2 to 64 requests deep: in one segment, cut inside of heads, \
+each request in its own segment, and byte by byte. If the answer of the service repeats the query, the path or X-Request-Id, \
+every request carries its own token, which makes the best test: use such a URL if you have one.\n\n\
+Some servers break the order only when a request takes longer than the next one: name a slow URL with --slow.\n\n\
+Exit code: 0 the server keeps the order; 1 a fault was found (drops, reorders, closes, lies); 2 nothing was shown (the \
+server could not be reached, or its answers look alike).\n\n\
 Try it:\n  penstock run --with-origin\n  penstock probe http://127.0.0.1:9001/echo --slow /delay/50\n\n\
-docs/pipelining.md tells what can go wrong, and how penstock decides by itself."
+docs/pipelining.md describes what can go wrong, and how penstock decides by itself."
 )]
 pub struct Arguments {
-    /// What to ask for: `http://HOST[:PORT][/PATH]`, or `unix:/path/of.sock`.
+    /// The URL to request: `http://HOST[:PORT][/PATH]`, or `unix:/path/of.sock`.
     #[arg(value_name = "URL")]
     url: String,
-    /// Something on the same server that takes longer: a path, or a URL. It is asked for before quick ones.
+    /// A path or URL of the same server that takes longer. The probe requests it in front of quick ones.
     #[arg(long, value_name = "URL")]
     slow: Option<String>,
-    /// How many pipelined requests to send, about; every case is tried once at least.
+    /// About how many pipelined requests to send; every case is tried at least once.
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     requests: u32,
-    /// How many connections to use at the same time.
+    /// The number of connections to use at the same time.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     links: u16,
     /// Print the result as JSON.
@@ -72,7 +72,7 @@ pub fn command(arguments: &Arguments) -> ExitCode {
 fn run(plan: &Plan) -> Result<Report, String> {
     crate::net::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
     let shows = io::stderr().is_terminal();
     let mut progress = |sent: usize| {
         if shows {
@@ -128,7 +128,7 @@ fn place(url: &str) -> Result<Place, String> {
 fn split(url: &str) -> Result<(&str, &str), String> {
     let rest = url.strip_prefix("http://").ok_or_else(|| match url.split_once("://") {
         Some(("https", _)) => {
-            "it cannot speak TLS yet; name the address where the service speaks plain HTTP".to_owned()
+            "penstock cannot speak TLS yet; use an address at which the service speaks plain HTTP".to_owned()
         }
         _ => format!("`{url}` is no URL such as http://127.0.0.1:9001/"),
     })?;

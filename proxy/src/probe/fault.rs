@@ -50,13 +50,13 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(kind) => write!(f, "it could not be connected to: {kind}"),
+            Self::Connect(kind) => write!(f, "connecting to it failed: {kind}"),
             Self::Closed => f.write_str("it closed the connection while requests were unanswered"),
-            Self::Timeout => f.write_str("it did not answer in time, although nothing else was asked"),
+            Self::Timeout => f.write_str("it did not answer in time, although no other request was sent"),
             Self::Dropped => f.write_str("it answered some requests of a pipeline and dropped the others"),
             Self::Reordered => f.write_str("it answered a later request of a pipeline first"),
-            Self::Surplus => f.write_str("it sent bytes that nobody had asked for"),
-            Self::Malformed(detail) => write!(f, "it sent what is no HTTP/1.1 answer: {detail}"),
+            Self::Surplus => f.write_str("it sent unrequested bytes"),
+            Self::Malformed(detail) => write!(f, "it sent bytes that are no HTTP/1.1 answer: {detail}"),
             Self::Differs => {
                 f.write_str("a pipelined request got another answer than the same request alone")
             }

@@ -123,7 +123,9 @@ struct Usage {
 impl World {
     /// Gives the proxy another configuration. Tells whether it has taken it.
     fn reload(&self, text: &str) -> bool {
-        let taken = || self.binary.out().iter().filter(|line| line.contains("configuration taken")).count();
+        let taken = || {
+            self.binary.out().iter().filter(|line| line.contains("the new configuration is in use")).count()
+        };
         let before = taken();
         self.binary.reload(text);
         taken() > before

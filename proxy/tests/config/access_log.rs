@@ -51,7 +51,7 @@ fn where_lines_go() {
         ("logs/access", format!("{expected}, not `logs/access`; a path begins with `/` or `./`")),
         ("''", format!("{expected}, not ``; a path begins with `/` or `./`")),
         ("/var/log/", "`/var/log/` names a folder; add the name of the file".to_owned()),
-        ("\"/a\\0\"", "`/a\\u{0}`: a path has no NUL in it".to_owned()),
+        ("\"/a\\0\"", "`/a\\u{0}`: a path cannot contain NUL".to_owned()),
     ] {
         told_of(&format!("to: {text}"), &format!("{why} (or `off`)"));
     }
@@ -132,8 +132,8 @@ fn how_many_there_are() {
         ("101%", "`101%` is outside of 1/1000000 to 100%".to_owned()),
         ("1/0", "`1/0` is outside of 1/1000000 to 100%".to_owned()),
         ("1/1000001", "`1/1000001` is outside of 1/1000000 to 100%".to_owned()),
-        ("30%", "`30%` is not one of so many; write `1/3` or `1/4`".to_owned()),
-        ("99%", "`99%` is not one of so many; write `1/1` or `1/2`".to_owned()),
+        ("30%", "`30%` is not one in a whole number; write `1/3` or `1/4`".to_owned()),
+        ("99%", "`99%` is not one in a whole number; write `1/1` or `1/2`".to_owned()),
         ("2/3", format!("{expected}, not `2/3`")),
         ("10", format!("{expected}, not `10`")),
         ("010%", format!("{expected}, not `010%`")),

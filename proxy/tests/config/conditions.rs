@@ -48,7 +48,7 @@ fn hosts() {
         ("*example.com", "; a `*` stands for what is before the first dot, and for nothing else"),
         ("*.[::1]", "; a `*` stands for what is before the first dot, and for nothing else"),
         ("example.com.", "; without the dot at its end"),
-        ("münchen.example", "; requests write such names in letters of ASCII (`xn--`)"),
+        ("münchen.example", "; requests encode such names in ASCII (`xn--`)"),
         ("a..b", ""),
         ("", ""),
         ("a b", ""),
@@ -84,9 +84,9 @@ fn paths() {
         ("", "expected the beginning of a path such as `/v1`, not ``; it begins with `/`"),
         ("/a?b", "`/a?b`: only the path is looked at, not what stands behind a `?` or `#`"),
         ("/a#b", "`/a#b`: only the path is looked at, not what stands behind a `?` or `#`"),
-        ("/a/*", "`/a/*`: a `*` means nothing here; all that begins with it matches"),
-        ("/a b", "`/a b`: requests write ` ` as %20"),
-        ("/ü", "`/ü`: requests write `ü` as %C3%BC"),
+        ("/a/*", "`/a/*`: a `*` has no meaning here; every path with this beginning matches"),
+        ("/a b", "`/a b`: requests encode ` ` as %20"),
+        ("/ü", "`/ü`: requests encode `ü` as %C3%BC"),
         ("/a//", "`/a//` ends with an empty segment; one `/` at the end is enough"),
         ("//", "`//` ends with an empty segment; one `/` at the end is enough"),
     ] {
@@ -99,9 +99,9 @@ fn paths() {
 fn methods_and_fields() {
     let method = "listeners.web.routes[0].match.method";
     for (text, column, why) in [
-        ("get", 26, "`get`: methods are told apart by case; write `GET` (or `any`)"),
-        ("[GET, Post]", 32, "`Post`: methods are told apart by case; write `POST`"),
-        ("[GET, any]", 32, "`any` stands alone, not in a list"),
+        ("get", 26, "`get`: methods are case-sensitive; write `GET` (or `any`)"),
+        ("[GET, Post]", 32, "`Post`: methods are case-sensitive; write `POST`"),
+        ("[GET, any]", 32, "`any` must stand alone, not in a list"),
         ("[GET, GET]", 32, "written twice; first in line 6"),
         ("'G T'", 26, "expected a method such as `GET`, or a list of them, not `G T` (or `any`)"),
         ("[]", 26, "an empty list; expected a method such as `GET`, or a list of them (or `any`)"),
@@ -124,8 +124,12 @@ fn methods_and_fields() {
     );
     let header = "listeners.web.routes[0].match.header";
     for (text, column, why) in [
-        ("{ a: ' 1' }", 31, ".a: ` 1`: no value has space around it (or `any`)"),
-        ("{ a: \"1\\n\" }", 31, ".a: `1\\n` has a control character, and no field has one (or `any`)"),
+        ("{ a: ' 1' }", 31, ".a: ` 1`: a value cannot begin or end with a space (or `any`)"),
+        (
+            "{ a: \"1\\n\" }",
+            31,
+            ".a: `1\\n` contains a control character, which no field may contain (or `any`)",
+        ),
         ("{ a: }", 28, ".a: has no value; expected the value of a field"),
         ("{ a: [1] }", 31, ".a: expected the value of a field, not a list"),
         ("{ x-a: 1, X-A: 2 }", 36, ".X-A: `x-a` in line 6 is the same field"),

@@ -99,7 +99,7 @@ fn no_room() {
     told(
         &with(LINES, "max_length: 1, terminator: crlf"),
         &[
-            "6:28: listeners.app.framing.max_length: a frame of 1 byte has no room for what ends a line, 2 bytes",
+            "6:28: listeners.app.framing.max_length: a frame of 1 byte has no room for the end of a line, 2 bytes",
         ],
     );
     told(

@@ -107,8 +107,8 @@ fn what_connections_may_become() {
         ("web socket", 15, format!("{expected}, not `web socket` {or}")),
         ("websocket/", 15, format!("{expected}, not `websocket/` {or}")),
         ("[a/b/c]", 16, format!("{expected}, not `a/b/c`")),
-        ("[off]", 16, "`off` stands alone, not in a list".to_owned()),
-        ("[websocket, any]", 27, "`any` stands alone, not in a list".to_owned()),
+        ("[off]", 16, "`off` must stand alone, not in a list".to_owned()),
+        ("[websocket, any]", 27, "`any` must stand alone, not in a list".to_owned()),
         ("[websocket, WebSocket]", 27, "written twice; first in line 5".to_owned()),
         ("[]", 15, format!("an empty list; {expected} {or}")),
     ] {

@@ -156,7 +156,7 @@ fn addresses() {
     );
     told(
         &with("127.0.0.1:9001", "127.0.0.1:0"),
-        &["8:19: backends.app.members.a: `127.0.0.1:0`: nobody listens on port 0"],
+        &["8:19: backends.app.members.a: `127.0.0.1:0`: no service can listen on port 0"],
     );
     told(
         &(bind("'[::]:9900'") + "admin: 127.0.0.1:9900\n"),
@@ -261,8 +261,8 @@ fn what_is_not_yaml() {
     );
     told("a: 1\n---\nb: 2\n", &["2:1: a second document; one file is one document"]);
     told("? [a]\n: b\n", &["1:3: a key must be one word"]);
-    told("admin: !env ADMIN\n", &["1:8: the tag `!env` means nothing here"]);
-    told(&"[".repeat(40), &["1:33: nested more than 32 deep"]);
+    told("admin: !env ADMIN\n", &["1:8: the tag `!env` has no meaning here"]);
+    told(&"[".repeat(40), &["1:33: nested deeper than 32 levels"]);
 }
 
 #[test]

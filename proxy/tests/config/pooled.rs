@@ -114,10 +114,10 @@ fn proxy_headers_come_in_and_do_not_go_out() {
                 &with(protocol, "").replace("    members", &options),
                 &[
                     &format!(
-                        "9:21: backends.app.proxy_protocol: links for {protocol} are shared by many clients, and one PROXY header cannot tell them all; with `protocol: tcp` each client has a link of its own"
+                        "9:21: backends.app.proxy_protocol: links for {protocol} are shared by many clients, and one PROXY header cannot name them all; with `protocol: tcp` each client has its own link"
                     ),
                     &format!(
-                        "10:20: backends.app.links.warm: links for {protocol} stay connected and are shared, so there is nothing to keep warm; `idle_timeout` says how long an unused one stays"
+                        "10:20: backends.app.links.warm: links for {protocol} stay connected and are shared, so there is nothing to keep warm; `idle_timeout` limits how long an unused link stays"
                     ),
                 ],
             );

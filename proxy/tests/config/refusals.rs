@@ -129,13 +129,13 @@ fn refusals_that_cannot_be_read() {
         told_of(
             protocol,
             "refusal: hex:0",
-            "`hex:0` has an odd number of digits (1); two write a byte (or `auto`)",
+            "`hex:0` has an odd number of digits (1); a byte has two (or `auto`)",
         );
-        told_of(protocol, "refusal: 'hex:'", "`hex:` has no digits; two write a byte (or `auto`)");
+        told_of(protocol, "refusal: 'hex:'", "`hex:` has no digits; a byte has two (or `auto`)");
         told_of(
             protocol,
             "refusal: hex:0x0a",
-            "`hex:0x0a` has `x` among its digits; 0 to 9 and a to f write bytes (or `auto`)",
+            "`hex:0x0a` has `x` among its digits; the digits are 0 to 9 and a to f (or `auto`)",
         );
         told_of(
             protocol,

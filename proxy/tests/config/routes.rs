@@ -150,7 +150,7 @@ fn rules_that_are_never_reached() {
         warned(
             &both(wide, narrow),
             &[
-                "7:7: listeners.web.routes[1]: is never reached: `listeners.web.routes[0]` in line 6 has all it matches",
+                "7:7: listeners.web.routes[1]: is never reached: `listeners.web.routes[0]` in line 6 matches all its requests",
             ],
         );
         let text = both(narrow, wide);
@@ -203,7 +203,7 @@ fn a_backend_of_a_route_is_in_use() {
     told(
         &text.replace("127.0.0.1:9003 }", "127.0.0.1:9003 }, links: { warm: 1 }"),
         &[
-            "13:57: backends.two.links.warm: links for http stay connected and are shared, so there is nothing to keep warm; `idle_timeout` says how long an unused one stays",
+            "13:57: backends.two.links.warm: links for http stay connected and are shared, so there is nothing to keep warm; `idle_timeout` limits how long an unused link stays",
         ],
     );
     // Routes of others than HTTP are none.

@@ -145,7 +145,7 @@ fn paths_that_are_none() {
         ),
         ("unix:app", "`unix:app`: the path must be absolute, as in `unix:/run/app.sock`"),
         ("unix:/run/", "`unix:/run/` names a folder; add the name of the socket"),
-        ("\"unix:/a\\0b\"", "`unix:/a\\u{0}b`: a path has no NUL in it"),
+        ("\"unix:/a\\0b\"", "`unix:/a\\u{0}b`: a path cannot contain NUL"),
         (&format!("{longest}a"), "a path of 108 bytes; the kernel takes 107 at most for a Unix socket"),
         (
             "/run/app.sock",
@@ -195,13 +195,19 @@ fn lists() {
             ][..],
         ),
         ("[]", &[at(23, "an empty list; expected an IP address such as `10.0.0.7` (or `auto`)")]),
-        ("[auto]", &[at(24, "`auto` stands alone, not in a list")]),
+        ("[auto]", &[at(24, "`auto` must stand alone, not in a list")]),
         ("[[127.0.0.2]]", &[at(24, "expected an IP address such as `10.0.0.7`, not a list")]),
         ("[~]", &[at(24, "has no value; expected an IP address such as `10.0.0.7`")]),
         ("{}", &[at(23, "expected an IP address such as `10.0.0.7`, not a map")]),
         ("off", &[at(23, "expected an IP address such as `10.0.0.7`, not `off` (or `auto`)")]),
-        ("ff02::1", &[at(23, "`ff02::1` is nobody's address; write one of this machine's own (or `auto`)")]),
-        ("0.0.0.0", &[at(23, "`0.0.0.0` is nobody's address; write one of this machine's own (or `auto`)")]),
+        (
+            "ff02::1",
+            &[at(23, "`ff02::1` cannot be a source address; write an address of this machine (or `auto`)")],
+        ),
+        (
+            "0.0.0.0",
+            &[at(23, "`0.0.0.0` cannot be a source address; write an address of this machine (or `auto`)")],
+        ),
         (
             "[127.0.0.2, '${X}']",
             &[at(36, "the environment variable `X` is not set; set it, or write `${X:-default}`")],
@@ -277,8 +283,8 @@ fn what_links_for_http_cannot_do() {
     told(
         &with(&[], &[MEMBERS, "proxy_protocol: v2", "links: { warm: 1 }"]),
         &[
-            "8:21: backends.pg.proxy_protocol: links for http are shared by many clients, and one PROXY header cannot tell them all; tell members in each request, by `forwarded` of the listener",
-            "9:20: backends.pg.links.warm: links for http stay connected and are shared, so there is nothing to keep warm; `idle_timeout` says how long an unused one stays",
+            "8:21: backends.pg.proxy_protocol: links for http are shared by many clients, and one PROXY header cannot name them all; pass the address in each request, with `forwarded` of the listener",
+            "9:20: backends.pg.links.warm: links for http stay connected and are shared, so there is nothing to keep warm; `idle_timeout` limits how long an unused link stays",
         ],
     );
     warned(&with(&[], &[MEMBERS, "proxy_protocol: off", "links: { warm: 0 }"]), &[]);
@@ -360,17 +366,17 @@ fn where_links_come_from() {
     };
     told(
         &backend("a: 127.0.0.1:1, b: unix:/b", "[127.0.0.2, '::1']"),
-        &["9:35: backends.pg.source_addresses: ::1 is IPv6, and no member is"],
+        &["9:35: backends.pg.source_addresses: ::1 is IPv6, but no member is"],
     );
     told(
         &backend("a: '[::1]:1'", "127.0.0.2"),
-        &["9:23: backends.pg.source_addresses: 127.0.0.2 is IPv4, and no member is"],
+        &["9:23: backends.pg.source_addresses: 127.0.0.2 is IPv4, but no member is"],
     );
     warned(
         &backend("a: 127.0.0.1:1, b: unix:/b, c: '[::1]:1', d: '[::ffff:127.0.0.1]:2'", "127.0.0.2"),
         &[
             "8:35: backends.pg.members.b: `source_addresses` has no effect on links to a Unix socket",
-            "8:47: backends.pg.members.c: none of `source_addresses` is IPv6; links to it come from where the kernel chooses",
+            "8:47: backends.pg.members.c: none of `source_addresses` is IPv6; the kernel chooses the source address of links to it",
         ],
     );
     warned(&backend("a: 127.0.0.1:1, b: unix:/b", "auto"), &[]);

@@ -10,7 +10,7 @@ use Hold::{Forever, Free, Multi, Watching};
 use Need::{Alone, Patient, Shared};
 
 const REFUSED_WAIT: Need = Need::Here {
-    answer: b"-ERR penstock: links are shared, so nobody can wait for its own writes\r\n",
+    answer: b"-ERR penstock: links are shared, so a client cannot wait for its own writes\r\n",
     close: false,
 };
 const OK: Need = Need::Here { answer: b"+OK\r\n", close: false };

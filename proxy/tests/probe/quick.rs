@@ -99,5 +99,5 @@ fn nobody_there_is_told_with_the_cause() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let found = quick(gone);
     assert_eq!(found, Err(Fault::Connect(std::io::ErrorKind::ConnectionRefused)));
-    assert_eq!(found.unwrap_err().to_string(), "it could not be connected to: connection refused");
+    assert_eq!(found.unwrap_err().to_string(), "connecting to it failed: connection refused");
 }

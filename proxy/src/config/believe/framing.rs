@@ -49,7 +49,7 @@ const fn usual(kind: FrameKind) -> usize {
 /// There has to be a frame that is not too long.
 fn room(f: &Framing, kind: FrameKind, max_length: usize, notes: &mut Notes) {
     let (least, what) = match kind {
-        FrameKind::Lines { crlf } => (1 + usize::from(crlf), "what ends a line"),
+        FrameKind::Lines { crlf } => (1 + usize::from(crlf), "the end of a line"),
         FrameKind::LengthPrefixed(prefix) => (header(prefix), "the header"),
         FrameKind::Resp => ("*1\r\n$4\r\nPING\r\n".len(), "a PING"),
     };

@@ -18,8 +18,10 @@ pub(super) fn rules(root: &Root, l: &Listener, notes: &mut Notes) -> Option<Vec<
         written.iter().zip(&rules).filter_map(|((place, _), rule)| Some((place, rule.as_ref()?))).collect();
     for (i, (place, rule)) in believed.iter().enumerate() {
         if let Some((first, _)) = believed[..i].iter().find(|(_, earlier)| covers(earlier, rule)) {
-            let text =
-                format!("is never reached: `{}` in line {} has all it matches", first.path, first.at.line);
+            let text = format!(
+                "is never reached: `{}` in line {} matches all its requests",
+                first.path, first.at.line
+            );
             notes.warning(place.at, &place.path, text);
         }
     }

@@ -208,18 +208,18 @@ fn shared_links(b: &Backend, protocol: Protocol, notes: &mut Notes) {
     let (warm, word) = (&b.links.warm, protocol.word());
     if b.proxy_protocol.value.flatten().is_some() {
         let instead = match protocol {
-            Protocol::Http => "tell members in each request, by `forwarded` of the listener",
-            _ => "with `protocol: tcp` each client has a link of its own",
+            Protocol::Http => "pass the address in each request, with `forwarded` of the listener",
+            _ => "with `protocol: tcp` each client has its own link",
         };
         let text = format!(
-            "links for {word} are shared by many clients, and one PROXY header cannot tell them all; {instead}"
+            "links for {word} are shared by many clients, and one PROXY header cannot name them all; {instead}"
         );
         notes.mistake(b.proxy_protocol.at, &b.proxy_protocol.path, text);
     }
     if warm.value.is_some_and(|warm| warm > 0) {
         let text = format!(
             "links for {word} stay connected and are shared, so there is nothing to keep warm; `idle_timeout` \
-             says how long an unused one stays"
+             limits how long an unused link stays"
         );
         notes.mistake(warm.at, &warm.path, text);
     }
@@ -234,7 +234,7 @@ fn sources(b: &Backend, notes: &mut Notes) {
     for source in sources {
         let ipv4 = source.value.is_ipv4();
         if !reached(ipv4) {
-            let text = format!("{} is {}, and no member is", source.value, family(ipv4));
+            let text = format!("{} is {}, but no member is", source.value, family(ipv4));
             notes.mistake(source.at, &b.source_addresses.path, text);
         }
     }
@@ -244,7 +244,7 @@ fn sources(b: &Backend, notes: &mut Notes) {
             Some(Address::Ip(to)) if sources.iter().all(|s| s.value.is_ipv4() != is_ipv4(to.ip())) => {
                 let family = family(is_ipv4(to.ip()));
                 format!(
-                    "none of `source_addresses` is {family}; links to it come from where the kernel chooses"
+                    "none of `source_addresses` is {family}; the kernel chooses the source address of links to it"
                 )
             }
             _ => continue,

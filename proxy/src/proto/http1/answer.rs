@@ -16,8 +16,8 @@ pub type Date = [u8; 29];
 const ALLOW: &[u8] = b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
 
 /// What is said beside the name of the cause where the operator is likely to be the one who has to act.
-const LOOP: &str = ": the Via field of the request has the name of this proxy in it. If that is no loop, another proxy \
-                    has the same name: give each its own with the option listeners.*.via.";
+const LOOP: &str = ": the Via field of the request contains the name of this proxy. If there is no loop, another proxy \
+                    has the same name: give each proxy its own name with the option listeners.*.via.";
 
 /// Appends an answer of the proxy's own: a line of text that begins with the name of the cause, with its exact length.
 /// `ask` is `None` where no head could be read; nothing after such a request can be trusted, so the

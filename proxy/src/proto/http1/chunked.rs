@@ -199,7 +199,7 @@ impl Place {
 }
 
 fn expect(b: u8, due: u8, then: At) -> Result<At, &'static str> {
-    if b == due { Ok(then) } else { Err("no CRLF where it is due") }
+    if b == due { Ok(then) } else { Err("a CRLF is missing") }
 }
 
 fn hex(b: u8) -> Option<u64> {

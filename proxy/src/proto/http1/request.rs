@@ -340,7 +340,7 @@ fn permitted(token: &str, rules: &HttpRules) -> Result<Method, Reject> {
 fn permitted_body(body: BodyFraming, method: Method, rules: &HttpRules) -> Result<BodyFraming, Reject> {
     match (body, method) {
         (BodyFraming::None, _) => Ok(body),
-        (_, Method::Connect | Method::Trace) => Err(Reject::request("content where there is none")),
+        (_, Method::Connect | Method::Trace) => Err(Reject::request("content in CONNECT or TRACE")),
         (BodyFraming::Length(n), _) if rules.body.is_some_and(|most| n > most) => {
             Err(Reject::body_too_large())
         }

@@ -64,7 +64,7 @@ impl Reject {
 
     /// The request has come through here before: 508 (RFC 5842 section 7.2).
     pub(super) const fn loop_detected() -> Self {
-        Self { cause: Cause::LoopDetected, status: 508, detail: "Via names us" }
+        Self { cause: Cause::LoopDetected, status: 508, detail: "Via names this proxy" }
     }
 
     /// The answer breaks RFC 9112: 502.

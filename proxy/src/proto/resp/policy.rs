@@ -74,7 +74,9 @@ fn free(kind: Kind, words: Args<'_>, dialect: Dialect) -> Frame {
         Kind::Write | Kind::Unwatch | Kind::Exec | Kind::Family => SHARED,
         Kind::Alone => ALONE,
         Kind::Blocks => PATIENT,
-        Kind::Waits => here(b"-ERR penstock: links are shared, so nobody can wait for its own writes\r\n"),
+        Kind::Waits => {
+            here(b"-ERR penstock: links are shared, so a client cannot wait for its own writes\r\n")
+        }
         // A key may have that name: then it waits alone for what it need not wait for.
         Kind::BlocksIfTold { .. } if words.has(b"BLOCK") => PATIENT,
         Kind::BlocksIfTold { reads } => Frame { repeatable: reads, ..SHARED },

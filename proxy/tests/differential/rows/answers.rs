@@ -3,8 +3,8 @@
 use crate::row::Reply::{Close, Keep, Never, Switch};
 use crate::row::{Look, Reply, Row, get, line, row};
 
-const STRICT: &str = "who answers like this is not the server that the client meant to ask";
-const HOP: &str = "what is meant for one hop ends there (a MUST of the section)";
+const STRICT: &str = "a server that answers like this is not the one that the client meant to ask";
+const HOP: &str = "a hop-by-hop field ends at its hop (a MUST of the section)";
 
 pub(crate) fn rows() -> Vec<Row> {
     [heads(), framing(), ends(), without_content(), fields()].concat()

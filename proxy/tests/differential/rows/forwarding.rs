@@ -3,10 +3,11 @@
 use crate::row::{Look, Row, get, post, row};
 
 const NAMED: &str =
-    "who has a field removed that frames or routes a request makes the member read another one";
+    "a client that has a framing or routing field removed makes the member read another request";
 
-const HOP: &str = "what is meant for one hop ends there (a MUST of the section)";
-const TOLD: &str = "what a client says of addresses, and of what only a proxy can know, is believed only if it is in `trusted_proxies`";
+const HOP: &str = "a hop-by-hop field ends at its hop (a MUST of the section)";
+const TOLD: &str =
+    "addresses, and facts that only a proxy can know, are believed only from `trusted_proxies`";
 
 pub(crate) fn rows() -> Vec<Row> {
     [connection(), hop_by_hop(), addresses(), via()].concat()
@@ -169,6 +170,6 @@ fn via() -> Vec<Row> {
         row("S7.6.3", "a loop: Via with penstock's own name", get("Via: 1.1 other, 1.1 penstock (x)"))
             .fields(VIA)
             .ours("508")
-            .because("others do not write Via, and cannot know their own"),
+            .because("the others do not write Via, so they have no name to recognise"),
     ]
 }

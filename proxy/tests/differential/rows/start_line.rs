@@ -2,7 +2,7 @@
 
 use crate::row::{Look, Row, line, row};
 
-const STRICT: &str = "what two readers could split in two ways is refused, and nobody needs it";
+const STRICT: &str = "bytes that two readers could split in two ways are refused, and nobody needs them";
 
 pub(crate) fn rows() -> Vec<Row> {
     [before_it(), words(), characters(), versions()].concat()
@@ -82,7 +82,7 @@ fn versions() -> Vec<Row> {
         row("M2.3", "HTTP/1.2", line("GET /a HTTP/1.2"))
             .look(Look::Line)
             .ours("505")
-            .because("there is no such version; who says so is probing"),
+            .because("there is no such version; a client that sends it is probing"),
         row("M2.3", "HTTP/2.0", line("GET /a HTTP/2.0")).look(Look::Line).ours("505"),
         row("M2.3", "HTTP/1.10", line("GET /a HTTP/1.10")).look(Look::Line).ours("400"),
         row("M2.3", "http/1.1", line("GET /a http/1.1")).ours("400"),

@@ -2,8 +2,8 @@
 
 use crate::row::{Look, Row, host, line, row};
 
-const HTTPS: &str = "this is not a TLS server, and what is behind it might believe the scheme";
-const NO_HOST: &str = "a Host that is none is read in several ways by caches and virtual hosts";
+const HTTPS: &str = "penstock is no TLS server, and a service behind it might believe the scheme";
+const NO_HOST: &str = "caches and virtual hosts read an invalid Host in several ways";
 const HOST: &[&str] = &["host"];
 const HOPS: &[&str] = &["max-forwards"];
 
@@ -144,7 +144,7 @@ fn methods() -> Vec<Row> {
         row("S7.6.2", "OPTIONS, `Max-Forwards: 0`", of("OPTIONS", "0"))
             .look(Look::Fields(HOPS))
             .ours("answers 200 itself, stays open")
-            .because("the sender asked whoever gets it with 0 to answer it"),
+            .because("a receiver that gets 0 has to answer by itself"),
         row("S7.6.2", "GET, `Max-Forwards: 0`", of("GET", "0")).fields(HOPS).ours("`max-forwards: 0`"),
     ]
 }

@@ -8,8 +8,9 @@ const SWITCH: Reply = Reply::Switch(
 /// The same without the proof that the member has read the key.
 const BARE: Reply =
     Reply::Switch("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n");
-const NAMED: &str = "what a connection may become is named in `upgrades`: websocket, if nothing is said";
-const ONE_HOP: &str = "Upgrade is for one hop, said by Connection, and unknown to HTTP/1.0";
+const NAMED: &str = "`upgrades` names the protocols that a connection may become; by default only websocket";
+const ONE_HOP: &str =
+    "Upgrade is a hop-by-hop field that Connection must name, and HTTP/1.0 does not know it";
 const UPGRADE: &[&str] = &["upgrade", "connection"];
 /// The fields of RFC 6455.
 const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
@@ -27,7 +28,7 @@ fn expectations() -> Vec<Row> {
         row("S10.1.1", "`Expect: 100-continue`", post(five, "hello"))
             .fields(EXPECT)
             .ours("`expect: 100-continue`"),
-        row("S10.1.1", "who waits for 100 gets it", post(five, ""))
+        row("S10.1.1", "a client that waits for 100 gets it", post(five, ""))
             .then("hello")
             .look(Look::Statuses)
             .ours("100, 200"),
@@ -47,7 +48,7 @@ fn expectations() -> Vec<Row> {
             .fields(EXPECT)
             .bad("expect: x")
             .ours("417")
-            .because("what nobody understands nobody can promise"),
+            .because("an expectation that is not understood cannot be met"),
         row("S5.6.1", "Expect without a value", post("Expect:\r\nContent-Length: 5", "hello"))
             .fields(EXPECT)
             .ours("removed"),
