@@ -11,7 +11,8 @@ use crate::affinity::Sources;
 use crate::backend::Group;
 use crate::config::Listener;
 use crate::metrics::{ListenerCells, RouteCells, WorkerCells};
-use crate::net::{Descriptors, Pipes, Socket, Stream};
+use crate::net::{self, Descriptors, Pipes, Socket};
+use crate::stream::Stream;
 use crate::turn::Turn;
 
 /// What all clients of one listener on one worker share. It lasts as long as the listener does.
@@ -64,7 +65,7 @@ impl<W> Hall<W> {
 /// A connection that was accepted, on its way to its worker.
 pub struct Newcomer {
     /// Its socket, non-blocking.
-    pub stream: Stream,
+    pub stream: net::Stream,
     /// Who it is from, by the kernel.
     pub source: SocketAddr,
     /// Its place in the counts of those who place clients.
@@ -73,10 +74,10 @@ pub struct Newcomer {
     pub link: Option<Descriptors<1>>,
 }
 
-/// A connection at its worker, about to be a client.
-pub struct Guest {
-    /// Its socket.
-    pub socket: Socket,
+/// A connection at its worker, about to be a client; a mere `Socket` while its PROXY header is awaited.
+pub struct Guest<S = Stream> {
+    /// Its bytes.
+    pub stream: S,
     /// Who it is from: by the kernel, or by a PROXY header that is believed.
     pub source: SocketAddr,
     /// What a PROXY header told besides.
@@ -85,6 +86,15 @@ pub struct Guest {
     pub pass: Pass,
     /// The descriptor of the link that it is to have, where it gets one of its own.
     pub link: Option<Descriptors<1>>,
+}
+
+impl Guest<Socket> {
+    /// All that it sends and gets from here on goes over its socket as it is.
+    #[must_use]
+    pub fn plain(self) -> Guest {
+        let Self { stream, source, told, pass, link } = self;
+        Guest { stream: Stream::Plain(stream), source, told, pass, link }
+    }
 }
 
 /// What a PROXY header tells of a connection, besides its source.

@@ -29,6 +29,7 @@ pub mod probe;
 pub mod proto;
 pub mod relay;
 pub mod shared;
+pub mod stream;
 pub mod tunnel;
 pub mod turn;
 pub mod worker;

@@ -23,7 +23,7 @@ impl Receiver for Rc<Client> {
     }
 
     fn is_gone(&self) -> bool {
-        self.state.borrow().gone
+        self.conn.has_failed()
     }
 
     fn has_ended(&self) -> bool {
@@ -51,14 +51,14 @@ impl Receiver for Rc<Client> {
         let follows = s.rare.as_ref().is_some_and(|rare| rare.upload.is_some());
         if follows || s.phase.awaits_more() || s.unread_input() || s.heard_all {
             s.since = self.hall.turn.now();
-            self.wake();
+            self.conn.wake();
         }
     }
 
     fn ended(&self, request: &Request, end: End, service: Nanos) {
         let mut s = self.state.borrow_mut();
         may_panic("client.ended");
-        if s.gone {
+        if self.conn.has_failed() {
             return;
         }
         if end.switched {
@@ -81,7 +81,7 @@ impl Receiver for Rc<Client> {
     fn failed(&self, request: &Request, cause: Cause, shown: bool) {
         let mut s = self.state.borrow_mut();
         may_panic("client.failed");
-        if s.gone {
+        if self.conn.has_failed() {
             return;
         }
         if shown {
@@ -99,7 +99,7 @@ impl Receiver for Rc<Client> {
     fn again(&self, request: Request, head: Vec<u8>, cause: Cause) {
         let mut s = self.state.borrow_mut();
         may_panic("client.again");
-        if s.gone {
+        if self.conn.has_failed() {
             return;
         }
         s.binds |= s.take_kept().is_some();
@@ -113,22 +113,22 @@ impl Receiver for Rc<Client> {
         if matches!(s.phase, Phase::Body { .. } | Phase::Frame { .. }) {
             s.since = self.hall.turn.now(); // it was the member's turn until now
         }
-        self.wake();
+        self.conn.wake();
     }
 
     fn moved(&self) -> u64 {
         let moved = self.state.borrow().rare.as_ref().map_or(0, |rare| rare.moved);
-        let socket = self.socket.borrow();
+        let stream = self.conn.stream();
         // What the kernel still holds has not been taken. What it held when the counting began was not counted.
         const MORE_THAN_A_KERNEL_HOLDS: u64 = 1 << 40;
         (MORE_THAN_A_KERNEL_HOLDS + moved)
-            .saturating_sub(socket.as_ref().map_or(0, |s| s.unacknowledged() as u64))
+            .saturating_sub(stream.as_ref().map_or(0, |stream| stream.unacknowledged() as u64))
     }
 
     fn give_way(&self, cause: Cause) {
         let mut s = self.state.borrow_mut();
         may_panic("client.give_way");
-        if s.gone {
+        if self.conn.has_failed() {
             return;
         }
         s.close = Some(if cause == Cause::ClientAbort { ClientClose::Client } else { ClientClose::Evicted });
@@ -138,7 +138,7 @@ impl Receiver for Rc<Client> {
         } else {
             self.cut_off(&mut s);
         }
-        self.wake();
+        self.conn.wake();
     }
 
     fn switched(&self, passage: Passage<Self>) {
@@ -155,10 +155,10 @@ impl Client {
     /// The client is closed, perhaps in the middle of an answer. To HTTP/1.0 an orderly close may be the end of it
     /// (RFC 9112 section 8), so there it is a reset.
     pub(super) fn cut_off(&self, s: &mut State) {
-        s.gone = true;
+        self.conn.fail();
         let answering = s.old && (s.is_busy() || s.unwritten() > 0);
-        if let Some(socket) = self.socket.borrow().as_ref().filter(|_| answering) {
-            socket.abort_on_drop();
+        if answering {
+            self.conn.reset_on_drop();
         }
     }
 
@@ -169,7 +169,7 @@ impl Client {
         } else {
             s.left_link();
         }
-        self.wake();
+        self.conn.wake();
     }
 
     /// An answer of ours.
@@ -269,7 +269,7 @@ impl Client {
             self.rest(s);
         }
         if s.unread_input() || matches!(s.phase, Phase::Done) || s.draining || s.more_later() {
-            self.wake();
+            self.conn.wake();
         }
     }
 

@@ -225,7 +225,7 @@ impl Client {
             None => {
                 if let Err(cause) = self.submit(s, request, write, Cause::NoMember) {
                     s.spill().later.push_back(Later::Fail { request: Some(request), reject: cause.into() });
-                    self.wake();
+                    self.conn.wake();
                 }
             }
         }
@@ -238,7 +238,7 @@ impl Client {
         s.close = s.close.or(Some(ClientClose::Error));
         let reject = Reject { cause, status, detail: "" };
         s.spill().later.push_back(Later::Fail { request, reject });
-        self.wake();
+        self.conn.wake();
     }
 
     /// To a link of its member, or to those who wait for one. `otherwise` is the cause where no member is up.

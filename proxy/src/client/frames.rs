@@ -158,7 +158,7 @@ impl Client {
         if close {
             s.phase = Phase::Done;
             s.close = Some(ClientClose::ServerClose);
-            self.wake();
+            self.conn.wake();
         }
     }
 

@@ -58,7 +58,6 @@ impl Client {
     }
 
     pub(super) fn received(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) {
-        self.hall.cells.received_bytes.add(bytes.len() as u64);
         if s.unread_input() {
             s.spill().take_in(bytes);
             return self.read_spilled(s, now);
@@ -115,12 +114,14 @@ impl Client {
         s.unread = false;
         s.heard_all = true;
         s.close = s.close.or(Some(ClientClose::Client));
-        s.gone |= matches!(s.phase, Phase::Linger);
-        Self::hear_no_more(s);
+        if matches!(s.phase, Phase::Linger) {
+            self.conn.fail();
+        }
+        self.hear_no_more(s);
     }
 
     /// The client has said everything, and what of it could be read by now was.
-    fn hear_no_more(s: &mut State) {
+    fn hear_no_more(&self, s: &mut State) {
         let waits = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
         match s.phase {
             Phase::Head if !s.unread_input() => s.phase = Phase::Done,
@@ -129,9 +130,11 @@ impl Client {
                 s.spill().input.clear();
                 s.phase = Phase::Done;
             }
-            Phase::Body { .. } | Phase::Frame { .. } => s.gone |= !waits,
-            Phase::Talk { .. } if !waits => s.pass_end_on(),
+            Phase::Body { .. } | Phase::Frame { .. } if !waits => self.conn.fail(),
+            Phase::Talk { .. } if !waits => s.pass_end_on(&self.conn),
             Phase::Head
+            | Phase::Body { .. }
+            | Phase::Frame { .. }
             | Phase::Talk { .. }
             | Phase::Asking
             | Phase::Tunnel
@@ -141,7 +144,7 @@ impl Client {
         // Redis answers a blocking command at once, or drops a client that has ended its side: what it would wait for is
         // for others.
         if s.patient && s.in_flight > 0 && !waits {
-            s.pass_end_on();
+            s.pass_end_on(&self.conn);
         }
     }
 
@@ -233,7 +236,7 @@ impl Client {
             self.read_spilled(s, now);
         }
         if s.heard_all {
-            Self::hear_no_more(s);
+            self.hear_no_more(s);
         }
         s.tidy();
     }
@@ -289,7 +292,7 @@ impl Client {
         let request =
             s.link.as_ref().and_then(|link| link.give_up(|client: &Rc<Self>| Rc::as_ptr(client) == me));
         let Some(request) = request else {
-            s.gone = true;
+            self.conn.fail();
             return;
         };
         s.in_flight -= 1;

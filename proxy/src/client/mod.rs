@@ -16,17 +16,18 @@ mod way;
 use std::cell::RefCell;
 use std::future::Future;
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use crate::backend;
 use crate::cause::Cause;
 use crate::hall::{self, Guest, Pass};
 use crate::link::Shelf;
 use crate::metrics::{ClientClose, ClientState};
-use crate::net::Socket;
-use crate::turn::{Contained, Nanos, Resident, Site, keep, may_panic, wake};
+use crate::stream::{Conn, read_some};
+use crate::turn::{Contained, Nanos, Resident, Site, may_panic};
 
 use passage::Tunnel;
 use state::{LINGER, Phase, State};
@@ -44,19 +45,15 @@ pub struct Client {
     peer: IpAddr,
     key: u32,
     accepted_at: Nanos,
-    socket: RefCell<Option<Socket>>,
-    waker: RefCell<Option<Waker>>,
+    conn: Conn,
     state: RefCell<State>,
     _pass: Pass,
 }
 
-/// How often one poll reads before others get their turn.
-const READS: usize = 4;
-
 impl Client {
     /// Takes an accepted connection onto this worker.
     pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
-        let Guest { socket, source, pass, .. } = guest;
+        let Guest { stream, source, pass, .. } = guest;
         let now = hall.turn.tick();
         let peer = source.ip().to_canonical();
         let state = RefCell::new(State::new(hall.route.borrow().clone(), now));
@@ -65,8 +62,7 @@ impl Client {
             peer,
             key,
             accepted_at: now,
-            socket: RefCell::new(Some(socket)),
-            waker: RefCell::new(None),
+            conn: Conn::new(stream),
             state,
             _pass: pass,
         };
@@ -81,52 +77,54 @@ impl Client {
     }
 
     fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
-        keep(&self.waker, cx.waker());
-        let turn = &self.hall.turn;
-        let now = turn.tick();
-        for _ in 0..READS {
-            let mut s = self.state.borrow_mut();
-            may_panic("client.poll");
-            if matches!(s.phase, Phase::Tunnel) {
-                return self.poll_tunnel(&mut s, cx);
-            }
-            self.poll_write(&mut s, cx);
-            self.proceed(&mut s, now);
-            self.count_input(&mut s);
-            if let Some(why) = self.over(&mut s) {
-                return Poll::Ready(why);
-            }
-            if !Self::wants_input(&s) {
-                return Poll::Pending;
-            }
-            let room = self.room(&mut s, now);
-            if room == 0 {
-                return Poll::Pending;
-            }
-            let mut input = turn.input();
-            let most = input.len().min(room);
-            let socket = self.socket.borrow();
-            let Some(socket) = socket.as_ref() else { return Poll::Ready(ClientClose::Error) };
-            let Poll::Ready(read) = socket.poll_recv(cx, &mut input[..most]) else { return Poll::Pending };
-            match read {
-                Ok(0) => self.at_eof(&mut s),
-                Ok(n) => {
-                    if matches!(s.phase, Phase::Linger) {
-                        s.since = now; // it is still sending
-                    }
-                    self.received(&mut s, &input[..n], now);
-                    self.count_input(&mut s);
-                }
-                Err(_) => s.gone = true,
-            }
+        self.conn.keep_waker(cx);
+        let now = self.hall.turn.tick();
+        read_some(cx, |cx| self.poll_once(cx, now))
+    }
+
+    /// Does what can be done, then reads once.
+    fn poll_once(self: &Rc<Self>, cx: &mut Context<'_>, now: Nanos) -> ControlFlow<Poll<ClientClose>> {
+        let mut s = self.state.borrow_mut();
+        may_panic("client.poll");
+        if matches!(s.phase, Phase::Tunnel) {
+            return ControlFlow::Break(self.poll_tunnel(&mut s, cx));
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        self.poll_write(&mut s, cx);
+        self.proceed(&mut s, now);
+        self.count_input(&mut s);
+        if let Some(why) = self.over(&mut s) {
+            return ControlFlow::Break(Poll::Ready(why));
+        }
+        if !Self::wants_input(&s) {
+            return ControlFlow::Break(Poll::Pending);
+        }
+        let room = self.room(&mut s, now);
+        if room == 0 {
+            return ControlFlow::Break(Poll::Pending);
+        }
+        let mut input = self.hall.turn.input();
+        let most = input.len().min(room);
+        let received = &self.hall.cells.received_bytes;
+        let Poll::Ready(read) = self.conn.poll_read(cx, &mut input[..most], received) else {
+            return ControlFlow::Break(Poll::Pending);
+        };
+        match read {
+            Ok([]) => self.at_eof(&mut s),
+            Ok(bytes) => {
+                if matches!(s.phase, Phase::Linger) {
+                    s.since = now; // it is still sending
+                }
+                self.received(&mut s, bytes, now);
+                self.count_input(&mut s);
+            }
+            Err(_) => self.conn.fail(),
+        }
+        ControlFlow::Continue(())
     }
 
     /// Whether all is said, and why it ends if so. Takes the step from the last answer to FIN.
     fn over(&self, s: &mut State) -> Option<ClientClose> {
-        if s.gone {
+        if self.conn.has_failed() {
             return Some(s.close.unwrap_or(ClientClose::Client));
         }
         let quiet = !s.is_busy() && s.unwritten() == 0;
@@ -142,9 +140,7 @@ impl Client {
     }
 
     fn say_goodbye(&self, s: &mut State) {
-        if let Some(socket) = self.socket.borrow().as_ref() {
-            socket.finish();
-        }
+        self.conn.close_write();
         s.phase = Phase::Linger;
         s.since = self.hall.turn.now();
         s.rare().lingers_until = s.since.saturating_add(LINGER);
@@ -162,9 +158,9 @@ impl Client {
 
     /// What it held is given back.
     fn finish(self: &Rc<Self>, why: ClientClose) {
-        self.socket.borrow_mut().take();
+        self.conn.close();
         let mut s = self.state.borrow_mut();
-        s.gone = true;
+        self.conn.fail();
         let unanswered = s.unanswered();
         let cells = &self.hall.cells;
         cells.in_flight.add(-i64::from(std::mem::take(&mut s.counted)));
@@ -208,16 +204,12 @@ impl Client {
 
     /// Sees to it that the deadline is looked at. Most often it is later than the look that is due anyway.
     fn rearm(&self, s: &mut State) {
-        if let Some((at, _)) = s.deadline()
+        if let Some((at, _)) = s.deadline(&self.conn)
             && at < s.armed
         {
             s.armed = at;
             self.hall.turn.arm(self.key, at);
         }
-    }
-
-    fn wake(&self) {
-        wake(&self.waker.borrow());
     }
 
     /// The deadline has passed with nothing done.
@@ -242,10 +234,10 @@ impl Client {
             _ => {
                 let old = s.is_old(self.hall.turn.now());
                 s.close = Some(if old { ClientClose::MaxAge } else { ClientClose::IdleTimeout });
-                s.gone = true;
+                self.conn.fail();
             }
         }
-        self.wake();
+        self.conn.wake();
     }
 }
 
@@ -262,7 +254,7 @@ impl Contained for Client {
             s.armed = Nanos::MAX;
             self.cut_off(&mut s);
         }
-        self.wake();
+        self.conn.wake();
     }
 }
 
@@ -276,9 +268,9 @@ impl Resident for Client {
         }
         let stalled = s.spill.as_ref().is_some_and(|spill| spill.stalled);
         if stalled || s.rare.as_ref().and_then(|rare| rare.tunnel.as_ref()).is_some_and(Tunnel::is_parting) {
-            self.wake();
+            self.conn.wake();
         }
-        let (at, cause) = s.deadline()?;
+        let (at, cause) = s.deadline(&self.conn)?;
         if at > now {
             s.armed = at;
             return Some(at);
@@ -293,7 +285,7 @@ impl Resident for Client {
 
     fn drain(&self) {
         self.state.borrow_mut().draining = true;
-        self.wake();
+        self.conn.wake();
     }
 
     fn reconsider(&self) {
@@ -303,7 +295,7 @@ impl Resident for Client {
         }
         // Who says nothing has no next exchange, and its limits hold all the same.
         let mut s = self.state.borrow_mut();
-        if !s.gone && s.shown == ClientState::Idle && !s.is_busy() && !s.keeps_link() {
+        if !self.conn.has_failed() && s.shown == ClientState::Idle && !s.is_busy() && !s.keeps_link() {
             self.take_route(&mut s);
             self.rearm(&mut s);
         }
@@ -313,7 +305,7 @@ impl Resident for Client {
         let mut s = self.state.borrow_mut();
         s.close = Some(ClientClose::Drain);
         self.cut_off(&mut s);
-        self.wake();
+        self.conn.wake();
     }
 }
 
@@ -342,7 +334,7 @@ impl Future for Task {
 impl Drop for Task {
     fn drop(&mut self) {
         let client = &self.0;
-        if client.socket.try_borrow().is_ok_and(|socket| socket.is_none()) {
+        if client.conn.is_closed() {
             return; // it has finished
         }
         let why = client.state.try_borrow().ok().and_then(|s| s.close);

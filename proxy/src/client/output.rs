@@ -1,7 +1,7 @@
 //! Writes to a client's socket directly where possible, and buffers what the socket does not take.
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use bytes::Buf;
 
@@ -13,14 +13,14 @@ use super::state::State;
 impl Client {
     /// Gives bytes to the client. Where more answers may follow in this turn they leave together.
     pub(super) fn give(self: &Rc<Self>, s: &mut State, first: &[u8], second: &[u8]) {
-        if s.gone || first.is_empty() && second.is_empty() {
+        if self.conn.has_failed() || first.is_empty() && second.is_empty() {
             return;
         }
         if let Some(page) = s.page() {
             page.sent += (first.len() + second.len()) as u64;
         }
         if s.in_flight <= 1 && s.unwritten() == 0 {
-            let sent = self.send(s, first, second);
+            let sent = self.conn.send(first, second, &self.hall.cells.sent_bytes);
             if let Some(rare) = s.rare.as_mut() {
                 rare.moved += sent as u64;
             }
@@ -30,14 +30,13 @@ impl Client {
         let output = &mut s.spill().output;
         output.extend_from_slice(first);
         output.extend_from_slice(second);
-        if !s.dirty && !s.blocked {
-            s.dirty = true;
+        if self.conn.gather() {
             self.hall.turn.flush_later(self.clone());
         }
     }
 
     fn keep_rest(&self, s: &mut State, first: &[u8], second: &[u8], sent: usize) {
-        if s.gone || sent == first.len() + second.len() {
+        if self.conn.has_failed() || sent == first.len() + second.len() {
             return;
         }
         let output = &mut s.spill().output;
@@ -48,35 +47,20 @@ impl Client {
 
     /// The socket is full: its task waits until it may be written.
     fn block(&self, s: &mut State) {
-        s.blocked = true;
+        self.conn.block();
         self.count_output(s, s.unwritten());
         s.since = self.hall.turn.now();
         self.rearm(s);
-        self.wake();
-    }
-
-    fn send(&self, s: &mut State, first: &[u8], second: &[u8]) -> usize {
-        let sent = match self.socket.borrow().as_ref() {
-            Some(socket) => socket.try_send_both(first, second),
-            None => Ok(0),
-        };
-        match sent {
-            Ok(n) => {
-                self.hall.cells.sent_bytes.add(n as u64);
-                n
-            }
-            Err(_) => {
-                s.gone = true;
-                self.wake();
-                0
-            }
-        }
+        self.conn.wake();
     }
 
     /// Writes what was kept, as far as it goes.
     pub(super) fn write_out(&self, s: &mut State) {
         let Some(mut spill) = s.spill.take() else { return };
-        let sent = if spill.output.is_empty() || s.gone { 0 } else { self.send(s, &spill.output, &[]) };
+        let sent = match spill.output.is_empty() || self.conn.has_failed() {
+            true => 0,
+            false => self.conn.send(&spill.output, &[], &self.hall.cells.sent_bytes),
+        };
         spill.output.advance(sent);
         let (rest, counted) = (spill.output.len(), spill.counted);
         s.spill = Some(spill);
@@ -89,7 +73,7 @@ impl Client {
         if rest > 0 {
             return self.block(s);
         }
-        s.blocked = false;
+        self.conn.unblock();
         s.tidy();
         if let Some(link) = &s.link {
             link.resume();
@@ -98,12 +82,7 @@ impl Client {
 
     /// Writes what was kept, if the socket has room again.
     pub(super) fn poll_write(&self, s: &mut State, cx: &mut Context<'_>) {
-        if !s.blocked || s.gone {
-            return;
-        }
-        let writable = self.socket.borrow().as_ref().map(|socket| socket.poll_writable(cx));
-        if matches!(writable, Some(Poll::Ready(_))) {
-            s.blocked = false;
+        if self.conn.poll_unblocked(cx) {
             self.write_out(s);
         }
     }
@@ -112,7 +91,8 @@ impl Client {
     pub(super) fn is_full(&self, s: &State) -> bool {
         let unwritten = s.unwritten();
         let most = s.route.listener.response_buffer;
-        !s.gone && (unwritten >= most || unwritten >= LEAST && self.hall.turn.buffers.are_full())
+        !self.conn.has_failed()
+            && (unwritten >= most || unwritten >= LEAST && self.hall.turn.buffers.are_full())
     }
 
     /// Nothing that came from it, or is to go to it, is held any more.
@@ -135,12 +115,12 @@ impl Flush for Client {
     fn flush(&self) {
         let mut s = self.state.borrow_mut();
         may_panic("client.flush");
-        s.dirty = false;
-        if !s.blocked {
+        self.conn.end_turn();
+        if !self.conn.is_blocked() {
             self.write_out(&mut s);
         }
         if s.close.is_some() || s.draining || s.unread_input() {
-            self.wake();
+            self.conn.wake();
         }
     }
 }

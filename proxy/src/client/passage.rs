@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use crate::link::{Passage, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState, LinkClose};
-use crate::net::Socket;
 use crate::relay::{Between, Relay};
+use crate::stream::Stream;
 use crate::tunnel::Ending;
 use crate::turn::may_panic;
 
@@ -31,7 +31,7 @@ impl Client {
     /// The member agreed. What was kept of what either said goes first.
     pub(super) fn open_tunnel(&self, passage: Passage<Rc<Self>>) {
         let mut s = self.state.borrow_mut();
-        if s.gone {
+        if self.conn.has_failed() {
             return passage.close(LinkClose::ClientAbort);
         }
         self.count_nothing(&mut s);
@@ -39,25 +39,26 @@ impl Client {
         let relay = Relay::new(&spill.input, &spill.output);
         let (splice, place) = (s.route.listener.tunnel.splice, s.rare().place.take());
         s.rare().tunnel = Some(Tunnel { relay, passage, splice, up: 0, down: 0, _place: place });
-        (s.phase, s.blocked, s.heard_all) = (Phase::Tunnel, false, false);
+        (s.phase, s.heard_all) = (Phase::Tunnel, false);
+        self.conn.unblock(); // from now on its relay writes
         s.since = self.hall.turn.now();
         s.rare().held_since = s.since;
         self.show(&mut s, ClientState::Tunnel);
         self.rearm(&mut s);
-        self.wake();
+        self.conn.wake();
     }
 
     pub(super) fn poll_tunnel(&self, s: &mut State, cx: &mut Context<'_>) -> Poll<ClientClose> {
-        let socket = self.socket.borrow();
+        let stream = self.conn.stream();
         let tunnel = s.rare.as_mut().and_then(|rare| rare.tunnel.as_mut());
-        let (Some(tunnel), Some(socket)) = (tunnel, socket.as_ref()) else {
+        let (Some(tunnel), Some(stream)) = (tunnel, stream.as_ref()) else {
             return Poll::Ready(ClientClose::Error);
         };
-        let ending = if s.gone {
+        let ending = if self.conn.has_failed() {
             Ending::Told(s.close.unwrap_or(ClientClose::Error))
         } else {
             let Tunnel { relay, passage, splice, up, down, .. } = tunnel;
-            let between = between(&self.hall, socket, passage, *splice);
+            let between = between(&self.hall, stream, passage, *splice);
             let end = relay.poll_gently(cx, &between);
             may_panic("passage.poll");
             *up += between.delivered.0.get();
@@ -70,22 +71,22 @@ impl Client {
             }
             Ending::Over(ready!(end))
         };
-        self.close_tunnel(s, socket, ending);
+        self.close_tunnel(s, stream, ending);
         Poll::Ready(ending.client_close())
     }
 
     /// What ended badly must not look as if it were complete.
-    fn close_tunnel(&self, s: &mut State, socket: &Socket, ending: Ending) {
+    fn close_tunnel(&self, s: &mut State, stream: &Stream, ending: Ending) {
         let Some(mut tunnel) = s.rare().tunnel.take() else { return };
-        tunnel.relay.let_go(&between(&self.hall, socket, &tunnel.passage, tunnel.splice));
+        tunnel.relay.let_go(&between(&self.hall, stream, &tunnel.passage, tunnel.splice));
         if let Some(page) = s.page() {
             (page.received, page.sent) = (tunnel.up, page.sent + tunnel.down);
         }
         self.write_down(s, SWITCHED, ending.cause(), 0);
         if let Some(cause) = ending.cause() {
             s.route.cells.errors[cause].inc();
-            socket.abort_on_drop();
-            tunnel.passage.socket.abort_on_drop();
+            stream.reset_on_drop();
+            tunnel.passage.stream.reset_on_drop();
         }
         tunnel.passage.close(ending.link_close());
     }
@@ -100,7 +101,7 @@ impl Tunnel {
 
 fn between<'a>(
     hall: &'a Hall,
-    client: &'a Socket,
+    client: &'a Stream,
     passage: &'a Passage<Rc<Client>>,
     splice: bool,
 ) -> Between<'a> {
@@ -109,7 +110,7 @@ fn between<'a>(
         pipes: &hall.pipes,
         client,
         client_cells: &hall.cells,
-        member: &passage.socket,
+        member: &passage.stream,
         member_cells: passage.cells(),
         splice,
         asked: false.into(),

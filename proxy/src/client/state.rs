@@ -14,6 +14,7 @@ use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{Dialect, Hold, Rest, Standing};
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::proto::reread::Reread;
+use crate::stream::Conn;
 use crate::turn::{Nanos, nanos};
 
 use super::diary::{Diary, Page};
@@ -173,12 +174,6 @@ pub(super) struct State {
     /// Its one exchange is in a wait queue.
     pub(super) waits: bool,
     pub(super) draining: bool,
-    /// The socket takes no more for now.
-    pub(super) blocked: bool,
-    /// In the turn's list of what is to be flushed.
-    pub(super) dirty: bool,
-    /// Nothing more can be written to it.
-    pub(super) gone: bool,
     /// After the present body, or the answer to what was asked, there may be more requests.
     pub(super) keeps_reading: bool,
     /// Its last request was in HTTP/1.0; nothing else is in flight beside it.
@@ -223,9 +218,6 @@ impl State {
             blame: Cause::ClientAbort,
             waits: false,
             draining: false,
-            blocked: false,
-            dirty: false,
-            gone: false,
             keeps_reading: true,
             old: false,
             binds: false,
@@ -243,10 +235,10 @@ impl State {
 
     /// The client has said all that the link it has for its own will ever carry: the member hears the end as well, answers
     /// what it would answer such a client, and closes.
-    pub(super) fn pass_end_on(&mut self) {
+    pub(super) fn pass_end_on(&self, conn: &Conn) {
         match &self.link {
             Some(link) => link.end_requests(),
-            None => self.gone = true,
+            None => conn.fail(),
         }
     }
 
@@ -414,11 +406,11 @@ impl State {
     }
 
     /// When something must have happened, and what its absence means.
-    pub(super) fn deadline(&self) -> Option<(Nanos, Cause)> {
+    pub(super) fn deadline(&self, conn: &Conn) -> Option<(Nanos, Cause)> {
         let timeouts = &self.route.listener.timeouts;
         let (limit, cause) = match self.phase {
             Phase::Linger => return Some((self.linger_deadline(), Cause::ClientSlow)),
-            _ if self.blocked => (nanos(timeouts.write), Cause::ClientSlow),
+            _ if conn.is_blocked() => (nanos(timeouts.write), Cause::ClientSlow),
             Phase::Talk { hold: Hold::Forever } | Phase::Tunnel => return self.tunnel_deadline(),
             Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } if !self.waits => {
                 (nanos(timeouts.body), Cause::BodyTimeout)

@@ -9,14 +9,16 @@ mod parting;
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::poll_fn;
 use std::io;
+use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::metrics::{Hold, LinkState};
-use crate::net::{Sight, Socket};
+use crate::net::Sight;
 use crate::proto::http1::Date;
-use crate::turn::{Contained, Flush, Nanos, Site, keep, may_panic, timeout, wake};
+use crate::stream::{Conn, Stream, read_some};
+use crate::turn::{Contained, Flush, Nanos, Site, may_panic, timeout};
 
 use super::answer::End;
 use super::exchange::{Request, Slot};
@@ -31,14 +33,8 @@ pub struct Link<T: Receiver> {
     pub(super) seat: SeatId,
     pub(super) queue: RefCell<Queue<T>>,
     pub(super) opened_at: Nanos,
-    socket: RefCell<Option<Socket>>,
-    waker: RefCell<Option<Waker>>,
-    /// It stands in the turn's list of what is to be flushed.
-    dirty: Cell<bool>,
-    /// The socket is full: its task waits until it may be written.
-    blocked: Cell<bool>,
-    /// Writing has failed: what the member sent before that is read first, then EOF or RST.
-    deaf: Cell<bool>,
+    /// Where writing has failed, what the member sent before that is read first, then EOF or RST.
+    conn: Conn,
     condemned: Cell<Option<Broken>>,
     state: Cell<LinkState>,
     /// How many of its answers the pool knows to have ended.
@@ -62,8 +58,6 @@ pub struct Link<T: Receiver> {
     counted_bytes: Cell<usize>,
 }
 
-/// How often one poll reads before others get their turn.
-const READS: usize = 4;
 /// A client sends no more of a body while this much of it waits to be written.
 const BODY_PENDING: usize = 64 << 10;
 /// Requests with so many bytes may be on a link at once, and one more: more in flight would gain nothing, and what may be sent
@@ -75,17 +69,13 @@ const LONGEST_PARTING: Duration = Duration::from_secs(1);
 const LARGE_ANSWER: u64 = 64 << 10;
 
 impl<T: Receiver> Link<T> {
-    pub(super) fn new(shelf: &Rc<Shelf<T>>, seat: SeatId, socket: Socket) -> Rc<Self> {
+    pub(super) fn new(shelf: &Rc<Shelf<T>>, seat: SeatId, stream: Stream) -> Rc<Self> {
         Rc::new(Self {
             shelf: shelf.clone(),
             seat,
             queue: RefCell::new(shelf.new_queue()),
             opened_at: shelf.turn.now(),
-            socket: RefCell::new(Some(socket)),
-            waker: RefCell::new(None),
-            dirty: Cell::new(false),
-            blocked: Cell::new(false),
-            deaf: Cell::new(false),
+            conn: Conn::new(stream),
             condemned: Cell::new(None),
             state: Cell::new(LinkState::Idle),
             settled: Cell::new(0),
@@ -159,12 +149,12 @@ impl<T: Receiver> Link<T> {
     /// Whether it takes requests, and its member is still wanted.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.is_condemned() && !self.shelf.retired.get() && self.socket.borrow().is_some()
+        !self.is_condemned() && !self.shelf.retired.get() && !self.conn.is_closed()
     }
 
     /// The client has room again for the answer, or went away: read on.
     pub fn resume(&self) {
-        wake(&self.waker.borrow());
+        self.conn.wake();
     }
 
     /// A client went away. Its answers are read and thrown away; where its request is not complete, the link ends.
@@ -221,38 +211,38 @@ impl<T: Receiver> Link<T> {
 
     /// Open, and nothing has come that nobody asked for.
     pub(super) fn is_quiet(&self) -> bool {
-        !self.is_condemned() && self.socket.borrow().as_ref().is_some_and(Socket::is_quiet)
+        !self.is_condemned() && self.conn.stream().as_ref().is_some_and(Stream::is_reusable)
     }
 
     /// Its descriptor is closed.
     pub(super) fn hang_up(&self) {
-        self.socket.borrow_mut().take();
+        self.conn.close();
     }
 
     /// Whether its socket has been closed.
     pub(super) fn has_ended(&self) -> bool {
-        self.socket.borrow().is_none()
+        self.conn.is_closed()
     }
 
     /// What has come on it that was not read yet.
     pub(super) fn sight(&self, buf: &mut [u8]) -> Sight {
-        self.socket.borrow().as_ref().map_or(Sight::Ended, |socket| socket.look(buf))
+        self.conn.stream().as_ref().map_or(Sight::Ended, |stream| stream.look(buf))
     }
 
     /// The link's life. Ready when it has ended; its descriptor is closed by then, unless it is to part or is taken over.
     pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
-        keep(&self.waker, cx.waker());
-        let end = self.poll_socket(cx);
+        self.conn.keep_waker(cx);
+        let end = self.poll_stream(cx);
         if end.is_ready() && end != Poll::Ready(Broken::Switched) && !self.must_part(end) {
-            self.socket.borrow_mut().take();
+            self.conn.close();
         }
         end
     }
 
-    /// The socket and whose it is now, after [`Broken::Switched`].
-    pub(super) fn take_over(&self) -> Option<(Socket, T)> {
+    /// The stream and whose it is now, after [`Broken::Switched`].
+    pub(super) fn take_over(&self) -> Option<(Stream, T)> {
         let taker = self.taker.borrow_mut().take()?;
-        Some((self.socket.borrow_mut().take()?, taker))
+        Some((self.conn.take()?, taker))
     }
 
     /// The member still answers what was sent elsewhere meanwhile, and the link is one of those it has to bear; or it is about to
@@ -263,14 +253,16 @@ impl<T: Receiver> Link<T> {
 
     /// Says goodbye, and reads until the member has closed, too. Its descriptor is closed by then.
     pub(super) async fn part(&self) {
-        let Some(socket) = self.socket.borrow_mut().take() else { return };
-        self.hear_out(&socket).await;
-        socket.finish();
+        let Some(stream) = self.conn.take() else { return };
+        self.hear_out(&stream).await;
+        stream.close_write();
         let rest = poll_fn(|cx| {
             loop {
                 let mut input = self.shelf.turn.input();
-                match socket.poll_recv(cx, &mut input) {
-                    Poll::Ready(Ok(n)) if n > 0 => self.shelf.cells.received_bytes.add(n as u64),
+                match stream.poll_read(cx, &mut input) {
+                    Poll::Ready(Ok(bytes)) if !bytes.is_empty() => {
+                        self.shelf.cells.received_bytes.add(bytes.len() as u64);
+                    }
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending => return Poll::Pending,
                 }
@@ -279,40 +271,33 @@ impl<T: Receiver> Link<T> {
         _ = timeout(LONGEST_PARTING, rest).await; // then without it
     }
 
-    fn poll_socket(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
+    fn poll_stream(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
         may_panic("link.poll");
-        self.poll_write(cx);
-        for _ in 0..READS {
-            if let Some(why) = self.condemned.get() {
-                return Poll::Ready(why);
-            }
-            if self.must_pause() {
-                return Poll::Pending;
-            }
-            let mut input = self.shelf.turn.input();
-            let socket = self.socket.borrow();
-            let Some(socket) = socket.as_ref() else { return Poll::Ready(Broken::Closed) };
-            let Poll::Ready(read) = socket.poll_recv(cx, &mut input) else { return Poll::Pending };
-            if let Some(why) = self.received(read, &input) {
-                return Poll::Ready(why);
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn poll_write(self: &Rc<Self>, cx: &mut Context<'_>) {
-        if !self.blocked.get() {
-            return;
-        }
-        let writable = self.socket.borrow().as_ref().map(|socket| socket.poll_writable(cx));
-        if matches!(writable, Some(Poll::Ready(_))) {
-            self.blocked.set(false);
+        if self.conn.poll_unblocked(cx) {
             self.write();
         }
+        read_some(cx, |cx| self.poll_once(cx))
     }
 
-    fn received(self: &Rc<Self>, read: io::Result<usize>, input: &[u8]) -> Option<Broken> {
+    /// Reads once, unless there is a reason not to.
+    fn poll_once(self: &Rc<Self>, cx: &mut Context<'_>) -> ControlFlow<Poll<Broken>> {
+        if let Some(why) = self.condemned.get() {
+            return ControlFlow::Break(Poll::Ready(why));
+        }
+        if self.must_pause() {
+            return ControlFlow::Break(Poll::Pending);
+        }
+        let mut input = self.shelf.turn.input();
+        let Poll::Ready(read) = self.conn.poll_read(cx, &mut input, &self.shelf.cells.received_bytes) else {
+            return ControlFlow::Break(Poll::Pending);
+        };
+        match self.received(read) {
+            Some(why) => ControlFlow::Break(Poll::Ready(why)),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn received(self: &Rc<Self>, read: io::Result<&[u8]>) -> Option<Broken> {
         let turn = &self.shelf.turn;
         let now = turn.tick();
         let mut out = turn.output();
@@ -320,14 +305,11 @@ impl<T: Receiver> Link<T> {
         let mut queue = self.queue.borrow_mut();
         may_panic("link.received");
         let outcome = match read {
-            Ok(0) => {
+            Ok([]) => {
                 queue.at_eof(now, &mut out, &mut sink);
                 Err(Broken::Closed)
             }
-            Ok(n) => {
-                self.shelf.cells.received_bytes.add(n as u64);
-                queue.receive(&input[..n], now, &mut out, &mut sink)
-            }
+            Ok(bytes) => queue.receive(bytes, now, &mut out, &mut sink),
             Err(_) => Err(Broken::Closed),
         };
         let large = queue.head().is_some_and(|slot| slot.received > LARGE_ANSWER);
@@ -362,24 +344,23 @@ impl<T: Receiver> Link<T> {
     }
 
     fn flush_later(self: &Rc<Self>) {
-        if !self.dirty.replace(true) {
+        // One that is blocked or has failed writes nothing at the end of the turn, but what was put on it is of this turn's bundle.
+        if self.conn.gather() || !self.conn.takes_bytes() {
             self.shelf.turn.flush_later(self.clone());
         }
     }
 
     fn write(&self) {
-        if self.blocked.get() || self.deaf.get() {
+        if !self.conn.takes_bytes() {
             return;
         }
         let mut queue = self.queue.borrow_mut();
         may_panic("link.write");
         let waiting = queue.unwritten().len();
-        let sent = if waiting == 0 { 0 } else { self.try_send(queue.unwritten(), &[]) };
+        let sent = if waiting == 0 { 0 } else { self.send(queue.unwritten(), &[]) };
         queue.wrote(sent, self.shelf.turn.now());
-        if queue.has_said_all()
-            && let Some(socket) = self.socket.borrow().as_ref()
-        {
-            socket.finish();
+        if queue.has_said_all() {
+            self.conn.close_write();
         }
         if waiting == 0 {
             return;
@@ -389,8 +370,8 @@ impl<T: Receiver> Link<T> {
             queue.last().filter(|slot| slot.request.body && drained).and_then(|s| s.ticket.clone());
         drop(queue);
         self.count_held();
-        if sent < waiting && !self.deaf.get() {
-            self.blocked.set(true);
+        if sent < waiting && !self.conn.has_failed() {
+            self.conn.block();
             self.resume();
         }
         if let Some(client) = streaming {
@@ -398,23 +379,9 @@ impl<T: Receiver> Link<T> {
         }
     }
 
-    /// What fits now.
-    fn try_send(&self, first: &[u8], second: &[u8]) -> usize {
-        let sent = match self.socket.borrow().as_ref() {
-            Some(socket) => socket.try_send_both(first, second),
-            None => Ok(0),
-        };
-        match sent {
-            Ok(n) => {
-                self.shelf.cells.sent_bytes.add(n as u64);
-                n
-            }
-            Err(_) => {
-                self.deaf.set(true);
-                self.resume();
-                0
-            }
-        }
+    /// Writes what fits now.
+    fn send(&self, first: &[u8], second: &[u8]) -> usize {
+        self.conn.send(first, second, &self.shelf.cells.sent_bytes)
     }
 }
 
@@ -459,7 +426,7 @@ impl<T: Receiver> Drop for Link<T> {
 
 impl<T: Receiver> Flush for Link<T> {
     fn flush(&self) {
-        self.dirty.set(false);
+        self.conn.end_turn();
         self.shelf.pool.borrow_mut().turn_ended();
         self.write();
     }

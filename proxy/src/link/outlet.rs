@@ -15,6 +15,7 @@ use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
+use crate::stream::Stream;
 use crate::turn::{Turn, may_panic, timeout};
 
 use super::connect::{Connecting, FIRST_RECOVERY, Health, LocalAddresses, connect, count_failure, longer};
@@ -45,8 +46,8 @@ pub struct Outlet {
 
 /// A link that one client has for itself. Whoever has it says why it ends: [`OwnLink::close`].
 pub struct OwnLink {
-    /// Its socket, connected.
-    pub socket: Socket,
+    /// Its bytes.
+    pub stream: Stream,
     outlet: Rc<Outlet>,
     place: Place,
     /// Why it ends, as far as anybody has said.
@@ -224,7 +225,7 @@ impl Outlet {
         let socket = self.open().await?;
         self.backend_cells.acquires[Acquire::Opened].inc();
         self.cells.connections[LinkState::Tunnel].inc();
-        Ok(OwnLink { socket, outlet: self.clone(), place, why: LinkClose::Error })
+        Ok(OwnLink { stream: Stream::Plain(socket), outlet: self.clone(), place, why: LinkClose::Error })
     }
 
     fn take_warm(self: &Rc<Self>) -> Option<OwnLink> {
@@ -238,7 +239,8 @@ impl Outlet {
             self.cells.connections.shift(LinkState::Idle, LinkState::Tunnel);
             self.backend_cells.acquires[Acquire::Reused].inc();
             self.backend_cells.pool_wait.observe_nanos(0);
-            return Some(OwnLink { socket, outlet: self.clone(), place, why: LinkClose::Error });
+            let stream = Stream::Plain(socket);
+            return Some(OwnLink { stream, outlet: self.clone(), place, why: LinkClose::Error });
         }
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::metrics::{LinkClose, LinkState, MemberCells};
-use crate::net::{Descriptors, Socket};
+use crate::net::Descriptors;
+use crate::stream::Stream;
 
 use super::loans::Loans;
 use super::shelf::{Receiver, Shelf};
@@ -36,16 +37,16 @@ impl Drop for TunnelPlace {
 
 /// A link that one client has taken over. Whoever has it says why it ends: [`Passage::close`].
 pub struct Passage<T: Receiver> {
-    /// Its socket.
-    pub socket: Socket,
+    /// Its bytes.
+    pub stream: Stream,
     shelf: Rc<Shelf<T>>,
     /// Why it ends, as far as anybody has said.
     why: LinkClose,
 }
 
 impl<T: Receiver> Passage<T> {
-    pub(super) fn new(socket: Socket, shelf: &Rc<Shelf<T>>) -> Self {
-        Self { socket, shelf: shelf.clone(), why: LinkClose::Error }
+    pub(super) fn new(stream: Stream, shelf: &Rc<Shelf<T>>) -> Self {
+        Self { stream, shelf: shelf.clone(), why: LinkClose::Error }
     }
 
     /// What is counted for its member.

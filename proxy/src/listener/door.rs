@@ -85,9 +85,9 @@ impl Door {
         let Ok(socket) = Socket::new(stream) else {
             return self.cells().rejected[ClientReject::FdLimit].inc();
         };
-        let guest = Guest { socket, source, told: None, pass, link };
+        let guest = Guest { stream: socket, source, told: None, pass, link };
         match self.listener().proxy_protocol {
-            AcceptProxy::Off => self.admit(guest),
+            AcceptProxy::Off => self.admit(guest.plain()),
             AcceptProxy::Required => _ = tokio::task::spawn_local(preface::introduce(self.clone(), guest)),
         }
     }

@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 
 use crate::hall::{Guest, Told};
 use crate::metrics::ClientReject;
-use crate::net::Sight;
+use crate::net::{Sight, Socket};
 use crate::proto::proxy::{Header, LONGEST, Parsed, parse};
 use crate::turn::{Contained, Nanos, Resident, Site, keep, may_panic, timeout, wake};
 
@@ -17,7 +17,7 @@ use super::Door;
 
 /// Waits for the header, and lets the guest in as the one whom it names. Who sends none in time, or something
 /// else, is refused; a drain waits for nobody.
-pub(super) async fn introduce(door: Door, mut guest: Guest) {
+pub(super) async fn introduce(door: Door, mut guest: Guest<Socket>) {
     let in_time = door.listener().timeouts.head;
     let drain = Rc::new(Drain::default());
     let key = door.turn().admit(drain.clone());
@@ -29,16 +29,16 @@ pub(super) async fn introduce(door: Door, mut guest: Guest) {
         return door.cells().rejected[ClientReject::Draining].inc();
     }
     let Ok(Some(len)) = header else {
-        guest.socket.abort_on_drop();
+        guest.stream.abort_on_drop();
         return door.cells().rejected[ClientReject::ProxyHeader].inc();
     };
     door.cells().received_bytes.add(len as u64);
     let turn = door.turn();
-    turn.contain(Site::Listener, || door.admit(guest));
+    turn.contain(Site::Listener, || door.admit(guest.plain()));
 }
 
 /// Looks until the header is whole, then takes it and no byte more. Tells its length.
-async fn read(guest: &mut Guest, drain: &Drain) -> Option<usize> {
+async fn read(guest: &mut Guest<Socket>, drain: &Drain) -> Option<usize> {
     let mut seen = vec![0; LONGEST];
     let whole = poll_fn(|cx| {
         keep(&drain.waker, cx.waker());
@@ -46,10 +46,10 @@ async fn read(guest: &mut Guest, drain: &Drain) -> Option<usize> {
         if drain.began.get() {
             return Poll::Ready(None);
         }
-        guest.socket.poll_until(cx, &mut seen, judge).map(|verdict| verdict.ok()?.ok())
+        guest.stream.poll_until(cx, &mut seen, judge).map(|verdict| verdict.ok()?.ok())
     });
     let len = whole.await?;
-    guest.socket.recv(&mut seen[..len]).ok().filter(|taken| *taken == len)?;
+    guest.stream.recv(&mut seen[..len]).ok().filter(|taken| *taken == len)?;
     let Ok(Parsed::Header { header, .. }) = parse(&seen[..len]) else { return None };
     believe(guest, &header);
     Some(len)
@@ -101,7 +101,7 @@ fn judge(sight: Sight, seen: &[u8]) -> Option<Result<usize, ()>> {
 }
 
 /// What is only about the connection to us (LOCAL, UNKNOWN) leaves the source as it is.
-fn believe(guest: &mut Guest, header: &Header<'_>) {
+fn believe(guest: &mut Guest<Socket>, header: &Header<'_>) {
     let tlvs = &header.tlvs;
     guest.told = Some(Box::new(Told {
         destination: header.addresses.map(|addresses| addresses.destination),

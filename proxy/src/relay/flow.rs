@@ -3,11 +3,13 @@
 //! Between two reads it keeps nothing, except what could not be written; until that is written, nothing is read.
 
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, ready};
 
 use crate::metrics::Counter;
 use crate::net::{Pipe, Pipes, Socket};
+use crate::stream::{Stream, read_some};
 use crate::turn::Turn;
 
 use super::gear::Gear;
@@ -16,8 +18,8 @@ use super::gear::Gear;
 pub(super) struct Course<'a> {
     pub(super) turn: &'a Turn,
     pub(super) pipes: &'a Pipes,
-    pub(super) from: &'a Socket,
-    pub(super) to: &'a Socket,
+    pub(super) from: &'a Stream,
+    pub(super) to: &'a Stream,
     /// Bytes read.
     pub(super) read: &'a Counter,
     /// Bytes written.
@@ -30,6 +32,14 @@ pub(super) struct Course<'a> {
     pub(super) moved: &'a Cell<bool>,
     /// What was delivered is added here.
     pub(super) delivered: &'a Cell<u64>,
+}
+
+impl Course<'_> {
+    /// The socket that its bytes can be spliced from, where they can be spliced to the other one as well.
+    fn splice_from(&self) -> Option<&Socket> {
+        let may = self.splice && self.to.splice_socket().is_some();
+        self.from.splice_socket().filter(|_| may)
+    }
 }
 
 /// How a flow ended.
@@ -59,9 +69,6 @@ enum Held {
     Pipe(Pipe),
 }
 
-/// How often one poll reads before others get their turn.
-const READS: usize = 4;
-
 impl Flow {
     /// A flow that begins with these bytes.
     pub(super) fn new(first: &[u8]) -> Self {
@@ -69,20 +76,24 @@ impl Flow {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<Outcome> {
-        for _ in 0..READS {
-            if ready!(self.poll_deliver(cx, course)).is_break() {
-                return Poll::Ready(Outcome::Deaf);
-            }
-            if let Some(end) = self.end {
-                return Poll::Ready(end);
-            }
-            match self.gear {
-                Gear::Splice { .. } if course.splice => ready!(self.poll_splice(cx, course)),
-                Gear::Copy | Gear::Splice { .. } => ready!(self.poll_copy(cx, course)),
-            }
+        read_some(cx, |cx| self.poll_once(cx, course))
+    }
+
+    /// Writes what is held, then reads once.
+    fn poll_once(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> ControlFlow<Poll<Outcome>> {
+        match self.poll_deliver(cx, course) {
+            Poll::Pending => return ControlFlow::Break(Poll::Pending),
+            Poll::Ready(ControlFlow::Break(())) => return ControlFlow::Break(Poll::Ready(Outcome::Deaf)),
+            Poll::Ready(ControlFlow::Continue(())) => {}
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        if let Some(end) = self.end {
+            return ControlFlow::Break(Poll::Ready(end));
+        }
+        let read = match (self.gear, course.splice_from()) {
+            (Gear::Splice { .. }, Some(from)) => self.poll_splice(cx, from, course),
+            (Gear::Copy, _) | (Gear::Splice { .. }, None) => self.poll_copy(cx, course),
+        };
+        if read.is_ready() { ControlFlow::Continue(()) } else { ControlFlow::Break(Poll::Pending) }
     }
 
     /// Writes what is held. Breaks off where it can never be written.
@@ -90,8 +101,11 @@ impl Flow {
         loop {
             let written = match &mut self.held {
                 Held::Nothing => return Poll::Ready(ControlFlow::Continue(())),
-                Held::Bytes { bytes, at } => course.to.try_send(&bytes[*at..]),
-                Held::Pipe(pipe) => pipe.try_empty(course.to),
+                Held::Bytes { bytes, at } => course.to.try_write(&bytes[*at..], &[]),
+                Held::Pipe(pipe) => match course.to.splice_socket() {
+                    Some(socket) => pipe.try_empty(socket),
+                    None => Err(ErrorKind::Unsupported.into()), // `splice_from` has ruled that out
+                },
             };
             match written {
                 Ok(0) => {
@@ -140,20 +154,24 @@ impl Flow {
     /// One read into the worker's buffer, one write out of it.
     fn poll_copy(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<()> {
         let mut input = course.turn.input();
-        let read = ready!(course.from.poll_recv(cx, &mut input));
+        let room = input.len();
+        let (read, bytes) = match ready!(course.from.poll_read(cx, &mut input)) {
+            Ok(bytes) => (Ok(bytes.len()), bytes),
+            Err(error) => (Err(error), &[][..]),
+        };
         let Some(n) = self.came(read, course) else { return Poll::Ready(()) };
-        self.gear = self.gear.after(n, n == input.len());
+        self.gear = self.gear.after(n, n == room);
         // What cannot be written at all is found out by the delivery of the rest.
-        let sent = course.to.try_send(&input[..n]).unwrap_or(0);
+        let sent = course.to.try_write(bytes, &[]).unwrap_or(0);
         course.written.add(sent as u64);
-        self.held = Held::of(&input[sent..n]);
+        self.held = Held::of(&bytes[sent..]);
         Poll::Ready(())
     }
 
     /// One read into a pipe. Without one, bytes are copied.
-    fn poll_splice(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<()> {
+    fn poll_splice(&mut self, cx: &mut Context<'_>, from: &Socket, course: &Course<'_>) -> Poll<()> {
         let Some(mut pipe) = course.pipes.lend() else { return self.poll_copy(cx, course) };
-        let filled = pipe.poll_fill(cx, course.from);
+        let filled = pipe.poll_fill(cx, from);
         if pipe.is_empty() {
             course.pipes.give_back(pipe);
         } else {

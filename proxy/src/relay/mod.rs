@@ -7,7 +7,8 @@ use std::cell::Cell;
 use std::task::{Context, Poll};
 
 use crate::metrics::{ListenerCells, MemberCells};
-use crate::net::{Pipes, Socket};
+use crate::net::Pipes;
+use crate::stream::Stream;
 use crate::turn::{Nanos, Turn};
 
 use flow::{Course, Flow, Outcome};
@@ -48,11 +49,11 @@ pub struct Between<'a> {
     /// The worker's pipes.
     pub pipes: &'a Pipes,
     /// The client.
-    pub client: &'a Socket,
+    pub client: &'a Stream,
     /// What is counted for it.
     pub client_cells: &'a ListenerCells,
     /// The member.
-    pub member: &'a Socket,
+    pub member: &'a Stream,
     /// What is counted for it.
     pub member_cells: &'a MemberCells,
     /// Whether streams may be spliced.
@@ -165,11 +166,11 @@ impl Relay {
     fn poll(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
         if self.up.poll(cx, &b.up()) && !self.down.is_over() {
             self.first = Side::Client;
-            b.member.finish();
+            b.member.close_write();
         }
         if self.down.poll(cx, &b.down()) && !self.up.is_over() {
             self.first = Side::Member;
-            b.client.finish();
+            b.client.close_write();
         }
         if self.end().is_none() {
             self.watch_the_silent(cx, b);

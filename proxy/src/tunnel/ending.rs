@@ -57,7 +57,7 @@ impl Ending {
 }
 
 impl Task {
-    /// The sockets close when the task is dropped, which is next.
+    /// The streams close when the task is dropped, which is next.
     pub(super) fn end(&mut self, ending: Ending) {
         if let Some(cause) = ending.cause() {
             self.tunnel.route.borrow().cells.errors[cause].inc();
@@ -67,13 +67,15 @@ impl Task {
         let amid = matches!(&self.stage, Stage::Relaying(relay, _) if relay.holds());
         let reset = ending.cause().is_some() || (amid && ending == Ending::Told(ClientClose::Evicted));
         if reset {
-            self.client.abort_on_drop();
+            self.tunnel.conn.reset_on_drop();
         }
         let no_stage = Stage::Reaching(Box::pin(std::future::pending()));
         if let Stage::Relaying(mut relay, link) = std::mem::replace(&mut self.stage, no_stage) {
-            relay.let_go(&between(&self.tunnel, &self.client, &link));
+            if let Some(client) = self.tunnel.conn.stream().as_ref() {
+                relay.let_go(&between(&self.tunnel, client, &link));
+            }
             if reset {
-                link.socket.abort_on_drop();
+                link.stream.reset_on_drop();
             }
             link.close(ending.link_close());
         }

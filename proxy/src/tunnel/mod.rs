@@ -17,9 +17,9 @@ use crate::cause::Cause;
 use crate::hall::{self, Guest, Told};
 use crate::link::{Outlet, OwnLink};
 use crate::metrics::{ClientClose, RetryReason, RetryResult};
-use crate::net::Socket;
 use crate::relay::{Between, End, Relay, Side};
-use crate::turn::{Contained, Site, keep, may_panic};
+use crate::stream::Stream;
+use crate::turn::{Contained, Site, may_panic};
 
 pub use ending::Ending;
 use state::Tunnel;
@@ -29,10 +29,10 @@ pub type Hall = hall::Hall<Outlet>;
 
 /// Takes an accepted connection onto this worker.
 pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
-    let Guest { socket, source, told, pass, link } = guest;
-    let tunnel = Tunnel::admit(hall, source, pass, link);
+    let Guest { stream, source, told, pass, link } = guest;
+    let tunnel = Tunnel::admit(hall, stream, source, (pass, link));
     let reaching = Box::pin(reach(tunnel.clone()));
-    let task = Task { tunnel, client: socket, told, stage: Stage::Reaching(reaching) };
+    let task = Task { tunnel, told, stage: Stage::Reaching(reaching) };
     tokio::task::spawn_local(task);
 }
 
@@ -52,7 +52,6 @@ enum Stage {
 /// The tunnel as a task. All that only it touches is in here.
 struct Task {
     tunnel: Rc<Tunnel>,
-    client: Socket,
     told: Option<Box<Told>>,
     stage: Stage,
 }
@@ -61,7 +60,7 @@ impl Future for Task {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        keep(&self.tunnel.waker, cx.waker());
+        self.tunnel.conn.keep_waker(cx);
         let tunnel = self.tunnel.clone();
         tunnel.hall.turn.tick();
         let polled = tunnel.hall.turn.contain(Site::Tunnel, || self.poll_ending(cx));
@@ -82,17 +81,17 @@ impl Future for Task {
 /// However the task ends, what the tunnel held is given back.
 impl Drop for Task {
     fn drop(&mut self) {
-        if self.tunnel.over.get() {
-            return;
-        }
         let tunnel = self.tunnel.clone();
-        let ending = if tunnel.broken.get() {
-            Ending::Failed(Cause::Internal)
-        } else {
-            Ending::Told(ClientClose::Drain)
-        };
-        // A panic in here would be one too many where another is under way.
-        _ = tunnel.hall.turn.contain(Site::Tunnel, || self.end(ending));
+        if !tunnel.over.get() {
+            let ending = if tunnel.broken.get() {
+                Ending::Failed(Cause::Internal)
+            } else {
+                Ending::Told(ClientClose::Drain)
+            };
+            // A panic in here would be one too many where another is under way.
+            _ = tunnel.hall.turn.contain(Site::Tunnel, || self.end(ending));
+        }
+        tunnel.conn.close();
     }
 }
 
@@ -117,7 +116,8 @@ impl Task {
                 Poll::Ready(Ok(link)) => self.reached(link),
                 Poll::Ready(Err(cause)) => return Poll::Ready(Ending::Failed(cause)),
                 Poll::Pending => {
-                    return self.client.poll_broken(cx).map(|()| Ending::Over(End::Reset(Side::Client)));
+                    let broken = self.tunnel.conn.stream().as_ref().map(|client| client.poll_broken(cx));
+                    return broken.unwrap_or(Poll::Pending).map(|()| Ending::Over(End::Reset(Side::Client)));
                 }
             }
         }
@@ -133,15 +133,19 @@ impl Task {
         let version = self.tunnel.route.borrow().group.settings.proxy_protocol;
         let told = self.told.take();
         let first = version.map_or_else(Vec::new, |version| {
-            header::of(version, self.tunnel.source, told.as_deref(), self.client.local_address())
+            let local = self.tunnel.conn.stream().as_ref().and_then(Stream::local_address);
+            header::of(version, self.tunnel.source, told.as_deref(), local)
         });
         self.tunnel.open();
         self.stage = Stage::Relaying(Relay::new(&first, &[]), link);
     }
 
     fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let Stage::Relaying(relay, link) = &mut self.stage else { return Poll::Pending };
-        let between = between(&self.tunnel, &self.client, link);
+        let client = self.tunnel.conn.stream();
+        let (Stage::Relaying(relay, link), Some(client)) = (&mut self.stage, client.as_ref()) else {
+            return Poll::Pending;
+        };
+        let between = between(&self.tunnel, client, link);
         let end = relay.poll_gently(cx, &between);
         may_panic("tunnel.relay");
         if between.asked.get() || between.answered.get() {
@@ -155,13 +159,13 @@ impl Task {
     }
 }
 
-fn between<'a>(tunnel: &'a Tunnel, client: &'a Socket, link: &'a OwnLink) -> Between<'a> {
+fn between<'a>(tunnel: &'a Tunnel, client: &'a Stream, link: &'a OwnLink) -> Between<'a> {
     Between {
         turn: &tunnel.hall.turn,
         pipes: &tunnel.hall.pipes,
         client,
         client_cells: &tunnel.hall.cells,
-        member: &link.socket,
+        member: &link.stream,
         member_cells: link.cells(),
         splice: tunnel.route.borrow().listener.tunnel.splice,
         asked: false.into(),

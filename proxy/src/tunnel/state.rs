@@ -5,14 +5,14 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::Waker;
 
 use crate::backend::Tie;
 use crate::hall::{Pass, Route};
 use crate::link::Outlet;
 use crate::metrics::{ClientClose, ClientState};
 use crate::net::Descriptors;
-use crate::turn::{Contained, Nanos, Resident, Site, may_panic, nanos, wake};
+use crate::stream::{Conn, Stream};
+use crate::turn::{Contained, Nanos, Resident, Site, may_panic, nanos};
 
 use super::Hall;
 
@@ -22,7 +22,8 @@ pub(super) struct Tunnel {
     pub(super) route: RefCell<Rc<Route<Outlet>>>,
     pub(super) source: SocketAddr,
     pub(super) tie: RefCell<Tie<Outlet>>,
-    pub(super) waker: RefCell<Option<Waker>>,
+    /// The client's end of it.
+    pub(super) conn: Conn,
     /// Why it has to end.
     pub(super) verdict: Cell<Option<ClientClose>>,
     /// Its code has panicked.
@@ -46,9 +47,9 @@ impl Tunnel {
     /// A client came.
     pub(super) fn admit(
         hall: &Rc<Hall>,
+        stream: Stream,
         source: SocketAddr,
-        pass: Pass,
-        link: Option<Descriptors<1>>,
+        (pass, link): (Pass, Option<Descriptors<1>>),
     ) -> Rc<Self> {
         let now = hall.turn.tick();
         let admit = |key| Self {
@@ -56,7 +57,7 @@ impl Tunnel {
             route: RefCell::new(hall.route.borrow().clone()),
             source,
             tie: RefCell::default(),
-            waker: RefCell::default(),
+            conn: Conn::new(stream),
             verdict: Cell::new(None),
             broken: Cell::new(false),
             over: Cell::new(false),
@@ -168,7 +169,7 @@ impl Tunnel {
 
     fn end(&self, why: ClientClose) {
         self.verdict.set(Some(why));
-        wake(&self.waker.borrow());
+        self.conn.wake();
     }
 }
 
@@ -179,7 +180,7 @@ impl Contained for Tunnel {
 
     fn panicked(&self) {
         self.broken.set(true);
-        wake(&self.waker.borrow());
+        self.conn.wake();
     }
 }
 
@@ -187,7 +188,7 @@ impl Resident for Tunnel {
     fn look(&self, now: Nanos) -> Option<Nanos> {
         may_panic("tunnel.look");
         if self.parting.get() {
-            wake(&self.waker.borrow());
+            self.conn.wake();
             return None;
         }
         let lenient = self.hall.turn.lenient_until(now);

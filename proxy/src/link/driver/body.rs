@@ -36,14 +36,13 @@ impl<T: Receiver> Link<T> {
     /// A body goes past the output where that is empty, or where the body is so large that copying it there would
     /// cost more than the output's being written before the turn has ended.
     fn may_bypass(&self, queue: &Queue<T>, data: &[u8]) -> bool {
-        let free = !self.blocked.get() && !self.deaf.get();
-        free && (queue.unwritten().is_empty() || data.len() >= LARGE_BODY)
+        self.conn.takes_bytes() && (queue.unwritten().is_empty() || data.len() >= LARGE_BODY)
     }
 
     /// Writes the output and as much of `data` as fits. Tells how much of `data` it was.
     fn bypass(&self, queue: &mut Queue<T>, data: &[u8]) -> usize {
         let before = queue.unwritten().len();
-        let sent = self.try_send(queue.unwritten(), data);
+        let sent = self.send(queue.unwritten(), data);
         queue.wrote(sent.min(before), self.shelf.turn.now());
         sent.saturating_sub(before)
     }

@@ -8,21 +8,21 @@ use std::task::Poll;
 use super::super::shelf::Receiver;
 use super::{LONGEST_PARTING, Link, Told};
 use crate::metrics::Offence;
-use crate::net::Socket;
+use crate::stream::Stream;
 
 impl<T: Receiver> Link<T> {
     /// Reads the answers to what was sent elsewhere meanwhile, for a while.
-    pub(super) async fn hear_out(&self, socket: &Socket) {
+    pub(super) async fn hear_out(&self, stream: &Stream) {
         if let Some(how) = self.first_fault(&[]) {
             return how.into_iter().for_each(|how| self.shelf.offended(how));
         }
         let rest = poll_fn(|cx| {
             loop {
                 let mut input = self.shelf.turn.input();
-                let fault = match socket.poll_recv(cx, &mut input) {
-                    Poll::Ready(Ok(n)) if n > 0 => {
-                        self.shelf.cells.received_bytes.add(n as u64);
-                        self.first_fault(&input[..n])
+                let fault = match stream.poll_read(cx, &mut input) {
+                    Poll::Ready(Ok(bytes)) if !bytes.is_empty() => {
+                        self.shelf.cells.received_bytes.add(bytes.len() as u64);
+                        self.first_fault(bytes)
                     }
                     Poll::Ready(_) => Some(Some(Offence::Closed)),
                     Poll::Pending => return Poll::Pending,

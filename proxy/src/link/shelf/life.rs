@@ -14,7 +14,7 @@ use crate::link::lines::Want;
 use crate::link::pool::SeatId;
 use crate::link::queue::Broken;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
-use crate::net::Socket;
+use crate::stream::Stream;
 use crate::turn::{Nanos, Resident, Site, may_panic};
 
 /// How the life of a link ended.
@@ -24,7 +24,7 @@ enum End<T: Receiver> {
     /// Its descriptor is closed.
     Ended(Rc<Link<T>>, Broken),
     /// It has become a tunnel.
-    Switched { link: Rc<Link<T>>, socket: Socket, taker: T },
+    Switched { link: Rc<Link<T>>, stream: Stream, taker: T },
     /// Nobody knows how far it came.
     Panicked,
 }
@@ -49,7 +49,7 @@ impl<T: Receiver> Shelf<T> {
         match end {
             End::NotConnected(cause, began) => self.connect_failed(seat, cause, began),
             End::Ended(link, why) => self.ended(&link, why),
-            End::Switched { link, socket, taker } => self.switched(&link, socket, &taker),
+            End::Switched { link, stream, taker } => self.switched(&link, stream, &taker),
             End::Panicked => {
                 let link = self.pool.borrow().link(seat).cloned();
                 let Some(link) = link else {
@@ -75,16 +75,16 @@ impl<T: Receiver> Shelf<T> {
         let now = self.turn.tick();
         may_panic("link.connecting");
         drop(connecting);
-        let socket = connected.map_err(|cause| (cause, began))?;
+        let stream = connected.map(Stream::Plain).map_err(|cause| (cause, began))?;
         self.backend_cells.connect_duration.observe_nanos(now - began);
-        Ok(Link::new(self, seat, socket))
+        Ok(Link::new(self, seat, stream))
     }
 
     async fn serve(self: &Rc<Self>, link: &Rc<Link<T>>) -> End<T> {
         self.connected(link, self.turn.now());
         let why = poll_fn(|cx| link.poll(cx)).await;
         match link.take_over().filter(|_| why == Broken::Switched) {
-            Some((socket, taker)) => End::Switched { link: link.clone(), socket, taker },
+            Some((stream, taker)) => End::Switched { link: link.clone(), stream, taker },
             None => {
                 link.part().await;
                 may_panic("link.parted");

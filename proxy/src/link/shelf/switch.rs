@@ -7,7 +7,7 @@ use crate::link::driver::Link;
 use crate::link::exchange::Request;
 use crate::link::passage::{Passage, TunnelPlace};
 use crate::metrics::LinkState;
-use crate::net::Socket;
+use crate::stream::Stream;
 
 impl<T: Receiver> Shelf<T> {
     /// Whether the member spoke HTTP/1.0 when it last answered.
@@ -31,12 +31,12 @@ impl<T: Receiver> Shelf<T> {
     }
 
     /// A link has become a tunnel. It leaves its pool, and is no longer ours to close.
-    pub(super) fn switched(self: &Rc<Self>, link: &Link<T>, socket: Socket, taker: &T) {
+    pub(super) fn switched(self: &Rc<Self>, link: &Link<T>, stream: Stream, taker: &T) {
         link.show(LinkState::Tunnel);
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.pool.borrow_mut().closed(link.seat);
         self.give_back();
-        let passage = Passage::new(socket, self);
+        let passage = Passage::new(stream, self);
         self.tell(taker, |taker| taker.switched(passage));
         self.open_more(self.turn.now());
     }

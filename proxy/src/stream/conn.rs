@@ -1,0 +1,304 @@
+//! A stream that its owner polls by hand: what a client, a link and a tunnel have in common.
+//!
+//! It keeps the stream, the waker of the task that polls it, and whether it takes bytes. The owner keeps the bytes that wait, because
+//! only the owner knows what they are.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
+use std::task::{Context, Poll, Waker};
+
+use crate::metrics::Counter;
+use crate::turn::wake;
+
+use super::Stream;
+
+/// See the head of this file. Once it is closed there is no stream in it.
+pub struct Conn {
+    io: RefCell<Io>,
+    state: Cell<State>,
+}
+
+/// The stream and the waker, in one cell: two would cost an idle client 8 bytes more.
+struct Io {
+    stream: Option<Stream>,
+    waker: Option<Waker>,
+}
+
+/// Whether the stream takes bytes.
+///
+/// ```text
+///         output is gathered             the stream is full
+///   Open ────────────────────▶ Dirty ─────────────────────────▶ Blocked
+///    ▲ ▲      the turn ends      │                                 │
+///    │ └─────────────────────────┘       it may be written again   │
+///    └─────────────────────────────────────────────────────────────┘
+///   any ── writing failed, or the owner gives up ──▶ Failed
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// What is written goes straight to the stream.
+    Open,
+    /// Its owner is on the turn's list of what is to be flushed.
+    Dirty,
+    /// The stream is full. The task of its owner waits until it may be written.
+    Blocked,
+    /// Nothing more is written. What the other side sent before may still be read.
+    Failed,
+}
+
+/// How often one poll reads before others get their turn. With more of them a busy connection needs fewer wake-ups, and the others
+/// wait longer.
+const READS: usize = 4;
+
+/// Calls `read` until it breaks off with what the poll is to return. After a few calls others have their turn before it goes on.
+pub fn read_some<R>(
+    cx: &mut Context<'_>,
+    mut read: impl FnMut(&mut Context<'_>) -> ControlFlow<Poll<R>>,
+) -> Poll<R> {
+    for _ in 0..READS {
+        if let ControlFlow::Break(polled) = read(cx) {
+            return polled;
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+impl Conn {
+    /// Makes a connection of an open stream.
+    #[must_use]
+    pub fn new(stream: Stream) -> Self {
+        let io = Io { stream: Some(stream), waker: None };
+        Self { io: RefCell::new(io), state: Cell::new(State::Open) }
+    }
+
+    /// Keeps the waker of the task that is being polled.
+    pub fn keep_waker(&self, cx: &Context<'_>) {
+        let mut io = self.io.borrow_mut();
+        if !io.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            io.waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// Wakes the task that polled last, if any did.
+    pub fn wake(&self) {
+        wake(&self.io.borrow().waker);
+    }
+
+    /// Reads what is there, and counts it; nothing is the end of the stream. See [`Stream::poll_read`].
+    ///
+    /// # Errors
+    /// The stream was reset or failed, or has been closed.
+    pub fn poll_read<'b>(
+        &self,
+        cx: &mut Context<'_>,
+        scratch: &'b mut [u8],
+        received: &Counter,
+    ) -> Poll<io::Result<&'b [u8]>> {
+        let io = self.io.borrow();
+        let Some(stream) = io.stream.as_ref() else {
+            return Poll::Ready(Err(ErrorKind::NotConnected.into()));
+        };
+        let read = stream.poll_read(cx, scratch);
+        if let Poll::Ready(Ok(bytes)) = &read {
+            received.add(bytes.len() as u64);
+        }
+        read
+    }
+
+    /// Writes as much of `first` and then of `second` as fits now, and counts it. Where nothing can be written any more the connection
+    /// has failed, and its task is woken.
+    pub fn send(&self, first: &[u8], second: &[u8], sent: &Counter) -> usize {
+        let written = match self.io.borrow().stream.as_ref() {
+            Some(stream) => stream.try_write(first, second),
+            None => Ok(0),
+        };
+        if let Ok(n) = written {
+            sent.add(n as u64);
+            return n;
+        }
+        self.fail();
+        self.wake();
+        0
+    }
+
+    /// Notes that output is gathered. Returns whether its owner has to be put on the turn's list of what is to be flushed: a
+    /// connection that is on it, or blocked, or failed, has not.
+    pub fn gather(&self) -> bool {
+        let was_open = self.state.get() == State::Open;
+        if was_open {
+            self.state.set(State::Dirty);
+        }
+        was_open
+    }
+
+    /// Notes that its owner is no longer on that list.
+    pub fn end_turn(&self) {
+        if self.is_dirty() {
+            self.state.set(State::Open);
+        }
+    }
+
+    /// Notes that the stream is full: [`Conn::poll_unblocked`] waits from now on. One that has failed stays so.
+    pub fn block(&self) {
+        if !self.has_failed() {
+            self.state.set(State::Blocked);
+        }
+    }
+
+    /// Returns whether a stream that was full may be written again, which it counts as from then on.
+    pub fn poll_unblocked(&self, cx: &mut Context<'_>) -> bool {
+        let is_writable = |stream: &Stream| stream.poll_writable(cx).is_ready();
+        let unblocked = self.is_blocked() && self.io.borrow().stream.as_ref().is_some_and(is_writable);
+        if unblocked {
+            self.unblock();
+        }
+        unblocked
+    }
+
+    /// Notes that whoever blocked it has nothing to write any more, or another owner writes to it.
+    pub fn unblock(&self) {
+        if self.is_blocked() {
+            self.state.set(State::Open);
+        }
+    }
+
+    /// Notes that nothing more is written.
+    pub fn fail(&self) {
+        self.state.set(State::Failed);
+    }
+
+    /// Returns whether its owner is on the turn's list of what is to be flushed.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.state.get() == State::Dirty
+    }
+
+    /// Returns whether the stream is full.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.state.get() == State::Blocked
+    }
+
+    /// Returns whether nothing more is written.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.state.get() == State::Failed
+    }
+
+    /// Returns whether something could be written now.
+    #[must_use]
+    pub fn takes_bytes(&self) -> bool {
+        matches!(self.state.get(), State::Open | State::Dirty)
+    }
+
+    /// Lends the stream, if it has not been closed.
+    pub fn stream(&self) -> Ref<'_, Option<Stream>> {
+        Ref::map(self.io.borrow(), |io| &io.stream)
+    }
+
+    /// Returns whether the stream has been closed or taken. One that is in use has not.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.io.try_borrow().is_ok_and(|io| io.stream.is_none())
+    }
+
+    /// Closes the stream.
+    pub fn close(&self) {
+        drop(self.take());
+    }
+
+    /// Gives the stream away.
+    pub fn take(&self) -> Option<Stream> {
+        self.io.borrow_mut().stream.take()
+    }
+
+    /// Says that nothing more will be written.
+    pub fn close_write(&self) {
+        if let Some(stream) = self.io.borrow().stream.as_ref() {
+            stream.close_write();
+        }
+    }
+
+    /// Makes its end a reset.
+    pub fn reset_on_drop(&self) {
+        if let Some(stream) = self.io.borrow().stream.as_ref() {
+            stream.reset_on_drop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::sim;
+
+    fn cx() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
+
+    #[test]
+    fn what_is_sent_and_read_is_counted() {
+        let (socket, peer) = sim::pair(5);
+        let (conn, sent, received) = (Conn::new(Stream::Sim(socket)), Counter::default(), Counter::default());
+        assert_eq!(conn.send(b"abc", b"defg", &sent), 5, "as much as there is room for");
+        assert_eq!((sent.get(), peer.take(9)), (5, b"abcde".to_vec()));
+        peer.send(b"xyz");
+        let mut scratch = [0; 8];
+        let Poll::Ready(Ok(read)) = conn.poll_read(&mut cx(), &mut scratch, &received) else {
+            panic!("it is there")
+        };
+        assert_eq!((read, received.get()), (&b"xyz"[..], 3));
+        assert!(conn.poll_read(&mut cx(), &mut scratch, &received).is_pending());
+        peer.finish();
+        let ended = conn.poll_read(&mut cx(), &mut scratch, &received);
+        assert!(matches!(ended, Poll::Ready(Ok([]))), "FIN");
+    }
+
+    #[test]
+    fn it_is_flushed_once_a_turn_and_not_while_it_is_full() {
+        let (socket, peer) = sim::pair(1);
+        let (conn, sent) = (Conn::new(Stream::Sim(socket)), Counter::default());
+        assert!(conn.gather(), "it goes on the list");
+        assert!(!conn.gather(), "where it is already");
+        conn.end_turn();
+        assert_eq!(conn.send(b"ab", b"", &sent), 1);
+        conn.block();
+        assert!(!conn.gather() && !conn.takes_bytes(), "who waits for room is not flushed");
+        assert!(!conn.poll_unblocked(&mut cx()), "there is none yet");
+        peer.take(1);
+        assert!(conn.poll_unblocked(&mut cx()) && conn.takes_bytes());
+    }
+
+    #[test]
+    fn one_that_has_failed_stays_so_and_is_still_read() {
+        let (socket, peer) = sim::pair(9);
+        let (conn, sent, received) = (Conn::new(Stream::Sim(socket)), Counter::default(), Counter::default());
+        peer.send(b"last words");
+        conn.close_write();
+        assert_eq!(conn.send(b"a", b"", &sent), 0, "after FIN");
+        assert!(conn.has_failed());
+        conn.block();
+        conn.end_turn();
+        conn.unblock();
+        assert!(conn.has_failed() && !conn.gather() && !conn.poll_unblocked(&mut cx()));
+        let mut scratch = [0; 32];
+        let read = conn.poll_read(&mut cx(), &mut scratch, &received);
+        assert!(matches!(read, Poll::Ready(Ok(b"last words"))));
+        conn.close();
+        assert!(conn.is_closed() && conn.poll_read(&mut cx(), &mut scratch, &received).is_ready());
+    }
+
+    #[test]
+    fn who_reads_without_end_lets_others_have_their_turn() {
+        let mut reads = 0;
+        let polled: Poll<()> = read_some(&mut cx(), |_| {
+            reads += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!((polled, reads), (Poll::Pending, READS));
+        let polled = read_some(&mut cx(), |_| ControlFlow::Break(Poll::Ready(7)));
+        assert_eq!(polled, Poll::Ready(7));
+    }
+}

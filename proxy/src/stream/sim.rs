@@ -1,0 +1,205 @@
+//! A stream in memory: a test holds the other end and decides what arrives, when, and how much of it.
+//!
+//! It behaves as a TCP socket of the kernel does where the proxy can tell: a write takes as much as there is room for, a close with unread
+//! bytes is a reset, a reset throws away what was not delivered, and who waits is woken when that may have changed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use crate::net::Sight;
+
+/// The proxy's end.
+#[derive(Debug)]
+pub struct SimSocket(Rc<Wire>);
+
+/// The test's end.
+#[derive(Debug)]
+pub(crate) struct Peer(Rc<Wire>);
+
+/// What stands between the two.
+#[derive(Debug, Default)]
+struct Wire {
+    /// Bytes that have arrived at the proxy and were not read yet.
+    arrived: RefCell<VecDeque<u8>>,
+    /// Bytes that the proxy has written and the peer has not taken.
+    written: RefCell<VecDeque<u8>>,
+    /// How many of them there may be.
+    room: Cell<usize>,
+    /// What the peer did, and what the proxy did.
+    peer: Cell<End>,
+    proxy: Cell<End>,
+    resets_on_drop: Cell<bool>,
+    reader: RefCell<Option<Waker>>,
+    writer: RefCell<Option<Waker>>,
+}
+
+/// How far one end has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum End {
+    /// It may say more.
+    #[default]
+    Open,
+    /// It has said FIN.
+    Finished,
+    /// It has closed, in order: what it said before arrives.
+    Closed,
+    /// It was reset.
+    Reset,
+}
+
+/// A stream of which so many bytes may be on their way to the peer.
+pub(crate) fn pair(room: usize) -> (SimSocket, Peer) {
+    let wire = Rc::new(Wire { room: Cell::new(room.max(1)), ..Wire::default() });
+    (SimSocket(wire.clone()), Peer(wire))
+}
+
+fn wake(waker: &RefCell<Option<Waker>>) {
+    let waker = waker.borrow_mut().take();
+    waker.iter().for_each(Waker::wake_by_ref);
+}
+
+fn keep(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
+    *place.borrow_mut() = Some(cx.waker().clone());
+}
+
+impl Wire {
+    fn is_reset(&self) -> bool {
+        self.peer.get() == End::Reset || self.proxy.get() == End::Reset
+    }
+
+    fn has_room(&self) -> usize {
+        self.room.get().saturating_sub(self.written.borrow().len())
+    }
+}
+
+impl SimSocket {
+    pub(super) fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let wire = &self.0;
+        let mut arrived = wire.arrived.borrow_mut();
+        if wire.is_reset() {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if arrived.is_empty() && wire.peer.get() == End::Open {
+            keep(&wire.reader, cx);
+            return Poll::Pending;
+        }
+        let n = arrived.len().min(buf.len());
+        arrived.drain(..n).zip(buf).for_each(|(byte, place)| *place = byte);
+        Poll::Ready(Ok(n))
+    }
+
+    pub(super) fn try_send_both(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        let wire = &self.0;
+        if wire.is_reset() || wire.proxy.get() != End::Open {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let n = wire.has_room().min(first.len() + second.len());
+        wire.written.borrow_mut().extend(first.iter().chain(second).take(n));
+        Ok(n)
+    }
+
+    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.0.has_room() > 0 || self.0.is_reset() {
+            return Poll::Ready(Ok(()));
+        }
+        keep(&self.0.writer, cx);
+        Poll::Pending
+    }
+
+    pub(super) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.is_reset() {
+            return Poll::Ready(());
+        }
+        keep(&self.0.writer, cx);
+        Poll::Pending
+    }
+
+    pub(super) fn is_sending(&self, _: &mut Context<'_>) -> bool {
+        !self.0.is_reset() && self.unacknowledged() > 0
+    }
+
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.0.written.borrow().len()
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.look(&mut [0]) == Sight::Quiet
+    }
+
+    pub(super) fn look(&self, buf: &mut [u8]) -> Sight {
+        let arrived = self.0.arrived.borrow();
+        match arrived.len().min(buf.len()) {
+            _ if self.0.is_reset() => Sight::Broken,
+            0 if self.0.peer.get() == End::Open => Sight::Quiet,
+            0 => Sight::Ended,
+            n => {
+                arrived.iter().zip(buf).for_each(|(byte, place)| *place = *byte);
+                Sight::Bytes(n)
+            }
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if self.0.proxy.get() == End::Open {
+            self.0.proxy.set(End::Finished);
+        }
+    }
+
+    pub(super) fn abort_on_drop(&self) {
+        self.0.resets_on_drop.set(true);
+    }
+
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+impl Drop for SimSocket {
+    fn drop(&mut self) {
+        let wire = &self.0;
+        let unread = !wire.arrived.borrow().is_empty();
+        if wire.resets_on_drop.get() || unread {
+            wire.written.borrow_mut().clear();
+            wire.proxy.set(End::Reset);
+        } else if wire.proxy.get() != End::Reset {
+            wire.proxy.set(End::Closed);
+        }
+    }
+}
+
+impl Peer {
+    /// These bytes arrive at the proxy. Where that has closed its end, it answers with a reset.
+    pub(crate) fn send(&self, bytes: &[u8]) {
+        let wire = &self.0;
+        if wire.peer.get() != End::Open {
+            return;
+        }
+        if wire.proxy.get() == End::Closed {
+            return wire.proxy.set(End::Reset);
+        }
+        wire.arrived.borrow_mut().extend(bytes);
+        wake(&wire.reader);
+    }
+
+    /// Takes up to so many bytes that the proxy has written.
+    pub(crate) fn take(&self, most: usize) -> Vec<u8> {
+        let mut written = self.0.written.borrow_mut();
+        let n = written.len().min(most);
+        let taken = written.drain(..n).collect();
+        drop(written);
+        if n > 0 {
+            wake(&self.0.writer);
+        }
+        taken
+    }
+
+    /// Says FIN.
+    pub(crate) fn finish(&self) {
+        self.0.peer.set(End::Finished);
+        wake(&self.0.reader);
+    }
+}
