@@ -159,7 +159,7 @@ impl<T: Receiver> Link<T> {
     /// Whether it takes requests, and its member is still wanted.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.is_condemned() && !self.shelf.retired.get() && self.socket.borrow().is_some()
+        !self.is_condemned() && !self.shelf.health.is_retired() && self.socket.borrow().is_some()
     }
 
     /// The client has room again for the answer, or went away: read on.

@@ -28,7 +28,6 @@ mod shelf;
 mod stock;
 
 pub use answer::End;
-pub use connect::Health;
 pub use depth::{Consent, Reason};
 
 pub use driver::Link;

@@ -2,7 +2,7 @@
 //! In: clients that want one. Out: a link of their own each, or the cause why not.
 //! Knows nothing of what is carried.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::backend::{Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY, Way};
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
-use crate::turn::{Turn, may_panic, timeout};
+use crate::turn::{Nanos, Turn, may_panic, timeout};
 
-use super::connect::{Connecting, FIRST_RECOVERY, Health, LocalAddresses, connect, count_failure, longer};
+use super::connect::{self, Connecting, LocalAddresses, connect, count_failure};
 use super::stock::{Place, Stock, WarmLink};
 
 /// See the head of this file.
@@ -28,19 +29,12 @@ pub struct Outlet {
     address: Address,
     settings: RefCell<Arc<Backend>>,
     stock: Arc<Stock>,
-    health: Arc<Health>,
-    /// Whether the members of its backend answer, this one included.
-    members: RefCell<Rc<[Arc<Health>]>>,
-    /// Clients of this worker that wait until the member answers again, and who tells them.
-    hoping: Cell<usize>,
-    watched: Cell<bool>,
+    health: MemberHealth,
+    /// Wakes those who wait until the member answers again.
     news: Notify,
-    /// Why the last attempt to connect failed.
-    trouble: Cell<Cause>,
     cells: Arc<MemberCells>,
     backend_cells: Arc<BackendCells>,
     local: LocalAddresses,
-    retired: Cell<bool>,
     /// Wakes those who wait for a place, when the member is no longer in the configuration.
     gone: Notify,
 }
@@ -71,16 +65,11 @@ impl Outlet {
             address,
             settings: RefCell::new(settings.clone()),
             stock: shared.0,
-            health: shared.1,
-            members: RefCell::new(Rc::default()),
-            hoping: Cell::new(0),
-            watched: Cell::new(false),
+            health: MemberHealth::new(shared.1),
             news: Notify::new(),
-            trouble: Cell::new(Cause::NoMember),
             backend_cells: cells.0,
             cells: cells.1,
             local: LocalAddresses::default(),
-            retired: Cell::new(false),
             gone: Notify::new(),
         });
         outlet.stock.configure(&settings.links);
@@ -99,35 +88,10 @@ impl Outlet {
 
     /// The member is no longer in the configuration: nobody comes this way any more.
     pub fn retire(&self) {
-        self.retired.set(true);
-        // Nobody will see when it answers again.
-        self.health.answered(&self.cells);
+        connect::show(self.health.retire(), &self.cells);
         self.stock.taken.notify_one();
         self.news.notify_waiters();
         self.gone.notify_waiters();
-    }
-
-    /// Whether the member is no longer in the configuration.
-    #[must_use]
-    pub fn is_retired(&self) -> bool {
-        self.retired.get()
-    }
-
-    /// Whether the member answers, as far as anybody knows.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.health.is_up()
-    }
-
-    /// Whether the member answers, as all workers see it.
-    #[must_use]
-    pub fn health(&self) -> &Arc<Health> {
-        &self.health
-    }
-
-    /// Which members its backend has.
-    pub fn among(&self, members: &Rc<[Arc<Health>]>) {
-        *self.members.borrow_mut() = members.clone();
     }
 
     /// How long a client waits for the member while no member of the backend answers: as long as one attempt may take.
@@ -147,39 +111,37 @@ impl Outlet {
             return Err(Cause::QueueFull);
         };
         let news = self.news.notified();
-        if !self.watched.replace(true) {
+        if self.health.begin_watch() {
             tokio::task::spawn_local(self.clone().watch());
         }
         let left = until.saturating_duration_since(Instant::now());
         timeout(left, news).await.map_err(|_| {
             self.backend_cells.acquires[Acquire::Timeout].inc();
-            self.trouble.get()
+            self.health.last_failure()
         })
     }
 
     /// Tries the member at a short pace for as long as somebody hopes, one attempt at a time, unless another one answers.
     async fn watch(self: Rc<Self>) {
-        let wanted = || self.hoping.get() > 0 && !self.is_leaving() && !self.another_is_up();
-        let mut chance = self.turn.now();
-        while wanted() && !self.is_up() {
-            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let more = Duration::from_nanos(chance >> 38); // up to 67 ms
-            tokio::time::sleep(SHORTEST_PAUSE + more.min(SHORTEST_PAUSE)).await;
-            if wanted() && !self.is_up() {
+        let needed = || self.health.needs_watch(self.turn.draining());
+        let mut pace = RetryPace::new(self.turn.now());
+        while needed() {
+            tokio::time::sleep(pace.next_pause()).await;
+            if needed() {
                 tokio::select! {
                     () = self.try_again() => {}
                     () = self.elsewhere() => {}
                 }
             }
         }
-        self.watched.set(false);
+        self.health.end_watch();
         self.news.notify_waiters();
     }
 
     /// Until another member answers.
     async fn elsewhere(&self) {
-        while !self.another_is_up() {
-            tokio::time::sleep(2 * SHORTEST_PAUSE).await;
+        while !self.health.another_is_up() {
+            tokio::time::sleep(2 * SHORTEST_RETRY).await;
         }
     }
 
@@ -193,11 +155,6 @@ impl Outlet {
             // All places are taken. That the member answers must be seen all the same.
             None => self.cells.closed[LinkClose::Idle].inc(),
         }
-    }
-
-    /// Whether those who cannot be served here can be served elsewhere.
-    fn another_is_up(&self) -> bool {
-        self.health.another_is_up(&self.members.borrow())
     }
 
     /// Gets a link for one client of this source, for the task that is being polled: a warm one, or else a new one, as soon as there is a place for it.
@@ -274,41 +231,40 @@ impl Outlet {
             Ok(socket) => {
                 self.backend_cells.connect_duration.observe_nanos(now - began);
                 self.cells.opened.inc();
-                self.health.answered(&self.cells);
+                connect::show(self.health.connected(), &self.cells);
                 Ok(socket)
             }
             Err(cause) => {
                 count_failure(&self.cells, cause);
-                self.trouble.set(cause);
-                self.failed(cause);
+                self.failed(cause, began);
                 Err(cause)
             }
         }
     }
 
-    /// What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
-    fn failed(self: &Rc<Self>, cause: Cause) {
-        if cause != Cause::ConnectNoPort && !self.is_leaving() && self.health.failed(&self.cells) {
+    fn failed(self: &Rc<Self>, cause: Cause, began: Nanos) {
+        let unwanted = self.is_leaving();
+        let after = self.health.failed(Failure { cause, began, alone: true, unwanted });
+        connect::show(after.change, &self.cells);
+        if after.change == Some(HealthChange::Down) {
             let outlet = self.clone();
             self.turn.spawn_duty(move || outlet.clone().recover());
         }
     }
 
     fn is_leaving(&self) -> bool {
-        self.retired.get() || self.turn.draining()
+        self.health.is_retired() || self.turn.draining()
     }
 
-    /// Connects again and again, ever less often, until the member answers.
     async fn recover(self: Rc<Self>) {
-        let mut pause = FIRST_RECOVERY;
-        while !self.is_up() && !self.is_leaving() {
-            tokio::time::sleep(pause).await;
-            pause = longer(pause, self.members.borrow().len() > 1 && !self.another_is_up());
+        let attempt = async || {
             may_panic("outlet.recover");
-            if !self.watched.get() {
+            if !self.health.is_watched() {
                 self.try_again().await;
             }
-        }
+            false
+        };
+        connect::recover(&self.health, &self.turn, attempt).await;
     }
 
     /// Keeps as many warm links as are wanted. Where the member closes them, it is asked ever less often.
@@ -333,7 +289,7 @@ impl Outlet {
     }
 
     async fn warm_up(self: &Rc<Self>) {
-        while self.is_up() && self.stock.missing() > 0 {
+        while self.health.is_up() && self.stock.missing() > 0 {
             let Some(place) = self.stock.try_place(None) else { return };
             let Ok(socket) = self.open().await else { return };
             self.keep(socket, place);
@@ -356,8 +312,16 @@ impl Outlet {
     }
 }
 
-/// Between two attempts for those who hope, at least; and at most twice as long.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+impl Way for Outlet {
+    fn health(&self) -> &MemberHealth {
+        &self.health
+    }
+
+    fn speaks_as(&self, _: &Backend) -> bool {
+        true
+    }
+}
+
 /// How often warm links are looked at, if none is taken.
 const SWEEP: Duration = Duration::from_millis(100);
 const LONGEST_SWEEP: Duration = Duration::from_secs(2);
@@ -412,7 +376,7 @@ impl<'a> Hoping<'a> {
             all.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        outlet.hoping.set(outlet.hoping.get() + 1);
+        outlet.health.begin_waiting();
         Some(Self { outlet, _gauge: InGauge::enter(&outlet.backend_cells) })
     }
 }
@@ -420,7 +384,7 @@ impl<'a> Hoping<'a> {
 impl Drop for Hoping<'_> {
     fn drop(&mut self) {
         self.outlet.stock.hoping.fetch_sub(1, Ordering::Relaxed);
-        self.outlet.hoping.set(self.outlet.hoping.get() - 1);
+        self.outlet.health.end_waiting();
     }
 }
 

@@ -17,6 +17,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backend::{Health, MemberHealth, Way};
 use crate::cause::Cause;
 use crate::config::{Address, Backend, WaitQueue};
 use crate::metrics::{Acquire, BackendCells, DepthReason, Hold, LinkState, MemberCells};
@@ -25,7 +26,7 @@ use crate::turn::{Contained, Kept, Nanos, Resident, Site, Turn, may_panic, nanos
 
 use super::answer::End;
 use super::budget::Budget;
-use super::connect::{Connecting, Health, LocalAddresses};
+use super::connect::{self, Connecting, LocalAddresses};
 use super::depth::{Depth, Reason};
 use super::driver::{Link, Undone};
 use super::exchange::Request;
@@ -100,13 +101,6 @@ impl Share {
     }
 }
 
-/// Since when a member does not accept connections, and why, by the last attempt.
-#[derive(Clone, Copy, Debug)]
-struct Away {
-    since: Nanos,
-    cause: Cause,
-}
-
 /// What became of a request that was submitted.
 pub enum Submitted<T: Receiver> {
     /// It is on this link.
@@ -124,16 +118,11 @@ pub struct Shelf<T: Receiver> {
     pub(super) cells: Arc<MemberCells>,
     pub(super) backend_cells: Arc<BackendCells>,
     pub(super) settings: RefCell<Arc<Backend>>,
-    pub(super) health: Arc<Health>,
-    /// Whether the members of its backend answer, this one included.
-    members: RefCell<Rc<[Arc<Health>]>>,
-    /// No link stands, and the member does not accept any.
-    away: Cell<Option<Away>>,
+    pub(super) health: MemberHealth,
     pub(super) local: LocalAddresses,
     pub(super) pool: RefCell<Pool<Rc<Link<T>>, Waiter<T>>>,
     me: Weak<Self>,
     key: Cell<u32>,
-    pub(super) retired: Cell<bool>,
     /// How many of those who wait are in the gauge, and the bytes of their requests.
     waiting: Cell<usize>,
     waiting_bytes: Rc<Cell<usize>>,
@@ -201,13 +190,10 @@ impl<T: Receiver> Shelf<T> {
             cells: cells.1,
             pool: RefCell::new(Pool::new(&settings.links, &share.of(settings.queue), share.links, now)),
             settings: RefCell::new(settings.clone()),
-            health,
-            members: RefCell::new(Rc::default()),
-            away: Cell::new(None),
+            health: MemberHealth::new(health),
             local: LocalAddresses::default(),
             me: me.clone(),
             key: Cell::new(0),
-            retired: Cell::new(false),
             waiting: Cell::new(0),
             waiting_bytes: Rc::default(),
             budget: RefCell::new(Budget::new(settings.links.rescue_budget)),
@@ -270,18 +256,10 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    /// Whether its links speak what these settings want spoken.
-    #[must_use]
-    pub fn speaks_as(&self, settings: &Backend) -> bool {
-        self.settings.borrow().framing == settings.framing
-    }
-
     /// The member is no longer in the configuration: lets exchanges end, then goes. Those who wait are sent to the member
     /// that their clients have now; where `changed` says that it speaks another protocol from now on, there is none.
     pub fn retire(&self, changed: bool) {
-        self.retired.set(true);
-        // Nobody will see when it answers again.
-        self.health.answered(&self.cells);
+        connect::show(self.health.retire(), &self.cells);
         self.drain();
         self.left.set(0);
         let waiting = self.pool.borrow_mut().remove_waiting(|_| true);
@@ -310,28 +288,6 @@ impl<T: Receiver> Shelf<T> {
         self.key.set(self.turn.admit(self.clone()));
         self.loans.rejoin(&self.account);
         tokio::task::spawn_local(self.clone().deal());
-    }
-
-    /// Whether the member answers, as far as anybody knows.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.health.is_up()
-    }
-
-    /// Whether the member answers, as all workers see it.
-    #[must_use]
-    pub fn health(&self) -> &Arc<Health> {
-        &self.health
-    }
-
-    /// Which members its backend has.
-    pub fn among(&self, members: &Rc<[Arc<Health>]>) {
-        *self.members.borrow_mut() = members.clone();
-    }
-
-    /// Whether those who cannot be served here can be served elsewhere.
-    fn another_is_up(&self) -> bool {
-        self.health.another_is_up(&self.members.borrow())
     }
 
     /// Sends a request on a link, or lets it wait for one. `write` appends its head.
@@ -547,7 +503,7 @@ impl<T: Receiver> Shelf<T> {
     }
 
     fn is_leaving(&self) -> bool {
-        self.retired.get() || self.turn.draining()
+        self.health.is_retired() || self.turn.draining()
     }
 
     fn dispatch(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
@@ -600,6 +556,16 @@ impl<T: Receiver> Shelf<T> {
         let mut routes = self.routes.borrow_mut();
         routes.clear();
         routes
+    }
+}
+
+impl<T: Receiver> Way for Shelf<T> {
+    fn health(&self) -> &MemberHealth {
+        &self.health
+    }
+
+    fn speaks_as(&self, settings: &Backend) -> bool {
+        self.settings.borrow().framing == settings.framing
     }
 }
 

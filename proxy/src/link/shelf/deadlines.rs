@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Away, Receiver, Shelf};
+use super::{Receiver, Shelf};
 use crate::cause::Cause;
 use crate::link::queue::Broken;
 use crate::metrics::Acquire;
@@ -35,9 +35,9 @@ impl<T: Receiver> Shelf<T> {
         let since = |timeout: Duration| now.checked_sub(nanos(timeout));
         let mut latest = since(settings.queue.timeout);
         let mut cause = Cause::QueueTimeout;
-        if let Some(away) = self.away.get() {
-            cause = away.cause;
-            latest = latest.max(since(settings.links.connect_timeout).filter(|since| *since >= away.since));
+        if let Some(outage) = self.health.outage() {
+            cause = outage.cause;
+            latest = latest.max(outage.gives_up(now, nanos(settings.links.connect_timeout)));
         }
         let Some(latest) = latest else { return };
         let late = self.pool.borrow_mut().give_up_waiting(latest);
@@ -48,13 +48,12 @@ impl<T: Receiver> Shelf<T> {
         self.show_waiting();
     }
 
-    /// Until when one waits for a link who came at `since`. For a member that does not accept connections nobody waits
-    /// longer than one attempt may take.
+    /// Until when one waits for a link who came at `since`.
     fn waits_until(&self, since: Nanos) -> Nanos {
         let settings = self.settings.borrow();
         let until = since.saturating_add(nanos(settings.queue.timeout));
-        let back = |away: Away| since.max(away.since).saturating_add(nanos(settings.links.connect_timeout));
-        self.away.get().map_or(until, |away| until.min(back(away)))
+        let connect_timeout = nanos(settings.links.connect_timeout);
+        self.health.outage().map_or(until, |outage| until.min(outage.waits_until(since, connect_timeout)))
     }
 
     fn close_idle(&self, now: Nanos) {
@@ -101,7 +100,9 @@ impl<T: Receiver> Contained for Shelf<T> {
 impl<T: Receiver> Resident for Shelf<T> {
     fn look(&self, now: Nanos) -> Option<Nanos> {
         may_panic("shelf.look");
-        self.move_on();
+        if let Some(cause) = self.health.sends_away() {
+            self.send_away(cause);
+        }
         self.close_idle(now);
         if self.turn.lenient_until(now).is_none() {
             self.give_up_waiting(now);
@@ -113,7 +114,7 @@ impl<T: Receiver> Resident for Shelf<T> {
         let me = self.me.upgrade()?;
         me.end_rests(now);
         let is_empty = self.pool.borrow().used() == 0 && self.pool.borrow().waiting() == 0;
-        if self.retired.get() && is_empty {
+        if self.health.is_retired() && is_empty {
             self.leave();
         } else {
             me.give_back();

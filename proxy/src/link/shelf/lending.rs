@@ -52,7 +52,7 @@ impl<T: Receiver> Shelf<T> {
     pub(super) fn give_back(&self) {
         self.lending.set(false);
         let mut pool = self.pool.borrow_mut();
-        if self.retired.get() && pool.waiting() == 0 {
+        if self.health.is_retired() && pool.waiting() == 0 {
             let (used, owned) = (pool.used().min(pool.share()), pool.owned().min(pool.owners()));
             pool.set_share(used);
             pool.set_owners(owned);

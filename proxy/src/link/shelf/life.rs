@@ -5,9 +5,10 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 
-use super::{Away, Receiver, Shelf, Waiter};
+use super::{Receiver, Shelf, Waiter};
+use crate::backend::{Failure, HealthChange};
 use crate::cause::Cause;
-use crate::link::connect::{Connecting, FIRST_RECOVERY, connect, count_failure, longer};
+use crate::link::connect::{self, Connecting, connect, count_failure};
 use crate::link::driver::Link;
 use crate::link::exchange::{Fate, Slot};
 use crate::link::lines::Want;
@@ -96,8 +97,7 @@ impl<T: Receiver> Shelf<T> {
     fn connected(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
         self.cells.opened.inc();
         self.cells.connections[LinkState::Idle].inc();
-        self.health.answered(&self.cells);
-        self.away.set(None);
+        connect::show(self.health.connected(), &self.cells);
         self.pool.borrow_mut().connected(link.seat, link.clone(), now);
         may_panic("link.connected");
         self.dispatch(link, now);
@@ -114,29 +114,27 @@ impl<T: Receiver> Shelf<T> {
         let now = self.turn.now();
         self.pool.borrow_mut().not_connected(seat, now);
         self.give_back();
-        let alone = self.pool.borrow().used() == 0;
         if cause != Cause::ConnectNoPort {
             self.proof.away(std::time::Instant::now());
             self.heed_proof();
         }
-        // What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
-        let ours = cause == Cause::ConnectNoPort;
-        if alone && !ours && !self.retired.get() && self.health.failed(&self.cells) {
+        let alone = self.pool.borrow().used() == 0;
+        let unwanted = self.health.is_retired();
+        let after = self.health.failed(Failure { cause, began, alone, unwanted });
+        connect::show(after.change, &self.cells);
+        if after.change == Some(HealthChange::Down) {
             let shelf = self.clone();
             self.turn.spawn_duty(move || shelf.clone().recover());
         }
-        if alone && (ours || self.retired.get() || self.another_is_up()) {
+        if after.send_away {
             self.send_away(cause);
-        } else if alone {
-            let since = self.away.get().map_or(began, |away| away.since);
-            self.away.set(Some(Away { since, cause }));
         }
         self.open_more(now);
         self.use_idle(now);
     }
 
     /// Nobody waits here any more: they go to another member, or fail where that would not help.
-    fn send_away(&self, cause: Cause) {
+    pub(super) fn send_away(&self, cause: Cause) {
         let waiting = self.pool.borrow_mut().remove_waiting(|_| true);
         self.show_waiting();
         for Waiter { to, request, head } in waiting {
@@ -150,43 +148,25 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    /// Those who wait for a member that is down go to another one as soon as that answers.
-    pub(super) fn move_on(&self) {
-        if let Some(away) = self.away.get()
-            && !self.is_up()
-            && self.another_is_up()
-        {
-            self.send_away(away.cause);
-        }
-    }
-
-    /// Connects again and again, ever less often, until the member answers. That link is the first of its new pool.
     async fn recover(self: Rc<Self>) {
-        let mut pause = FIRST_RECOVERY;
-        while !self.health.is_up() && !self.is_leaving() {
-            tokio::time::sleep(pause).await;
-            pause = longer(pause, self.members.borrow().len() > 1 && !self.another_is_up());
-            let seat = self.pool.borrow_mut().claim();
-            may_panic("shelf.recover");
-            let Some(seat) = seat else {
-                // Another worker has all the links that there may be. That the member answers must be seen all the same.
-                self.knock().await;
-                continue;
-            };
-            if self.clone().live(seat, Connecting::enter(&self.cells)).await {
-                return;
-            }
-        }
+        connect::recover(&self.health, &self.turn, async || self.clone().try_again().await).await;
     }
 
-    /// Connects only to see whether the member answers, for all workers.
-    async fn knock(&self) {
+    /// One attempt to connect to a member that is down. That link is the first of its new pool. Tells whether it began.
+    async fn try_again(self: Rc<Self>) -> bool {
+        may_panic("shelf.recover");
+        let seat = self.pool.borrow_mut().claim();
+        if let Some(seat) = seat {
+            return self.clone().live(seat, Connecting::enter(&self.cells)).await;
+        }
+        // Another worker has all the links that there may be. That the member answers must be seen all the same, for all.
         let settings = self.settings.borrow().clone();
         match connect(&self.address, &settings, &self.local).await {
-            Ok(_) => self.health.answered(&self.cells),
+            Ok(_) => connect::show(self.health.answered(), &self.cells),
             Err(cause) => count_failure(&self.cells, cause),
         }
         self.turn.tick();
+        false
     }
 
     /// A link has ended, and its descriptor is closed.
