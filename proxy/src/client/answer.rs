@@ -143,7 +143,7 @@ impl Receiver for Rc<Client> {
         self.wake();
     }
 
-    fn switched(&self, passage: Passage<Self>) {
+    fn switched(&self, passage: Passage) {
         may_panic("client.switched");
         self.open_tunnel(passage);
     }

@@ -2,7 +2,6 @@
 //! In: the link of its last exchange. Out: all bytes of both, unchanged, until either ends it, or a limit does.
 //! Knows nothing of what passes through it.
 
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use crate::link::{Passage, TunnelPlace};
@@ -18,7 +17,7 @@ use super::{Client, Hall};
 /// What a client has that is one end of a tunnel.
 pub(super) struct Tunnel {
     relay: Relay,
-    passage: Passage<Rc<Client>>,
+    passage: Passage,
     splice: bool,
     /// Bytes that got to the member, and to the client.
     up: u64,
@@ -31,7 +30,7 @@ const SWITCHED: u16 = 101;
 
 impl Client {
     /// The member agreed. What was kept of what either said goes first.
-    pub(super) fn open_tunnel(&self, passage: Passage<Rc<Self>>) {
+    pub(super) fn open_tunnel(&self, passage: Passage) {
         let mut s = self.state.borrow_mut();
         if s.gone {
             return passage.close(LinkClose::ClientAbort);
@@ -100,12 +99,7 @@ impl Tunnel {
     }
 }
 
-fn between<'a>(
-    hall: &'a Hall,
-    client: &'a Socket,
-    passage: &'a Passage<Rc<Client>>,
-    splice: bool,
-) -> Between<'a> {
+fn between<'a>(hall: &'a Hall, client: &'a Socket, passage: &'a Passage, splice: bool) -> Between<'a> {
     Between {
         turn: &hall.turn,
         pipes: &hall.pipes,

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::net::Descriptors;
+
 use super::rights::{Ask, Rights};
 
 /// See the head of this file.
@@ -18,7 +20,7 @@ pub struct Loans {
     urgent: AtomicUsize,
     asked_own: AtomicUsize,
     /// Links that have become tunnels, with those that are about to.
-    pub(super) tunnels: AtomicUsize,
+    tunnels: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -173,5 +175,29 @@ impl Loans {
 
     fn lock(&self) -> MutexGuard<'_, Room> {
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among the tunnels of one member, and the descriptor of the link that will be opened in the tunnel's stead. It
+/// is given back when it is dropped.
+#[derive(Debug)]
+pub struct TunnelPlace {
+    loans: Arc<Loans>,
+    _descriptor: Descriptors<1>,
+}
+
+impl TunnelPlace {
+    /// A place, unless `most` are taken, or no descriptor is left.
+    pub(super) fn take(loans: &Arc<Loans>, most: usize) -> Option<Self> {
+        let descriptor = Descriptors::try_take()?;
+        let one_more = |taken| (taken < most).then_some(taken + 1);
+        loans.tunnels.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Self { loans: loans.clone(), _descriptor: descriptor })
+    }
+}
+
+impl Drop for TunnelPlace {
+    fn drop(&mut self) {
+        self.loans.tunnels.fetch_sub(1, Ordering::Relaxed);
     }
 }

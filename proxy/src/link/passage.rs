@@ -1,59 +1,30 @@
 //! A link that has become a tunnel (RFC 9110 sections 7.8 and 9.3.6): it has left its pool, and one client has it.
-//! In: the socket of a link whose member agreed. Out: the same, with its place among the member's tunnels.
+//! In: the socket of a link whose member agreed. Out: the same, counted for as long as it lasts.
 //! Knows nothing of what passes through it.
 
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::metrics::{LinkClose, LinkState, MemberCells};
-use crate::net::{Descriptors, Socket};
-
-use super::loans::Loans;
-use super::shelf::{Receiver, Shelf};
-
-/// A place among the tunnels of one member, and the descriptor of the link that will be opened in the tunnel's stead. It
-/// is given back when it is dropped.
-#[derive(Debug)]
-pub struct TunnelPlace {
-    loans: Arc<Loans>,
-    _descriptor: Descriptors<1>,
-}
-
-impl TunnelPlace {
-    /// A place, unless `most` are taken, or no descriptor is left.
-    pub(super) fn take(loans: &Arc<Loans>, most: usize) -> Option<Self> {
-        let descriptor = Descriptors::try_take()?;
-        let one_more = |taken| (taken < most).then_some(taken + 1);
-        loans.tunnels.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Self { loans: loans.clone(), _descriptor: descriptor })
-    }
-}
-
-impl Drop for TunnelPlace {
-    fn drop(&mut self) {
-        self.loans.tunnels.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+use crate::net::Socket;
 
 /// A link that one client has taken over. Whoever has it says why it ends: [`Passage::close`].
-pub struct Passage<T: Receiver> {
+pub struct Passage {
     /// Its socket.
     pub socket: Socket,
-    shelf: Rc<Shelf<T>>,
+    cells: Arc<MemberCells>,
     /// Why it ends, as far as anybody has said.
     why: LinkClose,
 }
 
-impl<T: Receiver> Passage<T> {
-    pub(super) fn new(socket: Socket, shelf: &Rc<Shelf<T>>) -> Self {
-        Self { socket, shelf: shelf.clone(), why: LinkClose::Error }
+impl Passage {
+    pub(super) fn new(socket: Socket, cells: &Arc<MemberCells>) -> Self {
+        Self { socket, cells: cells.clone(), why: LinkClose::Error }
     }
 
     /// What is counted for its member.
     #[must_use]
     pub fn cells(&self) -> &MemberCells {
-        &self.shelf.cells
+        &self.cells
     }
 
     /// Closes it, for this reason.
@@ -62,9 +33,9 @@ impl<T: Receiver> Passage<T> {
     }
 }
 
-impl<T: Receiver> Drop for Passage<T> {
+impl Drop for Passage {
     fn drop(&mut self) {
-        self.shelf.cells.connections[LinkState::Tunnel].dec();
-        self.shelf.cells.closed[self.why].inc();
+        self.cells.connections[LinkState::Tunnel].dec();
+        self.cells.closed[self.why].inc();
     }
 }

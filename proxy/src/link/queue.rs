@@ -7,7 +7,11 @@ mod holding;
 mod parting;
 mod rescue;
 
+pub(super) use parting::hear_out;
+
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
@@ -202,22 +206,19 @@ impl<T> Queue<T> {
         now: Nanos,
         out: &mut Vec<u8>,
         sink: &mut S,
-    ) -> Result<bool, Broken> {
-        if self.partial.is_empty() {
-            return self.receive_all(input, now, out, sink);
-        }
-        self.partial.extend_from_slice(input);
-        let whole = std::mem::take(&mut self.partial);
-        self.receive_all(&whole, now, out, sink)
+    ) -> Result<bool, Broken>
+    where
+        T: Clone,
+    {
+        receive(self, input, now, out, sink)
     }
 
     /// The member closed the link: an answer that lasts until then has ended.
-    pub fn at_eof<S: Sink<T>>(&mut self, now: Nanos, out: &mut Vec<u8>, sink: &mut S) {
-        let ask = self.head().filter(|slot| slot.first_byte != 0).map(|slot| slot.request.ask);
-        let end = ask.and_then(|ask| self.reader.at_eof(ask, self.ended_at.is_some(), out));
-        let Some(end) = end else { return };
-        self.hand_over(out, &[], sink);
-        self.end_head(end, now, sink);
+    pub fn at_eof<S: Sink<T>>(&mut self, now: Nanos, out: &mut Vec<u8>, sink: &mut S)
+    where
+        T: Clone,
+    {
+        at_eof(self, now, out, sink);
     }
 
     /// The client that has this link for its own has ended its side: nothing more is asked here. Whatever the member has not
@@ -311,99 +312,125 @@ impl<T> Queue<T> {
         self.head_since
     }
 
-    fn receive_all<S: Sink<T>>(
+    /// What has come, behind what came before and was not understood yet; `None` where nothing did.
+    fn behind_partial(&mut self, input: &[u8]) -> Option<Vec<u8>> {
+        if self.partial.is_empty() {
+            return None;
+        }
+        self.partial.extend_from_slice(input);
+        Some(std::mem::take(&mut self.partial))
+    }
+
+    /// Reads on, at most to the end of an answer. What its client gets is appended to `out`.
+    fn hear<S: Sink<T>>(
         &mut self,
-        mut input: &[u8],
+        input: &[u8],
         now: Nanos,
         out: &mut Vec<u8>,
-        sink: &mut S,
-    ) -> Result<bool, Broken> {
-        while !input.is_empty() {
-            let alone = self.slots.len() == 1 && self.sent == 1;
-            // RFC 9112 section 9.2: what was not asked for must not be taken for an answer.
-            let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
-                // RFC 9110 section 15.5.9: so a server may say that it closes an unused connection.
-                let farewell = is_farewell(input) && self.slots.iter().all(|slot| !slot.touched);
-                return Err(if farewell { Broken::Closed } else { Broken::Desync(Cause::BadResponse) });
-            };
-            if slot.greeting == Greeting::Sent {
-                let (read, over) = self.reader.read_greeting(input).map_err(|r| Broken::Desync(r.cause))?;
-                slot.greeting = if over { Greeting::Answered } else { Greeting::Sent };
-                input = &input[read..];
-                continue;
-            }
-            if slot.first_byte == 0 {
-                slot.first_byte = now;
-            }
-            let closing = match &slot.ticket {
-                Some(ticket) if sink.closes(ticket) => Closing::Always,
-                _ if slot.request.body => Closing::Early,
-                _ => Closing::AsAsked,
-            };
-            let read = self.reader.read(input, slot.request.ask, &Shape { closing, date: sink.date() }, out);
-            let step = read.map_err(|reject| {
-                out.clear(); // what precedes the fault must not reach the next client
-                Broken::Desync(reject.cause)
-            })?;
-            if !alone && step.end.is_some_and(|end| end.switched) {
-                out.clear();
-                return Err(Broken::Desync(Cause::BadResponse));
-            }
-            slot.shown |= step.final_head;
-            if let Some(server) = step.server {
-                sink.served_by(Some(&input[server]).filter(|value| !value.is_empty()));
-            }
-            slot.received += step.consumed as u64;
-            let over = step.end.filter(|_| slot.answer_ended()).map(|end| slot.settled(end));
-            self.hand_over(out, &input[step.raw], sink);
-            input = &input[step.consumed..];
-            match over {
-                Some(end) if end.switched => {
-                    self.end_head(end, now, sink);
-                    return Err(Broken::Switched);
-                }
-                Some(end) if !self.end_head(end, now, sink) => {
-                    self.partial = if self.leaving { input.to_vec() } else { Vec::new() };
-                    return Ok(false);
-                }
-                Some(_) => {}
-                None if self.drained > DRAIN && self.slots.iter().all(|slot| slot.ticket.is_none()) => {
-                    return Err(Broken::Abandoned);
-                }
-                None if step.consumed == 0 => {
-                    self.partial = input.to_vec();
-                    break;
-                }
-                None => self.progressed(now),
-            }
+        sink: &S,
+    ) -> Result<ReadStep<T>, Broken>
+    where
+        T: Clone,
+    {
+        let alone = self.slots.len() == 1 && self.sent == 1;
+        // RFC 9112 section 9.2: what was not asked for must not be taken for an answer.
+        let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
+            // RFC 9110 section 15.5.9: so a server may say that it closes an unused connection.
+            let farewell = is_farewell(input) && self.slots.iter().all(|slot| !slot.touched);
+            return Err(if farewell { Broken::Closed } else { Broken::Desync(Cause::BadResponse) });
+        };
+        if slot.greeting == Greeting::Sent {
+            let (consumed, over) = self.reader.read_greeting(input).map_err(|r| Broken::Desync(r.cause))?;
+            slot.greeting = if over { Greeting::Answered } else { Greeting::Sent };
+            return Ok(ReadStep { consumed, greeting: true, to: None, raw: 0..0, server: None, over: None });
         }
-        Ok(true)
+        if slot.first_byte == 0 {
+            slot.first_byte = now;
+        }
+        let closing = match &slot.ticket {
+            Some(ticket) if sink.closes(ticket) => Closing::Always,
+            _ if slot.request.body => Closing::Early,
+            _ => Closing::AsAsked,
+        };
+        let read = self.reader.read(input, slot.request.ask, &Shape { closing, date: sink.date() }, out);
+        let step = read.map_err(|reject| {
+            out.clear(); // what precedes the fault must not reach the next client
+            Broken::Desync(reject.cause)
+        })?;
+        if !alone && step.end.is_some_and(|end| end.switched) {
+            out.clear();
+            return Err(Broken::Desync(Cause::BadResponse));
+        }
+        slot.shown |= step.final_head;
+        slot.received += step.consumed as u64;
+        let over = step.end.filter(|_| slot.answer_ended()).map(|end| slot.settled(end));
+        let to = self.recipient(out.len() + step.raw.len());
+        Ok(ReadStep {
+            consumed: step.consumed,
+            greeting: false,
+            to,
+            raw: step.raw,
+            server: step.server,
+            over,
+        })
     }
 
-    fn hand_over<S: Sink<T>>(&mut self, out: &mut Vec<u8>, raw: &[u8], sink: &mut S) {
-        match self.slots.front().and_then(|s| s.ticket.as_ref()) {
-            None => self.drained += out.len() + raw.len(),
-            Some(ticket) if !(out.is_empty() && raw.is_empty()) => sink.piece(ticket, out, raw),
-            Some(_) => {}
+    /// Who gets so many bytes of the answer at the head; what nobody awaits is counted.
+    fn recipient(&mut self, bytes: usize) -> Option<T>
+    where
+        T: Clone,
+    {
+        match self.slots.front().and_then(|slot| slot.ticket.as_ref()) {
+            None => {
+                self.drained += bytes;
+                None
+            }
+            Some(ticket) => (bytes > 0).then(|| ticket.clone()),
         }
-        out.clear();
     }
 
-    /// The answer at the head has ended. Returns whether the link may carry on.
-    fn end_head<S: Sink<T>>(&mut self, end: End, now: Nanos, sink: &mut S) -> bool {
-        let Some(slot) = self.slots.pop_front() else { return false };
+    /// What follows from what was heard, now that its client has it; `rest` is what has come behind it.
+    fn follow(&mut self, heard: &ReadStep<T>, rest: &[u8], now: Nanos) -> AfterRead<T> {
+        let mut next = AfterRead { ended: None, over: None };
+        match heard.over {
+            Some(end) => {
+                let (ended, goes_on) = self.end_head(end, now);
+                next.ended = ended;
+                if end.switched {
+                    next.over = Some(Err(Broken::Switched));
+                } else if !goes_on {
+                    self.partial = if self.leaving { rest.to_vec() } else { Vec::new() };
+                    next.over = Some(Ok(false));
+                }
+            }
+            None if heard.greeting => {}
+            None if self.drained > DRAIN && self.slots.iter().all(|slot| slot.ticket.is_none()) => {
+                next.over = Some(Err(Broken::Abandoned));
+            }
+            None if heard.consumed == 0 => {
+                self.partial = rest.to_vec();
+                next.over = Some(Ok(true));
+            }
+            None => self.progressed(now),
+        }
+        next
+    }
+
+    /// The answer at the head has ended. Tells whose it was, and whether the link may carry on.
+    fn end_head(&mut self, end: End, now: Nanos) -> (Option<EndedExchange<T>>, bool) {
+        let Some(slot) = self.slots.pop_front() else { return (None, false) };
         let whole = self.sent > 0;
         self.sent = self.sent.saturating_sub(1);
         self.kept += slot.len;
         self.answered += 1;
         // What is left of the body would be taken for a request.
         let end = End { close: end.close || slot.request.body, ..end };
-        let began = slot.sent_at.max(self.head_since);
+        let service = now.saturating_sub(slot.sent_at.max(self.head_since));
         (self.head_since, self.drained) = (now, 0);
-        sink.ended(slot, end, now.saturating_sub(began));
         self.forget();
         let awaited = !self.leaving || self.parting || self.slots.iter().any(|slot| slot.ticket.is_some());
-        end.reusable && whole && awaited && self.ended_at.is_none()
+        let goes_on = end.reusable && whole && awaited && self.ended_at.is_none();
+        (Some(EndedExchange { slot, end, service }), goes_on)
     }
 
     /// An answer that keeps coming is not late.
@@ -437,6 +464,107 @@ impl<T> Queue<T> {
             self.written -= self.kept;
             self.kept = 0;
         }
+    }
+}
+
+/// What was heard in one step.
+struct ReadStep<T> {
+    /// Bytes of the input that are done with; 0 when more are needed.
+    consumed: usize,
+    /// It was (a part of) the answer to a greeting.
+    greeting: bool,
+    /// Who gets what was appended to the output, and then this part of the input.
+    to: Option<T>,
+    raw: Range<usize>,
+    /// Where in the input the `Server` field of a final head is; empty where the head has none.
+    server: Option<Range<usize>>,
+    /// The exchange has ended so.
+    over: Option<End>,
+}
+
+/// An exchange that has ended.
+struct EndedExchange<T> {
+    slot: Slot<T>,
+    end: End,
+    service: Nanos,
+}
+
+/// What follows from a step.
+struct AfterRead<T> {
+    ended: Option<EndedExchange<T>>,
+    /// Nothing more is read now; what [`receive`] says then.
+    over: Option<Result<bool, Broken>>,
+}
+
+/// A queue that can be had for one look after the other. Between two of them nothing of it is borrowed: that is when clients
+/// are told what was found.
+pub(super) trait QueueAccess<T> {
+    /// Looks at the queue.
+    fn with<R>(&mut self, look: impl FnOnce(&mut Queue<T>) -> R) -> R;
+}
+
+impl<T> QueueAccess<T> for Queue<T> {
+    fn with<R>(&mut self, look: impl FnOnce(&mut Self) -> R) -> R {
+        look(self)
+    }
+}
+
+impl<T> QueueAccess<T> for &RefCell<Queue<T>> {
+    fn with<R>(&mut self, look: impl FnOnce(&mut Queue<T>) -> R) -> R {
+        look(&mut self.borrow_mut())
+    }
+}
+
+/// See [`Queue::receive`].
+pub(super) fn receive<T: Clone, S: Sink<T>>(
+    queue: &mut impl QueueAccess<T>,
+    input: &[u8],
+    now: Nanos,
+    out: &mut Vec<u8>,
+    sink: &mut S,
+) -> Result<bool, Broken> {
+    let whole = queue.with(|queue| queue.behind_partial(input));
+    let mut input = whole.as_deref().unwrap_or(input);
+    while !input.is_empty() {
+        let mut heard = queue.with(|queue| queue.hear(input, now, out, &*sink))?;
+        if let Some(server) = heard.server.take() {
+            sink.served_by(Some(&input[server]).filter(|value| !value.is_empty()));
+        }
+        if let Some(to) = heard.to.take() {
+            sink.piece(&to, out, &input[heard.raw.clone()]);
+        }
+        out.clear();
+        input = &input[heard.consumed..];
+        let next = queue.with(|queue| queue.follow(&heard, input, now));
+        if let Some(EndedExchange { slot, end, service }) = next.ended {
+            sink.ended(slot, end, service);
+        }
+        if let Some(outcome) = next.over {
+            return outcome;
+        }
+    }
+    Ok(true)
+}
+
+/// See [`Queue::at_eof`].
+pub(super) fn at_eof<T: Clone, S: Sink<T>>(
+    queue: &mut impl QueueAccess<T>,
+    now: Nanos,
+    out: &mut Vec<u8>,
+    sink: &mut S,
+) {
+    let ended = queue.with(|queue| {
+        let ask = queue.head().filter(|slot| slot.first_byte != 0)?.request.ask;
+        let end = queue.reader.at_eof(ask, queue.ended_at.is_some(), out)?;
+        Some((queue.recipient(out.len()), end))
+    });
+    let Some((to, end)) = ended else { return };
+    if let Some(to) = to {
+        sink.piece(&to, out, &[]);
+    }
+    out.clear();
+    if let (Some(EndedExchange { slot, end, service }), _) = queue.with(|queue| queue.end_head(end, now)) {
+        sink.ended(slot, end, service);
     }
 }
 

@@ -10,7 +10,7 @@ mod relief;
 mod rescue;
 mod switch;
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::rc::{Rc, Weak};
@@ -69,7 +69,7 @@ pub trait Receiver: Clone + 'static {
     /// Others wait for the link that it holds: what it is doing there ends.
     fn give_way(&self, cause: Cause);
     /// Its answer ended HTTP on its link, which is its own from now on. Comes after [`Receiver::ended`].
-    fn switched(&self, passage: Passage<Self>);
+    fn switched(&self, passage: Passage);
     /// A call of it has panicked: it ends. This must not panic, and borrows nothing that it cannot have.
     fn panicked(&self);
 }
@@ -137,7 +137,7 @@ pub struct Shelf<T: Receiver> {
     /// How many of those who wait have left.
     left: Cell<usize>,
     /// What ended in one read; scratch.
-    routes: RefCell<Vec<u32>>,
+    routes: Cell<Vec<u32>>,
     /// What it shares with other workers, and how it is told of it.
     loans: Arc<Loans>,
     account: Arc<Account>,
@@ -202,7 +202,7 @@ impl<T: Receiver> Shelf<T> {
             relief_at: Cell::new(0),
             pressed_until: Cell::new(0),
             left: Cell::new(0),
-            routes: RefCell::default(),
+            routes: Cell::default(),
             account: loans.join(),
             loans,
             cap: Cell::new(0),
@@ -230,13 +230,14 @@ impl<T: Receiver> Shelf<T> {
 
     /// Takes new settings; links that stand stay. Verdicts do not: what is read anew clears them.
     pub fn configure(&self, settings: &Arc<Backend>, share: Share) {
-        let mut pool = self.pool.borrow_mut();
-        let (before, owners) = (pool.share(), pool.owners());
-        pool.configure(&settings.links, &share.of(settings.queue), share.links);
-        pool.set_share(before);
-        pool.set_owners(owners);
-        pool.pardon(self.turn.now());
-        drop(pool);
+        {
+            let mut pool = self.pool.borrow_mut();
+            let (before, owners) = (pool.share(), pool.owners());
+            pool.configure(&settings.links, &share.of(settings.queue), share.links);
+            pool.set_share(before);
+            pool.set_owners(owners);
+            pool.pardon(self.turn.now());
+        }
         self.manners.set(Manners::default());
         self.bilingual.set(false);
         self.take_share(share);
@@ -461,17 +462,15 @@ impl<T: Receiver> Shelf<T> {
     fn freed(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) -> Option<Broken> {
         let in_flight = link.queue.borrow().in_flight();
         let spent = self.is_spent(link, now);
-        let mut pool = self.pool.borrow_mut();
-        pool.settle(link.seat, in_flight, now);
-        self.show_depth(&pool.depth);
-        drop(pool);
-        let spent = spent || self.yields(link, now);
-        let mut pool = self.pool.borrow_mut();
-        if spent || pool.is_to_close(link.seat) {
-            pool.bar(link.seat);
+        {
+            let mut pool = self.pool.borrow_mut();
+            pool.settle(link.seat, in_flight, now);
+            self.show_depth(&pool.depth);
+        }
+        if spent || self.yields(link, now) || self.pool.borrow().is_to_close(link.seat) {
+            self.pool.borrow_mut().bar(link.seat);
             return (in_flight == 0).then_some(Broken::Finished);
         }
-        drop(pool);
         if in_flight == 0 {
             link.looked_after.set(false);
             link.show(LinkState::Idle);
@@ -508,20 +507,24 @@ impl<T: Receiver> Shelf<T> {
 
     fn dispatch(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
         let mut left = Vec::new();
+        let mut gone = Vec::new();
         loop {
             if link.is_laden() {
                 self.hold(link, Hold::Full);
             }
             let next = self.pool.borrow_mut().next_for(link.seat, |waiter: &Waiter<T>, wanted| {
                 let left_us = wanted && waiter.request.ask.is_http() && waiter.to.has_ended();
+                let is_gone = !left_us && waiter.to.is_gone();
                 left.extend(left_us.then(|| waiter.to.clone()));
-                !left_us && !waiter.to.is_gone()
+                gone.extend(is_gone.then(|| waiter.to.clone())); // so that it is not dropped inside of the borrow
+                !left_us && !is_gone
             });
             let Some((waiter, since, how)) = next else { break };
             self.count_acquired(link, how, now.saturating_sub(since));
             let Waiter { to, request, head } = waiter;
             let head = head.take();
             let put_on = || {
+                link.assert_free();
                 to.placed(link);
                 link.submit(to.clone(), request, |out| out.extend_from_slice(&head));
             };
@@ -542,6 +545,7 @@ impl<T: Receiver> Shelf<T> {
 
     /// Tells a client something. Where it panics it is the only one that notices.
     pub(super) fn tell(&self, to: &T, tell: impl FnOnce(&T)) {
+        self.assert_free();
         if self.turn.contain(Site::Client, || tell(to)).is_none() {
             to.panicked();
         }
@@ -551,11 +555,29 @@ impl<T: Receiver> Shelf<T> {
         Queue::new(self.settings.borrow().framing.as_deref(), self.settings.borrow().head)
     }
 
-    /// Where a link notes what ended in one read; empty.
-    pub(super) fn routes(&self) -> RefMut<'_, Vec<u32>> {
-        let mut routes = self.routes.borrow_mut();
+    /// What the rule of this module says before a client is told something, in a build for debugging.
+    pub(super) fn assert_free(&self) {
+        debug_assert!(
+            self.pool.try_borrow_mut().is_ok(),
+            "a client is told something inside a borrow of the pool"
+        );
+        debug_assert!(
+            self.settings.try_borrow_mut().is_ok()
+                && self.budget.try_borrow_mut().is_ok()
+                && self.server.try_borrow_mut().is_ok()
+                && self.resting.try_borrow_mut().is_ok(),
+            "a client is told something inside a borrow of a shelf"
+        );
+    }
+
+    /// Where a link notes what ended in one read; empty. It is to be given back.
+    pub(super) fn take_routes(&self) -> Vec<u32> {
+        self.routes.take()
+    }
+
+    pub(super) fn keep_routes(&self, mut routes: Vec<u32>) {
         routes.clear();
-        routes
+        self.routes.set(routes);
     }
 }
 

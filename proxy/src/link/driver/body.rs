@@ -28,8 +28,7 @@ impl<T: Receiver> Link<T> {
         }
         let rest = &data[sent..];
         queue.extend_body(|out| if raw { out.extend_from_slice(rest) } else { framed(out) }, last);
-        drop(queue);
-        self.count_held();
+        self.count_held_of(&queue);
         self.flush_later();
     }
 

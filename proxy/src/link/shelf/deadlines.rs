@@ -75,10 +75,8 @@ impl<T: Receiver> Shelf<T> {
         let timeout = nanos(self.settings.borrow().response_timeout);
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         for link in links {
-            let queue = link.queue.borrow();
-            let since = queue.silent_since();
+            let since = link.queue.borrow().silent_since();
             let late = since.is_some_and(|since| now.saturating_sub(since) >= timeout);
-            drop(queue);
             if late && !link.is_head_full() {
                 link.condemn(Broken::Timeout);
             }

@@ -35,10 +35,8 @@ impl<T: Receiver> Shelf<T> {
         self.links
             .set(self.links.get() + self.loans.take(Right::Link, missing(self.links.get(), share.links)));
         self.own.set(self.own.get() + self.loans.take(Right::Own, missing(self.own.get(), own)));
-        let mut pool = self.pool.borrow_mut();
-        pool.set_share(self.links.get().min(share.links));
-        pool.set_owners(self.own.get().min(own));
-        drop(pool);
+        self.pool.borrow_mut().set_share(self.links.get().min(share.links));
+        self.pool.borrow_mut().set_owners(self.own.get().min(own));
         self.give_back();
     }
 
@@ -51,15 +49,15 @@ impl<T: Receiver> Shelf<T> {
     /// Gives back the rights above its share, of which no link makes use any more.
     pub(super) fn give_back(&self) {
         self.lending.set(false);
-        let mut pool = self.pool.borrow_mut();
-        if self.health.is_retired() && pool.waiting() == 0 {
-            let (used, owned) = (pool.used().min(pool.share()), pool.owned().min(pool.owners()));
-            pool.set_share(used);
-            pool.set_owners(owned);
-        }
-        let links = pool.used().max(pool.share());
-        let own = pool.owned().max(pool.owners());
-        drop(pool);
+        let (links, own) = {
+            let mut pool = self.pool.borrow_mut();
+            if self.health.is_retired() && pool.waiting() == 0 {
+                let (used, owned) = (pool.used().min(pool.share()), pool.owned().min(pool.owners()));
+                pool.set_share(used);
+                pool.set_owners(owned);
+            }
+            (pool.used().max(pool.share()), pool.owned().max(pool.owners()))
+        };
         for (what, has, keep) in [(Right::Link, &self.links, links), (Right::Own, &self.own, own)] {
             if has.get() > keep {
                 self.loans.give_back(what, has.replace(keep) - keep);
@@ -99,16 +97,16 @@ impl<T: Receiver> Shelf<T> {
 
     /// Asks other workers for what those who wait here need, or no longer does.
     pub(super) fn ask_others(&self, now: Nanos) {
-        let pool = self.pool.borrow();
-        if pool.waiting() == 0 {
-            drop(pool);
+        if self.pool.borrow().waiting() == 0 {
             return self.ask_no_more();
         }
-        let owners = pool.lacks_owners() && self.own.get() < self.cap.get();
-        let all_used = pool.eager() > 0 && pool.used() >= pool.share() && pool.share() < self.cap.get();
-        let starving = pool.usable() == 0;
-        let patient = pool.oldest_waiting().is_some_and(|since| now.saturating_sub(since) < PATIENCE);
-        drop(pool);
+        let (owners, all_used, starving, patient) = {
+            let pool = self.pool.borrow();
+            let owners = pool.lacks_owners() && self.own.get() < self.cap.get();
+            let all_used = pool.eager() > 0 && pool.used() >= pool.share() && pool.share() < self.cap.get();
+            let patient = pool.oldest_waiting().is_some_and(|since| now.saturating_sub(since) < PATIENCE);
+            (owners, all_used, pool.usable() == 0, patient)
+        };
         if owners && !self.asks_own.replace(true) {
             let taken = self.loans.take_or_ask(&self.account, Right::Own, Ask::default());
             if taken {
@@ -151,10 +149,8 @@ impl<T: Receiver> Shelf<T> {
             && self.pool.borrow().spares_owners()
             && self.loans.first(&self.account, Right::Own).is_some()
         {
-            let mut pool = self.pool.borrow_mut();
-            let owners = pool.owners();
-            pool.set_owners(owners - 1);
-            drop(pool);
+            let owners = self.pool.borrow().owners();
+            self.pool.borrow_mut().set_owners(owners - 1);
             self.give_back();
         }
         while self.loans.is_asked(Right::Link) && !self.lending.get() {
@@ -164,15 +160,13 @@ impl<T: Receiver> Shelf<T> {
                 self.give_back();
                 continue;
             }
-            let pool = self.pool.borrow();
-            let idle = if pool.eager() == 0 { pool.oldest_idle() } else { None };
-            let Some(since) = idle else { return };
+            let is_busy = self.pool.borrow().eager() > 0;
+            let Some(since) = self.pool.borrow().oldest_idle().filter(|_| !is_busy) else { return };
             if !ask.starving && now.saturating_sub(since) < COLD {
                 return self.turn.arm(self.key.get(), since + COLD);
             }
-            let link = pool.idle_since(since).into_iter().next();
-            drop(pool);
-            let Some(link) = link else { return };
+            let longest_idle = self.pool.borrow().idle_since(since).into_iter().next();
+            let Some(link) = longest_idle else { return };
             self.pool.borrow_mut().bar(link.seat);
             link.expired.set(true);
             link.lent.set(true);
@@ -195,12 +189,13 @@ impl<T: Receiver> Shelf<T> {
             return false;
         }
         let Some(ask) = self.loans.first(&self.account, Right::Link) else { return false };
-        let pool = self.pool.borrow();
-        let rested = now.saturating_sub(self.granted_at.get()) >= LEASE;
-        let to_starving = ask.starving && (pool.usable() > 1 || rested);
-        let to_owner = ask.owed && self.links.get() > self.entitled.get();
-        let may = (to_starving || to_owner) && pool.eager() > 0 && pool.may_close(link.seat);
-        drop(pool);
+        let may = {
+            let pool = self.pool.borrow();
+            let rested = now.saturating_sub(self.granted_at.get()) >= LEASE;
+            let to_starving = ask.starving && (pool.usable() > 1 || rested);
+            let to_owner = ask.owed && self.links.get() > self.entitled.get();
+            (to_starving || to_owner) && pool.eager() > 0 && pool.may_close(link.seat)
+        };
         if may {
             self.lend_one();
             self.lending.set(true);

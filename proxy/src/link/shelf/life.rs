@@ -216,6 +216,7 @@ impl<T: Receiver> Shelf<T> {
         self.left(link);
         self.cells.requests[AttemptCode::None].inc();
         let Some(client) = slot.ticket else { return };
+        link.assert_free();
         let mut request = slot.request;
         match fate {
             Fate::Nobody => {}

@@ -86,13 +86,12 @@ impl<T: Receiver> Shelf<T> {
 
     /// What the end of a link tells of the member, which still owed these.
     pub(super) fn judge_end(&self, link: &Link<T>, why: Broken, fates: &[(Slot<T>, Fate)]) {
-        let queue = link.queue.borrow();
-        let reused = queue.answered() > 0;
+        let reused = link.queue.borrow().answered() > 0;
+        let head_since = link.queue.borrow().head_since();
         // What was sent before it came to the head was sent behind another, also if it is alone by now.
-        let was_behind = |slot: &Slot<T>| slot.sent_at != 0 && slot.sent_at < queue.head_since();
+        let was_behind = |slot: &Slot<T>| slot.sent_at != 0 && slot.sent_at < head_since;
         let behind = fates.iter().skip(1).any(|(slot, _)| slot.sent_at != 0)
             || fates.first().is_some_and(|(slot, _)| was_behind(slot));
-        drop(queue);
         let how = match why {
             Broken::Desync(_) if fates.iter().all(|(slot, _)| slot.sent_at == 0) => Offence::Surplus,
             Broken::Desync(Cause::BadResponse) if reused || behind => Offence::Answer,
@@ -134,17 +133,20 @@ impl<T: Receiver> Shelf<T> {
 
     /// Links that have rested are free now, if they are quiet.
     pub(super) fn end_rests(self: &Rc<Self>, now: Nanos) {
-        loop {
-            let mut resting = self.resting.borrow_mut();
-            match resting.front() {
-                Some(first) if first.until <= now => {}
-                Some(first) => return self.turn.arm(self.key.get(), first.until),
-                None => return,
-            }
-            let Some(Resting { link, .. }) = resting.pop_front() else { return };
-            drop(resting);
+        while let Some(link) = self.next_rested(now) {
             self.end_rest(&link, now);
         }
+    }
+
+    /// A link that has rested. Where there is none, looks again when there will be one.
+    fn next_rested(&self, now: Nanos) -> Option<Rc<Link<T>>> {
+        let mut resting = self.resting.borrow_mut();
+        let until = resting.front()?.until;
+        if until > now {
+            self.turn.arm(self.key.get(), until);
+            return None;
+        }
+        resting.pop_front().map(|resting| resting.link)
     }
 
     fn end_rest(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {

@@ -50,14 +50,16 @@ impl<T: Receiver> Shelf<T> {
         if self.turn.lenient_until(now).is_some() {
             return self.pool.borrow_mut().look_anew(now);
         }
-        let mut pool = self.pool.borrow_mut();
-        let give_way = pool.give_way(|link| link.class(), now);
-        if pool.is_pressed_now() {
-            self.pressed_until.set(now + PRESSED);
-        } else if now >= self.pressed_until.get() {
-            pool.relax();
-        }
-        drop(pool);
+        let give_way = {
+            let mut pool = self.pool.borrow_mut();
+            let give_way = pool.give_way(|link| link.class(), now);
+            if pool.is_pressed_now() {
+                self.pressed_until.set(now + PRESSED);
+            } else if now >= self.pressed_until.get() {
+                pool.relax();
+            }
+            give_way
+        };
         give_way.iter().for_each(|(link, why)| self.take_back(link, *why));
     }
 
@@ -88,7 +90,8 @@ impl<T: Receiver> Shelf<T> {
 
     fn forget_left(&self) {
         self.left.set(0);
-        self.pool.borrow_mut().remove_waiting(|waiter| waiter.to.is_gone());
+        let gone = self.pool.borrow_mut().remove_waiting(|waiter| waiter.to.is_gone());
+        drop(gone); // outside of the borrow: it may be the last of its client
         self.show_waiting();
     }
 

@@ -85,11 +85,11 @@ impl<T: Receiver> Shelf<T> {
             return;
         }
         let most = self.budget.borrow().available();
-        let mut queue = link.queue.borrow_mut();
-        let route = queue.head().map_or(0, |head| head.request.route);
-        let taken = queue.rescue(most, T::same);
-        let left = queue.followers();
-        drop(queue);
+        let (route, taken, left) = {
+            let mut queue = link.queue.borrow_mut();
+            let route = queue.head().map_or(0, |head| head.request.route);
+            (route, queue.rescue(most, T::same), queue.followers())
+        };
         let count = taken.len();
         self.budget.borrow_mut().spend(count);
         self.pool.borrow_mut().depth.rescued(route, u32::try_from(count).unwrap_or(u32::MAX), now);

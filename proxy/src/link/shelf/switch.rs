@@ -7,7 +7,8 @@ use std::rc::Rc;
 use super::{Receiver, Shelf};
 use crate::link::driver::Link;
 use crate::link::exchange::Request;
-use crate::link::passage::{Passage, TunnelPlace};
+use crate::link::loans::TunnelPlace;
+use crate::link::passage::Passage;
 use crate::metrics::LinkState;
 use crate::net::Socket;
 
@@ -38,7 +39,7 @@ impl<T: Receiver> Shelf<T> {
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.pool.borrow_mut().closed(link.seat);
         self.give_back();
-        let passage = Passage::new(socket, self);
+        let passage = Passage::new(socket, &self.cells);
         self.tell(taker, |taker| taker.switched(passage));
         self.open_more(self.turn.now());
     }
