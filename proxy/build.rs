@@ -1,6 +1,6 @@
-//! Which source and which compiler this is, for `penstock_build_info`.
-//! In: git, if there is one, and rustc. Out: `PENSTOCK_REVISION` and `PENSTOCK_RUSTC`, or nothing.
-//! Knows nothing of the code, and never fails a build.
+//! Tells the program its git revision and compiler, for `penstock_build_info`.
+//!
+//! It sets `PENSTOCK_REVISION` and `PENSTOCK_RUSTC`, or nothing where git or rustc say nothing. It never fails a build.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,6 +1,6 @@
-//! Where an answer begins and ends: a small strict reader of HTTP/1.1 responses (RFC 9112).
-//! In: bytes as they came. Out: head, pieces of body, end. Owns no buffer: an unfinished head stays
-//! with the caller. Knows nothing of sockets, time or what was asked for.
+//! A small strict reader of HTTP/1.1 responses (RFC 9112): where a response begins and ends.
+//!
+//! It owns no buffer: an unfinished head stays with the caller.
 
 use crate::chunked::{self, Chunked};
 use crate::frame::Whole;

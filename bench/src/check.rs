@@ -1,6 +1,4 @@
-//! Whether an answer is the one that was asked for, byte for byte.
-//! In: an expectation and the body in pieces. Out: right, wrong, or somebody else's answer.
-//! Knows nothing of framing, sockets or counts.
+//! Checks whether a response is the one that was asked for, byte for byte, or somebody else's.
 
 use std::rc::Rc;
 

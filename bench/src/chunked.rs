@@ -1,6 +1,4 @@
-//! The chunked coding, strictly: RFC 9112 7.1.
-//! In: bytes as they came. Out: pieces of content, and the end. Owns no buffer: what it cannot use yet
-//! stays with the caller. Knows nothing of heads or sockets.
+//! Reads the chunked coding strictly (RFC 9112 section 7.1). It owns no buffer.
 
 /// Where in the coding the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,4 @@
-//! What the user typed, and the plan it means.
-//! In: command line arguments. Out: a [`Plan`] and how to show the report, or a reason why not.
-//! Knows nothing of how a plan is carried out.
+//! Turns the command line into a [`Plan`], and a way to show the report.
 
 mod asking;
 

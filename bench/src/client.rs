@@ -1,6 +1,4 @@
 //! One client: connects, keeps its connection busy, aborts at random if told so, connects anew.
-//! In: how much it may start. Out: counts in its shard; its connection stays open between orders.
-//! Knows nothing of threads, or of what bytes mean.
 
 use std::net::Ipv4Addr;
 use std::rc::Rc;

@@ -1,6 +1,4 @@
 //! All clients of a plan, spread over threads, at the command of the one who holds them.
-//! In: orders (connect, one round, the plan's work, look, close). Out: a report for each.
-//! Knows nothing of protocols.
 
 use std::future::Future;
 use std::io;

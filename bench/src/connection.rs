@@ -1,6 +1,4 @@
 //! One keep-alive connection: requests go out, answers are read, each held against its request.
-//! In: requests with what their answers must be. Out: one [`Turn`] after another, and counts in the shard.
-//! Knows nothing of when to start an exchange, or of what comes after its end.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;

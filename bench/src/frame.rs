@@ -1,6 +1,4 @@
-//! Frames: lines, counted bytes, and replies of Redis (RESP2).
-//! In: a payload to put into a frame; bytes as they came. Out: a frame; a whole answer in two pieces.
-//! Knows nothing of what the payloads say; owns no buffer, an unfinished frame stays with the caller.
+//! Frames: lines, counted bytes, and replies of Redis (RESP2). It owns no buffer.
 
 use crate::plan::{Prefix, Protocol};
 

@@ -1,6 +1,4 @@
-//! What one client has stored in Redis, and so what must come back.
-//! In: which command comes next; replies. Out: commands on the wire, expectations, verdicts.
-//! Knows nothing of sockets, or of where a reply ends.
+//! Knows what one client has stored in Redis, and so what must come back.
 
 use std::cell::Cell;
 use std::io::Write;

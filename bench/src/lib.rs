@@ -1,6 +1,6 @@
 //! The load generator that comes with penstock: thousands of keep-alive clients, exact counts.
-//! In: a [`Plan`]. Out: a [`Report`] whose numbers are compared by equality, not "about".
-//! Knows nothing of the proxy or the origin; it shares no code with them, so it cannot share their bugs.
+//!
+//! Counts are compared by equality, not "about". It shares no code with the proxy or the origin, so it cannot share their bugs.
 
 mod answer;
 mod check;

@@ -1,6 +1,4 @@
 //! `penstock-bench`: the load generator as a program.
-//! In: a command line. Out: a report on standard output, progress on a terminal, an exit status.
-//! Knows nothing of how load is made; that is the library's.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
 

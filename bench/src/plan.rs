@@ -1,6 +1,4 @@
-//! What the generator is asked to do: whom to load, with how many clients, with what, for how long.
-//! In: values from a test or the command line. Out: plain fields that the clients read.
-//! Knows nothing of sockets, answers or counts.
+//! The plan of a run: whom to load, with how many clients, with what, for how long.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! What came of a run, in exact numbers.
-//! In: what the clients saw, one event at a time. Out: sums that add up across clients and threads.
-//! Knows nothing of sockets or of how it will be shown.
+//! The report of a run: exact sums that add up across clients and threads.
 
 use std::collections::BTreeMap;
 use std::fmt;

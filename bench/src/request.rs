@@ -1,6 +1,4 @@
-//! From a kind of work to a request on the wire and what its answer must be.
-//! In: the work, a client's number and its count, random numbers. Out: bytes and an expectation.
-//! Knows nothing of sockets or of answers as they come.
+//! Makes a request of a kind of work, and knows what its response must be.
 
 use std::fmt;
 use std::io::Write;

@@ -1,6 +1,4 @@
-//! Random numbers that can be had again: splitmix64.
-//! In: a seed. Out: numbers, draws, bytes.
-//! Knows nothing of what is drawn; not for secrets.
+//! Random numbers that are the same for the same seed: splitmix64. They are not for secrets.
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);

@@ -1,6 +1,4 @@
-//! What the clients of one thread share: the plan, the read buffer, the counts.
-//! In: what connections and clients saw. Out: one report a command.
-//! Knows nothing of other threads, but for one number they may watch.
+//! The state that the clients of one thread share: the plan, the read buffer, the counts.
 
 use std::cell::{RefCell, RefMut};
 use std::sync::Arc;

@@ -1,6 +1,4 @@
 //! The generator's sockets: bound to a source, without taking a port before the connect.
-//! In: where from and where to. Out: a connected stream.
-//! Knows nothing of HTTP, clients or counts.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,6 +1,4 @@
-//! Which addresses the clients come from.
-//! In: "127.1.0.0/16", "127.1.0.1-127.1.0.200", "127.0.0.5", or several of them with commas.
-//! Out: the addresses in order. Knows nothing of who binds them.
+//! The addresses that the clients come from: "127.1.0.0/16", "127.1.0.1-127.1.0.200", "127.0.0.5", or several with commas.
 
 use std::fmt;
 use std::net::Ipv4Addr;

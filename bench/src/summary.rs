@@ -1,6 +1,4 @@
-//! A report as people read it, and as programs do.
-//! In: a [`Report`]. Out: text or JSON.
-//! Knows nothing of how the numbers came about.
+//! Writes a report as text for people and as JSON for programs.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! The one seam between a connection and the protocol it speaks.
-//! In: bytes as they came. Out: pieces of answers, whichever the protocol.
-//! Knows nothing of sockets, time or what was asked for.
+//! The one interface between a connection and the protocol that it speaks.
 
 use crate::answer::{self, Piece};
 use crate::frame;

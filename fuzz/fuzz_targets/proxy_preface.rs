@@ -1,6 +1,4 @@
 //! libFuzzer on `penstock_fuzz::proxy_preface`.
-//! In: bytes that libFuzzer makes. Out: a crash where the check finds a broken promise.
-//! Knows nothing of what is checked.
 
 #![no_main]
 

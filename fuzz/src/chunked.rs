@@ -1,6 +1,6 @@
-//! Bodies: the same content, trailers and end at any cut, and the same again after they were encoded anew.
-//! In: options, a length, sizes of pieces, then a body. Out: a panic where a promise is broken.
-//! Knows nothing of `proto::http1` but what it says of itself: `Plain` reads the chunked coding on its own.
+//! Checks content: the same content, trailers and end at any cut, and the same again after they were encoded anew.
+//!
+//! `Plain` reads the chunked coding on its own, so that it cannot share the proxy's bugs.
 
 use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyError, BodyFraming};
 

@@ -1,6 +1,4 @@
-//! Configurations: whatever is written, it is believed or refused with places and reasons, and it is the same twice.
-//! In: the text of a file. Out: a panic where a promise is broken.
-//! Knows nothing of options.
+//! Checks configurations: whatever is written, it is taken or refused with places and reasons, and twice in the same way.
 
 use penstock::config::{Loaded, Mistakes, parse};
 

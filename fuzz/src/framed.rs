@@ -1,6 +1,4 @@
-//! Frames of lines, length_prefixed and resp: requests and answers end at the same places at any cut.
-//! In: options, sizes of pieces, then a stream of requests or answers. Out: a panic where a promise is broken.
-//! Knows nothing of the protocols' files; it says itself where plain lines and counted frames end.
+//! Checks frames of lines, length_prefixed and resp: requests and responses end at the same places at any cut.
 
 use penstock::config::{FrameKind, Framing, Prefix};
 use penstock::proto::framing::{Answers, Frame, Hold, Malformed, Need, Outcome, Reader, least, request};

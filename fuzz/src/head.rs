@@ -1,6 +1,6 @@
-//! A head as the strictest reader sees it: what was accepted, and what we send, must both be such.
-//! In: the bytes of a whole head. Out: its start line and fields, or a panic that says what is not strict in it.
-//! Knows nothing of requests and responses; shares no code with `proto::http1`.
+//! Reads a head as the strictest reader would: what was accepted, and what the proxy sends, must both pass.
+//!
+//! It shares no code with `proto::http1`.
 
 use penstock::proto::http1::BodyFraming;
 

@@ -1,6 +1,4 @@
-//! The bytes of an input, taken off its front, and where to cut what is left.
-//! In: bytes. Out: small numbers, pieces, cuts; a verdict that was the same at every cut.
-//! Knows nothing of what they are for.
+//! Takes small numbers, pieces and cuts off the front of an input.
 
 use std::fmt::Debug;
 

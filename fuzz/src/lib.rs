@@ -1,6 +1,6 @@
-//! What every input must keep to, whoever made it: a fuzzer here, or a file in `cargo test --test regressions`.
-//! In: bytes. Out: nothing, or a panic that says which promise was broken.
-//! Knows nothing of who made the bytes; what is right is said anew here, not asked of penstock.
+//! The checks that every input must pass, from a fuzzer here or from a file in `cargo test --test regressions`.
+//!
+//! A check panics and says which promise was broken. It says anew what is right, and does not ask penstock.
 
 pub mod chunked;
 pub mod config;

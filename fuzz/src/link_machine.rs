@@ -1,6 +1,6 @@
-//! The machines of a link, driven by bytes: the queue of one link, and the pool of links to one member.
-//! In: which machine, then what is done to it, a byte or some for each deed. Out: a panic where a promise is broken.
-//! Knows nothing of sockets; does to the machines only what `driver.rs` and `shelf.rs` may do.
+//! Drives the machines of a link by bytes: the queue of one link, and the pool of links to one member.
+//!
+//! It does to the machines only what `driver.rs` and `shelf.rs` may do.
 
 mod place;
 mod pool;

@@ -1,6 +1,4 @@
-//! PROXY headers: the same verdict at any cut, and what was read is what is read of it when we write it.
-//! In: what stands at the start of a connection. Out: a panic where a promise is broken.
-//! Knows nothing of `proto::proxy` but what it says of itself.
+//! Checks PROXY headers: the same verdict at any cut, and a header that is written again is read as the same.
 
 use penstock::proto::proxy::{
     Addresses, CRC32C, Header, LONGEST, Malformed, NOOP, Parsed, Tlvs, parse, write_v1, write_v2,

@@ -1,6 +1,4 @@
-//! Request heads: what is accepted is one request to anybody, and what is sent on is the same request.
-//! In: seven bytes of options, then a head. Out: a panic where a promise is broken.
-//! Knows nothing of `proto::http1` but what it says of itself.
+//! Checks request heads: what is accepted is one request to anybody, and what is sent on is the same request.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,6 +1,4 @@
-//! Response heads: what is accepted is one answer to anybody, and what the client gets is the same answer.
-//! In: two bytes of options (what was asked), then a head. Out: a panic where a promise is broken.
-//! Knows nothing of `proto::http1` but what it says of itself.
+//! Checks response heads: what is accepted is one response to anybody, and what the client gets is the same response.
 
 use penstock::config::HeadLimits;
 use penstock::proto::http1::{

@@ -1,6 +1,6 @@
-//! Who asked: the lists of X-Forwarded-For and Forwarded, walked from the right as CONTRACT and RFC 7239 say.
-//! In: options, then lines of the two lists. Out: a panic where source or list are not those of a walk written down here.
-//! Knows nothing of `proto::http1::walk`.
+//! Checks how the source is found in X-Forwarded-For and Forwarded, against a walk that is written down here.
+//!
+//! The walk is that of D3.7 in `docs/http-rules.md` and of RFC 7239; `proto::http1::walk` is not asked.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

@@ -1,6 +1,4 @@
 //! The heads of answers, and the ready-made answers of the quick routes.
-//! In go a status, a content type and how the body ends; out come bytes appended to the output.
-//! It knows nothing of requests beyond how their client wants to be answered.
 
 use std::io::Write;
 

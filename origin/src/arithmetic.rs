@@ -1,6 +1,4 @@
 //! The small calculator behind `/add`, `/sub`, `/mul` and `/div`, and the requests of lines that are called so.
-//! In go an operation and two numbers, bare or as the JSON `{"args":[a,b]}`; out comes a third, or why not.
-//! It knows nothing of HTTP and of frames.
 
 use serde::Deserialize;
 use serde_json::{Number, json};

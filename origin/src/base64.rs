@@ -1,6 +1,4 @@
 //! Base64, as HTTP carries keys and credentials (RFC 4648 section 4).
-//! In go bytes, or text; out comes text, or bytes, or that it is none.
-//! It knows nothing of what the bytes mean.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

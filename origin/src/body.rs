@@ -1,6 +1,4 @@
-//! Request bodies: what is content and where they end (RFC 9112 sections 6 and 7.1).
-//! In go the bytes behind a head; out come pieces of content, "need more", or the end.
-//! It knows nothing of what the content is for and owns no buffer.
+//! Request content: what it is and where it ends (RFC 9112 sections 6 and 7.1). It owns no buffer.
 
 use crate::head::{Framing, Reject};
 

@@ -1,6 +1,4 @@
 //! One client's connection of frames as a machine: requests of words in, answers out, in order.
-//! In go the bytes that arrived and the time; out come answers and what the connection waits for next.
-//! It knows nothing of sockets, threads and runtimes.
 
 mod framing;
 mod request;

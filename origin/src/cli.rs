@@ -1,6 +1,4 @@
-//! The command line: what may be written, and what it means.
-//! In go arguments as people write them; out come the origin's options.
-//! It knows nothing of sockets.
+//! The command line: its arguments, and the options of an origin that they mean.
 
 mod values;
 

@@ -1,6 +1,4 @@
 //! One client's connection as a machine: requests in, answers out, in order.
-//! In go the bytes that arrived and the time; out come answers and what the connection waits for next.
-//! It knows nothing of sockets, threads and runtimes.
 
 use std::mem::{self, MaybeUninit};
 use std::net::SocketAddr;

@@ -1,6 +1,4 @@
 //! The time as the answers need it: a monotonic instant for delays, and the `Date` of this second.
-//! In goes the system's clock, read once a turn; out come an instant and an IMF-fixdate.
-//! It knows nothing of who asks.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,4 @@
 //! The doors of an origin: every socket it listens on, and what is spoken behind it.
-//! In go the options; out come bound sockets, with the paths that are to be removed at the end.
-//! It knows nothing of accepting.
 
 use std::fs;
 use std::io;

@@ -1,6 +1,4 @@
 //! The JSON that the origin writes about what it saw: a request's head, and the counters.
-//! In goes a head with its source, or a snapshot; out comes JSON text.
-//! It knows nothing of connections.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;

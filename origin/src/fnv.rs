@@ -1,6 +1,4 @@
-//! FNV-1a with 64 bits, which tells whether bytes arrived as they were sent.
-//! In go bytes, in any cut; out comes the hash of all of them.
-//! It knows nothing of where they come from, and keeps out nobody who means harm.
+//! FNV-1a with 64 bits, which tells whether bytes arrived as they were sent. It keeps out nobody who means harm.
 
 /// The hash that [`Speaks::Total`](crate::Speaks::Total) answers with, for those who check it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

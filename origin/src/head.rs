@@ -1,6 +1,4 @@
 //! Request heads: where one ends, how its body is framed, whether the connection may stay open.
-//! In go the bytes that arrived; out comes a head, "need more", or the answer that a malformed one deserves.
-//! It knows nothing of routes and owns no buffer.
 
 use std::mem::MaybeUninit;
 

@@ -1,6 +1,6 @@
-//! The PROXY header that a client is introduced with, version 1 or 2 (HAProxy's proxy-protocol.txt).
-//! In go the bytes that arrived; out comes who the client is, "need more", or what is wrong.
-//! It knows nothing of sockets, owns no buffer, and shares nothing with the proxy that writes such headers.
+//! The PROXY header that a client is introduced with, version 1 or 2 (HAProxy's `proxy-protocol.txt`).
+//!
+//! It shares nothing with the proxy that writes such headers.
 
 mod one;
 mod two;

@@ -1,6 +1,6 @@
 //! The legacy way to serve: a blocking thread for each connection, and no more than so many connections.
-//! In go listening sockets and a limit; out go answers. Connections over the limit get a RST, or wait.
-//! It knows nothing of what the bytes mean: the machine knows.
+//!
+//! Connections over the limit get a RST, or wait.
 
 mod connection;
 

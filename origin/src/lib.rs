@@ -1,6 +1,6 @@
-//! The origin that comes with penstock: answers, delays, echoes, counts and misbehaves on demand.
-//! In go member names and addresses; out come listening sockets and exact counts of what happened on them.
-//! It knows nothing of the proxy and shares no code with it, so that it cannot share its mistakes.
+//! The origin that comes with penstock: it answers, delays, echoes, counts and misbehaves on demand.
+//!
+//! It shares no code with the proxy, so that it cannot share its mistakes.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
 

@@ -1,6 +1,6 @@
 //! NTLM as far as a proxy can be wrong about it: whoever has logged in is known by the *connection* from then on.
-//! In go `Authorization` fields; out comes what to answer. No password is looked at.
-//! It knows nothing of requests, and makes nobody safe.
+//!
+//! No password is looked at, and nobody is made safe.
 
 use crate::base64;
 

@@ -1,6 +1,4 @@
 //! The machine of one connection on which requests are answered, of whatever protocol.
-//! In go the bytes that arrived and the time; out come answers and what the connection waits for next.
-//! It knows nothing of sockets, threads and runtimes.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,4 @@
 //! The command `penstock-origin`: starts the origin and says where it listens.
-//! In go arguments; out come a few lines on stdout, and exit code 0 on SIGINT or SIGTERM.
-//! It knows nothing of how the origin works.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
 

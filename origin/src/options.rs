@@ -1,6 +1,4 @@
-//! What an origin is told to be: where it listens, what it speaks, how it serves.
-//! In go the wishes of a command line or a test; out comes the first of them that makes no sense, in words.
-//! It knows nothing of sockets and of how the wishes are met.
+//! The options of an origin: where it listens, what it speaks, how it serves, and which options make no sense together.
 
 use std::fmt;
 use std::net::SocketAddr;

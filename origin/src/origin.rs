@@ -1,6 +1,4 @@
 //! The origin as a whole: binds, starts the workers or the legacy threads, stops them.
-//! In go the options; out come the bound addresses and the counters.
-//! It knows nothing of what is spoken.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,6 +1,4 @@
 //! The bytes that are sent where it does not matter which: byte `i` is `i % 251`, or `33 + i % 89` to be visible.
-//! In goes a range of offsets; out come its bytes.
-//! It knows nothing of HTTP and of frames.
 
 /// A prime, so that the pattern never falls in step with buffer sizes, and a lost block shows.
 const PERIOD: u64 = 251;

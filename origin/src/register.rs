@@ -1,6 +1,4 @@
-//! Who came: the last clients of a member, and how many PROXY headers were good and bad.
-//! In go clients as they become known; out come the last of them, oldest first.
-//! It knows nothing of sockets and nothing of what the clients want.
+//! The register of the last clients of a member, and of how many PROXY headers were good and bad.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

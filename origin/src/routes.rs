@@ -1,6 +1,4 @@
 //! The routes: what a method and a target ask for.
-//! In go a method and a target; out comes a route with its argument.
-//! It knows nothing of connections and bodies.
 
 use crate::answer::Ready;
 use crate::arithmetic::Operation;

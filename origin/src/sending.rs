@@ -1,6 +1,4 @@
 //! An answer's body that is made while it is sent: pattern bytes, plain or chunked.
-//! In goes room in the output; out comes as much of the body as one turn should carry.
-//! It knows nothing of requests and sockets.
 
 use std::io::Write;
 

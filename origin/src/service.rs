@@ -1,6 +1,4 @@
-//! How long a member works at a request, and how many it works at together: a service of so many threads.
-//! In go the moments at which work could begin; out come those at which it ends.
-//! It knows nothing of requests and connections, and waits for nothing.
+//! A service of so many threads: how long a member works at a request, and how many it works at together.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,6 +1,4 @@
-//! What is done to sockets beyond reading and writing: bind, listen, look, reset, back off.
-//! In go addresses and sockets; out come listening sockets, resets and waiting times.
-//! It knows nothing of HTTP, threads and runtimes.
+//! Operations on sockets beyond reading and writing: bind, listen, look, reset, back off.
 
 use std::io;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! One client's connection of bytes as a machine: what it says first, to what it hears, and when all is heard.
-//! In go the bytes that arrived and the time; out come bytes to send, and whether that was all.
-//! It knows nothing of sockets, threads and runtimes, and of how much has been sent of what it said.
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -1,6 +1,4 @@
 //! The counters of the origin, and the snapshot of them that others read.
-//! In go accepted sockets, bytes and complete answers; out come sums for each listener and in total.
-//! It knows nothing of what is spoken and nothing of sockets.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,4 @@
-//! What is said on a connection that is no longer HTTP: everything comes back, as bytes or as messages.
-//! In go the bytes that arrived; out come those to send, and what the connection waits for next.
-//! It knows nothing of how it came to be no longer HTTP.
+//! The talk on a connection that is no longer HTTP: everything comes back, as bytes or as messages.
 
 use crate::turn::Next;
 use crate::websocket::WebSocket;

@@ -1,6 +1,4 @@
 //! One turn of a connection: what it works with, how it answers, and what becomes of the connection then.
-//! In go answers; out come their bytes and counts, and an outcome.
-//! It knows nothing of requests, routes and sockets.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,6 +1,4 @@
 //! Requests that would have the connection be no longer HTTP: Upgrade (RFC 9110 section 7.8) and CONNECT.
-//! In go a request's head and what the route offers; out comes the answer, and the talk that follows it.
-//! It knows nothing of what is said then.
 
 use sha1::{Digest, Sha1};
 

@@ -1,6 +1,6 @@
 //! The WebSocket (RFC 6455) as a machine: data comes back frame by frame, pings are answered, a close is closed.
-//! In go the bytes that arrived; out come those to send, and what the connection waits for next.
-//! It knows nothing of the handshake, of text (which is not checked to be UTF-8) and of sockets.
+//!
+//! Text is not checked to be UTF-8.
 
 use crate::turn::Next;
 

@@ -1,6 +1,4 @@
-//! What one request sets to work: it takes the body in, and gives the answer when the body has ended.
-//! In go a route, the request's head and its content; out come answers, and what becomes of the connection.
-//! It knows nothing of how bytes arrive and leave.
+//! The work of one request: it takes the content in, and gives the response when the content has ended.
 
 use std::net::SocketAddr;
 use std::time::Duration;

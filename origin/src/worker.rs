@@ -1,6 +1,4 @@
 //! A worker: one thread with a current-thread runtime that serves its share of the clients.
-//! In go accepted sockets, handed over by the first worker; out go answers.
-//! It knows nothing of what the bytes mean: the client machine and the speaker know.
 
 mod alarm;
 mod arrival;

@@ -1,6 +1,6 @@
-//! Why an exchange ended badly: the closed set that the metric, the log and the answer share.
-//! In: what went wrong. Out: its name, the status to answer, whose fault it was.
-//! Knows nothing of sockets, clients or members.
+//! Why an exchange ended badly: the closed set of causes that the metric, the access log and the response share.
+//!
+//! Name and status follow from the cause (D8 in `docs/http-rules.md`).
 
 /// Why an exchange was answered by the proxy itself, or cut short.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -60,15 +60,13 @@ pub enum Cause {
     SlowHolder,
     /// The exchange had lasted for long, and made way for others that waited for its link.
     MadeWay,
-    /// The proxy is draining.
-    Draining,
     /// A fault of our own.
     Internal,
 }
 
 impl Cause {
     /// Every cause, in the order of their discriminants.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 28] = [
         Self::BadRequest,
         Self::HeadTooLarge,
         Self::TargetTooLong,
@@ -96,7 +94,6 @@ impl Cause {
         Self::ClientSlow,
         Self::SlowHolder,
         Self::MadeWay,
-        Self::Draining,
         Self::Internal,
     ];
 
@@ -131,7 +128,6 @@ impl Cause {
             Self::ClientSlow => "client_slow",
             Self::SlowHolder => "slow_holder",
             Self::MadeWay => "made_way",
-            Self::Draining => "draining",
             Self::Internal => "internal",
         }
     }
@@ -166,8 +162,7 @@ impl Cause {
             | Self::ConnectRefused
             | Self::ConnectNoPort
             | Self::ConnectOther
-            | Self::MadeWay
-            | Self::Draining => 503,
+            | Self::MadeWay => 503,
             Self::ConnectTimeout | Self::BackendTimeout => 504,
             Self::Internal => 500,
         }

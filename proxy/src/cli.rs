@@ -1,6 +1,6 @@
-//! The command line: what a user types, and what it teaches.
-//! In: arguments. Out: a running proxy, a verdict on a configuration or a server, a schema; and an exit code.
-//! Decides nothing about traffic.
+//! The command line: its arguments, its help texts and its exit codes.
+//!
+//! It starts a proxy, checks a configuration, probes a server, or prints the schema or the description of the metrics.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,4 @@
-//! What a worker keeps for one listener, and what one configuration makes of it.
-//! In: newcomers, and new configurations. Out: the way that goes on from this listener.
-//! Knows nothing of single clients.
+//! A listener on one worker: what its clients share, and what one configuration makes of it.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
-//! penstock: thousands of keep-alive clients in front, a few pooled links behind.
-//! In: a configuration and connections. Out: exchanges, carried over links, and counts of both.
-//! See `ARCHITECTURE.md` for the map. Modules import downwards only; a test holds that.
+//! penstock: a reverse proxy with thousands of keep-alive clients in front and a few pooled links behind.
+//!
+//! `ARCHITECTURE.md` is the map of the modules. Modules import downwards only, and a test checks that.
 
 // A print that fails panics, and one that nobody reads waits for ever: see `notice`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

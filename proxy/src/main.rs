@@ -1,6 +1,4 @@
-//! The `penstock` command, and the allocator of its process.
-//! In: arguments. Out: an exit code.
-//! Knows nothing of what they mean; `cli` does.
+//! The `penstock` command, and the allocator of its process. `cli` has the arguments.
 
 use std::process::ExitCode;
 

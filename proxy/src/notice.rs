@@ -1,5 +1,4 @@
-//! What the process says of itself, on its standard output and its standard error.
-//! In: text, from any thread. Out: the same, or nothing where nobody takes it; whoever said it neither waits nor fails.
+//! Prints what the process says, on standard output and standard error, without ever waiting or failing.
 //!
 //! A reader may have gone (EPIPE), a disk may be full (ENOSPC), and a pipe that nobody reads blocks whoever writes to it.
 //! So each of the two streams has a thread of its own, which is the only one that writes there, and a bounded queue.

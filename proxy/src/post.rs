@@ -1,6 +1,4 @@
-//! How others reach a worker: mail, and the box it is dropped into.
-//! In: mail from the main thread or another worker. Out: the same, in order, on the worker's own thread.
-//! Knows nothing of what workers do with it.
+//! The channel by which the main thread and other workers reach a worker, and the messages that go through it.
 
 use std::io;
 use std::sync::Arc;

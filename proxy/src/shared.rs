@@ -1,6 +1,6 @@
-//! What all workers share: the configuration snapshot, the metrics, the access logs, who is up, who meets whom.
-//! In: a new configuration. Out: the present one, and each worker's share of what it limits.
-//! Nothing here is touched per request, but for a relaxed load of a member's health.
+//! The state that all workers share: configuration, metrics, access logs, health of members, sources.
+//!
+//! It divides limits among the workers. Nothing here is touched per request, except for a relaxed load of a member's health.
 
 use std::collections::HashMap;
 use std::hash::Hash;

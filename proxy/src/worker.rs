@@ -1,6 +1,4 @@
-//! One thread that owns clients, links, buffers and timers.
-//! In: mail: clients accepted elsewhere, listening sockets, new configurations, the end. Out: traffic.
-//! Knows nothing of other workers but how to hand them a client.
+//! A worker: one thread that owns clients, links, buffers and timers, and receives orders through its channel.
 
 mod view;
 

@@ -1,6 +1,4 @@
-//! The command as shells use it.
-//! In: arguments and pipes. Out: what is printed, and the exit code.
-//! Knows nothing of traffic.
+//! Tests the command as shells use it: its arguments and pipes, what it prints, and its exit codes.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 

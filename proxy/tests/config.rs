@@ -1,6 +1,4 @@
-//! The configuration as its user meets it: the reference, the schema, the mistakes, and any bytes at all.
-//! In: YAML. Out: settings or messages, compared to the letter.
-//! Knows nothing of how the file is read.
+//! Tests the configuration as its user meets it: the reference, the schema, the mistakes, and any bytes at all.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 

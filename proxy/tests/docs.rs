@@ -1,6 +1,6 @@
-//! The pages are true: `docs/metrics.md` is what the program says, every link leads somewhere, the README's
-//! configuration can be run, and what the map names is there. In: Markdown and sources. Out: what is stale.
-//! Knows nothing of whether the prose is right.
+//! Checks that the pages are true: `docs/metrics.md`, links, the README's configuration, and what the map names.
+//!
+//! Whether the prose is right, it cannot know.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 

@@ -1,6 +1,6 @@
-//! What a fuzzer has found stays found: each file goes through the check that it once broke, and so do the seeds.
-//! In: files in `regressions/` and `fuzz/seeds/`, a folder for each target. Out: a failure that names the file.
-//! Knows nothing of what is checked; that is `fuzz/src`, of which there is one copy.
+//! Runs each file that a fuzzer has found, and the seeds, through the check that it once broke (`fuzz/src`).
+//!
+//! The files are in `regressions/` and `fuzz/seeds/`, in a folder for each target.
 
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "public to the targets in fuzz/")]

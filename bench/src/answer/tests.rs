@@ -1,6 +1,4 @@
-//! The reader on raw bytes: whole, cut anywhere, and wrong.
-//! In: response bytes. Out: what the reader made of them.
-//! Knows nothing of sockets.
+//! Tests of the reader on raw bytes: whole, cut anywhere, and wrong.
 
 use super::*;
 

@@ -1,6 +1,4 @@
-//! The options that say what is asked, in which protocol, and what counts as right.
-//! In: command line arguments. Out: a protocol, the work, what a refusal looks like.
-//! Knows nothing of clients, sources or time.
+//! The options for what is asked, in which protocol, and what counts as right.
 
 use clap::{Args, ValueEnum};
 use penstock_bench::{Command, Prefix, Protocol, Work};

@@ -1,6 +1,4 @@
 //! Frames on raw bytes: whole, cut anywhere, and wrong.
-//! In: bytes of answers. Out: what the reader made of them.
-//! Knows nothing of sockets.
 
 use super::*;
 

@@ -1,6 +1,4 @@
 //! Counts that agree to the unit with the other side's.
-//! In: honest servers. Out: equality.
-//! Knows nothing of errors; see `liars`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,6 +1,4 @@
 //! Lines, counted frames and Redis: each answer its own client's, each lie found and counted.
-//! In: tiny servers of frames, honest and not. Out: equality.
-//! Knows nothing of HTTP; see `exact` and `liars`.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;

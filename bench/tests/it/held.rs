@@ -1,6 +1,4 @@
 //! Clients that are held open between orders, while a test looks at counters at rest.
-//! In: rounds. Out: what is open, what each round counted.
-//! Knows nothing of the command line.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

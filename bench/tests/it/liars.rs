@@ -1,6 +1,4 @@
 //! Each way a server can fail or lie, and the count it must show up in.
-//! In: servers that lie. Out: one kind of error each, to the unit.
-//! Knows nothing of honest runs; see `exact`.
 
 use std::net::TcpListener;
 use std::time::Duration;

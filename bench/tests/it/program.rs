@@ -1,6 +1,4 @@
 //! The program as a user runs it.
-//! In: command lines. Out: what it prints and its exit status.
-//! Knows nothing of the library's types.
 
 use std::process::{Command, Output};
 

@@ -1,6 +1,4 @@
-//! A tiny server that does what a test tells it to, lies included, and counts.
-//! In: a function from request to [`Reply`]. Out: a port of 127.0.0.1 and exact counters.
-//! Knows nothing of the load generator; one blocking thread a connection.
+//! A tiny server that does what a test tells it to, lies included, and counts; one blocking thread a connection.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};

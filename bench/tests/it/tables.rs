@@ -1,6 +1,4 @@
 //! Tiny servers of frames and of Redis's commands that do what a test tells them to, lies included.
-//! In: a function from what was asked to what is said. Out: a port of 127.0.0.1, counts.
-//! Knows nothing of the load generator; one blocking thread a connection.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};

@@ -1,6 +1,4 @@
-//! What is known of an exchange on a link besides what the queue says of it.
-//! In: what was asked, bytes written, bytes that the client got. Out: what may become of it.
-//! Knows nothing of the queue.
+//! An exchange on a link, with what the queue does not say of it, and what may become of it.
 
 use penstock::link::{Ask, Fate, Request, Slot, Want};
 use penstock::proto::http1::Method;
@@ -65,12 +63,12 @@ impl Place {
         &self.bytes[self.written..]
     }
 
-    /// Sent once more, it would change nothing twice, and nothing of its answer has come (HTTP-RULES D-R).
+    /// Sent once more, it would change nothing twice, and nothing of its answer has come (DR.2 in docs/http-rules.md).
     fn may_go_again(&self) -> bool {
         self.is_innocent() && !self.begun
     }
 
-    /// The same, but something has come in the place of its answer, which may belong to an answer before it (pipelining 7).
+    /// The same, but something has come in the place of its answer, which may belong to an answer before it (P.7).
     fn is_innocent(&self) -> bool {
         self.request.repeatable && !self.request.body && !self.request.replayed && self.got.is_empty()
     }

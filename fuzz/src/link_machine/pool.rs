@@ -1,6 +1,4 @@
 //! The pool of links to one member: each request gets one place, alone where it must be, and no link too many stands.
-//! In: deeds. Out: a panic where a promise is broken.
-//! Decides as little as it can: `Pool` says which link, `Line` what may be on it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;

@@ -1,6 +1,4 @@
 //! One link's queue: whatever is done to it, each exchange ends once, in order, and gets only its own answer.
-//! In: deeds. Out: a panic where a promise is broken.
-//! Decides as little as it can: `Queue` says whose an answer is, `Place` what may become of an exchange.
 
 use penstock::config::{Framing, HeadLimits};
 use penstock::link::{Ask, Broken, Queue, Request, SourceKey, Want};

@@ -1,6 +1,4 @@
-//! What the queue tells the clients, held against what is in flight.
-//! In: pieces and ends of answers. Out: a panic where they are not of the exchange at the head of the link.
-//! Knows nothing of who made the bytes.
+//! Holds what the queue tells the clients against what is in flight.
 
 use std::collections::VecDeque;
 

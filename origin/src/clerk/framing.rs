@@ -1,6 +1,4 @@
-//! Where frames begin and end: lines, and texts behind a count of their bytes.
-//! In go bytes; out come requests, and what is put around answers.
-//! It knows nothing of what the texts say, and owns no buffer.
+//! Finds where frames begin and end: lines, and texts behind a count of their bytes.
 
 use crate::options::Prefix;
 

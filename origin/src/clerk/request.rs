@@ -1,6 +1,4 @@
-//! What a request of words asks for: an answer, when it is to be given, and what is done wrong about it.
-//! In go the text of a request; out come the text of the answer and a script of how to give it.
-//! It knows nothing of frames, and nothing of time but how much of it is asked for.
+//! Reads a request of words: the response that it asks for, when that is to be given, and what is done wrong about it.
 
 use std::time::Duration;
 

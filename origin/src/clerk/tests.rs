@@ -1,6 +1,4 @@
-//! What a connection of frames answers, in any cut and in made-up time.
-//! In go bytes and instants; out come the bytes that must be said, and what is waited for.
-//! It knows nothing of sockets.
+//! Tests of what a connection of frames answers, at any cut and in made-up time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! Arguments mean what the help says, and nonsense is refused.
-//! In go arguments; out come options, or an error.
-//! It knows nothing of what the origin does with them.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! The values of the command line: addresses, what is spoken, sizes, times.
-//! In goes a value as people write it; out comes what it means, or what is wrong with it.
-//! It knows nothing of which argument it belongs to.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! Version 1 of the PROXY header: one line of ASCII (section 2.1).
-//! In go bytes that begin as one; out come its addresses, "need more", or what is wrong.
-//! It knows nothing of version 2.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;

@@ -1,6 +1,4 @@
 //! The headers of both versions, good and bad, in any cut.
-//! In go raw bytes; out come the verdicts they deserve.
-//! It knows nothing of sockets.
 
 use super::*;
 

@@ -1,6 +1,4 @@
-//! Version 2 of the PROXY header: binary, with fields of type, length and value behind the addresses
-//! (section 2.2). In go bytes that begin as one; out come addresses, unique id and authority, or what is wrong.
-//! It knows nothing of version 1.
+//! Version 2 of the PROXY header (section 2.2): binary, with fields of type, length and value behind the addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

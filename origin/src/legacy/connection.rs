@@ -1,6 +1,4 @@
 //! One client's blocking socket on its own thread: reads, lets the machine work, writes, sleeps.
-//! In goes the socket; out go the machine's answers, and the end that it asks for.
-//! It knows nothing of what is spoken and of the other connections.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};

@@ -1,6 +1,4 @@
-//! What each way to speak says to what it hears, in any cut and in made-up time.
-//! In go bytes and instants; out come the bytes that must be said.
-//! It knows nothing of sockets.
+//! Tests of what each way to speak says to what it hears, at any cut and in made-up time.
 
 use super::*;
 

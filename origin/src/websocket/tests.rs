@@ -1,6 +1,4 @@
 //! Frames come back as RFC 6455 has it, however they are cut; what breaks the rules ends with 1002.
-//! In go frames; out come frames, and whether the connection goes on.
-//! It knows nothing of sockets.
 
 use super::*;
 

@@ -1,6 +1,4 @@
 //! A lazy timer: it is set anew when it has fired or must be earlier, not whenever something happened.
-//! In go instants; out comes a wake-up not before the one that is waited for.
-//! It knows nothing of what is waited for.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,6 +1,4 @@
 //! A client that has just come: introduced by its PROXY header where one is due, noted, and given its machine.
-//! In go accepted sockets; out go tasks that serve them.
-//! It knows nothing of what is spoken.
 
 use std::future::poll_fn;
 use std::io;

@@ -1,6 +1,4 @@
 //! One client's socket on a worker: reads, lets the machine work, writes, waits.
-//! In goes readiness; out go the machine's answers, and the end that it asks for.
-//! It knows nothing of what is spoken, and keeps no buffer but for what could not be parsed or written.
 
 use std::io;
 use std::mem;

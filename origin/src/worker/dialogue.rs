@@ -1,6 +1,4 @@
 //! One client's socket of bytes on a worker: hears and speaks at the same time, and ends when both are through.
-//! In goes readiness; out goes what the speaker says.
-//! It knows nothing of what is said, and keeps no buffer but for what could not be written.
 
 use std::io;
 use std::pin::Pin;

@@ -1,6 +1,4 @@
-//! What was said and not yet sent, in order.
-//! In go bytes, and how many of them have gone; out come those that are left.
-//! It knows nothing of sockets.
+//! Bytes that were said and not yet sent, in order.
 
 /// Bytes on their way out. Takes no memory while it is empty.
 #[derive(Debug, Default)]

@@ -1,6 +1,4 @@
 //! A stream of bytes and where it comes from, TCP or a Unix socket, as one worker reads and writes it.
-//! In go sockets; out come bytes, counted as they pass.
-//! It knows nothing of what the bytes mean.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};

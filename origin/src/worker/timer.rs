@@ -1,6 +1,4 @@
 //! Wake-ups to some 50 microseconds, for work that takes less than the millisecond of the runtime's own timers.
-//! In go instants; out come wake-ups not before them.
-//! It knows nothing of what is waited for.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,6 +1,4 @@
 //! An origin of bytes says what it should, over TCP and over Unix sockets, half-closes included.
-//! In go bytes in odd pieces; out come the same, others or none, and the ends of connections.
-//! It knows nothing of HTTP, but to look at the counters.
 
 use std::io::{ErrorKind, Write};
 use std::time::Duration;

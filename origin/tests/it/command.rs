@@ -1,6 +1,4 @@
 //! The command says where it listens, serves, and ends with 0 when told to.
-//! In go arguments and a signal; out come lines on stdout and an exit code.
-//! It knows nothing of the library.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

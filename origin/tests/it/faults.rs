@@ -1,6 +1,4 @@
 //! The origin misbehaves exactly as told.
-//! In go requests for faults; out come closes, resets, junk and silence.
-//! It knows nothing of what a proxy makes of them.
 
 use std::io::ErrorKind;
 use std::io::Read;

@@ -1,6 +1,4 @@
 //! Requests of lines and behind counts are answered alike, in order, each on its own connection.
-//! In go requests; out come answers, and the counts of them.
-//! It knows nothing of the origin's insides.
 
 use std::io::Write;
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! A client behind a PROXY header is who the header says; without a good one it is not served.
-//! In go headers of both versions, whole, cut, malformed and missing; out come addresses, counts and ends.
-//! It knows nothing of the origin's parser.
 
 use std::io::Read;
 use std::net::SocketAddr;

@@ -1,6 +1,4 @@
 //! A legacy origin serves so many connections at a time, and resets the others or lets them wait.
-//! In go more connections than it bears; out come answers, resets, and the count of each.
-//! It knows nothing of threads.
 
 use penstock_origin::{Options, OverLimit, Speaks};
 

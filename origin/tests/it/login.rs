@@ -1,6 +1,4 @@
 //! NTLM ties a user to a connection, and to no other.
-//! In go the messages of three steps; out come a challenge, a name, and nothing but that name afterwards.
-//! It knows nothing of passwords.
 
 use crate::wire::{Answer, Wire, both_ways};
 

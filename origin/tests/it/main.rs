@@ -1,6 +1,4 @@
-//! What the origin promises, over real sockets: one module for each promise.
-//! In go bytes as a client would send them; out come bytes as the origin must answer them.
-//! It knows nothing of the origin's insides.
+//! Tests what the origin promises, over real sockets: one module for each promise.
 #![allow(clippy::unwrap_used, reason = "a test may panic wherever it is surprised")]
 
 mod bytes;

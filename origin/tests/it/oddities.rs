@@ -1,6 +1,4 @@
-//! What HTTP allows and few servers do: trailers, interim answers, an old version, no date, the head as it came.
-//! In go requests; out come answers that are compared byte by byte.
-//! It knows nothing of who might trip over them.
+//! The origin does what HTTP allows and few servers do: trailers, interim responses, an old version, no date, the head as it came.
 
 use serde_json::json;
 

@@ -1,6 +1,4 @@
 //! A member works at so many requests at once, whatever connections they came on.
-//! In go requests of several connections; out come answers in the order in which work was done.
-//! It knows nothing of how long anything took.
 
 use std::io::Read;
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! Each route answers what it says, to GET and HEAD, on workers and on legacy threads.
-//! In go requests; out come answers that are compared whole.
-//! It knows nothing of timing.
 
 use crate::wire::{Wire, both_ways, eventually, pattern, request, start};
 

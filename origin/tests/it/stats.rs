@@ -1,6 +1,4 @@
 //! The counters are exact, and whoever has read an answer finds it counted.
-//! In go known numbers of connections, requests and bytes; out come the same numbers.
-//! It knows nothing of the counters' insides.
 
 use penstock_origin::{Address, Options, Origin};
 

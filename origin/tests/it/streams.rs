@@ -1,6 +1,4 @@
 //! Requests are found in the byte stream however it is cut, and answered in order.
-//! In go requests in odd pieces, in old versions, malformed; out come the right answers, or an error and an end.
-//! It knows nothing of single routes.
 
 use std::io::Write;
 use std::net::Shutdown;

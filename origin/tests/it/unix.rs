@@ -1,6 +1,4 @@
 //! Members on Unix sockets serve as those on addresses do, and look after their paths.
-//! In go paths, fresh, stale, taken and wrong; out come answers, errors, and paths that are gone again.
-//! It knows nothing of bytes and of PROXY headers.
 
 use std::fs;
 use std::io::ErrorKind;

@@ -1,6 +1,4 @@
-//! What is HTTP no more: WebSockets, other upgrades, tunnels. And what stays HTTP, as it was not asked for properly.
-//! In go requests and what follows them; out come 101 or 426, and what follows those.
-//! It knows nothing of frames but what a few of them look like.
+//! Tests connections that are HTTP no more (WebSockets, other upgrades, tunnels), and those that stay HTTP.
 
 use penstock_origin::Origin;
 

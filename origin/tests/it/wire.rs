@@ -1,6 +1,4 @@
 //! A plain client for the tests: raw bytes out, parsed answers in.
-//! In go request bytes; out come status, fields and body of each answer, or the end of the connection.
-//! It knows nothing of the origin's code.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;

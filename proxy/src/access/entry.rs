@@ -1,6 +1,4 @@
-//! What may be said of an exchange, field by field.
-//! In: an entry, as the client makes it when the exchange has ended. Out: the value of each field, if it has one.
-//! Knows nothing of how values are written.
+//! The fields of an access-log entry, and the value that each field has, if any.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,6 +1,6 @@
-//! Bytes of a client, written so that they stay on their line and within their quotes.
-//! In: any bytes. Out: the inside of a JSON string, or of a quoted word of a pattern.
-//! Knows nothing of what the bytes are.
+//! Escapes bytes of clients, so that they stay on their line and within their quotes.
+//!
+//! One form is the inside of a JSON string, the other the inside of a quoted word of a pattern.
 
 /// As the inside of a JSON string (RFC 8259 section 7). What is UTF-8 stays what it is, but for what some readers
 /// take for the end of a line or a terminal for a command; each byte that is not UTF-8 is taken for Latin-1, which

@@ -1,6 +1,4 @@
-//! An entry as one line, in the format that was asked for.
-//! In: an entry. Out: a line at the end of a buffer.
-//! Knows nothing of where lines go.
+//! Writes an access-log entry as one line, in the format that the configuration asks for.
 
 use std::sync::Arc;
 

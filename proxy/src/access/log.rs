@@ -1,6 +1,6 @@
-//! Where lines go: all logs of the process, with one writing thread for each.
-//! In: where a log is to be, blocks of lines, the word to open anew or to end. Out: orders for the threads.
-//! Knows nothing of lines, nor of who writes them.
+//! The access logs of the process: each has one writing thread and a bounded queue of blocks of lines.
+//!
+//! This file opens and reopens logs and gives orders to their threads; `pen` makes the blocks, and `writer` is the thread.
 
 use std::fs::File;
 use std::io;

@@ -1,9 +1,8 @@
-//! The access log: a line for each exchange, put together by its worker, written by a thread of the log's own.
-//! In: what is known of an exchange when it has ended. Out: whole lines in a file, or on the standard output.
-//! Knows nothing of clients, links or how an exchange goes.
+//! The access log: the worker puts together a line for each exchange, and a thread of the log writes it.
 //!
-//! `entry` is what may be said, `line` says it (`escape`, `number` and `stamp` help), `pen` gathers a worker's
-//! lines, `log` is where they go, and `writer` (with `whole`) is the only one who waits for a disk.
+//! `entry` has the fields of an exchange, `line` writes them (`escape`, `number` and `stamp` help), `pen` gathers a worker's
+//! lines, `log` has the queues of all logs, and only `writer` (with `whole`) waits for a disk. No worker ever waits;
+//! `docs/decisions/0020-a-log-never-waits.md` says why.
 
 mod entry;
 mod escape;

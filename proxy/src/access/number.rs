@@ -1,6 +1,6 @@
-//! Numbers and addresses as text, without a formatter in between: a line has ten of them.
-//! In: integers, nanoseconds, addresses. Out: ASCII at the end of a buffer, by `proto::text` where that has it.
-//! Knows nothing of lines.
+//! Writes durations as text without a formatter, because each line has several numbers.
+//!
+//! `seconds` is here; `proto::text` has the functions for integers and addresses.
 
 pub(super) use crate::proto::text::{address, decimal};
 

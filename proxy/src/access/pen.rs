@@ -1,6 +1,4 @@
-//! One worker's pen for one log: lines are put together here and handed over in blocks. It never waits.
-//! In: entries. Out: blocks of whole lines for the log's thread, and counts of lines.
-//! Knows nothing of files.
+//! Gathers one worker's lines for one log and hands them to the log's thread in blocks. It never waits.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

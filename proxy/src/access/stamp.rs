@@ -1,6 +1,6 @@
-//! A time of day in UTC: RFC 3339 with milliseconds, or as web servers have it. The calendar is looked at once a second.
-//! In: time since the Unix epoch. Out: `2026-11-22T06:23:41.007Z`, `22/Nov/2026:06:23:41 +0000`.
-//! Knows nothing of clocks or time zones.
+//! Writes times of day in UTC, in RFC 3339 with milliseconds and in the form of the common log format.
+//!
+//! It takes the time since the Unix epoch as an argument, and computes the calendar date once a second at most.
 
 use std::time::Duration;
 

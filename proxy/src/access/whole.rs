@@ -1,6 +1,4 @@
-//! Blocks are written whole, or it is known how much of them was.
-//! In: blocks of lines. Out: the same in a file, and how many lines were lost where it failed.
-//! Knows nothing of which file it is.
+//! Writes blocks of lines whole, or knows how many lines were lost.
 
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;

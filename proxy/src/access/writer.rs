@@ -1,6 +1,6 @@
-//! The thread of a log: the only one who waits for a disk or a pipe.
-//! In: blocks, and the word to open the file anew or to end. Out: lines in a file; complaints on stderr.
-//! Knows nothing of what the lines say.
+//! The thread of a log, which is the only one that waits for a disk or a pipe.
+//!
+//! It takes blocks, and orders to open the file anew or to end; what goes wrong is counted and told on standard error.
 
 use std::fs::File;
 use std::io;

@@ -1,6 +1,4 @@
-//! The admin server: `/metrics`, `/healthz`, `/readyz`, on a thread of its own.
-//! In: an address, the metrics, how ready the proxy is. Out: plain text to whoever asks.
-//! Knows nothing of clients, links or workers, and never runs on a worker's thread.
+//! The admin server: `/metrics`, `/healthz` and `/readyz`, on a thread of its own and never on a worker's.
 
 mod pages;
 mod ready;

@@ -1,6 +1,6 @@
-//! The pages of the admin server, each declared once: path, what it is for, what answers it.
-//! In: the metrics and the readiness. Out: a router, and an index of all pages at `/`.
-//! Knows nothing of sockets or threads.
+//! The pages of the admin server, each declared once with its path, its description and its handler.
+//!
+//! The router and the index at `/` are made from this list.
 
 use axum::Router;
 use axum::http::StatusCode;

@@ -1,6 +1,4 @@
-//! How ready the proxy is, told by the main thread and read by `/readyz`.
-//! In: a state. Out: the same state, on any thread.
-//! Knows nothing of what makes the proxy ready.
+//! The readiness of the proxy: the main thread sets it, and `/readyz` reads it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

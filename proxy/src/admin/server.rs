@@ -1,6 +1,4 @@
-//! The admin server's socket and thread, and the limits of those who connect to it.
-//! In: an address and pages. Out: a handle that tells the bound address and stops the thread.
-//! Knows nothing of what the pages say.
+//! The admin server's socket and thread, and the limits on its connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -1,6 +1,4 @@
-//! What the admin server answers, on raw bytes over a real socket.
-//! In: requests. Out: status lines, fields and bodies.
-//! Knows nothing of axum, but for the page it adds.
+//! Tests of the admin server's responses, as raw bytes over a real socket.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,6 @@
-//! Which member a source meets.
-//! `rendezvous` ranks members for a source; `sources` counts who is where, for the metrics.
-//! Knows nothing of links or clients.
+//! Affinity: which member a source is assigned to.
+//!
+//! `rendezvous` ranks members for a source; `sources` counts which sources are at which member, for the metrics.
 
 mod rendezvous;
 mod sources;

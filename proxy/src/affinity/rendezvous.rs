@@ -1,6 +1,7 @@
-//! Weighted rendezvous hashing: each member scores each source, and the best score wins.
-//! In: a source's address and the members' names and weights. Out: the member it meets.
-//! Knows nothing of ports, of the order of members or of how many there are.
+//! Weighted rendezvous hashing: each member gets a score for each source, and the highest score wins (D7.2 in `docs/http-rules.md`).
+//!
+//! A score depends on the source's address and on the member's name and weight. It does not depend on ports, on the order of the
+//! members or on how many there are, so a change of members moves only the sources of what changed.
 
 use std::net::IpAddr;
 

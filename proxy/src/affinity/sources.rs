@@ -1,6 +1,6 @@
-//! Who meets whom: the sources that have clients now, and the member each is at.
-//! In: a client that came, moved or left. Out: whether its source was known, and whether it went elsewhere.
-//! Shared by all workers, touched when a client comes or goes, never per request.
+//! Counts which sources have clients now, and at which member each source is.
+//!
+//! All workers share these counts. They are touched when a client comes, moves or leaves, and never for a request.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

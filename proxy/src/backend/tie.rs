@@ -1,7 +1,7 @@
-//! Which member a client uses now, and the counts of who meets whom.
-//! In: the client's source and its backend's members. Out: the member.
-//! A client keeps its member; when that is down it uses the next, and returns when it answers again. While none is up it
-//! stays where it is, and waits there.
+//! The member that a client is assigned to, and the counts of assignments.
+//!
+//! A client keeps its member. While that is down, the client uses the next one in rank, and it returns when the member answers
+//! again. While no member is up, the client stays where it is and waits there (D7.3, D7.4 in `docs/http-rules.md`).
 
 use std::net::IpAddr;
 use std::rc::Rc;

@@ -1,6 +1,4 @@
-//! What goes back to a client: the pieces of its answers, or an error of ours.
-//! In: what its link tells. Out: bytes for the client, and its exchanges counted.
-//! Knows nothing of requests that are still to be read.
+//! Writes to a client what its link delivers, or an error of the proxy, and counts the exchange.
 
 use std::rc::Rc;
 

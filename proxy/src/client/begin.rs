@@ -1,6 +1,4 @@
-//! How a request becomes an exchange: what is asked of its link, and what comes after its head.
-//! In: a head that was read. Out: an exchange on a link, in a wait queue, or answered here.
-//! Knows nothing of bytes that are still to be read, or of answers.
+//! Turns a request head into an exchange on a link, in the wait queue, or answered here.
 
 use std::net::IpAddr;
 use std::rc::Rc;

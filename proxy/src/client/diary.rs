@@ -1,6 +1,4 @@
-//! What is noted of a client's exchanges for the access log, until they have ended.
-//! In: heads as they begin, bytes as they pass, ends. Out: entries for the worker's pen, in the order of the answers.
-//! Knows nothing of how lines look or where they go.
+//! Notes what the access log needs of a client's exchanges, and hands over entries in the order of the responses.
 
 use std::collections::VecDeque;
 use std::time::SystemTime;

@@ -1,6 +1,6 @@
-//! What comes from a client of a protocol of frames: each is an exchange, or one more word of a conversation.
-//! In: bytes as they were read. Out: exchanges, in order; frames for the link of a conversation.
-//! Knows nothing of any one protocol: `proto::framing` says where a frame ends and what it needs.
+//! Reads the frames of a client: each is an exchange, or the next frame of a conversation.
+//!
+//! `proto::framing` says where a frame ends and what it needs of a link.
 
 use std::rc::Rc;
 

@@ -1,6 +1,4 @@
-//! What comes from a client: heads become exchanges, bodies follow them to their link.
-//! In: bytes as they were read. Out: requests submitted, in order, and rejections.
-//! Knows nothing of answers.
+//! Reads from an HTTP client: heads become exchanges, and content follows them to their link.
 
 use std::rc::Rc;
 

@@ -1,6 +1,6 @@
-//! One accepted connection: its requests go out in order, their answers come back in order.
-//! In: bytes of a client. Out: exchanges, on the link of the member that its source meets.
-//! Knows nothing of pools or of how links work; `input` reads, `answer` writes, `state` is where it stands.
+//! One accepted connection of HTTP or frames: its requests go out in order, and their responses come back in order.
+//!
+//! `input` and `frames` read, `answer` and `output` write, and `state` is where the client stands.
 
 mod answer;
 mod begin;

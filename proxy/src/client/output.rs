@@ -1,6 +1,4 @@
-//! What goes to the client: straight to its socket where possible, kept where it must be.
-//! In: bytes of answers. Out: the same bytes, in order, in as few writes as one turn allows.
-//! Knows nothing of what they mean.
+//! Writes to a client's socket directly where possible, and buffers what the socket does not take.
 
 use std::rc::Rc;
 use std::task::{Context, Poll};

@@ -1,6 +1,4 @@
-//! A client that has become one end of a tunnel (RFC 9110 sections 7.8 and 9.3.6).
-//! In: the link of its last exchange. Out: all bytes of both, unchanged, until either ends it, or a limit does.
-//! Knows nothing of what passes through it.
+//! A client that has become one end of a tunnel (RFC 9110 sections 7.8 and 9.3.6), on the link of its last exchange.
 
 use std::task::{Context, Poll, ready};
 

@@ -1,6 +1,4 @@
-//! Where a client stands: what it is reading, what is in flight, and what had to be kept.
-//! In: nothing by itself. Out: the deadline that follows from where it stands.
-//! Knows nothing of sockets.
+//! The state of a client: what it is reading, what is in flight, what is buffered, and the deadline that follows.
 
 use std::cell::Cell;
 use std::collections::VecDeque;

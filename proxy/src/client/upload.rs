@@ -1,7 +1,7 @@
-//! A body that is read before its request takes a link, so that no link waits for a slow client.
+//! Reads content before its request takes a link, so that no link waits for a slow client.
 //!
-//! The request is held until its body is whole, or as long as `request_buffer` says, or all buffers of the worker are full; then
-//! it goes to a link, what was read follows it there, and the rest of a longer body goes there as it comes.
+//! The request is held until its content is whole, or there is more of it than `request_buffer`, or all buffers of the worker are
+//! full. Then it goes to a link, what was read follows it there, and the rest of longer content goes there as it comes.
 
 use std::rc::Rc;
 

@@ -1,6 +1,4 @@
-//! Which way a client's requests go: as whose, to which backend, and there to which member.
-//! In: what a request says of it, and the configuration in force. Out: the member.
-//! Knows nothing of requests but what concerns the way.
+//! Chooses where a client's requests go: by source and rule to a backend, and there to a member.
 
 use std::net::IpAddr;
 use std::rc::Rc;

@@ -1,6 +1,4 @@
-//! Words that say who: addresses, networks, parts of addresses, and names.
-//! In: the word. Out: an address, a network, the name of a backend, a token for `Via`; or how it should read.
-//! Knows nothing of whether anyone has that address or that name.
+//! Reads the words of the configuration that name somebody: addresses, networks, affinity keys, backends, and tokens for `Via`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;

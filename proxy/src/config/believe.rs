@@ -1,6 +1,7 @@
-//! From what was written to what the program believes.
-//! In: the sections as written. Out: `Settings`, and notes of whatever contradicts itself.
-//! Knows nothing of YAML; a value that could not be read is absent here and has been noted already.
+//! Turns the sections as they were written into `Settings`, and reports whatever contradicts itself.
+//!
+//! A value that could not be read is absent here; the reader has reported it already. The files below `believe/` have one part
+//! of this each.
 
 mod framing;
 mod http;

@@ -1,6 +1,6 @@
-//! `${NAME}`, `${NAME:-default}` and `$$` in a configuration.
-//! In: the text and a look into the environment. Out: the text with each reference masked, and what it stands for.
-//! Knows nothing of YAML, beyond that a mask must look like a word to it.
+//! Replaces `${NAME}`, `${NAME:-default}` and `$$` in a configuration.
+//!
+//! Each reference is masked by a word before YAML is parsed, so that a value cannot change the structure of the file.
 
 use super::mistake::At;
 

@@ -1,6 +1,4 @@
-//! Words that say how a frame reads: what ends a line, how a count is written, what is answered instead.
-//! In: the word. Out: its value, or how it should read; and the schema that says the same to an editor.
-//! Knows nothing of what fits together (`believe`).
+//! Reads the words of the configuration about frames: terminators, byte orders and widths of counts, refusals.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
-//! Options that take several words: a list of them, or one alone.
-//! In: the word or the list. Out: the values, each with its place; and the schema that says the same to an editor.
-//! Knows nothing of what one word can be (`scalar.rs`).
+//! Options that take a list of words, or one word alone.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,6 +1,4 @@
-//! Words that say what is noted of exchanges: where lines go, how they read, how many there are.
-//! In: the word. Out: its value, or how it should read; and the schema that says the same to an editor.
-//! Knows nothing of how lines are written.
+//! Reads the words of the configuration about the access log: its place, its format and its sampling.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;

@@ -1,6 +1,4 @@
-//! What is wrong with a configuration, told so that its writer can put it right.
-//! In: position, field and hint, one mistake at a time. Out: lines as compilers print them.
-//! Knows nothing of YAML or of the options.
+//! Mistakes in a configuration, each with its place, its field and a hint, and how they are printed.
 
 use std::error::Error;
 use std::fmt;

@@ -1,6 +1,7 @@
-//! The configuration: what the user wrote, and what the program believes of it.
-//! In: a YAML file and the environment. Out: `Settings`, or all mistakes at once with their places.
-//! Knows nothing of what the settings are used for.
+//! The configuration: a YAML file and the environment become `Settings`, or a list of all mistakes with their places.
+//!
+//! `tree` and `environment` read the text, `options` is the table of all options, `table` reads sections by it, `believe`
+//! resolves them, and `settings` is the result.
 
 mod address;
 mod believe;

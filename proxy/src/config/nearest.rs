@@ -1,6 +1,4 @@
-//! The word someone probably meant.
-//! In: what was written, and the words there are. Out: the nearest one, if it is near enough.
-//! Knows nothing of what the words stand for.
+//! Suggests the word that somebody probably meant to write.
 
 /// The word nearest to `written`; none if it takes more edits than a third of its letters (at least one).
 pub(super) fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

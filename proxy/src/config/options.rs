@@ -1,6 +1,6 @@
-//! The table of all options: name, kind, default as written in the file, and its one sentence.
-//! In: nothing. Out: the sections as types, which read themselves (`table.rs`), and their rows for the schema.
-//! Knows nothing of what is believed in the end, but for the types of single values.
+//! The table of all options: name, kind, default as written in the file, and one sentence each.
+//!
+//! The sections as types, their reading (`table.rs`) and their schema (`schema.rs`) follow from this table.
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::sync::Arc;

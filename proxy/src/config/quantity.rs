@@ -1,6 +1,4 @@
-//! Durations, sizes and shares as people write them.
-//! In: `1m30s`, `64KiB`, `10%`. Out: a `Duration`, a number of bytes, a number of hundredths.
-//! Knows nothing of which option they are for.
+//! Reads durations, sizes and percentages as people write them: `1m30s`, `64KiB`, `10%`.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
-//! Words that say what a request is, or may become: hosts, paths, methods, values of fields, protocols.
-//! In: the word. Out: it, as requests are compared with it; or how it should read.
-//! Knows nothing of requests, nor of which rule it stands in.
+//! Reads the words of the configuration about requests: hosts, paths, methods, values of fields, and protocols of upgrades.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;

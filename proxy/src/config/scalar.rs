@@ -1,6 +1,6 @@
-//! What one word of the file can be: a number, a flag, one of a few words, one of those or another kind.
-//! In: the word. Out: its value, or what was expected instead; and the schema that says the same to an editor.
-//! Knows nothing of where the word stands.
+//! The kinds of single words in the file: a number, a flag, one of a few words, or one of those or another kind.
+//!
+//! Each kind reads a word, says what it expected instead, and has a schema that says the same to an editor.
 
 use std::fmt;
 use std::marker::PhantomData;

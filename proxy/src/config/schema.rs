@@ -1,6 +1,4 @@
-//! The JSON Schema of the file, so that editors complete and check it.
-//! In: the table of options. Out: draft 2020-12, pretty printed.
-//! Knows nothing of any single option.
+//! Writes the JSON Schema (draft 2020-12) of the configuration, so that editors complete and check it.
 
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,4 @@
-//! Options that are several sections, one after the other, where their order counts.
-//! In: the list. Out: the sections as written, each with its place.
-//! Knows nothing of what a section can be (`table.rs`).
+//! Options that are a list of sections whose order counts.
 
 use std::rc::Rc;
 

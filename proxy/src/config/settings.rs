@@ -1,6 +1,6 @@
-//! What the program believes: a configuration that cannot be wrong.
-//! In: nothing; it is built by `believe`. Out: plain fields with defaults already filled in.
-//! Knows nothing of YAML, files or positions.
+//! The settings that the program runs by: plain fields with all defaults filled in.
+//!
+//! `believe` makes them, and it makes no invalid ones, so code that uses them checks nothing again.
 
 mod address;
 mod framing;

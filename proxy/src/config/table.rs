@@ -1,6 +1,6 @@
-//! How a table of options is read: one row each, from which reading, checking and the schema follow.
-//! In: rows and nodes of the file. Out: what was written, default filled in, each value with its place.
-//! Knows nothing of the options themselves (`options.rs`) nor of what they mean together (`believe.rs`).
+//! The macro that declares a section of options once, and the reader of such sections.
+//!
+//! Reading, checking, defaults and the schema follow from the rows (`options.rs`).
 
 use std::collections::HashMap;
 

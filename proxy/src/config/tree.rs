@@ -1,6 +1,4 @@
-//! The file as a tree: what was written, and where.
-//! In: YAML with its references masked. Out: nodes with positions, duplicate keys and order kept.
-//! Knows nothing of the options; to it every scalar is text.
+//! Parses YAML into a tree of nodes with their positions; duplicate keys and the order of keys are kept.
 
 use std::collections::HashMap;
 use std::mem;

@@ -1,6 +1,4 @@
-//! The words that stand for a few values, or for a whole list of them.
-//! In: nothing. Out: each word with what it stands for.
-//! Knows nothing of where a word may stand.
+//! The keywords of the options that take one of a few words, and what each keyword stands for.
 
 use super::list::Short;
 use super::scalar::{Word, Words};

@@ -1,6 +1,6 @@
-//! Start, reload, drain, end: what the main thread does while workers work.
-//! In: signals. Out: mail to the workers, and the exit code.
-//! Knows nothing of single clients.
+//! The main thread: it starts, reloads and drains the proxy, and ends it with an exit code.
+//!
+//! Signals come in, and orders go to the workers through `post`. The main thread never touches a single client.
 
 #[cfg(test)]
 mod panic_tests;

@@ -1,6 +1,7 @@
-//! A panic anywhere on the way of a client ends that client or its link, and nobody else notices: a panic is injected at
-//! each place where the code waits or calls back, under traffic, and afterwards all is answered and all gauges are zero.
-//! The places are in the code of this crate's tests alone (`turn::may_panic`).
+//! Tests that a panic anywhere on the way of a client ends that client or its link, and that nobody else notices.
+//!
+//! A panic is injected at each place where the code waits or calls back, under traffic. Afterwards everything is answered and all
+//! gauges are zero. The places are in the code of this crate's tests alone (`turn::may_panic`).
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! One line for each panic, with its place. What panicked is contained and counted elsewhere.
+//! Logs one line for each panic, with its place. `turn::Turn::contain` contains and counts panics.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;

@@ -1,6 +1,6 @@
-//! The thread that probes members, so that no worker waits for it.
-//! In: members for whom there is something to be done. Out: verdicts, and what is said of them.
-//! Knows nothing of how a probe works, or when one is due.
+//! The thread that probes members, so that no worker waits for a probe.
+//!
+//! `link::Proof` says what is to be done, and `probe` how it is done.
 
 use std::io;
 use std::sync::Arc;

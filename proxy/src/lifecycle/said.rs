@@ -1,6 +1,4 @@
-//! What the proxy says of itself to whoever started it.
-//! In: a line. Out: the same, where it is in nobody's way.
-//! Knows nothing of what is said.
+//! Prints what the proxy says of itself: on standard output or, where that is an access log, on standard error.
 
 use crate::config::{LogTo, Settings};
 use crate::notice;

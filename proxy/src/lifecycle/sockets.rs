@@ -1,6 +1,4 @@
-//! The listening sockets of the process. They outlive configurations that keep them, under whatever name.
-//! In: a configuration. Out: a bound socket for each listener, handed to the worker that accepts.
-//! Knows nothing of clients.
+//! The listening sockets of the process. They outlive configurations that keep their address, whatever the listener is called.
 
 use std::fmt::Display;
 use std::io;

@@ -1,7 +1,4 @@
-//! What the main thread does with access logs (opens them before all else runs, and anew at SIGUSR1) and with
-//! listening sockets (hands them from listener to listener).
-//! In: configurations, real signals to this process. Out: files, sockets, and errors in words.
-//! Knows nothing of lines, or of who accepts.
+//! Tests of what the main thread does with access logs and with listening sockets.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,4 @@
-//! Reads the HTTP answers on a link and shapes them for the client.
-//! In: bytes from the member, and what was asked. Out: bytes for the client, and where an answer ends.
-//! Knows nothing of queues, clients or sockets.
+//! Reads the HTTP responses on a link and writes them for the client.
 
 use std::ops::Range;
 

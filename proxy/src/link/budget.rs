@@ -1,6 +1,4 @@
-//! How many exchanges may be sent a second time because the first is held up.
-//! In: requests, and how many are to be sent again. Out: how many may be.
-//! Knows nothing of links or time.
+//! The retry budget: how many requests may be sent a second time because the first is held up.
 
 /// A part of the requests, saved up to [`BURST`]: a slow member gets a little more work, never twice as much.
 #[derive(Debug)]

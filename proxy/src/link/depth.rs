@@ -1,6 +1,7 @@
-//! How many exchanges a link to this member may carry at once, and which go alone.
-//! In: service times as they are seen, rescues, whether the member was shown to keep order, and `now`. Out: a depth
-//! between 1 and the ceiling, and the reason for it. Knows nothing of links, bytes or sockets.
+//! Decides how many exchanges a link to a member may carry at once, and which requests go alone.
+//!
+//! It learns from service times, rescues and consent. The result is a depth between 1 and the ceiling, and the reason for it
+//! (`docs/depth.md`). It decides from numbers and time alone.
 
 mod hold;
 mod mix;

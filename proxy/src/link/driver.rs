@@ -1,6 +1,6 @@
-//! The socket of one link: what its queue wants written is written, what comes is given to the queue.
-//! In: readiness. Out: bytes, and why the link ended.
-//! Decides nothing: the queue says whose an answer is, the shelf who comes next.
+//! One link: the socket, and how bytes move between it and the queue.
+//!
+//! It decides nothing: the queue says whose a response is, and the shelf which request comes next.
 
 mod body;
 mod holding;

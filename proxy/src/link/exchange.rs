@@ -1,6 +1,6 @@
-//! One request and its response on a link, and what becomes of it when the link ends.
-//! In: what was asked, and how far it got. Out: its fate (HTTP-RULES D-R, RFC 9112 section 9.3.1).
-//! Knows nothing of queues, sockets or clients.
+//! One request on a link, and its fate when the link ends: sent again, failed, or cut off.
+//!
+//! The rules are DR in `docs/http-rules.md` (RFC 9112 section 9.3.1).
 
 use crate::cause::Cause;
 use crate::proto::framing::{Dialect, greeting};

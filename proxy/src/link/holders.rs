@@ -1,9 +1,9 @@
-//! Who holds a link without using it, and who of them gives way while others wait.
+//! Tells which clients hold a link without using it, and which of them give way while others wait.
 //!
 //! A link is lent for work, not for waiting. Each busy link is looked at now and then ([`Track::look`]): is the member at
-//! work, is it the client's turn to send or to read, does an answer go on without end, or does nobody wait for it any
-//! more? While nobody waits for a link, all of that is allowed. While somebody does, [`choose`] says who gives way, and
-//! for which reason. Decides from numbers and time alone.
+//! work, is it the client's turn to send or to read, does a response go on without end, or does nobody wait for it any
+//! more? While nobody waits for a link, all of that is allowed. While somebody does, [`choose`] says which client gives way, and
+//! for which reason. Both decide from numbers and time alone.
 
 use crate::turn::Nanos;
 

@@ -1,6 +1,4 @@
-//! Links that carry nothing, by what they carried last.
-//! In: seats that became idle or were taken. Out: which of them to take, the newest of its lane first.
-//! Knows nothing of links, or of who takes them.
+//! The idle links of a pool, sorted by what they carried last. The newest of a kind is taken first.
 
 use super::lines::Want;
 use super::seat::SeatId;

@@ -1,4 +1,4 @@
-//! Those who wait for a link: in the order in which they came, but fair by source.
+//! The wait queue: requests that wait for a link, in the order in which they came, but fair by source.
 //!
 //! Each source has a queue of its own for each kind of request, and the sources of a kind take turns, so that one
 //! source's thousand do not starve another's one (deficit round robin with one request a turn; Shreedhar and
@@ -128,6 +128,9 @@ impl<W> Lines<W> {
     /// turn it is in each line. `held` says whether classes that hold links may have one more.
     #[must_use]
     pub(super) fn next(&self, wants: &[Want], held: bool, may: impl Fn(SourceKey) -> bool) -> Option<Next> {
+        if self.waiting.is_empty() {
+            return None; // the usual case, after each answer
+        }
         let lines = wants.iter().flat_map(|want| [place(*want, false), place(*want, true)]);
         let open = lines.filter(|line| held || *line < WANTS);
         open.filter_map(|line| self.next_in(line, &may)).min_by_key(|next| next.arrival)

@@ -1,6 +1,8 @@
-//! What all workers share of the way to one member of a pooled backend: the rights to its links, and its tunnels.
-//! In: workers that are short of rights, and others that can do without. Out: rights that change hands, their sum exact.
-//! Touched when a worker is short, a link of one that gave is closed, or a link becomes a tunnel; never while each has what it needs.
+//! The rights to the links of one member of a pooled backend, and the count of its tunnels, which all workers share.
+//!
+//! Rights move from workers that can do without to workers that are short of them, and their sum stays exact. This is touched
+//! when a worker is short, when a link of a worker that lent a right is closed, or when a link becomes a tunnel, and never while
+//! each worker has what it needs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,4 @@
-//! What the last answer of a member told of the member itself.
-//! In: how an answer ended. Out: what it speaks, and how long its links may be unused.
-//! Knows nothing of links.
+//! Remembers what the last response told of the member: its version, how long its links may be unused, and whether content may follow.
 
 use crate::proto::http1::Method;
 use crate::turn::Nanos;

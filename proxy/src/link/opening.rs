@@ -1,6 +1,4 @@
-//! How fast new links may be opened while requests wait.
-//! In: when waiting began, how many were opened, and `now`. Out: may one more be opened, or when.
-//! Knows nothing of members or sockets.
+//! Limits how fast new links are opened while requests wait.
 
 use std::time::Duration;
 

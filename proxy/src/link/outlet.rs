@@ -1,6 +1,4 @@
-//! The way of one worker to one member of a TCP backend: a connection for each client, warm or new.
-//! In: clients that want one. Out: a link of their own each, or the cause why not.
-//! Knows nothing of what is carried.
+//! One worker's dedicated links to one member of a TCP backend: one for each client, warm or newly connected.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

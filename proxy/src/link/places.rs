@@ -1,6 +1,6 @@
-//! The places of one member of a TCP backend, and those who wait for one.
-//! In: sources that want a place, places that are given back, limits. Out: who gets the next place.
-//! Knows nothing of sockets, threads or time.
+//! Hands out the places of one member of a TCP backend, and keeps the queue for them.
+//!
+//! Sources take turns, and one that has its share is passed over while others wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;

@@ -1,6 +1,7 @@
-//! Which link carries a request: the shelf of one member's links on one worker, and who waits for them.
-//! In: requests, links that connected, became free or closed, and `now`. Out: seats, and waiters whose turn it is.
-//! Knows nothing of bytes or sockets; a link is whatever handle the caller keeps.
+//! The pool of one worker's links to one member: it chooses the link for each request, and keeps the wait queue.
+//!
+//! It knows no sockets and no bytes: a link is whatever handle the caller keeps. Seats of links, the idle ones and the queue
+//! are in `seat`, `idle` and `lines`.
 
 mod fairness;
 mod leaving;

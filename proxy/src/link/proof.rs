@@ -1,6 +1,6 @@
-//! Whether requests may be pipelined to a member: one verdict for the process, which every worker reads.
-//! In: `Server` fields, offences and failures to connect, as workers see them; what probes found. Out: the verdict, and
-//! what is to be done next for a better one. Knows nothing of links, and probes nobody itself.
+//! Decides for all workers whether requests may be pipelined to a member, and when the member is to be probed.
+//!
+//! It judges `Server` fields, offences, failures to connect and results of probes; `probe` carries the probes out.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

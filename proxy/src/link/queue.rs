@@ -1,6 +1,7 @@
-//! One link: the exchanges in flight on it, first in, first out.
-//! In: requests, bytes written, bytes read, the end of the link, and `now`. Out: pieces of answers, each for
-//! the client at the head of the queue, and the fate of every exchange. Knows nothing of sockets or pools.
+//! The exchanges in flight on one link, first in, first out.
+//!
+//! Requests, written and read bytes, the end of the link and the time go in. Pieces of responses come out, each for the
+//! client at the head of the queue, and at the end the fate of every exchange (P.5 to P.8 in `docs/http-rules.md`).
 
 mod dialect;
 mod holding;

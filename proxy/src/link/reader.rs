@@ -1,6 +1,4 @@
-//! What is asked of a link, and who reads the answers: one enum over the protocols that links speak.
-//! In: bytes from the member, and what was asked. Out: bytes for the client, and where an answer ends.
-//! Knows nothing of queues, clients or sockets.
+//! Reads the responses on a link: one enum over the protocols that links speak.
 
 use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};

@@ -1,6 +1,6 @@
-//! Rights to the links of one member: how many there are, how many are given, and who asks for one.
-//! In: workers that take, ask for and give back rights. Out: who gets the next one. Never more than there are.
-//! Knows nothing of threads; `loans` puts a lock around it.
+//! Counts the rights to the links of one member: how many exist, which workers have them, and which ask for one.
+//!
+//! There are never more than were made. It takes no lock; `loans` puts one around it.
 
 use std::collections::VecDeque;
 

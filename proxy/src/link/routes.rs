@@ -1,6 +1,6 @@
-//! Which routes of a member are slow: a table of bounded size, by hash.
-//! In: routes (hashes of 32 bits) whose answers ended, each quick or slow. Out: whether a route should have a link to itself.
-//! Knows nothing of time: a caller counts the turns by which old slowness fades.
+//! Remembers which routes of a member are slow: a table of bounded size, keyed by a hash of 32 bits.
+//!
+//! It reads no clock: the caller counts the turns by which old slowness fades.
 
 /// What became of a route with an answer.
 #[derive(Clone, Copy, PartialEq, Debug)]

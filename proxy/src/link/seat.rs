@@ -1,6 +1,4 @@
-//! The place of one link in its pool, and what may be done with it.
-//! In: nothing by itself. Out: the states that a pool moves a link through.
-//! Knows nothing of other links.
+//! The entry of one link in its pool, and the states that the pool moves it through.
 
 use crate::turn::Nanos;
 

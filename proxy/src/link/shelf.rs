@@ -1,6 +1,6 @@
-//! The links of one worker to one member, with their sockets.
-//! In: requests. Out: a place on a link for each, now or later, or the reason why not.
-//! Decides little: `Pool` says which link, `Queue` says what becomes of an exchange.
+//! The pooled links of one worker to one member, with their sockets.
+//!
+//! It decides little: `Pool` chooses the link of a request, and `Queue` decides the fate of an exchange.
 
 mod deadlines;
 mod lending;

@@ -1,6 +1,7 @@
-//! What all workers share of the way to one member of a TCP backend: its places, who gives way, and its warm links.
-//! In: those who want a connection of their own. Out: a place for each, exact for the process, by turns.
-//! Touched when a connection is opened or closed, and by a store where something moves in one that may have to give way.
+//! The places of one member of a TCP backend, the order in which clients give way, and the warm links, which all workers share.
+//!
+//! The number of places is exact for the process. This is touched when a connection is opened or closed, and by one store where
+//! something moves on a connection that may have to give way.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;

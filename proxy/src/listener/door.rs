@@ -1,6 +1,4 @@
-//! How newcomers of a listener come in: by what the listener speaks.
-//! In: newcomers, on their worker. Out: clients, of HTTP or with a tunnel.
-//! Knows nothing of how they are carried.
+//! Admits new connections of a listener, by the protocol that the listener speaks.
 
 use std::rc::Rc;
 use std::sync::Arc;

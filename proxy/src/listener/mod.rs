@@ -1,6 +1,6 @@
-//! Accepts clients and gives each to the least loaded worker that may have it.
-//! In: a listening socket. Out: clients, on this worker or by mail on another.
-//! Knows nothing of what clients say; `preface` reads what a proxy before us says of them.
+//! Accepts clients, and gives each to the least loaded worker that may have it.
+//!
+//! `preface` reads the PROXY header where the listener wants one.
 
 mod door;
 mod preface;

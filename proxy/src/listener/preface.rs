@@ -1,6 +1,6 @@
-//! The PROXY header that a trusted proxy sends before all else: it says who the client is.
-//! In: a connection. Out: the same with its true source, and all bytes behind the header still unread.
-//! Knows nothing of what follows.
+//! Reads the PROXY header that a trusted proxy sends first, and takes the client's address from it.
+//!
+//! All bytes behind the header stay unread in the socket.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

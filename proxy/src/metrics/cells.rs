@@ -1,6 +1,4 @@
-//! The cells a worker writes: one number each, written by one thread and read by the scraper.
-//! In: increments. Out: words that may be added up over workers.
-//! Knows nothing of names, labels or text.
+//! Counters and gauges that one thread writes and the scraper reads.
 //!
 //! A cell has ONE writer, so a plain load and store is enough, and no locked instruction is spent on
 //! the request path. A second writer would lose counts: give each thread its own cell set.

@@ -1,6 +1,4 @@
-//! Sums all cells when a scrape asks for them, in the words of the prometheus crate.
-//! In: shelves of cells. Out: metric families.
-//! Knows nothing of HTTP, of when a scrape happens, or of what a metric means.
+//! Sums all cells when a scrape asks for them, and hands them to the prometheus crate.
 
 use std::collections::HashMap;
 use std::sync::Arc;

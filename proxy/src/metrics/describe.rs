@@ -1,6 +1,4 @@
-//! What can be scraped, told without scraping: for dashboards, their test, and the user.
-//! In: the table. Out: a description of each metric, and how many series a configuration makes.
-//! Knows nothing of values.
+//! Describes all metrics without a scrape, and computes how many series a configuration has.
 
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
-//! Histogram cells: counts per bucket and a sum, with the four sets of bounds of this project.
-//! In: one value at a time. Out: words that add up over workers; buckets are made cumulative later.
-//! Knows nothing of names, labels or text.
+//! Histograms that one thread writes, with the four sets of bounds that penstock uses.
+//!
+//! Each bucket counts its own values only; they are made cumulative when a scrape sums them.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

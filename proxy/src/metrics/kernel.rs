@@ -1,6 +1,4 @@
-//! What the kernel counts of full accept queues, from `/proc/net/netstat`.
-//! In: the text of that file. Out: two counts.
-//! Knows nothing of cells; the numbers are of the whole network namespace.
+//! Reads the kernel's counts of full accept queues, which are those of the whole network namespace, from `/proc/net/netstat`.
 
 /// Where the kernel tells.
 pub(super) const PATH: &str = "/proc/net/netstat";

@@ -1,9 +1,7 @@
-//! Every number penstock shows: declared once, written by one thread each, summed when scraped.
-//! In: what workers and the main thread count. Out: the text of `/metrics` and a description of it.
-//! Knows nothing of configuration, sockets or HTTP.
+//! The metrics: each is declared once, and its cells, each written by one thread, are summed when scraped.
 //!
 //! `table` declares the metrics; `cells` and `histogram` are what is written; `label` indexes cells by
-//! a closed label; `shelf` keeps cells by name; `collect` sums them; `registry` is the door.
+//! a closed label; `shelf` keeps cells by name; `collect` sums them; `registry` is where others begin.
 
 #[macro_use]
 mod label;

@@ -1,6 +1,4 @@
-//! The door to the metrics: workers take their cells here, and a scrape is written here.
-//! In: names of what is configured. Out: handles to write, and the text of `/metrics`.
-//! Knows nothing of configuration files or HTTP.
+//! The entry to the metrics: workers take their cells here, and `/metrics` is written here.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};

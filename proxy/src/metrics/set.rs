@@ -1,6 +1,4 @@
-//! Sets of cells: the struct a worker writes, and beside it the list of metrics it stands for.
-//! In: fields declared with `cell_sets!`. Out: sums over workers, and what each word of them means.
-//! Knows nothing of which metrics exist; `table` does.
+//! The macro `cell_sets!`, which declares a struct of cells and, beside it, the metrics that the struct stands for.
 
 /// What a metric is to Prometheus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,6 +1,4 @@
-//! Cells by name: who asks for the same name twice gets the same cells.
-//! In: the owner's names and a writer's number. Out: a handle to write; sums of all that are held.
-//! Knows nothing of what the cells mean.
+//! Keeps cells by name: the same names and the same writer get the same cells again, also after a reload.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

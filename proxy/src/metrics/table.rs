@@ -1,6 +1,4 @@
-//! Every metric of penstock, declared once: field, cell, unit, name, help.
-//! In: nothing. Out: the structs that workers and the main thread write.
-//! Knows nothing of who writes them or how they are shown.
+//! Every metric of penstock, declared once: field, cell, unit, name and help.
 
 use super::values::{
     AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,

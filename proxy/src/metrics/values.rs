@@ -1,6 +1,6 @@
 //! Every closed label of penstock's metrics, with its values.
-//! In: nothing. Out: small enums that index cells.
-//! Knows nothing of which metric bears which label; `table` does.
+//!
+//! A value that code does not count fails a test (`proxy/tests/architecture/labels.rs`).
 
 use super::Label;
 use crate::cause::Cause;
@@ -49,18 +49,8 @@ labels! {
     ClientReject = "reason" {
         /// The listener is full.
         Max = "max",
-        /// The source holds as many connections as it may.
-        PerIp = "per_ip",
-        /// The source's network holds as many connections as it may.
-        PerPrefix = "per_prefix",
-        /// The source connects too often.
-        Rate = "rate",
-        /// The source is on the deny list.
-        Denylist = "denylist",
         /// The PROXY header is missing or wrong.
         ProxyHeader = "proxy_header",
-        /// The TLS handshake failed.
-        Tls = "tls",
         /// The process is short of descriptors.
         FdLimit = "fd_limit",
         /// The proxy was draining.
@@ -121,8 +111,6 @@ labels! {
         Busy = "busy",
         /// It is being opened.
         Connecting = "connecting",
-        /// Its exchanges may end; it takes no more.
-        Draining = "draining",
         /// It carries a tunnel.
         Tunnel = "tunnel",
     }
@@ -209,10 +197,6 @@ labels! {
         Timeout = "timeout",
         /// No local port was free (`EADDRNOTAVAIL`).
         NoPort = "no_port",
-        /// There is no way to the member.
-        Unreachable = "unreachable",
-        /// The TLS handshake failed.
-        Tls = "tls",
         /// Anything else.
         Other = "other",
     }
@@ -237,20 +221,14 @@ labels! {
         Connect = "connect",
         /// A reused link was dead.
         Stale = "stale",
-        /// The link died under an exchange ahead of it.
-        Pipelined = "pipelined",
-        /// The status asked for it.
-        Status = "status",
         /// The exchange ahead of it held it up.
         Rescue = "rescue",
     }
 
     /// What came of it.
     RetryResult = "result" {
-        /// The request was sent again and answered.
+        /// The request was sent again.
         Ok = "ok",
-        /// The request was sent again and failed again.
-        Failed = "failed",
         /// The request may not be sent twice.
         NotAllowed = "not_allowed",
         /// Too many were sent twice of late.
@@ -265,8 +243,6 @@ labels! {
         New = "new",
         /// A known source at another member.
         Moved = "moved",
-        /// The member was full, so another one helps out.
-        Spilled = "spilled",
         /// The backend has no affinity, or no member is up.
         None = "none",
     }
@@ -275,18 +251,8 @@ labels! {
     Move = "reason" {
         /// Its member is down.
         MemberDown = "member_down",
-        /// Its member left the configuration.
-        MemberRemoved = "member_removed",
-        /// A new member is its first choice.
-        MemberAdded = "member_added",
         /// Its first choice is up again.
         MemberBack = "member_back",
-        /// Weights changed.
-        Weight = "weight",
-        /// Its member was full.
-        Overload = "overload",
-        /// Its entry in the table had expired.
-        Expired = "expired",
     }
 
     /// Whether a member is given exchanges.

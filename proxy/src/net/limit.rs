@@ -1,8 +1,7 @@
-//! The limit on descriptors, and what of it is kept from clients, so that whoever is in can be served.
-//! In: what the configuration may need besides clients, and who takes some. Out: whether one more client may be accepted.
+//! The limit on descriptors, and how many of them are kept from clients, so that connected clients can be served.
 //!
-//! All that comes and goes with clients is counted here when it comes and when it goes, never per request: a client, the
-//! link that a client of a TCP backend has for itself, a link that became a tunnel, and pipes. All else is kept for.
+//! Whatever comes and goes with clients is counted here when it comes and when it goes, never per request: a client, the
+//! link that a client of a TCP backend has for itself, a link that became a tunnel, and pipes. Descriptors are reserved for all else.
 
 use std::io;
 use std::os::fd::AsRawFd;

@@ -1,6 +1,4 @@
-//! Sockets: made, set up, read and written; and pipes between them.
-//! In: addresses and options. Out: non-blocking sockets that a task can wait for.
-//! Knows nothing of what the bytes mean.
+//! Sockets (made, set up, read and written), and pipes between them.
 
 mod limit;
 mod options;

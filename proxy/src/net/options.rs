@@ -1,6 +1,4 @@
-//! Makes sockets with the options of the configuration.
-//! In: an address and `SocketOptions`. Out: a listening or a connecting socket, non-blocking.
-//! Knows nothing of workers or of what is carried.
+//! Makes listening and connecting sockets, non-blocking, with the options of the configuration.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};

@@ -1,6 +1,4 @@
-//! The file by which a Unix socket is found: whose it is, and who may remove it.
-//! In: a path. Out: the file at it, removed only while it is still the same one.
-//! Knows nothing of who listens there.
+//! The file of a Unix socket. It is removed only while it is still the one that this process made.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};

@@ -1,6 +1,6 @@
-//! Pipes for splice(2): bytes go from socket to socket without passing through this process's memory.
-//! In: readable sockets. Out: the same bytes at writable ones. Each worker has a few pipes for all its tunnels.
-//! Knows nothing of when that is worth it.
+//! Pipes for splice(2), through which bytes go from socket to socket without being copied into this process.
+//!
+//! Each worker has a few pipes for all its tunnels.
 
 use std::cell::{Cell, RefCell};
 use std::io;

@@ -1,6 +1,4 @@
-//! A stream socket that its task polls by hand, and a listening one.
-//! In: a file descriptor and a waker. Out: bytes, with as few system calls as the kernel allows.
-//! Knows nothing of what the bytes mean.
+//! A stream socket that its task polls by hand, and a listening socket.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};

@@ -1,4 +1,4 @@
-//! Questions that are asked alone first and in pipelines then.
+//! Asks questions alone first and in pipelines then, and judges whether the order was kept.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What `penstock probe` found: in plain words, as JSON, and as an exit code.
+//! The findings of `penstock probe`: in plain words, as JSON, and as an exit code.
 
 use std::fmt::Write as _;
 use std::time::Duration;

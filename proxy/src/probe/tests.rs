@@ -1,4 +1,4 @@
-//! Reading and judging answers, orders and cuts of requests, and what a report says, by table.
+//! Tests of how responses are read and judged, of orders and cuts of requests, and of what a report says.
 
 use crate::proto::http1::Method;
 

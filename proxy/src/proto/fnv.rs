@@ -1,6 +1,4 @@
-//! FNV-1a of 32 bits: what a request is for, as a number.
-//! In: bytes, one by one. Out: a hash.
-//! Knows nothing of what is hashed.
+//! The FNV-1a hash of 32 bits, by which service times are learned.
 
 /// The hash of nothing.
 pub(super) const BASIS: u32 = 0x811c_9dc5;

@@ -1,6 +1,4 @@
-//! What every protocol of frames says of its bytes: one request frame, one answer frame, in order.
-//! In: nothing; these are words. Out: a frame and what it needs, how far an answer was read, what is wrong.
-//! Knows nothing of any protocol, nor of links, clients or time.
+//! The terms that all protocols of frames share: a frame and what it needs of a link, how far a response was read, what is wrong.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -1,8 +1,6 @@
-//! The seam between the protocols of frames and everything that carries frames.
-//! In: what the configuration says of the frames, bytes. Out: requests and answers, whichever protocol it is.
-//! Knows nothing of how a frame is read, nor of links, clients or time.
+//! The one interface between the protocols of frames and the code that carries frames.
 //!
-//! A protocol more is a file with its [`Requests`] and its [`Answers`], a `FrameKind`, and an arm in each match.
+//! Another protocol is a file with its [`Requests`] and its [`Answers`], a `FrameKind`, and an arm in each match here.
 
 use crate::cause::Cause;
 use crate::config::{FrameKind, Framing};

@@ -1,6 +1,4 @@
 //! Lines: a frame ends with LF, or with CRLF and nothing less.
-//! In: bytes as they were read. Out: where a line ends, its end included, or that it is too long.
-//! Knows nothing of what a line says.
 
 use memchr::memchr;
 

@@ -1,6 +1,4 @@
-//! Protocols without sockets: bytes in, verdict out.
-//! In: what was read so far. Out: heads, bodies, what to send instead, or why not.
-//! Knows nothing of sockets, clients, members or time.
+//! Protocols without sockets: bytes go in, verdicts come out. No file in here does I/O or reads a clock.
 
 mod fnv;
 mod frame;

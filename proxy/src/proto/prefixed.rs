@@ -1,6 +1,4 @@
 //! Length-prefixed frames: near its start, a frame says how many bytes it has.
-//! In: bytes as they were read. Out: where a frame ends, or why its count cannot be.
-//! Knows nothing of what a frame says.
 
 use crate::config::{Framing, Prefix};
 

@@ -1,6 +1,4 @@
-//! When something that was not whole is worth reading again.
-//! In: what has come of it, and how much of that is new. Out: whether to read it once more, from its start.
-//! Knows nothing of what it says.
+//! Decides when something that was not whole is worth parsing again from its start.
 //!
 //! Parsers keep no state, so a head of which a byte comes at a time would be read as often as it has bytes: the square of what
 //! one client sends. So it is read again when as much again has come, when it ends, and a few times when a line ends,

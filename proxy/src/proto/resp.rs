@@ -1,6 +1,4 @@
-//! RESP, what Redis speaks: requests as arrays of bulk strings or as plain lines, and answers of RESP2 and RESP3.
-//! In: bytes as they were read. Out: where a request or an answer ends, and what the request needs of a link.
-//! Knows nothing of keys, nor of which server answers.
+//! RESP, the protocol of Redis: requests as arrays of bulk strings or as plain lines, and responses of RESP2 and RESP3.
 //!
 //! "Redis" in here is its `src/networking.c` (`processMultibulkBuffer`, `processInlineBuffer`) and
 //! <https://redis.io/docs/latest/develop/reference/protocol-spec/>. Where Redis skips bytes it does not look at (the

@@ -1,6 +1,4 @@
-//! Numbers and addresses as text, without the formatting machinery.
-//! In: a value. Out: its text, appended to the caller's bytes.
-//! Knows nothing of fields.
+//! Writes numbers and addresses as text without the formatting machinery.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};

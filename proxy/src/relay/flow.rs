@@ -1,6 +1,6 @@
-//! One direction of a relay: what comes from one socket goes to the other, unchanged and in order.
-//! In: readiness of both. Out: bytes, and how it ended.
-//! Between two reads it keeps nothing; what could not be written is kept, and nothing is read until it is.
+//! One direction of a relay: bytes from one socket go to the other, unchanged and in order.
+//!
+//! Between two reads it keeps nothing, except what could not be written; until that is written, nothing is read.
 
 use std::cell::Cell;
 use std::ops::ControlFlow;

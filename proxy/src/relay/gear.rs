@@ -1,6 +1,4 @@
-//! Whether a stream's bytes are copied or spliced.
-//! In: how much each read brought. Out: how to read next.
-//! Knows nothing of sockets or pipes.
+//! Decides whether the bytes of a stream are copied or spliced, from how much each read brought.
 
 /// Small messages are copied: one read into the worker's buffer, one write out of it. A stream that fills
 /// the buffer is moved through a pipe instead, without being copied into this process and out of it; that

@@ -1,6 +1,4 @@
-//! Two sockets, and opaque bytes both ways: half-close passes, a reset passes, nothing else happens.
-//! In: readiness. Out: the same bytes at the other side, and how it ended.
-//! Knows nothing of who the two sides are.
+//! Relays opaque bytes between two sockets, both ways. A half-close passes, and so does a reset.
 
 mod flow;
 mod gear;

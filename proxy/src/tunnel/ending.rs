@@ -1,6 +1,4 @@
-//! How tunnels end: what each side is told, and what is counted.
-//! In: why it is over. Out: FIN or a reset, and numbers.
-//! Decides nothing.
+//! Ends tunnels: tells each side (by FIN or a reset), and counts why.
 
 use crate::cause::Cause;
 use crate::metrics::{ClientClose, LinkClose};

@@ -1,6 +1,4 @@
-//! The PROXY header that a member gets before all else.
-//! In: who the client is, and what was told of it. Out: bytes.
-//! Knows nothing of links.
+//! Writes the PROXY header that a member gets before all else.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;

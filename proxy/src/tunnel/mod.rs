@@ -1,6 +1,7 @@
-//! One client and the one member connection it has for itself: opaque bytes both ways.
-//! In: a connection. Out: a link to the member that its source meets, and all bytes of both, unchanged.
-//! A connection is never moved; `state` is what others may ask of it, `ending` what is counted at its end.
+//! A client of `protocol: tcp` and the one connection to a member that it has for itself.
+//!
+//! Once it is connected, a client is never moved. `state` is what timers and drains may ask of a tunnel, and `ending` what
+//! is counted at its end.
 
 mod ending;
 mod header;
@@ -182,7 +183,8 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
         let Some(member) = member else { return Err(Cause::NoMember) };
         if !member.way.is_up() {
             let until = *until.get_or_insert_with(|| Instant::now() + member.way.patience());
-            member.way.hope(until).await.map_err(|trouble| failure.unwrap_or(trouble))?;
+            let hoped = member.way.hope(until).await;
+            hoped.map_err(|trouble| failure.filter(|_| trouble != Cause::QueueFull).unwrap_or(trouble))?;
             tunnel.hall.turn.tick();
             tried = 0;
             continue;

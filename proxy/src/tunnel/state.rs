@@ -1,6 +1,6 @@
-//! What others may ask of a tunnel: the time it has left, and its end.
-//! In: the clock, drains, the end of the worker. Out: a verdict, which its task finds when it is woken.
-//! Knows nothing of sockets.
+//! The part of a tunnel that timers, drains and the end of the worker reach.
+//!
+//! They leave a verdict, which the tunnel's task finds when it is woken.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;

@@ -1,6 +1,4 @@
-//! Lazy alarms: each resident has a deadline that moves with every exchange, and one entry that does not.
-//! In: residents and the earliest time at which each wants to be looked at. Out: who is due.
-//! Knows nothing of clocks or of what the residents are.
+//! Lazy timers: a deadline may move with every exchange, and its one entry moves only when it has to be earlier.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,4 +1,4 @@
-//! How much of requests and answers one worker holds in its own memory, and whether it may hold more.
+//! Counts how many bytes of requests and responses a worker holds in its own memory, and whether it may hold more.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -1,6 +1,4 @@
-//! The time of day as HTTP writes it, put together once a second (RFC 9110 section 5.6.7).
-//! In: the worker's time. Out: an IMF-fixdate.
-//! Knows nothing of answers.
+//! The time of day as HTTP writes it (an IMF-fixdate, RFC 9110 section 5.6.7), put together once a second.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

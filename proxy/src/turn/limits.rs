@@ -1,11 +1,9 @@
-//! Limits of time that are not held against anybody while the process stood still (SIGSTOP, a paused machine, no CPU).
-//! In: how late a timer was. Out: for how long nobody is held to a deadline; futures that may end late.
-//! Knows nothing of who waits for what.
+//! Grants clients grace after the process stood still (SIGSTOP, a paused machine, no CPU), and has a timeout that grants it too.
 //!
 //! A process that goes on finds its timers due and its sockets full, and the kernel tells it of the timers first
-//! (epoll_wait(2) ends with EINTR at SIGCONT). So what has come is read before a deadline is looked at, always. And who has
-//! said nothing gets as much time again as the timer was late, up to [`LONGEST_GRACE`]: perhaps it had to wait for us, or
-//! what it said was lost with the time, and is said again by its TCP (RFC 6298) about that late.
+//! (epoll_wait(2) ends with EINTR at SIGCONT). So what has come is always read before a deadline is looked at. A client that has
+//! said nothing gets as much time again as the timer was late, up to [`LONGEST_GRACE`]: perhaps it had to wait for the proxy, or
+//! what it said was lost meanwhile, and its TCP sends it again (RFC 6298) about that late.
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,6 +1,5 @@
-//! What one turn of a worker's event loop shares: the clock, the scratch buffers, what is to be flushed at
-//! the end of the turn, and who is to be looked at when.
-//! Knows nothing of clients, links or protocols.
+//! The state that one turn of a worker's event loop shares: the clock, the scratch buffers, what is to be flushed at
+//! the end of the turn, and when each resident is to be looked at.
 
 mod alarms;
 mod buffers;

@@ -1,6 +1,4 @@
-//! How often a busy worker wakes up.
-//! In: how long requests take, and when it woke. Out: how long it may sleep before it looks for more.
-//! Knows nothing of threads or sockets; the caller sleeps.
+//! Decides how long a busy worker may sleep before it looks for more work. The caller sleeps.
 
 use super::Nanos;
 

@@ -1,6 +1,7 @@
-//! Panics go no further than whoever had them: what belongs to one client, link or member is run here, and counted.
-//! A panic is a fault of ours. It must not become everybody's, so it is caught where the code of one ends and that of all
-//! begins; who catches it cleans up. `docs/decisions/0024-a-panic-ends-one.md` says why it is done so.
+//! Contains panics: the code of one client, link or member runs here, and its panic is counted and goes no further.
+//!
+//! A panic is a fault of penstock. It is caught where the code of one client, link or member ends and that of all begins, and
+//! the code that catches it cleans up. `docs/decisions/0024-a-panic-ends-one.md` says why.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};

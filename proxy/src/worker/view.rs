@@ -1,6 +1,6 @@
-//! What a worker makes of a configuration: doors, routes, and ways to the members.
-//! In: a configuration. Out: the worker's own view of it, in which what has the same name stays what it is.
-//! Knows nothing of clients.
+//! A worker's own view of a configuration: listeners, backends, and the way to each member.
+//!
+//! Whatever keeps its name across a reload keeps its state.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,11 +1,9 @@
-//! Each rule fails where it should: on sources that nobody would commit.
-//! In: made-up maps, files and manifests. Out: the very problems that are in them.
-//! Knows nothing of the real code.
+//! Shows that each rule of the map finds what breaks it, on sources that nobody would commit.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::paths::Source;
-use crate::rules;
+use crate::{labels, rules};
 
 fn source(name: &str, text: &str) -> Source {
     Source { name: name.to_owned(), text: text.to_owned() }
@@ -139,13 +137,62 @@ fn the_origin_is_named_in_one_file_only() {
 }
 
 #[test]
-fn a_file_without_a_card_or_with_too_many_lines_is_found() {
-    let card = "//! What it is for.\n";
-    let long = card.to_owned() + &"\n".repeat(rules::LONGEST);
-    let problems = |text: &str| rules::misshapen("src", &[source("x.rs", text)], rules::CARD, rules::LONGEST);
-    assert_eq!(problems(card), [""; 0]);
-    assert_eq!(problems("use a;\n"), ["src/x.rs: opens with 0 lines that say what it is, not with 1"]);
-    assert_eq!(problems(&long), ["src/x.rs: has 801 lines, not 800 at most"]);
+fn a_file_that_does_not_say_what_it_is_for_is_found() {
+    let problems = |text: &str| rules::nameless("src", &[source("x.rs", text)]);
+    assert_eq!(problems("//! Says what it is for.\nuse a;\n"), [""; 0]);
+    for text in ["use a;\n", "//!\n//! Says it too late.\n", "// Says it to nobody.\n", ""] {
+        assert_eq!(problems(text), ["src/x.rs: its first line does not say what it is for"], "{text}");
+    }
+}
+
+/// `metrics/values.rs` with a label of two values, `cause.rs` with another, and `user.rs` with what uses them.
+fn uncounted(using: &str) -> Vec<String> {
+    let values = "labels! { /// How.\n How = \"how\" { /// Well.\n Good = \"good\", Bad = \"bad\", } }\n\
+        label_elsewhere!(Cause, \"cause\");\n\
+        impl How { pub const fn of(ok: bool) -> Self { match ok { true => Self::Good, false => Self::Bad } } }";
+    let cause = "pub enum Cause { /// One.\n One, Two }\n\
+        impl Cause { pub const ALL: [Self; 2] = [Self::One, Self::Two];\n\
+        pub const fn name(self) -> &'static str { match self { Self::One => \"1\", Self::Two => \"2\" } } }";
+    let sources = [source("metrics/values.rs", values), source("cause.rs", cause), source("user.rs", using)];
+    let problems = labels::uncounted(&sources, &[]);
+    problems.iter().filter_map(|problem| Some(problem.split('`').nth(1)?.to_owned())).collect()
+}
+
+#[test]
+fn a_value_that_nothing_counts_is_found() {
+    assert_eq!(uncounted(""), ["How::Good", "How::Bad", "Cause::One", "Cause::Two"]);
+    let imports = "use crate::{metrics::How, cause::Cause};";
+    for looked_at in [
+        "fn f(c: Cause) -> bool { c == Cause::Two }",
+        "fn f(c: Cause) -> bool { crate::cause::Cause::Two != c }",
+        "fn f(c: Cause) -> bool { matches!(c, Cause::Two) }",
+        "fn f(c: Cause) -> u8 { match c { Cause::Two if true => 1, Cause::One | Cause::Two => 2 } }",
+        "fn f(c: Option<Cause>) -> u8 { match c { Some(Cause::Two) => 1, _ => 2 } }",
+        "fn f(c: Option<Cause>) { if let Some(Cause::Two) = c {} }",
+        "mod tests { fn f() -> Cause { Cause::Two } }",
+    ] {
+        let using = format!("{imports} fn g() {{ add(How::of(true)); add(Cause::One) }} {looked_at}");
+        assert_eq!(uncounted(&using), ["Cause::Two"], "{looked_at}");
+    }
+    assert_eq!(
+        uncounted("enum Cause { One } fn f() { add(Cause::One); add(Cause::Two) }").len(),
+        4,
+        "another enum"
+    );
+}
+
+#[test]
+fn a_value_that_an_expression_names_is_counted() {
+    let counted = "use crate::{metrics::How, cause::Cause};\n\
+        fn f(x: u8) { cells[Cause::One].inc(); if x == 1 { g(|y| y.unwrap_or(Cause::Two)) } if x == 2 {} }\n\
+        fn g(ok: bool) -> How { if ok { How::Good } else { How::Bad } }";
+    assert_eq!(uncounted(counted), [""; 0]);
+    assert_eq!(
+        uncounted("use crate::metrics::How; fn f() { add(How::of(true)) }"),
+        ["Cause::One", "Cause::Two"]
+    );
+    let gone = labels::uncounted(&[source("cause.rs", "")], &[("cause.rs", "Reason")]);
+    assert_eq!(gone, ["cause.rs: has no enum `Reason`, which `TRANSLATED` names"]);
 }
 
 #[test]
@@ -162,4 +209,21 @@ fn a_dependency_on_the_proxy_is_found() {
         assert_eq!(rules::shared(&metadata(name, "penstock")), [format!("`{name}` depends on the proxy")]);
     }
     assert_eq!(rules::shared(&json!({})).len(), 2);
+}
+
+#[test]
+fn a_dependency_that_needs_a_newer_compiler_is_found() {
+    let package = |name: &str, version: Value| json!({ "name": name, "rust_version": version });
+    let metadata = |ours: Value, other: Value| json!({ "packages": [package("penstock", ours), package("tokio", other)] });
+    for (ours, other) in [
+        ("1.89", json!("1.89.0")),
+        ("1.89.1", json!("1.89")),
+        ("1.89", json!(null)),
+        ("1.100", json!("1.89")),
+    ] {
+        assert_eq!(rules::too_new(&metadata(json!(ours), other)), [""; 0]);
+    }
+    let found = rules::too_new(&metadata(json!("1.89"), json!("1.90.1")));
+    assert_eq!(found, ["\"tokio\" needs Rust \"1.90.1\""]);
+    assert_eq!(rules::too_new(&metadata(json!(null), json!(null))), ["`penstock` promises no compiler"]);
 }

@@ -1,9 +1,10 @@
-//! The code is as `ARCHITECTURE.md` says: who imports whom, where there is no I/O, cards and lengths.
-//! In: the map, the sources, the manifests. Out: a list of problems, which is empty.
-//! Knows nothing of what the code does; `made_up` shows that each rule can fail.
+//! Checks that the code is as `ARCHITECTURE.md` says: imports, I/O, the first lines of files, and values of metric labels.
+//!
+//! `rules` and `labels` have the rules, `paths` reads the sources, and `made_up` shows that each rule can fail.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 
+mod labels;
 mod made_up;
 mod paths;
 mod rules;
@@ -73,26 +74,34 @@ fn only_the_command_line_knows_the_origin() {
 }
 
 #[test]
-fn every_file_opens_with_a_card_and_is_short() {
-    for folder in ["proxy/src", "origin/src", "bench/src"] {
-        none(&rules::misshapen(folder, &sources(folder), rules::CARD, rules::LONGEST));
+fn the_first_line_of_every_file_says_what_it_is_for() {
+    for folder in ["proxy/src", "proxy/tests", "origin/src", "origin/tests", "bench/src", "bench/tests"] {
+        none(&rules::nameless(folder, &sources(folder)));
     }
 }
 
-/// A file of tests may be long, and one sentence may say what it promises.
 #[test]
-fn every_file_of_tests_says_what_it_is_for() {
-    for folder in ["proxy/tests", "origin/tests", "bench/tests"] {
-        none(&rules::misshapen(folder, &sources(folder), 1, usize::MAX));
-    }
+fn every_value_of_a_label_is_counted() {
+    none(&labels::uncounted(&sources("proxy/src"), &labels::TRANSLATED));
 }
 
 #[test]
 fn origin_and_bench_share_nothing_with_the_proxy() {
+    none(&rules::shared(&metadata(&["--no-deps"])));
+}
+
+/// `rust-version` is a promise that each crate we are built from has to keep.
+#[test]
+fn no_dependency_needs_a_newer_compiler_than_we_promise() {
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    none(&rules::too_new(&metadata(&["--locked", "--filter-platform", &platform])));
+}
+
+/// What `cargo metadata` says with these arguments more.
+fn metadata(more: &[&str]) -> serde_json::Value {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
-    let output = Command::new(cargo).args(arguments).current_dir(root()).output().unwrap();
+    let arguments = ["metadata", "--offline", "--format-version", "1"];
+    let output = Command::new(cargo).args(arguments).args(more).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata = serde_json::from_slice(&output.stdout).unwrap();
-    none(&rules::shared(&metadata));
+    serde_json::from_slice(&output.stdout).unwrap()
 }

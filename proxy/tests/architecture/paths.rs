@@ -1,6 +1,6 @@
-//! The paths that a Rust file names, from the root of its crate.
-//! In: the text of a file and its place. Out: `link::queue::Broken` for `super::queue::Broken` in `link/pool.rs`.
-//! Knows nothing of which paths are allowed. Comments and strings are not code, and macros are read as they stand.
+//! Reads the paths that a Rust file names, from the root of its crate: `link::queue::Broken` for `super::queue::Broken`.
+//!
+//! Comments and strings are not code, and macros are read as they stand.
 
 use std::iter::Peekable;
 
@@ -47,7 +47,12 @@ impl Source {
         found
     }
 
-    fn tokens(&self) -> TokenStream {
+    /// Whether the file, or a folder that it is in, is one of tests.
+    pub(crate) fn is_test(&self) -> bool {
+        self.name.split('/').any(|part| part.trim_end_matches(".rs").ends_with("tests"))
+    }
+
+    pub(crate) fn tokens(&self) -> TokenStream {
         self.text.parse().unwrap_or_else(|why| panic!("{} is not Rust: {why}", self.name))
     }
 }

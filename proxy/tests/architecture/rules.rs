@@ -1,15 +1,8 @@
-//! The rules of the map, each as a list of what breaks it.
-//! In: lists of `ARCHITECTURE.md`, sources, manifests. Out: problems with file and line.
-//! Knows nothing of where these come from.
+//! The rules of the map, each of which lists what breaks it, with file and line.
 
 use serde_json::Value;
 
 use crate::paths::Source;
-
-/// Lines that say what a file is for, before anything else.
-pub(crate) const CARD: usize = 1;
-/// Lines of the longest file: one that reaches this has a second noun.
-pub(crate) const LONGEST: usize = 800;
 
 /// What everything without I/O may name besides others like it: plain data, and time as a number.
 const PLAIN: [&str; 3] = ["config", "turn::Nanos", "turn::nanos"];
@@ -85,7 +78,7 @@ pub(crate) fn unmapped(layers: &[String], sources: &[Source]) -> Vec<String> {
 /// I/O, clocks and runtimes in what is listed as free of them, and entries that are not there.
 pub(crate) fn io_in(list: &[String], sources: &[Source]) -> Vec<String> {
     let listed: Vec<_> = list.iter().map(|entry| entry.replace('/', "::")).collect();
-    let pure = |source: &&Source| begins(&listed, &source.module().join("::")) && !is_test(source);
+    let pure = |source: &&Source| begins(&listed, &source.module().join("::")) && !source.is_test();
     let mut problems = Vec::new();
     for entry in &listed {
         if !sources.iter().any(|source| begins(std::slice::from_ref(entry), &source.module().join("::"))) {
@@ -109,10 +102,6 @@ fn begins(prefixes: &[String], path: &str) -> bool {
     prefixes.iter().any(|prefix| path == prefix || path.starts_with(&format!("{prefix}::")))
 }
 
-fn is_test(source: &Source) -> bool {
-    source.name.split('/').any(|part| part.trim_end_matches(".rs").ends_with("tests"))
-}
-
 /// Uses of `word` in other files than those that may.
 pub(crate) fn names(word: &str, may: &[&str], sources: &[Source]) -> Vec<String> {
     let others = sources.iter().filter(|source| !may.contains(&source.name.as_str()));
@@ -121,22 +110,13 @@ pub(crate) fn names(word: &str, may: &[&str], sources: &[Source]) -> Vec<String>
     uses.map(|(source, (_, line))| format!("{}:{line}: names `{word}`", source.name)).collect()
 }
 
-/// Files whose card has fewer lines, and files with more lines in all.
-pub(crate) fn misshapen(folder: &str, sources: &[Source], card: usize, longest: usize) -> Vec<String> {
-    let mut problems = Vec::new();
-    for Source { name, text } in sources {
-        let has = text.lines().take_while(|line| line.len() > 4 && line.starts_with("//! ")).count();
-        if has < card {
-            problems.push(format!(
-                "{folder}/{name}: opens with {has} lines that say what it is, not with {card}"
-            ));
-        }
-        let lines = text.lines().count();
-        if lines > longest {
-            problems.push(format!("{folder}/{name}: has {lines} lines, not {longest} at most"));
-        }
-    }
-    problems
+/// Files whose first line does not say what the file is for.
+pub(crate) fn nameless(folder: &str, sources: &[Source]) -> Vec<String> {
+    let says = |line: &str| line.strip_prefix("//! ").is_some_and(|text| !text.trim().is_empty());
+    let silent = sources.iter().filter(|source| !source.text.lines().next().is_some_and(says));
+    silent
+        .map(|source| format!("{folder}/{}: its first line does not say what it is for", source.name))
+        .collect()
 }
 
 /// Dependencies of the origin and the load generator on the proxy, in the words of `cargo metadata`.
@@ -154,4 +134,21 @@ pub(crate) fn shared(metadata: &Value) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Packages that need a newer compiler than `penstock` promises, in the words of `cargo metadata`.
+pub(crate) fn too_new(metadata: &Value) -> Vec<String> {
+    let needs = |package: &Value| package["rust_version"].as_str().map(version);
+    let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
+    let Some(ours) = packages.iter().find(|package| package["name"] == "penstock").and_then(needs) else {
+        return vec!["`penstock` promises no compiler".to_owned()];
+    };
+    let newer = packages.iter().filter(|package| needs(package).is_some_and(|version| version > ours));
+    newer.map(|package| format!("{} needs Rust {}", package["name"], package["rust_version"])).collect()
+}
+
+/// `1.89` and `1.89.0` are the same.
+fn version(text: &str) -> [u32; 3] {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap());
+    [(); 3].map(|()| parts.next().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! How much is held for members that do not read: so much for a link, for a client and for all, and no more.
+//! Tests how much is held for members that do not read: a bounded amount for a link, for a client and for all.
 //!
 //! What is held is looked at from outside: bytes that a client could get rid of are in the kernel's buffers, or here. A sender
 //! that cannot go on has met a bound, and the metric tells how much of it is ours.

@@ -1,6 +1,4 @@
-//! A member that accepts, with a window of 4 KiB, and reads nothing until it is told to.
-//! In: what ends a request, and its answer. Out: how much came, and answers in order.
-//! Knows nothing of what is tested.
+//! A member that accepts with a window of 4 KiB, and reads nothing until it is told to.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,6 +1,7 @@
-//! What one client could multiply goes on as it should: bytes one by one, frames of one byte, heads in many segments. That it costs
-//! no square is counted where it is decided (`proto::reread`, `proto::http1::{walk, rule}`, `config::Networks`); here it is
-//! seen that nothing is lost or told late by it.
+//! Tests that whatever one client could multiply goes on: bytes one by one, frames of one byte, heads in many segments.
+//!
+//! That it costs no square is counted where it is decided (`proto::reread`, `proto::http1::{walk, rule}`, `config::Networks`);
+//! these tests see that nothing is lost or told late by it.
 
 use std::io::Write;
 

@@ -1,5 +1,6 @@
-//! Clients that ask and leave have no place in the wait queue, whatever they speak: however many come and go, an honest one is
-//! served.
+//! Tests that clients which ask and leave have no place in the wait queue, whatever they speak.
+//!
+//! However many come and go, an honest client is served.
 
 use crate::member::Member;
 use crate::stand::{Proxy, Setup};

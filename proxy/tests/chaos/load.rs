@@ -1,5 +1,4 @@
-//! Clients that check every answer, through all four ways, for as long as chaos lasts.
-//! In: where the proxy is, a seed. Out: what they saw.
+//! Clients that check every response, through all four ways, for as long as chaos lasts.
 
 use std::fmt;
 use std::net::Ipv4Addr;

@@ -1,5 +1,6 @@
 //! Processes that can be killed: this program itself, as a member or as a crowd of clients, and Redis.
-//! In: what it is to be, in its environment. Out: a child that ends with its parent.
+//!
+//! A child is told in its environment what to be, and ends with its parent.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
-//! What happens, and when: drawn from the seed, one after the other, until the time is over.
-//! In: random numbers. Out: signals, limits, configurations, connections; and a table of what was done.
+//! Draws what happens, and when, from the seed, and makes it happen until the time is over.
 
 use std::collections::BTreeMap;
 use std::fmt;

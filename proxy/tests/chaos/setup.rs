@@ -1,5 +1,4 @@
-//! Configurations of the same four ways through the proxy: other names, other caps, fewer members, other logs.
-//! In: addresses, random numbers. Out: text.
+//! Draws configurations of the same four ways through the proxy: other names, other caps, fewer members, other logs.
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};

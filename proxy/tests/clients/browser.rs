@@ -1,6 +1,4 @@
-//! Chromium, headless: a page with a WebSocket, both through the proxy.
-//! In: the page's address. Out: its title, which is the result.
-//! Knows nothing of what the page sends; the page is the origin's.
+//! Chromium, headless: a page of the origin with a WebSocket, both through the proxy. The page's title is the result.
 
 use crate::driver::{Browser, CHROMEDRIVER, CHROMIUM};
 use crate::front::Front;

@@ -1,6 +1,4 @@
-//! curl: connections kept, old versions, uploads of unknown length, trailers, hints, a login of the connection.
-//! In: command lines. Out: what curl wrote, to the byte, and how many connections it needed.
-//! Knows nothing of what curl sends, but for what it says it sent.
+//! curl: connections kept, old versions, uploads of unknown length, trailers, hints, and authentication of the connection.
 
 use std::path::Path;
 

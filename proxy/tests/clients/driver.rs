@@ -1,6 +1,4 @@
 //! ChromeDriver: a browser that does as it is told, by the WebDriver protocol (w3.org/TR/webdriver2).
-//! In: addresses of pages. Out: what stands in them.
-//! Knows nothing of what the pages do.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

@@ -1,6 +1,6 @@
 //! The built program on the default configuration, with its origin; only the addresses are its own.
-//! In: the programs that are to come. Out: where to connect to; what was counted in and out, which has to agree.
-//! Knows nothing of the proxy's code, and nothing of its clients.
+//!
+//! At the end, what was counted in and what was counted out have to agree.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,6 +1,6 @@
-//! wrk and ApacheBench: many at once, kept and not kept, HTTP/1.1 and HTTP/1.0.
-//! In: command lines. Out: what they counted, to the request and the byte, which the proxy has to have counted, too.
-//! Knows nothing of how fast it was.
+//! wrk and ApacheBench: many clients at once, kept and not kept, HTTP/1.1 and HTTP/1.0.
+//!
+//! The proxy has to have counted what they counted, to the request and the byte.
 
 use crate::child::Run;
 use crate::front::{Front, pattern};

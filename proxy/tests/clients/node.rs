@@ -1,6 +1,4 @@
-//! Node.js: undici, which pipelines, and Node's own http, which sends and shows trailers. The scripts are beside this.
-//! In: where to connect to. Out: how many requests they made, all of them answered as they should be.
-//! Knows nothing of JavaScript.
+//! Node.js: undici, which pipelines, and Node's own http, which sends and shows trailers. The scripts are beside this file.
 
 use crate::child::Run;
 use crate::front::Front;

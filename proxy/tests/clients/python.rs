@@ -1,6 +1,4 @@
 //! Python's http.client and aiohttp; the scripts are beside this file and say what they do.
-//! In: where to connect to. Out: how many requests they made, all of them answered as they should be.
-//! Knows nothing of Python.
 
 use crate::child::Run;
 use crate::front::Front;

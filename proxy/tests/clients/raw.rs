@@ -1,6 +1,4 @@
 //! Requests by hand: a thousand of them in one go, whatever they are, and bytes that are no requests at all.
-//! In: bytes. Out: answers in the order of the requests, each of the right length, and nothing behind the last.
-//! Knows nothing of how they are carried.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

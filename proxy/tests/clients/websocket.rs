@@ -1,6 +1,4 @@
 //! A WebSocket by `tungstenite`: messages of all sizes, several sockets at once, next to ordinary requests.
-//! In: messages. Out: the same, in order, and a close handshake.
-//! Knows nothing of frames and of what is in between.
 
 use std::net::TcpStream;
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! The access log's options: where lines go, how they read, how many there are.
-//! In: files. Out: settings; the exact lines that are printed; the schema's verdict.
-//! Knows nothing of how the file is read.
+//! The access log's options: its place, its format and its sampling, in the file, in messages and in the schema.
 
 use std::path::Path;
 

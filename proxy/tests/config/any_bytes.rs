@@ -1,6 +1,6 @@
-//! No input makes the reader panic, hang, or refuse without a reason.
-//! In: random bytes and random mutations of the reference, from a fixed seed. Out: nothing.
-//! Knows nothing of how the file is read.
+//! Tests that no input makes the reader panic, hang, or refuse without a reason: random bytes, and mutations of the reference.
+//!
+//! The seed is fixed.
 
 use penstock::config::{REFERENCE, parse};
 use proptest::prelude::*;

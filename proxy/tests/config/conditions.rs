@@ -1,6 +1,4 @@
 //! The conditions of a rule: hosts, paths, methods, fields, and how each has to be written.
-//! In: files. Out: settings; the exact lines that are printed; the schema's verdict.
-//! Knows nothing of how the file is read.
 
 use penstock::config::{HostMatch, Rule};
 use serde_json::json;

@@ -1,6 +1,4 @@
-//! The options of frames: what is believed of them, what is refused, and what is said to have no effect.
-//! In: files. Out: settings; the exact lines that are printed.
-//! Knows nothing of how the file is read.
+//! The options of frames: what they become, what is refused, and what is said to have no effect.
 
 use penstock::config::{FrameKind, Framing, Prefix, Protocol, Settings};
 

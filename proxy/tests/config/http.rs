@@ -1,6 +1,4 @@
-//! The options of HTTP listeners: limits, whom to believe, what is passed on; and those of answers.
-//! In: files. Out: settings; the exact lines that are printed; the schema's verdict.
-//! Knows nothing of how the file is read.
+//! The options of HTTP listeners (limits, trusted proxies, what is passed on), and those of responses.
 
 use penstock::config::{Backend, Forwarded, HeadLimits, HttpRules, Listener, Underscores, Upgrades};
 use serde_json::json;

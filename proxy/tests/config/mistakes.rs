@@ -1,6 +1,4 @@
-//! Every mistake is told with its place and a hint, all of a file at once.
-//! In: files with mistakes. Out: the exact lines that are printed.
-//! Knows nothing of how the file is read.
+//! Tests that every mistake is told with its place and a hint, all of a file at once, to the letter.
 
 use penstock::config::{load, parse};
 

@@ -1,6 +1,6 @@
-//! What follows from links that clients share: options with and without effect, rescue, PROXY headers, and that
-//! the listeners of a backend agree. In: files. Out: settings; the exact lines that are printed.
-//! Knows nothing of how the file is read.
+//! Tests what follows from links that clients share: options with and without effect, rescue, PROXY headers.
+//!
+//! The listeners of a backend have to agree.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
-//! `config.yaml` says what is true: every option once, with its sentence and its real default.
-//! In: the reference and the schema, which is the table of options. Out: nothing.
-//! Knows nothing of how either is made.
+//! Tests that `config.yaml` is true: it has every option once, with its sentence and its real default.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
-//! What is answered instead of an answer: the bytes that are believed, and those that are no whole frame.
-//! In: files. Out: settings; the exact lines that are printed.
-//! Knows nothing of how the file is read.
+//! The option for what is sent in place of a response: the bytes that are accepted, and those that are no whole frame.
 
 use crate::framing::{FRAMED, LINES, PREFIXED, RESP, framing, told_of, with};
 use crate::mistakes::told;

@@ -1,6 +1,4 @@
-//! Rules by which requests go elsewhere: what is believed, what is refused, and what is never reached.
-//! In: files. Out: settings; the exact lines that are printed.
-//! Knows nothing of how the file is read.
+//! Rules by which requests go elsewhere: what they become, what is refused, and what is never reached.
 
 use penstock::config::{HostMatch, Rule, Settings};
 

@@ -1,6 +1,4 @@
-//! What is written in its many forms is believed; and the schema is of the same opinion.
-//! In: files. Out: settings; the schema's verdict.
-//! Knows nothing of how the file is read.
+//! Tests that values are accepted in their many forms, and that the schema agrees.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Does a dashboard ask only for what penstock exports?
-//! In: a dashboard, and penstock's description of its metrics. Out: metrics, labels, values and units it gets wrong.
-//! Knows of PromQL only words, strings and brackets.
+//! Checks that a dashboard asks only for metrics, labels and label values that penstock exports, with the right units.
+//!
+//! Of PromQL it knows only words, strings and brackets.
 
 use std::collections::BTreeMap;
 

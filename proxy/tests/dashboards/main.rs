@@ -1,6 +1,6 @@
-//! The dashboards: each is well formed, and asks only for metrics that exist.
-//! In: `dashboards/*.json` and the description of the metrics. Out: a list of problems, which is empty.
-//! Knows nothing of Grafana beyond the file format; no file is imported into a server here.
+//! Checks the dashboards: each is well formed, and asks only for metrics that exist.
+//!
+//! No file is imported into a Grafana server here.
 
 mod contract;
 mod promql;

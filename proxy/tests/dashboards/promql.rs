@@ -1,6 +1,4 @@
 //! PromQL, as far as the tests need it: a tokeniser, and Prometheus' own parser where it is installed.
-//! In: expressions of a dashboard. Out: tokens; what `promtool` has to say.
-//! Knows nothing of metrics.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,4 @@
-//! Is a dashboard well formed, and as readable as we want ours?
-//! In: a dashboard. Out: its problems.
-//! Knows nothing of metrics.
+//! Checks that a dashboard is well formed, and as readable as we want ours.
 
 use serde_json::Value;
 

@@ -1,6 +1,4 @@
-//! What an outcome is called on the page, and how lenient it is.
-//! In: a row, what the member saw and the client heard. Out: some words, a level.
-//! Knows nothing of which proxy it was.
+//! Puts into a few words what came of a row, and says how lenient that is.
 
 use crate::client::Answer;
 use crate::reader::{Seen, find, lines_of};

@@ -1,6 +1,4 @@
-//! The client of all proxies: sends a row and a request behind it, and reads until the connection ends.
-//! In: an address, bytes. Out: the answers, and whether the last was whole.
-//! Knows nothing of which proxy it talks to.
+//! The client of all proxies: it sends a row and a request behind it, and reads until the connection ends.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

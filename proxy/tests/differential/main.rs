@@ -1,6 +1,7 @@
-//! The same raw requests through penstock, nginx and HAProxy to a recording member: who refuses, who passes on what.
-//! Where penstock is more lenient than both, the row says why, or the test fails; docs/http.md shows it all.
-//! `rows` says what is asked; `proxies`, `origin`, `client` and `reader` ask it; `cell` and `page` put it into words.
+//! Sends the same raw requests through penstock, nginx and HAProxy to a recording member, and compares what comes of them.
+//!
+//! Where penstock is more lenient than both, the row says why, or the test fails; `docs/http.md` shows it all.
+//! `rows` has the requests; `proxies`, `origin`, `client` and `reader` send them; `cell` and `page` put the results into words.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 

@@ -1,6 +1,4 @@
-//! The recording member: keeps every whole request that reaches it, byte for byte, and answers as the row says.
-//! In: connections of a proxy, and what to answer. Out: the requests since the row began.
-//! Knows nothing of which proxy is in front of it.
+//! The recording member: it keeps every whole request that reaches it, byte for byte, and answers as the row says.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write};

@@ -1,6 +1,4 @@
-//! The tables of docs/http.md: made of what was measured, written into the page or compared with it.
-//! In: the page as it is, the surveys. Out: the page as it should be.
-//! Knows nothing of proxies and rows but their words.
+//! Writes the tables of `docs/http.md` from what was measured, or compares them with it.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,6 +1,4 @@
-//! The proxies that are compared, each before a recording member of its own, each set up as its manual advises.
-//! In: where the member is. Out: where clients connect to, and the version.
-//! Knows nothing of what is sent.
+//! The proxies that are compared, each before a recording member of its own, and each set up as its manual advises.
 
 use std::net::SocketAddr;
 use std::process::Command;

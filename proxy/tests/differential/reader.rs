@@ -1,6 +1,4 @@
-//! What a strict member makes of the bytes on one connection: requests, one after the other (RFC 9112).
-//! In: the bytes read so far. Out: a whole request and its length, "more", or that it is no request.
-//! Knows nothing of penstock's parsers; nothing of it is shared with them.
+//! Reads requests from one connection as strictly as a member can (RFC 9112). It shares nothing with penstock's parsers.
 
 /// A whole request, as it stood on the wire.
 #[derive(Clone, Debug, Default)]

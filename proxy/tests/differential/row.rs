@@ -1,6 +1,4 @@
 //! One row of the comparison: a rule, the bytes that try it, and what to look at behind the proxy.
-//! In: a section, words, bytes. Out: the row as tests and page need it.
-//! Knows nothing of proxies.
 
 /// What a member answers.
 #[derive(Clone, Copy, Debug, Default)]

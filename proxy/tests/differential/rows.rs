@@ -1,6 +1,4 @@
-//! All rows, by the areas of docs/http.md.
-//! In: nothing. Out: areas with their rows, in the order of the page.
-//! Knows nothing of proxies.
+//! All rows, by the areas of `docs/http.md` and in the order of the page.
 
 mod bodies;
 mod chunks;

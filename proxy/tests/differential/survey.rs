@@ -1,6 +1,4 @@
 //! Asks a proxy all rows, one after the other, and keeps what came of each.
-//! In: who is asked. Out: for each row, what the member saw and what the client heard.
-//! Knows nothing of what is right.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;

@@ -1,6 +1,4 @@
-//! What is wrong with a survey: rows that came out otherwise, and rows where penstock is alone.
-//! In: the surveys. Out: lines for whoever reads a failed test.
-//! Knows nothing of how they were made.
+//! Finds what is wrong with a survey: rows that came out otherwise, and rows where penstock is alone.
 
 use std::cmp::{max, min};
 

@@ -1,4 +1,4 @@
-//! Who watches the proxy sees whether it lives, whether it is ready, and what it counts.
+//! Tests what the admin server shows: whether the proxy lives, whether it is ready, and what it counts.
 
 use crate::stand::{Proxy, Setup};
 use crate::wire::{Answer, Wire};

@@ -1,4 +1,4 @@
-//! A member that nobody can stand in for is waited for: it may be back in a moment. Who waits is told when it is not.
+//! A member that no other can stand in for is waited for, since it may be back in a moment; clients are told when it is not.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What is not a request is refused with its reason, after the answers to what was asked before.
+//! A request that is none is refused with its reason, after the responses to what was asked before.
 
 use crate::script::Script;
 use crate::stand::Setup;

@@ -1,6 +1,4 @@
 //! The built program as its user runs it: arguments, signals, what it prints, how it exits.
-//! In: a configuration or arguments. Out: addresses it told, lines it printed, its exit code.
-//! Knows nothing of the proxy's code.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! How many requests share a link is found out: slow routes go alone, and who breaks the rules gets one at a time.
+//! The depth of links is found out: slow routes go alone, and members that break the rules get one request at a time.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! When descriptors run out, those who have one are served, the others wait, and nothing spins.
+//! When descriptors run out, clients that have one are served, the others wait, and nothing spins.
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 

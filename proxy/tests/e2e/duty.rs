@@ -1,5 +1,6 @@
-//! What a reload leaves behind: those who wait are answered, who is down is found again, limits hold, gauges come back.
-//! In: a proxy under way, and another configuration. Out: the same promises as if it had been started with that.
+//! Tests what a reload leaves behind: waiting clients are answered, members are found again, limits hold, gauges come back.
+//!
+//! The promises are those of a proxy that was started with the new configuration.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

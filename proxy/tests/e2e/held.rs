@@ -1,6 +1,4 @@
-//! A member that answers at once, but for what its test holds back: time passes when the test says so.
-//! In: what each target is answered with, and which held answers to let go. Out: what it was asked, on which link.
-//! Knows nothing of the proxy's code.
+//! A member that answers at once, except what its test holds back: time passes when the test says so.
 
 use std::collections::HashSet;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Bytes in, bytes out: what a client sends reaches the member as it should, and so do answers the client.
+//! Requests reach the member as they should, byte for byte, and so do responses the client.
 
 use std::sync::mpsc;
 

@@ -1,5 +1,6 @@
-//! What came in, what went out and what was counted are the same numbers, wherever one looks.
-//! I1 to I8 are those of METRICS.md; the generator and the origin count by themselves.
+//! Tests that the metrics agree with each other, and with the counts of the load generator and the origin.
+//!
+//! The invariants have numbers (I1 to I10); each assertion names its own.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! IPv6 on both sides: listeners, members, and who the source is.
-//! In: requests to [::1]. Out: what the member is told.
-//! Says so where the machine has no IPv6.
+//! Tests IPv6 on both sides: listeners, members, and the source that the member is told.
+//!
+//! The tests say so where the machine has no IPv6.
 
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::mpsc;

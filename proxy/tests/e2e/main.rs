@@ -1,6 +1,7 @@
-//! What penstock promises to its users, held end to end: real sockets, the included origin, the load generator.
-//! One file for each promise; `stand`, `wire`, `scrape`, `script`, `held` and `binary` are what they stand on.
-//! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and told.
+//! Tests what penstock promises to its users, end to end: real sockets, the included origin, the load generator.
+//!
+//! Each promise has a file; `stand`, `wire`, `scrape`, `script`, `held` and `binary` are what the tests stand on.
+//! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and printed.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 
@@ -24,6 +25,7 @@ mod ipv6;
 mod kept;
 mod legacy;
 mod lifecycle;
+mod limits;
 mod links;
 mod memory;
 mod paused;

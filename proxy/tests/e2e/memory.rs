@@ -1,4 +1,4 @@
-//! What a burst took is given back when it is over, though nothing happens that would make the allocator look.
+//! The memory of a burst is given back when it is over, though nothing happens that would make the allocator look.
 
 use std::time::{Duration, Instant};
 

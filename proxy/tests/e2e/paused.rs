@@ -1,5 +1,6 @@
-//! The process stands still for longer than its deadlines (SIGSTOP, a machine that is paused): whoever spoke in time is served,
-//! and who said nothing has one more chance.
+//! The process stands still for longer than its deadlines (SIGSTOP, a paused machine): clients that spoke in time are served.
+//!
+//! A client that has said nothing has one more chance.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

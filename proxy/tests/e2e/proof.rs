@@ -1,6 +1,4 @@
-//! Who is pipelined to: members that were shown to keep order; and that nobody gets what is left over on a link.
-//! In: members that behave and that do not. Out: depths, offences, and each client's own answers.
-//! Knows nothing of how order is proven.
+//! Only members that were shown to keep order are pipelined to, and nobody gets what is left over on a link.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Who cannot be served waits, as long and as many as allowed, and is told what was missing.
+//! A request that cannot be served waits, within the limits of time and number, and is told what was missing.
 
 use std::net::SocketAddr;
 

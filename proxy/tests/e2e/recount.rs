@@ -1,6 +1,7 @@
 //! A recount: what every gauge must be while nobody is connected and nothing is under way, whatever happened before.
-//! In: what `/metrics` says, the configuration in force, the kernel's list of connections. Out: the gauges that say otherwise.
-//! The list of gauges is that of `/metrics`: one for which there is no rule here is a fault, too.
+//!
+//! It compares `/metrics` with the configuration in force and the kernel's list of connections. A gauge for which there is no rule
+//! here is a fault, too.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

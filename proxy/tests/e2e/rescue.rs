@@ -1,4 +1,4 @@
-//! One slow answer, one large answer or one slow reader holds up nobody else (HTTP-RULES, pipelining 3, 4 and 12).
+//! One slow response, one large response or one slow reader holds up nobody else (P.3, P.4 and P.12 in `docs/http-rules.md`).
 
 use std::io::Read;
 
@@ -88,7 +88,7 @@ fn each_clients_answers_stay_in_order() {
     assert_eq!(member.links_of("GET /after").len(), 1, "it waited for its own client's head");
 }
 
-// RFC 9110 section 9.2.2, pipelining 10.
+// RFC 9110 section 9.2.2, P.10.
 #[test]
 fn what_may_not_be_sent_twice_stays() {
     let member = Held::start();

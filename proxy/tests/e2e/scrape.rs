@@ -1,6 +1,4 @@
-//! The text exposition, as far as the tests read it.
-//! In: what `/metrics` says. Out: sums over the series of a name that carry certain labels.
-//! Knows nothing of what the metrics mean.
+//! Reads the text exposition, as far as the tests need it: sums over the series of a name that carry certain labels.
 
 /// One scrape.
 pub(crate) struct Scrape(Vec<Series>);

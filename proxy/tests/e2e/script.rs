@@ -1,6 +1,4 @@
-//! A member that does exactly what a test tells it: the part of an origin that the included one does not play.
-//! In: a play for each connection. Out: an address, and how many connections came.
-//! Knows nothing of the proxy's code.
+//! A member that does exactly what a test tells it, as a play for each connection; the included origin does not do that.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

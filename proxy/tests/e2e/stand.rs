@@ -1,6 +1,4 @@
-//! What most tests stand on: an origin, and a proxy in front of it, in this process, on ports of the kernel's choice.
-//! In: lines of configuration. Out: addresses, counters, clients.
-//! Knows nothing of what is tested.
+//! An origin and a proxy in front of it, in this process, on ports of the kernel's choice: most tests stand on them.
 
 use std::fmt::{Display, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! Nothing that the process says may stop anything: whoever was to read it may have gone, or not read, and a disk may be full.
+//! Nothing that the process prints may stop it: a reader may have gone, or not read, and a disk may be full.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};

@@ -1,5 +1,6 @@
-//! What is upgraded becomes a tunnel (RFC 9110 sections 7.8 and 9.3.6): raw after 101 and not before, out of the pool,
-//! with limits and a gauge of its own.
+//! Upgraded connections become tunnels (RFC 9110 sections 7.8 and 9.3.6): raw after 101 and not before, and out of the pool.
+//!
+//! Tunnels have limits and a gauge of their own.
 
 use std::io::Write;
 

@@ -1,6 +1,4 @@
-//! A plain end of a connection, for clients and for scripted members: raw bytes out, parsed answers in.
-//! In: bytes to send. Out: heads, bodies and answers as they came, or the end of the connection.
-//! Knows nothing of the proxy's code.
+//! A plain end of a connection, for clients and for scripted members: raw bytes go out, and parsed responses come in.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! What is said is answered, byte for byte, however the bytes come, and whoever has ended its side first.
+//! Each request is answered, byte for byte, however the bytes come, and whichever side ends first.
 
 use crate::given::{COUNTED, THREE, Tongue, all_errors, prefix};
 

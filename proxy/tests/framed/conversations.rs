@@ -1,4 +1,4 @@
-//! A conversation that breaks off: no word of it is answered with what belongs to another.
+//! A conversation breaks off, and no frame of it is answered with what belongs to another.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 

@@ -1,4 +1,4 @@
-//! What clients counted, what the metrics say and what the origin counted are the same numbers.
+//! The clients' counts, the metrics and the origin's counts are the same numbers.
 
 use penstock_bench::{Plan, Stop, Work, sources};
 

@@ -1,6 +1,6 @@
-//! The two dialects of Redis before members that a test plays: one that knows no HELLO, one that stops knowing it.
-//! In: HELLO, and what the member says to it. Out: what the client is told, and links that never speak two at once.
-//! Knows nothing of a real server (`tests/real/redis_resp3.rs` does).
+//! Tests the two dialects of Redis before members that a test plays: one knows no HELLO, one stops knowing it.
+//!
+//! `tests/real/redis_resp3.rs` asks a real server.
 
 use crate::script::Script;
 use crate::stand::{Proxy, Setup};

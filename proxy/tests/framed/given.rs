@@ -1,6 +1,4 @@
-//! What most tests stand on: the languages, in the words of each who has to know them, and a client that speaks one.
-//! In: a language. Out: lines of configuration, frames, texts.
-//! Knows nothing of what is tested.
+//! The protocols of the tests, as each side has to know them, and a client that speaks one.
 
 use penstock_bench::{Plan, Protocol};
 use penstock_origin::{Options, Origin, Prefix, Speaks};

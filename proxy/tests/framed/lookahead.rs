@@ -1,4 +1,4 @@
-//! What a client says before its turn is not kept without bound, and is done in its turn.
+//! A client's requests before its turn are not kept without bound, and are done in their turn.
 
 use std::sync::mpsc::{Sender, channel};
 

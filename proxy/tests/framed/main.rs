@@ -1,6 +1,7 @@
-//! What `protocol: lines` and `length_prefixed` promise to their users, end to end: real sockets, the included origin.
-//! One file for each promise; `given` is what they stand on, besides what they share with `tests/e2e`.
-//! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and told.
+//! Tests what `protocol: lines` and `length_prefixed` promise to their users, end to end, with the included origin.
+//!
+//! Each promise has a file; `given` is what they stand on, besides what they share with `tests/e2e`.
+//! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and printed.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 

@@ -1,4 +1,4 @@
-//! Where there is no answer: the client is closed, or is answered what the configuration says, and the cause is told.
+//! Where there is no response, the client is closed, or gets what the configuration says, and the cause is told.
 
 use crate::given::{COUNTED, THREE, Tongue, all_errors, prefix};
 use crate::script::Script;

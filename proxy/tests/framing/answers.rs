@@ -1,4 +1,4 @@
-//! Answers of Redis: where they end, which are errors, and what is none.
+//! Responses of Redis: where they end, which are errors, and what is none.
 
 use penstock::proto::framing::{Malformed, Outcome};
 

@@ -1,6 +1,6 @@
-//! What reading frames costs. Run by hand, alone and optimised:
-//! `cargo test --release -p penstock --test framing -- --ignored --nocapture cost`.
-//! Knows nothing of what is allowed: it prints, and asserts nothing on time.
+//! Measures what reading frames costs. It prints, and asserts nothing on time.
+//!
+//! Run it by hand, alone and optimised: `cargo test --release -p penstock --test framing -- --ignored --nocapture cost`.
 
 use std::hint::black_box;
 use std::time::Instant;

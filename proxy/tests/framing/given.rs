@@ -1,6 +1,4 @@
-//! Shorthand of these tests: framings, and verdicts on bytes at every cut.
-//! In: raw bytes. Out: what was made of them, after it was the same at every cut.
-//! Knows nothing of what is right.
+//! Shorthand of these tests: framings, and verdicts on bytes, after they were the same at every cut.
 
 use penstock::config::{FrameKind, Framing, Prefix};
 use penstock::proto::framing::{

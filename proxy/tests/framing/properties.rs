@@ -1,6 +1,4 @@
-//! Properties over random frames and noise, with a fixed seed (printed on failure).
-//! In: frames made here, cut, joined and damaged. Out: the same verdicts at any cut, and no panic.
-//! Knows nothing of which verdict is right, but for what was made here.
+//! Properties over random frames and noise: the same verdicts at any cut, and no panic. The seed is fixed and printed on failure.
 
 use std::fmt::Write;
 

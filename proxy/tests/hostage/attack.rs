@@ -1,6 +1,4 @@
-//! Clients that take a link and do nothing with it, each kind in its own way; who is cut comes back.
-//! In: a kind, whose addresses, and where the proxy is. Out: attackers, until they are dropped.
-//! Knows nothing of the proxy's code.
+//! Clients that take a link and do nothing with it, each kind in its own way; one that is cut comes back.
 
 use std::io::Result;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,5 +1,4 @@
-//! One end of a connection, of a client or of the member: bytes out, heads, bodies, lines and frames in.
-//! Knows nothing of the proxy's code, nor of what is tested.
+//! One end of a connection, of a client or of the member: bytes go out, and heads, content, lines and frames come in.
 
 use std::future::Future;
 use std::io::{Error, ErrorKind, Result};

@@ -1,6 +1,6 @@
-//! Those who must not notice the attackers: 20 requests a second from an address of their own, each answer checked.
-//! In: what is spoken, and for how long. Out: what was refused or wrong, and how long each one took.
-//! Knows nothing of who else is there.
+//! The clients that must not notice the attackers: 20 requests a second from an address of their own, each response checked.
+//!
+//! They report what was refused or wrong, and how long each request took.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};

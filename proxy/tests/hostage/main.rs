@@ -1,4 +1,4 @@
-//! Nobody sits on a link: clients that are slow, stalled or gone take nothing from those who are honest.
+//! Tests that nobody sits on a link: clients that are slow, stalled or gone take nothing from those that are honest.
 //!
 //! `matrix` has 200 attackers of each kind, from one address and from 200, beside 20 honest requests a second; the
 //! other files of tests hold one promise each. `member` is the service behind the proxy, `attack` the attackers,

@@ -1,5 +1,6 @@
-//! 200 attackers of each kind, from one address and from 200, before 16 links and before the default: who is honest
-//! is served, the member has no connection too many, and when they have gone every link is of use.
+//! 200 attackers of each kind, from one address and from 200, before 16 links and before the default.
+//!
+//! Honest clients are served, the member has no connection too many, and when the attackers have gone every link is of use.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -150,7 +151,6 @@ fn recount(s: &Scrape, member: &Member) -> Result<(), String> {
         ("requests that wait", s.sum("penstock_pool_waiting")),
         ("busy links", links("busy")),
         ("links under way", links("connecting")),
-        ("links that leave", links("draining")),
         ("links opened and not closed, beside the idle ones", opened - closed - links("idle")),
         ("idle links, beside those that the member has", links("idle") - member.open() as i64),
     ];

@@ -1,6 +1,4 @@
-//! The service behind the proxy: quick answers and slow ones, streams that never end, uploads that it reads or not.
-//! In: what it speaks. Out: its address, what it was asked, and how many connections to it were open at once.
-//! Knows nothing of the proxy's code.
+//! The service behind the proxy: quick responses and slow ones, streams that never end, uploads that it reads or not.
 //!
 //! A request is a text, with `/` between its words, in whatever is spoken: `hello`, `big/BYTES`, `events`, `slow`
 //! (computes for 25 s, without a look at its connection), `wait/MS`, `held/ANYTHING` (until the test lets it go),

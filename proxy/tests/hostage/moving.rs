@@ -1,4 +1,4 @@
-//! Whoever moves is left alone: slow downloads and uploads also while others wait for a link, streams and long polls
+//! A client that moves is left alone: slow downloads and uploads, also while others wait for a link; streams and long polls
 //! while nobody waits. (`bench/measure/defence.py --long` does the same for as long as people really do.)
 
 use std::net::Ipv4Addr;

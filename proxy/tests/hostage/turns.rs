@@ -1,4 +1,4 @@
-//! Those who wait for a link have their turns by source: a thousand of one do not starve the one of another.
+//! Requests that wait for a link have their turns by source: a thousand of one source do not starve the one of another.
 
 use std::net::Ipv4Addr;
 

@@ -1,6 +1,4 @@
-//! The proxy's own answers.
-//! In: statuses, causes, asks. Out: whole responses, which our own parser must take.
-//! Knows nothing of exchanges.
+//! Tests the responses that the proxy generates; its own parser must take them.
 
 use penstock::cause::Cause;
 use penstock::proto::http1::{Ask, BodyFraming, error_answer};

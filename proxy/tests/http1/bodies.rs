@@ -1,6 +1,4 @@
-//! Bodies: where they end, what breaks them, how they are framed anew.
-//! In: raw bodies, whole and byte by byte. Out: content, the end, faults.
-//! Knows nothing of heads.
+//! Tests content: where it ends, what breaks it, and how it is framed anew, whole and byte by byte.
 
 use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyError, BodyFraming};
 

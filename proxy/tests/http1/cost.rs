@@ -1,6 +1,6 @@
-//! What parsing and forwarding cost. Run by hand, alone and optimised:
-//! `cargo test --release -p penstock --test http1 -- --ignored --nocapture cost`.
-//! Knows nothing of what is allowed: it prints, and asserts nothing on time.
+//! Measures what parsing and forwarding cost. It prints, and asserts nothing on time.
+//!
+//! Run it by hand, alone and optimised: `cargo test --release -p penstock --test http1 -- --ignored --nocapture cost`.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,6 +1,4 @@
-//! Request heads as members get them.
-//! In: raw heads, a source. Out: the forwarded bytes, compared whole.
-//! Knows nothing of responses.
+//! Tests request heads as members get them, compared whole.
 
 use penstock::config::Forwarded;
 

@@ -1,6 +1,4 @@
-//! Shorthand of these tests: parse, forward, and hand back what came of it.
-//! In: raw bytes. Out: owned verdicts that can be compared.
-//! Knows nothing of what is right.
+//! Shorthand of these tests: parse, forward, and hand back an owned result that can be compared.
 
 use std::net::IpAddr;
 

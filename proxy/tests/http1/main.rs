@@ -1,6 +1,4 @@
-//! What `proto::http1` promises, as sentences on raw bytes.
-//! In: heads and bodies as clients and members send them. Out: verdicts and forwarded bytes.
-//! Knows nothing of sockets.
+//! Tests what `proto::http1` promises, on raw bytes: heads and content as clients and members send them.
 
 mod answers;
 mod bodies;

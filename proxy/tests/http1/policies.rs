@@ -1,6 +1,4 @@
-//! What a listener's rules make of requests: loops, hops, underscores, bodies, TRACE, credentials, expectations.
-//! In: raw heads, rules. Out: verdicts, forwarded bytes, answers of ours.
-//! Knows nothing of where the rules are written.
+//! Tests what a listener's rules make of requests: loops, hops, underscores, content, TRACE, credentials, expectations.
 
 use penstock::cause::Cause;
 use penstock::config::{Forwarded, Underscores};

@@ -1,6 +1,4 @@
-//! Properties over random heads and bodies, with a fixed seed (printed on failure).
-//! In: bytes made of what heads and bodies are made of, and noise. Out: the same verdict at any cut.
-//! Knows nothing of which verdict is right.
+//! Properties over random heads and content: the same verdict at any cut. The seed is fixed and printed on failure.
 
 use penstock::config::{Forwarded, HeadLimits, Underscores, Upgrades};
 use penstock::proto::http1::{BodyEncoder, BodyFraming, Method};

@@ -1,6 +1,4 @@
-//! Request heads: what is taken, what is refused, and with which status.
-//! In: raw heads. Out: verdicts. Each test names the clause it stands on.
-//! Knows nothing of forwarding.
+//! Tests request heads: what is taken, what is refused, and with which status. Each test names the clause it stands on.
 
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;

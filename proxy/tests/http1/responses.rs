@@ -1,6 +1,4 @@
-//! Response heads: how they are framed, and what the client gets of them.
-//! In: raw heads, what was asked. Out: verdicts, the relayed bytes compared whole.
-//! Knows nothing of bodies.
+//! Tests response heads: how they are framed, and what the client gets of them, compared whole.
 
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;

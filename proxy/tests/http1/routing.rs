@@ -1,6 +1,4 @@
-//! Which rule a request matches.
-//! In: raw heads, rules. Out: the position of the first rule that holds.
-//! Knows nothing of backends.
+//! Tests which rule a request matches.
 
 use penstock::config::{HostMatch, Rule};
 

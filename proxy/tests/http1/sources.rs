@@ -1,6 +1,4 @@
-//! Who asked: X-Forwarded-For and Forwarded from those who are trusted, and from all others.
-//! In: raw heads, peers, trusted networks. Out: the source, and what members are told of it.
-//! Knows nothing of affinity.
+//! Tests how the source is found in X-Forwarded-For and Forwarded, and what members are told of it.
 
 use std::net::IpAddr;
 
@@ -34,7 +32,7 @@ const SAID: &str = "X-Forwarded-For: 1.1.1.1\r\nA: b\r\nX-Forwarded-Proto: https
 const OURS_X: &str = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\n";
 const OURS_7239: &str = "Forwarded: for=192.0.2.7;proto=http\r\n";
 
-/// HTTP-RULES D3: nothing that an untrusted peer says is believed, whatever the style.
+/// D3.7 in docs/http-rules.md: nothing that an untrusted peer says is believed, whatever the style.
 #[test]
 fn d3_what_an_untrusted_peer_says_is_replaced() {
     for trusted in [false, true] {
@@ -53,7 +51,7 @@ fn d3_what_an_untrusted_peer_says_is_replaced() {
     }
 }
 
-/// HTTP-RULES D3, D7: trusted addresses are passed over, the first other one is the source.
+/// D3.7 and D7.1: trusted addresses are passed over, the first other one is the source.
 #[test]
 fn d3_the_list_is_walked_from_the_right() {
     for (list, expected) in [

@@ -1,6 +1,4 @@
-//! Trailers, and TE, which asks for them.
-//! In: chunked bodies, heads. Out: what of their trailer section travels on, and how.
-//! Knows nothing of chunks.
+//! Tests trailers, and TE, which asks for them.
 
 use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyFraming};
 

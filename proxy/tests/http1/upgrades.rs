@@ -1,6 +1,4 @@
-//! Upgrades and CONNECT: what is offered on, and when a connection has become a tunnel.
-//! In: raw heads both ways. Out: verdicts, forwarded bytes.
-//! Knows nothing of tunnels.
+//! Tests upgrades and CONNECT: what is offered on, and when a connection has become a tunnel.
 
 use penstock::cause::Cause;
 use penstock::config::Upgrades;

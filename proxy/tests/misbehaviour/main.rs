@@ -1,7 +1,8 @@
 //! Members that break the rules, and what may then not happen: no answer reaches another client, and nothing hangs.
 //!
 //! `rows` and `matrix` are the table: every misdeed of `member`, before 8 and 500 clients (`load`), by default and by
-//! `pipeline: 32`, in each `protocol`. `real` has real servers (`server`): how deep they are used by default. Ports are the kernel's, and nothing asserts how long something took.
+//! `pipeline: 32`, in each `protocol`. `real` has real servers (`server`): how deep they are used by default. Ports are the
+//! kernel's, and nothing asserts how long something took.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 

@@ -1,5 +1,4 @@
-//! Whether a server keeps the order of pipelined requests: the probe and `penstock probe`, against servers that do
-//! and servers that do not.
+//! Tests that the probe and `penstock probe` find out whether a server keeps the order of pipelined requests.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 

@@ -1,6 +1,4 @@
-//! Shorthand of these tests: bytes by hand, and verdicts that can be compared.
-//! In: parts of a header. Out: the header; what was made of it.
-//! Knows nothing of what is right.
+//! Shorthand of these tests: headers made of bytes by hand, and verdicts that can be compared.
 
 use penstock::proto::proxy::{Addresses, Header, Malformed, Parsed, Reason, parse};
 

@@ -1,4 +1,4 @@
-//! What we send, sections 2.1 and 2.2.
+//! Tests the headers that penstock sends (sections 2.1 and 2.2).
 //!
 //! HAProxy 2.6.12 and 3.5-dev were given 30 such headers once (every family, with and without TLVs and checksum) with
 //! `accept-proxy`, and told the same addresses behind them. They look at checksums, too.

@@ -1,6 +1,4 @@
 //! The client's address, as real servers see it behind the proxy, and as the proxy sees it behind another.
-//! In: clients from addresses of their own. Out: these addresses and ports, in logs and answers.
-//! Knows nothing of the headers' bytes.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

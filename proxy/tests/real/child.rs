@@ -1,6 +1,4 @@
 //! A program that runs: its output in files, its end by its pid, also when the test that started it panics.
-//! In: a program, its arguments, a directory. Out: what it said and how it ended, within two minutes.
-//! Knows nothing of what it runs.
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -1,6 +1,4 @@
 //! A PostgreSQL server of a test's own, and its own clients.
-//! In: nothing. Out: its address, its log, and `psql` and `pgbench` that connect where they are told to.
-//! Knows nothing of the proxy.
 
 use std::net::SocketAddr;
 

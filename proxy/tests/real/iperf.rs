@@ -1,6 +1,6 @@
 //! iperf3 through the proxy: a connection that controls, and one or eight that carry as much as they can.
-//! In: both directions. Out: that it ends without an error and both ends count the same bytes.
-//! Knows nothing of how fast that was.
+//!
+//! Both ends have to count the same bytes.
 
 use std::net::SocketAddr;
 

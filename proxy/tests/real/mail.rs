@@ -1,6 +1,4 @@
 //! SMTP through the proxy: the server's banner comes before the client has said a word.
-//! In: a message that Python's `smtplib` sends. Out: the same message, as a real server took it.
-//! Knows nothing of how the banner gets there, whether over a new link or a warm one.
 
 use std::net::SocketAddr;
 

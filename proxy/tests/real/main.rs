@@ -1,5 +1,6 @@
 //! Real programs through `protocol: tcp` and `resp`, unchanged: databases, shells, mail, bulk, the client's address.
-//! One file for each kind; `program`, `child`, `place`, `proxy`, `random`, `database`, `pgwire`, `resp`, `web` carry them.
+//!
+//! Each kind has a file; `program`, `child`, `place`, `proxy`, `random`, `database`, `pgwire`, `resp` and `web` carry them.
 //! Every program has an address of its own and is ended by its pid; nothing asserts how long it took.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
@@ -7,6 +8,7 @@
 mod addresses;
 mod child;
 mod database;
+mod examples;
 mod iperf;
 mod mail;
 mod pgwire;

@@ -1,6 +1,4 @@
 //! As much of PostgreSQL's protocol as it takes to ask from a source of one's choice, and to cancel from there.
-//! In: a source, an address, SQL. Out: the first value of the first row, or the code of an error.
-//! Knows nothing of the proxy, nor of who is behind the address.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,6 +1,4 @@
-//! Where a program runs: a directory that goes with its test, and an address that nobody else has.
-//! In: a name. Out: paths; ports of the kernel's choice on a loopback address of one's own.
-//! Knows nothing of programs.
+//! A place for a program: a directory that goes with its test, and a loopback address that nobody else has.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,4 @@
 //! PostgreSQL through the proxy: prepared statements, bulk, and cancel requests, which are connections of their own.
-//! In: what `pgbench` and `psql` do. Out: that it ends well, loses nothing, and cancels what it is to cancel.
-//! Knows nothing of how fast that was.
 
 use std::time::Duration;
 

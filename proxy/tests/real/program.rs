@@ -1,6 +1,6 @@
-//! The programs that the tests drive: where they are, and what Debian calls their packages.
-//! In: names. Out: paths; or the word that a test is skipped, or failed where nothing may be.
-//! Knows nothing of what they do.
+//! Finds the programs that the tests drive, and knows what Debian calls their packages.
+//!
+//! Where one is missing, a test is skipped, or fails if nothing may be missing.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,4 @@
 //! The proxy between a real client and a real server, in this process; or what takes its place when in doubt.
-//! In: lines of configuration, members. Out: the address to connect to.
-//! Knows nothing of what goes through.
 
 use std::fmt::Write;
 use std::net::SocketAddr;

@@ -1,6 +1,4 @@
-//! Random content that can be had again.
-//! In: a seed. Out: numbers, bytes, lines of text.
-//! Knows nothing of who sends it.
+//! Random content that is the same for the same seed.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};

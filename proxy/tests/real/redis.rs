@@ -1,6 +1,6 @@
-//! Redis through `protocol: tcp`: its own benchmark, pipelined and not, and large values both ways; and the server
-//! that the other tests of Redis stand on. In: what `redis-benchmark` and `redis-cli` do. Out: that they end well and
-//! lose nothing. Knows nothing of how fast that was.
+//! Redis through `protocol: tcp`: its own benchmark, pipelined and not, and large values both ways.
+//!
+//! The server that the other tests of Redis stand on is here, too.
 
 use std::net::SocketAddr;
 

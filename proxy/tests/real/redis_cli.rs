@@ -1,6 +1,4 @@
 //! `redis-cli` through `protocol: resp`, as anybody would use it, on links that its connections share.
-//! In: commands as arguments and on standard input. Out: what it prints.
-//! Knows nothing of the protocol.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,4 @@
-//! The clients of Redis that people use, with their defaults, which are RESP3: redis-py 8 and node-redis 6. The scripts are in
-//! `python/` and `node/`. In: where to connect to. Out: `ok`, where every answer was as it should be.
-//! Knows nothing of what they say.
+//! Redis clients with their defaults, which are RESP3: redis-py 8 and node-redis 6. The scripts are in `python/` and `node/`.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,4 @@
-//! What goes wrong between clients and Redis: requests that are none, servers that are not there.
-//! In: bad bytes, a server that ends and comes back. Out: errors as Redis writes them, and their cause in the metrics.
-//! Knows nothing of what works.
+//! Errors between clients and Redis: requests that are none, servers that are not there.
 
 use std::net::SocketAddr;
 

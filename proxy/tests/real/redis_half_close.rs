@@ -1,6 +1,4 @@
-//! A client that has ended its side (`printf ... | nc -N`): what Redis answers it, byte for byte, and its link let go.
-//! In: requests and FIN, said to the server itself and through the proxy. Out: the same bytes, and the end.
-//! Knows nothing of what the answers mean.
+//! A client that has ended its side (`printf ... | nc -N`) gets what Redis answers, byte for byte, and its link is let go.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -1,6 +1,4 @@
 //! Five hundred clients of Redis share eight links, whatever they do; the server itself counts them.
-//! In: `redis-benchmark`, and clients that come and go. Out: that the server never turned a ninth link away.
-//! Knows nothing of how fast that was.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,4 @@
 //! Long requests to Redis: what does not fit the buffer is passed on while it comes, in bounded memory.
-//! In: values of up to 200 MB, frames broken off in the middle. Out: the same values back; nobody's bytes are another's.
-//! Knows nothing of how a frame is read.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

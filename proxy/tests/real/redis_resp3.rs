@@ -1,6 +1,4 @@
-//! RESP3 through `protocol: resp`: what Redis says to a client of it, byte for byte, beside clients of RESP2.
-//! In: requests. Out: the bytes that the server itself answers, and links that were told what to speak.
-//! Knows nothing of client libraries (`redis_clients` does).
+//! RESP3 through `protocol: resp`: a client gets what Redis says to it, byte for byte, beside clients of RESP2.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -1,6 +1,6 @@
-//! No wrong answer: tagged commands of clients that are killed, to a server that is killed and loses everything.
-//! In: a seed and a number of commands; a million with `PENSTOCK_SOAK`. Out: that each answer is its own client's.
-//! Knows nothing of which errors there are, only that they are penstock's.
+//! No client gets a wrong response: tagged commands of clients that are killed, to a server that is killed and loses everything.
+//!
+//! With `PENSTOCK_SOAK` there are a million commands.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,6 +1,4 @@
-//! What one connection says to Redis through `protocol: resp`, byte by byte: pipelines, transactions, waits, the end.
-//! In: requests. Out: their answers, each in its place.
-//! Knows nothing of who else uses the links.
+//! The conversation of one connection with Redis through `protocol: resp`, byte by byte: pipelines, transactions, waits, the end.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,4 @@
-//! A plain client of Redis: requests as arrays or as any bytes, answers as values.
-//! In: words. Out: what was answered, or the end of the connection.
-//! Knows nothing of the proxy's code.
+//! A plain client of Redis: requests as arrays or as any bytes, responses as values.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

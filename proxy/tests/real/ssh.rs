@@ -1,6 +1,4 @@
 //! SSH through the proxy: the server speaks first, and so does the client; commands, half-closed input, files.
-//! In: what `ssh`, `scp` and `sftp` do. Out: that all they carry arrives unchanged.
-//! Knows nothing of how fast that was.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! nginx, which tells each client what it knows of it, and a client that asks it.
-//! In: a source, an address, a path. Out: the answer's words, and the lines of nginx's log.
-//! Knows nothing of what is between the two.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

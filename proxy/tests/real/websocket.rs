@@ -1,6 +1,4 @@
 //! HTTP that becomes a WebSocket, through `protocol: tcp`: both ends send at once, messages of all sizes.
-//! In: two thousand random messages, a thousand each way. Out: the same, in order, and a close handshake.
-//! Knows nothing of frames; `tungstenite` does.
 
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;

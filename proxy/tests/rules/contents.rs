@@ -1,17 +1,18 @@
-//! That the table of contents is true: every line of the list has a test, every test is of a line, where it says.
-//! In: the table, and the sources of this target. Out: what is missing in either.
-//! Knows nothing of HTTP.
+//! Checks that the table of contents is true: every rule has a test, and every test belongs to a rule.
+//!
+//! A test stands in the file of its part, and `docs/http-rules.md` has the same rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::{CONTENTS, NOT_YET};
+use crate::CONTENTS;
 
-/// The parts of the list, as the names of files begin.
+/// The parts of the rules, as the names of files begin.
 const PARTS: [&str; 11] = ["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "dr", "dp", "p"];
 
-/// One line of the list: its part, what it says, the tests that hold it.
+/// One rule: its number, its part, what it says, the tests that hold it.
 struct Line {
+    number: &'static str,
     part: &'static str,
     says: &'static str,
     held_by: Vec<&'static str>,
@@ -22,7 +23,11 @@ fn contents() -> Vec<Line> {
     for text in CONTENTS.lines().filter(|text| !text.is_empty()) {
         match text.split_once("  ").unwrap() {
             ("", test) => lines.last_mut().unwrap().held_by.push(test.trim()),
-            (part, says) => lines.push(Line { part, says, held_by: Vec::new() }),
+            (number, says) => {
+                let part = number.split('.').next().unwrap().to_ascii_lowercase();
+                let part = PARTS.into_iter().find(|known| *known == part).unwrap();
+                lines.push(Line { number, part, says, held_by: Vec::new() });
+            }
         }
     }
     lines
@@ -53,7 +58,7 @@ fn names(source: &str) -> impl Iterator<Item = String> {
 #[test]
 fn every_line_of_the_list_has_a_test_where_it_says() {
     let tests = tests();
-    for Line { part, says, held_by } in contents() {
+    for Line { part, says, held_by, .. } in contents() {
         assert!(!held_by.is_empty(), "{part}: {says}");
         for test in held_by {
             assert_eq!(tests.get(test), Some(&part), "{says}: {test}");
@@ -76,7 +81,17 @@ fn every_part_of_the_list_is_there_in_its_order() {
     let mut parts: Vec<_> = contents().into_iter().map(|line| line.part).collect();
     parts.dedup();
     assert_eq!(parts, PARTS);
-    assert!(NOT_YET.iter().all(|(part, _)| PARTS.contains(part)));
+}
+
+/// Rows of the tables on the page begin with `| D1.1 |`.
+#[test]
+fn the_page_of_the_rules_has_the_same_numbers() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/http-rules.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let there: Vec<_> = rows.filter(|first| first.contains('.')).collect();
+    let here: Vec<_> = contents().into_iter().map(|line| line.number).collect();
+    assert_eq!(there, here, "docs/http-rules.md has one row for each rule, in this order");
 }
 
 #[test]

@@ -1,6 +1,4 @@
-//! D1, the start line and the fields: what is not clearly one request head, or one answer's, goes no further.
-//! In: raw heads. Out: what is refused, and how what is not reaches the other side.
-//! Knows nothing of targets, hosts and framing.
+//! Tests of D1, the start line and the fields: what is not clearly one head goes no further.
 
 use crate::ground::{BAD, Ground, OK, answer, get, post, setup};
 use crate::wire::{fields, request};

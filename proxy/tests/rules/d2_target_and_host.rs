@@ -1,6 +1,4 @@
-//! D2, what a request is for: one host, a target in the form that its method has, CONNECT and TRACE as the listener says.
-//! In: request lines and Host. Out: what the member is asked for, or a refusal.
-//! Knows nothing of routes.
+//! Tests of D2: one host, a target in the form that its method has, CONNECT and TRACE as the listener says.
 
 use std::sync::mpsc;
 

@@ -1,6 +1,4 @@
-//! D3, for whom a request speaks: who is believed, how far, and what members are told.
-//! In: forwarding fields of clients that are trusted, or not. Out: the fields as the member gets them.
-//! Knows nothing of affinity, which goes by the same address (`d7_affinity`).
+//! Tests of D3, the client's address: whose word counts, how far, and what members are told.
 
 use std::net::TcpListener;
 

@@ -1,6 +1,4 @@
-//! D3, fields of one hop: what stays on it, what we add, and what we do not touch.
-//! In: requests and answers. Out: the same on the other side, but for what is of this hop.
-//! Knows nothing of addresses (`d3_addresses`).
+//! Tests of D3, fields of one hop: which stay on it, which are added, and which are not touched.
 
 use crate::ground::{BAD, Ground, OK, Reply, answer, get, post, say, setup};
 use crate::wire::{Answer, fields};

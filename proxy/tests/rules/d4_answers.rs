@@ -1,6 +1,4 @@
-//! D4, where an answer's body ends, and that what was cut short never looks complete.
-//! In: answers of a scripted member, raw. Out: what the client gets, and whether the link is used again.
-//! Knows nothing of requests with bodies.
+//! Tests of D4, where a response's content ends, and that what was cut short never looks complete.
 
 use std::io::Write;
 use std::sync::mpsc;

@@ -1,6 +1,4 @@
-//! D4, where a request's body ends: one length or chunks, and never two readings.
-//! In: requests with bodies. Out: the same content at the member, or a refusal and a close.
-//! Knows nothing of answers.
+//! Tests of D4, where a request's content ends: one length or chunks, and never two readings.
 
 use std::sync::mpsc;
 

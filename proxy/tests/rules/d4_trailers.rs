@@ -1,6 +1,4 @@
-//! D4, trailers: they travel on as trailers, but for what may not stand there.
-//! In: chunked messages with trailers. Out: those of the other side.
-//! Knows nothing of heads.
+//! Tests of D4, trailers: they travel on as trailers, except those that may not stand there.
 
 use crate::ground::{Ground, answer, chunked, get, line};
 use crate::wire::{Wire, fields};

@@ -1,6 +1,4 @@
-//! D5, answers before the answer: 1xx is passed on, and who waits for a 100 gets it or is told no.
-//! In: 1xx of members, Expect of clients. Out: the same on the other side, as its version allows.
-//! Knows nothing of 101 (`d5_tunnels`).
+//! Tests of D5, interim responses and Expect. `d5_tunnels` has 101.
 
 use std::sync::mpsc;
 

@@ -1,6 +1,6 @@
-//! D5, upgrades: raw bytes both ways, but only after 101, and only for what the listener lets a connection become.
-//! In: requests that ask for another protocol. Out: tunnels, or ordinary exchanges.
-//! Knows nothing of CONNECT (`d2_target_and_host`).
+//! Tests of D5, upgrades: raw bytes both ways, but only after 101, and only where the listener allows it.
+//!
+//! `d2_target_and_host` has CONNECT.
 
 use std::io::{Read, Write};
 use std::sync::mpsc;

@@ -1,6 +1,4 @@
-//! D6, which answer belongs to which request: by order alone, on the client's connection and on the link.
-//! In: requests sent ahead, and bytes of members that nobody asked for. Out: answers in order, or the end of a link.
-//! Knows nothing of how long connections last (`d6_persistence`).
+//! Tests of D6, which response belongs to which request: by order alone, on the client's connection and on the link.
 
 use crate::ground::{Ground, OK, answer, links_are_closed, post, say, setup};
 use crate::held::Held;

@@ -1,6 +1,4 @@
-//! D6, how long a connection lasts: keep-alive, timeouts, limits, drains, and what becomes of unread bodies.
-//! In: clients that stay, leave, stall or say too much. Out: whether they are answered, and whether they are kept.
-//! Knows nothing of the order of answers (`d6_order`).
+//! Tests of D6, how long a connection lasts: keep-alive, timeouts, limits, drains, and content that nobody reads.
 
 use std::sync::mpsc;
 

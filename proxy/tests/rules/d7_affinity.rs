@@ -1,6 +1,4 @@
-//! D7, who meets which member: by its address, the one that is believed, whatever else changes.
-//! In: sources, members that come and go. Out: whom they met.
-//! Knows nothing of links.
+//! Tests of D7, affinity: a source meets the same member, whatever else changes.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};

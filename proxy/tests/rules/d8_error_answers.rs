@@ -1,6 +1,4 @@
-//! D8, answers of our own: the status that fits, an exact length, whether the connection stays, and one word for why.
-//! In: everything that can go wrong. Out: what the client is told, and the same word in the metric and the log.
-//! Knows nothing of answers of members.
+//! Tests of D8, the proxy's own responses: the status that fits, an exact length, and one word for the cause.
 
 use std::net::SocketAddr;
 

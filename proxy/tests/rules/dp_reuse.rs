@@ -1,6 +1,4 @@
-//! D-P, when a link must not carry another exchange: every way in which one may be out of step, spent or somebody's own.
-//! In: members and clients that leave a link in such a state. Out: which link the next request came on.
-//! Knows nothing of how many links there may be.
+//! Tests of DP, when a link must not carry another exchange: it may be out of step, spent or somebody's own.
 
 use std::collections::HashSet;
 use std::sync::mpsc;
@@ -72,7 +70,7 @@ fn dp_an_answer_that_is_not_read_to_its_end() {
     assert_eq!(script.connections(), 2);
 }
 
-/// One that is short is read to its end for nobody, and its link is used again (pipelining rule 6).
+/// One that is short is read to its end for nobody, and its link is used again (P.6).
 #[test]
 fn dp_but_a_short_answer_for_nobody_is_drained() {
     let (go, gate) = mpsc::channel();

@@ -1,6 +1,6 @@
-//! D-R, which requests are sent again: those of which nothing can have happened twice, once, and no others.
-//! In: members that fail before, in and behind an answer. Out: how often they were asked for what.
-//! Knows nothing of rescues (`pipelining`).
+//! Tests of DR, which requests are sent again: those of which nothing can have happened twice, once, and no others.
+//!
+//! `pipelining` and `pipelining_depth` have the tests of rescues.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -158,7 +158,7 @@ fn dr_once_an_answer_has_begun_nothing_is_sent_again() {
     }
 }
 
-/// Pipelining 7: bytes that are no answer may be left over from the one before, and who waited for an answer is innocent.
+/// P.7: bytes that are no answer may be left over from the one before, and who waited for an answer is innocent.
 #[test]
 fn dr_what_is_no_answer_is_not_held_against_who_waits_for_one() {
     let ground = treacherous(move |_| say_and_close("nonsense\r\n\r\n"));
@@ -222,7 +222,7 @@ fn dr_a_closed_link_is_not_used_for_what_may_not_be_sent_twice() {
     assert_eq!(ground.proxy.sum("penstock_request_errors_total"), 0);
 }
 
-/// Followers on a link that ends are sent once more, alone (pipelining rule 5); what was answered is not among them.
+/// Followers on a link that ends are sent once more, alone (P.5); what was answered is not among them.
 #[test]
 fn dr_followers_that_were_not_answered_are_sent_once_more() {
     let dies = AtomicBool::new(true);

@@ -1,6 +1,4 @@
-//! What the rules are held on: a proxy in this process, and behind it a member that writes down what it was asked.
-//! In: configuration, raw bytes, replies. Out: what the client got, what the member saw, what the metrics say.
-//! Knows nothing of the proxy's code.
+//! The ground of the tests: a proxy in this process, and behind it a member that records what it is asked.
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -1,6 +1,4 @@
-//! Rules 1 to 8 of sharing a link: who may be sent behind whom, and what happens when one of them goes wrong.
-//! In: clients whose requests line up. Out: which links they came on, how often, and that each got its own answer.
-//! Knows nothing of how many may be behind one (`pipelining_depth`).
+//! Tests of P.1 to P.8: which requests may be sent behind which, and what happens when one of them goes wrong.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -31,7 +29,7 @@ pub(crate) fn sent(proxy: &Proxy, bytes: &str, count: fn(&Proxy) -> i64, becomes
     client
 }
 
-/// Rule 1: not before the link has answered once.
+/// P.1: not before the link has answered once.
 #[test]
 fn p1_a_fresh_link_carries_one_at_a_time() {
     let member = Held::start();
@@ -45,7 +43,7 @@ fn p1_a_fresh_link_carries_one_at_a_time() {
     let _fourth = sent(&proxy, &request("GET", "/slow/4"), in_flight, 2); // now it is proven
 }
 
-/// Rule 1: not with `pipeline: 1`.
+/// P.1: not with `pipeline: 1`.
 #[test]
 fn p1_nor_does_any_link_where_pipeline_is_1() {
     let member = Held::start();
@@ -57,7 +55,7 @@ fn p1_nor_does_any_link_where_pipeline_is_1() {
     assert_eq!((first.answer().text(), second.answer().text()), ("/slow", "/second"));
 }
 
-/// Rule 1: not on links that speak HTTP/1.0, even where they stay.
+/// P.1: not on links that speak HTTP/1.0, even where they stay.
 #[test]
 fn p1_nor_does_a_link_of_http_1_0() {
     let (go, gate) = mpsc::channel();
@@ -75,7 +73,7 @@ fn p1_nor_does_a_link_of_http_1_0() {
     assert_eq!((first.answer().text(), second.answer().text()), ("ok", "ok"));
 }
 
-/// Rules 2 and 3: what is not GET, HEAD or OPTIONS without a body goes alone, and nothing goes behind it.
+/// P.2 and P.3: what is not GET, HEAD or OPTIONS without a body goes alone, and nothing goes behind it.
 #[test]
 fn p2_only_safe_methods_without_a_body_share_a_link() {
     let upgrade = get("Connection: upgrade\r\nUpgrade: websocket\r\n");
@@ -114,7 +112,7 @@ fn p2_only_safe_methods_without_a_body_share_a_link() {
     }
 }
 
-/// Rule 2: those two do share one.
+/// P.2: those two do share one.
 #[test]
 fn p2_get_and_options_share_a_link() {
     let member = Held::start();
@@ -129,7 +127,7 @@ fn p2_get_and_options_share_a_link() {
     assert_eq!(member.links_of("OPTIONS /slow"), member.links_of("GET /slow"));
 }
 
-/// Rule 3: behind a head that is late, or whose answer is large, no more are sent.
+/// P.3: behind a head that is late, or whose answer is large, no more are sent.
 #[test]
 fn p3_nothing_is_sent_behind_a_late_head() {
     let member = Held::start();
@@ -145,7 +143,7 @@ fn p3_nothing_is_sent_behind_a_late_head() {
     assert_eq!((head.answer().text(), behind.answer().text()), ("/slow", "/behind"));
 }
 
-/// Rules 3 and 4: a client that does not read its answer holds up nobody, and costs a bounded spill.
+/// P.3 and P.4: a client that does not read its answer holds up nobody, and costs a bounded spill.
 #[test]
 fn p4_a_client_that_does_not_read_holds_up_nobody() {
     const LARGE: usize = 8 << 20;
@@ -165,7 +163,7 @@ fn p4_a_client_that_does_not_read_holds_up_nobody() {
     assert!(reader.take(LARGE) == pattern(LARGE));
 }
 
-/// Rule 5: the link ends: what was begun is cut off, the rest is sent once more, alone; what was answered is not.
+/// P.5: the link ends: what was begun is cut off, the rest is sent once more, alone; what was answered is not.
 #[test]
 fn p5_when_a_link_ends_each_meets_its_fate() {
     let dies = AtomicBool::new(true);
@@ -193,7 +191,7 @@ fn p5_when_a_link_ends_each_meets_its_fate() {
     assert_eq!(ground.proxy.errors("truncated"), 1);
 }
 
-/// Rule 6: a client that leaves keeps its place on the link; its answer is thrown away, and nobody else gets it.
+/// P.6: a client that leaves keeps its place on the link; its answer is thrown away, and nobody else gets it.
 #[test]
 fn p6_a_client_that_leaves_keeps_its_place() {
     let member = Held::start();
@@ -210,7 +208,7 @@ fn p6_a_client_that_leaves_keeps_its_place() {
     assert_eq!(member.links_of("GET /3"), member.links_of("GET /first"), "the link is as good as before");
 }
 
-/// Rule 7: surplus bytes, 101 and what is no answer end the link; the safe ones that were not answered are sent again.
+/// P.7: surplus bytes, 101 and what is no answer end the link; the safe ones that were not answered are sent again.
 #[test]
 fn p7_what_breaks_the_order_ends_the_link_and_loses_nobody() {
     for bad in [
@@ -238,7 +236,7 @@ fn p7_what_breaks_the_order_ends_the_link_and_loses_nobody() {
     }
 }
 
-/// Rule 8: an answer is framed by the method that asked for it, whichever place that has.
+/// P.8: an answer is framed by the method that asked for it, whichever place that has.
 #[test]
 fn p8_answers_are_framed_by_what_was_asked() {
     let ground = Ground::both(&setup().backend(ONE), |asked| match asked.target() {
@@ -269,7 +267,7 @@ fn p8_answers_are_framed_by_what_was_asked() {
     assert_eq!(ground.links(), 1);
 }
 
-/// Rule 3: nothing is sent behind CONNECT, nor CONNECT behind others.
+/// P.3: nothing is sent behind CONNECT, nor CONNECT behind others.
 #[test]
 fn p3_connect_is_alone() {
     let (go, gate) = mpsc::channel();

@@ -1,6 +1,6 @@
-//! Rules 9 to 12 of sharing a link: how many may be on it, of which methods, in which order, and who is taken off again.
-//! In: quick and slow members, and clients that line up before them. Out: which links they came on, and how often.
-//! Knows nothing of how the depth is learned (docs/depth.md).
+//! Tests of P.9 to P.12: how many requests may be on a link, of which methods, in which order, and which are taken off again.
+//!
+//! `docs/depth.md` says how the depth is learned.
 
 use std::sync::mpsc;
 
@@ -10,7 +10,7 @@ use crate::pipelining::{ONE, in_flight, sent};
 use crate::stand::Proxy;
 use crate::wire::{eventually, request};
 
-/// Rule 9: the depth begins at one, and grows with what is known of the member.
+/// P.9: the depth begins at one, and grows with what is known of the member.
 #[test]
 fn p9_the_depth_begins_at_1_and_grows_with_evidence() {
     let member = Held::start();
@@ -23,7 +23,7 @@ fn p9_the_depth_begins_at_1_and_grows_with_evidence() {
     eventually("it has grown", || depth(&proxy) > 1);
 }
 
-/// Rule 9: a slow member gets links, not depth: each request is alone on its own.
+/// P.9: a slow member gets links, not depth: each request is alone on its own.
 #[test]
 fn p9_a_slow_member_gets_links_rather_than_depth() {
     let ground = Ground::both(&setup().backend("links: { pipeline_budget: 1ms }"), |asked| {
@@ -41,7 +41,7 @@ fn p9_a_slow_member_gets_links_rather_than_depth() {
     assert_eq!(ground.links(), 4);
 }
 
-/// Rule 10: `pipeline_methods: all` lets any method share a link; what may not be sent twice still is not.
+/// P.10: `pipeline_methods: all` lets any method share a link; what may not be sent twice still is not.
 #[test]
 fn p10_all_methods_may_share_a_link_and_are_not_sent_again() {
     let (go, gate) = mpsc::channel();
@@ -65,7 +65,7 @@ fn p10_all_methods_may_share_a_link_and_are_not_sent_again() {
     assert_eq!(ground.targets(), ["/first", "/1"], "the others came too late, and were not sent again");
 }
 
-/// Rule 11: one client's requests stay in order: while one is in flight, the next is on the same link, or waits.
+/// P.11: one client's requests stay in order: while one is in flight, the next is on the same link, or waits.
 #[test]
 fn p11_one_clients_requests_stay_on_one_link_or_wait() {
     let member = Held::start();
@@ -85,7 +85,7 @@ fn p11_one_clients_requests_stay_on_one_link_or_wait() {
     assert_eq!(member.links_of("GET /2"), member.links_of("GET /slow/1"));
 }
 
-/// Rule 12: those behind a slow answer are sent elsewhere; the old link takes no more, and is closed after its head.
+/// P.12: those behind a slow answer are sent elsewhere; the old link takes no more, and is closed after its head.
 #[test]
 fn p12_those_behind_a_slow_answer_are_rescued() {
     let member = Held::start();
@@ -103,7 +103,7 @@ fn p12_those_behind_a_slow_answer_are_rescued() {
     assert!((0..6).all(|i| member.links_of(&format!("GET {}", quick(i))).len() <= 2));
 }
 
-/// Rule 12: no more than the budget allows, and nothing that may not be sent twice.
+/// P.12: no more than the budget allows, and nothing that may not be sent twice.
 #[test]
 fn p12_a_rescue_has_a_budget_and_is_for_what_may_be_sent_twice() {
     for links in ["rescue_budget: 0%", "pipeline_methods: all"] {

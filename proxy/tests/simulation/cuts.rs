@@ -1,6 +1,4 @@
-//! Any cut: pipelined answers, cut anywhere, give each client the same.
-//! In: random answers and random cuts of their bytes. Out: what each client got, against the uncut bytes.
-//! Knows nothing of time or pools.
+//! Pipelined responses, cut anywhere, give each client the same.
 
 use penstock::config::HeadLimits;
 use penstock::link::{End, Queue, Request, Sink, Slot, SourceKey, Want};

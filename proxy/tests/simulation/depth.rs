@@ -1,6 +1,4 @@
 //! Depth follows a tame member in virtual time: many behind each other while it is quick, each alone while it is slow.
-//! In: a member that is quick, slow, and quick again. Out: the depth after each.
-//! Knows nothing of how depth is found.
 
 use penstock::config::{FrameKind, Framing};
 use penstock::link::Reason;

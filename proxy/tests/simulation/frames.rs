@@ -1,6 +1,4 @@
 //! The simulation's own writer and reader of frames, so that it cannot share the proxy's bugs.
-//! In: what is said, and by whom. Out: requests and answers that carry it; what a request says.
-//! Knows nothing of the proxy's parsers, nor of links or time.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -1,6 +1,4 @@
-//! Whether the simulation shows what it should.
-//! In: how often each thing came to pass. Out: a panic where one came too seldom.
-//! Knows nothing of how.
+//! Checks that the simulation shows what it should: each thing comes to pass often enough.
 
 use crate::Counts;
 

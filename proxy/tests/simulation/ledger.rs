@@ -1,6 +1,4 @@
-//! Every exchange of a run: what was asked, who has seen it, and how it ended.
-//! In: what happens to exchanges. Out: a panic where a promise is broken.
-//! Knows nothing of links or pools.
+//! The record of every exchange of a run: what was asked, who has seen it, and how it ended.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

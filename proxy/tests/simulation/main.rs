@@ -1,6 +1,7 @@
-//! The links of one worker to one member, in virtual time, with a member and clients that do what they like.
-//! In: a seed (`PENSTOCK_SEED`, or a million steps of fixed ones). Out: every exchange ended once, in order, at its
-//! own client. Knows nothing of sockets; what drives the pure parts is a model of `shelf.rs`, `driver.rs`, `client/`.
+//! Simulates the links of one worker to one member, in virtual time, with a member and clients that do what they like.
+//!
+//! Every exchange must end once, in order, at its own client. `PENSTOCK_SEED` runs one seed; otherwise a million steps of fixed
+//! seeds are run. No socket takes part: a model of `shelf.rs`, `driver.rs` and `client/` drives the pure parts.
 
 #[path = "../../src/link/budget.rs"]
 mod budget;

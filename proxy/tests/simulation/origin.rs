@@ -1,6 +1,6 @@
 //! A member's end of one link: it reads requests, answers them in order, and misbehaves at random.
-//! In: bytes as the proxy writes them, and `now`. Out: bytes when they are due, EOF or RST.
-//! Knows nothing of the proxy's pool; `http` and `frames` say what is read and answered.
+//!
+//! `http` and `frames` have what is read and answered.
 
 mod frames;
 mod http;

@@ -1,6 +1,4 @@
-//! Randomness that can be had again: SplitMix64.
-//! In: a seed. Out: numbers, choices, cuts.
-//! Knows nothing of what it decides.
+//! Random numbers that are the same for the same seed: SplitMix64.
 
 pub(crate) struct Rng(u64);
 

@@ -1,6 +1,4 @@
-//! What differs from run to run: what is spoken, how many there are, how the member behaves.
-//! In: a seed. Out: a scene, the same for the same seed.
-//! Knows nothing of what happens in it.
+//! The differences from run to run, drawn from the seed: the protocol, the numbers, how the member behaves.
 
 use penstock::config::{FrameKind, Framing, Prefix};
 

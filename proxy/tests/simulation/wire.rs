@@ -1,6 +1,4 @@
 //! The simulation's own reader of HTTP/1.1, so that it cannot share the proxy's bugs.
-//! In: bytes. Out: a head, a body, and whether they are all there.
-//! Knows nothing of the proxy's parsers.
 
 /// A start line and its fields.
 pub(crate) struct Head {

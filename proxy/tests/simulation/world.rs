@@ -1,6 +1,6 @@
 //! One worker with one member in virtual time: its clients in `asking` and `talking`, its links in the others.
-//! In: a scene. Out: a panic where a promise is broken, with the seed and the last events.
-//! Knows nothing of sockets.
+//!
+//! It panics where a promise is broken, with the seed and the last events.
 
 mod asking;
 mod due;

@@ -1,6 +1,4 @@
 //! One raw request of the corpus, and what has to become of it.
-//! In: a name, what it stands for, bytes. Out: a case with its verdict, built as it reads.
-//! Knows nothing of sockets.
 
 use crate::seen::Seen;
 

@@ -1,6 +1,4 @@
-//! In which pieces bytes are sent.
-//! In: bytes and a way to cut them. Out: the pieces, on a socket.
-//! Knows nothing of what they mean.
+//! The ways in which bytes are cut into pieces and sent.
 
 use std::io::Write;
 use std::net::TcpStream;

@@ -1,6 +1,4 @@
 //! Sends each case to the proxy while somebody else uses the same link, and looks at what came of it.
-//! In: cases. Out: nothing, or every case that went wrong, with its bytes.
-//! Knows nothing of what the cases are about.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

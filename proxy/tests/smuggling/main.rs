@@ -1,6 +1,7 @@
-//! A corpus of requests and answers that want to be read in two ways, sent through penstock between strict readers.
+//! A corpus of requests and responses that want to be read in two ways, sent through penstock between strict readers.
+//!
 //! `requests` and `responses` are the corpus, a file for each family; `judge` and `verdicts` say how it is judged, the
-//! others carry them. None of it shares code with the proxy; seeds are told.
+//! others carry them. None of it shares code with the proxy; seeds are printed.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 

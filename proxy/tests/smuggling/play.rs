@@ -1,6 +1,4 @@
-//! What the recording member answers, by what it is asked for.
-//! In: a request, whole or still coming. Out: bytes to send, and whether the link is raw after them.
-//! Knows nothing of sockets.
+//! Chooses what the recording member answers, by what it is asked for.
 
 use crate::seen::Seen;
 

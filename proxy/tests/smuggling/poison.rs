@@ -1,6 +1,4 @@
-//! One raw answer of the corpus, what has to become of it, and who is asked.
-//! In: a name, what it stands for, bytes. Out: a case with its verdict, built as it reads.
-//! Knows nothing of sockets.
+//! One raw response of the corpus, what has to become of it, and the request that it answers.
 
 /// What a member sends to a victim, while somebody else uses the same link.
 pub(crate) struct Poison {

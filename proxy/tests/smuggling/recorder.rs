@@ -1,6 +1,4 @@
-//! A member that notes every byte that comes to it, as what it is.
-//! In: connections, and how to serve each. Out: what came on each link, in the order in which it came.
-//! Knows nothing of the proxy's code.
+//! A member that notes every byte that comes to it, by link and in order.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};

@@ -1,6 +1,4 @@
-//! A client that reads answers strictly, and tells a whole one from one cut short.
-//! In: bytes from the proxy. Out: answers, each with what became of it.
-//! Knows nothing of the proxy's code.
+//! A client that reads responses strictly, and tells a whole one from one cut short.
 
 use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpStream};

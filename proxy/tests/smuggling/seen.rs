@@ -1,6 +1,4 @@
-//! What a strict member makes of the bytes on a link: requests, or a fault that nothing of ours may contain.
-//! In: bytes as they came. Out: one request and its length, "more", or what is wrong.
-//! Knows nothing of the proxy's code, and takes nothing that could be read in two ways.
+//! Reads the bytes on a link as the strictest member would: requests, or a fault that nothing of the proxy's may contain.
 
 /// One request on a link.
 #[derive(Clone, Debug, Default)]

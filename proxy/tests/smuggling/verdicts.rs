@@ -1,6 +1,4 @@
-//! Plays each answer to a victim, while somebody else uses the same link, and looks at what both have got.
-//! In: cases. Out: nothing, or every case that went wrong, with its bytes.
-//! Knows nothing of what the cases are about.
+//! Plays each response to a victim, while somebody else uses the same link, and looks at what both have got.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -195,12 +195,20 @@ fn those_who_wait_are_served_by_turns_of_their_sources() {
 
 #[test]
 fn no_source_gets_more_than_its_share_while_others_wait() {
-    for (option, more_for_one) in [("auto", 0), ("2", 0), ("3", 1), ("off", 1)] {
+    let setup = |option| {
         let links = format!("links: {{ max_per_member: 8, max_per_source: {option} }}");
-        let (proxy, member) = stand(&tcp().backend(&links).backend("queue: { timeout: 60s }").workers(2));
+        tcp().backend(&links).backend("queue: { timeout: 60s }").workers(2)
+    };
+    for (before, option, more_for_one) in
+        [("auto", "auto", 0), ("2", "2", 0), ("3", "3", 1), ("off", "off", 1), ("off", "2", 0), ("2", "3", 1)]
+    {
+        let (mut proxy, member) = stand(&setup(before));
         let source = |link: &mut Wire| link.take(5)[1] - b'0';
         // One source has all places, because nobody else wants one.
         let mut held: Vec<_> = (0..8).map(|_| pair(&proxy, &member)).collect();
+        if option != before {
+            proxy.reload(&setup(option).text(&[member.named("a")])).unwrap();
+        }
         let greedy: Vec<_> = (0..8).map(|i| from(&proxy, 1, i)).collect();
         let modest: Vec<_> = [2, 3, 4].map(|of| from(&proxy, of, 0)).into();
         let mut counts = [0; 5];

@@ -1,6 +1,4 @@
-//! What most tests stand on: a member whose connections the test plays itself, and a proxy in front of it.
-//! In: lines of configuration. Out: both ends of what the proxy carries.
-//! Knows nothing of what is tested.
+//! A member whose connections the test plays itself, and a proxy in front of it: most tests stand on them.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,4 @@
 //! PROXY headers as bytes, made and read without the proxy's code (`doc/proxy-protocol.txt` of HAProxy).
-//! In: who is told to whom. Out: a header of version 1 or 2; or what one says.
-//! Knows nothing of connections but how to take a header off one.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 

@@ -1,4 +1,4 @@
-//! What came in, what went out and what was counted are the same numbers (I1, I2, I5, I8, I9, I10 of the metrics).
+//! Tests that the metrics agree with what went in and out (I1, I2, I5, I8, I9 and I10; each assertion names its own).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

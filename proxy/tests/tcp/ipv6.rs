@@ -1,6 +1,6 @@
 //! Tunnels over IPv6, and what PROXY headers say of them.
-//! In: connections to [::1]. Out: headers at the member, and bytes both ways.
-//! Says so where the machine has no IPv6.
+//!
+//! The tests say so where the machine has no IPv6.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 

@@ -1,4 +1,4 @@
-//! Limits on connections are exact: who is over one waits in order, or is refused at once, as the configuration says.
+//! Limits on connections are exact: a client over one waits in order, or is refused at once, as the configuration says.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,7 @@
-//! What `protocol: tcp` promises to its users, held end to end: real sockets, members that do what a test says.
-//! One file for each promise; `given` is what they stand on, besides what they share with `tests/e2e`.
-//! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and told.
+//! Tests what `protocol: tcp` promises to its users, end to end: real sockets, members that do what a test says.
+//!
+//! Each promise has a file; `given` is what they stand on, besides what they share with `tests/e2e`.
+//! Ports are the kernel's, nothing asserts how long something took, and seeds are fixed and printed.
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 

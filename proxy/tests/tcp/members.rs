@@ -211,7 +211,7 @@ fn clients_that_wait_go_to_the_first_member_that_is_back() {
 
 #[test]
 fn no_more_clients_wait_for_a_member_than_may() {
-    let setup = tcp().backend("links: { connect_timeout: 2s }").backend("queue: { max: 3 }");
+    let setup = tcp().backend("links: { connect_timeout: 4s }").backend("queue: { max: 3 }");
     let proxy = setup.before_one(nobody());
     let mut clients: Vec<_> = (0..10).map(|_| proxy.client()).collect();
     clients.iter_mut().for_each(is_reset);

@@ -1,4 +1,4 @@
-//! What the configuration says of sockets is true of them; links come from the addresses that are named.
+//! The sockets have the options of the configuration, and links come from the addresses that are named.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;

@@ -1,6 +1,4 @@
-//! Random numbers that can be had again: SplitMix64.
-//! In: a seed. Out: the same numbers from the same seed, everywhere.
-//! Knows nothing of what they decide.
+//! Random numbers that are the same for the same seed: SplitMix64.
 
 #[derive(Clone)]
 pub(crate) struct Random(u64);

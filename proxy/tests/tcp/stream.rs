@@ -1,6 +1,4 @@
 //! Streams of random bytes that are written and checked without being kept: both ends make them from the seed.
-//! In: a seed. Out: bytes at one end; at the other, the offset of the first one that is wrong.
-//! Knows nothing of sockets' ends but how to write, read and pause.
 
 use std::io::{Read, Write};
 use std::time::Duration;

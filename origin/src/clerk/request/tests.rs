@@ -1,6 +1,4 @@
-//! What each request is answered with, and how.
-//! In go requests; out come texts and scripts.
-//! It knows nothing of frames.
+//! Tests of the response to each request of words.
 
 use super::*;
 

@@ -1,6 +1,4 @@
-//! Files that are moved away, missing, full, or stuck, and those who share one.
-//! In: real files and pipes. Out: where lines are, and what was counted.
-//! Knows nothing of formats.
+//! Tests of log files that are moved away, missing, full or stuck, and of logs that share a file.
 
 use std::fs::{self, File};
 use std::io::Read as _;

@@ -1,6 +1,4 @@
-//! What a line looks like, by table, and that any bytes of a client make one line, as property.
-//! In: entries. Out: lines, compared byte by byte, and parsed by serde_json.
-//! Knows nothing of files.
+//! Tests of what a line looks like, by table, and of the property that any bytes of a client make exactly one line.
 
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};

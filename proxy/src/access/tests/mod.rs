@@ -1,6 +1,4 @@
-//! The promises of the access log as tests, and what they share: an entry, and a proxy that has only its logs.
-//! In: entries of any content. Out: what is in the file, and what was counted.
-//! Knows nothing of clients.
+//! Tests of the access log, and what they share: an entry, and a proxy that has nothing but its logs.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};

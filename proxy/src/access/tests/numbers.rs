@@ -1,6 +1,4 @@
-//! Numbers, addresses and times as they are written.
-//! In: numbers at their bounds, each day of three centuries. Out: the same text as by others' rules.
-//! Knows nothing of lines.
+//! Tests of how numbers, addresses and times are written: at their bounds, and for each day of three centuries.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -1,6 +1,4 @@
-//! What a pen hands over, when, and what it does where nobody takes it.
-//! In: entries, time, a pipe that nobody reads. Out: whole lines, and counts that add up.
-//! Knows nothing of formats.
+//! Tests of what a pen hands over and when, and of what it does where nobody takes its blocks.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,6 +1,4 @@
-//! Blocks of which only a part could be written, on files that fail as they are told.
-//! In: blocks, and how much the file takes. Out: what is in it, and how many lines are said to be lost.
-//! Knows nothing of real files.
+//! Tests of blocks that could be written in part only, on files that fail as they are told.
 
 use std::io::{self, ErrorKind, Write};
 

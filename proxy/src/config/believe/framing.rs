@@ -1,6 +1,4 @@
-//! What is believed of a listener's frames, and whether listeners that share links mean the same ones.
-//! In: the section as written, and the protocol. Out: a framing; notes of whatever contradicts itself.
-//! Knows nothing of how frames are read.
+//! Resolves how a listener's frames are read, and checks that listeners which share links agree on it.
 
 use std::sync::Arc;
 

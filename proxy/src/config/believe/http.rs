@@ -1,6 +1,6 @@
-//! What is believed of how a listener treats requests: its limits, its policies, its access log.
-//! In: the sections as written. Out: settings, if all of it could be read.
-//! Knows nothing of where requests go (`routes.rs`), nor of what contradicts itself (`rules.rs`).
+//! Resolves how a listener treats HTTP requests: its limits, its policies and its access log.
+//!
+//! `routes.rs` resolves where requests go, and `rules.rs` finds contradictions between options.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
-//! What is answered instead of an answer has to be one, or clients would wait for the rest of it.
-//! In: the bytes as written, and how frames end. Out: the bytes to send; a note of what keeps them from being one
-//! whole frame. Knows nothing of when they are sent.
+//! Checks that the bytes to be sent in place of a response are one whole frame, since clients would wait for the rest otherwise.
 
 use std::sync::Arc;
 

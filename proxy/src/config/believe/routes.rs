@@ -1,6 +1,4 @@
-//! What is believed of the rules by which requests go elsewhere.
-//! In: the rules as written. Out: settings; notes of rules that match everything, or nothing that is left.
-//! Knows nothing of how requests are compared with them.
+//! Resolves the rules by which requests go to other backends, and reports rules that match everything or are never reached.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -1,6 +1,4 @@
-//! The rules that concern more than one option, and what follows from the protocol.
-//! In: the sections as written. Out: notes of whatever contradicts itself, or has no effect.
-//! Knows nothing of how single values read.
+//! Checks the rules that concern more than one option, and options that have no effect with a protocol.
 
 use std::iter;
 use std::net::{IpAddr, SocketAddr};

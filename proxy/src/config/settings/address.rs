@@ -1,6 +1,4 @@
-//! Where something listens, and who is believed.
-//! In: addresses and networks as they were read. Out: comparisons, and whether an address is in a network.
-//! Knows nothing of how they are written in the file.
+//! Addresses of listeners and members, and sets of networks.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

@@ -1,6 +1,6 @@
-//! Where the frames of lines, length_prefixed and resp end, and what may be done with them.
-//! In: nothing; it is built by `believe`. Out: plain fields that fit together.
-//! Knows nothing of how frames are read (`proto::framing`).
+//! The settings of frames of `lines`, `length_prefixed` and `resp`: where frames end, and what may be done with them.
+//!
+//! `proto::framing` reads frames by these.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
-//! What a listener makes of HTTP requests, and where it sends them: limits, policies, routes, the access log.
-//! In: nothing; it is built by `believe`. Out: plain fields with defaults already filled in.
-//! Knows nothing of YAML, files or positions.
+//! The settings of HTTP listeners: limits, policies, routes and the access log.
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;

@@ -1,6 +1,4 @@
-//! Whether a busy member is to be taken for as quick as it was.
-//! In: what answers take and how many there are, window by window. Out: what one takes where nothing is in its way.
-//! Knows nothing of links or depth.
+//! Decides whether a busy member is still as quick as it was, from service times and rates in windows of time.
 
 use std::time::Duration;
 

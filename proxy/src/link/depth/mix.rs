@@ -1,6 +1,4 @@
-//! How mixed the answers of a member are, on the links that are shared.
-//! In: answers, and how many of them were slow. Out: a cap on the depth, so that few are held up.
-//! Knows nothing of routes or of what is slow.
+//! Caps the depth where a part of a member's responses is slow, so that few requests are held up behind a slow one.
 
 use super::super::routes::FADE;
 

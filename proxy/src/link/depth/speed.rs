@@ -1,6 +1,4 @@
-//! How quickly a member answers, and how much of that is its own.
-//! In: answers, and `now`. Out: what one takes where nothing is in its way, what it takes by now, and how many
-//! links are busy. Knows nothing of routes, links or depth.
+//! Measures how quickly a member answers: what a response takes where nothing is in its way, and what it takes by now.
 
 use std::time::Duration;
 

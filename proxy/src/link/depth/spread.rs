@@ -1,6 +1,6 @@
-//! How far requests are to be spread, so that a member with many threads is kept busy.
-//! In: what whole windows say. Out: a cap on the depth.
-//! Knows nothing of threads: it tries more links, and looks whether more gets done.
+//! Finds out whether a member with many threads gets more done over more links, and caps the depth accordingly.
+//!
+//! It knows nothing of threads: it tries more links for a while, and compares how much gets done.
 
 use std::time::Duration;
 

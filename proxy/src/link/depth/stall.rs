@@ -1,6 +1,4 @@
-//! When a member answered nobody.
-//! In: the times at which it answered somebody. Out: how much of a span of time it was silent for all.
-//! Knows nothing of links or of what was asked.
+//! Remembers when a member answered nobody, so that such a time does not count as slowness of one request.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! What follows the head of a link's last request: its body, or the next words of a conversation.
-//! In: bytes of a client. Out: the same bytes, straight to the socket where nothing waits before them.
-//! Knows nothing of answers.
+//! Sends what follows the head of a link's last request: its content, or the next frames of a conversation.
+//!
+//! Bytes go straight to the socket where nothing waits before them.
 
 use std::rc::Rc;
 

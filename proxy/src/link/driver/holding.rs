@@ -1,4 +1,4 @@
-//! Whose turn it is on a link, and who holds it.
+//! Tells whether a busy link waits for its member or for the client that holds the link. `holders` decides by that which clients give way.
 
 use super::super::holders::Held;
 use super::super::reader::Ask;

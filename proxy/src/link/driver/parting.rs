@@ -1,6 +1,6 @@
-//! A link whose answers nobody awaits any more hears what was sent on it answered, and counts the answers.
-//! In: what the member still says. Out: an offence where the count does not add up.
-//! Delivers nothing.
+//! Reads on a link whose responses nobody awaits any more, and counts the responses against what was sent.
+//!
+//! Nothing is delivered. A count that does not add up is an offence of the member.
 
 use std::future::poll_fn;
 use std::task::Poll;

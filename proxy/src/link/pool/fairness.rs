@@ -1,9 +1,9 @@
-//! That no source, and nobody who does not use it, keeps the links of a pool from others.
+//! Keeps any one source, and requests that may hold links, from taking all links of a pool.
 //!
 //! A source may have more than its part of the links while nobody else wants them; the last few are kept for others all
-//! the same, so that somebody who comes later does not have to wait until one of the others has ended. Requests that may
-//! hold links (a body that is still to come, or a class of which links were held while others waited) may have all of them, too,
-//! until the pool is pressed: then half.
+//! the same, so that a client that comes later does not have to wait until an exchange has ended. Requests that may
+//! hold links (content that is still to come, or a class of which links were held while others waited) may have all of them too,
+//! until the pool is pressed; then they may have half.
 
 use crate::config::{Links, PerSource};
 use crate::turn::Nanos;

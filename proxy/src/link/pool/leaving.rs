@@ -1,6 +1,6 @@
-//! Those who leave a pool's lines without a link: they waited too long, or went away.
-//! In: who. Out: the same; with nobody waiting no more links are opened for them.
-//! Knows nothing of links.
+//! Takes requests out of a pool's wait queue that waited too long or whose clients have left.
+//!
+//! With nobody left to wait, no more links are opened for them.
 
 use crate::turn::Nanos;
 

@@ -1,6 +1,6 @@
-//! Which link carries a request where some of them speak another dialect of their protocol.
-//! In: a request, and which links speak as it does. Out: a seat, the same in everything else as [`Pool::place`] gives.
-//! Knows nothing of dialects. A link that speaks otherwise does as well, at the cost of a greeting.
+//! Prefers links that already speak a request's dialect (RESP2 or RESP3).
+//!
+//! A link that speaks the other one does as well, at the cost of a greeting.
 
 use super::super::idle::Lane;
 use super::super::lines::Demand;

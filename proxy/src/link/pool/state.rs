@@ -1,6 +1,4 @@
-//! What a pool tells of itself: which links are idle and since when, who waits, how many there are.
-//! In: a pool. Out: numbers, times and handles.
-//! Changes nothing.
+//! Questions about a pool: which links are idle and since when, which requests wait, how many there are. Nothing changes here.
 
 use crate::turn::Nanos;
 

@@ -1,9 +1,7 @@
-//! What the member at the other end of a link speaks, and how it is told to speak something else.
-//! In: what each request is to be spoken in. Out: a greeting before the first that differs from the one before it.
-//! Knows nothing of which link would do without (`Pool::place_speaking`).
+//! Tracks what the member at the other end of a link speaks, and has it greeted before it has to speak something else.
 //!
-//! A greeting takes effect in order, as all that is sent does, so any request may go over any link: which one a pool
-//! prefers is a matter of cost alone. The answer to a greeting is nobody's; if it is an error, the link ends.
+//! A greeting takes effect in order, as all that is sent does, so any request may go over any link; which link a pool
+//! prefers is a matter of cost alone. The response to a greeting is nobody's; if it is an error, the link ends.
 
 use crate::proto::framing::{Dialect, greeting};
 

@@ -1,4 +1,4 @@
-//! What a queue tells of who holds its link.
+//! Tells whether the requests behind a queue's head may move, and whether the response at the head has an end.
 
 use super::Queue;
 

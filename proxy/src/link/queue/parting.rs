@@ -1,6 +1,4 @@
-//! Answers that nobody awaits are read all the same, because their number tells of the member.
-//! In: bytes from the member. Out: whether they are answers to what was sent, one each.
-//! Delivers nothing.
+//! Reads responses that nobody awaits, because their number tells whether the member keeps order. Nothing is delivered.
 
 use super::{Broken, QueueAccess, Sink, receive};
 use crate::turn::Nanos;

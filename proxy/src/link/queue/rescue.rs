@@ -1,6 +1,6 @@
-//! Who is taken off a link to be sent elsewhere, because its head takes too long.
-//! In: how many may be, and who is the same client. Out: requests as they were sent; the link is leaving from then on.
-//! Knows nothing of why, or where they go.
+//! Takes requests off a link whose head takes too long, so that they can be sent elsewhere (P.12 in `docs/http-rules.md`).
+//!
+//! The link takes no more from then on.
 
 use std::ops::Range;
 

@@ -1,6 +1,4 @@
-//! What a shelf does when a time has come: requests give up waiting, links end that are idle or silent.
-//! In: `now`. Out: links condemned, waiters answered, and when to look again.
-//! Knows nothing of how links are chosen.
+//! Looks at a shelf's deadlines: requests give up waiting, and links end that are idle for too long or silent.
 
 use std::time::Duration;
 

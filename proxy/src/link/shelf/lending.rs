@@ -1,8 +1,9 @@
-//! How the share of a shelf grows and shrinks: it borrows rights to links from other workers, and lends its own.
+//! Lets the share of a shelf grow and shrink: it borrows rights to links from other workers, and lends its own.
 //!
-//! A worker that has what it needs asks nobody. One whose requests wait asks the others (`loans`), at once where none of its
-//! links can serve them, else when one has waited for a moment; a right that is not used, or whose link is idle, goes to it, and
-//! where all are busy those who have more than one link, or have had their only one for a while, take turns with who has none.
+//! A worker that has what it needs asks nobody. A worker whose requests wait asks the others (`loans`), at once where none of its
+//! links can serve them, and otherwise when a request has waited for a moment. It gets a right that is not used, or whose link is
+//! idle. Where all links are busy, workers that have more than one link, or have had their only one for a while, take turns with those
+//! that have none.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! The lives of links: how each begins, and what becomes of its exchanges when it ends.
-//! In: sockets that connected or did not, and links that ended. Out: fates met, seats freed, members up or down.
-//! Decides little: `Exchange::fate` says what becomes of an exchange.
+//! The lives of links: how each link begins, and what becomes of its exchanges when it ends.
+//!
+//! `Exchange::fate` decides the fate of an exchange, and this file carries it out.
 
 use std::future::poll_fn;
 use std::rc::Rc;

@@ -1,6 +1,6 @@
-//! Whether a shelf may pipeline to its member, and what its links tell of that.
-//! In: answers, ends of links, bytes that nobody asked for, the verdict of all workers. Out: consent for `Depth`,
-//! offences for `Proof`, links that rest or end. Knows nothing of how a member is probed.
+//! Applies the verdict on pipelining to a shelf's links, and reports offences that its links show.
+//!
+//! `Proof` has the verdict of all workers, and `Depth` gets its consent from here.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;

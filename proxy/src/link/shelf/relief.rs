@@ -1,6 +1,7 @@
-//! Links for those who wait: who holds one without using it gives way, and who has left no longer waits.
+//! Frees links for requests that wait: clients that hold a link without using it give way.
 //!
-//! `holders` and the pool decide who that is; here the links are asked, and those who give way are told.
+//! `holders` and the pool decide which clients give way; here the links are asked, and those clients are told. Clients that
+//! have left no longer wait.
 
 use std::rc::Rc;
 use std::time::Duration;

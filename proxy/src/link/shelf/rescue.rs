@@ -1,6 +1,6 @@
-//! What a shelf does about a link whose head holds up those behind it (HTTP-RULES, pipelining, 3, 4 and 12).
-//! In: heads that are slow, large, or not read by their clients, and `now`. Out: links held, exchanges sent elsewhere.
-//! Knows nothing of what is slow for this member (`Depth`), or of what may be sent twice (`Slot`).
+//! Holds a link whose head is slow, large or not read, and sends the requests behind the head elsewhere.
+//!
+//! These are P.3, P.4 and P.12 in `docs/http-rules.md`. `Depth` says what is slow for this member, and `Slot` what may be sent twice.
 
 use std::rc::Rc;
 

@@ -1,6 +1,4 @@
-//! What a shelf does about links that become tunnels, and about members that speak HTTP/1.0.
-//! In: clients that would have one, and links whose members agreed. Out: places, as long as there are any, and links that have left the pool.
-//! Knows nothing of what passes through them.
+//! Takes links that become tunnels out of the pool, within `max_tunnels`, and says which requests go alone.
 
 use std::rc::Rc;
 

@@ -1,6 +1,4 @@
-//! How one answer is read: each arrow of the reader's figure.
-//! In: bytes of an answer and what was asked. Out: bytes for the client, and its end.
-//! Knows nothing of queues.
+//! Tests of how one response is read: each arrow of the reader's figure.
 
 use super::given::{DATE, ask, undated};
 use crate::cause::Cause;
@@ -121,7 +119,7 @@ fn a_head_over_the_limit_has_a_cause_of_its_own() {
     assert_eq!(get(&bytes).unwrap_err().cause, Cause::ResponseTooLarge);
 }
 
-// HTTP-RULES D-P: links that must not be used again.
+// DP in docs/http-rules.md: links that must not be used again.
 #[test]
 fn some_answers_are_the_last_of_their_link() {
     for head in [

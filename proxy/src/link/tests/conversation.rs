@@ -1,6 +1,4 @@
-//! A client that keeps its link for several frames: each arrow of that part of the queue's figure.
-//! In: frames of one client, and replies of Redis. Out: what it is told, and whether the link carries on.
-//! Knows nothing of what frames mean (`proto::resp`).
+//! Tests of a client that keeps its link for several frames: each arrow of that part of the queue's figure.
 
 use super::given::{Told, frames};
 use crate::cause::Cause;

@@ -1,6 +1,4 @@
-//! What becomes of what is in flight when a link ends: HTTP-RULES D-R, row by row.
-//! In: how far an exchange got, and why its link ended. Out: its fate.
-//! Knows nothing of who carries it out.
+//! Tests of the fate of each exchange when a link ends: DR in `docs/http-rules.md`, rule by rule.
 
 use super::given::{Link, OK, replay, request};
 use crate::cause::Cause;
@@ -25,7 +23,7 @@ fn sent(link: Link, method: Method) -> Link {
     link
 }
 
-// D-R 1: nothing written, any method.
+// DR.1: nothing written, any method.
 #[test]
 fn what_was_not_written_is_sent_elsewhere() {
     for why in ENDS {
@@ -36,7 +34,7 @@ fn what_was_not_written_is_sent_elsewhere() {
     }
 }
 
-// D-R 2: written, the link reused, closed before any byte of an answer, idempotent.
+// DR.2: written, the link reused, closed before any byte of an answer, idempotent.
 #[test]
 fn a_stale_link_costs_an_idempotent_request_nothing() {
     for method in [Get, Head, Options, Trace, Put, Delete] {
@@ -54,7 +52,7 @@ fn one_byte_written_counts_as_sent() {
     assert_eq!(link.end(Broken::Closed), [fail('a', Cause::StaleNonidempotent)]);
 }
 
-// D-R 3: RFC 9112 section 9.3.1, a proxy must not repeat what is not idempotent.
+// DR.3: RFC 9112 section 9.3.1, a proxy must not repeat what is not idempotent.
 #[test]
 fn a_stale_link_costs_any_other_request_its_answer() {
     for method in [Post, Patch, Method::Other] {
@@ -63,7 +61,7 @@ fn a_stale_link_costs_any_other_request_its_answer() {
     }
 }
 
-// D-R 4: the member may be failing on this very request.
+// DR.4: the member may be failing on this very request.
 #[test]
 fn on_a_fresh_link_nothing_is_repeated() {
     for method in [Get, Post] {
@@ -72,7 +70,7 @@ fn on_a_fresh_link_nothing_is_repeated() {
     }
 }
 
-// D-R 5 and 6: any byte of an answer, 1xx included.
+// DR.5 and DR.6: any byte of an answer, 1xx included.
 #[test]
 fn once_an_answer_began_nothing_is_repeated() {
     for bytes in ["H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"] {
@@ -82,7 +80,7 @@ fn once_an_answer_began_nothing_is_repeated() {
     }
 }
 
-// Pipelining 5: an answer that the client has seen the start of is cut off.
+// P.5: an answer that the client has seen the start of is cut off.
 #[test]
 fn what_the_client_has_seen_is_cut() {
     for (why, cause) in [(Broken::Closed, Cause::Truncated), (Broken::Timeout, Cause::BackendTimeout)] {
@@ -92,7 +90,7 @@ fn what_the_client_has_seen_is_cut() {
     }
 }
 
-// D-R, pipelined followers: once. Pipelining 5: what was answered is not repeated.
+// DR.7, pipelined followers: once. P.5: what was answered is not repeated.
 #[test]
 fn followers_are_sent_again_whatever_ended_the_link() {
     for why in ENDS {
@@ -110,7 +108,7 @@ fn followers_are_sent_again_whatever_ended_the_link() {
     }
 }
 
-// Pipelining 10: whatever shares a link, what is not idempotent is not repeated.
+// P.10: whatever shares a link, what is not idempotent is not repeated.
 #[test]
 fn a_follower_that_is_not_idempotent_is_not_sent_again() {
     let mut link = Link::reused();
@@ -132,7 +130,7 @@ fn the_head_is_to_blame_for_a_timeout_and_for_a_head_that_is_too_large() {
     }
 }
 
-// Pipelining 7: what comes in the place of an answer may belong to the one before, and its request is innocent.
+// P.7: what comes in the place of an answer may belong to the one before, and its request is innocent.
 #[test]
 fn bytes_that_are_no_answer_cost_an_innocent_nothing() {
     let why = Broken::Desync(Cause::BadResponse);
@@ -198,7 +196,7 @@ fn a_body_that_has_not_begun_can_wait_for_another_link() {
     assert_eq!(fates, [fail('a', Cause::StaleNonidempotent)], "its head was sent");
 }
 
-// D-R: client already gone, no.
+// DR.8: the client has left, so no.
 #[test]
 fn nobody_gets_what_nobody_awaits() {
     for why in ENDS {

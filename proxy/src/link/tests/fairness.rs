@@ -1,4 +1,4 @@
-//! That no source, and no class of requests that hold links, keeps a pool's links from others.
+//! Tests that no source, and no class of requests that hold links, keeps a pool's links from others.
 
 use super::pool::{connect, pool, quick, used_link};
 use crate::link::{Demand, GiveWay, Held, How, Pool, SourceKey, Want};

@@ -1,6 +1,4 @@
-//! What the tests of the link's pure parts begin with.
-//! In: methods and bytes. Out: requests, queues with something in flight, and a sink that writes down.
-//! Knows nothing of what is tested.
+//! Shorthand of the tests of the link's pure parts: requests, queues with something in flight, and a sink that records what it gets.
 
 use crate::config::HeadLimits;
 use crate::link::{Ask, Broken, End, Fate, Queue, Request, Sink, Slot, SourceKey, Want};

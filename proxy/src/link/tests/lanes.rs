@@ -1,6 +1,4 @@
-//! Links that are kept apart: for those who are alone, held ones, and those that clients keep.
-//! In: requests and answers on links (numbers). Out: seats and turns.
-//! Knows nothing of bytes.
+//! Tests of links that are kept apart: for requests that go alone, for links that are held, and for those that clients keep.
 
 use super::pool::{next, place, pool, quick, used_link, wait};
 use crate::link::{How, Want};

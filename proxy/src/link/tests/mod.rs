@@ -1,6 +1,4 @@
-//! What the tests of this module share; its promises as tests, in files of their own.
-//! In: settings, requests and answers as they stand on the wire. Out: what the pure parts make of them.
-//! Knows nothing of sockets.
+//! Tests of the link's parts without sockets, a file for each part, and what they share.
 
 use std::time::Duration;
 

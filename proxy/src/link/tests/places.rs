@@ -1,6 +1,4 @@
-//! Tests of who gets the next place of a member: sources by turns, none beyond its share while others wait.
-//! In: made-up sources. Out: who is served, in order.
-//! Knows nothing of what a place is for.
+//! Tests of the order in which places of a member are handed out: sources take turns, and none goes beyond its share while others wait.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,6 +1,6 @@
-//! Which link carries a request: each arrow of the pool's figure, and the order of DESIGN.md.
-//! In: requests, links (numbers) and who waits (letters). Out: seats and turns.
-//! Knows nothing of bytes.
+//! Tests of which link carries a request: each arrow of the pool's figure, and the order of P.9 in `docs/http-rules.md`.
+//!
+//! Links are numbers here, and requests that wait are letters.
 
 use super::links;
 use crate::config::WaitQueue;
@@ -64,7 +64,7 @@ fn an_idle_link_is_taken_newest_first() {
     assert_eq!(place(&mut pool, SHARED), Some((a, How::Reused)));
 }
 
-// HTTP-RULES, pipelining 9: an idle link, then depth where it fits, then a new link, then the queue.
+// P.9 in docs/http-rules.md: an idle link, then depth where it fits, then a new link, then the queue.
 #[test]
 fn the_link_with_the_fewest_in_flight_is_shared() {
     let mut pool = quick(2, 3);
@@ -151,7 +151,7 @@ fn the_queue_has_a_limit() {
     assert_eq!(pool.wait(FRESH, 'd', 0), Err('d'), "kinds share the limit");
 }
 
-// Pipelining 2: a request that may not be shared is a barrier.
+// P.2: a request that may not be shared is a barrier.
 #[test]
 fn one_alone_takes_no_place_beside_others() {
     let mut pool = quick(1, 8);
@@ -211,7 +211,7 @@ fn no_more_links_are_kept_than_there_are_to_be_alone() {
     assert_eq!(next(&mut pool, b), None, "with the first link gone, the second is kept");
 }
 
-// D-R: once, on a fresh connection.
+// DR.2: once, on a fresh connection.
 #[test]
 fn one_sent_again_waits_for_a_new_link_while_one_may_be_opened() {
     let mut pool = quick(2, 8);
@@ -260,7 +260,7 @@ fn with_the_last_seat_taken_idle_links_serve_those_who_wait_for_a_new_one() {
     assert_eq!(pool.idle_for_waiting(), None);
 }
 
-// Pipelining 1: never on a link that has not answered yet.
+// P.1: never on a link that has not answered yet.
 #[test]
 fn a_link_that_has_not_answered_carries_one() {
     let mut pool = quick(1, 8);
@@ -275,7 +275,7 @@ fn a_link_that_has_not_answered_carries_one() {
     assert_eq!(place(&mut pool, SHARED), Some((seat, How::Pipelined)));
 }
 
-// Pipelining 11: the next of the same client goes on the same link while it has room.
+// P.11: the next of the same client goes on the same link while it has room.
 #[test]
 fn a_client_joins_its_own_link_up_to_the_depth() {
     let mut pool = quick(1, 3);

@@ -1,6 +1,4 @@
-//! What verdict there is on a member, and what is done for a better one.
-//! In: `Server` fields, offences, ends of probes, and the time. Out: standings and errands.
-//! Probes nobody.
+//! Tests of the verdict on a member, and of what is done for a better one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

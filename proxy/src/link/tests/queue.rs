@@ -1,6 +1,6 @@
-//! One link: each arrow of the queue's figure, and what must not be taken for an answer.
-//! In: requests, bytes written, bytes read. Out: pieces for each ticket, ends, whether the link carries on.
-//! Knows nothing of fates but those of a fault; see `exchange` for them.
+//! Tests of one link's queue: each arrow of its figure, and what must not be taken for a response.
+//!
+//! `exchange` has the tests of fates, except those after a fault.
 
 use super::given::{Link, OK, ask, replay, request};
 use crate::cause::Cause;
@@ -72,7 +72,7 @@ fn what_waits_is_not_moved_for_each_bit_that_leaves() {
     assert_eq!(link.queue.held(), 0);
 }
 
-// HTTP-RULES, pipelining 8: HEAD is framed by what was asked.
+// P.8 in docs/http-rules.md: HEAD is framed by what was asked.
 #[test]
 fn each_answer_is_framed_by_its_own_request() {
     let mut link = Link::reused();
@@ -189,7 +189,7 @@ fn a_farewell_on_an_idle_link_is_its_end() {
     );
 }
 
-// Pipelining 7: surplus bytes end the link; the answer before them stands.
+// P.7: surplus bytes end the link; the answer before them stands.
 #[test]
 fn surplus_after_an_answer_ends_the_link() {
     let mut link = Link::fresh();
@@ -259,7 +259,7 @@ fn a_body_is_not_kept_once_written() {
     assert_eq!(link.queue.unwritten(), b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
 }
 
-// Where any method may share a link (pipelining 10), a request may stand behind one with a body.
+// Where any method may share a link (P.10), a request may stand behind one with a body.
 #[test]
 fn requests_behind_a_body_keep_their_bytes() {
     let mut link = Link::reused();
@@ -276,7 +276,7 @@ fn requests_behind_a_body_keep_their_bytes() {
     assert_eq!(fates[1..], [replay('c', Get, true), replay('d', Get, false)]);
 }
 
-// Pipelining 6: the slot stays, its answer is read and thrown away.
+// P.6: the slot stays, its answer is read and thrown away.
 #[test]
 fn a_client_that_went_away_keeps_its_slot() {
     let mut link = Link::reused();

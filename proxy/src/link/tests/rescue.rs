@@ -1,6 +1,4 @@
-//! Those behind a slow head: each arrow of the queue's figure that leads to `Leaving` or out of it.
-//! In: requests, bytes, and how many may be taken off. Out: who is, with which bytes, and when the link ends.
-//! Knows nothing of when a head is slow, or of where those go who are taken off.
+//! Tests of requests behind a slow head: each arrow of the queue's figure that leads to `Leaving` or out of it.
 
 use super::given::{Link, OK, head, replay, request};
 use crate::cause::Cause;
@@ -182,7 +180,7 @@ fn who_went_away_is_not_taken_along() {
     assert_eq!(rescue(&mut link, ALL), [('b', true)]);
 }
 
-// Pipelining 11: answers of one client come in order.
+// P.11: answers of one client come in order.
 #[test]
 fn who_waits_for_the_head_itself_waits_on() {
     let mut link = sent(&[('h', Get), ('a', Get), ('H', Get)]);

@@ -1,6 +1,4 @@
 //! Tests of what workers share of a member of a TCP backend: places in order, and warm links.
-//! In: made-up limits, and real connected sockets. Out: who gets a place, and when.
-//! Knows nothing of outlets.
 
 use std::future::Future;
 use std::io::Write;

@@ -1,6 +1,4 @@
-//! The answers that are the proxy's own (HTTP-RULES D8, Max-Forwards).
-//! In: the status, the cause, what was asked. Out: a complete response, appended to the caller's bytes.
-//! Knows nothing of how the exchange came to this.
+//! Writes the responses that the proxy generates itself (D8 and D2.5 in `docs/http-rules.md`).
 
 use super::coding::Codings;
 use super::fields::Lines;

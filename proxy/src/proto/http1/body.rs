@@ -1,6 +1,4 @@
-//! Bodies on their way through: out of one framing, into another.
-//! In: bytes as they were read. Out: which of them are content, and when it ends; content framed anew.
-//! Knows nothing of heads, and keeps no byte.
+//! Decodes content out of one framing and encodes it into another, without keeping a byte.
 
 use super::chunked::Chunks;
 use super::framing::BodyFraming;

@@ -1,6 +1,4 @@
-//! The chunked transfer coding, read byte by byte but for the data (RFC 9112 section 7.1).
-//! In: bytes at any cut. Out: runs of content, the end and the trailers before it, or what is broken.
-//! Knows nothing of heads; skips extensions.
+//! Reads the chunked transfer coding, byte by byte except for the data (RFC 9112 section 7.1). Extensions are skipped.
 
 use super::name::is_tchar;
 use super::trailers::Trailers;

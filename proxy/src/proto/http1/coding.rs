@@ -1,6 +1,4 @@
-//! The transfer codings other than `chunked` (RFC 9112 section 7): which there are, and which a client takes.
-//! In: the values of TE, the names of codings. Out: a set of codings.
-//! Knows nothing of the content that they are put on.
+//! The transfer codings other than `chunked` (RFC 9112 section 7): which exist, and which a client accepts.
 
 use super::name::list;
 

@@ -1,6 +1,4 @@
-//! The Connection field: whether the connection stays, and which fields stay behind
-//! (RFC 9110 section 7.6.1). In: its values, and the fields of the head. Out: options, lines to drop.
-//! Knows nothing of what else the fields mean.
+//! Reads the Connection field: whether the connection stays, and which fields are removed (RFC 9110 section 7.6.1).
 
 use super::fields::Head;
 use super::name::{Name, list};

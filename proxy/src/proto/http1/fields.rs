@@ -1,6 +1,4 @@
-//! The field lines of one head: where they stand, which go, and how the others are copied.
-//! In: what httparse found. Out: checked line ends, and runs of bytes copied as they came.
-//! Knows nothing of what the fields mean.
+//! The field lines of one head: where they stand, which are dropped, and how runs of the others are copied as they came.
 
 use std::mem::MaybeUninit;
 

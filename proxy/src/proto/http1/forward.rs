@@ -1,6 +1,4 @@
-//! A request head as it goes to a member (RFC 9110 section 7.6).
-//! In: a parsed request, and whom it came from. Out: the head's bytes, appended to the caller's.
-//! Knows nothing of members or links.
+//! Writes a request head for a member (RFC 9110 section 7.6, D3 in `docs/http-rules.md`).
 
 use std::net::IpAddr;
 

@@ -1,6 +1,4 @@
-//! Where a body ends: the rules of RFC 9112 section 6.3 on Content-Length and Transfer-Encoding.
-//! In: the values of those fields. Out: the framing, or why there is none.
-//! Knows nothing of other fields, and nothing of the bytes of a body.
+//! Decides where content ends, from Content-Length and Transfer-Encoding (RFC 9112 section 6.3, D4 in `docs/http-rules.md`).
 
 use super::coding::Codings;
 use super::name::{is_tchar, list};

@@ -1,6 +1,4 @@
-//! Request methods and what they promise (RFC 9110 section 9).
-//! In: the method's text. Out: which it is, and whether it may share a link or be replayed.
-//! Knows nothing of heads or links.
+//! Request methods, and what they promise (RFC 9110 section 9).
 
 /// A request method; case-sensitive (RFC 9110 section 9.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,6 +1,7 @@
-//! HTTP/1.1 heads and bodies for a proxy (RFC 9110, RFC 9112), without I/O and without buffers.
-//! In: bytes as they were read. Out: "partial", a head to forward, runs of content, or a rejection.
-//! Knows nothing of sockets, clients, links or time.
+//! HTTP/1.1 heads and content for a proxy (RFC 9110, RFC 9112), without I/O and without buffers.
+//!
+//! Bytes go in as they were read; out come "partial", a head to forward, runs of content, or a rejection. The rules have
+//! numbers in `docs/http-rules.md`.
 
 mod answer;
 mod body;

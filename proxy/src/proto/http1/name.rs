@@ -1,6 +1,4 @@
 //! The field names that mean something to a proxy.
-//! In: a field name or connection option. Out: which of those it is.
-//! Knows nothing of values.
 
 /// A field name that is not merely passed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,6 +1,4 @@
-//! A response head as it goes to the client (RFC 9112 sections 6 and 9).
-//! In: a parsed response, and what was asked. Out: the head's bytes, and how its body follows.
-//! Knows nothing of the link it came on.
+//! Writes a response head for the client, and decides how its content is framed (RFC 9112 sections 6 and 9).
 
 use super::answer::{Date, tell_date};
 use super::body::BodyEncoder;

@@ -1,6 +1,4 @@
-//! Request heads: strict where leniency would let two readers see two requests (RFC 9112).
-//! In: the bytes read so far and the listener's rules. Out: a head to forward, "partial", or a rejection.
-//! Knows nothing of where the request goes.
+//! Parses request heads, strictly where leniency would let two readers see two requests (RFC 9112).
 
 use std::cell::Cell;
 use std::net::IpAddr;

@@ -1,6 +1,4 @@
-//! Response heads, framed by what was asked (RFC 9112 section 6.3).
-//! In: the bytes a member sent so far, the limits, the ask. Out: a head, "partial", or a rejection.
-//! Knows nothing of the client that waits for it.
+//! Parses response heads, and frames them by what was asked (RFC 9112 section 6.3).
 
 use super::connection::Options;
 use super::fields::{Fields, Head, LineFault};

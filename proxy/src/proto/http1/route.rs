@@ -1,6 +1,4 @@
-//! What a request is for, as a number: its method and the first segments of its path.
-//! In: a request's method and target. Out: a hash by which service times are learned.
-//! Knows nothing of what is learned.
+//! Hashes what a request is for, its method and the first segments of its path, into the number by which service times are learned.
 
 use super::method::Method;
 use crate::proto::fnv::{BASIS, with};

@@ -1,6 +1,4 @@
-//! Which rule of a listener a request matches.
-//! In: a parsed request, the rules in their order. Out: the position of the first that matches.
-//! Knows nothing of backends.
+//! Finds the first rule of a listener that a request matches.
 
 use std::cell::OnceCell;
 use std::cmp::Ordering;

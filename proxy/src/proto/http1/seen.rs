@@ -1,6 +1,4 @@
-//! What the fields of a request say, one line after the other.
-//! In: names and values. Out: what of it the proxy must know, or why the request is refused.
-//! Knows nothing of the request line, and nothing of where fields stand.
+//! Collects what the proxy must know of a request's fields, line by line, or refuses the request.
 
 use super::coding::Codings;
 use super::connection::Options;

@@ -1,6 +1,4 @@
-//! The request target and the host it is meant for (RFC 9112 section 3.2, RFC 9110 section 7.2).
-//! In: the target's text, or a Host value. Out: its form, or what is wrong with it.
-//! Knows nothing of the other fields.
+//! Reads the request target and the host that it is meant for (RFC 9112 section 3.2, RFC 9110 section 7.2).
 
 use std::net::Ipv6Addr;
 

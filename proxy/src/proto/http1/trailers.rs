@@ -1,6 +1,4 @@
-//! The trailer section of a chunked body: which of its fields travel on (RFC 9110 section 6.5).
-//! In: its bytes, one by one, well formed. Out: the field lines that may follow the body on its way.
-//! Knows nothing of chunks.
+//! Decides which fields of a trailer section travel on (RFC 9110 section 6.5).
 
 use super::name::{is_alike, is_told_by_proxies};
 

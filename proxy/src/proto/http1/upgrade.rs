@@ -1,6 +1,4 @@
-//! What a connection may become (RFC 9110 section 7.8).
-//! In: the tokens of Upgrade, whether there is content, and what the listener allows. Out: those that are offered on.
-//! Knows nothing of what follows a 101.
+//! Decides which protocols of an Upgrade field are offered to the member (RFC 9110 section 7.8).
 
 use super::BodyFraming;
 use super::fields::Head;

@@ -1,6 +1,4 @@
-//! What a parser says: not yet, here it is, or no.
-//! In: what the parsers found. Out: the types that parsers of heads and of bodies return.
-//! Knows nothing of fields, requests or responses.
+//! The results of the parsers of heads and content: not yet, here it is, or refused.
 
 use std::ops::Range;
 

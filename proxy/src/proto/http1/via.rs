@@ -1,6 +1,4 @@
-//! Whether a request has come through here before (RFC 9110 section 7.6.3).
-//! In: the Via lines of a head, and our pseudonym. Out: whether it is among them.
-//! Knows nothing of what is answered then.
+//! Finds loops: a request whose Via has the proxy's own name has come through here before (RFC 9110 section 7.6.3).
 
 use super::fields::Head;
 use super::name::{Name, Ours, list};

@@ -1,8 +1,6 @@
-//! Who asked, as trusted proxies tell it: X-Forwarded-For and Forwarded (RFC 7239), walked from the right.
-//! In: the elements of the list, and who is believed. Out: the source, and how many elements of the list travel.
-//! Knows nothing of what is written of it.
+//! Finds the client's address in X-Forwarded-For and Forwarded (RFC 7239), walking the list from the right.
 //!
-//! The left part of a list is whatever a stranger made up, so the walk stops at the first address that is not trusted, is
+//! The left part of a list is whatever a stranger made up. So the walk stops at the first address that is not trusted, is
 //! done once for each request, and never takes more than [`MOST_HOPS`] steps.
 
 use std::net::{IpAddr, Ipv4Addr};

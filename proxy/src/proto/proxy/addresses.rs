@@ -1,6 +1,4 @@
-//! The two ends of a client's connection, as a header tells them.
-//! In: addresses of either family. Out: the same in plain form, and both in one family for a header.
-//! Knows nothing of how they are written.
+//! The two ends of a client's connection as a PROXY header names them, in plain form and in one address family.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -1,6 +1,4 @@
-//! Why bytes are no PROXY header.
-//! In: what the readers found wrong, and where. Out: words for the log.
-//! Knows nothing of how headers are read.
+//! The reasons why bytes are no PROXY header, in words for the log.
 
 use std::fmt::{self, Display, Formatter};
 

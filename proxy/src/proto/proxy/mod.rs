@@ -1,6 +1,6 @@
-//! The PROXY protocol, versions 1 and 2 (HAProxy's `doc/proxy-protocol.txt`; "section" here means its sections).
-//! In: bytes as they were read; addresses and TLVs to tell. Out: "partial", a header, or why it is none; bytes to send.
-//! Knows nothing of sockets, of who is trusted, or of time.
+//! The PROXY protocol, versions 1 and 2, read and written without I/O.
+//!
+//! "Section" here means a section of HAProxy's `doc/proxy-protocol.txt`.
 
 mod addresses;
 mod malformed;

@@ -1,6 +1,4 @@
-//! What a version 2 header tells beside addresses: runs of type, length, value (section 2.2).
-//! In: a whole header. Out: its TLVs, all within bounds and under the right checksum; the checksum to send.
-//! Knows nothing of addresses.
+//! The TLVs (type, length, value) of a version 2 header, within their bounds and under the right checksum (section 2.2).
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 

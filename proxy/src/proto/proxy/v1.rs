@@ -1,6 +1,4 @@
 //! Version 1 of the PROXY protocol (section 2.1): one line of text.
-//! In: what was read so far; addresses. Out: the addresses in the line, or why it is none; the line.
-//! Knows nothing of version 2.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,6 +1,4 @@
-//! Version 2 of the PROXY protocol (section 2.2): 16 fixed bytes, addresses, TLVs.
-//! In: what was read so far; addresses and TLVs. Out: what the header says, or why it is none; the header.
-//! Knows nothing of version 1, nor of what TLVs mean.
+//! Version 2 of the PROXY protocol (section 2.2): 16 fixed bytes, addresses and TLVs.
 
 use std::net::IpAddr;
 

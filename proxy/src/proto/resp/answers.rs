@@ -1,10 +1,8 @@
-//! Answers of Redis, RESP2 and RESP3, streamed.
-//! In: bytes as they were read. Out: where an answer ends, and whether it is an error.
-//! Knows nothing of what was asked.
+//! Finds where responses of Redis end (RESP2 and RESP3), and whether they are errors, while they stream by.
 //!
-//! An answer is a tree, but to find its end no tree is needed, only how many elements must still come. A push
-//! (`>`) answers nothing, so it is refused where an answer should begin: to count it as one would give every later
-//! client the answer of another. So are the streamed types of RESP3, which no server sends.
+//! A response is a tree, but to find its end no tree is needed, only how many elements must still come. A push
+//! (`>`) answers nothing, so it is refused where a response should begin: to count it as one would give every later
+//! client the response of another. So are the streamed types of RESP3, which no server sends.
 
 use memchr::memchr2;
 

@@ -1,6 +1,4 @@
-//! The words of a whole request.
-//! In: a request of which it is known where it ends. Out: its words, in order.
-//! Knows nothing of commands.
+//! The words of a whole request, in order.
 
 use memchr::memchr3;
 

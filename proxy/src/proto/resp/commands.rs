@@ -1,9 +1,7 @@
-//! The commands of Redis, up to 8, and what each does to a link that is shared.
-//! In: the first words of a request. Out: the kind of command, and a hash of its name.
-//! Knows nothing of what follows from the kind (`policy` does), nor of keys.
+//! The commands of Redis up to version 8, and what kind each is; `policy` says what follows from the kind.
 //!
-//! A command is found by the hash of its name in capitals, in a table that the compiler fills: one look, no copy on
-//! the heap. What is in no list may do anything, so nobody shares a link with it.
+//! A command is found by the hash of its name in capitals, in a table that the compiler fills: one look, and no copy on
+//! the heap. A command that is in no list may do anything, so nobody shares a link with it.
 
 use super::args::Args;
 use crate::proto::fnv::{BASIS, with};

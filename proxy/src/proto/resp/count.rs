@@ -1,6 +1,4 @@
-//! A number that stands before what it counts, in decimal, ended by CRLF.
-//! In: its bytes, one by one or all that have come. Out: the number, as Redis's `string2ll` reads it.
-//! Knows nothing of what is counted.
+//! Reads a decimal number that ends in CRLF, as Redis's `string2ll` does, from bytes at any cut.
 
 use crate::proto::frame::Malformed;
 

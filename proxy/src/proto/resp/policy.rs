@@ -1,17 +1,15 @@
-//! What a command may do on a link that others use, by what its client holds and speaks.
-//! In: the kind of a command, its words, how its client stands before it. Out: what it needs, and the hold after it.
-//! Knows nothing of names of commands, nor of links.
+//! Decides what a command may do on a link that others use, given what its client holds and speaks.
 //!
-//! While a client holds nothing, each of its requests may go over another link. So what would change a link for
-//! those who come next is, where that is safe, answered here as if it had been done, and otherwise the client gets
+//! While a client holds nothing, each of its requests may go over another link. So a command that would change a link for
+//! the clients that come next is answered here as if it had been done, where that is safe; otherwise the client gets
 //! a link of its own:
 //!
-//! - CLIENT SETNAME and SETINFO: `+OK`. The name would be that of whoever comes next on the link.
+//! - CLIENT SETNAME and SETINFO: `+OK`. The name would be that of the next client on the link.
 //! - SELECT 0 and RESET: `+OK`, `+RESET`. That is how every link is.
 //! - HELLO of a version that is neither 2 nor 3: `-NOPROTO`, as Redis says. HELLO 2 and 3 go alone to a link, which from
 //!   then on speaks that; without the name that they may give, as CLIENT SETNAME.
 //! - CLIENT MAINT_NOTIFICATIONS: the error of a Redis that does not know it. redis-py 8 and node-redis 6 ask each server, and
-//!   go on without; where it is known, what it tells would be pushed to whoever has the link.
+//!   go on without; where it is known, what it tells would be pushed to the client that has the link.
 //! - WAIT and WAITAOF: an error. They would wait for what others wrote.
 //! - QUIT: `+OK`, and the client is closed; the link is not.
 //!

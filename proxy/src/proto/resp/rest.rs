@@ -1,6 +1,6 @@
-//! The rest of a request that is passed on while it comes.
-//! In: its bytes, in any pieces. Out: where it ends, and the same verdict as on all of it at once.
-//! Knows nothing of commands: its first words have been looked at (`Resp::long`).
+//! Finds the end of a request that is passed on while it comes, with the same verdict as on all of it at once.
+//!
+//! `Resp::long` has looked at its first words before.
 
 use crate::proto::frame::Malformed;
 

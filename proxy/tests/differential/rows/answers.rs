@@ -1,6 +1,4 @@
-//! D4, D-P and D8: what a member says, and what its client gets (RFC 9112 sections 4 to 6, RFC 9110 section 15).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
+//! D4, D8 and DP: what a member responds, and what its client gets (RFC 9112 sections 4 to 6, RFC 9110 section 15).
 
 use crate::row::Reply::{Close, Keep, Never, Switch};
 use crate::row::{Look, Reply, Row, get, line, row};

@@ -1,6 +1,4 @@
 //! D4, where a request's content ends: Content-Length and Transfer-Encoding (RFC 9112 section 6).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
 
 use crate::row::{Look, Row, chunked, line, post, row};
 

@@ -1,6 +1,4 @@
 //! D4, the chunked coding and trailers (RFC 9112 section 7.1, RFC 9110 section 6.5).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
 
 use crate::row::{Look, Row, chunked, row};
 

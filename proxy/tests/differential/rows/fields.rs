@@ -1,6 +1,4 @@
 //! D1, field lines: names, values, folding, order (RFC 9110 section 5, RFC 9112 section 5).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
 
 use crate::row::{Row, get, row};
 

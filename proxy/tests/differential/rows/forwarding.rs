@@ -1,6 +1,4 @@
-//! D3: what is removed, added and told of the client on the way (RFC 9110 section 7.6, RFC 7239).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
+//! D3, forwarding: what is removed, added and told of the client on the way (RFC 9110 section 7.6, RFC 7239).
 
 use crate::row::{Look, Row, get, post, row};
 

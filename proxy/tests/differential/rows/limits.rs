@@ -1,6 +1,4 @@
 //! D1, how large a head may be: line, fields, number of fields (RFC 9110 section 15.5.15, RFC 6585 section 5).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
 
 use crate::row::{Row, get, line, post, row};
 

@@ -1,6 +1,4 @@
 //! D6: whether a connection stays, and in what order its requests are answered (RFC 9112 section 9).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
 
 use crate::row::{Look, Reply, Row, post, row};
 

@@ -1,6 +1,4 @@
 //! D1, the start line: what comes before it, its words, its version (RFC 9112 sections 2 and 3).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
 
 use crate::row::{Look, Row, line, row};
 

@@ -1,6 +1,4 @@
 //! D2: the target in its four forms, Host, CONNECT, TRACE and Max-Forwards (RFC 9112 section 3.2, RFC 9110 section 7).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
 
 use crate::row::{Look, Row, host, line, row};
 

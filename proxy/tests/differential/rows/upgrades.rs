@@ -1,6 +1,4 @@
-//! D5: Expect, Upgrade, tunnels (RFC 9110 sections 10.1.1, 7.8 and 9.3.6, RFC 6455).
-//! In: nothing. Out: rows.
-//! Knows nothing of proxies.
+//! D5: Expect, upgrades and tunnels (RFC 9110 sections 10.1.1, 7.8 and 9.3.6, RFC 6455).
 
 use crate::row::{Look, Reply, Row, Suspect, get, post, row};
 

@@ -1,6 +1,4 @@
-//! Whether what a client got is the answer to what it asked, whole, or cut so that it can tell.
-//! In: an exchange, and bytes. Out: a panic where they are of another, too few, or too many.
-//! Knows nothing of when they came.
+//! Checks that a client got the response to what it asked, whole, or cut so that it can tell.
 
 use penstock::config::{FrameKind, Framing};
 use penstock::link::End;

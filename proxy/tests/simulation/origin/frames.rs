@@ -1,6 +1,4 @@
 //! A member that speaks in frames, and knows who keeps the link.
-//! In: frames. Out: one answer to each, which carries its tag; pushes to who has subscribed.
-//! Knows nothing of when answers leave.
 
 use penstock::config::Framing;
 

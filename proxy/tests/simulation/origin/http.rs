@@ -1,6 +1,4 @@
 //! A member that speaks HTTP/1.1, more or less.
-//! In: requests. Out: answers that carry the number of what was asked.
-//! Knows nothing of when answers leave.
 
 use penstock::proto::http1::Method;
 

@@ -1,6 +1,4 @@
-//! What clients ask for, and when: what `client/input.rs` does, without sockets.
-//! In: whose turn it is. Out: requests for links, bodies, clients that go away.
-//! Knows nothing of how links are chosen.
+//! The requests of clients, and when they come: the model of `client/input.rs`, without sockets.
 
 use penstock::cause::Cause;
 use penstock::link::{Broken, Request, Want};

@@ -1,6 +1,6 @@
-//! What is done when a time has come: what `shelf/deadlines.rs` and `shelf/rescue.rs` do, without sockets.
-//! In: `now`. Out: waiters who give up, links that end, links held, exchanges sent elsewhere.
-//! Decides as little as they do: `Depth` says what is slow, `Queue` what may be taken off a link.
+//! The deadlines of links and requests: the model of `shelf/deadlines.rs` and `shelf/rescue.rs`, without sockets.
+//!
+//! It decides as little as they do: `Depth` says what is slow, `Queue` what may be taken off a link.
 
 use penstock::cause::Cause;
 use penstock::link::{Ask, Broken, Want};

@@ -1,6 +1,4 @@
-//! How a link begins, and what becomes of its exchanges when it ends: what `shelf/life.rs` does, without sockets.
-//! In: links that connected or ended. Out: fates met, seats freed.
-//! Decides as little as it does: `Exchange::fate` says what becomes of an exchange.
+//! The beginning and the end of links, and the fate of their exchanges: the model of `shelf/life.rs`, without sockets.
 
 use std::collections::VecDeque;
 

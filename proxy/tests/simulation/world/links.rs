@@ -1,6 +1,6 @@
-//! Which link takes a request, now or later: what `shelf.rs` does, without sockets.
-//! In: requests, links that have room. Out: places on links, each checked against what was promised.
-//! Decides as little as it does: `Pool` says which link.
+//! The choice of a link for a request, now or later: the model of `shelf.rs`, without sockets.
+//!
+//! Each place on a link is checked against what was promised.
 
 use penstock::cause::Cause;
 use penstock::link::{Broken, How, Request, SeatId, Want};

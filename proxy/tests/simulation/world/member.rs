@@ -1,6 +1,4 @@
 //! A member that goes away and comes back.
-//! In: whose turn it is. Out: links that its end closes, and attempts to reach it again.
-//! Knows nothing of what was in flight.
 
 use super::{World, note};
 

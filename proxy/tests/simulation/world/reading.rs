@@ -1,6 +1,4 @@
-//! What comes on a link, and who is told: what `driver.rs` does, without sockets.
-//! In: bytes from the member, EOF, RST. Out: pieces and ends of answers, what they say of the member's speed.
-//! Decides as little as it does: `Queue` says whose an answer is.
+//! The bytes that come on a link, and the clients that get them: the model of `driver.rs`, without sockets.
 
 use std::collections::VecDeque;
 

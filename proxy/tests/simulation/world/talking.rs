@@ -1,6 +1,4 @@
-//! What clients of frames say: what `client/frames.rs` does, without sockets.
-//! In: whose turn it is. Out: frames, each an exchange or one more word of a conversation; refusals.
-//! Decides as little as it does: `proto::framing` says what a frame needs.
+//! The frames that clients send: the model of `client/frames.rs`, without sockets.
 
 use penstock::cause::Cause;
 use penstock::config::{FrameKind, Framing};

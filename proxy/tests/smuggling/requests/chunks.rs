@@ -1,6 +1,4 @@
 //! The grammar of the chunked coding, its extensions and its trailers (RFC 9112 section 7.1).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{Case, HIDDEN, Row, case, get, post, table, with};
 

@@ -1,6 +1,4 @@
 //! Transfer-Encoding in every disguise, and together with Content-Length (RFC 9112 sections 6.1 and 6.3).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{CHUNKED_END, Case, HIDDEN, Row, case, get, post, table, with};
 

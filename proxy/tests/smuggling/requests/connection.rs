@@ -1,6 +1,4 @@
 //! Connection and what it names, the fields of one hop, and loops (RFC 9110 section 7.6).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{Case, Row, case, get, post, table, with};
 

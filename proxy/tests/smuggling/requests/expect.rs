@@ -1,6 +1,4 @@
 //! Expect, with bodies that hide requests (RFC 9110 section 10.1.1; Kettle 2025, "HTTP/1.1 must die").
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{CHUNKED_END, Case, HIDDEN, Row, case, get, post, table, with};
 

@@ -1,6 +1,4 @@
 //! Bytes of field names and values, twins with underscores, and fields that we write ourselves (RFC 9110 section 5).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{CHUNKED_END, Case, Row, case, post, table, with};
 

@@ -1,6 +1,4 @@
 //! Host: that it comes once, and is one (RFC 9112 section 3.2, RFC 9110 section 7.2).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{Case, Row, case, get, table};
 

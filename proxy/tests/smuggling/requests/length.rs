@@ -1,6 +1,4 @@
 //! Content-Length in every disguise, and what is behind a body of a known length (RFC 9112 section 6.3).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{Case, HIDDEN, Row, ask, case, get, post, table, with};
 

@@ -1,6 +1,4 @@
 //! Requests that end exactly at a limit, or one byte over it, with another behind them.
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{Case, HIDDEN, case, get, post, with};
 

@@ -1,6 +1,4 @@
 //! The request line: its words, its version, its target (RFC 9112 section 3).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{Case, Row, ask, case, get, table};
 

@@ -1,6 +1,4 @@
 //! The raw requests of the corpus, a file for each family; each test judges one.
-//! In: nothing. Out: cases.
-//! Knows nothing of how they are judged.
 
 mod chunks;
 mod coding;

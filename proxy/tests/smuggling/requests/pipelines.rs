@@ -1,6 +1,4 @@
 //! Many requests on one connection, of which one is bad: those before it are answered, none behind it is read.
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{Case, HIDDEN, ask, case, get, post};
 

@@ -1,6 +1,4 @@
 //! Upgrade and CONNECT: raw only after the member has agreed, and never before the whole request (RFC 9110 sections 7.8, 9.3.6).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::case::{Case, HIDDEN, Wanted, ask, case, get, post};
 

@@ -1,6 +1,4 @@
-//! Chunks and trailers of answers (RFC 9112 section 7.1): the head may be out when they break.
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
+//! Chunks and trailers of responses (RFC 9112 section 7.1): the head may be out when they break.
 
 use crate::poison::{OLD, Poison, Row, poison, table};
 

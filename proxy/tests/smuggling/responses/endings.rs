@@ -1,6 +1,4 @@
 //! Answers cut short, and links that end when they should not (RFC 9112 sections 8 and 9.6).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
 
 use crate::poison::{HEAD, OLD, POST, Poison, Row, poison, table};
 

@@ -1,6 +1,4 @@
-//! Heads of answers that are none, or that another reader would end elsewhere (RFC 9112 sections 2, 4 and 5).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
+//! Heads of responses that are none, or that another reader would end elsewhere (RFC 9112 sections 2, 4 and 5).
 
 use crate::poison::{Poison, Row, poison, table};
 

@@ -1,6 +1,4 @@
-//! Interim answers, switched protocols, and answers before their request was whole (RFC 9110 sections 15.2, 10.1.1).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
+//! Interim responses, switched protocols, and responses before their request was whole (RFC 9110 sections 15.2, 10.1.1).
 
 use crate::poison::{HALF, HALF_CHUNKS, OLD, POST, Poison, UPGRADE, poison};
 

@@ -1,6 +1,4 @@
-//! Content-Length and Transfer-Encoding of answers (RFC 9112 sections 6.1 and 6.3).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
+//! Content-Length and Transfer-Encoding of responses (RFC 9112 sections 6.1 and 6.3).
 
 use crate::poison::{HEAD, Poison, Row, poison, table};
 

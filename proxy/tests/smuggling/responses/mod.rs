@@ -1,6 +1,4 @@
-//! The raw answers of the corpus, a file for each family; each test judges one.
-//! In: nothing. Out: cases.
-//! Knows nothing of how they are judged.
+//! The raw responses of the corpus, a file for each family; each test judges one.
 
 mod chunks;
 mod endings;

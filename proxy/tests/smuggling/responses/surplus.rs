@@ -1,9 +1,7 @@
-//! Bytes that nobody asked for: behind an answer, or on a link that carries nothing (RFC 9112 section 9.2).
-//! In: nothing. Out: cases, and what must become of each.
-//! Knows nothing of how they are judged.
+//! Bytes that nobody asked for: behind a response, or on a link that carries nothing (RFC 9112 section 9.2).
 //!
-//! A second answer that is well formed, behind one whose follower has been sent already, cannot be told from the
-//! follower's by anybody. So those come while nobody is behind; what is no answer comes at both places.
+//! A second response that is well formed, behind one whose follower has been sent already, cannot be told from the
+//! follower's by anybody. So those come while nobody is behind; what is no response comes at both places.
 
 use crate::poison::{HEAD, POST, Poison, Row, poison, table};
 

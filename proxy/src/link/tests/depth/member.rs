@@ -1,6 +1,4 @@
-//! A member: threads that serve links, each link's requests one after the other.
-//! In: requests on links, work that is done. Out: work that has begun, and when it will be done.
-//! Knows nothing of the proxy.
+//! A simulated member: threads that serve links, each link's requests one after the other.
 
 use std::collections::VecDeque;
 

@@ -1,6 +1,4 @@
-//! What `Depth` makes of answers, and of whole members in virtual time.
-//! In: samples, or a world of clients, a proxy and a member. Out: depth, links, rates and times.
-//! Knows nothing of sockets.
+//! Tests of what `Depth` makes of responses, and of whole members in virtual time.
 
 mod member;
 mod report;

@@ -1,6 +1,4 @@
-//! What was seen of a world, in slices of a tenth of a second.
-//! In: answers, and the state of the pool at the end of each slice. Out: a table, and figures of a span.
-//! Knows nothing of how it came to be.
+//! Records what was seen of a simulated world, in slices of a tenth of a second.
 
 use std::fmt::{self, Display};
 

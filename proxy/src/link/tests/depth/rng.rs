@@ -1,6 +1,4 @@
-//! Random numbers that are the same in every run.
-//! In: a seed. Out: numbers of some distributions.
-//! Knows nothing of what they are for.
+//! Random numbers of some distributions that are the same in every run.
 
 /// SplitMix64.
 pub(super) struct Rng(pub(super) u64);

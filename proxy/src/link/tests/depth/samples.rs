@@ -1,6 +1,4 @@
-//! What `Depth` makes of a few answers.
-//! In: service times. Out: the depth, the reason for it, and who goes alone.
-//! Knows nothing of links.
+//! Tests of what `Depth` makes of a few responses: the depth, the reason for it, and which requests go alone.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,6 +1,4 @@
-//! Members of every kind, and what the depth must make of each.
-//! In: scenarios. Out: their tables, and what is asserted of them.
-//! Knows nothing of how a world goes.
+//! Tests of members of every kind, and of what the depth must make of each.
 
 use crate::turn::Nanos;
 

@@ -1,6 +1,4 @@
-//! Clients, a proxy with a thread, and a member, in virtual time. The pool and the depth are the real ones.
-//! In: a scenario and a seed. Out: a report.
-//! Knows nothing of what is right.
+//! A simulation of clients, a proxy with one thread and a member, in virtual time. Pool and depth are the real ones.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
