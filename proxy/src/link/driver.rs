@@ -18,12 +18,12 @@ use crate::net::{Sight, Socket};
 use crate::proto::http1::Date;
 use crate::turn::{Contained, Flush, Nanos, Site, keep, may_panic, timeout, wake};
 
-use super::answer::End;
-use super::exchange::{Request, Slot};
-use super::manners::{Doubt, Manners};
-use super::pool::{How, SeatId};
-use super::queue::{self, Broken, Queue, Sink};
-use super::shelf::{Receiver, Shelf};
+use crate::link::pipeline::answer::End;
+use crate::link::pipeline::exchange::{Request, Slot};
+use crate::link::pipeline::manners::{Doubt, Manners};
+use crate::link::pipeline::queue::{self, Broken, Queue, Sink};
+use crate::link::scheduler::{How, SeatId};
+use crate::link::with_sockets::{Receiver, Shelf};
 
 /// One connection to a member, in its pool.
 pub struct Link<T: Receiver> {
@@ -76,10 +76,11 @@ const LARGE_ANSWER: u64 = 64 << 10;
 
 impl<T: Receiver> Link<T> {
     pub(super) fn new(shelf: &Rc<Shelf<T>>, seat: SeatId, socket: Socket) -> Rc<Self> {
+        let settings = shelf.settings.borrow();
         Rc::new(Self {
             shelf: shelf.clone(),
             seat,
-            queue: RefCell::new(shelf.new_queue()),
+            queue: RefCell::new(Queue::new(settings.framing.as_deref(), settings.head)),
             opened_at: shelf.turn.now(),
             socket: RefCell::new(Some(socket)),
             waker: RefCell::new(None),
@@ -336,7 +337,7 @@ impl<T: Receiver> Link<T> {
         let turn = &self.shelf.turn;
         let now = turn.tick();
         let mut out = turn.output();
-        let mut sink = Told { link: self, served: 0, routes: self.shelf.take_routes(), large: false };
+        let mut sink = Told { link: self, served: 0, routes: self.shelf.routes.take(), large: false };
         may_panic("link.received");
         let outcome = match read {
             Ok(0) => {
@@ -351,11 +352,12 @@ impl<T: Receiver> Link<T> {
         };
         let large = self.queue.borrow().head().is_some_and(|slot| slot.received > LARGE_ANSWER);
         self.count_held();
-        let Told { served, routes, large: was_large, .. } = sink;
+        let Told { served, mut routes, large: was_large, .. } = sink;
         if !routes.is_empty() {
             self.shelf.pool.borrow_mut().depth.observe(&routes, was_large, served, now);
         }
-        self.shelf.keep_routes(routes);
+        routes.clear();
+        self.shelf.routes.set(routes);
         if large {
             self.shelf.hold(self, Hold::Large);
         }

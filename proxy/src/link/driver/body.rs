@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use crate::proto::framing::Dialect;
 
-use super::super::exchange::Slot;
-use super::super::queue::Queue;
-use super::super::reader::Ask;
-use super::super::shelf::Receiver;
 use super::{BODY_PENDING, Link};
+use crate::link::pipeline::exchange::Slot;
+use crate::link::pipeline::queue::Queue;
+use crate::link::pipeline::reader::Ask;
+use crate::link::with_sockets::Receiver;
 
 /// A part of a body this large is not copied behind what waits before it.
 const LARGE_BODY: usize = 4 << 10;

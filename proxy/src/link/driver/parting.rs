@@ -5,9 +5,9 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::super::queue::hear_out;
-use super::super::shelf::Receiver;
 use super::{LONGEST_PARTING, Link, Told};
+use crate::link::pipeline::queue::hear_out;
+use crate::link::with_sockets::Receiver;
 use crate::metrics::Offence;
 use crate::net::Socket;
 
