@@ -11,8 +11,9 @@ use arc_swap::ArcSwap;
 
 use crate::access::Logs;
 use crate::affinity::Sources;
+use crate::backend::Health;
 use crate::config::{Address, Backend, Settings};
-use crate::link::{Accused, Bell, Health, Loans, Proof, Share, Stock};
+use crate::link::{Accused, Bell, Loans, Proof, Share, Stock};
 use crate::metrics::Registry;
 use crate::post::Post;
 

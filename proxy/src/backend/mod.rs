@@ -1,5 +1,8 @@
-//! A backend as one worker sees it: its members, each with the worker's own way to reach the member.
+//! A backend as one worker sees it: its members, each with the way to it, and whether they answer.
+//! In: a source. Out: the member it meets, or the next that is up.
+//! Knows nothing of clients or of how links work.
 
+mod health;
 mod tie;
 
 use std::cell::{Cell, RefCell};
@@ -10,56 +13,22 @@ use std::sync::Arc;
 
 use crate::affinity::{Candidate, best, name_hash};
 use crate::config::Backend;
-use crate::link::{Health, Outlet, Receiver, Shelf};
 use crate::metrics::{BackendCells, MemberCells, Registry};
 
+pub use health::{
+    AfterFailure, Backoff, Failure, Health, HealthChange, MemberHealth, Outage, RetryPace, SHORTEST_RETRY,
+};
 pub use tie::Tie;
 
 /// The way to a member: a shelf of shared links, or an outlet for tunnels.
 pub trait Way {
-    /// Whether the member answers, as far as anybody knows.
-    fn is_up(&self) -> bool;
+    /// What this worker knows of the member's health.
+    fn health(&self) -> &MemberHealth;
     /// Whether it speaks what these settings want spoken.
     fn speaks_as(&self, settings: &Backend) -> bool;
-    /// Whether the member answers, as all workers see it.
-    fn health(&self) -> &Arc<Health>;
-    /// Which members its backend has, itself included: those who wait for it go to another one that answers.
-    fn among(&self, members: &Rc<[Arc<Health>]>);
-}
-
-impl<T: Receiver> Way for Shelf<T> {
+    /// Whether the member answers, as far as anybody knows.
     fn is_up(&self) -> bool {
-        self.is_up()
-    }
-
-    fn speaks_as(&self, settings: &Backend) -> bool {
-        self.speaks_as(settings)
-    }
-
-    fn health(&self) -> &Arc<Health> {
-        Self::health(self)
-    }
-
-    fn among(&self, members: &Rc<[Arc<Health>]>) {
-        Self::among(self, members);
-    }
-}
-
-impl Way for Outlet {
-    fn is_up(&self) -> bool {
-        self.is_up()
-    }
-
-    fn speaks_as(&self, _: &Backend) -> bool {
-        true
-    }
-
-    fn health(&self) -> &Arc<Health> {
-        Self::health(self)
-    }
-
-    fn among(&self, members: &Rc<[Arc<Health>]>) {
-        Self::among(self, members);
+        self.health().is_up()
     }
 }
 

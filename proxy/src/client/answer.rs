@@ -89,7 +89,7 @@ impl Receiver for Rc<Client> {
             self.count_ended(&mut s, 1);
             self.write_down(&mut s, 0, Some(cause), 0);
             s.close = Some(ClientClose::Error);
-            self.cut_off(&mut s); // so that what it has of the answer does not look complete
+            self.cut_off(&s); // so that what it has of the answer does not look complete
         } else {
             s.put_back(Later::Fail { request: Some(*request), reject: cause.into() });
         }
@@ -136,12 +136,12 @@ impl Receiver for Rc<Client> {
         if s.phase.awaits_more() {
             self.abort_body(&mut s, cause);
         } else {
-            self.cut_off(&mut s);
+            self.cut_off(&s);
         }
         self.conn.wake();
     }
 
-    fn switched(&self, passage: Passage<Self>) {
+    fn switched(&self, passage: Passage) {
         may_panic("client.switched");
         self.open_tunnel(passage);
     }
@@ -154,7 +154,7 @@ impl Receiver for Rc<Client> {
 impl Client {
     /// The client is closed, perhaps in the middle of an answer. To HTTP/1.0 an orderly close may be the end of it
     /// (RFC 9112 section 8), so there it is a reset.
-    pub(super) fn cut_off(&self, s: &mut State) {
+    pub(super) fn cut_off(&self, s: &State) {
         self.conn.fail();
         let answering = s.old && (s.is_busy() || s.unwritten() > 0);
         if answering {

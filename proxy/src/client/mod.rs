@@ -252,7 +252,7 @@ impl Contained for Client {
             s.close = Some(ClientClose::Error);
             s.blame = Cause::Internal;
             s.armed = Nanos::MAX;
-            self.cut_off(&mut s);
+            self.cut_off(&s);
         }
         self.conn.wake();
     }
@@ -304,7 +304,7 @@ impl Resident for Client {
     fn kill(&self) {
         let mut s = self.state.borrow_mut();
         s.close = Some(ClientClose::Drain);
-        self.cut_off(&mut s);
+        self.cut_off(&s);
         self.conn.wake();
     }
 }

@@ -1,6 +1,5 @@
 //! A client that has become one end of a tunnel (RFC 9110 sections 7.8 and 9.3.6), on the link of its last exchange.
 
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use crate::link::{Passage, TunnelPlace};
@@ -16,7 +15,7 @@ use super::{Client, Hall};
 /// What a client has that is one end of a tunnel.
 pub(super) struct Tunnel {
     relay: Relay,
-    passage: Passage<Rc<Client>>,
+    passage: Passage,
     splice: bool,
     /// Bytes that got to the member, and to the client.
     up: u64,
@@ -29,7 +28,7 @@ const SWITCHED: u16 = 101;
 
 impl Client {
     /// The member agreed. What was kept of what either said goes first.
-    pub(super) fn open_tunnel(&self, passage: Passage<Rc<Self>>) {
+    pub(super) fn open_tunnel(&self, passage: Passage) {
         let mut s = self.state.borrow_mut();
         if self.conn.has_failed() {
             return passage.close(LinkClose::ClientAbort);
@@ -99,12 +98,7 @@ impl Tunnel {
     }
 }
 
-fn between<'a>(
-    hall: &'a Hall,
-    client: &'a Stream,
-    passage: &'a Passage<Rc<Client>>,
-    splice: bool,
-) -> Between<'a> {
+fn between<'a>(hall: &'a Hall, client: &'a Stream, passage: &'a Passage, splice: bool) -> Between<'a> {
     Between {
         turn: &hall.turn,
         pipes: &hall.pipes,

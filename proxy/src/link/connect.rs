@@ -1,16 +1,19 @@
-//! Connects to a member, and remembers for all workers whether the member answers.
+//! Connects to a member, and tries one again that is down.
+//! In: an address. Out: a socket, or the cause why not.
+//! Knows nothing of pools or requests; what an attempt says of the member is for `backend::MemberHealth` to decide.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::backend::{Backoff, HealthChange, MemberHealth};
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::metrics::{ConnectError, LinkState, MemberCells, MemberState};
 use crate::net::{self, Socket, Stream};
+use crate::turn::Turn;
 
 /// How soon a full accept queue is tried again.
 const QUEUE_PAUSE: Duration = Duration::from_millis(2);
@@ -111,48 +114,24 @@ impl Drop for Connecting {
     }
 }
 
-/// Whether a member answers: one for the process, read by every worker.
-///
-/// It goes down when connecting fails and no link to it stands, and up when it answers again.
-#[derive(Debug, Default)]
-pub struct Health {
-    down: AtomicBool,
+/// Shows a change of a member's health, for the one who is told of it.
+pub(super) fn show(change: Option<HealthChange>, cells: &MemberCells) {
+    match change {
+        Some(HealthChange::Up) => cells.state.shift(MemberState::Down, MemberState::Up),
+        Some(HealthChange::Down) => cells.state.shift(MemberState::Up, MemberState::Down),
+        None => {}
+    }
 }
 
-impl Health {
-    /// Whether it answers, as far as anybody knows.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        !self.down.load(Ordering::Relaxed)
-    }
-
-    /// Whether another one of `all` answers, as far as anybody knows.
-    pub(super) fn another_is_up(self: &Arc<Self>, all: &[Arc<Self>]) -> bool {
-        all.iter().any(|other| !Arc::ptr_eq(other, self) && other.is_up())
-    }
-
-    /// It does not answer. True for the one who noticed first, who shows it, and has to see when it does again.
-    pub(super) fn failed(&self, cells: &MemberCells) -> bool {
-        let first = !self.down.swap(true, Ordering::Relaxed);
-        if first {
-            cells.state.shift(MemberState::Up, MemberState::Down);
-        }
-        first
-    }
-
-    /// It answered. Who notices first shows it.
-    pub(super) fn answered(&self, cells: &MemberCells) {
-        if !self.is_up() && self.down.swap(false, Ordering::Relaxed) {
-            cells.state.shift(MemberState::Down, MemberState::Up);
+/// Tries a member that is down again and again, when its health says, until it answers, nobody wants to know any more, or an
+/// `attempt` has done all that there is to do.
+pub(super) async fn recover(health: &MemberHealth, turn: &Turn, attempt: impl AsyncFn() -> bool) {
+    let mut backoff = Backoff::default();
+    while health.needs_recovery(turn.draining()) {
+        tokio::time::sleep(backoff.pause()).await;
+        backoff.lengthen(health);
+        if attempt().await {
+            return;
         }
     }
 }
-
-/// How long to wait before a member that is down is tried again while nobody waits for it: ever longer, but not where
-/// those who wait at another member of the backend could go to this one only.
-pub(super) fn longer(pause: Duration, is_needed: bool) -> Duration {
-    if is_needed { FIRST_RECOVERY } else { (pause * 2).min(LONGEST_RECOVERY) }
-}
-
-pub(super) const FIRST_RECOVERY: Duration = Duration::from_millis(100);
-const LONGEST_RECOVERY: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ mod body;
 mod holding;
 mod parting;
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
@@ -20,12 +20,12 @@ use crate::proto::http1::Date;
 use crate::stream::{Conn, Stream, read_some};
 use crate::turn::{Contained, Flush, Nanos, Site, may_panic, timeout};
 
-use super::answer::End;
-use super::exchange::{Request, Slot};
-use super::manners::{Doubt, Manners};
-use super::pool::{How, SeatId};
-use super::queue::{Broken, Queue, Sink};
-use super::shelf::{Receiver, Shelf};
+use crate::link::pipeline::answer::End;
+use crate::link::pipeline::exchange::{Request, Slot};
+use crate::link::pipeline::manners::{Doubt, Manners};
+use crate::link::pipeline::queue::{self, Broken, Queue, Sink};
+use crate::link::scheduler::{How, SeatId};
+use crate::link::with_sockets::{Receiver, Shelf};
 
 /// One connection to a member, in its pool.
 pub struct Link<T: Receiver> {
@@ -70,10 +70,11 @@ const LARGE_ANSWER: u64 = 64 << 10;
 
 impl<T: Receiver> Link<T> {
     pub(super) fn new(shelf: &Rc<Shelf<T>>, seat: SeatId, stream: Stream) -> Rc<Self> {
+        let settings = shelf.settings.borrow();
         Rc::new(Self {
             shelf: shelf.clone(),
             seat,
-            queue: RefCell::new(shelf.new_queue()),
+            queue: RefCell::new(Queue::new(settings.framing.as_deref(), settings.head)),
             opened_at: shelf.turn.now(),
             conn: Conn::new(stream),
             condemned: Cell::new(None),
@@ -112,7 +113,11 @@ impl<T: Receiver> Link<T> {
 
     /// What it holds counts.
     pub(super) fn count_held(&self) {
-        self.shelf.turn.buffers.count(&self.counted_bytes, self.queue.borrow().held());
+        self.count_held_of(&self.queue.borrow());
+    }
+
+    fn count_held_of(&self, queue: &Queue<T>) {
+        self.shelf.turn.buffers.count(&self.counted_bytes, queue.held());
     }
 
     /// Puts a request behind those that the same client has on this link, which [`Link::has_room`].
@@ -149,7 +154,7 @@ impl<T: Receiver> Link<T> {
     /// Whether it takes requests, and its member is still wanted.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.is_condemned() && !self.shelf.retired.get() && !self.conn.is_closed()
+        !self.is_condemned() && !self.shelf.health.is_retired() && !self.conn.is_closed()
     }
 
     /// The client has room again for the answer, or went away: read on.
@@ -169,12 +174,11 @@ impl<T: Receiver> Link<T> {
     /// The client cannot complete the body of its last request: the link ends. Gives the request back if
     /// the client has seen nothing of an answer to it.
     pub fn give_up(&self, whose: impl Fn(&T) -> bool) -> Option<Request> {
+        self.condemn(Broken::Abandoned);
         let mut queue = self.queue.borrow_mut();
         let unseen = queue.last().filter(|slot| slot.ticket.as_ref().is_some_and(&whose) && !slot.shown);
         let request = unseen.map(|slot| slot.request);
         queue.abandon(whose);
-        drop(queue);
-        self.condemn(Broken::Abandoned);
         request
     }
 
@@ -203,6 +207,23 @@ impl<T: Receiver> Link<T> {
     pub(super) fn settle(&self) -> u64 {
         let answered = self.queue.borrow().answered();
         answered - self.settled.replace(answered)
+    }
+
+    /// What the rule of this module says before a client is told something, in a build for debugging.
+    pub(super) fn assert_free(&self) {
+        debug_assert!(
+            self.queue.try_borrow_mut().is_ok(),
+            "a client is told something inside a borrow of a queue"
+        );
+        debug_assert!(
+            self.taker.try_borrow_mut().is_ok(),
+            "a client is told something inside a borrow of a link"
+        );
+        debug_assert!(
+            self.keeper.try_borrow_mut().is_ok(),
+            "a client is told something inside a borrow of a link"
+        );
+        self.shelf.assert_free();
     }
 
     pub(super) fn is_condemned(&self) -> bool {
@@ -301,25 +322,24 @@ impl<T: Receiver> Link<T> {
         let turn = &self.shelf.turn;
         let now = turn.tick();
         let mut out = turn.output();
-        let mut sink = Told { link: self, served: 0, routes: self.shelf.routes(), large: false };
-        let mut queue = self.queue.borrow_mut();
+        let mut sink = Told { link: self, served: 0, routes: self.shelf.routes.take(), large: false };
         may_panic("link.received");
         let outcome = match read {
             Ok([]) => {
-                queue.at_eof(now, &mut out, &mut sink);
+                queue::at_eof(&mut &self.queue, now, &mut out, &mut sink);
                 Err(Broken::Closed)
             }
-            Ok(bytes) => queue.receive(bytes, now, &mut out, &mut sink),
+            Ok(bytes) => queue::receive(&mut &self.queue, bytes, now, &mut out, &mut sink),
             Err(_) => Err(Broken::Closed),
         };
-        let large = queue.head().is_some_and(|slot| slot.received > LARGE_ANSWER);
-        drop(queue);
+        let large = self.queue.borrow().head().is_some_and(|slot| slot.received > LARGE_ANSWER);
         self.count_held();
-        let Told { served, routes, large: was_large, .. } = sink;
+        let Told { served, mut routes, large: was_large, .. } = sink;
         if !routes.is_empty() {
             self.shelf.pool.borrow_mut().depth.observe(&routes, was_large, served, now);
         }
-        drop(routes);
+        routes.clear();
+        self.shelf.routes.set(routes);
         if large {
             self.shelf.hold(self, Hold::Large);
         }
@@ -354,6 +374,14 @@ impl<T: Receiver> Link<T> {
         if !self.conn.takes_bytes() {
             return;
         }
+        if let Some(client) = self.write_queue() {
+            self.assert_free();
+            client.writable();
+        }
+    }
+
+    /// Writes what the queue wants written. Gives the client back that may send more of its request's body now.
+    fn write_queue(&self) -> Option<T> {
         let mut queue = self.queue.borrow_mut();
         may_panic("link.write");
         let waiting = queue.unwritten().len();
@@ -363,20 +391,15 @@ impl<T: Receiver> Link<T> {
             self.conn.close_write();
         }
         if waiting == 0 {
-            return;
+            return None;
         }
-        let drained = queue.unwritten().len() < BODY_PENDING / 2;
-        let streaming =
-            queue.last().filter(|slot| slot.request.body && drained).and_then(|s| s.ticket.clone());
-        drop(queue);
-        self.count_held();
+        self.count_held_of(&queue);
         if sent < waiting && !self.conn.has_failed() {
             self.conn.block();
             self.resume();
         }
-        if let Some(client) = streaming {
-            client.writable();
-        }
+        let drained = queue.unwritten().len() < BODY_PENDING / 2;
+        queue.last().filter(|slot| slot.request.body && drained).and_then(|slot| slot.ticket.clone())
     }
 
     /// Writes what fits now.
@@ -436,7 +459,7 @@ impl<T: Receiver> Flush for Link<T> {
 struct Told<'a, T: Receiver> {
     link: &'a Link<T>,
     /// What ended in this read, and the time the member took for all of it.
-    routes: RefMut<'a, Vec<u32>>,
+    routes: Vec<u32>,
     served: Nanos,
     /// Some of it was so large that nobody should have been behind it.
     large: bool,
@@ -452,6 +475,7 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
     }
 
     fn piece(&mut self, to: &T, first: &[u8], second: &[u8]) {
+        self.link.assert_free();
         to.piece(first, second);
     }
 
@@ -467,6 +491,7 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
         self.served += service;
         self.link.shelf.exchange_ended(self.link, &slot, end.status);
         let Some(client) = slot.ticket else { return };
+        self.link.assert_free();
         let untold = Untold(&client);
         client.ended(&slot.request, end, service);
         std::mem::forget(untold);

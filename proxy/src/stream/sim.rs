@@ -77,7 +77,7 @@ impl Wire {
 }
 
 impl SimSocket {
-    pub(super) fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_recv(&self, cx: &Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let wire = &self.0;
         let mut arrived = wire.arrived.borrow_mut();
         if wire.is_reset() {
@@ -102,7 +102,7 @@ impl SimSocket {
         Ok(n)
     }
 
-    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_writable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         if self.0.has_room() > 0 || self.0.is_reset() {
             return Poll::Ready(Ok(()));
         }
@@ -110,7 +110,7 @@ impl SimSocket {
         Poll::Pending
     }
 
-    pub(super) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_broken(&self, cx: &Context<'_>) -> Poll<()> {
         if self.0.is_reset() {
             return Poll::Ready(());
         }
@@ -118,7 +118,7 @@ impl SimSocket {
         Poll::Pending
     }
 
-    pub(super) fn is_sending(&self, _: &mut Context<'_>) -> bool {
+    pub(super) fn is_sending(&self, _: &Context<'_>) -> bool {
         !self.0.is_reset() && self.unacknowledged() > 0
     }
 

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use crate::backend::Way as _;
 use crate::cause::Cause;
 use crate::hall::{self, Guest, Told};
 use crate::link::{Outlet, OwnLink};
@@ -209,7 +210,7 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
                 let began = if cause == Cause::ConnectTimeout { began } else { Instant::now() };
                 until.get_or_insert_with(|| began + member.way.patience());
             }
-            Err(Cause::NoMember) if member.way.is_retired() && tunnel.take_route() => tried = 0,
+            Err(Cause::NoMember) if member.way.health().is_retired() && tunnel.take_route() => tried = 0,
             reached => return reached,
         }
     }

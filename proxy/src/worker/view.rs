@@ -177,8 +177,8 @@ impl Worker {
             member
         };
         let members: Vec<_> = settings.members.iter().map(member).collect();
-        let all: Rc<[_]> = members.iter().map(|member| member.way.health().clone()).collect();
-        members.iter().for_each(|member| member.way.among(&all));
+        let all: Rc<[_]> = members.iter().map(|member| member.way.health().shared().clone()).collect();
+        members.iter().for_each(|member| member.way.health().set_members(&all));
         let furthest = members.iter().map(|member| member.turn.get()).max();
         Rc::new(Group {
             settings: settings.clone(),

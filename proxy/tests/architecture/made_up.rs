@@ -112,9 +112,14 @@ fn io_is_found_where_there_should_be_none() {
     };
     assert_eq!(io("use std::time::Instant;"), ["link/queue.rs:1: names `Instant`"]);
     assert_eq!(io("async fn f() { tokio::task::yield_now().await }"), ["link/queue.rs:1: names `tokio`"]);
-    for text in
-        ["use super::driver::Link;", "use crate::net::Socket;", "use crate::turn::Turn;", "use super::Link;"]
-    {
+    for text in [
+        "use super::driver::Link;",
+        "use crate::net::Socket;",
+        "use crate::turn::Turn;",
+        "use super::Link;",
+        "use crate::link;",
+        "pub(in crate::net) struct Seat;",
+    ] {
         assert!(io(text)[0].ends_with("which may do I/O"), "{text}: {:?}", io(text));
     }
     for text in [
@@ -122,6 +127,7 @@ fn io_is_found_where_there_should_be_none() {
         "use crate::proto::x::Y;",
         "use std::net::IpAddr;",
         "mod tests { use tokio::time; }",
+        "pub(in crate::link) struct Seat;",
     ] {
         assert_eq!(io(text), [""; 0], "{text}");
     }

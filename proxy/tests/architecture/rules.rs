@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::paths::Source;
+use crate::paths::{Named, Source};
 
 /// What everything without I/O may name besides others like it: plain data, and time as a number.
 const PLAIN: [&str; 3] = ["config", "turn::Nanos", "turn::nanos"];
@@ -75,6 +75,13 @@ pub(crate) fn unmapped(layers: &[String], sources: &[Source]) -> Vec<String> {
     gone.chain(new).collect()
 }
 
+/// `pub(in crate::link)` says who may see an item, and imports nothing.
+fn is_visibility(source: &Source, named: &Named) -> bool {
+    let line = source.text.lines().nth(named.line - 1).unwrap_or_default();
+    let own = source.module().starts_with(&named.path);
+    own && line.contains(&format!("pub(in crate::{})", named.path.join("::")))
+}
+
 /// I/O, clocks and runtimes in what is listed as free of them, and entries that are not there.
 pub(crate) fn io_in(list: &[String], sources: &[Source]) -> Vec<String> {
     let listed: Vec<_> = list.iter().map(|entry| entry.replace('/', "::")).collect();
@@ -90,6 +97,9 @@ pub(crate) fn io_in(list: &[String], sources: &[Source]) -> Vec<String> {
         problems.extend(words.map(|(word, line)| format!("{}:{line}: names `{word}`", source.name)));
         for named in source.paths(false) {
             let path = named.path.join("::");
+            if is_visibility(source, &named) {
+                continue;
+            }
             if !begins(&listed, &path) && !PLAIN.iter().any(|plain| begins(&[(*plain).to_owned()], &path)) {
                 problems.push(format!("{}:{}: imports `{path}`, which may do I/O", source.name, named.line));
             }

@@ -93,9 +93,9 @@ pub(crate) struct World {
 }
 
 const EVENTS: usize = 60;
-/// Requests that may be sent twice at once (`link/budget.rs`).
+/// Requests that may be sent twice at once (`link/with_sockets/budget.rs`).
 const BURST: u64 = 128;
-/// Who broke the rules has another chance after so long (`link/proof.rs`).
+/// Who broke the rules has another chance after so long (`link/with_sockets/proof.rs`).
 pub(crate) const PAUSE: u64 = 1_000_000_000;
 
 /// Writes down what happens, to be shown if the run fails.

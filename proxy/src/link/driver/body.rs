@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use crate::proto::framing::Dialect;
 
-use super::super::exchange::Slot;
-use super::super::queue::Queue;
-use super::super::reader::Ask;
-use super::super::shelf::Receiver;
 use super::{BODY_PENDING, Link};
+use crate::link::pipeline::exchange::Slot;
+use crate::link::pipeline::queue::Queue;
+use crate::link::pipeline::reader::Ask;
+use crate::link::with_sockets::Receiver;
 
 /// A part of a body this large is not copied behind what waits before it.
 const LARGE_BODY: usize = 4 << 10;
@@ -28,8 +28,7 @@ impl<T: Receiver> Link<T> {
         }
         let rest = &data[sent..];
         queue.extend_body(|out| if raw { out.extend_from_slice(rest) } else { framed(out) }, last);
-        drop(queue);
-        self.count_held();
+        self.count_held_of(&queue);
         self.flush_later();
     }
 

@@ -1,9 +1,9 @@
 //! Tells whether a busy link waits for its member or for the client that holds the link. `holders` decides by that which clients give way.
 
-use super::super::holders::Held;
-use super::super::reader::Ask;
-use super::super::shelf::Receiver;
 use super::Link;
+use crate::link::pipeline::reader::Ask;
+use crate::link::scheduler::holders::Held;
+use crate::link::with_sockets::Receiver;
 use crate::turn::Nanos;
 
 impl<T: Receiver> Link<T> {

@@ -5,8 +5,9 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::super::shelf::Receiver;
 use super::{LONGEST_PARTING, Link, Told};
+use crate::link::pipeline::queue::hear_out;
+use crate::link::with_sockets::Receiver;
 use crate::metrics::Offence;
 use crate::stream::Stream;
 
@@ -43,12 +44,11 @@ impl<T: Receiver> Link<T> {
         let turn = &self.shelf.turn;
         let now = turn.tick();
         let mut out = turn.output();
-        let mut sink = Told { link: self, served: 0, routes: self.shelf.routes(), large: false };
-        let mut queue = self.queue.borrow_mut();
-        match queue.hear_out(input, now, &mut out, &mut sink) {
+        let mut sink = Told { link: self, served: 0, routes: Vec::new(), large: false };
+        match hear_out(&mut &self.queue, input, now, &mut out, &mut sink) {
             Err(_) => Some(Some(Offence::Answer)),
             Ok(false) => Some(None),
-            Ok(true) if queue.sent() == 0 => Some(None),
+            Ok(true) if self.queue.borrow().sent() == 0 => Some(None),
             Ok(true) => None,
         }
     }

@@ -4,7 +4,7 @@ use super::given::{DATE, ask, undated};
 use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::link::End;
-use crate::link::answer::{Answer, Closing, Shape, Step};
+use crate::link::pipeline::answer::{Answer, Closing, Shape, Step};
 use crate::proto::http1::{Ask, Method, Reject};
 
 const AS_ASKED: Shape = Shape { closing: Closing::AsAsked, date: DATE };

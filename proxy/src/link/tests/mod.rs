@@ -27,6 +27,7 @@ pub(crate) fn links() -> Links {
 }
 
 mod answer;
+mod callbacks;
 mod conversation;
 mod depth;
 mod exchange;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use proptest::prelude::*;
 
 use crate::config::PerSource;
-use crate::link::places::Places;
+use crate::link::dedicated::places::Places;
 
 fn source(number: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, number).into()

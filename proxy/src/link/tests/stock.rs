@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::links;
 use crate::cause::Cause;
 use crate::config::{Links, WaitQueue};
-use crate::link::stock::{Place, Stock, WarmLink};
+use crate::link::dedicated::stock::{Place, Stock, WarmLink};
 use crate::turn::Turn;
 
 const PATIENT: WaitQueue = WaitQueue { max: 2, timeout: Duration::from_secs(3600) };

@@ -1,4 +1,4 @@
-//! The deadlines of links and requests: the model of `shelf/deadlines.rs` and `shelf/rescue.rs`, without sockets.
+//! The deadlines of links and requests: the model of `with_sockets/deadlines.rs` and `with_sockets/rescue.rs`, without sockets.
 //!
 //! It decides as little as they do: `Depth` says what is slow, `Queue` what may be taken off a link.
 

@@ -1,4 +1,4 @@
-//! The beginning and the end of links, and the fate of their exchanges: the model of `shelf/life.rs`, without sockets.
+//! The beginning and the end of links, and the fate of their exchanges: the model of `with_sockets/life.rs`, without sockets.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! The choice of a link for a request, now or later: the model of `shelf.rs`, without sockets.
+//! The choice of a link for a request, now or later: the model of `with_sockets/mod.rs`, without sockets.
 //!
 //! Each place on a link is checked against what was promised.
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use crate::link::depth::Reason;
+use crate::link::scheduler::depth::Reason;
 use crate::turn::Nanos;
 
 pub(super) const SLICE: Nanos = 100_000_000;

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::config::{Links, Vouched};
-use crate::link::depth::{Consent, Depth, Reason};
+use crate::link::scheduler::depth::{Consent, Depth, Reason};
 use crate::turn::Nanos;
 
 const MICRO: Nanos = 1000;

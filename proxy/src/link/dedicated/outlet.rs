@@ -1,0 +1,405 @@
+//! One worker's dedicated links to one member of a TCP backend: one for each client, warm or newly connected.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::backend::{Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY, Way};
+use crate::cause::Cause;
+use crate::config::{Address, Backend};
+use crate::link::connect::{self, Connecting, LocalAddresses, connect, count_failure};
+use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
+use crate::net::Socket;
+use crate::stream::Stream;
+use crate::turn::{Nanos, Turn, may_panic, timeout};
+
+use super::stock::{Place, Stock, WarmLink};
+
+/// See the head of this file.
+pub struct Outlet {
+    turn: Rc<Turn>,
+    address: Address,
+    settings: RefCell<Arc<Backend>>,
+    stock: Arc<Stock>,
+    health: MemberHealth,
+    /// Wakes those who wait until the member answers again.
+    news: Notify,
+    cells: Arc<MemberCells>,
+    backend_cells: Arc<BackendCells>,
+    local: LocalAddresses,
+    /// Wakes those who wait for a place, when the member is no longer in the configuration.
+    gone: Notify,
+}
+
+/// A link that one client has for itself. Whoever has it says why it ends: [`OwnLink::close`].
+pub struct OwnLink {
+    /// Its bytes.
+    pub stream: Stream,
+    outlet: Rc<Outlet>,
+    place: Place,
+    /// Why it ends, as far as anybody has said.
+    why: LinkClose,
+}
+
+impl Outlet {
+    /// A way to `address`. One worker of all is to `keep` the warm links.
+    #[must_use]
+    pub fn new(
+        turn: &Rc<Turn>,
+        settings: &Arc<Backend>,
+        address: Address,
+        shared: (Arc<Stock>, Arc<Health>),
+        cells: (Arc<BackendCells>, Arc<MemberCells>),
+        keep: bool,
+    ) -> Rc<Self> {
+        let outlet = Rc::new(Self {
+            turn: turn.clone(),
+            address,
+            settings: RefCell::new(settings.clone()),
+            stock: shared.0,
+            health: MemberHealth::new(shared.1),
+            news: Notify::new(),
+            backend_cells: cells.0,
+            cells: cells.1,
+            local: LocalAddresses::default(),
+            gone: Notify::new(),
+        });
+        outlet.stock.configure(&settings.links);
+        if keep {
+            let keeper = outlet.clone();
+            turn.spawn_duty(move || keeper.clone().keep_warm());
+        }
+        outlet
+    }
+
+    /// Takes new settings; connections that stand stay.
+    pub fn configure(&self, settings: &Arc<Backend>) {
+        self.stock.configure(&settings.links);
+        *self.settings.borrow_mut() = settings.clone();
+    }
+
+    /// The member is no longer in the configuration: nobody comes this way any more.
+    pub fn retire(&self) {
+        connect::show(self.health.retire(), &self.cells);
+        self.stock.taken.notify_one();
+        self.news.notify_waiters();
+        self.gone.notify_waiters();
+    }
+
+    /// How long a client waits for the member while no member of the backend answers: as long as one attempt may take.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.settings.borrow().links.connect_timeout
+    }
+
+    /// Waits until it makes sense to ask for a member again, because one answers or this one is wanted no more.
+    ///
+    /// # Errors
+    /// Why the member did not answer, when it is `until`; [`Cause::QueueFull`] where no more may wait.
+    pub async fn hope(self: &Rc<Self>, until: Instant) -> Result<(), Cause> {
+        let most = self.settings.borrow().queue.max;
+        let Some(_hoping) = Hoping::enter(self, most) else {
+            self.backend_cells.acquires[Acquire::Rejected].inc();
+            return Err(Cause::QueueFull);
+        };
+        let news = self.news.notified();
+        if self.health.begin_watch() {
+            tokio::task::spawn_local(self.clone().watch());
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        timeout(left, news).await.map_err(|_| {
+            self.backend_cells.acquires[Acquire::Timeout].inc();
+            self.health.last_failure()
+        })
+    }
+
+    /// Tries the member at a short pace for as long as somebody hopes, one attempt at a time, unless another one answers.
+    async fn watch(self: Rc<Self>) {
+        let needed = || self.health.needs_watch(self.turn.draining());
+        let mut pace = RetryPace::new(self.turn.now());
+        while needed() {
+            tokio::time::sleep(pace.next_pause()).await;
+            if needed() {
+                tokio::select! {
+                    () = self.try_again() => {}
+                    () = self.elsewhere() => {}
+                }
+            }
+        }
+        self.health.end_watch();
+        self.news.notify_waiters();
+    }
+
+    /// Until another member answers.
+    async fn elsewhere(&self) {
+        while !self.health.another_is_up() {
+            tokio::time::sleep(2 * SHORTEST_RETRY).await;
+        }
+    }
+
+    /// One attempt to connect.
+    async fn try_again(self: &Rc<Self>) {
+        self.turn.tick();
+        let place = self.stock.try_place(None);
+        let Ok(socket) = self.open().await else { return };
+        match place {
+            Some(place) => self.keep(socket, place),
+            // All places are taken. That the member answers must be seen all the same.
+            None => self.cells.closed[LinkClose::Idle].inc(),
+        }
+    }
+
+    /// Gets a link for one client of this source, for the task that is being polled: a warm one, or else a new one, as soon as there is a place for it.
+    ///
+    /// # Errors
+    /// The cause, as metric and log name it. Where the member did not answer it is down from then on.
+    pub async fn reach(self: &Rc<Self>, source: IpAddr) -> Result<OwnLink, Cause> {
+        let source = source.to_canonical();
+        let mut link = self.link(source).await?;
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        link.place.used_by(source, &self.turn, waker);
+        Ok(link)
+    }
+
+    async fn link(self: &Rc<Self>, source: IpAddr) -> Result<OwnLink, Cause> {
+        let came = self.turn.now();
+        if let Some(link) = self.take_warm() {
+            return Ok(link);
+        }
+        let place = match self.stock.try_place(Some(source)) {
+            Some(place) => place,
+            None => self.wait(source).await?,
+        };
+        let waited = self.turn.now().saturating_sub(came);
+        self.backend_cells.pool_wait.observe_nanos(waited);
+        let socket = self.open().await?;
+        self.backend_cells.acquires[Acquire::Opened].inc();
+        self.cells.connections[LinkState::Tunnel].inc();
+        Ok(OwnLink { stream: Stream::Plain(socket), outlet: self.clone(), place, why: LinkClose::Error })
+    }
+
+    fn take_warm(self: &Rc<Self>) -> Option<OwnLink> {
+        loop {
+            let dead = || self.lost(LinkClose::Stale, 1);
+            let WarmLink { stream, place } = self.stock.take(dead)?;
+            let Ok(socket) = Socket::new(stream) else {
+                self.lost(LinkClose::Error, 1);
+                continue;
+            };
+            self.cells.connections.shift(LinkState::Idle, LinkState::Tunnel);
+            self.backend_cells.acquires[Acquire::Reused].inc();
+            self.backend_cells.pool_wait.observe_nanos(0);
+            let stream = Stream::Plain(socket);
+            return Some(OwnLink { stream, outlet: self.clone(), place, why: LinkClose::Error });
+        }
+    }
+
+    async fn wait(&self, source: IpAddr) -> Result<Place, Cause> {
+        let queue = self.settings.borrow().queue;
+        let _waiting = InGauge::enter(&self.backend_cells);
+        let gone = self.gone.notified();
+        let place = tokio::select! {
+            biased;
+            () = gone => return Err(Cause::NoMember),
+            place = self.stock.wait(source, &queue) => place,
+        };
+        self.turn.tick();
+        if let Err(cause) = &place {
+            let full = *cause == Cause::QueueFull;
+            self.backend_cells.acquires[if full { Acquire::Rejected } else { Acquire::Timeout }].inc();
+        }
+        place
+    }
+
+    /// Connects; the connection is counted as open, in no state yet.
+    async fn open(self: &Rc<Self>) -> Result<Socket, Cause> {
+        let settings = self.settings.borrow().clone();
+        let began = self.turn.now();
+        let connecting = Connecting::enter(&self.cells);
+        let connected = connect(&self.address, &settings, &self.local).await;
+        may_panic("outlet.connected");
+        drop(connecting);
+        let now = self.turn.tick();
+        match connected {
+            Ok(socket) => {
+                self.backend_cells.connect_duration.observe_nanos(now - began);
+                self.cells.opened.inc();
+                connect::show(self.health.connected(), &self.cells);
+                Ok(socket)
+            }
+            Err(cause) => {
+                count_failure(&self.cells, cause);
+                self.failed(cause, began);
+                Err(cause)
+            }
+        }
+    }
+
+    fn failed(self: &Rc<Self>, cause: Cause, began: Nanos) {
+        let unwanted = self.is_leaving();
+        let after = self.health.failed(Failure { cause, began, alone: true, unwanted });
+        connect::show(after.change, &self.cells);
+        if after.change == Some(HealthChange::Down) {
+            let outlet = self.clone();
+            self.turn.spawn_duty(move || outlet.clone().recover());
+        }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.health.is_retired() || self.turn.draining()
+    }
+
+    async fn recover(self: Rc<Self>) {
+        let attempt = async || {
+            may_panic("outlet.recover");
+            if !self.health.is_watched() {
+                self.try_again().await;
+            }
+            false
+        };
+        connect::recover(&self.health, &self.turn, attempt).await;
+    }
+
+    /// Keeps as many warm links as are wanted. Where the member closes them, it is asked ever less often.
+    async fn keep_warm(self: Rc<Self>) {
+        let mut pause = SWEEP;
+        while !self.is_leaving() {
+            self.turn.tick();
+            may_panic("outlet.keep_warm");
+            let (lost, spare) = self.stock.sweep();
+            self.lost(LinkClose::Origin, lost);
+            self.lost(LinkClose::Idle, spare);
+            pause = if lost > 0 { (pause * 2).min(LONGEST_SWEEP) } else { SWEEP };
+            self.warm_up().await;
+            let taken = self.stock.taken.notified();
+            if self.stock.wants_none() {
+                taken.await;
+            } else {
+                let _ = tokio::time::timeout(pause, taken).await;
+            }
+        }
+        self.lost(LinkClose::Drain, self.stock.clear());
+    }
+
+    async fn warm_up(self: &Rc<Self>) {
+        while self.health.is_up() && self.stock.missing() > 0 {
+            let Some(place) = self.stock.try_place(None) else { return };
+            let Ok(socket) = self.open().await else { return };
+            self.keep(socket, place);
+        }
+    }
+
+    /// A new connection becomes a warm link, where one is missing.
+    fn keep(&self, socket: Socket, place: Place) {
+        self.cells.connections[LinkState::Idle].inc();
+        if self.stock.missing() == 0 {
+            return self.lost(LinkClose::Idle, 1);
+        }
+        self.stock.put(WarmLink { stream: socket.into_stream(), place });
+    }
+
+    /// So many warm links have been closed.
+    fn lost(&self, why: LinkClose, count: usize) {
+        self.cells.connections[LinkState::Idle].add(-(count as i64));
+        self.cells.closed[why].add(count as u64);
+    }
+}
+
+impl Way for Outlet {
+    fn health(&self) -> &MemberHealth {
+        &self.health
+    }
+
+    fn speaks_as(&self, _: &Backend) -> bool {
+        true
+    }
+}
+
+/// How often warm links are looked at, if none is taken.
+const SWEEP: Duration = Duration::from_millis(100);
+const LONGEST_SWEEP: Duration = Duration::from_secs(2);
+
+impl OwnLink {
+    /// What is counted for its member.
+    #[must_use]
+    pub fn cells(&self) -> &MemberCells {
+        &self.outlet.cells
+    }
+
+    /// Something has moved in its tunnel.
+    pub fn moved(&self) {
+        self.place.moved(self.outlet.turn.now());
+    }
+
+    /// Whether others wait, and its tunnel has been chosen to give way.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.place.is_wanted()
+    }
+
+    /// Whether its tunnel, in which nothing moved when it was looked at just now, has to give way.
+    #[must_use]
+    pub fn gives_way(&self) -> bool {
+        self.place.gives_way()
+    }
+
+    /// Closes it, for this reason.
+    pub fn close(mut self, why: LinkClose) {
+        self.why = why;
+    }
+}
+
+impl Drop for OwnLink {
+    fn drop(&mut self) {
+        self.outlet.cells.connections[LinkState::Tunnel].dec();
+        self.outlet.cells.closed[self.why].inc();
+    }
+}
+
+/// One who waits until the member answers again.
+struct Hoping<'a> {
+    outlet: &'a Outlet,
+    _gauge: InGauge<'a>,
+}
+
+impl<'a> Hoping<'a> {
+    fn enter(outlet: &'a Outlet, most: usize) -> Option<Self> {
+        let all = &outlet.stock.hoping;
+        if all.fetch_add(1, Ordering::Relaxed) >= most {
+            all.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        outlet.health.begin_waiting();
+        Some(Self { outlet, _gauge: InGauge::enter(&outlet.backend_cells) })
+    }
+}
+
+impl Drop for Hoping<'_> {
+    fn drop(&mut self) {
+        self.outlet.stock.hoping.fetch_sub(1, Ordering::Relaxed);
+        self.outlet.health.end_waiting();
+    }
+}
+
+/// One who waits for a place, in the gauge for as long as it does.
+struct InGauge<'a>(&'a BackendCells);
+
+impl<'a> InGauge<'a> {
+    fn enter(cells: &'a BackendCells) -> Self {
+        cells.waiting.inc();
+        Self(cells)
+    }
+}
+
+impl Drop for InGauge<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.dec();
+    }
+}

@@ -1,0 +1,351 @@
+//! The places of one member of a TCP backend, the order in which clients give way, and the warm links, which all workers share.
+//!
+//! The number of places is exact for the process. This is touched when a connection is opened or closed, and by one store where
+//! something moves on a connection that may have to give way.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::sync::oneshot::{Receiver, Sender, channel};
+
+use crate::cause::Cause;
+use crate::config::{Links, WaitQueue};
+use crate::net::{self, Sight, Stream};
+use crate::turn::{Nanos, Turn, timeout};
+
+use super::places::Places;
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub struct Stock {
+    room: Mutex<Room>,
+    warm: Mutex<VecDeque<WarmLink>>,
+    wanted: AtomicUsize,
+    /// Clients that wait until the member answers again.
+    pub(in crate::link) hoping: AtomicUsize,
+    /// Wakes the one who keeps the warm links: one was taken or added, somebody waits for a place, or the
+    /// configuration has changed.
+    pub(in crate::link) taken: Notify,
+}
+
+/// The places, and the tunnels that give way for those who wait.
+#[derive(Debug, Default)]
+struct Room {
+    places: Places<Sender<()>>,
+    /// How long nothing moves in a tunnel that gives way.
+    evict_idle: Option<Duration>,
+    /// Tunnels that may have to give way, by number.
+    tunnels: HashMap<u64, Arc<Activity>>,
+    last: u64,
+    /// So many were told to give way, and have not yet.
+    leaving: usize,
+    /// No tunnel that was not told so has been idle for long enough before this.
+    none_before: Option<Instant>,
+}
+
+/// When something moved in a tunnel last, and whether it is to give way: what other workers see of it.
+#[derive(Debug)]
+struct Activity {
+    /// When the worker of the tunnel started, which its times are since.
+    started: Instant,
+    moved: AtomicU64,
+    told: AtomicBool,
+    /// Wakes the task of the tunnel.
+    waker: Waker,
+}
+
+/// A connected, unused link.
+#[derive(Debug)]
+pub(in crate::link) struct WarmLink {
+    pub(in crate::link) stream: Stream,
+    pub(in crate::link) place: Place,
+}
+
+/// The right to one connection to a member. It is given back when it is dropped.
+#[derive(Debug)]
+pub(in crate::link) struct Place {
+    stock: Arc<Stock>,
+    source: Option<IpAddr>,
+    /// The tunnel that has it, where that may have to give way.
+    tunnel: Option<(u64, Arc<Activity>)>,
+}
+
+impl Stock {
+    /// Takes the limits of a configuration. Connections that stand stay, and count.
+    pub(in crate::link) fn configure(&self, links: &Links) {
+        let mut room = lock(&self.room);
+        room.places.configure(links.cap(), links.max_per_source);
+        if room.evict_idle != links.evict_idle {
+            (room.evict_idle, room.none_before) = (links.evict_idle, None);
+        }
+        room.give();
+        drop(room);
+        self.wanted.store(links.warm as usize, Ordering::Relaxed);
+        self.taken.notify_one();
+    }
+
+    /// A place for a source (or for a warm link), if one is free and nobody waits for it.
+    pub(in crate::link) fn try_place(self: &Arc<Self>, source: Option<IpAddr>) -> Option<Place> {
+        let taken = lock(&self.room).places.take(source);
+        taken.then(|| Place { stock: self.clone(), source, tunnel: None })
+    }
+
+    /// Waits for a place, behind those of the same source that wait already. Tunnels that have been idle for long enough
+    /// are told to give way meanwhile.
+    ///
+    /// # Errors
+    /// [`Cause::QueueFull`] or [`Cause::QueueTimeout`].
+    pub(in crate::link) async fn wait(
+        self: &Arc<Self>,
+        source: IpAddr,
+        queue: &WaitQueue,
+    ) -> Result<Place, Cause> {
+        let Some(mut waiting) = Waiting::enter(self, source, queue.max) else { return Err(Cause::QueueFull) };
+        self.taken.notify_one();
+        let turn = async {
+            loop {
+                let again = self.make_room();
+                let pause = async {
+                    match again {
+                        Some(at) => tokio::time::sleep_until(at.into()).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    // Its other end is dropped together with the stock, which this one has.
+                    _ = &mut waiting.turn => return,
+                    () = pause => {}
+                }
+            }
+        };
+        timeout(queue.timeout, turn).await.map_err(|_| Cause::QueueTimeout)?;
+        Ok(waiting.served())
+    }
+
+    /// Tells as many idle tunnels to give way as there are clients that wait, the one that is idle longest first. Tells
+    /// when to ask again, if that makes sense.
+    fn make_room(&self) -> Option<Instant> {
+        // Warm links give way before tunnels do.
+        let warm = lock(&self.warm).len();
+        lock(&self.room).tell_idle(warm, Instant::now())
+    }
+
+    /// How many warm links are missing.
+    pub(in crate::link) fn missing(&self) -> usize {
+        self.wanted.load(Ordering::Relaxed).saturating_sub(lock(&self.warm).len())
+    }
+
+    /// Whether no warm links are to be kept.
+    pub(in crate::link) fn wants_none(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) == 0
+    }
+
+    /// One more warm link. Somebody may wait for its place.
+    pub(in crate::link) fn put(&self, link: WarmLink) {
+        lock(&self.warm).push_back(link);
+        self.taken.notify_one();
+    }
+
+    /// The warm link that has waited longest; what the member sent on it first stays to be read. `dead` is called
+    /// for each that the member has closed meanwhile.
+    pub(in crate::link) fn take(&self, mut dead: impl FnMut()) -> Option<WarmLink> {
+        if self.wants_none() {
+            return None;
+        }
+        loop {
+            let link = lock(&self.warm).pop_front()?;
+            self.taken.notify_one();
+            if link.is_alive() {
+                return Some(link);
+            }
+            dead();
+        }
+    }
+
+    /// Takes out the warm links that the member has closed, and those that are too many or whose place somebody
+    /// waits for; tells how many they were of either kind.
+    pub(in crate::link) fn sweep(&self) -> (usize, usize) {
+        let waiting = lock(&self.room).places.waiting();
+        let mut warm = lock(&self.warm);
+        let before = warm.len();
+        warm.retain(WarmLink::is_alive);
+        let alive = warm.len();
+        warm.truncate(self.wanted.load(Ordering::Relaxed).min(alive.saturating_sub(waiting)));
+        (before - alive, alive - warm.len())
+    }
+
+    /// Closes all warm links, and tells how many they were.
+    pub(in crate::link) fn clear(&self) -> usize {
+        std::mem::take(&mut *lock(&self.warm)).len()
+    }
+}
+
+impl Room {
+    /// Gives what is free to those who wait.
+    fn give(&mut self) {
+        while let Some(turn) = self.places.next() {
+            // Who has left meanwhile gives it back, see `Waiting`.
+            let _ = turn.send(());
+        }
+    }
+
+    /// See [`Stock::make_room`].
+    fn tell_idle(&mut self, warm: usize, now: Instant) -> Option<Instant> {
+        let idle = self.evict_idle?;
+        let wanted = self.places.waiting().saturating_sub(self.leaving + warm);
+        if wanted > 0 && self.none_before.is_none_or(|at| at <= now) {
+            let staying = self.tunnels.values().filter(|tunnel| !tunnel.told.load(Ordering::Relaxed));
+            let mut by_age: Vec<_> = staying.map(|tunnel| (tunnel.idle_since(), tunnel)).collect();
+            if wanted < by_age.len() {
+                by_age.select_nth_unstable_by_key(wanted, |(since, _)| *since);
+            }
+            let longest = wanted.min(by_age.len());
+            by_age[..longest].sort_unstable_by_key(|(since, _)| *since);
+            let is_idle = |since: Instant| since + idle <= now;
+            let told = by_age.iter().take(wanted).take_while(|(since, _)| is_idle(*since)).count();
+            for (_, tunnel) in &by_age[..told] {
+                tunnel.told.store(true, Ordering::Relaxed);
+                tunnel.waker.wake_by_ref();
+            }
+            self.leaving += told;
+            self.none_before = by_age.get(told).map(|(since, _)| *since + idle);
+        }
+        // A tunnel that was told so may yet stay, and a new one be idle for long enough: that is seen soon enough then.
+        let latest = now + idle;
+        Some(self.none_before.map_or(latest, |at| at.min(latest).max(now + LEAST_PAUSE)))
+    }
+
+    /// A tunnel that was told to give way has ended, or stays.
+    fn told_one_less(&mut self, tunnel: &Activity) {
+        if tunnel.told.swap(false, Ordering::Relaxed) {
+            self.leaving -= 1;
+        }
+    }
+}
+
+/// Timers are no finer.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
+
+impl Activity {
+    fn idle_since(&self) -> Instant {
+        self.started + Duration::from_nanos(self.moved.load(Ordering::Relaxed))
+    }
+}
+
+impl Place {
+    /// It is the place of a tunnel of this source, whose task this wakes.
+    pub(in crate::link) fn used_by(&mut self, source: IpAddr, turn: &Turn, waker: Waker) {
+        let mut room = lock(&self.stock.room);
+        if self.source.is_none() {
+            room.places.assign(source);
+            self.source = Some(source);
+        }
+        if room.evict_idle.is_some() {
+            let (started, moved) = (turn.started(), turn.now().into());
+            let tunnel = Arc::new(Activity { started, moved, told: false.into(), waker });
+            room.last += 1;
+            let number = room.last;
+            room.tunnels.insert(number, tunnel.clone());
+            self.tunnel = Some((number, tunnel));
+        }
+    }
+
+    /// Something has moved in its tunnel.
+    pub(in crate::link) fn moved(&self, now: Nanos) {
+        if let Some((_, tunnel)) = &self.tunnel {
+            tunnel.moved.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether its tunnel was told to give way.
+    pub(in crate::link) fn is_wanted(&self) -> bool {
+        self.tunnel.as_ref().is_some_and(|(_, tunnel)| tunnel.told.load(Ordering::Relaxed))
+    }
+
+    /// Whether its tunnel, which was told so, still has to give way: nothing has moved in it meanwhile, and somebody
+    /// waits for whom nobody else goes. If not, it stays, and another is looked for.
+    pub(in crate::link) fn gives_way(&self) -> bool {
+        let Some((_, tunnel)) = self.tunnel.as_ref().filter(|_| self.is_wanted()) else { return false };
+        let mut room = lock(&self.stock.room);
+        let idle = room.evict_idle.is_some_and(|idle| tunnel.idle_since() + idle <= Instant::now());
+        if idle && room.places.waiting() >= room.leaving {
+            return true;
+        }
+        room.told_one_less(tunnel);
+        // Whatever was known of this one is of no use now.
+        room.none_before = None;
+        drop(room);
+        self.stock.make_room();
+        false
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut room = lock(&self.stock.room);
+        if let Some((number, tunnel)) = &self.tunnel {
+            room.tunnels.remove(number);
+            room.told_one_less(tunnel);
+        }
+        room.places.give_back(self.source);
+        room.give();
+    }
+}
+
+impl WarmLink {
+    fn is_alive(&self) -> bool {
+        matches!(net::look(&self.stream, &mut [0]), Sight::Quiet | Sight::Bytes(_))
+    }
+}
+
+/// One of those who wait, for as long as it does.
+struct Waiting {
+    stock: Arc<Stock>,
+    source: IpAddr,
+    number: u64,
+    turn: Receiver<()>,
+    served: bool,
+}
+
+impl Waiting {
+    fn enter(stock: &Arc<Stock>, source: IpAddr, most: usize) -> Option<Self> {
+        let mut room = lock(&stock.room);
+        if room.places.waiting() >= most {
+            return None;
+        }
+        let (sender, turn) = channel();
+        let number = room.places.wait(source, sender);
+        room.give(); // one may have become free since it was asked for
+        Some(Self { stock: stock.clone(), source, number, turn, served: false })
+    }
+
+    /// Its turn has come.
+    fn served(mut self) -> Place {
+        self.served = true;
+        Place { stock: self.stock.clone(), source: Some(self.source), tunnel: None }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.served {
+            return;
+        }
+        let mut room = lock(&self.stock.room);
+        if !room.places.leave(self.source, self.number) {
+            // Its turn came while it left.
+            room.places.give_back(Some(self.source));
+            room.give();
+        }
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,279 @@
+//! Reads the HTTP responses on a link and writes them for the client.
+
+use std::ops::Range;
+
+use crate::cause::Cause;
+use crate::config::HeadLimits;
+use crate::proto::http1::{
+    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Date, Fields, Parsed, Reject, Response,
+    parse_response,
+};
+
+/// The bytes of a link, understood so far.
+///
+/// ```text
+///          1xx                 head with a body
+///        ┌─────┐          ┌───────────────────────▶ Body ──┐
+///        ▼     │          │                                │ end of the body
+///       Head ──┴──────────┼── head without one ─────▶ (answer ended)
+///        ▲                │                                │
+///        │                └── 101, 2xx to CONNECT ─▶ Switched
+///        └─────────────────────────────────────────────────┘
+/// ```
+#[derive(Debug)]
+pub(in crate::link) struct Answer {
+    limits: HeadLimits,
+    state: State,
+    /// The present answer is an event stream.
+    events: bool,
+    /// Nobody knows what follows a 1xx of a kind that is not usual, or with content: the link ends with its answer.
+    odd: bool,
+    /// Where the value of the `Server` field of a final head stands in the input that is being read; empty without one.
+    server: Option<Range<usize>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Body {
+        decoder: BodyDecoder,
+        encoder: BodyEncoder,
+        end: End,
+    },
+    /// Nothing more is read here.
+    Switched(End),
+}
+
+/// Whether the client's connection ends with an answer, whatever the client wished.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::link) enum Closing {
+    /// As the client wished.
+    AsAsked,
+    /// The answer comes before all of the request's body has. Where it ends before that has come, nobody will read the
+    /// rest, and the connection ends: the client is told if that is known when the head leaves (RFC 9112 section 9.6).
+    Early,
+    /// It does, whatever comes.
+    Always,
+}
+
+/// How an answer is shaped for its client.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::link) struct Shape {
+    pub(in crate::link) closing: Closing,
+    /// For an answer that has none (RFC 9110 section 6.6.1).
+    pub(in crate::link) date: Date,
+}
+
+/// An answer has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    /// Its status code.
+    pub status: u16,
+    /// The client's connection ends with it.
+    pub close: bool,
+    /// The link may carry another exchange.
+    pub reusable: bool,
+    /// What comes after it on the link is no HTTP, and the client's.
+    pub switched: bool,
+    /// It came in HTTP/1.0.
+    pub old: bool,
+    /// Seconds that the member keeps the link while it is unused, as it says (`Keep-Alive: timeout=`).
+    pub kept_for: Option<u32>,
+}
+
+impl End {
+    /// Of an answer that says nothing of its link but that it may be used again.
+    #[must_use]
+    pub fn plain(status: u16) -> Self {
+        Self { status, close: false, reusable: true, switched: false, old: false, kept_for: None }
+    }
+}
+
+/// What was read in one step.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::link) struct Step {
+    /// Bytes of the input that are done with; 0 when more are needed.
+    pub consumed: usize,
+    /// Content in the input that goes to the client as it is, after what was appended to the output.
+    pub raw: Range<usize>,
+    /// The final head has been read, now or before.
+    pub final_head: bool,
+    /// The answer has ended.
+    pub end: Option<End>,
+    /// Where in the input the `Server` field of a final head is that was read now; empty where the head has none.
+    pub server: Option<Range<usize>>,
+}
+
+/// Content at least this long is not copied.
+const WORTH_A_SECOND_SLICE: usize = 4096;
+
+impl Answer {
+    /// A reader at the start of a link.
+    #[must_use]
+    pub(in crate::link) fn new(limits: HeadLimits) -> Self {
+        Self { limits, state: State::Head, events: false, odd: false, server: None }
+    }
+
+    /// Reads on, at most to the end of the answer. What the client gets is appended to `out`.
+    ///
+    /// # Errors
+    /// When the answer breaks RFC 9112 or a limit; the link is of no use any more.
+    pub(in crate::link) fn read(
+        &mut self,
+        input: &[u8],
+        ask: Ask,
+        shape: &Shape,
+        out: &mut Vec<u8>,
+    ) -> Result<Step, Reject> {
+        let mut consumed = 0;
+        self.server = None;
+        while matches!(self.state, State::Head) {
+            match self.read_head(input, consumed, ask, shape, out)? {
+                0 => return Ok(Step { consumed, raw: 0..0, final_head: false, end: None, server: None }),
+                len => consumed += len,
+            }
+        }
+        if let State::Switched(end) = self.state {
+            let raw = consumed..input.len();
+            return Ok(Step { consumed: input.len(), raw, final_head: true, end: Some(end), server: None });
+        }
+        self.read_body(input, consumed, out)
+    }
+
+    /// Whether the length of the present answer is not known until it ends.
+    pub(in crate::link) fn has_no_length(&self) -> bool {
+        matches!(&self.state, State::Body { decoder, .. } if decoder.has_no_length())
+    }
+
+    /// Whether the present answer is an event stream, by its media type.
+    pub(in crate::link) fn is_event_stream(&self) -> bool {
+        self.events && matches!(self.state, State::Body { .. })
+    }
+
+    /// The member closed the link. Says how the answer ended, if that ends it (RFC 9112 section 6.3, rule 8).
+    pub(in crate::link) fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<End> {
+        let State::Body { decoder, encoder, end } = &mut self.state else { return None };
+        decoder.at_eof().ok()?;
+        encoder.finish(decoder.trailers(), out);
+        let end = *end;
+        self.state = State::Head;
+        Some(end)
+    }
+
+    fn read_head(
+        &mut self,
+        whole: &[u8],
+        at: usize,
+        ask: Ask,
+        shape: &Shape,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, Reject> {
+        let input = &whole[at..];
+        if input.is_empty() {
+            return Ok(0);
+        }
+        let mut fields = Fields::new();
+        let Parsed::Head { head, len } = parse_response(input, &self.limits, ask, &mut fields)? else {
+            return Ok(0);
+        };
+        if head.is_interim() {
+            self.odd |= head.odd_content || !matches!(head.status, 100 | 102 | 103);
+            forward_interim(&head, ask, shape, out);
+            return Ok(len);
+        }
+        if head.switches() {
+            head.forward(ask, false, &shape.date, out);
+            let end = End { close: true, reusable: false, switched: true, ..End::plain(head.status) };
+            self.state = State::Switched(end);
+            return Ok(len);
+        }
+        let close = match shape.closing {
+            Closing::AsAsked => false,
+            Closing::Early => ends_early(&head, &input[len..]),
+            Closing::Always => true,
+        };
+        self.server = Some(head.server.map_or(0..0, |value| place_of(value, whole)));
+        let odd = std::mem::take(&mut self.odd);
+        let outgoing = head.forward(ask, close, &shape.date, out);
+        let old = head.minor_version == 0;
+        let kept_for = head.keep_alive_timeout;
+        let end = End {
+            close: outgoing.close,
+            reusable: head.keep_alive && !odd,
+            old,
+            kept_for,
+            ..End::plain(head.status)
+        };
+        self.state =
+            State::Body { decoder: BodyDecoder::of_answer(head.body), encoder: outgoing.encoder, end };
+        debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
+        let measured = matches!(head.body, BodyFraming::None | BodyFraming::Length(_));
+        self.events = !measured && head.is_event_stream();
+        Ok(len)
+    }
+
+    fn read_body(&mut self, input: &[u8], mut consumed: usize, out: &mut Vec<u8>) -> Result<Step, Reject> {
+        let server = self.server.take();
+        let State::Body { decoder, encoder, end } = &mut self.state else {
+            return Ok(Step { consumed, raw: 0..0, final_head: false, end: None, server: None });
+        };
+        let mut raw = 0..0;
+        while !decoder.is_done() && consumed < input.len() && raw.is_empty() {
+            let step = decoder.decode(&input[consumed..]).map_err(bad_body)?;
+            let data = consumed + step.data.start..consumed + step.data.end;
+            consumed += step.consumed;
+            match encoder {
+                BodyEncoder::Raw if data.len() >= WORTH_A_SECOND_SLICE => raw = data,
+                _ => encoder.encode(&input[data], out),
+            }
+        }
+        if !decoder.is_done() {
+            return Ok(Step { consumed, raw, final_head: true, end: None, server });
+        }
+        encoder.finish(decoder.trailers(), out);
+        let end = Some(*end);
+        self.state = State::Head;
+        Ok(Step { consumed, raw, final_head: true, end, server })
+    }
+}
+
+/// Whether an answer that began before the request's body had come will also end before: it is a refusal, or all of it is
+/// here, or its member closes with it. One that is still being said may follow the body to its end, as an echo does.
+#[cold]
+fn ends_early(head: &Response<'_, '_>, mut content: &[u8]) -> bool {
+    if head.status >= 300 || !head.keep_alive {
+        return true;
+    }
+    let mut decoder = BodyDecoder::of_answer(head.body);
+    while !decoder.is_done() && !content.is_empty() {
+        // A fault is the end as well.
+        let Ok(step) = decoder.decode(content) else { return true };
+        content = &content[step.consumed..];
+    }
+    decoder.is_done()
+}
+
+/// RFC 9110 section 15.2: a proxy forwards 1xx, except to a client of HTTP/1.0.
+fn forward_interim(head: &Response<'_, '_>, ask: Ask, shape: &Shape, out: &mut Vec<u8>) {
+    if ask.minor_version > 0 {
+        head.forward(ask, false, &shape.date, out);
+    }
+}
+
+/// Where in `whole` its part `value` is.
+fn place_of(value: &[u8], whole: &[u8]) -> Range<usize> {
+    let begin = (value.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+    debug_assert!(begin + value.len() <= whole.len());
+    begin..begin + value.len()
+}
+
+fn bad(detail: &'static str) -> Reject {
+    Reject { cause: Cause::BadResponse, status: Cause::BadResponse.status(), detail }
+}
+
+fn bad_body(error: BodyError) -> Reject {
+    match error {
+        BodyError::BadChunk(detail) => bad(detail),
+        BodyError::Truncated => bad("a body cut short"),
+    }
+}

@@ -1,0 +1,300 @@
+//! One request on a link, and its fate when the link ends: sent again, failed, or cut off.
+//!
+//! The rules are DR in `docs/http-rules.md` (RFC 9112 section 9.3.1).
+
+use crate::cause::Cause;
+use crate::link::scheduler::lines::{Demand, SourceKey, Want};
+use crate::proto::framing::{Dialect, greeting};
+use crate::turn::Nanos;
+
+use super::answer::End;
+use super::queue::Broken;
+use super::reader::Ask;
+
+/// What a link must know of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// What frames and shapes its answer.
+    pub ask: Ask,
+    /// Some of its body is still to come from the client.
+    pub body: bool,
+    /// It is one frame, which is passed on while it comes; where frames have a body otherwise, they are a conversation.
+    pub streams: bool,
+    /// What it needs of a link.
+    pub want: Want,
+    /// It may be sent twice: it changes nothing, or the same (RFC 9110 section 9.2.2).
+    pub repeatable: bool,
+    /// A hash of what it is for, by which service times are learned; 0 where nobody can tell.
+    pub route: u32,
+    /// When its first byte came, for its duration.
+    pub began: Nanos,
+    /// It has been sent before.
+    pub replayed: bool,
+    /// Some of it is still to come, and may take its client as long as it likes.
+    pub open_ended: bool,
+    /// Whose it is.
+    pub source: SourceKey,
+    /// Its client sends its body when it is told to (RFC 9110 section 10.1.1), so until then it is the member's turn.
+    pub expects: bool,
+    /// What its link is to speak when it is sent, or where it `greets`, from its answer on.
+    pub dialect: Dialect,
+    /// It changes what its client and its link speak, unless it is refused (HELLO, RESET).
+    pub greets: bool,
+}
+
+impl Request {
+    /// What the pool must know of it.
+    #[must_use]
+    pub fn demand(&self) -> Demand {
+        Demand { want: self.want, source: self.source, class: self.route, open_ended: self.open_ended }
+    }
+}
+
+/// Whether the link is told to speak another dialect before a request is sent, and has answered that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::link) enum Greeting {
+    /// It spoke the dialect of the request.
+    None,
+    /// It was told; what comes next on it is the answer, which is nobody's.
+    Sent,
+    /// It has answered.
+    Answered,
+}
+
+/// The place of an exchange in the queue of a link. One frame or request is in its last words from the start; a
+/// conversation comes there when its client gives the link back.
+///
+/// ```text
+///         answer, no other owed           answer: a fault
+///   Owed ───────────────────────▶ Silent ─────────────────▶ (the link ends)
+///    │ ▲          frame             │ │
+///    │ └────────────────────────────┘ │ last frame
+///    │ last frame                     ▼    all answered
+///    └─────────────────────────▶ LastWords ───────────────▶ (ended; and the link if the last word
+///                                                            of a conversation was refused)
+///   From each, with `Ask::Forever`: whatever comes, until the link ends
+/// ```
+#[derive(Debug)]
+pub struct Slot<T> {
+    /// Who awaits the answer; `None` once nobody does.
+    pub ticket: Option<T>,
+    /// What was asked.
+    pub request: Request,
+    /// Bytes of it that the link keeps.
+    pub(in crate::link) len: usize,
+    pub(in crate::link) body_begun: bool,
+    /// Some of its bytes have been written.
+    pub(in crate::link) touched: bool,
+    /// When it was put in the queue.
+    pub queued_at: Nanos,
+    /// When all of it had been written; 0 until then.
+    pub sent_at: Nanos,
+    /// When the first byte of the answer came; 0 until then.
+    pub first_byte: Nanos,
+    /// When the last bytes of the request left, or of the answer came, that did not end it; 0 until then.
+    pub(in crate::link) progress: Nanos,
+    /// The client has been given the final head.
+    pub shown: bool,
+    /// Bytes of its answer that have come.
+    pub(in crate::link) received: u64,
+    /// How often they came after a pause.
+    pub(in crate::link) pauses: u32,
+    /// Answers still to come: one, but for a conversation.
+    pub(in crate::link) awaits: u32,
+    /// What stands before the request.
+    pub(in crate::link) greeting: Greeting,
+}
+
+/// An answer that has gone on for this long, a little at a time, may go on for ever.
+const LASTING: Nanos = 3_000_000_000;
+/// One that comes in small pieces with pauses between them, as events do, after this long:
+const LASTING_IN_TICKS: Nanos = 800_000_000;
+/// so many of them,
+const TICKS: u32 = 2;
+/// of fewer bytes than this each.
+const SMALL: u64 = 512;
+
+impl<T> Slot<T> {
+    pub(in crate::link) fn new(ticket: T, request: Request, len: usize, now: Nanos) -> Self {
+        Self {
+            ticket: Some(ticket),
+            request,
+            len,
+            body_begun: false,
+            touched: false,
+            queued_at: now,
+            sent_at: 0,
+            first_byte: 0,
+            progress: 0,
+            shown: false,
+            received: 0,
+            pauses: 0,
+            awaits: 1,
+            greeting: Greeting::None,
+        }
+    }
+
+    /// Whether its answer comes so slowly, at less than `least` bytes a second, that it may go on for ever.
+    pub(in crate::link) fn trickles(&self, least: u64, now: Nanos) -> bool {
+        let age = now.saturating_sub(self.first_byte);
+        let is_slow = u128::from(self.received) * 1_000_000_000 < u128::from(least) * u128::from(age);
+        let ticks = self.pauses >= TICKS && self.received < SMALL * u64::from(self.pauses);
+        is_slow && (age >= LASTING || ticks && age >= LASTING_IN_TICKS)
+    }
+
+    /// The request as it was sent, without the greeting before it, of all its bytes that are kept.
+    pub(in crate::link) fn own<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        match self.greeting {
+            Greeting::None => bytes,
+            _ => bytes.get(greeting(self.request.dialect).len()..).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it may still be taken off its link and sent on another: nothing of it was written, or it may be
+    /// sent twice and nothing of its answer has come.
+    pub(in crate::link) fn may_move(&self) -> bool {
+        // Those behind it rely on its greeting: it must not leave the queue with that.
+        let relied_on = self.greeting != Greeting::None && !self.touched;
+        let unseen = self.ticket.is_some() && !self.body_begun && self.first_byte == 0 && !relied_on;
+        unseen && (!self.touched || (self.request.repeatable && !self.request.body && !self.request.replayed))
+    }
+
+    /// Whether its client waits to be told that it may send the body.
+    pub(in crate::link) fn awaits_continue(&self) -> bool {
+        self.request.expects && self.request.body && self.first_byte == 0
+    }
+
+    /// One more frame of a conversation; what takes its time still does.
+    pub(in crate::link) fn say_more(&mut self, ask: Ask) {
+        let slow = self.awaits > 0 && self.request.ask == Ask::Frames { patient: true };
+        self.awaits += 1;
+        self.request.ask = match ask {
+            Ask::Frames { patient } => Ask::Frames { patient: patient || slow },
+            ask => ask,
+        };
+    }
+
+    /// Whether what comes now was asked for.
+    pub(in crate::link) fn is_owed(&self) -> bool {
+        self.awaits > 0 || self.request.ask == Ask::Forever
+    }
+
+    /// The answer that just ended ends the exchange. A conversation has more answers, or more to ask.
+    pub(in crate::link) fn answer_ended(&mut self) -> bool {
+        self.awaits -= 1;
+        !self.is_conversation() || (self.awaits == 0 && !self.request.body)
+    }
+
+    /// Whether it is of several frames, or will be.
+    pub(in crate::link) fn is_conversation(&self) -> bool {
+        self.request.ask.is_frames() && !self.request.streams
+    }
+
+    /// How the exchange ended. A conversation whose last word was refused may have left something behind.
+    pub(in crate::link) fn settled(&self, end: End) -> End {
+        let said = self.body_begun || self.request.greets;
+        let refused = self.is_conversation() && said && end.status >= 500;
+        End { reusable: end.reusable && !refused, ..end }
+    }
+
+    /// Since when the member has been silent, given when this exchange became the head of its link, and whether some of
+    /// the request waits to be written. It is not the member's turn while it has taken all that the client has sent, and
+    /// more is to come.
+    #[must_use]
+    pub fn silent_since(&self, head_since: Nanos, unwritten: bool) -> Option<Nanos> {
+        let due = match self.request.ask {
+            Ask::Http(_) => !self.request.body || unwritten || self.awaits_continue(),
+            Ask::Frames { patient } => {
+                let taken = self.request.streams && self.request.body && !unwritten;
+                !patient && self.awaits > 0 && !taken
+            }
+            Ask::Forever => self.greeting == Greeting::Sent,
+        };
+        due.then(|| head_since.max(self.sent_at).max(self.progress))
+    }
+}
+
+/// What becomes of an exchange whose link has ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// Send these bytes again, once, alone, on a fresh link. `sent` when they had been written before.
+    Replay {
+        /// The request as it went to the member.
+        head: Vec<u8>,
+        /// It counts as its one replay.
+        sent: bool,
+    },
+    /// Answer with an error.
+    Fail(Cause),
+    /// The client has seen the start of the answer: cut it off, so that it does not look complete.
+    Cut(Cause),
+    /// Nobody awaits it.
+    Nobody,
+}
+
+pub(in crate::link) struct Exchange<'a, T> {
+    pub(in crate::link) slot: &'a Slot<T>,
+    pub(in crate::link) head: bool,
+    pub(in crate::link) reused: bool,
+}
+
+impl<T> Exchange<'_, T> {
+    pub(in crate::link) fn fate(&self, why: Broken, bytes: &[u8]) -> Fate {
+        let slot = self.slot;
+        if slot.ticket.is_none() {
+            return Fate::Nobody;
+        }
+        if slot.shown {
+            return Fate::Cut(match why {
+                Broken::Timeout => Cause::BackendTimeout,
+                Broken::Panicked => Cause::Internal,
+                _ => Cause::Truncated,
+            });
+        }
+        if !slot.touched && !slot.body_begun {
+            return Fate::Replay { head: bytes.to_vec(), sent: false };
+        }
+        if why == Broken::Desync(Cause::BadResponse) && self.head && self.is_innocent() {
+            return Fate::Replay { head: bytes.to_vec(), sent: true };
+        }
+        if slot.first_byte != 0 || (self.head && matches!(why, Broken::Timeout | Broken::Desync(_))) {
+            return Fate::Fail(blame(why));
+        }
+        // The member has done nothing wrong: its link is as good as one that was used before.
+        let ours = why == Broken::Panicked;
+        if slot.body_begun {
+            return Fate::Fail(if ours { Cause::Internal } else { self.lost() });
+        }
+        let may_repeat = slot.request.repeatable && !slot.request.body;
+        if may_repeat && (self.reused || ours) && !slot.request.replayed {
+            return Fate::Replay { head: bytes.to_vec(), sent: true };
+        }
+        Fate::Fail(match may_repeat {
+            _ if ours => Cause::Internal,
+            true => Cause::BackendReset,
+            false => self.lost(),
+        })
+    }
+
+    /// What came before its answer did, or in its place, may belong to an answer before it. On a new link nothing can be
+    /// left over: there the answer is its own.
+    fn is_innocent(&self) -> bool {
+        let request = &self.slot.request;
+        let untouched = self.slot.received == 0 && !self.slot.body_begun && !request.body;
+        self.reused && untouched && request.repeatable && !request.replayed && !request.ask.is_frames()
+    }
+
+    /// The request was sent and may not be sent again.
+    fn lost(&self) -> Cause {
+        if self.reused { Cause::StaleNonidempotent } else { Cause::BackendReset }
+    }
+}
+
+fn blame(why: Broken) -> Cause {
+    match why {
+        Broken::Timeout => Cause::BackendTimeout,
+        Broken::Desync(cause) => cause,
+        Broken::Panicked => Cause::Internal,
+        Broken::Closed | Broken::Finished | Broken::Abandoned | Broken::Switched => Cause::BackendReset,
+    }
+}

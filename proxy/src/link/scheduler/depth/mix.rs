@@ -1,0 +1,130 @@
+//! Caps the depth where a part of a member's responses is slow, so that few requests are held up behind a slow one.
+
+use crate::link::scheduler::routes::FADE;
+
+/// Sums of about a second, which fade turn by turn, and of the last turn and the present one, in which a member that
+/// became slow shows at once.
+#[derive(Debug, Default)]
+pub(super) struct Mix {
+    faded: Sums,
+    last: Sums,
+    present: Sums,
+    turn: u32,
+    /// Slow heads of which a rescue told before they ended.
+    foretold: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    answers: f32,
+    slow: f32,
+}
+
+/// At most one in so many requests should meet a slow one before it on its link.
+const RARE: f32 = 200.0;
+/// So many slow ones in a turn are no accident.
+const SOME: f32 = 8.0;
+
+impl Mix {
+    /// Answers have come, slow ones included.
+    pub(super) fn answered(&mut self, count: usize) {
+        self.faded.answers += count as f32;
+        self.present.answers += count as f32;
+    }
+
+    /// One of them was slow.
+    pub(super) fn was_slow(&mut self) {
+        self.faded.slow += 1.0;
+        self.present.slow += 1.0;
+    }
+
+    /// So much of what was slow will not be any more: its route goes alone.
+    pub(super) fn is_gone(&mut self, slow: f32) {
+        self.faded.slow = (self.faded.slow - slow).max(0.0);
+        self.present.slow = (self.present.slow - slow).max(0.0);
+        self.last.slow = (self.last.slow - slow).max(0.0);
+    }
+
+    /// The number of the present turn.
+    #[must_use]
+    pub(super) fn turn(&self) -> u32 {
+        self.turn
+    }
+
+    /// A turn has ended.
+    pub(super) fn turned(&mut self) {
+        self.faded.answers *= FADE;
+        self.faded.slow *= FADE;
+        self.last = std::mem::take(&mut self.present);
+        self.turn = self.turn.wrapping_add(1);
+    }
+
+    /// The member answers otherwise than before.
+    pub(super) fn forget(&mut self) {
+        *self = Self { turn: self.turn, ..Self::default() };
+    }
+
+    /// A slow one is known before it has ended.
+    pub(super) fn foretell(&mut self) {
+        self.foretold += 1;
+    }
+
+    /// Whether a slow one that has ended now was counted before.
+    pub(super) fn was_foretold(&mut self) -> bool {
+        let was = self.foretold > 0;
+        self.foretold -= u32::from(was);
+        was
+    }
+
+    /// `(depth - 1) x share of slow answers <= 1 / RARE`.
+    #[must_use]
+    pub(super) fn cap(&self) -> u16 {
+        let of = |sums: &Sums, least: f32| if sums.slow < least { u16::MAX } else { sums.cap() };
+        of(&self.faded, 0.5).min(of(&self.last, SOME)).min(of(&self.present, SOME))
+    }
+}
+
+impl Sums {
+    fn cap(&self) -> u16 {
+        ((self.answers / (self.slow * RARE)) as u16).saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mix(answers: usize, slow: usize) -> Mix {
+        let mut mix = Mix::default();
+        mix.answered(answers);
+        (0..slow).for_each(|_| mix.was_slow());
+        mix
+    }
+
+    #[test]
+    fn one_in_two_hundred_may_be_held_up() {
+        for (answers, slow, cap) in
+            [(10, 0, u16::MAX), (10_000, 1, 51), (10_000, 10, 6), (10_000, 100, 1), (5, 5, 1)]
+        {
+            assert_eq!(mix(answers, slow).cap(), cap, "{slow} of {answers}");
+        }
+    }
+
+    #[test]
+    fn what_is_slow_from_now_on_shows_at_once() {
+        let mut mix = mix(100_000, 0);
+        mix.turned();
+        mix.answered(20);
+        (0..20).for_each(|_| mix.was_slow());
+        assert_eq!(mix.cap(), 1);
+        mix.turned();
+        assert_eq!(mix.cap(), 1, "and in the next turn");
+    }
+
+    #[test]
+    fn what_goes_alone_does_not_count() {
+        let mut mix = mix(10_000, 100);
+        mix.is_gone(100.0);
+        assert_eq!(mix.cap(), u16::MAX);
+    }
+}

@@ -1,0 +1,114 @@
+//! Counts the rights to the links of one member: how many exist, which workers have them, and which ask for one.
+//!
+//! There are never more than were made. It takes no lock; `loans` puts one around it.
+
+use std::collections::VecDeque;
+
+/// Rights of one kind. `W` is whoever asks.
+#[derive(Debug)]
+pub(in crate::link) struct Rights<W> {
+    cap: usize,
+    given: usize,
+    asks: VecDeque<(W, Ask)>,
+}
+
+/// How badly a worker needs a right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(in crate::link) struct Ask {
+    /// None of its links can serve those who wait: it has none, or all are kept by their clients.
+    pub(in crate::link) starving: bool,
+    /// It has less than its share.
+    pub(in crate::link) owed: bool,
+}
+
+impl<W> Default for Rights<W> {
+    fn default() -> Self {
+        Self { cap: 0, given: 0, asks: VecDeque::new() }
+    }
+}
+
+impl<W: Clone + PartialEq> Rights<W> {
+    /// There are so many from now on. Who has one keeps it, and it counts.
+    pub(in crate::link) fn configure(&mut self, cap: usize) {
+        self.cap = cap;
+    }
+
+    /// Takes so many, as far as there are any that nobody has.
+    pub(in crate::link) fn take(&mut self, most: usize) -> usize {
+        let taken = self.cap.saturating_sub(self.given).min(most);
+        self.given += taken;
+        taken
+    }
+
+    /// Asks for one of those that others have. Who asks already may change its mind about how badly it needs one.
+    pub(in crate::link) fn ask(&mut self, who: &W, ask: Ask) {
+        match self.asks.iter_mut().find(|(other, _)| other == who) {
+            Some((_, before)) => *before = ask,
+            None => self.asks.push_back((who.clone(), ask)),
+        }
+    }
+
+    /// It no longer needs one.
+    pub(in crate::link) fn withdraw(&mut self, who: &W) {
+        self.asks.retain(|(other, _)| other != who);
+    }
+
+    /// So many are given back. Tells who has one of them now.
+    pub(in crate::link) fn give_back(&mut self, count: usize) -> Vec<W> {
+        self.given -= count;
+        let mut granted = Vec::new();
+        while self.given < self.cap
+            && let Some((who, _)) = self.asks.pop_front()
+        {
+            self.given += 1;
+            granted.push(who);
+        }
+        granted
+    }
+
+    /// The first who asks, of those that are not `me`; who is starving comes before who is not.
+    pub(in crate::link) fn first(&self, me: &W) -> Option<Ask> {
+        let others = self.asks.iter().filter(|(who, _)| who != me).map(|(_, ask)| *ask);
+        others.clone().find(|ask| ask.starving).or_else(|| others.clone().next())
+    }
+
+    /// How many ask, and how many of them need one badly.
+    pub(in crate::link) fn asked(&self) -> (usize, usize) {
+        let urgent = self.asks.iter().filter(|(_, ask)| ask.starving || ask.owed).count();
+        (self.asks.len(), urgent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ask, Rights};
+
+    #[test]
+    fn never_more_are_given_than_there_are() {
+        let mut rights = Rights::default();
+        rights.configure(3);
+        assert_eq!((rights.take(2), rights.take(2), rights.take(1)), (2, 1, 0));
+        rights.ask(&'a', Ask::default());
+        rights.ask(&'b', Ask::default());
+        rights.ask(&'a', Ask { starving: true, owed: false });
+        assert_eq!(rights.asked(), (2, 1));
+        assert_eq!(rights.first(&'a'), Some(Ask::default()), "nobody lends to itself");
+        assert_eq!(rights.give_back(1), ['a'], "who asked first");
+        assert_eq!(rights.take(1), 0);
+        rights.configure(1);
+        assert_eq!(rights.give_back(2), [], "a lowered number holds as they are given back");
+        assert_eq!(rights.give_back(1), ['b']);
+        assert_eq!((rights.asked(), rights.take(9)), ((0, 0), 0));
+    }
+
+    #[test]
+    fn who_has_left_gets_none() {
+        let mut rights = Rights::default();
+        rights.configure(1);
+        assert_eq!(rights.take(1), 1);
+        rights.ask(&'a', Ask::default());
+        rights.withdraw(&'a');
+        assert_eq!(rights.give_back(1), []);
+        assert_eq!(rights.take(1), 1);
+    }
+}

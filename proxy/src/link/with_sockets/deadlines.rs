@@ -1,0 +1,141 @@
+//! Looks at a shelf's deadlines: requests give up waiting, and links end that are idle for too long or silent.
+
+use std::time::Duration;
+
+use crate::cause::Cause;
+use crate::link::pipeline::queue::Broken;
+use crate::metrics::Acquire;
+use crate::turn::{Contained, Nanos, Resident, Site, may_panic, nanos};
+
+use super::{Receiver, Shelf};
+
+/// At least this often a shelf with links looks at its deadlines.
+const LOOK_EVERY: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
+
+impl<T: Receiver> Shelf<T> {
+    pub(super) fn arm(&self, now: Nanos) {
+        let pool = self.pool.borrow();
+        if pool.used() == 0 && pool.waiting() == 0 {
+            return;
+        }
+        let opening = pool.next_opening(now);
+        let waiting = pool.oldest_waiting().map(|since| self.waits_until(since));
+        let idle = pool.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
+        let rescue = Some(self.rescue_at.get());
+        let relief = (pool.waiting() > 0).then(|| self.relief_by(now));
+        let asks = self.asks_at();
+        let next =
+            [opening, waiting, idle, rescue, relief, asks].into_iter().flatten().min().unwrap_or(Nanos::MAX);
+        self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
+    }
+
+    fn give_up_waiting(&self, now: Nanos) {
+        let settings = self.settings.borrow().clone();
+        let since = |timeout: Duration| now.checked_sub(nanos(timeout));
+        let mut latest = since(settings.queue.timeout);
+        let mut cause = Cause::QueueTimeout;
+        if let Some(outage) = self.health.outage() {
+            cause = outage.cause;
+            latest = latest.max(outage.gives_up(now, nanos(settings.links.connect_timeout)));
+        }
+        let Some(latest) = latest else { return };
+        let late = self.pool.borrow_mut().give_up_waiting(latest);
+        for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
+            self.backend_cells.acquires[Acquire::Timeout].inc();
+            self.tell(&waiter.to, |to| to.failed(&waiter.request, cause, false));
+        }
+        self.show_waiting();
+    }
+
+    /// Until when one waits for a link who came at `since`.
+    fn waits_until(&self, since: Nanos) -> Nanos {
+        let settings = self.settings.borrow();
+        let until = since.saturating_add(nanos(settings.queue.timeout));
+        let connect_timeout = nanos(settings.links.connect_timeout);
+        self.health.outage().map_or(until, |outage| until.min(outage.waits_until(since, connect_timeout)))
+    }
+
+    fn close_idle(&self, now: Nanos) {
+        let Some(latest) = now.checked_sub(self.longest_idle()) else { return };
+        let idle = self.pool.borrow().idle_since(latest);
+        for link in idle {
+            self.pool.borrow_mut().bar(link.seat);
+            link.expired.set(true);
+            link.condemn(Broken::Finished);
+        }
+    }
+
+    /// How long a link may be unused: less than the member keeps it, if it has said how long that is.
+    fn longest_idle(&self) -> Nanos {
+        nanos(self.settings.borrow().links.idle_timeout).min(self.manners.get().longest_idle)
+    }
+
+    fn end_silent(&self, now: Nanos) {
+        let timeout = nanos(self.settings.borrow().response_timeout);
+        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        for link in links {
+            let since = link.queue.borrow().silent_since();
+            let late = since.is_some_and(|since| now.saturating_sub(since) >= timeout);
+            if late && !link.is_head_full() {
+                link.condemn(Broken::Timeout);
+            }
+        }
+    }
+}
+
+impl<T: Receiver> Contained for Shelf<T> {
+    fn site(&self) -> Site {
+        Site::Member
+    }
+
+    /// Its duties wait until it looks again.
+    fn panicked(&self) {
+        self.turn.arm(self.key.get(), self.turn.now() + LOOK_EVERY);
+    }
+}
+
+impl<T: Receiver> Resident for Shelf<T> {
+    fn look(&self, now: Nanos) -> Option<Nanos> {
+        may_panic("shelf.look");
+        if let Some(cause) = self.health.sends_away() {
+            self.send_away(cause);
+        }
+        self.close_idle(now);
+        if self.turn.lenient_until(now).is_none() {
+            self.give_up_waiting(now);
+            self.end_silent(now);
+            self.judge_silence(now);
+        }
+        self.rescue(now);
+        self.relieve(now);
+        let me = self.me.upgrade()?;
+        while let Some(link) = self.next_rested(now) {
+            me.end_rest(&link, now);
+        }
+        let is_empty = self.pool.borrow().used() == 0 && self.pool.borrow().waiting() == 0;
+        if self.health.is_retired() && is_empty {
+            self.leave();
+        } else {
+            me.give_back();
+            me.open_more(now);
+            me.use_idle(now);
+            me.lend(now);
+        }
+        None
+    }
+
+    fn drain(&self) {
+        let idle = self.pool.borrow().idle_since(Nanos::MAX);
+        for link in idle {
+            self.pool.borrow_mut().bar(link.seat);
+            link.condemn(Broken::Finished);
+        }
+    }
+
+    fn reconsider(&self) {}
+
+    fn kill(&self) {
+        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        links.iter().for_each(|link| link.condemn(Broken::Abandoned));
+    }
+}
