@@ -22,8 +22,8 @@ READY = 60  # seconds; valgrind starts slowly on a busy machine
 
 @dataclasses.dataclass
 class Costs:
-    instructions: int
-    allocations: int
+    instructions: float
+    allocations: float
 
     @classmethod
     def of(cls, path):
