@@ -1,6 +1,6 @@
 //! Checks configurations: whatever is written, it is taken or refused with places and reasons, and twice in the same way.
 
-use penstock::config::{Loaded, Mistakes, parse};
+use penstock::config::{ConfigError, Loaded, parse};
 
 /// Checks a text.
 pub fn check(input: &[u8]) {
@@ -29,7 +29,7 @@ fn check_believed(loaded: &Loaded) {
     assert!(settings.backends.iter().all(|backend| !backend.members.is_empty()), "a backend of nobody");
 }
 
-fn check_refused(mistakes: &Mistakes, text: &str) {
+fn check_refused(mistakes: &ConfigError, text: &str) {
     let count = mistakes.iter().count();
     assert!(count > 0, "refused without a reason");
     let places: Vec<_> = mistakes.iter().map(|m| (m.line, m.column)).collect();

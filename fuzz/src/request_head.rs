@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use penstock::config::{Forwarded, HeadLimits, HostMatch, HttpRules, Networks, Rule, Underscores, Upgrades};
+use penstock::config::{
+    Forwarded, HeadLimits, HostMatch, HttpRules, Networks, RouteRule, Underscores, Upgrades,
+};
 use penstock::proto::http1::{
     Ask, BodyFraming, Codings, Date, Fields, Forwarding, Method, Parsed, Reject, Request, error_answer,
     parse_request, parse_response,
@@ -287,16 +289,17 @@ fn path(target: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
-fn routes() -> [Rule; 4] {
-    let any = Rule { host: None, path_prefix: None, methods: Vec::new(), fields: Vec::new(), backend: 0 };
+fn routes() -> [RouteRule; 4] {
+    let any =
+        RouteRule { host: None, path_prefix: None, methods: Vec::new(), fields: Vec::new(), backend: 0 };
     [
-        Rule { host: Some(HostMatch::Exactly("a:80".into())), ..any.clone() },
-        Rule {
+        RouteRule { host: Some(HostMatch::Exactly("a:80".into())), ..any.clone() },
+        RouteRule {
             host: Some(HostMatch::Below(".example.com".into())),
             methods: vec!["GET".into()],
             ..any.clone()
         },
-        Rule { fields: vec![("a".into(), Some("b".into()))], ..any.clone() },
-        Rule { path_prefix: Some("/p".into()), ..any },
+        RouteRule { fields: vec![("a".into(), Some("b".into()))], ..any.clone() },
+        RouteRule { path_prefix: Some("/p".into()), ..any },
     ]
 }

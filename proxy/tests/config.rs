@@ -27,10 +27,10 @@ mod tcp;
 #[path = "config/values.rs"]
 mod values;
 
-use penstock::config::{Loaded, Mistakes, parse};
+use penstock::config::{ConfigError, Loaded, parse};
 
 /// Reads `text` as `config.yaml` with nothing in the environment.
-fn read(text: &str) -> Result<Loaded, Mistakes> {
+fn read(text: &str) -> Result<Loaded, ConfigError> {
     parse("config.yaml", text, &|_| None)
 }
 

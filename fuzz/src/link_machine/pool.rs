@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use penstock::config::{Links, PerSource, PipelineMethods, Vouched, WaitQueue};
+use penstock::config::{Links, PerSource, PipelineMethods, QueueLimits, Vouched};
 use penstock::link::{Consent, How, Pool, SeatId, Want};
 
 use super::super::input::Input;
@@ -48,7 +48,7 @@ const WANTS: [Want; 8] = [
 pub(super) fn run(input: &mut Input<'_>) {
     let (share, depth, queue_max) =
         (1 + input.below(4), input.pick([8, 32, 1, 2]), input.pick([16, 0, 2, 64]));
-    let (links, queue) = (links(depth), WaitQueue { max: queue_max, timeout: Duration::from_secs(1) });
+    let (links, queue) = (links(depth), QueueLimits { max: queue_max, timeout: Duration::from_secs(1) });
     let mut world = World {
         pool: Pool::new(&links, &queue, share, 1),
         share,
@@ -296,7 +296,7 @@ impl World {
     }
 
     fn configure(&mut self, share: usize) {
-        let queue = WaitQueue { max: self.queue_max, timeout: Duration::from_secs(1) };
+        let queue = QueueLimits { max: self.queue_max, timeout: Duration::from_secs(1) };
         self.pool.configure(&links(8), &queue, share);
         self.share = share;
     }

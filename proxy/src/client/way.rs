@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::config::Rule;
+use crate::config::RouteRule;
 
 use super::state::State;
 use super::{Client, Member, Route};
@@ -83,7 +83,7 @@ impl Client {
 fn same_rule<'a>(before: &Route, route: &Rc<Route>, now: &'a Route) -> Option<&'a Rc<Route>> {
     let at = before.branches.iter().position(|branch| Rc::ptr_eq(branch, route))?;
     let rule = before.listener.routes.get(at)?;
-    let is_same = |other: &Rule| Rule { backend: rule.backend, ..other.clone() } == *rule;
+    let is_same = |other: &RouteRule| RouteRule { backend: rule.backend, ..other.clone() } == *rule;
     now.branches.get(now.listener.routes.iter().position(is_same)?)
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use super::scalar::{Kind, unexpected};
+use super::scalar::{ScalarKind, unexpected};
 use super::settings::{Address, Affinity};
 use super::table::{NAME, is_name};
 
@@ -14,7 +14,7 @@ use super::table::{NAME, is_name};
 #[derive(Debug)]
 pub(super) struct Bind;
 
-impl Kind for Bind {
+impl ScalarKind for Bind {
     type Value = SocketAddr;
     const EXPECTED: &'static str = "an address such as `127.0.0.1:8080`";
 
@@ -34,7 +34,7 @@ const IP: &str = "([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|\\[[0-9A-Fa-f:.%]+\\]):[0-9
 #[derive(Debug)]
 pub(super) struct ListenAt;
 
-impl Kind for ListenAt {
+impl ScalarKind for ListenAt {
     type Value = Address;
     const EXPECTED: &'static str = "an address such as `127.0.0.1:8080` or `unix:/run/app.sock`";
 
@@ -48,7 +48,7 @@ impl Kind for ListenAt {
     }
 }
 
-fn bind<K: Kind>(text: &str) -> Result<SocketAddr, String> {
+fn bind<K: ScalarKind>(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| match text.strip_prefix(':').or_else(|| text.strip_prefix("*:")) {
         Some(port) if port.parse::<u16>().is_ok() => {
             format!("`{text}` has no IP address; write `0.0.0.0:{port}` for every interface")
@@ -61,7 +61,7 @@ fn bind<K: Kind>(text: &str) -> Result<SocketAddr, String> {
 #[derive(Debug)]
 pub(super) struct MemberAt;
 
-impl Kind for MemberAt {
+impl ScalarKind for MemberAt {
     type Value = Address;
     const EXPECTED: &'static str = "an address such as `127.0.0.1:9001` or `unix:/run/app.sock`";
 
@@ -105,7 +105,7 @@ fn unix(text: &str) -> Option<Result<Address, String>> {
     })
 }
 
-fn unexpected_address<K: Kind>(text: &str) -> String {
+fn unexpected_address<K: ScalarKind>(text: &str) -> String {
     let missing = match text.rsplit_once(':') {
         _ if text.starts_with("unix:") => "; a Unix socket cannot stand here",
         _ if text.starts_with('/') => "; the path of a Unix socket begins with `unix:`",
@@ -124,7 +124,7 @@ fn unexpected_address<K: Kind>(text: &str) -> String {
 #[derive(Debug)]
 pub(super) struct OwnIp;
 
-impl Kind for OwnIp {
+impl ScalarKind for OwnIp {
     type Value = IpAddr;
     const EXPECTED: &'static str = "an IP address such as `10.0.0.7`";
 
@@ -152,7 +152,7 @@ const HOST: &str = "([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.
 #[derive(Debug)]
 pub(super) struct Network;
 
-impl Kind for Network {
+impl ScalarKind for Network {
     type Value = IpNet;
     const EXPECTED: &'static str = "a network such as `10.0.0.0/8` or `::1`";
 
@@ -177,7 +177,7 @@ impl Kind for Network {
 #[derive(Debug)]
 pub(super) struct AffinityKey;
 
-impl Kind for AffinityKey {
+impl ScalarKind for AffinityKey {
     type Value = Affinity;
     const EXPECTED: &'static str = "`source`, `source/24`, `source/56`, `source/24+56` or `none`";
 
@@ -210,9 +210,9 @@ fn prefix(text: &str, most: u8) -> Option<u8> {
 
 /// The name of something in the same file.
 #[derive(Debug)]
-pub(super) struct Reference;
+pub(super) struct BackendRef;
 
-impl Kind for Reference {
+impl ScalarKind for BackendRef {
     type Value = String;
     const EXPECTED: &'static str = "the name of a backend";
 
@@ -229,7 +229,7 @@ impl Kind for Reference {
 #[derive(Debug)]
 pub(super) struct Token;
 
-impl Kind for Token {
+impl ScalarKind for Token {
     type Value = String;
     const EXPECTED: &'static str = "letters, digits or any of !#$%&'*+-.^_`|~";
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::scalar::{Kind, Words, unexpected};
+use super::scalar::{Keywords, ScalarKind, unexpected};
 
 /// What ends a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) enum Terminator {
     Crlf,
 }
 
-impl Words for Terminator {
+impl Keywords for Terminator {
     const WORDS: &'static [(&'static str, Self)] = &[("lf", Self::Lf), ("crlf", Self::Crlf)];
 }
 
@@ -24,7 +24,7 @@ pub(super) enum ByteOrder {
     Little,
 }
 
-impl Words for ByteOrder {
+impl Keywords for ByteOrder {
     const WORDS: &'static [(&'static str, Self)] = &[("big", Self::Big), ("little", Self::Little)];
 }
 
@@ -32,7 +32,7 @@ impl Words for ByteOrder {
 #[derive(Debug)]
 pub(super) struct CountBytes;
 
-impl Kind for CountBytes {
+impl ScalarKind for CountBytes {
     type Value = u8;
     const EXPECTED: &'static str = "1, 2, 4 or 8";
 
@@ -58,7 +58,7 @@ pub(super) struct Refusal;
 /// What begins bytes that are written in hexadecimal.
 const HEX: &str = "hex:";
 
-impl Kind for Refusal {
+impl ScalarKind for Refusal {
     type Value = Option<Arc<[u8]>>;
     const EXPECTED: &'static str =
         "`close`, text such as \"ERR busy\\n\" in quotes, or bytes such as `hex:00ff`";

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use super::mistake::{At, Notes};
-use super::scalar::{Kind, word};
-use super::table::{Shape, Slot, Written, twice};
+use super::diagnostic::{Diagnostics, Position};
+use super::scalar::{ScalarKind, word};
+use super::table::{OptionShape, OptionSlot, Written, twice};
 use super::tree::{Content, Node};
 
 /// Most items of a list: each is looked at for every connection.
@@ -21,35 +21,35 @@ pub(super) trait Short: fmt::Debug {
 
 /// One or more `K`, or one of the words `S` alone.
 #[derive(Debug)]
-pub(super) struct List<K: Kind, S> {
-    pub(super) at: At,
+pub(super) struct List<K: ScalarKind, S> {
+    pub(super) at: Position,
     pub(super) path: String,
     /// None if one of them could not be read, which has been noted.
-    pub(super) items: Option<Vec<Item<K::Value>>>,
+    pub(super) items: Option<Vec<ListItem<K::Value>>>,
     short: PhantomData<S>,
 }
 
 /// One value, and where it was written.
 #[derive(Debug)]
-pub(super) struct Item<V> {
-    pub(super) at: At,
+pub(super) struct ListItem<V> {
+    pub(super) at: Position,
     pub(super) value: V,
 }
 
-impl<K: Kind<Value: PartialEq>, S: Short> Written for List<K, S> {
-    const SHAPE: Shape = Shape::List { short: words::<S>, item: K::schema };
+impl<K: ScalarKind<Value: PartialEq>, S: Short> Written for List<K, S> {
+    const SHAPE: OptionShape = OptionShape::List { short: words::<S>, item: K::schema };
 
-    fn read(slot: &Slot<'_>, notes: &mut Notes) -> Self {
+    fn read(slot: &OptionSlot<'_>, diagnostics: &mut Diagnostics) -> Self {
         let at = slot.node.map_or(slot.at, |node| node.at);
         let items = match slot.node.map(|node| &node.content) {
-            Some(Content::List(nodes)) => several::<K, S>(nodes, at, &slot.path, notes),
-            _ => alone::<K, S>(slot, at, notes),
+            Some(Content::List(nodes)) => several::<K, S>(nodes, at, &slot.path, diagnostics),
+            _ => alone::<K, S>(slot, at, diagnostics),
         };
         Self { at, path: slot.path.clone(), items, short: PhantomData }
     }
 }
 
-impl<K: Kind, S> List<K, S> {
+impl<K: ScalarKind, S> List<K, S> {
     /// The values.
     pub(super) fn get(&self) -> Option<Vec<K::Value>> {
         Some(self.items.as_ref()?.iter().map(|item| item.value.clone()).collect())
@@ -61,14 +61,18 @@ fn words<S: Short>() -> Value {
 }
 
 /// The list that one word stands for.
-fn alone<K: Kind, S: Short>(slot: &Slot<'_>, at: At, notes: &mut Notes) -> Option<Vec<Item<K::Value>>> {
+fn alone<K: ScalarKind, S: Short>(
+    slot: &OptionSlot<'_>,
+    at: Position,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<ListItem<K::Value>>> {
     let read = |text: &str| match S::WORDS.iter().find(|(word, _)| *word == text) {
         Some((_, list)) => list.iter().map(|text| K::parse(text)).collect(),
         None => K::parse(text).map(|value| vec![value]).map_err(|why| why + &or_words::<S>()),
     };
     let values = word::<K>(slot).and_then(|text| read(text).map_err(|why| (at, why)));
-    let values = values.map_err(|(at, why)| notes.mistake(at, &slot.path, why)).ok()?;
-    Some(values.into_iter().map(|value| Item { at, value }).collect())
+    let values = values.map_err(|(at, why)| diagnostics.error(at, &slot.path, why)).ok()?;
+    Some(values.into_iter().map(|value| ListItem { at, value }).collect())
 }
 
 fn or_words<S: Short>() -> String {
@@ -76,29 +80,29 @@ fn or_words<S: Short>() -> String {
     format!(" (or {})", words.join(", "))
 }
 
-fn several<K: Kind<Value: PartialEq>, S: Short>(
+fn several<K: ScalarKind<Value: PartialEq>, S: Short>(
     nodes: &[Rc<Node>],
-    at: At,
+    at: Position,
     path: &str,
-    notes: &mut Notes,
-) -> Option<Vec<Item<K::Value>>> {
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<ListItem<K::Value>>> {
     if nodes.is_empty() {
-        notes.mistake(at, path, format!("an empty list; expected {}{}", K::EXPECTED, or_words::<S>()));
+        diagnostics.error(at, path, format!("an empty list; expected {}{}", K::EXPECTED, or_words::<S>()));
     }
     if let Some(over) = nodes.get(MOST_ITEMS) {
-        notes.mistake(over.at, path, format!("{} are too many; {MOST_ITEMS} at most", nodes.len()));
+        diagnostics.error(over.at, path, format!("{} are too many; {MOST_ITEMS} at most", nodes.len()));
     }
-    let mut items: Vec<Item<K::Value>> = Vec::new();
+    let mut items: Vec<ListItem<K::Value>> = Vec::new();
     let mut whole = true;
     for node in nodes.iter().take(MOST_ITEMS) {
         let item = item::<K, S>(node, path).and_then(|value| match items.iter().find(|i| i.value == value) {
             Some(first) => Err((node.at, twice(first.at))),
-            None => Ok(Item { at: node.at, value }),
+            None => Ok(ListItem { at: node.at, value }),
         });
         match item {
             Ok(item) => items.push(item),
             Err((at, why)) => {
-                notes.mistake(at, path, why);
+                diagnostics.error(at, path, why);
                 whole = false;
             }
         }
@@ -107,8 +111,8 @@ fn several<K: Kind<Value: PartialEq>, S: Short>(
 }
 
 /// The value of one item; or where and why there is none.
-fn item<K: Kind, S: Short>(node: &Node, path: &str) -> Result<K::Value, (At, String)> {
-    let slot = Slot { at: node.at, path: path.to_owned(), node: Some(node), ..Slot::default() };
+fn item<K: ScalarKind, S: Short>(node: &Node, path: &str) -> Result<K::Value, (Position, String)> {
+    let slot = OptionSlot { at: node.at, path: path.to_owned(), node: Some(node), ..OptionSlot::default() };
     let text = word::<K>(&slot)?;
     if S::WORDS.iter().any(|(word, _)| *word == text) {
         return Err((node.at, format!("`{text}` must stand alone, not in a list")));

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::nearest::nearest;
-use super::scalar::{Kind, short, unexpected};
+use super::scalar::{ScalarKind, short, unexpected};
 use super::settings::{LogField, LogFormat, LogPart, LogTo};
+use super::suggest::suggest;
 
 /// Where lines go.
 #[derive(Debug)]
 pub(super) struct LogPlace;
 
-impl Kind for LogPlace {
+impl ScalarKind for LogPlace {
     type Value = LogTo;
     const EXPECTED: &'static str = "`stdout` or a path such as `/var/log/penstock.log`";
 
@@ -25,7 +25,7 @@ impl Kind for LogPlace {
             _ if text.contains('\0') => Err(format!("`{shown}`: a path cannot contain NUL")),
             _ if text.ends_with('/') => Err(format!("`{shown}` names a folder; add the name of the file")),
             _ if text.starts_with(['/', '.']) => Ok(LogTo::File(PathBuf::from(text))),
-            _ if nearest(text, ["stdout", "off"]).is_some() => Err(unexpected::<Self>(text)),
+            _ if suggest(text, ["stdout", "off"]).is_some() => Err(unexpected::<Self>(text)),
             _ => Err(unexpected::<Self>(text) + "; a path begins with `/` or `./`"),
         }
     }
@@ -40,14 +40,14 @@ impl Kind for LogPlace {
 
 /// How a line reads.
 #[derive(Debug)]
-pub(super) struct LogLine;
+pub(super) struct LogLineFormat;
 
 /// The common log format, as Apache's `mod_log_config` has it: "%h %l %u %t \"%r\" %>s %b".
 const COMMON: &str = "{source} - - [{time_common}] \"{method} {target} {protocol}\" {status} {sent}";
 /// What the combined log format has besides.
 const COMBINED: &str = " \"{referer}\" \"{user_agent}\"";
 
-impl Kind for LogLine {
+impl ScalarKind for LogLineFormat {
     type Value = LogFormat;
     const EXPECTED: &'static str =
         "`json`, `common`, `combined` or a pattern in quotes such as '{source} {status}'";
@@ -67,7 +67,7 @@ impl Kind for LogLine {
         if text.contains(['{', '}']) {
             return pattern(text);
         }
-        let near = nearest(text, ["json", "common", "combined"]);
+        let near = suggest(text, ["json", "common", "combined"]);
         let hint = near.map_or_else(
             || "; a pattern names a field at least".to_owned(),
             |near| format!("; did you mean `{near}`?"),
@@ -136,7 +136,7 @@ fn text_part(plain: &mut String) -> Option<LogPart> {
 fn field(name: &str) -> Result<LogField, String> {
     let found = LogField::ALL.into_iter().find(|field| field.word() == name);
     found.ok_or_else(|| {
-        let near = nearest(name, LogField::ALL.map(LogField::word));
+        let near = suggest(name, LogField::ALL.map(LogField::word));
         let hint = near.map_or_else(known, |near| format!("did you mean `{{{near}}}`?"));
         format!("there is no field `{{{}}}`; {hint}", short(name))
     })
@@ -153,7 +153,7 @@ pub(super) struct OneOfSoMany;
 /// One of more than this may as well be none.
 const MOST: u32 = 1_000_000;
 
-impl Kind for OneOfSoMany {
+impl ScalarKind for OneOfSoMany {
     type Value = NonZeroU32;
     const EXPECTED: &'static str = "a share such as `100%`, `10%` or `1/1000`";
 

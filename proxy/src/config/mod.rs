@@ -1,42 +1,42 @@
 //! The configuration: a YAML file and the environment become `Settings`, or a list of all mistakes with their places.
 //!
-//! `tree` and `environment` read the text, `options` is the table of all options, `table` reads sections by it, `believe`
+//! `tree` and `interpolate` read the text, `options` is the table of all options, `table` reads sections by it, `resolve`
 //! resolves them, and `settings` is the result.
 
 mod address;
-mod believe;
-mod environment;
+mod diagnostic;
 mod frame;
+mod interpolate;
+mod keywords;
 mod list;
 mod log;
-mod mistake;
-mod nearest;
 mod options;
 mod quantity;
+mod resolve;
 mod route;
 mod scalar;
 mod schema;
 mod sequence;
 mod settings;
+mod suggest;
 mod table;
 mod tree;
-mod words;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use environment::Masked;
-use mistake::{At, Notes};
-use options::Root;
+use diagnostic::{Diagnostics, Position};
+use interpolate::Interpolated;
+use options::RootSection;
 
-pub use mistake::{Mistake, Mistakes};
+pub use diagnostic::{ConfigError, Diagnostic};
 pub use schema::schema;
 pub use settings::{
     AcceptProxy, AccessLog, Address, Affinity, Backend, ClientTimeouts, Forwarded, FrameKind, Framing,
-    HeadLimits, HostMatch, HttpRules, Links, Listener, LogField, LogFormat, LogPart, LogTo, Member, Networks,
-    PerSource, PipelineMethods, Prefix, Protocol, ProxyVersion, Rule, Settings, SocketOptions, TunnelLimits,
-    Underscores, Upgrades, Vouched, WaitQueue, own_name,
+    HeadLimits, HostMatch, HttpRules, Links, Listener, LogField, LogFormat, LogPart, LogTo, MemberSettings,
+    Networks, PerSource, PipelineMethods, Prefix, Protocol, ProxyVersion, QueueLimits, RouteRule, Settings,
+    SocketOptions, TunnelLimits, Underscores, Upgrades, Vouched, own_name,
 };
 
 /// The commented reference, which is also what runs where there is no file.
@@ -51,7 +51,7 @@ pub struct Loaded {
     /// What the program believes.
     pub settings: Settings,
     /// What looks wrong, yet can be believed, in the order of the file.
-    pub warnings: Vec<Mistake>,
+    pub warnings: Vec<Diagnostic>,
     /// The same in every process for the same text, environment variables expanded.
     pub hash: u64,
 }
@@ -60,13 +60,13 @@ pub struct Loaded {
 ///
 /// # Errors
 /// All mistakes in it, or that it cannot be read.
-pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
+pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let name = path.display().to_string();
     let text = bytes(path).map_err(|e| format!("cannot be read: {e}"));
     let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|e| not_text(&e)));
     match text {
         Ok(text) => parse(&name, &text, &|variable| std::env::var(variable).ok()),
-        Err(why) => refuse(&name, At::default(), &why),
+        Err(why) => refuse(&name, Position::default(), &why),
     }
 }
 
@@ -74,20 +74,24 @@ pub fn load(path: &Path) -> Result<Loaded, Mistakes> {
 ///
 /// # Errors
 /// All mistakes in it.
-pub fn parse(file_name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Mistakes> {
+pub fn parse(
+    file_name: &str,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, ConfigError> {
     if text.len() > LARGEST {
-        return refuse(file_name, At::default(), &format!("is larger than {LARGEST} bytes"));
+        return refuse(file_name, Position::default(), &format!("is larger than {LARGEST} bytes"));
     }
-    let masked = Masked::new(text.trim_start_matches('\u{feff}'), env);
-    let root = match tree::read(&masked) {
+    let interpolated = Interpolated::new(text.trim_start_matches('\u{feff}'), env);
+    let root = match tree::read(&interpolated) {
         Ok(root) => root,
         Err((at, why)) => return refuse(file_name, at, &why),
     };
-    let mut notes = Notes::new(file_name);
-    let written: Root = table::read_root(&root, &mut notes);
-    let believed = believe::believe(&written, &mut notes);
-    let (settings, warnings) = notes.verdict(believed)?;
-    Ok(Loaded { settings, warnings, hash: masked.hash() })
+    let mut diagnostics = Diagnostics::new(file_name);
+    let written: RootSection = table::read_root(&root, &mut diagnostics);
+    let believed = resolve::resolve(&written, &mut diagnostics);
+    let (settings, warnings) = diagnostics.verdict(believed)?;
+    Ok(Loaded { settings, warnings, hash: interpolated.hash() })
 }
 
 /// No more of the file than shows that it is too large; it may be a device.
@@ -98,10 +102,10 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// One mistake after which nothing else can be told.
-fn refuse(file_name: &str, at: At, why: &str) -> Result<Loaded, Mistakes> {
-    let mut notes = Notes::new(file_name);
-    notes.mistake(at, "", why);
-    notes.verdict(None).map(|(loaded, _)| loaded)
+fn refuse(file_name: &str, at: Position, why: &str) -> Result<Loaded, ConfigError> {
+    let mut diagnostics = Diagnostics::new(file_name);
+    diagnostics.error(at, "", why);
+    diagnostics.verdict(None).map(|(loaded, _)| loaded)
 }
 
 fn not_text(e: &std::string::FromUtf8Error) -> String {

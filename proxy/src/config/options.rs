@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::address::{AffinityKey, Bind, ListenAt, MemberAt, Network, OwnIp, Reference, Token};
+use super::address::{AffinityKey, BackendRef, Bind, ListenAt, MemberAt, Network, OwnIp, Token};
 use super::frame::{ByteOrder, CountBytes, Refusal, Terminator};
+use super::keywords::{Any, Automatic, Offered, Trusted};
 use super::list::List;
-use super::log::{LogLine, LogPlace, OneOfSoMany};
-use super::quantity::{Percent, Size, Span, Time, Whole};
-use super::route::{FieldValue, Host, Method, PathPrefix, UpgradeTo};
-use super::scalar::{Auto, Count, Flag, Kind, Marked, Off, OneOf, Or, unexpected};
+use super::log::{LogLineFormat, LogPlace, OneOfSoMany};
+use super::quantity::{DurationFrom, Percent, Size, Time, WholeUnits};
+use super::route::{FieldValue, HostPattern, MethodWord, PathPrefix, UpgradeTo};
+use super::scalar::{Auto, Flag, Off, OneOf, Or, ScalarKind, Spanned, WholeNumber, unexpected};
 use super::sequence::Sequence;
 use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores};
 use super::table::{Named, sections};
-use super::words::{Any, Automatic, Offered, Trusted};
 
 /// Most members of all backends together: each is a row in every per-member metric.
 pub(super) const MOST_MEMBERS: usize = 256;
@@ -43,308 +43,308 @@ const STREAMS: &[Protocol] = &[Protocol::Http, Protocol::Tcp];
 
 type Buffer = Or<Auto, Size<1024, { 1 << 30 }>>;
 /// TCP_KEEPIDLE is in seconds, and the kernel takes no more (MAX_TCP_KEEPIDLE).
-type Keepalive = Or<Off, Whole<1_000_000, 32_767>>;
+type Keepalive = Or<Off, WholeUnits<1_000_000, 32_767>>;
 /// TCP_USER_TIMEOUT is an int of milliseconds: 24 days.
-type UserTimeout = Or<Off, Whole<1_000, 2_073_600_000>>;
+type UserTimeout = Or<Off, WholeUnits<1_000, 2_073_600_000>>;
 
 sections! {
     /// The file.
-    Root {
+    RootSection {
         /// Address of /metrics, /healthz and /readyz, or off.
-        admin: Marked<Or<Off, Bind>> = "127.0.0.1:9900",
+        admin: Spanned<Or<Off, Bind>> = "127.0.0.1:9900",
         /// Threads that carry the traffic; auto is one per CPU.
-        workers: Marked<Or<Auto, Count<NonZeroUsize, 1, 256>>> = "auto",
+        workers: Spanned<Or<Auto, WholeNumber<NonZeroUsize, 1, 256>>> = "auto",
         /// How long open exchanges may take to end at a stop or reload.
-        drain_timeout: Marked<Span<0>> = "30s",
+        drain_timeout: Spanned<DurationFrom<0>> = "30s",
         /// Most memory for requests and answers, besides 16 KiB per client.
-        buffer_budget: Marked<Size<{ 1 << 20 }, { 1 << 40 }>> = "256MiB",
+        buffer_budget: Spanned<Size<{ 1 << 20 }, { 1 << 40 }>> = "256MiB",
         /// Listening sockets, by name.
-        listeners: Named<Listener, 16>,
+        listeners: Named<ListenerSection, 16>,
         /// Groups of members that answer requests, by name.
-        backends: Named<Backend, 32>,
+        backends: Named<BackendSection, 32>,
     }
 
     /// A bound socket, and how it treats its clients.
-    Listener {
+    ListenerSection {
         /// IP address and port to listen on, or unix:/path.
-        bind: Marked<ListenAt>,
+        bind: Spanned<ListenAt>,
         /// Protocol of its clients: http, lines, length_prefixed, resp or tcp (any).
-        protocol: Marked<OneOf<Protocol>> = "http",
+        protocol: Spanned<OneOf<Protocol>> = "http",
         /// Framing of lines, length_prefixed and resp.
         #[only(FRAMED)]
-        framing: Framing,
+        framing: FramingSection,
         /// Name of the backend that answers.
-        backend: Marked<Reference>,
+        backend: Spanned<BackendRef>,
         /// Connections the kernel holds until they are accepted.
-        backlog: Marked<Count<u32, 1, 65535>> = "4096",
+        backlog: Spanned<WholeNumber<u32, 1, 65535>> = "4096",
         /// Most clients at a time, or off; further ones are closed at once.
-        max_connections: Marked<Or<Off, Count<NonZeroUsize, 1, 1_000_000>>> = "off",
+        max_connections: Spanned<Or<Off, WholeNumber<NonZeroUsize, 1, 1_000_000>>> = "off",
         /// Bytes of a body that are read before its request takes a link.
         #[only(POOLED)]
-        request_buffer: Marked<Size<0, { 1 << 30 }>> = "64KiB",
+        request_buffer: Spanned<Size<0, { 1 << 30 }>> = "64KiB",
         /// Bytes of an answer that are kept for a client that reads slowly.
         #[only(POOLED)]
-        response_buffer: Marked<Size<16384, { 1 << 30 }>> = "256KiB",
+        response_buffer: Spanned<Size<16384, { 1 << 30 }>> = "256KiB",
         /// Whether clients begin with a PROXY header (v1 or v2): off or required.
-        proxy_protocol: Marked<OneOf<AcceptProxy>> = "off",
+        proxy_protocol: Spanned<OneOf<AcceptProxy>> = "off",
         /// Networks whose PROXY headers are trusted: none, any or [10.0.0.0/8, ::1].
         trusted: List<Network, Trusted> = "none",
         /// Time limits for clients.
-        timeouts: Timeouts,
+        timeouts: TimeoutsSection,
         /// Limits of requests.
         #[only(HTTP)]
-        limits: Limits,
+        limits: LimitsSection,
         /// Limits of tunnels (tcp, upgraded http), and of clients that keep a link.
         #[only(KEPT)]
-        tunnel: Tunnel,
+        tunnel: TunnelSection,
         /// Proxies whose X-Forwarded-For or Forwarded is trusted: none, any, a list.
         #[only(HTTP)]
         trusted_proxies: List<Network, Trusted> = "none",
         /// Fields for a client's address: x_forwarded, forwarded, both, remove, off.
         #[only(HTTP)]
-        forwarded: Marked<OneOf<Forwarded>> = "x_forwarded",
+        forwarded: Spanned<OneOf<Forwarded>> = "x_forwarded",
         /// Name of this proxy in Via, to detect loops; auto (unique) or off.
         #[only(HTTP)]
-        via: Marked<Or<Off, Or<Auto, Token>>> = "auto",
+        via: Spanned<Or<Off, Or<Auto, Token>>> = "auto",
         /// Protocols that clients may upgrade to: off, any or [websocket, a/1].
         #[only(HTTP)]
         upgrades: List<UpgradeTo, Offered> = "websocket",
         /// Whether TRACE is passed to members; otherwise it is answered 405.
         #[only(HTTP)]
-        trace: Marked<Flag> = "false",
+        trace: Spanned<Flag> = "false",
         /// Whether CONNECT is passed to members; otherwise it is answered 405.
         #[only(HTTP)]
-        connect: Marked<Flag> = "false",
+        connect: Spanned<Flag> = "false",
         /// Fields with an underscore in their name: pass, drop or reject.
         #[only(HTTP)]
-        underscores: Marked<OneOf<Underscores>> = "pass",
+        underscores: Spanned<OneOf<Underscores>> = "pass",
         /// Rules that send requests to other backends; the first match decides.
         #[only(HTTP)]
-        routes: Sequence<Route, MOST_ROUTES>,
+        routes: Sequence<RouteSection, MOST_ROUTES>,
         /// Access log, with one line for each exchange.
         #[only(HTTP)]
-        access_log: AccessLog,
+        access_log: AccessLogSection,
         /// Options of the accepted sockets.
-        socket: Socket,
+        socket: SocketSection,
     }
 
     /// How frames are told apart, and what may be done with them.
-    Framing {
+    FramingSection {
         /// Longest request; for lines and length_prefixed also longest answer.
-        max_length: Marked<Or<Auto, Size<1, { 1 << 30 }>>> = "auto",
+        max_length: Spanned<Or<Auto, Size<1, { 1 << 30 }>>> = "auto",
         /// End of a line: lf (a CR before it is content) or crlf (lines).
         #[only(LINES)]
-        terminator: Marked<OneOf<Terminator>> = "lf",
+        terminator: Spanned<OneOf<Terminator>> = "lf",
         /// Width of the count: 1, 2, 4 or 8 bytes (length_prefixed).
         #[only(LENGTH_PREFIXED)]
-        length_bytes: Marked<CountBytes> = "4",
+        length_bytes: Spanned<CountBytes> = "4",
         /// Byte order of the count: big or little (length_prefixed).
         #[only(LENGTH_PREFIXED)]
-        byte_order: Marked<OneOf<ByteOrder>> = "big",
+        byte_order: Spanned<OneOf<ByteOrder>> = "big",
         /// Bytes before the count, 0 to 65535.
         #[only(LENGTH_PREFIXED)]
-        length_offset: Marked<Count<u16, 0, 65535>> = "0",
+        length_offset: Spanned<WholeNumber<u16, 0, 65535>> = "0",
         /// Whether the count includes itself and the bytes before it.
         #[only(LENGTH_PREFIXED)]
-        length_includes_header: Marked<Flag> = "false",
+        length_includes_header: Spanned<Flag> = "false",
         /// Whether all requests may be sent twice (lines, length_prefixed).
         #[only(BLIND)]
-        repeatable: Marked<Flag> = "false",
+        repeatable: Spanned<Flag> = "false",
         /// Sent if there is no answer: auto, close, text ("ERR busy\n") or hex:00ff.
-        refusal: Marked<Or<Auto, Refusal>> = "auto",
+        refusal: Spanned<Or<Auto, Refusal>> = "auto",
     }
 
     /// Limits on a client's time.
-    Timeouts {
+    TimeoutsSection {
         /// Longest pause between two requests.
         #[only(POOLED)]
-        idle: Marked<Time> = "60s",
+        idle: Spanned<Time> = "60s",
         /// Longest time for a request head or frame, and for a PROXY header.
-        head: Marked<Time> = "10s",
+        head: Spanned<Time> = "10s",
         /// Longest pause in a body, or between requests that keep a link (MULTI).
         #[only(POOLED)]
-        body: Marked<Time> = "30s",
+        body: Spanned<Time> = "30s",
         /// Longest time in which a client reads nothing of its answer.
         #[only(POOLED)]
-        write: Marked<Time> = "30s",
+        write: Spanned<Time> = "30s",
     }
 
     /// Limits on what a client asks.
-    Limits {
+    LimitsSection {
         /// Bytes of the whole head, 1KiB to 1MiB.
-        head: Marked<Size<1024, 1_048_576>> = "32KiB",
+        head: Spanned<Size<1024, 1_048_576>> = "32KiB",
         /// Field lines, 1 to 256.
-        fields: Marked<Count<usize, 1, 256>> = "100",
+        fields: Spanned<WholeNumber<usize, 1, 256>> = "100",
         /// Bytes of one line, the request line included; at most head.
-        line: Marked<Size<64, 1_048_576>> = "16KiB",
+        line: Spanned<Size<64, 1_048_576>> = "16KiB",
         /// Bytes of a request's content, 1B to 1TiB, or off; above it, 413.
-        body: Marked<Or<Off, Size<1, { 1 << 40 }>>> = "off",
+        body: Spanned<Or<Off, Size<1, { 1 << 40 }>>> = "off",
         /// Requests of one client in flight, 1 to 1024.
-        look_ahead: Marked<Count<NonZeroU32, 1, 1024>> = "1024",
+        look_ahead: Spanned<WholeNumber<NonZeroU32, 1, 1024>> = "1024",
         /// Requests on one connection, or off.
-        requests: Marked<Or<Off, Count<NonZeroU32, 1, 4_294_967_295>>> = "off",
+        requests: Spanned<Or<Off, WholeNumber<NonZeroU32, 1, 4_294_967_295>>> = "off",
     }
 
     /// A rule: which requests go where.
-    Route {
+    RouteSection {
         /// Conditions on the request; all of them must hold.
-        matches as "match": Match,
+        matches as "match": MatchSection,
         /// Name of the backend that answers it.
-        backend: Marked<Reference>,
+        backend: Spanned<BackendRef>,
     }
 
     /// What a request must have.
-    Match {
+    MatchSection {
         /// Its host: example.com, *.example.com (all names below), or any.
-        host: Marked<Or<Any, Host>> = "any",
+        host: Spanned<Or<Any, HostPattern>> = "any",
         /// Beginning of its path, in whole segments, or any.
-        path_prefix: Marked<Or<Any, PathPrefix>> = "any",
+        path_prefix: Spanned<Or<Any, PathPrefix>> = "any",
         /// Its method, a list of methods, or any.
-        method: List<Method, Any> = "any",
+        method: List<MethodWord, Any> = "any",
         /// Its fields, with their whole values; any matches every value.
-        header: Named<Marked<Or<Any, FieldValue>>, MOST_FIELDS, 0>,
+        header: Named<Spanned<Or<Any, FieldValue>>, MOST_FIELDS, 0>,
     }
 
     /// The access log.
-    AccessLog {
+    AccessLogSection {
         /// Destination: off, stdout or a file's path (reopened on SIGUSR1).
-        to: Marked<Or<Off, LogPlace>> = "off",
+        to: Spanned<Or<Off, LogPlace>> = "off",
         /// Format: json, common, combined or a pattern such as '{source} {status}'.
-        format: Marked<LogLine> = "json",
+        format: Spanned<LogLineFormat> = "json",
         /// Share of exchanges, as 10% or 1/1000; failed ones are always logged.
-        sample: Marked<OneOfSoMany> = "100%",
+        sample: Spanned<OneOfSoMany> = "100%",
     }
 
     /// Limits of opaque connections.
-    Tunnel {
+    TunnelSection {
         /// A tunnel without traffic for this long is closed; or off.
-        idle_timeout: Marked<Or<Off, Time>> = "1h",
+        idle_timeout: Spanned<Or<Off, Time>> = "1h",
         /// A tunnel of this age is closed; or off.
-        max_age: Marked<Or<Off, Time>> = "off",
+        max_age: Spanned<Or<Off, Time>> = "off",
         /// Whether streams are moved by splice(2), without a copy (tcp, http).
         #[only(STREAMS)]
-        splice: Marked<Flag> = "true",
+        splice: Spanned<Flag> = "true",
     }
 
     /// Options of sockets.
-    Socket {
+    SocketSection {
         /// Whether small writes are sent at once (TCP_NODELAY).
-        nodelay: Marked<Flag> = "true",
+        nodelay: Spanned<Flag> = "true",
         /// Idle time before the kernel probes (SO_KEEPALIVE), or off.
-        keepalive: Marked<Keepalive> = "off",
+        keepalive: Spanned<Keepalive> = "off",
         /// Longest time without an acknowledgement (TCP_USER_TIMEOUT), or off.
-        user_timeout: Marked<UserTimeout> = "off",
+        user_timeout: Spanned<UserTimeout> = "off",
         /// Bytes of SO_SNDBUF; auto leaves it to the kernel.
-        send_buffer: Marked<Buffer> = "auto",
+        send_buffer: Spanned<Buffer> = "auto",
         /// Bytes of SO_RCVBUF; auto leaves it to the kernel.
-        receive_buffer: Marked<Buffer> = "auto",
+        receive_buffer: Spanned<Buffer> = "auto",
         /// IP_TOS or IPV6_TCLASS, 0 to 255; auto leaves it to the kernel.
-        tos: Marked<Or<Auto, Count<u8, 0, 255>>> = "auto",
+        tos: Spanned<Or<Auto, WholeNumber<u8, 0, 255>>> = "auto",
         /// SO_MARK, 1 to 4294967295, or off; needs CAP_NET_ADMIN.
-        mark: Marked<Or<Off, Count<NonZeroU32, 1, 4_294_967_295>>> = "off",
+        mark: Spanned<Or<Off, WholeNumber<NonZeroU32, 1, 4_294_967_295>>> = "off",
         /// TCP_CONGESTION, such as cubic or bbr; auto leaves it to the kernel.
-        congestion: Marked<Or<Auto, Congestion>> = "auto",
+        congestion: Spanned<Or<Auto, Congestion>> = "auto",
     }
 
     /// A named group of members.
-    Backend {
+    BackendSection {
         /// How a client is assigned to a member.
         affinity: AffinitySection,
         /// Connections to each member: pooled, or one for each client (tcp).
-        links: Links,
+        links: LinksSection,
         /// Queue of requests, or of clients (tcp), that wait for a link.
-        queue: Queue,
+        queue: QueueSection,
         /// Longest time to the first byte of an answer, and between two reads.
         #[only(POOLED)]
-        response_timeout: Marked<Time> = "60s",
+        response_timeout: Spanned<Time> = "60s",
         /// Limits of the head of an answer.
         #[only(HTTP)]
-        limits: AnswerLimits,
+        limits: AnswerLimitsSection,
         /// PROXY header at the start of each link: off, v1 or v2 (tcp).
-        proxy_protocol: Marked<Or<Off, OneOf<ProxyVersion>>> = "off",
+        proxy_protocol: Spanned<Or<Off, OneOf<ProxyVersion>>> = "off",
         /// Local addresses of its links, in turn; auto leaves it to the kernel.
         source_addresses: List<OwnIp, Automatic> = "auto",
         /// Options of the sockets of its links.
-        socket: Socket,
+        socket: SocketSection,
         /// Addresses of the members, by name.
-        members: Named<Member, MOST_MEMBERS>,
+        members: Named<MemberSection, MOST_MEMBERS>,
     }
 
     /// What ties a client to a member.
     AffinitySection {
         /// source, source/24 (IPv4), source/56 (IPv6), source/24+56 or none.
-        key: Marked<AffinityKey> = "source",
+        key: Spanned<AffinityKey> = "source",
     }
 
     /// Limits on the head of an answer.
-    AnswerLimits {
+    AnswerLimitsSection {
         /// Bytes of the whole head, 1KiB to 1MiB.
-        head: Marked<Size<1024, 1_048_576>> = "32KiB",
+        head: Spanned<Size<1024, 1_048_576>> = "32KiB",
         /// Field lines, 1 to 256.
-        fields: Marked<Count<usize, 1, 256>> = "100",
+        fields: Spanned<WholeNumber<usize, 1, 256>> = "100",
         /// Bytes of one line, the status line included; at most head.
-        line: Marked<Size<64, 1_048_576>> = "16KiB",
+        line: Spanned<Size<64, 1_048_576>> = "16KiB",
     }
 
     /// How links are opened, shared and closed.
-    Links {
+    LinksSection {
         /// Most links to one member, over all workers; auto: 64, or no cap (tcp).
-        max_per_member: Marked<Or<Auto, Count<NonZeroU32, 1, 65535>>> = "auto",
+        max_per_member: Spanned<Or<Auto, WholeNumber<NonZeroU32, 1, 65535>>> = "auto",
         /// Unused links kept connected to each member, 0 to 10000 (tcp).
-        warm: Marked<Count<u32, 0, 10_000>> = "0",
+        warm: Spanned<WholeNumber<u32, 0, 10_000>> = "0",
         /// Most tunnels to each member, besides its links; 0 allows none (http).
         #[only(HTTP)]
-        max_tunnels: Marked<Count<u32, 0, 1_000_000>> = "1024",
+        max_tunnels: Spanned<WholeNumber<u32, 0, 1_000_000>> = "1024",
         /// Most requests on a link; auto: 32 if proven (http), 1024 (resp), else 1.
         #[only(POOLED)]
-        pipeline: Marked<Or<Auto, Count<NonZeroU16, 1, 1024>>> = "auto",
+        pipeline: Spanned<Or<Auto, WholeNumber<NonZeroU16, 1, 1024>>> = "auto",
         /// Depth x service time of a link stays within this.
         #[only(POOLED)]
-        pipeline_budget: Marked<Time> = "2ms",
+        pipeline_budget: Spanned<Time> = "2ms",
         /// Methods that may share a link: safe (GET, HEAD, OPTIONS) or all (http).
         #[only(HTTP)]
-        pipeline_methods: Marked<OneOf<PipelineMethods>> = "safe",
+        pipeline_methods: Spanned<OneOf<PipelineMethods>> = "safe",
         /// A request that waits longer behind one answer moves, if it may; or off.
         #[only(POOLED)]
-        rescue_after: Marked<Or<Off, Time>> = "20ms",
+        rescue_after: Spanned<Or<Off, Time>> = "20ms",
         /// Most requests that rescue_after may send twice, 0% to 100% of all.
         #[only(POOLED)]
-        rescue_budget: Marked<Percent> = "10%",
+        rescue_budget: Spanned<Percent> = "10%",
         /// While others wait, clients with fewer bytes per second are cut; or off.
         #[only(POOLED)]
-        min_rate: Marked<Or<Off, Size<1, { 1 << 30 }>>> = "16KiB",
+        min_rate: Spanned<Or<Off, Size<1, { 1 << 30 }>>> = "16KiB",
         /// Most links of one source while others wait; auto: a quarter; or off.
-        max_per_source: Marked<Or<Auto, Or<Off, Count<NonZeroU32, 1, 65535>>>> = "auto",
+        max_per_source: Spanned<Or<Auto, Or<Off, WholeNumber<NonZeroU32, 1, 65535>>>> = "auto",
         /// While others wait, tunnels idle for this long are closed; or off (tcp).
         #[only(TCP)]
-        evict_idle: Marked<Or<Off, Time>> = "off",
+        evict_idle: Spanned<Or<Off, Time>> = "off",
         /// An unused link is closed after this time.
         #[only(POOLED)]
-        idle_timeout: Marked<Time> = "4s",
+        idle_timeout: Spanned<Time> = "4s",
         /// A link of this age is closed after its exchange; or off.
         #[only(POOLED)]
-        max_age: Marked<Or<Off, Time>> = "off",
+        max_age: Spanned<Or<Off, Time>> = "off",
         /// A link is closed after this many requests; or off.
         #[only(POOLED)]
-        max_requests: Marked<Or<Off, Count<NonZeroU32, 1, 4_294_967_295>>> = "off",
+        max_requests: Spanned<Or<Off, WholeNumber<NonZeroU32, 1, 4_294_967_295>>> = "off",
         /// Longest time to connect, and longest wait while no member answers.
-        connect_timeout: Marked<Time> = "5s",
+        connect_timeout: Spanned<Time> = "5s",
     }
 
     /// Limits of the wait queue.
-    Queue {
+    QueueSection {
         /// Most requests that wait for one member; 0 lets none wait.
-        max: Marked<Count<usize, 0, 1_000_000>> = "20000",
+        max: Spanned<WholeNumber<usize, 0, 1_000_000>> = "20000",
         /// Longest wait; it ends with 503, the refusal, or a close (tcp).
-        timeout: Marked<Time> = "10s",
+        timeout: Spanned<Time> = "10s",
     }
 
     /// One origin address, or just its address.
-    Member or address {
+    MemberSection or address {
         /// IP address and port of the member, or unix:/path.
-        address: Marked<MemberAt>,
+        address: Spanned<MemberAt>,
         /// Relative share of the sources, 1 to 256.
-        weight: Marked<Count<u32, 1, 256>> = "1",
+        weight: Spanned<WholeNumber<u32, 1, 256>> = "1",
     }
 }
 
@@ -352,7 +352,7 @@ sections! {
 #[derive(Debug)]
 pub(super) struct Congestion;
 
-impl Kind for Congestion {
+impl ScalarKind for Congestion {
     type Value = Arc<str>;
     const EXPECTED: &'static str = "a name such as `cubic` or `bbr`";
 

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::scalar::{Kind, short, unexpected};
+use super::scalar::{ScalarKind, short, unexpected};
 
 /// A duration: at least `LEAST` microseconds, at most a year.
 #[derive(Debug)]
-pub(super) struct Span<const LEAST: u64>;
+pub(super) struct DurationFrom<const LEAST: u64>;
 
 /// A duration that may not be nothing.
-pub(super) type Time = Span<1>;
+pub(super) type Time = DurationFrom<1>;
 
 /// From one to `MOST` whole units of `UNIT` microseconds.
 #[derive(Debug)]
-pub(super) struct Whole<const UNIT: u64, const MOST: u64>;
+pub(super) struct WholeUnits<const UNIT: u64, const MOST: u64>;
 
 /// Units in microseconds, in the order in which they may follow each other.
 const UNITS: [(&str, u64); 6] = [
@@ -30,7 +30,7 @@ const UNITS: [(&str, u64); 6] = [
 /// So far ahead any deadline can be computed without overflow.
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
-impl<const LEAST: u64> Kind for Span<LEAST> {
+impl<const LEAST: u64> ScalarKind for DurationFrom<LEAST> {
     type Value = Duration;
     const EXPECTED: &'static str = "a duration such as `4s`, `250ms` or `1m30s`";
 
@@ -54,12 +54,12 @@ impl<const LEAST: u64> Kind for Span<LEAST> {
     }
 }
 
-impl<const UNIT: u64, const MOST: u64> Kind for Whole<UNIT, MOST> {
+impl<const UNIT: u64, const MOST: u64> ScalarKind for WholeUnits<UNIT, MOST> {
     type Value = Duration;
     const EXPECTED: &'static str = Time::EXPECTED;
 
     fn parse(text: &str) -> Result<Duration, String> {
-        let span = Span::<0>::parse(text)?;
+        let span = DurationFrom::<0>::parse(text)?;
         let micros = span.as_micros();
         let (one, most) = (spelt(UNIT), spelt(UNIT * MOST));
         match micros {
@@ -124,7 +124,7 @@ const SIZES: [(&str, usize); 9] = [
     ("TiB", 1 << 40),
 ];
 
-impl<const MIN: usize, const MAX: usize> Kind for Size<MIN, MAX> {
+impl<const MIN: usize, const MAX: usize> ScalarKind for Size<MIN, MAX> {
     type Value = usize;
     const EXPECTED: &'static str = "a size such as `64KiB`, `1MiB` or `512B`";
 
@@ -165,7 +165,7 @@ fn written(bytes: usize) -> String {
 #[derive(Debug)]
 pub(super) struct Percent;
 
-impl Kind for Percent {
+impl ScalarKind for Percent {
     type Value = u8;
     const EXPECTED: &'static str = "a share in whole percent such as `10%`";
 
@@ -226,7 +226,7 @@ mod tests {
         ] {
             assert!(Time::parse(text).is_err(), "{text}");
         }
-        assert_eq!(Span::<0>::parse("0s"), Ok(Duration::ZERO));
+        assert_eq!(DurationFrom::<0>::parse("0s"), Ok(Duration::ZERO));
         assert!(Time::parse("4").is_err_and(|why| why.contains("`4s`")));
     }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::address::is_token;
-use super::scalar::{Kind, short, unexpected};
+use super::scalar::{ScalarKind, short, unexpected};
 use super::settings::HostMatch;
 
 /// The host that a request is for: one, or all below one.
 #[derive(Debug)]
-pub(super) struct Host;
+pub(super) struct HostPattern;
 
-impl Kind for Host {
+impl ScalarKind for HostPattern {
     type Value = HostMatch;
     const EXPECTED: &'static str = "a host such as `example.com`, `*.example.com` or `example.com:8080`";
 
@@ -75,14 +75,14 @@ fn no_host(text: &str) -> String {
         _ if !text.is_ascii() => "; requests encode such names in ASCII (`xn--`)",
         _ => "",
     };
-    unexpected::<Host>(text) + hint
+    unexpected::<HostPattern>(text) + hint
 }
 
 /// What a path begins with; empty for `/`, with which all do.
 #[derive(Debug)]
 pub(super) struct PathPrefix;
 
-impl Kind for PathPrefix {
+impl ScalarKind for PathPrefix {
     type Value = Arc<str>;
     const EXPECTED: &'static str = "the beginning of a path such as `/v1`";
 
@@ -123,12 +123,12 @@ fn in_percent(c: char) -> String {
 
 /// A method.
 #[derive(Debug)]
-pub(super) struct Method;
+pub(super) struct MethodWord;
 
 /// Those of RFC 9110 section 9.3 and RFC 5789; nobody has another one that reads the same in capitals.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
-impl Kind for Method {
+impl ScalarKind for MethodWord {
     type Value = Arc<str>;
     const EXPECTED: &'static str = "a method such as `GET`, or a list of them";
 
@@ -158,7 +158,7 @@ const TOKEN: &str = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
 #[derive(Debug)]
 pub(super) struct FieldValue;
 
-impl Kind for FieldValue {
+impl ScalarKind for FieldValue {
     type Value = Arc<str>;
     const EXPECTED: &'static str = "the value of a field";
 
@@ -188,7 +188,7 @@ impl Kind for FieldValue {
 #[derive(Debug)]
 pub(super) struct UpgradeTo;
 
-impl Kind for UpgradeTo {
+impl ScalarKind for UpgradeTo {
     type Value = Arc<str>;
     const EXPECTED: &'static str = "a protocol such as `websocket`, or a list of them";
 

@@ -8,13 +8,13 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use super::mistake::{At, Notes};
-use super::nearest::nearest;
-use super::table::{Shape, Slot, Written};
+use super::diagnostic::{Diagnostics, Position};
+use super::suggest::suggest;
+use super::table::{OptionShape, OptionSlot, Written};
 use super::tree::Content;
 
 /// A kind of word.
-pub(super) trait Kind: fmt::Debug {
+pub(super) trait ScalarKind: fmt::Debug {
     type Value: Clone + fmt::Debug;
 
     /// What is expected, with an example.
@@ -29,29 +29,29 @@ pub(super) trait Kind: fmt::Debug {
 
 /// One option's value, and where it was written.
 #[derive(Debug)]
-pub(super) struct Marked<K: Kind> {
-    pub(super) at: At,
+pub(super) struct Spanned<K: ScalarKind> {
+    pub(super) at: Position,
     pub(super) path: String,
     /// None if it could not be read, which has been noted.
     pub(super) value: Option<K::Value>,
 }
 
-impl<K: Kind> Written for Marked<K> {
-    const SHAPE: Shape = Shape::Scalar(K::schema);
+impl<K: ScalarKind> Written for Spanned<K> {
+    const SHAPE: OptionShape = OptionShape::Scalar(K::schema);
 
-    fn read(slot: &Slot<'_>, notes: &mut Notes) -> Self {
+    fn read(slot: &OptionSlot<'_>, diagnostics: &mut Diagnostics) -> Self {
         let at = slot.node.map_or(slot.at, |node| node.at);
         let value = word::<K>(slot).and_then(|word| K::parse(word).map_err(|why| (at, why)));
         let value = value.map_err(|(at, why)| {
             if slot.node.is_some() || !slot.misspelt {
-                notes.mistake(at, &slot.path, why);
+                diagnostics.error(at, &slot.path, why);
             }
         });
         Self { at, path: slot.path.clone(), value: value.ok() }
     }
 }
 
-impl<K: Kind> Marked<K> {
+impl<K: ScalarKind> Spanned<K> {
     /// A copy of the value.
     pub(super) fn get(&self) -> Option<K::Value> {
         self.value.clone()
@@ -59,7 +59,7 @@ impl<K: Kind> Marked<K> {
 }
 
 /// The word at `slot`, or the default; or where and why there is none.
-pub(super) fn word<'a, K: Kind>(slot: &Slot<'a>) -> Result<&'a str, (At, String)> {
+pub(super) fn word<'a, K: ScalarKind>(slot: &OptionSlot<'a>) -> Result<&'a str, (Position, String)> {
     let expected = K::EXPECTED;
     let Some(node) = slot.node else {
         return slot.default.ok_or_else(|| (slot.at, format!("missing; expected {expected}")));
@@ -74,7 +74,7 @@ pub(super) fn word<'a, K: Kind>(slot: &Slot<'a>) -> Result<&'a str, (At, String)
 }
 
 /// Says that `text` is not what `K` expects.
-pub(super) fn unexpected<K: Kind>(text: &str) -> String {
+pub(super) fn unexpected<K: ScalarKind>(text: &str) -> String {
     format!("expected {}, not `{}`", K::EXPECTED, short(text))
 }
 
@@ -88,9 +88,11 @@ pub(super) fn short(text: &str) -> String {
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug)]
-pub(super) struct Count<T, const MIN: u64, const MAX: u64>(PhantomData<T>);
+pub(super) struct WholeNumber<T, const MIN: u64, const MAX: u64>(PhantomData<T>);
 
-impl<T: FromStr + Clone + fmt::Debug, const MIN: u64, const MAX: u64> Kind for Count<T, MIN, MAX> {
+impl<T: FromStr + Clone + fmt::Debug, const MIN: u64, const MAX: u64> ScalarKind
+    for WholeNumber<T, MIN, MAX>
+{
     type Value = T;
     const EXPECTED: &'static str = "a whole number such as `64`";
 
@@ -110,14 +112,14 @@ impl<T: FromStr + Clone + fmt::Debug, const MIN: u64, const MAX: u64> Kind for C
 }
 
 /// One of a few words.
-pub(super) trait Words: Clone + fmt::Debug + 'static {
+pub(super) trait Keywords: Clone + fmt::Debug + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
 #[derive(Debug)]
 pub(super) struct OneOf<T>(PhantomData<T>);
 
-impl<T: Words> Kind for OneOf<T> {
+impl<T: Keywords> ScalarKind for OneOf<T> {
     type Value = T;
     const EXPECTED: &'static str = "one of a few words";
 
@@ -139,7 +141,7 @@ fn none_of(text: &str, words: impl Iterator<Item = &'static str> + Clone) -> Str
     if let [only] = &all[..] {
         return format!("`{text}` is not known; this version has only {only}");
     }
-    let near = nearest(&text, words).map(|word| format!("; did you mean `{word}`?"));
+    let near = suggest(&text, words).map(|word| format!("; did you mean `{word}`?"));
     format!("`{text}` is none of {}{}", all.join(", "), near.unwrap_or_default())
 }
 
@@ -147,7 +149,7 @@ fn none_of(text: &str, words: impl Iterator<Item = &'static str> + Clone) -> Str
 #[derive(Debug)]
 pub(super) struct Flag;
 
-impl Kind for Flag {
+impl ScalarKind for Flag {
     type Value = bool;
     const EXPECTED: &'static str = "`true` or `false`";
 
@@ -161,21 +163,21 @@ impl Kind for Flag {
 }
 
 /// A word of its own that stands for "none".
-pub(super) trait Word: fmt::Debug {
+pub(super) trait Keyword: fmt::Debug {
     const WORD: &'static str;
 }
 
 /// No such thing.
 #[derive(Debug)]
 pub(super) struct Off;
-impl Word for Off {
+impl Keyword for Off {
     const WORD: &'static str = "off";
 }
 
 /// Whatever suits.
 #[derive(Debug)]
 pub(super) struct Auto;
-impl Word for Auto {
+impl Keyword for Auto {
     const WORD: &'static str = "auto";
 }
 
@@ -183,7 +185,7 @@ impl Word for Auto {
 #[derive(Debug)]
 pub(super) struct Or<W, K>(PhantomData<(W, K)>);
 
-impl<W: Word, K: Kind> Kind for Or<W, K> {
+impl<W: Keyword, K: ScalarKind> ScalarKind for Or<W, K> {
     type Value = Option<K::Value>;
     const EXPECTED: &'static str = K::EXPECTED;
 

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::list::MOST_ITEMS;
-use super::options::Root;
-use super::table::{NAME, Opt, Shape, Written};
+use super::options::RootSection;
+use super::table::{NAME, Opt, OptionShape, Written};
 
 /// The JSON Schema (draft 2020-12) of the configuration.
 #[must_use]
@@ -13,7 +13,7 @@ pub fn schema() -> String {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "penstock configuration",
     });
-    merge(&mut schema, of(&Root::SHAPE));
+    merge(&mut schema, of(&RootSection::SHAPE));
     schema["type"] = json!("object");
     schema["$defs"] = json!({ "environment": {
         "description": "Taken from the environment: ${NAME} or ${NAME:-default}.",
@@ -23,10 +23,10 @@ pub fn schema() -> String {
     format!("{schema:#}")
 }
 
-fn of(shape: &Shape) -> Value {
+fn of(shape: &OptionShape) -> Value {
     match shape {
-        Shape::Scalar(schema) => word(schema()),
-        Shape::List { short, item } => {
+        OptionShape::Scalar(schema) => word(schema()),
+        OptionShape::List { short, item } => {
             let list = json!({
                 "type": "array",
                 "items": word(item()),
@@ -36,15 +36,15 @@ fn of(shape: &Shape) -> Value {
             });
             either([short(), word(item()), list])
         }
-        Shape::Section { options, short: None } => section(options),
-        Shape::Section { options, short: Some(key) } => {
+        OptionShape::Section { options, short: None } => section(options),
+        OptionShape::Section { options, short: Some(key) } => {
             let short = options.iter().filter(|option| option.key == *key).map(|option| of(&option.shape));
             either(short.chain([section(options)]))
         }
-        Shape::Sequence { item, most } => {
+        OptionShape::Sequence { item, most } => {
             json!({ "type": ["array", "null"], "items": of(item), "maxItems": most })
         }
-        Shape::Named { item, least, most } => json!({
+        OptionShape::Named { item, least, most } => json!({
             "type": if *least > 0 { json!("object") } else { json!(["object", "null"]) },
             "minProperties": least,
             "maxProperties": most,
@@ -93,9 +93,9 @@ fn property(option: &Opt) -> Value {
 
 fn must_be_written(option: &Opt) -> bool {
     match option.shape {
-        Shape::Scalar(_) => option.default.is_none(),
-        Shape::List { .. } | Shape::Section { .. } | Shape::Sequence { .. } => false,
-        Shape::Named { least, .. } => least > 0,
+        OptionShape::Scalar(_) => option.default.is_none(),
+        OptionShape::List { .. } | OptionShape::Section { .. } | OptionShape::Sequence { .. } => false,
+        OptionShape::Named { least, .. } => least > 0,
     }
 }
 

@@ -2,45 +2,50 @@
 
 use std::rc::Rc;
 
-use super::mistake::{At, Notes};
-use super::table::{Shape, Slot, Written};
+use super::diagnostic::{Diagnostics, Position};
+use super::table::{OptionShape, OptionSlot, Written};
 use super::tree::{Content, Node};
 
 /// Sections in the order of the file.
 #[derive(Debug)]
 pub(super) struct Sequence<T, const MOST: usize> {
-    pub(super) items: Vec<(Place, T)>,
+    pub(super) items: Vec<(ItemPlace, T)>,
 }
 
 /// Where one of them stands.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) at: At,
+pub(super) struct ItemPlace {
+    pub(super) at: Position,
     /// As in `routes[0]`.
     pub(super) path: String,
 }
 
 impl<T: Written, const MOST: usize> Written for Sequence<T, MOST> {
-    const SHAPE: Shape = Shape::Sequence { item: &T::SHAPE, most: MOST };
+    const SHAPE: OptionShape = OptionShape::Sequence { item: &T::SHAPE, most: MOST };
 
-    fn read(slot: &Slot<'_>, notes: &mut Notes) -> Self {
-        let nodes = nodes(slot, notes);
+    fn read(slot: &OptionSlot<'_>, diagnostics: &mut Diagnostics) -> Self {
+        let nodes = nodes(slot, diagnostics);
         if let Some(over) = nodes.get(MOST) {
             let text = format!("{} are too many; {MOST} at most", nodes.len());
-            notes.mistake(over.at, &slot.path, text);
+            diagnostics.error(over.at, &slot.path, text);
         }
         let mut items = Vec::new();
         for (i, node) in nodes.iter().take(MOST).enumerate() {
-            let place = Place { at: node.at, path: format!("{}[{i}]", slot.path) };
-            let slot = Slot { at: node.at, path: place.path.clone(), node: Some(&**node), ..Slot::default() };
-            items.push((place, T::read(&slot, notes)));
+            let place = ItemPlace { at: node.at, path: format!("{}[{i}]", slot.path) };
+            let slot = OptionSlot {
+                at: node.at,
+                path: place.path.clone(),
+                node: Some(&**node),
+                ..OptionSlot::default()
+            };
+            items.push((place, T::read(&slot, diagnostics)));
         }
         Self { items }
     }
 }
 
 /// What stands at `slot`, which should be a list.
-fn nodes<'a>(slot: &Slot<'a>, notes: &mut Notes) -> &'a [Rc<Node>] {
+fn nodes<'a>(slot: &OptionSlot<'a>, diagnostics: &mut Diagnostics) -> &'a [Rc<Node>] {
     let Some(node) = slot.node else { return &[] };
     let (at, why) = match &node.content {
         Content::List(nodes) => return nodes,
@@ -49,6 +54,6 @@ fn nodes<'a>(slot: &Slot<'a>, notes: &mut Notes) -> &'a [Rc<Node>] {
         Content::Scalar(_) => (node.at, "expected a list of `- key: value`, not a word"),
         Content::Map(_) => (node.at, "expected a list of `- key: value`, not a map; a `-` begins each item"),
     };
-    notes.mistake(at, &slot.path, why);
+    diagnostics.error(at, &slot.path, why);
     &[]
 }

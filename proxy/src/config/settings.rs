@@ -1,6 +1,6 @@
 //! The settings that the program runs by: plain fields with all defaults filled in.
 //!
-//! `believe` makes them, and it makes no invalid ones, so code that uses them checks nothing again.
+//! `resolve` makes them, and it makes no invalid ones, so code that uses them checks nothing again.
 
 mod address;
 mod framing;
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub use address::{Address, Networks};
 pub use framing::{FrameKind, Framing, Prefix};
 pub use http::{
-    AccessLog, HostMatch, HttpRules, LogField, LogFormat, LogPart, LogTo, Rule, Underscores, Upgrades,
+    AccessLog, HostMatch, HttpRules, LogField, LogFormat, LogPart, LogTo, RouteRule, Underscores, Upgrades,
     own_name,
 };
 
@@ -66,7 +66,7 @@ pub struct Listener {
     /// What it makes of requests; the defaults where it does not speak HTTP.
     pub http: HttpRules,
     /// Which requests go elsewhere than to `backend`: the first that matches.
-    pub routes: Vec<Rule>,
+    pub routes: Vec<RouteRule>,
     /// What is noted of each exchange; `None` for nothing.
     pub access_log: Option<Arc<AccessLog>>,
     /// Limits of its tunnels, of upgraded connections, and of RESP clients that keep a link for good.
@@ -224,7 +224,7 @@ pub struct Backend {
     /// How its links are pooled.
     pub links: Links,
     /// Who may wait for a link, and for how long.
-    pub queue: WaitQueue,
+    pub queue: QueueLimits,
     /// From the last byte of a request to the first of its answer, and between two reads of an answer.
     pub response_timeout: Duration,
     /// How large the head of an answer may be.
@@ -232,7 +232,7 @@ pub struct Backend {
     /// Options of the sockets of its links.
     pub socket: SocketOptions,
     /// In the order of the file; never empty.
-    pub members: Vec<Member>,
+    pub members: Vec<MemberSettings>,
 }
 
 /// A version of the PROXY protocol.
@@ -340,7 +340,7 @@ pub enum PipelineMethods {
 
 /// Limits of a member's wait queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WaitQueue {
+pub struct QueueLimits {
     /// Most requests waiting for one member, for the process.
     pub max: usize,
     /// Longest wait.
@@ -349,7 +349,7 @@ pub struct WaitQueue {
 
 /// One origin address.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Member {
+pub struct MemberSettings {
     /// Its key in the file; what the affinity hash sees.
     pub name: Arc<str>,
     /// Where it listens.

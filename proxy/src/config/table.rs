@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::mistake::{At, Notes};
-use super::nearest::nearest;
+use super::diagnostic::{Diagnostics, Position};
 use super::settings::Protocol;
-use super::tree::{Content, Entry, Node};
+use super::suggest::suggest;
+use super::tree::{Content, MapEntry, Node};
 
 /// One row of the table: everything there is to say about an option.
 #[derive(Debug)]
@@ -21,12 +21,12 @@ pub(super) struct Opt {
     pub(super) doc: &'static str,
     /// The protocols for which it means something; none if it does for all.
     pub(super) only: Option<&'static [Protocol]>,
-    pub(super) shape: Shape,
+    pub(super) shape: OptionShape,
 }
 
 /// What may stand at an option.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(super) enum OptionShape {
     /// One word; the schema of that word.
     Scalar(fn() -> Value),
     /// A list of words or one alone; the schemas of the words that stand for a list, and of an item.
@@ -41,9 +41,9 @@ pub(super) enum Shape {
 
 /// What can be read from the file. Where that fails, it is noted and the rest is read all the same.
 pub(super) trait Written: Sized {
-    const SHAPE: Shape;
+    const SHAPE: OptionShape;
 
-    fn read(slot: &Slot<'_>, notes: &mut Notes) -> Self;
+    fn read(slot: &OptionSlot<'_>, diagnostics: &mut Diagnostics) -> Self;
 }
 
 /// Declares sections of the table, each as a struct of what was written in it.
@@ -68,7 +68,7 @@ macro_rules! sections {
         }
 
         impl $crate::config::table::Written for $section {
-            const SHAPE: $crate::config::table::Shape = $crate::config::table::Shape::Section {
+            const SHAPE: $crate::config::table::OptionShape = $crate::config::table::OptionShape::Section {
                 options: &[$($crate::config::table::Opt {
                     key: $crate::config::table::key!($key $($written)?),
                     default: $crate::config::table::maybe!($($default)?),
@@ -80,14 +80,14 @@ macro_rules! sections {
             };
 
             fn read(
-                slot: &$crate::config::table::Slot<'_>,
-                notes: &mut $crate::config::mistake::Notes,
+                slot: &$crate::config::table::OptionSlot<'_>,
+                diagnostics: &mut $crate::config::diagnostic::Diagnostics,
             ) -> Self {
-                let fields = $crate::config::table::Fields::of(slot, &Self::SHAPE, notes);
+                let fields = $crate::config::table::SectionFields::of(slot, &Self::SHAPE, diagnostics);
                 Self {
                     $($key: $crate::config::table::Written::read(
                         &fields.slot($crate::config::table::key!($key $($written)?)),
-                        notes,
+                        diagnostics,
                     ),)*
                 }
             }
@@ -119,9 +119,9 @@ pub(super) use {key, maybe, sections};
 
 /// A place in the file where an option may stand.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slot<'a> {
+pub(super) struct OptionSlot<'a> {
     /// Where it stands; else, where the map that could hold it stands.
-    pub(super) at: At,
+    pub(super) at: Position,
     pub(super) path: String,
     pub(super) node: Option<&'a Node>,
     pub(super) default: Option<&'static str>,
@@ -130,26 +130,29 @@ pub(super) struct Slot<'a> {
 }
 
 /// Reads the whole file.
-pub(super) fn read_root<T: Written>(root: &Node, notes: &mut Notes) -> T {
-    T::read(&Slot { at: At { line: 1, column: 1 }, node: Some(root), ..Slot::default() }, notes)
+pub(super) fn read_root<T: Written>(root: &Node, diagnostics: &mut Diagnostics) -> T {
+    T::read(
+        &OptionSlot { at: Position { line: 1, column: 1 }, node: Some(root), ..OptionSlot::default() },
+        diagnostics,
+    )
 }
 
 /// The entries of one section, by the table.
-pub(super) struct Fields<'a> {
-    at: At,
+pub(super) struct SectionFields<'a> {
+    at: Position,
     path: String,
     /// The short form's key has the path of the section itself.
     short: Option<&'static str>,
     options: &'static [Opt],
-    found: HashMap<&'static str, (At, &'a Node)>,
+    found: HashMap<&'static str, (Position, &'a Node)>,
     misspelt: Vec<&'static str>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> SectionFields<'a> {
     /// Sorts what stands at `slot` by the rows of a section; notes what is in no row.
-    pub(super) fn of(slot: &Slot<'a>, shape: &Shape, notes: &mut Notes) -> Self {
+    pub(super) fn of(slot: &OptionSlot<'a>, shape: &OptionShape, diagnostics: &mut Diagnostics) -> Self {
         let (options, short) = match shape {
-            Shape::Section { options, short } => (*options, *short),
+            OptionShape::Section { options, short } => (*options, *short),
             _ => (&[][..], None),
         };
         let mut fields = Self {
@@ -165,15 +168,15 @@ impl<'a> Fields<'a> {
                 fields.short = Some(key);
                 fields.found.insert(key, (slot.at, node));
             }
-            _ => entries(slot, notes).iter().for_each(|entry| fields.take(entry, notes)),
+            _ => entries(slot, diagnostics).iter().for_each(|entry| fields.take(entry, diagnostics)),
         }
         fields
     }
 
     /// Where the option `key` stands, or would.
-    pub(super) fn slot(&self, key: &'static str) -> Slot<'a> {
+    pub(super) fn slot(&self, key: &'static str) -> OptionSlot<'a> {
         let found = self.found.get(key);
-        Slot {
+        OptionSlot {
             at: found.map_or(self.at, |(at, _)| *at),
             path: if self.short == Some(key) { self.path.clone() } else { join(&self.path, key) },
             node: found.map(|(_, node)| *node),
@@ -182,18 +185,18 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn take(&mut self, entry: &'a Entry, notes: &mut Notes) {
+    fn take(&mut self, entry: &'a MapEntry, diagnostics: &mut Diagnostics) {
         let known = self.options.iter().map(|option| option.key);
         let path = join(&self.path, &entry.key);
         let Some(key) = known.clone().find(|key| *key == entry.key) else {
-            let near = nearest(&entry.key, known.clone());
+            let near = suggest(&entry.key, known.clone());
             self.misspelt.extend(near);
             let known = || format!("known here: {}", known.collect::<Vec<_>>().join(", "));
             let hint = near.map_or_else(known, |near| format!("did you mean `{near}`?"));
-            return notes.mistake(entry.at, &path, format!("unknown key; {hint}"));
+            return diagnostics.error(entry.at, &path, format!("unknown key; {hint}"));
         };
         match self.found.get(key) {
-            Some((first, _)) => notes.mistake(entry.at, &path, twice(*first)),
+            Some((first, _)) => diagnostics.error(entry.at, &path, twice(*first)),
             None => _ = self.found.insert(key, (entry.at, &entry.value)),
         }
     }
@@ -202,13 +205,13 @@ impl<'a> Fields<'a> {
 /// A map from names to sections, or to words, in the order of the file.
 #[derive(Debug)]
 pub(super) struct Named<T, const MOST: usize, const LEAST: usize = 1> {
-    pub(super) entries: Vec<(Name, T)>,
+    pub(super) entries: Vec<(ChosenName, T)>,
 }
 
 /// A key that the user chose.
 #[derive(Debug)]
-pub(super) struct Name {
-    pub(super) at: At,
+pub(super) struct ChosenName {
+    pub(super) at: Position,
     pub(super) path: String,
     pub(super) text: String,
     /// What is written in its section that means something for some protocols only.
@@ -218,7 +221,7 @@ pub(super) struct Name {
 /// Something written that means something for some protocols only.
 #[derive(Debug)]
 pub(super) struct Only {
-    pub(super) at: At,
+    pub(super) at: Position,
     pub(super) path: String,
     pub(super) protocols: &'static [Protocol],
     /// What is written inside of it for fewer still.
@@ -234,43 +237,48 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 impl<T: Written, const MOST: usize, const LEAST: usize> Written for Named<T, MOST, LEAST> {
-    const SHAPE: Shape = Shape::Named { item: &T::SHAPE, least: LEAST, most: MOST };
+    const SHAPE: OptionShape = OptionShape::Named { item: &T::SHAPE, least: LEAST, most: MOST };
 
-    fn read(slot: &Slot<'_>, notes: &mut Notes) -> Self {
-        let listed = entries(slot, notes);
+    fn read(slot: &OptionSlot<'_>, diagnostics: &mut Diagnostics) -> Self {
+        let listed = entries(slot, diagnostics);
         if LEAST > 0 && listed.is_empty() && !slot.misspelt && slot.node.is_none_or(Node::is_empty) {
-            notes.mistake(slot.at, &slot.path, "at least one is needed here");
+            diagnostics.error(slot.at, &slot.path, "at least one is needed here");
         }
         if let Some(over) = listed.get(MOST) {
             let text = format!("{} are too many; {MOST} at most", listed.len());
-            notes.mistake(over.at, &slot.path, text);
+            diagnostics.error(over.at, &slot.path, text);
         }
         let mut seen = HashMap::new();
         let mut named = Self { entries: Vec::new() };
         for entry in listed.iter().take(MOST) {
             let path = join(&slot.path, &entry.key);
             if let Some(first) = seen.get(&entry.key) {
-                notes.mistake(entry.at, &path, twice(*first));
+                diagnostics.error(entry.at, &path, twice(*first));
                 continue;
             }
             if !is_name(&entry.key) {
                 let text = "a name consists of 1 to 64 of the characters A-Z a-z 0-9 _ . -";
-                notes.mistake(entry.at, &path, text);
+                diagnostics.error(entry.at, &path, text);
             }
             seen.insert(&entry.key, entry.at);
-            let slot = Slot { at: entry.at, path: path.clone(), node: Some(&entry.value), ..Slot::default() };
-            let item = T::read(&slot, notes);
+            let slot = OptionSlot {
+                at: entry.at,
+                path: path.clone(),
+                node: Some(&entry.value),
+                ..OptionSlot::default()
+            };
+            let item = T::read(&slot, diagnostics);
             let only = for_some_protocols(&entry.value, &T::SHAPE, &path);
-            named.entries.push((Name { at: entry.at, path, text: entry.key.clone(), only }, item));
+            named.entries.push((ChosenName { at: entry.at, path, text: entry.key.clone(), only }, item));
         }
         named
     }
 }
 
 /// What is written at `node` that means something for some protocols only.
-fn for_some_protocols(node: &Node, shape: &Shape, path: &str) -> Vec<Only> {
+fn for_some_protocols(node: &Node, shape: &OptionShape, path: &str) -> Vec<Only> {
     let mut found = Vec::new();
-    let (Content::Map(entries), Shape::Section { options, .. }) = (&node.content, shape) else {
+    let (Content::Map(entries), OptionShape::Section { options, .. }) = (&node.content, shape) else {
         return found;
     };
     for entry in entries {
@@ -296,21 +304,23 @@ impl Node {
 }
 
 /// What stands at `slot`, which should be a map.
-fn entries<'a>(slot: &Slot<'a>, notes: &mut Notes) -> &'a [Entry] {
+fn entries<'a>(slot: &OptionSlot<'a>, diagnostics: &mut Diagnostics) -> &'a [MapEntry] {
     let Some(node) = slot.node else { return &[] };
     match &node.content {
         Content::Map(entries) => return entries,
         Content::Nothing => {}
-        Content::Broken(at, why) => notes.mistake(*at, &slot.path, why),
+        Content::Broken(at, why) => diagnostics.error(*at, &slot.path, why),
         Content::Scalar(_) => {
-            notes.mistake(node.at, &slot.path, "expected a map of `key: value`, not a word")
+            diagnostics.error(node.at, &slot.path, "expected a map of `key: value`, not a word")
         }
-        Content::List(_) => notes.mistake(node.at, &slot.path, "expected a map of `key: value`, not a list"),
+        Content::List(_) => {
+            diagnostics.error(node.at, &slot.path, "expected a map of `key: value`, not a list")
+        }
     }
     &[]
 }
 
-pub(super) fn twice(first: At) -> String {
+pub(super) fn twice(first: Position) -> String {
     format!("written twice; first in line {}", first.line)
 }
 

@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-use super::environment::Masked;
-use super::mistake::At;
+use super::diagnostic::Position;
+use super::interpolate::Interpolated;
 
 /// One value of the file.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) at: At,
+    pub(super) at: Position,
     pub(super) content: Content,
 }
 
@@ -22,15 +22,15 @@ pub(super) enum Content {
     Nothing,
     Scalar(String),
     /// A scalar that names an environment variable which is not there: where, and why.
-    Broken(At, String),
+    Broken(Position, String),
     List(Vec<Rc<Node>>),
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
 }
 
 /// One `key: value` of a map.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) at: At,
+pub(super) struct MapEntry {
+    pub(super) at: Position,
     pub(super) key: String,
     /// Shared where an alias (`*name`) repeats it.
     pub(super) value: Rc<Node>,
@@ -40,38 +40,38 @@ pub(super) struct Entry {
 const DEEPEST: usize = 32;
 
 /// Reads the one document of the file; at the first thing that is not YAML, where and why.
-pub(super) fn read(masked: &Masked) -> Result<Rc<Node>, (At, String)> {
-    let mut builder = Builder { masked, open: Vec::new(), anchors: HashMap::new(), root: None };
-    let mut parser = Parser::new_from_str(&masked.text);
+pub(super) fn read(interpolated: &Interpolated) -> Result<Rc<Node>, (Position, String)> {
+    let mut builder = Builder { interpolated, open: Vec::new(), anchors: HashMap::new(), root: None };
+    let mut parser = Parser::new_from_str(&interpolated.text);
     while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|e| not_yaml(at(e.marker()), e.info(), &masked.text))?;
+        let (event, span) = next.map_err(|e| not_yaml(at(e.marker()), e.info(), &interpolated.text))?;
         builder.event(event, at(&span.start))?;
     }
-    let empty = || Rc::new(Node { at: At { line: 1, column: 1 }, content: Content::Nothing });
+    let empty = || Rc::new(Node { at: Position { line: 1, column: 1 }, content: Content::Nothing });
     Ok(builder.root.unwrap_or_else(empty))
 }
 
 /// To YAML, `[` begins a list, also that of `[::1]:80`.
-fn not_yaml(at: At, why: &str, text: &str) -> (At, String) {
+fn not_yaml(at: Position, why: &str, text: &str) -> (Position, String) {
     let is_address = text.lines().nth(at.line - 1).is_some_and(|line| line.contains("]:"));
     let hint = if is_address { "; an IPv6 address wants quotes: \"[::1]:80\"" } else { "" };
     (at, format!("not YAML: {why}{hint}"))
 }
 
-fn at(marker: &Marker) -> At {
-    At { line: marker.line(), column: marker.col() + 1 }
+fn at(marker: &Marker) -> Position {
+    Position { line: marker.line(), column: marker.col() + 1 }
 }
 
 struct Builder<'a> {
-    masked: &'a Masked,
-    open: Vec<Open>,
+    interpolated: &'a Interpolated,
+    open: Vec<OpenNode>,
     anchors: HashMap<usize, Rc<Node>>,
     root: Option<Rc<Node>>,
 }
 
 /// A map or list whose end has not come.
-struct Open {
-    at: At,
+struct OpenNode {
+    at: Position,
     anchor: usize,
     inside: Inside,
 }
@@ -79,13 +79,13 @@ struct Open {
 enum Inside {
     List(Vec<Rc<Node>>),
     /// The entries so far, and the key whose value comes next.
-    Map(Vec<Entry>, Option<(At, String)>),
+    Map(Vec<MapEntry>, Option<(Position, String)>),
 }
 
-type Step = Result<(), (At, String)>;
+type Built = Result<(), (Position, String)>;
 
 impl Builder<'_> {
-    fn event(&mut self, event: Event<'_>, at: At) -> Step {
+    fn event(&mut self, event: Event<'_>, at: Position) -> Built {
         match event {
             Event::Scalar(_, _, _, Some(tag))
             | Event::SequenceStart(_, Some(tag))
@@ -102,10 +102,10 @@ impl Builder<'_> {
                 self.value(Node { at, content }, anchor)
             }
             Event::SequenceStart(anchor, _) => {
-                self.open(Open { at, anchor, inside: Inside::List(Vec::new()) })
+                self.open(OpenNode { at, anchor, inside: Inside::List(Vec::new()) })
             }
             Event::MappingStart(anchor, _) => {
-                self.open(Open { at, anchor, inside: Inside::Map(Vec::new(), None) })
+                self.open(OpenNode { at, anchor, inside: Inside::Map(Vec::new(), None) })
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
@@ -125,13 +125,13 @@ impl Builder<'_> {
         if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
             return Content::Nothing;
         }
-        match self.masked.reveal(text) {
+        match self.interpolated.reveal(text) {
             Ok(text) => Content::Scalar(text),
             Err((at, why)) => Content::Broken(at, why),
         }
     }
 
-    fn open(&mut self, open: Open) -> Step {
+    fn open(&mut self, open: OpenNode) -> Built {
         if self.open.len() == DEEPEST {
             return Err((open.at, format!("nested deeper than {DEEPEST} levels")));
         }
@@ -139,8 +139,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn close(&mut self) -> Step {
-        let Some(Open { at, anchor, inside }) = self.open.pop() else { return Ok(()) };
+    fn close(&mut self) -> Built {
+        let Some(OpenNode { at, anchor, inside }) = self.open.pop() else { return Ok(()) };
         let content = match inside {
             Inside::List(items) => Content::List(items),
             Inside::Map(entries, _) => Content::Map(entries),
@@ -148,7 +148,7 @@ impl Builder<'_> {
         self.value(Node { at, content }, anchor)
     }
 
-    fn value(&mut self, node: Node, anchor: usize) -> Step {
+    fn value(&mut self, node: Node, anchor: usize) -> Built {
         let (at, node) = (node.at, Rc::new(node));
         if anchor > 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
@@ -157,12 +157,12 @@ impl Builder<'_> {
     }
 
     /// Puts a whole node where the innermost open map or list expects one.
-    fn place(&mut self, node: Rc<Node>, at: At) -> Step {
+    fn place(&mut self, node: Rc<Node>, at: Position) -> Built {
         match self.open.last_mut().map(|open| &mut open.inside) {
             None => self.root = Some(node),
             Some(Inside::List(items)) => items.push(node),
             Some(Inside::Map(entries, key)) => match mem::take(key) {
-                Some((at, key)) => entries.push(Entry { at, key, value: node }),
+                Some((at, key)) => entries.push(MapEntry { at, key, value: node }),
                 None => *key = Some((at, text_of_key(&node, at)?)),
             },
         }
@@ -170,7 +170,7 @@ impl Builder<'_> {
     }
 }
 
-fn text_of_key(node: &Node, at: At) -> Result<String, (At, String)> {
+fn text_of_key(node: &Node, at: Position) -> Result<String, (Position, String)> {
     match &node.content {
         Content::Scalar(text) => Ok(text.clone()),
         Content::Broken(at, why) => Err((*at, why.clone())),

@@ -49,7 +49,7 @@ impl Source {
     ///
     /// # Errors
     /// All mistakes in it.
-    pub fn load(&self) -> Result<Loaded, config::Mistakes> {
+    pub fn load(&self) -> Result<Loaded, config::ConfigError> {
         match self {
             Self::File(path) => config::load(path),
             Self::Embedded => {

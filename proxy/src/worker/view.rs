@@ -126,7 +126,7 @@ impl Worker {
     fn any_group(&self, index: usize, settings: &Arc<Backend>, ways: &mut Ways) -> AnyGroup {
         if settings.protocol.is_pooled() {
             let share = self.shared.share(settings, index, self.index);
-            let new = |m: &config::Member, key: &MemberKey| {
+            let new = |m: &config::MemberSettings, key: &MemberKey| {
                 let (cells, health) = (self.cells_of(settings, m), self.shared.health(key));
                 let shared = (health, self.shared.proof(key, settings), self.shared.loans(key));
                 Shelf::new(&self.turn, settings, m.address.clone(), share, shared, cells)
@@ -136,7 +136,7 @@ impl Worker {
             AnyGroup::Http(self.group(settings, share.links, (&self.ways.http, &mut ways.http), keep, new))
         } else {
             let keeps_warm = (index + self.index).is_multiple_of(self.shared.posts.len());
-            let new = |m: &config::Member, key: &MemberKey| {
+            let new = |m: &config::MemberSettings, key: &MemberKey| {
                 let shared = (self.shared.stock(key), self.shared.health(key));
                 let cells = self.cells_of(settings, m);
                 Outlet::new(&self.turn, settings, m.address.clone(), shared, cells, keeps_warm)
@@ -146,7 +146,11 @@ impl Worker {
         }
     }
 
-    fn cells_of(&self, backend: &Backend, member: &config::Member) -> (Arc<BackendCells>, Arc<MemberCells>) {
+    fn cells_of(
+        &self,
+        backend: &Backend,
+        member: &config::MemberSettings,
+    ) -> (Arc<BackendCells>, Arc<MemberCells>) {
         let registry = &self.shared.registry;
         let member = registry.member(self.index, &backend.name, &member.name);
         (registry.backend(self.index, &backend.name), member)
@@ -159,9 +163,9 @@ impl Worker {
         share: usize,
         (before, after): (&Members<W>, &mut Members<W>),
         keep: impl Fn(&Rc<W>),
-        new: impl Fn(&config::Member, &MemberKey) -> Rc<W>,
+        new: impl Fn(&config::MemberSettings, &MemberKey) -> Rc<W>,
     ) -> Rc<Group<W>> {
-        let member = |m: &config::Member| {
+        let member = |m: &config::MemberSettings| {
             let key = key_of(settings, m);
             let old = before.get(&key).filter(|old| old.way.speaks_as(settings));
             old.iter().for_each(|old| keep(&old.way));
@@ -192,7 +196,7 @@ impl Worker {
     }
 }
 
-fn key_of(settings: &Backend, member: &config::Member) -> MemberKey {
+fn key_of(settings: &Backend, member: &config::MemberSettings) -> MemberKey {
     (settings.name.clone(), member.name.clone(), member.address.clone())
 }
 

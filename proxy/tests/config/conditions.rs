@@ -1,6 +1,6 @@
 //! The conditions of a rule: hosts, paths, methods, fields, and how each has to be written.
 
-use penstock::config::{HostMatch, Rule};
+use penstock::config::{HostMatch, RouteRule};
 use serde_json::json;
 
 use crate::mistakes::told;
@@ -9,7 +9,7 @@ use crate::settings;
 use crate::values::agree;
 
 #[track_caller]
-fn rule(condition: &str) -> Rule {
+fn rule(condition: &str) -> RouteRule {
     settings(&first(&format!("match: {{ {condition} }}, backend: two"))).listeners[0].routes[0].clone()
 }
 

@@ -1,6 +1,6 @@
 //! Rules by which requests go elsewhere: what they become, what is refused, and what is never reached.
 
-use penstock::config::{HostMatch, Rule, Settings};
+use penstock::config::{HostMatch, RouteRule, Settings};
 
 use crate::http::with;
 use crate::mistakes::{told, warned};
@@ -39,14 +39,14 @@ backends:
   one: { members: { a: 127.0.0.1:9002 } }
   two: { members: { a: 127.0.0.1:9003 } }
 ";
-    let first = Rule {
+    let first = RouteRule {
         host: Some(HostMatch::Exactly("api.example.com".into())),
         path_prefix: Some("/v1".into()),
         methods: vec!["GET".into(), "POST".into()],
         fields: vec![("x-canary".into(), Some("1".into())), ("x-debug".into(), None)],
         backend: 1,
     };
-    let second = Rule {
+    let second = RouteRule {
         host: None,
         path_prefix: None,
         methods: vec!["M-SEARCH".into()],

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use penstock::config::{Address, Backend, Links, Listener, Member, Settings};
+use penstock::config::{Address, Backend, Links, Listener, MemberSettings, Settings};
 
 /// The gauges of one scrape, and what tells what they must be.
 struct Recount<'a> {
@@ -101,7 +101,7 @@ impl Recount<'_> {
         let Some((_, member)) = self.member(gauge) else { return Some(0.0) };
         let Address::Ip(address) = &member.address else { return None };
         // Where two members have one address, the kernel does not know whose a connection is.
-        let same = |other: &&Member| other.address == member.address;
+        let same = |other: &&MemberSettings| other.address == member.address;
         let all = self.settings.backends.iter().flat_map(|backend| &backend.members).filter(same);
         let known = self.connections.get(address).copied().unwrap_or(0) as f64;
         let may_differ = all.count() > 1 || self.others && gauge.value <= known;
@@ -135,7 +135,7 @@ impl Recount<'_> {
     }
 
     /// The member that it is about, if it is configured (still).
-    fn member(&self, gauge: &Gauge<'_>) -> Option<(&Backend, &Member)> {
+    fn member(&self, gauge: &Gauge<'_>) -> Option<(&Backend, &MemberSettings)> {
         let backend =
             self.settings.backends.iter().find(|backend| *backend.name == *gauge.label("backend"))?;
         Some((backend, backend.members.iter().find(|member| *member.name == *gauge.label("member"))?))

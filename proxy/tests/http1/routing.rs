@@ -1,26 +1,26 @@
 //! Tests which rule a request matches.
 
-use penstock::config::{HostMatch, Rule};
+use penstock::config::{HostMatch, RouteRule};
 
 use crate::given::{Way, seen};
 
-fn rule() -> Rule {
-    Rule { host: None, path_prefix: None, methods: Vec::new(), fields: Vec::new(), backend: 0 }
+fn rule() -> RouteRule {
+    RouteRule { host: None, path_prefix: None, methods: Vec::new(), fields: Vec::new(), backend: 0 }
 }
 
-fn exactly(host: &str) -> Rule {
-    Rule { host: Some(HostMatch::Exactly(host.into())), ..rule() }
+fn exactly(host: &str) -> RouteRule {
+    RouteRule { host: Some(HostMatch::Exactly(host.into())), ..rule() }
 }
 
-fn below(suffix: &str) -> Rule {
-    Rule { host: Some(HostMatch::Below(suffix.into())), ..rule() }
+fn below(suffix: &str) -> RouteRule {
+    RouteRule { host: Some(HostMatch::Below(suffix.into())), ..rule() }
 }
 
-fn under(prefix: &str) -> Rule {
-    Rule { path_prefix: Some(prefix.into()), ..rule() }
+fn under(prefix: &str) -> RouteRule {
+    RouteRule { path_prefix: Some(prefix.into()), ..rule() }
 }
 
-fn matches(head: &str, rule: &Rule) -> bool {
+fn matches(head: &str, rule: &RouteRule) -> bool {
     let way = Way::silent().ruled(|rules| rules.connect = true);
     seen(head, &way, |request| request.rule(std::slice::from_ref(rule))) == Some(0)
 }
@@ -97,11 +97,11 @@ fn paths_match_by_whole_segments_as_they_came() {
 fn methods_and_fields_match_and_all_of_a_rule_must() {
     let head = "POST /p HTTP/1.1\r\nHost: h\r\nX-Env: beta\r\nx-env: Canary\r\nUpgrade: websocket\r\n\r\n";
     let methods =
-        |methods: &[&str]| Rule { methods: methods.iter().map(|m| (*m).into()).collect(), ..rule() };
+        |methods: &[&str]| RouteRule { methods: methods.iter().map(|m| (*m).into()).collect(), ..rule() };
     assert!(matches(head, &rule()));
     assert!(matches(head, &methods(&["GET", "POST"])));
     assert!(!matches(head, &methods(&["GET", "post"])));
-    let field = |name: &str, value: Option<&str>| Rule {
+    let field = |name: &str, value: Option<&str>| RouteRule {
         fields: vec![(name.into(), value.map(Into::into))],
         ..rule()
     };
@@ -115,7 +115,7 @@ fn methods_and_fields_match_and_all_of_a_rule_must() {
     ] {
         assert_eq!(matches(head, &wanted), expected, "{wanted:?}");
     }
-    let all = Rule {
+    let all = RouteRule {
         host: Some(HostMatch::Exactly("h".into())),
         path_prefix: Some("/p".into()),
         fields: vec![("x-env".into(), None), ("upgrade".into(), None)],

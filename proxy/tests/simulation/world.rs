@@ -13,7 +13,7 @@ mod talking;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use penstock::config::{Links, PerSource, PipelineMethods, Vouched, WaitQueue};
+use penstock::config::{Links, PerSource, PipelineMethods, QueueLimits, Vouched};
 use penstock::link::{Broken, Consent, Pool, Queue, Reason, Request, SeatId, Want};
 
 use crate::budget::Budget;
@@ -138,7 +138,7 @@ impl World {
             max_requests: None,
             connect_timeout: Duration::from_secs(5),
         };
-        let queue = WaitQueue { max: scene.queue_max, timeout: Duration::from_nanos(due::QUEUE_TIMEOUT) };
+        let queue = QueueLimits { max: scene.queue_max, timeout: Duration::from_nanos(due::QUEUE_TIMEOUT) };
         Self {
             rng: Rng::new(scene.seed),
             now: 1,

@@ -92,7 +92,7 @@ impl Default for Upgrades {
 
 /// Which requests go to another backend than the listener's own. The first rule that matches counts.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
+pub struct RouteRule {
     /// All of it must hold.
     pub host: Option<HostMatch>,
     /// The path is this, or goes on with `/` after it; without a `/` at its end. Case matters.

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 use crate::cause::Cause;
-use crate::config::{Links, WaitQueue};
+use crate::config::{Links, QueueLimits};
 use crate::net::{self, Sight, Stream};
 use crate::turn::{Nanos, Turn, timeout};
 
@@ -103,7 +103,7 @@ impl Stock {
     pub(in crate::link) async fn wait(
         self: &Arc<Self>,
         source: IpAddr,
-        queue: &WaitQueue,
+        queue: &QueueLimits,
     ) -> Result<Place, Cause> {
         let Some(mut waiting) = Waiting::enter(self, source, queue.max) else { return Err(Cause::QueueFull) };
         self.taken.notify_one();

@@ -11,7 +11,7 @@ pub(super) mod rights;
 mod routes;
 mod seat;
 
-use crate::config::{Links, WaitQueue};
+use crate::config::{Links, QueueLimits};
 use crate::turn::Nanos;
 
 use depth::Depth;
@@ -77,7 +77,7 @@ const DEEP: u16 = 8;
 impl<L: Clone, W> Pool<L, W> {
     /// An empty shelf for at most `share` links.
     #[must_use]
-    pub fn new(links: &Links, queue: &WaitQueue, share: usize, now: Nanos) -> Self {
+    pub fn new(links: &Links, queue: &QueueLimits, share: usize, now: Nanos) -> Self {
         let mut pool = Self {
             share,
             owners: share.saturating_sub(1).max(1),
@@ -108,7 +108,7 @@ impl<L: Clone, W> Pool<L, W> {
     }
 
     /// Takes new limits. Links above a lowered cap close as they become idle (see [`Pool::surplus`]).
-    pub fn configure(&mut self, links: &Links, queue: &WaitQueue, share: usize) {
+    pub fn configure(&mut self, links: &Links, queue: &QueueLimits, share: usize) {
         (self.share, self.queue_max) = (share, queue.max);
         self.owners = share.saturating_sub(1).max(1);
         self.be_fair(links);

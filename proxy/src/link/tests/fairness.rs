@@ -31,7 +31,7 @@ fn the_last_link_is_kept_for_other_sources() {
 fn a_source_without_limit_may_have_all() {
     let mut links = super::links();
     links.max_per_source = crate::config::PerSource::Unlimited;
-    let queue = crate::config::WaitQueue { max: 100, timeout: std::time::Duration::from_secs(1) };
+    let queue = crate::config::QueueLimits { max: 100, timeout: std::time::Duration::from_secs(1) };
     let mut pool = connected();
     pool.configure(&links, &queue, SHARE);
     assert_eq!(std::iter::from_fn(|| pool.place(of(1))).count(), SHARE);
@@ -71,7 +71,7 @@ fn a_source_that_has_its_part_still_goes_behind_others() {
 fn held() -> (Pool<usize, char>, Vec<(usize, GiveWay)>) {
     let mut links = super::links();
     links.min_rate = Some(16 << 10);
-    let queue = crate::config::WaitQueue { max: 100, timeout: std::time::Duration::from_secs(1) };
+    let queue = crate::config::QueueLimits { max: 100, timeout: std::time::Duration::from_secs(1) };
     let mut pool = connected();
     pool.configure(&links, &queue, SHARE);
     (0..SHARE as u64).for_each(|source| _ = pool.place(of(10 + source)).unwrap());

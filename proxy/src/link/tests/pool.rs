@@ -3,7 +3,7 @@
 //! Links are numbers here, and requests that wait are letters.
 
 use super::links;
-use crate::config::WaitQueue;
+use crate::config::QueueLimits;
 use crate::link::{How, Pool, SeatId, Want};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const FRESH: Want = Want::Fresh;
 const SHARED: Want = Want::Shared;
 
 pub(super) fn pool(share: usize) -> Pool<usize, char> {
-    let queue = WaitQueue { max: 100, timeout: Duration::from_secs(1) };
+    let queue = QueueLimits { max: 100, timeout: Duration::from_secs(1) };
     Pool::new(&links(), &queue, share, 0)
 }
 
@@ -143,7 +143,7 @@ fn who_comes_later_does_not_overtake() {
 
 #[test]
 fn the_queue_has_a_limit() {
-    let queue = WaitQueue { max: 2, timeout: Duration::from_secs(1) };
+    let queue = QueueLimits { max: 2, timeout: Duration::from_secs(1) };
     let mut pool: Pool<usize, char> = Pool::new(&links(), &queue, 1, 0);
     assert_eq!(pool.wait(SHARED, 'a', 0), Ok(()));
     assert_eq!(pool.wait(ALONE, 'b', 0), Ok(()));
@@ -352,7 +352,7 @@ fn idle_links_are_told_oldest_first() {
 fn a_lowered_share_closes_the_oldest_idle_links_and_opens_none() {
     let mut pool = pool(3);
     let seats: Vec<_> = (0..3).map(|_| connect(&mut pool)).collect();
-    pool.configure(&links(), &WaitQueue { max: 1, timeout: Duration::ZERO }, 1);
+    pool.configure(&links(), &QueueLimits { max: 1, timeout: Duration::ZERO }, 1);
     assert_eq!(pool.surplus(), seats[..2]);
     wait(&mut pool, ALONE, 'a');
     assert_eq!(pool.open(0), None);

@@ -13,11 +13,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::links;
 use crate::cause::Cause;
-use crate::config::{Links, WaitQueue};
+use crate::config::{Links, QueueLimits};
 use crate::link::dedicated::stock::{Place, Stock, WarmLink};
 use crate::turn::Turn;
 
-const PATIENT: WaitQueue = WaitQueue { max: 2, timeout: Duration::from_secs(3600) };
+const PATIENT: QueueLimits = QueueLimits { max: 2, timeout: Duration::from_secs(3600) };
 
 const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::backend::{Health, MemberHealth, Way};
 use crate::cause::Cause;
-use crate::config::{Address, Backend, WaitQueue};
+use crate::config::{Address, Backend, QueueLimits};
 use crate::link::connect::{self, Connecting, LocalAddresses};
 use crate::link::dedicated::passage::Passage;
 use crate::link::driver::{Link, Undone};
@@ -94,8 +94,8 @@ pub struct Share {
 }
 
 impl Share {
-    fn of(self, queue: WaitQueue) -> WaitQueue {
-        WaitQueue { max: self.waiting, ..queue }
+    fn of(self, queue: QueueLimits) -> QueueLimits {
+        QueueLimits { max: self.waiting, ..queue }
     }
 }
 

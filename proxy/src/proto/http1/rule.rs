@@ -9,7 +9,7 @@ use httparse::Header;
 use super::request::Request;
 use super::target::{Target, split_port};
 use super::text::digits;
-use crate::config::{HeadLimits, HostMatch, Rule};
+use crate::config::{HeadLimits, HostMatch, RouteRule};
 
 /// The port of an http URI that names none (RFC 9110 section 4.2.1).
 const DEFAULT_PORT: u64 = 80;
@@ -17,7 +17,7 @@ const DEFAULT_PORT: u64 = 80;
 impl Request<'_, '_> {
     /// The position of the first rule that matches it. All of a rule must hold, and the fields are looked at as they came.
     #[must_use]
-    pub fn rule(&self, rules: &[Rule]) -> Option<usize> {
+    pub fn rule(&self, rules: &[RouteRule]) -> Option<usize> {
         if rules.is_empty() {
             return None;
         }
@@ -25,7 +25,7 @@ impl Request<'_, '_> {
         rules.iter().position(|rule| self.matches(rule, &asked))
     }
 
-    fn matches(&self, rule: &Rule, asked: &Asked<'_>) -> bool {
+    fn matches(&self, rule: &RouteRule, asked: &Asked<'_>) -> bool {
         rule.host.as_ref().is_none_or(|wanted| asked.host.as_ref().is_some_and(|host| host.is(wanted)))
             && rule.path_prefix.as_ref().is_none_or(|prefix| asked.is_below(prefix.as_bytes()))
             && (rule.methods.is_empty() || rule.methods.iter().any(|m| **m == *self.method_text()))
@@ -153,14 +153,14 @@ mod tests {
     fn fields_times_rules_is_not_what_a_request_costs() {
         let lines: String = (0..90).map(|n| format!("X-Tenant: other{n}\r\n")).collect();
         let head = format!("GET /?q HTTP/1.1\r\nHost: a\r\n{lines}x-tenant: t255\r\n\r\n");
-        let rule = |n: usize| Rule {
+        let rule = |n: usize| RouteRule {
             host: None,
             path_prefix: None,
             methods: Vec::new(),
             fields: vec![("x-tenant".into(), Some(format!("t{n}").into()))],
             backend: n,
         };
-        let rules: Vec<Rule> = (0..256).map(rule).collect();
+        let rules: Vec<RouteRule> = (0..256).map(rule).collect();
         let mut fields = Fields::new();
         let limits = HttpRules::default();
         let Ok(Parsed::Head { head, .. }) = parse_request(head.as_bytes(), &limits, &mut fields) else {

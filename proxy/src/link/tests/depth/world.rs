@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use crate::config::WaitQueue;
+use crate::config::QueueLimits;
 use crate::link::{How, Pool, SeatId, Want};
 use crate::turn::Nanos;
 
@@ -94,7 +94,7 @@ impl World {
     pub(super) fn run(scenario: Scenario, seed: u64) -> Report {
         let mut links = crate::link::tests::links();
         links.pipeline = scenario.ceiling.try_into().unwrap();
-        let queue = WaitQueue { max: scenario.clients, timeout: Duration::from_secs(60) };
+        let queue = QueueLimits { max: scenario.clients, timeout: Duration::from_secs(60) };
         let report = Report { name: format!("{}, seed {seed}", scenario.name), ..Report::default() };
         let mut world = Self {
             rng: Rng(seed),

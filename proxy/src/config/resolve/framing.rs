@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::refusal;
+use crate::config::diagnostic::Diagnostics;
 use crate::config::frame::{ByteOrder, Terminator};
-use crate::config::mistake::Notes;
-use crate::config::options::{Framing, Root};
+use crate::config::options::{FramingSection, RootSection};
 use crate::config::settings::{self, FrameKind, Prefix, Protocol};
 
 /// The frames of a protocol: `Some(None)` where it has none, `None` if something has been noted.
 pub(super) fn framing(
-    f: &Framing,
+    f: &FramingSection,
     protocol: Option<Protocol>,
-    notes: &mut Notes,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Option<settings::Framing>> {
     let kind = match protocol? {
         Protocol::Http | Protocol::Tcp => return Some(None),
@@ -22,12 +22,12 @@ pub(super) fn framing(
     };
     let max_length = f.max_length.get()?.unwrap_or_else(|| usual(kind));
     let repeatable = f.repeatable.get()? && kind != FrameKind::Resp;
-    room(f, kind, max_length, notes);
-    let refusal = refusal::believed(&f.refusal, kind, max_length, notes)?;
+    room(f, kind, max_length, diagnostics);
+    let refusal = refusal::believed(&f.refusal, kind, max_length, diagnostics)?;
     Some(Some(settings::Framing { kind, max_length, repeatable, refusal }))
 }
 
-fn prefix(f: &Framing) -> Option<Prefix> {
+fn prefix(f: &FramingSection) -> Option<Prefix> {
     Some(Prefix {
         width: f.length_bytes.get()?,
         little_endian: f.byte_order.get()? == ByteOrder::Little,
@@ -47,7 +47,7 @@ const fn usual(kind: FrameKind) -> usize {
 }
 
 /// There has to be a frame that is not too long.
-fn room(f: &Framing, kind: FrameKind, max_length: usize, notes: &mut Notes) {
+fn room(f: &FramingSection, kind: FrameKind, max_length: usize, diagnostics: &mut Diagnostics) {
     let (least, what) = match kind {
         FrameKind::Lines { crlf } => (1 + usize::from(crlf), "the end of a line"),
         FrameKind::LengthPrefixed(prefix) => (header(prefix), "the header"),
@@ -55,15 +55,15 @@ fn room(f: &Framing, kind: FrameKind, max_length: usize, notes: &mut Notes) {
     };
     if max_length < least {
         let text = format!("a frame of {} has no room for {what}, {}", bytes(max_length), bytes(least));
-        notes.mistake(f.max_length.at, &f.max_length.path, text);
+        diagnostics.error(f.max_length.at, &f.max_length.path, text);
     }
     if let FrameKind::LengthPrefixed(prefix) = kind {
-        reach(f, prefix, notes);
+        reach(f, prefix, diagnostics);
     }
 }
 
 /// A count that includes the header has to be able to.
-fn reach(f: &Framing, prefix: Prefix, notes: &mut Notes) {
+fn reach(f: &FramingSection, prefix: Prefix, diagnostics: &mut Diagnostics) {
     let most = u64::MAX >> (64 - 8 * u32::from(prefix.width));
     if prefix.counts_header && most < header(prefix) as u64 {
         let text = format!(
@@ -71,7 +71,7 @@ fn reach(f: &Framing, prefix: Prefix, notes: &mut Notes) {
             bytes(prefix.width.into()),
             bytes(header(prefix))
         );
-        notes.mistake(f.length_bytes.at, &f.length_bytes.path, text);
+        diagnostics.error(f.length_bytes.at, &f.length_bytes.path, text);
     }
 }
 
@@ -86,7 +86,11 @@ pub(super) fn bytes(n: usize) -> String {
 
 /// Listeners that use a backend share its links, so its frames are the same for all. Where they do not even speak
 /// the same protocol, that has been said.
-pub(super) fn agree(root: &Root, believed: &[Option<Arc<settings::Listener>>], notes: &mut Notes) {
+pub(super) fn agree(
+    root: &RootSection,
+    believed: &[Option<Arc<settings::Listener>>],
+    diagnostics: &mut Diagnostics,
+) {
     let written = root.listeners.entries.iter().zip(believed);
     let all: Vec<_> = written.filter_map(|((name, l), b)| Some((name, l, b.as_ref()?))).collect();
     for (i, (name, listener, one)) in all.iter().enumerate() {
@@ -100,7 +104,7 @@ pub(super) fn agree(root: &Root, believed: &[Option<Arc<settings::Listener>>], n
              links; write a backend for each",
             first.path, name.path, root.backends.entries[one.backend].0.text
         );
-        notes.mistake(listener.backend.at, &listener.backend.path, text);
+        diagnostics.error(listener.backend.at, &listener.backend.path, text);
     }
 }
 

@@ -4,16 +4,20 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::backend_of;
-use crate::config::mistake::Notes;
-use crate::config::options::{Backend, Listener, Match, Root, Route};
-use crate::config::sequence::Place;
-use crate::config::settings::{self, HostMatch, Rule};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::options::{BackendSection, ListenerSection, MatchSection, RootSection, RouteSection};
+use crate::config::sequence::ItemPlace;
+use crate::config::settings::{self, HostMatch, RouteRule};
 
 /// The rules of a listener in their order; none if something has been noted.
-pub(super) fn rules(root: &Root, l: &Listener, notes: &mut Notes) -> Option<Vec<Rule>> {
+pub(super) fn rules(
+    root: &RootSection,
+    l: &ListenerSection,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<RouteRule>> {
     let written = &l.routes.items;
     // Collected before any `?`, so that one bad rule does not keep the next from being looked at.
-    let rules: Vec<_> = written.iter().map(|(place, route)| rule(root, place, route, notes)).collect();
+    let rules: Vec<_> = written.iter().map(|(place, route)| rule(root, place, route, diagnostics)).collect();
     let believed: Vec<_> =
         written.iter().zip(&rules).filter_map(|((place, _), rule)| Some((place, rule.as_ref()?))).collect();
     for (i, (place, rule)) in believed.iter().enumerate() {
@@ -22,7 +26,7 @@ pub(super) fn rules(root: &Root, l: &Listener, notes: &mut Notes) -> Option<Vec<
                 "is never reached: `{}` in line {} matches all its requests",
                 first.path, first.at.line
             );
-            notes.warning(place.at, &place.path, text);
+            diagnostics.warning(place.at, &place.path, text);
         }
     }
     rules.into_iter().collect()
@@ -30,13 +34,13 @@ pub(super) fn rules(root: &Root, l: &Listener, notes: &mut Notes) -> Option<Vec<
 
 /// A worker that has clients of a listener must have links to all of its backends: caps are divided among the workers.
 pub(super) fn share(
-    root: &Root,
+    root: &RootSection,
     listeners: &[Arc<settings::Listener>],
     workers: NonZeroUsize,
-    notes: &mut Notes,
+    diagnostics: &mut Diagnostics,
 ) {
     for listener in listeners {
-        let elsewhere = |rule: &&Rule| rule.backend != listener.backend;
+        let elsewhere = |rule: &&RouteRule| rule.backend != listener.backend;
         let mut backends: Vec<_> =
             listener.routes.iter().filter(elsewhere).map(|rule| rule.backend).collect();
         if !backends.is_empty() {
@@ -45,62 +49,67 @@ pub(super) fn share(
         backends.sort_unstable();
         backends.dedup();
         for (_, backend) in backends.into_iter().filter_map(|i| root.backends.entries.get(i)) {
-            too_few(backend, &listener.name, workers, notes);
+            too_few(backend, &listener.name, workers, diagnostics);
         }
     }
 }
 
-fn too_few(backend: &Backend, listener: &str, workers: NonZeroUsize, notes: &mut Notes) {
+fn too_few(backend: &BackendSection, listener: &str, workers: NonZeroUsize, diagnostics: &mut Diagnostics) {
     let cap = &backend.links.max_per_member;
     if let Some(most) = cap.get().flatten().filter(|most| (most.get() as usize) < workers.get()) {
         let text = format!(
             "{most} links cannot be divided among {workers} workers, and `listeners.{listener}` has `routes`, for \
              which each worker needs one; raise it, or lower `workers`"
         );
-        notes.mistake(cap.at, &cap.path, text);
+        diagnostics.error(cap.at, &cap.path, text);
     }
 }
 
-fn rule(root: &Root, place: &Place, route: &Route, notes: &mut Notes) -> Option<Rule> {
-    let backend = backend_of(root, &route.backend, notes);
+fn rule(
+    root: &RootSection,
+    place: &ItemPlace,
+    route: &RouteSection,
+    diagnostics: &mut Diagnostics,
+) -> Option<RouteRule> {
+    let backend = backend_of(root, &route.backend, diagnostics);
     let m = &route.matches;
-    let fields = fields(m, notes);
+    let fields = fields(m, diagnostics);
     let (host, path, methods) = (m.host.get(), m.path_prefix.get(), m.method.get());
     let (host, path, methods, fields) = (host?, path?, methods?, fields?);
     // All paths begin with `/`.
     let path_prefix = path.filter(|path| !path.is_empty());
     let has_one = host.is_some() || path_prefix.is_some() || !methods.is_empty() || !fields.is_empty();
     // Where a condition was misspelt, that has been said.
-    if !has_one && !notes.has_mistake_in(&place.path) {
-        everything(place, m, notes);
+    if !has_one && !diagnostics.has_mistake_in(&place.path) {
+        everything(place, m, diagnostics);
     }
-    Some(Rule { host, path_prefix, methods, fields, backend: backend? })
+    Some(RouteRule { host, path_prefix, methods, fields, backend: backend? })
 }
 
 /// A rule that matches everything leaves nothing to those behind it, nor to the listener's own backend.
-fn everything(place: &Place, m: &Match, notes: &mut Notes) {
+fn everything(place: &ItemPlace, m: &MatchSection, diagnostics: &mut Diagnostics) {
     const INSTEAD: &str = "matches every request; write its backend as the `backend` of the listener";
     match m.path_prefix.value {
         Some(Some(_)) => {
             let text = format!("every path begins with `/`, so this {INSTEAD}");
-            notes.mistake(m.path_prefix.at, &m.path_prefix.path, text);
+            diagnostics.error(m.path_prefix.at, &m.path_prefix.path, text);
         }
         // What is not written has the place of what could hold it.
-        _ => notes.mistake(m.host.at, &format!("{}.match", place.path), INSTEAD),
+        _ => diagnostics.error(m.host.at, &format!("{}.match", place.path), INSTEAD),
     }
 }
 
 /// A field's name in lower case, and its value if that counts.
-type Field = (Arc<str>, Option<Arc<str>>);
+type FieldMatch = (Arc<str>, Option<Arc<str>>);
 
 /// Field names are compared without case (RFC 9110 section 5.1).
-fn fields(m: &Match, notes: &mut Notes) -> Option<Vec<Field>> {
-    let mut fields: Vec<Field> = Vec::new();
+fn fields(m: &MatchSection, diagnostics: &mut Diagnostics) -> Option<Vec<FieldMatch>> {
+    let mut fields: Vec<FieldMatch> = Vec::new();
     for (i, (name, value)) in m.header.entries.iter().enumerate() {
         let same = |other: &str| other.eq_ignore_ascii_case(&name.text);
         if let Some((first, _)) = m.header.entries[..i].iter().find(|(other, _)| same(&other.text)) {
             let text = format!("`{}` in line {} is the same field", first.text, first.at.line);
-            notes.mistake(name.at, &name.path, text);
+            diagnostics.error(name.at, &name.path, text);
         }
         fields.push((name.text.to_ascii_lowercase().into(), value.get()?));
     }
@@ -108,7 +117,7 @@ fn fields(m: &Match, notes: &mut Notes) -> Option<Vec<Field>> {
 }
 
 /// Whether the one matches all that the other does.
-fn covers(wide: &Rule, narrow: &Rule) -> bool {
+fn covers(wide: &RouteRule, narrow: &RouteRule) -> bool {
     let host = match (&wide.host, &narrow.host) {
         (Some(wide), Some(narrow)) => covers_host(wide, narrow),
         (wide, _) => wide.is_none(),
@@ -124,7 +133,7 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
     host && path && methods && wide.fields.iter().all(|field| has_field(narrow, field))
 }
 
-fn has_field(narrow: &Rule, (name, value): &Field) -> bool {
+fn has_field(narrow: &RouteRule, (name, value): &FieldMatch) -> bool {
     narrow.fields.iter().any(|(other, theirs)| other == name && (value.is_none() || value == theirs))
 }
 

@@ -1,10 +1,10 @@
 //! The keywords of the options that take one of a few words, and what each keyword stands for.
 
 use super::list::Short;
-use super::scalar::{Word, Words};
+use super::scalar::{Keyword, Keywords};
 use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores};
 
-impl Words for Protocol {
+impl Keywords for Protocol {
     const WORDS: &'static [(&'static str, Self)] = &[
         (Self::Http.word(), Self::Http),
         (Self::Tcp.word(), Self::Tcp),
@@ -14,15 +14,15 @@ impl Words for Protocol {
     ];
 }
 
-impl Words for AcceptProxy {
+impl Keywords for AcceptProxy {
     const WORDS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("required", Self::Required)];
 }
 
-impl Words for ProxyVersion {
+impl Keywords for ProxyVersion {
     const WORDS: &'static [(&'static str, Self)] = &[("v1", Self::V1), ("v2", Self::V2)];
 }
 
-impl Words for Forwarded {
+impl Keywords for Forwarded {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("x_forwarded", Self::XForwarded),
         ("forwarded", Self::Rfc7239),
@@ -32,11 +32,11 @@ impl Words for Forwarded {
     ];
 }
 
-impl Words for PipelineMethods {
+impl Keywords for PipelineMethods {
     const WORDS: &'static [(&'static str, Self)] = &[("safe", Self::Safe), ("all", Self::All)];
 }
 
-impl Words for Underscores {
+impl Keywords for Underscores {
     const WORDS: &'static [(&'static str, Self)] =
         &[("pass", Self::Pass), ("drop", Self::Drop), ("reject", Self::Reject)];
 }
@@ -71,7 +71,7 @@ impl Short for Offered {
 #[derive(Debug)]
 pub(super) struct Any;
 
-impl Word for Any {
+impl Keyword for Any {
     const WORD: &'static str = "any";
 }
 

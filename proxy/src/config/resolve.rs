@@ -12,24 +12,26 @@ mod rules;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::address::Reference;
-use super::mistake::Notes;
-use super::nearest::nearest;
-use super::options::{Backend, Links, Listener, Member, Root, Socket, Tunnel};
-use super::scalar::Marked;
+use super::address::BackendRef;
+use super::diagnostic::Diagnostics;
+use super::options::{
+    BackendSection, LinksSection, ListenerSection, MemberSection, RootSection, SocketSection, TunnelSection,
+};
+use super::scalar::Spanned;
 use super::settings::{self, Protocol, Settings};
-use super::table::Name;
+use super::suggest::suggest;
+use super::table::ChosenName;
 
 /// What the file says, as far as it can be believed; none only if something was noted.
-pub(super) fn believe(root: &Root, notes: &mut Notes) -> Option<Settings> {
-    rules::check(root, notes);
+pub(super) fn resolve(root: &RootSection, diagnostics: &mut Diagnostics) -> Option<Settings> {
+    rules::check(root, diagnostics);
     // Collected before any `?`, so that one bad entry does not keep the next from being looked at.
     let listeners: Vec<_> =
-        root.listeners.entries.iter().map(|(name, l)| listener(root, name, l, notes)).collect();
-    framing::agree(root, &listeners, notes);
+        root.listeners.entries.iter().map(|(name, l)| listener(root, name, l, diagnostics)).collect();
+    framing::agree(root, &listeners, diagnostics);
     let listeners = listeners.into_iter().collect::<Option<Vec<_>>>()?;
     let workers = root.workers.get()?.unwrap_or_else(cpus);
-    routes::share(root, &listeners, workers, notes);
+    routes::share(root, &listeners, workers, diagnostics);
     let framing_of = |backend| listeners.iter().find(|l| l.backend == backend)?.framing.clone();
     let backends = root.backends.entries.iter().enumerate();
     Some(Settings {
@@ -49,11 +51,16 @@ fn cpus() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn listener(root: &Root, name: &Name, l: &Listener, notes: &mut Notes) -> Option<Arc<settings::Listener>> {
-    let backend = backend_of(root, &l.backend, notes);
-    let (http, routes) = (http::rules(l), routes::rules(root, l, notes));
+fn listener(
+    root: &RootSection,
+    name: &ChosenName,
+    l: &ListenerSection,
+    diagnostics: &mut Diagnostics,
+) -> Option<Arc<settings::Listener>> {
+    let backend = backend_of(root, &l.backend, diagnostics);
+    let (http, routes) = (http::rules(l), routes::rules(root, l, diagnostics));
     let is_http = l.protocol.get() == Some(Protocol::Http);
-    let framing = framing::framing(&l.framing, l.protocol.get(), notes);
+    let framing = framing::framing(&l.framing, l.protocol.get(), diagnostics);
     Some(Arc::new(settings::Listener {
         name: name.text.as_str().into(),
         bind: l.bind.get()?,
@@ -82,19 +89,23 @@ fn listener(root: &Root, name: &Name, l: &Listener, notes: &mut Notes) -> Option
 }
 
 /// The index of the backend that is named there.
-fn backend_of(root: &Root, named: &Marked<Reference>, notes: &mut Notes) -> Option<usize> {
+fn backend_of(
+    root: &RootSection,
+    named: &Spanned<BackendRef>,
+    diagnostics: &mut Diagnostics,
+) -> Option<usize> {
     let wanted = named.value.as_deref()?;
     let names = || root.backends.entries.iter().map(|(name, _)| name.text.as_str());
     let found = names().position(|name| name == wanted);
     if found.is_none() {
         let known = || format!("backends are: {}", names().collect::<Vec<_>>().join(", "));
-        let hint = nearest(wanted, names()).map_or_else(known, |name| format!("did you mean `{name}`?"));
-        notes.mistake(named.at, &named.path, format!("there is no backend `{wanted}`; {hint}"));
+        let hint = suggest(wanted, names()).map_or_else(known, |name| format!("did you mean `{name}`?"));
+        diagnostics.error(named.at, &named.path, format!("there is no backend `{wanted}`; {hint}"));
     }
     found
 }
 
-fn tunnel(t: &Tunnel) -> Option<settings::TunnelLimits> {
+fn tunnel(t: &TunnelSection) -> Option<settings::TunnelLimits> {
     Some(settings::TunnelLimits {
         idle: t.idle_timeout.get()?,
         age: t.max_age.get()?,
@@ -102,7 +113,7 @@ fn tunnel(t: &Tunnel) -> Option<settings::TunnelLimits> {
     })
 }
 
-fn socket(s: &Socket) -> Option<settings::SocketOptions> {
+fn socket(s: &SocketSection) -> Option<settings::SocketOptions> {
     Some(settings::SocketOptions {
         nodelay: s.nodelay.get()?,
         keepalive: s.keepalive.get()?,
@@ -116,8 +127,8 @@ fn socket(s: &Socket) -> Option<settings::SocketOptions> {
 }
 
 fn backend(
-    name: &Name,
-    b: &Backend,
+    name: &ChosenName,
+    b: &BackendSection,
     protocol: Protocol,
     framing: Option<Arc<settings::Framing>>,
 ) -> Option<Arc<settings::Backend>> {
@@ -130,7 +141,7 @@ fn backend(
         source_addresses: b.source_addresses.get()?,
         affinity: b.affinity.key.get()?,
         links: links(&b.links, protocol)?,
-        queue: settings::WaitQueue { max: b.queue.max.get()?, timeout: b.queue.timeout.get()? },
+        queue: settings::QueueLimits { max: b.queue.max.get()?, timeout: b.queue.timeout.get()? },
         response_timeout: b.response_timeout.get()?,
         head: http::head(&b.limits.head, &b.limits.fields, &b.limits.line)?,
         socket: socket(&b.socket)?,
@@ -138,7 +149,7 @@ fn backend(
     }))
 }
 
-fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
+fn links(l: &LinksSection, protocol: Protocol) -> Option<settings::Links> {
     let (pipeline, vouched) = rules::most_in_flight(l, protocol)?;
     Some(settings::Links {
         max_per_member: rules::cap(l, protocol)?,
@@ -164,8 +175,8 @@ fn links(l: &Links, protocol: Protocol) -> Option<settings::Links> {
     })
 }
 
-fn member(name: &Name, m: &Member) -> Option<settings::Member> {
-    Some(settings::Member {
+fn member(name: &ChosenName, m: &MemberSection) -> Option<settings::MemberSettings> {
+    Some(settings::MemberSettings {
         name: name.text.as_str().into(),
         address: m.address.get()?,
         weight: m.weight.get()?,

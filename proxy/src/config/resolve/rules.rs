@@ -4,55 +4,55 @@ use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 
-use crate::config::address::{MemberAt, Reference};
-use crate::config::mistake::{At, Notes};
-use crate::config::options::{Backend, Links, Listener, MOST_MEMBERS, Root};
-use crate::config::scalar::{Kind, Marked};
+use crate::config::address::{BackendRef, MemberAt};
+use crate::config::diagnostic::{Diagnostics, Position};
+use crate::config::options::{BackendSection, LinksSection, ListenerSection, MOST_MEMBERS, RootSection};
+use crate::config::scalar::{ScalarKind, Spanned};
 use crate::config::settings::{self, AcceptProxy, Address, Networks, Protocol, Vouched};
-use crate::config::table::{Name, Only};
+use crate::config::table::{ChosenName, Only};
 
 /// Notes whatever breaks a rule.
-pub(super) fn check(root: &Root, notes: &mut Notes) {
-    addresses(root, notes);
-    unused(root, notes);
-    too_many(root, notes);
+pub(super) fn check(root: &RootSection, diagnostics: &mut Diagnostics) {
+    addresses(root, diagnostics);
+    unused(root, diagnostics);
+    too_many(root, diagnostics);
     for (name, listener) in &root.listeners.entries {
-        fits(&listener.limits.head, &listener.limits.line, notes);
-        trust(listener, notes);
-        proxies(listener, notes);
+        fits(&listener.limits.head, &listener.limits.line, diagnostics);
+        trust(listener, diagnostics);
+        proxies(listener, diagnostics);
         if let Some(protocol) = listener.protocol.get() {
-            no_effect(&name.only, protocol, notes);
+            no_effect(&name.only, protocol, diagnostics);
         }
     }
     for (name, backend) in &root.backends.entries {
-        fits(&backend.limits.head, &backend.limits.line, notes);
-        twins(backend, notes);
-        sources(backend, notes);
-        if let Some(protocol) = one_protocol(root, name, notes) {
-            no_effect(&name.only, protocol, notes);
-            links(backend, protocol, notes);
+        fits(&backend.limits.head, &backend.limits.line, diagnostics);
+        twins(backend, diagnostics);
+        sources(backend, diagnostics);
+        if let Some(protocol) = one_protocol(root, name, diagnostics) {
+            no_effect(&name.only, protocol, diagnostics);
+            links(backend, protocol, diagnostics);
         }
     }
 }
 
 /// The listeners that use a backend, and where each names it first.
 pub(super) fn users<'a>(
-    root: &'a Root,
-    backend: &'a Name,
-) -> impl Iterator<Item = (&'a Name, &'a Listener, &'a Marked<Reference>)> {
-    let is_it = |named: &&Marked<Reference>| named.value.as_deref() == Some(&backend.text);
+    root: &'a RootSection,
+    backend: &'a ChosenName,
+) -> impl Iterator<Item = (&'a ChosenName, &'a ListenerSection, &'a Spanned<BackendRef>)> {
+    let is_it = |named: &&Spanned<BackendRef>| named.value.as_deref() == Some(&backend.text);
     root.listeners.entries.iter().filter_map(move |(name, l)| Some((name, l, named(l).find(is_it)?)))
 }
 
 /// Wherever a listener names a backend; routes mean something for HTTP only.
-fn named(l: &Listener) -> impl Iterator<Item = &Marked<Reference>> {
+fn named(l: &ListenerSection) -> impl Iterator<Item = &Spanned<BackendRef>> {
     let is_http = l.protocol.get() == Some(Protocol::Http);
     let routes = l.routes.items.iter().filter(move |_| is_http).map(|(_, route)| &route.backend);
     iter::once(&l.backend).chain(routes)
 }
 
 /// What the listeners that use a backend speak; the first counts, and HTTP where there is none.
-pub(super) fn protocol(root: &Root, backend: &Name) -> Option<Protocol> {
+pub(super) fn protocol(root: &RootSection, backend: &ChosenName) -> Option<Protocol> {
     users(root, backend).next().map_or(Some(Protocol::Http), |(_, listener, _)| listener.protocol.get())
 }
 
@@ -60,7 +60,7 @@ pub(super) fn protocol(root: &Root, backend: &Name) -> Option<Protocol> {
 const SHARED_LINKS: NonZeroU32 = NonZeroU32::new(64).unwrap();
 
 /// Most links to one member.
-pub(super) fn cap(links: &Links, protocol: Protocol) -> Option<NonZeroU32> {
+pub(super) fn cap(links: &LinksSection, protocol: Protocol) -> Option<NonZeroU32> {
     let auto = if protocol.is_pooled() { SHARED_LINKS } else { settings::Links::NO_CAP };
     Some(links.max_per_member.get()?.unwrap_or(auto))
 }
@@ -72,7 +72,7 @@ const COMMANDS_IN_FLIGHT: NonZeroU16 = NonZeroU16::new(1024).unwrap();
 
 /// Most exchanges in flight on a link, and who vouches for the order of their answers. `auto` needs proof from members
 /// of HTTP; the protocol of Redis promises the order; of other frames nobody knows it.
-pub(super) fn most_in_flight(links: &Links, protocol: Protocol) -> Option<(NonZeroU16, Vouched)> {
+pub(super) fn most_in_flight(links: &LinksSection, protocol: Protocol) -> Option<(NonZeroU16, Vouched)> {
     Some(match (links.pipeline.get()?, protocol) {
         (Some(most), _) => (most, Vouched::ByWord),
         (None, Protocol::Http) => (IN_FLIGHT, Vouched::ByProof),
@@ -82,7 +82,7 @@ pub(super) fn most_in_flight(links: &Links, protocol: Protocol) -> Option<(NonZe
 }
 
 /// What all listeners that use a backend speak, if there is one and they agree; notes who does not.
-fn one_protocol(root: &Root, backend: &Name, notes: &mut Notes) -> Option<Protocol> {
+fn one_protocol(root: &RootSection, backend: &ChosenName, diagnostics: &mut Diagnostics) -> Option<Protocol> {
     let mut users =
         users(root, backend).filter_map(|(name, l, named)| Some((name, named, l.protocol.get()?)));
     let (first, _, one) = users.next()?;
@@ -97,7 +97,7 @@ fn one_protocol(root: &Root, backend: &Name, notes: &mut Notes) -> Option<Protoc
             other.word(),
             why_not_both(one, other)
         );
-        notes.mistake(named.at, &named.path, text);
+        diagnostics.error(named.at, &named.path, text);
         agreed = None;
     }
     agreed
@@ -115,15 +115,15 @@ fn why_not_both(one: Protocol, other: Protocol) -> String {
 }
 
 /// What is written there means something for other protocols only.
-fn no_effect(written: &[Only], protocol: Protocol, notes: &mut Notes) {
+fn no_effect(written: &[Only], protocol: Protocol, diagnostics: &mut Diagnostics) {
     for only in written {
         if only.protocols.contains(&protocol) {
-            no_effect(&only.inside, protocol, notes);
+            no_effect(&only.inside, protocol, diagnostics);
             continue;
         }
         let words: Vec<_> = only.protocols.iter().map(|protocol| protocol.word()).collect();
         let text = format!("has no effect for {}, only for {}", protocol.word(), listed(&words));
-        notes.warning(only.at, &only.path, text);
+        diagnostics.warning(only.at, &only.path, text);
     }
 }
 
@@ -138,7 +138,11 @@ fn listed(words: &[&str]) -> String {
 }
 
 /// A line has room in its head.
-fn fits(head: &Marked<impl Kind<Value = usize>>, line: &Marked<impl Kind<Value = usize>>, notes: &mut Notes) {
+fn fits(
+    head: &Spanned<impl ScalarKind<Value = usize>>,
+    line: &Spanned<impl ScalarKind<Value = usize>>,
+    diagnostics: &mut Diagnostics,
+) {
     let (Some(most), Some(long)) = (head.get(), line.get()) else { return };
     if long <= most {
         return;
@@ -148,41 +152,41 @@ fn fits(head: &Marked<impl Kind<Value = usize>>, line: &Marked<impl Kind<Value =
     let text = format!(
         "a line of {long} bytes does not fit into a head of {most}; `line` may be as large as `head` at most"
     );
-    notes.mistake(at, path, text);
+    diagnostics.error(at, path, text);
 }
 
 /// Whose PROXY header is believed, and whether there is one.
-fn trust(l: &Listener, notes: &mut Notes) {
+fn trust(l: &ListenerSection, diagnostics: &mut Diagnostics) {
     let (Some(accept), Some(trusted)) = (l.proxy_protocol.get(), l.trusted.get()) else { return };
     let trusted: Networks = trusted.into_iter().collect();
     match accept {
         AcceptProxy::Off if !trusted.is_empty() => {
             let text = "has no effect: without `proxy_protocol: required` there is no header to believe";
-            notes.warning(l.trusted.at, &l.trusted.path, text);
+            diagnostics.warning(l.trusted.at, &l.trusted.path, text);
         }
         AcceptProxy::Required if trusted.is_empty() => {
             let text = "nobody's PROXY header is believed; name the networks of those who send it in `trusted`, \
                         or write `trusted: any`";
-            notes.mistake(l.proxy_protocol.at, &l.proxy_protocol.path, text);
+            diagnostics.error(l.proxy_protocol.at, &l.proxy_protocol.path, text);
         }
         AcceptProxy::Required if is_unix(l.bind.value.as_ref()) && !trusted.is_any() => {
             let text = "clients of a Unix socket have no address, so no network has them; write `trusted: any`, \
                         and let the folder's permissions say who may connect";
-            notes.mistake(l.trusted.at, &l.trusted.path, text);
+            diagnostics.error(l.trusted.at, &l.trusted.path, text);
         }
         _ => {}
     }
 }
 
 /// Whose word on the source is believed, where there are addresses to know them by.
-fn proxies(l: &Listener, notes: &mut Notes) {
+fn proxies(l: &ListenerSection, diagnostics: &mut Diagnostics) {
     let (Some(accept), Some(trusted)) = (l.proxy_protocol.get(), l.trusted_proxies.get()) else { return };
     let trusted: Networks = trusted.into_iter().collect();
     let without_address = accept == AcceptProxy::Off && is_unix(l.bind.value.as_ref());
     if without_address && !trusted.is_empty() && !trusted.is_any() {
         let text = "clients of a Unix socket have no address, so no network has them; write `trusted_proxies: any`, \
                     and let the folder's permissions say who may connect";
-        notes.mistake(l.trusted_proxies.at, &l.trusted_proxies.path, text);
+        diagnostics.error(l.trusted_proxies.at, &l.trusted_proxies.path, text);
     }
 }
 
@@ -191,20 +195,20 @@ const fn is_unix(address: Option<&Address>) -> bool {
 }
 
 /// What links of this protocol cannot do, or not so many.
-fn links(b: &Backend, protocol: Protocol, notes: &mut Notes) {
+fn links(b: &BackendSection, protocol: Protocol, diagnostics: &mut Diagnostics) {
     let warm = &b.links.warm;
     if protocol.is_pooled() {
-        return shared_links(b, protocol, notes);
+        return shared_links(b, protocol, diagnostics);
     }
     let (Some(wanted), Some(cap)) = (warm.value, cap(&b.links, protocol)) else { return };
     if wanted > cap.get() {
         let text = format!("{wanted} are more than the {cap} that `max_per_member` allows");
-        notes.mistake(warm.at, &warm.path, text);
+        diagnostics.error(warm.at, &warm.path, text);
     }
 }
 
 /// What links that many clients share cannot do.
-fn shared_links(b: &Backend, protocol: Protocol, notes: &mut Notes) {
+fn shared_links(b: &BackendSection, protocol: Protocol, diagnostics: &mut Diagnostics) {
     let (warm, word) = (&b.links.warm, protocol.word());
     if b.proxy_protocol.value.flatten().is_some() {
         let instead = match protocol {
@@ -214,19 +218,19 @@ fn shared_links(b: &Backend, protocol: Protocol, notes: &mut Notes) {
         let text = format!(
             "links for {word} are shared by many clients, and one PROXY header cannot name them all; {instead}"
         );
-        notes.mistake(b.proxy_protocol.at, &b.proxy_protocol.path, text);
+        diagnostics.error(b.proxy_protocol.at, &b.proxy_protocol.path, text);
     }
     if warm.value.is_some_and(|warm| warm > 0) {
         let text = format!(
             "links for {word} stay connected and are shared, so there is nothing to keep warm; `idle_timeout` \
              limits how long an unused link stays"
         );
-        notes.mistake(warm.at, &warm.path, text);
+        diagnostics.error(warm.at, &warm.path, text);
     }
 }
 
 /// Links to a member can only come from an address of its family.
-fn sources(b: &Backend, notes: &mut Notes) {
+fn sources(b: &BackendSection, diagnostics: &mut Diagnostics) {
     let Some(sources) = b.source_addresses.items.as_deref().filter(|items| !items.is_empty()) else { return };
     let members: Vec<_> = b.members.entries.iter().map(|(_, m)| &m.address).collect();
     let Some(known): Option<Vec<_>> = members.iter().map(|m| m.value.as_ref()).collect() else { return };
@@ -235,7 +239,7 @@ fn sources(b: &Backend, notes: &mut Notes) {
         let ipv4 = source.value.is_ipv4();
         if !reached(ipv4) {
             let text = format!("{} is {}, but no member is", source.value, family(ipv4));
-            notes.mistake(source.at, &b.source_addresses.path, text);
+            diagnostics.error(source.at, &b.source_addresses.path, text);
         }
     }
     for member in members {
@@ -249,7 +253,7 @@ fn sources(b: &Backend, notes: &mut Notes) {
             }
             _ => continue,
         };
-        notes.warning(member.at, &member.path, text);
+        diagnostics.warning(member.at, &member.path, text);
     }
 }
 
@@ -263,17 +267,17 @@ const fn family(ipv4: bool) -> &'static str {
 }
 
 /// No two sockets of ours may want the same address.
-fn addresses(root: &Root, notes: &mut Notes) {
+fn addresses(root: &RootSection, diagnostics: &mut Diagnostics) {
     let admin = root.admin.value.flatten();
     let admin = admin.map(|a| (Address::Ip(a), root.admin.at, root.admin.path.as_str()));
     let binds = root.listeners.entries.iter().map(|(_, l)| &l.bind);
-    let mut wanted: Vec<(Address, At, &str)> =
+    let mut wanted: Vec<(Address, Position, &str)> =
         binds.filter_map(|bind| Some((bind.get()?, bind.at, bind.path.as_str()))).chain(admin).collect();
     wanted.sort_by_key(|(_, at, _)| *at);
     for (i, (address, at, path)) in wanted.iter().enumerate() {
         if let Some((other, _, first)) = wanted[..i].iter().find(|(other, ..)| clash(address, other)) {
             let text = format!("the address {address} is in use twice; `{first}` has {other}");
-            notes.mistake(*at, path, text);
+            diagnostics.error(*at, path, text);
         }
     }
 }
@@ -297,31 +301,31 @@ fn ports_clash(a: SocketAddr, b: SocketAddr) -> bool {
     a == b || covers(a, b) || covers(b, a)
 }
 
-fn unused(root: &Root, notes: &mut Notes) {
+fn unused(root: &RootSection, diagnostics: &mut Diagnostics) {
     for (name, _) in &root.backends.entries {
         if users(root, name).next().is_none() {
-            notes.warning(name.at, &name.path, "no listener uses this backend");
+            diagnostics.warning(name.at, &name.path, "no listener uses this backend");
         }
     }
 }
 
-fn too_many(root: &Root, notes: &mut Notes) {
+fn too_many(root: &RootSection, diagnostics: &mut Diagnostics) {
     let all = || root.backends.entries.iter().flat_map(|(_, b)| b.members.entries.iter());
     if let Some((over, _)) = all().nth(MOST_MEMBERS) {
         let text = format!("{} members in all backends; {MOST_MEMBERS} at most", all().count());
-        notes.mistake(over.at, &over.path, text);
+        diagnostics.error(over.at, &over.path, text);
     }
 }
 
 /// Two members with one address are one origin with twice the links.
-fn twins(backend: &Backend, notes: &mut Notes) {
+fn twins(backend: &BackendSection, diagnostics: &mut Diagnostics) {
     let members = &backend.members.entries;
     for (i, (_, member)) in members.iter().enumerate() {
         let Some(address) = &member.address.value else { continue };
-        let same = |other: &Marked<MemberAt>| other.value.as_ref() == Some(address);
+        let same = |other: &Spanned<MemberAt>| other.value.as_ref() == Some(address);
         if let Some((first, _)) = members[..i].iter().find(|(_, other)| same(&other.address)) {
             let text = format!("{address} is the address of `{}` too", first.text);
-            notes.warning(member.address.at, &member.address.path, text);
+            diagnostics.warning(member.address.at, &member.address.path, text);
         }
     }
 }

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::framing::{bytes, header};
+use crate::config::diagnostic::Diagnostics;
 use crate::config::frame::Refusal;
-use crate::config::mistake::Notes;
-use crate::config::scalar::{Auto, Marked, Or};
+use crate::config::scalar::{Auto, Or, Spanned};
 use crate::config::settings::{FrameKind, Prefix};
 
 /// What `Framing::refusal` is believed to be.
 pub(super) fn believed(
-    written: &Marked<Or<Auto, Refusal>>,
+    written: &Spanned<Or<Auto, Refusal>>,
     kind: FrameKind,
     max_length: usize,
-    notes: &mut Notes,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Option<Arc<[u8]>>> {
     let frame = match written.get()? {
         None => return Some(None),
@@ -21,7 +21,7 @@ pub(super) fn believed(
         Some(Some(frame)) => frame,
     };
     if let Some(why) = no_frame(&frame, kind).or_else(|| too_long(&frame, max_length)) {
-        notes.mistake(written.at, &written.path, why);
+        diagnostics.error(written.at, &written.path, why);
     }
     Some(Some(frame))
 }

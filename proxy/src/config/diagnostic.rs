@@ -5,14 +5,14 @@ use std::fmt;
 
 /// A place in the file: line and column, both from 1; line 0 where no line can be named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct At {
+pub(super) struct Position {
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
 /// One thing that is wrong, or (as a warning) looks wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct Diagnostic {
     /// The file as it was named to us.
     pub file: String,
     /// The line, from 1; 0 where the mistake concerns the file as a whole.
@@ -27,25 +27,25 @@ pub struct Mistake {
 
 /// Every mistake of one file, in the order of the file. Prints one line each, then their number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistakes(Vec<Mistake>);
+pub struct ConfigError(Vec<Diagnostic>);
 
-impl Mistakes {
+impl ConfigError {
     /// The mistakes, in the order of the file.
-    pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
     }
 }
 
-impl<'a> IntoIterator for &'a Mistakes {
-    type Item = &'a Mistake;
-    type IntoIter = std::slice::Iter<'a, Mistake>;
+impl<'a> IntoIterator for &'a ConfigError {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.file)?;
         if self.line > 0 {
@@ -58,7 +58,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for mistake in self {
             writeln!(f, "{mistake}")?;
@@ -69,29 +69,29 @@ impl fmt::Display for Mistakes {
     }
 }
 
-impl Error for Mistakes {}
+impl Error for ConfigError {}
 
 /// Collects while a file is read, so that all mistakes are told at once.
 #[derive(Debug)]
-pub(super) struct Notes {
+pub(super) struct Diagnostics {
     file: String,
-    mistakes: Vec<Mistake>,
-    warnings: Vec<Mistake>,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
-impl Notes {
+impl Diagnostics {
     pub(super) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), mistakes: Vec::new(), warnings: Vec::new() }
+        Self { file: file.to_owned(), errors: Vec::new(), warnings: Vec::new() }
     }
 
     /// Notes what keeps the file from being believed.
-    pub(super) fn mistake(&mut self, at: At, field: &str, text: impl AsRef<str>) {
+    pub(super) fn error(&mut self, at: Position, field: &str, text: impl AsRef<str>) {
         let mistake = self.note(at, field, text.as_ref());
-        self.mistakes.push(mistake);
+        self.errors.push(mistake);
     }
 
     /// Notes what looks wrong, yet can be believed.
-    pub(super) fn warning(&mut self, at: At, field: &str, text: impl AsRef<str>) {
+    pub(super) fn warning(&mut self, at: Position, field: &str, text: impl AsRef<str>) {
         let warning = self.note(at, field, text.as_ref());
         self.warnings.push(warning);
     }
@@ -100,27 +100,27 @@ impl Notes {
     pub(super) fn has_mistake_in(&self, path: &str) -> bool {
         let path = printable(path);
         let inside = |field: &str| field.strip_prefix(&path).is_some_and(|rest| rest.starts_with(['.', '[']));
-        self.mistakes.iter().any(|mistake| inside(&mistake.field))
+        self.errors.iter().any(|mistake| inside(&mistake.field))
     }
 
     /// What came of the file: `value` and the warnings, if there was no mistake.
-    pub(super) fn verdict<T>(mut self, value: Option<T>) -> Result<(T, Vec<Mistake>), Mistakes> {
-        if value.is_none() && self.mistakes.is_empty() {
+    pub(super) fn verdict<T>(mut self, value: Option<T>) -> Result<(T, Vec<Diagnostic>), ConfigError> {
+        if value.is_none() && self.errors.is_empty() {
             // Each value that is absent was noted when it was read; should that ever fail, fail here.
-            self.mistake(At::default(), "", "cannot be understood");
+            self.error(Position::default(), "", "cannot be understood");
         }
-        let place = |m: &Mistake| (m.line, m.column);
-        self.mistakes.sort_by_key(place);
+        let place = |m: &Diagnostic| (m.line, m.column);
+        self.errors.sort_by_key(place);
         self.warnings.sort_by_key(place);
         match value {
-            Some(value) if self.mistakes.is_empty() => Ok((value, self.warnings)),
-            _ => Err(Mistakes(self.mistakes)),
+            Some(value) if self.errors.is_empty() => Ok((value, self.warnings)),
+            _ => Err(ConfigError(self.errors)),
         }
     }
 
-    fn note(&self, at: At, field: &str, text: &str) -> Mistake {
+    fn note(&self, at: Position, field: &str, text: &str) -> Diagnostic {
         let (field, text) = (printable(field), printable(text));
-        Mistake { file: self.file.clone(), line: at.line, column: at.column, field, text }
+        Diagnostic { file: self.file.clone(), line: at.line, column: at.column, field, text }
     }
 }
 

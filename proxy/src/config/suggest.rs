@@ -1,7 +1,7 @@
 //! Suggests the word that somebody probably meant to write.
 
 /// The word nearest to `written`; none if it takes more edits than a third of its letters (at least one).
-pub(super) fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn suggest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written: Vec<char> = written.chars().take(LONGEST + 1).collect();
     if written.len() > LONGEST {
         return None;
@@ -36,16 +36,16 @@ fn distance(a: &[char], b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::suggest;
 
     #[test]
     fn finds_slips_and_leaves_strangers_alone() {
         let words = ["backend", "bind", "backlog", "via"];
-        assert_eq!(nearest("bakend", words), Some("backend"));
-        assert_eq!(nearest("bidn", words), Some("bind"));
-        assert_eq!(nearest("vai", words), Some("via"));
-        assert_eq!(nearest("frontend", words), None);
-        assert_eq!(nearest("", words), None);
-        assert_eq!(nearest(&"b".repeat(100_000), words), None);
+        assert_eq!(suggest("bakend", words), Some("backend"));
+        assert_eq!(suggest("bidn", words), Some("bind"));
+        assert_eq!(suggest("vai", words), Some("via"));
+        assert_eq!(suggest("frontend", words), None);
+        assert_eq!(suggest("", words), None);
+        assert_eq!(suggest(&"b".repeat(100_000), words), None);
     }
 }

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use crate::config::options::{AccessLog, Listener};
-use crate::config::scalar::{Kind, Marked, Word};
+use crate::config::keywords::Any;
+use crate::config::options::{AccessLogSection, ListenerSection};
+use crate::config::scalar::{Keyword, ScalarKind, Spanned};
 use crate::config::settings::{self, HeadLimits, HttpRules, Upgrades};
-use crate::config::words::Any;
 
 /// What the listener makes of requests.
-pub(super) fn rules(l: &Listener) -> Option<HttpRules> {
+pub(super) fn rules(l: &ListenerSection) -> Option<HttpRules> {
     Some(HttpRules {
         head: head(&l.limits.head, &l.limits.fields, &l.limits.line)?,
         body: l.limits.body.get()?.map(|bytes| bytes as u64),
@@ -28,9 +28,9 @@ pub(super) fn rules(l: &Listener) -> Option<HttpRules> {
 
 /// Limits of a head.
 pub(super) fn head(
-    head: &Marked<impl Kind<Value = usize>>,
-    fields: &Marked<impl Kind<Value = usize>>,
-    line: &Marked<impl Kind<Value = usize>>,
+    head: &Spanned<impl ScalarKind<Value = usize>>,
+    fields: &Spanned<impl ScalarKind<Value = usize>>,
+    line: &Spanned<impl ScalarKind<Value = usize>>,
 ) -> Option<HeadLimits> {
     Some(HeadLimits { bytes: head.get()?, fields: fields.get()?, line: line.get()? })
 }
@@ -45,7 +45,7 @@ fn upgrades(protocols: Vec<Arc<str>>) -> Upgrades {
 }
 
 /// What is noted of exchanges: `Some(None)` for nothing, `None` if something could not be read.
-pub(super) fn access_log(log: &AccessLog) -> Option<Option<Arc<settings::AccessLog>>> {
+pub(super) fn access_log(log: &AccessLogSection) -> Option<Option<Arc<settings::AccessLog>>> {
     let (to, format, one_of) = (log.to.get()?, log.format.get()?, log.sample.get()?);
     Some(to.map(|to| Arc::new(settings::AccessLog { to, format, one_of })))
 }

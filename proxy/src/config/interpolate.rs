@@ -2,28 +2,28 @@
 //!
 //! Each reference is masked by a word before YAML is parsed, so that a value cannot change the structure of the file.
 
-use super::mistake::At;
+use super::diagnostic::Position;
 
 /// The text as YAML sees it: each reference is a run of one private-use character, as long as the reference.
 ///
 /// So a value cannot change the structure of the file (a `#`, a line break or a brace in it stays text),
 /// references work inside `{ flow: maps }`, positions stay exact, and comments need no care.
 #[derive(Debug)]
-pub(super) struct Masked {
+pub(super) struct Interpolated {
     pub(super) text: String,
-    references: Vec<Reference>,
+    references: Vec<Interpolation>,
 }
 
 #[derive(Debug)]
-struct Reference {
+struct Interpolation {
     mask_length: usize,
-    at: At,
+    at: Position,
     value: Result<String, String>,
 }
 
 enum Piece<'a> {
     Text(&'a str),
-    Reference(&'a Reference),
+    Reference(&'a Interpolation),
 }
 
 /// Private use, plane 15: the first mask. Whoever really writes such a character gets it masked as itself.
@@ -31,38 +31,38 @@ const FIRST: u32 = 0xF_0000;
 /// How many references a file may hold; the plane has 65,534 characters.
 const MOST: usize = 65_000;
 
-impl Masked {
+impl Interpolated {
     /// Finds and looks up all references of `text`, which starts with no byte order mark.
     pub(super) fn new(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Self {
-        let mut masked = Self { text: String::with_capacity(text.len()), references: Vec::new() };
-        let (mut rest, mut at) = (text, At { line: 1, column: 1 });
+        let mut interpolated = Self { text: String::with_capacity(text.len()), references: Vec::new() };
+        let (mut rest, mut at) = (text, Position { line: 1, column: 1 });
         while let Some(c) = rest.chars().next() {
             let found = reference(rest, env);
             let length = found.as_ref().map_or_else(|| c.len_utf8(), |(length, _)| *length);
             let (here, after) = rest.split_at(length);
             let width = here.chars().count();
             match found {
-                Some((_, value)) => masked.mask(at, width, value),
-                None => masked.text.push_str(here),
+                Some((_, value)) => interpolated.mask(at, width, value),
+                None => interpolated.text.push_str(here),
             }
             at = match c {
                 // To YAML, each of `\n`, `\r\n` and `\r` ends a line.
                 '\r' if after.starts_with('\n') => at,
-                '\n' | '\r' => At { line: at.line + 1, column: 1 },
-                _ => At { column: at.column + width, ..at },
+                '\n' | '\r' => Position { line: at.line + 1, column: 1 },
+                _ => Position { column: at.column + width, ..at },
             };
             rest = after;
         }
-        masked
+        interpolated
     }
 
     /// The text of one scalar, unmasked; or where the first reference without a value stands, and why.
-    pub(super) fn reveal(&self, scalar: &str) -> Result<String, (At, String)> {
+    pub(super) fn reveal(&self, scalar: &str) -> Result<String, (Position, String)> {
         let mut out = String::with_capacity(scalar.len());
         for piece in self.pieces(scalar) {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Reference(Reference { at, value, .. }) => match value {
+                Piece::Reference(Interpolation { at, value, .. }) => match value {
                     Ok(value) => out.push_str(value),
                     Err(why) => return Err((*at, why.clone())),
                 },
@@ -104,11 +104,11 @@ impl Masked {
         })
     }
 
-    fn masked_by(&self, c: char) -> Option<&Reference> {
+    fn masked_by(&self, c: char) -> Option<&Interpolation> {
         self.references.get(u32::from(c).checked_sub(FIRST)? as usize)
     }
 
-    fn mask(&mut self, at: At, length: usize, mut value: Result<String, String>) {
+    fn mask(&mut self, at: Position, length: usize, mut value: Result<String, String>) {
         let index = self.references.len().min(MOST);
         if index == MOST {
             value = Err(format!("more than {MOST} references to the environment in one file"));
@@ -116,7 +116,7 @@ impl Masked {
         let mask = char::from_u32(FIRST + index as u32).unwrap_or(char::REPLACEMENT_CHARACTER);
         self.text.extend(std::iter::repeat_n(mask, length));
         if self.references.len() == index {
-            self.references.push(Reference { mask_length: length, at, value });
+            self.references.push(Interpolation { mask_length: length, at, value });
         }
     }
 }
