@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::metrics::{Hold, LinkState};
+use crate::metrics::{HoldReason, LinkState};
 use crate::net::Sight;
 use crate::proto::http1::Date;
 use crate::stream::{Conn, Stream, read_some};
@@ -341,7 +341,7 @@ impl<T: Receiver> Link<T> {
         routes.clear();
         self.shelf.routes.set(routes);
         if large {
-            self.shelf.hold(self, Hold::Large);
+            self.shelf.hold(self, HoldReason::Large);
         }
         match outcome {
             Ok(true) => self.shelf.answered(self, now),
@@ -354,7 +354,7 @@ impl<T: Receiver> Link<T> {
     fn must_pause(&self) -> bool {
         let full = self.is_head_full();
         if full {
-            self.shelf.hold(self, Hold::Reader);
+            self.shelf.hold(self, HoldReason::Reader);
         }
         full
     }

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::set::{Cell, Kind, Reading, Visit};
+use super::set::{Cell, MetricKind, Reading, Visit};
 
 /// A number that only grows. Where its unit is seconds, it counts nanoseconds.
 #[derive(Default, Debug)]
@@ -37,7 +37,7 @@ impl Counter {
 }
 
 impl Cell for Counter {
-    const KIND: Kind = Kind::Counter;
+    const KIND: MetricKind = MetricKind::Counter;
     const WORDS: usize = 1;
 
     fn merge(&self, sums: &mut [u64]) {
@@ -87,7 +87,7 @@ impl Gauge {
 }
 
 impl Cell for Gauge {
-    const KIND: Kind = Kind::Gauge;
+    const KIND: MetricKind = MetricKind::Gauge;
     const WORDS: usize = 1;
 
     // Two's complement: adding the words adds the signed values.
@@ -113,7 +113,7 @@ impl Most {
 }
 
 impl Cell for Most {
-    const KIND: Kind = Kind::Gauge;
+    const KIND: MetricKind = MetricKind::Gauge;
     const WORDS: usize = 1;
 
     fn merge(&self, sums: &mut [u64]) {
@@ -138,7 +138,7 @@ impl Least {
 }
 
 impl Cell for Least {
-    const KIND: Kind = Kind::Gauge;
+    const KIND: MetricKind = MetricKind::Gauge;
     const WORDS: usize = 1;
 
     fn merge(&self, sums: &mut [u64]) {

@@ -6,23 +6,23 @@ use std::sync::Arc;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto;
 
-use super::set::{CellSet, Kind, Metric, Reading, Unit};
-use super::shelf::{Row, Shelf};
+use super::cell_map::{CellMap, CellRow};
+use super::set::{CellSet, Metric, MetricKind, Reading, Unit};
 use super::table::{
     BackendCells, BackendLimitCells, BuildCells, ConfigCells, KernelCells, ListenerCells, ListenerLimitCells,
     MemberCells, MemberLimitCells, ProcessCells, RouteCells, ScrapeCells, WorkerCells,
 };
 
-/// Declares the shelves once: the struct, the metrics on it, and the walk over it.
-macro_rules! shelves {
+/// Declares the cell maps once: the struct, the metrics on it, and the walk over it.
+macro_rules! cell_maps {
     ($( $field:ident: $set:ty, )+) => {
         /// All cells there are.
-        pub(super) struct Shelves { $( pub(super) $field: Shelf<$set>, )+ }
+        pub(super) struct CellMaps { $( pub(super) $field: CellMap<$set>, )+ }
 
         /// Every metric that is made of cells.
         pub(super) const TABLE: &[&[Metric]] = &[$( <$set>::METRICS, )+];
 
-        impl Shelves {
+        impl CellMaps {
             fn families(&self) -> Vec<proto::MetricFamily> {
                 let mut families = Vec::new();
                 $( families.extend(families_of(&self.$field)); )+
@@ -32,7 +32,7 @@ macro_rules! shelves {
     };
 }
 
-shelves! {
+cell_maps! {
     listeners: ListenerCells,
     routes: RouteCells,
     backends: BackendCells,
@@ -50,14 +50,14 @@ shelves! {
 
 /// The one collector of all cells.
 pub(super) struct CellCollector {
-    shelves: Arc<Shelves>,
+    cell_maps: Arc<CellMaps>,
     descs: Vec<Desc>,
 }
 
 impl CellCollector {
-    pub(super) fn new(shelves: Arc<Shelves>) -> prometheus::Result<Self> {
+    pub(super) fn new(cell_maps: Arc<CellMaps>) -> prometheus::Result<Self> {
         let descs = TABLE.iter().copied().flatten().map(desc).collect::<Result<_, _>>()?;
-        Ok(Self { shelves, descs })
+        Ok(Self { cell_maps, descs })
     }
 }
 
@@ -67,7 +67,7 @@ impl Collector for CellCollector {
     }
 
     fn collect(&self) -> Vec<proto::MetricFamily> {
-        self.shelves.families()
+        self.cell_maps.families()
     }
 }
 
@@ -77,8 +77,8 @@ fn desc(metric: &Metric) -> prometheus::Result<Desc> {
     Desc::new(metric.name.into(), metric.help.into(), labels.map(Into::into).collect(), HashMap::new())
 }
 
-fn families_of<C: CellSet>(shelf: &Shelf<C>) -> Vec<proto::MetricFamily> {
-    let rows = shelf.rows();
+fn families_of<C: CellSet>(cell_map: &CellMap<C>) -> Vec<proto::MetricFamily> {
+    let rows = cell_map.rows();
     let mut at = 0;
     let mut families = Vec::with_capacity(C::METRICS.len());
     for metric in C::METRICS {
@@ -89,7 +89,7 @@ fn families_of<C: CellSet>(shelf: &Shelf<C>) -> Vec<proto::MetricFamily> {
 }
 
 /// One metric of all owners; its words begin at `at` in each row.
-fn family(metric: &Metric, rows: &[Row], at: usize) -> proto::MetricFamily {
+fn family(metric: &Metric, rows: &[CellRow], at: usize) -> proto::MetricFamily {
     let mut samples = Vec::with_capacity(rows.len() * metric.series);
     let words = rows.iter().map(|row| (row.key.as_slice(), &row.sums[at..at + metric.words]));
     if metric.owner.is_empty() {
@@ -103,9 +103,9 @@ fn family(metric: &Metric, rows: &[Row], at: usize) -> proto::MetricFamily {
     family.set_name(metric.name.into());
     family.set_help(metric.help.into());
     family.set_field_type(match metric.kind {
-        Kind::Counter => proto::MetricType::COUNTER,
-        Kind::Gauge => proto::MetricType::GAUGE,
-        Kind::Histogram => proto::MetricType::HISTOGRAM,
+        MetricKind::Counter => proto::MetricType::COUNTER,
+        MetricKind::Gauge => proto::MetricType::GAUGE,
+        MetricKind::Histogram => proto::MetricType::HISTOGRAM,
     });
     family.set_metric(samples);
     family
@@ -133,7 +133,7 @@ fn sample(metric: &Metric, labels: Vec<proto::LabelPair>, reading: Reading<'_>) 
         (Reading::Spread { bounds, counts, sum }, _) => {
             sample.set_histogram(histogram(metric.unit, bounds, counts, sum));
         }
-        (Reading::Count(count), Kind::Counter) => {
+        (Reading::Count(count), MetricKind::Counter) => {
             let mut counter = proto::Counter::default();
             counter.set_value(shown(metric.unit, count as f64));
             sample.set_counter(counter);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::collect::TABLE;
-use super::set::{Kind, Metric, Unit};
+use super::set::{Metric, MetricKind, Unit};
 
 /// Everything that is known of a metric before it is scraped.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -32,7 +32,7 @@ pub struct LabelDescription {
 
 /// How much is configured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Shape {
+pub struct Dimensions {
     /// Listeners.
     pub listeners: usize,
     /// Pairs of a listener and a backend its requests go to.
@@ -84,7 +84,7 @@ pub fn describe_json() -> String {
 
 /// How many series a scrape has with so much configured.
 #[must_use]
-pub fn series(shape: &Shape) -> usize {
+pub fn series(shape: &Dimensions) -> usize {
     let own: usize = metrics().map(|metric| owners(metric, shape) * metric.series).sum();
     own + PROCESS.len()
 }
@@ -93,7 +93,7 @@ fn metrics() -> impl Iterator<Item = &'static Metric> {
     TABLE.iter().copied().flatten()
 }
 
-fn owners(metric: &Metric, shape: &Shape) -> usize {
+fn owners(metric: &Metric, shape: &Dimensions) -> usize {
     match metric.owner {
         ["listener"] => shape.listeners,
         ["listener", "backend"] => shape.routes,
@@ -111,9 +111,9 @@ fn description(metric: &Metric) -> Description {
     Description {
         name: metric.name,
         kind: match metric.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         },
         labels: open.chain(closed).collect(),
         unit: match metric.unit {

@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::set::{Cell, Kind, Reading, Visit};
+use super::set::{Cell, MetricKind, Reading, Visit};
 
 /// The upper bounds of a histogram's buckets, inclusive (`le`), rising.
 pub trait Bounds<const N: usize>: 'static {
@@ -19,8 +19,8 @@ const SECOND: u64 = 1_000 * MILLI;
 
 /// Bounds of a latency: 50 µs to 10 s.
 #[derive(Debug)]
-pub struct Latency;
-impl Bounds<17> for Latency {
+pub struct LatencyBounds;
+impl Bounds<17> for LatencyBounds {
     const BOUNDS: [u64; 17] = [
         50 * MICRO,
         100 * MICRO,
@@ -44,8 +44,8 @@ impl Bounds<17> for Latency {
 
 /// Bounds of the age of a connection: 100 ms to a day.
 #[derive(Debug)]
-pub struct Age;
-impl Bounds<8> for Age {
+pub struct AgeBounds;
+impl Bounds<8> for AgeBounds {
     const BOUNDS: [u64; 8] = [
         100 * MILLI,
         SECOND,
@@ -60,26 +60,26 @@ impl Bounds<8> for Age {
 
 /// Bounds of the requests on a connection.
 #[derive(Debug)]
-pub struct Requests;
-impl Bounds<11> for Requests {
+pub struct RequestsBounds;
+impl Bounds<11> for RequestsBounds {
     const BOUNDS: [u64; 11] = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 100_000];
 }
 
 /// Bounds of the exchanges in flight on a link.
 #[derive(Debug)]
-pub struct Depth;
-impl Bounds<9> for Depth {
+pub struct DepthBounds;
+impl Bounds<9> for DepthBounds {
     const BOUNDS: [u64; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 32];
 }
 
 /// A latency in nanoseconds, shown in seconds.
-pub type Histogram = Buckets<Latency, 17>;
+pub type Histogram = Buckets<LatencyBounds, 17>;
 /// The age of a connection in nanoseconds, shown in seconds.
-pub type AgeHistogram = Buckets<Age, 8>;
+pub type AgeHistogram = Buckets<AgeBounds, 8>;
 /// How many requests a connection carried.
-pub type CountHistogram = Buckets<Requests, 11>;
+pub type CountHistogram = Buckets<RequestsBounds, 11>;
 /// How many exchanges were in flight on a link.
-pub type DepthHistogram = Buckets<Depth, 9>;
+pub type DepthHistogram = Buckets<DepthBounds, 9>;
 
 /// A histogram with fixed bounds, written by one thread.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl<B, const N: usize> Default for Buckets<B, N> {
 }
 
 impl<B: Bounds<N>, const N: usize> Cell for Buckets<B, N> {
-    const KIND: Kind = Kind::Histogram;
+    const KIND: MetricKind = MetricKind::Histogram;
     // The finite buckets, the one above them, the sum.
     const WORDS: usize = N + 2;
     const SERIES: usize = N + 3;
@@ -197,9 +197,9 @@ mod tests {
 
     #[test]
     fn bounds_rise() {
-        assert!(Latency::BOUNDS.is_sorted_by(|a, b| a < b));
-        assert!(Age::BOUNDS.is_sorted_by(|a, b| a < b));
-        assert!(Requests::BOUNDS.is_sorted_by(|a, b| a < b));
-        assert!(Depth::BOUNDS.is_sorted_by(|a, b| a < b));
+        assert!(LatencyBounds::BOUNDS.is_sorted_by(|a, b| a < b));
+        assert!(AgeBounds::BOUNDS.is_sorted_by(|a, b| a < b));
+        assert!(RequestsBounds::BOUNDS.is_sorted_by(|a, b| a < b));
+        assert!(DepthBounds::BOUNDS.is_sorted_by(|a, b| a < b));
     }
 }

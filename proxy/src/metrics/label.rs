@@ -4,7 +4,7 @@
 
 use std::ops::Index;
 
-use super::set::{Cell, ClosedLabel, Kind, Visit};
+use super::set::{Cell, ClosedLabel, MetricKind, Visit};
 
 /// An enum that is the closed set of a label's values.
 pub trait Label: Copy + 'static {
@@ -51,7 +51,7 @@ impl<E: Label> ByLabel<E, super::Gauge> {
 }
 
 impl<E: Label, C: Cell> Cell for ByLabel<E, C> {
-    const KIND: Kind = C::KIND;
+    const KIND: MetricKind = C::KIND;
     const WORDS: usize = E::VALUES.len() * C::WORDS;
     const SERIES: usize = E::VALUES.len() * C::SERIES;
 

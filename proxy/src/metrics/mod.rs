@@ -1,33 +1,33 @@
 //! The metrics: each is declared once, and its cells, each written by one thread, are summed when scraped.
 //!
 //! `table` declares the metrics; `cells` and `histogram` are what is written; `label` indexes cells by
-//! a closed label; `shelf` keeps cells by name; `collect` sums them; `registry` is where others begin.
+//! a closed label; `cell_map` keeps cells by name; `collect` sums them; `registry` is where others begin.
 
 #[macro_use]
 mod label;
 #[macro_use]
 mod set;
+mod cell_map;
 mod cells;
 mod collect;
 mod describe;
 mod histogram;
 mod kernel;
 mod registry;
-mod shelf;
 mod table;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use cells::{Counter, Gauge, Least, Most};
-pub use describe::{Description, LabelDescription, Shape, describe, describe_json, series};
+pub use describe::{Description, Dimensions, LabelDescription, describe, describe_json, series};
 pub use histogram::{AgeHistogram, CountHistogram, DepthHistogram, Histogram};
 pub use label::{ByLabel, Label};
 pub use registry::{BackendLimits, Limits, MemberLimits, Registry};
-pub use set::{Kind, Unit};
+pub use set::{MetricKind, Unit};
 pub use table::{BackendCells, ListenerCells, MemberCells, ProcessCells, RouteCells, WorkerCells};
 pub use values::{
     AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    DepthReason, Hold, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move, Offence,
-    ReloadResult, RetryReason, RetryResult,
+    DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move,
+    PipelineFault, ReloadResult, RetryReason, RetryResult,
 };

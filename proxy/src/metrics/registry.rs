@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, TextEncoder};
 
-use super::collect::{CellCollector, Shelves};
+use super::cell_map::CellMap;
+use super::collect::{CellCollector, CellMaps};
 use super::kernel;
-use super::shelf::Shelf;
 use super::table::{
     BackendCells, BuildCells, KernelCells, ListenerCells, MemberCells, ProcessCells, RouteCells, ScrapeCells,
     WorkerCells,
@@ -26,7 +26,7 @@ use super::values::MemberState;
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
-    shelves: Arc<Shelves>,
+    cell_maps: Arc<CellMaps>,
     exposition: prometheus::Registry,
     process: Arc<ProcessCells>,
     // Written by whoever scrapes; the lock makes that one thread at a time.
@@ -80,54 +80,54 @@ impl Registry {
     /// If two metrics of the table have one name, or a name Prometheus does not allow; a test sees to it.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        let shelves = Arc::new(shelves(workers));
+        let cell_maps = Arc::new(cell_maps(workers));
         let exposition = prometheus::Registry::new();
-        CellCollector::new(shelves.clone())
+        CellCollector::new(cell_maps.clone())
             .and_then(|cells| exposition.register(Box::new(cells)))
             .and_then(|()| exposition.register(Box::new(ProcessCollector::for_self())))
             .expect("the table's names are valid and each stands there once: `tests` builds a registry");
-        let process = shelves.process.cells(0, &[]);
+        let process = cell_maps.process.cells(0, &[]);
         process.workers.set(i64::try_from(workers).unwrap_or(i64::MAX));
         Self(Arc::new(Inner {
             exposition,
             process,
-            scrape: Mutex::new((shelves.scrape.cells(0, &[]), shelves.kernel.cells(0, &[]))),
+            scrape: Mutex::new((cell_maps.scrape.cells(0, &[]), cell_maps.kernel.cells(0, &[]))),
             threads: Mutex::default(),
             config: Mutex::default(),
-            _kept: kept(&shelves, workers),
-            shelves,
+            _kept: kept(&cell_maps, workers),
+            cell_maps,
         }))
     }
 
     /// What `worker` counts for a listener.
     #[must_use]
     pub fn listener(&self, worker: usize, name: &str) -> Arc<ListenerCells> {
-        self.0.shelves.listeners.cells(worker, &[name])
+        self.0.cell_maps.listeners.cells(worker, &[name])
     }
 
     /// What `worker` counts for the requests of a listener that go to a backend.
     #[must_use]
     pub fn route(&self, worker: usize, listener: &str, backend: &str) -> Arc<RouteCells> {
-        self.0.shelves.routes.cells(worker, &[listener, backend])
+        self.0.cell_maps.routes.cells(worker, &[listener, backend])
     }
 
     /// What `worker` counts for a backend.
     #[must_use]
     pub fn backend(&self, worker: usize, name: &str) -> Arc<BackendCells> {
-        self.0.shelves.backends.cells(worker, &[name])
+        self.0.cell_maps.backends.cells(worker, &[name])
     }
 
     /// What `worker` counts for a member of a backend. A new member is up.
     #[must_use]
     pub fn member(&self, worker: usize, backend: &str, member: &str) -> Arc<MemberCells> {
         let up = |cells: &MemberCells| cells.state[MemberState::Up].set(1);
-        self.0.shelves.members.cells_or(worker, &[backend, member], up)
+        self.0.cell_maps.members.cells_or(worker, &[backend, member], up)
     }
 
     /// What `worker` counts of itself.
     #[must_use]
     pub fn worker(&self, worker: usize) -> Arc<WorkerCells> {
-        worker_cells(&self.0.shelves, worker)
+        worker_cells(&self.0.cell_maps, worker)
     }
 
     /// The thread of a worker: the time it was on a CPU is read from the kernel when a scrape asks for it, so
@@ -146,7 +146,7 @@ impl Registry {
     /// Shows the configuration that is in force from `now` on, in place of the one before. Called by the
     /// main thread.
     pub fn set_config(&self, hash: &str, now: SystemTime, limits: &Limits<'_>) {
-        let new = config_handles(&self.0.shelves, hash, limits);
+        let new = config_handles(&self.0.cell_maps, hash, limits);
         *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.0.process.config_loaded.set(nanos(since_epoch).cast_signed());
@@ -187,57 +187,57 @@ impl Registry {
     }
 }
 
-fn shelves(workers: usize) -> Shelves {
-    Shelves {
-        listeners: Shelf::new(workers),
-        routes: Shelf::new(workers),
-        backends: Shelf::new(workers),
-        members: Shelf::new(workers),
-        workers: Shelf::new(1),
-        process: Shelf::new(1),
-        build: Shelf::new(1),
-        config: Shelf::new(1),
-        listener_limits: Shelf::new(1),
-        backend_limits: Shelf::new(1),
-        member_limits: Shelf::new(1),
-        scrape: Shelf::new(1),
-        kernel: Shelf::new(1),
+fn cell_maps(workers: usize) -> CellMaps {
+    CellMaps {
+        listeners: CellMap::new(workers),
+        routes: CellMap::new(workers),
+        backends: CellMap::new(workers),
+        members: CellMap::new(workers),
+        workers: CellMap::new(1),
+        process: CellMap::new(1),
+        build: CellMap::new(1),
+        config: CellMap::new(1),
+        listener_limits: CellMap::new(1),
+        backend_limits: CellMap::new(1),
+        member_limits: CellMap::new(1),
+        scrape: CellMap::new(1),
+        kernel: CellMap::new(1),
     }
 }
 
-fn kept(shelves: &Shelves, workers: usize) -> Vec<Handle> {
-    let workers = (0..workers).map(|worker| worker_cells(shelves, worker) as Handle);
-    workers.chain([build_cells(shelves) as Handle]).collect()
+fn kept(cell_maps: &CellMaps, workers: usize) -> Vec<Handle> {
+    let workers = (0..workers).map(|worker| worker_cells(cell_maps, worker) as Handle);
+    workers.chain([build_cells(cell_maps) as Handle]).collect()
 }
 
-fn worker_cells(shelves: &Shelves, worker: usize) -> Arc<WorkerCells> {
-    shelves.workers.cells(0, &[&worker.to_string()])
+fn worker_cells(cell_maps: &CellMaps, worker: usize) -> Arc<WorkerCells> {
+    cell_maps.workers.cells(0, &[&worker.to_string()])
 }
 
 /// The build tells its revision and compiler through the environment; without them they are unknown.
-fn build_cells(shelves: &Shelves) -> Arc<BuildCells> {
+fn build_cells(cell_maps: &CellMaps) -> Arc<BuildCells> {
     let revision = option_env!("PENSTOCK_REVISION").unwrap_or("unknown");
     let rustc = option_env!("PENSTOCK_RUSTC").unwrap_or("unknown");
-    let build = shelves.build.cells(0, &[env!("CARGO_PKG_VERSION"), revision, rustc]);
+    let build = cell_maps.build.cells(0, &[env!("CARGO_PKG_VERSION"), revision, rustc]);
     build.info.set(1);
     build
 }
 
-fn config_handles(shelves: &Shelves, hash: &str, limits: &Limits<'_>) -> Vec<Handle> {
-    let info = shelves.config.cells(0, &[hash]);
+fn config_handles(cell_maps: &CellMaps, hash: &str, limits: &Limits<'_>) -> Vec<Handle> {
+    let info = cell_maps.config.cells(0, &[hash]);
     info.info.set(1);
     let mut handles: Vec<Handle> = vec![info];
     for (listener, most) in &limits.clients {
-        let cells = shelves.listener_limits.cells(0, &[listener]);
+        let cells = cell_maps.listener_limits.cells(0, &[listener]);
         cells.connections.set(i64::try_from(most.unwrap_or(0)).unwrap_or(i64::MAX));
         handles.push(cells);
     }
     for backend in &limits.backends {
-        let cells = shelves.backend_limits.cells(0, &[backend.name]);
+        let cells = cell_maps.backend_limits.cells(0, &[backend.name]);
         cells.waiting.set(i64::try_from(backend.waiting).unwrap_or(i64::MAX));
         handles.push(cells);
         for member in &backend.members {
-            let cells = shelves.member_limits.cells(0, &[backend.name, member.name]);
+            let cells = cell_maps.member_limits.cells(0, &[backend.name, member.name]);
             cells.connections.set(member.links.unwrap_or(0).into());
             cells.weight.set(member.weight.into());
             handles.push(cells);

@@ -2,7 +2,7 @@
 
 /// What a metric is to Prometheus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows.
     Counter,
     /// It rises and falls.
@@ -48,7 +48,7 @@ pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[&'static str], Reading<'_>);
 /// Something that is written by one thread, and can be added up with its likes.
 pub(crate) trait Cell: Default {
     /// What it is to Prometheus.
-    const KIND: Kind;
+    const KIND: MetricKind;
     /// How many words it adds up to.
     const WORDS: usize;
     /// How many time series it is to Prometheus.
@@ -74,7 +74,7 @@ pub(crate) struct Metric {
     /// Its HELP text.
     pub help: &'static str,
     /// What it is to Prometheus.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// What it is measured in.
     pub unit: Unit,
     /// The open labels, which name the owner of the cells.

@@ -2,8 +2,8 @@
 
 use super::values::{
     AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    DepthReason, Hold, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move, Offence,
-    ReloadResult, RetryReason, RetryResult,
+    DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move,
+    PipelineFault, ReloadResult, RetryReason, RetryResult,
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
 use crate::cause::Cause;
@@ -71,9 +71,9 @@ cell_sets! {
         /// Requests that were sent again, or would have been.
         retries: ByLabel<RetryReason, ByLabel<RetryResult, Counter>> => None "penstock_retries_total";
         /// Connections that took no more requests for a while, by what was wrong with the answer at their head.
-        held: ByLabel<Hold, Counter> => None "penstock_backend_connections_held_total";
+        held: ByLabel<HoldReason, Counter> => None "penstock_backend_connections_held_total";
         /// Breaches of the rules of pipelining by members, by kind; one ends pipelining to the member until it is proven anew.
-        offences: ByLabel<Offence, Counter> => None "penstock_backend_offences_total";
+        offences: ByLabel<PipelineFault, Counter> => None "penstock_backend_offences_total";
         /// How each client found its member; hit is a known source at the same member.
         affinity: ByLabel<Lookup, Counter> => None "penstock_affinity_lookups_total";
         /// Known sources that went to another member.

@@ -11,7 +11,7 @@ use crate::cause::Cause;
 
 /// Every handle a configuration makes its workers hold.
 #[derive(Default)]
-struct Held {
+struct Handles {
     listeners: Vec<Arc<ListenerCells>>,
     routes: Vec<Arc<RouteCells>>,
     backends: Vec<Arc<BackendCells>>,
@@ -19,9 +19,9 @@ struct Held {
 }
 
 /// Listener `l0..`, each with routes to as many backends `b0..` as it takes, members `m0..` spread over them.
-fn configured(shape: &Shape) -> (Registry, Held) {
+fn configured(shape: &Dimensions) -> (Registry, Handles) {
     let registry = Registry::new(shape.workers);
-    let mut held = Held::default();
+    let mut held = Handles::default();
     for worker in 0..shape.workers {
         for i in 0..shape.listeners {
             held.listeners.push(registry.listener(worker, &format!("l{i}")));
@@ -42,7 +42,7 @@ fn configured(shape: &Shape) -> (Registry, Held) {
     (registry, held)
 }
 
-fn set_limits(registry: &Registry, shape: &Shape) {
+fn set_limits(registry: &Registry, shape: &Dimensions) {
     let names: Vec<String> = (0..shape.backends.max(shape.members)).map(|i| i.to_string()).collect();
     let names_of: Vec<String> = (0..shape.backends).map(|i| format!("b{i}")).collect();
     let members: Vec<String> = names.iter().map(|i| format!("m{i}")).collect();
@@ -62,7 +62,7 @@ fn set_limits(registry: &Registry, shape: &Shape) {
     registry.set_config("abc", UNIX_EPOCH + Duration::from_secs(5), &limits);
 }
 
-const SMALL: Shape = Shape { listeners: 1, routes: 1, backends: 1, members: 1, workers: 2 };
+const SMALL: Dimensions = Dimensions { listeners: 1, routes: 1, backends: 1, members: 1, workers: 2 };
 
 /// Series and their values.
 fn samples(text: &str) -> BTreeMap<String, f64> {
@@ -248,16 +248,16 @@ fn the_description_is_json() {
 fn there_are_as_many_series_as_computed_and_as_budgeted() {
     let shapes = [
         SMALL,
-        Shape { listeners: 2, routes: 2, backends: 2, members: 8, workers: 2 },
-        Shape { listeners: 3, routes: 12, backends: 4, members: 40, workers: 7 },
-        Shape { listeners: 16, routes: 32, backends: 32, members: 256, workers: 4 },
+        Dimensions { listeners: 2, routes: 2, backends: 2, members: 8, workers: 2 },
+        Dimensions { listeners: 3, routes: 12, backends: 4, members: 40, workers: 7 },
+        Dimensions { listeners: 16, routes: 32, backends: 32, members: 256, workers: 4 },
     ];
     for shape in shapes {
         let (registry, _held) = configured(&shape);
         let count = samples(&registry.render()).len();
         assert_eq!(count, series(&shape), "{shape:?}");
         // What Prometheus has to keep for each thing that is configured: a new metric or label value raises it.
-        let Shape { listeners, routes, backends, members, workers } = shape;
+        let Dimensions { listeners, routes, backends, members, workers } = shape;
         let budget = 86 + 57 * listeners + 69 * routes + 131 * backends + 44 * members + 2 * workers;
         println!("{shape:?}: {count} series of {budget}");
         assert!(count <= budget, "{shape:?}: {count} series, {budget} budgeted");

@@ -144,7 +144,7 @@ labels! {
     }
 
     /// Why a link that carries something takes no more.
-    Hold = "reason" {
+    HoldReason = "reason" {
         /// The answer at its head is late.
         Slow = "slow",
         /// The answer at its head is large.
@@ -174,7 +174,7 @@ labels! {
     }
 
     /// How a member broke the rules of pipelining.
-    Offence = "kind" {
+    PipelineFault = "kind" {
         /// Bytes came that nobody had asked for.
         Surplus = "surplus",
         /// What came cannot be the answer to what was asked.

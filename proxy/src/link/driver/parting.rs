@@ -8,7 +8,7 @@ use std::task::Poll;
 use super::{LONGEST_PARTING, Link, Told};
 use crate::link::pipeline::queue::hear_out;
 use crate::link::with_sockets::Receiver;
-use crate::metrics::Offence;
+use crate::metrics::PipelineFault;
 use crate::stream::Stream;
 
 impl<T: Receiver> Link<T> {
@@ -25,7 +25,7 @@ impl<T: Receiver> Link<T> {
                         self.shelf.cells.received_bytes.add(bytes.len() as u64);
                         self.first_fault(bytes)
                     }
-                    Poll::Ready(_) => Some(Some(Offence::Closed)),
+                    Poll::Ready(_) => Some(Some(PipelineFault::Closed)),
                     Poll::Pending => return Poll::Pending,
                 };
                 if let Some(end) = fault {
@@ -34,19 +34,19 @@ impl<T: Receiver> Link<T> {
             }
         });
         let heard = crate::turn::timeout(LONGEST_PARTING, rest).await;
-        if let Some(how) = heard.unwrap_or(Some(Offence::Missing)) {
+        if let Some(how) = heard.unwrap_or(Some(PipelineFault::Missing)) {
             self.shelf.offended(how);
         }
     }
 
     /// Takes bytes. None while answers are missing; else what was wrong, if anything.
-    fn first_fault(&self, input: &[u8]) -> Option<Option<Offence>> {
+    fn first_fault(&self, input: &[u8]) -> Option<Option<PipelineFault>> {
         let turn = &self.shelf.turn;
         let now = turn.tick();
         let mut out = turn.output();
         let mut sink = Told { link: self, served: 0, routes: Vec::new(), large: false };
         match hear_out(&mut &self.queue, input, now, &mut out, &mut sink) {
-            Err(_) => Some(Some(Offence::Answer)),
+            Err(_) => Some(Some(PipelineFault::Answer)),
             Ok(false) => Some(None),
             Ok(true) if self.queue.borrow().sent() == 0 => Some(None),
             Ok(true) => None,

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::config::parse;
 use crate::link::{Accused, Bell, Errand, Proof, Standing};
-use crate::metrics::Offence;
+use crate::metrics::PipelineFault;
 use crate::probe::Fault;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -114,14 +114,14 @@ fn one_offence_is_enough_and_each_further_one_costs_twice_as_much() {
         let mut member = member(protocol, pipeline);
         for pause in [1, 2, 4] {
             assert_ne!(member.proof.standing(), Standing::Offended, "{protocol}");
-            member.proof.offended(Offence::Closed, member.now);
-            member.proof.offended(Offence::Answer, member.now);
+            member.proof.offended(PipelineFault::Closed, member.now);
+            member.proof.offended(PipelineFault::Answer, member.now);
             assert_eq!(member.proof.standing(), Standing::Offended);
             assert_eq!(member.errand().map(|(errand, _)| errand.probe), Some(probes));
             assert_eq!(member.does(Ok(())), pause * SECOND, "{protocol}");
         }
         member.now += 3600 * SECOND;
-        member.proof.offended(Offence::Closed, member.now);
+        member.proof.offended(PipelineFault::Closed, member.now);
         assert_eq!(member.does(Ok(())), SECOND, "after a calm time");
     }
 }
@@ -129,7 +129,7 @@ fn one_offence_is_enough_and_each_further_one_costs_twice_as_much() {
 #[test]
 fn by_the_operators_word_who_cannot_be_probed_is_forgiven() {
     let mut member = member("http", "8");
-    member.proof.offended(Offence::Surplus, member.now);
+    member.proof.offended(PipelineFault::Surplus, member.now);
     assert_eq!(member.does(Err(Fault::Dropped)), SECOND);
     assert_eq!(member.proof.standing(), Standing::Offended);
     assert_eq!(member.does(Err(Fault::Indistinct)), 2 * SECOND);
@@ -143,7 +143,7 @@ fn what_other_software_did_is_forgotten_in_time() {
         let mut member = member("http", "auto");
         member.proof.named(server, member.now);
         for pause in [1, 2, 4] {
-            member.proof.offended(Offence::Surplus, member.now);
+            member.proof.offended(PipelineFault::Surplus, member.now);
             assert_eq!(member.proof.standing(), Standing::Offended);
             let (errand, after) = member.errand().expect("an expiry");
             assert!(!errand.probe && after == pause * SECOND, "{after:?}");
@@ -159,10 +159,10 @@ fn a_reload_of_an_unchanged_file_clears_what_was_held_against_a_member() {
     member.proof.named(Some(b"nginx/1.22.1"), member.now);
     member.does(Ok(()));
     (0..5).for_each(|_| {
-        member.proof.offended(Offence::Closed, member.now);
+        member.proof.offended(PipelineFault::Closed, member.now);
         member.does(Ok(()));
     });
-    member.proof.offended(Offence::Closed, member.now);
+    member.proof.offended(PipelineFault::Closed, member.now);
     assert!(member.errand().expect("a probe").1 > 10 * SECOND);
     member.configure("http", "auto");
     assert_eq!(member.proof.standing(), Standing::Unproven);
@@ -172,7 +172,7 @@ fn a_reload_of_an_unchanged_file_clears_what_was_held_against_a_member() {
 #[test]
 fn a_reload_clears_what_was_held_against_a_member() {
     let mut member = member("http", "8");
-    member.proof.offended(Offence::Surplus, member.now);
+    member.proof.offended(PipelineFault::Surplus, member.now);
     member.configure("http", "8");
     assert_ne!(member.proof.standing(), Standing::Offended);
     assert_eq!(member.errand(), None);
@@ -182,6 +182,6 @@ fn a_reload_clears_what_was_held_against_a_member() {
 fn who_never_pipelines_has_nothing_to_prove() {
     let mut member = member("http", "1");
     member.proof.named(Some(b"nginx"), member.now);
-    member.proof.offended(Offence::Surplus, member.now);
+    member.proof.offended(PipelineFault::Surplus, member.now);
     assert_eq!((member.errand(), member.proof.news()), (None, None));
 }

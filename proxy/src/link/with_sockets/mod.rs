@@ -30,7 +30,7 @@ use crate::link::scheduler::depth::{Depth, Reason};
 use crate::link::scheduler::lines::Want;
 use crate::link::scheduler::rights::Ask;
 use crate::link::scheduler::{How, Pool, SeatId};
-use crate::metrics::{Acquire, BackendCells, DepthReason, Hold, LinkState, MemberCells};
+use crate::metrics::{Acquire, BackendCells, DepthReason, HoldReason, LinkState, MemberCells};
 use crate::proto::framing::Dialect;
 use crate::turn::{Contained, Kept, Nanos, Resident, Site, Turn, may_panic, nanos};
 
@@ -342,8 +342,8 @@ impl<T: Receiver> Shelf<T> {
             let (seat, link, how) = self.choose_link(request)?;
             if how == How::Pipelined {
                 let why = match link.is_laden() {
-                    true => Hold::Full,
-                    false if self.is_slow(&link, self.turn.now()) => Hold::Slow,
+                    true => HoldReason::Full,
+                    false if self.is_slow(&link, self.turn.now()) => HoldReason::Slow,
                     false => return Some((link, how)),
                 };
                 self.hold(&link, why);
@@ -508,7 +508,7 @@ impl<T: Receiver> Shelf<T> {
         let mut gone = Vec::new();
         loop {
             if link.is_laden() {
-                self.hold(link, Hold::Full);
+                self.hold(link, HoldReason::Full);
             }
             let next = self.pool.borrow_mut().next_for(link.seat, |waiter: &Waiter<T>, wanted| {
                 let left_us = wanted && waiter.request.ask.is_http() && waiter.to.has_ended();

@@ -17,7 +17,7 @@ use crate::link::driver::Link;
 use crate::link::pipeline::exchange::{Fate, Slot};
 use crate::link::pipeline::queue::{Broken, is_farewell};
 use crate::link::scheduler::depth::Consent;
-use crate::metrics::Offence;
+use crate::metrics::PipelineFault;
 use crate::net::Sight;
 use crate::probe::{Fault, Software, judge};
 use crate::turn::Nanos;
@@ -59,7 +59,7 @@ pub enum Finding {
     /// A probe passed.
     Passed,
     /// It broke the rules.
-    Offended(Offence),
+    Offended(PipelineFault),
     /// It broke the rules, and has been given another chance, which its operator's word allows.
     Forgiven,
 }
@@ -198,7 +198,7 @@ impl Proof {
     }
 
     /// The member broke a rule of pipelining. Once is enough.
-    pub fn offended(self: &Arc<Self>, how: Offence, now: Instant) {
+    pub fn offended(self: &Arc<Self>, how: PipelineFault, now: Instant) {
         let mut case = self.case();
         if case.standing == Some(Standing::Offended) {
             return;
@@ -415,14 +415,14 @@ impl Case {
     }
 }
 
-fn why(how: Offence) -> &'static str {
+fn why(how: PipelineFault) -> &'static str {
     match how {
-        Offence::Surplus => "it sent unrequested bytes",
-        Offence::Answer => "its answer cannot belong to the request",
-        Offence::Missing => "it answered fewer requests than it was sent",
-        Offence::Closed => "it closed a connection with several requests unanswered",
-        Offence::Timeout => "it did not answer in time while several requests were unanswered",
-        Offence::Silence => "it was silent for 5 s while several requests were unanswered",
+        PipelineFault::Surplus => "it sent unrequested bytes",
+        PipelineFault::Answer => "its answer cannot belong to the request",
+        PipelineFault::Missing => "it answered fewer requests than it was sent",
+        PipelineFault::Closed => "it closed a connection with several requests unanswered",
+        PipelineFault::Timeout => "it did not answer in time while several requests were unanswered",
+        PipelineFault::Silence => "it was silent for 5 s while several requests were unanswered",
     }
 }
 
@@ -488,7 +488,7 @@ impl<T: Receiver> Shelf<T> {
     }
 
     /// The member broke a rule of pipelining: nobody pipelines to it until it is proven anew.
-    pub(in crate::link) fn offended(&self, how: Offence) {
+    pub(in crate::link) fn offended(&self, how: PipelineFault) {
         self.backend_cells.offences[how].inc();
         self.proof.offended(how, Instant::now());
         self.heed_proof();
@@ -503,10 +503,10 @@ impl<T: Receiver> Shelf<T> {
         let behind = fates.iter().skip(1).any(|(slot, _)| slot.sent_at != 0)
             || fates.first().is_some_and(|(slot, _)| was_behind(slot));
         let how = match why {
-            Broken::Desync(_) if fates.iter().all(|(slot, _)| slot.sent_at == 0) => Offence::Surplus,
-            Broken::Desync(Cause::BadResponse) if reused || behind => Offence::Answer,
-            Broken::Closed if behind => Offence::Closed,
-            Broken::Timeout if behind => Offence::Timeout,
+            Broken::Desync(_) if fates.iter().all(|(slot, _)| slot.sent_at == 0) => PipelineFault::Surplus,
+            Broken::Desync(Cause::BadResponse) if reused || behind => PipelineFault::Answer,
+            Broken::Closed if behind => PipelineFault::Closed,
+            Broken::Timeout if behind => PipelineFault::Timeout,
             _ => return,
         };
         self.offended(how);
@@ -582,7 +582,7 @@ impl<T: Receiver> Shelf<T> {
             long && queue.sent() > 1 && !link.is_head_full()
         });
         if silent {
-            self.offended(Offence::Silence);
+            self.offended(PipelineFault::Silence);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::link::driver::Link;
 use crate::link::pipeline::queue::Broken;
 use crate::link::scheduler::holders::GiveWay;
 use crate::link::scheduler::lines::{SourceKey, Want};
-use crate::metrics::{Acquire, AttemptCode, Hold, RetryReason, RetryResult};
+use crate::metrics::{Acquire, AttemptCode, HoldReason, RetryReason, RetryResult};
 use crate::turn::Nanos;
 
 use super::{Receiver, Shelf};
@@ -22,7 +22,7 @@ const PATIENCE: Nanos = 5;
 
 impl<T: Receiver> Shelf<T> {
     /// The link takes no more until it is empty.
-    pub(in crate::link) fn hold(&self, link: &Link<T>, why: Hold) {
+    pub(in crate::link) fn hold(&self, link: &Link<T>, why: HoldReason) {
         if self.pool.borrow_mut().hold(link.seat) {
             self.backend_cells.held[why].inc();
         }
@@ -83,7 +83,7 @@ impl<T: Receiver> Shelf<T> {
     }
 
     fn rescue_from(&self, link: &Rc<Link<T>>, now: Nanos) {
-        self.hold(link, Hold::Slow);
+        self.hold(link, HoldReason::Slow);
         // Elsewhere is another link. Without one they would only wait until this one has been closed, too.
         if self.pool.borrow().share() < 2 {
             return;

@@ -4,7 +4,7 @@
 
 use penstock::cause::Cause;
 use penstock::link::{Ask, Broken, Want};
-use penstock::metrics::Hold;
+use penstock::metrics::HoldReason;
 
 use super::{Waiter, World, note};
 use crate::client::{Later, Ticket};
@@ -51,14 +51,14 @@ impl World {
     }
 
     /// `Shelf::hold`.
-    pub(super) fn hold(&mut self, at: u64, why: Hold) {
+    pub(super) fn hold(&mut self, at: u64, why: HoldReason) {
         let link = self.links.get_mut(&at).expect("it stands");
         if self.pool.hold(link.seat) {
             self.ledger.count(match why {
-                Hold::Slow => "held: slow",
-                Hold::Large => "held: large",
-                Hold::Reader => "held: reader",
-                Hold::Full => "held: full",
+                HoldReason::Slow => "held: slow",
+                HoldReason::Large => "held: large",
+                HoldReason::Reader => "held: reader",
+                HoldReason::Full => "held: full",
             });
         }
         link.held = true;
@@ -100,7 +100,7 @@ impl World {
 
     /// `Shelf::rescue_from`.
     fn rescue_from(&mut self, at: u64) {
-        self.hold(at, Hold::Slow);
+        self.hold(at, HoldReason::Slow);
         let most = self.budget.available();
         let link = self.links.get_mut(&at).expect("it stands");
         let route = link.queue.head().map_or(0, |head| head.request.route);

@@ -4,7 +4,7 @@
 
 use penstock::cause::Cause;
 use penstock::link::{Broken, How, Request, SeatId, Want};
-use penstock::metrics::Hold;
+use penstock::metrics::HoldReason;
 
 use super::{Around, Place, Waiter, World, around, note};
 use crate::client::{Later, Ticket};
@@ -57,7 +57,7 @@ impl World {
                 if since <= self.pool.depth.hold_after() {
                     return Some((at, how));
                 }
-                self.hold(at, Hold::Slow);
+                self.hold(at, HoldReason::Slow);
                 continue;
             }
             let careful = since > LOOK_AFTER || !request.repeatable;

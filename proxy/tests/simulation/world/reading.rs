@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use penstock::config::Framing;
 use penstock::link::{Broken, End, Sink, Slot};
-use penstock::metrics::Hold;
+use penstock::metrics::HoldReason;
 use penstock::proto::http1::Date;
 
 use super::{Link, Place, World, note};
@@ -28,7 +28,7 @@ impl World {
             return self.link_ended(at, why);
         }
         if self.is_head_full(at) {
-            return self.hold(at, Hold::Reader);
+            return self.hold(at, HoldReason::Reader);
         }
         let link = self.links.get_mut(&at).expect("it was just looked at");
         let read = link.origin.read(self.now, &mut self.rng);
@@ -98,7 +98,7 @@ impl World {
             self.pool.depth.observe(&routes, large, served, now);
         }
         if self.links[&at].places.front().is_some_and(|head| head.received > LARGE_ANSWER) {
-            self.hold(at, Hold::Large);
+            self.hold(at, HoldReason::Large);
         }
         self.go_on(at, outcome);
     }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::set::CellSet;
 
 /// The open labels' values of one owner.
-type Key = Vec<String>;
+type OwnerNames = Vec<String>;
 
 /// One owner's names, and its cells summed over the writers.
-pub(super) struct Row {
-    pub(super) key: Key,
+pub(super) struct CellRow {
+    pub(super) key: OwnerNames,
     pub(super) sums: Vec<u64>,
 }
 
@@ -18,12 +18,12 @@ pub(super) struct Row {
 ///
 /// An owner is shown while anybody holds one of its handles. One that nobody holds is kept, so that its
 /// counters go on where they stopped if its name comes back, and never fall.
-pub(super) struct Shelf<C> {
+pub(super) struct CellMap<C> {
     writers: usize,
-    rows: Mutex<BTreeMap<Key, Box<[Arc<C>]>>>,
+    rows: Mutex<BTreeMap<OwnerNames, Box<[Arc<C>]>>>,
 }
 
-impl<C: CellSet> Shelf<C> {
+impl<C: CellSet> CellMap<C> {
     pub(super) fn new(writers: usize) -> Self {
         Self { writers, rows: Mutex::default() }
     }
@@ -36,7 +36,7 @@ impl<C: CellSet> Shelf<C> {
     /// The same; `prime` sees the first writer's cells before anybody else, if the owner is new.
     pub(super) fn cells_or(&self, writer: usize, key: &[&str], prime: impl FnOnce(&C)) -> Arc<C> {
         debug_assert_eq!(key.len(), C::OWNER.len());
-        let key: Key = key.iter().map(ToString::to_string).collect();
+        let key: OwnerNames = key.iter().map(ToString::to_string).collect();
         let mut rows = self.lock();
         let row = rows.entry(key).or_insert_with(|| {
             let row: Box<[Arc<C>]> = (0..self.writers).map(|_| Arc::default()).collect();
@@ -47,14 +47,14 @@ impl<C: CellSet> Shelf<C> {
     }
 
     /// The sums of every owner that is held by anybody.
-    pub(super) fn rows(&self) -> Vec<Row> {
+    pub(super) fn rows(&self) -> Vec<CellRow> {
         let rows = self.lock();
         let held = rows.iter().filter(|(_, cells)| cells.iter().any(|c| Arc::strong_count(c) > 1));
-        held.map(|(key, cells)| Row { key: key.clone(), sums: sum(cells) }).collect()
+        held.map(|(key, cells)| CellRow { key: key.clone(), sums: sum(cells) }).collect()
     }
 
     // A panic cannot leave the map half written in a way that matters here.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Box<[Arc<C>]>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<OwnerNames, Box<[Arc<C>]>>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -72,24 +72,24 @@ mod tests {
 
     #[test]
     fn the_same_name_is_the_same_cells_and_other_writers_have_their_own() {
-        let shelf: Shelf<BackendLimitCells> = Shelf::new(2);
-        let (a, again, b) = (shelf.cells(0, &["x"]), shelf.cells(0, &["x"]), shelf.cells(1, &["x"]));
+        let cell_map: CellMap<BackendLimitCells> = CellMap::new(2);
+        let (a, again, b) = (cell_map.cells(0, &["x"]), cell_map.cells(0, &["x"]), cell_map.cells(1, &["x"]));
         assert!(Arc::ptr_eq(&a, &again) && !Arc::ptr_eq(&a, &b));
         a.waiting.set(1);
         b.waiting.set(2);
-        assert_eq!(shelf.rows()[0].sums, [3]);
+        assert_eq!(cell_map.rows()[0].sums, [3]);
     }
 
     #[test]
     fn an_owner_is_hidden_without_handles_and_goes_on_where_it_stopped() {
-        let shelf: Shelf<BackendLimitCells> = Shelf::new(2);
-        let (first, second) = (shelf.cells(0, &["x"]), shelf.cells(1, &["x"]));
+        let cell_map: CellMap<BackendLimitCells> = CellMap::new(2);
+        let (first, second) = (cell_map.cells(0, &["x"]), cell_map.cells(1, &["x"]));
         first.waiting.set(7);
         drop(first);
-        assert_eq!(shelf.rows().len(), 1, "the other writer still holds it");
+        assert_eq!(cell_map.rows().len(), 1, "the other writer still holds it");
         drop(second);
-        assert_eq!(shelf.rows().len(), 0);
-        let _back = shelf.cells(1, &["x"]);
-        assert_eq!(shelf.rows()[0].sums, [7]);
+        assert_eq!(cell_map.rows().len(), 0);
+        let _back = cell_map.cells(1, &["x"]);
+        assert_eq!(cell_map.rows()[0].sums, [7]);
     }
 }
