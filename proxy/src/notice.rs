@@ -36,8 +36,8 @@ pub fn finish() {
     }
 }
 
-static OUT: Stream = Stream::new("say-out", Which::Out);
-static ERR: Stream = Stream::new("say-err", Which::Err);
+static OUT: StandardStream = StandardStream::new("say-out", Which::Out);
+static ERR: StandardStream = StandardStream::new("say-err", Which::Err);
 
 /// Lines that may wait for a reader; over that they are lost, and counted.
 const MOST: usize = 1024;
@@ -48,7 +48,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 const PAUSE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// One of the two streams.
-struct Stream {
+struct StandardStream {
     name: &'static str,
     which: Which,
     /// The way to its thread, once it has said something; none where there can be no thread.
@@ -65,7 +65,7 @@ enum Which {
     Err,
 }
 
-impl Stream {
+impl StandardStream {
     const fn new(name: &'static str, which: Which) -> Self {
         let (waiting, lost) = (AtomicUsize::new(0), AtomicU64::new(0));
         Self { name, which, lines: OnceLock::new(), waiting, lost }

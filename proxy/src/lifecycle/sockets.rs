@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::config::{Address, Listener, Settings};
-use crate::net::{self, SocketFile, Stream, Values};
+use crate::net::{self, KernelOptions, SocketFile, Stream};
 use crate::notice;
 use crate::post::{Accept, Mail, Post};
 
@@ -37,8 +37,8 @@ struct Listening {
 /// A backlog and options that differ from those with which a socket was made.
 struct Change {
     before: Arc<Listener>,
-    old: Values,
-    new: Values,
+    old: KernelOptions,
+    new: KernelOptions,
 }
 
 /// How long a worker may take to say that it has done as it was told; most often it does so within a turn.
@@ -227,13 +227,13 @@ impl Bound {
     /// What is to be changed about its socket. That a socket can have the new options is tried on another one.
     fn change_to(&self, listener: &Listener) -> io::Result<Change> {
         let like = net::like(&listener.bind, &listener.socket)?;
-        let new = Values::of(&like, &listener.bind)?;
-        let old = Values::of(&self.socket.socket, &listener.bind)?;
+        let new = KernelOptions::of(&like, &listener.bind)?;
+        let old = KernelOptions::of(&self.socket.socket, &listener.bind)?;
         Ok(Change { before: self.listener.clone(), old, new })
     }
 
     /// Gives its socket these values, and the rest of what this listener wants.
-    fn give(&self, values: &Values, listener: &Listener) -> io::Result<()> {
+    fn give(&self, values: &KernelOptions, listener: &Listener) -> io::Result<()> {
         values.give(&self.socket.socket, listener.backlog, &listener.socket)
     }
 }

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::metrics::{HoldReason, LinkState};
-use crate::net::Sight;
+use crate::net::Peeked;
 use crate::proto::http1::Date;
 use crate::stream::{Conn, Stream, read_some};
 use crate::turn::{Contained, Flush, Nanos, Site, may_panic, timeout};
@@ -246,8 +246,8 @@ impl<T: Receiver> Link<T> {
     }
 
     /// What has come on it that was not read yet.
-    pub(super) fn sight(&self, buf: &mut [u8]) -> Sight {
-        self.conn.stream().as_ref().map_or(Sight::Ended, |stream| stream.look(buf))
+    pub(super) fn sight(&self, buf: &mut [u8]) -> Peeked {
+        self.conn.stream().as_ref().map_or(Peeked::Ended, |stream| stream.peek(buf))
     }
 
     /// The link's life. Ready when it has ended; its descriptor is closed by then, unless it is to part or is taken over.

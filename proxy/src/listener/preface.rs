@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 
 use crate::hall::{Guest, Told};
 use crate::metrics::ClientReject;
-use crate::net::{Sight, Socket};
+use crate::net::{Peeked, Socket};
 use crate::proto::proxy::{Header, LONGEST, Parsed, parse};
 use crate::turn::{Contained, Nanos, Resident, Site, keep, may_panic, timeout, wake};
 
@@ -88,11 +88,11 @@ impl Resident for Drain {
 }
 
 /// The length of the header, once it is whole.
-fn judge(sight: Sight, seen: &[u8]) -> Option<Result<usize, ()>> {
+fn judge(sight: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
     match sight {
-        Sight::Quiet => None,
-        Sight::Ended | Sight::Broken => Some(Err(())),
-        Sight::Bytes(n) => match parse(&seen[..n]) {
+        Peeked::Quiet => None,
+        Peeked::Ended | Peeked::Broken => Some(Err(())),
+        Peeked::Bytes(n) => match parse(&seen[..n]) {
             Ok(Parsed::Partial) => None,
             Ok(Parsed::Header { len, .. }) => Some(Ok(len)),
             Err(_) => Some(Err(())),

@@ -7,9 +7,9 @@ mod pipe;
 mod socket;
 
 pub use limit::{Descriptors, has_room, has_room_by_now, raise_descriptor_limit, reserve_descriptors};
-pub use options::{Values, connect, like, listen};
+pub use options::{KernelOptions, connect, like, listen};
 pub use path::SocketFile;
 pub use pipe::{Pipe, Pipes};
-pub use socket::{Acceptor, Sight, Socket, look};
+pub use socket::{Acceptor, Peeked, Socket, peek};
 /// A stream socket (or a listening one) that is registered with no runtime.
 pub use socket2::Socket as Stream;

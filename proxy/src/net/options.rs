@@ -39,34 +39,34 @@ pub fn like(bind: &Address, options: &SocketOptions) -> io::Result<Socket> {
 /// Options of a listening socket as the kernel has them, also those that nobody has set: what it accepts has the same.
 /// (Not its buffers: of a fixed size, they cannot be given back to the kernel's tuning.)
 #[derive(Debug)]
-pub struct Values {
-    tcp: Option<TcpValues>,
+pub struct KernelOptions {
+    tcp: Option<KernelTcpOptions>,
     mark: u32,
 }
 
 #[derive(Debug)]
-struct TcpValues {
+struct KernelTcpOptions {
     nodelay: bool,
     keepalive: Option<TcpKeepalive>,
     user_timeout: Option<Duration>,
     congestion: Vec<u8>,
-    service: Service,
+    service: TrafficClass,
 }
 
 /// What IPv4 calls type of service, and IPv6 traffic class.
 #[derive(Debug)]
-enum Service {
+enum TrafficClass {
     V4(u32),
     V6(u32),
 }
 
-impl Values {
+impl KernelOptions {
     /// Those of a socket that is, or may be, bound there.
     ///
     /// # Errors
     /// What `getsockopt(2)` says.
     pub fn of(socket: &Socket, bind: &Address) -> io::Result<Self> {
-        let tcp = bind.ip().map(|address| TcpValues::of(socket, address.is_ipv6())).transpose()?;
+        let tcp = bind.ip().map(|address| KernelTcpOptions::of(socket, address.is_ipv6())).transpose()?;
         Ok(Self { tcp, mark: socket.mark()? })
     }
 
@@ -87,7 +87,7 @@ impl Values {
     }
 }
 
-impl TcpValues {
+impl KernelTcpOptions {
     fn of(socket: &Socket, v6: bool) -> io::Result<Self> {
         let idle = socket.keepalive()?.then(|| socket.tcp_keepalive_time()).transpose()?;
         Ok(Self {
@@ -95,7 +95,11 @@ impl TcpValues {
             keepalive: idle.map(|idle| TcpKeepalive::new().with_time(idle)),
             user_timeout: socket.tcp_user_timeout()?,
             congestion: socket.tcp_congestion()?,
-            service: if v6 { Service::V6(socket.tclass_v6()?) } else { Service::V4(socket.tos_v4()?) },
+            service: if v6 {
+                TrafficClass::V6(socket.tclass_v6()?)
+            } else {
+                TrafficClass::V4(socket.tos_v4()?)
+            },
         })
     }
 
@@ -108,8 +112,8 @@ impl TcpValues {
         socket.set_tcp_user_timeout(self.user_timeout)?;
         socket.set_tcp_congestion(&self.congestion)?;
         match self.service {
-            Service::V4(value) => socket.set_tos_v4(value),
-            Service::V6(value) => socket.set_tclass_v6(value),
+            TrafficClass::V4(value) => socket.set_tos_v4(value),
+            TrafficClass::V6(value) => socket.set_tclass_v6(value),
         }
     }
 }

@@ -18,16 +18,16 @@ use tokio::io::unix::AsyncFd;
 ///
 /// It keeps no buffer: an idle connection costs its descriptor and its place in epoll.
 #[derive(Debug)]
-pub struct Socket(AsyncFd<Watched>);
+pub struct Socket(AsyncFd<RegisteredStream>);
 
 /// A stream that is registered, and whether it is a Unix socket.
 #[derive(Debug)]
-struct Watched {
+struct RegisteredStream {
     stream: Stream,
     unix: bool,
 }
 
-impl AsRawFd for Watched {
+impl AsRawFd for RegisteredStream {
     fn as_raw_fd(&self) -> RawFd {
         self.stream.as_raw_fd()
     }
@@ -35,7 +35,7 @@ impl AsRawFd for Watched {
 
 /// What a look at a stream finds, without taking anything from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sight {
+pub enum Peeked {
     /// It is open, and nothing has come.
     Quiet,
     /// So many bytes are there to be read (as far as the look went).
@@ -57,7 +57,7 @@ impl Socket {
             // TCP sockets have this from the listening one, or from before they connected.
             stream.set_out_of_band_inline(true)?;
         }
-        watch(Watched { stream, unix }, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY)
+        watch(RegisteredStream { stream, unix }, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY)
             .map(Self)
     }
 
@@ -207,13 +207,13 @@ impl Socket {
     /// Whether the stream is open, and nothing has come that nobody asked for.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.look(&mut [0]) == Sight::Quiet
+        self.peek(&mut [0]) == Peeked::Quiet
     }
 
     /// Copies what has come into `buf`, and leaves it to be read.
     #[must_use]
-    pub fn look(&self, buf: &mut [u8]) -> Sight {
-        look(self.stream(), buf)
+    pub fn peek(&self, buf: &mut [u8]) -> Peeked {
+        peek(self.stream(), buf)
     }
 
     /// Looks at what has come, each time that more has, until `judge` has seen enough. All of it stays to be read.
@@ -224,11 +224,11 @@ impl Socket {
         &self,
         cx: &mut Context<'_>,
         buf: &mut [u8],
-        mut judge: impl FnMut(Sight, &[u8]) -> Option<R>,
+        mut judge: impl FnMut(Peeked, &[u8]) -> Option<R>,
     ) -> Poll<io::Result<R>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            let sight = self.look(buf);
+            let sight = self.peek(buf);
             match judge(sight, buf) {
                 Some(verdict) => return Poll::Ready(Ok(verdict)),
                 // What cannot be cleared: the end is there, behind what has been seen.
@@ -282,14 +282,14 @@ fn receive_alone(stream: &Stream, buf: &mut [u8]) -> io::Result<(usize, bool)> {
     Ok((came.bytes, 0 < came.bytes && !more))
 }
 
-/// Looks at a stream that may be registered nowhere; as [`Socket::look`].
+/// Looks at a stream that may be registered nowhere; as [`Socket::peek`].
 #[must_use]
-pub fn look(stream: &impl AsFd, buf: &mut [u8]) -> Sight {
+pub fn peek(stream: &impl AsFd, buf: &mut [u8]) -> Peeked {
     match recv(stream, buf, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-        Ok((_, 0)) => Sight::Ended,
-        Ok((_, n)) => Sight::Bytes(n),
-        Err(Errno::AGAIN | Errno::INTR) => Sight::Quiet,
-        Err(_) => Sight::Broken,
+        Ok((_, 0)) => Peeked::Ended,
+        Ok((_, n)) => Peeked::Bytes(n),
+        Err(Errno::AGAIN | Errno::INTR) => Peeked::Quiet,
+        Err(_) => Peeked::Broken,
     }
 }
 
@@ -306,7 +306,7 @@ fn unacknowledged(stream: &Stream) -> usize {
 #[allow(unsafe_code)] // the only way to register a descriptor by hand
 fn watch<S: AsRawFd>(socket: S, interest: Interest) -> io::Result<AsyncFd<S>> {
     // SAFETY: a `Stream` owns its descriptor, always tells the same one, and closes it when it is dropped, which
-    // `AsyncFd` does after it has deregistered it. The same is so for `Watched`, which has one.
+    // `AsyncFd` does after it has deregistered it. The same is so for `RegisteredStream`, which has one.
     unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(io::Error::from)
 }
 

@@ -11,7 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use crate::net::{Sight, Socket};
+use crate::net::{Peeked, Socket};
 
 pub use conn::{Conn, read_some};
 
@@ -88,8 +88,8 @@ impl Stream {
 
     /// Copies what has come into `buf`, and leaves it to be read.
     #[must_use]
-    pub fn look(&self, buf: &mut [u8]) -> Sight {
-        carrier!(self, carrier => carrier.look(buf))
+    pub fn peek(&self, buf: &mut [u8]) -> Peeked {
+        carrier!(self, carrier => carrier.peek(buf))
     }
 
     /// Says that nothing more will be written. What was written before still arrives.

@@ -10,19 +10,19 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::net::Sight;
+use crate::net::Peeked;
 
 /// The proxy's end.
 #[derive(Debug)]
-pub struct SimSocket(Rc<Wire>);
+pub struct SimSocket(Rc<SimWire>);
 
 /// The test's end.
 #[derive(Debug)]
-pub(crate) struct Peer(Rc<Wire>);
+pub(crate) struct Peer(Rc<SimWire>);
 
 /// What stands between the two.
 #[derive(Debug, Default)]
-struct Wire {
+struct SimWire {
     /// Bytes that have arrived at the proxy and were not read yet.
     arrived: RefCell<VecDeque<u8>>,
     /// Bytes that the proxy has written and the peer has not taken.
@@ -53,7 +53,7 @@ pub(crate) enum End {
 
 /// A stream of which so many bytes may be on their way to the peer.
 pub(crate) fn pair(room: usize) -> (SimSocket, Peer) {
-    let wire = Rc::new(Wire { room: Cell::new(room.max(1)), ..Wire::default() });
+    let wire = Rc::new(SimWire { room: Cell::new(room.max(1)), ..SimWire::default() });
     (SimSocket(wire.clone()), Peer(wire))
 }
 
@@ -66,7 +66,7 @@ fn keep(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
     *place.borrow_mut() = Some(cx.waker().clone());
 }
 
-impl Wire {
+impl SimWire {
     fn is_reset(&self) -> bool {
         self.peer.get() == End::Reset || self.proxy.get() == End::Reset
     }
@@ -127,18 +127,18 @@ impl SimSocket {
     }
 
     pub(super) fn is_quiet(&self) -> bool {
-        self.look(&mut [0]) == Sight::Quiet
+        self.peek(&mut [0]) == Peeked::Quiet
     }
 
-    pub(super) fn look(&self, buf: &mut [u8]) -> Sight {
+    pub(super) fn peek(&self, buf: &mut [u8]) -> Peeked {
         let arrived = self.0.arrived.borrow();
         match arrived.len().min(buf.len()) {
-            _ if self.0.is_reset() => Sight::Broken,
-            0 if self.0.peer.get() == End::Open => Sight::Quiet,
-            0 => Sight::Ended,
+            _ if self.0.is_reset() => Peeked::Broken,
+            0 if self.0.peer.get() == End::Open => Peeked::Quiet,
+            0 => Peeked::Ended,
             n => {
                 arrived.iter().zip(buf).for_each(|(byte, place)| *place = *byte);
-                Sight::Bytes(n)
+                Peeked::Bytes(n)
             }
         }
     }

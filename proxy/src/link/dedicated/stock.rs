@@ -15,7 +15,7 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 use crate::cause::Cause;
 use crate::config::{Links, QueueLimits};
-use crate::net::{self, Sight, Stream};
+use crate::net::{self, Peeked, Stream};
 use crate::turn::{Nanos, Turn, timeout};
 
 use super::places::Places;
@@ -300,7 +300,7 @@ impl Drop for Place {
 
 impl WarmLink {
     fn is_alive(&self) -> bool {
-        matches!(net::look(&self.stream, &mut [0]), Sight::Quiet | Sight::Bytes(_))
+        matches!(net::peek(&self.stream, &mut [0]), Peeked::Quiet | Peeked::Bytes(_))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::link::pipeline::exchange::{Fate, Slot};
 use crate::link::pipeline::queue::{Broken, is_farewell};
 use crate::link::scheduler::depth::Consent;
 use crate::metrics::PipelineFault;
-use crate::net::Sight;
+use crate::net::Peeked;
 use crate::probe::{Fault, Software, judge};
 use crate::turn::Nanos;
 
@@ -516,7 +516,7 @@ impl<T: Receiver> Shelf<T> {
     pub(super) fn unfit(link: &Link<T>) -> Broken {
         let mut seen = [0; FAREWELL];
         match link.sight(&mut seen) {
-            Sight::Bytes(n) if !is_farewell(&seen[..n]) => Broken::Desync(Cause::BadResponse),
+            Peeked::Bytes(n) if !is_farewell(&seen[..n]) => Broken::Desync(Cause::BadResponse),
             _ => Broken::Closed,
         }
     }
