@@ -10,15 +10,15 @@ use crate::access::Pen;
 use crate::affinity::Sources;
 use crate::backend::Group;
 use crate::config::Listener;
+use crate::event_loop::EventLoop;
 use crate::metrics::{ListenerCells, RouteCells, WorkerCells};
 use crate::net::{self, Descriptors, Pipes, Socket};
 use crate::stream::Stream;
-use crate::turn::Turn;
 
 /// What all clients of one listener on one worker share. It lasts as long as the listener does.
 pub struct Hall<W> {
-    /// The worker's clock, buffers and alarms.
-    pub turn: Rc<Turn>,
+    /// The worker's clock, buffers and timers.
+    pub event_loop: Rc<EventLoop>,
     /// The worker's pipes.
     pub pipes: Rc<Pipes>,
     /// Where clients (or their requests) go; each client takes it anew at its next exchange.

@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::backend::Register;
 use crate::config::Listener;
+use crate::event_loop::{EventLoop, PanicSite, may_panic};
 use crate::hall::Newcomer;
 use crate::listener::{self, Door};
 use crate::metrics::WorkerCells;
@@ -22,7 +23,6 @@ use crate::net::{Acceptor, Pipes};
 use crate::notice;
 use crate::post::{Accept, Mail, Post};
 use crate::shared::Shared;
-use crate::turn::{Site, Turn, may_panic};
 
 use view::Ways;
 
@@ -67,9 +67,9 @@ fn runtime() -> io::Result<LocalRuntime> {
         .event_interval(4096)
         .global_queue_interval(1024)
         .on_thread_park(|| {
-            TURN.with_borrow(|turn| {
-                if let Some(turn) = turn {
-                    turn.before_park()
+            EVENT_LOOP.with_borrow(|event_loop| {
+                if let Some(event_loop) = event_loop {
+                    event_loop.before_park()
                 }
             })
         })
@@ -78,13 +78,13 @@ fn runtime() -> io::Result<LocalRuntime> {
 
 thread_local! {
     /// The turn of the worker whose thread this is.
-    static TURN: std::cell::RefCell<Option<Rc<Turn>>> = const { std::cell::RefCell::new(None) };
+    static EVENT_LOOP: std::cell::RefCell<Option<Rc<EventLoop>>> = const { std::cell::RefCell::new(None) };
 }
 
 struct Worker {
     index: usize,
     shared: Arc<Shared>,
-    turn: Rc<Turn>,
+    event_loop: Rc<EventLoop>,
     pipes: Rc<Pipes>,
     cells: Arc<WorkerCells>,
     register: Rc<Register>,
@@ -102,7 +102,7 @@ impl Worker {
         shared.registry.follow_thread(index, rustix::thread::gettid().as_raw_pid());
         Self {
             index,
-            turn: Turn::new(),
+            event_loop: EventLoop::new(),
             pipes: Rc::default(),
             cells,
             register: Register::new(&shared.registry, index),
@@ -115,48 +115,48 @@ impl Worker {
     }
 
     async fn run(mut self, mut mail: UnboundedReceiver<Mail>, ready: Sender<()>) {
-        TURN.set(Some(self.turn.clone()));
+        EVENT_LOOP.set(Some(self.event_loop.clone()));
         #[cfg(test)]
         self.shared
             .settings()
             .listeners
             .iter()
-            .for_each(|listener| crate::turn::injected::adopt(&listener.name));
+            .for_each(|listener| crate::event_loop::injected::adopt(&listener.name));
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1000));
-        let (turn, cells) = (self.turn.clone(), self.cells.clone());
+        let (event_loop, cells) = (self.event_loop.clone(), self.cells.clone());
         let counts = cells.clone();
-        turn.count_panics(move |site| counts.panics[site].inc());
-        self.turn.buffers.show(move |used| cells.buffers.set(used as i64));
+        event_loop.count_panics(move |site| counts.panics[site].inc());
+        self.event_loop.buffers.show(move |used| cells.buffers.set(used as i64));
         let cells = self.cells.clone();
-        let flusher = tokio::task::spawn_local(async move { turn.run_flusher().await });
-        let turn = self.turn.clone();
+        let flusher = tokio::task::spawn_local(async move { event_loop.run_flusher().await });
+        let event_loop = self.event_loop.clone();
         let late = move |nanos| cells.scheduler_delay.observe_nanos(nanos);
-        let ticker = tokio::task::spawn_local(async move { turn.run_ticker(late).await });
+        let ticker = tokio::task::spawn_local(async move { event_loop.run_ticker(late).await });
         let _both = (AbortOnDropHandle::new(flusher), AbortOnDropHandle::new(ticker));
         self.take(&self.shared.settings());
         let _ = ready.send(()); // who started it and did not wait does not care
         while let Some(mail) = mail.recv().await {
             match mail {
                 Mail::Client { listener, newcomer } => {
-                    _ = self.turn.contain(Site::Listener, || self.welcome(&listener, newcomer));
+                    _ = self.event_loop.contain(PanicSite::Listener, || self.welcome(&listener, newcomer));
                 }
                 Mail::Prepare { sockets, ready } => _ = ready.send(self.prepare(sockets)),
                 Mail::Forget => self.prepared = None,
                 Mail::Changed(taken) => {
-                    let turn = self.turn.clone();
-                    turn.contain(Site::Worker, || {
+                    let event_loop = self.event_loop.clone();
+                    event_loop.contain(PanicSite::Worker, || {
                         may_panic("worker.take");
                         self.take(&self.shared.settings());
                     });
-                    turn.contain(Site::Worker, || self.accept_prepared());
+                    event_loop.contain(PanicSite::Worker, || self.accept_prepared());
                     let _ = taken.send(()); // who waits no longer does not care
                 }
                 Mail::Drain => {
                     self.accepting.clear();
                     self.prepared = None;
-                    self.turn.drain();
+                    self.event_loop.drain();
                 }
-                Mail::Kill => self.turn.kill(),
+                Mail::Kill => self.event_loop.kill(),
                 Mail::Stop => {
                     tokio::task::yield_now().await; // those that were killed just now close their sockets
                     break;

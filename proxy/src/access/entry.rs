@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cause::Cause;
 use crate::config::LogField;
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 /// What a request says that the log may want. Taken when it begins, and only if it is to be noted.
 #[derive(Clone, Debug, PartialEq, Eq)]

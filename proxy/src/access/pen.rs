@@ -8,8 +8,8 @@ use super::entry::Entry;
 use super::line::Scribe;
 use super::log::Log;
 use crate::config::AccessLog;
+use crate::event_loop::{Contained, EventLoop, Nanos, PanicSite, Registered};
 use crate::metrics::{ListenerCells, LogLine};
-use crate::turn::{Contained, Nanos, Resident, Site, Turn};
 
 /// Whole lines, on their way to a file.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) const SOON: Nanos = 250_000_000;
 
 /// One worker's pen for one log. When the last clone goes, what it has is handed over.
 pub struct Pen {
-    turn: Rc<Turn>,
+    event_loop: Rc<EventLoop>,
     desk: Rc<Desk>,
     key: u32,
     one_of: u32,
@@ -47,7 +47,7 @@ impl Pen {
     /// A pen that writes to `log` what `settings` say, counted in `cells`.
     #[must_use]
     pub fn new(
-        turn: &Rc<Turn>,
+        event_loop: &Rc<EventLoop>,
         log: Arc<Log>,
         settings: Arc<AccessLog>,
         cells: Arc<ListenerCells>,
@@ -60,8 +60,8 @@ impl Pen {
             block: RefCell::default(),
             last_words: Cell::new(false),
         });
-        let key = turn.admit(desk.clone());
-        Rc::new(Self { turn: turn.clone(), desk, key, one_of, skip: Cell::new(0) })
+        let key = event_loop.register(desk.clone());
+        Rc::new(Self { event_loop: event_loop.clone(), desk, key, one_of, skip: Cell::new(0) })
     }
 
     /// Whether the next exchange is noted: the first, and then one of so many.
@@ -77,7 +77,7 @@ impl Pen {
         if full || self.desk.last_words.get() {
             self.desk.hand_over_or_drop();
         } else if first {
-            self.turn.arm(self.key, self.turn.now().saturating_add(SOON));
+            self.event_loop.arm(self.key, self.event_loop.now().saturating_add(SOON));
         }
     }
 }
@@ -85,7 +85,7 @@ impl Pen {
 impl Drop for Pen {
     fn drop(&mut self) {
         self.desk.hand_over_or_drop();
-        self.turn.dismiss(self.key);
+        self.event_loop.unregister(self.key);
     }
 }
 
@@ -126,25 +126,25 @@ impl Desk {
 }
 
 impl Contained for Desk {
-    fn site(&self) -> Site {
-        Site::Worker
+    fn site(&self) -> PanicSite {
+        PanicSite::Worker
     }
 
     /// The next line arms it anew.
     fn panicked(&self) {}
 }
 
-impl Resident for Desk {
+impl Registered for Desk {
     /// A block that nobody takes now may wait, as long as it is not full.
-    fn look(&self, now: Nanos) -> Option<Nanos> {
+    fn on_timer(&self, now: Nanos) -> Option<Nanos> {
         if self.hand_over() { None } else { Some(now.saturating_add(SOON)) }
     }
 
-    fn drain(&self) {}
+    fn on_drain(&self) {}
 
-    fn reconsider(&self) {}
+    fn on_reconfigure(&self) {}
 
-    fn kill(&self) {
+    fn on_kill(&self) {
         self.last_words.set(true);
         self.hand_over_or_drop();
     }

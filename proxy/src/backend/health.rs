@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 /// Whether a member answers: one for the process, read by every worker.
 ///

@@ -79,7 +79,7 @@ pub struct Member<W> {
     /// Clients of this worker that are tied to it.
     pub clients: Cell<usize>,
     /// Its place in the rotation of the members that are equally loaded.
-    pub turn: Cell<u64>,
+    pub position: Cell<u64>,
 }
 
 /// One backend on one worker, as one configuration has it.
@@ -140,10 +140,10 @@ impl<W: Way> Group<W> {
         W: 'a,
     {
         let per_weight = |of: usize, member: &Member<W>| (of << 16) / member.candidate.weight as usize;
-        let turn = |member: &Member<W>| member.turn.get().max(self.rotation.get());
-        let best = members.min_by_key(|m| (per_weight(m.clients.get(), m), turn(m)))?;
-        self.rotation.set(turn(best));
-        best.turn.set(turn(best) + per_weight(1, best) as u64);
+        let position = |member: &Member<W>| member.position.get().max(self.rotation.get());
+        let best = members.min_by_key(|m| (per_weight(m.clients.get(), m), position(m)))?;
+        self.rotation.set(position(best));
+        best.position.set(position(best) + per_weight(1, best) as u64);
         Some(best)
     }
 }

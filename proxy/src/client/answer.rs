@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use crate::cause::Cause;
+use crate::event_loop::{Contained, Nanos, may_panic};
 use crate::link::{Ask, End, Link, Passage, Receiver, Request};
 use crate::metrics::{ClientClose, ClientState, CodeClass};
 use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
-use crate::turn::{Contained, Nanos, may_panic};
 
 use super::Client;
 use super::state::{Later, Phase, State};
@@ -38,7 +38,7 @@ impl Receiver for Rc<Client> {
         let mut s = self.state.borrow_mut();
         may_panic("client.piece");
         if s.phase.awaits_more() {
-            s.since = self.hall.turn.now(); // in the middle of an exchange its turn begins
+            s.since = self.hall.event_loop.now(); // in the middle of an exchange its turn begins
         }
         self.give(&mut s, first, second);
     }
@@ -50,7 +50,7 @@ impl Receiver for Rc<Client> {
         s.is_on(self, link);
         let follows = s.rare.as_ref().is_some_and(|rare| rare.upload.is_some());
         if follows || s.phase.awaits_more() || s.unread_input() || s.heard_all {
-            s.since = self.hall.turn.now();
+            s.since = self.hall.event_loop.now();
             self.conn.wake();
         }
     }
@@ -111,7 +111,7 @@ impl Receiver for Rc<Client> {
         let mut s = self.state.borrow_mut();
         may_panic("client.writable");
         if matches!(s.phase, Phase::Body { .. } | Phase::Frame { .. }) {
-            s.since = self.hall.turn.now(); // it was the member's turn until now
+            s.since = self.hall.event_loop.now(); // it was the member's turn until now
         }
         self.conn.wake();
     }
@@ -224,7 +224,7 @@ impl Client {
             Ask::Frames { .. } | Ask::Forever => None,
         });
         let mut answer = Vec::new();
-        error_answer(reject.status, reject.cause, ask, close, &self.hall.turn.date(), &mut answer);
+        error_answer(reject.status, reject.cause, ask, close, &self.hall.event_loop.date(), &mut answer);
         Some(answer)
     }
 
@@ -252,12 +252,12 @@ impl Client {
     }
 
     fn count(&self, s: &mut State, request: Option<&Request>, status: u16, service: Nanos) {
-        let now = self.hall.turn.now();
+        let now = self.hall.event_loop.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
         let cells = &s.route.cells;
         cells.requests[CodeClass::of(status)].inc();
         cells.duration.observe_nanos(duration);
-        self.hall.turn.took(duration);
+        self.hall.event_loop.record_latency(duration);
         cells.overhead.observe_nanos(duration.saturating_sub(service));
         self.count_ended(s, 1);
         may_panic("client.counted");
@@ -276,7 +276,7 @@ impl Client {
     /// Nothing is in flight any more.
     pub(super) fn rest(&self, s: &mut State) {
         if !s.phase.awaits_more() {
-            s.since = self.hall.turn.now();
+            s.since = self.hall.event_loop.now();
             self.show(s, ClientState::Idle);
             self.rearm(s);
         }

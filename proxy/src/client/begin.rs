@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use crate::cause::Cause;
 use crate::config::{HttpRules, PipelineMethods};
+use crate::event_loop::{Nanos, may_panic};
 use crate::link::{Ask, Request as Exchange, Submitted, Want};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::Dialect;
 use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, route};
-use crate::turn::{Nanos, may_panic};
 
 use super::state::{Later, Phase, State};
 use super::{Client, Member};
@@ -122,7 +122,7 @@ impl Client {
     fn own_answer(&self, s: &State, head: &Request<'_, '_>, rules: &HttpRules) -> Option<(Vec<u8>, u16)> {
         let mut answer = Vec::new();
         let close = s.draining || is_last(rules, s.requests + 1);
-        let status = head.own_answer(&self.hall.turn.date(), close, &mut answer)?;
+        let status = head.own_answer(&self.hall.event_loop.date(), close, &mut answer)?;
         Some((answer, status))
     }
 

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use crate::access::{Entry, Noted};
 use crate::cause::Cause;
+use crate::event_loop::Nanos;
 use crate::proto::http1::Request;
-use crate::turn::Nanos;
 
 use super::Client;
 use super::state::State;
@@ -80,7 +80,7 @@ impl Client {
             cause,
             received: page.received,
             sent: page.sent,
-            duration: self.hall.turn.now().saturating_sub(page.since),
+            duration: self.hall.event_loop.now().saturating_sub(page.since),
             service,
             ordinal: page.ordinal,
         });

@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use crate::cause::Cause;
 use crate::config::Framing;
+use crate::event_loop::Nanos;
 use crate::link::{Ask, Request, Want};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{self, Frame, Hold, Malformed, Need, Rest};
 use crate::proto::reread::Reread;
-use crate::turn::Nanos;
 
 use super::Client;
 use super::state::{Phase, State};

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use bytes::Buf;
 
 use crate::cause::Cause;
+use crate::event_loop::{LEAST, Nanos};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::http1::{BodyEncoder, Fields, Parsed, parse_request};
 use crate::proto::reread::Reread;
-use crate::turn::{LEAST, Nanos};
 
 use super::Client;
 use super::state::{Later, Phase, State};
@@ -89,7 +89,7 @@ impl Client {
     /// What is kept of its input counts as held.
     pub(super) fn count_input(&self, s: &mut State) {
         let Some(spill) = &s.spill else { return };
-        self.hall.turn.buffers.count(&spill.input_counted, spill.input.len());
+        self.hall.event_loop.buffers.count(&spill.input_counted, spill.input.len());
         s.tidy();
     }
 
@@ -98,13 +98,13 @@ impl Client {
     pub(super) fn room(&self, s: &mut State, now: Nanos) -> usize {
         let kept = s.spill.as_ref().map_or(0, |spill| spill.input.len());
         let is_crowded = || s.tie.member().is_some_and(|member| member.way.is_crowded());
-        let full = self.hall.turn.buffers.are_full() || kept >= LEAST && is_crowded();
+        let full = self.hall.event_loop.buffers.are_full() || kept >= LEAST && is_crowded();
         let room = if full { LEAST.saturating_sub(kept) } else { usize::MAX };
         if let Some(spill) = &mut s.spill {
             spill.stalled = room == 0;
         }
         if room == 0 {
-            self.hall.turn.arm(self.key, now + STALL);
+            self.hall.event_loop.arm(self.key, now + STALL);
         }
         room
     }

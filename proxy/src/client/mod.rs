@@ -23,11 +23,11 @@ use std::task::{Context, Poll};
 
 use crate::backend;
 use crate::cause::Cause;
+use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic};
 use crate::hall::{self, Guest, Pass};
 use crate::link::Shelf;
 use crate::metrics::{ClientClose, ClientState};
 use crate::stream::{Conn, read_some};
-use crate::turn::{Contained, Nanos, Resident, Site, may_panic};
 
 use passage::Tunnel;
 use state::{LINGER, Phase, State};
@@ -54,7 +54,7 @@ impl Client {
     /// Takes an accepted connection onto this worker.
     pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
         let Guest { stream, source, pass, .. } = guest;
-        let now = hall.turn.tick();
+        let now = hall.event_loop.update_now();
         let peer = source.ip().to_canonical();
         let state = RefCell::new(State::new(hall.route.borrow().clone(), now));
         let admit = |key| Self {
@@ -66,7 +66,7 @@ impl Client {
             state,
             _pass: pass,
         };
-        let client = hall.turn.admit_new(admit);
+        let client = hall.event_loop.register_new(admit);
         hall.enter();
         hall.cells.connections[ClientState::Idle].inc();
         let task = Task(client.clone());
@@ -78,7 +78,7 @@ impl Client {
 
     fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
         self.conn.keep_waker(cx);
-        let now = self.hall.turn.tick();
+        let now = self.hall.event_loop.update_now();
         read_some(cx, |cx| self.poll_once(cx, now))
     }
 
@@ -102,7 +102,7 @@ impl Client {
         if room == 0 {
             return ControlFlow::Break(Poll::Pending);
         }
-        let mut input = self.hall.turn.input();
+        let mut input = self.hall.event_loop.input();
         let most = input.len().min(room);
         let received = &self.hall.cells.received_bytes;
         let Poll::Ready(read) = self.conn.poll_read(cx, &mut input[..most], received) else {
@@ -142,7 +142,7 @@ impl Client {
     fn say_goodbye(&self, s: &mut State) {
         self.conn.close_write();
         s.phase = Phase::Linger;
-        s.since = self.hall.turn.now();
+        s.since = self.hall.event_loop.now();
         s.rare().lingers_until = s.since.saturating_add(LINGER);
         self.show(s, ClientState::Closing);
         self.rearm(s);
@@ -150,9 +150,9 @@ impl Client {
 
     /// The connection has ended, perhaps by a panic: another one in here would be one too many.
     fn end(self: &Rc<Self>, why: ClientClose) {
-        let turn = &self.hall.turn;
-        if turn.contain(Site::Client, || self.finish(why)).is_none() {
-            turn.dismiss(self.key);
+        let event_loop = &self.hall.event_loop;
+        if event_loop.contain(PanicSite::Client, || self.finish(why)).is_none() {
+            event_loop.unregister(self.key);
         }
     }
 
@@ -186,13 +186,13 @@ impl Client {
         cells.connections[s.shown].dec();
         cells.closed[why].inc();
         cells.connection_requests.observe(s.requests.into());
-        cells.connection_duration.observe_nanos(self.hall.turn.now().saturating_sub(self.accepted_at));
+        cells.connection_duration.observe_nanos(self.hall.event_loop.now().saturating_sub(self.accepted_at));
         self.hall.leave();
         drop(s);
         if let Some(member) = waited_for {
             member.way.left_the_queue();
         }
-        self.hall.turn.dismiss(self.key);
+        self.hall.event_loop.unregister(self.key);
     }
 
     fn show(&self, s: &mut State, state: ClientState) {
@@ -208,7 +208,7 @@ impl Client {
             && at < s.armed
         {
             s.armed = at;
-            self.hall.turn.arm(self.key, at);
+            self.hall.event_loop.arm(self.key, at);
         }
     }
 
@@ -232,7 +232,7 @@ impl Client {
                 self.cut_off(s);
             }
             _ => {
-                let old = s.is_old(self.hall.turn.now());
+                let old = s.is_old(self.hall.event_loop.now());
                 s.close = Some(if old { ClientClose::MaxAge } else { ClientClose::IdleTimeout });
                 self.conn.fail();
             }
@@ -242,8 +242,8 @@ impl Client {
 }
 
 impl Contained for Client {
-    fn site(&self) -> Site {
-        Site::Client
+    fn site(&self) -> PanicSite {
+        PanicSite::Client
     }
 
     /// It is closed, perhaps in the middle of an answer: what it was about is not known any more.
@@ -258,8 +258,8 @@ impl Contained for Client {
     }
 }
 
-impl Resident for Client {
-    fn look(&self, now: Nanos) -> Option<Nanos> {
+impl Registered for Client {
+    fn on_timer(&self, now: Nanos) -> Option<Nanos> {
         let mut s = self.state.borrow_mut();
         may_panic("client.look");
         s.armed = Nanos::MAX;
@@ -275,7 +275,7 @@ impl Resident for Client {
             s.armed = at;
             return Some(at);
         }
-        if let Some(until) = self.hall.turn.lenient_until(now) {
+        if let Some(until) = self.hall.event_loop.lenient_until(now) {
             s.armed = until;
             return Some(until);
         }
@@ -283,15 +283,15 @@ impl Resident for Client {
         None
     }
 
-    fn drain(&self) {
+    fn on_drain(&self) {
         self.state.borrow_mut().draining = true;
         self.conn.wake();
     }
 
-    fn reconsider(&self) {
+    fn on_reconfigure(&self) {
         let share = self.hall.route.borrow().group.share; // where there are rules, each worker has links to all
         if self.hall.closed.get() || share == 0 {
-            return self.drain();
+            return self.on_drain();
         }
         // Who says nothing has no next exchange, and its limits hold all the same.
         let mut s = self.state.borrow_mut();
@@ -301,7 +301,7 @@ impl Resident for Client {
         }
     }
 
-    fn kill(&self) {
+    fn on_kill(&self) {
         let mut s = self.state.borrow_mut();
         s.close = Some(ClientClose::Drain);
         self.cut_off(&s);
@@ -317,7 +317,7 @@ impl Future for Task {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let client = &self.0;
-        match client.hall.turn.contain(Site::Client, || client.poll(cx)) {
+        match client.hall.event_loop.contain(PanicSite::Client, || client.poll(cx)) {
             Some(Poll::Pending) => Poll::Pending,
             Some(Poll::Ready(why)) => {
                 client.end(why);

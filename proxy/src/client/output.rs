@@ -5,7 +5,7 @@ use std::task::Context;
 
 use bytes::Buf;
 
-use crate::turn::{Flush, LEAST, may_panic};
+use crate::event_loop::{Flush, LEAST, may_panic};
 
 use super::Client;
 use super::state::State;
@@ -31,7 +31,7 @@ impl Client {
         output.extend_from_slice(first);
         output.extend_from_slice(second);
         if self.conn.gather() {
-            self.hall.turn.flush_later(self.clone());
+            self.hall.event_loop.flush_later(self.clone());
         }
     }
 
@@ -49,7 +49,7 @@ impl Client {
     fn block(&self, s: &mut State) {
         self.conn.block();
         self.count_output(s, s.unwritten());
-        s.since = self.hall.turn.now();
+        s.since = self.hall.event_loop.now();
         self.rearm(s);
         self.conn.wake();
     }
@@ -92,14 +92,14 @@ impl Client {
         let unwritten = s.unwritten();
         let most = s.route.listener.response_buffer;
         !self.conn.has_failed()
-            && (unwritten >= most || unwritten >= LEAST && self.hall.turn.buffers.are_full())
+            && (unwritten >= most || unwritten >= LEAST && self.hall.event_loop.buffers.are_full())
     }
 
     /// Nothing that came from it, or is to go to it, is held any more.
     pub(super) fn count_nothing(&self, s: &mut State) {
         self.count_output(s, 0);
         if let Some(spill) = &s.spill {
-            self.hall.turn.buffers.count(&spill.input_counted, 0);
+            self.hall.event_loop.buffers.count(&spill.input_counted, 0);
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::task::{Context, Poll, ready};
 
+use crate::event_loop::may_panic;
 use crate::link::{Passage, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState, LinkClose};
 use crate::relay::{Between, Relay};
 use crate::stream::Stream;
 use crate::tunnel::Ending;
-use crate::turn::may_panic;
 
 use super::state::{Phase, State};
 use super::{Client, Hall};
@@ -40,7 +40,7 @@ impl Client {
         s.rare().tunnel = Some(Tunnel { relay, passage, splice, up: 0, down: 0, _place: place });
         (s.phase, s.heard_all) = (Phase::Tunnel, false);
         self.conn.unblock(); // from now on its relay writes
-        s.since = self.hall.turn.now();
+        s.since = self.hall.event_loop.now();
         s.rare().held_since = s.since;
         self.show(&mut s, ClientState::Tunnel);
         self.rearm(&mut s);
@@ -63,10 +63,10 @@ impl Client {
             *up += between.delivered.0.get();
             *down += between.delivered.1.get();
             if between.asked.get() || between.answered.get() {
-                s.since = self.hall.turn.now();
+                s.since = self.hall.event_loop.now();
             }
-            if let Some(at) = relay.look_at(self.hall.turn.now()) {
-                self.hall.turn.arm(self.key, at);
+            if let Some(at) = relay.look_at(self.hall.event_loop.now()) {
+                self.hall.event_loop.arm(self.key, at);
             }
             Ending::Over(ready!(end))
         };
@@ -100,7 +100,7 @@ impl Tunnel {
 
 fn between<'a>(hall: &'a Hall, client: &'a Stream, passage: &'a Passage, splice: bool) -> Between<'a> {
     Between {
-        turn: &hall.turn,
+        event_loop: &hall.event_loop,
         pipes: &hall.pipes,
         client,
         client_cells: &hall.cells,

@@ -9,13 +9,13 @@ use bytes::BytesMut;
 
 use crate::backend::Tie;
 use crate::cause::Cause;
+use crate::event_loop::{Nanos, nanos};
 use crate::link::{Link, Request, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{Dialect, Hold, Rest, Standing};
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::proto::reread::Reread;
 use crate::stream::Conn;
-use crate::turn::{Nanos, nanos};
 
 use super::diary::{Diary, Page};
 use super::passage::Tunnel;

@@ -32,7 +32,7 @@ impl Client {
     /// Whether a request is to wait until its body, which is not here yet, has been read. Who waits for 100 (Continue) is told
     /// by the member, and who keeps a link takes it from nobody.
     pub(super) fn reads_body_first(&self, s: &State, request: &Exchange) -> bool {
-        let may_wait = s.route.listener.request_buffer > 0 && !self.hall.turn.buffers.are_full();
+        let may_wait = s.route.listener.request_buffer > 0 && !self.hall.event_loop.buffers.are_full();
         request.open_ended && !request.expects && !s.keeps_link() && may_wait
     }
 
@@ -63,7 +63,7 @@ impl Client {
         upload.whole = whole;
         let after = upload.body.len();
         self.count_held(before, after);
-        if whole || after >= most || self.hall.turn.buffers.are_full() {
+        if whole || after >= most || self.hall.event_loop.buffers.are_full() {
             s.rare().release = true;
         }
         true
@@ -105,6 +105,6 @@ impl Client {
 
     /// So many bytes of a client are held where so many were before.
     pub(super) fn count_held(&self, before: usize, after: usize) {
-        self.hall.turn.buffers.change(before, after);
+        self.hall.event_loop.buffers.change(before, after);
     }
 }

@@ -230,7 +230,7 @@ impl Running {
             }
         };
         let limit = self.shared.settings().drain_timeout;
-        if crate::turn::timeout(limit, empty).await.is_err() {
+        if crate::event_loop::timeout(limit, empty).await.is_err() {
             self.say(&format!("penstock: {} clients did not end in time", self.clients()));
         }
     }

@@ -1,7 +1,7 @@
 //! Tests that a panic anywhere on the way of a client ends that client or its link, and that nobody else notices.
 //!
 //! A panic is injected at each place where the code waits or calls back, under traffic. Afterwards everything is answered and all
-//! gauges are zero. The places are in the code of this crate's tests alone (`turn::may_panic`).
+//! gauges are zero. The places are in the code of this crate's tests alone (`event_loop::may_panic`).
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use penstock_origin::{Options, Origin, Speaks};
 
 use super::{Running, Source};
 use crate::config::parse;
-use crate::turn::injected::{Injector, injector};
+use crate::event_loop::injected::{Injector, injector};
 
 /// All that a panic may hit, before one origin.
 struct Bed {

@@ -1,4 +1,4 @@
-//! Logs one line for each panic, with its place. `turn::Turn::contain` contains and counts panics.
+//! Logs one line for each panic, with its place. `event_loop::EventLoop::contain` contains and counts panics.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;

@@ -11,9 +11,9 @@ use std::time::Duration;
 use crate::backend::{Backoff, HealthChange, MemberHealth};
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
+use crate::event_loop::EventLoop;
 use crate::metrics::{ConnectError, LinkState, MemberCells, MemberState};
 use crate::net::{self, Socket, Stream};
-use crate::turn::Turn;
 
 /// How soon a full accept queue is tried again.
 const QUEUE_PAUSE: Duration = Duration::from_millis(2);
@@ -39,7 +39,7 @@ pub(super) async fn connect(
         std::future::poll_fn(|cx| socket.poll_connected(cx)).await?;
         Ok(socket)
     };
-    match crate::turn::timeout(settings.links.connect_timeout, connecting).await {
+    match crate::event_loop::timeout(settings.links.connect_timeout, connecting).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(error)) => Err(cause(&error)),
         Err(_) => Err(Cause::ConnectTimeout),
@@ -125,7 +125,7 @@ pub(super) fn show(change: Option<HealthChange>, cells: &MemberCells) {
 
 /// Tries a member that is down again and again, when its health says, until it answers, nobody wants to know any more, or an
 /// `attempt` has done all that there is to do.
-pub(super) async fn recover(health: &MemberHealth, turn: &Turn, attempt: impl AsyncFn() -> bool) {
+pub(super) async fn recover(health: &MemberHealth, turn: &EventLoop, attempt: impl AsyncFn() -> bool) {
     let mut backoff = Backoff::default();
     while health.needs_recovery(turn.draining()) {
         tokio::time::sleep(backoff.pause()).await;

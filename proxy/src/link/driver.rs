@@ -14,11 +14,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::event_loop::{Contained, Flush, Nanos, PanicSite, may_panic, timeout};
 use crate::metrics::{HoldReason, LinkState};
 use crate::net::Peeked;
 use crate::proto::http1::Date;
 use crate::stream::{Conn, Stream, read_some};
-use crate::turn::{Contained, Flush, Nanos, Site, may_panic, timeout};
 
 use crate::link::pipeline::answer::End;
 use crate::link::pipeline::exchange::{Request, Slot};
@@ -75,7 +75,7 @@ impl<T: Receiver> Link<T> {
             shelf: shelf.clone(),
             seat,
             queue: RefCell::new(Queue::new(settings.framing.as_deref(), settings.head)),
-            opened_at: shelf.turn.now(),
+            opened_at: shelf.event_loop.now(),
             conn: Conn::new(stream),
             condemned: Cell::new(None),
             state: Cell::new(LinkState::Idle),
@@ -95,7 +95,7 @@ impl<T: Receiver> Link<T> {
     /// Puts a request on the link; it leaves at the end of this turn, with all others of the turn.
     pub(super) fn submit(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
         let half_done = Undone(self);
-        self.queue.borrow_mut().submit(to, request, self.shelf.turn.now(), write);
+        self.queue.borrow_mut().submit(to, request, self.shelf.event_loop.now(), write);
         self.flush_later();
         std::mem::forget(half_done);
     }
@@ -117,7 +117,7 @@ impl<T: Receiver> Link<T> {
     }
 
     fn count_held_of(&self, queue: &Queue<T>) {
-        self.shelf.turn.buffers.count(&self.counted_bytes, queue.held());
+        self.shelf.event_loop.buffers.count(&self.counted_bytes, queue.held());
     }
 
     /// Puts a request behind those that the same client has on this link, which [`Link::has_room`].
@@ -279,7 +279,7 @@ impl<T: Receiver> Link<T> {
         stream.close_write();
         let rest = poll_fn(|cx| {
             loop {
-                let mut input = self.shelf.turn.input();
+                let mut input = self.shelf.event_loop.input();
                 match stream.poll_read(cx, &mut input) {
                     Poll::Ready(Ok(bytes)) if !bytes.is_empty() => {
                         self.shelf.cells.received_bytes.add(bytes.len() as u64);
@@ -308,7 +308,7 @@ impl<T: Receiver> Link<T> {
         if self.must_pause() {
             return ControlFlow::Break(Poll::Pending);
         }
-        let mut input = self.shelf.turn.input();
+        let mut input = self.shelf.event_loop.input();
         let Poll::Ready(read) = self.conn.poll_read(cx, &mut input, &self.shelf.cells.received_bytes) else {
             return ControlFlow::Break(Poll::Pending);
         };
@@ -319,9 +319,9 @@ impl<T: Receiver> Link<T> {
     }
 
     fn received(self: &Rc<Self>, read: io::Result<&[u8]>) -> Option<Broken> {
-        let turn = &self.shelf.turn;
-        let now = turn.tick();
-        let mut out = turn.output();
+        let event_loop = &self.shelf.event_loop;
+        let now = event_loop.update_now();
+        let mut out = event_loop.output();
         let mut sink = Told { link: self, served: 0, routes: self.shelf.routes.take(), large: false };
         may_panic("link.received");
         let outcome = match read {
@@ -366,7 +366,7 @@ impl<T: Receiver> Link<T> {
     fn flush_later(self: &Rc<Self>) {
         // One that is blocked or has failed writes nothing at the end of the turn, but what was put on it is of this turn's bundle.
         if self.conn.gather() || !self.conn.takes_bytes() {
-            self.shelf.turn.flush_later(self.clone());
+            self.shelf.event_loop.flush_later(self.clone());
         }
     }
 
@@ -386,7 +386,7 @@ impl<T: Receiver> Link<T> {
         may_panic("link.write");
         let waiting = queue.unwritten().len();
         let sent = if waiting == 0 { 0 } else { self.send(queue.unwritten(), &[]) };
-        queue.wrote(sent, self.shelf.turn.now());
+        queue.wrote(sent, self.shelf.event_loop.now());
         if queue.has_said_all() {
             self.conn.close_write();
         }
@@ -409,8 +409,8 @@ impl<T: Receiver> Link<T> {
 }
 
 impl<T: Receiver> Contained for Link<T> {
-    fn site(&self) -> Site {
-        Site::Link
+    fn site(&self) -> PanicSite {
+        PanicSite::Link
     }
 
     /// What it carries is not known any more: it takes nothing, and its task ends it.
@@ -443,7 +443,7 @@ impl<T: Receiver> Drop for Untold<'_, T> {
 
 impl<T: Receiver> Drop for Link<T> {
     fn drop(&mut self) {
-        self.shelf.turn.buffers.count(&self.counted_bytes, 0);
+        self.shelf.event_loop.buffers.count(&self.counted_bytes, 0);
     }
 }
 
@@ -471,7 +471,7 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
     }
 
     fn date(&self) -> Date {
-        self.link.shelf.turn.date()
+        self.link.shelf.event_loop.date()
     }
 
     fn piece(&mut self, to: &T, first: &[u8], second: &[u8]) {
@@ -484,7 +484,7 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
     }
 
     fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
-        self.link.shelf.manners.set(Manners::of(&end, self.link.shelf.turn.now()));
+        self.link.shelf.manners.set(Manners::of(&end, self.link.shelf.event_loop.now()));
         self.link.doubt.set(self.link.doubt.get().after(slot.request.ask, &end));
         self.routes.push(slot.request.route);
         self.large |= self.routes.len() == 1 && slot.received > LARGE_ANSWER;

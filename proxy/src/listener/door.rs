@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::client::{self, Client};
 use crate::config::{AcceptProxy, Listener};
+use crate::event_loop::EventLoop;
 use crate::hall::{Guest, Newcomer};
 use crate::metrics::{ClientReject, ListenerCells};
 use crate::net::Socket;
 use crate::tunnel;
-use crate::turn::Turn;
 
 use super::preface;
 
@@ -69,17 +69,17 @@ impl Door {
         }
     }
 
-    pub(super) fn turn(&self) -> &Turn {
+    pub(super) fn event_loop(&self) -> &EventLoop {
         match self {
-            Self::Http(hall) => &hall.turn,
-            Self::Tcp(hall) => &hall.turn,
+            Self::Http(hall) => &hall.event_loop,
+            Self::Tcp(hall) => &hall.event_loop,
         }
     }
 
     /// Takes in a newcomer, as soon as it is known who it is.
     pub fn welcome(&self, newcomer: Newcomer) {
         let Newcomer { stream, source, pass, link } = newcomer;
-        if self.turn().draining() {
+        if self.event_loop().draining() {
             return self.cells().rejected[ClientReject::Draining].inc();
         }
         let Ok(socket) = Socket::new(stream) else {

@@ -13,12 +13,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::config::{AcceptProxy, Listener};
+use crate::event_loop::{PanicSite, may_panic};
 use crate::hall::{Newcomer, Pass};
 use crate::metrics::{AcceptError, ClientReject, ListenerCells};
 use crate::net::{self, Acceptor, Descriptors, Stream};
 use crate::post::Mail;
 use crate::shared::Shared;
-use crate::turn::{Site, may_panic};
 
 pub use door::Door;
 
@@ -31,7 +31,7 @@ pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, acceptor: Ac
             Ok((stream, source)) => {
                 pause = FIRST_PAUSE;
                 let place = || place((worker, &mut next), &door, &shared, stream, source);
-                _ = door.turn().contain(Site::Listener, place);
+                _ = door.event_loop().contain(PanicSite::Listener, place);
                 if !net::has_room() {
                     door.cells().accept_errors[AcceptError::Reserve].inc();
                     until_there_is_room().await;

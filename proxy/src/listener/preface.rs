@@ -7,11 +7,11 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, store_waker, timeout, wake};
 use crate::hall::{Guest, Told};
 use crate::metrics::ClientReject;
 use crate::net::{Peeked, Socket};
 use crate::proto::proxy::{Header, LONGEST, Parsed, parse};
-use crate::turn::{Contained, Nanos, Resident, Site, keep, may_panic, timeout, wake};
 
 use super::Door;
 
@@ -20,12 +20,12 @@ use super::Door;
 pub(super) async fn introduce(door: Door, mut guest: Guest<Socket>) {
     let in_time = door.listener().timeouts.head;
     let drain = Rc::new(Drain::default());
-    let key = door.turn().admit(drain.clone());
+    let key = door.event_loop().register(drain.clone());
     let reading = timeout(in_time, read(&mut guest, &drain));
-    let header = door.turn().contain_task(Site::Listener, reading).await;
-    door.turn().dismiss(key);
+    let header = door.event_loop().contain_task(PanicSite::Listener, reading).await;
+    door.event_loop().unregister(key);
     let Some(header) = header else { return door.cells().rejected[ClientReject::ProxyHeader].inc() };
-    if door.turn().draining() {
+    if door.event_loop().draining() {
         return door.cells().rejected[ClientReject::Draining].inc();
     }
     let Ok(Some(len)) = header else {
@@ -33,15 +33,15 @@ pub(super) async fn introduce(door: Door, mut guest: Guest<Socket>) {
         return door.cells().rejected[ClientReject::ProxyHeader].inc();
     };
     door.cells().received_bytes.add(len as u64);
-    let turn = door.turn();
-    turn.contain(Site::Listener, || door.admit(guest.plain()));
+    let event_loop = door.event_loop();
+    event_loop.contain(PanicSite::Listener, || door.admit(guest.plain()));
 }
 
 /// Looks until the header is whole, then takes it and no byte more. Tells its length.
 async fn read(guest: &mut Guest<Socket>, drain: &Drain) -> Option<usize> {
     let mut seen = vec![0; LONGEST];
     let whole = poll_fn(|cx| {
-        keep(&drain.waker, cx.waker());
+        store_waker(&drain.waker, cx.waker());
         may_panic("preface.read");
         if drain.began.get() {
             return Poll::Ready(None);
@@ -63,27 +63,27 @@ struct Drain {
 }
 
 impl Contained for Drain {
-    fn site(&self) -> Site {
-        Site::Listener
+    fn site(&self) -> PanicSite {
+        PanicSite::Listener
     }
 
     fn panicked(&self) {}
 }
 
-impl Resident for Drain {
-    fn look(&self, _now: Nanos) -> Option<Nanos> {
+impl Registered for Drain {
+    fn on_timer(&self, _now: Nanos) -> Option<Nanos> {
         None
     }
 
-    fn drain(&self) {
+    fn on_drain(&self) {
         self.began.set(true);
         wake(&self.waker.borrow());
     }
 
-    fn reconsider(&self) {}
+    fn on_reconfigure(&self) {}
 
-    fn kill(&self) {
-        self.drain();
+    fn on_kill(&self) {
+        self.on_drain();
     }
 }
 

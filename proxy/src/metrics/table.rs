@@ -7,7 +7,7 @@ use super::values::{
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
 use crate::cause::Cause;
-use crate::turn::Site;
+use crate::event_loop::PanicSite;
 
 cell_sets! {
     /// What one worker counts for one listener.
@@ -123,7 +123,7 @@ cell_sets! {
         /// Lateness of the worker's timer: how long a turn of the event loop keeps others waiting.
         scheduler_delay: Histogram => Seconds "penstock_scheduler_delay_seconds" whole;
         /// Panics, by the part of the code. Each is a fault of penstock that ended one client, link or tunnel and no other.
-        panics: ByLabel<Site, Counter> => None "penstock_panics_total" whole;
+        panics: ByLabel<PanicSite, Counter> => None "penstock_panics_total" whole;
     }
 
     /// What the main thread counts.

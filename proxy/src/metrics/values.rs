@@ -4,7 +4,7 @@
 
 use super::Label;
 use crate::cause::Cause;
-use crate::turn::Site;
+use crate::event_loop::PanicSite;
 
 labels! {
     /// What a client connection is doing.
@@ -348,7 +348,7 @@ macro_rules! label_elsewhere {
 }
 
 label_elsewhere!(Cause, "cause");
-label_elsewhere!(Site, "where");
+label_elsewhere!(PanicSite, "where");
 
 #[cfg(test)]
 mod tests {
@@ -372,8 +372,8 @@ mod tests {
 
     #[test]
     fn each_site_is_a_value_at_its_own_place() {
-        for site in Site::ALL {
-            assert_eq!(Site::VALUES[site.index()], site.name());
+        for site in PanicSite::ALL {
+            assert_eq!(PanicSite::VALUES[site.index()], site.name());
         }
     }
 }

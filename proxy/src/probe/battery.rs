@@ -233,7 +233,7 @@ impl Battery<'_> {
 
     async fn open(&mut self) -> Result<Wire, Fault> {
         self.links += 1;
-        let opened = crate::turn::timeout(self.patience, Wire::open(self.place)).await;
+        let opened = crate::event_loop::timeout(self.patience, Wire::open(self.place)).await;
         opened.unwrap_or(Err(Fault::Timeout))
     }
 

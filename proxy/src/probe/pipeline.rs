@@ -126,7 +126,7 @@ async fn ask_twice(
         if let Err(fault) = wire.send([&*bytes], PAUSE).await {
             return Err(offence(fault, wire));
         }
-        match crate::turn::timeout(patience, wire.answer(question.method)).await {
+        match crate::event_loop::timeout(patience, wire.answer(question.method)).await {
             Ok(Ok(reply)) if reply.keeps_link => {
                 took = took.max(asked.elapsed());
                 echoes &= token.as_ref().is_some_and(|token| reply.contains(token.as_bytes()));
@@ -224,7 +224,7 @@ impl<'k> Pipeline<'k> {
         let expected: Vec<_> =
             self.requests.iter().map(|(known, token)| known.expect(token.as_deref())).collect();
         for (index, (known, _)) in self.requests.iter().enumerate() {
-            let answer = crate::turn::timeout(patience, wire.answer(known.question.method)).await;
+            let answer = crate::event_loop::timeout(patience, wire.answer(known.question.method)).await;
             let reply = match answer {
                 Ok(Ok(reply)) => reply,
                 Ok(Err(Unanswered::Fault(fault))) => return Err(self.offence(fault, index, wire.unread())),

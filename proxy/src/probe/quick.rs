@@ -28,7 +28,7 @@ pub async fn quick(address: &Address, backend: &Backend) -> Result<(), Fault> {
     let place = Place::of(address, backend);
     let mut answered_alone = false;
     let probe = probe(&place, &mut answered_alone);
-    let ended = crate::turn::timeout(LONGEST, probe).await;
+    let ended = crate::event_loop::timeout(LONGEST, probe).await;
     ended.unwrap_or(Err(if answered_alone { Fault::Dropped } else { Fault::Timeout }))
 }
 

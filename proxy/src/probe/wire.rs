@@ -91,7 +91,7 @@ impl Wire {
             poll_fn(|cx| socket.poll_connected(cx)).await?;
             Ok(socket)
         };
-        let opened = crate::turn::timeout(CONNECT, opened).await;
+        let opened = crate::event_loop::timeout(CONNECT, opened).await;
         let opened = opened.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
         let socket = opened.map_err(|error: io::Error| Fault::Connect(error.kind()))?;
         Ok(Self { socket, came: Vec::new(), ended: false })

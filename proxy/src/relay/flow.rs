@@ -7,16 +7,16 @@ use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, ready};
 
+use crate::event_loop::EventLoop;
 use crate::metrics::Counter;
 use crate::net::{Pipe, Pipes, Socket};
 use crate::stream::{Stream, read_some};
-use crate::turn::Turn;
 
 use super::gear::Gear;
 
 /// Where a flow comes from and goes to, and who counts.
 pub(super) struct Course<'a> {
-    pub(super) turn: &'a Turn,
+    pub(super) event_loop: &'a EventLoop,
     pub(super) pipes: &'a Pipes,
     pub(super) from: &'a Stream,
     pub(super) to: &'a Stream,
@@ -153,7 +153,7 @@ impl Flow {
 
     /// One read into the worker's buffer, one write out of it.
     fn poll_copy(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<()> {
-        let mut input = course.turn.input();
+        let mut input = course.event_loop.input();
         let room = input.len();
         let (read, bytes) = match ready!(course.from.poll_read(cx, &mut input)) {
             Ok(bytes) => (Ok(bytes.len()), bytes),

@@ -6,10 +6,10 @@ mod gear;
 use std::cell::Cell;
 use std::task::{Context, Poll};
 
+use crate::event_loop::{EventLoop, Nanos};
 use crate::metrics::{ListenerCells, MemberCells};
 use crate::net::Pipes;
 use crate::stream::Stream;
-use crate::turn::{Nanos, Turn};
 
 use flow::{Course, Flow, Outcome};
 
@@ -45,7 +45,7 @@ pub enum End {
 /// What a relay needs of its surroundings each time.
 pub struct Between<'a> {
     /// The worker's clock and buffers.
-    pub turn: &'a Turn,
+    pub event_loop: &'a EventLoop,
     /// The worker's pipes.
     pub pipes: &'a Pipes,
     /// The client.
@@ -77,7 +77,7 @@ impl Between<'_> {
 
     fn up(&self) -> Course<'_> {
         Course {
-            turn: self.turn,
+            event_loop: self.event_loop,
             pipes: self.pipes,
             from: self.client,
             to: self.member,
@@ -146,7 +146,7 @@ impl Relay {
     pub fn poll_gently(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
         let end = self.poll(cx, b);
         let Poll::Ready(End::Reset(side)) = end else { return end };
-        let now = b.turn.now();
+        let now = b.event_loop.now();
         let until = *self.parting.get_or_insert(now + LONGEST_PARTING);
         if b.is_sending(side.other(), cx) && now < until { Poll::Pending } else { end }
     }

@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, Waker};
 
+use crate::event_loop::wake;
 use crate::metrics::Counter;
-use crate::turn::wake;
 
 use super::Stream;
 

@@ -15,12 +15,12 @@ use std::time::Instant;
 
 use crate::backend::Way as _;
 use crate::cause::Cause;
+use crate::event_loop::{Contained, PanicSite, may_panic};
 use crate::hall::{self, Guest, Told};
 use crate::link::{Outlet, OwnLink};
 use crate::metrics::{ClientClose, RetryReason, RetryResult};
 use crate::relay::{Between, End, Relay, Side};
 use crate::stream::Stream;
-use crate::turn::{Contained, Site, may_panic};
 
 pub use ending::Ending;
 use state::Tunnel;
@@ -63,8 +63,8 @@ impl Future for Task {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.tunnel.conn.keep_waker(cx);
         let tunnel = self.tunnel.clone();
-        tunnel.hall.turn.tick();
-        let polled = tunnel.hall.turn.contain(Site::Tunnel, || self.poll_ending(cx));
+        tunnel.hall.event_loop.update_now();
+        let polled = tunnel.hall.event_loop.contain(PanicSite::Tunnel, || self.poll_ending(cx));
         match polled {
             Some(Poll::Pending) => Poll::Pending,
             Some(Poll::Ready(ending)) => {
@@ -90,7 +90,7 @@ impl Drop for Task {
                 Ending::Told(ClientClose::Drain)
             };
             // A panic in here would be one too many where another is under way.
-            _ = tunnel.hall.turn.contain(Site::Tunnel, || self.end(ending));
+            _ = tunnel.hall.event_loop.contain(PanicSite::Tunnel, || self.end(ending));
         }
         tunnel.conn.close();
     }
@@ -154,7 +154,7 @@ impl Task {
         }
         self.tunnel.moved(between.asked.get(), between.answered.get());
         if end.is_pending() {
-            self.tunnel.look_at(relay.look_at(self.tunnel.hall.turn.now()));
+            self.tunnel.look_at(relay.look_at(self.tunnel.hall.event_loop.now()));
         }
         end
     }
@@ -162,7 +162,7 @@ impl Task {
 
 fn between<'a>(tunnel: &'a Tunnel, client: &'a Stream, link: &'a OwnLink) -> Between<'a> {
     Between {
-        turn: &tunnel.hall.turn,
+        event_loop: &tunnel.hall.event_loop,
         pipes: &tunnel.hall.pipes,
         client,
         client_cells: &tunnel.hall.cells,
@@ -189,7 +189,7 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
             let until = *until.get_or_insert_with(|| Instant::now() + member.way.patience());
             let hoped = member.way.hope(until).await;
             hoped.map_err(|trouble| failure.filter(|_| trouble != Cause::QueueFull).unwrap_or(trouble))?;
-            tunnel.hall.turn.tick();
+            tunnel.hall.event_loop.update_now();
             tried = 0;
             continue;
         }

@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::backend::Tie;
+use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, nanos};
 use crate::hall::{Pass, Route};
 use crate::link::Outlet;
 use crate::metrics::{ClientClose, ClientState};
 use crate::net::Descriptors;
 use crate::stream::{Conn, Stream};
-use crate::turn::{Contained, Nanos, Resident, Site, may_panic, nanos};
 
 use super::Hall;
 
@@ -51,7 +51,7 @@ impl Tunnel {
         source: SocketAddr,
         (pass, link): (Pass, Option<Descriptors<1>>),
     ) -> Rc<Self> {
-        let now = hall.turn.tick();
+        let now = hall.event_loop.update_now();
         let admit = |key| Self {
             hall: hall.clone(),
             route: RefCell::new(hall.route.borrow().clone()),
@@ -70,7 +70,7 @@ impl Tunnel {
             _pass: pass,
             _link: link,
         };
-        let tunnel = hall.turn.admit_new(admit);
+        let tunnel = hall.event_loop.register_new(admit);
         hall.enter();
         hall.cells.connections[ClientState::Active].inc();
         tunnel.arrive();
@@ -83,13 +83,13 @@ impl Tunnel {
         if self.over.replace(true) {
             return;
         }
-        let Hall { turn, cells, .. } = &*self.hall;
+        let Hall { event_loop, cells, .. } = &*self.hall;
         self.depart();
         cells.connections[self.shown.get()].dec();
         cells.closed[why].inc();
-        cells.connection_duration.observe_nanos(turn.now().saturating_sub(self.accepted_at));
+        cells.connection_duration.observe_nanos(event_loop.now().saturating_sub(self.accepted_at));
         self.hall.leave();
-        turn.dismiss(self.key);
+        event_loop.unregister(self.key);
     }
 
     fn arrive(&self) {
@@ -117,22 +117,22 @@ impl Tunnel {
     /// It has got a link.
     pub(super) fn open(&self) {
         self.hall.cells.connections.shift(self.shown.replace(ClientState::Tunnel), ClientState::Tunnel);
-        self.last.set(self.hall.turn.now());
+        self.last.set(self.hall.event_loop.now());
         self.arm();
     }
 
     /// Something moved, one way or both. The deadline moves with it; who waits for it looks then, and waits on.
     /// How long a member takes to say something back tells the worker how often it should wake.
     pub(super) fn moved(&self, asked: bool, answered: bool) {
-        let turn = &self.hall.turn;
+        let event_loop = &self.hall.event_loop;
         if answered && let Some(since) = self.asked.take() {
-            turn.took(turn.now().saturating_sub(since));
+            event_loop.record_latency(event_loop.now().saturating_sub(since));
         }
         if asked && self.asked.get().is_none() {
-            self.asked.set(Some(turn.now()));
+            self.asked.set(Some(event_loop.now()));
         }
         if asked || answered {
-            self.last.set(turn.now());
+            self.last.set(event_loop.now());
         }
     }
 
@@ -140,7 +140,7 @@ impl Tunnel {
     pub(super) fn look_at(&self, at: Option<Nanos>) {
         let Some(at) = at else { return };
         self.parting.set(true);
-        self.hall.turn.arm(self.key, at);
+        self.hall.event_loop.arm(self.key, at);
     }
 
     fn is_open(&self) -> bool {
@@ -149,7 +149,7 @@ impl Tunnel {
 
     fn arm(&self) {
         if let Some(at) = self.deadline() {
-            self.hall.turn.arm(self.key, at);
+            self.hall.event_loop.arm(self.key, at);
         }
     }
 
@@ -174,8 +174,8 @@ impl Tunnel {
 }
 
 impl Contained for Tunnel {
-    fn site(&self) -> Site {
-        Site::Tunnel
+    fn site(&self) -> PanicSite {
+        PanicSite::Tunnel
     }
 
     fn panicked(&self) {
@@ -184,14 +184,14 @@ impl Contained for Tunnel {
     }
 }
 
-impl Resident for Tunnel {
-    fn look(&self, now: Nanos) -> Option<Nanos> {
+impl Registered for Tunnel {
+    fn on_timer(&self, now: Nanos) -> Option<Nanos> {
         may_panic("tunnel.look");
         if self.parting.get() {
             self.conn.wake();
             return None;
         }
-        let lenient = self.hall.turn.lenient_until(now);
+        let lenient = self.hall.event_loop.lenient_until(now);
         if self.too_old_at().is_some_and(|at| at <= now) {
             self.end(ClientClose::MaxAge);
         } else if self.idle_at().is_some_and(|at| at <= now) {
@@ -204,15 +204,15 @@ impl Resident for Tunnel {
     }
 
     /// Nobody but its two sides knows where an exchange ends. Who has no link yet gets none.
-    fn drain(&self) {
+    fn on_drain(&self) {
         if !self.is_open() {
             self.end(ClientClose::Drain);
         }
     }
 
-    fn reconsider(&self) {}
+    fn on_reconfigure(&self) {}
 
-    fn kill(&self) {
+    fn on_kill(&self) {
         self.end(ClientClose::Drain);
     }
 }

@@ -39,7 +39,7 @@ enum AnyGroup {
 impl Worker {
     /// Makes the worker's view of a configuration. What has the same name (and address) stays what it is.
     pub(super) fn take(&mut self, settings: &Settings) {
-        self.turn.buffers.limit(settings.buffer_budget / settings.workers.get());
+        self.event_loop.buffers.limit(settings.buffer_budget / settings.workers.get());
         let mut ways = Ways::default();
         let backends = settings.backends.iter().enumerate();
         let groups: Vec<_> = backends.map(|(i, b)| self.any_group(i, b, &mut ways)).collect();
@@ -59,7 +59,7 @@ impl Worker {
                 before.close(); // its listener speaks another protocol from now on
             }
         }
-        self.turn.reconsider();
+        self.event_loop.reconfigure();
     }
 
     fn door(&self, listener: &Arc<Listener>, groups: &[AnyGroup]) -> Door {
@@ -89,7 +89,7 @@ impl Worker {
         same.and_then(|route| route.pen.clone()).or_else(|| {
             let log = self.shared.logs.open(&wanted.to).ok()?; // it is open: lifecycle has seen to that
             let cells = self.shared.registry.listener(self.index, &listener.name);
-            Some(Pen::new(&self.turn, log, wanted, cells))
+            Some(Pen::new(&self.event_loop, log, wanted, cells))
         })
     }
 
@@ -112,7 +112,7 @@ impl Worker {
         }
         let name = &listener.name;
         Rc::new(Hall {
-            turn: self.turn.clone(),
+            event_loop: self.event_loop.clone(),
             pipes: self.pipes.clone(),
             route: RefCell::new(route),
             cells: self.shared.registry.listener(self.index, name),
@@ -129,7 +129,7 @@ impl Worker {
             let new = |m: &config::MemberSettings, key: &MemberKey| {
                 let (cells, health) = (self.cells_of(settings, m), self.shared.health(key));
                 let shared = (health, self.shared.proof(key, settings), self.shared.loans(key));
-                Shelf::new(&self.turn, settings, m.address.clone(), share, shared, cells)
+                Shelf::new(&self.event_loop, settings, m.address.clone(), share, shared, cells)
             };
             settings.members.iter().for_each(|m| drop(self.shared.proof(&key_of(settings, m), settings)));
             let keep = |shelf: &Rc<HttpWay>| shelf.configure(settings, share);
@@ -139,7 +139,7 @@ impl Worker {
             let new = |m: &config::MemberSettings, key: &MemberKey| {
                 let shared = (self.shared.stock(key), self.shared.health(key));
                 let cells = self.cells_of(settings, m);
-                Outlet::new(&self.turn, settings, m.address.clone(), shared, cells, keeps_warm)
+                Outlet::new(&self.event_loop, settings, m.address.clone(), shared, cells, keeps_warm)
             };
             let keep = |outlet: &Rc<Outlet>| outlet.configure(settings);
             AnyGroup::Tcp(self.group(settings, 1, (&self.ways.tcp, &mut ways.tcp), keep, new))
@@ -173,8 +173,8 @@ impl Worker {
                 let way = old.map_or_else(|| new(m, &key), |old| old.way.clone());
                 let cells = self.shared.registry.member(self.index, &settings.name, &m.name);
                 let candidate = Member::<W>::candidate(&m.name, m.weight);
-                let (clients, turn) = (0.into(), 0.into());
-                Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients, turn })
+                let (clients, position) = (0.into(), 0.into());
+                Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients, position })
             });
             after.insert(key, member.clone());
             self.register.note(&settings.name, &m.name);
@@ -183,7 +183,7 @@ impl Worker {
         let members: Vec<_> = settings.members.iter().map(member).collect();
         let all: Rc<[_]> = members.iter().map(|member| member.way.health().shared().clone()).collect();
         members.iter().for_each(|member| member.way.health().set_members(&all));
-        let furthest = members.iter().map(|member| member.turn.get()).max();
+        let furthest = members.iter().map(|member| member.position.get()).max();
         Rc::new(Group {
             settings: settings.clone(),
             hash: name_hash(&settings.name),

@@ -97,7 +97,7 @@ fn paths_begin_at_the_root() {
         paths("link/pool.rs", "use super::queue::{self, Broken};"),
         ["link::queue::self", "link::queue::Broken"]
     );
-    assert_eq!(paths("link/mod.rs", "use super::turn::Nanos;"), ["turn::Nanos"]);
+    assert_eq!(paths("link/mod.rs", "use super::event_loop::Nanos;"), ["event_loop::Nanos"]);
     assert_eq!(paths("link/pool.rs", "mod tests { use super::*; }"), ["link::pool::*"]);
     assert_eq!(paths("a.rs", "fn f() -> Vec<u8> { crate::b::c::<u8>() }"), ["b::c"]);
 }
@@ -115,7 +115,7 @@ fn io_is_found_where_there_should_be_none() {
     for text in [
         "use super::driver::Link;",
         "use crate::net::Socket;",
-        "use crate::turn::Turn;",
+        "use crate::event_loop::Turn;",
         "use super::Link;",
         "use crate::link;",
         "pub(in crate::net) struct Seat;",
@@ -123,7 +123,7 @@ fn io_is_found_where_there_should_be_none() {
         assert!(io(text)[0].ends_with("which may do I/O"), "{text}: {:?}", io(text));
     }
     for text in [
-        "use crate::turn::Nanos;",
+        "use crate::event_loop::Nanos;",
         "use crate::proto::x::Y;",
         "use std::net::IpAddr;",
         "mod tests { use tokio::time; }",

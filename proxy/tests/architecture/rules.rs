@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::paths::{Named, Source};
 
 /// What everything without I/O may name besides others like it: plain data, and time as a number.
-const PLAIN: [&str; 3] = ["config", "turn::Nanos", "turn::nanos"];
+const PLAIN: [&str; 3] = ["config", "event_loop::Nanos", "event_loop::nanos"];
 
 /// Whoever says these waits, reads a clock or holds a socket.
 const IO: [&str; 13] = [

@@ -135,7 +135,7 @@ impl Binary {
         self.child.id()
     }
 
-    /// The most resident memory it has had, in bytes (`VmHWM`).
+    /// The most registrant memory it has had, in bytes (`VmHWM`).
     pub(crate) fn peak_memory(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();

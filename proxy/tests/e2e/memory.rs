@@ -10,7 +10,7 @@ use crate::wire::{Wire, eventually};
 
 const MIB: usize = 1 << 20;
 
-/// The resident memory of a process, in bytes.
+/// The registrant memory of a process, in bytes.
 fn resident(proxy: &Binary) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

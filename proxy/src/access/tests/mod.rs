@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::{Entry, Log, Logs, Noted, Pen};
 use crate::config::{AccessLog, LogFormat, LogTo};
+use crate::event_loop::EventLoop;
 use crate::metrics::{ListenerCells, LogFault, LogLine, ProcessCells, Registry};
-use crate::turn::Turn;
 
 mod files;
 mod lines;
@@ -91,7 +91,7 @@ impl Drop for Folder {
 struct World {
     registry: Registry,
     logs: Logs,
-    turn: Rc<Turn>,
+    event_loop: Rc<EventLoop>,
     cells: Arc<ListenerCells>,
 }
 
@@ -99,7 +99,7 @@ impl World {
     fn new() -> Self {
         let registry = Registry::new(1);
         let (logs, cells) = (Logs::new(registry.process()), registry.listener(0, "web"));
-        Self { registry, logs, turn: Turn::new(), cells }
+        Self { registry, logs, event_loop: EventLoop::new(), cells }
     }
 
     fn log(&self, to: &LogTo) -> Arc<Log> {
@@ -108,7 +108,7 @@ impl World {
 
     fn pen(&self, to: &LogTo) -> Rc<Pen> {
         let settings = settings(to, LogFormat::Json, 1);
-        Pen::new(&self.turn, self.log(to), settings, self.cells.clone())
+        Pen::new(&self.event_loop, self.log(to), settings, self.cells.clone())
     }
 
     fn lines(&self, what: LogLine) -> u64 {

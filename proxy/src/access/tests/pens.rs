@@ -46,7 +46,7 @@ fn while_ticking(world: &World, done: impl Fn() -> bool) {
     runtime.block_on(async {
         tokio::select! {
             done = tokio::time::timeout(Duration::from_secs(60), wait) => done.unwrap(),
-            () = world.turn.run_ticker(|_| {}) => {}
+            () = world.event_loop.run_ticker(|_| {}) => {}
         }
     });
 }
@@ -58,7 +58,7 @@ fn a_line_alone_is_handed_over_before_long() {
     write_numbered(&pen, 0..1);
     while_ticking(&world, || folder.read("log").lines().count() == 1);
     write_numbered(&pen, 1..2);
-    while_ticking(&world, || folder.read("log").lines().count() == 2); // the alarm was set again
+    while_ticking(&world, || folder.read("log").lines().count() == 2); // the timer was set again
     assert_eq!(ordinals(&folder.read("log")), [0, 1]);
 }
 
@@ -67,7 +67,7 @@ fn what_is_said_after_the_worker_was_killed_is_written_too() {
     let (folder, world) = (Folder::new("killed"), World::new());
     let pen = world.pen(&folder.to("log"));
     write_numbered(&pen, 0..2);
-    world.turn.kill();
+    world.event_loop.kill();
     assert_eq!(world.lines(LogLine::Written), 2);
     write_numbered(&pen, 2..4);
     std::mem::forget(pen); // as what is never dropped
@@ -144,7 +144,7 @@ fn one_of_so_many_is_sampled() {
     let to = folder.to("log");
     for (one_of, expected) in [(1, "11111111"), (2, "10101010"), (3, "10010010"), (100, "10000000")] {
         let settings = settings(&to, LogFormat::Json, one_of);
-        let pen = Pen::new(&world.turn, world.log(&to), settings, world.cells.clone());
+        let pen = Pen::new(&world.event_loop, world.log(&to), settings, world.cells.clone());
         let seen: String = (0..8).map(|_| if pen.samples() { '1' } else { '0' }).collect();
         assert_eq!(seen, expected, "one of {one_of}");
     }

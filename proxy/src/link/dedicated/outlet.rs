@@ -14,17 +14,17 @@ use tokio::sync::Notify;
 use crate::backend::{Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY, Way};
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
+use crate::event_loop::{EventLoop, Nanos, may_panic, timeout};
 use crate::link::connect::{self, Connecting, LocalAddresses, connect, count_failure};
 use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
 use crate::stream::Stream;
-use crate::turn::{Nanos, Turn, may_panic, timeout};
 
 use super::stock::{Place, Stock, WarmLink};
 
 /// See the head of this file.
 pub struct Outlet {
-    turn: Rc<Turn>,
+    event_loop: Rc<EventLoop>,
     address: Address,
     settings: RefCell<Arc<Backend>>,
     stock: Arc<Stock>,
@@ -52,7 +52,7 @@ impl Outlet {
     /// A way to `address`. One worker of all is to `keep` the warm links.
     #[must_use]
     pub fn new(
-        turn: &Rc<Turn>,
+        event_loop: &Rc<EventLoop>,
         settings: &Arc<Backend>,
         address: Address,
         shared: (Arc<Stock>, Arc<Health>),
@@ -60,7 +60,7 @@ impl Outlet {
         keep: bool,
     ) -> Rc<Self> {
         let outlet = Rc::new(Self {
-            turn: turn.clone(),
+            event_loop: event_loop.clone(),
             address,
             settings: RefCell::new(settings.clone()),
             stock: shared.0,
@@ -74,7 +74,7 @@ impl Outlet {
         outlet.stock.configure(&settings.links);
         if keep {
             let keeper = outlet.clone();
-            turn.spawn_duty(move || keeper.clone().keep_warm());
+            event_loop.spawn_duty(move || keeper.clone().keep_warm());
         }
         outlet
     }
@@ -122,8 +122,8 @@ impl Outlet {
 
     /// Tries the member at a short pace for as long as somebody hopes, one attempt at a time, unless another one answers.
     async fn watch(self: Rc<Self>) {
-        let needed = || self.health.needs_watch(self.turn.draining());
-        let mut pace = RetryPace::new(self.turn.now());
+        let needed = || self.health.needs_watch(self.event_loop.draining());
+        let mut pace = RetryPace::new(self.event_loop.now());
         while needed() {
             tokio::time::sleep(pace.next_pause()).await;
             if needed() {
@@ -146,7 +146,7 @@ impl Outlet {
 
     /// One attempt to connect.
     async fn try_again(self: &Rc<Self>) {
-        self.turn.tick();
+        self.event_loop.update_now();
         let place = self.stock.try_place(None);
         let Ok(socket) = self.open().await else { return };
         match place {
@@ -164,12 +164,12 @@ impl Outlet {
         let source = source.to_canonical();
         let mut link = self.link(source).await?;
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        link.place.used_by(source, &self.turn, waker);
+        link.place.used_by(source, &self.event_loop, waker);
         Ok(link)
     }
 
     async fn link(self: &Rc<Self>, source: IpAddr) -> Result<OwnLink, Cause> {
-        let came = self.turn.now();
+        let came = self.event_loop.now();
         if let Some(link) = self.take_warm() {
             return Ok(link);
         }
@@ -177,7 +177,7 @@ impl Outlet {
             Some(place) => place,
             None => self.wait(source).await?,
         };
-        let waited = self.turn.now().saturating_sub(came);
+        let waited = self.event_loop.now().saturating_sub(came);
         self.backend_cells.pool_wait.observe_nanos(waited);
         let socket = self.open().await?;
         self.backend_cells.acquires[Acquire::Opened].inc();
@@ -210,7 +210,7 @@ impl Outlet {
             () = gone => return Err(Cause::NoMember),
             place = self.stock.wait(source, &queue) => place,
         };
-        self.turn.tick();
+        self.event_loop.update_now();
         if let Err(cause) = &place {
             let full = *cause == Cause::QueueFull;
             self.backend_cells.acquires[if full { Acquire::Rejected } else { Acquire::Timeout }].inc();
@@ -221,12 +221,12 @@ impl Outlet {
     /// Connects; the connection is counted as open, in no state yet.
     async fn open(self: &Rc<Self>) -> Result<Socket, Cause> {
         let settings = self.settings.borrow().clone();
-        let began = self.turn.now();
+        let began = self.event_loop.now();
         let connecting = Connecting::enter(&self.cells);
         let connected = connect(&self.address, &settings, &self.local).await;
         may_panic("outlet.connected");
         drop(connecting);
-        let now = self.turn.tick();
+        let now = self.event_loop.update_now();
         match connected {
             Ok(socket) => {
                 self.backend_cells.connect_duration.observe_nanos(now - began);
@@ -248,12 +248,12 @@ impl Outlet {
         connect::show(after.change, &self.cells);
         if after.change == Some(HealthChange::Down) {
             let outlet = self.clone();
-            self.turn.spawn_duty(move || outlet.clone().recover());
+            self.event_loop.spawn_duty(move || outlet.clone().recover());
         }
     }
 
     fn is_leaving(&self) -> bool {
-        self.health.is_retired() || self.turn.draining()
+        self.health.is_retired() || self.event_loop.draining()
     }
 
     async fn recover(self: Rc<Self>) {
@@ -264,14 +264,14 @@ impl Outlet {
             }
             false
         };
-        connect::recover(&self.health, &self.turn, attempt).await;
+        connect::recover(&self.health, &self.event_loop, attempt).await;
     }
 
     /// Keeps as many warm links as are wanted. Where the member closes them, it is asked ever less often.
     async fn keep_warm(self: Rc<Self>) {
         let mut pause = SWEEP;
         while !self.is_leaving() {
-            self.turn.tick();
+            self.event_loop.update_now();
             may_panic("outlet.keep_warm");
             let (lost, spare) = self.stock.sweep();
             self.lost(LinkClose::Origin, lost);
@@ -335,7 +335,7 @@ impl OwnLink {
 
     /// Something has moved in its tunnel.
     pub fn moved(&self) {
-        self.place.moved(self.outlet.turn.now());
+        self.place.moved(self.outlet.event_loop.now());
     }
 
     /// Whether others wait, and its tunnel has been chosen to give way.

@@ -34,7 +34,7 @@ const FEW: usize = 1024;
 #[derive(Debug)]
 struct Waiting<W> {
     number: u64,
-    turn: W,
+    event_loop: W,
 }
 
 impl<W> Default for Places<W> {
@@ -79,7 +79,7 @@ impl<W> Places<W> {
     }
 
     /// Lets a source wait, behind those of it that wait already. Gives its number, for [`Places::leave`].
-    pub(in crate::link) fn wait(&mut self, source: IpAddr, turn: W) -> u64 {
+    pub(in crate::link) fn wait(&mut self, source: IpAddr, event_loop: W) -> u64 {
         self.last += 1;
         self.waiting += 1;
         let turns = &mut self.turns;
@@ -87,7 +87,7 @@ impl<W> Places<W> {
             turns.push_back(source);
             VecDeque::new()
         });
-        line.push_back(Waiting { number: self.last, turn });
+        line.push_back(Waiting { number: self.last, event_loop });
         self.last
     }
 
@@ -157,7 +157,7 @@ impl<W> Places<W> {
         self.taken += 1;
         self.assign(source);
         self.fit();
-        Some(next.turn)
+        Some(next.event_loop)
     }
 
     /// How many wait.

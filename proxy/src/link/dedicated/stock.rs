@@ -15,8 +15,8 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 use crate::cause::Cause;
 use crate::config::{Links, QueueLimits};
+use crate::event_loop::{EventLoop, Nanos, timeout};
 use crate::net::{self, Peeked, Stream};
-use crate::turn::{Nanos, Turn, timeout};
 
 use super::places::Places;
 
@@ -107,7 +107,7 @@ impl Stock {
     ) -> Result<Place, Cause> {
         let Some(mut waiting) = Waiting::enter(self, source, queue.max) else { return Err(Cause::QueueFull) };
         self.taken.notify_one();
-        let turn = async {
+        let event_loop = async {
             loop {
                 let again = self.make_room();
                 let pause = async {
@@ -119,12 +119,12 @@ impl Stock {
                 tokio::select! {
                     biased;
                     // Its other end is dropped together with the stock, which this one has.
-                    _ = &mut waiting.turn => return,
+                    _ = &mut waiting.event_loop => return,
                     () = pause => {}
                 }
             }
         };
-        timeout(queue.timeout, turn).await.map_err(|_| Cause::QueueTimeout)?;
+        timeout(queue.timeout, event_loop).await.map_err(|_| Cause::QueueTimeout)?;
         Ok(waiting.served())
     }
 
@@ -189,9 +189,9 @@ impl Stock {
 impl Room {
     /// Gives what is free to those who wait.
     fn give(&mut self) {
-        while let Some(turn) = self.places.next() {
+        while let Some(event_loop) = self.places.next() {
             // Who has left meanwhile gives it back, see `Waiting`.
-            let _ = turn.send(());
+            let _ = event_loop.send(());
         }
     }
 
@@ -240,14 +240,14 @@ impl Activity {
 
 impl Place {
     /// It is the place of a tunnel of this source, whose task this wakes.
-    pub(in crate::link) fn used_by(&mut self, source: IpAddr, turn: &Turn, waker: Waker) {
+    pub(in crate::link) fn used_by(&mut self, source: IpAddr, event_loop: &EventLoop, waker: Waker) {
         let mut room = lock(&self.stock.room);
         if self.source.is_none() {
             room.places.assign(source);
             self.source = Some(source);
         }
         if room.evict_idle.is_some() {
-            let (started, moved) = (turn.started(), turn.now().into());
+            let (started, moved) = (event_loop.started(), event_loop.now().into());
             let tunnel = Arc::new(Activity { started, moved, told: false.into(), waker });
             room.last += 1;
             let number = room.last;
@@ -309,7 +309,7 @@ struct Waiting {
     stock: Arc<Stock>,
     source: IpAddr,
     number: u64,
-    turn: Receiver<()>,
+    event_loop: Receiver<()>,
     served: bool,
 }
 
@@ -319,10 +319,10 @@ impl Waiting {
         if room.places.waiting() >= most {
             return None;
         }
-        let (sender, turn) = channel();
+        let (sender, event_loop) = channel();
         let number = room.places.wait(source, sender);
         room.give(); // one may have become free since it was asked for
-        Some(Self { stock: stock.clone(), source, number, turn, served: false })
+        Some(Self { stock: stock.clone(), source, number, event_loop, served: false })
     }
 
     /// Its turn has come.

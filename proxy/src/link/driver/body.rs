@@ -23,7 +23,7 @@ impl<T: Receiver> Link<T> {
         let past = raw && self.may_bypass(&queue, data);
         let sent = if past { self.bypass(&mut queue, data) } else { 0 };
         if past && sent == data.len() {
-            queue.body_bypassed(last, self.shelf.turn.now());
+            queue.body_bypassed(last, self.shelf.event_loop.now());
             return;
         }
         let rest = &data[sent..];
@@ -42,7 +42,7 @@ impl<T: Receiver> Link<T> {
     fn bypass(&self, queue: &mut Queue<T>, data: &[u8]) -> usize {
         let before = queue.unwritten().len();
         let sent = self.send(queue.unwritten(), data);
-        queue.wrote(sent.min(before), self.shelf.turn.now());
+        queue.wrote(sent.min(before), self.shelf.event_loop.now());
         sent.saturating_sub(before)
     }
 
@@ -60,7 +60,7 @@ impl<T: Receiver> Link<T> {
     /// The client whose own link this is has ended its side: so does the link, when all that was said is written. It carries
     /// nothing more.
     pub fn end_requests(self: &Rc<Self>) {
-        self.queue.borrow_mut().end_requests(self.shelf.turn.now());
+        self.queue.borrow_mut().end_requests(self.shelf.event_loop.now());
         self.flush_later();
     }
 

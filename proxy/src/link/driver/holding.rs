@@ -1,10 +1,10 @@
 //! Tells whether a busy link waits for its member or for the client that holds the link. `holders` decides by that which clients give way.
 
 use super::Link;
+use crate::event_loop::Nanos;
 use crate::link::pipeline::reader::Ask;
 use crate::link::scheduler::holders::Held;
 use crate::link::with_sockets::Receiver;
-use crate::turn::Nanos;
 
 impl<T: Receiver> Link<T> {
     /// Whose turn it is, and in which exchange of the link. `wanted` says that others wait for a link.

@@ -19,7 +19,7 @@ impl<T: Receiver> Link<T> {
         }
         let rest = poll_fn(|cx| {
             loop {
-                let mut input = self.shelf.turn.input();
+                let mut input = self.shelf.event_loop.input();
                 let fault = match stream.poll_read(cx, &mut input) {
                     Poll::Ready(Ok(bytes)) if !bytes.is_empty() => {
                         self.shelf.cells.received_bytes.add(bytes.len() as u64);
@@ -33,7 +33,7 @@ impl<T: Receiver> Link<T> {
                 }
             }
         });
-        let heard = crate::turn::timeout(LONGEST_PARTING, rest).await;
+        let heard = crate::event_loop::timeout(LONGEST_PARTING, rest).await;
         if let Some(how) = heard.unwrap_or(Some(PipelineFault::Missing)) {
             self.shelf.offended(how);
         }
@@ -41,9 +41,9 @@ impl<T: Receiver> Link<T> {
 
     /// Takes bytes. None while answers are missing; else what was wrong, if anything.
     fn first_fault(&self, input: &[u8]) -> Option<Option<PipelineFault>> {
-        let turn = &self.shelf.turn;
-        let now = turn.tick();
-        let mut out = turn.output();
+        let event_loop = &self.shelf.event_loop;
+        let now = event_loop.update_now();
+        let mut out = event_loop.output();
         let mut sink = Told { link: self, served: 0, routes: Vec::new(), large: false };
         match hear_out(&mut &self.queue, input, now, &mut out, &mut sink) {
             Err(_) => Some(Some(PipelineFault::Answer)),

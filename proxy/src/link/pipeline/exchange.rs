@@ -3,9 +3,9 @@
 //! The rules are DR in `docs/http-rules.md` (RFC 9112 section 9.3.1).
 
 use crate::cause::Cause;
+use crate::event_loop::Nanos;
 use crate::link::scheduler::lines::{Demand, SourceKey, Want};
 use crate::proto::framing::{Dialect, greeting};
-use crate::turn::Nanos;
 
 use super::answer::End;
 use super::queue::Broken;

@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
+use crate::event_loop::Nanos;
 use crate::proto::framing::{Dialect, greeting};
 use crate::proto::http1::Date;
-use crate::turn::Nanos;
 
 use super::answer::{Closing, End, Shape};
 use super::exchange::{Exchange, Fate, Greeting, Request, Slot};

@@ -6,7 +6,7 @@
 //! for which reason. Both decide from numbers and time alone.
 
 use crate::config::{Links, PerSource};
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 use super::Pool;
 use super::lines::{Demand, Next, SourceKey, Want};

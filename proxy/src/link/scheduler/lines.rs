@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 /// What a request needs of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

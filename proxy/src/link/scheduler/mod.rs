@@ -12,7 +12,7 @@ mod routes;
 mod seat;
 
 use crate::config::{Links, QueueLimits};
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 use depth::Depth;
 use holders::Classes;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 /// A burst of clients meets a member of which nothing is known yet. One link each would be right for a slow
 /// member and far too many for a fast one, and the first answers tell which it is. So a few links are opened

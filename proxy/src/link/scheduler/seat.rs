@@ -1,6 +1,6 @@
 //! The entry of one link in its pool, and the states that the pool moves it through.
 
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 use super::holders::Track;
 use super::lines::{SourceKey, Want};

@@ -13,10 +13,10 @@ use tokio::task::LocalSet;
 use super::given::{ask, request};
 use crate::cause::Cause;
 use crate::config::parse;
+use crate::event_loop::{EventLoop, Nanos};
 use crate::link::{Ask, End, Link, Passage, Receiver, Request, Share, Shelf, Submitted, Want};
 use crate::metrics::Registry;
 use crate::proto::http1::{self, Method};
-use crate::turn::{Nanos, Turn};
 
 /// A client that writes down what it is told.
 #[derive(Clone)]
@@ -178,7 +178,7 @@ async fn is_told(client: &Client, what: &str) {
 }
 
 /// A shelf that may have one link, to a member that [`serve`]s.
-async fn shelf(turn: &Rc<Turn>) -> Rc<Shelf<Client>> {
+async fn shelf(turn: &Rc<EventLoop>) -> Rc<Shelf<Client>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     tokio::task::spawn_local(async move {
@@ -209,7 +209,7 @@ backends: {{ b: {{ links: {{ max_per_member: 1 }}, members: {{ m: \"{at}\" }} }}
 }
 
 async fn tell_everything() {
-    let turn = Turn::new();
+    let turn = EventLoop::new();
     let panics = Rc::new(Cell::new(0));
     let counted = panics.clone();
     turn.count_panics(move |_| counted.set(counted.get() + 1));

@@ -3,8 +3,8 @@
 use super::given::{Told, frames};
 use crate::cause::Cause;
 use crate::config::{FrameKind, Framing, HeadLimits};
+use crate::event_loop::Nanos;
 use crate::link::{Ask, Broken, Fate, Queue};
-use crate::turn::Nanos;
 
 const FRAMES: Ask = Ask::Frames { patient: false };
 const PATIENT: Ask = Ask::Frames { patient: true };

@@ -1,8 +1,8 @@
 //! Tests that no source, and no class of requests that hold links, keeps a pool's links from others.
 
 use super::pool::{connect, pool, quick, used_link};
+use crate::event_loop::Nanos;
 use crate::link::{Demand, GiveWay, Held, How, Pool, SourceKey, Want};
-use crate::turn::Nanos;
 
 const MILLI: Nanos = 1_000_000;
 const SHARE: usize = 8;

@@ -1,10 +1,10 @@
 //! Shorthand of the tests of the link's pure parts: requests, queues with something in flight, and a sink that records what it gets.
 
 use crate::config::HeadLimits;
+use crate::event_loop::Nanos;
 use crate::link::{Ask, Broken, End, Fate, Queue, Request, Sink, Slot, SourceKey, Want};
 use crate::proto::framing::Dialect;
 use crate::proto::http1::{self, Date, Method};
-use crate::turn::Nanos;
 
 pub(super) const DATE: Date = *b"Thu, 01 Jan 1970 00:00:00 GMT";
 

@@ -4,10 +4,10 @@
 
 use super::given::{Link, OK, ask, replay, request};
 use crate::cause::Cause;
+use crate::event_loop::Nanos;
 use crate::link::{Ask, Broken, Fate, Request, Want};
 use crate::proto::http1;
 use crate::proto::http1::Method::{Get, Head, Post};
-use crate::turn::Nanos;
 
 const DESYNC: Result<bool, Broken> = Err(Broken::Desync(Cause::BadResponse));
 

@@ -14,8 +14,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::links;
 use crate::cause::Cause;
 use crate::config::{Links, QueueLimits};
+use crate::event_loop::EventLoop;
 use crate::link::dedicated::stock::{Place, Stock, WarmLink};
-use crate::turn::Turn;
 
 const PATIENT: QueueLimits = QueueLimits { max: 2, timeout: Duration::from_secs(3600) };
 
@@ -207,10 +207,10 @@ impl Wake for Woken {
 fn tunnels<const N: usize>(stock: &Arc<Stock>, times: [u64; N]) -> ([Place; N], Arc<Woken>) {
     let links = Links { evict_idle: Some(Duration::from_nanos(1)), ..limited(N as u32, 0) };
     stock.configure(&links);
-    let (turn, woken) = (Turn::new(), Arc::new(Woken::default()));
+    let (event_loop, woken) = (EventLoop::new(), Arc::new(Woken::default()));
     let places = times.map(|at| {
         let mut place = stock.try_place(Some(SOURCE)).unwrap();
-        place.used_by(SOURCE, &turn, woken.clone().into());
+        place.used_by(SOURCE, &event_loop, woken.clone().into());
         place.moved(at);
         place
     });
@@ -265,10 +265,10 @@ fn a_warm_link_gives_way_before_a_tunnel_does() {
         stock.put(link);
         let links = Links { evict_idle: Some(Duration::from_nanos(1)), ..limited(3, 1) };
         stock.configure(&links);
-        let turn = Turn::new();
+        let event_loop = EventLoop::new();
         let places = [1, 2].map(|at| {
             let mut place = stock.try_place(Some(SOURCE)).unwrap();
-            place.used_by(SOURCE, &turn, Waker::noop().clone());
+            place.used_by(SOURCE, &event_loop, Waker::noop().clone());
             place.moved(at);
             place
         });

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::cause::Cause;
+use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, nanos};
 use crate::link::pipeline::queue::Broken;
 use crate::metrics::Acquire;
-use crate::turn::{Contained, Nanos, Resident, Site, may_panic, nanos};
 
 use super::{Receiver, Shelf};
 
@@ -26,7 +26,7 @@ impl<T: Receiver> Shelf<T> {
         let asks = self.asks_at();
         let next =
             [opening, waiting, idle, rescue, relief, asks].into_iter().flatten().min().unwrap_or(Nanos::MAX);
-        self.turn.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
+        self.event_loop.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
     }
 
     fn give_up_waiting(&self, now: Nanos) {
@@ -84,24 +84,24 @@ impl<T: Receiver> Shelf<T> {
 }
 
 impl<T: Receiver> Contained for Shelf<T> {
-    fn site(&self) -> Site {
-        Site::Member
+    fn site(&self) -> PanicSite {
+        PanicSite::Member
     }
 
     /// Its duties wait until it looks again.
     fn panicked(&self) {
-        self.turn.arm(self.key.get(), self.turn.now() + LOOK_EVERY);
+        self.event_loop.arm(self.key.get(), self.event_loop.now() + LOOK_EVERY);
     }
 }
 
-impl<T: Receiver> Resident for Shelf<T> {
-    fn look(&self, now: Nanos) -> Option<Nanos> {
+impl<T: Receiver> Registered for Shelf<T> {
+    fn on_timer(&self, now: Nanos) -> Option<Nanos> {
         may_panic("shelf.look");
         if let Some(cause) = self.health.sends_away() {
             self.send_away(cause);
         }
         self.close_idle(now);
-        if self.turn.lenient_until(now).is_none() {
+        if self.event_loop.lenient_until(now).is_none() {
             self.give_up_waiting(now);
             self.end_silent(now);
             self.judge_silence(now);
@@ -124,7 +124,7 @@ impl<T: Receiver> Resident for Shelf<T> {
         None
     }
 
-    fn drain(&self) {
+    fn on_drain(&self) {
         let idle = self.pool.borrow().idle_since(Nanos::MAX);
         for link in idle {
             self.pool.borrow_mut().bar(link.seat);
@@ -132,9 +132,9 @@ impl<T: Receiver> Resident for Shelf<T> {
         }
     }
 
-    fn reconsider(&self) {}
+    fn on_reconfigure(&self) {}
 
-    fn kill(&self) {
+    fn on_kill(&self) {
         let links: Vec<_> = self.pool.borrow().links().cloned().collect();
         links.iter().for_each(|link| link.condemn(Broken::Abandoned));
     }

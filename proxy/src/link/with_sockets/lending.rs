@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::event_loop::Nanos;
 use crate::link::driver::Link;
 use crate::link::pipeline::queue::Broken;
 use crate::link::scheduler::rights::{Ask, Rights};
 use crate::net::Descriptors;
-use crate::turn::Nanos;
 
 use super::{GONE, Receiver, Share, Shelf};
 
@@ -114,7 +114,7 @@ impl<T: Receiver> Shelf<T> {
             if taken {
                 self.asks_own.set(false);
                 self.add(Right::Own, 1);
-                self.turn.arm(self.key.get(), now + 1); // not in the middle of a client's turn
+                self.event_loop.arm(self.key.get(), now + 1); // not in the middle of a client's turn
             }
         }
         let ask = Ask { starving, owed: self.links.get() < self.entitled.get() };
@@ -123,7 +123,7 @@ impl<T: Receiver> Shelf<T> {
             if self.loans.take_or_ask(&self.account, Right::Link, ask) {
                 self.asks.set(None);
                 self.add(Right::Link, 1);
-                self.turn.arm(self.key.get(), now + 1);
+                self.event_loop.arm(self.key.get(), now + 1);
             }
         }
     }
@@ -165,7 +165,7 @@ impl<T: Receiver> Shelf<T> {
             let is_busy = self.pool.borrow().eager() > 0;
             let Some(since) = self.pool.borrow().oldest_idle().filter(|_| !is_busy) else { return };
             if !ask.starving && now.saturating_sub(since) < COLD {
-                return self.turn.arm(self.key.get(), since + COLD);
+                return self.event_loop.arm(self.key.get(), since + COLD);
             }
             let longest_idle = self.pool.borrow().idle_since(since).into_iter().next();
             let Some(link) = longest_idle else { return };
@@ -212,7 +212,7 @@ impl<T: Receiver> Shelf<T> {
         let account = Arc::clone(&self.account);
         while self.key.get() != GONE {
             account.news.notified().await;
-            let now = self.turn.tick();
+            let now = self.event_loop.update_now();
             for what in [Right::Link, Right::Own] {
                 let granted = account.granted(what);
                 if granted > 0 {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::backend::{Failure, HealthChange};
 use crate::cause::Cause;
+use crate::event_loop::{Nanos, PanicSite, Registered, may_panic};
 use crate::link::connect::{self, Connecting, connect, count_failure};
 use crate::link::dedicated::passage::Passage;
 use crate::link::driver::Link;
@@ -16,7 +17,6 @@ use crate::link::scheduler::SeatId;
 use crate::link::scheduler::lines::Want;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
 use crate::stream::Stream;
-use crate::turn::{Nanos, Resident, Site, may_panic};
 
 use super::lending::TunnelPlace;
 use super::{Receiver, Shelf, Waiter};
@@ -42,9 +42,9 @@ impl<T: Receiver> Shelf<T> {
                 Err((cause, began)) => End::NotConnected(cause, began),
             }
         };
-        let end = self.turn.contain_task(Site::Link, life).await.unwrap_or(End::Panicked);
+        let end = self.event_loop.contain_task(PanicSite::Link, life).await.unwrap_or(End::Panicked);
         let began = matches!(end, End::Ended(..) | End::Switched { .. });
-        self.turn.contain(Site::Link, || self.after(seat, end));
+        self.event_loop.contain(PanicSite::Link, || self.after(seat, end));
         began
     }
 
@@ -59,7 +59,7 @@ impl<T: Receiver> Shelf<T> {
                 let Some(link) = link else {
                     self.pool.borrow_mut().closed(seat);
                     self.give_back();
-                    return self.open_more(self.turn.now());
+                    return self.open_more(self.event_loop.now());
                 };
                 link.hang_up();
                 self.ended(&link, Broken::Panicked);
@@ -74,9 +74,9 @@ impl<T: Receiver> Shelf<T> {
         connecting: Connecting,
     ) -> Result<Rc<Link<T>>, (Cause, Nanos)> {
         let settings = self.settings.borrow().clone();
-        let began = self.turn.tick();
+        let began = self.event_loop.update_now();
         let connected = connect(&self.address, &settings, &self.local).await;
-        let now = self.turn.tick();
+        let now = self.event_loop.update_now();
         may_panic("link.connecting");
         drop(connecting);
         let stream = connected.map(Stream::Plain).map_err(|cause| (cause, began))?;
@@ -85,7 +85,7 @@ impl<T: Receiver> Shelf<T> {
     }
 
     async fn serve(self: &Rc<Self>, link: &Rc<Link<T>>) -> End<T> {
-        self.connected(link, self.turn.now());
+        self.connected(link, self.event_loop.now());
         let why = poll_fn(|cx| link.poll(cx)).await;
         match link.take_over().filter(|_| why == Broken::Switched) {
             Some((stream, taker)) => End::Switched { link: link.clone(), stream, taker },
@@ -106,7 +106,7 @@ impl<T: Receiver> Shelf<T> {
         self.dispatch(link, now);
         self.use_idle(now);
         if self.is_leaving() {
-            self.drain();
+            self.on_drain();
         }
         self.close_surplus();
     }
@@ -114,7 +114,7 @@ impl<T: Receiver> Shelf<T> {
     /// Those who wait go to another member. Where none answers, they wait until this one does, or their time is over.
     fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause, began: Nanos) {
         count_failure(&self.cells, cause);
-        let now = self.turn.now();
+        let now = self.event_loop.now();
         self.pool.borrow_mut().not_connected(seat, now);
         self.give_back();
         if cause != Cause::ConnectNoPort {
@@ -127,7 +127,7 @@ impl<T: Receiver> Shelf<T> {
         connect::show(after.change, &self.cells);
         if after.change == Some(HealthChange::Down) {
             let shelf = self.clone();
-            self.turn.spawn_duty(move || shelf.clone().recover());
+            self.event_loop.spawn_duty(move || shelf.clone().recover());
         }
         if after.send_away {
             self.send_away(cause);
@@ -152,7 +152,7 @@ impl<T: Receiver> Shelf<T> {
     }
 
     async fn recover(self: Rc<Self>) {
-        connect::recover(&self.health, &self.turn, async || self.clone().try_again().await).await;
+        connect::recover(&self.health, &self.event_loop, async || self.clone().try_again().await).await;
     }
 
     /// One attempt to connect to a member that is down. That link is the first of its new pool. Tells whether it began.
@@ -168,7 +168,7 @@ impl<T: Receiver> Shelf<T> {
             Ok(_) => connect::show(self.health.answered(), &self.cells),
             Err(cause) => count_failure(&self.cells, cause),
         }
-        self.turn.tick();
+        self.event_loop.update_now();
         false
     }
 
@@ -176,7 +176,7 @@ impl<T: Receiver> Shelf<T> {
     fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
         let fates = link.queue.borrow_mut().end(why);
         link.count_held();
-        self.turn.contain(Site::Link, || self.judge_end(link, why, &fates));
+        self.event_loop.contain(PanicSite::Link, || self.judge_end(link, why, &fates));
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
@@ -184,18 +184,18 @@ impl<T: Receiver> Shelf<T> {
         self.give_back();
         let again = |(_, fate): &(Slot<T>, Fate)| matches!(fate, Fate::Replay { sent: true, .. });
         if why == Broken::Closed && fates.iter().any(again) {
-            self.pool.borrow_mut().lost(self.turn.now());
+            self.pool.borrow_mut().lost(self.event_loop.now());
         }
         for (slot, fate) in fates.into_iter().rev() {
             let client = slot.ticket.clone();
-            let met = self.turn.contain(Site::Client, || self.meet(link, slot, fate));
+            let met = self.event_loop.contain(PanicSite::Client, || self.meet(link, slot, fate));
             client.filter(|_| met.is_none()).iter().for_each(Receiver::panicked);
         }
         // What was counted and never came to its queue, or was lost on the way out of it.
         let lost = link.counted.take();
         self.cells.in_flight.add(-i64::from(lost));
         self.cells.requests[AttemptCode::None].add(lost.into());
-        self.open_more(self.turn.now());
+        self.open_more(self.event_loop.now());
     }
 
     fn close_reason(&self, link: &Link<T>, why: Broken, idle: bool) -> LinkClose {
@@ -265,13 +265,13 @@ impl<T: Receiver> Shelf<T> {
     /// Whether the member spoke HTTP/1.0 when it last answered.
     #[must_use]
     pub fn speaks_old(&self) -> bool {
-        self.manners.get().is_old(self.turn.now())
+        self.manners.get().is_old(self.event_loop.now())
     }
 
     /// Others are not to wait behind it; and nothing is put behind anything on a link to a member of HTTP/1.0.
     pub(super) fn goes_alone(&self, request: &Request) -> bool {
         let pool = self.pool.borrow();
-        self.manners.get().is_old(self.turn.now())
+        self.manners.get().is_old(self.event_loop.now())
             || pool.depth.goes_alone(request.route)
             || pool.is_of_holders(request.route)
     }
@@ -290,6 +290,6 @@ impl<T: Receiver> Shelf<T> {
         self.give_back();
         let passage = Passage::new(stream, &self.cells);
         self.tell(taker, |taker| taker.switched(passage));
-        self.open_more(self.turn.now());
+        self.open_more(self.event_loop.now());
     }
 }

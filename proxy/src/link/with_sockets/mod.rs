@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::backend::{Health, MemberHealth, Way};
 use crate::cause::Cause;
 use crate::config::{Address, Backend, QueueLimits};
+use crate::event_loop::{Contained, CountedBytes, EventLoop, Nanos, PanicSite, Registered, may_panic, nanos};
 use crate::link::connect::{self, Connecting, LocalAddresses};
 use crate::link::dedicated::passage::Passage;
 use crate::link::driver::{Link, Undone};
@@ -32,7 +33,6 @@ use crate::link::scheduler::rights::Ask;
 use crate::link::scheduler::{How, Pool, SeatId};
 use crate::metrics::{Acquire, BackendCells, DepthReason, HoldReason, LinkState, MemberCells};
 use crate::proto::framing::Dialect;
-use crate::turn::{Contained, Kept, Nanos, Resident, Site, Turn, may_panic, nanos};
 
 use budget::Budget;
 use lending::{Account, Loans, Right};
@@ -79,7 +79,7 @@ pub struct Waiter<T> {
     /// What was asked.
     pub request: Request,
     /// Its head, as it goes to the member.
-    pub head: Kept,
+    pub head: CountedBytes,
 }
 
 /// What one worker may have of a member's limits.
@@ -111,7 +111,7 @@ pub enum Submitted<T: Receiver> {
 
 /// See the head of this file.
 pub struct Shelf<T: Receiver> {
-    pub(super) turn: Rc<Turn>,
+    pub(super) event_loop: Rc<EventLoop>,
     pub(super) address: Address,
     pub(super) cells: Arc<MemberCells>,
     pub(super) backend_cells: Arc<BackendCells>,
@@ -173,16 +173,16 @@ impl<T: Receiver> Shelf<T> {
     /// An empty shelf for this worker's share of the links to `address`.
     #[must_use]
     pub fn new(
-        turn: &Rc<Turn>,
+        event_loop: &Rc<EventLoop>,
         settings: &Arc<Backend>,
         address: Address,
         share: Share,
         (health, proof, loans): (Arc<Health>, Arc<Proof>, Arc<Loans>),
         cells: (Arc<BackendCells>, Arc<MemberCells>),
     ) -> Rc<Self> {
-        let now = turn.tick();
+        let now = event_loop.update_now();
         let shelf = Rc::new_cyclic(|me| Self {
-            turn: turn.clone(),
+            event_loop: event_loop.clone(),
             address,
             backend_cells: cells.0,
             cells: cells.1,
@@ -219,7 +219,7 @@ impl<T: Receiver> Shelf<T> {
             bilingual: Cell::new(false),
         });
         shelf.cells.depth_reason[DepthReason::Start].inc();
-        shelf.key.set(turn.admit(shelf.clone()));
+        shelf.key.set(event_loop.register(shelf.clone()));
         shelf.take_share(share);
         tokio::task::spawn_local(shelf.clone().deal());
         shelf.heed_proof_anew();
@@ -234,7 +234,7 @@ impl<T: Receiver> Shelf<T> {
             pool.configure(&settings.links, &share.of(settings.queue), share.links);
             pool.set_share(before);
             pool.set_owners(owners);
-            pool.pardon(self.turn.now());
+            pool.pardon(self.event_loop.now());
         }
         self.manners.set(Manners::default());
         self.bilingual.set(false);
@@ -259,7 +259,7 @@ impl<T: Receiver> Shelf<T> {
     /// that their clients have now; where `changed` says that it speaks another protocol from now on, there is none.
     pub fn retire(&self, changed: bool) {
         connect::show(self.health.retire(), &self.cells);
-        self.drain();
+        self.on_drain();
         self.left.set(0);
         let waiting = self.pool.borrow_mut().remove_waiting(|_| true);
         self.show_waiting();
@@ -270,7 +270,7 @@ impl<T: Receiver> Shelf<T> {
             });
         }
         self.give_up_share();
-        self.turn.arm(self.key.get(), self.turn.now());
+        self.event_loop.arm(self.key.get(), self.event_loop.now());
     }
 
     /// Nothing is left of it. Should a client of a listener that has gone as well still ask for something, it comes back.
@@ -278,13 +278,13 @@ impl<T: Receiver> Shelf<T> {
         self.cells.depth_reason[self.depth_reason.get()].dec();
         self.give_up_share();
         self.loans.leave(&self.account);
-        self.turn.dismiss(self.key.replace(GONE));
+        self.event_loop.unregister(self.key.replace(GONE));
         self.account.news.notify_one();
     }
 
     fn come_back(self: &Rc<Self>) {
         self.cells.depth_reason[self.depth_reason.get()].inc();
-        self.key.set(self.turn.admit(self.clone()));
+        self.key.set(self.event_loop.register(self.clone()));
         self.loans.rejoin(&self.account);
         tokio::task::spawn_local(self.clone().deal());
     }
@@ -315,13 +315,14 @@ impl<T: Receiver> Shelf<T> {
         }
         let mut head = Vec::new();
         write(&mut head);
-        let now = self.turn.now();
+        let now = self.event_loop.now();
         may_panic("shelf.wait");
         if self.pool.borrow().is_full() {
             self.take_one(Right::Link);
         }
         self.make_room(request.source);
-        let waiter = Waiter { to, request, head: Kept::new(head, &self.turn, &self.waiting_bytes) };
+        let waiter =
+            Waiter { to, request, head: CountedBytes::new(head, &self.event_loop, &self.waiting_bytes) };
         if self.pool.borrow_mut().wait(request.demand(), waiter, now).is_err() {
             self.backend_cells.acquires[Acquire::Rejected].inc();
             return Submitted::Refused;
@@ -333,17 +334,17 @@ impl<T: Receiver> Shelf<T> {
     /// Whether requests with so many bytes wait for the member that its clients are not to say more.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.waiting_bytes.get() >= self.turn.buffers.one_members()
+        self.waiting_bytes.get() >= self.event_loop.buffers.one_members()
     }
 
     fn place(&self, request: &Request) -> Option<(Rc<Link<T>>, How)> {
-        self.pool.borrow_mut().tick(self.turn.now());
+        self.pool.borrow_mut().tick(self.event_loop.now());
         loop {
             let (seat, link, how) = self.choose_link(request)?;
             if how == How::Pipelined {
                 let why = match link.is_laden() {
                     true => HoldReason::Full,
-                    false if self.is_slow(&link, self.turn.now()) => HoldReason::Slow,
+                    false if self.is_slow(&link, self.event_loop.now()) => HoldReason::Slow,
                     false => return Some((link, how)),
                 };
                 self.hold(&link, why);
@@ -374,7 +375,7 @@ impl<T: Receiver> Shelf<T> {
         if link.is_condemned() {
             return false;
         }
-        let unused = self.turn.now().saturating_sub(link.queue.borrow().head_since());
+        let unused = self.event_loop.now().saturating_sub(link.queue.borrow().head_since());
         let careful = unused > LOOK_AFTER || !request.repeatable || link.doubt.get().looks();
         !careful || link.is_quiet()
     }
@@ -394,7 +395,7 @@ impl<T: Receiver> Shelf<T> {
         may_panic("shelf.acquired");
         self.budget.borrow_mut().earn();
         if how == How::Pipelined {
-            self.watch(self.turn.now());
+            self.watch(self.event_loop.now());
         }
         link.show(LinkState::Busy);
         self.bar_if_spent(link);
@@ -500,7 +501,7 @@ impl<T: Receiver> Shelf<T> {
     }
 
     fn is_leaving(&self) -> bool {
-        self.health.is_retired() || self.turn.draining()
+        self.health.is_retired() || self.event_loop.draining()
     }
 
     fn dispatch(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
@@ -526,7 +527,7 @@ impl<T: Receiver> Shelf<T> {
                 to.placed(link);
                 link.submit(to.clone(), request, |out| out.extend_from_slice(&head));
             };
-            if self.turn.contain(Site::Client, put_on).is_none() {
+            if self.event_loop.contain(PanicSite::Client, put_on).is_none() {
                 to.panicked();
                 Contained::panicked(&**link);
                 break;
@@ -544,7 +545,7 @@ impl<T: Receiver> Shelf<T> {
     /// Tells a client something. Where it panics it is the only one that notices.
     pub(super) fn tell(&self, to: &T, tell: impl FnOnce(&T)) {
         self.assert_free();
-        if self.turn.contain(Site::Client, || tell(to)).is_none() {
+        if self.event_loop.contain(PanicSite::Client, || tell(to)).is_none() {
             to.panicked();
         }
     }

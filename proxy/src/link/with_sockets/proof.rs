@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend, Vouched};
+use crate::event_loop::Nanos;
 use crate::link::driver::Link;
 use crate::link::pipeline::exchange::{Fate, Slot};
 use crate::link::pipeline::queue::{Broken, is_farewell};
@@ -20,7 +21,6 @@ use crate::link::scheduler::depth::Consent;
 use crate::metrics::PipelineFault;
 use crate::net::Peeked;
 use crate::probe::{Fault, Software, judge};
-use crate::turn::Nanos;
 
 use super::{Receiver, Shelf};
 
@@ -532,7 +532,7 @@ impl<T: Receiver> Shelf<T> {
             self.pool.borrow_mut().hold(link.seat);
             let until = now + REST;
             self.resting.borrow_mut().push_back(Resting { link: link.clone(), until });
-            self.turn.arm(self.key.get(), until);
+            self.event_loop.arm(self.key.get(), until);
             return ControlFlow::Break(None);
         }
         match Self::unfit(link) {
@@ -546,7 +546,7 @@ impl<T: Receiver> Shelf<T> {
         let mut resting = self.resting.borrow_mut();
         let until = resting.front()?.until;
         if until > now {
-            self.turn.arm(self.key.get(), until);
+            self.event_loop.arm(self.key.get(), until);
             return None;
         }
         resting.pop_front().map(|resting| resting.link)

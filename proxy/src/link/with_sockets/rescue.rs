@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cause::Cause;
+use crate::event_loop::Nanos;
 use crate::link::driver::Link;
 use crate::link::pipeline::queue::Broken;
 use crate::link::scheduler::holders::GiveWay;
 use crate::link::scheduler::lines::{SourceKey, Want};
 use crate::metrics::{Acquire, AttemptCode, HoldReason, RetryReason, RetryResult};
-use crate::turn::Nanos;
 
 use super::{Receiver, Shelf};
 
@@ -26,7 +26,7 @@ impl<T: Receiver> Shelf<T> {
         if self.pool.borrow_mut().hold(link.seat) {
             self.backend_cells.held[why].inc();
         }
-        self.watch(self.turn.now());
+        self.watch(self.event_loop.now());
     }
 
     /// Whether the head of this link is so old that nobody should be put behind it. While the member answers nobody,
@@ -45,7 +45,7 @@ impl<T: Receiver> Shelf<T> {
         let after = self.pool.borrow().depth.rescue_after();
         let Some(after) = after else { return };
         self.rescue_at.set(now + after);
-        self.turn.arm(self.key.get(), now + after);
+        self.event_loop.arm(self.key.get(), now + after);
     }
 
     /// Takes those who have waited too long behind a head off its link.
@@ -71,7 +71,7 @@ impl<T: Receiver> Shelf<T> {
         let next = shared.filter_map(due).min();
         if let Some(at) = next {
             self.rescue_at.set(at);
-            self.turn.arm(self.key.get(), at);
+            self.event_loop.arm(self.key.get(), at);
         }
     }
 
@@ -133,9 +133,9 @@ impl<T: Receiver> Shelf<T> {
 
     /// Nobody awaits the answer at the head of a link any more: that is looked at before long.
     pub(in crate::link) fn was_left(&self) {
-        let now = self.turn.now();
+        let now = self.event_loop.now();
         let at = if self.pool.borrow().waiting() > 0 { self.relief_by(now) } else { now + 2 * SELDOM };
-        self.turn.arm(self.key.get(), at);
+        self.event_loop.arm(self.key.get(), at);
     }
 
     /// Takes links back from those who hold them without need, as far as others wait.
@@ -150,7 +150,7 @@ impl<T: Receiver> Shelf<T> {
             let (exchange, held) = link.held(waiting, now);
             self.pool.borrow_mut().look(link.seat, exchange, held, now);
         }
-        if self.turn.lenient_until(now).is_some() {
+        if self.event_loop.lenient_until(now).is_some() {
             return self.pool.borrow_mut().look_anew(now);
         }
         let give_way = {

@@ -10,7 +10,7 @@ mod spread;
 use std::time::Duration;
 
 use crate::config::{Links, Vouched};
-use crate::turn::{Nanos, nanos};
+use crate::event_loop::{Nanos, nanos};
 
 use super::routes::{Heard, Routes};
 use mix::Mix;

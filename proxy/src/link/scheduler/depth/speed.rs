@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 /// Sums over a window of time.
 #[derive(Debug, Default)]

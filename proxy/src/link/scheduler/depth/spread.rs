@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 use super::speed::Past;
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 use super::rng::Rng;
 

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display};
 
+use crate::event_loop::Nanos;
 use crate::link::scheduler::depth::Reason;
-use crate::turn::Nanos;
 
 pub(super) const SLICE: Nanos = 100_000_000;
 

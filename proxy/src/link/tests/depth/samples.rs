@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::config::{Links, Vouched};
+use crate::event_loop::Nanos;
 use crate::link::scheduler::depth::{Consent, Depth, Reason};
-use crate::turn::Nanos;
 
 const MICRO: Nanos = 1000;
 const MILLI: Nanos = 1_000_000;

@@ -1,6 +1,6 @@
 //! Tests of members of every kind, and of what the depth must make of each.
 
-use crate::turn::Nanos;
+use crate::event_loop::Nanos;
 
 use super::member::{Model, Work};
 use super::report::Report;

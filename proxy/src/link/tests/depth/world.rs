@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use crate::config::QueueLimits;
+use crate::event_loop::Nanos;
 use crate::link::{How, Pool, SeatId, Want};
-use crate::turn::Nanos;
 
 use super::member::{Member, Model, Next};
 use super::report::{Report, SLICE, State};

@@ -1,12 +1,12 @@
 //! The state that one turn of a worker's event loop shares: the clock, the scratch buffers, what is to be flushed at
-//! the end of the turn, and when each resident is to be looked at.
+//! the end of the turn, and when each registrant is to be looked at.
 
-mod alarms;
 mod buffers;
-mod date;
-mod limits;
-mod pace;
+mod date_cache;
+mod grace;
 mod panics;
+mod timers;
+mod wake_pacer;
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::future::poll_fn;
@@ -14,15 +14,15 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-pub use alarms::Alarms;
-pub use buffers::{Buffers, Kept, LEAST};
-use date::Calendar;
-use limits::Grace;
-pub use limits::{Late, timeout};
-pub use pace::Pace;
+pub use buffers::{BufferBudget, CountedBytes, LEAST};
+use date_cache::DateCache;
+use grace::Grace;
+pub use grace::{Late, timeout};
 #[cfg(test)]
 pub use panics::injected;
-pub use panics::{Contained, Site, may_panic};
+pub use panics::{Contained, PanicSite, may_panic};
+pub use timers::Timers;
+pub use wake_pacer::WakePacer;
 
 /// Nanoseconds since the worker started.
 pub type Nanos = u64;
@@ -40,35 +40,35 @@ pub trait Flush: Contained {
 }
 
 /// Something that lives on a worker and has deadlines.
-pub trait Resident: Contained {
+pub trait Registered: Contained {
     /// Does what is due at `now`, and says when to look again, if at all.
-    fn look(&self, now: Nanos) -> Option<Nanos>;
+    fn on_timer(&self, now: Nanos) -> Option<Nanos>;
     /// Lets exchanges end and starts none.
-    fn drain(&self);
+    fn on_drain(&self);
     /// The configuration has changed.
-    fn reconsider(&self);
+    fn on_reconfigure(&self);
     /// Ends at once.
-    fn kill(&self);
+    fn on_kill(&self);
 }
 
 /// One worker's shared state. Everything in it belongs to one thread.
-pub struct Turn {
+pub struct EventLoop {
     started: Instant,
     now: Cell<Nanos>,
-    calendar: RefCell<Calendar>,
-    pace: RefCell<Pace>,
+    date_cache: RefCell<DateCache>,
+    wake_pacer: RefCell<WakePacer>,
     input: RefCell<Box<[u8]>>,
     output: RefCell<Vec<u8>>,
     dirty: RefCell<Vec<Rc<dyn Flush>>>,
     flusher: RefCell<Option<Waker>>,
-    alarms: RefCell<Alarms<Rc<dyn Resident>>>,
+    timers: RefCell<Timers<Rc<dyn Registered>>>,
     ticker: RefCell<Option<Waker>>,
     next_tick: Cell<Nanos>,
     draining: Cell<bool>,
-    panics: RefCell<Option<panics::Count>>,
+    panics: RefCell<Option<panics::PanicCounter>>,
     grace: Cell<Grace>,
     /// What clients and members have sent and not taken yet, as far as it is kept here.
-    pub buffers: Buffers,
+    pub buffers: BufferBudget,
 }
 
 /// As much as is read at once.
@@ -78,26 +78,26 @@ const LARGEST_OUTPUT: usize = 4 * INPUT;
 /// Looks are bundled: at most one tick in this time (about 1 ms).
 const GRAIN: Nanos = 1 << 20;
 
-impl Turn {
+impl EventLoop {
     /// A worker's state at its start.
     #[must_use]
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
             started: Instant::now(),
             now: Cell::new(0),
-            calendar: RefCell::default(),
-            pace: RefCell::default(),
+            date_cache: RefCell::default(),
+            wake_pacer: RefCell::default(),
             input: RefCell::new(vec![0; INPUT].into()),
             output: RefCell::new(Vec::with_capacity(INPUT)),
             dirty: RefCell::new(Vec::new()),
             flusher: RefCell::new(None),
-            alarms: RefCell::new(Alarms::default()),
+            timers: RefCell::new(Timers::default()),
             ticker: RefCell::new(None),
             next_tick: Cell::new(Nanos::MAX),
             draining: Cell::new(false),
             panics: RefCell::default(),
             grace: Cell::default(),
-            buffers: Buffers::default(),
+            buffers: BufferBudget::default(),
         })
     }
 
@@ -108,22 +108,22 @@ impl Turn {
     }
 
     /// Reads the clock; a task does so once when it is polled.
-    pub fn tick(&self) -> Nanos {
+    pub fn update_now(&self) -> Nanos {
         let now = nanos(self.started.elapsed());
         self.now.set(now);
         now
     }
 
-    /// The time at the last [`Turn::tick`].
+    /// The time at the last [`EventLoop::update_now`].
     #[must_use]
     pub fn now(&self) -> Nanos {
         self.now.get()
     }
 
-    /// The time of day at the last [`Turn::tick`], as HTTP writes it.
+    /// The time of day at the last [`EventLoop::update_now`], as HTTP writes it.
     #[must_use]
     pub fn date(&self) -> [u8; 29] {
-        self.calendar.borrow_mut().date(self.now())
+        self.date_cache.borrow_mut().date(self.now())
     }
 
     /// The buffer that is read into. Nobody keeps it across polls.
@@ -153,8 +153,8 @@ impl Turn {
     pub async fn run_flusher(&self) {
         let mut batch = Vec::new();
         poll_fn(|cx| {
-            keep(&self.flusher, cx.waker());
-            self.tick();
+            store_waker(&self.flusher, cx.waker());
+            self.update_now();
             std::mem::swap(&mut batch, &mut *self.dirty.borrow_mut());
             batch.drain(..).for_each(|what| _ = self.call(&*what, |what| what.flush()));
             Poll::<()>::Pending
@@ -163,61 +163,61 @@ impl Turn {
     }
 
     /// A request took this long.
-    pub fn took(&self, duration: Nanos) {
-        self.pace.borrow_mut().observe(duration);
+    pub fn record_latency(&self, duration: Nanos) {
+        self.wake_pacer.borrow_mut().observe(duration);
     }
 
     /// The thread is about to wait for sockets.
     pub fn before_park(&self) {
         let now = nanos(self.started.elapsed());
-        let pause = self.pace.borrow().pause(now);
+        let pause = self.wake_pacer.borrow().pause(now);
         if let Some(pause) = pause {
             std::thread::sleep(Duration::from_nanos(pause));
         }
-        self.pace.borrow_mut().wake(now + pause.unwrap_or(0));
+        self.wake_pacer.borrow_mut().wake(now + pause.unwrap_or(0));
     }
 
-    /// A newcomer, to be looked at when it asks for it, drained and killed with all others.
-    pub fn admit(&self, who: Rc<dyn Resident>) -> u32 {
-        self.alarms.borrow_mut().admit(who)
+    /// A registrant, to be looked at when it asks for it, drained and killed with all others.
+    pub fn register(&self, who: Rc<dyn Registered>) -> u32 {
+        self.timers.borrow_mut().register(who)
     }
 
-    /// As [`Turn::admit`], for one that keeps its own key.
-    pub fn admit_new<R: Resident + 'static>(&self, make: impl FnOnce(u32) -> R) -> Rc<R> {
-        let mut alarms = self.alarms.borrow_mut();
-        let who = Rc::new(make(alarms.next_key()));
-        alarms.admit(who.clone());
+    /// As [`EventLoop::register`], for one that keeps its own key.
+    pub fn register_new<R: Registered + 'static>(&self, make: impl FnOnce(u32) -> R) -> Rc<R> {
+        let mut timers = self.timers.borrow_mut();
+        let who = Rc::new(make(timers.next_key()));
+        timers.register(who.clone());
         who
     }
 
     /// It has gone.
-    pub fn dismiss(&self, key: u32) {
-        let gone = self.alarms.borrow_mut().dismiss(key);
+    pub fn unregister(&self, key: u32) {
+        let gone = self.timers.borrow_mut().unregister(key);
         drop(gone); // outside of the borrow: it may be the last of its kind
     }
 
     /// Look at `key` no later than `at`.
     pub fn arm(&self, key: u32, at: Nanos) {
-        self.alarms.borrow_mut().arm(key, at);
+        self.timers.borrow_mut().arm(key, at);
         if at < self.next_tick.get() {
             self.next_tick.set(at);
             wake(&self.ticker.borrow());
         }
     }
 
-    /// The task that looks at residents when their time has come; `late` is told by how much each tick was late. What has come
+    /// The task that looks at registrants when their time has come; `late` is told by how much each tick was late. What has come
     /// on sockets by then is read before.
     pub async fn run_ticker(&self, late: impl Fn(Nanos)) {
         loop {
             self.sleep_until_due().await;
-            let lateness = self.tick().saturating_sub(self.next_tick.get());
+            let lateness = self.update_now().saturating_sub(self.next_tick.get());
             late(lateness);
             tokio::task::yield_now().await; // behind those whose sockets are ready
-            let now = self.tick();
+            let now = self.update_now();
             let mut grace = self.grace.get();
             grace.was_late(lateness, now);
             self.grace.set(grace);
-            self.look(now);
+            self.run_timers(now);
         }
     }
 
@@ -231,7 +231,7 @@ impl Turn {
         loop {
             let at = self.next_tick.get();
             let changed = poll_fn(|cx| {
-                keep(&self.ticker, cx.waker());
+                store_waker(&self.ticker, cx.waker());
                 if self.next_tick.get() == at { Poll::Pending } else { Poll::Ready(()) }
             });
             let due = Duration::from_nanos(at.saturating_add(GRAIN) / GRAIN * GRAIN);
@@ -247,23 +247,23 @@ impl Turn {
         }
     }
 
-    fn look(&self, now: Nanos) {
+    fn run_timers(&self, now: Nanos) {
         self.next_tick.set(Nanos::MAX);
         loop {
-            let due = self.alarms.borrow_mut().due(now);
+            let due = self.timers.borrow_mut().due(now);
             let Some((key, who)) = due else { break };
-            if let Some(at) = self.call(&*who, |who| who.look(now)).flatten() {
+            if let Some(at) = self.call(&*who, |who| who.on_timer(now)).flatten() {
                 self.arm(key, at.max(now + 1));
             }
         }
-        let next = self.alarms.borrow().next();
+        let next = self.timers.borrow().next();
         self.next_tick.set(self.next_tick.get().min(next.unwrap_or(Nanos::MAX)));
     }
 
-    /// All residents drain from now on.
+    /// All registrants drain from now on.
     pub fn drain(&self) {
         self.draining.set(true);
-        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.drain()));
+        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.on_drain()));
     }
 
     /// Whether the worker drains.
@@ -272,30 +272,30 @@ impl Turn {
         self.draining.get()
     }
 
-    /// All residents see whether the present configuration has a place for them.
-    pub fn reconsider(&self) {
-        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.reconsider()));
+    /// All registrants see whether the present configuration has a place for them.
+    pub fn reconfigure(&self) {
+        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.on_reconfigure()));
     }
 
-    /// All residents end now.
+    /// All registrants end now.
     pub fn kill(&self) {
-        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.kill()));
+        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.on_kill()));
     }
 
-    fn everyone(&self) -> Vec<Rc<dyn Resident>> {
-        let alarms: Ref<'_, _> = self.alarms.borrow();
-        alarms.residents().cloned().collect()
+    fn everyone(&self) -> Vec<Rc<dyn Registered>> {
+        let timers: Ref<'_, _> = self.timers.borrow();
+        timers.registrants().cloned().collect()
     }
 }
 
-impl std::fmt::Debug for Turn {
+impl std::fmt::Debug for EventLoop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Turn").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("EventLoop").field("now", &self.now).finish_non_exhaustive()
     }
 }
 
 /// Keeps the waker of the task being polled, cloning it only when it is another than before.
-pub fn keep(place: &RefCell<Option<Waker>>, waker: &Waker) {
+pub fn store_waker(place: &RefCell<Option<Waker>>, waker: &Waker) {
     let mut kept = place.borrow_mut();
     if !kept.as_ref().is_some_and(|w| w.will_wake(waker)) {
         *kept = Some(waker.clone());

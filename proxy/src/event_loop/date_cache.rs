@@ -6,19 +6,19 @@ use super::Nanos;
 
 /// The present second's text.
 #[derive(Debug)]
-pub(super) struct Calendar {
+pub(super) struct DateCache {
     text: [u8; 29],
     /// When the next second begins, on the worker's clock.
     until: Nanos,
 }
 
-impl Default for Calendar {
+impl Default for DateCache {
     fn default() -> Self {
         Self { text: *b"Thu, 01 Jan 1970 00:00:00 GMT", until: 0 }
     }
 }
 
-impl Calendar {
+impl DateCache {
     pub(super) fn date(&mut self, now: Nanos) -> [u8; 29] {
         if now >= self.until {
             self.read(now);
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn it_is_the_time_of_day_and_is_read_once_a_second() {
-        let mut calendar = Calendar::default();
+        let mut calendar = DateCache::default();
         let before = SystemTime::now();
         let text = calendar.date(5);
         let told = httpdate::parse_http_date(std::str::from_utf8(&text).unwrap()).unwrap();

@@ -3,10 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::Turn;
+use super::EventLoop;
 
 /// A worker's part of `buffer_budget`, in bytes.
-pub struct Buffers {
+pub struct BufferBudget {
     limit: Cell<usize>,
     used: Cell<usize>,
     /// Is told how much is held.
@@ -20,13 +20,13 @@ const SMALL: usize = 4 << 10;
 /// So much each client may have here even when all buffers are full, so that small requests and answers go on.
 pub const LEAST: usize = 16 << 10;
 
-impl Default for Buffers {
+impl Default for BufferBudget {
     fn default() -> Self {
         Self { limit: Cell::new(usize::MAX), used: Cell::new(0), shown: RefCell::new(None) }
     }
 }
 
-impl Buffers {
+impl BufferBudget {
     /// Takes a new limit; what is held stays.
     pub fn limit(&self, bytes: usize) {
         self.limit.set(bytes);
@@ -68,19 +68,19 @@ impl Buffers {
 }
 
 /// Bytes that are held for as long as they live: they count for a worker, and for `place`.
-pub struct Kept {
+pub struct CountedBytes {
     bytes: Vec<u8>,
-    turn: Rc<Turn>,
+    event_loop: Rc<EventLoop>,
     place: Rc<Cell<usize>>,
 }
 
-impl Kept {
+impl CountedBytes {
     /// Counts these bytes.
     #[must_use]
-    pub fn new(bytes: Vec<u8>, turn: &Rc<Turn>, place: &Rc<Cell<usize>>) -> Self {
-        turn.buffers.change(0, bytes.len());
+    pub fn new(bytes: Vec<u8>, event_loop: &Rc<EventLoop>, place: &Rc<Cell<usize>>) -> Self {
+        event_loop.buffers.change(0, bytes.len());
         place.set(place.get() + bytes.len());
-        Self { bytes, turn: turn.clone(), place: place.clone() }
+        Self { bytes, event_loop: event_loop.clone(), place: place.clone() }
     }
 
     /// The bytes, which no longer count.
@@ -92,12 +92,12 @@ impl Kept {
     }
 
     fn let_go(&self, bytes: usize) {
-        self.turn.buffers.change(bytes, 0);
+        self.event_loop.buffers.change(bytes, 0);
         self.place.set(self.place.get().saturating_sub(bytes));
     }
 }
 
-impl Drop for Kept {
+impl Drop for CountedBytes {
     fn drop(&mut self) {
         self.let_go(self.bytes.len());
     }
@@ -109,23 +109,26 @@ mod tests {
 
     #[test]
     fn what_is_kept_counts_until_it_goes_whichever_way() {
-        let (turn, place) = (Turn::new(), Rc::new(Cell::new(0)));
-        turn.buffers.limit(super::super::INPUT + 3000);
+        let (event_loop, place) = (EventLoop::new(), Rc::new(Cell::new(0)));
+        event_loop.buffers.limit(super::super::INPUT + 3000);
         let seen = Rc::new(Cell::new(0));
         let shown = seen.clone();
-        turn.buffers.show(move |used| shown.set(used));
-        let (one, other) = (Kept::new(vec![0; 2000], &turn, &place), Kept::new(vec![0; 1001], &turn, &place));
-        assert!(turn.buffers.are_full());
+        event_loop.buffers.show(move |used| shown.set(used));
+        let (one, other) = (
+            CountedBytes::new(vec![0; 2000], &event_loop, &place),
+            CountedBytes::new(vec![0; 1001], &event_loop, &place),
+        );
+        assert!(event_loop.buffers.are_full());
         assert_eq!((place.get(), seen.get()), (3001, 3001));
         assert_eq!(one.take().len(), 2000);
-        assert!(!turn.buffers.are_full());
+        assert!(!event_loop.buffers.are_full());
         drop(other);
         assert_eq!((place.get(), seen.get()), (0, 0));
     }
 
     #[test]
     fn what_is_small_does_not_count() {
-        let (buffers, counted) = (Buffers::default(), Cell::new(0));
+        let (buffers, counted) = (BufferBudget::default(), Cell::new(0));
         for (bytes, used) in [(SMALL - 1, 0), (SMALL, SMALL), (SMALL + 1, SMALL + 1), (5, 0)] {
             buffers.count(&counted, bytes);
             assert_eq!((buffers.used.get(), counted.get()), (used, used));

@@ -7,7 +7,7 @@ use super::Nanos;
 /// card does with its interrupts. The moment is a small part of what even the quick requests take by now, so
 /// nobody notices; a worker with little to do never sleeps, since its last waking was long ago.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct WakePacer {
     /// About a quarter of the requests take less than this.
     quick: Nanos,
     woke: Nanos,
@@ -20,7 +20,7 @@ const LONGEST: Nanos = 200_000;
 /// A shorter one costs more than it gains.
 const SHORTEST: Nanos = 20_000;
 
-impl Pace {
+impl WakePacer {
     /// A request took this long. (A quantile followed by steps: three down weigh as much as one up.)
     pub fn observe(&mut self, duration: Nanos) {
         let step = self.quick / 512 + 1;
@@ -48,8 +48,8 @@ mod tests {
 
     const MILLI: Nanos = 1_000_000;
 
-    fn used_to(duration: Nanos) -> Pace {
-        let mut pace = Pace::default();
+    fn used_to(duration: Nanos) -> WakePacer {
+        let mut pace = WakePacer::default();
         (0..20_000).for_each(|_| pace.observe(duration));
         pace
     }
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_quick_ones_decide_when_there_are_slow_ones() {
-        let mut pace = Pace::default();
+        let mut pace = WakePacer::default();
         for i in 0..40_000 {
             pace.observe(if i % 2 == 0 { MILLI / 10 } else { 200 * MILLI });
         }

@@ -10,12 +10,12 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::Turn;
+use super::EventLoop;
 
 /// Whose code panicked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
-pub enum Site {
+pub enum PanicSite {
     /// A client's: that client is closed.
     Client,
     /// A link's: that link is closed, and what was in flight on it fails or goes elsewhere.
@@ -30,7 +30,7 @@ pub enum Site {
     Worker,
 }
 
-impl Site {
+impl PanicSite {
     /// Every site, in the order of the discriminants.
     pub const ALL: [Self; 6] =
         [Self::Client, Self::Link, Self::Tunnel, Self::Member, Self::Listener, Self::Worker];
@@ -52,7 +52,7 @@ impl Site {
 /// Something that others call, and that ends alone where a call of it panics.
 pub trait Contained {
     /// Whose code it is.
-    fn site(&self) -> Site;
+    fn site(&self) -> PanicSite;
     /// A call of it has panicked. This must not, and borrows nothing that it cannot have.
     fn panicked(&self);
 }
@@ -60,10 +60,10 @@ pub trait Contained {
 /// How long a duty rests that has panicked.
 const REST: Duration = Duration::from_secs(1);
 
-impl Turn {
+impl EventLoop {
     /// Runs what belongs to one of many. `None` where it panicked, which has been counted then: the caller cleans up.
     /// Cells that were borrowed are free again; whatever else was half done is the caller's to mend.
-    pub fn contain<R>(&self, site: Site, run: impl FnOnce() -> R) -> Option<R> {
+    pub fn contain<R>(&self, site: PanicSite, run: impl FnOnce() -> R) -> Option<R> {
         let done = catch_unwind(AssertUnwindSafe(run)).ok();
         if done.is_none()
             && let Some(count) = &*self.panics.borrow()
@@ -83,7 +83,7 @@ impl Turn {
     }
 
     /// Polls a future to its end; `None` where it panicked. What it owned has been dropped then.
-    pub async fn contain_task<F: Future>(&self, site: Site, future: F) -> Option<F::Output> {
+    pub async fn contain_task<F: Future>(&self, site: PanicSite, future: F) -> Option<F::Output> {
         // In a box, so that it is not in the task twice.
         let mut future = Box::pin(future);
         let polled = |future: &mut Pin<Box<F>>, cx: &mut std::task::Context<'_>| match self
@@ -97,22 +97,22 @@ impl Turn {
 
     /// Runs a duty to its end, on this thread. Where it panics it is begun again after a rest.
     pub fn spawn_duty<F: Future<Output = ()>>(self: &Rc<Self>, duty: impl Fn() -> F + 'static) {
-        let turn = self.clone();
+        let event_loop = self.clone();
         tokio::task::spawn_local(async move {
-            while turn.contain_task(Site::Member, duty()).await.is_none() {
+            while event_loop.contain_task(PanicSite::Member, duty()).await.is_none() {
                 tokio::time::sleep(REST).await;
             }
         });
     }
 
     /// Panics are counted by this from now on.
-    pub fn count_panics(&self, count: impl Fn(Site) + 'static) {
+    pub fn count_panics(&self, count: impl Fn(PanicSite) + 'static) {
         *self.panics.borrow_mut() = Some(Box::new(count));
     }
 }
 
 /// How panics are counted.
-pub(super) type Count = Box<dyn Fn(Site)>;
+pub(super) type PanicCounter = Box<dyn Fn(PanicSite)>;
 
 /// A place where tests let this thread panic; nothing at all in a program that is not a test of this crate.
 #[cfg(not(test))]
