@@ -1,7 +1,9 @@
 //! Checks frames of lines, length_prefixed and resp: requests and responses end at the same places at any cut.
 
 use penstock::config::{FrameKind, Framing, Prefix};
-use penstock::proto::framing::{Answers, Frame, Hold, Malformed, Need, Outcome, Reader, least, request};
+use penstock::proto::framing::{
+    Answers, BadFrame, Frame, FrameReader, Need, Outcome, Pinning, least, request,
+};
 
 use super::input::{Input, cuts, pieces};
 
@@ -9,10 +11,10 @@ use super::input::{Input, cuts, pieces};
 pub fn check(input: &[u8]) {
     let mut input = Input(input);
     let framing = framing(&mut input);
-    let hold = input.pick([Hold::Free, Hold::Watching, Hold::Multi, Hold::Forever]);
+    let pinning = input.pick([Pinning::Free, Pinning::Watching, Pinning::Multi, Pinning::Forever]);
     let sizes = input.take(3);
     let bytes = input.0;
-    check_requests(&framing, bytes, hold);
+    check_requests(&framing, bytes, pinning);
     check_answers(&framing, bytes, sizes);
 }
 
@@ -36,24 +38,24 @@ fn framing(input: &mut Input<'_>) -> Framing {
 }
 
 /// One request after the other, until there is none.
-fn check_requests(framing: &Framing, bytes: &[u8], mut hold: Hold) {
+fn check_requests(framing: &Framing, bytes: &[u8], mut pinning: Pinning) {
     let mut at = 0;
     while at < bytes.len() {
         let rest = &bytes[at..];
-        let verdict = same_at_any_cut(framing, rest, hold);
+        let verdict = same_at_any_cut(framing, rest, pinning);
         let Ok(Some(frame)) = verdict else { return };
-        check_frame(framing, &rest[..frame.len.min(rest.len())], frame, hold);
+        check_frame(framing, &rest[..frame.len.min(rest.len())], frame, pinning);
         at += frame.len;
-        hold = frame.hold;
+        pinning = frame.pinning;
     }
 }
 
 /// Whoever waits for `least` bytes misses no frame, and gets the same verdict as everybody.
-fn same_at_any_cut(framing: &Framing, bytes: &[u8], hold: Hold) -> Result<Option<Frame>, Malformed> {
-    let whole = request(framing, bytes, hold);
+fn same_at_any_cut(framing: &Framing, bytes: &[u8], pinning: Pinning) -> Result<Option<Frame>, BadFrame> {
+    let whole = request(framing, bytes, pinning);
     let (mut decided, mut waits) = (false, 0);
     for cut in cuts(bytes.len()) {
-        let verdict = request(framing, &bytes[..cut], hold);
+        let verdict = request(framing, &bytes[..cut], pinning);
         if verdict == Ok(None) {
             assert!(!decided, "{} is nothing again at {cut}", bytes.escape_ascii());
             let next = least(framing, &bytes[..cut]);
@@ -68,14 +70,14 @@ fn same_at_any_cut(framing: &Framing, bytes: &[u8], hold: Hold) -> Result<Option
     whole
 }
 
-fn check_frame(framing: &Framing, bytes: &[u8], frame: Frame, hold: Hold) {
+fn check_frame(framing: &Framing, bytes: &[u8], frame: Frame, pinning: Pinning) {
     assert!(frame.len > 0 && frame.len == bytes.len(), "{frame:?} of {}", bytes.len());
     assert!(frame.len <= framing.max_length, "{frame:?} is over the limit");
-    assert_eq!(request(framing, &bytes[..frame.len - 1], hold), Ok(None), "it ends before its end");
+    assert_eq!(request(framing, &bytes[..frame.len - 1], pinning), Ok(None), "it ends before its end");
     if let FrameKind::Resp = framing.kind {
-        let kept = hold == Hold::Forever && frame.hold != Hold::Forever;
+        let kept = pinning == Pinning::Forever && frame.pinning != Pinning::Forever;
         assert!(!kept, "a link that was given for good comes back: {}", bytes.escape_ascii());
-        let alters = frame.hold != Hold::Free || !matches!(frame.need, Need::Shared | Need::Patient);
+        let alters = frame.pinning != Pinning::Free || !matches!(frame.need, Need::Shared | Need::Patient);
         let alters = alters && frame.speaks.is_none(); // HELLO 3 is the same a second time
         assert!(!(frame.repeatable && alters), "{frame:?} is sent twice");
         return;
@@ -83,9 +85,9 @@ fn check_frame(framing: &Framing, bytes: &[u8], frame: Frame, hold: Hold) {
     let due = Frame {
         len: end(framing, bytes),
         need: Need::Shared,
-        hold: Hold::Free,
+        pinning: Pinning::Free,
         repeatable: framing.repeatable,
-        route: 0,
+        class: 0,
         speaks: None,
     };
     assert_eq!(frame, due, "{}", bytes.escape_ascii());
@@ -119,7 +121,7 @@ fn counted(prefix: Prefix, bytes: &[u8]) -> usize {
 }
 
 /// Where answers ended, and what was wrong then.
-type Ends = (Vec<(usize, Outcome)>, Option<Malformed>);
+type Ends = (Vec<(usize, Outcome)>, Option<BadFrame>);
 
 fn check_answers(framing: &Framing, bytes: &[u8], sizes: &[u8]) {
     let whole = answer_ends(framing, [bytes].into_iter());
@@ -141,7 +143,7 @@ fn check_answers(framing: &Framing, bytes: &[u8], sizes: &[u8]) {
 }
 
 fn answer_ends<'a>(framing: &Framing, pieces: impl Iterator<Item = &'a [u8]>) -> Ends {
-    let (mut reader, mut ends, mut at) = (Reader::new(framing), Vec::new(), 0);
+    let (mut reader, mut ends, mut at) = (FrameReader::new(framing), Vec::new(), 0);
     for mut piece in pieces {
         while !piece.is_empty() {
             let progress = match reader.read(piece) {

@@ -1,7 +1,7 @@
 //! Checks PROXY headers: the same verdict at any cut, and a header that is written again is read as the same.
 
 use penstock::proto::proxy::{
-    Addresses, CRC32C, Header, LONGEST, Malformed, NOOP, Parsed, Tlvs, parse, write_v1, write_v2,
+    Addresses, BadHeader, CRC32C, Header, LONGEST, NOOP, ParsedHeader, Tlvs, parse, write_v1, write_v2,
 };
 
 use super::input::cuts;
@@ -12,25 +12,25 @@ pub fn check(bytes: &[u8]) {
     let mut decided = false;
     for cut in cuts(bytes.len()) {
         let verdict = parse(&bytes[..cut]);
-        decided |= verdict != Ok(Parsed::Partial);
-        let due = if decided { whole } else { Ok(Parsed::Partial) };
+        decided |= verdict != Ok(ParsedHeader::Partial);
+        let due = if decided { whole } else { Ok(ParsedHeader::Partial) };
         assert_eq!(verdict, due, "{} cut at {cut}", bytes.escape_ascii());
     }
     match whole {
-        Ok(Parsed::Partial) => assert!(bytes.len() < LONGEST, "for ever partial"),
-        Ok(Parsed::Header { len, header }) => check_header(bytes, len, header),
+        Ok(ParsedHeader::Partial) => assert!(bytes.len() < LONGEST, "for ever partial"),
+        Ok(ParsedHeader::Header { len, header }) => check_header(bytes, len, header),
         Err(malformed) => check_malformed(bytes, malformed),
     }
 }
 
-fn check_malformed(bytes: &[u8], malformed: Malformed) {
+fn check_malformed(bytes: &[u8], malformed: BadHeader) {
     assert!(!malformed.to_string().is_empty());
     assert!(malformed.offset <= bytes.len(), "{malformed} in {} bytes", bytes.len());
 }
 
 fn check_header(bytes: &[u8], len: usize, header: Header<'_>) {
     assert!(len <= bytes.len().min(LONGEST), "{len} of {}", bytes.len());
-    assert_eq!(parse(&bytes[..len - 1]), Ok(Parsed::Partial), "it ends before its end");
+    assert_eq!(parse(&bytes[..len - 1]), Ok(ParsedHeader::Partial), "it ends before its end");
     if let Some(Addresses { source, destination }) = header.addresses {
         assert_eq!(source.ip(), source.ip().to_canonical());
         assert_eq!(destination.ip(), destination.ip().to_canonical());
@@ -54,7 +54,7 @@ fn check_header(bytes: &[u8], len: usize, header: Header<'_>) {
 
 fn read(bytes: &[u8]) -> Header<'_> {
     match parse(bytes) {
-        Ok(Parsed::Header { len, header }) if len == bytes.len() => header,
+        Ok(ParsedHeader::Header { len, header }) if len == bytes.len() => header,
         other => panic!("{other:?}: {}", bytes.escape_ascii()),
     }
 }

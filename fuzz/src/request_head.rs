@@ -6,7 +6,7 @@ use penstock::config::{
     Forwarded, HeadLimits, HostMatch, HttpRules, Networks, RouteRule, Underscores, Upgrades,
 };
 use penstock::proto::http1::{
-    Ask, BodyFraming, Codings, Date, Fields, Forwarding, Method, Parsed, Reject, Request, error_answer,
+    Ask, BodyFraming, Codings, Date, FieldRoom, Forwarding, Method, Parsed, Reject, Request, error_answer,
     parse_request, parse_response,
 };
 
@@ -26,7 +26,7 @@ pub fn check(input: &[u8]) {
     let no_expect = input.flag();
     let bytes = input.0;
     same_at_any_cut(bytes, &Verdict::Partial, |cut| judge(cut, &rules));
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     match parse_request(bytes, &rules, &mut fields) {
         Ok(Parsed::Partial) => {}
         Err(reject) => check_refusal(reject),
@@ -76,7 +76,7 @@ enum Verdict {
 }
 
 fn judge(bytes: &[u8], rules: &HttpRules) -> Verdict {
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     match parse_request(bytes, rules, &mut fields) {
         Ok(Parsed::Partial) => Verdict::Partial,
         Err(reject) => Verdict::Refused(reject),
@@ -110,7 +110,7 @@ const GET: Ask = Ask {
 
 /// The status of an answer of ours, and how long its content is, all of which is there.
 fn read_answer(bytes: &[u8], ask: Ask) -> (u16, u64) {
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     let Ok(Parsed::Head { head, len }) = parse_response(bytes, &WIDE, ask, &mut fields) else {
         panic!("an answer of ours is none: {}", bytes.escape_ascii());
     };
@@ -257,7 +257,7 @@ fn check_again(head: &Request<'_, '_>, sent: &[u8], way: &Forwarding<'_>, named:
         via: None,
         ..way.rules.clone()
     };
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     let again = parse_request(sent, &plain, &mut fields);
     let Ok(Parsed::Head { head: again, len }) = again else { panic!("{again:?}: {}", sent.escape_ascii()) };
     assert_eq!(len, sent.len(), "{}", sent.escape_ascii());

@@ -2,7 +2,7 @@
 
 use penstock::config::HeadLimits;
 use penstock::proto::http1::{
-    Ask, BodyEncoder, BodyFraming, Codings, Date, Fields, Method, Outgoing, Parsed, Reject, Response,
+    Ask, BodyEncoder, BodyFraming, Codings, Date, FieldRoom, Method, Outgoing, Parsed, Reject, Response,
     parse_response,
 };
 
@@ -24,7 +24,7 @@ pub fn check(input: &[u8]) {
     let limits = if small { HeadLimits { bytes: 260, fields: 6, line: 70 } } else { HeadLimits::default() };
     let bytes = input.0;
     same_at_any_cut(bytes, &Verdict::Partial, |cut| judge(cut, ask, &limits));
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     match parse_response(bytes, &limits, ask, &mut fields) {
         Ok(Parsed::Partial) => {}
         Err(reject) => assert_eq!(reject.status, 502),
@@ -41,7 +41,7 @@ enum Verdict {
 }
 
 fn judge(bytes: &[u8], ask: Ask, limits: &HeadLimits) -> Verdict {
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     match parse_response(bytes, limits, ask, &mut fields) {
         Ok(Parsed::Partial) => Verdict::Partial,
         Err(reject) => Verdict::Refused(reject),
@@ -132,7 +132,7 @@ fn check_fields(head: &Response<'_, '_>, came: &Head, told: &Head, ask: Ask, out
 fn check_again(head: &Response<'_, '_>, sent: &[u8], ask: Ask, outgoing: Outgoing) {
     let wide = HeadLimits { bytes: 1 << 20, fields: HeadLimits::MAX_FIELDS, line: 1 << 20 };
     let ask = Ask { chunked: false, ..ask };
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     let again = parse_response(sent, &wide, ask, &mut fields);
     let Ok(Parsed::Head { head: again, len }) = again else { panic!("{again:?}: {}", sent.escape_ascii()) };
     assert_eq!((len, again.status), (sent.len(), head.status), "{}", sent.escape_ascii());

@@ -1,11 +1,11 @@
 //! Checks how the source is found in X-Forwarded-For and Forwarded, against a walk that is written down here.
 //!
-//! The walk is that of D3.7 in `docs/http-rules.md` and of RFC 7239; `proto::http1::walk` is not asked.
+//! The walk is that of D3.7 in `docs/http-rules.md` and of RFC 7239; `proto::http1::client_address` is not asked.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use penstock::config::{Forwarded, HttpRules, Networks};
-use penstock::proto::http1::{Fields, Forwarding, Parsed, parse_request};
+use penstock::proto::http1::{FieldRoom, Forwarding, Parsed, parse_request};
 
 use super::head::{Head, trim};
 use super::input::Input;
@@ -30,7 +30,7 @@ pub fn check(input: &[u8]) {
         bytes.extend_from_slice(&[name, value, b"\r\n"].concat());
     }
     bytes.extend_from_slice(b"\r\n");
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     let Ok(Parsed::Head { head, .. }) = parse_request(&bytes, &rules, &mut fields) else { return };
     let mut sent = Vec::new();
     head.forward(&Forwarding { peer, rules: &rules, no_expect: false }, &mut sent);

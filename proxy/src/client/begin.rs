@@ -9,7 +9,7 @@ use crate::event_loop::{Nanos, may_panic};
 use crate::link::{Ask, Request as Exchange, Submitted, Want};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::Dialect;
-use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, route};
+use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, request_class};
 
 use super::state::{Later, Phase, State};
 use super::{Client, Member};
@@ -84,7 +84,7 @@ impl Client {
             body: head.body != BodyFraming::None,
             want: want(s, head),
             repeatable: head.method.is_idempotent(),
-            route: route(head.method, head.target()),
+            route: request_class(head.method, head.target()),
             began: Self::began(s, now),
             replayed: false,
             open_ended: false,

@@ -9,7 +9,7 @@ use crate::config::Framing;
 use crate::event_loop::Nanos;
 use crate::link::{Ask, Request, Want};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::framing::{self, Frame, Hold, Malformed, Need, Rest};
+use crate::proto::framing::{self, BadFrame, Frame, Need, Pinning, Rest};
 use crate::proto::reread::Reread;
 
 use super::Client;
@@ -27,7 +27,7 @@ impl Client {
         bytes: &[u8],
         now: Nanos,
     ) -> usize {
-        match framing::request(framing, bytes, s.standing(Hold::Free)) {
+        match framing::request(framing, bytes, s.mode(Pinning::Free)) {
             Ok(Some(frame)) if self.begin_frame(s, frame, None, &bytes[..frame.len], now) => frame.len,
             Ok(Some(_)) => {
                 s.spill().stands_alone = true;
@@ -46,7 +46,7 @@ impl Client {
     fn read_half(self: &Rc<Self>, s: &mut State, framing: &Framing, bytes: &[u8], now: Nanos) -> usize {
         let most = framing::kept(framing);
         if bytes.len() >= most
-            && let Some((frame, rest)) = framing::long(framing, bytes, s.standing(Hold::Free))
+            && let Some((frame, rest)) = framing::long(framing, bytes, s.mode(Pinning::Free))
         {
             if self.begin_frame(s, frame, Some(rest), bytes, now) {
                 return bytes.len();
@@ -84,17 +84,17 @@ impl Client {
         }
         self.count_begun(s);
         s.patient = frame.need == Need::Patient;
-        let rest = rest.filter(|_| frame.hold == Hold::Free);
+        let rest = rest.filter(|_| frame.pinning == Pinning::Free);
         let request = Request {
             ask: ask(frame),
-            body: frame.hold != Hold::Free || rest.is_some(),
+            body: frame.pinning != Pinning::Free || rest.is_some(),
             streams: rest.is_some(),
             want: want(frame),
             repeatable: frame.repeatable,
-            route: frame.route,
+            route: frame.class,
             began: Self::began(s, now),
             replayed: false,
-            open_ended: frame.hold != Hold::Free || rest.is_some(),
+            open_ended: frame.pinning != Pinning::Free || rest.is_some(),
             source: self.source(s).into(),
             expects: false,
             dialect: frame.speaks.unwrap_or(s.dialect),
@@ -105,11 +105,11 @@ impl Client {
             self.answer_here(s, &request, answer, close);
             return true;
         }
-        if frame.hold != Hold::Free {
-            self.keep_link(s, frame.hold, now);
+        if frame.pinning != Pinning::Free {
+            self.keep_link(s, frame.pinning, now);
         }
         if let Some(rest) = rest {
-            self.pass_on(s, rest, Hold::Free, now);
+            self.pass_on(s, rest, Pinning::Free, now);
         }
         // The name that a HELLO may give is left out: it would be that of whoever comes next on the link.
         let bytes = frame.speaks.map_or(bytes, |dialect| framing::greeting(dialect));
@@ -118,8 +118,8 @@ impl Client {
     }
 
     /// The rest of the frame that was begun last goes to its link while it comes.
-    fn pass_on(&self, s: &mut State, rest: Rest, hold: Hold, now: Nanos) {
-        s.phase = Phase::Frame { rest: Box::new(rest), hold };
+    fn pass_on(&self, s: &mut State, rest: Rest, pinning: Pinning, now: Nanos) {
+        s.phase = Phase::Frame { rest: Box::new(rest), pinning };
         s.since = now;
         self.rearm(s);
     }
@@ -127,19 +127,19 @@ impl Client {
     /// More of a frame that is passed on while it comes.
     pub(super) fn read_rest(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) -> usize {
         let must_wait = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
-        let Phase::Frame { rest, hold } = &mut s.phase else { return 0 };
+        let Phase::Frame { rest, pinning } = &mut s.phase else { return 0 };
         if must_wait {
             return 0;
         }
-        let hold = *hold;
+        let pinning = *pinning;
         match rest.read(bytes) {
             Ok((len, done)) => {
                 if let Some(link) = &s.link {
-                    link.send_body(&bytes[..len], |_| (), true, done && hold == Hold::Free);
+                    link.send_body(&bytes[..len], |_| (), true, done && pinning == Pinning::Free);
                 }
                 s.since = now;
                 if done {
-                    s.phase = if hold == Hold::Free { Phase::Head } else { Phase::Talk { hold } };
+                    s.phase = if pinning == Pinning::Free { Phase::Head } else { Phase::Talk { pinning } };
                 }
                 len
             }
@@ -163,10 +163,10 @@ impl Client {
     }
 
     /// The client keeps its link from now on, or keeps it for another reason.
-    fn keep_link(&self, s: &mut State, hold: Hold, now: Nanos) {
-        s.phase = Phase::Talk { hold };
+    fn keep_link(&self, s: &mut State, pinning: Pinning, now: Nanos) {
+        s.phase = Phase::Talk { pinning };
         s.since = now;
-        if hold == Hold::Forever {
+        if pinning == Pinning::Forever {
             s.rare().held_since = now;
             self.show(s, ClientState::Tunnel);
         }
@@ -174,7 +174,13 @@ impl Client {
     }
 
     /// What a client that keeps its link says goes there.
-    pub(super) fn read_talk(self: &Rc<Self>, s: &mut State, hold: Hold, bytes: &[u8], now: Nanos) -> usize {
+    pub(super) fn read_talk(
+        self: &Rc<Self>,
+        s: &mut State,
+        pinning: Pinning,
+        bytes: &[u8],
+        now: Nanos,
+    ) -> usize {
         let route = s.route.clone();
         let (Some(link), Some(framing)) = (s.link.clone(), &route.listener.framing) else {
             return if s.waits || s.more_later() { 0 } else { bytes.len() };
@@ -183,29 +189,29 @@ impl Client {
             return 0;
         }
         s.since = now;
-        if hold == Hold::Forever {
+        if pinning == Pinning::Forever {
             link.send_body(bytes, |_| (), true, false);
             return bytes.len();
         }
-        match framing::request(framing, bytes, s.standing(hold)) {
+        match framing::request(framing, bytes, s.mode(pinning)) {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
-                link.say_more(&bytes[..frame.len], ask(frame), frame.hold == Hold::Free);
+                link.say_more(&bytes[..frame.len], ask(frame), frame.pinning == Pinning::Free);
                 if let Some(dialect) = frame.speaks {
                     link.turns_to(dialect);
                 }
-                match frame.hold {
-                    Hold::Free => s.phase = Phase::Head,
-                    hold => self.keep_link(s, hold, now),
+                match frame.pinning {
+                    Pinning::Free => s.phase = Phase::Head,
+                    pinning => self.keep_link(s, pinning, now),
                 }
                 frame.len
             }
             Ok(None) if bytes.len() >= framing::kept(framing) => {
-                let Some((frame, rest)) = framing::long(framing, bytes, s.standing(hold)) else { return 0 };
+                let Some((frame, rest)) = framing::long(framing, bytes, s.mode(pinning)) else { return 0 };
                 link.say_more(bytes, ask(frame), false);
-                match frame.hold {
-                    Hold::Forever => self.keep_link(s, frame.hold, now),
-                    hold => self.pass_on(s, rest, hold, now),
+                match frame.pinning {
+                    Pinning::Forever => self.keep_link(s, frame.pinning, now),
+                    pinning => self.pass_on(s, rest, pinning, now),
                 }
                 bytes.len()
             }
@@ -222,23 +228,23 @@ impl Client {
 }
 
 fn want(frame: Frame) -> Want {
-    match (frame.hold, frame.need) {
-        (Hold::Free, Need::Shared) => Want::Shared,
-        (Hold::Free, Need::Alone | Need::Here { .. }) => Want::Alone,
+    match (frame.pinning, frame.need) {
+        (Pinning::Free, Need::Shared) => Want::Shared,
+        (Pinning::Free, Need::Alone | Need::Here { .. }) => Want::Alone,
         _ => Want::Own,
     }
 }
 
 fn ask(frame: Frame) -> Ask {
-    match frame.hold {
-        Hold::Forever => Ask::Forever,
+    match frame.pinning {
+        Pinning::Forever => Ask::Forever,
         _ => Ask::Frames { patient: frame.need == Need::Patient },
     }
 }
 
-fn cause(why: Malformed) -> Cause {
+fn cause(why: BadFrame) -> Cause {
     match why {
-        Malformed::TooLong(_) => Cause::BodyTooLarge,
-        Malformed::Bad(_) => Cause::BadRequest,
+        BadFrame::TooLong(_) => Cause::BodyTooLarge,
+        BadFrame::Bad(_) => Cause::BadRequest,
     }
 }

@@ -7,7 +7,7 @@ use bytes::Buf;
 use crate::cause::Cause;
 use crate::event_loop::{LEAST, Nanos};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::http1::{BodyEncoder, Fields, Parsed, parse_request};
+use crate::proto::http1::{BodyEncoder, FieldRoom, Parsed, parse_request};
 use crate::proto::reread::Reread;
 
 use super::Client;
@@ -156,7 +156,7 @@ impl Client {
                 Phase::Head => self.read_head(s, rest, now),
                 Phase::Body { .. } => self.read_body(s, rest, now),
                 Phase::Frame { .. } => self.read_rest(s, rest, now),
-                Phase::Talk { hold } => self.read_talk(s, *hold, rest, now),
+                Phase::Talk { pinning } => self.read_talk(s, *pinning, rest, now),
                 Phase::Asking | Phase::Tunnel => 0,
                 Phase::Done => {
                     s.unread = true;
@@ -183,7 +183,7 @@ impl Client {
         if let Some(framing) = &route.listener.framing {
             return self.read_frame(s, framing, bytes, now);
         }
-        let mut fields = Fields::new();
+        let mut fields = FieldRoom::new();
         match parse_request(bytes, &route.listener.http, &mut fields) {
             Ok(Parsed::Head { head, len }) if self.begin(s, &head, bytes.len() - len, now) => {
                 if let Some(spill) = &mut s.spill {

@@ -12,7 +12,7 @@ use crate::cause::Cause;
 use crate::event_loop::{Nanos, nanos};
 use crate::link::{Link, Request, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::framing::{Dialect, Hold, Rest, Standing};
+use crate::proto::framing::{ClientMode, Dialect, Pinning, Rest};
 use crate::proto::http1::{BodyDecoder, Reject};
 use crate::proto::reread::Reread;
 use crate::stream::Conn;
@@ -45,9 +45,9 @@ pub(super) enum Phase {
     Body { decoder: BodyDecoder },
     /// Reads the rest of the last frame, which is passed on while it comes; then goes on with what its client holds. Boxed: few
     /// clients ever have one.
-    Frame { rest: Box<Rest>, hold: Hold },
+    Frame { rest: Box<Rest>, pinning: Pinning },
     /// Reads what else belongs to the last exchange, which keeps its link until it is over.
-    Talk { hold: Hold },
+    Talk { pinning: Pinning },
     /// Has asked for a tunnel: what it says meanwhile is kept, as nobody knows yet what it is.
     Asking,
     /// Is one end of a tunnel.
@@ -229,8 +229,8 @@ impl State {
     }
 
     /// How it stands before its next frame, of which this is what it holds.
-    pub(super) fn standing(&self, hold: Hold) -> Standing {
-        Standing { hold, dialect: self.dialect }
+    pub(super) fn mode(&self, pinning: Pinning) -> ClientMode {
+        ClientMode { pinning, dialect: self.dialect }
     }
 
     /// The client has said all that the link it has for its own will ever carry: the member hears the end as well, answers
@@ -247,7 +247,7 @@ impl State {
     pub(super) fn awaits_member(&self) -> bool {
         let Some(link) = &self.link else { return false };
         match self.phase {
-            Phase::Talk { hold } => hold != Hold::Forever && link.owes(),
+            Phase::Talk { pinning } => pinning != Pinning::Forever && link.owes(),
             Phase::Body { .. } | Phase::Frame { .. } => link.is_behind() || link.awaits_continue(),
             _ => false,
         }
@@ -411,7 +411,7 @@ impl State {
         let (limit, cause) = match self.phase {
             Phase::Linger => return Some((self.linger_deadline(), Cause::ClientSlow)),
             _ if conn.is_blocked() => (nanos(timeouts.write), Cause::ClientSlow),
-            Phase::Talk { hold: Hold::Forever } | Phase::Tunnel => return self.tunnel_deadline(),
+            Phase::Talk { pinning: Pinning::Forever } | Phase::Tunnel => return self.tunnel_deadline(),
             Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } if !self.waits => {
                 (nanos(timeouts.body), Cause::BodyTimeout)
             }

@@ -11,7 +11,7 @@ use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, stor
 use crate::hall::{Guest, Told};
 use crate::metrics::ClientReject;
 use crate::net::{Peeked, Socket};
-use crate::proto::proxy::{Header, LONGEST, Parsed, parse};
+use crate::proto::proxy::{Header, LONGEST, ParsedHeader, parse};
 
 use super::Door;
 
@@ -50,7 +50,7 @@ async fn read(guest: &mut Guest<Socket>, drain: &Drain) -> Option<usize> {
     });
     let len = whole.await?;
     guest.stream.recv(&mut seen[..len]).ok().filter(|taken| *taken == len)?;
-    let Ok(Parsed::Header { header, .. }) = parse(&seen[..len]) else { return None };
+    let Ok(ParsedHeader::Header { header, .. }) = parse(&seen[..len]) else { return None };
     believe(guest, &header);
     Some(len)
 }
@@ -93,8 +93,8 @@ fn judge(sight: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
         Peeked::Quiet => None,
         Peeked::Ended | Peeked::Broken => Some(Err(())),
         Peeked::Bytes(n) => match parse(&seen[..n]) {
-            Ok(Parsed::Partial) => None,
-            Ok(Parsed::Header { len, .. }) => Some(Ok(len)),
+            Ok(ParsedHeader::Partial) => None,
+            Ok(ParsedHeader::Header { len, .. }) => Some(Ok(len)),
             Err(_) => Some(Err(())),
         },
     }

@@ -6,7 +6,7 @@
 
 use crate::config::HeadLimits;
 use crate::proto::http1::{
-    Ask, BodyDecoder, BodyFraming, Codings, Fields, Method, Parsed, Reject, Response, parse_response,
+    Ask, BodyDecoder, BodyFraming, Codings, FieldRoom, Method, Parsed, Reject, Response, parse_response,
 };
 
 use super::fault::Fault;
@@ -70,7 +70,7 @@ pub(super) enum Progress {
 pub(super) fn take(came: &mut Vec<u8>, method: Method, ended: bool) -> Result<Progress, Unreadable> {
     let mut at = 0;
     let reply = loop {
-        let mut fields = Fields::new();
+        let mut fields = FieldRoom::new();
         let parsed = parse_response(&came[at..], &HeadLimits::default(), ask(method), &mut fields);
         let Parsed::Head { head, len } = parsed.map_err(malformed)? else { return Ok(Progress::Partial) };
         let text = &came[at..at + len];

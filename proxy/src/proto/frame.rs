@@ -10,11 +10,11 @@ pub struct Frame {
     /// What it asks of a link, where its client holds none.
     pub need: Need,
     /// What its client holds after it.
-    pub hold: Hold,
+    pub pinning: Pinning,
     /// May be sent twice: it changes nothing, and asks nothing of the link it first went to.
     pub repeatable: bool,
     /// A hash of the command, 0 where there is none to tell.
-    pub route: u32,
+    pub class: u32,
     /// The dialect that it asks for, which its client speaks from its answer on, unless that is an error.
     pub speaks: Option<Dialect>,
 }
@@ -49,16 +49,16 @@ pub enum Dialect {
 
 /// How a client stands before a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ClientMode {
     /// What it holds.
-    pub hold: Hold,
+    pub pinning: Pinning,
     /// What it speaks.
     pub dialect: Dialect,
 }
 
-impl From<Hold> for Standing {
-    fn from(hold: Hold) -> Self {
-        Self { hold, ..Self::default() }
+impl From<Pinning> for ClientMode {
+    fn from(pinning: Pinning) -> Self {
+        Self { pinning, ..Self::default() }
     }
 }
 
@@ -75,7 +75,7 @@ impl From<Hold> for Standing {
 /// where the answer to the frame that let it go is no error ([`Outcome::Answer`]); otherwise it is closed. (An EXEC
 /// that the server aborts is answered with an error as well. That link would be good, which cannot be told.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Hold {
+pub enum Pinning {
     /// Nothing: its next frame may go over any link.
     #[default]
     Free,
@@ -89,16 +89,16 @@ pub enum Hold {
 
 /// Bytes that are no frame, and that no byte that follows can make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub enum BadFrame {
     /// The frame is longer than it may be: it has at least this many bytes.
     TooLong(u64),
     /// It is not as the protocol wants it.
-    Bad(Wrong),
+    Bad(FrameFault),
 }
 
 /// What is wrong with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct FrameFault {
     /// What stands there, or should, in words.
     pub what: &'static str,
     /// What was found.
@@ -114,31 +114,31 @@ pub enum Found {
     Length(i64),
 }
 
-impl Malformed {
+impl BadFrame {
     /// This byte is not what it says there should be.
     pub(super) const fn byte(what: &'static str, byte: u8) -> Self {
-        Self::Bad(Wrong { what, found: Found::Byte(byte) })
+        Self::Bad(FrameFault { what, found: Found::Byte(byte) })
     }
 
     /// This length is not what it says there should be.
     pub(super) const fn length(what: &'static str, length: i64) -> Self {
-        Self::Bad(Wrong { what, found: Found::Length(length) })
+        Self::Bad(FrameFault { what, found: Found::Length(length) })
     }
 }
 
-impl Display for Malformed {
+impl Display for BadFrame {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong(least) => write!(out, "frame too long: {least} bytes or more"),
-            Self::Bad(Wrong { what, found: Found::Byte(byte) }) => {
+            Self::Bad(FrameFault { what, found: Found::Byte(byte) }) => {
                 write!(out, "{what}: byte '{}' ({byte:#04x})", byte.escape_ascii())
             }
-            Self::Bad(Wrong { what, found: Found::Length(length) }) => write!(out, "{what}: {length}"),
+            Self::Bad(FrameFault { what, found: Found::Length(length) }) => write!(out, "{what}: {length}"),
         }
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for BadFrame {}
 
 /// Where the requests of a protocol end.
 pub trait Requests {
@@ -147,7 +147,7 @@ pub trait Requests {
     ///
     /// # Errors
     /// There is no request, and there cannot be one.
-    fn request(&self, input: &[u8], before: Standing) -> Result<Option<Frame>, Malformed>;
+    fn request(&self, input: &[u8], before: ClientMode) -> Result<Option<Frame>, BadFrame>;
 
     /// How many bytes `input` must have before it is worth asking again, after `None`: always more than it has.
     /// Whoever waits for that many reads a long frame that comes in many pieces a few times, not once for each.
@@ -162,7 +162,7 @@ pub trait Answers {
     ///
     /// # Errors
     /// What came is no answer; what follows it cannot be told apart any more.
-    fn read(&mut self, input: &[u8]) -> Result<Progress, Malformed>;
+    fn read(&mut self, input: &[u8]) -> Result<Progress, BadFrame>;
 }
 
 /// How far an answer was read.

@@ -11,7 +11,8 @@ use super::reread::Reread;
 use super::resp::{Resp, RespAnswers};
 
 pub use super::frame::{
-    Answers, Dialect, Found, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Standing, Wrong,
+    Answers, BadFrame, ClientMode, Dialect, Found, Frame, FrameFault, Need, Outcome, Pinning, Progress,
+    Requests,
 };
 pub use super::resp::{Rest, greeting};
 
@@ -22,8 +23,8 @@ pub use super::resp::{Rest, greeting};
 pub fn request(
     framing: &Framing,
     input: &[u8],
-    before: impl Into<Standing>,
-) -> Result<Option<Frame>, Malformed> {
+    before: impl Into<ClientMode>,
+) -> Result<Option<Frame>, BadFrame> {
     let before = before.into();
     match framing.kind {
         FrameKind::Lines { crlf } => Lines::new(crlf, framing).request(input, before),
@@ -35,7 +36,7 @@ pub fn request(
 /// What a request needs of which so much has come that it is to be passed on while it comes, and what reads the rest of it.
 /// `None` where it must be whole first. For requests of which [`request`] says `None`.
 #[must_use]
-pub fn long(framing: &Framing, input: &[u8], before: Standing) -> Option<(Frame, Rest)> {
+pub fn long(framing: &Framing, input: &[u8], before: ClientMode) -> Option<(Frame, Rest)> {
     match framing.kind {
         FrameKind::Lines { .. } | FrameKind::LengthPrefixed(_) => None,
         FrameKind::Resp => Resp::new(framing).long(input, before),
@@ -87,7 +88,7 @@ pub fn refusal(framing: &Framing, cause: Cause) -> Option<Vec<u8>> {
 
 /// Reads the answers on one link, whichever protocol it is of.
 #[derive(Clone, Debug)]
-pub enum Reader {
+pub enum FrameReader {
     /// Of lines.
     Lines(LineAnswers),
     /// Of length-prefixed frames.
@@ -96,7 +97,7 @@ pub enum Reader {
     Resp(RespAnswers),
 }
 
-impl Reader {
+impl FrameReader {
     /// Before the first answer.
     #[must_use]
     pub fn new(framing: &Framing) -> Self {
@@ -108,7 +109,7 @@ impl Reader {
     }
 }
 
-impl Reader {
+impl FrameReader {
     /// Whether no answer has begun that has not ended. Only resp asks.
     #[must_use]
     pub const fn is_between(&self) -> bool {
@@ -119,8 +120,8 @@ impl Reader {
     }
 }
 
-impl Answers for Reader {
-    fn read(&mut self, input: &[u8]) -> Result<Progress, Malformed> {
+impl Answers for FrameReader {
+    fn read(&mut self, input: &[u8]) -> Result<Progress, BadFrame> {
         match self {
             Self::Lines(answers) => answers.read(input),
             Self::LengthPrefixed(answers) => answers.read(input),

@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use crate::config::Framing;
 
-use super::frame::{Answers, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Standing};
+use super::frame::{Answers, BadFrame, ClientMode, Frame, Need, Outcome, Pinning, Progress, Requests};
 
 /// Requests, one a line.
 #[derive(Clone, Copy, Debug)]
@@ -23,14 +23,14 @@ impl Lines {
 }
 
 impl Requests for Lines {
-    fn request(&self, input: &[u8], _: Standing) -> Result<Option<Frame>, Malformed> {
-        let line = Line::new(self.crlf, self.longest).read(input)?;
+    fn request(&self, input: &[u8], _: ClientMode) -> Result<Option<Frame>, BadFrame> {
+        let line = LineReader::new(self.crlf, self.longest).read(input)?;
         Ok(line.ended.then_some(Frame {
             len: line.bytes,
             need: Need::Shared,
-            hold: Hold::Free,
+            pinning: Pinning::Free,
             repeatable: self.repeatable,
-            route: 0,
+            class: 0,
             speaks: None,
         }))
     }
@@ -38,32 +38,32 @@ impl Requests for Lines {
 
 /// Answers, one a line.
 #[derive(Clone, Copy, Debug)]
-pub struct LineAnswers(Line);
+pub struct LineAnswers(LineReader);
 
 impl LineAnswers {
     /// Before the first.
     #[must_use]
     pub const fn new(crlf: bool, framing: &Framing) -> Self {
-        Self(Line::new(crlf, framing.max_length))
+        Self(LineReader::new(crlf, framing.max_length))
     }
 }
 
 impl Answers for LineAnswers {
-    fn read(&mut self, input: &[u8]) -> Result<Progress, Malformed> {
+    fn read(&mut self, input: &[u8]) -> Result<Progress, BadFrame> {
         let before = self.0;
         self.0 = before.read(input)?;
         let consumed = self.0.bytes - before.bytes;
         if !self.0.ended {
             return Ok(Progress { consumed, end: None });
         }
-        self.0 = Line::new(before.crlf, before.longest);
+        self.0 = LineReader::new(before.crlf, before.longest);
         Ok(Progress { consumed, end: Some(Outcome::Answer) })
     }
 }
 
 /// A line, as far as it was read.
 #[derive(Clone, Copy, Debug)]
-struct Line {
+struct LineReader {
     crlf: bool,
     longest: usize,
     bytes: usize,
@@ -72,19 +72,19 @@ struct Line {
     ended: bool,
 }
 
-impl Line {
+impl LineReader {
     const fn new(crlf: bool, longest: usize) -> Self {
         Self { crlf, longest, bytes: 0, cr: false, ended: false }
     }
 
     /// With these bytes, as far as they are the line's.
-    fn read(self, input: &[u8]) -> Result<Self, Malformed> {
+    fn read(self, input: &[u8]) -> Result<Self, BadFrame> {
         let end = if self.crlf { self.crlf(input) } else { memchr(b'\n', input).map(|at| at + 1) };
         let read = end.unwrap_or(input.len());
         let cr = input[..read].last().map_or(self.cr, |last| *last == b'\r');
         let line = Self { bytes: self.bytes + read, cr, ended: end.is_some(), ..self };
         if line.bytes + line.lacks() > self.longest {
-            return Err(Malformed::TooLong(self.longest as u64 + 1));
+            return Err(BadFrame::TooLong(self.longest as u64 + 1));
         }
         Ok(line)
     }

@@ -2,7 +2,7 @@
 
 use crate::config::{Framing, Prefix};
 
-use super::frame::{Answers, Frame, Hold, Malformed, Need, Outcome, Progress, Requests, Standing};
+use super::frame::{Answers, BadFrame, ClientMode, Frame, Need, Outcome, Pinning, Progress, Requests};
 
 /// Requests, each with its count.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ impl Prefixed {
     }
 
     /// Bytes of the first frame of `input`, or of its header while that is not whole.
-    fn len(&self, input: &[u8]) -> Result<usize, Malformed> {
+    fn len(&self, input: &[u8]) -> Result<usize, BadFrame> {
         let header = self.prefix.header();
         let Some(count) = input.get(usize::from(self.prefix.offset)..header) else { return Ok(header) };
         let count =
@@ -30,15 +30,15 @@ impl Prefixed {
 }
 
 impl Requests for Prefixed {
-    fn request(&self, input: &[u8], _: Standing) -> Result<Option<Frame>, Malformed> {
+    fn request(&self, input: &[u8], _: ClientMode) -> Result<Option<Frame>, BadFrame> {
         let len = self.len(input)?;
         let whole = input.len() >= len.max(self.prefix.header());
         Ok(whole.then_some(Frame {
             len,
             need: Need::Shared,
-            hold: Hold::Free,
+            pinning: Pinning::Free,
             repeatable: self.repeatable,
-            route: 0,
+            class: 0,
             speaks: None,
         }))
     }
@@ -53,7 +53,7 @@ impl Requests for Prefixed {
 pub struct PrefixedAnswers {
     prefix: Prefix,
     longest: usize,
-    state: State,
+    state: PrefixedState,
 }
 
 /// How far an answer was read.
@@ -62,12 +62,12 @@ pub struct PrefixedAnswers {
 ///   Header ──its last byte──▶ Rest ──its last byte──▶ Header of the next
 /// ```
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum PrefixedState {
     Header { bytes: usize, count: u64 },
     Rest { left: usize },
 }
 
-impl State {
+impl PrefixedState {
     const START: Self = Self::Header { bytes: 0, count: 0 };
 }
 
@@ -75,11 +75,11 @@ impl PrefixedAnswers {
     /// Before the first.
     #[must_use]
     pub const fn new(prefix: Prefix, framing: &Framing) -> Self {
-        Self { prefix, longest: framing.max_length, state: State::START }
+        Self { prefix, longest: framing.max_length, state: PrefixedState::START }
     }
 
     /// Reads a header on; gives how many bytes it took.
-    fn header(&mut self, mut bytes: usize, mut count: u64, input: &[u8]) -> Result<usize, Malformed> {
+    fn header(&mut self, mut bytes: usize, mut count: u64, input: &[u8]) -> Result<usize, BadFrame> {
         let header = self.prefix.header();
         let taken = input.len().min(header - bytes);
         for byte in &input[..taken] {
@@ -89,25 +89,27 @@ impl PrefixedAnswers {
             bytes += 1;
         }
         self.state = match bytes == header {
-            true => State::Rest { left: total(self.prefix, count, self.longest)? - header },
-            false => State::Header { bytes, count },
+            true => PrefixedState::Rest { left: total(self.prefix, count, self.longest)? - header },
+            false => PrefixedState::Header { bytes, count },
         };
         Ok(taken)
     }
 }
 
 impl Answers for PrefixedAnswers {
-    fn read(&mut self, input: &[u8]) -> Result<Progress, Malformed> {
+    fn read(&mut self, input: &[u8]) -> Result<Progress, BadFrame> {
         let read = match self.state {
-            State::Header { bytes, count } => self.header(bytes, count, input)?,
-            State::Rest { .. } => 0,
+            PrefixedState::Header { bytes, count } => self.header(bytes, count, input)?,
+            PrefixedState::Rest { .. } => 0,
         };
-        let State::Rest { left } = self.state else { return Ok(Progress { consumed: read, end: None }) };
+        let PrefixedState::Rest { left } = self.state else {
+            return Ok(Progress { consumed: read, end: None });
+        };
         let more = left.min(input.len() - read);
-        self.state = State::Rest { left: left - more };
+        self.state = PrefixedState::Rest { left: left - more };
         let ended = more == left;
         if ended {
-            self.state = State::START;
+            self.state = PrefixedState::START;
         }
         Ok(Progress { consumed: read + more, end: ended.then_some(Outcome::Answer) })
     }
@@ -129,15 +131,15 @@ impl Prefix {
 }
 
 /// Bytes of a whole frame with this count: at least its header's, at most `longest`.
-fn total(prefix: Prefix, count: u64, longest: usize) -> Result<usize, Malformed> {
+fn total(prefix: Prefix, count: u64, longest: usize) -> Result<usize, BadFrame> {
     let header = prefix.header() as u64;
     let total = match prefix.counts_header {
         true if count < header => {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
-            return Err(Malformed::length("count smaller than the header it includes", count));
+            return Err(BadFrame::length("count smaller than the header it includes", count));
         }
         true => count,
         false => header.saturating_add(count),
     };
-    usize::try_from(total).ok().filter(|total| *total <= longest).ok_or(Malformed::TooLong(total))
+    usize::try_from(total).ok().filter(|total| *total <= longest).ok_or(BadFrame::TooLong(total))
 }

@@ -15,13 +15,13 @@ use memchr::memchr;
 
 use crate::config::Framing;
 
-use super::frame::{Dialect, Frame, Malformed, Need, Requests, Standing};
+use super::frame::{BadFrame, ClientMode, Dialect, Frame, Need, Requests};
 
 pub use answers::RespAnswers;
 pub use rest::Rest;
 
 use args::Args;
-use count::Count;
+use count::CountReader;
 
 /// Most words of a request (Redis: "invalid multibulk length").
 const MOST_WORDS: u64 = 1 << 20;
@@ -62,7 +62,7 @@ impl Resp {
         Self { longest: framing.max_length }
     }
 
-    fn scan<'a>(&self, input: &'a [u8]) -> Result<Scan<'a>, Malformed> {
+    fn scan<'a>(&self, input: &'a [u8]) -> Result<Scan<'a>, BadFrame> {
         match input.first() {
             None => Ok(Scan::Partial(1)),
             Some(b'*') => self.array(input),
@@ -71,12 +71,14 @@ impl Resp {
     }
 
     /// `*<words>`, then each word as `$<bytes>` and its bytes, all ended by CRLF.
-    fn array<'a>(&self, input: &'a [u8]) -> Result<Scan<'a>, Malformed> {
-        let Some((words, start)) = Count::read(input, 1)? else { return Ok(Scan::Partial(input.len() + 1)) };
+    fn array<'a>(&self, input: &'a [u8]) -> Result<Scan<'a>, BadFrame> {
+        let Some((words, start)) = CountReader::read(input, 1)? else {
+            return Ok(Scan::Partial(input.len() + 1));
+        };
         // Redis takes what has no words for nothing, and answers nothing.
         let words = u64::try_from(words).unwrap_or(0);
         if words > MOST_WORDS {
-            return Err(Malformed::length("too many words in a request", words.cast_signed()));
+            return Err(BadFrame::length("too many words in a request", words.cast_signed()));
         }
         let mut at = start;
         for left in (0..words).rev() {
@@ -96,34 +98,37 @@ impl Resp {
 
     /// What a request needs of which this is the beginning, if that tells; and what reads the rest of it, which is passed on
     /// while it comes. For a request of which [`Requests::request`] says that it is not whole.
-    pub(super) fn long(&self, input: &[u8], before: Standing) -> Option<(Frame, Rest)> {
-        let (words, start) = Count::read(input, 1).ok()?.filter(|_| input.first() == Some(&b'*'))?;
+    pub(super) fn long(&self, input: &[u8], before: ClientMode) -> Option<(Frame, Rest)> {
+        let (words, start) = CountReader::read(input, 1).ok()?.filter(|_| input.first() == Some(&b'*'))?;
         let mut rest = Rest::new(u64::try_from(words).ok()?, start, self.longest);
         let (_, false) = rest.read(input.get(start..)?).ok()? else { return None };
         let mut args = Args::array(&input[start..]);
-        let (kind, route) = match args.next() {
-            None => (commands::Kind::Alone, 0), // no command has so long a name
+        let (kind, class) = match args.next() {
+            None => (commands::CommandKind::Alone, 0), // no command has so long a name
             Some(name) => {
                 let command = commands::command(name, &mut args);
                 // Nor one of a family.
-                (if command.is_of_family() { commands::Kind::Forever } else { command.kind }, command.route)
+                (
+                    if command.is_of_family() { commands::CommandKind::Forever } else { command.kind },
+                    command.class,
+                )
             }
         };
-        Some((Frame { len: input.len(), route, ..policy::long(kind, before) }, rest))
+        Some((Frame { len: input.len(), class, ..policy::long(kind, before) }, rest))
     }
 
     /// Where the word that begins at `at` ends, which may lie behind what has come; `after` bytes must follow.
-    fn word(&self, input: &[u8], at: usize, after: u64) -> Result<Option<usize>, Malformed> {
+    fn word(&self, input: &[u8], at: usize, after: u64) -> Result<Option<usize>, BadFrame> {
         self.fits(at as u64 + SHORTEST_WORD + after)?;
         match input.get(at) {
             None => return Ok(None),
             Some(b'$') => {}
-            Some(&byte) => return Err(Malformed::byte("not the `$` of a word", byte)),
+            Some(&byte) => return Err(BadFrame::byte("not the `$` of a word", byte)),
         }
-        let Some((bytes, start)) = Count::read(input, at + 1)? else { return Ok(None) };
+        let Some((bytes, start)) = CountReader::read(input, at + 1)? else { return Ok(None) };
         let bytes = match u64::try_from(bytes) {
             Ok(known) if known <= LONGEST_WORD => known,
-            _ => return Err(Malformed::length("not a length of a word", bytes)),
+            _ => return Err(BadFrame::length("not a length of a word", bytes)),
         };
         let end = start as u64 + bytes + 2;
         self.fits(end + after)?;
@@ -131,50 +136,50 @@ impl Resp {
         let end = usize::try_from(end).unwrap_or(usize::MAX);
         for (at, expected) in [(end - 2, b'\r'), (end - 1, b'\n')] {
             if let Some(&byte) = input.get(at).filter(|byte| **byte != expected) {
-                return Err(Malformed::byte("not the CRLF after a word", byte));
+                return Err(BadFrame::byte("not the CRLF after a word", byte));
             }
         }
         Ok(Some(end))
     }
 
     /// A line of words, as a human types it, up to LF.
-    fn line<'a>(&self, input: &'a [u8]) -> Result<Scan<'a>, Malformed> {
+    fn line<'a>(&self, input: &'a [u8]) -> Result<Scan<'a>, BadFrame> {
         let longest = self.longest.min(LONGEST_LINE);
         let end = memchr(b'\n', input).map(|at| at + 1);
         let line = &input[..end.unwrap_or(input.len()).min(longest)];
         // Redis looks for the LF as in a C string: behind a NUL it would not find it where we do.
         if memchr(0, line).is_some() {
-            return Err(Malformed::byte("neither a `*` nor a line of text", 0));
+            return Err(BadFrame::byte("neither a `*` nor a line of text", 0));
         }
         match end {
             Some(end) if end <= longest => Ok(Scan::Whole(end, Args::line(line))),
             None if input.len() < longest => Ok(Scan::Partial(input.len() + 1)),
-            _ => Err(Malformed::TooLong(longest as u64 + 1)),
+            _ => Err(BadFrame::TooLong(longest as u64 + 1)),
         }
     }
 
-    fn fits(&self, least: u64) -> Result<(), Malformed> {
+    fn fits(&self, least: u64) -> Result<(), BadFrame> {
         if least <= self.longest as u64 {
             return Ok(());
         }
-        Err(Malformed::TooLong(least))
+        Err(BadFrame::TooLong(least))
     }
 }
 
 impl Requests for Resp {
-    fn request(&self, input: &[u8], before: Standing) -> Result<Option<Frame>, Malformed> {
+    fn request(&self, input: &[u8], before: ClientMode) -> Result<Option<Frame>, BadFrame> {
         let Scan::Whole(len, mut words) = self.scan(input)? else { return Ok(None) };
         if words.is_quoted() {
             return Ok(Some(Frame { len, ..policy::UNREADABLE }));
         }
         let Some(name) = words.next() else {
             let need = Need::Here { answer: b"", close: false };
-            let hold = before.hold;
-            return Ok(Some(Frame { len, need, hold, repeatable: false, route: 0, speaks: None }));
+            let pinning = before.pinning;
+            return Ok(Some(Frame { len, need, pinning, repeatable: false, class: 0, speaks: None }));
         };
         let command = commands::command(name, &mut words);
         let frame = policy::frame(command.kind, words, before);
-        Ok(Some(Frame { len, route: command.route, ..frame }))
+        Ok(Some(Frame { len, class: command.class, ..frame }))
     }
 
     fn least(&self, input: &[u8]) -> usize {

@@ -1,6 +1,6 @@
 //! Responses of Redis: where they end, which are errors, and what is none.
 
-use penstock::proto::framing::{Malformed, Outcome};
+use penstock::proto::framing::{BadFrame, Outcome};
 
 use crate::given::{answers, bad_byte, bad_length, resp};
 
@@ -109,6 +109,6 @@ fn more_elements_than_can_be_counted_are_refused() {
     assert_eq!(answers(&resp(), many.repeat(9).as_bytes()), (Vec::new(), None));
     assert_eq!(
         answers(&resp(), many.repeat(10).as_bytes()),
-        (Vec::<(usize, Outcome)>::new(), Some::<Malformed>(why))
+        (Vec::<(usize, Outcome)>::new(), Some::<BadFrame>(why))
     );
 }

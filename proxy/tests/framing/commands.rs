@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use penstock::proto::framing::{Dialect, Frame, Hold, Need, Standing, request};
+use penstock::proto::framing::{ClientMode, Dialect, Frame, Need, Pinning, request};
 
 use crate::given::{frame, resp};
 
-use Hold::{Forever, Free, Multi, Watching};
 use Need::{Alone, Patient, Shared};
+use Pinning::{Forever, Free, Multi, Watching};
 
 const REFUSED_WAIT: Need = Need::Here {
     answer: b"-ERR penstock: links are shared, so a client cannot wait for its own writes\r\n",
@@ -19,19 +19,19 @@ const NEW: Need = Need::Here { answer: b"+RESET\r\n", close: false };
 const NOPROTO: Need = Need::Here { answer: b"-NOPROTO unsupported protocol version\r\n", close: false };
 
 /// The same command as an array and as a line, which must be judged alike.
-fn judged(words: &str, hold: impl Into<Standing>) -> Frame {
-    let hold = hold.into();
+fn judged(words: &str, pinning: impl Into<ClientMode>) -> Frame {
+    let pinning = pinning.into();
     let list: Vec<_> = words.split(' ').collect();
     let words_of_array: String = list.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
-    let array = frame(&resp(), format!("*{}\r\n{words_of_array}", list.len()).as_bytes(), hold);
-    let line = frame(&resp(), format!("{words}\r\n").as_bytes(), hold);
+    let array = frame(&resp(), format!("*{}\r\n{words_of_array}", list.len()).as_bytes(), pinning);
+    let line = frame(&resp(), format!("{words}\r\n").as_bytes(), pinning);
     assert_eq!(Frame { len: 0, ..array }, Frame { len: 0, ..line }, "{words}");
     array
 }
 
 #[test]
 fn a_command_needs_a_link_as_it_is_while_nothing_is_held() {
-    for (words, need, hold) in [
+    for (words, need, pinning) in [
         ("GET k", Shared, Free),
         ("set k v", Shared, Free),
         ("PING", Shared, Free),
@@ -115,7 +115,7 @@ fn a_command_needs_a_link_as_it_is_while_nothing_is_held() {
         ("RESET now", Shared, Free),
     ] {
         let found = judged(words, Free);
-        assert_eq!((found.need, found.hold), (need, hold), "{words}");
+        assert_eq!((found.need, found.pinning), (need, pinning), "{words}");
     }
 }
 
@@ -151,7 +151,7 @@ fn what_is_held_is_held_until_what_lets_it_go() {
     ] {
         for (before, after) in [(Watching, watching), (Multi, multi), (Forever, Forever)] {
             let found = judged(words, before);
-            assert_eq!((found.need, found.hold), (Shared, after), "{words} while {before:?}");
+            assert_eq!((found.need, found.pinning), (Shared, after), "{words} while {before:?}");
             assert!(!found.repeatable, "{words} while {before:?}");
         }
     }
@@ -160,8 +160,8 @@ fn what_is_held_is_held_until_what_lets_it_go() {
 #[test]
 fn what_blocks_may_take_its_time_unless_it_is_queued() {
     for words in ["BLPOP k 0", "XREAD BLOCK 0 STREAMS s $"] {
-        for (hold, need) in [(Free, Patient), (Watching, Patient), (Multi, Shared)] {
-            assert_eq!(judged(words, hold).need, need, "{words} while {hold:?}");
+        for (pinning, need) in [(Free, Patient), (Watching, Patient), (Multi, Shared)] {
+            assert_eq!(judged(words, pinning).need, need, "{words} while {pinning:?}");
         }
     }
 }
@@ -212,7 +212,7 @@ fn the_route_is_the_name_of_the_command_in_capitals() {
         ("CONFIG NOSUCH", "CONFIG"),
         ("BLPOP k 0", "BLPOP"),
     ] {
-        assert_eq!(judged(words, Free).route, fnv(name), "{words}");
+        assert_eq!(judged(words, Free).class, fnv(name), "{words}");
     }
 }
 
@@ -220,7 +220,7 @@ fn the_route_is_the_name_of_the_command_in_capitals() {
 #[test]
 fn what_is_not_known_has_no_route() {
     for words in ["NOSUCH k", "GETT k", "FT.SEARCH i q"] {
-        assert_eq!(judged(words, Free).route, 0, "{words}");
+        assert_eq!(judged(words, Free).class, 0, "{words}");
     }
 }
 
@@ -245,9 +245,9 @@ fn every_ordinary_command_is_known_shares_a_link_and_has_a_route_of_its_own() {
     for (names, repeatable) in [(READONLY, true), (WRITES, false)] {
         for name in names.split_whitespace() {
             let found = judged(&format!("{name} k"), Free);
-            assert_eq!((found.need, found.hold, found.repeatable), (Shared, Free, repeatable), "{name}");
-            assert_eq!(found.route, fnv(name), "{name}");
-            assert_eq!(routes.insert(found.route, name), None, "{name}");
+            assert_eq!((found.need, found.pinning, found.repeatable), (Shared, Free, repeatable), "{name}");
+            assert_eq!(found.class, fnv(name), "{name}");
+            assert_eq!(routes.insert(found.class, name), None, "{name}");
         }
     }
 }
@@ -255,11 +255,11 @@ fn every_ordinary_command_is_known_shares_a_link_and_has_a_route_of_its_own() {
 #[test]
 fn a_pipeline_of_commands_is_read_one_by_one() {
     let input = b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\nGET k\r\n\r\n*1\r\n$4\r\nEXEC\r\nPING\r\n";
-    let (mut at, mut hold, mut holds) = (0, Free, Vec::new());
-    while let Some(frame) = request(&resp(), &input[at..], hold).unwrap() {
+    let (mut at, mut pinning, mut holds) = (0, Free, Vec::new());
+    while let Some(frame) = request(&resp(), &input[at..], pinning).unwrap() {
         at += frame.len;
-        hold = frame.hold;
-        holds.push(hold);
+        pinning = frame.pinning;
+        holds.push(pinning);
     }
     assert_eq!(at, input.len());
     assert_eq!(holds, [Multi, Multi, Multi, Multi, Free, Free]);
@@ -267,7 +267,7 @@ fn a_pipeline_of_commands_is_read_one_by_one() {
 
 #[test]
 fn hello_goes_alone_to_a_link_that_is_to_speak_otherwise() {
-    for (words, need, hold) in [
+    for (words, need, pinning) in [
         ("HELLO 3 AUTH u p", Alone, Forever),
         ("HELLO 2 AUTH u p", Alone, Forever),
         ("HELLO 2 FOO", Alone, Forever),
@@ -294,15 +294,15 @@ fn hello_goes_alone_to_a_link_that_is_to_speak_otherwise() {
         ("HELLO 2 SETNAME n", Shared, Free),
     ] {
         let found = judged(words, Free);
-        assert_eq!((found.need, found.hold), (need, hold), "{words}");
+        assert_eq!((found.need, found.pinning), (need, pinning), "{words}");
     }
 }
 
-const RESP3: Standing = Standing { hold: Free, dialect: Dialect::Resp3 };
+const RESP3: ClientMode = ClientMode { pinning: Free, dialect: Dialect::Resp3 };
 
 #[test]
 fn a_client_that_speaks_resp3_is_pushed_to_on_a_link_of_its_own_only() {
-    for (words, need, hold) in [
+    for (words, need, pinning) in [
         ("GET k", Shared, Free),
         ("HELLO", Shared, Free),
         ("HELLO 3", Shared, Free),
@@ -320,17 +320,17 @@ fn a_client_that_speaks_resp3_is_pushed_to_on_a_link_of_its_own_only() {
         ("BLPOP k 0", Patient, Free),
     ] {
         let found = judged(words, RESP3);
-        assert_eq!((found.need, found.hold), (need, hold), "{words}");
+        assert_eq!((found.need, found.pinning), (need, pinning), "{words}");
     }
-    for hold in [Watching, Multi] {
-        let found = judged("UNSUBSCRIBE a", Standing { hold, ..RESP3 });
-        assert_eq!(found.hold, Forever, "what is pushed is no answer");
+    for pinning in [Watching, Multi] {
+        let found = judged("UNSUBSCRIBE a", ClientMode { pinning, ..RESP3 });
+        assert_eq!(found.pinning, Forever, "what is pushed is no answer");
     }
 }
 
 #[test]
 fn what_a_client_speaks_is_said_by_hello_and_reset() {
-    for (words, hold, speaks) in [
+    for (words, pinning, speaks) in [
         ("HELLO 3", Free, Some(Dialect::Resp3)),
         ("HELLO 3 SETNAME me", Free, Some(Dialect::Resp3)),
         ("HELLO 2", Free, Some(Dialect::Resp2)),
@@ -345,7 +345,11 @@ fn what_a_client_speaks_is_said_by_hello_and_reset() {
         ("GET k", Free, None),
     ] {
         for dialect in [Dialect::Resp2, Dialect::Resp3] {
-            assert_eq!(judged(words, Standing { hold, dialect }).speaks, speaks, "{words} in {hold:?}");
+            assert_eq!(
+                judged(words, ClientMode { pinning, dialect }).speaks,
+                speaks,
+                "{words} in {pinning:?}"
+            );
         }
     }
 }

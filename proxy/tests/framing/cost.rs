@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use penstock::config::{FrameKind, Framing};
-use penstock::proto::framing::{Answers, Hold, Reader, request};
+use penstock::proto::framing::{Answers, FrameReader, Pinning, request};
 
 use crate::given::{LF, PLAIN, framing, resp};
 
@@ -26,13 +26,13 @@ fn measure(name: &str, mut once: impl FnMut()) {
 
 fn requests(name: &str, framing: &Framing, input: &[u8]) {
     measure(name, || {
-        let frame = request(framing, black_box(input), Hold::Free);
+        let frame = request(framing, black_box(input), Pinning::Free);
         assert_eq!(black_box(frame).unwrap().unwrap().len, input.len());
     });
 }
 
 fn answers(name: &str, framing: &Framing, input: &[u8]) {
-    let mut reader = Reader::new(framing);
+    let mut reader = FrameReader::new(framing);
     measure(name, || {
         let progress = reader.read(black_box(input)).unwrap();
         assert!(black_box(progress).end.is_some());

@@ -2,7 +2,8 @@
 
 use penstock::config::{FrameKind, Framing, Prefix};
 use penstock::proto::framing::{
-    Answers, Found, Frame, Hold, Malformed, Need, Outcome, Reader, Standing, Wrong, least, request,
+    Answers, BadFrame, ClientMode, Found, Frame, FrameFault, FrameReader, Need, Outcome, Pinning, least,
+    request,
 };
 
 pub(crate) const LF: FrameKind = FrameKind::Lines { crlf: false };
@@ -21,15 +22,15 @@ pub(crate) fn resp() -> Framing {
 
 /// A frame that needs and leaves nothing in particular.
 pub(crate) fn shared(len: usize) -> Frame {
-    Frame { len, need: Need::Shared, hold: Hold::Free, repeatable: false, route: 0, speaks: None }
+    Frame { len, need: Need::Shared, pinning: Pinning::Free, repeatable: false, class: 0, speaks: None }
 }
 
-pub(crate) fn bad_byte(what: &'static str, byte: u8) -> Malformed {
-    Malformed::Bad(Wrong { what, found: Found::Byte(byte) })
+pub(crate) fn bad_byte(what: &'static str, byte: u8) -> BadFrame {
+    BadFrame::Bad(FrameFault { what, found: Found::Byte(byte) })
 }
 
-pub(crate) fn bad_length(what: &'static str, length: i64) -> Malformed {
-    Malformed::Bad(Wrong { what, found: Found::Length(length) })
+pub(crate) fn bad_length(what: &'static str, length: i64) -> BadFrame {
+    BadFrame::Bad(FrameFault { what, found: Found::Length(length) })
 }
 
 /// What the first request is, and after how many bytes that was known: before them it was nothing, and after them
@@ -37,14 +38,14 @@ pub(crate) fn bad_length(what: &'static str, length: i64) -> Malformed {
 pub(crate) fn first(
     framing: &Framing,
     input: &[u8],
-    hold: impl Into<Standing>,
-) -> (Result<Option<Frame>, Malformed>, usize) {
-    let hold = hold.into();
-    let whole = request(framing, input, hold);
+    pinning: impl Into<ClientMode>,
+) -> (Result<Option<Frame>, BadFrame>, usize) {
+    let pinning = pinning.into();
+    let whole = request(framing, input, pinning);
     let mut known = None;
     let mut waits = 0;
     for cut in 0..=input.len() {
-        let verdict = request(framing, &input[..cut], hold);
+        let verdict = request(framing, &input[..cut], pinning);
         if verdict == Ok(None) {
             assert_eq!(known, None, "{} is nothing again at {cut}", input.escape_ascii());
             let next = least(framing, &input[..cut]);
@@ -60,29 +61,29 @@ pub(crate) fn first(
 }
 
 /// The first request, which was known as soon as its last byte was there.
-pub(crate) fn frame(framing: &Framing, input: &[u8], hold: impl Into<Standing>) -> Frame {
-    match first(framing, input, hold) {
+pub(crate) fn frame(framing: &Framing, input: &[u8], pinning: impl Into<ClientMode>) -> Frame {
+    match first(framing, input, pinning) {
         (Ok(Some(frame)), known) if frame.len == known => frame,
         (verdict, known) => panic!("{}: {verdict:?} at {known}", input.escape_ascii()),
     }
 }
 
 /// Why there is no first request, and after how many bytes that was known.
-pub(crate) fn malformed(framing: &Framing, input: &[u8]) -> (Malformed, usize) {
-    match first(framing, input, Hold::Free) {
+pub(crate) fn malformed(framing: &Framing, input: &[u8]) -> (BadFrame, usize) {
+    match first(framing, input, Pinning::Free) {
         (Err(malformed), known) => (malformed, known),
         (verdict, _) => panic!("{}: {verdict:?}", input.escape_ascii()),
     }
 }
 
 /// Where things ended, each with what it was, and what was wrong then.
-pub(crate) type Ends = (Vec<(usize, Outcome)>, Option<Malformed>);
+pub(crate) type Ends = (Vec<(usize, Outcome)>, Option<BadFrame>);
 
 /// Where the requests in `input` end.
 pub(crate) fn request_ends(framing: &Framing, input: &[u8]) -> Ends {
     let (mut ends, mut at) = (Vec::new(), 0);
     loop {
-        match request(framing, &input[at..], Hold::Free) {
+        match request(framing, &input[at..], Pinning::Free) {
             Ok(Some(frame)) => at += frame.len,
             Ok(None) => return (ends, None),
             Err(malformed) => return (ends, Some(malformed)),
@@ -93,7 +94,7 @@ pub(crate) fn request_ends(framing: &Framing, input: &[u8]) -> Ends {
 
 /// Where the answers in `input` end, if it comes in these pieces.
 pub(crate) fn answer_ends<'a>(framing: &Framing, pieces: impl IntoIterator<Item = &'a [u8]>) -> Ends {
-    let (mut reader, mut ends, mut at) = (Reader::new(framing), Vec::new(), 0);
+    let (mut reader, mut ends, mut at) = (FrameReader::new(framing), Vec::new(), 0);
     for mut piece in pieces {
         while !piece.is_empty() {
             let progress = match reader.read(piece) {

@@ -2,7 +2,7 @@
 
 use penstock::cause::Cause;
 use penstock::config::Framing;
-use penstock::proto::framing::{Frame, Hold, Malformed, Outcome, refusal, request};
+use penstock::proto::framing::{BadFrame, Frame, Outcome, Pinning, refusal, request};
 
 use crate::given::{CRLF, LF, answers, first, frame, framing, malformed, request_ends, shared};
 
@@ -18,7 +18,7 @@ fn a_line_ends_where_its_end_ends() {
         (CRLF, "a\nb\rc\r\nd", 7),
         (CRLF, "\n\n\r\r\n\n", 5),
     ] {
-        assert_eq!(frame(&framing(kind, 64), input.as_bytes(), Hold::Free), shared(len), "{input:?}");
+        assert_eq!(frame(&framing(kind, 64), input.as_bytes(), Pinning::Free), shared(len), "{input:?}");
         let (ends, wrong) = answers(&framing(kind, 64), input.as_bytes());
         assert_eq!((ends[0], wrong), ((len, Outcome::Answer), None), "{input:?}");
     }
@@ -27,7 +27,7 @@ fn a_line_ends_where_its_end_ends() {
 #[test]
 fn a_line_without_end_is_nothing_yet() {
     for (kind, input) in [(LF, ""), (LF, "add 2 3\r"), (CRLF, "add 2 3\r"), (CRLF, "a\nb\r c")] {
-        assert_eq!(first(&framing(kind, 64), input.as_bytes(), Hold::Free).0, Ok(None), "{input:?}");
+        assert_eq!(first(&framing(kind, 64), input.as_bytes(), Pinning::Free).0, Ok(None), "{input:?}");
         assert_eq!(answers(&framing(kind, 64), input.as_bytes()), (Vec::new(), None), "{input:?}");
     }
 }
@@ -41,10 +41,10 @@ fn the_longest_line_is_taken_and_one_byte_more_is_known_at_once() {
         (CRLF, "12345\n\r\n", "123456\n\r\n", 7),
     ] {
         let framing = framing(kind, 8);
-        assert_eq!(frame(&framing, longest.as_bytes(), Hold::Free), shared(8));
+        assert_eq!(frame(&framing, longest.as_bytes(), Pinning::Free), shared(8));
         assert_eq!(answers(&framing, longest.as_bytes()), (vec![(8, Outcome::Answer)], None));
-        assert_eq!(malformed(&framing, over.as_bytes()), (Malformed::TooLong(9), known), "{over:?}");
-        assert_eq!(answers(&framing, over.as_bytes()), (Vec::new(), Some(Malformed::TooLong(9))), "{over:?}");
+        assert_eq!(malformed(&framing, over.as_bytes()), (BadFrame::TooLong(9), known), "{over:?}");
+        assert_eq!(answers(&framing, over.as_bytes()), (Vec::new(), Some(BadFrame::TooLong(9))), "{over:?}");
     }
 }
 
@@ -59,7 +59,7 @@ fn each_of_many_lines_may_be_the_longest() {
 #[test]
 fn whether_a_line_may_be_sent_twice_is_what_the_configuration_says() {
     let framing = Framing { repeatable: true, ..framing(LF, 8) };
-    assert_eq!(request(&framing, b"a\n", Hold::Free), Ok(Some(Frame { repeatable: true, ..shared(2) })));
+    assert_eq!(request(&framing, b"a\n", Pinning::Free), Ok(Some(Frame { repeatable: true, ..shared(2) })));
 }
 
 #[test]

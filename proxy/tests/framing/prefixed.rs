@@ -1,7 +1,7 @@
 //! Length-prefixed frames: any width, order and place of the count, whatever it counts.
 
 use penstock::config::{FrameKind, Framing, Prefix};
-use penstock::proto::framing::{Frame, Hold, Malformed, Outcome, least, request};
+use penstock::proto::framing::{BadFrame, Frame, Outcome, Pinning, least, request};
 
 use crate::given::{PLAIN, answers, bad_length, first, frame, framing, malformed, request_ends, shared};
 
@@ -32,7 +32,7 @@ fn a_frame_has_as_many_bytes_as_its_count_says() {
             64,
         ),
     ] {
-        assert_eq!(frame(&prefixed(prefix), input, Hold::Free), shared(len), "{prefix:?}");
+        assert_eq!(frame(&prefixed(prefix), input, Pinning::Free), shared(len), "{prefix:?}");
         let (ends, _) = answers(&prefixed(prefix), input);
         assert_eq!(ends[0], (len, Outcome::Answer), "{prefix:?}");
     }
@@ -54,12 +54,12 @@ fn a_count_over_the_limit_is_known_with_its_last_byte() {
         let more = [input, b"and more"].concat();
         assert_eq!(
             malformed(&prefixed(prefix), &more),
-            (Malformed::TooLong(least), input.len()),
+            (BadFrame::TooLong(least), input.len()),
             "{prefix:?}"
         );
         assert_eq!(
             answers(&prefixed(prefix), &more),
-            (Vec::new(), Some(Malformed::TooLong(least))),
+            (Vec::new(), Some(BadFrame::TooLong(least))),
             "{prefix:?}"
         );
     }
@@ -90,11 +90,11 @@ fn a_header_without_its_frame_says_how_long_to_wait() {
     assert_eq!(least(&framing, b""), 4);
     assert_eq!(least(&framing, b"\x00\x00\x00"), 4);
     assert_eq!(least(&framing, b"\x00\x00\x00\x10"), 20);
-    assert_eq!(first(&framing, b"\x00\x00\x00\x10abc", Hold::Free).0, Ok(None));
+    assert_eq!(first(&framing, b"\x00\x00\x00\x10abc", Pinning::Free).0, Ok(None));
 }
 
 #[test]
 fn whether_a_frame_may_be_sent_twice_is_what_the_configuration_says() {
     let framing = Framing { repeatable: true, ..prefixed(Prefix { width: 1, ..PLAIN }) };
-    assert_eq!(request(&framing, b"\x01a", Hold::Free), Ok(Some(Frame { repeatable: true, ..shared(2) })));
+    assert_eq!(request(&framing, b"\x01a", Pinning::Free), Ok(Some(Frame { repeatable: true, ..shared(2) })));
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use penstock::config::{FrameKind, Framing, Prefix};
-use penstock::proto::framing::{Hold, Need, Outcome, long, request};
+use penstock::proto::framing::{Need, Outcome, Pinning, long, request};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -18,8 +18,8 @@ fn config(cases: u32) -> Config {
     Config { cases, rng_seed: RngSeed::Fixed(SEED), failure_persistence: None, ..Config::default() }
 }
 
-fn hold() -> impl Strategy<Value = Hold> {
-    select(&[Hold::Free, Hold::Watching, Hold::Multi][..])
+fn hold() -> impl Strategy<Value = Pinning> {
+    select(&[Pinning::Free, Pinning::Watching, Pinning::Multi][..])
 }
 
 fn prefix() -> impl Strategy<Value = Prefix> {
@@ -183,7 +183,7 @@ fn joined(frames: &[(Vec<u8>, Outcome)]) -> Vec<u8> {
 fn both_sides(framing: &Framing, input: &[u8]) -> Ends {
     let found = request_ends(framing, input);
     assert_eq!(answers(framing, input), found, "{}", input.escape_ascii());
-    let _ = first(framing, input, Hold::Free);
+    let _ = first(framing, input, Pinning::Free);
     found
 }
 
@@ -218,37 +218,37 @@ proptest! {
     }
 
     #[test]
-    fn a_command_is_found_where_it_was_written(commands in vec(vec(word(), 0..6), 1..5), hold in hold()) {
+    fn a_command_is_found_where_it_was_written(commands in vec(vec(word(), 0..6), 1..5), pinning in hold()) {
         let mut input: Vec<_> = commands.iter().map(|words| array(words)).collect();
         let lens: Vec<_> = input.iter().map(Vec::len).collect();
         let all = input.concat();
-        let (mut at, mut now) = (0, hold);
+        let (mut at, mut now) = (0, pinning);
         for len in lens {
             let frame = request(&resp(), &all[at..], now).unwrap().unwrap();
             prop_assert_eq!(frame.len, len);
-            (at, now) = (at + len, frame.hold);
+            (at, now) = (at + len, frame.pinning);
         }
-        let _ = first(&resp(), &input.remove(0), hold);
+        let _ = first(&resp(), &input.remove(0), pinning);
     }
 
     #[test]
-    fn a_damaged_command_gets_the_same_verdict_at_any_cut(words in vec(word(), 0..6), at: Index, byte: u8, hold in hold(), longest in 8..200_usize) {
+    fn a_damaged_command_gets_the_same_verdict_at_any_cut(words in vec(word(), 0..6), at: Index, byte: u8, pinning in hold(), longest in 8..200_usize) {
         let mut damaged = array(&words);
         let at = at.index(damaged.len());
         damaged[at] = byte;
-        let _ = first(&framing(FrameKind::Resp, longest), &damaged, hold);
+        let _ = first(&framing(FrameKind::Resp, longest), &damaged, pinning);
     }
 
     #[test]
-    fn what_looks_like_commands_gets_the_same_verdict_at_any_cut(input in tokens(OF_REQUESTS), hold in hold(), longest in 1..80_usize) {
-        let _ = first(&framing(FrameKind::Resp, longest), &input, hold);
+    fn what_looks_like_commands_gets_the_same_verdict_at_any_cut(input in tokens(OF_REQUESTS), pinning in hold(), longest in 1..80_usize) {
+        let _ = first(&framing(FrameKind::Resp, longest), &input, pinning);
     }
 
     #[test]
     fn nothing_waits_for_more_than_the_limit(input in tokens(OF_REQUESTS), filler: u8, longest in 16..80_usize) {
         let mut input = input;
         input.resize(longest, filler);
-        prop_assert_ne!(request(&framing(FrameKind::Resp, longest), &input, Hold::Free), Ok(None), "{}", input.escape_ascii());
+        prop_assert_ne!(request(&framing(FrameKind::Resp, longest), &input, Pinning::Free), Ok(None), "{}", input.escape_ascii());
     }
 
     #[test]
@@ -293,8 +293,8 @@ proptest! {
         input.extend(b"*1\r\n$4\r\nPING\r\n");
         let framing = framing(FrameKind::Resp, longest);
         let cut = cut.index(input.len());
-        let begun = request(&framing, &input[..cut], Hold::Free) == Ok(None);
-        if let Some((frame, mut rest)) = long(&framing, &input[..cut], Hold::Free.into()).filter(|_| begun) {
+        let begun = request(&framing, &input[..cut], Pinning::Free) == Ok(None);
+        if let Some((frame, mut rest)) = long(&framing, &input[..cut], Pinning::Free.into()).filter(|_| begun) {
             prop_assert_eq!(frame.len, cut);
             prop_assert!(!frame.repeatable && frame.need != Need::Shared, "{:?}", frame);
             let mut read = Ok((0, false));
@@ -308,7 +308,7 @@ proptest! {
                 }
                 prop_assert_eq!(len, piece.len());
             }
-            match request(&framing, &input, Hold::Free) {
+            match request(&framing, &input, Pinning::Free) {
                 Ok(Some(frame)) => prop_assert_eq!((read.map(|read| read.1), found), (Ok(true), frame.len)),
                 Ok(None) => prop_assert_eq!(read.map(|read| read.1), Ok(false)),
                 Err(why) => prop_assert_eq!(read, Err(why), "{}", input.escape_ascii()),

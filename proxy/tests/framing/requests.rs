@@ -2,7 +2,7 @@
 
 use penstock::cause::Cause;
 use penstock::config::FrameKind;
-use penstock::proto::framing::{Frame, Hold, Malformed, Need, least, refusal};
+use penstock::proto::framing::{BadFrame, Frame, Need, Pinning, least, refusal};
 
 use crate::given::{bad_byte, bad_length, first, frame, framing, malformed, resp};
 
@@ -18,13 +18,13 @@ fn a_request_ends_after_its_last_word() {
         ("PING\nPING\n", 5),
         ("  set\tk v \r\n", 12),
     ] {
-        assert_eq!(frame(&resp(), input.as_bytes(), Hold::Free).len, len, "{input:?}");
+        assert_eq!(frame(&resp(), input.as_bytes(), Pinning::Free).len, len, "{input:?}");
     }
 }
 
 #[test]
 fn what_has_no_words_is_answered_with_nothing_as_redis_does() {
-    for hold in [Hold::Free, Hold::Watching, Hold::Multi] {
+    for pinning in [Pinning::Free, Pinning::Watching, Pinning::Multi] {
         for (input, len) in [
             ("*0\r\n", 4),
             ("*-1\r\n*1\r\n", 5),
@@ -33,8 +33,8 @@ fn what_has_no_words_is_answered_with_nothing_as_redis_does() {
             ("\n", 1),
             (" \t \r\n", 5),
         ] {
-            let nothing = Frame { len, need: NOTHING, hold, repeatable: false, route: 0, speaks: None };
-            assert_eq!(frame(&resp(), input.as_bytes(), hold), nothing, "{input:?}");
+            let nothing = Frame { len, need: NOTHING, pinning, repeatable: false, class: 0, speaks: None };
+            assert_eq!(frame(&resp(), input.as_bytes(), pinning), nothing, "{input:?}");
         }
     }
 }
@@ -82,40 +82,40 @@ fn what_is_too_much_for_redis_or_for_the_limit_is_known_with_its_length() {
         (&wide, "*1\r\n$536870913\r\n", bad_length(length, 536_870_913)),
         (&wide, "*1\r\n$-1\r\n", bad_length(length, -1)),
         (&wide, "*5\r\n$999999999999999999\r\n", bad_length(length, 999_999_999_999_999_999)),
-        (&resp(), "*1048576\r\n", Malformed::TooLong(10 + 6 * 1_048_576)),
-        (&resp(), "*1\r\n$1048576\r\n", Malformed::TooLong(4 + 10 + 1_048_576 + 2)),
-        (&resp(), "*2\r\n$1048556\r\n", Malformed::TooLong(4 + 10 + 1_048_556 + 2 + 6)),
+        (&resp(), "*1048576\r\n", BadFrame::TooLong(10 + 6 * 1_048_576)),
+        (&resp(), "*1\r\n$1048576\r\n", BadFrame::TooLong(4 + 10 + 1_048_576 + 2)),
+        (&resp(), "*2\r\n$1048556\r\n", BadFrame::TooLong(4 + 10 + 1_048_556 + 2 + 6)),
     ] {
         let more = format!("{input}more");
         assert_eq!(malformed(framing, more.as_bytes()), (why, input.len()), "{input:?}");
     }
-    assert_eq!(first(&wide, b"*1048576\r\n", Hold::Free).0, Ok(None));
-    assert_eq!(first(&wide, b"*1\r\n$536870912\r\n", Hold::Free).0, Ok(None));
+    assert_eq!(first(&wide, b"*1048576\r\n", Pinning::Free).0, Ok(None));
+    assert_eq!(first(&wide, b"*1\r\n$536870912\r\n", Pinning::Free).0, Ok(None));
 }
 
 #[test]
 fn a_request_may_be_as_long_as_the_limit() {
     let input = b"*2\r\n$4\r\nECHO\r\n$3\r\nabc\r\n";
-    assert_eq!(frame(&framing(FrameKind::Resp, input.len()), input, Hold::Free).len, input.len());
+    assert_eq!(frame(&framing(FrameKind::Resp, input.len()), input, Pinning::Free).len, input.len());
     let (why, known) = malformed(&framing(FrameKind::Resp, input.len() - 1), input);
-    assert_eq!((why, known), (Malformed::TooLong(input.len() as u64), 18));
+    assert_eq!((why, known), (BadFrame::TooLong(input.len() as u64), 18));
 }
 
 #[test]
 fn a_line_is_no_longer_than_redis_takes_it() {
     let framing = framing(FrameKind::Resp, 1 << 20);
     let mut line = vec![b'a'; 64 << 10];
-    assert_eq!(malformed_of_long_line(&framing, &line), Some(Malformed::TooLong((64 << 10) + 1)));
+    assert_eq!(malformed_of_long_line(&framing, &line), Some(BadFrame::TooLong((64 << 10) + 1)));
     line[(64 << 10) - 1] = b'\n';
     assert_eq!(malformed_of_long_line(&framing, &line), None);
     let short = crate::given::framing(FrameKind::Resp, 8);
-    assert_eq!(frame(&short, b"ECHO ab\n", Hold::Free).len, 8);
-    assert_eq!(malformed(&short, b"ECHO abc\n"), (Malformed::TooLong(9), 8));
+    assert_eq!(frame(&short, b"ECHO ab\n", Pinning::Free).len, 8);
+    assert_eq!(malformed(&short, b"ECHO abc\n"), (BadFrame::TooLong(9), 8));
 }
 
-fn malformed_of_long_line(framing: &penstock::config::Framing, line: &[u8]) -> Option<Malformed> {
-    assert_eq!(penstock::proto::framing::request(framing, &line[..line.len() - 1], Hold::Free), Ok(None));
-    penstock::proto::framing::request(framing, line, Hold::Free).err()
+fn malformed_of_long_line(framing: &penstock::config::Framing, line: &[u8]) -> Option<BadFrame> {
+    assert_eq!(penstock::proto::framing::request(framing, &line[..line.len() - 1], Pinning::Free), Ok(None));
+    penstock::proto::framing::request(framing, line, Pinning::Free).err()
 }
 
 /// Redis undoes quotes and escapes: it may say anything, so nobody else uses that link.
@@ -124,11 +124,11 @@ fn a_line_with_quotes_gets_a_link_for_good() {
     for input in
         ["set k \"a b\"\r\n", "'get' k\n", "\"\\x4dULTI\"\r\n", "set k \"\r\n", "get\x0bk\n", "get\x0ck\n"]
     {
-        let found = frame(&resp(), input.as_bytes(), Hold::Multi);
-        assert_eq!((found.len, found.hold), (input.len(), Hold::Forever), "{input:?}");
+        let found = frame(&resp(), input.as_bytes(), Pinning::Multi);
+        assert_eq!((found.len, found.pinning), (input.len(), Pinning::Forever), "{input:?}");
     }
-    let found = frame(&resp(), b"*2\r\n$3\r\nGET\r\n$3\r\n\"a'\r\n", Hold::Free);
-    assert_eq!((found.need, found.hold), (Need::Shared, Hold::Free), "an array has no quotes to undo");
+    let found = frame(&resp(), b"*2\r\n$3\r\nGET\r\n$3\r\n\"a'\r\n", Pinning::Free);
+    assert_eq!((found.need, found.pinning), (Need::Shared, Pinning::Free), "an array has no quotes to undo");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_long_request_in_many_pieces_is_read_a_few_times() {
 }
 
 fn first_is_partial(input: &[u8]) -> bool {
-    penstock::proto::framing::request(&resp(), input, Hold::Free) == Ok(None)
+    penstock::proto::framing::request(&resp(), input, Pinning::Free) == Ok(None)
 }
 
 #[test]

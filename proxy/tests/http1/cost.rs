@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use penstock::config::{Forwarded, HeadLimits};
-use penstock::proto::http1::{Fields, Forwarding, Parsed, parse_request, parse_response};
+use penstock::proto::http1::{FieldRoom, Forwarding, Parsed, parse_request, parse_response};
 
 use crate::given::{GET, NOW, Way, source};
 
@@ -32,7 +32,7 @@ fn measure(name: &str, mut once: impl FnMut(&mut Vec<u8>)) {
 }
 
 fn request(head: &[u8], way: &Way, out: &mut Vec<u8>) {
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     let parsed = parse_request(black_box(head), &way.rules, &mut fields);
     let Ok(Parsed::Head { head, .. }) = parsed else { panic!("{parsed:?}") };
     head.forward(&Forwarding { peer: way.peer, rules: &way.rules, no_expect: way.no_expect }, out);
@@ -47,7 +47,7 @@ fn cost() {
     measure("wrk request, X-Forwarded-* and Via added", |out| request(WRK, &full, out));
     measure("browser request, X-Forwarded-* and Via added", |out| request(BROWSER, &full, out));
     measure("nginx response", |out| {
-        let mut fields = Fields::new();
+        let mut fields = FieldRoom::new();
         let parsed = parse_response(black_box(NGINX), &HeadLimits::default(), GET, &mut fields);
         let Ok(Parsed::Head { head, .. }) = parsed else { panic!("{parsed:?}") };
         head.forward(GET, false, NOW, out);

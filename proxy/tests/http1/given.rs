@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use penstock::config::{Forwarded, HeadLimits, HttpRules, Networks};
 use penstock::proto::http1::{
-    Ask, BodyFraming, Codings, Date, Fields, Forwarding, Method, Outgoing, Parsed, Reject, Request,
+    Ask, BodyFraming, Codings, Date, FieldRoom, Forwarding, Method, Outgoing, Parsed, Reject, Request,
     parse_request, parse_response,
 };
 
@@ -88,7 +88,7 @@ pub(crate) fn forwarded(bytes: impl AsRef<[u8]>, way: &Way) -> String {
 }
 
 pub(crate) fn request_by(bytes: impl AsRef<[u8]>, way: &Way) -> Verdict {
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     match parse_request(bytes.as_ref(), &way.rules, &mut fields) {
         Ok(Parsed::Partial) => Verdict::Partial,
         Err(reject) => Verdict::Reject(reject),
@@ -113,7 +113,7 @@ pub(crate) fn request_by(bytes: impl AsRef<[u8]>, way: &Way) -> Verdict {
 /// What `look` sees in a request, which must be taken.
 #[track_caller]
 pub(crate) fn seen<T>(bytes: impl AsRef<[u8]>, way: &Way, look: impl FnOnce(&Request<'_, '_>) -> T) -> T {
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     match parse_request(bytes.as_ref(), &way.rules, &mut fields) {
         Ok(Parsed::Head { head, .. }) => look(&head),
         other => panic!("{other:?}"),
@@ -125,7 +125,7 @@ pub(crate) fn response(bytes: impl AsRef<[u8]>, ask: Ask) -> Verdict {
 }
 
 pub(crate) fn response_within(bytes: impl AsRef<[u8]>, ask: Ask, limits: &HeadLimits) -> Verdict {
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     match parse_response(bytes.as_ref(), limits, ask, &mut fields) {
         Ok(Parsed::Partial) => Verdict::Partial,
         Err(reject) => Verdict::Reject(reject),
@@ -146,7 +146,7 @@ pub(crate) fn response_within(bytes: impl AsRef<[u8]>, ask: Ask, limits: &HeadLi
 
 /// The head as the client gets it, and how the body follows.
 pub(crate) fn relayed(bytes: impl AsRef<[u8]>, ask: Ask, close: bool) -> (String, Outgoing) {
-    let mut fields = Fields::new();
+    let mut fields = FieldRoom::new();
     let parsed = parse_response(bytes.as_ref(), &HeadLimits::default(), ask, &mut fields);
     let Ok(Parsed::Head { head, .. }) = parsed else { panic!("{parsed:?}") };
     let mut out = Vec::new();

@@ -3,7 +3,7 @@
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;
 use penstock::proto::http1::{
-    Ask, BodyEncoder, BodyFraming, Codings, Fields, Outgoing, Parsed, parse_response,
+    Ask, BodyEncoder, BodyFraming, Codings, FieldRoom, Outgoing, Parsed, parse_response,
 };
 
 use crate::given::{
@@ -164,7 +164,7 @@ fn keep_alive_timeout_is_read() {
         ("", None),
     ] {
         let head = format!("HTTP/1.1 204 No\r\nKeep-Alive: {value}\r\n\r\n");
-        let mut fields = Fields::new();
+        let mut fields = FieldRoom::new();
         let parsed = parse_response(head.as_bytes(), &HeadLimits::default(), GET, &mut fields);
         let Ok(Parsed::Head { head, .. }) = parsed else { panic!() };
         assert_eq!(head.keep_alive_timeout, expected, "{value:?}");

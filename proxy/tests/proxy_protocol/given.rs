@@ -1,6 +1,6 @@
 //! Shorthand of these tests: headers made of bytes by hand, and verdicts that can be compared.
 
-use penstock::proto::proxy::{Addresses, Header, Malformed, Parsed, Reason, parse};
+use penstock::proto::proxy::{Addresses, BadHeader, BadHeaderReason, Header, ParsedHeader, parse};
 
 pub(crate) const SIGNATURE: &[u8] = b"\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a";
 
@@ -25,23 +25,23 @@ pub(crate) fn ends(source: &str, destination: &str) -> Addresses {
 /// The header, which is all of the bytes.
 pub(crate) fn whole(bytes: &[u8]) -> Header<'_> {
     match parse(bytes) {
-        Ok(Parsed::Header { len, header }) if len == bytes.len() => header,
+        Ok(ParsedHeader::Header { len, header }) if len == bytes.len() => header,
         other => panic!("{}: {other:?}", bytes.escape_ascii()),
     }
 }
 
-pub(crate) fn malformed(bytes: &[u8]) -> (Reason, usize) {
+pub(crate) fn malformed(bytes: &[u8]) -> (BadHeaderReason, usize) {
     match parse(bytes) {
-        Err(Malformed { reason, offset }) => (reason, offset),
+        Err(BadHeader { reason, offset }) => (reason, offset),
         other => panic!("{}: {other:?}", bytes.escape_ascii()),
     }
 }
 
 /// The bytes are malformed, and were partial until the one that is wrong had come.
-pub(crate) fn malformed_at_once(bytes: &[u8]) -> (Reason, usize) {
+pub(crate) fn malformed_at_once(bytes: &[u8]) -> (BadHeaderReason, usize) {
     let (reason, offset) = malformed(bytes);
     for cut in 0..=offset.min(bytes.len()) {
-        assert_eq!(parse(&bytes[..cut]), Ok(Parsed::Partial), "{} cut at {cut}", bytes.escape_ascii());
+        assert_eq!(parse(&bytes[..cut]), Ok(ParsedHeader::Partial), "{} cut at {cut}", bytes.escape_ascii());
     }
     for cut in offset + 1..bytes.len() {
         assert_eq!(malformed(&bytes[..cut]), (reason, offset), "{} cut at {cut}", bytes.escape_ascii());

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use penstock::proto::proxy::{Addresses, LONGEST, NOOP, Parsed, parse, write_v1, write_v2};
+use penstock::proto::proxy::{Addresses, LONGEST, NOOP, ParsedHeader, parse, write_v1, write_v2};
 use proptest::array::uniform8;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -75,7 +75,7 @@ fn same_at_any_cut(bytes: &[u8]) -> Result<(), TestCaseError> {
     let mut decided = false;
     for cut in 0..=bytes.len() {
         let verdict = parse(&bytes[..cut]);
-        decided |= verdict != Ok(Parsed::Partial);
+        decided |= verdict != Ok(ParsedHeader::Partial);
         if decided {
             prop_assert_eq!(verdict, whole, "{} cut at {}", bytes.escape_ascii(), cut);
         }
@@ -89,10 +89,10 @@ proptest! {
     #[test]
     fn a_valid_header_is_partial_until_its_end_and_then_has_its_length(bytes in header(), rest in vec(any::<u8>(), 0..9)) {
         for cut in 0..bytes.len() {
-            prop_assert_eq!(parse(&bytes[..cut]), Ok(Parsed::Partial), "{} cut at {}", bytes.escape_ascii(), cut);
+            prop_assert_eq!(parse(&bytes[..cut]), Ok(ParsedHeader::Partial), "{} cut at {}", bytes.escape_ascii(), cut);
         }
         let more = [&bytes[..], &rest].concat();
-        let Ok(Parsed::Header { len, .. }) = parse(&more) else { panic!("{}", more.escape_ascii()) };
+        let Ok(ParsedHeader::Header { len, .. }) = parse(&more) else { panic!("{}", more.escape_ascii()) };
         prop_assert_eq!(len, bytes.len());
     }
 
@@ -103,7 +103,7 @@ proptest! {
             true => write_v1(addresses, &mut out),
             false => write_v2(addresses, &borrowed(&tlvs), &mut out),
         }
-        let Ok(Parsed::Header { len, header }) = parse(&out) else { panic!("{}", out.escape_ascii()) };
+        let Ok(ParsedHeader::Header { len, header }) = parse(&out) else { panic!("{}", out.escape_ascii()) };
         prop_assert_eq!(len, out.len());
         let expected = addresses.map(|a| Addresses { source: plain(a.source), destination: plain(a.destination) });
         prop_assert_eq!(header.addresses, expected);
@@ -121,10 +121,10 @@ proptest! {
         let text = if upper { text.to_uppercase() } else { text };
         let line = format!("PROXY TCP6 {text} {v6} {} 0\r\n", address.port());
         for cut in 0..line.len() {
-            prop_assert_eq!(parse(&line.as_bytes()[..cut]), Ok(Parsed::Partial), "{:?} cut at {}", line, cut);
+            prop_assert_eq!(parse(&line.as_bytes()[..cut]), Ok(ParsedHeader::Partial), "{:?} cut at {}", line, cut);
         }
         let read = parse(line.as_bytes());
-        let Ok(Parsed::Header { header, .. }) = read else { panic!("{line:?}: {read:?}") };
+        let Ok(ParsedHeader::Header { header, .. }) = read else { panic!("{line:?}: {read:?}") };
         prop_assert_eq!(header.addresses.map(|addresses| addresses.source), Some(plain(address)));
     }
 
@@ -146,6 +146,6 @@ proptest! {
     fn nothing_is_partial_forever(bytes in noise(), filler: u8) {
         let mut bytes = bytes;
         bytes.resize(LONGEST, filler);
-        prop_assert_ne!(parse(&bytes), Ok(Parsed::Partial), "{}", bytes.escape_ascii());
+        prop_assert_ne!(parse(&bytes), Ok(ParsedHeader::Partial), "{}", bytes.escape_ascii());
     }
 }

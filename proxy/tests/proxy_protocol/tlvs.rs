@@ -1,6 +1,6 @@
 //! TLVs of version 2, sections 2.2 to 2.2.5: within bounds, under the right checksum, and found.
 
-use penstock::proto::proxy::{AUTHORITY, CRC32C, NOOP, Reason, UNIQUE_ID};
+use penstock::proto::proxy::{AUTHORITY, BadHeaderReason, CRC32C, NOOP, UNIQUE_ID};
 
 use crate::given::{V4, malformed, tlv, v2, whole};
 
@@ -61,7 +61,7 @@ fn a_tlv_that_runs_past_the_end_is_malformed_where_it_begins() {
     for last in [&b"\x05"[..], b"\x05\0", b"\x05\0\x01", b"\x05\0\x05abcd", b"\x04\x01\x00", b"\xff\xff\xff"]
     {
         let bytes = with(&[&tlv(0xe0, b"own"), last]);
-        assert_eq!(malformed(&bytes), (Reason::Tlv, 34), "{last:?}");
+        assert_eq!(malformed(&bytes), (BadHeaderReason::Tlv, 34), "{last:?}");
     }
 }
 
@@ -78,7 +78,7 @@ fn after_an_unspecified_family_what_is_no_tlv_is_skipped() {
 fn a_unique_id_has_128_bytes_at_most() {
     let longest = with(&[&tlv(UNIQUE_ID, &[b'x'; 128])]);
     assert_eq!(whole(&longest).tlvs.unique_id().map(<[u8]>::len), Some(128));
-    assert_eq!(malformed(&with(&[&tlv(UNIQUE_ID, &[b'x'; 129])])), (Reason::UniqueId, 28));
+    assert_eq!(malformed(&with(&[&tlv(UNIQUE_ID, &[b'x'; 129])])), (BadHeaderReason::UniqueId, 28));
 }
 
 #[test]
@@ -104,19 +104,19 @@ fn a_right_checksum_is_accepted_and_any_flipped_bit_is_not() {
 fn a_wrong_checksum_is_malformed_also_where_there_are_no_addresses() {
     let (mut bytes, at) = summed();
     bytes[at] ^= 1;
-    assert_eq!(malformed(&bytes), (Reason::Checksum, at - 3));
-    assert_eq!(malformed(&v2(0x20, 0x00, &tlv(CRC32C, &[0; 4]))), (Reason::Checksum, 16));
-    assert_eq!(malformed(&v2(0x21, 0x00, &tlv(CRC32C, &[0; 4]))), (Reason::Checksum, 16));
+    assert_eq!(malformed(&bytes), (BadHeaderReason::Checksum, at - 3));
+    assert_eq!(malformed(&v2(0x20, 0x00, &tlv(CRC32C, &[0; 4]))), (BadHeaderReason::Checksum, 16));
+    assert_eq!(malformed(&v2(0x21, 0x00, &tlv(CRC32C, &[0; 4]))), (BadHeaderReason::Checksum, 16));
 }
 
 #[test]
 fn a_checksum_of_another_length_or_two_of_them_are_malformed() {
     for value in [&b""[..], &[0; 3], &[0; 5]] {
-        assert_eq!(malformed(&with(&[&tlv(CRC32C, value)])), (Reason::Checksum, 28));
+        assert_eq!(malformed(&with(&[&tlv(CRC32C, value)])), (BadHeaderReason::Checksum, 28));
     }
     // Two, and the second is right for all that stands before it.
     let mut twice = with(&[&tlv(CRC32C, &[0; 4]), &tlv(CRC32C, &[0; 4])]);
     let sum = crc32c(&twice);
     twice[28 + 7 + 3..].copy_from_slice(&sum.to_be_bytes());
-    assert_eq!(malformed(&twice), (Reason::Checksum, 28 + 7));
+    assert_eq!(malformed(&twice), (BadHeaderReason::Checksum, 28 + 7));
 }

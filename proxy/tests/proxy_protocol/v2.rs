@@ -1,6 +1,6 @@
 //! Version 2, section 2.2: fixed bytes, families and lengths.
 
-use penstock::proto::proxy::{LONGEST, Parsed, Reason, parse};
+use penstock::proto::proxy::{BadHeaderReason, LONGEST, ParsedHeader, parse};
 
 use crate::given::{SIGNATURE, V4, ends, malformed, malformed_at_once, tlv, v2, whole};
 
@@ -83,31 +83,31 @@ fn tlvs_are_found_behind_addresses_of_every_length() {
 #[test]
 fn what_follows_the_header_is_the_clients() {
     let bytes = [&v2(PROXY, 0x11, V4)[..], b"SSH-2.0-x\r\n"].concat();
-    assert!(matches!(parse(&bytes), Ok(Parsed::Header { len: 28, .. })));
+    assert!(matches!(parse(&bytes), Ok(ParsedHeader::Header { len: 28, .. })));
 }
 
 #[test]
 fn what_is_wrong_in_the_fixed_bytes_is_malformed_by_its_first_wrong_byte() {
     let fixed = |rest: &[u8]| [SIGNATURE, rest].concat();
     for (bytes, expected) in [
-        (b"\r\n\r\nGET / HTTP/1.1\r\n".to_vec(), (Reason::NotProxy(b'G'), 4)),
-        (b"\x16\x03\x01\x02\x00\x01".to_vec(), (Reason::NotProxy(0x16), 0)),
-        (b"\r\n\r\n\0\r\nQUIT\r".to_vec(), (Reason::NotProxy(b'\r'), 11)),
+        (b"\r\n\r\nGET / HTTP/1.1\r\n".to_vec(), (BadHeaderReason::NotProxy(b'G'), 4)),
+        (b"\x16\x03\x01\x02\x00\x01".to_vec(), (BadHeaderReason::NotProxy(0x16), 0)),
+        (b"\r\n\r\n\0\r\nQUIT\r".to_vec(), (BadHeaderReason::NotProxy(b'\r'), 11)),
         // "The receiver must only accept this value": 2.
-        (fixed(b"\x11\x11\0\x0c"), (Reason::Version(0x11), 12)),
-        (fixed(b"\x31"), (Reason::Version(0x31), 12)),
-        (fixed(b"\x01"), (Reason::Version(0x01), 12)),
+        (fixed(b"\x11\x11\0\x0c"), (BadHeaderReason::Version(0x11), 12)),
+        (fixed(b"\x31"), (BadHeaderReason::Version(0x31), 12)),
+        (fixed(b"\x01"), (BadHeaderReason::Version(0x01), 12)),
         // "Receivers must drop connections presenting unexpected values here."
-        (fixed(b"\x22"), (Reason::Command(0x22), 12)),
-        (fixed(b"\x2f\x11\0\x0c"), (Reason::Command(0x2f), 12)),
+        (fixed(b"\x22"), (BadHeaderReason::Command(0x22), 12)),
+        (fixed(b"\x2f\x11\0\x0c"), (BadHeaderReason::Command(0x2f), 12)),
         // "Must be rejected as invalid by receivers."
-        (fixed(b"\x21\x41\0\x0c"), (Reason::Family(0x41), 13)),
-        (fixed(b"\x21\xf0"), (Reason::Family(0xf0), 13)),
-        (fixed(b"\x21\x13\0\x0c"), (Reason::Transport(0x13), 13)),
-        (fixed(b"\x21\x03"), (Reason::Transport(0x03), 13)),
-        (fixed(b"\x21\x3f"), (Reason::Transport(0x3f), 13)),
-        (fixed(b"\x21\x11\x10\x00"), (Reason::TooLong, 14)),
-        (fixed(b"\x20\x00\xff\xff"), (Reason::TooLong, 14)),
+        (fixed(b"\x21\x41\0\x0c"), (BadHeaderReason::Family(0x41), 13)),
+        (fixed(b"\x21\xf0"), (BadHeaderReason::Family(0xf0), 13)),
+        (fixed(b"\x21\x13\0\x0c"), (BadHeaderReason::Transport(0x13), 13)),
+        (fixed(b"\x21\x03"), (BadHeaderReason::Transport(0x03), 13)),
+        (fixed(b"\x21\x3f"), (BadHeaderReason::Transport(0x3f), 13)),
+        (fixed(b"\x21\x11\x10\x00"), (BadHeaderReason::TooLong, 14)),
+        (fixed(b"\x20\x00\xff\xff"), (BadHeaderReason::TooLong, 14)),
     ] {
         assert_eq!(malformed_at_once(&bytes), expected, "{}", bytes.escape_ascii());
     }
@@ -118,10 +118,14 @@ fn a_length_shorter_than_the_addresses_is_malformed_without_waiting_for_them() {
     for (family, needed) in [(0x11, 12), (0x12, 12), (0x21, 36), (0x22, 36), (0x31, 216), (0x32, 216)] {
         for short in [0, 1, needed - 1] {
             let bytes = &v2(PROXY, family, &vec![0; usize::from(short)])[..16];
-            assert_eq!(parse(&bytes[..15]), Ok(Parsed::Partial));
-            assert_eq!(malformed(bytes), (Reason::TooShort(short), 14), "family {family:#04x}, {short}");
+            assert_eq!(parse(&bytes[..15]), Ok(ParsedHeader::Partial));
+            assert_eq!(
+                malformed(bytes),
+                (BadHeaderReason::TooShort(short), 14),
+                "family {family:#04x}, {short}"
+            );
         }
-        assert_eq!(parse(&v2(PROXY, family, &vec![0; usize::from(needed)])[..16]), Ok(Parsed::Partial));
+        assert_eq!(parse(&v2(PROXY, family, &vec![0; usize::from(needed)])[..16]), Ok(ParsedHeader::Partial));
     }
 }
 
@@ -129,8 +133,8 @@ fn a_length_shorter_than_the_addresses_is_malformed_without_waiting_for_them() {
 fn a_header_may_have_4096_bytes_and_no_more() {
     let longest = v2(LOCAL, 0, &vec![0; LONGEST - 16]);
     assert_eq!(whole(&longest).addresses, None);
-    assert_eq!(malformed(&v2(LOCAL, 0, &vec![0; LONGEST - 15])[..16]), (Reason::TooLong, 14));
-    assert_eq!(malformed(&v2(LOCAL, 0, &[0; 4096])[..15]), (Reason::TooLong, 14));
+    assert_eq!(malformed(&v2(LOCAL, 0, &vec![0; LONGEST - 15])[..16]), (BadHeaderReason::TooLong, 14));
+    assert_eq!(malformed(&v2(LOCAL, 0, &[0; 4096])[..15]), (BadHeaderReason::TooLong, 14));
     let words = parse(&v2(LOCAL, 0, &[0; 4096])).unwrap_err().to_string();
     assert_eq!(words, "a PROXY v2 header of more than 4096 bytes at offset 14");
 }

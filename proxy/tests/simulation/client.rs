@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use penstock::cause::Cause;
 use penstock::config::Framing;
 use penstock::link::{End, Request};
-use penstock::proto::framing::Hold;
+use penstock::proto::framing::Pinning;
 
 use crate::ledger::{Ledger, Outcome};
 
@@ -50,7 +50,7 @@ pub(crate) struct Client {
     /// The exchange whose body is being sent, and how much of it was.
     pub(crate) body: Option<(u64, usize)>,
     /// The exchange that keeps its link, and why.
-    pub(crate) talk: Option<(u64, Hold)>,
+    pub(crate) talk: Option<(u64, Pinning)>,
     /// It will ask for no more.
     pub(crate) done: bool,
     pub(crate) draining: bool,

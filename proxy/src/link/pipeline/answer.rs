@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::proto::http1::{
-    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Date, Fields, Parsed, Reject, Response,
+    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Date, FieldRoom, Parsed, Reject, Response,
     parse_response,
 };
 
@@ -172,7 +172,7 @@ impl Answer {
         if input.is_empty() {
             return Ok(0);
         }
-        let mut fields = Fields::new();
+        let mut fields = FieldRoom::new();
         let Parsed::Head { head, len } = parse_response(input, &self.limits, ask, &mut fields)? else {
             return Ok(0);
         };

@@ -39,7 +39,7 @@ impl Ask {
 #[derive(Debug)]
 pub(super) enum Reader {
     Http(Answer),
-    Frames(framing::Reader),
+    Frames(framing::FrameReader),
 }
 
 impl Reader {
@@ -48,7 +48,7 @@ impl Reader {
     pub(super) fn new(framing: Option<&Framing>, limits: HeadLimits) -> Self {
         match framing {
             None => Self::Http(Answer::new(limits)),
-            Some(framing) => Self::Frames(framing::Reader::new(framing)),
+            Some(framing) => Self::Frames(framing::FrameReader::new(framing)),
         }
     }
 
@@ -122,7 +122,7 @@ impl Reader {
 const ANSWERED: u16 = 200;
 const ERROR: u16 = 500;
 
-fn read_frame(reader: &mut framing::Reader, input: &[u8]) -> Result<Step, Reject> {
+fn read_frame(reader: &mut framing::FrameReader, input: &[u8]) -> Result<Step, Reject> {
     let step = reader.read(input).map_err(|_| bad("an answer that is no frame"))?;
     let status = |outcome| if outcome == Outcome::Error { ERROR } else { ANSWERED };
     let end = step.end.map(|outcome| End::plain(status(outcome)));

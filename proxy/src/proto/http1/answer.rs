@@ -1,12 +1,12 @@
 //! Writes the responses that the proxy generates itself (D8 and D2.5 in `docs/http-rules.md`).
 
 use super::coding::Codings;
-use super::fields::Lines;
+use super::fields::LineSet;
 use super::method::Method;
-use super::name::Name;
-use super::relay::tell_connection;
+use super::name::FieldName;
 use super::request::{Ask, Request};
 use super::text::decimal;
+use super::write_response::tell_connection;
 use crate::cause::Cause;
 
 /// A moment as IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
@@ -74,10 +74,10 @@ impl Request<'_, '_> {
 
     /// The head as it came, without what is likely to be secret (RFC 9110 section 9.3.8).
     fn echo(&self) -> Vec<u8> {
-        let mut without = Lines::default();
+        let mut without = LineSet::default();
         for (line, field) in self.head.fields.iter().enumerate() {
             let name = field.name.as_bytes();
-            if Name::of(name) == Name::Authorization || name.eq_ignore_ascii_case(b"cookie") {
+            if FieldName::of(name) == FieldName::Authorization || name.eq_ignore_ascii_case(b"cookie") {
                 without.add(line);
             }
         }

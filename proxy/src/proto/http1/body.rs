@@ -1,10 +1,10 @@
 //! Decodes content out of one framing and encodes it into another, without keeping a byte.
 
 use super::chunked::Chunks;
+use super::error::{BodyError, BodyStep};
 use super::framing::BodyFraming;
 use super::text;
 use super::trailers::Trailers;
-use super::verdict::{BodyError, Step};
 
 /// Finds the content in the bytes of a body.
 ///
@@ -12,10 +12,10 @@ use super::verdict::{BodyError, Step};
 /// Length ──left = 0──▶ Done ◀──last chunk, trailers── Chunked      UntilClose ──at_eof──▶ Done
 /// ```
 #[derive(Debug)]
-pub struct BodyDecoder(State);
+pub struct BodyDecoder(BodyState);
 
 #[derive(Debug)]
-enum State {
+enum BodyState {
     Done(Option<Box<Trailers>>),
     Length(u64),
     Chunked(Chunks),
@@ -37,29 +37,29 @@ impl BodyDecoder {
 
     const fn new(framing: BodyFraming, padded: bool) -> Self {
         Self(match framing {
-            BodyFraming::None | BodyFraming::Length(0) => State::Done(None),
-            BodyFraming::Length(n) => State::Length(n),
-            BodyFraming::Chunked => State::Chunked(Chunks::new(padded)),
-            BodyFraming::UntilClose => State::UntilClose,
+            BodyFraming::None | BodyFraming::Length(0) => BodyState::Done(None),
+            BodyFraming::Length(n) => BodyState::Length(n),
+            BodyFraming::Chunked => BodyState::Chunked(Chunks::new(padded)),
+            BodyFraming::UntilClose => BodyState::UntilClose,
         })
     }
 
     /// Is it in the chunked coding, and has not ended?
     #[must_use]
     pub const fn is_chunked(&self) -> bool {
-        matches!(self.0, State::Chunked(_))
+        matches!(self.0, BodyState::Chunked(_))
     }
 
     /// Is its length known only when it ends?
     #[must_use]
     pub const fn has_no_length(&self) -> bool {
-        matches!(self.0, State::Chunked(_) | State::UntilClose)
+        matches!(self.0, BodyState::Chunked(_) | BodyState::UntilClose)
     }
 
     /// Has the body ended? At once, where there is none.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        matches!(self.0, State::Done(_))
+        matches!(self.0, BodyState::Done(_))
     }
 
     /// Finds the next run of content. Consumes at least one byte of an input that is not empty, until
@@ -67,17 +67,17 @@ impl BodyDecoder {
     ///
     /// # Errors
     /// The chunked coding is broken. Content before the fault has been handed out by then.
-    pub fn decode(&mut self, input: &[u8]) -> Result<Step, BodyError> {
+    pub fn decode(&mut self, input: &[u8]) -> Result<BodyStep, BodyError> {
         let step = match &mut self.0 {
-            State::Done(_) => Step { consumed: 0, data: 0..0, done: true },
-            State::UntilClose => Step { consumed: input.len(), data: 0..input.len(), done: false },
-            State::Length(left) => take(left, input.len()),
-            State::Chunked(chunks) => chunks.decode(input).map_err(BodyError::BadChunk)?,
+            BodyState::Done(_) => BodyStep { consumed: 0, data: 0..0, done: true },
+            BodyState::UntilClose => BodyStep { consumed: input.len(), data: 0..input.len(), done: false },
+            BodyState::Length(left) => take(left, input.len()),
+            BodyState::Chunked(chunks) => chunks.decode(input).map_err(BodyError::BadChunk)?,
         };
         if step.done && !self.is_done() {
-            self.0 = match std::mem::replace(&mut self.0, State::Done(None)) {
-                State::Chunked(chunks) => State::Done(chunks.into_trailers()),
-                _ => State::Done(None),
+            self.0 = match std::mem::replace(&mut self.0, BodyState::Done(None)) {
+                BodyState::Chunked(chunks) => BodyState::Done(chunks.into_trailers()),
+                _ => BodyState::Done(None),
             };
         }
         Ok(step)
@@ -88,7 +88,7 @@ impl BodyDecoder {
     #[must_use]
     pub fn trailers(&self) -> &[u8] {
         match &self.0 {
-            State::Done(Some(trailers)) => trailers.lines(),
+            BodyState::Done(Some(trailers)) => trailers.lines(),
             _ => &[],
         }
     }
@@ -99,20 +99,20 @@ impl BodyDecoder {
     /// It was not to end yet.
     pub fn at_eof(&mut self) -> Result<(), BodyError> {
         match self.0 {
-            State::Done(_) => Ok(()),
-            State::UntilClose => {
-                self.0 = State::Done(None);
+            BodyState::Done(_) => Ok(()),
+            BodyState::UntilClose => {
+                self.0 = BodyState::Done(None);
                 Ok(())
             }
-            State::Length(_) | State::Chunked(_) => Err(BodyError::Truncated),
+            BodyState::Length(_) | BodyState::Chunked(_) => Err(BodyError::Truncated),
         }
     }
 }
 
-fn take(left: &mut u64, available: usize) -> Step {
+fn take(left: &mut u64, available: usize) -> BodyStep {
     let n = usize::try_from(*left).map_or(available, |left| left.min(available));
     *left -= n as u64;
-    Step { consumed: n, data: 0..n, done: *left == 0 }
+    BodyStep { consumed: n, data: 0..n, done: *left == 0 }
 }
 
 /// Frames content for the one it goes to.

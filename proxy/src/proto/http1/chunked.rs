@@ -1,8 +1,8 @@
 //! Reads the chunked transfer coding, byte by byte except for the data (RFC 9112 section 7.1). Extensions are skipped.
 
+use super::error::BodyStep;
 use super::name::is_tchar;
 use super::trailers::Trailers;
-use super::verdict::Step;
 
 /// Bytes of one chunk line: the size, extensions (which mean nothing to us) and CR.
 const MOST_LINE: u16 = 256;
@@ -14,7 +14,7 @@ const MOST_TRAILERS: u16 = 8 << 10;
 /// A chunked body, as far as it was read.
 #[derive(Debug)]
 pub(super) struct Chunks {
-    place: Place,
+    place: ChunkPosition,
     /// Most bodies have none, and then nothing is kept.
     trailers: Option<Box<Trailers>>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Chunks {
 ///                                                        └─▶ EndLf ─▶ End
 /// ```
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct ChunkPosition {
     /// Of the chunk: read so far of its size, then left of its data.
     size: u64,
     /// Bytes of this chunk line so far.
@@ -36,11 +36,11 @@ struct Place {
     spent: u16,
     /// Sizes may be padded: blanks may stand between a size and its CRLF.
     padded: bool,
-    at: At,
+    at: ChunkState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum At {
+enum ChunkState {
     Size,
     MoreSize,
     Space,
@@ -63,7 +63,10 @@ impl Chunks {
     /// sees it, as what goes on is framed anew. From a client it stays a fault: what breaks the grammar there is more
     /// often an attempt on the reader behind us than an old server.
     pub(super) const fn new(padded: bool) -> Self {
-        Self { place: Place { size: 0, line: 0, spent: 0, padded, at: At::Size }, trailers: None }
+        Self {
+            place: ChunkPosition { size: 0, line: 0, spent: 0, padded, at: ChunkState::Size },
+            trailers: None,
+        }
     }
 
     /// The trailers that may travel on, once the body is complete.
@@ -72,11 +75,11 @@ impl Chunks {
     }
 
     /// Reads up to the second run of data, so that one range can name the content.
-    pub(super) fn decode(&mut self, input: &[u8]) -> Result<Step, &'static str> {
+    pub(super) fn decode(&mut self, input: &[u8]) -> Result<BodyStep, &'static str> {
         let mut data = 0..0;
         let mut pos = 0;
-        while pos < input.len() && self.place.at != At::End {
-            if self.place.at == At::Data {
+        while pos < input.len() && self.place.at != ChunkState::End {
+            if self.place.at == ChunkState::Data {
                 if !data.is_empty() {
                     break;
                 }
@@ -99,11 +102,11 @@ impl Chunks {
             }
             pos += 1;
         }
-        Ok(Step { consumed: pos, data, done: self.place.at == At::End })
+        Ok(BodyStep { consumed: pos, data, done: self.place.at == ChunkState::End })
     }
 }
 
-impl At {
+impl ChunkState {
     /// Whether the byte that leads from here to `then` is one of a trailer.
     fn is_in_trailers(self, then: Self) -> bool {
         match self {
@@ -114,91 +117,91 @@ impl At {
     }
 }
 
-impl Place {
+impl ChunkPosition {
     /// Takes the data of this chunk that is there, and returns how much that is.
     fn data(&mut self, available: usize) -> usize {
         let n = usize::try_from(self.size).map_or(available, |left| left.min(available));
         self.size -= n as u64;
         if self.size == 0 {
-            self.at = At::DataCr;
+            self.at = ChunkState::DataCr;
         }
         n
     }
 
     /// Where one byte of framing leads.
-    fn next(&mut self, b: u8) -> Result<At, &'static str> {
+    fn next(&mut self, b: u8) -> Result<ChunkState, &'static str> {
         match self.at {
-            At::Size => self.first_digit(b),
-            At::MoreSize | At::Space | At::Extension => self.in_line(b),
-            At::SizeLf => expect(b, b'\n', self.after_line()),
-            At::DataCr => expect(b, b'\r', At::DataLf),
-            At::DataLf => expect(b, b'\n', At::Size),
-            At::Trailer | At::TrailerName | At::TrailerValue => self.in_trailers(b),
-            At::TrailerLf => expect(b, b'\n', At::Trailer),
-            At::EndLf => expect(b, b'\n', At::End),
-            At::Data | At::End => Err("no framing is due here"),
+            ChunkState::Size => self.first_digit(b),
+            ChunkState::MoreSize | ChunkState::Space | ChunkState::Extension => self.in_line(b),
+            ChunkState::SizeLf => expect(b, b'\n', self.after_line()),
+            ChunkState::DataCr => expect(b, b'\r', ChunkState::DataLf),
+            ChunkState::DataLf => expect(b, b'\n', ChunkState::Size),
+            ChunkState::Trailer | ChunkState::TrailerName | ChunkState::TrailerValue => self.in_trailers(b),
+            ChunkState::TrailerLf => expect(b, b'\n', ChunkState::Trailer),
+            ChunkState::EndLf => expect(b, b'\n', ChunkState::End),
+            ChunkState::Data | ChunkState::End => Err("no framing is due here"),
         }
     }
 
-    fn first_digit(&mut self, b: u8) -> Result<At, &'static str> {
+    fn first_digit(&mut self, b: u8) -> Result<ChunkState, &'static str> {
         self.size = hex(b).ok_or("a chunk without a size")?;
         self.line = 1;
-        Ok(At::MoreSize)
+        Ok(ChunkState::MoreSize)
     }
 
-    fn in_line(&mut self, b: u8) -> Result<At, &'static str> {
+    fn in_line(&mut self, b: u8) -> Result<ChunkState, &'static str> {
         self.line += 1;
         if self.line > MOST_LINE {
             return Err("a chunk line is over the limit");
         }
         match (self.at, b) {
-            (At::MoreSize, _) if b.is_ascii_hexdigit() => self.digit(b),
-            (At::MoreSize | At::Extension, b'\r') => Ok(At::SizeLf),
+            (ChunkState::MoreSize, _) if b.is_ascii_hexdigit() => self.digit(b),
+            (ChunkState::MoreSize | ChunkState::Extension, b'\r') => Ok(ChunkState::SizeLf),
             // A pad is bounded by the line; a member that pads does so in each chunk of a large body.
-            (At::MoreSize | At::Space, b' ' | b'\t') if self.padded => Ok(At::Space),
-            (At::Space, b'\r') if self.padded => Ok(At::SizeLf),
+            (ChunkState::MoreSize | ChunkState::Space, b' ' | b'\t') if self.padded => Ok(ChunkState::Space),
+            (ChunkState::Space, b'\r') if self.padded => Ok(ChunkState::SizeLf),
             // Bad whitespace: before the `;` of an extension only (RFC 9112 section 7.1.1).
-            (At::MoreSize | At::Space, b' ' | b'\t') => self.extension(At::Space),
-            (At::MoreSize | At::Space, b';') => self.extension(At::Extension),
-            (At::Extension, _) if is_text(b) => self.extension(At::Extension),
+            (ChunkState::MoreSize | ChunkState::Space, b' ' | b'\t') => self.extension(ChunkState::Space),
+            (ChunkState::MoreSize | ChunkState::Space, b';') => self.extension(ChunkState::Extension),
+            (ChunkState::Extension, _) if is_text(b) => self.extension(ChunkState::Extension),
             _ => Err("a chunk line is malformed"),
         }
     }
 
-    fn digit(&mut self, b: u8) -> Result<At, &'static str> {
+    fn digit(&mut self, b: u8) -> Result<ChunkState, &'static str> {
         if self.size >> 60 != 0 {
             return Err("a chunk size is over 64 bits");
         }
         self.size = (self.size << 4) | hex(b).unwrap_or_default();
-        Ok(At::MoreSize)
+        Ok(ChunkState::MoreSize)
     }
 
-    fn extension(&mut self, at: At) -> Result<At, &'static str> {
+    fn extension(&mut self, at: ChunkState) -> Result<ChunkState, &'static str> {
         self.spent += 1;
         if self.spent > MOST_EXTENSIONS { Err("chunk extensions are over the limit") } else { Ok(at) }
     }
 
-    fn after_line(&self) -> At {
-        if self.size == 0 { At::Trailer } else { At::Data }
+    fn after_line(&self) -> ChunkState {
+        if self.size == 0 { ChunkState::Trailer } else { ChunkState::Data }
     }
 
-    fn in_trailers(&mut self, b: u8) -> Result<At, &'static str> {
+    fn in_trailers(&mut self, b: u8) -> Result<ChunkState, &'static str> {
         self.spent += 1;
         if self.spent > MOST_TRAILERS {
             return Err("the trailer section is over the limit");
         }
         match (self.at, b) {
-            (At::Trailer, b'\r') => Ok(At::EndLf),
-            (At::Trailer | At::TrailerName, _) if is_tchar(b) => Ok(At::TrailerName),
-            (At::TrailerName, b':') => Ok(At::TrailerValue),
-            (At::TrailerValue, b'\r') => Ok(At::TrailerLf),
-            (At::TrailerValue, _) if is_text(b) => Ok(At::TrailerValue),
+            (ChunkState::Trailer, b'\r') => Ok(ChunkState::EndLf),
+            (ChunkState::Trailer | ChunkState::TrailerName, _) if is_tchar(b) => Ok(ChunkState::TrailerName),
+            (ChunkState::TrailerName, b':') => Ok(ChunkState::TrailerValue),
+            (ChunkState::TrailerValue, b'\r') => Ok(ChunkState::TrailerLf),
+            (ChunkState::TrailerValue, _) if is_text(b) => Ok(ChunkState::TrailerValue),
             _ => Err("a trailer is malformed"),
         }
     }
 }
 
-fn expect(b: u8, due: u8, then: At) -> Result<At, &'static str> {
+fn expect(b: u8, due: u8, then: ChunkState) -> Result<ChunkState, &'static str> {
     if b == due { Ok(then) } else { Err("a CRLF is missing") }
 }
 

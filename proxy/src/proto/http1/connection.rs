@@ -1,7 +1,7 @@
 //! Reads the Connection field: whether the connection stays, and which fields are removed (RFC 9110 section 7.6.1).
 
 use super::fields::Head;
-use super::name::{Name, list};
+use super::name::{FieldName, list};
 
 /// More names than this in one head are an attack on our time, not a wish.
 const MOST_NAMES: usize = 32;
@@ -22,7 +22,7 @@ const PROTECTED: [&[u8]; 9] = [
 
 /// What the Connection lines of a head have said so far.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Options {
+pub(super) struct ConnectionOptions {
     close: bool,
     keep_alive: bool,
     /// `upgrade` (RFC 9110 section 7.8).
@@ -31,14 +31,14 @@ pub(super) struct Options {
     names_fields: bool,
 }
 
-impl Options {
+impl ConnectionOptions {
     /// Takes one Connection line.
     pub(super) fn add(&mut self, value: &[u8]) {
         for option in list(value) {
-            match Name::of(option) {
-                Name::KeepAlive => self.keep_alive = true,
-                Name::Upgrade => self.upgrade = true,
-                Name::Hop | Name::Te | Name::Http2Settings => {}
+            match FieldName::of(option) {
+                FieldName::KeepAlive => self.keep_alive = true,
+                FieldName::Upgrade => self.upgrade = true,
+                FieldName::Hop | FieldName::Te | FieldName::Http2Settings => {}
                 _ if option.eq_ignore_ascii_case(b"close") => self.close = true,
                 _ => self.names_fields = true,
             }
@@ -58,7 +58,7 @@ impl Options {
 
 fn drop_named(head: &mut Head<'_, '_>) -> Result<(), &'static str> {
     let fields = head.fields;
-    let connection = fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::Connection);
+    let connection = fields.iter().filter(|f| FieldName::of(f.name.as_bytes()) == FieldName::Connection);
     for (n, option) in connection.flat_map(|f| list(f.value)).enumerate() {
         if n == MOST_NAMES {
             return Err("too many connection options");

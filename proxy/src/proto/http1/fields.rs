@@ -2,16 +2,16 @@
 
 use std::mem::MaybeUninit;
 
-use super::name::Name;
+use super::name::FieldName;
 use crate::config::HeadLimits;
 use httparse::Header;
 
 const WORDS: usize = HeadLimits::MAX_FIELDS.div_ceil(64);
 
 /// Room for the field lines of one head, on the caller's stack and not initialised.
-pub struct Fields<'b>([MaybeUninit<Header<'b>>; HeadLimits::MAX_FIELDS]);
+pub struct FieldRoom<'b>([MaybeUninit<Header<'b>>; HeadLimits::MAX_FIELDS]);
 
-impl<'b> Fields<'b> {
+impl<'b> FieldRoom<'b> {
     /// Costs nothing.
     #[must_use]
     #[inline]
@@ -25,7 +25,7 @@ impl<'b> Fields<'b> {
     }
 }
 
-impl Default for Fields<'_> {
+impl Default for FieldRoom<'_> {
     fn default() -> Self {
         Self::new()
     }
@@ -33,9 +33,9 @@ impl Default for Fields<'_> {
 
 /// A set of field lines, by position.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Lines([u64; WORDS]);
+pub(super) struct LineSet([u64; WORDS]);
 
-impl Lines {
+impl LineSet {
     pub(super) fn add(&mut self, line: usize) {
         self.0[line / 64] |= 1 << (line % 64);
     }
@@ -62,7 +62,7 @@ pub(super) struct Head<'h, 'b> {
     /// From the first byte of the start line to the end of the final empty line.
     pub(super) bytes: &'b [u8],
     pub(super) fields: &'h [Header<'b>],
-    pub(super) dropped: Lines,
+    pub(super) dropped: LineSet,
 }
 
 /// A fault in the lines of a head.
@@ -76,14 +76,14 @@ pub(super) enum LineFault {
 
 impl<'h, 'b> Head<'h, 'b> {
     pub(super) fn new(bytes: &'b [u8], fields: &'h [Header<'b>]) -> Self {
-        Self { bytes, fields, dropped: Lines::default() }
+        Self { bytes, fields, dropped: LineSet::default() }
     }
 
     /// Drops all lines of that name.
     #[cold]
-    pub(super) fn drop_all(&mut self, name: Name) {
+    pub(super) fn drop_all(&mut self, name: FieldName) {
         for (line, field) in self.fields.iter().enumerate() {
-            if Name::of(field.name.as_bytes()) == name {
+            if FieldName::of(field.name.as_bytes()) == name {
                 self.dropped.add(line);
             }
         }
@@ -108,7 +108,7 @@ impl<'h, 'b> Head<'h, 'b> {
 
     /// Appends everything from `from` to the final empty line, which it leaves out, but for the
     /// lines in `without`: the bytes between two of them in one copy.
-    pub(super) fn copy(&self, from: usize, without: &Lines, out: &mut Vec<u8>) {
+    pub(super) fn copy(&self, from: usize, without: &LineSet, out: &mut Vec<u8>) {
         let mut run = from;
         for line in without.iter() {
             out.extend_from_slice(&self.bytes[run..self.begin(line)]);

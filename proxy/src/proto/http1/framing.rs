@@ -1,9 +1,9 @@
 //! Decides where content ends, from Content-Length and Transfer-Encoding (RFC 9112 section 6.3, D4 in `docs/http-rules.md`).
 
 use super::coding::Codings;
+use super::error::Reject;
 use super::name::{is_tchar, list};
 use super::text::digits;
-use super::verdict::Reject;
 
 /// How a body is delimited (RFC 9112 section 6.3). No content at all is always `None`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

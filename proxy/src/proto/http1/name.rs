@@ -2,7 +2,7 @@
 
 /// A field name that is not merely passed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Name {
+pub(super) enum FieldName {
     /// Passed on unread.
     Other,
     Host,
@@ -40,7 +40,7 @@ pub(super) enum Ours {
     Told = 32,
 }
 
-impl Name {
+impl FieldName {
     /// By length first: most names fall out without a comparison.
     pub(super) fn of(name: &[u8]) -> Self {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
@@ -80,9 +80,9 @@ const fn may_be_told(first: u8, second: u8) -> bool {
 }
 
 #[inline(never)]
-fn told_or_twin(name: &[u8]) -> Name {
+fn told_or_twin(name: &[u8]) -> FieldName {
     match twin(name) {
-        Name::Other if is_told_by_proxies(name) => Name::Ours(Ours::Told),
+        FieldName::Other if is_told_by_proxies(name) => FieldName::Ours(Ours::Told),
         other => other,
     }
 }
@@ -118,7 +118,7 @@ const fn may_be_twin(len: usize, first: u8) -> bool {
 }
 
 /// Twins of the fields that we frame by, or write: they stay behind where those do.
-fn twin(name: &[u8]) -> Name {
+fn twin(name: &[u8]) -> FieldName {
     const OURS: [&[u8]; 2] = [b"x-forwarded-for", b"x-forwarded-proto"];
     const FRAMING: [&[u8]; 6] = [
         b"content-length",
@@ -129,12 +129,12 @@ fn twin(name: &[u8]) -> Name {
         b"max-forwards",
     ];
     if !name.contains(&b'_') {
-        return Name::Other;
+        return FieldName::Other;
     }
     match name {
-        _ if OURS.iter().any(|known| is_alike(name, known)) => Name::Ours(Ours::Twin),
-        _ if FRAMING.iter().any(|known| is_alike(name, known)) => Name::Hop,
-        _ => Name::Other,
+        _ if OURS.iter().any(|known| is_alike(name, known)) => FieldName::Ours(Ours::Twin),
+        _ if FRAMING.iter().any(|known| is_alike(name, known)) => FieldName::Hop,
+        _ => FieldName::Other,
     }
 }
 

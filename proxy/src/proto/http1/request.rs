@@ -3,16 +3,16 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
+use super::client_address::ClientAddress;
 use super::coding::Codings;
-use super::fields::{Fields, Head, LineFault, offset};
+use super::error::{Parsed, Reject};
+use super::fields::{FieldRoom, Head, LineFault, offset};
 use super::framing::BodyFraming;
 use super::method::Method;
-use super::name::{Name, Ours};
-use super::seen::{Expect, Seen};
+use super::name::{FieldName, Ours};
+use super::request_fields::{Expect, RequestFields};
 use super::target::Target;
 use super::text::digits;
-use super::verdict::{Parsed, Reject};
-use super::walk::Walk;
 use super::{upgrade, via};
 use crate::config::{HeadLimits, HttpRules, Underscores};
 
@@ -53,7 +53,7 @@ pub struct Request<'h, 'b> {
     /// Fields of `Ours` that came with the request, as bits.
     pub(super) ours: u8,
     /// What the list of those it came through came to for this peer, once that was asked.
-    pub(super) walked: Cell<Option<(IpAddr, Walk)>>,
+    pub(super) found_address: Cell<Option<(IpAddr, ClientAddress)>>,
     method_text: &'b str,
     target_text: &'b str,
 }
@@ -125,7 +125,7 @@ impl<'b> Request<'_, 'b> {
 pub fn parse_request<'h, 'b>(
     buf: &'b [u8],
     rules: &HttpRules,
-    fields: &'h mut Fields<'b>,
+    fields: &'h mut FieldRoom<'b>,
 ) -> Result<Parsed<Request<'h, 'b>>, Reject> {
     let limits = &rules.head;
     // No byte over the limit is looked at, so the verdict is the same however much has been read.
@@ -243,7 +243,7 @@ fn believe<'h, 'b>(
     }
     let expect = if minor_version == 1 { seen.expect } else { Expect::Nothing };
     if seen.expect == Expect::Reworded {
-        head.drop_all(Name::Expect);
+        head.drop_all(FieldName::Expect);
     }
     let expect_continue = expect != Expect::Nothing;
     let asks = seen.upgrade && seen.options.upgrade && minor_version == 1;
@@ -265,7 +265,7 @@ fn believe<'h, 'b>(
         codings: if minor_version == 1 { seen.codings } else { Codings::NONE },
         head,
         ours: seen.ours,
-        walked: Cell::new(None),
+        found_address: Cell::new(None),
         method_text,
         target_text,
     })
@@ -277,13 +277,13 @@ fn read_fields<'b>(
     head: &mut Head<'_, 'b>,
     minor_version: u8,
     rules: &HttpRules,
-) -> Result<Seen<'b>, Reject> {
+) -> Result<RequestFields<'b>, Reject> {
     let limit = rules.head.line;
-    let mut seen = Seen::default();
+    let mut seen = RequestFields::default();
     let mut begun = 0;
     for (line, field) in head.fields.iter().enumerate() {
         begun = head.check_line(begun, line, limit).map_err(|f| line_fault(f, line))?;
-        let name = Name::of(field.name.as_bytes());
+        let name = FieldName::of(field.name.as_bytes());
         seen.take(name, field.value)?;
         if is_left_behind(name, field.value, minor_version) {
             head.dropped.add(line);
@@ -302,16 +302,16 @@ fn read_fields<'b>(
 
 /// Hop-by-hop fields, and an expectation that a 1.0 client must not have (RFC 9110 section 10.1.1),
 /// because we forward its request as 1.1.
-fn is_left_behind(name: Name, value: &[u8], minor_version: u8) -> bool {
+fn is_left_behind(name: FieldName, value: &[u8], minor_version: u8) -> bool {
     match name {
-        Name::TransferEncoding
-        | Name::Connection
-        | Name::KeepAlive
-        | Name::Te
-        | Name::Upgrade
-        | Name::Http2Settings
-        | Name::Hop => true,
-        Name::Expect => minor_version == 0 || !Expect::travels(value),
+        FieldName::TransferEncoding
+        | FieldName::Connection
+        | FieldName::KeepAlive
+        | FieldName::Te
+        | FieldName::Upgrade
+        | FieldName::Http2Settings
+        | FieldName::Hop => true,
+        FieldName::Expect => minor_version == 0 || !Expect::travels(value),
         _ => false,
     }
 }

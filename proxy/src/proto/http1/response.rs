@@ -1,13 +1,13 @@
 //! Parses response heads, and frames them by what was asked (RFC 9112 section 6.3).
 
-use super::connection::Options;
-use super::fields::{Fields, Head, LineFault};
+use super::connection::ConnectionOptions;
+use super::error::{Parsed, Reject};
+use super::fields::{FieldRoom, Head, LineFault};
 use super::framing::{BodyFraming, ResponseFraming};
 use super::method::Method;
-use super::name::{Name, list};
+use super::name::{FieldName, list};
 use super::request::Ask;
 use super::text::digits;
-use super::verdict::{Parsed, Reject};
 use crate::config::HeadLimits;
 
 /// `HTTP/1.1 `: what stands before the status.
@@ -79,7 +79,7 @@ pub fn parse_response<'h, 'b>(
     buf: &'b [u8],
     limits: &HeadLimits,
     ask: Ask,
-    fields: &'h mut Fields<'b>,
+    fields: &'h mut FieldRoom<'b>,
 ) -> Result<Parsed<Response<'h, 'b>>, Reject> {
     if matches!(buf, [b'\r' | b'\n', ..]) {
         // httparse would skip it; RFC 9112 section 2.2 allows for that before requests only.
@@ -126,7 +126,7 @@ fn believe<'h, 'b>(
         return Err(Reject::response("the status is not between 100 and 599"));
     };
     let mut head = Head::new(bytes, raw.headers);
-    let Said { framing, options, keep_alive_timeout, has_upgrade, has_date, server } =
+    let ResponseFields { framing, options, keep_alive_timeout, has_upgrade, has_date, server } =
         read_fields(&mut head, limit)?;
     options.drop_named(&mut head).map_err(Reject::response)?;
     let switches = switches(status, ask, has_upgrade)?;
@@ -163,9 +163,9 @@ fn believe<'h, 'b>(
 
 /// What the fields of a response say.
 #[derive(Default)]
-struct Said<'b> {
+struct ResponseFields<'b> {
     framing: ResponseFraming,
-    options: Options,
+    options: ConnectionOptions,
     keep_alive_timeout: Option<u32>,
     has_upgrade: bool,
     has_date: bool,
@@ -174,12 +174,12 @@ struct Said<'b> {
 
 /// Each line checked, and those noted that stay behind.
 #[inline]
-fn read_fields<'b>(head: &mut Head<'_, 'b>, limit: usize) -> Result<Said<'b>, Reject> {
-    let mut said = Said::default();
+fn read_fields<'b>(head: &mut Head<'_, 'b>, limit: usize) -> Result<ResponseFields<'b>, Reject> {
+    let mut said = ResponseFields::default();
     let mut begun = 0;
     for (line, field) in head.fields.iter().enumerate() {
         begun = head.check_line(begun, line, limit).map_err(line_fault)?;
-        if said.take(Name::of(field.name.as_bytes()), field.value)? {
+        if said.take(FieldName::of(field.name.as_bytes()), field.value)? {
             head.dropped.add(line);
         }
     }
@@ -187,34 +187,34 @@ fn read_fields<'b>(head: &mut Head<'_, 'b>, limit: usize) -> Result<Said<'b>, Re
     Ok(said)
 }
 
-impl<'b> Said<'b> {
+impl<'b> ResponseFields<'b> {
     /// Takes a line. Whether it stays behind.
     #[inline]
-    fn take(&mut self, name: Name, value: &'b [u8]) -> Result<bool, Reject> {
+    fn take(&mut self, name: FieldName, value: &'b [u8]) -> Result<bool, Reject> {
         match name {
-            Name::ContentLength => {
+            FieldName::ContentLength => {
                 self.framing.content_length(value)?;
                 return Ok(false);
             }
-            Name::TransferEncoding => self.framing.transfer_encoding(value)?,
-            Name::Connection => self.options.add(value),
-            Name::KeepAlive => self.keep_alive_timeout = timeout(value),
-            Name::Upgrade => self.has_upgrade |= list(value).next().is_some(),
-            Name::Date => {
+            FieldName::TransferEncoding => self.framing.transfer_encoding(value)?,
+            FieldName::Connection => self.options.add(value),
+            FieldName::KeepAlive => self.keep_alive_timeout = timeout(value),
+            FieldName::Upgrade => self.has_upgrade |= list(value).next().is_some(),
+            FieldName::Date => {
                 self.has_date = true;
                 return Ok(false);
             }
-            Name::Server => {
+            FieldName::Server => {
                 self.server = self.server.or(Some(value));
                 return Ok(false);
             }
-            Name::Te | Name::Http2Settings | Name::Hop => {}
-            Name::Other
-            | Name::Host
-            | Name::Expect
-            | Name::MaxForwards
-            | Name::Authorization
-            | Name::Ours(_) => return Ok(false),
+            FieldName::Te | FieldName::Http2Settings | FieldName::Hop => {}
+            FieldName::Other
+            | FieldName::Host
+            | FieldName::Expect
+            | FieldName::MaxForwards
+            | FieldName::Authorization
+            | FieldName::Ours(_) => return Ok(false),
         }
         Ok(true)
     }
@@ -266,7 +266,7 @@ fn settle_length(
         return None;
     }
     if framing.has_length() {
-        head.drop_all(Name::ContentLength);
+        head.drop_all(FieldName::ContentLength);
     }
     said
 }

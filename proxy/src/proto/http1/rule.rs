@@ -21,7 +21,8 @@ impl Request<'_, '_> {
         if rules.is_empty() {
             return None;
         }
-        let asked = Asked { host: self.host().map(Host::of), path: self.path(), fields: OnceCell::new() };
+        let asked =
+            Asked { host: self.host().map(RequestHost::of), path: self.path(), fields: OnceCell::new() };
         rules.iter().position(|rule| self.matches(rule, &asked))
     }
 
@@ -30,7 +31,7 @@ impl Request<'_, '_> {
             && rule.path_prefix.as_ref().is_none_or(|prefix| asked.is_below(prefix.as_bytes()))
             && (rule.methods.is_empty() || rule.methods.iter().any(|m| **m == *self.method_text()))
             && (rule.fields.is_empty() || {
-                let order = asked.fields.get_or_init(|| Order::of(self.head.fields));
+                let order = asked.fields.get_or_init(|| SortedFields::of(self.head.fields));
                 let has = |(name, value): &(Arc<str>, Option<Arc<str>>)| {
                     order.has(self.head.fields, name.as_bytes(), value.as_deref().map(str::as_bytes))
                 };
@@ -52,9 +53,9 @@ impl Request<'_, '_> {
 
 /// What rules look at of a request, found once: how long it is, is for a stranger to choose, and there may be many rules.
 struct Asked<'r> {
-    host: Option<Host<'r>>,
+    host: Option<RequestHost<'r>>,
     path: Option<&'r [u8]>,
-    fields: OnceCell<Order>,
+    fields: OnceCell<SortedFields>,
 }
 
 impl Asked<'_> {
@@ -66,12 +67,12 @@ impl Asked<'_> {
 }
 
 /// Field lines by their names in lower case, then by their values.
-struct Order {
+struct SortedFields {
     lines: [u16; HeadLimits::MAX_FIELDS],
     count: usize,
 }
 
-impl Order {
+impl SortedFields {
     fn of(fields: &[Header<'_>]) -> Self {
         let mut order =
             Self { lines: [0; HeadLimits::MAX_FIELDS], count: fields.len().min(HeadLimits::MAX_FIELDS) };
@@ -108,12 +109,12 @@ fn visited() {
 const fn visited() {}
 
 /// Whom a request is for, without the final dot, and at which port.
-struct Host<'r> {
+struct RequestHost<'r> {
     name: &'r [u8],
     port: Option<u64>,
 }
 
-impl<'r> Host<'r> {
+impl<'r> RequestHost<'r> {
     fn of(host: &'r [u8]) -> Self {
         let (name, port) = split_port(host);
         let name = name.strip_suffix(b".").unwrap_or(name);
@@ -141,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::config::HttpRules;
-    use crate::proto::http1::{Fields, Parsed, parse_request};
+    use crate::proto::http1::{FieldRoom, Parsed, parse_request};
 
     thread_local! {
         pub(super) static VISITS: Cell<usize> = const { Cell::new(0) };
@@ -161,7 +162,7 @@ mod tests {
             backend: n,
         };
         let rules: Vec<RouteRule> = (0..256).map(rule).collect();
-        let mut fields = Fields::new();
+        let mut fields = FieldRoom::new();
         let limits = HttpRules::default();
         let Ok(Parsed::Head { head, .. }) = parse_request(head.as_bytes(), &limits, &mut fields) else {
             panic!()

@@ -2,7 +2,7 @@
 
 use super::BodyFraming;
 use super::fields::Head;
-use super::name::{Name, is_tchar, list};
+use super::name::{FieldName, is_tchar, list};
 use crate::config::Upgrades;
 
 /// Whether any protocol is allowed that the head of a request with this body asks for.
@@ -25,7 +25,7 @@ const MOST_PROTOCOLS: usize = 16;
 
 /// The first protocols that the Upgrade lines of a head name.
 pub(super) fn asked<'b>(head: &Head<'_, 'b>) -> impl Iterator<Item = &'b [u8]> {
-    let lines = head.fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::Upgrade);
+    let lines = head.fields.iter().filter(|f| FieldName::of(f.name.as_bytes()) == FieldName::Upgrade);
     lines.flat_map(|f| list(f.value)).take(MOST_PROTOCOLS)
 }
 

@@ -3,18 +3,18 @@
 //! "Section" here means a section of HAProxy's `doc/proxy-protocol.txt`.
 
 mod addresses;
-mod malformed;
+mod bad_header;
 mod tlv;
 mod v1;
 mod v2;
 
 pub use addresses::Addresses;
-pub use malformed::{Malformed, Reason};
+pub use bad_header::{BadHeader, BadHeaderReason};
 pub use tlv::{AUTHORITY, CRC32C, NOOP, Tlvs, UNIQUE_ID};
 pub use v1::write_v1;
 pub use v2::write_v2;
 
-use malformed::Stop;
+use bad_header::Stop;
 
 /// The longest header that is read or written, in bytes, TLVs included. Section 2 wants headers to fit in the
 /// 536 bytes of the smallest TCP segment, and the length field could say 65,551; this leaves room for a
@@ -23,7 +23,7 @@ pub const LONGEST: usize = 4096;
 
 /// What the bytes so far amount to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Parsed<'a> {
+pub enum ParsedHeader<'a> {
     /// They begin a header, and there must be more; call again with more bytes after the same ones.
     Partial,
     /// The header is complete.
@@ -53,15 +53,15 @@ pub struct Header<'a> {
 ///
 /// # Errors
 /// The connection cannot be used: section 2.1 wants it closed as soon as possible.
-pub fn parse(bytes: &[u8]) -> Result<Parsed<'_>, Malformed> {
+pub fn parse(bytes: &[u8]) -> Result<ParsedHeader<'_>, BadHeader> {
     let found = match bytes.first() {
-        None => return Ok(Parsed::Partial),
+        None => return Ok(ParsedHeader::Partial),
         Some(b'P') => v1::read(bytes),
         Some(_) => v2::read(bytes),
     };
     match found {
-        Ok((len, header)) => Ok(Parsed::Header { len, header }),
-        Err(Stop::Partial) => Ok(Parsed::Partial),
+        Ok((len, header)) => Ok(ParsedHeader::Header { len, header }),
+        Err(Stop::Partial) => Ok(ParsedHeader::Partial),
         Err(Stop::Malformed(malformed)) => Err(malformed),
     }
 }

@@ -2,7 +2,7 @@
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
-use super::{Malformed, Reason};
+use super::{BadHeader, BadHeaderReason};
 
 /// `PP2_TYPE_AUTHORITY`: the host name that the client asked for, as with TLS server names (section 2.2.2).
 pub const AUTHORITY: u8 = 0x02;
@@ -32,15 +32,17 @@ pub struct Tlvs<'a> {
 
 impl<'a> Tlvs<'a> {
     /// The TLVs from `start` to the end of a whole header, checked.
-    pub(super) fn read(header: &'a [u8], start: usize) -> Result<Self, Malformed> {
+    pub(super) fn read(header: &'a [u8], start: usize) -> Result<Self, BadHeader> {
         let all = header.get(start..).unwrap_or_default();
         let (mut rest, mut checksum) = (all, None);
         while !rest.is_empty() {
             let at = header.len() - rest.len();
-            let (kind, value, after) = split(rest).ok_or_else(|| Malformed::at(at, Reason::Tlv))?;
+            let (kind, value, after) = split(rest).ok_or_else(|| BadHeader::at(at, BadHeaderReason::Tlv))?;
             match kind {
-                UNIQUE_ID if value.len() > UNIQUE_ID_MAX => return Err(Malformed::at(at, Reason::UniqueId)),
-                CRC32C if checksum.is_some() => return Err(Malformed::at(at, Reason::Checksum)),
+                UNIQUE_ID if value.len() > UNIQUE_ID_MAX => {
+                    return Err(BadHeader::at(at, BadHeaderReason::UniqueId));
+                }
+                CRC32C if checksum.is_some() => return Err(BadHeader::at(at, BadHeaderReason::Checksum)),
                 CRC32C => checksum = Some((at, value)),
                 _ => {}
             }
@@ -48,7 +50,7 @@ impl<'a> Tlvs<'a> {
         }
         match checksum {
             Some((at, value)) if value != checksum_of(header, at + HEAD).as_slice() => {
-                Err(Malformed::at(at, Reason::Checksum))
+                Err(BadHeader::at(at, BadHeaderReason::Checksum))
             }
             _ => Ok(Self { bytes: all }),
         }

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use memchr::{memchr, memchr2};
 
 use super::addresses::InOneFamily;
-use super::malformed::{Stop, expect};
-use super::{Addresses, Header, Malformed, Reason, Tlvs};
+use super::bad_header::{Stop, expect};
+use super::{Addresses, BadHeader, BadHeaderReason, Header, Tlvs};
 
 /// The longest line, CRLF included.
 const LONGEST: usize = 107;
@@ -45,34 +45,34 @@ fn write_groups(address: Ipv6Addr, out: &mut Vec<u8>) {
 
 /// The line at the start of the bytes, and its length.
 pub(super) fn read(bytes: &[u8]) -> Result<(usize, Header<'_>), Stop> {
-    let mut line = Line { bytes, at: 0 };
-    line.word(b"PROXY ", Reason::NotProxy)?;
+    let mut line = V1Line { bytes, at: 0 };
+    line.word(b"PROXY ", BadHeaderReason::NotProxy)?;
     let addresses = match line.next()? {
         b'U' => line.unknown()?,
         _ => Some(line.tcp()?),
     };
-    line.word(b"\n", |_| Reason::LineEnd)?;
+    line.word(b"\n", |_| BadHeaderReason::LineEnd)?;
     Ok((line.at, Header { addresses, tlvs: Tlvs::default() }))
 }
 
 /// A line, read up to `at`.
-struct Line<'a> {
+struct V1Line<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Line<'a> {
+impl<'a> V1Line<'a> {
     /// `UNKNOWN`, and whatever stands before the CR: "the receiver must ignore anything presented before the
     /// CRLF". A bare CR or LF is no end, and to others it might be one: refused.
     fn unknown(&mut self) -> Result<Option<Addresses>, Stop> {
-        self.word(b"UNKNOWN", |_| Reason::Protocol)?;
+        self.word(b"UNKNOWN", |_| BadHeaderReason::Protocol)?;
         if !matches!(self.next()?, b' ' | b'\r') {
-            return Err(self.wrong(0, Reason::Protocol));
+            return Err(self.wrong(0, BadHeaderReason::Protocol));
         }
         let ignored = self.window();
         match memchr2(b'\r', b'\n', ignored) {
             None => Err(self.unended()),
-            Some(end) if ignored[end] == b'\n' => Err(self.wrong(end, Reason::LineEnd)),
+            Some(end) if ignored[end] == b'\n' => Err(self.wrong(end, BadHeaderReason::LineEnd)),
             Some(end) => {
                 self.at += end + 1;
                 Ok(None)
@@ -81,7 +81,7 @@ impl<'a> Line<'a> {
     }
 
     fn tcp(&mut self) -> Result<Addresses, Stop> {
-        self.word(b"TCP", |_| Reason::Protocol)?;
+        self.word(b"TCP", |_| BadHeaderReason::Protocol)?;
         match self.next()? {
             b'4' => self.addresses::<Ipv4Addr>(b"4 "),
             _ => self.addresses::<Ipv6Addr>(b"6 "),
@@ -89,8 +89,8 @@ impl<'a> Line<'a> {
     }
 
     /// What follows `TCP`, up to the CR.
-    fn addresses<A: Field + Into<IpAddr>>(&mut self, family: &[u8]) -> Result<Addresses, Stop> {
-        self.word(family, |_| Reason::Protocol)?;
+    fn addresses<A: V1Field + Into<IpAddr>>(&mut self, family: &[u8]) -> Result<Addresses, Stop> {
+        self.word(family, |_| BadHeaderReason::Protocol)?;
         let source = self.field::<A>(b' ')?.into();
         let destination = self.field::<A>(b' ')?.into();
         let from = self.field::<Port>(b' ')?.0;
@@ -99,7 +99,7 @@ impl<'a> Line<'a> {
     }
 
     /// A field and the byte that ends it.
-    fn field<T: Field>(&mut self, end: u8) -> Result<T, Stop> {
+    fn field<T: V1Field>(&mut self, end: u8) -> Result<T, Stop> {
         let window = self.window();
         let Some(len) = memchr(end, window) else {
             let wrong = first_wrong::<T>(window).map(|offset| self.wrong(offset, T::REASON));
@@ -111,7 +111,7 @@ impl<'a> Line<'a> {
         Ok(read)
     }
 
-    fn word(&mut self, word: &[u8], why: impl Fn(u8) -> Reason) -> Result<(), Stop> {
+    fn word(&mut self, word: &[u8], why: impl Fn(u8) -> BadHeaderReason) -> Result<(), Stop> {
         expect(self.bytes, self.at, word, why)?;
         self.at += word.len();
         Ok(())
@@ -132,18 +132,18 @@ impl<'a> Line<'a> {
         if self.bytes.len() < WINDOW {
             return Stop::Partial;
         }
-        Stop::Malformed(Malformed::at(WINDOW, Reason::LineTooLong))
+        Stop::Malformed(BadHeader::at(WINDOW, BadHeaderReason::LineTooLong))
     }
 
-    const fn wrong(&self, offset: usize, reason: Reason) -> Stop {
-        Stop::Malformed(Malformed::at(self.at + offset, reason))
+    const fn wrong(&self, offset: usize, reason: BadHeaderReason) -> Stop {
+        Stop::Malformed(BadHeader::at(self.at + offset, reason))
     }
 }
 
 /// What stands between two spaces.
-trait Field: Sized {
+trait V1Field: Sized {
     /// When it is not there.
-    const REASON: Reason;
+    const REASON: BadHeaderReason;
 
     /// The standard library reads addresses as section 2.1 wants them: no leading zeros in IPv4, one `::` in
     /// IPv6, no zone; and the dotted tail of `::ffff:192.0.2.1`, which HAProxy writes.
@@ -152,24 +152,24 @@ trait Field: Sized {
 
 struct Port(u16);
 
-impl Field for Ipv4Addr {
-    const REASON: Reason = Reason::Address;
+impl V1Field for Ipv4Addr {
+    const REASON: BadHeaderReason = BadHeaderReason::Address;
 
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
     }
 }
 
-impl Field for Ipv6Addr {
-    const REASON: Reason = Reason::Address;
+impl V1Field for Ipv6Addr {
+    const REASON: BadHeaderReason = BadHeaderReason::Address;
 
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
     }
 }
 
-impl Field for Port {
-    const REASON: Reason = Reason::Port;
+impl V1Field for Port {
+    const REASON: BadHeaderReason = BadHeaderReason::Port;
 
     fn read(text: &str) -> Option<Self> {
         let canonical = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));
@@ -177,12 +177,12 @@ impl Field for Port {
     }
 }
 
-fn value<T: Field>(text: &[u8]) -> Option<T> {
+fn value<T: V1Field>(text: &[u8]) -> Option<T> {
     T::read(str::from_utf8(text).ok()?)
 }
 
 /// Where the first byte is with which the text can no longer begin a field.
-fn first_wrong<T: Field>(text: &[u8]) -> Option<usize> {
+fn first_wrong<T: V1Field>(text: &[u8]) -> Option<usize> {
     if may_begin::<T>(text) {
         return None;
     }
@@ -192,7 +192,7 @@ fn first_wrong<T: Field>(text: &[u8]) -> Option<usize> {
 /// The text is a field, or becomes one with some end: a part of a group, then more parts of an IPv4 address or
 /// more groups of an IPv6 address. To try them all is shorter than to write the grammars down again, exact, and
 /// done only for what is not whole.
-fn may_begin<T: Field>(text: &[u8]) -> bool {
+fn may_begin<T: V1Field>(text: &[u8]) -> bool {
     const PARTS: [&str; 2] = ["", "0"];
     const DOTTED: &str = ".0.0.0";
     const GROUPS: &str = ":0:0:0:0:0:0:0";

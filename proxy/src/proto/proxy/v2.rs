@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::addresses::InOneFamily;
-use super::malformed::{Stop, expect};
+use super::bad_header::{Stop, expect};
 use super::tlv::{self, CHECKSUM, CRC32C};
-use super::{Addresses, Header, LONGEST, Malformed, Reason, Tlvs};
+use super::{Addresses, BadHeader, BadHeaderReason, Header, LONGEST, Tlvs};
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Where the version and the command are.
@@ -77,42 +77,42 @@ fn write_tlvs(tlvs: &[(u8, &[u8])], start: usize, out: &mut Vec<u8>) -> Option<u
 
 /// The header at the start of the bytes, and its length.
 pub(super) fn read(bytes: &[u8]) -> Result<(usize, Header<'_>), Stop> {
-    expect(bytes, 0, SIGNATURE, Reason::NotProxy)?;
+    expect(bytes, 0, SIGNATURE, BadHeaderReason::NotProxy)?;
     let command = command(*bytes.get(COMMAND).ok_or(Stop::Partial)?)?;
-    let block = Block::of(command, *bytes.get(FAMILY).ok_or(Stop::Partial)?)?;
+    let block = AddressBlock::of(command, *bytes.get(FAMILY).ok_or(Stop::Partial)?)?;
     let len = length(bytes.get(LENGTH..).unwrap_or_default(), block)?;
     let header = bytes.get(..len).ok_or(Stop::Partial)?;
     Ok((len, block.read(header)?))
 }
 
-const fn command(byte: u8) -> Result<u8, Malformed> {
+const fn command(byte: u8) -> Result<u8, BadHeader> {
     match byte {
         LOCAL | PROXY => Ok(byte),
-        0x20..=0x2f => Err(Malformed::at(COMMAND, Reason::Command(byte))),
-        _ => Err(Malformed::at(COMMAND, Reason::Version(byte))),
+        0x20..=0x2f => Err(BadHeader::at(COMMAND, BadHeaderReason::Command(byte))),
+        _ => Err(BadHeader::at(COMMAND, BadHeaderReason::Version(byte))),
     }
 }
 
 /// The length of the whole header. The first of its two bytes alone may say that it is too long.
-fn length(bytes: &[u8], block: Block) -> Result<usize, Stop> {
+fn length(bytes: &[u8], block: AddressBlock) -> Result<usize, Stop> {
     let &high = bytes.first().ok_or(Stop::Partial)?;
     let low = bytes.get(1).copied();
     let length = u16::from_be_bytes([high, low.unwrap_or(0)]);
     if FIXED + usize::from(length) > LONGEST {
-        return Err(Malformed::at(LENGTH, Reason::TooLong).into());
+        return Err(BadHeader::at(LENGTH, BadHeaderReason::TooLong).into());
     }
     if low.is_none() {
         return Err(Stop::Partial);
     }
     if usize::from(length) < block.len() {
-        return Err(Malformed::at(LENGTH, Reason::TooShort(length)).into());
+        return Err(BadHeader::at(LENGTH, BadHeaderReason::TooShort(length)).into());
     }
     Ok(FIXED + usize::from(length))
 }
 
 /// What follows the fixed bytes.
 #[derive(Clone, Copy)]
-enum Block {
+enum AddressBlock {
     /// Two IPv4 addresses, two ports; TLVs.
     V4,
     /// Two IPv6 addresses, two ports; TLVs.
@@ -125,12 +125,12 @@ enum Block {
     Opaque,
 }
 
-impl Block {
+impl AddressBlock {
     /// LOCAL: "discard the protocol block including the family". It may come with TLVs all the same (HAProxy
     /// sends a unique id and a checksum), and where they begin is known when the family is unspecified. A known
     /// family with an unspecified transport or the other way round is as good as unspecified, but nobody says how
     /// long its addresses are.
-    const fn of(command: u8, family: u8) -> Result<Self, Malformed> {
+    const fn of(command: u8, family: u8) -> Result<Self, BadHeader> {
         match (command, family) {
             (_, 0x00) => Ok(Self::Unspecified),
             (LOCAL, _) | (_, 0x01 | 0x02 | 0x10 | 0x20 | 0x30) => Ok(Self::Opaque),
@@ -139,8 +139,8 @@ impl Block {
             (_, 0x12) => Ok(Self::Other(12)),
             (_, 0x22) => Ok(Self::Other(36)),
             (_, 0x31 | 0x32) => Ok(Self::Other(216)),
-            (_, 0x40..) => Err(Malformed::at(FAMILY, Reason::Family(family))),
-            _ => Err(Malformed::at(FAMILY, Reason::Transport(family))),
+            (_, 0x40..) => Err(BadHeader::at(FAMILY, BadHeaderReason::Family(family))),
+            _ => Err(BadHeader::at(FAMILY, BadHeaderReason::Transport(family))),
         }
     }
 
@@ -155,7 +155,7 @@ impl Block {
     }
 
     /// What a whole header says.
-    fn read(self, header: &[u8]) -> Result<Header<'_>, Malformed> {
+    fn read(self, header: &[u8]) -> Result<Header<'_>, BadHeader> {
         let (fixed, block) = (FIXED.min(header.len()), self.len());
         let addresses = match self {
             Self::V4 => addresses::<4>(&header[fixed..]),
@@ -164,7 +164,7 @@ impl Block {
         };
         let tlvs = match (self, Tlvs::read(header, fixed + block)) {
             (Self::Opaque, _) => Tlvs::default(),
-            (Self::Unspecified, Err(Malformed { reason: Reason::Tlv, .. })) => Tlvs::default(),
+            (Self::Unspecified, Err(BadHeader { reason: BadHeaderReason::Tlv, .. })) => Tlvs::default(),
             (_, tlvs) => tlvs?,
         };
         Ok(Header { addresses, tlvs })

@@ -6,9 +6,9 @@
 
 use memchr::memchr2;
 
-use crate::proto::frame::{Answers, Malformed, Outcome, Progress};
+use crate::proto::frame::{Answers, BadFrame, Outcome, Progress};
 
-use super::count::Count;
+use super::count::CountReader;
 
 /// How far an answer was read.
 ///
@@ -21,10 +21,10 @@ use super::count::Count;
 ///   SizeLf ──LF──▶ Type, its elements more to come            (of * ~ % > |)
 /// ```
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum ReplyState {
     Type,
     Text,
-    Size { of: u8, count: Count },
+    Size { of: u8, count: CountReader },
     SizeLf { of: u8, size: i64 },
     Bulk { left: u64 },
     Cr,
@@ -34,7 +34,7 @@ enum State {
 /// Answers, read to the end of one at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct RespAnswers {
-    state: State,
+    state: ReplyState,
     /// Elements that must still come, the one that is being read included.
     elements: u64,
     /// What the answer is, once it has begun: attributes may come before it.
@@ -43,12 +43,12 @@ pub struct RespAnswers {
 
 impl Default for RespAnswers {
     fn default() -> Self {
-        Self { state: State::Type, elements: 1, outcome: None }
+        Self { state: ReplyState::Type, elements: 1, outcome: None }
     }
 }
 
 impl Answers for RespAnswers {
-    fn read(&mut self, input: &[u8]) -> Result<Progress, Malformed> {
+    fn read(&mut self, input: &[u8]) -> Result<Progress, BadFrame> {
         let mut read = 0;
         while read < input.len() {
             read += self.step(&input[read..])?;
@@ -63,22 +63,22 @@ impl Answers for RespAnswers {
 
 impl RespAnswers {
     /// Reads on, of at least one byte; gives how many. None only of an empty string, whose CR is next.
-    fn step(&mut self, input: &[u8]) -> Result<usize, Malformed> {
+    fn step(&mut self, input: &[u8]) -> Result<usize, BadFrame> {
         let first = input[0];
         match self.state {
-            State::Type => self.begin(first)?,
-            State::Text => return self.text(input),
-            State::Size { of, count } => self.state = size(of, count, first)?,
-            State::SizeLf { of, size } => {
+            ReplyState::Type => self.begin(first)?,
+            ReplyState::Text => return self.text(input),
+            ReplyState::Size { of, count } => self.state = size(of, count, first)?,
+            ReplyState::SizeLf { of, size } => {
                 expect(b'\n', first)?;
                 self.sized(of, size)?;
             }
-            State::Bulk { left } => return Ok(self.bulk(left, input)),
-            State::Cr => {
+            ReplyState::Bulk { left } => return Ok(self.bulk(left, input)),
+            ReplyState::Cr => {
                 expect(b'\r', first)?;
-                self.state = State::Lf;
+                self.state = ReplyState::Lf;
             }
-            State::Lf => {
+            ReplyState::Lf => {
                 expect(b'\n', first)?;
                 self.came();
             }
@@ -88,19 +88,19 @@ impl RespAnswers {
 
     /// Whether no answer has begun that has not ended.
     pub const fn is_between(&self) -> bool {
-        matches!(self.state, State::Type) && self.elements == 1 && self.outcome.is_none()
+        matches!(self.state, ReplyState::Type) && self.elements == 1 && self.outcome.is_none()
     }
 
     /// The byte that says what an element is.
-    fn begin(&mut self, of: u8) -> Result<(), Malformed> {
+    fn begin(&mut self, of: u8) -> Result<(), BadFrame> {
         let is_answer = self.outcome.is_none() && self.elements == 1 && of != b'|';
         self.state = match of {
-            b'>' if is_answer => return Err(Malformed::byte("a push instead of an answer", of)),
-            b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => State::Text,
+            b'>' if is_answer => return Err(BadFrame::byte("a push instead of an answer", of)),
+            b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => ReplyState::Text,
             b'$' | b'!' | b'=' | b'*' | b'~' | b'%' | b'>' | b'|' => {
-                State::Size { of, count: Count::default() }
+                ReplyState::Size { of, count: CountReader::default() }
             }
-            _ => return Err(Malformed::byte("not a type of RESP", of)),
+            _ => return Err(BadFrame::byte("not a type of RESP", of)),
         };
         if is_answer {
             self.outcome = Some(if matches!(of, b'-' | b'!') { Outcome::Error } else { Outcome::Answer });
@@ -109,20 +109,20 @@ impl RespAnswers {
     }
 
     /// A line without a length. A CR or LF that is no end is refused: to some clients it is one.
-    fn text(&mut self, input: &[u8]) -> Result<usize, Malformed> {
+    fn text(&mut self, input: &[u8]) -> Result<usize, BadFrame> {
         let Some(end) = memchr2(b'\r', b'\n', input) else { return Ok(input.len()) };
         expect(b'\r', input[end])?;
-        self.state = State::Lf;
+        self.state = ReplyState::Lf;
         Ok(end + 1)
     }
 
     /// The whole length of a string, or the whole number of elements.
-    fn sized(&mut self, of: u8, size: i64) -> Result<(), Malformed> {
-        self.state = State::Type;
+    fn sized(&mut self, of: u8, size: i64) -> Result<(), BadFrame> {
+        self.state = ReplyState::Type;
         let Ok(count) = u64::try_from(size) else { return self.null(of, size) };
         let elements = match of {
             b'$' | b'!' | b'=' => {
-                self.state = State::Bulk { left: count };
+                self.state = ReplyState::Bulk { left: count };
                 return Ok(());
             }
             b'%' => count.checked_mul(2).map(|all| (1, all)),
@@ -130,14 +130,14 @@ impl RespAnswers {
             _ => Some((1, count)),
         };
         let more = elements.and_then(|(itself, all)| (self.elements - itself).checked_add(all));
-        self.elements = more.ok_or_else(|| Malformed::length("too many elements in an answer", size))?;
+        self.elements = more.ok_or_else(|| BadFrame::length("too many elements in an answer", size))?;
         Ok(())
     }
 
     /// RESP2 has a string and an array that are not there.
-    fn null(&mut self, of: u8, size: i64) -> Result<(), Malformed> {
+    fn null(&mut self, of: u8, size: i64) -> Result<(), BadFrame> {
         if size != -1 || !matches!(of, b'$' | b'*') {
-            return Err(Malformed::length("not a length in an answer", size));
+            return Err(BadFrame::length("not a length in an answer", size));
         }
         self.came();
         Ok(())
@@ -146,31 +146,31 @@ impl RespAnswers {
     fn bulk(&mut self, left: u64, input: &[u8]) -> usize {
         let here = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
         self.state = match left - here as u64 {
-            0 => State::Cr,
-            left => State::Bulk { left },
+            0 => ReplyState::Cr,
+            left => ReplyState::Bulk { left },
         };
         here
     }
 
     /// An element has come.
     const fn came(&mut self) {
-        self.state = State::Type;
+        self.state = ReplyState::Type;
         self.elements -= 1;
     }
 }
 
 /// A length, with another byte of it.
-fn size(of: u8, mut count: Count, byte: u8) -> Result<State, Malformed> {
+fn size(of: u8, mut count: CountReader, byte: u8) -> Result<ReplyState, BadFrame> {
     if byte == b'\r' {
-        return Ok(State::SizeLf { of, size: count.value()? });
+        return Ok(ReplyState::SizeLf { of, size: count.value()? });
     }
     count.push(byte)?;
-    Ok(State::Size { of, count })
+    Ok(ReplyState::Size { of, count })
 }
 
-fn expect(expected: u8, found: u8) -> Result<(), Malformed> {
+fn expect(expected: u8, found: u8) -> Result<(), BadFrame> {
     if found == expected {
         return Ok(());
     }
-    Err(Malformed::byte("not the CRLF of an answer", found))
+    Err(BadFrame::byte("not the CRLF of an answer", found))
 }

@@ -2,7 +2,7 @@
 
 use memchr::memchr3;
 
-use super::count::Count;
+use super::count::CountReader;
 
 /// What was not taken yet of the words.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ impl<'a> Args<'a> {
     }
 
     fn bulk(&mut self) -> Option<&'a [u8]> {
-        let (len, start) = Count::read(self.rest, 1).ok()??;
+        let (len, start) = CountReader::read(self.rest, 1).ok()??;
         let end = start.checked_add(usize::try_from(len).ok()?)?;
         let word = self.rest.get(start..end)?;
         self.rest = self.rest.get(end + 2..)?;

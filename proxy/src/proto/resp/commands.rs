@@ -8,7 +8,7 @@ use crate::proto::fnv::{BASIS, with};
 
 /// What a command does to the link it goes over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum CommandKind {
     /// Only reads, and would read the same again: may be sent twice.
     Read,
     /// Is done when it is answered; may change what is stored, or say something else the next time.
@@ -54,41 +54,41 @@ pub(super) enum Kind {
 
 /// A command, as far as a link is concerned.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Command {
-    pub(super) kind: Kind,
+pub(super) struct RedisCommand {
+    pub(super) kind: CommandKind,
     /// The same for the same command, never 0; 0 for what is not in the lists.
-    pub(super) route: u32,
+    pub(super) class: u32,
 }
 
-impl Command {
+impl RedisCommand {
     /// It is one of a family, and its second word is not known.
     pub(super) fn is_of_family(&self) -> bool {
-        self.kind == Kind::Family
+        self.kind == CommandKind::Family
     }
 }
 
 /// What a request of this name is; takes the second word of a family's from the words that follow.
-pub(super) fn command(name: &[u8], words: &mut Args<'_>) -> Command {
-    let mut word = Word::new();
+pub(super) fn command(name: &[u8], words: &mut Args<'_>) -> RedisCommand {
+    let mut word = CommandName::new();
     word.push(name);
     match word.find() {
-        None => Command { kind: Kind::Alone, route: 0 },
-        Some(Kind::Family) => member(word, words),
-        Some(kind) => Command { kind, route: word.route() },
+        None => RedisCommand { kind: CommandKind::Alone, class: 0 },
+        Some(CommandKind::Family) => member(word, words),
+        Some(kind) => RedisCommand { kind, class: word.class() },
     }
 }
 
 /// One of a family, by its second word.
-fn member(mut word: Word, words: &mut Args<'_>) -> Command {
-    let family = word.route();
-    let Some(second) = words.next() else { return Command { kind: Kind::Family, route: family } };
+fn member(mut word: CommandName, words: &mut Args<'_>) -> RedisCommand {
+    let family = word.class();
+    let Some(second) = words.next() else { return RedisCommand { kind: CommandKind::Family, class: family } };
     // What a later server adds to CLIENT is most likely about the connection.
-    let unknown = if family == CLIENT { Kind::Forever } else { Kind::Alone };
+    let unknown = if family == CLIENT { CommandKind::Forever } else { CommandKind::Alone };
     word.push(b"|");
     word.push(second);
     match word.find() {
-        None => Command { kind: unknown, route: family },
-        Some(kind) => Command { kind, route: word.route() },
+        None => RedisCommand { kind: unknown, class: family },
+        Some(kind) => RedisCommand { kind, class: word.class() },
     }
 }
 
@@ -99,9 +99,9 @@ fn member(mut word: Word, words: &mut Args<'_>) -> Command {
 ///
 /// WAIT and WAITAOF speak of what was written before on the same connection: where the client holds no link, that
 /// would be what others wrote, so they are refused.
-const LISTS: [(Kind, &str); 26] = [
+const LISTS: [(CommandKind, &str); 26] = [
     (
-        Kind::Read,
+        CommandKind::Read,
         "GET MGET STRLEN GETRANGE SUBSTR GETBIT BITCOUNT BITPOS BITFIELD_RO LCS EXISTS TTL PTTL EXPIRETIME \
          PEXPIRETIME TYPE DUMP KEYS SCAN DBSIZE SORT_RO PFCOUNT \
          HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HSCAN HTTL HPTTL HEXPIRETIME HPEXPIRETIME \
@@ -113,7 +113,7 @@ const LISTS: [(Kind, &str); 26] = [
          PING ECHO TIME INFO LASTSAVE ROLE",
     ),
     (
-        Kind::Read,
+        CommandKind::Read,
         "ACL|CAT ACL|DRYRUN ACL|GETUSER ACL|HELP ACL|LIST ACL|USERS ACL|WHOAMI \
          CLIENT|GETNAME CLIENT|GETREDIR CLIENT|HELP CLIENT|ID CLIENT|INFO CLIENT|LIST CLIENT|TRACKINGINFO \
          CLUSTER|COUNT-FAILURE-REPORTS CLUSTER|COUNTKEYSINSLOT CLUSTER|GETKEYSINSLOT CLUSTER|HELP CLUSTER|INFO \
@@ -129,7 +129,7 @@ const LISTS: [(Kind, &str); 26] = [
          XGROUP|HELP XINFO|CONSUMERS XINFO|GROUPS XINFO|HELP XINFO|STREAM",
     ),
     (
-        Kind::Write,
+        CommandKind::Write,
         "SET SETEX SETNX PSETEX SETRANGE SETBIT GETSET GETDEL GETEX MSET MSETNX MSETEX APPEND INCR INCRBY \
          INCRBYFLOAT DECR DECRBY BITOP BITFIELD DEL DELEX UNLINK TOUCH COPY MOVE RENAME RENAMENX RESTORE PERSIST \
          EXPIRE EXPIREAT PEXPIRE PEXPIREAT SORT RANDOMKEY PFADD PFMERGE \
@@ -142,55 +142,55 @@ const LISTS: [(Kind, &str); 26] = [
          PUBLISH SPUBLISH LOLWUT BGSAVE BGREWRITEAOF SWAPDB",
     ),
     (
-        Kind::Write,
+        CommandKind::Write,
         "ACL|DELUSER ACL|GENPASS ACL|LOAD ACL|LOG ACL|SAVE ACL|SETUSER CLIENT|KILL CLIENT|UNBLOCK \
          CONFIG|RESETSTAT CONFIG|REWRITE CONFIG|SET FUNCTION|DELETE FUNCTION|KILL FUNCTION|LOAD \
          FUNCTION|RESTORE LATENCY|RESET MEMORY|PURGE SCRIPT|KILL SCRIPT|LOAD SLOWLOG|RESET \
          XGROUP|CREATE XGROUP|CREATECONSUMER XGROUP|DELCONSUMER XGROUP|DESTROY XGROUP|SETID",
     ),
     (
-        Kind::Alone,
+        CommandKind::Alone,
         "EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO DEBUG SHUTDOWN FAILOVER REPLICAOF SLAVEOF MIGRATE SAVE \
          FLUSHALL FLUSHDB PFDEBUG PFSELFTEST RESTORE-ASKING",
     ),
     (
-        Kind::Alone,
+        CommandKind::Alone,
         "CLIENT|PAUSE CLIENT|UNPAUSE FUNCTION|FLUSH MODULE|LOAD MODULE|LOADEX MODULE|UNLOAD SCRIPT|FLUSH",
     ),
     (
-        Kind::Alone,
+        CommandKind::Alone,
         "CLUSTER|ADDSLOTS CLUSTER|ADDSLOTSRANGE CLUSTER|BUMPEPOCH CLUSTER|DELSLOTS CLUSTER|DELSLOTSRANGE \
          CLUSTER|FAILOVER CLUSTER|FLUSHSLOTS CLUSTER|FORGET CLUSTER|MEET CLUSTER|REPLICATE CLUSTER|RESET \
          CLUSTER|SAVECONFIG CLUSTER|SET-CONFIG-EPOCH CLUSTER|SETSLOT",
     ),
-    (Kind::Blocks, "BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP"),
-    (Kind::Waits, "WAIT WAITAOF"),
-    (Kind::BlocksIfTold { reads: true }, "XREAD"),
-    (Kind::BlocksIfTold { reads: false }, "XREADGROUP"),
-    (Kind::Watch, "WATCH"),
-    (Kind::Unwatch, "UNWATCH"),
-    (Kind::Multi, "MULTI"),
-    (Kind::Exec, "EXEC DISCARD"),
-    (Kind::Reset, "RESET"),
-    (Kind::Quit, "QUIT"),
-    (Kind::Select, "SELECT"),
-    (Kind::Hello, "HELLO"),
-    (Kind::Name(1), "CLIENT|SETNAME"),
-    (Kind::Name(2), "CLIENT|SETINFO"),
-    (Kind::Notices, "CLIENT|MAINT_NOTIFICATIONS"),
-    (Kind::Leave, "UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE"),
+    (CommandKind::Blocks, "BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP"),
+    (CommandKind::Waits, "WAIT WAITAOF"),
+    (CommandKind::BlocksIfTold { reads: true }, "XREAD"),
+    (CommandKind::BlocksIfTold { reads: false }, "XREADGROUP"),
+    (CommandKind::Watch, "WATCH"),
+    (CommandKind::Unwatch, "UNWATCH"),
+    (CommandKind::Multi, "MULTI"),
+    (CommandKind::Exec, "EXEC DISCARD"),
+    (CommandKind::Reset, "RESET"),
+    (CommandKind::Quit, "QUIT"),
+    (CommandKind::Select, "SELECT"),
+    (CommandKind::Hello, "HELLO"),
+    (CommandKind::Name(1), "CLIENT|SETNAME"),
+    (CommandKind::Name(2), "CLIENT|SETINFO"),
+    (CommandKind::Notices, "CLIENT|MAINT_NOTIFICATIONS"),
+    (CommandKind::Leave, "UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE"),
     (
-        Kind::Forever,
+        CommandKind::Forever,
         "SUBSCRIBE PSUBSCRIBE SSUBSCRIBE MONITOR AUTH SYNC PSYNC REPLCONF ASKING READONLY READWRITE \
          SCRIPT|DEBUG CLIENT|REPLY CLIENT|TRACKING CLIENT|CACHING CLIENT|NO-EVICT CLIENT|NO-TOUCH",
     ),
     (
-        Kind::Family,
+        CommandKind::Family,
         "ACL CLIENT CLUSTER COMMAND CONFIG FUNCTION LATENCY MEMORY MODULE OBJECT PUBSUB SCRIPT SLOWLOG XGROUP \
          XINFO",
     ),
     // Of HTTP, which a browser may be made to send: Redis closes the connection.
-    (Kind::Forever, "POST HOST:"),
+    (CommandKind::Forever, "POST HOST:"),
 ];
 
 /// The longest name in the lists has 29 bytes.
@@ -203,15 +203,15 @@ const CLIENT: u32 = hash(b"CLIENT");
 
 /// Where a command stands in the table: at its hash, or behind it.
 #[derive(Clone, Copy)]
-struct Slot {
+struct CommandEntry {
     name: &'static [u8],
-    kind: Kind,
+    kind: CommandKind,
 }
 
-static TABLE: [Slot; SLOTS] = table();
+static TABLE: [CommandEntry; SLOTS] = table();
 
-const fn table() -> [Slot; SLOTS] {
-    let mut table = [Slot { name: b"", kind: Kind::Alone }; SLOTS];
+const fn table() -> [CommandEntry; SLOTS] {
+    let mut table = [CommandEntry { name: b"", kind: CommandKind::Alone }; SLOTS];
     let mut list = 0;
     while list < LISTS.len() {
         let (kind, names) = LISTS[list];
@@ -223,7 +223,7 @@ const fn table() -> [Slot; SLOTS] {
             while !table[at].name.is_empty() {
                 at = (at + 1) % SLOTS;
             }
-            table[at] = Slot { name, kind };
+            table[at] = CommandEntry { name, kind };
             rest = after.trim_ascii_start();
         }
         list += 1;
@@ -255,14 +255,14 @@ const fn hash(name: &[u8]) -> u32 {
 }
 
 /// A name in capitals, with its hash.
-struct Word {
+struct CommandName {
     bytes: [u8; LONGEST],
     /// More than `LONGEST`: it was cut, and is in no list.
     len: usize,
     hash: u32,
 }
 
-impl Word {
+impl CommandName {
     const fn new() -> Self {
         Self { bytes: [0; LONGEST], len: 0, hash: BASIS }
     }
@@ -276,7 +276,7 @@ impl Word {
         self.len = self.len.saturating_add(more.len());
     }
 
-    fn find(&self) -> Option<Kind> {
+    fn find(&self) -> Option<CommandKind> {
         let name = self.bytes.get(..self.len)?;
         let mut at = slot(self.hash);
         loop {
@@ -291,7 +291,7 @@ impl Word {
         }
     }
 
-    const fn route(&self) -> u32 {
+    const fn class(&self) -> u32 {
         if self.hash == 0 { 1 } else { self.hash }
     }
 }

@@ -17,81 +17,82 @@
 //! gives a transaction a connection of its own, and refuses the others.
 
 use super::args::Args;
-use super::commands::Kind;
-use crate::proto::frame::{Dialect, Frame, Hold, Need, Standing};
+use super::commands::CommandKind;
+use crate::proto::frame::{ClientMode, Dialect, Frame, Need, Pinning};
 
 /// What nobody knows how to read gets a link of its own. Its length is not known here.
 pub(super) const UNREADABLE: Frame = FOREVER;
 
 const SHARED: Frame =
-    Frame { len: 0, need: Need::Shared, hold: Hold::Free, repeatable: false, route: 0, speaks: None };
+    Frame { len: 0, need: Need::Shared, pinning: Pinning::Free, repeatable: false, class: 0, speaks: None };
 const ALONE: Frame = Frame { need: Need::Alone, ..SHARED };
 const PATIENT: Frame = Frame { need: Need::Patient, ..SHARED };
-const FOREVER: Frame = Frame { hold: Hold::Forever, ..ALONE };
+const FOREVER: Frame = Frame { pinning: Pinning::Forever, ..ALONE };
 
 const OK: &[u8] = b"+OK\r\n";
 const NO_NOTICES: &[u8] = b"-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n";
 
 /// What a command needs and leaves, without its length and route.
-pub(super) fn frame(kind: Kind, words: Args<'_>, before: Standing) -> Frame {
-    let Standing { hold, dialect } = before;
-    if hold == Hold::Free {
+pub(super) fn frame(kind: CommandKind, words: Args<'_>, before: ClientMode) -> Frame {
+    let ClientMode { pinning, dialect } = before;
+    if pinning == Pinning::Free {
         return free(kind, words, dialect);
     }
     // Nothing blocks in a transaction.
     let need = match kind {
-        _ if hold == Hold::Multi => Need::Shared,
-        Kind::Blocks | Kind::Waits => Need::Patient,
-        Kind::BlocksIfTold { .. } if words.has(b"BLOCK") => Need::Patient,
+        _ if pinning == Pinning::Multi => Need::Shared,
+        CommandKind::Blocks | CommandKind::Waits => Need::Patient,
+        CommandKind::BlocksIfTold { .. } if words.has(b"BLOCK") => Need::Patient,
         _ => Need::Shared,
     };
     let after = held(kind, words, before);
-    let speaks = (kind == Kind::Reset && after == Hold::Free).then_some(Dialect::Resp2);
-    Frame { need, hold: after, speaks, ..SHARED }
+    let speaks = (kind == CommandKind::Reset && after == Pinning::Free).then_some(Dialect::Resp2);
+    Frame { need, pinning: after, speaks, ..SHARED }
 }
 
 /// What a command needs and leaves that is passed on before all its words have come. Nothing may go over its link behind it
 /// until it has been answered, and it is not kept, so it cannot be sent twice. What depends on words that may be still to
 /// come is taken for the worst.
-pub(super) fn long(kind: Kind, before: Standing) -> Frame {
-    let hold = before.hold;
-    let plain = matches!(kind, Kind::Read | Kind::Write | Kind::Alone | Kind::Waits);
-    let waits = matches!(kind, Kind::Blocks | Kind::BlocksIfTold { .. });
-    match hold {
-        Hold::Free if plain => ALONE,
-        Hold::Free if waits => PATIENT,
-        Hold::Multi if plain || waits => Frame { hold, ..SHARED },
-        Hold::Watching if plain && kind != Kind::Waits => Frame { hold, ..SHARED },
-        Hold::Watching if plain || waits => Frame { hold, ..PATIENT },
+pub(super) fn long(kind: CommandKind, before: ClientMode) -> Frame {
+    let pinning = before.pinning;
+    let plain =
+        matches!(kind, CommandKind::Read | CommandKind::Write | CommandKind::Alone | CommandKind::Waits);
+    let waits = matches!(kind, CommandKind::Blocks | CommandKind::BlocksIfTold { .. });
+    match pinning {
+        Pinning::Free if plain => ALONE,
+        Pinning::Free if waits => PATIENT,
+        Pinning::Multi if plain || waits => Frame { pinning, ..SHARED },
+        Pinning::Watching if plain && kind != CommandKind::Waits => Frame { pinning, ..SHARED },
+        Pinning::Watching if plain || waits => Frame { pinning, ..PATIENT },
         _ => FOREVER,
     }
 }
 
 /// While the client holds nothing.
-fn free(kind: Kind, words: Args<'_>, dialect: Dialect) -> Frame {
+fn free(kind: CommandKind, words: Args<'_>, dialect: Dialect) -> Frame {
     match kind {
-        Kind::Read => Frame { repeatable: true, ..SHARED },
-        Kind::Write | Kind::Unwatch | Kind::Exec | Kind::Family => SHARED,
-        Kind::Alone => ALONE,
-        Kind::Blocks => PATIENT,
-        Kind::Waits => {
+        CommandKind::Read => Frame { repeatable: true, ..SHARED },
+        CommandKind::Write | CommandKind::Unwatch | CommandKind::Exec | CommandKind::Family => SHARED,
+        CommandKind::Alone => ALONE,
+        CommandKind::Blocks => PATIENT,
+        CommandKind::Waits => {
             here(b"-ERR penstock: links are shared, so a client cannot wait for its own writes\r\n")
         }
         // A key may have that name: then it waits alone for what it need not wait for.
-        Kind::BlocksIfTold { .. } if words.has(b"BLOCK") => PATIENT,
-        Kind::BlocksIfTold { reads } => Frame { repeatable: reads, ..SHARED },
-        Kind::Watch => Frame { hold: Hold::Watching, ..ALONE },
-        Kind::Multi if words.are(&[]) => Frame { hold: Hold::Multi, ..ALONE },
-        Kind::Reset if words.are(&[]) => Frame { speaks: Some(Dialect::Resp2), ..here(b"+RESET\r\n") },
-        Kind::Quit => Frame { need: Need::Here { answer: OK, close: true }, ..SHARED },
-        Kind::Select if words.are(&[b"0"]) => here(OK),
-        Kind::Name(count) if words.count() == count => here(OK),
+        CommandKind::BlocksIfTold { .. } if words.has(b"BLOCK") => PATIENT,
+        CommandKind::BlocksIfTold { reads } => Frame { repeatable: reads, ..SHARED },
+        CommandKind::Watch => Frame { pinning: Pinning::Watching, ..ALONE },
+        CommandKind::Multi if words.are(&[]) => Frame { pinning: Pinning::Multi, ..ALONE },
+        CommandKind::Reset if words.are(&[]) => Frame { speaks: Some(Dialect::Resp2), ..here(b"+RESET\r\n") },
+        CommandKind::Quit => Frame { need: Need::Here { answer: OK, close: true }, ..SHARED },
+        CommandKind::Select if words.are(&[b"0"]) => here(OK),
+        CommandKind::Name(count) if words.count() == count => here(OK),
         // The server says what is wrong with it.
-        Kind::Multi | Kind::Reset | Kind::Name(_) => SHARED,
-        Kind::Notices => here(NO_NOTICES),
-        Kind::Hello => hello(words, dialect),
-        Kind::Leave if is_one_answer(words, dialect) => ALONE,
-        Kind::Select | Kind::Leave | Kind::Forever => FOREVER,
+        CommandKind::Multi | CommandKind::Reset | CommandKind::Name(_) => SHARED,
+        CommandKind::Notices => here(NO_NOTICES),
+        CommandKind::Hello => hello(words, dialect),
+        CommandKind::Leave if is_one_answer(words, dialect) => ALONE,
+        CommandKind::Select | CommandKind::Leave | CommandKind::Forever => FOREVER,
     }
 }
 
@@ -139,30 +140,34 @@ fn is_one_answer(words: Args<'_>, dialect: Dialect) -> bool {
 
 /// While a link is the client's: everything goes there, and some of it lets go or makes it for good. Other than EXEC,
 /// what has a word too many is refused by the server and changes nothing.
-fn held(kind: Kind, words: Args<'_>, before: Standing) -> Hold {
-    let Standing { hold, dialect } = before;
-    match (kind, hold) {
-        (_, Hold::Forever) => Hold::Forever,
-        (Kind::Multi, _) if words.are(&[]) => Hold::Multi,
-        (Kind::Exec, Hold::Multi) | (Kind::Unwatch, Hold::Watching) | (Kind::Reset, _) if words.are(&[]) => {
-            Hold::Free
+fn held(kind: CommandKind, words: Args<'_>, before: ClientMode) -> Pinning {
+    let ClientMode { pinning, dialect } = before;
+    match (kind, pinning) {
+        (_, Pinning::Forever) => Pinning::Forever,
+        (CommandKind::Multi, _) if words.are(&[]) => Pinning::Multi,
+        (CommandKind::Exec, Pinning::Multi)
+        | (CommandKind::Unwatch, Pinning::Watching)
+        | (CommandKind::Reset, _)
+            if words.are(&[]) =>
+        {
+            Pinning::Free
         }
         // Redis 7 ends the transaction at an EXEC with a word too many, older ones do not.
-        (Kind::Exec, Hold::Multi) => Hold::Forever,
-        (Kind::Select, _) if words.are(&[b"0"]) => hold,
-        (Kind::Hello, _) if words.are(&[]) || words.are(&[version(dialect)]) => hold,
-        (Kind::Leave, _) if is_one_answer(words, dialect) => hold,
+        (CommandKind::Exec, Pinning::Multi) => Pinning::Forever,
+        (CommandKind::Select, _) if words.are(&[b"0"]) => pinning,
+        (CommandKind::Hello, _) if words.are(&[]) || words.are(&[version(dialect)]) => pinning,
+        (CommandKind::Leave, _) if is_one_answer(words, dialect) => pinning,
         (
-            Kind::Select
-            | Kind::Hello
-            | Kind::Leave
-            | Kind::Name(_)
-            | Kind::Notices
-            | Kind::Quit
-            | Kind::Forever,
+            CommandKind::Select
+            | CommandKind::Hello
+            | CommandKind::Leave
+            | CommandKind::Name(_)
+            | CommandKind::Notices
+            | CommandKind::Quit
+            | CommandKind::Forever,
             _,
-        ) => Hold::Forever,
-        _ => hold,
+        ) => Pinning::Forever,
+        _ => pinning,
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! `Resp::long` has looked at its first words before.
 
-use crate::proto::frame::Malformed;
+use crate::proto::frame::BadFrame;
 
-use super::count::Count;
+use super::count::CountReader;
 use super::{LONGEST_WORD, SHORTEST_WORD};
 
 /// How far the present word was read.
@@ -13,9 +13,9 @@ use super::{LONGEST_WORD, SHORTEST_WORD};
 ///   Dollar ──$──▶ Size ──CR──▶ SizeLf ──LF──▶ Word ──its last byte──▶ Cr ──CR──▶ Lf ──LF──▶ Dollar, or the end
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
+enum RestState {
     Dollar,
-    Size(Count),
+    Size(CountReader),
     SizeLf(u64),
     Word(u64),
     Cr,
@@ -25,7 +25,7 @@ enum State {
 /// What is still to come of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rest {
-    state: State,
+    state: RestState,
     /// Words that have not ended.
     words: u64,
     /// Bytes that have come, and the most there may be.
@@ -36,14 +36,14 @@ pub struct Rest {
 impl Rest {
     /// Of a request of so many words, of which so many bytes have come, up to its first word.
     pub(super) fn new(words: u64, read: usize, longest: usize) -> Self {
-        Self { state: State::Dollar, words, read: read as u64, longest: longest as u64 }
+        Self { state: RestState::Dollar, words, read: read as u64, longest: longest as u64 }
     }
 
     /// Reads on, at most to the end of the request. Tells how many bytes of the input are its, and whether it has ended.
     ///
     /// # Errors
     /// What came is no request, or one that is too long.
-    pub fn read(&mut self, input: &[u8]) -> Result<(usize, bool), Malformed> {
+    pub fn read(&mut self, input: &[u8]) -> Result<(usize, bool), BadFrame> {
         let mut at = 0;
         while at < input.len() {
             let read = self.step(&input[at..])?;
@@ -56,54 +56,54 @@ impl Rest {
     }
 
     /// Reads on, of at least one byte; gives how many. None only of an empty word, whose CR is next.
-    fn step(&mut self, input: &[u8]) -> Result<usize, Malformed> {
+    fn step(&mut self, input: &[u8]) -> Result<usize, BadFrame> {
         let first = input[0];
         self.state = match self.state {
-            State::Dollar => {
+            RestState::Dollar => {
                 self.fits(self.read + self.words * SHORTEST_WORD)?;
                 expect(b'$', first, "not the `$` of a word")?;
-                State::Size(Count::default())
+                RestState::Size(CountReader::default())
             }
-            State::Size(count) if first == b'\r' => State::SizeLf(length(count)?),
-            State::Size(mut count) => {
+            RestState::Size(count) if first == b'\r' => RestState::SizeLf(length(count)?),
+            RestState::Size(mut count) => {
                 count.push(first)?;
-                State::Size(count)
+                RestState::Size(count)
             }
-            State::SizeLf(bytes) => {
+            RestState::SizeLf(bytes) => {
                 expect(b'\n', first, "not the LF after a length")?;
                 self.fits(self.read + 1 + bytes + 2 + (self.words - 1) * SHORTEST_WORD)?;
-                State::Word(bytes)
+                RestState::Word(bytes)
             }
-            State::Word(left) => {
+            RestState::Word(left) => {
                 let here = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
                 let left = left - here as u64;
-                self.state = if left == 0 { State::Cr } else { State::Word(left) };
+                self.state = if left == 0 { RestState::Cr } else { RestState::Word(left) };
                 return Ok(here);
             }
-            State::Cr => {
+            RestState::Cr => {
                 expect(b'\r', first, "not the CRLF after a word")?;
-                State::Lf
+                RestState::Lf
             }
-            State::Lf => {
+            RestState::Lf => {
                 expect(b'\n', first, "not the CRLF after a word")?;
                 self.words -= 1;
-                State::Dollar
+                RestState::Dollar
             }
         };
         Ok(1)
     }
 
-    fn fits(&self, least: u64) -> Result<(), Malformed> {
-        if least <= self.longest { Ok(()) } else { Err(Malformed::TooLong(least)) }
+    fn fits(&self, least: u64) -> Result<(), BadFrame> {
+        if least <= self.longest { Ok(()) } else { Err(BadFrame::TooLong(least)) }
     }
 }
 
-fn length(count: Count) -> Result<u64, Malformed> {
+fn length(count: CountReader) -> Result<u64, BadFrame> {
     let bytes = count.value()?;
     let known = u64::try_from(bytes).ok().filter(|known| *known <= LONGEST_WORD);
-    known.ok_or_else(|| Malformed::length("not a length of a word", bytes))
+    known.ok_or_else(|| BadFrame::length("not a length of a word", bytes))
 }
 
-fn expect(expected: u8, found: u8, otherwise: &'static str) -> Result<(), Malformed> {
-    if found == expected { Ok(()) } else { Err(Malformed::byte(otherwise, found)) }
+fn expect(expected: u8, found: u8, otherwise: &'static str) -> Result<(), BadFrame> {
+    if found == expected { Ok(()) } else { Err(BadFrame::byte(otherwise, found)) }
 }

@@ -3,7 +3,7 @@
 use penstock::cause::Cause;
 use penstock::config::{FrameKind, Framing};
 use penstock::link::{Ask, Request, SourceKey, Want};
-use penstock::proto::framing::{self, Dialect, Frame, Hold, Malformed, Need};
+use penstock::proto::framing::{self, BadFrame, Dialect, Frame, Need, Pinning};
 
 use super::{World, note};
 use crate::client::Later;
@@ -18,7 +18,7 @@ impl World {
         let id = client.unread.take().unwrap_or_else(|| self.ledger.begin_frames(say));
         let say = self.ledger.of(id).said[0];
         let bytes = self.frame(say, Tag { id, k: 0 });
-        let frame = match framing::request(self.framing(), &bytes, Hold::Free) {
+        let frame = match framing::request(self.framing(), &bytes, Pinning::Free) {
             Ok(frame) => frame.expect("a whole frame"),
             Err(why) => {
                 self.malformed(c, id, why);
@@ -26,7 +26,7 @@ impl World {
             }
         };
         assert_eq!((frame.len, say), (bytes.len(), say), "where the frame ends");
-        let shared = frame.need == Need::Shared && frame.hold == Hold::Free;
+        let shared = frame.need == Need::Shared && frame.pinning == Pinning::Free;
         let client = &mut self.clients[c];
         if client.in_flight > 0 && !shared {
             client.unread = Some(id);
@@ -40,16 +40,16 @@ impl World {
         }
         self.ledger.of_mut(id).repeatable = frame.repeatable;
         let client = &mut self.clients[c];
-        client.talk = (frame.hold != Hold::Free).then_some((id, frame.hold));
-        if frame.hold == Hold::Forever {
+        client.talk = (frame.pinning != Pinning::Free).then_some((id, frame.pinning));
+        if frame.pinning == Pinning::Forever {
             self.ledger.of_mut(id).forever = Some(0);
         }
         let request = Request {
             ask: ask(frame),
-            body: frame.hold != Hold::Free,
+            body: frame.pinning != Pinning::Free,
             want: if shared { Want::Shared } else { Want::Alone },
             repeatable: frame.repeatable,
-            route: frame.route,
+            route: frame.class,
             began: self.now,
             replayed: false,
             open_ended: false,
@@ -64,11 +64,11 @@ impl World {
     }
 
     /// `Client::refuse`: no more is read, and what came before is answered first.
-    fn malformed(&mut self, c: usize, id: u64, why: Malformed) {
+    fn malformed(&mut self, c: usize, id: u64, why: BadFrame) {
         assert_eq!(self.ledger.of(id).said, [Say::Bad], "{why}");
         let cause = match why {
-            Malformed::TooLong(_) => Cause::BodyTooLarge,
-            Malformed::Bad(_) => Cause::BadRequest,
+            BadFrame::TooLong(_) => Cause::BodyTooLarge,
+            BadFrame::Bad(_) => Cause::BadRequest,
         };
         let client = &mut self.clients[c];
         client.asked.push_back(id);
@@ -88,7 +88,7 @@ impl World {
         let tag = Tag { id, k: self.ledger.of(id).said.len() };
         let say = self.say_next(hold, tag.k);
         let bytes = self.frame(say, tag);
-        if hold == Hold::Forever {
+        if hold == Pinning::Forever {
             if tag.k < 12 {
                 self.ledger.of_mut(id).said.push(say);
                 self.extend_body(at, &bytes, false);
@@ -100,16 +100,16 @@ impl World {
         if matches!(frame.need, Need::Here { .. }) {
             return; // an empty frame has no answer
         }
-        note!(self, "client {c} says {say:?} in {id}: {:?}", frame.hold);
+        note!(self, "client {c} says {say:?} in {id}: {:?}", frame.pinning);
         let record = self.ledger.of_mut(id);
         record.said.push(say);
-        if frame.hold == Hold::Forever {
+        if frame.pinning == Pinning::Forever {
             record.forever.get_or_insert(tag.k);
         }
         let link = self.links.get_mut(&at).expect("it was just looked at");
-        link.queue.say_more(&bytes, ask(frame), frame.hold == Hold::Free);
-        self.clients[c].talk = (frame.hold != Hold::Free).then_some((id, frame.hold));
-        if frame.hold == Hold::Free {
+        link.queue.say_more(&bytes, ask(frame), frame.pinning == Pinning::Free);
+        self.clients[c].talk = (frame.pinning != Pinning::Free).then_some((id, frame.pinning));
+        if frame.pinning == Pinning::Free {
             self.ledger.count("conversation");
         }
     }
@@ -166,17 +166,17 @@ impl World {
         }
     }
 
-    fn say_next(&mut self, hold: Hold, k: usize) -> Say {
+    fn say_next(&mut self, hold: Pinning, k: usize) -> Say {
         match (hold, self.rng.below(20)) {
-            (Hold::Forever, _) => Say::Subscribe,
+            (Pinning::Forever, _) => Say::Subscribe,
             (_, 0) => Say::Subscribe,
             (_, 1) => Say::Empty,
-            (Hold::Multi, 2) => Say::Discard,
-            (Hold::Multi, 3..8) => Say::Exec,
-            (Hold::Watching, 2) => Say::Block,
-            (Hold::Watching, 3..8) => Say::Multi,
-            (Hold::Watching, 8..12) => Say::Unwatch,
-            (Hold::Multi, _) if k > 20 => Say::Exec,
+            (Pinning::Multi, 2) => Say::Discard,
+            (Pinning::Multi, 3..8) => Say::Exec,
+            (Pinning::Watching, 2) => Say::Block,
+            (Pinning::Watching, 3..8) => Say::Multi,
+            (Pinning::Watching, 8..12) => Say::Unwatch,
+            (Pinning::Multi, _) if k > 20 => Say::Exec,
             _ => Say::Set,
         }
     }
@@ -184,7 +184,7 @@ impl World {
     /// Nobody talks for ever: conversations are brought to their end, and who has a link for good leaves.
     pub(crate) fn fall_silent(&mut self, c: usize) {
         match self.clients[c].talk {
-            Some((_, Hold::Forever)) => self.abort(c),
+            Some((_, Pinning::Forever)) => self.abort(c),
             Some(_) => self.say(c),
             None => {}
         }
@@ -193,8 +193,8 @@ impl World {
 
 /// `client/frames.rs`.
 fn ask(frame: Frame) -> Ask {
-    match frame.hold {
-        Hold::Forever => Ask::Forever,
+    match frame.pinning {
+        Pinning::Forever => Ask::Forever,
         _ => Ask::Frames { patient: frame.need == Need::Patient },
     }
 }

@@ -5,13 +5,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::name::{Name, Ours};
+use super::name::{FieldName, Ours};
 use super::request::Request;
 use crate::config::{Forwarded, HttpRules};
 
 /// What a list came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Walk {
+pub(super) struct ClientAddress {
     /// Who asked; the peer itself where the list does not tell.
     pub(super) source: IpAddr,
     /// Which list was walked.
@@ -35,21 +35,26 @@ impl<'b> Request<'_, 'b> {
     /// leftmost, if there is no other), and what is no address ends the walk.
     #[must_use]
     pub fn source(&self, peer: IpAddr, rules: &HttpRules) -> IpAddr {
-        if trusts(rules, peer) { self.walk(peer, rules).source } else { peer }
+        if trusts(rules, peer) { self.client_address(peer, rules).source } else { peer }
     }
 
     /// For a trusted peer; a request has one, so what was found is kept. Where either list may tell, they must not tell
     /// different sources: whoever writes one of them passes the other on as its client made it up.
-    pub(super) fn walk(&self, peer: IpAddr, rules: &HttpRules) -> Walk {
-        if let Some((_, walk)) = self.walked.get().filter(|(of, _)| *of == peer) {
+    pub(super) fn client_address(&self, peer: IpAddr, rules: &HttpRules) -> ClientAddress {
+        if let Some((_, walk)) = self.found_address.get().filter(|(of, _)| *of == peer) {
             return walk;
         }
         let walk = self.walk_anew(peer, rules.forwarded, |address| rules.trusted_proxies.contains(address));
-        self.walked.set(Some((peer, walk)));
+        self.found_address.set(Some((peer, walk)));
         walk
     }
 
-    fn walk_anew(&self, peer: IpAddr, forwarded: Forwarded, trusts: impl Fn(IpAddr) -> bool) -> Walk {
+    fn walk_anew(
+        &self,
+        peer: IpAddr,
+        forwarded: Forwarded,
+        trusts: impl Fn(IpAddr) -> bool,
+    ) -> ClientAddress {
         let along = |list| self.walk_along(list, peer, &trusts);
         let walk = match forwarded {
             Forwarded::XForwarded => along(Ours::XForwardedFor),
@@ -61,14 +66,14 @@ impl<'b> Request<'_, 'b> {
                 }
             }
         };
-        walk.unwrap_or(Walk { source: peer, list: Ours::Forwarded, travel: 0 })
+        walk.unwrap_or(ClientAddress { source: peer, list: Ours::Forwarded, travel: 0 })
     }
 
     /// `None` where there is no such list.
-    fn walk_along(&self, list: Ours, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> Option<Walk> {
+    fn walk_along(&self, list: Ours, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> Option<ClientAddress> {
         let mut elements = self.last_first(list).take(MOST_HOPS).peekable();
         elements.peek()?;
-        let mut walk = Walk { source: peer, list, travel: 0 };
+        let mut walk = ClientAddress { source: peer, list, travel: 0 };
         for address in elements.map_while(|element| address_in(list, element)) {
             (walk.source, walk.travel) = (address, walk.travel + 1);
             if !trusts(address) {
@@ -83,9 +88,9 @@ impl<'b> Request<'_, 'b> {
     pub(super) fn last_first(&self, which: Ours) -> impl Iterator<Item = &'b [u8]> {
         self.lines_of(which).rev().flat_map(move |value| match which {
             Ours::Forwarded if memchr::memchr(b'"', value).is_some() => {
-                Line::Quoted(Box::new(Last::of(split(value, b',', true))))
+                ListElements::Quoted(Box::new(LastElements::of(split(value, b',', true))))
             }
-            _ => Line::Plain(value.rsplit(|b: &u8| *b == b',')),
+            _ => ListElements::Plain(value.rsplit(|b: &u8| *b == b',')),
         })
     }
 
@@ -93,7 +98,8 @@ impl<'b> Request<'_, 'b> {
     pub(super) fn lines_of(&self, which: Ours) -> impl DoubleEndedIterator<Item = &'b [u8]> {
         let fields = if self.ours & which as u8 == 0 { &[] } else { self.head.fields };
         let of = move |(line, field): (usize, &httparse::Header<'b>)| {
-            let same = Name::of(field.name.as_bytes()) == Name::Ours(which) && !self.head.dropped.has(line);
+            let same = FieldName::of(field.name.as_bytes()) == FieldName::Ours(which)
+                && !self.head.dropped.has(line);
             same.then_some(field.value)
         };
         fields.iter().enumerate().filter_map(of)
@@ -101,14 +107,14 @@ impl<'b> Request<'_, 'b> {
 }
 
 /// The elements of one line, the last one first.
-enum Line<'b, S> {
+enum ListElements<'b, S> {
     /// A comma is always a separator.
     Plain(S),
     /// Which commas are in quotes is only known from the left.
-    Quoted(Box<Last<'b>>),
+    Quoted(Box<LastElements<'b>>),
 }
 
-impl<'b, S: Iterator<Item = &'b [u8]>> Iterator for Line<'b, S> {
+impl<'b, S: Iterator<Item = &'b [u8]>> Iterator for ListElements<'b, S> {
     type Item = &'b [u8];
 
     fn next(&mut self) -> Option<&'b [u8]> {
@@ -120,14 +126,14 @@ impl<'b, S: Iterator<Item = &'b [u8]>> Iterator for Line<'b, S> {
 }
 
 /// The last elements of a line, as many as are looked at.
-struct Last<'b> {
+struct LastElements<'b> {
     elements: [&'b [u8]; MOST_HOPS],
     /// Where the next would stand, counted on round the end.
     end: usize,
     left: usize,
 }
 
-impl<'b> Last<'b> {
+impl<'b> LastElements<'b> {
     fn of(parts: impl Iterator<Item = &'b [u8]>) -> Self {
         let mut last = Self { elements: [b""; MOST_HOPS], end: 0, left: 0 };
         for part in parts {
@@ -225,14 +231,14 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::proto::http1::{Fields, Parsed, parse_request};
+    use crate::proto::http1::{FieldRoom, Parsed, parse_request};
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
 
     /// What a walk comes to, and how many addresses were looked up.
-    fn walk(lines: &str) -> (Walk, usize) {
+    fn walk(lines: &str) -> (ClientAddress, usize) {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
-        let mut fields = Fields::new();
+        let mut fields = FieldRoom::new();
         let Ok(Parsed::Head { head, .. }) =
             parse_request(head.as_bytes(), &HttpRules::default(), &mut fields)
         else {
@@ -283,12 +289,15 @@ mod tests {
             trusted_proxies: ["10.0.0.0/8".parse().unwrap()].into_iter().collect(),
             ..HttpRules::default()
         };
-        let mut fields = Fields::new();
+        let mut fields = FieldRoom::new();
         let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n";
         let Ok(Parsed::Head { head, .. }) = parse_request(bytes, &rules, &mut fields) else { panic!() };
         assert_eq!(head.source(PEER, &rules).to_string(), "192.0.2.7");
         let again = HttpRules { trusted_proxies: crate::config::Networks::default(), ..rules };
-        assert_eq!(head.walk(PEER, &again).travel, 1, "nothing is looked up again");
-        assert_eq!(head.walk(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 8)), &again).source.to_string(), "192.0.2.7");
+        assert_eq!(head.client_address(PEER, &again).travel, 1, "nothing is looked up again");
+        assert_eq!(
+            head.client_address(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 8)), &again).source.to_string(),
+            "192.0.2.7"
+        );
     }
 }

@@ -11,7 +11,7 @@ const LONGEST: usize = 24;
 /// A hash of the method and the first three segments of the path, never 0. A segment that names one of many things
 /// (digits only, or long) counts as any other such: `/orders/17` and `/orders/18` are one route.
 #[must_use]
-pub fn route(method: Method, target: &str) -> u32 {
+pub fn request_class(method: Method, target: &str) -> u32 {
     let path = target.bytes().position(|b| b == b'?').map_or(target, |end| &target[..end]);
     let mut hash = with(BASIS, method as u8);
     for segment in path.as_bytes().split(|b| *b == b'/').skip(1).take(SEGMENTS) {
@@ -31,10 +31,10 @@ mod tests {
 
     #[test]
     fn the_first_segments_tell_routes_apart_and_names_of_things_do_not() {
-        let get = |target| route(Method::Get, target);
+        let get = |target| request_class(Method::Get, target);
         assert_ne!(get("/"), get("/report"));
         assert_ne!(get("/api/v1/users"), get("/api/v1/report"));
-        assert_ne!(get("/users"), route(Method::Delete, "/users"));
+        assert_ne!(get("/users"), request_class(Method::Delete, "/users"));
         for (one, other) in [
             ("/orders/17", "/orders/18"),
             ("/users?page=1", "/users?page=2"),
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn it_is_never_nothing() {
         for target in ["*", "", "/", "//", "http://h/x"] {
-            assert_ne!(route(Method::Options, target), 0);
+            assert_ne!(request_class(Method::Options, target), 0);
         }
     }
 }

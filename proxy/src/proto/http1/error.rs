@@ -80,7 +80,7 @@ impl Reject {
 
 /// What one call of [`BodyDecoder::decode`](super::BodyDecoder::decode) found.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Step {
+pub struct BodyStep {
     /// So many bytes of the input are dealt with; the others come again.
     pub consumed: usize,
     /// The part of the input that is content; may be empty.

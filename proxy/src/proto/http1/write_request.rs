@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
+use super::client_address::{ClientAddress, MOST_HOPS, address_in, trusts};
 use super::framing::BodyFraming;
 use super::method::Method;
-use super::name::{Name, Ours};
+use super::name::{FieldName, Ours};
 use super::request::Request;
-use super::seen::Expect;
+use super::request_fields::Expect;
 use super::target::Target;
-use super::walk::{MOST_HOPS, Walk, address_in, trusts};
 use super::{text, upgrade};
 use crate::config::{Forwarded, HttpRules};
 
@@ -135,11 +135,11 @@ impl Request<'_, '_> {
         }
         let mut without = self.head.dropped;
         for (line, field) in self.head.fields.iter().enumerate() {
-            match Name::of(field.name.as_bytes()) {
-                Name::Host if replaces_host => without.add(line),
-                Name::Expect if no_expect => without.add(line),
-                Name::MaxForwards if self.max_forwards.is_some() => without.add(line),
-                Name::Ours(which) if which as u8 & rewritten != 0 => without.add(line),
+            match FieldName::of(field.name.as_bytes()) {
+                FieldName::Host if replaces_host => without.add(line),
+                FieldName::Expect if no_expect => without.add(line),
+                FieldName::MaxForwards if self.max_forwards.is_some() => without.add(line),
+                FieldName::Ours(which) if which as u8 & rewritten != 0 => without.add(line),
                 _ => {}
             }
         }
@@ -151,7 +151,7 @@ impl Request<'_, '_> {
         if !has_x && !has_rfc7239 {
             return;
         }
-        let walk = trusts(way.rules, way.peer).then(|| self.walk(way.peer, way.rules));
+        let walk = trusts(way.rules, way.peer).then(|| self.client_address(way.peer, way.rules));
         if has_x {
             out.extend_from_slice(b"X-Forwarded-For: ");
             self.tell_walked(Ours::XForwardedFor, walk, out);
@@ -171,7 +171,7 @@ impl Request<'_, '_> {
 
     /// What travels on of a trusted peer's list, each element followed by `, `. The list that was not walked says the
     /// same as the one that was: what came in it was not looked at.
-    fn tell_walked(&self, which: Ours, walk: Option<Walk>, out: &mut Vec<u8>) {
+    fn tell_walked(&self, which: Ours, walk: Option<ClientAddress>, out: &mut Vec<u8>) {
         let Some(walk) = walk else { return };
         let mut elements: [&[u8]; MOST_HOPS] = [b""; MOST_HOPS];
         let found = elements.iter_mut().zip(self.last_first(walk.list).take(walk.travel));

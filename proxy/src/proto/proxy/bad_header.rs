@@ -6,16 +6,16 @@ use super::LONGEST;
 
 /// The bytes are no header, and no byte that follows can make them one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Malformed {
+pub struct BadHeader {
     /// What is wrong.
-    pub reason: Reason,
+    pub reason: BadHeaderReason,
     /// Where: the first byte that is wrong, counted from 0.
     pub offset: usize,
 }
 
 /// What is wrong with a header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reason {
+pub enum BadHeaderReason {
     /// The signature of neither version: this byte is not in it.
     NotProxy(u8),
     /// Version 1: the protocol is none of `TCP4`, `TCP6` and `UNKNOWN`.
@@ -48,21 +48,21 @@ pub enum Reason {
     Checksum,
 }
 
-impl Malformed {
-    pub(super) const fn at(offset: usize, reason: Reason) -> Self {
+impl BadHeader {
+    pub(super) const fn at(offset: usize, reason: BadHeaderReason) -> Self {
         Self { reason, offset }
     }
 }
 
-impl Display for Malformed {
+impl Display for BadHeader {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         write!(out, "{} at offset {}", self.reason, self.offset)
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for BadHeader {}
 
-impl Display for Reason {
+impl Display for BadHeaderReason {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotProxy(byte) => write!(out, "not a PROXY header: byte {byte:#04x}"),
@@ -93,21 +93,26 @@ impl Display for Reason {
 /// Why a reader came to no header.
 pub(super) enum Stop {
     Partial,
-    Malformed(Malformed),
+    Malformed(BadHeader),
 }
 
-impl From<Malformed> for Stop {
-    fn from(malformed: Malformed) -> Self {
+impl From<BadHeader> for Stop {
+    fn from(malformed: BadHeader) -> Self {
         Self::Malformed(malformed)
     }
 }
 
 /// `word` stands at `at`, as far as the bytes go; otherwise the first byte that is wrong says why.
-pub(super) fn expect(bytes: &[u8], at: usize, word: &[u8], why: impl Fn(u8) -> Reason) -> Result<(), Stop> {
+pub(super) fn expect(
+    bytes: &[u8],
+    at: usize,
+    word: &[u8],
+    why: impl Fn(u8) -> BadHeaderReason,
+) -> Result<(), Stop> {
     let found = bytes.get(at..).unwrap_or_default();
     let wrong = found.iter().zip(word).enumerate().find(|(_, (byte, expected))| byte != expected);
     match wrong {
-        Some((offset, (&byte, _))) => Err(Malformed::at(at + offset, why(byte)).into()),
+        Some((offset, (&byte, _))) => Err(BadHeader::at(at + offset, why(byte)).into()),
         None if found.len() < word.len() => Err(Stop::Partial),
         None => Ok(()),
     }

@@ -1,17 +1,17 @@
 //! Collects what the proxy must know of a request's fields, line by line, or refuses the request.
 
 use super::coding::Codings;
-use super::connection::Options;
+use super::connection::ConnectionOptions;
+use super::error::Reject;
 use super::framing::RequestFraming;
-use super::name::{Name, list};
+use super::name::{FieldName, list};
 use super::target::is_host;
-use super::verdict::Reject;
 
 /// What the fields of a request have said so far.
 #[derive(Default)]
-pub(super) struct Seen<'b> {
+pub(super) struct RequestFields<'b> {
     pub(super) framing: RequestFraming,
-    pub(super) options: Options,
+    pub(super) options: ConnectionOptions,
     pub(super) host: Option<&'b [u8]>,
     pub(super) expect: Expect,
     /// There is an Upgrade line.
@@ -28,24 +28,29 @@ pub(super) struct Seen<'b> {
     pub(super) ours: u8,
 }
 
-impl<'b> Seen<'b> {
+impl<'b> RequestFields<'b> {
     #[inline]
-    pub(super) fn take(&mut self, name: Name, value: &'b [u8]) -> Result<(), Reject> {
+    pub(super) fn take(&mut self, name: FieldName, value: &'b [u8]) -> Result<(), Reject> {
         match name {
-            Name::Other | Name::KeepAlive | Name::Hop | Name::Http2Settings | Name::Date | Name::Server => {}
-            Name::Host => self.host = Some(host(value, self.host)?),
-            Name::ContentLength => self.framing.content_length(value)?,
-            Name::TransferEncoding => self.framing.transfer_encoding(value)?,
-            Name::Connection => self.options.add(value),
-            Name::Expect => self.expect = self.expect.and(value)?,
-            Name::Upgrade => self.upgrade = true,
-            Name::Te => {
+            FieldName::Other
+            | FieldName::KeepAlive
+            | FieldName::Hop
+            | FieldName::Http2Settings
+            | FieldName::Date
+            | FieldName::Server => {}
+            FieldName::Host => self.host = Some(host(value, self.host)?),
+            FieldName::ContentLength => self.framing.content_length(value)?,
+            FieldName::TransferEncoding => self.framing.transfer_encoding(value)?,
+            FieldName::Connection => self.options.add(value),
+            FieldName::Expect => self.expect = self.expect.and(value)?,
+            FieldName::Upgrade => self.upgrade = true,
+            FieldName::Te => {
                 self.te_trailers |= list(value).any(|e| e.eq_ignore_ascii_case(b"trailers"));
                 self.codings.add(Codings::asked_for(value));
             }
-            Name::Authorization => self.binds |= is_of_connection(value),
-            Name::MaxForwards => self.max_forwards = Some(self.max_forwards.map_or(value, |_| b"")),
-            Name::Ours(which) => self.ours |= which as u8,
+            FieldName::Authorization => self.binds |= is_of_connection(value),
+            FieldName::MaxForwards => self.max_forwards = Some(self.max_forwards.map_or(value, |_| b"")),
+            FieldName::Ours(which) => self.ours |= which as u8,
         }
         Ok(())
     }

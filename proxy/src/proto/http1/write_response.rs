@@ -3,7 +3,7 @@
 use super::answer::{Date, tell_date};
 use super::body::BodyEncoder;
 use super::framing::{BodyFraming, is_identity};
-use super::name::{Name, list};
+use super::name::{FieldName, list};
 use super::request::Ask;
 use super::response::Response;
 use super::{text, upgrade};
@@ -108,7 +108,11 @@ impl Response<'_, '_> {
 
     #[cold]
     fn tell_other_codings(&self, out: &mut Vec<u8>) {
-        let coded = self.head.fields.iter().filter(|f| Name::of(f.name.as_bytes()) == Name::TransferEncoding);
+        let coded = self
+            .head
+            .fields
+            .iter()
+            .filter(|f| FieldName::of(f.name.as_bytes()) == FieldName::TransferEncoding);
         // `chunked` is the last of them if it is there at all, and is written by us.
         let lasting = |coding: &&[u8]| !is_identity(coding) && !coding.eq_ignore_ascii_case(b"chunked");
         for coding in coded.flat_map(|f| list(f.value)).filter(lasting) {
