@@ -46,7 +46,7 @@ enum Command {
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Test whether a server keeps the order of pipelined requests, and say what to configure.
-    Probe(probe::Arguments),
+    Probe(probe::ProbeArguments),
     /// Describe the metrics.
     Metrics {
         #[command(subcommand)]

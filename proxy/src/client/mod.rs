@@ -267,7 +267,8 @@ impl Registered for Client {
             s.since = now;
         }
         let stalled = s.spill.as_ref().is_some_and(|spill| spill.stalled);
-        if stalled || s.rare.as_ref().and_then(|rare| rare.tunnel.as_ref()).is_some_and(Tunnel::is_parting) {
+        if stalled || s.rare.as_ref().and_then(|rare| rare.tunnel.as_ref()).is_some_and(Tunnel::is_lingering)
+        {
             self.conn.wake();
         }
         let (at, cause) = s.deadline(&self.conn)?;

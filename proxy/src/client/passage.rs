@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use crate::event_loop::may_panic;
 use crate::link::{Passage, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState, LinkClose};
-use crate::relay::{Between, Relay};
+use crate::relay::{Relay, RelayIo};
 use crate::stream::Stream;
 use crate::tunnel::Ending;
 
@@ -57,12 +57,12 @@ impl Client {
             Ending::Told(s.close.unwrap_or(ClientClose::Error))
         } else {
             let Tunnel { relay, passage, splice, up, down, .. } = tunnel;
-            let between = between(&self.hall, stream, passage, *splice);
-            let end = relay.poll_gently(cx, &between);
+            let relay_io = relay_io(&self.hall, stream, passage, *splice);
+            let end = relay.poll(cx, &relay_io);
             may_panic("passage.poll");
-            *up += between.delivered.0.get();
-            *down += between.delivered.1.get();
-            if between.asked.get() || between.answered.get() {
+            *up += relay_io.delivered.0.get();
+            *down += relay_io.delivered.1.get();
+            if relay_io.asked.get() || relay_io.answered.get() {
                 s.since = self.hall.event_loop.now();
             }
             if let Some(at) = relay.look_at(self.hall.event_loop.now()) {
@@ -77,7 +77,7 @@ impl Client {
     /// What ended badly must not look as if it were complete.
     fn close_tunnel(&self, s: &mut State, stream: &Stream, ending: Ending) {
         let Some(mut tunnel) = s.rare().tunnel.take() else { return };
-        tunnel.relay.let_go(&between(&self.hall, stream, &tunnel.passage, tunnel.splice));
+        tunnel.relay.release(&relay_io(&self.hall, stream, &tunnel.passage, tunnel.splice));
         if let Some(page) = s.page() {
             (page.received, page.sent) = (tunnel.up, page.sent + tunnel.down);
         }
@@ -93,13 +93,13 @@ impl Client {
 
 impl Tunnel {
     /// Whether it is to be polled now and then, whatever its sockets say.
-    pub(super) fn is_parting(&self) -> bool {
+    pub(super) fn is_lingering(&self) -> bool {
         self.relay.look_at(0).is_some()
     }
 }
 
-fn between<'a>(hall: &'a Hall, client: &'a Stream, passage: &'a Passage, splice: bool) -> Between<'a> {
-    Between {
+fn relay_io<'a>(hall: &'a Hall, client: &'a Stream, passage: &'a Passage, splice: bool) -> RelayIo<'a> {
+    RelayIo {
         event_loop: &hall.event_loop,
         pipes: &hall.pipes,
         client,

@@ -56,7 +56,7 @@ pub(super) enum Unreadable {
 
 /// What reading has come to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum ReplyRead {
     /// More bytes are needed.
     Partial,
     /// An answer is whole. Its bytes are taken from the buffer; what follows it stays.
@@ -67,26 +67,26 @@ pub(super) enum Progress {
 ///
 /// # Errors
 /// When the bytes are no answer, or a longer one than a probe keeps.
-pub(super) fn take(came: &mut Vec<u8>, method: Method, ended: bool) -> Result<Progress, Unreadable> {
+pub(super) fn take(came: &mut Vec<u8>, method: Method, ended: bool) -> Result<ReplyRead, Unreadable> {
     let mut at = 0;
     let reply = loop {
         let mut fields = FieldRoom::new();
         let parsed = parse_response(&came[at..], &HeadLimits::default(), ask(method), &mut fields);
-        let Parsed::Head { head, len } = parsed.map_err(malformed)? else { return Ok(Progress::Partial) };
+        let Parsed::Head { head, len } = parsed.map_err(malformed)? else { return Ok(ReplyRead::Partial) };
         let text = &came[at..at + len];
         at += len;
         if head.switches() {
             return Err(Unreadable::Malformed("it switched protocols"));
         }
         if !head.is_interim() {
-            let Some((body, end)) = body(&head, &came[at..], ended)? else { return Ok(Progress::Partial) };
+            let Some((body, end)) = body(&head, &came[at..], ended)? else { return Ok(ReplyRead::Partial) };
             at += end;
             let keeps_link = head.keep_alive && head.minor_version == 1;
             break Reply { status: head.status, keeps_link, head: text.to_vec(), body };
         }
     };
     came.drain(..at);
-    Ok(Progress::Whole(Box::new(reply)))
+    Ok(ReplyRead::Whole(Box::new(reply)))
 }
 
 fn ask(method: Method) -> Ask {

@@ -8,10 +8,10 @@ use crate::config::Address;
 use crate::proto::http1::Method;
 
 use super::fault::Fault;
-use super::pipeline::{Known, Offence, Pieces, Pipeline, Tokens, learn};
+use super::pipeline::{Known, Pieces, Pipeline, PipelineFailure, Tokens, learn};
 use super::report::{Case, Evidence, Report, ToldApart};
 use super::requests::{self, ID, Question};
-use super::wire::{Place, Wire};
+use super::wire::{ProbeAddress, Wire};
 
 /// How long an answer to a request that was sent alone is waited for.
 const PATIENCE_ALONE: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub(super) struct Plan {
 
 /// Probes a server. `progress` is told how many of the planned requests have been sent.
 pub(super) async fn run(plan: &Plan, progress: &mut dyn FnMut(usize)) -> Report {
-    let place = Place::at(plan.address.clone(), plan.host.clone());
+    let place = ProbeAddress::at(plan.address.clone(), plan.host.clone());
     // Two probes of one server must not take each other's answers for their own.
     let mut tokens = Tokens::seeded(RandomState::new().build_hasher().finish());
     let (wire, known) = match learn(&place, questions(plan), PATIENCE_ALONE, &mut tokens).await {
@@ -89,7 +89,7 @@ fn questions(plan: &Plan) -> Vec<Question> {
 }
 
 struct Battery<'b> {
-    place: &'b Place,
+    place: &'b ProbeAddress,
     known: &'b [Known],
     tokens: Tokens,
     patience: Duration,
@@ -97,7 +97,7 @@ struct Battery<'b> {
     sent: usize,
     links: usize,
     /// The first offence, and the case in which it came.
-    first: Option<(&'static str, Offence)>,
+    first: Option<(&'static str, PipelineFailure)>,
     progress: &'b mut dyn FnMut(usize),
 }
 
@@ -246,7 +246,7 @@ impl Battery<'_> {
         &mut self.cases[at]
     }
 
-    fn note(&mut self, name: &'static str, requests: usize, outcome: Result<(), Offence>) {
+    fn note(&mut self, name: &'static str, requests: usize, outcome: Result<(), PipelineFailure>) {
         self.sent += requests;
         let case = self.case(name);
         case.requests += requests;

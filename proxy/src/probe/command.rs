@@ -28,7 +28,7 @@ server could not be reached, or its answers look alike).\n\n\
 Try it:\n  penstock run --with-origin\n  penstock probe http://127.0.0.1:9001/echo --slow /delay/50\n\n\
 docs/pipelining.md describes what can go wrong, and how penstock decides by itself."
 )]
-pub struct Arguments {
+pub struct ProbeArguments {
     /// The URL to request: `http://HOST[:PORT][/PATH]`, or `unix:/path/of.sock`.
     #[arg(value_name = "URL")]
     url: String,
@@ -48,7 +48,7 @@ pub struct Arguments {
 
 /// Runs the battery, and says what it found.
 #[must_use]
-pub fn command(arguments: &Arguments) -> ExitCode {
+pub fn command(arguments: &ProbeArguments) -> ExitCode {
     let outcome = plan(arguments).and_then(|plan| run(&plan));
     let report = match outcome {
         Ok(report) => report,
@@ -97,8 +97,8 @@ fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-fn plan(arguments: &Arguments) -> Result<Plan, String> {
-    let Place { address, host, target } = place(&arguments.url)?;
+fn plan(arguments: &ProbeArguments) -> Result<Plan, String> {
+    let ProbeUrl { address, host, target } = place(&arguments.url)?;
     let slow = arguments.slow.as_deref().map(|slow| slow_target(slow, &host)).transpose()?;
     let (requests, links) = (arguments.requests as usize, arguments.links.into());
     Ok(Plan { address, host, target, slow, requests, links })
@@ -106,23 +106,23 @@ fn plan(arguments: &Arguments) -> Result<Plan, String> {
 
 /// What a URL names.
 #[derive(Debug)]
-struct Place {
+struct ProbeUrl {
     address: Address,
     host: String,
     target: String,
 }
 
-fn place(url: &str) -> Result<Place, String> {
+fn place(url: &str) -> Result<ProbeUrl, String> {
     if let Some(path) = url.strip_prefix("unix:") {
         let address = Address::Unix(Path::new(path).into());
-        return Ok(Place { address, host: "localhost".to_owned(), target: "/".to_owned() });
+        return Ok(ProbeUrl { address, host: "localhost".to_owned(), target: "/".to_owned() });
     }
     let (host, target) = split(url)?;
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let with_port = if has_port { host.to_owned() } else { format!("{host}:80") };
     let mut found = with_port.to_socket_addrs().map_err(|error| format!("{with_port}: {error}"))?;
     let address = found.next().ok_or_else(|| format!("{with_port} has no address"))?;
-    Ok(Place { address: address.into(), host: host.to_owned(), target: target.to_owned() })
+    Ok(ProbeUrl { address: address.into(), host: host.to_owned(), target: target.to_owned() })
 }
 
 fn split(url: &str) -> Result<(&str, &str), String> {

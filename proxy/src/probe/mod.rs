@@ -14,10 +14,10 @@ mod requests;
 pub mod software;
 mod wire;
 
-pub use command::{Arguments, command};
+pub use command::{ProbeArguments, command};
 pub use fault::Fault;
 pub use quick::quick;
-pub use software::{Entry, Software, TABLE, Versions, judge};
+pub use software::{Software, SoftwareEntry, TABLE, Versions, judge};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::answers::{Expected, Reply, Signature, judge};
 use super::fault::Fault;
 use super::requests::{self, Question};
-use super::wire::{LISTEN_FOR, PAUSE, Place, Unanswered, Wire};
+use super::wire::{LISTEN_FOR, PAUSE, ProbeAddress, Unanswered, Wire};
 
 /// Where heads are cut, in hundredths of a request: in the request line, in fields, before the last CR LF.
 const CUTS: [usize; 4] = [5, 50, 80, 99];
@@ -56,14 +56,14 @@ pub(super) struct Known {
 /// Asks each question twice, alone, and keeps those whose answers can be told apart: they echo the request's token, or
 /// look like no other. Leaves a connection that is as good as new.
 pub(super) async fn learn(
-    place: &Place,
+    place: &ProbeAddress,
     questions: Vec<Question>,
     patience: Duration,
     tokens: &mut Tokens,
-) -> Result<(Wire, Vec<Known>), Offence> {
+) -> Result<(Wire, Vec<Known>), PipelineFailure> {
     let mut wire = Wire::open(place).await?;
     let mut known: Vec<Known> = Vec::new();
-    let mut why = Offence::from(Fault::Indistinct);
+    let mut why = PipelineFailure::from(Fault::Indistinct);
     let mut timeouts = 0;
     for question in questions {
         match ask_twice(&mut wire, question, place.host(), patience, tokens).await? {
@@ -79,7 +79,7 @@ pub(super) async fn learn(
             Alone::Unsteady => {}
             Alone::Lost(fault) => {
                 timeouts += usize::from(fault == Some(Fault::Timeout));
-                why = fault.map_or(why, Offence::from);
+                why = fault.map_or(why, PipelineFailure::from);
                 if timeouts == ENOUGH && known.is_empty() {
                     return Err(why);
                 }
@@ -106,7 +106,7 @@ async fn ask_twice(
     host: &str,
     patience: Duration,
     tokens: &mut Tokens,
-) -> Result<Alone, Offence> {
+) -> Result<Alone, PipelineFailure> {
     let mut answers: Vec<Reply> = Vec::new();
     let (mut echoes, mut took) = (true, Duration::ZERO);
     for _ in 0..2 {
@@ -116,7 +116,7 @@ async fn ask_twice(
         let asked = Instant::now();
         let offence = |fault: Fault, wire: &Wire| {
             let bytes = wire.unread();
-            Offence {
+            PipelineFailure {
                 fault,
                 answered: 0,
                 asked: question.line(token.as_deref()),
@@ -163,7 +163,7 @@ pub(super) enum Pieces {
 
 /// What is wrong with a pipeline, where it went wrong, and what was seen there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Offence {
+pub(super) struct PipelineFailure {
     pub(super) fault: Fault,
     /// How many requests of the pipeline were answered well before.
     pub(super) answered: usize,
@@ -174,7 +174,7 @@ pub(super) struct Offence {
 }
 
 /// A fault that no answer tells of.
-impl From<Fault> for Offence {
+impl From<Fault> for PipelineFailure {
     fn from(fault: Fault) -> Self {
         Self { fault, answered: 0, asked: String::new(), bytes: Vec::new() }
     }
@@ -215,12 +215,16 @@ impl<'k> Pipeline<'k> {
     }
 
     /// Waits for all answers, and then for nothing.
-    pub(super) async fn hear(&self, wire: &mut Wire) -> Result<(), Offence> {
+    pub(super) async fn hear(&self, wire: &mut Wire) -> Result<(), PipelineFailure> {
         self.hear_within(wire, Duration::MAX).await
     }
 
     /// Waits for all answers, for each no longer than `patience`, and then for nothing.
-    pub(super) async fn hear_within(&self, wire: &mut Wire, patience: Duration) -> Result<(), Offence> {
+    pub(super) async fn hear_within(
+        &self,
+        wire: &mut Wire,
+        patience: Duration,
+    ) -> Result<(), PipelineFailure> {
         let expected: Vec<_> =
             self.requests.iter().map(|(known, token)| known.expect(token.as_deref())).collect();
         for (index, (known, _)) in self.requests.iter().enumerate() {
@@ -242,12 +246,12 @@ impl<'k> Pipeline<'k> {
         quiet.map_err(|fault| self.offence(fault, self.len(), wire.unread()))
     }
 
-    pub(super) fn offence(&self, fault: Fault, answered: usize, bytes: &[u8]) -> Offence {
+    pub(super) fn offence(&self, fault: Fault, answered: usize, bytes: &[u8]) -> PipelineFailure {
         let last = self.requests.len().saturating_sub(1);
         let asked = self.requests.get(answered.min(last));
         let asked = asked.map(|(known, token)| known.question.line(token.as_deref()));
         let bytes = bytes[..bytes.len().min(SHOWN)].to_vec();
-        Offence { fault, answered, asked: asked.unwrap_or_default(), bytes }
+        PipelineFailure { fault, answered, asked: asked.unwrap_or_default(), bytes }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::{Address, Backend};
 use super::fault::Fault;
 use super::pipeline::{Pieces, Pipeline, Tokens, learn};
 use super::requests;
-use super::wire::{Place, Wire};
+use super::wire::{ProbeAddress, Wire};
 
 /// Longest time of the whole probe.
 const LONGEST: Duration = Duration::from_secs(3);
@@ -25,14 +25,14 @@ const DEPTH: usize = 12;
 /// # Errors
 /// Why the member was not shown to keep the order.
 pub async fn quick(address: &Address, backend: &Backend) -> Result<(), Fault> {
-    let place = Place::of(address, backend);
+    let place = ProbeAddress::of(address, backend);
     let mut answered_alone = false;
     let probe = probe(&place, &mut answered_alone);
     let ended = crate::event_loop::timeout(LONGEST, probe).await;
     ended.unwrap_or(Err(if answered_alone { Fault::Dropped } else { Fault::Timeout }))
 }
 
-async fn probe(place: &Place, answered_alone: &mut bool) -> Result<(), Fault> {
+async fn probe(place: &ProbeAddress, answered_alone: &mut bool) -> Result<(), Fault> {
     let mut tokens = Tokens::none();
     let learned = learn(place, requests::usual(), LONGEST_ALONE, &mut tokens).await;
     let (mut wire, known) = learned.map_err(|offence| offence.fault)?;

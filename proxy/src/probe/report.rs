@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use super::pipeline::Offence;
+use super::pipeline::PipelineFailure;
 use super::software::{Software, judge};
 
 /// What is shown of a server, in a few words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ProbeVerdict {
     KeepsOrder,
     Drops,
     Reorders,
@@ -21,7 +21,7 @@ pub(super) enum Verdict {
     CouldNotBeTried,
 }
 
-impl Verdict {
+impl ProbeVerdict {
     fn of(fault: Fault) -> Self {
         match fault {
             Fault::Dropped => Self::Drops,
@@ -79,7 +79,7 @@ pub(super) struct Evidence {
     pub(super) told_apart: ToldApart,
     pub(super) cases: Vec<Case>,
     pub(super) links: usize,
-    pub(super) first: Option<(&'static str, Offence)>,
+    pub(super) first: Option<(&'static str, PipelineFailure)>,
     /// How much longer the slow target takes, if one was given, or why it could not be used.
     pub(super) slow: Option<Result<Duration, Fault>>,
 }
@@ -87,15 +87,15 @@ pub(super) struct Evidence {
 /// The outcome of the battery.
 #[derive(Debug)]
 pub(super) struct Report {
-    verdict: Verdict,
-    seen: Seen,
+    verdict: ProbeVerdict,
+    seen: Reached,
 }
 
 /// How far the battery came.
 #[derive(Debug)]
-enum Seen {
+enum Reached {
     /// A request that was sent alone went wrong already, or no two answers could be told apart.
-    Alone(Offence),
+    Alone(PipelineFailure),
     /// Pipelines were sent.
     Pipelines(Evidence),
 }
@@ -105,15 +105,15 @@ const SLOWER: Duration = Duration::from_millis(10);
 
 impl Report {
     /// Learning how single requests are answered has failed.
-    pub(super) fn untried(offence: Offence) -> Self {
-        Self { verdict: Verdict::of(offence.fault), seen: Seen::Alone(offence) }
+    pub(super) fn untried(offence: PipelineFailure) -> Self {
+        Self { verdict: ProbeVerdict::of(offence.fault), seen: Reached::Alone(offence) }
     }
 
     /// The first offence decides: those that follow may be its consequences, as the answer behind one that was dropped
     /// looks like one that came too early.
     pub(super) fn tried(evidence: Evidence) -> Self {
-        let first = evidence.first.as_ref().map(|(_, offence)| Verdict::of(offence.fault));
-        Self { verdict: first.unwrap_or(Verdict::KeepsOrder), seen: Seen::Pipelines(evidence) }
+        let first = evidence.first.as_ref().map(|(_, offence)| ProbeVerdict::of(offence.fault));
+        Self { verdict: first.unwrap_or(ProbeVerdict::KeepsOrder), seen: Reached::Pipelines(evidence) }
     }
 
     pub(super) fn exit_code(&self) -> u8 {
@@ -122,16 +122,16 @@ impl Report {
 
     fn evidence(&self) -> Option<&Evidence> {
         match &self.seen {
-            Seen::Pipelines(evidence) => Some(evidence),
-            Seen::Alone(_) => None,
+            Reached::Pipelines(evidence) => Some(evidence),
+            Reached::Alone(_) => None,
         }
     }
 
     /// The first thing that went wrong, and in which case.
-    fn offence(&self) -> Option<(&'static str, &Offence)> {
+    fn offence(&self) -> Option<(&'static str, &PipelineFailure)> {
         match &self.seen {
-            Seen::Pipelines(evidence) => evidence.first.as_ref().map(|(case, offence)| (*case, offence)),
-            Seen::Alone(offence) => Some(("alone", offence)),
+            Reached::Pipelines(evidence) => evidence.first.as_ref().map(|(case, offence)| (*case, offence)),
+            Reached::Alone(offence) => Some(("alone", offence)),
         }
     }
 
@@ -139,25 +139,25 @@ impl Report {
     fn advice(&self) -> String {
         let software = self.evidence().and_then(|e| e.server.as_deref()).map_or(Software::Unknown, judge);
         match (self.verdict, software) {
-            (Verdict::KeepsOrder, Software::KeepsOrder(_)) => {
+            (ProbeVerdict::KeepsOrder, Software::KeepsOrder(_)) => {
                 "nothing: `pipeline: auto`, the default, pipelines to it once its own short probe has passed".into()
             }
-            (Verdict::KeepsOrder, Software::Breaks(entry)) => format!(
+            (ProbeVerdict::KeepsOrder, Software::Breaks(entry)) => format!(
                 "nothing: penstock does not pipeline to this version of {}. If yours is patched, \
                  `links: {{ pipeline: 16 }}` takes your word for it",
                 entry.product
             ),
-            (Verdict::KeepsOrder, Software::Unknown) => {
+            (ProbeVerdict::KeepsOrder, Software::Unknown) => {
                 "`links: { pipeline: 16 }` takes your word that every answer of this service is in order; without it \
                  penstock does not pipeline to software that it does not know"
                     .into()
             }
-            (Verdict::CannotBeToldApart, _) => {
+            (ProbeVerdict::CannotBeToldApart, _) => {
                 "nothing: penstock does not pipeline to it. Name a URL whose answer repeats its query, or two that \
                  differ, to have it tried"
                     .into()
             }
-            (Verdict::CouldNotBeTried, _) => "nothing was shown: see that the server answers, and try again".into(),
+            (ProbeVerdict::CouldNotBeTried, _) => "nothing was shown: see that the server answers, and try again".into(),
             _ => "`links: { pipeline: 1 }`, or nothing: by default penstock does not pipeline to a server whose probe \
                   fails"
                 .into(),
@@ -167,8 +167,8 @@ impl Report {
     /// What happened, in one sentence.
     fn sentence(&self) -> String {
         let evidence = match &self.seen {
-            Seen::Pipelines(evidence) => evidence,
-            Seen::Alone(offence) => return offence.fault.to_string(),
+            Reached::Pipelines(evidence) => evidence,
+            Reached::Alone(offence) => return offence.fault.to_string(),
         };
         let pipelined: usize = evidence.cases.iter().map(|case| case.requests).sum();
         let faults: usize = evidence.cases.iter().map(|case| case.faults.len()).sum();
@@ -236,7 +236,7 @@ impl Report {
             let faults: Vec<_> = case.faults.iter().map(|fault| fault.word()).collect();
             json!({ "case": case.name, "requests": case.requests, "faults": faults })
         };
-        let offence = |(case, offence): (&str, &Offence)| {
+        let offence = |(case, offence): (&str, &PipelineFailure)| {
             json!({
                 "case": case,
                 "fault": offence.fault.word(),

@@ -9,16 +9,16 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Software {
     /// The product answers pipelined requests in order; a probe may be sent to it.
-    KeepsOrder(&'static Entry),
+    KeepsOrder(&'static SoftwareEntry),
     /// The product drops, reorders or refuses pipelined requests.
-    Breaks(&'static Entry),
+    Breaks(&'static SoftwareEntry),
     /// The table does not name the product, or not this version of it.
     Unknown,
 }
 
 /// One row of the table.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct SoftwareEntry {
     /// The name of the product as its `Server` field spells it; case does not matter.
     pub product: &'static str,
     /// The versions that the row is about.
@@ -68,7 +68,7 @@ impl std::fmt::Display for Versions {
 #[must_use]
 pub fn judge(server: &[u8]) -> Software {
     let Some((product, version)) = first_product(server) else { return Software::Unknown };
-    let names_it = |entry: &&Entry| entry.product.as_bytes().eq_ignore_ascii_case(product);
+    let names_it = |entry: &&SoftwareEntry| entry.product.as_bytes().eq_ignore_ascii_case(product);
     match TABLE.iter().filter(names_it).find(|entry| entry.versions.include(version)) {
         Some(entry) if entry.keeps_order => Software::KeepsOrder(entry),
         Some(entry) => Software::Breaks(entry),
@@ -92,19 +92,19 @@ fn numbers(version: &[u8]) -> Option<Version> {
     Some((major, parts.next().and_then(number).unwrap_or(0)))
 }
 
-const fn keeps(product: &'static str, versions: Versions, evidence: &'static str) -> Entry {
-    Entry { product, versions, keeps_order: true, evidence }
+const fn keeps(product: &'static str, versions: Versions, evidence: &'static str) -> SoftwareEntry {
+    SoftwareEntry { product, versions, keeps_order: true, evidence }
 }
 
-const fn breaks(product: &'static str, versions: Versions, evidence: &'static str) -> Entry {
-    Entry { product, versions, keeps_order: false, evidence }
+const fn breaks(product: &'static str, versions: Versions, evidence: &'static str) -> SoftwareEntry {
+    SoftwareEntry { product, versions, keeps_order: false, evidence }
 }
 
 /// The table, in the order in which it is searched: for one product, the first row whose versions match decides.
 ///
 /// "Battery" stands for a run of `penstock probe` of 1,500 requests or more against that version, with `--slow` where the
 /// server runs programs; tests of ours repeat it for those that are in Debian.
-pub static TABLE: &[Entry] = &[
+pub static TABLE: &[SoftwareEntry] = &[
     keeps("penstock-origin", Versions::Any, "the included origin; tests in `proxy/tests/probe`"),
     keeps(
         "nginx",

@@ -2,9 +2,9 @@
 
 use crate::proto::http1::Method;
 
-use super::answers::{Expected, LONGEST_BODY, Progress, Reply, Signature, Unreadable, judge, take};
+use super::answers::{Expected, LONGEST_BODY, Reply, ReplyRead, Signature, Unreadable, judge, take};
 use super::fault::Fault;
-use super::pipeline::Offence;
+use super::pipeline::PipelineFailure;
 use super::report::{Case, Evidence, Report, ToldApart};
 use super::requests::{Question, cut, order, usual};
 
@@ -12,7 +12,7 @@ use super::requests::{Question, cut, order, usual};
 fn read(text: &str, method: Method) -> (Reply, String) {
     let mut came = text.as_bytes().to_vec();
     match take(&mut came, method, false) {
-        Ok(Progress::Whole(reply)) => (*reply, String::from_utf8(came).unwrap()),
+        Ok(ReplyRead::Whole(reply)) => (*reply, String::from_utf8(came).unwrap()),
         other => panic!("{text:?}: {other:?}"),
     }
 }
@@ -65,7 +65,7 @@ fn every_cut_of_an_answer_is_partial_and_nothing_is_taken() {
     let text = "HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nT: t\r\n\r\n";
     for cut in 0..text.len() {
         let mut came = text.as_bytes()[..cut].to_vec();
-        assert_eq!(take(&mut came, Method::Get, false), Ok(Progress::Partial), "{cut}");
+        assert_eq!(take(&mut came, Method::Get, false), Ok(ReplyRead::Partial), "{cut}");
         assert_eq!(came.len(), cut);
     }
 }
@@ -216,7 +216,7 @@ fn requests_are_safe_have_no_content_and_say_who_asks() {
 
 fn report(server: &str, fault: Option<Fault>) -> Report {
     let offence =
-        |fault| Offence { fault, answered: 3, asked: "GET /x".into(), bytes: b"a\r\n\xff".to_vec() };
+        |fault| PipelineFailure { fault, answered: 3, asked: "GET /x".into(), bytes: b"a\r\n\xff".to_vec() };
     let cases = vec![Case { name: "one", requests: 1234, faults: fault.into_iter().collect() }];
     let first = fault.map(|fault| ("one", offence(fault)));
     let server = Some(server.as_bytes().to_vec()).filter(|server| !server.is_empty());

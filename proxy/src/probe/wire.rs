@@ -9,7 +9,7 @@ use crate::config::{Address, Backend, SocketOptions};
 use crate::net::{self, Socket};
 use crate::proto::http1::Method;
 
-use super::answers::{self, Progress, Reply, Unreadable};
+use super::answers::{self, Reply, ReplyRead, Unreadable};
 use super::fault::Fault;
 
 /// How long a probe listens for bytes that nobody asked for.
@@ -23,14 +23,14 @@ const READ: usize = 64 << 10;
 
 /// Where a probe connects to, and how.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct ProbeAddress {
     address: Address,
     host: String,
     from: Option<std::net::IpAddr>,
     options: SocketOptions,
 }
 
-impl Place {
+impl ProbeAddress {
     /// A member as its backend connects to it: with the socket options of its links, from the first of its source
     /// addresses that is of the same family.
     #[must_use]
@@ -79,7 +79,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) async fn open(place: &Place) -> Result<Self, Fault> {
+    pub(super) async fn open(place: &ProbeAddress) -> Result<Self, Fault> {
         let opened = async {
             let socket = loop {
                 match place.connect() {
@@ -132,9 +132,9 @@ impl Wire {
     pub(super) async fn answer(&mut self, method: Method) -> Result<Reply, Unanswered> {
         loop {
             match answers::take(&mut self.came, method, self.ended)? {
-                Progress::Whole(reply) => return Ok(*reply),
-                Progress::Partial if self.ended => return Err(Unanswered::Fault(Fault::Closed)),
-                Progress::Partial => poll_fn(|cx| self.poll_read(cx)).await,
+                ReplyRead::Whole(reply) => return Ok(*reply),
+                ReplyRead::Partial if self.ended => return Err(Unanswered::Fault(Fault::Closed)),
+                ReplyRead::Partial => poll_fn(|cx| self.poll_read(cx)).await,
             }
         }
     }

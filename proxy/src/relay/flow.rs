@@ -12,10 +12,10 @@ use crate::metrics::Counter;
 use crate::net::{Pipe, Pipes, Socket};
 use crate::stream::{Stream, read_some};
 
-use super::gear::Gear;
+use super::copy_mode::CopyMode;
 
 /// Where a flow comes from and goes to, and who counts.
-pub(super) struct Course<'a> {
+pub(super) struct FlowIo<'a> {
     pub(super) event_loop: &'a EventLoop,
     pub(super) pipes: &'a Pipes,
     pub(super) from: &'a Stream,
@@ -34,7 +34,7 @@ pub(super) struct Course<'a> {
     pub(super) delivered: &'a Cell<u64>,
 }
 
-impl Course<'_> {
+impl FlowIo<'_> {
     /// The socket that its bytes can be spliced from, where they can be spliced to the other one as well.
     fn splice_from(&self) -> Option<&Socket> {
         let may = self.splice && self.to.splice_socket().is_some();
@@ -44,7 +44,7 @@ impl Course<'_> {
 
 /// How a flow ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Outcome {
+pub(super) enum FlowEnd {
     /// The one side sent FIN; the other has got all that came before.
     Ended,
     /// The one side was reset; the other has got all that came before.
@@ -55,15 +55,15 @@ pub(super) enum Outcome {
 
 #[derive(Debug)]
 pub(super) struct Flow {
-    held: Held,
-    gear: Gear,
+    unsent: Unsent,
+    copy_mode: CopyMode,
     /// Nothing more will be read.
-    end: Option<Outcome>,
+    end: Option<FlowEnd>,
 }
 
 /// What was read and could not be written yet.
 #[derive(Debug)]
-enum Held {
+enum Unsent {
     Nothing,
     Bytes { bytes: Box<[u8]>, at: usize },
     Pipe(Pipe),
@@ -72,129 +72,129 @@ enum Held {
 impl Flow {
     /// A flow that begins with these bytes.
     pub(super) fn new(first: &[u8]) -> Self {
-        Self { held: Held::of(first), gear: Gear::Copy, end: None }
+        Self { unsent: Unsent::of(first), copy_mode: CopyMode::Copy, end: None }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<Outcome> {
-        read_some(cx, |cx| self.poll_once(cx, course))
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, io: &FlowIo<'_>) -> Poll<FlowEnd> {
+        read_some(cx, |cx| self.poll_once(cx, io))
     }
 
     /// Writes what is held, then reads once.
-    fn poll_once(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> ControlFlow<Poll<Outcome>> {
-        match self.poll_deliver(cx, course) {
+    fn poll_once(&mut self, cx: &mut Context<'_>, io: &FlowIo<'_>) -> ControlFlow<Poll<FlowEnd>> {
+        match self.poll_deliver(cx, io) {
             Poll::Pending => return ControlFlow::Break(Poll::Pending),
-            Poll::Ready(ControlFlow::Break(())) => return ControlFlow::Break(Poll::Ready(Outcome::Deaf)),
+            Poll::Ready(ControlFlow::Break(())) => return ControlFlow::Break(Poll::Ready(FlowEnd::Deaf)),
             Poll::Ready(ControlFlow::Continue(())) => {}
         }
         if let Some(end) = self.end {
             return ControlFlow::Break(Poll::Ready(end));
         }
-        let read = match (self.gear, course.splice_from()) {
-            (Gear::Splice { .. }, Some(from)) => self.poll_splice(cx, from, course),
-            (Gear::Copy, _) | (Gear::Splice { .. }, None) => self.poll_copy(cx, course),
+        let read = match (self.copy_mode, io.splice_from()) {
+            (CopyMode::Splice { .. }, Some(from)) => self.poll_splice(cx, from, io),
+            (CopyMode::Copy, _) | (CopyMode::Splice { .. }, None) => self.poll_copy(cx, io),
         };
         if read.is_ready() { ControlFlow::Continue(()) } else { ControlFlow::Break(Poll::Pending) }
     }
 
     /// Writes what is held. Breaks off where it can never be written.
-    fn poll_deliver(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<ControlFlow<()>> {
+    fn poll_deliver(&mut self, cx: &mut Context<'_>, io: &FlowIo<'_>) -> Poll<ControlFlow<()>> {
         loop {
-            let written = match &mut self.held {
-                Held::Nothing => return Poll::Ready(ControlFlow::Continue(())),
-                Held::Bytes { bytes, at } => course.to.try_write(&bytes[*at..], &[]),
-                Held::Pipe(pipe) => match course.to.splice_socket() {
+            let written = match &mut self.unsent {
+                Unsent::Nothing => return Poll::Ready(ControlFlow::Continue(())),
+                Unsent::Bytes { bytes, at } => io.to.try_write(&bytes[*at..], &[]),
+                Unsent::Pipe(pipe) => match io.to.splice_socket() {
                     Some(socket) => pipe.try_empty(socket),
                     None => Err(ErrorKind::Unsupported.into()), // `splice_from` has ruled that out
                 },
             };
             match written {
                 Ok(0) => {
-                    if ready!(course.to.poll_writable(cx)).is_err() {
+                    if ready!(io.to.poll_writable(cx)).is_err() {
                         return Poll::Ready(ControlFlow::Break(()));
                     }
                 }
-                Ok(n) => self.delivered(n, course),
+                Ok(n) => self.delivered(n, io),
                 Err(_) => return Poll::Ready(ControlFlow::Break(())),
             }
         }
     }
 
-    fn delivered(&mut self, n: usize, course: &Course<'_>) {
-        course.written.add(n as u64);
-        course.moved.set(true);
-        course.delivered.set(course.delivered.get() + n as u64);
-        let done = match &mut self.held {
-            Held::Nothing => return,
-            Held::Bytes { bytes, at } => {
+    fn delivered(&mut self, n: usize, io: &FlowIo<'_>) {
+        io.written.add(n as u64);
+        io.moved.set(true);
+        io.delivered.set(io.delivered.get() + n as u64);
+        let done = match &mut self.unsent {
+            Unsent::Nothing => return,
+            Unsent::Bytes { bytes, at } => {
                 *at += n;
                 *at == bytes.len()
             }
-            Held::Pipe(pipe) => {
-                course.spliced.add(n as u64);
+            Unsent::Pipe(pipe) => {
+                io.spliced.add(n as u64);
                 pipe.is_empty()
             }
         };
         if done {
-            self.let_go(course);
+            self.release(io);
         }
     }
 
     /// Whether anything was read that could not be written yet.
     pub(super) fn holds(&self) -> bool {
-        !matches!(self.held, Held::Nothing)
+        !matches!(self.unsent, Unsent::Nothing)
     }
 
     /// Nothing is held any more.
-    pub(super) fn let_go(&mut self, course: &Course<'_>) {
-        if let Held::Pipe(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {
-            course.pipes.give_back(pipe);
+    pub(super) fn release(&mut self, io: &FlowIo<'_>) {
+        if let Unsent::Pipe(pipe) = std::mem::replace(&mut self.unsent, Unsent::Nothing) {
+            io.pipes.give_back(pipe);
         }
     }
 
     /// One read into the worker's buffer, one write out of it.
-    fn poll_copy(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> Poll<()> {
-        let mut input = course.event_loop.input();
+    fn poll_copy(&mut self, cx: &mut Context<'_>, io: &FlowIo<'_>) -> Poll<()> {
+        let mut input = io.event_loop.input();
         let room = input.len();
-        let (read, bytes) = match ready!(course.from.poll_read(cx, &mut input)) {
+        let (read, bytes) = match ready!(io.from.poll_read(cx, &mut input)) {
             Ok(bytes) => (Ok(bytes.len()), bytes),
             Err(error) => (Err(error), &[][..]),
         };
-        let Some(n) = self.came(read, course) else { return Poll::Ready(()) };
-        self.gear = self.gear.after(n, n == room);
+        let Some(n) = self.came(read, io) else { return Poll::Ready(()) };
+        self.copy_mode = self.copy_mode.after(n, n == room);
         // What cannot be written at all is found out by the delivery of the rest.
-        let sent = course.to.try_write(bytes, &[]).unwrap_or(0);
-        course.written.add(sent as u64);
-        self.held = Held::of(&bytes[sent..]);
+        let sent = io.to.try_write(bytes, &[]).unwrap_or(0);
+        io.written.add(sent as u64);
+        self.unsent = Unsent::of(&bytes[sent..]);
         Poll::Ready(())
     }
 
     /// One read into a pipe. Without one, bytes are copied.
-    fn poll_splice(&mut self, cx: &mut Context<'_>, from: &Socket, course: &Course<'_>) -> Poll<()> {
-        let Some(mut pipe) = course.pipes.lend() else { return self.poll_copy(cx, course) };
+    fn poll_splice(&mut self, cx: &mut Context<'_>, from: &Socket, io: &FlowIo<'_>) -> Poll<()> {
+        let Some(mut pipe) = io.pipes.lend() else { return self.poll_copy(cx, io) };
         let filled = pipe.poll_fill(cx, from);
         if pipe.is_empty() {
-            course.pipes.give_back(pipe);
+            io.pipes.give_back(pipe);
         } else {
-            self.held = Held::Pipe(pipe);
+            self.unsent = Unsent::Pipe(pipe);
         }
         match ready!(filled) {
-            Ok(0) => ready!(self.poll_copy(cx, course)),
+            Ok(0) => ready!(self.poll_copy(cx, io)),
             filled => {
-                if let Some(n) = self.came(filled, course) {
-                    self.gear = self.gear.after(n, false);
+                if let Some(n) = self.came(filled, io) {
+                    self.copy_mode = self.copy_mode.after(n, false);
                 }
             }
         }
         Poll::Ready(())
     }
 
-    fn came(&mut self, read: std::io::Result<usize>, course: &Course<'_>) -> Option<usize> {
+    fn came(&mut self, read: std::io::Result<usize>, io: &FlowIo<'_>) -> Option<usize> {
         match read {
-            Ok(0) => self.end = Some(Outcome::Ended),
-            Err(_) => self.end = Some(Outcome::Reset),
+            Ok(0) => self.end = Some(FlowEnd::Ended),
+            Err(_) => self.end = Some(FlowEnd::Reset),
             Ok(n) => {
-                course.read.add(n as u64);
-                course.moved.set(true);
+                io.read.add(n as u64);
+                io.moved.set(true);
                 return Some(n);
             }
         }
@@ -202,7 +202,7 @@ impl Flow {
     }
 }
 
-impl Held {
+impl Unsent {
     fn of(bytes: &[u8]) -> Self {
         if bytes.is_empty() { Self::Nothing } else { Self::Bytes { bytes: bytes.into(), at: 0 } }
     }

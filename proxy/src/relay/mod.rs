@@ -1,7 +1,7 @@
 //! Relays opaque bytes between two sockets, both ways. A half-close passes, and so does a reset.
 
+mod copy_mode;
 mod flow;
-mod gear;
 
 use std::cell::Cell;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use crate::metrics::{ListenerCells, MemberCells};
 use crate::net::Pipes;
 use crate::stream::Stream;
 
-use flow::{Course, Flow, Outcome};
+use flow::{Flow, FlowEnd, FlowIo};
 
 /// One of the two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +35,7 @@ impl Side {
 
 /// How a relay ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub enum RelayEnd {
     /// Both sides sent FIN, and got the other's; this one was the first.
     Closed(Side),
     /// This side was reset. All that it had sent before has been passed on.
@@ -43,7 +43,7 @@ pub enum End {
 }
 
 /// What a relay needs of its surroundings each time.
-pub struct Between<'a> {
+pub struct RelayIo<'a> {
     /// The worker's clock and buffers.
     pub event_loop: &'a EventLoop,
     /// The worker's pipes.
@@ -66,7 +66,7 @@ pub struct Between<'a> {
     pub delivered: (Cell<u64>, Cell<u64>),
 }
 
-impl Between<'_> {
+impl RelayIo<'_> {
     /// Whether what was written to this side is still on its way there.
     fn is_sending(&self, to: Side, cx: &mut Context<'_>) -> bool {
         match to {
@@ -75,8 +75,8 @@ impl Between<'_> {
         }
     }
 
-    fn up(&self) -> Course<'_> {
-        Course {
+    fn up(&self) -> FlowIo<'_> {
+        FlowIo {
             event_loop: self.event_loop,
             pipes: self.pipes,
             from: self.client,
@@ -90,8 +90,8 @@ impl Between<'_> {
         }
     }
 
-    fn down(&self) -> Course<'_> {
-        Course {
+    fn down(&self) -> FlowIo<'_> {
+        FlowIo {
             from: self.member,
             to: self.client,
             read: &self.member_cells.received_bytes,
@@ -115,18 +115,18 @@ pub struct Relay {
     down: Direction,
     first: Side,
     /// One side was reset; until this time the other may still get what was sent before.
-    parting: Option<Nanos>,
+    lingering: Option<Nanos>,
 }
 
 /// How long what was sent before a reset may take to arrive, and how often that is looked at.
-const LONGEST_PARTING: Nanos = 30_000_000_000;
+const LONGEST_LINGERING: Nanos = 30_000_000_000;
 const LOOK_EVERY: Nanos = 20_000_000;
 
 /// One direction, running or ended.
 #[derive(Debug)]
 enum Direction {
     Open(Flow),
-    Over(Outcome),
+    Over(FlowEnd),
 }
 
 impl Relay {
@@ -137,24 +137,24 @@ impl Relay {
             up: Direction::Open(Flow::new(up)),
             down: Direction::Open(Flow::new(down)),
             first: Side::Client,
-            parting: None,
+            lingering: None,
         }
     }
 
     /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset where it ended
     /// with one. That does not overtake what came before it, which it would throw away: see [`Relay::look_at`].
-    pub fn poll_gently(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
-        let end = self.poll(cx, b);
-        let Poll::Ready(End::Reset(side)) = end else { return end };
+    pub fn poll(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) -> Poll<RelayEnd> {
+        let end = self.poll_flows(cx, b);
+        let Poll::Ready(RelayEnd::Reset(side)) = end else { return end };
         let now = b.event_loop.now();
-        let until = *self.parting.get_or_insert(now + LONGEST_PARTING);
+        let until = *self.lingering.get_or_insert(now + LONGEST_LINGERING);
         if b.is_sending(side.other(), cx) && now < until { Poll::Pending } else { end }
     }
 
     /// When it is to be polled again, whatever the sockets say.
     #[must_use]
     pub fn look_at(&self, now: Nanos) -> Option<Nanos> {
-        self.parting.map(|_| now + LOOK_EVERY)
+        self.lingering.map(|_| now + LOOK_EVERY)
     }
 
     /// Whether anything was read that could not be written yet.
@@ -163,7 +163,7 @@ impl Relay {
         self.up.holds() || self.down.holds()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, b: &Between<'_>) -> Poll<End> {
+    fn poll_flows(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) -> Poll<RelayEnd> {
         if self.up.poll(cx, &b.up()) && !self.down.is_over() {
             self.first = Side::Client;
             b.member.close_write();
@@ -179,29 +179,29 @@ impl Relay {
     }
 
     /// Sees who is reset after it had said all it had to say.
-    fn watch_the_silent(&mut self, cx: &mut Context<'_>, b: &Between<'_>) {
+    fn watch_the_silent(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) {
         let silent = match (&mut self.up, &mut self.down) {
             (up @ Direction::Over(_), Direction::Open(_)) if b.client.poll_broken(cx).is_ready() => up,
             (Direction::Open(_), down @ Direction::Over(_)) if b.member.poll_broken(cx).is_ready() => down,
             _ => return,
         };
-        *silent = Direction::Over(Outcome::Reset);
+        *silent = Direction::Over(FlowEnd::Reset);
     }
 
     /// Gives back what was lent.
-    pub fn let_go(&mut self, b: &Between<'_>) {
-        self.up.let_go(&b.up());
-        self.down.let_go(&b.down());
+    pub fn release(&mut self, b: &RelayIo<'_>) {
+        self.up.release(&b.up());
+        self.down.release(&b.down());
     }
 
-    fn end(&self) -> Option<End> {
+    fn end(&self) -> Option<RelayEnd> {
         Some(match (self.up.outcome(), self.down.outcome()) {
-            (Some(Outcome::Reset), _) => End::Reset(Side::Client),
-            (_, Some(Outcome::Reset)) => End::Reset(Side::Member),
+            (Some(FlowEnd::Reset), _) => RelayEnd::Reset(Side::Client),
+            (_, Some(FlowEnd::Reset)) => RelayEnd::Reset(Side::Member),
             // Who takes no more may have said something before, which goes its way first.
-            (Some(Outcome::Deaf), Some(_)) => End::Reset(Side::Member),
-            (Some(_), Some(Outcome::Deaf)) => End::Reset(Side::Client),
-            (Some(Outcome::Ended), Some(Outcome::Ended)) => End::Closed(self.first),
+            (Some(FlowEnd::Deaf), Some(_)) => RelayEnd::Reset(Side::Member),
+            (Some(_), Some(FlowEnd::Deaf)) => RelayEnd::Reset(Side::Client),
+            (Some(FlowEnd::Ended), Some(FlowEnd::Ended)) => RelayEnd::Closed(self.first),
             _ => return None,
         })
     }
@@ -210,13 +210,13 @@ impl Relay {
 impl Direction {
     /// True where it ends now, with all that came delivered: who is at its end is to be told. After the other
     /// direction has ended, too, that is what closing does.
-    fn poll(&mut self, cx: &mut Context<'_>, course: &Course<'_>) -> bool {
+    fn poll(&mut self, cx: &mut Context<'_>, io: &FlowIo<'_>) -> bool {
         if let Self::Open(flow) = self
-            && let Poll::Ready(outcome) = flow.poll(cx, course)
+            && let Poll::Ready(outcome) = flow.poll(cx, io)
         {
-            flow.let_go(course);
+            flow.release(io);
             *self = Self::Over(outcome);
-            return outcome == Outcome::Ended;
+            return outcome == FlowEnd::Ended;
         }
         false
     }
@@ -229,16 +229,16 @@ impl Direction {
         matches!(self, Self::Over(_))
     }
 
-    fn outcome(&self) -> Option<Outcome> {
+    fn outcome(&self) -> Option<FlowEnd> {
         match self {
             Self::Open(_) => None,
             Self::Over(outcome) => Some(*outcome),
         }
     }
 
-    fn let_go(&mut self, course: &Course<'_>) {
+    fn release(&mut self, io: &FlowIo<'_>) {
         if let Self::Open(flow) = self {
-            flow.let_go(course);
+            flow.release(io);
         }
     }
 }
@@ -248,39 +248,39 @@ mod tests {
     use super::*;
 
     /// How a relay ends whose two flows stand like this.
-    fn end(up: Option<Outcome>, down: Option<Outcome>) -> Option<End> {
-        let way = |outcome: Option<Outcome>| match outcome {
+    fn end(up: Option<FlowEnd>, down: Option<FlowEnd>) -> Option<RelayEnd> {
+        let way = |outcome: Option<FlowEnd>| match outcome {
             Some(outcome) => Direction::Over(outcome),
             None => Direction::Open(Flow::new(&[])),
         };
-        Relay { up: way(up), down: way(down), first: Side::Client, parting: None }.end()
+        Relay { up: way(up), down: way(down), first: Side::Client, lingering: None }.end()
     }
 
     #[test]
     fn half_closed_is_not_the_end() {
         assert_eq!(end(None, None), None);
-        assert_eq!(end(Some(Outcome::Ended), None), None);
-        assert_eq!(end(None, Some(Outcome::Ended)), None);
+        assert_eq!(end(Some(FlowEnd::Ended), None), None);
+        assert_eq!(end(None, Some(FlowEnd::Ended)), None);
     }
 
     #[test]
     fn both_said_all() {
-        assert_eq!(end(Some(Outcome::Ended), Some(Outcome::Ended)), Some(End::Closed(Side::Client)));
+        assert_eq!(end(Some(FlowEnd::Ended), Some(FlowEnd::Ended)), Some(RelayEnd::Closed(Side::Client)));
     }
 
     #[test]
     fn a_reset_ends_it_whatever_the_other_does() {
-        for other in [None, Some(Outcome::Ended), Some(Outcome::Deaf)] {
-            assert_eq!(end(Some(Outcome::Reset), other), Some(End::Reset(Side::Client)));
-            assert_eq!(end(other, Some(Outcome::Reset)), Some(End::Reset(Side::Member)));
+        for other in [None, Some(FlowEnd::Ended), Some(FlowEnd::Deaf)] {
+            assert_eq!(end(Some(FlowEnd::Reset), other), Some(RelayEnd::Reset(Side::Client)));
+            assert_eq!(end(other, Some(FlowEnd::Reset)), Some(RelayEnd::Reset(Side::Member)));
         }
     }
 
     #[test]
     fn who_takes_no_more_is_heard_to_the_end_first() {
-        assert_eq!(end(Some(Outcome::Deaf), None), None, "the member may have answered before");
-        assert_eq!(end(Some(Outcome::Deaf), Some(Outcome::Ended)), Some(End::Reset(Side::Member)));
-        assert_eq!(end(None, Some(Outcome::Deaf)), None);
-        assert_eq!(end(Some(Outcome::Ended), Some(Outcome::Deaf)), Some(End::Reset(Side::Client)));
+        assert_eq!(end(Some(FlowEnd::Deaf), None), None, "the member may have answered before");
+        assert_eq!(end(Some(FlowEnd::Deaf), Some(FlowEnd::Ended)), Some(RelayEnd::Reset(Side::Member)));
+        assert_eq!(end(None, Some(FlowEnd::Deaf)), None);
+        assert_eq!(end(Some(FlowEnd::Ended), Some(FlowEnd::Deaf)), Some(RelayEnd::Reset(Side::Client)));
     }
 }

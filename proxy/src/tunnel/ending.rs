@@ -2,15 +2,15 @@
 
 use crate::cause::Cause;
 use crate::metrics::{ClientClose, LinkClose};
-use crate::relay::{End, Side};
+use crate::relay::{RelayEnd, Side};
 
-use super::{Stage, Task, between};
+use super::{Stage, Task, relay_io};
 
 /// Why a tunnel is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
     /// Its two sides ended it.
-    Over(End),
+    Over(RelayEnd),
     /// There was no link for it.
     Failed(Cause),
     /// The proxy ended it.
@@ -22,9 +22,9 @@ impl Ending {
     #[must_use]
     pub fn cause(self) -> Option<Cause> {
         match self {
-            Self::Over(End::Closed(_)) | Self::Told(_) => None,
-            Self::Over(End::Reset(Side::Client)) => Some(Cause::ClientAbort),
-            Self::Over(End::Reset(Side::Member)) => Some(Cause::BackendReset),
+            Self::Over(RelayEnd::Closed(_)) | Self::Told(_) => None,
+            Self::Over(RelayEnd::Reset(Side::Client)) => Some(Cause::ClientAbort),
+            Self::Over(RelayEnd::Reset(Side::Member)) => Some(Cause::BackendReset),
             Self::Failed(cause) => Some(cause),
         }
     }
@@ -33,9 +33,9 @@ impl Ending {
     #[must_use]
     pub fn client_close(self) -> ClientClose {
         match self {
-            Self::Over(End::Closed(Side::Client)) => ClientClose::Client,
-            Self::Over(End::Closed(Side::Member)) => ClientClose::ServerClose,
-            Self::Over(End::Reset(_)) | Self::Failed(_) => ClientClose::Error,
+            Self::Over(RelayEnd::Closed(Side::Client)) => ClientClose::Client,
+            Self::Over(RelayEnd::Closed(Side::Member)) => ClientClose::ServerClose,
+            Self::Over(RelayEnd::Reset(_)) | Self::Failed(_) => ClientClose::Error,
             Self::Told(why) => why,
         }
     }
@@ -44,14 +44,14 @@ impl Ending {
     #[must_use]
     pub fn link_close(self) -> LinkClose {
         match self {
-            Self::Over(End::Closed(Side::Member)) => LinkClose::Origin,
-            Self::Over(End::Reset(Side::Client)) => LinkClose::ClientAbort,
-            Self::Over(End::Reset(Side::Member)) | Self::Failed(_) => LinkClose::Error,
+            Self::Over(RelayEnd::Closed(Side::Member)) => LinkClose::Origin,
+            Self::Over(RelayEnd::Reset(Side::Client)) => LinkClose::ClientAbort,
+            Self::Over(RelayEnd::Reset(Side::Member)) | Self::Failed(_) => LinkClose::Error,
             Self::Told(ClientClose::IdleTimeout) => LinkClose::Idle,
             Self::Told(ClientClose::MaxAge) => LinkClose::MaxAge,
             Self::Told(ClientClose::Evicted) => LinkClose::Evicted,
             Self::Told(ClientClose::Drain) => LinkClose::Drain,
-            Self::Over(End::Closed(Side::Client)) | Self::Told(_) => LinkClose::Pinned,
+            Self::Over(RelayEnd::Closed(Side::Client)) | Self::Told(_) => LinkClose::Pinned,
         }
     }
 }
@@ -72,7 +72,7 @@ impl Task {
         let no_stage = Stage::Reaching(Box::pin(std::future::pending()));
         if let Stage::Relaying(mut relay, link) = std::mem::replace(&mut self.stage, no_stage) {
             if let Some(client) = self.tunnel.conn.stream().as_ref() {
-                relay.let_go(&between(&self.tunnel, client, &link));
+                relay.release(&relay_io(&self.tunnel, client, &link));
             }
             if reset {
                 link.stream.reset_on_drop();

@@ -19,7 +19,7 @@ use crate::event_loop::{Contained, PanicSite, may_panic};
 use crate::hall::{self, Guest, Told};
 use crate::link::{Outlet, OwnLink};
 use crate::metrics::{ClientClose, RetryReason, RetryResult};
-use crate::relay::{Between, End, Relay, Side};
+use crate::relay::{Relay, RelayEnd, RelayIo, Side};
 use crate::stream::Stream;
 
 pub use ending::Ending;
@@ -118,7 +118,9 @@ impl Task {
                 Poll::Ready(Err(cause)) => return Poll::Ready(Ending::Failed(cause)),
                 Poll::Pending => {
                     let broken = self.tunnel.conn.stream().as_ref().map(|client| client.poll_broken(cx));
-                    return broken.unwrap_or(Poll::Pending).map(|()| Ending::Over(End::Reset(Side::Client)));
+                    return broken
+                        .unwrap_or(Poll::Pending)
+                        .map(|()| Ending::Over(RelayEnd::Reset(Side::Client)));
                 }
             }
         }
@@ -141,18 +143,18 @@ impl Task {
         self.stage = Stage::Relaying(Relay::new(&first, &[]), link);
     }
 
-    fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<RelayEnd> {
         let client = self.tunnel.conn.stream();
         let (Stage::Relaying(relay, link), Some(client)) = (&mut self.stage, client.as_ref()) else {
             return Poll::Pending;
         };
-        let between = between(&self.tunnel, client, link);
-        let end = relay.poll_gently(cx, &between);
+        let relay_io = relay_io(&self.tunnel, client, link);
+        let end = relay.poll(cx, &relay_io);
         may_panic("tunnel.relay");
-        if between.asked.get() || between.answered.get() {
+        if relay_io.asked.get() || relay_io.answered.get() {
             link.moved();
         }
-        self.tunnel.moved(between.asked.get(), between.answered.get());
+        self.tunnel.moved(relay_io.asked.get(), relay_io.answered.get());
         if end.is_pending() {
             self.tunnel.look_at(relay.look_at(self.tunnel.hall.event_loop.now()));
         }
@@ -160,8 +162,8 @@ impl Task {
     }
 }
 
-fn between<'a>(tunnel: &'a Tunnel, client: &'a Stream, link: &'a OwnLink) -> Between<'a> {
-    Between {
+fn relay_io<'a>(tunnel: &'a Tunnel, client: &'a Stream, link: &'a OwnLink) -> RelayIo<'a> {
+    RelayIo {
         event_loop: &tunnel.hall.event_loop,
         pipes: &tunnel.hall.pipes,
         client,

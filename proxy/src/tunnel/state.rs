@@ -36,7 +36,7 @@ pub(super) struct Tunnel {
     /// The client has said something, and nothing has come back yet.
     asked: Cell<Option<Nanos>>,
     /// One side was reset, and the other may still get what was sent before: it is polled now and then.
-    parting: Cell<bool>,
+    lingering: Cell<bool>,
     shown: Cell<ClientState>,
     key: u32,
     _pass: Pass,
@@ -64,7 +64,7 @@ impl Tunnel {
             accepted_at: now,
             last: Cell::new(now),
             asked: Cell::new(None),
-            parting: Cell::new(false),
+            lingering: Cell::new(false),
             shown: Cell::new(ClientState::Active),
             key,
             _pass: pass,
@@ -139,7 +139,7 @@ impl Tunnel {
     /// It is to be polled at this time, if at any, whatever its sockets say.
     pub(super) fn look_at(&self, at: Option<Nanos>) {
         let Some(at) = at else { return };
-        self.parting.set(true);
+        self.lingering.set(true);
         self.hall.event_loop.arm(self.key, at);
     }
 
@@ -187,7 +187,7 @@ impl Contained for Tunnel {
 impl Registered for Tunnel {
     fn on_timer(&self, now: Nanos) -> Option<Nanos> {
         may_panic("tunnel.look");
-        if self.parting.get() {
+        if self.lingering.get() {
             self.conn.wake();
             return None;
         }

@@ -1,6 +1,6 @@
 //! The table of software: what it makes of `Server` fields, and that `docs/pipelining.md` shows the same rows.
 
-use penstock::probe::{Entry, Software, TABLE, judge};
+use penstock::probe::{Software, SoftwareEntry, TABLE, judge};
 
 fn verdict(server: &str) -> &'static str {
     match judge(server.as_bytes()) {
@@ -63,8 +63,8 @@ fn the_first_product_and_its_version_decide() {
     }
 }
 
-fn row(entry: &Entry) -> String {
-    let Entry { product, versions, keeps_order, evidence } = entry;
+fn row(entry: &SoftwareEntry) -> String {
+    let SoftwareEntry { product, versions, keeps_order, evidence } = entry;
     let verdict = if *keeps_order { "yes" } else { "**no**" };
     format!("| `{product}` | {versions} | {verdict} | {evidence} |")
 }

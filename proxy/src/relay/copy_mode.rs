@@ -12,7 +12,7 @@
 ///           SMALL reads in a row brought little
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Gear {
+pub(super) enum CopyMode {
     Copy,
     /// So many reads in a row brought little.
     Splice {
@@ -24,8 +24,8 @@ const SMALL: u8 = 8;
 /// With less than this, splicing does not pay.
 const LITTLE: usize = 16 << 10;
 
-impl Gear {
-    /// The gear after a read of `read` bytes; `filled` says that there was no room for more.
+impl CopyMode {
+    /// The mode after a read of `read` bytes; `filled` says that there was no room for more.
     #[must_use]
     pub(super) fn after(self, read: usize, filled: bool) -> Self {
         match self {
@@ -43,19 +43,19 @@ mod tests {
 
     #[test]
     fn small_messages_are_copied() {
-        let gear = (0..100).fold(Gear::Copy, |gear, _| gear.after(4096, false));
-        assert_eq!(gear, Gear::Copy);
+        let copy_mode = (0..100).fold(CopyMode::Copy, |copy_mode, _| copy_mode.after(4096, false));
+        assert_eq!(copy_mode, CopyMode::Copy);
     }
 
     #[test]
     fn a_stream_is_spliced_until_it_has_calmed_down() {
-        let mut gear = Gear::Copy.after(65536, true);
-        assert_eq!(gear, Gear::Splice { small: 0 });
+        let mut copy_mode = CopyMode::Copy.after(65536, true);
+        assert_eq!(copy_mode, CopyMode::Splice { small: 0 });
         for small in 1..SMALL {
-            gear = gear.after(10, false);
-            assert_eq!(gear, Gear::Splice { small });
+            copy_mode = copy_mode.after(10, false);
+            assert_eq!(copy_mode, CopyMode::Splice { small });
         }
-        assert_eq!(gear.after(LITTLE, false), Gear::Splice { small: 0 }, "it goes on");
-        assert_eq!(gear.after(10, false), Gear::Copy);
+        assert_eq!(copy_mode.after(LITTLE, false), CopyMode::Splice { small: 0 }, "it goes on");
+        assert_eq!(copy_mode.after(10, false), CopyMode::Copy);
     }
 }
