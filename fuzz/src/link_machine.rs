@@ -1,6 +1,6 @@
 //! Drives the machines of a link by bytes: the queue of one link, and the pool of links to one member.
 //!
-//! It does to the machines only what `driver.rs` and `cell_map.rs` may do.
+//! It does to the machines only what `connection.rs` and `cell_map.rs` may do.
 
 mod place;
 mod pool;

@@ -13,7 +13,7 @@ use crate::access::Logs;
 use crate::affinity::Sources;
 use crate::backend::Health;
 use crate::config::{Address, Backend, Settings};
-use crate::link::{Accused, Bell, Loans, Proof, Share, Stock};
+use crate::link::{Loans, ProberSender, Proof, ProofSubject, Share, Stock};
 use crate::metrics::Registry;
 use crate::post::Post;
 
@@ -26,7 +26,7 @@ pub struct Shared {
     health: Mutex<HashMap<MemberKey, Arc<Health>>>,
     proofs: Mutex<HashMap<MemberKey, Arc<Proof>>>,
     /// Who is told of members that are to be probed.
-    bell: Bell,
+    bell: ProberSender,
     stocks: Mutex<HashMap<MemberKey, Arc<Stock>>>,
     loans: Mutex<HashMap<MemberKey, Arc<Loans>>>,
     open: Mutex<HashMap<Arc<str>, Arc<AtomicUsize>>>,
@@ -43,7 +43,7 @@ pub struct Shared {
 impl Shared {
     /// What workers will share.
     #[must_use]
-    pub fn new(settings: Settings, registry: Registry, posts: Vec<Post>, bell: Bell) -> Arc<Self> {
+    pub fn new(settings: Settings, registry: Registry, posts: Vec<Post>, bell: ProberSender) -> Arc<Self> {
         Arc::new(Self {
             settings: ArcSwap::from_pointee(settings),
             health: Mutex::default(),
@@ -82,7 +82,7 @@ impl Shared {
     pub fn proof(&self, key: &MemberKey, backend: &Arc<Backend>) -> Arc<Proof> {
         let proof: Arc<Proof> = one_for_all(&self.proofs, key);
         let (_, member, address) = key.clone();
-        proof.concern(Accused { backend: backend.clone(), member, address, bell: self.bell.clone() });
+        proof.concern(ProofSubject { backend: backend.clone(), member, address, bell: self.bell.clone() });
         proof
     }
 

@@ -1,22 +1,22 @@
 //! An exchange on a link, with what the queue does not say of it, and what may become of it.
 
-use penstock::link::{Ask, Fate, Request, Slot, Want};
+use penstock::link::{AnswerKind, Exchange, Fate, Sharing, Slot};
 use penstock::proto::http1::Method;
 
 /// Exchanges are numbered as they come; each fourth is of the same client.
 pub(super) type Ticket = u32;
 
 /// The client of an exchange.
-pub(super) const fn client(ticket: Ticket) -> u32 {
-    ticket % 4
+pub(super) const fn client(recipient: Ticket) -> u32 {
+    recipient % 4
 }
 
 /// An exchange in flight.
 pub(super) struct Place {
     /// Who awaits it.
-    pub(super) ticket: Option<Ticket>,
+    pub(super) recipient: Option<Ticket>,
     pub(super) number: Ticket,
-    pub(super) request: Request,
+    pub(super) request: Exchange,
     /// All that was given to the link of it, and how much of that was written.
     pub(super) bytes: Vec<u8>,
     pub(super) written: usize,
@@ -34,9 +34,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(number: Ticket, request: Request, bytes: Vec<u8>) -> Self {
+    pub(super) fn new(number: Ticket, request: Exchange, bytes: Vec<u8>) -> Self {
         Self {
-            ticket: Some(number),
+            recipient: Some(number),
             number,
             request,
             bytes,
@@ -55,7 +55,7 @@ impl Place {
     }
 
     pub(super) fn is_shared(&self) -> bool {
-        self.request.want == Want::Shared
+        self.request.sharing == Sharing::Shared
     }
 
     /// What is still to be written.
@@ -76,9 +76,9 @@ impl Place {
     /// The link has ended, after it had answered to others or not, perhaps because of what came in the place of its answer:
     /// is that what may become of it?
     pub(super) fn check_fate(&self, slot: &Slot<Ticket>, fate: &Fate, reused: bool, strange: bool) {
-        assert_eq!(slot.ticket, self.ticket, "whose fate it is");
+        assert_eq!(slot.recipient, self.recipient, "whose fate it is");
         let number = self.number;
-        assert_eq!(*fate == Fate::Nobody, self.ticket.is_none(), "{number}: {fate:?}");
+        assert_eq!(*fate == Fate::Nobody, self.recipient.is_none(), "{number}: {fate:?}");
         let unsent = !self.is_touched() && !self.grows;
         match fate {
             Fate::Replay { head, sent: false } => {
@@ -105,7 +105,7 @@ impl Place {
 
     /// After such an answer the member says no more: it is the last, or ends with the link.
     pub(super) fn is_last(&self, kind: usize) -> bool {
-        matches!(self.request.ask, Ask::Http(ask) if ask.upgrade || matches!(kind, 4 | 5))
+        matches!(self.request.ask, AnswerKind::Http(ask) if ask.upgrade || matches!(kind, 4 | 5))
     }
 
     /// How the member answers it; `None` while it owes nothing.
@@ -115,7 +115,7 @@ impl Place {
         }
         self.answered += 1;
         let said = self.said();
-        let Ask::Http(ask) = self.request.ask else {
+        let AnswerKind::Http(ask) = self.request.ask else {
             let start = if kind == 1 { "-ERR " } else { "+" };
             return Some(format!("{start}{said}\r\n").into_bytes());
         };

@@ -5,14 +5,14 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use penstock::config::{Links, PerSource, PipelineMethods, QueueLimits, Vouched};
-use penstock::link::{Consent, How, Pool, SeatId, Want};
+use penstock::link::{Acquired, Consent, LinkId, Scheduler, Sharing};
 
 use super::super::input::Input;
 
 /// A link that stands.
 struct Line {
     name: u32,
-    carries: VecDeque<Want>,
+    carries: VecDeque<Sharing>,
     answered: bool,
     barred: bool,
     held: bool,
@@ -21,27 +21,27 @@ struct Line {
 }
 
 struct World {
-    pool: Pool<u32, (u32, Want)>,
+    pool: Scheduler<u32, (u32, Sharing)>,
     share: usize,
     queue_max: usize,
-    connecting: BTreeSet<SeatId>,
-    lines: BTreeMap<SeatId, Line>,
-    waiting: BTreeMap<u32, Want>,
+    connecting: BTreeSet<LinkId>,
+    lines: BTreeMap<LinkId, Line>,
+    waiting: BTreeMap<u32, Sharing>,
     /// Those who wait and have gone away.
     gone: BTreeSet<u32>,
     named: u32,
     now: u64,
 }
 
-const WANTS: [Want; 8] = [
-    Want::Shared,
-    Want::Alone,
-    Want::Fresh,
-    Want::Own,
-    Want::Shared,
-    Want::Shared,
-    Want::Shared,
-    Want::Shared,
+const WANTS: [Sharing; 8] = [
+    Sharing::Shared,
+    Sharing::Alone,
+    Sharing::Fresh,
+    Sharing::Own,
+    Sharing::Shared,
+    Sharing::Shared,
+    Sharing::Shared,
+    Sharing::Shared,
 ];
 
 /// Does all that the input says.
@@ -50,7 +50,7 @@ pub(super) fn run(input: &mut Input<'_>) {
         (1 + input.below(4), input.pick([8, 32, 1, 2]), input.pick([16, 0, 2, 64]));
     let (links, queue) = (links(depth), QueueLimits { max: queue_max, timeout: Duration::from_secs(1) });
     let mut world = World {
-        pool: Pool::new(&links, &queue, share, 1),
+        pool: Scheduler::new(&links, &queue, share, 1),
         share,
         queue_max,
         connecting: BTreeSet::new(),
@@ -117,10 +117,10 @@ impl World {
             }
             3 => {
                 let old = self.pool.give_up_waiting(self.now.saturating_sub(1000));
-                old.into_iter().for_each(|(name, want)| self.leaves(name, want));
+                old.into_iter().for_each(|(name, sharing)| self.leaves(name, sharing));
             }
             _ => {
-                let kept = self.nth_line(what, |line| line.carries.front() == Some(&Want::Own));
+                let kept = self.nth_line(what, |line| line.carries.front() == Some(&Sharing::Own));
                 if let Some(seat) = kept {
                     self.pool.keep(seat);
                     self.line(seat).kept = true;
@@ -129,42 +129,42 @@ impl World {
         }
     }
 
-    /// `Shelf::submit`.
-    fn ask(&mut self, want: Want) {
-        if let Some((seat, name, how)) = self.pool.place(want) {
-            return self.put(seat, name, want, how);
+    /// `Pool::submit`.
+    fn ask(&mut self, sharing: Sharing) {
+        if let Some((seat, name, how)) = self.pool.place(sharing) {
+            return self.put(seat, name, sharing, how);
         }
         self.named += 1;
         let coming = (self.share + self.connecting.len()).saturating_sub(self.pool.used());
         let full = self.pool.waiting() >= self.queue_max + coming;
-        let who = (self.named, want);
-        match self.pool.wait(want, who, self.now) {
+        let who = (self.named, sharing);
+        match self.pool.wait(sharing, who, self.now) {
             Ok(()) => {
                 assert!(!full, "the wait queue is over its limit");
-                self.waiting.insert(self.named, want);
+                self.waiting.insert(self.named, sharing);
             }
             Err(back) => assert!(full && back == who, "{back:?} is turned away"),
         }
     }
 
     /// A request comes on a link that can take it.
-    fn put(&mut self, seat: SeatId, name: u32, want: Want, how: How) {
+    fn put(&mut self, seat: LinkId, name: u32, sharing: Sharing, how: Acquired) {
         let depth = usize::from(self.pool.depth.limit());
         let line = self.line(seat);
         assert_eq!(line.name, name, "another link has that seat");
         assert!(!line.barred && !line.kept, "{name} takes no more");
-        if how == How::Pipelined {
+        if how == Acquired::Pipelined {
             assert!(line.answered && !line.held, "{name} takes none behind another");
             assert!(
-                want == Want::Shared && line.carries.iter().all(|w| *w == Want::Shared),
+                sharing == Sharing::Shared && line.carries.iter().all(|w| *w == Sharing::Shared),
                 "alone on {name}"
             );
             assert!(line.carries.len() < depth, "{} on {name} at depth {depth}", line.carries.len());
         } else {
             assert!(line.carries.is_empty(), "{name} carries {:?}", line.carries);
-            assert_eq!(how == How::Reused, line.answered);
+            assert_eq!(how == Acquired::Reused, line.answered);
         }
-        line.carries.push_back(want);
+        line.carries.push_back(sharing);
     }
 
     fn open(&mut self) {
@@ -190,7 +190,7 @@ impl World {
         self.use_idle();
     }
 
-    /// `Shelf::use_idle`.
+    /// `Pool::use_idle`.
     fn use_idle(&mut self) {
         while let Some(name) = self.pool.idle_for_waiting() {
             let (seat, line) = self.lines.iter().find(|(_, line)| line.name == name).expect("it stands");
@@ -201,21 +201,22 @@ impl World {
         }
     }
 
-    /// `Shelf::dispatch`.
-    fn dispatch(&mut self, seat: SeatId) {
+    /// `Pool::dispatch`.
+    fn dispatch(&mut self, seat: LinkId) {
         loop {
             let before = self.pool.waiting();
             let gone = &self.gone;
-            let Some(((who, want), since, how)) = self.pool.next_for(seat, |(who, _), _| !gone.contains(who))
+            let Some(((who, sharing), since, how)) =
+                self.pool.next_for(seat, |(who, _), _| !gone.contains(who))
             else {
                 self.forget_gone();
                 return;
             };
             assert!(since <= self.now && self.pool.waiting() < before);
             assert!(!self.gone.contains(&who), "{who} is gone");
-            assert_eq!(self.waiting.remove(&who), Some(want), "{who} did not wait");
+            assert_eq!(self.waiting.remove(&who), Some(sharing), "{who} did not wait");
             let name = self.line(seat).name;
-            self.put(seat, name, want, how);
+            self.put(seat, name, sharing, how);
         }
     }
 
@@ -232,7 +233,7 @@ impl World {
         assert!(left.iter().eq(waiting.keys()), "{left:?} wait, of {:?}", waiting.keys());
     }
 
-    /// Some answers end; `Shelf::answered`.
+    /// Some answers end; `Pool::answered`.
     fn answer(&mut self, nth: usize, count: usize) {
         let Some(seat) = self.nth_line(nth, |line| !line.carries.is_empty()) else { return };
         let (now, line) = (self.now, self.line(seat));
@@ -252,7 +253,7 @@ impl World {
     fn bar(&mut self, nth: usize, for_good: bool) {
         let Some(seat) = self.nth_line(nth, |_| true) else { return };
         if for_good {
-            self.pool.bar(seat);
+            self.pool.close_to_new(seat);
             self.line(seat).barred = true;
             return;
         }
@@ -267,7 +268,7 @@ impl World {
         }
     }
 
-    fn close(&mut self, seat: SeatId) {
+    fn close(&mut self, seat: LinkId) {
         self.lines.remove(&seat);
         self.pool.closed(seat);
         self.open();
@@ -279,19 +280,19 @@ impl World {
         self.gone.extend(self.waiting.keys().nth(nth).copied());
     }
 
-    fn leaves(&mut self, who: u32, want: Want) {
-        assert_eq!(self.waiting.remove(&who), Some(want), "{who} did not wait");
+    fn leaves(&mut self, who: u32, sharing: Sharing) {
+        assert_eq!(self.waiting.remove(&who), Some(sharing), "{who} did not wait");
         self.gone.remove(&who);
     }
 
     /// A client's second request goes where its first is.
     fn join(&mut self, nth: usize) {
-        let shared = |line: &Line| line.carries.front() == Some(&Want::Shared) && !line.barred;
+        let shared = |line: &Line| line.carries.front() == Some(&Sharing::Shared) && !line.barred;
         let Some(seat) = self.nth_line(nth, shared) else { return };
         if self.pool.has_room(seat) {
             self.pool.join(seat);
             let name = self.line(seat).name;
-            self.put(seat, name, Want::Shared, How::Pipelined);
+            self.put(seat, name, Sharing::Shared, Acquired::Pipelined);
         }
     }
 
@@ -301,11 +302,11 @@ impl World {
         self.share = share;
     }
 
-    fn nth_line(&self, nth: usize, fits: impl Fn(&Line) -> bool) -> Option<SeatId> {
+    fn nth_line(&self, nth: usize, fits: impl Fn(&Line) -> bool) -> Option<LinkId> {
         self.lines.iter().filter(|(_, line)| fits(line)).nth(nth).map(|(seat, _)| *seat)
     }
 
-    fn line(&mut self, seat: SeatId) -> &mut Line {
+    fn line(&mut self, seat: LinkId) -> &mut Line {
         self.lines.get_mut(&seat).expect("a link stands there")
     }
 

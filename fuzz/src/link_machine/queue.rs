@@ -1,7 +1,7 @@
 //! One link's queue: whatever is done to it, each exchange ends once, in order, and gets only its own answer.
 
 use penstock::config::{Framing, HeadLimits};
-use penstock::link::{Ask, Broken, Queue, Request, SourceKey, Want};
+use penstock::link::{AnswerKind, Exchange, LinkEnd, Queue, Sharing, SourceKey};
 use penstock::proto::framing::Dialect;
 use penstock::proto::http1::{self, Method};
 
@@ -24,7 +24,7 @@ struct World {
 }
 
 /// Why the link has ended, if it has.
-type Over = Option<Broken>;
+type Over = Option<LinkEnd>;
 
 /// Does all that the input says, then ends the link.
 pub(super) fn run(framing: Option<Framing>, input: &mut Input<'_>) {
@@ -37,7 +37,7 @@ pub(super) fn run(framing: Option<Framing>, input: &mut Input<'_>) {
         over = world.act(input);
         world.check(over);
     }
-    world.end(over.unwrap_or(Broken::Closed));
+    world.end(over.unwrap_or(LinkEnd::Closed));
 }
 
 impl World {
@@ -68,10 +68,10 @@ impl World {
         match what {
             0..3 => {
                 self.queue.at_eof(self.now, &mut self.out, &mut self.told);
-                Some(Broken::Closed)
+                Some(LinkEnd::Closed)
             }
-            3 => Some(Broken::Timeout),
-            4 => Some(Broken::Abandoned),
+            3 => Some(LinkEnd::Timeout),
+            4 => Some(LinkEnd::Abandoned),
             _ => {
                 self.told.closes = !self.told.closes;
                 None
@@ -83,7 +83,7 @@ impl World {
     fn submit(&mut self, input: &mut Input<'_>) {
         let request = if self.http { self.http_request(input) } else { self.frame(input) };
         let places = &self.told.places;
-        let shared = request.want == Want::Shared && self.queue.answered() > 0;
+        let shared = request.sharing == Sharing::Shared && self.queue.answered() > 0;
         let fits = places.is_empty() || (shared && places.iter().all(Place::is_shared));
         if !fits || self.queue.is_leaving() || places.len() > 20 {
             return;
@@ -94,7 +94,7 @@ impl World {
         self.told.places.push_back(Place::new(self.asked, request, bytes));
     }
 
-    fn http_request(&self, input: &mut Input<'_>) -> Request {
+    fn http_request(&self, input: &mut Input<'_>) -> Exchange {
         use Method::{Connect, Delete, Get, Head, Post};
         let method = input.pick([Get, Get, Get, Head, Post, Delete, Connect, Get]);
         let bits = input.below(64);
@@ -104,23 +104,36 @@ impl World {
         let (minor_version, keep_alive, codings) = (u8::from(!old), !last, http1::Codings::NONE);
         let ask = http1::Ask { method, minor_version, keep_alive, upgrade, chunked: body, codings };
         let shared = method.is_safe_to_share() && !upgrade;
-        self.request(Ask::Http(ask), body, shared, method.is_idempotent() && !upgrade, replayed)
+        self.request(AnswerKind::Http(ask), body, shared, method.is_idempotent() && !upgrade, replayed)
     }
 
-    fn frame(&self, input: &mut Input<'_>) -> Request {
+    fn frame(&self, input: &mut Input<'_>) -> Exchange {
         let bits = input.below(16);
         let [talks, patient, repeatable, replayed] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
-        self.request(Ask::Frames { patient }, talks, !talks && !patient, repeatable && !talks, replayed)
+        self.request(
+            AnswerKind::Frames { patient },
+            talks,
+            !talks && !patient,
+            repeatable && !talks,
+            replayed,
+        )
     }
 
-    fn request(&self, ask: Ask, body: bool, shared: bool, repeatable: bool, replayed: bool) -> Request {
-        let want = if shared { Want::Shared } else { Want::Alone };
-        Request {
+    fn request(
+        &self,
+        ask: AnswerKind,
+        body: bool,
+        shared: bool,
+        repeatable: bool,
+        replayed: bool,
+    ) -> Exchange {
+        let sharing = if shared { Sharing::Shared } else { Sharing::Alone };
+        Exchange {
             ask,
             body,
-            want,
+            sharing,
             repeatable,
-            route: 0,
+            class: 0,
             began: self.now,
             replayed,
             open_ended: false,
@@ -176,7 +189,7 @@ impl World {
         let Some(answer) = first.answer(kind).filter(|_| !self.mute) else { return };
         self.mute = first.is_last(kind);
         // A link becomes a tunnel when all that was asked has been sent, and nothing else.
-        let tunnel = matches!(first.request.ask, Ask::Http(ask) if ask.upgrade);
+        let tunnel = matches!(first.request.ask, AnswerKind::Http(ask) if ask.upgrade);
         self.told.clean &= !tunnel || first.unwritten().is_empty();
         self.wire.extend_from_slice(&answer);
     }
@@ -194,49 +207,55 @@ impl World {
         }
         match read {
             Ok(true) => None,
-            Ok(false) => Some(Broken::Finished),
+            Ok(false) => Some(LinkEnd::Finished),
             Err(why) => Some(why),
         }
     }
 
     /// A client goes away: where its request is not complete the link must end.
     fn abandon(&mut self, who: u32) -> Over {
-        let whole = self.queue.abandon(|ticket| client(*ticket) == who);
+        let whole = self.queue.abandon(|recipient| client(*recipient) == who);
         let mut gone = 0;
         for place in
-            self.told.places.iter_mut().filter(|place| place.ticket.is_some_and(|t| client(t) == who))
+            self.told.places.iter_mut().filter(|place| place.recipient.is_some_and(|t| client(t) == who))
         {
-            place.ticket = None;
+            place.recipient = None;
             gone += 1;
             assert!(!(whole && place.request.body), "{} cannot be completed", place.number);
         }
         assert!(whole || gone > 0, "a link ends for nobody");
-        (!whole).then_some(Broken::Abandoned)
+        (!whole).then_some(LinkEnd::Abandoned)
     }
 
     fn rescue(&mut self, most: usize) {
         let was_leaving = self.queue.is_leaving();
         let taken = self.queue.rescue(most, |a, b| client(*a) == client(*b));
         assert!(taken.len() <= most, "more than asked for");
-        assert!(taken.is_sorted_by_key(|(ticket, ..)| *ticket), "out of order");
+        assert!(taken.is_sorted_by_key(|(recipient, ..)| *recipient), "out of order");
         assert_eq!(self.queue.is_leaving(), was_leaving || !taken.is_empty());
-        for (ticket, _, bytes, sent) in &taken {
-            let at =
-                self.told.places.iter().position(|place| place.ticket == Some(*ticket)).expect("in flight");
+        for (recipient, _, bytes, sent) in &taken {
+            let at = self
+                .told
+                .places
+                .iter()
+                .position(|place| place.recipient == Some(*recipient))
+                .expect("in flight");
             assert!(at > 0, "the head was taken off");
             self.told.places[at].check_rescue(bytes, *sent);
             if *sent {
-                self.told.places[at].ticket = None;
+                self.told.places[at].recipient = None;
             } else {
                 _ = self.told.places.remove(at);
             }
         }
         let stays = |of: u32, after: Ticket| {
-            let tickets = self.told.places.iter().filter_map(|place| place.ticket);
-            tickets.filter(|t| client(*t) == of).any(|t| t > after || Some(t) == self.told.places[0].ticket)
+            let tickets = self.told.places.iter().filter_map(|place| place.recipient);
+            tickets
+                .filter(|t| client(*t) == of)
+                .any(|t| t > after || Some(t) == self.told.places[0].recipient)
         };
-        for (ticket, ..) in &taken {
-            assert!(!stays(client(*ticket), *ticket), "{ticket} was answered out of order");
+        for (recipient, ..) in &taken {
+            assert!(!stays(client(*recipient), *recipient), "{recipient} was answered out of order");
         }
     }
 
@@ -246,23 +265,23 @@ impl World {
         assert!(self.out.is_empty() || over.is_some(), "bytes for one are left for the next");
         let head = self.queue.head();
         assert_eq!(
-            head.and_then(|slot| slot.ticket),
-            self.told.places.front().and_then(|place| place.ticket)
+            head.and_then(|slot| slot.recipient),
+            self.told.places.front().and_then(|place| place.recipient)
         );
         let silent = head.and_then(|slot| slot.silent_since(self.queue.head_since(), false));
         assert!(silent.is_none_or(|since| since <= self.now), "silent since what is to come");
-        assert_eq!(over == Some(Broken::Switched), self.told.switched, "who has the link");
-        let garbled = matches!(over, Some(Broken::Desync(_)));
+        assert_eq!(over == Some(LinkEnd::Switched), self.told.switched, "who has the link");
+        let garbled = matches!(over, Some(LinkEnd::Desync(_)));
         assert!(!(self.told.clean && garbled), "{over:?} of a member that behaves");
     }
 
     /// Each that was in flight meets its fate, in order.
-    fn end(mut self, why: Broken) {
+    fn end(mut self, why: LinkEnd) {
         let reused = self.queue.answered() > 0;
         let fates = self.queue.end(why);
         assert_eq!(fates.len(), self.told.places.len(), "a fate for each");
         for (i, ((slot, fate), place)) in fates.iter().zip(&self.told.places).enumerate() {
-            let strange = i == 0 && matches!(why, Broken::Desync(_));
+            let strange = i == 0 && matches!(why, LinkEnd::Desync(_));
             place.check_fate(slot, fate, reused, strange);
         }
         assert_eq!(self.queue.in_flight(), 0);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use penstock::link::{End, Sink, Slot};
+use penstock::link::{AnswerEnd, Sink, Slot};
 use penstock::proto::http1::Date;
 
 use super::place::{Place, Ticket};
@@ -21,7 +21,7 @@ pub(super) struct Told {
 
 impl Sink<Ticket> for Told {
     fn closes(&self, to: &Ticket) -> bool {
-        assert!(self.places.iter().any(|place| place.ticket == Some(*to)), "{to} is not in flight");
+        assert!(self.places.iter().any(|place| place.recipient == Some(*to)), "{to} is not in flight");
         self.closes
     }
 
@@ -31,21 +31,21 @@ impl Sink<Ticket> for Told {
 
     fn piece(&mut self, to: &Ticket, first: &[u8], second: &[u8]) {
         let head = self.places.front_mut().expect("the answer of one in flight");
-        assert_eq!(head.ticket, Some(*to), "whose answer it is");
+        assert_eq!(head.recipient, Some(*to), "whose answer it is");
         assert!(head.is_touched(), "{to} was not asked yet");
         assert!(!(first.is_empty() && second.is_empty()), "a piece of nothing");
         head.got.extend_from_slice(first);
         head.got.extend_from_slice(second);
     }
 
-    fn ended(&mut self, slot: Slot<Ticket>, end: End, _: u64) {
+    fn ended(&mut self, slot: Slot<Ticket>, end: AnswerEnd, _: u64) {
         let place = self.places.pop_front().expect("the answer of one in flight");
-        assert_eq!(slot.ticket, place.ticket, "whose answer ended");
+        assert_eq!(slot.recipient, place.recipient, "whose answer ended");
         assert!(place.is_touched(), "{} was not asked yet", place.number);
         assert!(!end.switched || !end.reusable, "a tunnel is used again");
         assert!(!slot.request.body || end.close, "what is left of the body would be taken for a request");
         self.switched = end.switched;
-        if self.clean && place.ticket.is_some() {
+        if self.clean && place.recipient.is_some() {
             place.check_answer();
         }
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, may_panic};
-use crate::link::{Ask, End, Link, Passage, Receiver, Request};
+use crate::link::{AnswerEnd, AnswerKind, Exchange, Link, Passage, Recipient};
 use crate::metrics::{ClientClose, ClientState, CodeClass};
 use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
@@ -12,7 +12,7 @@ use crate::proto::http1::{Reject, error_answer};
 use super::Client;
 use super::state::{Later, Phase, State};
 
-impl Receiver for Rc<Client> {
+impl Recipient for Rc<Client> {
     fn closes(&self) -> bool {
         let s = self.state.borrow();
         (s.draining || s.is_spent()) && s.in_flight <= 1 && !s.more_later()
@@ -55,7 +55,7 @@ impl Receiver for Rc<Client> {
         }
     }
 
-    fn ended(&self, request: &Request, end: End, service: Nanos) {
+    fn ended(&self, request: &Exchange, end: AnswerEnd, service: Nanos) {
         let mut s = self.state.borrow_mut();
         may_panic("client.ended");
         if self.conn.has_failed() {
@@ -78,7 +78,7 @@ impl Receiver for Rc<Client> {
         self.exchange_over(&mut s);
     }
 
-    fn failed(&self, request: &Request, cause: Cause, shown: bool) {
+    fn failed(&self, request: &Exchange, cause: Cause, shown: bool) {
         let mut s = self.state.borrow_mut();
         may_panic("client.failed");
         if self.conn.has_failed() {
@@ -96,7 +96,7 @@ impl Receiver for Rc<Client> {
         self.left(&mut s);
     }
 
-    fn again(&self, request: Request, head: Vec<u8>, cause: Cause) {
+    fn again(&self, request: Exchange, head: Vec<u8>, cause: Cause) {
         let mut s = self.state.borrow_mut();
         may_panic("client.again");
         if self.conn.has_failed() {
@@ -173,7 +173,7 @@ impl Client {
     }
 
     /// An answer of ours.
-    pub(super) fn answer_error(self: &Rc<Self>, s: &mut State, request: Option<Request>, reject: &Reject) {
+    pub(super) fn answer_error(self: &Rc<Self>, s: &mut State, request: Option<Exchange>, reject: &Reject) {
         // One error is no answer to all words of a conversation: what follows would be taken for theirs.
         let talked = request.is_some_and(|request| request.body && request.ask.is_frames());
         if talked || s.phase.awaits_more() {
@@ -215,13 +215,13 @@ impl Client {
 
     /// What is answered instead of an answer; `None` where the listener would rather have the client closed.
     /// `close` says that it is the last one on its connection.
-    fn error(&self, s: &State, request: Option<&Request>, reject: &Reject, close: bool) -> Option<Vec<u8>> {
+    fn error(&self, s: &State, request: Option<&Exchange>, reject: &Reject, close: bool) -> Option<Vec<u8>> {
         if let Some(framing) = &s.route.listener.framing {
             return framing::refusal(framing, reject.cause);
         }
         let ask = request.and_then(|request| match request.ask {
-            Ask::Http(ask) => Some(ask),
-            Ask::Frames { .. } | Ask::Forever => None,
+            AnswerKind::Http(ask) => Some(ask),
+            AnswerKind::Frames { .. } | AnswerKind::Forever => None,
         });
         let mut answer = Vec::new();
         error_answer(reject.status, reject.cause, ask, close, &self.hall.event_loop.date(), &mut answer);
@@ -242,7 +242,7 @@ impl Client {
     pub(super) fn count_answer(
         &self,
         s: &mut State,
-        request: Option<&Request>,
+        request: Option<&Exchange>,
         status: u16,
         cause: Option<Cause>,
         service: Nanos,
@@ -251,7 +251,7 @@ impl Client {
         self.write_down(s, status, cause, service);
     }
 
-    fn count(&self, s: &mut State, request: Option<&Request>, status: u16, service: Nanos) {
+    fn count(&self, s: &mut State, request: Option<&Exchange>, status: u16, service: Nanos) {
         let now = self.hall.event_loop.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
         let cells = &s.route.cells;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::cause::Cause;
 use crate::config::{HttpRules, PipelineMethods};
 use crate::event_loop::{Nanos, may_panic};
-use crate::link::{Ask, Request as Exchange, Submitted, Want};
+use crate::link::{AnswerKind, Exchange, Sharing, Submitted};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::Dialect;
 use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, request_class};
@@ -32,7 +32,7 @@ impl Client {
         }
         let mut request = self.request(s, head, now);
         // An answer to HTTP/1.0 may last until close, and then nothing can follow it.
-        let alone = request.want != Want::Shared || head.minor_version == 0 || s.keeps_link();
+        let alone = request.sharing != Sharing::Shared || head.minor_version == 0 || s.keeps_link();
         if s.in_flight > 0 && alone {
             return false;
         }
@@ -80,11 +80,11 @@ impl Client {
 
     fn request(&self, s: &State, head: &Request<'_, '_>, now: Nanos) -> Exchange {
         Exchange {
-            ask: Ask::Http(head.ask()),
+            ask: AnswerKind::Http(head.ask()),
             body: head.body != BodyFraming::None,
-            want: want(s, head),
+            sharing: want(s, head),
             repeatable: head.method.is_idempotent(),
-            route: request_class(head.method, head.target()),
+            class: request_class(head.method, head.target()),
             began: Self::began(s, now),
             replayed: false,
             open_ended: false,
@@ -115,7 +115,7 @@ impl Client {
 
     /// Whether its member is known to speak HTTP/1.0.
     fn meets_old(&self, s: &mut State) -> bool {
-        self.choose(s).is_some_and(|member| member.way.speaks_old())
+        self.choose(s).is_some_and(|member| member.way.is_http10())
     }
 
     /// RFC 9110 section 7.6.2: what is to be forwarded no further is answered here.
@@ -267,20 +267,20 @@ fn is_last(rules: &HttpRules, requests: u32) -> bool {
 
 /// What may become a tunnel needs a place among the member's tunnels.
 fn claim_tunnel(s: &mut State, member: &Member, request: &Exchange) -> Result<(), Cause> {
-    if matches!(request.ask, Ask::Http(ask) if ask.upgrade) {
+    if matches!(request.ask, AnswerKind::Http(ask) if ask.upgrade) {
         s.rare().place = Some(member.way.tunnel_place().ok_or(Cause::TunnelLimit)?);
     }
     Ok(())
 }
 
-fn want(s: &State, head: &Request<'_, '_>) -> Want {
+fn want(s: &State, head: &Request<'_, '_>) -> Sharing {
     let all = s.route.group.settings.links.pipeline_methods == PipelineMethods::All;
     let plain = head.body == BodyFraming::None && !head.expect_continue && !head.upgrade;
     // What follows an answer to HEAD that has content is not known before the link has been quiet for a moment.
     let plain = plain && head.method != Method::Head;
     match (head.binds, (all || head.method.is_safe_to_share()) && plain) {
-        (true, _) => Want::Own,
-        (false, true) => Want::Shared,
-        (false, false) => Want::Alone,
+        (true, _) => Sharing::Own,
+        (false, true) => Sharing::Shared,
+        (false, false) => Sharing::Alone,
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::cause::Cause;
 use crate::config::Framing;
 use crate::event_loop::Nanos;
-use crate::link::{Ask, Request, Want};
+use crate::link::{AnswerKind, Exchange, Sharing};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{self, BadFrame, Frame, Need, Pinning, Rest};
 use crate::proto::reread::Reread;
@@ -79,19 +79,19 @@ impl Client {
         bytes: &[u8],
         now: Nanos,
     ) -> bool {
-        if s.in_flight > 0 && want(frame) != Want::Shared {
+        if s.in_flight > 0 && want(frame) != Sharing::Shared {
             return false;
         }
         self.count_begun(s);
         s.patient = frame.need == Need::Patient;
         let rest = rest.filter(|_| frame.pinning == Pinning::Free);
-        let request = Request {
+        let request = Exchange {
             ask: ask(frame),
             body: frame.pinning != Pinning::Free || rest.is_some(),
             streams: rest.is_some(),
-            want: want(frame),
+            sharing: want(frame),
             repeatable: frame.repeatable,
-            route: frame.class,
+            class: frame.class,
             began: Self::began(s, now),
             replayed: false,
             open_ended: frame.pinning != Pinning::Free || rest.is_some(),
@@ -151,7 +151,7 @@ impl Client {
     }
 
     /// What penstock answers itself, when all before it has been.
-    fn answer_here(self: &Rc<Self>, s: &mut State, request: &Request, answer: &[u8], close: bool) {
+    fn answer_here(self: &Rc<Self>, s: &mut State, request: &Exchange, answer: &[u8], close: bool) {
         self.give(s, answer, &[]);
         self.count_answer(s, Some(request), ANSWERED, None, 0);
         self.rest(s);
@@ -227,18 +227,18 @@ impl Client {
     }
 }
 
-fn want(frame: Frame) -> Want {
+fn want(frame: Frame) -> Sharing {
     match (frame.pinning, frame.need) {
-        (Pinning::Free, Need::Shared) => Want::Shared,
-        (Pinning::Free, Need::Alone | Need::Here { .. }) => Want::Alone,
-        _ => Want::Own,
+        (Pinning::Free, Need::Shared) => Sharing::Shared,
+        (Pinning::Free, Need::Alone | Need::Here { .. }) => Sharing::Alone,
+        _ => Sharing::Own,
     }
 }
 
-fn ask(frame: Frame) -> Ask {
+fn ask(frame: Frame) -> AnswerKind {
     match frame.pinning {
-        Pinning::Forever => Ask::Forever,
-        _ => Ask::Frames { patient: frame.need == Need::Patient },
+        Pinning::Forever => AnswerKind::Forever,
+        _ => AnswerKind::Frames { patient: frame.need == Need::Patient },
     }
 }
 

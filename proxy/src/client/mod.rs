@@ -25,7 +25,7 @@ use crate::backend;
 use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic};
 use crate::hall::{self, Guest, Pass};
-use crate::link::Shelf;
+use crate::link::Pool;
 use crate::metrics::{ClientClose, ClientState};
 use crate::stream::{Conn, read_some};
 
@@ -34,7 +34,7 @@ use state::{LINGER, Phase, State};
 
 /// What the clients of one listener share.
 pub type Hall = hall::Hall<Way>;
-pub(in crate::client) type Way = Shelf<Rc<Client>>;
+pub(in crate::client) type Way = Pool<Rc<Client>>;
 pub(in crate::client) type Route = hall::Route<Way>;
 pub(in crate::client) type Member = backend::Member<Way>;
 

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use crate::backend::Tie;
 use crate::cause::Cause;
 use crate::event_loop::{Nanos, nanos};
-use crate::link::{Link, Request, TunnelPlace};
+use crate::link::{Exchange, Link, TunnelPlace};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{ClientMode, Dialect, Pinning, Rest};
 use crate::proto::http1::{BodyDecoder, Reject};
@@ -69,9 +69,9 @@ impl Phase {
 #[derive(Debug)]
 pub(super) enum Later {
     /// To be sent (again).
-    Send { request: Request, head: Vec<u8>, cause: Cause },
+    Send { request: Exchange, head: Vec<u8>, cause: Cause },
     /// To be answered with an error.
-    Fail { request: Option<Request>, reject: Reject },
+    Fail { request: Option<Exchange>, reject: Reject },
 }
 
 /// What an idle client does not have.

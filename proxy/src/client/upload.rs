@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::link::Request as Exchange;
+use crate::link::Exchange;
 use crate::proto::http1::BodyFraming;
 
 use super::Client;

@@ -252,9 +252,9 @@ const PLACES: [(&str, Traffic); 33] = [
     ("link.received", gets),
     ("link.write", gets),
     ("link.parted", closes),
-    ("shelf.acquired", gets),
-    ("shelf.wait", queues),
-    ("shelf.look", queues),
+    ("pool.acquired", gets),
+    ("pool.wait", queues),
+    ("pool.look", queues),
     ("listener.place", gets),
     ("worker.welcome", gets),
     ("preface.read", introduces_itself),
@@ -399,7 +399,7 @@ fn a_panic_at_any_place_ends_one_and_nobody_else_notices() {
 fn a_duty_that_panics_is_begun_again() {
     let bed = Bed::start("duties");
     for (place, traffic) in [
-        ("shelf.recover", asks_the_dead as Traffic),
+        ("pool.recover", asks_the_dead as Traffic),
         ("outlet.recover", tunnels_to_the_dead),
         ("outlet.keep_warm", tunnels),
     ] {

@@ -69,15 +69,14 @@ fn runtime() -> io::Result<LocalRuntime> {
 async fn attend(proof: Arc<Proof>, shared: Arc<Shared>, room: Arc<Semaphore>) {
     loop {
         proof.news().into_iter().for_each(|text| say(&shared.settings(), &text));
-        let Some(errand) = proof.next_errand(Instant::now()) else { return };
+        let Some(task) = proof.next_task(Instant::now()) else { return };
         tokio::select! {
-            () = tokio::time::sleep_until(errand.due.into()) => {}
+            () = tokio::time::sleep_until(task.due.into()) => {}
             () = proof.changed() => continue,
         }
         let Ok(_place) = room.acquire().await else { return };
-        let Some(accused) = proof.accused(&errand) else { continue };
-        let found =
-            if errand.probe { probe::quick(&accused.address, &accused.backend).await } else { Ok(()) };
-        proof.conclude(&errand, found, Instant::now());
+        let Some(accused) = proof.accused(&task) else { continue };
+        let found = if task.probe { probe::quick(&accused.address, &accused.backend).await } else { Ok(()) };
+        proof.conclude(&task, found, Instant::now());
     }
 }

@@ -13,7 +13,7 @@ use crate::backend::{Group, Member, Way};
 use crate::client::Client;
 use crate::config::{self, Backend, Listener, Settings};
 use crate::hall::{Hall, Route};
-use crate::link::{Outlet, Shelf};
+use crate::link::{Outlet, Pool};
 use crate::listener::Door;
 use crate::metrics::{BackendCells, MemberCells};
 use crate::shared::MemberKey;
@@ -27,7 +27,7 @@ pub(super) struct Ways {
     tcp: Members<Outlet>,
 }
 
-type HttpWay = Shelf<Rc<Client>>;
+type HttpWay = Pool<Rc<Client>>;
 type Members<W> = HashMap<MemberKey, Rc<Member<W>>>;
 
 /// A backend, by the protocol of its listeners.
@@ -129,10 +129,10 @@ impl Worker {
             let new = |m: &config::MemberSettings, key: &MemberKey| {
                 let (cells, health) = (self.cells_of(settings, m), self.shared.health(key));
                 let shared = (health, self.shared.proof(key, settings), self.shared.loans(key));
-                Shelf::new(&self.event_loop, settings, m.address.clone(), share, shared, cells)
+                Pool::new(&self.event_loop, settings, m.address.clone(), share, shared, cells)
             };
             settings.members.iter().for_each(|m| drop(self.shared.proof(&key_of(settings, m), settings)));
-            let keep = |shelf: &Rc<HttpWay>| shelf.configure(settings, share);
+            let keep = |pool: &Rc<HttpWay>| pool.configure(settings, share);
             AnyGroup::Http(self.group(settings, share.links, (&self.ways.http, &mut ways.http), keep, new))
         } else {
             let keeps_warm = (index + self.index).is_multiple_of(self.shared.posts.len());

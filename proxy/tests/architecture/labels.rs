@@ -14,7 +14,7 @@ use proc_macro2::{Delimiter, Spacing, TokenTree};
 use crate::paths::Source;
 
 /// Enums that are translated, value by value, into a label: the file that declares each, and its name.
-pub(crate) const TRANSLATED: [(&str, &str); 1] = [("link/scheduler/depth/mod.rs", "Reason")];
+pub(crate) const TRANSLATED: [(&str, &str); 1] = [("link/scheduler/depth/mod.rs", "DepthLimit")];
 
 /// An enum whose values must all be counted.
 struct Enum {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use penstock::cause::Cause;
 use penstock::config::Framing;
-use penstock::link::{End, Request};
+use penstock::link::{AnswerEnd, Exchange};
 use penstock::proto::framing::Pinning;
 
 use crate::ledger::{Ledger, Outcome};
@@ -30,7 +30,7 @@ impl Ticket {
 
 /// What must wait until the exchanges before it have ended.
 pub(crate) enum Later {
-    Send { id: u64, request: Request, head: Vec<u8>, cause: Cause },
+    Send { id: u64, request: Exchange, head: Vec<u8>, cause: Cause },
     Fail { id: u64, cause: Cause },
 }
 
@@ -115,7 +115,7 @@ impl Client {
     }
 
     /// The answer has ended; `end.close` says that nothing comes after it.
-    pub(crate) fn ended(&mut self, id: u64, end: End, framing: Option<&Framing>, ledger: &mut Ledger) {
+    pub(crate) fn ended(&mut self, id: u64, end: AnswerEnd, framing: Option<&Framing>, ledger: &mut Ledger) {
         assert_eq!(self.asked.pop_front(), Some(id), "an answer out of order");
         let got = std::mem::take(&mut self.got);
         match framing {

@@ -1,7 +1,7 @@
 //! Pipelined responses, cut anywhere, give each client the same.
 
 use penstock::config::HeadLimits;
-use penstock::link::{End, Queue, Request, Sink, Slot, SourceKey, Want};
+use penstock::link::{AnswerEnd, Exchange, Queue, Sharing, Sink, Slot, SourceKey};
 use penstock::proto::http1::{Ask, Codings, Date, Method};
 
 use penstock::proto::framing::Dialect;
@@ -69,8 +69,8 @@ impl Sink<usize> for Got {
         self.bytes[*to].extend_from_slice(second);
     }
 
-    fn ended(&mut self, slot: Slot<usize>, end: End, _: u64) {
-        self.ends.push((slot.ticket.expect("all are awaited"), end.status));
+    fn ended(&mut self, slot: Slot<usize>, end: AnswerEnd, _: u64) {
+        self.ends.push((slot.recipient.expect("all are awaited"), end.status));
     }
 }
 
@@ -85,14 +85,14 @@ fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got
             chunked: false,
             codings: Codings::NONE,
         };
-        let ask = penstock::link::Ask::Http(ask);
-        let (want, repeatable, route) = (Want::Shared, true, 0);
-        let request = Request {
+        let ask = penstock::link::AnswerKind::Http(ask);
+        let (sharing, repeatable, route) = (Sharing::Shared, true, 0);
+        let request = Exchange {
             ask,
             body: false,
-            want,
+            sharing,
             repeatable,
-            route,
+            class: route,
             began: 0,
             replayed: false,
             open_ended: false,

@@ -1,7 +1,7 @@
 //! Depth follows a tame member in virtual time: many behind each other while it is quick, each alone while it is slow.
 
 use penstock::config::{FrameKind, Framing};
-use penstock::link::Reason;
+use penstock::link::DepthLimit;
 
 use crate::scene::{Scene, Temper};
 use crate::world::{PAUSE, World};
@@ -132,7 +132,7 @@ fn what_is_slow_goes_alone_and_the_quick_stay_behind_each_other() {
 fn without_pipelining_it_never_grows() {
     let mut world = tame(1, LINES);
     assert_eq!(run(&mut world, 300), 1);
-    assert_eq!(world.pool.depth.reason(), Reason::Ceiling);
+    assert_eq!(world.pool.depth.reason(), DepthLimit::Ceiling);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn who_closes_amid_a_pipeline_gets_depth_1_until_it_has_another_chance() {
         run(&mut world, 150);
         assert!(depth(&world) > 1, "before");
         amid_a_pipeline(&mut world, World::close_somewhere);
-        assert_eq!((depth(&world), world.pool.depth.reason()), (1, Reason::Broken), "once is enough");
+        assert_eq!((depth(&world), world.pool.depth.reason()), (1, DepthLimit::Broken), "once is enough");
         world.now += PAUSE;
     }
     run(&mut world, 150);

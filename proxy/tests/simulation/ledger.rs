@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use penstock::cause::Cause;
-use penstock::link::{Ask, Request, SourceKey, Want};
+use penstock::link::{AnswerKind, Exchange, Sharing, SourceKey};
 use penstock::proto::framing::Dialect;
 use penstock::proto::http1::{self, Method};
 
@@ -167,19 +167,19 @@ impl Ledger {
     }
 
     /// What is asked of a link for this request of HTTP.
-    pub(crate) fn request(&self, id: u64, all: bool, routes: u64, now: u64) -> Request {
+    pub(crate) fn request(&self, id: u64, all: bool, routes: u64, now: u64) -> Exchange {
         let record = self.of(id);
         let ask = record.ask.expect("HTTP is spoken here");
         let body = record.body > 0;
         let shared = (all || ask.method.is_safe_to_share()) && !body;
-        let want = if shared { Want::Shared } else { Want::Alone };
+        let sharing = if shared { Sharing::Shared } else { Sharing::Alone };
         let (repeatable, route) = (record.repeatable, route(id, routes));
-        Request {
-            ask: Ask::Http(ask),
+        Exchange {
+            ask: AnswerKind::Http(ask),
             body,
-            want,
+            sharing,
             repeatable,
-            route,
+            class: route,
             began: now,
             replayed: false,
             open_ended: false,

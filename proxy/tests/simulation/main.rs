@@ -1,10 +1,8 @@
 //! Simulates the links of one worker to one member, in virtual time, with a member and clients that do what they like.
 //!
 //! Every exchange must end once, in order, at its own client. `PENSTOCK_SEED` runs one seed; otherwise a million steps of fixed
-//! seeds are run. No socket takes part: a model of `with_sockets/mod.rs`, `driver.rs` and `client/` drives the pure parts.
+//! seeds are run. No socket takes part: a model of `pool/mod.rs`, `connection.rs` and `client/` drives the pure parts.
 
-#[path = "../../src/link/with_sockets/budget.rs"]
-mod budget;
 mod client;
 mod cuts;
 mod depth;
@@ -12,6 +10,8 @@ mod frames;
 mod kinds;
 mod ledger;
 mod origin;
+#[path = "../../src/link/pool/retry_budget.rs"]
+mod retry_budget;
 mod rng;
 mod scene;
 mod wire;

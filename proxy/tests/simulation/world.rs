@@ -14,18 +14,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use penstock::config::{Links, PerSource, PipelineMethods, QueueLimits, Vouched};
-use penstock::link::{Broken, Consent, Pool, Queue, Reason, Request, SeatId, Want};
+use penstock::link::{Consent, DepthLimit, Exchange, LinkEnd, LinkId, Queue, Scheduler, Sharing};
 
-use crate::budget::Budget;
 use crate::client::{Client, Ticket};
 use crate::ledger::Ledger;
 use crate::origin::{Around, Origin};
+use crate::retry_budget::RetryBudget;
 use crate::rng::Rng;
 use crate::scene::Scene;
 
 pub(crate) struct Waiter {
     to: Ticket,
-    request: Request,
+    request: Exchange,
     head: Vec<u8>,
 }
 
@@ -34,16 +34,16 @@ struct Place {
     /// Who awaits it; `None` once nobody does.
     to: Option<Ticket>,
     id: u64,
-    want: Want,
+    sharing: Sharing,
     /// Bytes of its answer that were handed over.
     received: u64,
 }
 
 pub(crate) struct Link {
-    seat: SeatId,
+    seat: LinkId,
     queue: Queue<Ticket>,
     origin: Origin,
-    condemned: Option<Broken>,
+    condemned: Option<LinkEnd>,
     /// It has ended, and waits until then for the member to close.
     parting: Option<u64>,
     settled: u64,
@@ -69,16 +69,16 @@ pub(crate) struct World {
     pub(crate) scene: Scene,
     pub(crate) rng: Rng,
     pub(crate) now: u64,
-    pub(crate) pool: Pool<u64, Waiter>,
+    pub(crate) pool: Scheduler<u64, Waiter>,
     pub(crate) links: BTreeMap<u64, Link>,
     /// Seats whose links are being connected.
-    pub(crate) connecting: Vec<SeatId>,
+    pub(crate) connecting: Vec<LinkId>,
     pub(crate) clients: Vec<Client>,
     pub(crate) ledger: Ledger,
     pub(crate) refusing: bool,
     /// No link stands and none could be opened: the member is taken for down.
     pub(crate) down: bool,
-    budget: Budget,
+    budget: RetryBudget,
     /// When those behind a head are to be looked after.
     rescue_at: u64,
     broken: bool,
@@ -93,9 +93,9 @@ pub(crate) struct World {
 }
 
 const EVENTS: usize = 60;
-/// Requests that may be sent twice at once (`link/with_sockets/budget.rs`).
+/// Requests that may be sent twice at once (`link/pool/retry_budget.rs`).
 const BURST: u64 = 128;
-/// Who broke the rules has another chance after so long (`link/with_sockets/proof.rs`).
+/// Who broke the rules has another chance after so long (`link/pool/proof.rs`).
 pub(crate) const PAUSE: u64 = 1_000_000_000;
 
 /// Writes down what happens, to be shown if the run fails.
@@ -142,14 +142,14 @@ impl World {
         Self {
             rng: Rng::new(scene.seed),
             now: 1,
-            pool: Pool::new(&links, &queue, scene.share, 1),
+            pool: Scheduler::new(&links, &queue, scene.share, 1),
             links: BTreeMap::new(),
             connecting: Vec::new(),
             clients: (0..scene.clients).map(|_| Client::new(0, 1)).collect(),
             ledger: Ledger::default(),
             refusing: false,
             down: false,
-            budget: Budget::new(scene.rescue_budget),
+            budget: RetryBudget::new(scene.rescue_budget),
             rescue_at: u64::MAX,
             broken: false,
             offended: 0,
@@ -200,7 +200,7 @@ impl World {
         }
         let (limit, reason) = (self.pool.depth.limit(), self.pool.depth.reason());
         assert!((1..=self.scene.pipeline).contains(&limit), "depth {limit} of {}", self.scene.pipeline);
-        let broken = reason == Reason::Broken;
+        let broken = reason == DepthLimit::Broken;
         assert!(!broken || limit == 1, "depth {limit} for one that broke the rules");
         let forgiven = self.broken && !broken;
         assert!(!forgiven || self.now - self.offended >= PAUSE, "it broke the rules just now");

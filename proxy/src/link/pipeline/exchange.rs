@@ -4,28 +4,28 @@
 
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
-use crate::link::scheduler::lines::{Demand, SourceKey, Want};
+use crate::link::scheduler::wait_queue::{Demand, Sharing, SourceKey};
 use crate::proto::framing::{Dialect, greeting};
 
-use super::answer::End;
-use super::queue::Broken;
-use super::reader::Ask;
+use super::http_answer::AnswerEnd;
+use super::queue::LinkEnd;
+use super::reader::AnswerKind;
 
 /// What a link must know of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Request {
+pub struct Exchange {
     /// What frames and shapes its answer.
-    pub ask: Ask,
+    pub ask: AnswerKind,
     /// Some of its body is still to come from the client.
     pub body: bool,
     /// It is one frame, which is passed on while it comes; where frames have a body otherwise, they are a conversation.
     pub streams: bool,
     /// What it needs of a link.
-    pub want: Want,
+    pub sharing: Sharing,
     /// It may be sent twice: it changes nothing, or the same (RFC 9110 section 9.2.2).
     pub repeatable: bool,
     /// A hash of what it is for, by which service times are learned; 0 where nobody can tell.
-    pub route: u32,
+    pub class: u32,
     /// When its first byte came, for its duration.
     pub began: Nanos,
     /// It has been sent before.
@@ -42,11 +42,11 @@ pub struct Request {
     pub greets: bool,
 }
 
-impl Request {
+impl Exchange {
     /// What the pool must know of it.
     #[must_use]
     pub fn demand(&self) -> Demand {
-        Demand { want: self.want, source: self.source, class: self.route, open_ended: self.open_ended }
+        Demand { sharing: self.sharing, source: self.source, class: self.class, open_ended: self.open_ended }
     }
 }
 
@@ -72,14 +72,14 @@ pub(in crate::link) enum Greeting {
 ///    │ last frame                     ▼    all answered
 ///    └─────────────────────────▶ LastWords ───────────────▶ (ended; and the link if the last word
 ///                                                            of a conversation was refused)
-///   From each, with `Ask::Forever`: whatever comes, until the link ends
+///   From each, with `AnswerKind::Forever`: whatever comes, until the link ends
 /// ```
 #[derive(Debug)]
 pub struct Slot<T> {
     /// Who awaits the answer; `None` once nobody does.
-    pub ticket: Option<T>,
+    pub recipient: Option<T>,
     /// What was asked.
-    pub request: Request,
+    pub request: Exchange,
     /// Bytes of it that the link keeps.
     pub(in crate::link) len: usize,
     pub(in crate::link) body_begun: bool,
@@ -115,9 +115,9 @@ const TICKS: u32 = 2;
 const SMALL: u64 = 512;
 
 impl<T> Slot<T> {
-    pub(in crate::link) fn new(ticket: T, request: Request, len: usize, now: Nanos) -> Self {
+    pub(in crate::link) fn new(recipient: T, request: Exchange, len: usize, now: Nanos) -> Self {
         Self {
-            ticket: Some(ticket),
+            recipient: Some(recipient),
             request,
             len,
             body_begun: false,
@@ -155,7 +155,7 @@ impl<T> Slot<T> {
     pub(in crate::link) fn may_move(&self) -> bool {
         // Those behind it rely on its greeting: it must not leave the queue with that.
         let relied_on = self.greeting != Greeting::None && !self.touched;
-        let unseen = self.ticket.is_some() && !self.body_begun && self.first_byte == 0 && !relied_on;
+        let unseen = self.recipient.is_some() && !self.body_begun && self.first_byte == 0 && !relied_on;
         unseen && (!self.touched || (self.request.repeatable && !self.request.body && !self.request.replayed))
     }
 
@@ -165,18 +165,18 @@ impl<T> Slot<T> {
     }
 
     /// One more frame of a conversation; what takes its time still does.
-    pub(in crate::link) fn say_more(&mut self, ask: Ask) {
-        let slow = self.awaits > 0 && self.request.ask == Ask::Frames { patient: true };
+    pub(in crate::link) fn say_more(&mut self, ask: AnswerKind) {
+        let slow = self.awaits > 0 && self.request.ask == AnswerKind::Frames { patient: true };
         self.awaits += 1;
         self.request.ask = match ask {
-            Ask::Frames { patient } => Ask::Frames { patient: patient || slow },
+            AnswerKind::Frames { patient } => AnswerKind::Frames { patient: patient || slow },
             ask => ask,
         };
     }
 
     /// Whether what comes now was asked for.
     pub(in crate::link) fn is_owed(&self) -> bool {
-        self.awaits > 0 || self.request.ask == Ask::Forever
+        self.awaits > 0 || self.request.ask == AnswerKind::Forever
     }
 
     /// The answer that just ended ends the exchange. A conversation has more answers, or more to ask.
@@ -191,10 +191,10 @@ impl<T> Slot<T> {
     }
 
     /// How the exchange ended. A conversation whose last word was refused may have left something behind.
-    pub(in crate::link) fn settled(&self, end: End) -> End {
+    pub(in crate::link) fn settled(&self, end: AnswerEnd) -> AnswerEnd {
         let said = self.body_begun || self.request.greets;
         let refused = self.is_conversation() && said && end.status >= 500;
-        End { reusable: end.reusable && !refused, ..end }
+        AnswerEnd { reusable: end.reusable && !refused, ..end }
     }
 
     /// Since when the member has been silent, given when this exchange became the head of its link, and whether some of
@@ -203,12 +203,12 @@ impl<T> Slot<T> {
     #[must_use]
     pub fn silent_since(&self, head_since: Nanos, unwritten: bool) -> Option<Nanos> {
         let due = match self.request.ask {
-            Ask::Http(_) => !self.request.body || unwritten || self.awaits_continue(),
-            Ask::Frames { patient } => {
+            AnswerKind::Http(_) => !self.request.body || unwritten || self.awaits_continue(),
+            AnswerKind::Frames { patient } => {
                 let taken = self.request.streams && self.request.body && !unwritten;
                 !patient && self.awaits > 0 && !taken
             }
-            Ask::Forever => self.greeting == Greeting::Sent,
+            AnswerKind::Forever => self.greeting == Greeting::Sent,
         };
         due.then(|| head_since.max(self.sent_at).max(self.progress))
     }
@@ -232,36 +232,36 @@ pub enum Fate {
     Nobody,
 }
 
-pub(in crate::link) struct Exchange<'a, T> {
+pub(in crate::link) struct InFlight<'a, T> {
     pub(in crate::link) slot: &'a Slot<T>,
     pub(in crate::link) head: bool,
     pub(in crate::link) reused: bool,
 }
 
-impl<T> Exchange<'_, T> {
-    pub(in crate::link) fn fate(&self, why: Broken, bytes: &[u8]) -> Fate {
+impl<T> InFlight<'_, T> {
+    pub(in crate::link) fn fate(&self, why: LinkEnd, bytes: &[u8]) -> Fate {
         let slot = self.slot;
-        if slot.ticket.is_none() {
+        if slot.recipient.is_none() {
             return Fate::Nobody;
         }
         if slot.shown {
             return Fate::Cut(match why {
-                Broken::Timeout => Cause::BackendTimeout,
-                Broken::Panicked => Cause::Internal,
+                LinkEnd::Timeout => Cause::BackendTimeout,
+                LinkEnd::Panicked => Cause::Internal,
                 _ => Cause::Truncated,
             });
         }
         if !slot.touched && !slot.body_begun {
             return Fate::Replay { head: bytes.to_vec(), sent: false };
         }
-        if why == Broken::Desync(Cause::BadResponse) && self.head && self.is_innocent() {
+        if why == LinkEnd::Desync(Cause::BadResponse) && self.head && self.is_innocent() {
             return Fate::Replay { head: bytes.to_vec(), sent: true };
         }
-        if slot.first_byte != 0 || (self.head && matches!(why, Broken::Timeout | Broken::Desync(_))) {
+        if slot.first_byte != 0 || (self.head && matches!(why, LinkEnd::Timeout | LinkEnd::Desync(_))) {
             return Fate::Fail(blame(why));
         }
         // The member has done nothing wrong: its link is as good as one that was used before.
-        let ours = why == Broken::Panicked;
+        let ours = why == LinkEnd::Panicked;
         if slot.body_begun {
             return Fate::Fail(if ours { Cause::Internal } else { self.lost() });
         }
@@ -290,11 +290,11 @@ impl<T> Exchange<'_, T> {
     }
 }
 
-fn blame(why: Broken) -> Cause {
+fn blame(why: LinkEnd) -> Cause {
     match why {
-        Broken::Timeout => Cause::BackendTimeout,
-        Broken::Desync(cause) => cause,
-        Broken::Panicked => Cause::Internal,
-        Broken::Closed | Broken::Finished | Broken::Abandoned | Broken::Switched => Cause::BackendReset,
+        LinkEnd::Timeout => Cause::BackendTimeout,
+        LinkEnd::Desync(cause) => cause,
+        LinkEnd::Panicked => Cause::Internal,
+        LinkEnd::Closed | LinkEnd::Finished | LinkEnd::Abandoned | LinkEnd::Switched => Cause::BackendReset,
     }
 }

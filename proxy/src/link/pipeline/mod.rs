@@ -1,8 +1,8 @@
-//! What one link carries: the exchanges in flight and their answers (`queue`, `exchange`, `answer`, `reader`), and what answers tell of
-//! their member (`manners`). All of it is pure.
+//! What one link carries: the exchanges in flight and their answers (`queue`, `exchange`, `http_answer`, `reader`), and what answers tell of
+//! their member (`member_traits`). All of it is pure.
 
-pub(super) mod answer;
 pub(super) mod exchange;
-pub(super) mod manners;
+pub(super) mod http_answer;
+pub(super) mod member_traits;
 pub(super) mod queue;
 pub(super) mod reader;

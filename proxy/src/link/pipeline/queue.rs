@@ -13,9 +13,9 @@ use crate::event_loop::Nanos;
 use crate::proto::framing::{Dialect, greeting};
 use crate::proto::http1::Date;
 
-use super::answer::{Closing, End, Shape};
-use super::exchange::{Exchange, Fate, Greeting, Request, Slot};
-use super::reader::{Ask, Reader};
+use super::exchange::{Exchange, Fate, Greeting, InFlight, Slot};
+use super::http_answer::{AnswerEnd, Closing, Shaping};
+use super::reader::{AnswerKind, AnswerReader};
 
 /// What a client is told while its answer arrives.
 pub trait Sink<T> {
@@ -28,7 +28,7 @@ pub trait Sink<T> {
     /// The `Server` field of the final head of an answer, if it has one.
     fn served_by(&mut self, _server: Option<&[u8]>) {}
     /// The answer has ended. `service` is the time from becoming the head of the link to now.
-    fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos);
+    fn ended(&mut self, slot: Slot<T>, end: AnswerEnd, service: Nanos);
 }
 
 /// ```text
@@ -54,7 +54,7 @@ pub struct Queue<T> {
     written: usize,
     /// Slots whose requests were written whole.
     sent: usize,
-    reader: Reader,
+    reader: AnswerReader,
     /// Of a head that is not whole, what has come.
     partial: Vec<u8>,
     answered: u64,
@@ -73,7 +73,7 @@ pub struct Queue<T> {
 
 /// Why a link is of no use any more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Broken {
+pub enum LinkEnd {
     /// The member closed or reset it.
     Closed,
     /// The answer at its head did not come in time.
@@ -111,7 +111,7 @@ impl<T> Queue<T> {
             kept: 0,
             written: 0,
             sent: 0,
-            reader: Reader::new(framing, limits),
+            reader: AnswerReader::new(framing, limits),
             partial: Vec::new(),
             answered: 0,
             head_since: 0,
@@ -124,14 +124,14 @@ impl<T> Queue<T> {
     }
 
     /// Puts a request at the end of the queue; `write` appends its head to the output.
-    pub fn submit(&mut self, ticket: T, request: Request, now: Nanos, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn submit(&mut self, recipient: T, request: Exchange, now: Nanos, write: impl FnOnce(&mut Vec<u8>)) {
         let before = self.out.len();
         let greeting = self.greet(&request);
         write(&mut self.out);
         if self.slots.is_empty() {
             self.head_since = now;
         }
-        let slot = Slot::new(ticket, request, self.out.len() - before, now);
+        let slot = Slot::new(recipient, request, self.out.len() - before, now);
         self.slots.push_back(Slot { greeting, ..slot });
     }
 
@@ -148,7 +148,7 @@ impl<T> Queue<T> {
     }
 
     /// Appends a frame to the last exchange, which is a conversation. After `Forever` nobody counts the answers.
-    pub fn say_more(&mut self, frame: &[u8], ask: Ask, complete: bool) {
+    pub fn say_more(&mut self, frame: &[u8], ask: AnswerKind, complete: bool) {
         self.extend_body(|out| out.extend_from_slice(frame), complete);
         if let Some(slot) = self.slots.back_mut() {
             slot.say_more(ask);
@@ -200,7 +200,7 @@ impl<T> Queue<T> {
         now: Nanos,
         out: &mut Vec<u8>,
         sink: &mut S,
-    ) -> Result<bool, Broken>
+    ) -> Result<bool, LinkEnd>
     where
         T: Clone,
     {
@@ -240,24 +240,24 @@ impl<T> Queue<T> {
     /// as long as it likes to answer, and would then give nobody what somebody else waits for (BLPOP).
     pub fn abandon(&mut self, gone: impl Fn(&T) -> bool) -> bool {
         let mut whole = true;
-        for slot in self.slots.iter_mut().filter(|s| s.ticket.as_ref().is_some_and(&gone)) {
-            slot.ticket = None;
-            whole &= !slot.request.body && slot.request.ask != Ask::Frames { patient: true };
+        for slot in self.slots.iter_mut().filter(|s| s.recipient.as_ref().is_some_and(&gone)) {
+            slot.recipient = None;
+            whole &= !slot.request.body && slot.request.ask != AnswerKind::Frames { patient: true };
         }
         whole
     }
 
     /// The link has ended: the fate of all that was in flight, in order. None is left.
-    pub fn end(&mut self, why: Broken) -> Vec<(Slot<T>, Fate)> {
+    pub fn end(&mut self, why: LinkEnd) -> Vec<(Slot<T>, Fate)> {
         let mut at = self.kept;
         let mut fates = Vec::new();
         for (i, slot) in std::mem::take(&mut self.slots).into_iter().enumerate() {
             let bytes = self.out.get(at..at + slot.len).unwrap_or_default();
             at += slot.len;
-            let exchange = Exchange { slot: &slot, head: i == 0, reused: self.answered > 0 };
+            let exchange = InFlight { slot: &slot, head: i == 0, reused: self.answered > 0 };
             let fate = match exchange.fate(why, slot.own(bytes)) {
                 // The member closed because its client has: the client is owed nothing.
-                Fate::Fail(_) if self.ended_at.is_some() && why == Broken::Closed => {
+                Fate::Fail(_) if self.ended_at.is_some() && why == LinkEnd::Closed => {
                     Fate::Cut(Cause::ClientAbort)
                 }
                 fate => fate,
@@ -322,7 +322,7 @@ impl<T> Queue<T> {
         now: Nanos,
         out: &mut Vec<u8>,
         sink: &S,
-    ) -> Result<ReadStep<T>, Broken>
+    ) -> Result<ReadStep<T>, LinkEnd>
     where
         T: Clone,
     {
@@ -331,29 +331,29 @@ impl<T> Queue<T> {
         let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
             // RFC 9110 section 15.5.9: so a server may say that it closes an unused connection.
             let farewell = is_farewell(input) && self.slots.iter().all(|slot| !slot.touched);
-            return Err(if farewell { Broken::Closed } else { Broken::Desync(Cause::BadResponse) });
+            return Err(if farewell { LinkEnd::Closed } else { LinkEnd::Desync(Cause::BadResponse) });
         };
         if slot.greeting == Greeting::Sent {
-            let (consumed, over) = self.reader.read_greeting(input).map_err(|r| Broken::Desync(r.cause))?;
+            let (consumed, over) = self.reader.read_greeting(input).map_err(|r| LinkEnd::Desync(r.cause))?;
             slot.greeting = if over { Greeting::Answered } else { Greeting::Sent };
             return Ok(ReadStep { consumed, greeting: true, to: None, raw: 0..0, server: None, over: None });
         }
         if slot.first_byte == 0 {
             slot.first_byte = now;
         }
-        let closing = match &slot.ticket {
-            Some(ticket) if sink.closes(ticket) => Closing::Always,
+        let closing = match &slot.recipient {
+            Some(recipient) if sink.closes(recipient) => Closing::Always,
             _ if slot.request.body => Closing::Early,
             _ => Closing::AsAsked,
         };
-        let read = self.reader.read(input, slot.request.ask, &Shape { closing, date: sink.date() }, out);
+        let read = self.reader.read(input, slot.request.ask, &Shaping { closing, date: sink.date() }, out);
         let step = read.map_err(|reject| {
             out.clear(); // what precedes the fault must not reach the next client
-            Broken::Desync(reject.cause)
+            LinkEnd::Desync(reject.cause)
         })?;
         if !alone && step.end.is_some_and(|end| end.switched) {
             out.clear();
-            return Err(Broken::Desync(Cause::BadResponse));
+            return Err(LinkEnd::Desync(Cause::BadResponse));
         }
         slot.shown |= step.final_head;
         slot.received += step.consumed as u64;
@@ -374,12 +374,12 @@ impl<T> Queue<T> {
     where
         T: Clone,
     {
-        match self.slots.front().and_then(|slot| slot.ticket.as_ref()) {
+        match self.slots.front().and_then(|slot| slot.recipient.as_ref()) {
             None => {
                 self.drained += bytes;
                 None
             }
-            Some(ticket) => (bytes > 0).then(|| ticket.clone()),
+            Some(recipient) => (bytes > 0).then(|| recipient.clone()),
         }
     }
 
@@ -391,15 +391,15 @@ impl<T> Queue<T> {
                 let (ended, goes_on) = self.end_head(end, now);
                 next.ended = ended;
                 if end.switched {
-                    next.over = Some(Err(Broken::Switched));
+                    next.over = Some(Err(LinkEnd::Switched));
                 } else if !goes_on {
                     self.partial = if self.leaving { rest.to_vec() } else { Vec::new() };
                     next.over = Some(Ok(false));
                 }
             }
             None if heard.greeting => {}
-            None if self.drained > DRAIN && self.slots.iter().all(|slot| slot.ticket.is_none()) => {
-                next.over = Some(Err(Broken::Abandoned));
+            None if self.drained > DRAIN && self.slots.iter().all(|slot| slot.recipient.is_none()) => {
+                next.over = Some(Err(LinkEnd::Abandoned));
             }
             None if heard.consumed == 0 => {
                 self.partial = rest.to_vec();
@@ -411,18 +411,18 @@ impl<T> Queue<T> {
     }
 
     /// The answer at the head has ended. Tells whose it was, and whether the link may carry on.
-    fn end_head(&mut self, end: End, now: Nanos) -> (Option<EndedExchange<T>>, bool) {
+    fn end_head(&mut self, end: AnswerEnd, now: Nanos) -> (Option<EndedExchange<T>>, bool) {
         let Some(slot) = self.slots.pop_front() else { return (None, false) };
         let whole = self.sent > 0;
         self.sent = self.sent.saturating_sub(1);
         self.kept += slot.len;
         self.answered += 1;
         // What is left of the body would be taken for a request.
-        let end = End { close: end.close || slot.request.body, ..end };
+        let end = AnswerEnd { close: end.close || slot.request.body, ..end };
         let service = now.saturating_sub(slot.sent_at.max(self.head_since));
         (self.head_since, self.drained) = (now, 0);
         self.forget();
-        let awaited = !self.leaving || self.parting || self.slots.iter().any(|slot| slot.ticket.is_some());
+        let awaited = !self.leaving || self.parting || self.slots.iter().any(|slot| slot.recipient.is_some());
         let goes_on = end.reusable && whole && awaited && self.ended_at.is_none();
         (Some(EndedExchange { slot, end, service }), goes_on)
     }
@@ -473,13 +473,13 @@ struct ReadStep<T> {
     /// Where in the input the `Server` field of a final head is; empty where the head has none.
     server: Option<Range<usize>>,
     /// The exchange has ended so.
-    over: Option<End>,
+    over: Option<AnswerEnd>,
 }
 
 /// An exchange that has ended.
 struct EndedExchange<T> {
     slot: Slot<T>,
-    end: End,
+    end: AnswerEnd,
     service: Nanos,
 }
 
@@ -487,7 +487,7 @@ struct EndedExchange<T> {
 struct AfterRead<T> {
     ended: Option<EndedExchange<T>>,
     /// Nothing more is read now; what [`receive`] says then.
-    over: Option<Result<bool, Broken>>,
+    over: Option<Result<bool, LinkEnd>>,
 }
 
 /// A queue that can be had for one look after the other. Between two of them nothing of it is borrowed: that is when clients
@@ -516,7 +516,7 @@ pub(in crate::link) fn receive<T: Clone, S: Sink<T>>(
     now: Nanos,
     out: &mut Vec<u8>,
     sink: &mut S,
-) -> Result<bool, Broken> {
+) -> Result<bool, LinkEnd> {
     let whole = queue.with(|queue| queue.behind_partial(input));
     let mut input = whole.as_deref().unwrap_or(input);
     while !input.is_empty() {
@@ -580,7 +580,7 @@ impl<T> Queue<T> {
     }
 
     /// Puts a greeting before this request, where it needs one.
-    fn greet(&mut self, request: &Request) -> Greeting {
+    fn greet(&mut self, request: &Exchange) -> Greeting {
         if request.dialect == self.dialect {
             return Greeting::None;
         }
@@ -608,7 +608,7 @@ impl<T> Queue<T> {
     /// Whether all behind the head may be sent elsewhere.
     #[must_use]
     pub fn followers_may_move(&self) -> bool {
-        self.slots.iter().skip(1).all(|slot| slot.ticket.is_none() || slot.may_move())
+        self.slots.iter().skip(1).all(|slot| slot.recipient.is_none() || slot.may_move())
     }
 
     /// Whether the length of the answer at the head is not known until it ends.
@@ -635,10 +635,10 @@ pub(in crate::link) fn hear_out<T: Clone, S: Sink<T>>(
     now: Nanos,
     out: &mut Vec<u8>,
     sink: &mut S,
-) -> Result<bool, Broken> {
+) -> Result<bool, LinkEnd> {
     queue.with(|queue| queue.parting = true);
     match receive(queue, input, now, out, sink) {
-        Err(Broken::Abandoned) => Ok(false), // an answer too long to be read for nobody
+        Err(LinkEnd::Abandoned) => Ok(false), // an answer too long to be read for nobody
         heard => heard,
     }
 }
@@ -649,7 +649,11 @@ impl<T> Queue<T> {
     /// Takes off those behind the head that may be sent elsewhere, `most` of them, in order; with them the requests
     /// as they were sent, and whether they had been. Answers of one client stay in order: `same` tells clients, and
     /// what has one of its own at the head, or another that stays, stays. If any is taken the link is leaving.
-    pub fn rescue(&mut self, most: usize, same: impl Fn(&T, &T) -> bool) -> Vec<(T, Request, Vec<u8>, bool)> {
+    pub fn rescue(
+        &mut self,
+        most: usize,
+        same: impl Fn(&T, &T) -> bool,
+    ) -> Vec<(T, Exchange, Vec<u8>, bool)> {
         let mut taken = Vec::new();
         let mut end = self.kept + self.slots.iter().map(|slot| slot.len).sum::<usize>();
         for i in (1..self.slots.len()).rev() {
@@ -673,26 +677,26 @@ impl<T> Queue<T> {
     /// How many are behind the head whose clients still wait.
     #[must_use]
     pub fn followers(&self) -> usize {
-        self.slots.iter().skip(1).filter(|slot| slot.ticket.is_some()).count()
+        self.slots.iter().skip(1).filter(|slot| slot.recipient.is_some()).count()
     }
 
     /// This one's client awaits nothing at the head or behind this one, nor what must stay: it would only wait for it.
     fn stands_alone(&self, i: usize, same: impl Fn(&T, &T) -> bool) -> bool {
-        let Some(mine) = &self.slots[i].ticket else { return false };
+        let Some(mine) = &self.slots[i].recipient else { return false };
         let stays = |(j, slot): &(usize, &Slot<T>)| *j == 0 || *j > i || (*j < i && !slot.may_move());
         let others = self.slots.iter().enumerate().filter(stays);
-        !others.filter_map(|(_, slot)| slot.ticket.as_ref()).any(|other| same(other, mine))
+        !others.filter_map(|(_, slot)| slot.recipient.as_ref()).any(|other| same(other, mine))
     }
 
     /// What has been written keeps its place, as its answer will come; what has not is gone.
-    fn take_off(&mut self, i: usize, bytes: Range<usize>) -> Option<(T, Request, Vec<u8>, bool)> {
+    fn take_off(&mut self, i: usize, bytes: Range<usize>) -> Option<(T, Exchange, Vec<u8>, bool)> {
         let head = self.slots[i].own(&self.out[bytes.clone()]).to_vec();
         if self.slots[i].touched {
             let slot = &mut self.slots[i];
-            return slot.ticket.take().map(|ticket| (ticket, slot.request, head, true));
+            return slot.recipient.take().map(|recipient| (recipient, slot.request, head, true));
         }
         self.out.drain(bytes);
         let slot = self.slots.remove(i)?;
-        slot.ticket.map(|ticket| (ticket, slot.request, head, false))
+        slot.recipient.map(|recipient| (recipient, slot.request, head, false))
     }
 }

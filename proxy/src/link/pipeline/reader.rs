@@ -5,11 +5,11 @@ use crate::config::{Framing, HeadLimits};
 use crate::proto::framing::{self, Answers, Outcome};
 use crate::proto::http1::{self, Reject};
 
-use super::answer::{Answer, End, Shape, Step};
+use super::http_answer::{AnswerEnd, AnswerStep, HttpAnswerReader, Shaping};
 
 /// What frames the answer to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ask {
+pub enum AnswerKind {
     /// A request of HTTP.
     Http(http1::Ask),
     /// A frame, which is answered with a frame; or several of them, one answer each, which are one exchange.
@@ -21,7 +21,7 @@ pub enum Ask {
     Forever,
 }
 
-impl Ask {
+impl AnswerKind {
     /// Whether it is a request of HTTP.
     #[must_use]
     pub fn is_http(self) -> bool {
@@ -37,36 +37,36 @@ impl Ask {
 
 /// Reads the answers on one link.
 #[derive(Debug)]
-pub(super) enum Reader {
-    Http(Answer),
+pub(super) enum AnswerReader {
+    Http(HttpAnswerReader),
     Frames(framing::FrameReader),
 }
 
-impl Reader {
+impl AnswerReader {
     /// A reader at the start of a link: of HTTP, unless there is a framing.
     #[must_use]
     pub(super) fn new(framing: Option<&Framing>, limits: HeadLimits) -> Self {
         match framing {
-            None => Self::Http(Answer::new(limits)),
+            None => Self::Http(HttpAnswerReader::new(limits)),
             Some(framing) => Self::Frames(framing::FrameReader::new(framing)),
         }
     }
 
-    /// Reads on, at most to the end of the answer. What the client gets is appended to `out`, or is `Step::raw`.
+    /// Reads on, at most to the end of the answer. What the client gets is appended to `out`, or is `AnswerStep::raw`.
     ///
     /// # Errors
     /// When the answer breaks its protocol or a limit; the link is of no use any more.
     pub(super) fn read(
         &mut self,
         input: &[u8],
-        ask: Ask,
-        shape: &Shape,
+        ask: AnswerKind,
+        shape: &Shaping,
         out: &mut Vec<u8>,
-    ) -> Result<Step, Reject> {
+    ) -> Result<AnswerStep, Reject> {
         match (self, ask) {
-            (Self::Http(reader), Ask::Http(ask)) => reader.read(input, ask, shape, out),
-            (Self::Frames(reader), Ask::Frames { .. }) => read_frame(reader, input),
-            _ => Ok(Step {
+            (Self::Http(reader), AnswerKind::Http(ask)) => reader.read(input, ask, shape, out),
+            (Self::Frames(reader), AnswerKind::Frames { .. }) => read_frame(reader, input),
+            _ => Ok(AnswerStep {
                 consumed: input.len(),
                 raw: 0..input.len(),
                 final_head: true,
@@ -107,10 +107,10 @@ impl Reader {
 
     /// The member closed the link. Says how the answer ended, if that ends it: a conversation ends between two answers where
     /// its client has `left`.
-    pub(super) fn at_eof(&mut self, ask: Ask, left: bool, out: &mut Vec<u8>) -> Option<End> {
-        let over = Some(End { close: true, reusable: false, ..End::plain(ANSWERED) });
+    pub(super) fn at_eof(&mut self, ask: AnswerKind, left: bool, out: &mut Vec<u8>) -> Option<AnswerEnd> {
+        let over = Some(AnswerEnd { close: true, reusable: false, ..AnswerEnd::plain(ANSWERED) });
         match (self, ask) {
-            (_, Ask::Forever) => over,
+            (_, AnswerKind::Forever) => over,
             (Self::Http(reader), _) => reader.at_eof(out),
             (Self::Frames(reader), _) if left && reader.is_between() => over,
             (Self::Frames(_), _) => None,
@@ -122,11 +122,11 @@ impl Reader {
 const ANSWERED: u16 = 200;
 const ERROR: u16 = 500;
 
-fn read_frame(reader: &mut framing::FrameReader, input: &[u8]) -> Result<Step, Reject> {
+fn read_frame(reader: &mut framing::FrameReader, input: &[u8]) -> Result<AnswerStep, Reject> {
     let step = reader.read(input).map_err(|_| bad("an answer that is no frame"))?;
     let status = |outcome| if outcome == Outcome::Error { ERROR } else { ANSWERED };
-    let end = step.end.map(|outcome| End::plain(status(outcome)));
-    Ok(Step {
+    let end = step.end.map(|outcome| AnswerEnd::plain(status(outcome)));
+    Ok(AnswerStep {
         consumed: step.consumed,
         raw: 0..step.consumed,
         final_head: step.consumed > 0,

@@ -8,13 +8,13 @@
 use crate::config::{Links, PerSource};
 use crate::event_loop::Nanos;
 
-use super::Pool;
-use super::lines::{Demand, Next, SourceKey, Want};
-use super::seat::SeatId;
+use super::Scheduler;
+use super::link_entry::LinkId;
+use super::wait_queue::{Demand, NextInQueue, Sharing, SourceKey};
 
 /// Whose turn it is on a busy link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Held {
+pub enum HeldBy {
     /// The member's: it computes, or its answer goes out as fast as it comes.
     Member,
     /// The client's: to send more of its request, to read its answer, or to say its next word. Bytes that it has
@@ -44,7 +44,7 @@ pub enum GiveWay {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Track {
     exchange: u64,
-    held: Held,
+    held: HeldBy,
     since: Nanos,
     /// Where the present measures began, and where the next ones will: a long one and a short one.
     long: Measure,
@@ -80,13 +80,13 @@ const SECOND: u128 = 1_000_000_000;
 impl Default for Track {
     fn default() -> Self {
         let (long, short) = Default::default();
-        Self { exchange: 0, held: Held::Member, since: 0, long, short }
+        Self { exchange: 0, held: HeldBy::Member, since: 0, long, short }
     }
 }
 
 impl Track {
     /// What the link is held by now, with its `exchange`-th exchange.
-    pub(super) fn look(&mut self, exchange: u64, held: Held, now: Nanos) {
+    pub(super) fn look(&mut self, exchange: u64, held: HeldBy, now: Nanos) {
         let same = exchange == self.exchange;
         if !same {
             (self.long, self.short) = Default::default();
@@ -94,7 +94,7 @@ impl Track {
         if !same || std::mem::discriminant(&held) != std::mem::discriminant(&self.held) {
             self.since = now;
         }
-        if let Held::Client { moved } = held {
+        if let HeldBy::Client { moved } = held {
             self.long.look(moved, LONG, now);
             self.short.look(moved, SHORT, now);
         }
@@ -108,14 +108,14 @@ impl Track {
 
     /// Whether its client has moved less than this lately, and never was known to move more.
     fn is_stalled(&self, min_rate: u64, now: Nanos) -> bool {
-        let Held::Client { moved } = self.held else { return false };
+        let HeldBy::Client { moved } = self.held else { return false };
         let moves = now.saturating_sub(self.long.from.0) >= KNOWN && self.long.rate(moved, now) >= min_rate;
         now.saturating_sub(self.since) >= STALLED && self.short.rate(moved, now) < min_rate && !moves
     }
 
     /// Bytes a second that the client moved over the last seconds.
     fn rate(&self, now: Nanos) -> u64 {
-        let Held::Client { moved } = self.held else { return 0 };
+        let HeldBy::Client { moved } = self.held else { return 0 };
         self.long.rate(moved, now)
     }
 }
@@ -162,7 +162,7 @@ pub(super) struct Terms {
 
 /// Who gives way, and why.
 #[derive(Debug)]
-pub(super) struct Verdict<I> {
+pub(super) struct GiveWayPlan<I> {
     pub(super) give_way: Vec<(I, GiveWay)>,
     /// Who holds a link without using it while others wait, those who give way among them.
     pub(super) idle: Vec<I>,
@@ -171,19 +171,23 @@ pub(super) struct Verdict<I> {
 }
 
 /// See the head of this file. Nobody gives way for nobody: not more of them than wait.
-pub(super) fn choose<I: Copy + PartialEq>(holders: &[Holder<I>], terms: &Terms, now: Nanos) -> Verdict<I> {
+pub(super) fn choose<I: Copy + PartialEq>(
+    holders: &[Holder<I>],
+    terms: &Terms,
+    now: Nanos,
+) -> GiveWayPlan<I> {
     let age = |holder: &Holder<I>| now.saturating_sub(holder.track.since);
     let grace = if terms.waiting > 0 { LEFT } else { LEFT_ALONE };
-    let left = holders.iter().filter(|h| h.track.held == Held::Left && age(h) >= grace);
+    let left = holders.iter().filter(|h| h.track.held == HeldBy::Left && age(h) >= grace);
     let mut give_way: Vec<_> = left.map(|h| (h.link, GiveWay::Left)).collect();
     let mut need = terms.waiting.saturating_sub(give_way.len());
     let patient = terms.oldest.is_none_or(|since| now.saturating_sub(since) < PATIENCE);
     let Some(min_rate) = terms.min_rate.filter(|_| !patient) else {
-        return Verdict { give_way, idle: Vec::new(), pressed: false };
+        return GiveWayPlan { give_way, idle: Vec::new(), pressed: false };
     };
     let mut stalled: Vec<_> = holders.iter().filter(|h| h.track.is_stalled(min_rate, now)).collect();
     stalled.sort_by_key(|h| (h.track.rate(now), h.track.since));
-    let mut streams: Vec<_> = holders.iter().filter(|h| h.track.held == Held::Stream).collect();
+    let mut streams: Vec<_> = holders.iter().filter(|h| h.track.held == HeldBy::Stream).collect();
     streams.sort_by_key(|h| std::cmp::Reverse(h.track.since)); // who came last goes first
     let idle: Vec<_> = stalled.iter().chain(&streams).map(|h| h.link).collect();
 
@@ -216,18 +220,18 @@ pub(super) fn choose<I: Copy + PartialEq>(holders: &[Holder<I>], terms: &Terms, 
     }
     let pressed = !out.is_empty() || (!idle.is_empty() && idle.len() >= half);
     give_way.extend(out);
-    Verdict { give_way, idle, pressed }
+    GiveWayPlan { give_way, idle, pressed }
 }
 
 /// Classes of requests whose links were held while others waited, for a while: requests of these may not have more
 /// than a part of the links. So few that a look at all of them costs nothing.
 #[derive(Debug, Default)]
-pub(super) struct Classes(Vec<(u32, Nanos)>);
+pub(super) struct HoldingClasses(Vec<(u32, Nanos)>);
 
 const MOST: usize = 32;
 const REMEMBERED: Nanos = 60_000 * MILLI;
 
-impl Classes {
+impl HoldingClasses {
     /// A link was held by a request of this class.
     pub(super) fn note(&mut self, class: u32, now: Nanos) {
         if class == 0 {
@@ -258,7 +262,7 @@ const KEPT_ONE_IN: usize = 16;
 /// With fewer links than this, none is.
 const FEW: usize = 8;
 
-impl<L: Clone, W> Pool<L, W> {
+impl<L: Clone, W> Scheduler<L, W> {
     /// Takes the limits that keep links from being held.
     pub(super) fn be_fair(&mut self, links: &Links) {
         let cap = links.max_per_member.get() as usize;
@@ -271,41 +275,41 @@ impl<L: Clone, W> Pool<L, W> {
     }
 
     /// What a link is held by now, with its `exchange`-th exchange.
-    pub fn look(&mut self, id: SeatId, exchange: u64, held: Held, now: Nanos) {
-        if let Some(seat) = self.seats.get_mut(id).and_then(Option::as_mut) {
-            seat.track.look(exchange, held, now);
+    pub fn look(&mut self, id: LinkId, exchange: u64, held: HeldBy, now: Nanos) {
+        if let Some(entry) = self.entries.get_mut(id).and_then(Option::as_mut) {
+            entry.track.look(exchange, held, now);
         }
     }
 
     /// What holders did until now tells nothing: the process stood still.
     pub fn look_anew(&mut self, now: Nanos) {
-        self.seats.iter_mut().flatten().for_each(|seat| seat.track.begin_anew(now));
+        self.entries.iter_mut().flatten().for_each(|entry| entry.track.begin_anew(now));
     }
 
     /// Links that must be taken from their holders, so that others get them. `class` tells of what is at the head of a
     /// link.
     pub fn give_way(&mut self, class: impl Fn(&L) -> u32, now: Nanos) -> Vec<(L, GiveWay)> {
-        let busy = |id: SeatId| {
-            let seat = self.seats[id].as_ref().filter(|seat| seat.is_busy())?;
-            Some(Holder { link: id, source: seat.source, track: seat.track })
+        let busy = |id: LinkId| {
+            let entry = self.entries[id].as_ref().filter(|entry| entry.is_busy())?;
+            Some(Holder { link: id, source: entry.source, track: entry.track })
         };
-        let held: Vec<_> = (0..self.seats.len()).filter_map(busy).collect();
+        let held: Vec<_> = (0..self.entries.len()).filter_map(busy).collect();
         let terms = Terms {
             share: self.share,
             per_source: self.per_source,
             min_rate: self.min_rate,
-            waiting: self.lines.len(),
-            oldest: self.lines.oldest(),
+            waiting: self.wait_queue.len(),
+            oldest: self.wait_queue.oldest(),
         };
         let verdict = choose(&held, &terms, now);
         (self.pressed_now, self.pressed) = (verdict.pressed, self.pressed || verdict.pressed);
         for id in verdict.idle {
-            let Some(seat) = self.seats[id].as_mut() else { continue };
-            self.holding += usize::from(!std::mem::replace(&mut seat.holds, true));
-            let class = seat.link.as_ref().map_or(0, &class);
+            let Some(entry) = self.entries[id].as_mut() else { continue };
+            self.holding += usize::from(!std::mem::replace(&mut entry.holds, true));
+            let class = entry.link.as_ref().map_or(0, &class);
             self.classes.note(class, now);
         }
-        let link = |(id, why): (SeatId, GiveWay)| Some((self.seats[id].as_ref()?.link.clone()?, why));
+        let link = |(id, why): (LinkId, GiveWay)| Some((self.entries[id].as_ref()?.link.clone()?, why));
         verdict.give_way.into_iter().filter_map(link).collect()
     }
 
@@ -364,33 +368,33 @@ impl<L: Clone, W> Pool<L, W> {
         if source == SourceKey::default() || self.per_source == usize::MAX {
             return false;
         }
-        let its = self.seats.iter().flatten().filter(|seat| seat.source == source && seat.is_busy());
+        let its = self.entries.iter().flatten().filter(|entry| entry.source == source && entry.is_busy());
         its.take(self.per_source).count() == self.per_source
     }
 
     /// Whose turn it is of those who want one of these, and an idle link for it.
-    pub(super) fn next(&self, wants: &[Want]) -> Option<Next> {
+    pub(super) fn next(&self, wants: &[Sharing]) -> Option<NextInQueue> {
         let fair = self.fair_next(wants);
         if self.is_tight() { fair } else { fair.or_else(|| self.first(wants)) }
     }
 
     /// The same for a place behind others, which takes a link from nobody.
-    pub(super) fn next_behind(&self, wants: &[Want]) -> Option<Next> {
+    pub(super) fn next_behind(&self, wants: &[Sharing]) -> Option<NextInQueue> {
         self.fair_next(wants).or_else(|| self.first(wants))
     }
 
-    fn first(&self, wants: &[Want]) -> Option<Next> {
-        self.lines.next(wants, self.takes_holders(), |_| true)
+    fn first(&self, wants: &[Sharing]) -> Option<NextInQueue> {
+        self.wait_queue.next(wants, self.takes_holders(), |_| true)
     }
 
     /// The first whose source does not have its part of the links. It does not matter which it has where nobody else waits,
     /// and there are links.
-    fn fair_next(&self, wants: &[Want]) -> Option<Next> {
+    fn fair_next(&self, wants: &[Sharing]) -> Option<NextInQueue> {
         let first = self.first(wants)?;
-        if !self.is_tight() && !self.lines.others_than(first.demand.source) {
+        if !self.is_tight() && !self.wait_queue.others_than(first.demand.source) {
             return Some(first);
         }
-        self.lines.next(wants, self.takes_holders(), |source| !self.has_its_part(source))
+        self.wait_queue.next(wants, self.takes_holders(), |source| !self.has_its_part(source))
     }
 }
 
@@ -407,13 +411,13 @@ mod tests {
         let mut track = Track::default();
         let mut at = from;
         while at <= now {
-            track.look(1, Held::Client { moved: 1_000_000 + rate * (at - from) / SECONDS }, at);
+            track.look(1, HeldBy::Client { moved: 1_000_000 + rate * (at - from) / SECONDS }, at);
             at += 50 * MILLI;
         }
         Holder { link, source: SourceKey(source), track }
     }
 
-    fn other(link: u32, source: u64, held: Held, since: Nanos) -> Holder<u32> {
+    fn other(link: u32, source: u64, held: HeldBy, since: Nanos) -> Holder<u32> {
         let mut track = Track::default();
         track.look(1, held, since);
         Holder { link, source: SourceKey(source), track }
@@ -454,7 +458,7 @@ mod tests {
         for tick in 1..2_000 {
             let now = tick * 50 * MILLI;
             let moved = 50_000 * now / SECONDS / 65_536 * 65_536;
-            track.look(1, Held::Client { moved }, now);
+            track.look(1, HeldBy::Client { moved }, now);
             let holder = Holder { link: 1, source: SourceKey(1), track };
             assert_eq!(goes(&[holder], &TERMS, now), [], "after {} ms", now / MILLI);
         }
@@ -463,16 +467,16 @@ mod tests {
     #[test]
     fn time_in_which_the_process_stood_still_is_nobodys_fault() {
         let mut track = Track::default();
-        track.look(1, Held::Client { moved: 1 }, SECONDS);
-        track.look(1, Held::Client { moved: 1 }, 9 * SECONDS);
+        track.look(1, HeldBy::Client { moved: 1 }, SECONDS);
+        track.look(1, HeldBy::Client { moved: 1 }, 9 * SECONDS);
         let goes_at = |track: Track, now| {
             !goes(&[Holder { link: 1, source: SourceKey(1), track }], &TERMS, now).is_empty()
         };
         assert!(goes_at(track, 9 * SECONDS));
         track.begin_anew(9 * SECONDS);
         assert!(!goes_at(track, 9 * SECONDS + 100 * MILLI));
-        track.look(1, Held::Client { moved: 1 }, 9 * SECONDS + 100 * MILLI);
-        track.look(1, Held::Client { moved: 1 }, 12 * SECONDS);
+        track.look(1, HeldBy::Client { moved: 1 }, 9 * SECONDS + 100 * MILLI);
+        track.look(1, HeldBy::Client { moved: 1 }, 12 * SECONDS);
         assert!(goes_at(track, 12 * SECONDS), "who still does not move goes");
     }
 
@@ -498,7 +502,7 @@ mod tests {
     #[test]
     fn streams_give_way_the_newest_first_down_to_half() {
         let holders: Vec<_> =
-            (0..6).map(|i| other(i, i.into(), Held::Stream, SECONDS + Nanos::from(i))).collect();
+            (0..6).map(|i| other(i, i.into(), HeldBy::Stream, SECONDS + Nanos::from(i))).collect();
         assert_eq!(goes(&holders, &TERMS, 2 * SECONDS), [(5, GiveWay::Endless), (4, GiveWay::Endless)]);
         let nobody = Terms { waiting: 0, oldest: None, ..TERMS };
         assert_eq!(goes(&holders, &nobody, 2 * SECONDS), []);
@@ -506,13 +510,13 @@ mod tests {
 
     #[test]
     fn a_member_that_is_slow_is_not_the_clients_fault() {
-        let holders: Vec<_> = (0..8).map(|i| other(i, i.into(), Held::Member, SECONDS)).collect();
+        let holders: Vec<_> = (0..8).map(|i| other(i, i.into(), HeldBy::Member, SECONDS)).collect();
         assert_eq!(goes(&holders, &TERMS, 600 * SECONDS), []);
     }
 
     #[test]
     fn what_nobody_awaits_ends_soon_and_sooner_while_others_wait() {
-        let holders = [other(1, 1, Held::Left, SECONDS)];
+        let holders = [other(1, 1, HeldBy::Left, SECONDS)];
         let alone = Terms { waiting: 0, oldest: None, ..TERMS };
         assert_eq!(goes(&holders, &alone, SECONDS + 500 * MILLI), []);
         assert_eq!(goes(&holders, &alone, 2 * SECONDS), [(1, GiveWay::Left)]);
@@ -522,7 +526,7 @@ mod tests {
 
     #[test]
     fn classes_are_remembered_for_a_while() {
-        let mut classes = Classes::default();
+        let mut classes = HoldingClasses::default();
         (1..=40).for_each(|class| classes.note(class, SECONDS));
         assert!(!classes.contains(8) && classes.contains(9) && classes.contains(40) && !classes.contains(0));
         classes.note(9, 100 * SECONDS);

@@ -9,12 +9,12 @@ use std::collections::VecDeque;
 pub(in crate::link) struct Rights<W> {
     cap: usize,
     given: usize,
-    asks: VecDeque<(W, Ask)>,
+    asks: VecDeque<(W, RightRequest)>,
 }
 
 /// How badly a worker needs a right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(in crate::link) struct Ask {
+pub(in crate::link) struct RightRequest {
     /// None of its links can serve those who wait: it has none, or all are kept by their clients.
     pub(in crate::link) starving: bool,
     /// It has less than its share.
@@ -41,7 +41,7 @@ impl<W: Clone + PartialEq> Rights<W> {
     }
 
     /// Asks for one of those that others have. Who asks already may change its mind about how badly it needs one.
-    pub(in crate::link) fn ask(&mut self, who: &W, ask: Ask) {
+    pub(in crate::link) fn ask(&mut self, who: &W, ask: RightRequest) {
         match self.asks.iter_mut().find(|(other, _)| other == who) {
             Some((_, before)) => *before = ask,
             None => self.asks.push_back((who.clone(), ask)),
@@ -67,7 +67,7 @@ impl<W: Clone + PartialEq> Rights<W> {
     }
 
     /// The first who asks, of those that are not `me`; who is starving comes before who is not.
-    pub(in crate::link) fn first(&self, me: &W) -> Option<Ask> {
+    pub(in crate::link) fn first(&self, me: &W) -> Option<RightRequest> {
         let others = self.asks.iter().filter(|(who, _)| who != me).map(|(_, ask)| *ask);
         others.clone().find(|ask| ask.starving).or_else(|| others.clone().next())
     }
@@ -81,18 +81,18 @@ impl<W: Clone + PartialEq> Rights<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ask, Rights};
+    use super::{RightRequest, Rights};
 
     #[test]
     fn never_more_are_given_than_there_are() {
         let mut rights = Rights::default();
         rights.configure(3);
         assert_eq!((rights.take(2), rights.take(2), rights.take(1)), (2, 1, 0));
-        rights.ask(&'a', Ask::default());
-        rights.ask(&'b', Ask::default());
-        rights.ask(&'a', Ask { starving: true, owed: false });
+        rights.ask(&'a', RightRequest::default());
+        rights.ask(&'b', RightRequest::default());
+        rights.ask(&'a', RightRequest { starving: true, owed: false });
         assert_eq!(rights.asked(), (2, 1));
-        assert_eq!(rights.first(&'a'), Some(Ask::default()), "nobody lends to itself");
+        assert_eq!(rights.first(&'a'), Some(RightRequest::default()), "nobody lends to itself");
         assert_eq!(rights.give_back(1), ['a'], "who asked first");
         assert_eq!(rights.take(1), 0);
         rights.configure(1);
@@ -106,7 +106,7 @@ mod tests {
         let mut rights = Rights::default();
         rights.configure(1);
         assert_eq!(rights.take(1), 1);
-        rights.ask(&'a', Ask::default());
+        rights.ask(&'a', RightRequest::default());
         rights.withdraw(&'a');
         assert_eq!(rights.give_back(1), []);
         assert_eq!(rights.take(1), 1);

@@ -3,26 +3,27 @@
 use super::given::{DATE, ask, undated};
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::link::End;
-use crate::link::pipeline::answer::{Answer, Closing, Shape, Step};
+use crate::link::AnswerEnd;
+use crate::link::pipeline::http_answer::{AnswerStep, Closing, HttpAnswerReader, Shaping};
 use crate::proto::http1::{Ask, Method, Reject};
 
-const AS_ASKED: Shape = Shape { closing: Closing::AsAsked, date: DATE };
+const AS_ASKED: Shaping = Shaping { closing: Closing::AsAsked, date: DATE };
 
 /// What the client gets of it, but for the date, and the last step.
-fn read(bytes: &str, ask: Ask) -> Result<(String, Step), Reject> {
+fn read(bytes: &str, ask: Ask) -> Result<(String, AnswerStep), Reject> {
     let mut out = Vec::new();
-    let step = Answer::new(HeadLimits::default()).read(bytes.as_bytes(), ask, &AS_ASKED, &mut out)?;
+    let step =
+        HttpAnswerReader::new(HeadLimits::default()).read(bytes.as_bytes(), ask, &AS_ASKED, &mut out)?;
     out.extend_from_slice(&bytes.as_bytes()[step.raw.clone()]);
     Ok((undated(&String::from_utf8(out).unwrap()), step))
 }
 
-fn get(bytes: &str) -> Result<(String, Step), Reject> {
+fn get(bytes: &str) -> Result<(String, AnswerStep), Reject> {
     read(bytes, ask(Method::Get))
 }
 
-fn ended(status: u16) -> Option<End> {
-    Some(End::plain(status))
+fn ended(status: u16) -> Option<AnswerEnd> {
+    Some(AnswerEnd::plain(status))
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn half_a_head_is_left_to_come_again() {
     let (out, step) = get("HTTP/1.1 200 OK\r\nContent-").unwrap();
     assert_eq!(
         (out.as_str(), step),
-        ("", Step { consumed: 0, raw: 0..0, final_head: false, end: None, server: None })
+        ("", AnswerStep { consumed: 0, raw: 0..0, final_head: false, end: None, server: None })
     );
 }
 
@@ -104,7 +105,10 @@ fn all_that_follows_a_switch_is_the_clients() {
     let asked = Ask { upgrade: true, ..ask(Method::Get) };
     let (out, step) = read(&format!("{head}HTTP/1.1 200 OK\r\n"), asked).unwrap();
     assert!(out.ends_with("HTTP/1.1 200 OK\r\n"), "{out}");
-    assert_eq!(step.end, Some(End { close: true, reusable: false, switched: true, ..End::plain(101) }));
+    assert_eq!(
+        step.end,
+        Some(AnswerEnd { close: true, reusable: false, switched: true, ..AnswerEnd::plain(101) })
+    );
 }
 
 #[test]
@@ -133,7 +137,7 @@ fn some_answers_are_the_last_of_their_link() {
         assert!(step.end.is_some_and(|end| !end.reusable && !end.close), "{head}");
     }
     let (_, step) = get("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(step.end, Some(End { old: true, ..ended(200).unwrap() }));
+    assert_eq!(step.end, Some(AnswerEnd { old: true, ..ended(200).unwrap() }));
 }
 
 // RFC 9112 section 6.1: a member of 1.0 may have taken the chunks for anything.
@@ -155,7 +159,7 @@ fn eof_ends_only_a_body_until_close() {
     ];
     for (bytes, ends) in cases {
         let mut out = Vec::new();
-        let mut reader = Answer::new(HeadLimits::default());
+        let mut reader = HttpAnswerReader::new(HeadLimits::default());
         reader.read(bytes.as_bytes(), ask(Method::Get), &AS_ASKED, &mut out).unwrap();
         out.clear();
         let end = reader.at_eof(&mut out);
@@ -172,5 +176,5 @@ fn a_client_of_http_1_0_is_closed_where_no_length_is_told() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     let (out, step) = read(chunked, old).unwrap();
     assert!(out.ends_with("Connection: close\r\n\r\nhi"), "{out}");
-    assert_eq!(step.end, Some(End { close: true, ..End::plain(200) }));
+    assert_eq!(step.end, Some(AnswerEnd { close: true, ..AnswerEnd::plain(200) }));
 }

@@ -14,7 +14,9 @@ use super::given::{ask, request};
 use crate::cause::Cause;
 use crate::config::parse;
 use crate::event_loop::{EventLoop, Nanos};
-use crate::link::{Ask, End, Link, Passage, Receiver, Request, Share, Shelf, Submitted, Want};
+use crate::link::{
+    AnswerEnd, AnswerKind, Exchange, Link, Passage, Pool, Recipient, Share, Sharing, Submitted,
+};
 use crate::metrics::Registry;
 use crate::proto::http1::{self, Method};
 
@@ -23,17 +25,17 @@ use crate::proto::http1::{self, Method};
 struct Client(Rc<State>);
 
 struct State {
-    shelf: Weak<Shelf<Client>>,
+    pool: Weak<Pool<Client>>,
     link: RefCell<Option<Rc<Link<Client>>>>,
     told: RefCell<Vec<&'static str>>,
     has_ended: Cell<bool>,
 }
 
 impl Client {
-    fn of(shelf: &Rc<Shelf<Self>>) -> Self {
-        let shelf = Rc::downgrade(shelf);
+    fn of(pool: &Rc<Pool<Self>>) -> Self {
+        let pool = Rc::downgrade(pool);
         Self(Rc::new(State {
-            shelf,
+            pool,
             link: RefCell::default(),
             told: RefCell::default(),
             has_ended: Cell::new(false),
@@ -42,16 +44,16 @@ impl Client {
 
     /// It is told something, and makes use of all that it could have.
     fn told(&self, what: &'static str) {
-        let shelf = self.0.shelf.upgrade().unwrap();
-        shelf.assert_free();
-        let links: Vec<_> = shelf.pool.borrow_mut().links().cloned().collect();
+        let pool = self.0.pool.upgrade().unwrap();
+        pool.assert_free();
+        let links: Vec<_> = pool.scheduler.borrow_mut().links().cloned().collect();
         links.iter().chain(&*self.0.link.borrow()).for_each(|link| {
             link.assert_free();
             _ = link.queue.borrow_mut().in_flight();
             _ = (link.is_behind(), link.is_open());
             link.resume();
         });
-        _ = (shelf.is_crowded(), shelf.speaks_old(), shelf.tunnel_place());
+        _ = (pool.is_crowded(), pool.is_http10(), pool.tunnel_place());
         self.0.told.borrow_mut().push(what);
     }
 
@@ -60,13 +62,13 @@ impl Client {
     }
 
     /// Asks for `path`, and waits for a link if there is none.
-    fn submit(&self, path: &str, request: Request) {
-        let Ask::Http(http1::Ask { method, .. }) = request.ask else { unreachable!() };
+    fn submit(&self, path: &str, request: Exchange) {
+        let AnswerKind::Http(http1::Ask { method, .. }) = request.ask else { unreachable!() };
         let method = format!("{method:?}").to_uppercase();
         let body = if request.body { "Content-Length: 5\r\n" } else { "" };
         let head = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{body}\r\n");
-        let shelf = self.0.shelf.upgrade().unwrap();
-        match shelf.submit(self.clone(), request, |out| out.extend_from_slice(head.as_bytes())) {
+        let pool = self.0.pool.upgrade().unwrap();
+        match pool.submit(self.clone(), request, |out| out.extend_from_slice(head.as_bytes())) {
             Submitted::On(link) => *self.0.link.borrow_mut() = Some(link),
             Submitted::Waits => {}
             Submitted::Refused => panic!("refused"),
@@ -78,7 +80,7 @@ impl Client {
     }
 }
 
-impl Receiver for Client {
+impl Recipient for Client {
     fn closes(&self) -> bool {
         false
     }
@@ -112,15 +114,15 @@ impl Receiver for Client {
         self.told("placed");
     }
 
-    fn ended(&self, _: &Request, _: End, _: Nanos) {
+    fn ended(&self, _: &Exchange, _: AnswerEnd, _: Nanos) {
         self.told("ended");
     }
 
-    fn failed(&self, _: &Request, _: Cause, _: bool) {
+    fn failed(&self, _: &Exchange, _: Cause, _: bool) {
         self.told("failed");
     }
 
-    fn again(&self, _: Request, _: Vec<u8>, _: Cause) {
+    fn again(&self, _: Exchange, _: Vec<u8>, _: Cause) {
         self.told("again");
     }
 
@@ -177,8 +179,8 @@ async fn is_told(client: &Client, what: &str) {
     in_time.unwrap_or_else(|_| panic!("never {what}, but {:?}", client.0.told.borrow()));
 }
 
-/// A shelf that may have one link, to a member that [`serve`]s.
-async fn shelf(turn: &Rc<EventLoop>) -> Rc<Shelf<Client>> {
+/// A pool that may have one link, to a member that [`serve`]s.
+async fn shelf(turn: &Rc<EventLoop>) -> Rc<Pool<Client>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     tokio::task::spawn_local(async move {
@@ -198,14 +200,14 @@ backends: {{ b: {{ links: {{ max_per_member: 1 }}, members: {{ m: \"{at}\" }} }}
     let cells = (registry.backend(0, "b"), registry.member(0, "b", "m"));
     let share = Share { links: 1, of_all: 1, waiting: 100 };
     let shared = Default::default();
-    let shelf = Shelf::new(turn, backend, backend.members[0].address.clone(), share, shared, cells);
+    let pool = Pool::new(turn, backend, backend.members[0].address.clone(), share, shared, cells);
     for what in [true, false] {
         let turn = turn.clone();
         tokio::task::spawn_local(async move {
             if what { turn.run_flusher().await } else { turn.run_ticker(|_| ()).await }
         });
     }
-    shelf
+    pool
 }
 
 async fn tell_everything() {
@@ -213,11 +215,11 @@ async fn tell_everything() {
     let panics = Rc::new(Cell::new(0));
     let counted = panics.clone();
     turn.count_panics(move |_| counted.set(counted.get() + 1));
-    let shelf = shelf(&turn).await;
-    let new = || Client::of(&shelf);
+    let pool = shelf(&turn).await;
+    let new = || Client::of(&pool);
 
     let uploads = new();
-    uploads.submit("/", Request { body: true, ..request(Method::Post) });
+    uploads.submit("/", Exchange { body: true, ..request(Method::Post) });
     is_told(&uploads, "writable").await;
     let link = uploads.0.link.borrow().clone().unwrap();
     link.send_body(b"hello", |_| (), true, true);
@@ -226,7 +228,7 @@ async fn tell_everything() {
 
     let (first, leaves, last) = (new(), new(), new());
     leaves.0.has_ended.set(true);
-    first.submit("/", Request { want: Want::Alone, ..request(Method::Get) });
+    first.submit("/", Exchange { sharing: Sharing::Alone, ..request(Method::Get) });
     leaves.get("/");
     last.get("/");
     is_told(&leaves, "give_way").await;
@@ -241,8 +243,8 @@ async fn tell_everything() {
     is_told(&cut_off, "failed").await;
 
     let upgraded = new();
-    let upgrade = Ask::Http(http1::Ask { upgrade: true, ..ask(Method::Get) });
-    upgraded.submit("/switch", Request { ask: upgrade, want: Want::Alone, ..request(Method::Get) });
+    let upgrade = AnswerKind::Http(http1::Ask { upgrade: true, ..ask(Method::Get) });
+    upgraded.submit("/switch", Exchange { ask: upgrade, sharing: Sharing::Alone, ..request(Method::Get) });
     is_told(&upgraded, "switched").await;
 
     for client in [uploads, first, leaves, last, replayed, cut_off, upgraded] {

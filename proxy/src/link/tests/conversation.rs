@@ -1,31 +1,31 @@
 //! Tests of a client that keeps its link for several frames: each arrow of that part of the queue's figure.
 
-use super::given::{Told, frames};
+use super::given::{TestSink, frames};
 use crate::cause::Cause;
 use crate::config::{FrameKind, Framing, HeadLimits};
 use crate::event_loop::Nanos;
-use crate::link::{Ask, Broken, Fate, Queue};
+use crate::link::{AnswerKind, Fate, LinkEnd, Queue};
 
-const FRAMES: Ask = Ask::Frames { patient: false };
-const PATIENT: Ask = Ask::Frames { patient: true };
-const DESYNC: Result<bool, Broken> = Err(Broken::Desync(Cause::BadResponse));
+const FRAMES: AnswerKind = AnswerKind::Frames { patient: false };
+const PATIENT: AnswerKind = AnswerKind::Frames { patient: true };
+const DESYNC: Result<bool, LinkEnd> = Err(LinkEnd::Desync(Cause::BadResponse));
 
 /// A link that speaks RESP and has answered once.
-struct Link {
+struct TestLink {
     queue: Queue<char>,
-    told: Told,
+    told: TestSink,
     now: Nanos,
 }
 
-impl Link {
+impl TestLink {
     fn reused() -> Self {
         let framing =
             Framing { kind: FrameKind::Resp, max_length: 1 << 20, repeatable: false, refusal: None };
         let queue = Queue::new(Some(&framing), HeadLimits::default());
-        let mut link = Self { queue, told: Told::default(), now: 1 };
+        let mut link = Self { queue, told: TestSink::default(), now: 1 };
         link.ask('z', FRAMES, false, "PING\r\n").written();
         assert_eq!(link.read("+PONG\r\n"), Ok(true));
-        link.told = Told::default();
+        link.told = TestSink::default();
         link
     }
 
@@ -37,13 +37,13 @@ impl Link {
         link
     }
 
-    fn ask(&mut self, ticket: char, ask: Ask, more: bool, frame: &str) -> &mut Self {
+    fn ask(&mut self, recipient: char, ask: AnswerKind, more: bool, frame: &str) -> &mut Self {
         let request = frames(ask, more);
-        self.queue.submit(ticket, request, self.now, |out| out.extend_from_slice(frame.as_bytes()));
+        self.queue.submit(recipient, request, self.now, |out| out.extend_from_slice(frame.as_bytes()));
         self
     }
 
-    fn say(&mut self, frame: &str, ask: Ask, last: bool) -> &mut Self {
+    fn say(&mut self, frame: &str, ask: AnswerKind, last: bool) -> &mut Self {
         self.queue.say_more(frame.as_bytes(), ask, last);
         self
     }
@@ -54,12 +54,12 @@ impl Link {
         self
     }
 
-    fn read(&mut self, bytes: &str) -> Result<bool, Broken> {
+    fn read(&mut self, bytes: &str) -> Result<bool, LinkEnd> {
         self.queue.receive(bytes.as_bytes(), self.now, &mut Vec::new(), &mut self.told)
     }
 
-    fn end(&mut self, why: Broken) -> Vec<(Option<char>, Fate)> {
-        self.queue.end(why).into_iter().map(|(slot, fate)| (slot.ticket, fate)).collect()
+    fn end(&mut self, why: LinkEnd) -> Vec<(Option<char>, Fate)> {
+        self.queue.end(why).into_iter().map(|(slot, fate)| (slot.recipient, fate)).collect()
     }
 
     fn silent_since(&self) -> Option<Nanos> {
@@ -73,7 +73,7 @@ impl Link {
 
 #[test]
 fn a_frame_is_an_exchange() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', FRAMES, false, "GET x\r\n").ask('b', FRAMES, false, "GET y\r\n").written();
     assert_eq!(link.read("$1\r\nx\r\n$-1\r\n"), Ok(true));
     assert_eq!((link.told.of('a').as_str(), link.told.of('b').as_str()), ("$1\r\nx\r\n", "$-1\r\n"));
@@ -84,7 +84,7 @@ fn a_frame_is_an_exchange() {
 fn an_answer_cut_anywhere_is_streamed() {
     let answer = "*2\r\n$5\r\nhello\r\n:17\r\n";
     for at in 1..answer.len() {
-        let mut link = Link::reused();
+        let mut link = TestLink::reused();
         link.ask('a', FRAMES, false, "X\r\n").written();
         assert_eq!(link.read(&answer[..at]), Ok(true), "{at}");
         assert_eq!(link.told.ends.len(), 0, "{at}");
@@ -95,7 +95,7 @@ fn an_answer_cut_anywhere_is_streamed() {
 
 #[test]
 fn an_error_is_an_answer_and_leaves_the_link_in_order() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', FRAMES, false, "NONSENSE\r\n").written();
     assert_eq!(link.read("-ERR unknown command\r\n"), Ok(true));
     assert_eq!(link.statuses(), [500]);
@@ -103,7 +103,7 @@ fn an_error_is_an_answer_and_leaves_the_link_in_order() {
 
 #[test]
 fn a_conversation_is_one_exchange_of_several_frames() {
-    let mut link = Link::talking();
+    let mut link = TestLink::talking();
     assert_eq!((link.queue.in_flight(), link.told.ends.len()), (1, 0), "there is more to be asked");
     link.say("SET x 1\r\n", FRAMES, false);
     assert_eq!(link.queue.unwritten(), b"SET x 1\r\n", "what was written is not kept");
@@ -124,7 +124,7 @@ fn a_conversation_is_one_exchange_of_several_frames() {
 // A client may send all of it before the first answer.
 #[test]
 fn a_conversation_in_one_breath_ends_with_its_last_answer() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', FRAMES, true, "MULTI\r\n");
     link.say("SET x 1\r\n", FRAMES, false).say("EXEC\r\n", FRAMES, true);
     assert_eq!(link.queue.unwritten(), b"MULTI\r\nSET x 1\r\nEXEC\r\n");
@@ -140,7 +140,7 @@ fn a_conversation_in_one_breath_ends_with_its_last_answer() {
 
 #[test]
 fn an_error_amid_a_conversation_does_not_end_it() {
-    let mut link = Link::talking();
+    let mut link = TestLink::talking();
     link.say("SET x\r\n", FRAMES, false).written();
     assert_eq!(link.read("-ERR wrong number of arguments\r\n"), Ok(true));
     assert_eq!((link.queue.in_flight(), link.told.ends.len()), (1, 0));
@@ -151,22 +151,22 @@ fn an_error_amid_a_conversation_does_not_end_it() {
 // EXEC refused, say: nobody knows what the member has kept of it.
 #[test]
 fn an_error_at_the_end_of_a_conversation_ends_the_link() {
-    let mut link = Link::talking();
+    let mut link = TestLink::talking();
     link.say("EXEC\r\n", FRAMES, true).written();
     assert_eq!(link.read("-EXECABORT Transaction discarded\r\n"), Ok(false));
     assert_eq!(link.statuses(), [500]);
     assert!(!link.told.ends[0].2, "its client goes on, on another");
-    assert_eq!(link.end(Broken::Finished), []);
+    assert_eq!(link.end(LinkEnd::Finished), []);
 }
 
 // Regression: it was counted as an answer too many, and the count began anew from four milliards.
 #[test]
 fn an_answer_that_no_frame_asked_for_ends_the_link() {
-    let mut link = Link::talking();
+    let mut link = TestLink::talking();
     assert_eq!(link.read("+AGAIN\r\n"), DESYNC);
     assert_eq!(link.told.of('a'), "+OK\r\n");
-    assert_eq!(link.end(Broken::Desync(Cause::BadResponse)), [(Some('a'), Fate::Cut(Cause::Truncated))]);
-    let mut link = Link::talking();
+    assert_eq!(link.end(LinkEnd::Desync(Cause::BadResponse)), [(Some('a'), Fate::Cut(Cause::Truncated))]);
+    let mut link = TestLink::talking();
     link.say("SET x 1\r\n", FRAMES, false).written();
     assert_eq!(link.read("+QUEUED\r\n+QUEUED\r\n"), DESYNC);
     assert_eq!(link.told.of('a'), "+OK\r\n+QUEUED\r\n");
@@ -175,7 +175,7 @@ fn an_answer_that_no_frame_asked_for_ends_the_link() {
 #[test]
 fn an_answer_that_is_no_frame_ends_the_link() {
     for bytes in ["?", "$x\r\n", "*1\r\n?\r\n"] {
-        let mut link = Link::reused();
+        let mut link = TestLink::reused();
         link.ask('a', FRAMES, false, "GET x\r\n").written();
         assert_eq!(link.read(bytes), DESYNC, "{bytes:?}");
     }
@@ -183,24 +183,24 @@ fn an_answer_that_is_no_frame_ends_the_link() {
 
 #[test]
 fn a_link_that_dies_takes_its_conversation_along() {
-    let mut link = Link::talking();
+    let mut link = TestLink::talking();
     assert_eq!(
-        link.end(Broken::Closed),
+        link.end(LinkEnd::Closed),
         [(Some('a'), Fate::Cut(Cause::Truncated))],
         "it was answered in part"
     );
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', FRAMES, true, "MULTI\r\n").written();
-    assert_eq!(link.end(Broken::Closed), [(Some('a'), Fate::Fail(Cause::StaleNonidempotent))]);
+    assert_eq!(link.end(LinkEnd::Closed), [(Some('a'), Fate::Fail(Cause::StaleNonidempotent))]);
 }
 
 #[test]
 fn a_client_that_leaves_amid_a_conversation_costs_the_link() {
-    let mut link = Link::talking();
-    assert!(!link.queue.abandon(|ticket| *ticket == 'a'), "what it began cannot be ended");
-    let mut link = Link::talking();
+    let mut link = TestLink::talking();
+    assert!(!link.queue.abandon(|recipient| *recipient == 'a'), "what it began cannot be ended");
+    let mut link = TestLink::talking();
     link.say("EXEC\r\n", FRAMES, true).written();
-    assert!(link.queue.abandon(|ticket| *ticket == 'a'), "it was about to end");
+    assert!(link.queue.abandon(|recipient| *recipient == 'a'), "it was about to end");
     assert_eq!(link.read("*0\r\n"), Ok(true));
     assert_eq!(link.told.of('a'), "+OK\r\n");
 }
@@ -208,8 +208,8 @@ fn a_client_that_leaves_amid_a_conversation_costs_the_link() {
 // SUBSCRIBE, say: the member speaks when it likes.
 #[test]
 fn from_then_on_for_ever_whatever_comes_is_for_the_client() {
-    let mut link = Link::reused();
-    link.ask('a', Ask::Forever, true, "SUBSCRIBE x\r\n").written();
+    let mut link = TestLink::reused();
+    link.ask('a', AnswerKind::Forever, true, "SUBSCRIBE x\r\n").written();
     for bytes in ["*3\r\n", "no frame at all", "\r\n"] {
         assert_eq!(link.read(bytes), Ok(true));
     }
@@ -218,30 +218,30 @@ fn from_then_on_for_ever_whatever_comes_is_for_the_client() {
     assert_eq!(link.queue.unwritten(), b"whatever");
     link.written();
     assert_eq!((link.queue.in_flight(), link.told.ends.len()), (1, 0));
-    assert!(!link.queue.abandon(|ticket| *ticket == 'a'), "and the link ends with it");
+    assert!(!link.queue.abandon(|recipient| *recipient == 'a'), "and the link ends with it");
 }
 
 #[test]
 fn a_conversation_may_go_on_for_ever() {
-    let mut link = Link::talking();
-    link.say("MONITOR\r\n", Ask::Forever, false).written();
+    let mut link = TestLink::talking();
+    link.say("MONITOR\r\n", AnswerKind::Forever, false).written();
     assert_eq!(link.read("+OK\r\nany bytes"), Ok(true));
     assert_eq!(link.told.of('a'), "+OK\r\n+OK\r\nany bytes");
 }
 
 #[test]
 fn what_goes_on_for_ever_ends_with_its_link() {
-    let mut link = Link::reused();
-    link.ask('a', Ask::Forever, true, "MONITOR\r\n").written();
+    let mut link = TestLink::reused();
+    link.ask('a', AnswerKind::Forever, true, "MONITOR\r\n").written();
     assert_eq!(link.read("+OK\r\n"), Ok(true));
     link.queue.at_eof(9, &mut Vec::new(), &mut link.told);
     assert_eq!(link.told.ends, [(Some('a'), 200, true, 8)], "and its client with it");
-    assert_eq!(link.end(Broken::Closed), []);
-    let mut link = Link::reused();
-    link.ask('a', Ask::Forever, true, "MONITOR\r\n").written();
+    assert_eq!(link.end(LinkEnd::Closed), []);
+    let mut link = TestLink::reused();
+    link.ask('a', AnswerKind::Forever, true, "MONITOR\r\n").written();
     link.queue.at_eof(9, &mut Vec::new(), &mut link.told);
     assert_eq!(
-        link.end(Broken::Closed),
+        link.end(LinkEnd::Closed),
         [(Some('a'), Fate::Fail(Cause::StaleNonidempotent))],
         "nothing came"
     );
@@ -249,17 +249,17 @@ fn what_goes_on_for_ever_ends_with_its_link() {
 
 #[test]
 fn no_frame_ends_with_its_link() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', FRAMES, false, "GET x\r\n").written();
     assert_eq!(link.read("$5\r\nhel"), Ok(true));
     link.queue.at_eof(9, &mut Vec::new(), &mut link.told);
     assert_eq!(link.told.ends, []);
-    assert_eq!(link.end(Broken::Closed), [(Some('a'), Fate::Cut(Cause::Truncated))]);
+    assert_eq!(link.end(LinkEnd::Closed), [(Some('a'), Fate::Cut(Cause::Truncated))]);
 }
 
 #[test]
 fn a_member_is_silent_while_it_owes_an_answer() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.now = 5;
     link.ask('a', FRAMES, false, "GET x\r\n").written();
     assert_eq!(link.silent_since(), Some(5));
@@ -270,7 +270,7 @@ fn a_member_is_silent_while_it_owes_an_answer() {
 
 #[test]
 fn amid_a_conversation_a_member_is_silent_only_while_it_owes_an_answer() {
-    let mut link = Link::talking();
+    let mut link = TestLink::talking();
     assert_eq!(link.silent_since(), None, "the client is to speak");
     link.now = 20;
     link.say("SET x 1\r\n", FRAMES, false).written();
@@ -286,18 +286,18 @@ fn amid_a_conversation_a_member_is_silent_only_while_it_owes_an_answer() {
 // A blocking command takes as long as it likes.
 #[test]
 fn a_member_that_may_take_its_time_is_never_silent() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', PATIENT, false, "BLPOP q 0\r\n").written();
     assert_eq!(link.silent_since(), None);
-    let mut link = Link::reused();
-    link.ask('a', Ask::Forever, true, "SUBSCRIBE x\r\n").written();
+    let mut link = TestLink::reused();
+    link.ask('a', AnswerKind::Forever, true, "SUBSCRIBE x\r\n").written();
     assert_eq!(link.silent_since(), None);
 }
 
 // Regression: what was asked last decided, and the member was late that still waited, as it was told to.
 #[test]
 fn nor_is_it_while_a_quick_frame_waits_behind_one_that_takes_its_time() {
-    let mut link = Link::talking();
+    let mut link = TestLink::talking();
     link.say("BLPOP q 0\r\n", PATIENT, false).say("GET x\r\n", FRAMES, false).written();
     assert_eq!(link.silent_since(), None);
     assert_eq!(link.read("*-1\r\n$-1\r\n"), Ok(true));
@@ -309,7 +309,7 @@ fn nor_is_it_while_a_quick_frame_waits_behind_one_that_takes_its_time() {
 // What its client says next goes to this link.
 #[test]
 fn a_conversation_is_not_taken_off_its_link() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('h', FRAMES, false, "GET x\r\n").ask('a', FRAMES, true, "MULTI\r\n").written();
     assert!(link.queue.rescue(9, |_, _| false).is_empty());
     link.say("EXEC\r\n", FRAMES, true).written();
@@ -318,7 +318,7 @@ fn a_conversation_is_not_taken_off_its_link() {
 
 #[test]
 fn frames_that_change_nothing_are_taken_off_a_slow_link() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     let mut get = frames(FRAMES, false);
     get.repeatable = true;
     link.ask('h', FRAMES, false, "GET x\r\n");

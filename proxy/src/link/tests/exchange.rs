@@ -1,23 +1,23 @@
 //! Tests of the fate of each exchange when a link ends: DR in `docs/http-rules.md`, rule by rule.
 
-use super::given::{Link, OK, replay, request};
+use super::given::{OK, TestLink, replay, request};
 use crate::cause::Cause;
-use crate::link::{Broken, Fate};
+use crate::link::{Fate, LinkEnd};
 use crate::proto::http1::Method::{self, Delete, Get, Head, Options, Patch, Post, Put, Trace};
 
-const ENDS: [Broken; 5] = [
-    Broken::Closed,
-    Broken::Timeout,
-    Broken::Desync(Cause::BadResponse),
-    Broken::Finished,
-    Broken::Abandoned,
+const ENDS: [LinkEnd; 5] = [
+    LinkEnd::Closed,
+    LinkEnd::Timeout,
+    LinkEnd::Desync(Cause::BadResponse),
+    LinkEnd::Finished,
+    LinkEnd::Abandoned,
 ];
 
-fn fail(ticket: char, cause: Cause) -> (Option<char>, Fate) {
-    (Some(ticket), Fate::Fail(cause))
+fn fail(recipient: char, cause: Cause) -> (Option<char>, Fate) {
+    (Some(recipient), Fate::Fail(cause))
 }
 
-fn sent(link: Link, method: Method) -> Link {
+fn sent(link: TestLink, method: Method) -> TestLink {
     let mut link = link;
     link.ask('a', method).written();
     link
@@ -28,8 +28,8 @@ fn sent(link: Link, method: Method) -> Link {
 fn what_was_not_written_is_sent_elsewhere() {
     for why in ENDS {
         for method in [Get, Post, Patch] {
-            assert_eq!(Link::fresh().ask('a', method).end(why), [replay('a', method, false)], "{why:?}");
-            assert_eq!(Link::reused().ask('a', method).end(why), [replay('a', method, false)], "{why:?}");
+            assert_eq!(TestLink::fresh().ask('a', method).end(why), [replay('a', method, false)], "{why:?}");
+            assert_eq!(TestLink::reused().ask('a', method).end(why), [replay('a', method, false)], "{why:?}");
         }
     }
 }
@@ -38,25 +38,25 @@ fn what_was_not_written_is_sent_elsewhere() {
 #[test]
 fn a_stale_link_costs_an_idempotent_request_nothing() {
     for method in [Get, Head, Options, Trace, Put, Delete] {
-        assert_eq!(sent(Link::reused(), method).end(Broken::Closed), [replay('a', method, true)]);
+        assert_eq!(sent(TestLink::reused(), method).end(LinkEnd::Closed), [replay('a', method, true)]);
     }
 }
 
 #[test]
 fn one_byte_written_counts_as_sent() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).queue.wrote(1, 1);
-    assert_eq!(link.end(Broken::Closed), [replay('a', Get, true)]);
-    let mut link = Link::reused();
+    assert_eq!(link.end(LinkEnd::Closed), [replay('a', Get, true)]);
+    let mut link = TestLink::reused();
     link.ask('a', Post).queue.wrote(1, 1);
-    assert_eq!(link.end(Broken::Closed), [fail('a', Cause::StaleNonidempotent)]);
+    assert_eq!(link.end(LinkEnd::Closed), [fail('a', Cause::StaleNonidempotent)]);
 }
 
 // DR.3: RFC 9112 section 9.3.1, a proxy must not repeat what is not idempotent.
 #[test]
 fn a_stale_link_costs_any_other_request_its_answer() {
     for method in [Post, Patch, Method::Other] {
-        let fates = sent(Link::reused(), method).end(Broken::Closed);
+        let fates = sent(TestLink::reused(), method).end(LinkEnd::Closed);
         assert_eq!(fates, [fail('a', Cause::StaleNonidempotent)]);
     }
 }
@@ -65,7 +65,7 @@ fn a_stale_link_costs_any_other_request_its_answer() {
 #[test]
 fn on_a_fresh_link_nothing_is_repeated() {
     for method in [Get, Post] {
-        let fates = sent(Link::fresh(), method).end(Broken::Closed);
+        let fates = sent(TestLink::fresh(), method).end(LinkEnd::Closed);
         assert_eq!(fates, [fail('a', Cause::BackendReset)], "{method:?}");
     }
 }
@@ -74,17 +74,17 @@ fn on_a_fresh_link_nothing_is_repeated() {
 #[test]
 fn once_an_answer_began_nothing_is_repeated() {
     for bytes in ["H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"] {
-        let mut link = sent(Link::reused(), Get);
+        let mut link = sent(TestLink::reused(), Get);
         assert_eq!(link.read(bytes), Ok(true));
-        assert_eq!(link.end(Broken::Closed), [fail('a', Cause::BackendReset)], "{bytes:?}");
+        assert_eq!(link.end(LinkEnd::Closed), [fail('a', Cause::BackendReset)], "{bytes:?}");
     }
 }
 
 // P.5: an answer that the client has seen the start of is cut off.
 #[test]
 fn what_the_client_has_seen_is_cut() {
-    for (why, cause) in [(Broken::Closed, Cause::Truncated), (Broken::Timeout, Cause::BackendTimeout)] {
-        let mut link = sent(Link::reused(), Get);
+    for (why, cause) in [(LinkEnd::Closed, Cause::Truncated), (LinkEnd::Timeout, Cause::BackendTimeout)] {
+        let mut link = sent(TestLink::reused(), Get);
         assert_eq!(link.read(&OK[..OK.len() - 1]), Ok(true));
         assert_eq!(link.end(why), [(Some('a'), Fate::Cut(cause))]);
     }
@@ -94,14 +94,14 @@ fn what_the_client_has_seen_is_cut() {
 #[test]
 fn followers_are_sent_again_whatever_ended_the_link() {
     for why in ENDS {
-        let mut link = Link::reused();
+        let mut link = TestLink::reused();
         link.ask('a', Get).ask('b', Get).ask('c', Head).written();
         assert_eq!(link.read(&format!("{OK}HTTP")), Ok(true));
         let fates = link.end(why);
         assert_eq!(fates.len(), 2);
         match why {
             // What came may be left over from the answer before.
-            Broken::Desync(_) => assert_eq!(fates[0], replay('b', Get, true)),
+            LinkEnd::Desync(_) => assert_eq!(fates[0], replay('b', Get, true)),
             _ => assert!(matches!(fates[0], (Some('b'), Fate::Fail(_))), "{why:?}: {fates:?}"),
         }
         assert_eq!(fates[1], replay('c', Head, true), "{why:?}");
@@ -111,20 +111,20 @@ fn followers_are_sent_again_whatever_ended_the_link() {
 // P.10: whatever shares a link, what is not idempotent is not repeated.
 #[test]
 fn a_follower_that_is_not_idempotent_is_not_sent_again() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).ask('b', Post).ask('c', Get).written();
-    let fates = link.end(Broken::Closed);
+    let fates = link.end(LinkEnd::Closed);
     assert_eq!(fates, [replay('a', Get, true), fail('b', Cause::StaleNonidempotent), replay('c', Get, true)]);
 }
 
 #[test]
 fn the_head_is_to_blame_for_a_timeout_and_for_a_head_that_is_too_large() {
     for (why, cause) in [
-        (Broken::Timeout, Cause::BackendTimeout),
-        (Broken::Desync(Cause::ResponseTooLarge), Cause::ResponseTooLarge),
+        (LinkEnd::Timeout, Cause::BackendTimeout),
+        (LinkEnd::Desync(Cause::ResponseTooLarge), Cause::ResponseTooLarge),
     ] {
-        assert_eq!(sent(Link::reused(), Get).end(why), [fail('a', cause)]);
-        let mut link = Link::reused();
+        assert_eq!(sent(TestLink::reused(), Get).end(why), [fail('a', cause)]);
+        let mut link = TestLink::reused();
         link.ask('a', Get).ask('b', Get).written();
         assert_eq!(link.end(why), [fail('a', cause), replay('b', Get, true)]);
     }
@@ -133,24 +133,24 @@ fn the_head_is_to_blame_for_a_timeout_and_for_a_head_that_is_too_large() {
 // P.7: what comes in the place of an answer may belong to the one before, and its request is innocent.
 #[test]
 fn bytes_that_are_no_answer_cost_an_innocent_nothing() {
-    let why = Broken::Desync(Cause::BadResponse);
+    let why = LinkEnd::Desync(Cause::BadResponse);
     for method in [Get, Head, Options, Put] {
-        assert_eq!(sent(Link::reused(), method).end(why), [replay('a', method, true)], "{method:?}");
+        assert_eq!(sent(TestLink::reused(), method).end(why), [replay('a', method, true)], "{method:?}");
         assert_eq!(
-            sent(Link::fresh(), method).end(why),
+            sent(TestLink::fresh(), method).end(why),
             [fail('a', Cause::BadResponse)],
             "nothing was before it"
         );
     }
-    assert_eq!(sent(Link::reused(), Post).end(why), [fail('a', Cause::BadResponse)]);
+    assert_eq!(sent(TestLink::reused(), Post).end(why), [fail('a', Cause::BadResponse)]);
     let mut again = request(Get);
     again.replayed = true;
     assert_eq!(
-        Link::reused().submit('a', again).written().end(why),
+        TestLink::reused().submit('a', again).written().end(why),
         [fail('a', Cause::BadResponse)],
         "twice"
     );
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).ask('b', Post).ask('c', Get).written();
     let fates = link.end(why);
     assert_eq!(fates, [replay('a', Get, true), fail('b', Cause::StaleNonidempotent), replay('c', Get, true)]);
@@ -159,19 +159,19 @@ fn bytes_that_are_no_answer_cost_an_innocent_nothing() {
 // Something of its answer was shown, if only a 1xx.
 #[test]
 fn who_has_seen_an_interim_answer_is_not_sent_again() {
-    let mut link = sent(Link::reused(), Get);
+    let mut link = sent(TestLink::reused(), Get);
     assert_eq!(link.read("HTTP/1.1 103 Early Hints\r\n\r\n"), Ok(true));
-    assert_eq!(link.end(Broken::Desync(Cause::BadResponse)), [fail('a', Cause::BadResponse)]);
+    assert_eq!(link.end(LinkEnd::Desync(Cause::BadResponse)), [fail('a', Cause::BadResponse)]);
 }
 
 #[test]
 fn nothing_is_sent_a_third_time() {
     let mut again = request(Get);
     again.replayed = true;
-    let mut link = Link::reused();
-    assert_eq!(link.submit('a', again).written().end(Broken::Closed), [fail('a', Cause::BackendReset)]);
-    let mut link = Link::reused();
-    assert_eq!(link.submit('a', again).end(Broken::Closed), [replay('a', Get, false)], "was not sent here");
+    let mut link = TestLink::reused();
+    assert_eq!(link.submit('a', again).written().end(LinkEnd::Closed), [fail('a', Cause::BackendReset)]);
+    let mut link = TestLink::reused();
+    assert_eq!(link.submit('a', again).end(LinkEnd::Closed), [replay('a', Get, false)], "was not sent here");
 }
 
 #[test]
@@ -179,11 +179,11 @@ fn a_body_that_has_begun_cannot_be_had_again() {
     let mut put = request(Put);
     put.body = true;
     for (mut link, cause) in
-        [(Link::reused(), Cause::StaleNonidempotent), (Link::fresh(), Cause::BackendReset)]
+        [(TestLink::reused(), Cause::StaleNonidempotent), (TestLink::fresh(), Cause::BackendReset)]
     {
         link.submit('a', put).written();
         link.queue.extend_body(|out| out.extend_from_slice(b"half"), false);
-        assert_eq!(link.end(Broken::Closed), [fail('a', cause)]);
+        assert_eq!(link.end(LinkEnd::Closed), [fail('a', cause)]);
     }
 }
 
@@ -191,8 +191,8 @@ fn a_body_that_has_begun_cannot_be_had_again() {
 fn a_body_that_has_not_begun_can_wait_for_another_link() {
     let mut post = request(Post);
     post.body = true;
-    assert_eq!(Link::reused().submit('a', post).end(Broken::Closed), [replay('a', Post, false)]);
-    let fates = Link::reused().submit('a', post).written().end(Broken::Closed);
+    assert_eq!(TestLink::reused().submit('a', post).end(LinkEnd::Closed), [replay('a', Post, false)]);
+    let fates = TestLink::reused().submit('a', post).written().end(LinkEnd::Closed);
     assert_eq!(fates, [fail('a', Cause::StaleNonidempotent)], "its head was sent");
 }
 
@@ -200,7 +200,7 @@ fn a_body_that_has_not_begun_can_wait_for_another_link() {
 #[test]
 fn nobody_gets_what_nobody_awaits() {
     for why in ENDS {
-        let mut link = sent(Link::reused(), Get);
+        let mut link = sent(TestLink::reused(), Get);
         assert!(link.queue.abandon(|_| true));
         assert_eq!(link.end(why), [(None, Fate::Nobody)]);
     }

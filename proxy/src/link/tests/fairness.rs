@@ -1,19 +1,19 @@
 //! Tests that no source, and no class of requests that hold links, keeps a pool's links from others.
 
-use super::pool::{connect, pool, quick, used_link};
+use super::scheduler::{connect, quick, scheduler, used_link};
 use crate::event_loop::Nanos;
-use crate::link::{Demand, GiveWay, Held, How, Pool, SourceKey, Want};
+use crate::link::{Acquired, Demand, GiveWay, HeldBy, Scheduler, Sharing, SourceKey};
 
 const MILLI: Nanos = 1_000_000;
 const SHARE: usize = 8;
 
 fn of(source: u64) -> Demand {
-    Demand { source: SourceKey(source), class: 1, ..Want::Alone.into() }
+    Demand { source: SourceKey(source), class: 1, ..Sharing::Alone.into() }
 }
 
 /// All links that there may be, idle.
-fn connected() -> Pool<usize, char> {
-    let mut pool = pool(SHARE);
+fn connected() -> Scheduler<usize, char> {
+    let mut pool = scheduler(SHARE);
     (0..SHARE).for_each(|_| _ = connect(&mut pool));
     pool
 }
@@ -54,7 +54,7 @@ fn a_source_that_has_its_part_is_passed_over_while_others_wait() {
 
 #[test]
 fn a_source_that_has_its_part_still_goes_behind_others() {
-    let shared = Demand { want: Want::Shared, ..of(1) };
+    let shared = Demand { sharing: Sharing::Shared, ..of(1) };
     let mut pool = quick(SHARE, 4);
     (0..SHARE).for_each(|_| _ = used_link(&mut pool));
     let taken: Vec<_> = std::iter::from_fn(|| pool.place(shared)).map(|(seat, ..)| seat).collect();
@@ -63,12 +63,12 @@ fn a_source_that_has_its_part_still_goes_behind_others() {
     pool.settle(taken[0], 3, 1);
     assert_eq!(
         pool.next_for(taken[0], |_, _| true).map(|(who, _, how)| (who, how)),
-        Some(('a', How::Pipelined))
+        Some(('a', Acquired::Pipelined))
     );
 }
 
 /// All links are held by clients that do not move, each of another source, and others wait.
-fn held() -> (Pool<usize, char>, Vec<(usize, GiveWay)>) {
+fn held() -> (Scheduler<usize, char>, Vec<(usize, GiveWay)>) {
     let mut links = super::links();
     links.min_rate = Some(16 << 10);
     let queue = crate::config::QueueLimits { max: 100, timeout: std::time::Duration::from_secs(1) };
@@ -79,7 +79,7 @@ fn held() -> (Pool<usize, char>, Vec<(usize, GiveWay)>) {
     pool.wait(Demand { class: 2, ..of(200) }, 'q', 0).unwrap();
     let mut gone = Vec::new();
     for at in (0..=10).map(|tick| (1 + 25 * tick) * MILLI) {
-        (0..SHARE).for_each(|seat| pool.look(seat, 0, Held::Client { moved: 7 }, at));
+        (0..SHARE).for_each(|seat| pool.look(seat, 0, HeldBy::Client { moved: 7 }, at));
         gone.extend(pool.give_way(|_| 1, at));
         if !gone.is_empty() {
             break;
@@ -116,7 +116,7 @@ fn what_is_like_those_who_hold_links_waits_for_half_of_them() {
 
 #[test]
 fn who_fills_the_queue_is_displaced_and_not_those_who_come_later() {
-    let mut pool: Pool<usize, char> = pool(0);
+    let mut pool: Scheduler<usize, char> = scheduler(0);
     (0..100).for_each(|_| pool.wait(of(1), 'a', 0).unwrap());
     assert!(pool.is_full());
     assert_eq!(pool.wait(of(2), 'b', 0), Err('b'));

@@ -2,7 +2,7 @@
 
 use crate::config::HeadLimits;
 use crate::event_loop::Nanos;
-use crate::link::{Ask, Broken, End, Fate, Queue, Request, Sink, Slot, SourceKey, Want};
+use crate::link::{AnswerEnd, AnswerKind, Exchange, Fate, LinkEnd, Queue, Sharing, Sink, Slot, SourceKey};
 use crate::proto::framing::Dialect;
 use crate::proto::http1::{self, Date, Method};
 
@@ -18,15 +18,15 @@ pub(super) fn ask(method: Method) -> http1::Ask {
     http1::Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false, codings }
 }
 
-pub(super) fn request(method: Method) -> Request {
-    let want = if method.is_safe_to_share() { Want::Shared } else { Want::Alone };
+pub(super) fn request(method: Method) -> Exchange {
+    let sharing = if method.is_safe_to_share() { Sharing::Shared } else { Sharing::Alone };
     let repeatable = method.is_idempotent();
-    Request {
-        ask: Ask::Http(ask(method)),
+    Exchange {
+        ask: AnswerKind::Http(ask(method)),
         body: false,
-        want,
+        sharing,
         repeatable,
-        route: 0,
+        class: 0,
         began: 0,
         replayed: false,
         open_ended: false,
@@ -39,26 +39,26 @@ pub(super) fn request(method: Method) -> Request {
 }
 
 /// A frame; `more` says that its client keeps the link.
-pub(super) fn frames(ask: Ask, more: bool) -> Request {
-    Request { ask, body: more, repeatable: false, ..request(Method::Post) }
+pub(super) fn frames(ask: AnswerKind, more: bool) -> Exchange {
+    Exchange { ask, body: more, repeatable: false, ..request(Method::Post) }
 }
 
 /// Tickets are letters.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct TestSink {
     /// The bytes that each ticket got.
     pub(super) pieces: Vec<(char, String)>,
     /// Each end: the ticket, the status, whether its client's connection ends, the service time.
     pub(super) ends: Vec<(Option<char>, u16, bool, Nanos)>,
 }
 
-impl Told {
-    pub(super) fn of(&self, ticket: char) -> String {
-        self.pieces.iter().filter(|(to, _)| *to == ticket).map(|(_, bytes)| bytes.as_str()).collect()
+impl TestSink {
+    pub(super) fn of(&self, recipient: char) -> String {
+        self.pieces.iter().filter(|(to, _)| *to == recipient).map(|(_, bytes)| bytes.as_str()).collect()
     }
 }
 
-impl Sink<char> for Told {
+impl Sink<char> for TestSink {
     fn date(&self) -> Date {
         DATE
     }
@@ -72,25 +72,25 @@ impl Sink<char> for Told {
         self.pieces.push((*to, undated(&String::from_utf8(bytes).unwrap())));
     }
 
-    fn ended(&mut self, slot: Slot<char>, end: End, service: Nanos) {
-        self.ends.push((slot.ticket, end.status, end.close, service));
+    fn ended(&mut self, slot: Slot<char>, end: AnswerEnd, service: Nanos) {
+        self.ends.push((slot.recipient, end.status, end.close, service));
     }
 }
 
 /// A queue, what it told, and the clock, which only goes when it is set.
-pub(super) struct Link {
+pub(super) struct TestLink {
     pub(super) queue: Queue<char>,
-    pub(super) told: Told,
+    pub(super) told: TestSink,
     pub(super) out: Vec<u8>,
     pub(super) now: Nanos,
 }
 
 pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-impl Link {
+impl TestLink {
     pub(super) fn fresh() -> Self {
         let queue = Queue::new(None, HeadLimits::default());
-        Self { queue, told: Told::default(), out: Vec::new(), now: 1 }
+        Self { queue, told: TestSink::default(), out: Vec::new(), now: 1 }
     }
 
     /// A link that has answered once.
@@ -98,18 +98,18 @@ impl Link {
         let mut link = Self::fresh();
         link.ask('z', Method::Get).written();
         assert_eq!(link.read(OK), Ok(true));
-        link.told = Told::default();
+        link.told = TestSink::default();
         link
     }
 
-    pub(super) fn ask(&mut self, ticket: char, method: Method) -> &mut Self {
-        self.submit(ticket, request(method))
+    pub(super) fn ask(&mut self, recipient: char, method: Method) -> &mut Self {
+        self.submit(recipient, request(method))
     }
 
-    pub(super) fn submit(&mut self, ticket: char, request: Request) -> &mut Self {
-        let Ask::Http(ask) = request.ask else { panic!("{request:?} is not HTTP") };
-        let head = head(ticket, ask.method);
-        self.queue.submit(ticket, request, self.now, |out| out.extend_from_slice(head.as_bytes()));
+    pub(super) fn submit(&mut self, recipient: char, request: Exchange) -> &mut Self {
+        let AnswerKind::Http(ask) = request.ask else { panic!("{request:?} is not HTTP") };
+        let head = head(recipient, ask.method);
+        self.queue.submit(recipient, request, self.now, |out| out.extend_from_slice(head.as_bytes()));
         self
     }
 
@@ -120,27 +120,27 @@ impl Link {
         self
     }
 
-    pub(super) fn read(&mut self, bytes: &str) -> Result<bool, Broken> {
+    pub(super) fn read(&mut self, bytes: &str) -> Result<bool, LinkEnd> {
         self.queue.receive(bytes.as_bytes(), self.now, &mut self.out, &mut self.told)
     }
 
     pub(super) fn eof(&mut self) -> Vec<(Option<char>, Fate)> {
         self.queue.at_eof(self.now, &mut self.out, &mut self.told);
-        self.end(Broken::Closed)
+        self.end(LinkEnd::Closed)
     }
 
-    pub(super) fn end(&mut self, why: Broken) -> Vec<(Option<char>, Fate)> {
+    pub(super) fn end(&mut self, why: LinkEnd) -> Vec<(Option<char>, Fate)> {
         let fates = self.queue.end(why);
         assert_eq!(self.queue.in_flight(), 0);
-        fates.into_iter().map(|(slot, fate)| (slot.ticket, fate)).collect()
+        fates.into_iter().map(|(slot, fate)| (slot.recipient, fate)).collect()
     }
 }
 
-pub(super) fn head(ticket: char, method: Method) -> String {
-    format!("{} /{ticket} HTTP/1.1\r\nHost: a\r\n\r\n", format!("{method:?}").to_uppercase())
+pub(super) fn head(recipient: char, method: Method) -> String {
+    format!("{} /{recipient} HTTP/1.1\r\nHost: a\r\n\r\n", format!("{method:?}").to_uppercase())
 }
 
 /// The request of `ticket` is to be sent again.
-pub(super) fn replay(ticket: char, method: Method, sent: bool) -> (Option<char>, Fate) {
-    (Some(ticket), Fate::Replay { head: head(ticket, method).into_bytes(), sent })
+pub(super) fn replay(recipient: char, method: Method, sent: bool) -> (Option<char>, Fate) {
+    (Some(recipient), Fate::Replay { head: head(recipient, method).into_bytes(), sent })
 }

@@ -1,24 +1,28 @@
 //! Tests of links that are kept apart: for requests that go alone, for links that are held, and for those that clients keep.
 
-use super::pool::{next, place, pool, quick, used_link, wait};
-use crate::link::{How, Want};
+use super::scheduler::{next, place, quick, scheduler, used_link, wait};
+use crate::link::{Acquired, Sharing};
 
-const ALONE: Want = Want::Alone;
-const OWN: Want = Want::Own;
-const SHARED: Want = Want::Shared;
+const ALONE: Sharing = Sharing::Alone;
+const OWN: Sharing = Sharing::Own;
+const SHARED: Sharing = Sharing::Shared;
 
 // Those who are alone leave the links of the others to them, and the others theirs.
 #[test]
 fn what_is_shared_and_what_is_alone_keep_to_their_links() {
     let mut pool = quick(4, 8);
     let (a, b) = (used_link(&mut pool), used_link(&mut pool));
-    assert_eq!(place(&mut pool, SHARED), Some((b, How::Reused)));
-    assert_eq!(place(&mut pool, ALONE), Some((a, How::Reused)), "another's, where there is none of its own");
+    assert_eq!(place(&mut pool, SHARED), Some((b, Acquired::Reused)));
+    assert_eq!(
+        place(&mut pool, ALONE),
+        Some((a, Acquired::Reused)),
+        "another's, where there is none of its own"
+    );
     pool.settle(a, 0, 1);
     pool.turn_ended();
-    assert_eq!(place(&mut pool, SHARED), Some((b, How::Pipelined)), "behind another rather than there");
+    assert_eq!(place(&mut pool, SHARED), Some((b, Acquired::Pipelined)), "behind another rather than there");
     pool.settle(b, 0, 2);
-    assert_eq!(place(&mut pool, ALONE), Some((a, How::Reused)));
+    assert_eq!(place(&mut pool, ALONE), Some((a, Acquired::Reused)));
 }
 
 #[test]
@@ -34,7 +38,7 @@ fn a_link_that_is_held_takes_no_more_until_it_is_empty() {
     pool.settle(a, 1, 1);
     assert_eq!(next(&mut pool, a), None);
     pool.settle(a, 0, 2);
-    assert_eq!(next(&mut pool, a), Some(('a', How::Reused)));
+    assert_eq!(next(&mut pool, a), Some(('a', Acquired::Reused)));
     assert!(pool.has_room(a), "as before");
 }
 
@@ -57,17 +61,17 @@ fn one_link_is_left_to_those_who_do_not_keep_theirs() {
     wait(&mut pool, OWN, 'a');
     let left = links.into_iter().find(|link| ![first, second].contains(link)).unwrap();
     assert_eq!(next(&mut pool, left), None, "it is not for those who would keep it");
-    assert_eq!(place(&mut pool, SHARED), Some((left, How::Reused)));
+    assert_eq!(place(&mut pool, SHARED), Some((left, Acquired::Reused)));
     assert_eq!(place(&mut pool, ALONE), None);
     pool.settle(first, 0, 1);
-    assert_eq!(next(&mut pool, first), Some(('a', How::Reused)), "one was given back");
+    assert_eq!(next(&mut pool, first), Some(('a', Acquired::Reused)), "one was given back");
     pool.closed(second);
     assert_eq!(place(&mut pool, OWN), None, "though it may be opened for it");
 }
 
 #[test]
 fn the_only_link_may_be_kept() {
-    let mut pool = pool(1);
+    let mut pool = scheduler(1);
     let link = used_link(&mut pool);
-    assert_eq!(place(&mut pool, OWN), Some((link, How::Reused)));
+    assert_eq!(place(&mut pool, OWN), Some((link, Acquired::Reused)));
 }

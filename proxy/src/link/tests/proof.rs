@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::config::parse;
-use crate::link::{Accused, Bell, Errand, Proof, Standing};
+use crate::link::{ProbeTask, ProberSender, Proof, ProofState, ProofSubject};
 use crate::metrics::PipelineFault;
 use crate::probe::Fault;
 
@@ -16,7 +16,7 @@ struct Member {
     proof: Arc<Proof>,
     /// As if a worker had it.
     _worker: Arc<Proof>,
-    bell: Bell,
+    bell: ProberSender,
     rung: UnboundedReceiver<Arc<Proof>>,
     now: Instant,
 }
@@ -38,22 +38,22 @@ impl Member {
         let settings = parse("test.yaml", &text, &|_| None).unwrap_or_else(|m| panic!("{m}")).settings;
         let backend = settings.backends[0].clone();
         let (member, address) = (backend.members[0].name.clone(), backend.members[0].address.clone());
-        self.proof.concern(Accused { backend, member, address, bell: self.bell.clone() });
+        self.proof.concern(ProofSubject { backend, member, address, bell: self.bell.clone() });
     }
 
     /// What the prober would do, and after how long.
-    fn errand(&mut self) -> Option<(Errand, Duration)> {
+    fn task(&mut self) -> Option<(ProbeTask, Duration)> {
         while self.rung.try_recv().is_ok() {}
         let held = self.proof.clone(); // as the list of all has it
-        let errand = held.next_errand(self.now)?;
-        Some((errand, errand.due.saturating_duration_since(self.now)))
+        let task = held.next_task(self.now)?;
+        Some((task, task.due.saturating_duration_since(self.now)))
     }
 
     /// The prober does it when it is due.
     fn does(&mut self, found: Result<(), Fault>) -> Duration {
-        let (errand, after) = self.errand().expect("something to do");
+        let (task, after) = self.task().expect("something to do");
         self.now += after;
-        self.proof.conclude(&errand, found, self.now);
+        self.proof.conclude(&task, found, self.now);
         after
     }
 }
@@ -61,14 +61,14 @@ impl Member {
 #[test]
 fn known_software_is_probed_at_once_and_then_ever_more_seldom() {
     let mut member = member("http", "auto");
-    assert_eq!((member.proof.standing(), member.errand()), (Standing::Unseen, None));
+    assert_eq!((member.proof.standing(), member.task()), (ProofState::Unseen, None));
     member.proof.named(Some(b"nginx/1.22.1"), member.now);
-    assert_eq!(member.proof.standing(), Standing::Unproven);
+    assert_eq!(member.proof.standing(), ProofState::Unproven);
     let pauses: Vec<_> = (0..13).map(|_| member.does(Err(Fault::Dropped)).as_secs()).collect();
     assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
-    assert_eq!(member.proof.standing(), Standing::Unproven);
+    assert_eq!(member.proof.standing(), ProofState::Unproven);
     member.does(Ok(()));
-    assert_eq!((member.proof.standing(), member.errand()), (Standing::Proven, None));
+    assert_eq!((member.proof.standing(), member.task()), (ProofState::Proven, None));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn other_software_is_never_probed() {
     for server in [None, Some(&b"foo/1.0"[..]), Some(b"TwistedWeb/23.8.0")] {
         let mut member = member("http", "auto");
         member.proof.named(server, member.now);
-        assert_eq!((member.proof.standing(), member.errand()), (Standing::Unproven, None), "{server:?}");
+        assert_eq!((member.proof.standing(), member.task()), (ProofState::Unproven, None), "{server:?}");
         assert!(member.proof.news().is_some_and(|news| news.contains("backends.app.members.a")));
         assert_eq!(member.proof.news(), None, "once");
     }
@@ -89,10 +89,10 @@ fn proof_is_lost_with_the_field_and_when_the_member_was_away() {
         member.now += 3600 * SECOND;
         member.proof.named(Some(b"nginx"), member.now);
         assert_eq!(member.does(Ok(())), Duration::ZERO, "after a calm time it is probed at once");
-        assert_eq!(member.proof.standing(), Standing::Proven);
+        assert_eq!(member.proof.standing(), ProofState::Proven);
         lost(&member);
-        assert_ne!(member.proof.standing(), Standing::Proven);
-        assert_eq!(member.errand(), None);
+        assert_ne!(member.proof.standing(), ProofState::Proven);
+        assert_eq!(member.task(), None);
     }
 }
 
@@ -100,10 +100,10 @@ fn proof_is_lost_with_the_field_and_when_the_member_was_away() {
 fn a_probe_of_what_has_changed_meanwhile_proves_nothing() {
     let mut member = member("http", "auto");
     member.proof.named(Some(b"nginx"), member.now);
-    let (errand, _) = member.errand().expect("a probe");
+    let (task, _) = member.task().expect("a probe");
     member.proof.named(Some(b"foo"), member.now);
-    member.proof.conclude(&errand, Ok(()), member.now);
-    assert_eq!(member.proof.standing(), Standing::Unproven);
+    member.proof.conclude(&task, Ok(()), member.now);
+    assert_eq!(member.proof.standing(), ProofState::Unproven);
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn one_offence_is_enough_and_each_further_one_costs_twice_as_much() {
     {
         let mut member = member(protocol, pipeline);
         for pause in [1, 2, 4] {
-            assert_ne!(member.proof.standing(), Standing::Offended, "{protocol}");
+            assert_ne!(member.proof.standing(), ProofState::Offended, "{protocol}");
             member.proof.offended(PipelineFault::Closed, member.now);
             member.proof.offended(PipelineFault::Answer, member.now);
-            assert_eq!(member.proof.standing(), Standing::Offended);
-            assert_eq!(member.errand().map(|(errand, _)| errand.probe), Some(probes));
+            assert_eq!(member.proof.standing(), ProofState::Offended);
+            assert_eq!(member.task().map(|(task, _)| task.probe), Some(probes));
             assert_eq!(member.does(Ok(())), pause * SECOND, "{protocol}");
         }
         member.now += 3600 * SECOND;
@@ -131,9 +131,9 @@ fn by_the_operators_word_who_cannot_be_probed_is_forgiven() {
     let mut member = member("http", "8");
     member.proof.offended(PipelineFault::Surplus, member.now);
     assert_eq!(member.does(Err(Fault::Dropped)), SECOND);
-    assert_eq!(member.proof.standing(), Standing::Offended);
+    assert_eq!(member.proof.standing(), ProofState::Offended);
     assert_eq!(member.does(Err(Fault::Indistinct)), 2 * SECOND);
-    assert_eq!((member.proof.standing(), member.errand()), (Standing::Proven, None));
+    assert_eq!((member.proof.standing(), member.task()), (ProofState::Proven, None));
 }
 
 /// It is still not pipelined to; but that is not because of what it did, which is told for as long as it counts.
@@ -144,11 +144,11 @@ fn what_other_software_did_is_forgotten_in_time() {
         member.proof.named(server, member.now);
         for pause in [1, 2, 4] {
             member.proof.offended(PipelineFault::Surplus, member.now);
-            assert_eq!(member.proof.standing(), Standing::Offended);
-            let (errand, after) = member.errand().expect("an expiry");
-            assert!(!errand.probe && after == pause * SECOND, "{after:?}");
+            assert_eq!(member.proof.standing(), ProofState::Offended);
+            let (task, after) = member.task().expect("an expiry");
+            assert!(!task.probe && after == pause * SECOND, "{after:?}");
             member.does(Ok(()));
-            assert_eq!((member.proof.standing(), member.errand()), (Standing::Unproven, None), "{server:?}");
+            assert_eq!((member.proof.standing(), member.task()), (ProofState::Unproven, None), "{server:?}");
         }
     }
 }
@@ -163,9 +163,9 @@ fn a_reload_of_an_unchanged_file_clears_what_was_held_against_a_member() {
         member.does(Ok(()));
     });
     member.proof.offended(PipelineFault::Closed, member.now);
-    assert!(member.errand().expect("a probe").1 > 10 * SECOND);
+    assert!(member.task().expect("a probe").1 > 10 * SECOND);
     member.configure("http", "auto");
-    assert_eq!(member.proof.standing(), Standing::Unproven);
+    assert_eq!(member.proof.standing(), ProofState::Unproven);
     assert_eq!(member.does(Ok(())), Duration::ZERO, "it is probed at once");
 }
 
@@ -174,8 +174,8 @@ fn a_reload_clears_what_was_held_against_a_member() {
     let mut member = member("http", "8");
     member.proof.offended(PipelineFault::Surplus, member.now);
     member.configure("http", "8");
-    assert_ne!(member.proof.standing(), Standing::Offended);
-    assert_eq!(member.errand(), None);
+    assert_ne!(member.proof.standing(), ProofState::Offended);
+    assert_eq!(member.task(), None);
 }
 
 #[test]
@@ -183,5 +183,5 @@ fn who_never_pipelines_has_nothing_to_prove() {
     let mut member = member("http", "1");
     member.proof.named(Some(b"nginx"), member.now);
     member.proof.offended(PipelineFault::Surplus, member.now);
-    assert_eq!((member.errand(), member.proof.news()), (None, None));
+    assert_eq!((member.task(), member.proof.news()), (None, None));
 }

@@ -2,18 +2,18 @@
 //!
 //! `exchange` has the tests of fates, except those after a fault.
 
-use super::given::{Link, OK, ask, replay, request};
+use super::given::{OK, TestLink, ask, replay, request};
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
-use crate::link::{Ask, Broken, Fate, Request, Want};
+use crate::link::{AnswerKind, Exchange, Fate, LinkEnd, Sharing};
 use crate::proto::http1;
 use crate::proto::http1::Method::{Get, Head, Post};
 
-const DESYNC: Result<bool, Broken> = Err(Broken::Desync(Cause::BadResponse));
+const DESYNC: Result<bool, LinkEnd> = Err(LinkEnd::Desync(Cause::BadResponse));
 
 #[test]
 fn an_exchange_comes_and_goes() {
-    let mut link = Link::fresh();
+    let mut link = TestLink::fresh();
     link.ask('a', Get);
     assert_eq!(
         (link.queue.in_flight(), link.queue.unwritten()),
@@ -31,7 +31,7 @@ fn an_exchange_comes_and_goes() {
 // RFC 9110 section 7.5, RFC 9112 section 9.3.2: answers correlate by order.
 #[test]
 fn answers_in_one_read_go_to_those_who_asked_in_order() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).ask('b', Get).ask('c', Get).written();
     let answers = format!("{OK}{}{}", OK.replace("hi", "ho"), OK.replace("hi", "he"));
     assert_eq!(link.read(&answers), Ok(true));
@@ -44,7 +44,7 @@ fn answers_in_one_read_go_to_those_who_asked_in_order() {
 // A head of many lines is not read again for each byte, and nothing of it is told later for that.
 #[test]
 fn answers_that_come_byte_by_byte_are_the_same() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).ask('b', Get).written();
     let long = OK.replacen("\r\n", &format!("\r\n{}", "X: y\r\n".repeat(60)), 1);
     for byte in format!("{long}{OK}").chars() {
@@ -57,8 +57,8 @@ fn answers_that_come_byte_by_byte_are_the_same() {
 /// What was cut off pays for moving what stays: a body that leaves bit by bit is moved less often than it is long.
 #[test]
 fn what_waits_is_not_moved_for_each_bit_that_leaves() {
-    let mut link = Link::fresh();
-    link.submit('a', Request { body: true, ..request(Post) }).written();
+    let mut link = TestLink::fresh();
+    link.submit('a', Exchange { body: true, ..request(Post) }).written();
     link.queue.extend_body(|out| out.resize(4 << 20, b'x'), false);
     let (mut moved, mut before) = (0, link.queue.held());
     while !link.queue.unwritten().is_empty() {
@@ -75,7 +75,7 @@ fn what_waits_is_not_moved_for_each_bit_that_leaves() {
 // P.8 in docs/http-rules.md: HEAD is framed by what was asked.
 #[test]
 fn each_answer_is_framed_by_its_own_request() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Head).ask('b', Get).written();
     let to_head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
     assert_eq!(link.read(&format!("{to_head}{OK}")), Ok(true));
@@ -84,20 +84,20 @@ fn each_answer_is_framed_by_its_own_request() {
 
 const SWITCH: &str = "HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n";
 
-fn asks_for_a_tunnel(link: &mut Link) {
+fn asks_for_a_tunnel(link: &mut TestLink) {
     let ask = http1::Ask { upgrade: true, ..ask(Get) };
-    let upgrade = Request { ask: Ask::Http(ask), want: Want::Alone, ..request(Get) };
+    let upgrade = Exchange { ask: AnswerKind::Http(ask), sharing: Sharing::Alone, ..request(Get) };
     link.queue.submit('t', upgrade, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
 }
 
 // RFC 9110 section 7.8: what follows 101 is the new protocol's.
 #[test]
 fn a_switch_gives_the_link_and_all_that_follows_to_its_client() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     asks_for_a_tunnel(&mut link);
     link.written();
     let raw = "HTTP/1.1 200 OK\r\n";
-    assert_eq!(link.read(&format!("{SWITCH}{raw}")), Err(Broken::Switched));
+    assert_eq!(link.read(&format!("{SWITCH}{raw}")), Err(LinkEnd::Switched));
     assert_eq!(link.told.of('t'), format!("{SWITCH}{raw}"));
     assert_eq!(link.told.ends.last().map(|end| (end.0, end.1)), Some((Some('t'), 101)));
     assert_eq!(link.queue.in_flight(), 0);
@@ -105,7 +105,7 @@ fn a_switch_gives_the_link_and_all_that_follows_to_its_client() {
 
 #[test]
 fn a_link_that_others_are_on_does_not_switch() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     asks_for_a_tunnel(&mut link);
     link.ask('b', Get).written();
     assert_eq!(link.read(SWITCH), DESYNC);
@@ -114,7 +114,7 @@ fn a_link_that_others_are_on_does_not_switch() {
 
 #[test]
 fn a_request_that_was_not_sent_whole_does_not_switch() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     asks_for_a_tunnel(&mut link);
     link.queue.wrote(5, 1);
     assert_eq!(link.read(SWITCH), DESYNC);
@@ -123,7 +123,7 @@ fn a_request_that_was_not_sent_whole_does_not_switch() {
 // The time as head of the link counts, not the time behind others.
 #[test]
 fn service_time_begins_as_head() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.now = 100;
     link.ask('a', Get).ask('b', Get).written();
     link.now = 150;
@@ -136,7 +136,7 @@ fn service_time_begins_as_head() {
 
 #[test]
 fn an_answer_that_keeps_coming_is_not_late() {
-    let mut link = Link::fresh();
+    let mut link = TestLink::fresh();
     link.ask('a', Get).written();
     assert_eq!(silent_since(&link), Some(1));
     link.now = 9;
@@ -147,7 +147,7 @@ fn an_answer_that_keeps_coming_is_not_late() {
 // Regression: an upload longer than the response timeout was ended as if the member were late.
 #[test]
 fn the_member_is_not_late_while_the_request_is_still_on_its_way() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     let mut post = request(Post);
     post.body = true;
     link.submit('a', post).written();
@@ -161,7 +161,7 @@ fn the_member_is_not_late_while_the_request_is_still_on_its_way() {
     assert_eq!(silent_since(&link), Some(60));
 }
 
-fn silent_since(link: &Link) -> Option<Nanos> {
+fn silent_since(link: &TestLink) -> Option<Nanos> {
     link.queue.head().unwrap().silent_since(link.queue.head_since(), false)
 }
 
@@ -169,8 +169,8 @@ fn silent_since(link: &Link) -> Option<Nanos> {
 #[test]
 fn bytes_on_an_idle_link_are_no_answer() {
     for bytes in [OK, "x", "HTTP/1.1 400 Bad Request\r\n", "HTTP/1.1 4088"] {
-        assert_eq!(Link::fresh().read(bytes), DESYNC, "fresh, {bytes:?}");
-        assert_eq!(Link::reused().read(bytes), DESYNC, "reused, {bytes:?}");
+        assert_eq!(TestLink::fresh().read(bytes), DESYNC, "fresh, {bytes:?}");
+        assert_eq!(TestLink::reused().read(bytes), DESYNC, "reused, {bytes:?}");
     }
 }
 
@@ -178,13 +178,13 @@ fn bytes_on_an_idle_link_are_no_answer() {
 #[test]
 fn a_farewell_on_an_idle_link_is_its_end() {
     for bytes in ["HTTP/1.1 408 Request Timeout\r\n", "HTTP/1.0 408 Request Time-out\r\n"] {
-        assert_eq!(Link::fresh().read(bytes), Err(Broken::Closed));
-        assert_eq!(Link::reused().read(bytes), Err(Broken::Closed));
+        assert_eq!(TestLink::fresh().read(bytes), Err(LinkEnd::Closed));
+        assert_eq!(TestLink::reused().read(bytes), Err(LinkEnd::Closed));
     }
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     assert_eq!(
         link.ask('a', Get).read("HTTP/1.1 408 Request Timeout\r\n"),
-        Err(Broken::Closed),
+        Err(LinkEnd::Closed),
         "not written yet"
     );
 }
@@ -192,47 +192,47 @@ fn a_farewell_on_an_idle_link_is_its_end() {
 // P.7: surplus bytes end the link; the answer before them stands.
 #[test]
 fn surplus_after_an_answer_ends_the_link() {
-    let mut link = Link::fresh();
+    let mut link = TestLink::fresh();
     link.ask('a', Get).written();
     assert_eq!(link.read(&format!("{OK}!")), DESYNC);
     assert_eq!(link.told.of('a'), OK);
     assert_eq!(link.told.ends.len(), 1);
-    assert_eq!(link.end(Broken::Desync(Cause::BadResponse)), []);
+    assert_eq!(link.end(LinkEnd::Desync(Cause::BadResponse)), []);
 }
 
 // An answer to a request of which no byte was written is none; the request is not to blame.
 #[test]
 fn what_comes_before_the_request_was_written_is_no_answer() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Post);
     assert_eq!(link.read(OK), DESYNC);
     assert_eq!(link.told.pieces, []);
-    assert_eq!(link.end(Broken::Desync(Cause::BadResponse)), [replay('a', Post, false)]);
+    assert_eq!(link.end(LinkEnd::Desync(Cause::BadResponse)), [replay('a', Post, false)]);
 }
 
 #[test]
 fn surplus_that_finds_the_next_request_unwritten_does_not_reach_it() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).written().ask('b', Get);
     assert_eq!(link.read(&format!("{OK}{OK}")), DESYNC);
     assert_eq!(link.told.of('b'), "");
-    assert_eq!(link.end(Broken::Desync(Cause::BadResponse)), [replay('b', Get, false)]);
+    assert_eq!(link.end(LinkEnd::Desync(Cause::BadResponse)), [replay('b', Get, false)]);
 }
 
 // An error may be answered before all of the request was read (RFC 9112 section 9.3); the rest of it
 // would be taken for the next request, so the link ends.
 #[test]
 fn an_early_answer_stands_and_ends_the_link() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).queue.wrote(5, 1);
     assert_eq!(link.read(OK), Ok(false));
     assert_eq!(link.told.of('a'), OK);
-    assert_eq!(link.end(Broken::Finished), []);
+    assert_eq!(link.end(LinkEnd::Finished), []);
 }
 
 #[test]
 fn a_refusal_before_the_end_of_the_body_closes_client_and_link() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     let mut post = request(Post);
     post.body = true;
     link.submit('a', post).written();
@@ -245,7 +245,7 @@ fn a_refusal_before_the_end_of_the_body_closes_client_and_link() {
 
 #[test]
 fn a_body_is_not_kept_once_written() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     let mut post = request(Post);
     post.body = true;
     link.submit('a', post).written();
@@ -262,7 +262,7 @@ fn a_body_is_not_kept_once_written() {
 // Where any method may share a link (P.10), a request may stand behind one with a body.
 #[test]
 fn requests_behind_a_body_keep_their_bytes() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     let mut post = request(Post);
     post.body = true;
     link.ask('a', Get).submit('b', post).written();
@@ -271,7 +271,7 @@ fn requests_behind_a_body_keep_their_bytes() {
     assert_eq!(link.read(OK), Ok(true));
     link.ask('d', Get);
     assert_eq!(link.queue.unwritten(), b"GET /d HTTP/1.1\r\nHost: a\r\n\r\n");
-    let fates = link.end(Broken::Closed);
+    let fates = link.end(LinkEnd::Closed);
     assert_eq!(fates[0], (Some('b'), Fate::Fail(Cause::StaleNonidempotent)));
     assert_eq!(fates[1..], [replay('c', Get, true), replay('d', Get, false)]);
 }
@@ -279,9 +279,9 @@ fn requests_behind_a_body_keep_their_bytes() {
 // P.6: the slot stays, its answer is read and thrown away.
 #[test]
 fn a_client_that_went_away_keeps_its_slot() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).ask('b', Get).written();
-    assert!(link.queue.abandon(|ticket| *ticket == 'a'));
+    assert!(link.queue.abandon(|recipient| *recipient == 'a'));
     assert_eq!(link.queue.in_flight(), 2);
     assert_eq!(link.read(&format!("{}{OK}", OK.replace("hi", "no"))), Ok(true));
     assert_eq!(link.told.pieces.iter().map(|p| p.0).collect::<String>(), "b");
@@ -290,18 +290,18 @@ fn a_client_that_went_away_keeps_its_slot() {
 
 #[test]
 fn a_client_that_leaves_in_the_middle_of_its_body_costs_the_link() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     let mut post = request(Post);
     post.body = true;
     link.submit('a', post).written();
-    assert!(!link.queue.abandon(|ticket| *ticket == 'a'));
-    assert_eq!(link.end(Broken::Abandoned), [(None, Fate::Nobody)]);
+    assert!(!link.queue.abandon(|recipient| *recipient == 'a'));
+    assert_eq!(link.end(LinkEnd::Abandoned), [(None, Fate::Nobody)]);
 }
 
 // RFC 9112 section 6.3 rule 8: the close ends the answer, and the link with it.
 #[test]
 fn an_answer_until_close_ends_at_eof() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).ask('b', Get).written();
     assert_eq!(link.read("HTTP/1.1 200 OK\r\n\r\nhi"), Ok(true));
     assert_eq!(link.told.ends, []);
@@ -317,18 +317,18 @@ fn an_answer_until_close_ends_at_eof() {
 #[test]
 fn what_says_that_it_closes_is_the_last() {
     for head in ["HTTP/1.1 200 OK\r\nConnection: close", "HTTP/1.0 200 OK"] {
-        let mut link = Link::reused();
+        let mut link = TestLink::reused();
         link.ask('a', Get).ask('b', Get).written();
         assert_eq!(link.read(&format!("{head}\r\nContent-Length: 2\r\n\r\nhi")), Ok(false), "{head}");
         assert_eq!(link.told.ends, [(Some('a'), 200, false, 0)], "the client stays");
-        assert_eq!(link.end(Broken::Finished), [replay('b', Get, true)]);
+        assert_eq!(link.end(LinkEnd::Finished), [replay('b', Get, true)]);
     }
 }
 
 // Nothing is read behind an answer that is the last: what follows is for nobody.
 #[test]
 fn bytes_behind_the_last_answer_reach_nobody() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).ask('b', Get).written();
     let last = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
     assert_eq!(link.read(&format!("{last}{OK}")), Ok(false));
@@ -340,7 +340,7 @@ fn a_head_cut_anywhere_is_put_together() {
     let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     let answer = format!("{interim}{OK}");
     for at in 1..answer.len() {
-        let mut link = Link::fresh();
+        let mut link = TestLink::fresh();
         link.ask('a', Get).written();
         assert_eq!(link.read(&answer[..at]), Ok(true), "{at}");
         assert_eq!(link.read(&answer[at..]), Ok(true), "{at}");
@@ -351,7 +351,7 @@ fn a_head_cut_anywhere_is_put_together() {
 // Regression: an interim answer before a fault stayed in the buffer and reached the next client to be told.
 #[test]
 fn what_precedes_a_fault_is_left_to_nobody() {
-    let mut link = Link::fresh();
+    let mut link = TestLink::fresh();
     link.ask('a', Get).written();
     assert_eq!(link.read("HTTP/1.1 100 Continue\r\n\r\n!"), DESYNC);
     assert_eq!(link.out, b"");
@@ -359,20 +359,20 @@ fn what_precedes_a_fault_is_left_to_nobody() {
 
 #[test]
 fn what_was_answered_is_not_kept_for_ever() {
-    let mut link = Link::reused();
+    let mut link = TestLink::reused();
     link.ask('a', Get).written();
     for i in 0..5_000 {
         link.ask('b', Get).written();
         assert_eq!(link.read(OK), Ok(true), "{i}");
     }
-    assert_eq!(link.end(Broken::Closed), [replay('b', Get, true)], "the right bytes after all that");
+    assert_eq!(link.end(LinkEnd::Closed), [replay('b', Get, true)], "the right bytes after all that");
 }
 
 const MILLI: Nanos = 1_000_000;
 
 /// An answer without a length, of which a piece comes at each of these times, in milliseconds.
-fn dripping(piece: usize, times: impl Iterator<Item = Nanos>) -> Link {
-    let mut link = Link::fresh();
+fn dripping(piece: usize, times: impl Iterator<Item = Nanos>) -> TestLink {
+    let mut link = TestLink::fresh();
     link.ask('a', Get).written();
     link.now = MILLI;
     link.read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
@@ -386,7 +386,8 @@ fn dripping(piece: usize, times: impl Iterator<Item = Nanos>) -> Link {
 #[test]
 fn who_sends_a_little_now_and_then_may_go_on_for_ever() {
     const LEAST: u64 = 16 << 10;
-    let trickles = |link: &Link, at: Nanos| link.queue.head().unwrap().trickles(LEAST, MILLI + at * MILLI);
+    let trickles =
+        |link: &TestLink, at: Nanos| link.queue.head().unwrap().trickles(LEAST, MILLI + at * MILLI);
     let events = || (0..30).map(|i| i * 200);
     assert!(!trickles(&dripping(15, events().take(3)), 600), "too early to tell");
     assert!(trickles(&dripping(15, events().take(5)), 900));

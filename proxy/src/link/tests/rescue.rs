@@ -1,8 +1,8 @@
 //! Tests of requests behind a slow head: each arrow of the queue's figure that leads to `Leaving` or out of it.
 
-use super::given::{Link, OK, head, replay, request};
+use super::given::{OK, TestLink, head, replay, request};
 use crate::cause::Cause;
-use crate::link::{Broken, Fate};
+use crate::link::{Fate, LinkEnd};
 use crate::proto::http1::Method::{self, Delete, Get, Head, Post, Put};
 
 /// Enough for all.
@@ -14,35 +14,35 @@ fn same(one: &char, other: &char) -> bool {
 }
 
 /// Takes off up to `most`: who went, and whether it had been sent. Their bytes are those of their requests.
-fn rescue(link: &mut Link, most: usize) -> Vec<(char, bool)> {
+fn rescue(link: &mut TestLink, most: usize) -> Vec<(char, bool)> {
     let taken = link.queue.rescue(most, same);
-    let checked = taken.into_iter().map(|(ticket, request, bytes, sent)| {
-        assert_eq!(request.began, began(ticket), "{ticket} has its own request");
-        let path = format!(" /{ticket} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let checked = taken.into_iter().map(|(recipient, request, bytes, sent)| {
+        assert_eq!(request.began, began(recipient), "{recipient} has its own request");
+        let path = format!(" /{recipient} HTTP/1.1\r\nHost: a\r\n\r\n");
         let bytes = String::from_utf8(bytes).unwrap();
-        assert!(bytes.ends_with(&path) && bytes.matches("\r\n\r\n").count() == 1, "{ticket}: {bytes:?}");
-        (ticket, sent)
+        assert!(bytes.ends_with(&path) && bytes.matches("\r\n\r\n").count() == 1, "{recipient}: {bytes:?}");
+        (recipient, sent)
     });
     checked.collect()
 }
 
-fn began(ticket: char) -> u64 {
-    u64::from(u32::from(ticket))
+fn began(recipient: char) -> u64 {
+    u64::from(u32::from(recipient))
 }
 
 /// A used link that carries these, in order; nothing is written yet.
-fn queued(tickets: &[(char, Method)]) -> Link {
-    let mut link = Link::reused();
-    for (ticket, method) in tickets {
+fn queued(tickets: &[(char, Method)]) -> TestLink {
+    let mut link = TestLink::reused();
+    for (recipient, method) in tickets {
         let mut request = request(*method);
-        request.began = began(*ticket);
-        link.submit(*ticket, request);
+        request.began = began(*recipient);
+        link.submit(*recipient, request);
     }
     link
 }
 
 /// As [`queued`], and all of it is written.
-fn sent(tickets: &[(char, Method)]) -> Link {
+fn sent(tickets: &[(char, Method)]) -> TestLink {
     let mut link = queued(tickets);
     link.written();
     link
@@ -52,7 +52,7 @@ fn answer(body: &str) -> String {
     OK.replace("hi", body)
 }
 
-fn tickets(link: &Link) -> String {
+fn tickets(link: &TestLink) -> String {
     link.told.ends.iter().map(|end| end.0.unwrap_or('-')).collect()
 }
 
@@ -70,7 +70,7 @@ fn one_that_is_alone_stays() {
     let mut link = sent(&[('h', Get)]);
     assert_eq!(rescue(&mut link, ALL), []);
     assert_eq!(link.read(OK), Ok(true), "it is not leaving");
-    assert_eq!(rescue(&mut Link::reused(), ALL), []);
+    assert_eq!(rescue(&mut TestLink::reused(), ALL), []);
 }
 
 // The budget says how many. Taken are those who would wait longest: the last ones.
@@ -116,7 +116,7 @@ fn of_those_not_written_any_may_go() {
     link.submit('a', again);
     assert_eq!(rescue(&mut link, ALL), [('a', false)], "it was sent before, but not here");
     assert_eq!(link.queue.unwritten(), b"");
-    assert_eq!(link.end(Broken::Closed)[1], (Some('x'), Fate::Fail(Cause::StaleNonidempotent)));
+    assert_eq!(link.end(LinkEnd::Closed)[1], (Some('x'), Fate::Fail(Cause::StaleNonidempotent)));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_body_stays_where_it_began() {
 #[test]
 fn who_went_away_is_not_taken_along() {
     let mut link = sent(&[('h', Get), ('a', Get), ('b', Get)]);
-    assert!(link.queue.abandon(|ticket| *ticket == 'a'));
+    assert!(link.queue.abandon(|recipient| *recipient == 'a'));
     assert_eq!(link.queue.followers(), 1);
     assert_eq!(rescue(&mut link, ALL), [('b', true)]);
 }
@@ -224,7 +224,7 @@ fn the_head_ends_a_link_on_which_nobody_else_waits() {
     assert_eq!(link.read(&OK[..9]), Ok(true), "not before it has ended");
     assert_eq!(link.read(&format!("{}{OK}", &OK[9..])), Ok(false));
     assert_eq!((link.told.of('h').as_str(), tickets(&link).as_str()), (OK, "h"));
-    assert_eq!(link.end(Broken::Finished), [(None, Fate::Nobody), (None, Fate::Nobody)]);
+    assert_eq!(link.end(LinkEnd::Finished), [(None, Fate::Nobody), (None, Fate::Nobody)]);
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn the_last_who_waits_ends_the_link() {
     assert_eq!(link.read(&answer("ho")), Ok(false));
     assert_eq!(tickets(&link), "h-x");
     assert_eq!(link.told.of('x'), answer("ho"));
-    assert_eq!(link.end(Broken::Finished), [(None, Fate::Nobody)]);
+    assert_eq!(link.end(LinkEnd::Finished), [(None, Fate::Nobody)]);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn those_behind_the_next_head_may_be_taken_as_well() {
 fn when_the_link_dies_each_that_stayed_meets_its_fate_and_the_others_none() {
     let nobody = (None, Fate::Nobody);
     for (why, blame) in
-        [(Broken::Closed, None), (Broken::Timeout, Some(Cause::BackendTimeout)), (Broken::Abandoned, None)]
+        [(LinkEnd::Closed, None), (LinkEnd::Timeout, Some(Cause::BackendTimeout)), (LinkEnd::Abandoned, None)]
     {
         let mut link = sent(&[('h', Get), ('a', Get), ('x', Post), ('H', Get)]);
         assert_eq!(rescue(&mut link, ALL), [('a', true)]);
@@ -276,15 +276,15 @@ fn when_the_link_dies_each_that_stayed_meets_its_fate_and_the_others_none() {
 #[test]
 fn when_the_link_dies_the_bytes_of_those_that_stayed_are_right() {
     let mut link = sent(&[('h', Get), ('x', Put)]);
-    for (ticket, method) in [('a', Get), ('H', Get), ('b', Get)] {
+    for (recipient, method) in [('a', Get), ('H', Get), ('b', Get)] {
         let mut request = request(method);
-        request.began = began(ticket);
-        link.submit(ticket, request);
+        request.began = began(recipient);
+        link.submit(recipient, request);
     }
     assert_eq!(rescue(&mut link, 2), [('a', false), ('b', false)]);
     assert_eq!(link.queue.unwritten(), head('H', Get).as_bytes());
     assert_eq!(
-        link.end(Broken::Closed),
+        link.end(LinkEnd::Closed),
         [replay('h', Get, true), replay('x', Put, true), replay('H', Get, false)]
     );
 }
@@ -293,8 +293,8 @@ fn when_the_link_dies_the_bytes_of_those_that_stayed_are_right() {
 fn a_fault_of_an_answer_that_nobody_awaits_ends_the_link() {
     let mut link = sent(&[('h', Get), ('a', Get), ('H', Get)]);
     rescue(&mut link, ALL);
-    assert_eq!(link.read(&format!("{OK}garbage!")), Err(Broken::Desync(Cause::BadResponse)));
-    let fates = link.end(Broken::Desync(Cause::BadResponse));
+    assert_eq!(link.read(&format!("{OK}garbage!")), Err(LinkEnd::Desync(Cause::BadResponse)));
+    let fates = link.end(LinkEnd::Desync(Cause::BadResponse));
     assert_eq!(fates, [(None, Fate::Nobody), replay('H', Get, true)]);
 }
 
@@ -321,14 +321,14 @@ fn a_long_answer_that_nobody_awaits_costs_the_link() {
     assert_eq!(link.read("x"), Ok(true), "a shorter one is read to its end");
     let mut link = sent(&[('a', Get)]);
     assert!(link.queue.abandon(|_| true));
-    assert_eq!(link.read(&most_of(300 << 10)), Err(Broken::Abandoned));
-    assert_eq!(link.end(Broken::Abandoned), [(None, Fate::Nobody)]);
+    assert_eq!(link.read(&most_of(300 << 10)), Err(LinkEnd::Abandoned));
+    assert_eq!(link.end(LinkEnd::Abandoned), [(None, Fate::Nobody)]);
 }
 
 #[test]
 fn but_not_while_others_wait_behind_it() {
     let mut link = sent(&[('a', Get), ('x', Post), ('b', Get)]);
-    assert!(link.queue.abandon(|ticket| *ticket == 'a'));
+    assert!(link.queue.abandon(|recipient| *recipient == 'a'));
     assert_eq!(link.read(&most_of(300 << 10)), Ok(true));
     assert_eq!(rescue(&mut link, ALL), [('b', true)]);
     assert_eq!(link.read(&format!("x{}", answer("ho"))), Ok(false));
@@ -352,7 +352,7 @@ fn each_answer_has_the_whole_limit() {
 fn a_leaving_link_whose_last_client_went_away_ends_after_its_head() {
     let mut link = sent(&[('h', Get), ('a', Get)]);
     rescue(&mut link, ALL);
-    assert!(link.queue.abandon(|ticket| *ticket == 'h'));
+    assert!(link.queue.abandon(|recipient| *recipient == 'h'));
     assert_eq!(link.read(OK), Ok(false));
     assert_eq!(link.told.pieces, []);
 }

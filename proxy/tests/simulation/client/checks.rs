@@ -1,14 +1,14 @@
 //! Checks that a client got the response to what it asked, whole, or cut so that it can tell.
 
 use penstock::config::{FrameKind, Framing};
-use penstock::link::End;
+use penstock::link::AnswerEnd;
 use penstock::proto::http1::Method;
 
 use crate::frames::{self, Say, Tag};
 use crate::ledger::{Record, answer_body, answer_status};
 use crate::wire::Answer;
 
-pub(super) fn http(record: &Record, id: u64, got: &[u8], end: End, body_to_come: bool) {
+pub(super) fn http(record: &Record, id: u64, got: &[u8], end: AnswerEnd, body_to_come: bool) {
     let ask = record.ask.expect("HTTP is spoken here");
     let answer = Answer::read(got, ask.method == Method::Head).expect("a whole head");
     check(&answer, id, ask.method == Method::Head);
@@ -34,7 +34,7 @@ pub(super) fn http_cut(record: &Record, id: u64, got: &[u8]) {
 }
 
 /// One answer to each frame, in order; then, where the link is the client's, whatever the member says.
-pub(super) fn frames(framing: &Framing, record: &Record, id: u64, got: &[u8], end: End) {
+pub(super) fn frames(framing: &Framing, record: &Record, id: u64, got: &[u8], end: AnswerEnd) {
     let answers = answers(framing, record, id);
     if record.forever.is_some() {
         assert!(end.close, "{id} goes on without its link");

@@ -1,7 +1,7 @@
 //! The requests of clients, and when they come: the model of `client/input.rs`, without sockets.
 
 use penstock::cause::Cause;
-use penstock::link::{Broken, Request, Want};
+use penstock::link::{Exchange, LinkEnd, Sharing};
 
 use super::{Around, World, around, note};
 use crate::client::{Later, Ticket};
@@ -25,7 +25,7 @@ impl World {
         let request = self.ledger.request(id, self.scene.all_methods, self.scene.routes, self.now);
         let client = &mut self.clients[c];
         client.unread = Some(id);
-        if joined.is_some() && request.want != Want::Shared {
+        if joined.is_some() && request.sharing != Sharing::Shared {
             return false;
         }
         client.unread = None;
@@ -36,8 +36,8 @@ impl World {
         true
     }
 
-    pub(super) fn put_on_link(&mut self, c: usize, id: u64, request: Request, head: Vec<u8>) {
-        note!(self, "client {c} asks {id}: {:?} {:?}", request.ask, request.want);
+    pub(super) fn put_on_link(&mut self, c: usize, id: u64, request: Exchange, head: Vec<u8>) {
+        note!(self, "client {c} asks {id}: {:?} {:?}", request.ask, request.sharing);
         let client = &mut self.clients[c];
         client.asked.push_back(id);
         let joined = client.link.filter(|_| client.in_flight > 0);
@@ -126,11 +126,11 @@ impl World {
         let (Some(id), Some(at)) = (begun.filter(|_| !client.waits), client.link) else { return };
         let to = Ticket { client: c, life: client.life, id };
         let Some(link) = self.links.get_mut(&at) else { return };
-        let unseen = link.queue.last().is_some_and(|slot| slot.ticket == Some(to) && !slot.shown);
+        let unseen = link.queue.last().is_some_and(|slot| slot.recipient == Some(to) && !slot.shown);
         note!(self, "client {c} gives {id} up");
         self.abandon(at, c);
         let Some(link) = self.links.get_mut(&at) else { return };
-        link.condemned.get_or_insert(Broken::Abandoned);
+        link.condemned.get_or_insert(LinkEnd::Abandoned);
         if !unseen {
             return self.renew(c);
         }
@@ -147,7 +147,7 @@ impl World {
         let gone = |to: &Ticket| to.client == c && to.life == life;
         let Some(link) = self.links.get_mut(&at) else { return };
         if !link.queue.abandon(gone) {
-            link.condemned.get_or_insert(Broken::Abandoned);
+            link.condemned.get_or_insert(LinkEnd::Abandoned);
         }
         for place in &mut link.places {
             place.to = place.to.filter(|to| !gone(to));

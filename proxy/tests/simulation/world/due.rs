@@ -1,9 +1,9 @@
-//! The deadlines of links and requests: the model of `with_sockets/deadlines.rs` and `with_sockets/rescue.rs`, without sockets.
+//! The deadlines of links and requests: the model of `pool/deadlines.rs` and `pool/rescue.rs`, without sockets.
 //!
 //! It decides as little as they do: `Depth` says what is slow, `Queue` what may be taken off a link.
 
 use penstock::cause::Cause;
-use penstock::link::{Ask, Broken, Want};
+use penstock::link::{AnswerKind, LinkEnd, Sharing};
 use penstock::metrics::HoldReason;
 
 use super::{Waiter, World, note};
@@ -14,7 +14,7 @@ pub(super) const QUEUE_TIMEOUT: u64 = 60_000_000;
 pub(super) const IDLE_TIMEOUT: u64 = 80_000_000;
 
 impl World {
-    /// `Shelf::look`.
+    /// `Pool::look`.
     pub(crate) fn look(&mut self) {
         let now = self.now;
         for Waiter { to, .. } in self.pool.give_up_waiting(now.saturating_sub(QUEUE_TIMEOUT)) {
@@ -25,8 +25,8 @@ impl World {
         }
         for at in self.pool.idle_since(now.saturating_sub(IDLE_TIMEOUT)) {
             let link = self.links.get_mut(&at).expect("an idle link stands");
-            self.pool.bar(link.seat);
-            link.condemned.get_or_insert(Broken::Finished);
+            self.pool.close_to_new(link.seat);
+            link.condemned.get_or_insert(LinkEnd::Finished);
         }
         self.end_silent();
         self.rescue();
@@ -43,14 +43,14 @@ impl World {
             let ask = head.request.ask;
             let since = head.silent_since(link.queue.head_since(), !link.queue.unwritten().is_empty());
             if since.is_some_and(|since| self.now.saturating_sub(since) >= PATIENCE) && !full {
-                let patient = matches!(ask, Ask::Frames { patient: true } | Ask::Forever);
+                let patient = matches!(ask, AnswerKind::Frames { patient: true } | AnswerKind::Forever);
                 assert!(!patient, "link {at} may take as long as it likes");
-                link.condemned.get_or_insert(Broken::Timeout);
+                link.condemned.get_or_insert(LinkEnd::Timeout);
             }
         }
     }
 
-    /// `Shelf::hold`.
+    /// `Pool::hold`.
     pub(super) fn hold(&mut self, at: u64, why: HoldReason) {
         let link = self.links.get_mut(&at).expect("it stands");
         if self.pool.hold(link.seat) {
@@ -65,7 +65,7 @@ impl World {
         self.watch();
     }
 
-    /// `Shelf::watch`.
+    /// `Pool::watch`.
     pub(super) fn watch(&mut self) {
         if self.rescue_at == u64::MAX
             && let Some(after) = self.pool.depth.rescue_after()
@@ -74,7 +74,7 @@ impl World {
         }
     }
 
-    /// `Shelf::rescue`.
+    /// `Pool::rescue`.
     pub(crate) fn rescue(&mut self) {
         if self.now < self.rescue_at {
             return;
@@ -98,12 +98,12 @@ impl World {
         self.rescue_at = next.unwrap_or(self.rescue_at);
     }
 
-    /// `Shelf::rescue_from`.
+    /// `Pool::rescue_from`.
     fn rescue_from(&mut self, at: u64) {
         self.hold(at, HoldReason::Slow);
         let most = self.budget.available();
         let link = self.links.get_mut(&at).expect("it stands");
-        let route = link.queue.head().map_or(0, |head| head.request.route);
+        let route = link.queue.head().map_or(0, |head| head.request.class);
         let taken = link.queue.rescue(most, Ticket::same);
         let left = link.queue.followers();
         let count = taken.len();
@@ -120,7 +120,7 @@ impl World {
             self.check_bytes(to.id, &head);
             self.ledger.rescue(to.id, sent);
             request.replayed |= sent;
-            request.want = Want::Alone;
+            request.sharing = Sharing::Alone;
             self.again(to, request, head, Cause::NoMember);
         }
     }

@@ -1,10 +1,10 @@
-//! The beginning and the end of links, and the fate of their exchanges: the model of `with_sockets/life.rs`, without sockets.
+//! The beginning and the end of links, and the fate of their exchanges: the model of `pool/life.rs`, without sockets.
 
 use std::collections::VecDeque;
 
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;
-use penstock::link::{Broken, Consent, Fate, Queue, Request, SeatId, Slot, Want};
+use penstock::link::{Consent, Exchange, Fate, LinkEnd, LinkId, Queue, Sharing, Slot};
 
 use super::{Link, World, note};
 use crate::client::{Later, Ticket};
@@ -14,8 +14,8 @@ use crate::origin::{Origin, Read};
 const LONGEST_PARTING: u64 = 1_000_000_000;
 
 impl World {
-    /// `Shelf::live`, once connecting has succeeded or failed.
-    pub(crate) fn connect(&mut self, seat: SeatId) {
+    /// `Pool::live`, once connecting has succeeded or failed.
+    pub(crate) fn connect(&mut self, seat: LinkId) {
         if self.refusing {
             return self.connect_failed(seat);
         }
@@ -41,10 +41,10 @@ impl World {
         self.use_idle();
     }
 
-    /// `Shelf::serve`, from where the link has ended: one from which exchanges were taken says goodbye first.
-    pub(super) fn link_ended(&mut self, at: u64, why: Broken) {
+    /// `Pool::serve`, from where the link has ended: one from which exchanges were taken says goodbye first.
+    pub(super) fn link_ended(&mut self, at: u64, why: LinkEnd) {
         let link = self.links.get_mut(&at).expect("it stood until now");
-        if link.rescued && why == Broken::Finished {
+        if link.rescued && why == LinkEnd::Finished {
             link.parting = Some(self.now + LONGEST_PARTING);
             note!(self, "link {at} parts");
             return self.ledger.count("parted");
@@ -58,18 +58,18 @@ impl World {
         let over = link.origin.has_ended() || self.now >= until;
         match link.origin.read(self.now, &mut self.rng) {
             Read::Nothing | Read::Bytes(_) if !over => {}
-            _ => self.ended(at, Broken::Finished),
+            _ => self.ended(at, LinkEnd::Finished),
         }
     }
 
-    /// `Shelf::ended`.
-    fn ended(&mut self, at: u64, why: Broken) {
+    /// `Pool::ended`.
+    fn ended(&mut self, at: u64, why: LinkEnd) {
         let mut link = self.links.remove(&at).expect("it stood until now");
         let fates = link.queue.end(why);
         note!(self, "link {at} ends: {why:?}, {} in flight", fates.len());
         assert_eq!(fates.len(), link.places.len(), "a fate for each");
         let reused = link.queue.answered() > 0;
-        let broke = matches!(why, Broken::Closed | Broken::Timeout | Broken::Desync(_));
+        let broke = matches!(why, LinkEnd::Closed | LinkEnd::Timeout | LinkEnd::Desync(_));
         if broke && fates.iter().skip(1).any(|(slot, _)| slot.sent_at != 0) {
             self.pool.depth.consent(Consent::Withdrawn);
             self.offended = self.now;
@@ -77,15 +77,15 @@ impl World {
         }
         self.pool.closed(link.seat);
         for ((slot, fate), place) in fates.into_iter().zip(link.places).rev() {
-            assert_eq!(slot.ticket, place.to, "whose fate it is");
+            assert_eq!(slot.recipient, place.to, "whose fate it is");
             self.meet(slot, fate, reused);
         }
         self.open_more();
     }
 
-    /// `Shelf::meet`.
+    /// `Pool::apply_fate`.
     fn meet(&mut self, slot: Slot<Ticket>, fate: Fate, reused: bool) {
-        let Some(to) = slot.ticket else {
+        let Some(to) = slot.recipient else {
             assert_eq!(fate, Fate::Nobody);
             return;
         };
@@ -105,7 +105,7 @@ impl World {
                 self.check_bytes(to.id, &head);
                 self.ledger.replay(to.id, sent);
                 request.replayed |= sent;
-                request.want = Want::Fresh;
+                request.sharing = Sharing::Fresh;
                 self.again(to, request, head, Cause::BackendReset);
             }
         }
@@ -121,7 +121,7 @@ impl World {
         assert_eq!(bytes, self.frame_of(id), "what is sent again");
     }
 
-    pub(super) fn again(&mut self, to: Ticket, request: Request, head: Vec<u8>, cause: Cause) {
+    pub(super) fn again(&mut self, to: Ticket, request: Exchange, head: Vec<u8>, cause: Cause) {
         self.clients[to.client].put_back(Later::Send { id: to.id, request, head, cause });
     }
 }

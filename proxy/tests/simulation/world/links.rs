@@ -1,9 +1,9 @@
-//! The choice of a link for a request, now or later: the model of `with_sockets/mod.rs`, without sockets.
+//! The choice of a link for a request, now or later: the model of `pool/mod.rs`, without sockets.
 //!
 //! Each place on a link is checked against what was promised.
 
 use penstock::cause::Cause;
-use penstock::link::{Broken, How, Request, SeatId, Want};
+use penstock::link::{Acquired, Exchange, LinkEnd, LinkId, Sharing};
 use penstock::metrics::HoldReason;
 
 use super::{Around, Place, Waiter, World, around, note};
@@ -19,41 +19,41 @@ impl World {
     }
 
     /// `Link::join`.
-    pub(super) fn join(&mut self, link: u64, to: Ticket, request: Request, head: Vec<u8>) {
+    pub(super) fn join(&mut self, link: u64, to: Ticket, request: Exchange, head: Vec<u8>) {
         self.pool.join(self.links[&link].seat);
         self.ledger.count("joined");
-        self.put(link, to, request, &head, How::Pipelined);
+        self.put(link, to, request, &head, Acquired::Pipelined);
     }
 
-    /// `Shelf::submit`.
-    pub(super) fn submit(&mut self, to: Ticket, mut request: Request, head: Vec<u8>, cause: Cause) {
+    /// `Pool::submit`.
+    pub(super) fn submit(&mut self, to: Ticket, mut request: Exchange, head: Vec<u8>, cause: Cause) {
         if self.down {
             return self.clients[to.client].later.push_front(Later::Fail { id: to.id, cause });
         }
-        if request.want == Want::Shared && self.pool.depth.goes_alone(request.route) {
-            request.want = Want::Alone;
+        if request.sharing == Sharing::Shared && self.pool.depth.goes_alone(request.class) {
+            request.sharing = Sharing::Alone;
             self.ledger.count("goes alone");
         }
         if let Some((link, how)) = self.place(&request) {
             return self.put(link, to, request, &head, how);
         }
         let waiter = Waiter { to, request, head };
-        if self.pool.wait(request.want, waiter, self.now).is_err() {
+        if self.pool.wait(request.sharing, waiter, self.now).is_err() {
             let full = Later::Fail { id: to.id, cause: Cause::QueueFull };
             return self.clients[to.client].later.push_front(full);
         }
         self.clients[to.client].waits = true;
-        note!(self, "exchange {} waits, {:?}", to.id, request.want);
+        note!(self, "exchange {} waits, {:?}", to.id, request.sharing);
         self.open_more();
     }
 
-    /// `Shelf::place` and `Shelf::is_fit`.
-    fn place(&mut self, request: &Request) -> Option<(u64, How)> {
+    /// `Pool::place` and `Pool::is_fit`.
+    fn place(&mut self, request: &Exchange) -> Option<(u64, Acquired)> {
         loop {
-            let (seat, at, how) = self.pool.place(request.want)?;
+            let (seat, at, how) = self.pool.place(request.sharing)?;
             let link = self.links.get_mut(&at).expect("a link that the pool knows stands");
             let since = self.now.saturating_sub(link.queue.head_since());
-            if how == How::Pipelined {
+            if how == Acquired::Pipelined {
                 if since <= self.pool.depth.hold_after() {
                     return Some((at, how));
                 }
@@ -64,48 +64,48 @@ impl World {
             if link.condemned.is_none() && (!careful || link.origin.is_quiet(self.now)) {
                 return Some((at, how));
             }
-            self.pool.bar(seat);
-            link.condemned.get_or_insert(Broken::Closed);
+            self.pool.close_to_new(seat);
+            link.condemned.get_or_insert(LinkEnd::Closed);
         }
     }
 
-    /// `Shelf::count_acquired` and `Link::submit`.
-    fn put(&mut self, at: u64, to: Ticket, request: Request, head: &[u8], how: How) {
-        note!(self, "exchange {} on link {at}, {:?}", to.id, request.want);
+    /// `Pool::count_acquired` and `Link::submit`.
+    fn put(&mut self, at: u64, to: Ticket, request: Exchange, head: &[u8], how: Acquired) {
+        note!(self, "exchange {} on link {at}, {:?}", to.id, request.sharing);
         assert!(self.is_present(&to), "nobody waits for {}", to.id);
         self.ledger.count(match how {
-            How::Reused => "reused",
-            How::Opened => "opened",
-            How::Pipelined => "pipelined",
+            Acquired::Reused => "reused",
+            Acquired::Opened => "opened",
+            Acquired::Pipelined => "pipelined",
         });
         self.ledger.sent += 1;
         self.budget.earn();
-        if how == How::Pipelined {
+        if how == Acquired::Pipelined {
             self.watch();
         }
         let client = &mut self.clients[to.client];
         assert!(client.link.is_none_or(|link| link == at), "client {} on two links", to.client);
         (client.link, client.waits) = (Some(at), false);
         client.in_flight += 1;
-        self.check_place(at, &to, request.want);
+        self.check_place(at, &to, request.sharing);
         let link = self.links.get_mut(&at).expect("a link that the pool knows stands");
         let carried = link.queue.answered() + link.queue.in_flight() as u64;
         if self.scene.max_requests.is_some_and(|max| carried + 1 >= max) {
-            self.pool.bar(link.seat);
+            self.pool.close_to_new(link.seat);
         }
         link.queue.submit(to, request, self.now, |out| out.extend_from_slice(head));
-        link.places.push_back(Place { to: Some(to), id: to.id, want: request.want, received: 0 });
+        link.places.push_back(Place { to: Some(to), id: to.id, sharing: request.sharing, received: 0 });
     }
 
-    fn check_place(&self, at: u64, to: &Ticket, want: Want) {
+    fn check_place(&self, at: u64, to: &Ticket, sharing: Sharing) {
         let link = &self.links[&at];
         let (limit, ahead) = (usize::from(self.pool.depth.limit()), link.queue.in_flight());
         assert!(!link.rescued && link.parting.is_none(), "{} on link {at}, which is to end", to.id);
-        assert!(!self.ledger.of(to.id).rescued || want != Want::Shared, "{} was held up before", to.id);
+        assert!(!self.ledger.of(to.id).rescued || sharing != Sharing::Shared, "{} was held up before", to.id);
         if ahead > 0 {
             assert!(link.queue.answered() > 0, "two on link {at}, which has not answered yet");
-            assert!(link.places.iter().all(|p| p.want == Want::Shared), "{} behind one alone", to.id);
-            assert!(want == Want::Shared, "{} is to be alone", to.id);
+            assert!(link.places.iter().all(|p| p.sharing == Sharing::Shared), "{} behind one alone", to.id);
+            assert!(sharing == Sharing::Shared, "{} is to be alone", to.id);
             assert!(!link.held, "{} on link {at}, which is held", to.id);
             assert!(ahead < limit, "{} on link {at} above depth {limit}", to.id);
         }
@@ -117,20 +117,20 @@ impl World {
         }
     }
 
-    /// `Shelf::use_idle`.
+    /// `Pool::use_idle`.
     pub(super) fn use_idle(&mut self) {
         while let Some(at) = self.pool.idle_for_waiting() {
             let link = self.links.get_mut(&at).expect("a link that the pool knows stands");
             if link.condemned.is_none() && link.origin.is_quiet(self.now) {
                 self.dispatch(at);
             } else {
-                self.pool.bar(link.seat);
-                link.condemned.get_or_insert(Broken::Closed);
+                self.pool.close_to_new(link.seat);
+                link.condemned.get_or_insert(LinkEnd::Closed);
             }
         }
     }
 
-    /// `Shelf::dispatch`.
+    /// `Pool::dispatch`.
     pub(super) fn dispatch(&mut self, at: u64) {
         loop {
             let seat = self.links[&at].seat;
@@ -155,8 +155,8 @@ impl World {
         note!(self, "link {at} writes {n}");
     }
 
-    /// `Shelf::connect_failed`.
-    pub(super) fn connect_failed(&mut self, seat: SeatId) {
+    /// `Pool::connect_failed`.
+    pub(super) fn connect_failed(&mut self, seat: LinkId) {
         note!(self, "refused");
         self.pool.not_connected(seat, self.now);
         let mut moved = Vec::new();

@@ -3,7 +3,7 @@
 use super::{World, note};
 
 impl World {
-    /// `Shelf::recover`, one round of it.
+    /// `Pool::recover`, one round of it.
     pub(crate) fn recover(&mut self) {
         if self.down
             && self.connecting.is_empty()

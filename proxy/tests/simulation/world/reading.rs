@@ -1,9 +1,9 @@
-//! The bytes that come on a link, and the clients that get them: the model of `driver.rs`, without sockets.
+//! The bytes that come on a link, and the clients that get them: the model of `connection.rs`, without sockets.
 
 use std::collections::VecDeque;
 
 use penstock::config::Framing;
-use penstock::link::{Broken, End, Sink, Slot};
+use penstock::link::{AnswerEnd, LinkEnd, Sink, Slot};
 use penstock::metrics::HoldReason;
 use penstock::proto::http1::Date;
 
@@ -46,7 +46,7 @@ impl World {
     }
 
     pub(super) fn is_head_full(&self, at: u64) -> bool {
-        let head = self.links[&at].queue.head().and_then(|slot| slot.ticket.as_ref());
+        let head = self.links[&at].queue.head().and_then(|slot| slot.recipient.as_ref());
         head.is_some_and(|to| self.clients[to.client].is_full())
     }
 
@@ -83,9 +83,9 @@ impl World {
             }
             Read::Eof => {
                 link.queue.at_eof(now, out, &mut told);
-                Err(Broken::Closed)
+                Err(LinkEnd::Closed)
             }
-            Read::Reset => Err(Broken::Closed),
+            Read::Reset => Err(LinkEnd::Closed),
         };
         let Told { routes, served, large, .. } = told;
         if link.queue.answered() > answered {
@@ -103,16 +103,16 @@ impl World {
         self.go_on(at, outcome);
     }
 
-    fn go_on(&mut self, at: u64, outcome: Result<bool, Broken>) {
+    fn go_on(&mut self, at: u64, outcome: Result<bool, LinkEnd>) {
         let link = &self.links[&at];
         match outcome {
             Ok(true) => {
                 check_awaited(at, link);
                 self.answered(at);
             }
-            Ok(false) => self.link_ended(at, Broken::Finished),
+            Ok(false) => self.link_ended(at, LinkEnd::Finished),
             Err(why) => {
-                if why == Broken::Abandoned {
+                if why == LinkEnd::Abandoned {
                     self.ledger.count("too long for nobody");
                 }
                 self.link_ended(at, why);
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    /// `Shelf::answered`.
+    /// `Pool::answered`.
     fn answered(&mut self, at: u64) {
         let link = self.links.get_mut(&at).expect("it was just read from");
         let answered = link.queue.answered();
@@ -132,9 +132,9 @@ impl World {
         link.held &= in_flight > 0;
         self.pool.settle(seat, in_flight, self.now);
         if self.scene.max_requests.is_some_and(|max| answered + in_flight as u64 >= max) {
-            self.pool.bar(seat);
+            self.pool.close_to_new(seat);
             if in_flight == 0 {
-                self.link_ended(at, Broken::Finished);
+                self.link_ended(at, LinkEnd::Finished);
             }
             return;
         }
@@ -183,13 +183,13 @@ impl Sink<Ticket> for Told<'_> {
         }
     }
 
-    fn ended(&mut self, slot: Slot<Ticket>, end: End, service: u64) {
+    fn ended(&mut self, slot: Slot<Ticket>, end: AnswerEnd, service: u64) {
         let place = self.places.pop_front().expect("the answer of one in flight");
-        assert_eq!(slot.ticket, place.to, "whose answer ended");
-        self.routes.push(slot.request.route);
+        assert_eq!(slot.recipient, place.to, "whose answer ended");
+        self.routes.push(slot.request.class);
         self.large |= self.routes.len() == 1 && place.received > LARGE_ANSWER;
         self.served += service;
-        let Some(to) = slot.ticket else { return self.ledger.count("discarded") };
+        let Some(to) = slot.recipient else { return self.ledger.count("discarded") };
         assert_eq!(self.clients[to.client].life, to.life, "an answer to {} for one who is gone", to.id);
         if self.framing.is_some() && self.ledger.of(to.id).said.len() > 1 && !end.reusable {
             self.ledger.count("conversation that cost its link");

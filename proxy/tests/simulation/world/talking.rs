@@ -2,7 +2,7 @@
 
 use penstock::cause::Cause;
 use penstock::config::{FrameKind, Framing};
-use penstock::link::{Ask, Request, SourceKey, Want};
+use penstock::link::{AnswerKind, Exchange, Sharing, SourceKey};
 use penstock::proto::framing::{self, BadFrame, Dialect, Frame, Need, Pinning};
 
 use super::{World, note};
@@ -44,12 +44,12 @@ impl World {
         if frame.pinning == Pinning::Forever {
             self.ledger.of_mut(id).forever = Some(0);
         }
-        let request = Request {
+        let request = Exchange {
             ask: ask(frame),
             body: frame.pinning != Pinning::Free,
-            want: if shared { Want::Shared } else { Want::Alone },
+            sharing: if shared { Sharing::Shared } else { Sharing::Alone },
             repeatable: frame.repeatable,
-            route: frame.class,
+            class: frame.class,
             began: self.now,
             replayed: false,
             open_ended: false,
@@ -192,9 +192,9 @@ impl World {
 }
 
 /// `client/frames.rs`.
-fn ask(frame: Frame) -> Ask {
+fn ask(frame: Frame) -> AnswerKind {
     match frame.pinning {
-        Pinning::Forever => Ask::Forever,
-        _ => Ask::Frames { patient: frame.need == Need::Patient },
+        Pinning::Forever => AnswerKind::Forever,
+        _ => AnswerKind::Frames { patient: frame.need == Need::Patient },
     }
 }

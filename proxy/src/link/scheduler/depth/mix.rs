@@ -1,21 +1,21 @@
 //! Caps the depth where a part of a member's responses is slow, so that few requests are held up behind a slow one.
 
-use crate::link::scheduler::routes::FADE;
+use crate::link::scheduler::class_table::FADE;
 
 /// Sums of about a second, which fade turn by turn, and of the last turn and the present one, in which a member that
 /// became slow shows at once.
 #[derive(Debug, Default)]
 pub(super) struct Mix {
-    faded: Sums,
-    last: Sums,
-    present: Sums,
+    faded: MixSums,
+    last: MixSums,
+    present: MixSums,
     turn: u32,
     /// Slow heads of which a rescue told before they ended.
     foretold: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+struct MixSums {
     answers: f32,
     slow: f32,
 }
@@ -79,12 +79,12 @@ impl Mix {
     /// `(depth - 1) x share of slow answers <= 1 / RARE`.
     #[must_use]
     pub(super) fn cap(&self) -> u16 {
-        let of = |sums: &Sums, least: f32| if sums.slow < least { u16::MAX } else { sums.cap() };
+        let of = |sums: &MixSums, least: f32| if sums.slow < least { u16::MAX } else { sums.cap() };
         of(&self.faded, 0.5).min(of(&self.last, SOME)).min(of(&self.present, SOME))
     }
 }
 
-impl Sums {
+impl MixSums {
     fn cap(&self) -> u16 {
         ((self.answers / (self.slow * RARE)) as u16).saturating_add(1)
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::config::{Links, Vouched};
 use crate::event_loop::{Nanos, nanos};
 
-use super::routes::{Heard, Routes};
+use super::class_table::{ClassTable, Heard};
 use mix::Mix;
 use speed::Speed;
 use spread::Spread;
@@ -33,12 +33,12 @@ pub struct Depth {
     budget: Nanos,
     rescue_after: Option<Nanos>,
     limit: u16,
-    reason: Reason,
+    reason: DepthLimit,
     /// The limit, or what is left of a greater one of late: so many may still be in flight on a link.
     deepest: u16,
     hold_after: Nanos,
     speed: Speed,
-    routes: Routes,
+    classes: ClassTable,
     spread: Spread,
     consent: Consent,
     stall: Stall,
@@ -48,7 +48,7 @@ pub struct Depth {
 
 /// Why the depth is what it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reason {
+pub enum DepthLimit {
     /// Nothing is known of the member yet.
     Start,
     /// Its answers are quick enough for all that the configuration allows.
@@ -112,10 +112,10 @@ impl Depth {
             rescue_after: None,
             limit: 1,
             deepest: 1,
-            reason: Reason::Start,
+            reason: DepthLimit::Start,
             hold_after: 0,
             speed: Speed::default(),
-            routes: Routes::default(),
+            classes: ClassTable::default(),
             spread: Spread::default(),
             consent: Consent::first(links),
             stall: Stall::default(),
@@ -143,28 +143,28 @@ impl Depth {
     }
 
     fn forget(&mut self) {
-        self.routes.forget();
+        self.classes.forget();
         self.mix.forget();
         self.spread = Spread::default();
     }
 
     /// Answers that ended in one read: their routes in order (0 where there is none to tell), and the time from the
     /// first's becoming the head of the link to the end of the last. `large` says that the first was.
-    pub fn observe(&mut self, routes: &[u32], large: bool, service: Nanos, now: Nanos) {
-        let Some(first) = routes.first() else { return };
+    pub fn observe(&mut self, classes: &[u32], large: bool, service: Nanos, now: Nanos) {
+        let Some(first) = classes.first() else { return };
         self.stall.answered(now);
         if self.speed.is_over(now) {
             self.turn(now);
         }
-        if large || self.is_slow(routes.len(), self.without_silence(service, now)) {
-            return self.saw_slow(*first, routes.len(), service, now);
+        if large || self.is_slow(classes.len(), self.without_silence(service, now)) {
+            return self.saw_slow(*first, classes.len(), service, now);
         }
-        let alone = routes.iter().filter(|route| self.routes.quick(**route) == Heard::Alone).count();
-        if alone == routes.len() {
+        let alone = classes.iter().filter(|class| self.classes.quick(**class) == Heard::Alone).count();
+        if alone == classes.len() {
             return self.speed.add_alone(service);
         }
-        self.speed.add(routes.len() as u64, service, true);
-        self.mix.answered(routes.len());
+        self.speed.add(classes.len() as u64, service, true);
+        self.mix.answered(classes.len());
         if self.speed.is_young() {
             self.look(now);
         }
@@ -183,14 +183,14 @@ impl Depth {
 
     /// Why it is not greater.
     #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> DepthLimit {
         self.reason
     }
 
     /// Whether requests of this route are so slow that none should wait behind them.
     #[must_use]
-    pub fn goes_alone(&self, route: u32) -> bool {
-        self.routes.goes_alone(route)
+    pub fn goes_alone(&self, class: u32) -> bool {
+        self.classes.goes_alone(class)
     }
 
     /// A head older than this gets no more behind it, in nanoseconds.
@@ -212,7 +212,7 @@ impl Depth {
     }
 
     /// What waited behind a head of this route was sent elsewhere. The head is still to be observed.
-    pub fn rescued(&mut self, route: u32, followers: u32, now: Nanos) {
+    pub fn rescued(&mut self, class: u32, followers: u32, now: Nanos) {
         if followers == 0 {
             return;
         }
@@ -220,7 +220,7 @@ impl Depth {
             self.turn(now);
         }
         self.mix.foretell();
-        self.count_slow(route);
+        self.count_slow(class);
         self.decide();
     }
 
@@ -252,12 +252,12 @@ impl Depth {
             && self.speed.past().is_some_and(|past| count == 1 || !usual(past.typical))
     }
 
-    fn saw_slow(&mut self, route: u32, count: usize, service: Nanos, now: Nanos) {
+    fn saw_slow(&mut self, class: u32, count: usize, service: Nanos, now: Nanos) {
         // What was asked before the member became quicker says nothing of it now.
         if now.saturating_sub(service) < self.era.began {
             return;
         }
-        if !self.mix.was_foretold() && self.count_slow(route) == Heard::Alone {
+        if !self.mix.was_foretold() && self.count_slow(class) == Heard::Alone {
             return self.speed.add_alone(service);
         }
         self.speed.add(count as u64, service, false);
@@ -265,8 +265,8 @@ impl Depth {
         self.decide();
     }
 
-    fn count_slow(&mut self, route: u32) -> Heard {
-        let heard = self.routes.slow(route, self.mix.turn());
+    fn count_slow(&mut self, class: u32) -> Heard {
+        let heard = self.classes.slow(class, self.mix.turn());
         match heard {
             Heard::Shared => self.mix.was_slow(),
             Heard::Turned(own) => self.mix.is_gone(own - 1.0),
@@ -303,7 +303,7 @@ impl Depth {
     fn change_era(&mut self, slow: Option<Nanos>, now: Nanos) {
         if self.era.slow.is_some() && slow.is_some() {
             self.era.began = now;
-            self.routes.forget();
+            self.classes.forget();
         }
         self.era.slow = slow;
         self.mix.forget();
@@ -316,15 +316,15 @@ impl Depth {
         self.hold_after = self.slow_from();
     }
 
-    fn best(&self) -> (u16, Reason) {
+    fn best(&self) -> (u16, DepthLimit) {
         let affordable = match (self.consent, self.least()) {
-            (Consent::Withdrawn, _) => return (1, Reason::Broken),
-            (Consent::Missing, _) => return (1, Reason::Unproven),
-            (Consent::Given, None) => return (1, Reason::Start),
+            (Consent::Withdrawn, _) => return (1, DepthLimit::Broken),
+            (Consent::Missing, _) => return (1, DepthLimit::Unproven),
+            (Consent::Given, None) => return (1, DepthLimit::Start),
             (Consent::Given, Some(base)) => self.affordable(base),
         };
-        let reason = if affordable == self.ceiling { Reason::Ceiling } else { Reason::Budget };
-        let others = [(self.mix.cap(), Reason::Mixed), (self.spread.cap(), Reason::Spread)];
+        let reason = if affordable == self.ceiling { DepthLimit::Ceiling } else { DepthLimit::Budget };
+        let others = [(self.mix.cap(), DepthLimit::Mixed), (self.spread.cap(), DepthLimit::Spread)];
         others
             .into_iter()
             .fold((affordable, reason), |best, other| if other.0 < best.0 { other } else { best })

@@ -7,20 +7,20 @@ use crate::event_loop::Nanos;
 /// Sums over a window of time.
 #[derive(Debug, Default)]
 pub(super) struct Speed {
-    window: Sums,
+    window: SpeedSums,
     /// Of the routes that go alone.
-    alone: Sums,
+    alone: SpeedSums,
     began: Nanos,
     /// The least of the window before.
     before: Option<Nanos>,
     past: Past,
-    hold: Hold,
+    hold: Baseline,
     /// Half of the links wait less than this for what they read next.
     usual: Nanos,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+struct SpeedSums {
     answers: u64,
     time: Nanos,
     quick: u64,
@@ -96,7 +96,7 @@ impl Speed {
         let [window, alone] = [&mut self.window, &mut self.alone].map(std::mem::take);
         let window = if window.answers * NEXT_TO_NONE < alone.answers { alone } else { window };
         if age >= STALE {
-            (self.before, self.hold) = (None, Hold::default());
+            (self.before, self.hold) = (None, Baseline::default());
             return None;
         }
         let mut past = window.past(age)?;
@@ -146,7 +146,7 @@ fn calm(best: Nanos, typical: Nanos) -> Nanos {
     typical.min(best + best / 256)
 }
 
-impl Sums {
+impl SpeedSums {
     fn add(&mut self, count: u64, time: Nanos, quick: bool) {
         self.answers += count;
         self.time += time;
@@ -179,7 +179,7 @@ impl Sums {
 /// One on which many wait at the same time (500 timers of 20 ms) may get as much done too. It would do less on fewer
 /// links; so where holding makes the rate fall, it is let go, and tried again ever more seldom.
 #[derive(Debug, Default)]
-pub(super) struct Hold {
+pub(super) struct Baseline {
     best: Option<Nanos>,
     /// The greatest rate of late.
     top: f32,
@@ -195,7 +195,7 @@ const FORGET: Nanos = 256;
 /// The greatest rate fades by this part with each window: it is to tell that a rate falls, not that it fell once.
 const FADE: f32 = 32.0;
 
-impl Hold {
+impl Baseline {
     /// A window has ended in which an answer took `typical`, and `rate` of them came in a nanosecond: for so many
     /// threads there was something to do.
     pub(super) fn turn(&mut self, typical: Nanos, rate: f32, threads: f32, now: Nanos) {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     /// Windows in which an answer takes `typical`; what is believed after them.
-    fn run(hold: &mut Hold, windows: Nanos, now: &mut Nanos, typical: Nanos, per_second: f32) -> Nanos {
+    fn run(hold: &mut Baseline, windows: Nanos, now: &mut Nanos, typical: Nanos, per_second: f32) -> Nanos {
         for _ in 0..windows {
             *now += WINDOW;
             let best = hold.best.unwrap_or(typical).min(typical);
@@ -243,14 +243,14 @@ mod tests {
 
     #[test]
     fn a_saturated_member_is_as_quick_as_it_was() {
-        let (mut hold, mut now) = (Hold::default(), 0);
+        let (mut hold, mut now) = (Baseline::default(), 0);
         assert_eq!(run(&mut hold, 3, &mut now, 10 * MICRO, 60_000.0), 10 * MICRO);
         assert_eq!(run(&mut hold, 10_000, &mut now, 640 * MICRO, 90_000.0), 10 * MICRO);
     }
 
     #[test]
     fn one_that_became_slow_is_believed_at_once_and_when_it_recovers() {
-        let (mut hold, mut now) = (Hold::default(), 0);
+        let (mut hold, mut now) = (Baseline::default(), 0);
         run(&mut hold, 3, &mut now, 10 * MICRO, 60_000.0);
         assert_eq!(run(&mut hold, 1, &mut now, 200_000 * MICRO, 2500.0), 200_000 * MICRO);
         run(&mut hold, 9, &mut now, 200_000 * MICRO, 2500.0);
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn one_that_does_less_on_fewer_links_is_tried_ever_more_seldom() {
-        let (mut hold, mut now) = (Hold::default(), 0);
+        let (mut hold, mut now) = (Baseline::default(), 0);
         run(&mut hold, 3, &mut now, 100 * MICRO, 9000.0);
         let mut tried = 0;
         for _ in 0..600 {

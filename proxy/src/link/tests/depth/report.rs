@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use crate::event_loop::Nanos;
-use crate::link::scheduler::depth::Reason;
+use crate::link::scheduler::depth::DepthLimit;
 
 pub(super) const SLICE: Nanos = 100_000_000;
 
@@ -19,14 +19,14 @@ pub(super) struct Slice {
     quick: Vec<Nanos>,
     slow: Vec<Nanos>,
     rescued: usize,
-    end: Option<State>,
+    end: Option<SliceState>,
 }
 
 /// At the end of a slice.
 #[derive(Clone, Copy)]
-pub(super) struct State {
+pub(super) struct SliceState {
     pub(super) limit: u16,
-    pub(super) reason: Reason,
+    pub(super) reason: DepthLimit,
     pub(super) least: Nanos,
     pub(super) links: usize,
     pub(super) busy: usize,
@@ -34,7 +34,7 @@ pub(super) struct State {
 }
 
 /// What happened between two slices.
-pub(super) struct Span {
+pub(super) struct SpanFigures {
     pub(super) per_second: usize,
     pub(super) p50: Nanos,
     pub(super) p99: Nanos,
@@ -57,7 +57,7 @@ impl Report {
     }
 
     /// A slice ends just before `now`.
-    pub(super) fn ends(&mut self, now: Nanos, state: State) {
+    pub(super) fn ends(&mut self, now: Nanos, state: SliceState) {
         self.slice(now - 1).end = Some(state);
     }
 
@@ -70,13 +70,13 @@ impl Report {
     }
 
     /// Slices `from` to before `to`.
-    pub(super) fn span(&self, from: usize, to: usize) -> Span {
+    pub(super) fn span(&self, from: usize, to: usize) -> SpanFigures {
         let slices = &self.slices[from..to];
         let all = |of: fn(&Slice) -> &Vec<Nanos>| slices.iter().flat_map(of).copied().collect::<Vec<_>>();
         let (quick, slow) = (all(|s| &s.quick), all(|s| &s.slow));
         let ends = || slices.iter().filter_map(|s| s.end);
         let limits: Vec<_> = ends().map(|s| Nanos::from(s.limit)).collect();
-        Span {
+        SpanFigures {
             per_second: (quick.len() + slow.len()) * 10 / (to - from),
             slow_p50: quantile(slow, 0.5),
             p50: quantile(quick.clone(), 0.5),

@@ -28,7 +28,7 @@ const PLAIN: Scenario = Scenario {
     share: 64,
     ceiling: 32,
     slow_in: 0,
-    routes: 10,
+    classes: 10,
     own_route: false,
     model: Model { threads: 1, stays: true, work: |_, _, _| thread(10 * MICRO) },
     length: 15,
@@ -156,7 +156,7 @@ fn a_change_from_quick_to_slow_and_back_is_followed_within_a_second() {
         mixed((1000 * MILLI..3000 * MILLI).contains(&now), now, rng)
     }
     let some = Scenario { length: 50, ..roomy("quick, 200 ms, quick", 8, changing) };
-    let many = Scenario { routes: 400, name: "quick, 200 ms, quick: 400 routes", ..some };
+    let many = Scenario { classes: 400, name: "quick, 200 ms, quick: 400 routes", ..some };
     for scenario in [some, many] {
         let report = run(scenario);
         assert!(report.span(2, 10).least_limit >= 16);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::config::QueueLimits;
 use crate::event_loop::Nanos;
-use crate::link::{How, Pool, SeatId, Want};
+use crate::link::{Acquired, LinkId, Scheduler, Sharing};
 
 use super::member::{Member, Model, Next};
-use super::report::{Report, SLICE, State};
+use super::report::{Report, SLICE, SliceState};
 use super::rng::Rng;
 
 /// What is asked of which member.
@@ -25,7 +25,7 @@ pub(super) struct Scenario {
     /// One in so many is a slow one.
     pub(super) slow_in: u64,
     /// The clients are spread over so many routes.
-    pub(super) routes: usize,
+    pub(super) classes: usize,
     /// On a route of its own.
     pub(super) own_route: bool,
     pub(super) model: Model,
@@ -48,14 +48,14 @@ enum Event {
     Written(usize),
     ThreadDone(usize),
     WaitDone(usize),
-    Connected(SeatId),
+    Connected(LinkId),
     Open,
     Look,
     SliceEnds,
 }
 
 struct Link {
-    seat: SeatId,
+    seat: LinkId,
     /// Clients, in order, and when each request was written; the first `sent` were.
     flight: VecDeque<(usize, Nanos)>,
     sent: usize,
@@ -76,7 +76,7 @@ pub(super) struct World {
     events: BinaryHeap<Reverse<(Nanos, u64, Event)>>,
     count: u64,
     now: Nanos,
-    pool: Pool<usize, usize>,
+    pool: Scheduler<usize, usize>,
     links: Vec<Link>,
     clients: Vec<Client>,
     member: Member,
@@ -101,7 +101,7 @@ impl World {
             events: BinaryHeap::new(),
             count: 0,
             now: 1,
-            pool: Pool::new(&links, &queue, scenario.share, 1),
+            pool: Scheduler::new(&links, &queue, scenario.share, 1),
             links: Vec::new(),
             clients: vec![Client::default(); scenario.clients],
             member: Member::new(scenario.model, seed ^ 1),
@@ -200,9 +200,9 @@ impl World {
         for client in std::mem::take(&mut self.inbox) {
             self.now += REQUEST;
             self.budget = (self.budget + 0.1).min(1000.0);
-            let want =
-                if self.pool.depth.goes_alone(self.route(client)) { Want::Alone } else { Want::Shared };
-            self.submit(client, want);
+            let sharing =
+                if self.pool.depth.goes_alone(self.class(client)) { Sharing::Alone } else { Sharing::Shared };
+            self.submit(client, sharing);
         }
         self.pool.turn_ended();
         self.now += WRITE * self.dirty.len() as Nanos;
@@ -215,22 +215,22 @@ impl World {
         }
     }
 
-    fn route(&self, client: usize) -> u32 {
+    fn class(&self, client: usize) -> u32 {
         let own = self.clients[client].slow && self.scenario.own_route;
-        if own { 1 } else { 2 + (client % self.scenario.routes) as u32 }
+        if own { 1 } else { 2 + (client % self.scenario.classes) as u32 }
     }
 
     fn read(&mut self, id: usize) {
         let count = std::mem::take(&mut self.links[id].arrived);
         self.now += READ + ANSWER * count as Nanos;
         let done: Vec<_> = self.links[id].flight.drain(..count).collect();
-        let routes: Vec<_> = done.iter().map(|(client, _)| self.route(*client)).collect();
+        let classes: Vec<_> = done.iter().map(|(client, _)| self.class(*client)).collect();
         let link = &mut self.links[id];
         link.sent -= count;
         let began = std::mem::replace(&mut link.head_since, self.now).max(done[0].1);
         let service = self.now - began;
         let (seat, in_flight, closing) = (link.seat, link.flight.len(), link.closing);
-        self.pool.depth.observe(&routes, false, service, self.now);
+        self.pool.depth.observe(&classes, false, service, self.now);
         for (client, _) in done {
             let Client { asked, slow } = self.clients[client];
             self.report.answered(self.now, self.now - asked, slow);
@@ -245,11 +245,11 @@ impl World {
         self.dispatch(id);
     }
 
-    fn submit(&mut self, client: usize, want: Want) {
-        if let Some((_, link, _)) = self.pool.place(want) {
+    fn submit(&mut self, client: usize, sharing: Sharing) {
+        if let Some((_, link, _)) = self.pool.place(sharing) {
             return self.send(client, link);
         }
-        self.pool.wait(want, client, self.now).unwrap();
+        self.pool.wait(sharing, client, self.now).unwrap();
         self.open_more();
     }
 
@@ -265,7 +265,7 @@ impl World {
 
     fn dispatch(&mut self, id: usize) {
         let seat = self.links[id].seat;
-        while let Some((client, _, How::Reused | How::Opened | How::Pipelined)) =
+        while let Some((client, _, Acquired::Reused | Acquired::Opened | Acquired::Pipelined)) =
             self.pool.next_for(seat, |_, _| true)
         {
             self.send(client, id);
@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    fn connected(&mut self, seat: SeatId) {
+    fn connected(&mut self, seat: LinkId) {
         let id = self.links.len();
         let flight = VecDeque::new();
         self.links.push(Link { seat, flight, sent: 0, arrived: 0, head_since: 0, closing: false });
@@ -316,19 +316,19 @@ impl World {
     }
 
     fn rescue(&mut self, id: usize) {
-        self.pool.bar(self.links[id].seat);
+        self.pool.close_to_new(self.links[id].seat);
         let followers: Vec<_> = self.links[id].flight.drain(1..).collect();
         self.member.cut(id);
         (self.links[id].closing, self.links[id].sent) = (true, 1);
         self.report.rescued(self.now, followers.len());
-        let route = self.route(self.links[id].flight[0].0);
-        self.pool.depth.rescued(route, followers.len() as u32, self.now);
-        followers.into_iter().for_each(|(client, _)| self.submit(client, Want::Fresh));
+        let class = self.class(self.links[id].flight[0].0);
+        self.pool.depth.rescued(class, followers.len() as u32, self.now);
+        followers.into_iter().for_each(|(client, _)| self.submit(client, Sharing::Fresh));
     }
 
     fn slice_ends(&mut self) {
         let depth = &self.pool.depth;
-        let state = State {
+        let state = SliceState {
             limit: depth.limit(),
             reason: depth.reason(),
             least: depth.least().unwrap_or(0),

@@ -9,13 +9,13 @@ use crate::proto::framing::Dialect;
 use super::{BODY_PENDING, Link};
 use crate::link::pipeline::exchange::Slot;
 use crate::link::pipeline::queue::Queue;
-use crate::link::pipeline::reader::Ask;
-use crate::link::with_sockets::Receiver;
+use crate::link::pipeline::reader::AnswerKind;
+use crate::link::pool::Recipient;
 
 /// A part of a body this large is not copied behind what waits before it.
 const LARGE_BODY: usize = 4 << 10;
 
-impl<T: Receiver> Link<T> {
+impl<T: Recipient> Link<T> {
     /// Sends a part of the last request's body, straight to the socket where nothing waits before it.
     /// `encode` frames it; without one it goes as it is.
     pub fn send_body(self: &Rc<Self>, data: &[u8], framed: impl FnOnce(&mut Vec<u8>), raw: bool, last: bool) {
@@ -23,7 +23,7 @@ impl<T: Receiver> Link<T> {
         let past = raw && self.may_bypass(&queue, data);
         let sent = if past { self.bypass(&mut queue, data) } else { 0 };
         if past && sent == data.len() {
-            queue.body_bypassed(last, self.shelf.event_loop.now());
+            queue.body_bypassed(last, self.pool.event_loop.now());
             return;
         }
         let rest = &data[sent..];
@@ -42,12 +42,12 @@ impl<T: Receiver> Link<T> {
     fn bypass(&self, queue: &mut Queue<T>, data: &[u8]) -> usize {
         let before = queue.unwritten().len();
         let sent = self.send(queue.unwritten(), data);
-        queue.wrote(sent.min(before), self.shelf.event_loop.now());
+        queue.wrote(sent.min(before), self.pool.event_loop.now());
         sent.saturating_sub(before)
     }
 
     /// Puts a frame behind the last of a conversation that this link carries.
-    pub fn say_more(self: &Rc<Self>, frame: &[u8], ask: Ask, last: bool) {
+    pub fn say_more(self: &Rc<Self>, frame: &[u8], ask: AnswerKind, last: bool) {
         self.queue.borrow_mut().say_more(frame, ask, last);
         self.flush_later();
     }
@@ -60,7 +60,7 @@ impl<T: Receiver> Link<T> {
     /// The client whose own link this is has ended its side: so does the link, when all that was said is written. It carries
     /// nothing more.
     pub fn end_requests(self: &Rc<Self>) {
-        self.queue.borrow_mut().end_requests(self.shelf.event_loop.now());
+        self.queue.borrow_mut().end_requests(self.pool.event_loop.now());
         self.flush_later();
     }
 

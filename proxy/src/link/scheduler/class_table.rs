@@ -15,16 +15,16 @@ pub(super) enum Heard {
 
 /// A table with 512 places. Where the eight places of a hash are taken, who was not heard of for longest gives way.
 #[derive(Debug)]
-pub(super) struct Routes {
+pub(super) struct ClassTable {
     /// Whose each entry is; 0 where nobody is. By themselves, so that the places of a hash lie in one cache line.
     keys: Box<[u32; PLACES]>,
-    entries: Box<[Entry; PLACES]>,
+    entries: Box<[ClassEntry; PLACES]>,
     /// Answers heard, the age of entries.
     clock: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Entry {
+struct ClassEntry {
     /// The clock when it was last heard of.
     heard: u32,
     /// Share of its answers that are slow, of 65,536: of all while it is new, then of the last of them.
@@ -54,30 +54,30 @@ const QUICK: u32 = WHOLE / 32;
 /// What is left of slowness after a turn.
 pub(super) const FADE: f32 = 0.875;
 
-impl Default for Routes {
+impl Default for ClassTable {
     fn default() -> Self {
-        Self { keys: Box::new([0; PLACES]), entries: Box::new([Entry::default(); PLACES]), clock: 0 }
+        Self { keys: Box::new([0; PLACES]), entries: Box::new([ClassEntry::default(); PLACES]), clock: 0 }
     }
 }
 
-impl Routes {
+impl ClassTable {
     /// Whether requests of this route should have a link to themselves.
     #[must_use]
-    pub(super) fn goes_alone(&self, route: u32) -> bool {
-        self.find(route).is_some_and(|at| self.entries[at].alone)
+    pub(super) fn goes_alone(&self, class: u32) -> bool {
+        self.find(class).is_some_and(|at| self.entries[at].alone)
     }
 
     /// An answer of `route` was quick.
-    pub(super) fn quick(&mut self, route: u32) -> Heard {
-        match self.entry(route) {
+    pub(super) fn quick(&mut self, class: u32) -> Heard {
+        match self.entry(class) {
             Some(entry) => entry.quick(),
             None => Heard::Shared,
         }
     }
 
     /// An answer of `route` was slow, in this turn.
-    pub(super) fn slow(&mut self, route: u32, turn: u32) -> Heard {
-        match self.entry(route) {
+    pub(super) fn slow(&mut self, class: u32, turn: u32) -> Heard {
+        match self.entry(class) {
             Some(entry) => entry.slow(turn),
             None => Heard::Shared,
         }
@@ -88,42 +88,42 @@ impl Routes {
         self.keys.fill(0);
     }
 
-    fn entry(&mut self, route: u32) -> Option<&mut Entry> {
-        if route == 0 {
+    fn entry(&mut self, class: u32) -> Option<&mut ClassEntry> {
+        if class == 0 {
             return None;
         }
         self.clock = self.clock.wrapping_add(1);
-        let at = self.find(route).unwrap_or_else(|| self.make_room(route));
+        let at = self.find(class).unwrap_or_else(|| self.make_room(class));
         self.entries[at].heard = self.clock;
         Some(&mut self.entries[at])
     }
 
-    fn find(&self, route: u32) -> Option<usize> {
-        let start = start(route);
-        let found = self.keys[start..start + PROBE].iter().position(|key| *key == route)?;
-        (route != 0).then_some(start + found)
+    fn find(&self, class: u32) -> Option<usize> {
+        let start = start(class);
+        let found = self.keys[start..start + PROBE].iter().position(|key| *key == class)?;
+        (class != 0).then_some(start + found)
     }
 
     /// A free place for `route`, or that of who was not heard of for longest.
-    fn make_room(&mut self, route: u32) -> usize {
+    fn make_room(&mut self, class: u32) -> usize {
         let staleness = |at: &usize| match self.keys[*at] {
             0 => u32::MAX,
             _ => self.clock.wrapping_sub(self.entries[*at].heard),
         };
-        let start = start(route);
+        let start = start(class);
         let at = (start..start + PROBE).max_by_key(staleness).unwrap_or(start);
-        (self.keys[at], self.entries[at]) = (route, Entry::default());
+        (self.keys[at], self.entries[at]) = (class, ClassEntry::default());
         at
     }
 }
 
 /// The first of the places that a route may have.
-fn start(route: u32) -> usize {
-    let mixed = route.wrapping_mul(0x9e37_79b1) >> 16;
+fn start(class: u32) -> usize {
+    let mixed = class.wrapping_mul(0x9e37_79b1) >> 16;
     mixed as usize % (PLACES / PROBE) * PROBE
 }
 
-impl Entry {
+impl ClassEntry {
     fn quick(&mut self) -> Heard {
         self.weigh(0);
         self.alone &= self.share >= QUICK;
@@ -165,70 +165,70 @@ mod tests {
 
     #[test]
     fn a_slow_route_goes_alone_and_takes_its_slowness_with_it() {
-        let mut routes = Routes::default();
-        assert_eq!(routes.slow(7, 0), Heard::Shared);
-        assert_eq!(routes.slow(7, 0), Heard::Shared, "two may be an accident");
-        assert_eq!(routes.slow(7, 0), Heard::Turned(3.0));
-        assert!(routes.goes_alone(7));
-        assert_eq!(routes.slow(7, 0), Heard::Alone);
-        assert!(!routes.goes_alone(8));
+        let mut classes = ClassTable::default();
+        assert_eq!(classes.slow(7, 0), Heard::Shared);
+        assert_eq!(classes.slow(7, 0), Heard::Shared, "two may be an accident");
+        assert_eq!(classes.slow(7, 0), Heard::Turned(3.0));
+        assert!(classes.goes_alone(7));
+        assert_eq!(classes.slow(7, 0), Heard::Alone);
+        assert!(!classes.goes_alone(8));
     }
 
     #[test]
     fn slowness_fades() {
-        let mut routes = Routes::default();
-        (0..2).for_each(|_| assert_eq!(routes.slow(7, 0), Heard::Shared));
-        assert_eq!(routes.slow(7, 1), Heard::Turned(2.0 * FADE + 1.0));
+        let mut classes = ClassTable::default();
+        (0..2).for_each(|_| assert_eq!(classes.slow(7, 0), Heard::Shared));
+        assert_eq!(classes.slow(7, 1), Heard::Turned(2.0 * FADE + 1.0));
     }
 
     #[test]
     fn a_route_with_few_slow_ones_is_shared() {
-        let mut routes = Routes::default();
+        let mut classes = ClassTable::default();
         for i in 0..10_000 {
-            let heard = if i % 20 == 19 { routes.slow(7, 0) } else { routes.quick(7) };
+            let heard = if i % 20 == 19 { classes.slow(7, 0) } else { classes.quick(7) };
             assert_eq!(heard, Heard::Shared, "after {i}");
         }
     }
 
     #[test]
     fn slow_ones_that_end_together_are_not_the_rule() {
-        let mut routes = Routes::default();
-        (0..1000).for_each(|_| _ = routes.quick(7));
-        (0..20).for_each(|_| assert_eq!(routes.slow(7, 0), Heard::Shared));
+        let mut classes = ClassTable::default();
+        (0..1000).for_each(|_| _ = classes.quick(7));
+        (0..20).for_each(|_| assert_eq!(classes.slow(7, 0), Heard::Shared));
     }
 
     #[test]
     fn a_route_that_becomes_quick_is_shared_again() {
-        let mut routes = Routes::default();
-        (0..1000).for_each(|_| _ = routes.slow(7, 0));
-        let alone = (0..2000).take_while(|_| routes.quick(7) == Heard::Alone).count();
+        let mut classes = ClassTable::default();
+        (0..1000).for_each(|_| _ = classes.slow(7, 0));
+        let alone = (0..2000).take_while(|_| classes.quick(7) == Heard::Alone).count();
         assert!((20..1000).contains(&alone), "{alone}");
-        assert!(!routes.goes_alone(7));
+        assert!(!classes.goes_alone(7));
     }
 
     #[test]
     fn no_route_is_nobody() {
-        let mut routes = Routes::default();
-        (0..100).for_each(|_| assert_eq!(routes.slow(0, 0), Heard::Shared));
-        assert!(!routes.goes_alone(0));
+        let mut classes = ClassTable::default();
+        (0..100).for_each(|_| assert_eq!(classes.slow(0, 0), Heard::Shared));
+        assert!(!classes.goes_alone(0));
     }
 
     #[test]
     fn many_routes_push_out_those_not_heard_of() {
-        let mut routes = Routes::default();
-        (0..3).for_each(|_| _ = routes.slow(7, 0));
-        (1000..200_000).for_each(|route| _ = routes.quick(route));
-        assert!(!routes.goes_alone(7), "forgotten");
-        assert!(routes.entries.len() == PLACES && size_of::<Entry>() <= 20);
+        let mut classes = ClassTable::default();
+        (0..3).for_each(|_| _ = classes.slow(7, 0));
+        (1000..200_000).for_each(|class| _ = classes.quick(class));
+        assert!(!classes.goes_alone(7), "forgotten");
+        assert!(classes.entries.len() == PLACES && size_of::<ClassEntry>() <= 20);
     }
 
     #[test]
     fn who_is_heard_of_stays() {
-        let mut routes = Routes::default();
-        for route in 1000..200_000 {
-            routes.slow(7, 0);
-            routes.quick(route);
+        let mut classes = ClassTable::default();
+        for class in 1000..200_000 {
+            classes.slow(7, 0);
+            classes.quick(class);
         }
-        assert!(routes.goes_alone(7));
+        assert!(classes.goes_alone(7));
     }
 }

@@ -1,6 +1,6 @@
 //! One link: the socket, and how bytes move between it and the queue.
 //!
-//! It decides nothing: the queue says whose a response is, and the shelf which request comes next.
+//! It decides nothing: the queue says whose a response is, and the pool which request comes next.
 
 mod body;
 mod holding;
@@ -20,22 +20,22 @@ use crate::net::Peeked;
 use crate::proto::http1::Date;
 use crate::stream::{Conn, Stream, read_some};
 
-use crate::link::pipeline::answer::End;
-use crate::link::pipeline::exchange::{Request, Slot};
-use crate::link::pipeline::manners::{Doubt, Manners};
-use crate::link::pipeline::queue::{self, Broken, Queue, Sink};
-use crate::link::scheduler::{How, SeatId};
-use crate::link::with_sockets::{Receiver, Shelf};
+use crate::link::pipeline::exchange::{Exchange, Slot};
+use crate::link::pipeline::http_answer::AnswerEnd;
+use crate::link::pipeline::member_traits::{Doubt, MemberTraits};
+use crate::link::pipeline::queue::{self, LinkEnd, Queue, Sink};
+use crate::link::pool::{Pool, Recipient};
+use crate::link::scheduler::{Acquired, LinkId};
 
 /// One connection to a member, in its pool.
-pub struct Link<T: Receiver> {
-    pub(super) shelf: Rc<Shelf<T>>,
-    pub(super) seat: SeatId,
+pub struct Link<T: Recipient> {
+    pub(super) pool: Rc<Pool<T>>,
+    pub(super) id: LinkId,
     pub(super) queue: RefCell<Queue<T>>,
     pub(super) opened_at: Nanos,
     /// Where writing has failed, what the member sent before that is read first, then EOF or RST.
     conn: Conn,
-    condemned: Cell<Option<Broken>>,
+    condemned: Cell<Option<LinkEnd>>,
     state: Cell<LinkState>,
     /// How many of its answers the pool knows to have ended.
     settled: Cell<u64>,
@@ -68,14 +68,14 @@ const LONGEST_PARTING: Duration = Duration::from_secs(1);
 /// Behind more than this of an answer nobody has to wait.
 const LARGE_ANSWER: u64 = 64 << 10;
 
-impl<T: Receiver> Link<T> {
-    pub(super) fn new(shelf: &Rc<Shelf<T>>, seat: SeatId, stream: Stream) -> Rc<Self> {
-        let settings = shelf.settings.borrow();
+impl<T: Recipient> Link<T> {
+    pub(super) fn new(pool: &Rc<Pool<T>>, id: LinkId, stream: Stream) -> Rc<Self> {
+        let settings = pool.settings.borrow();
         Rc::new(Self {
-            shelf: shelf.clone(),
-            seat,
+            pool: pool.clone(),
+            id,
             queue: RefCell::new(Queue::new(settings.framing.as_deref(), settings.head)),
-            opened_at: shelf.event_loop.now(),
+            opened_at: pool.event_loop.now(),
             conn: Conn::new(stream),
             condemned: Cell::new(None),
             state: Cell::new(LinkState::Idle),
@@ -93,9 +93,9 @@ impl<T: Receiver> Link<T> {
     }
 
     /// Puts a request on the link; it leaves at the end of this turn, with all others of the turn.
-    pub(super) fn submit(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
-        let half_done = Undone(self);
-        self.queue.borrow_mut().submit(to, request, self.shelf.event_loop.now(), write);
+    pub(super) fn submit(self: &Rc<Self>, to: T, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
+        let half_done = CondemnOnPanic(self);
+        self.queue.borrow_mut().submit(to, request, self.pool.event_loop.now(), write);
         self.flush_later();
         std::mem::forget(half_done);
     }
@@ -103,7 +103,7 @@ impl<T: Receiver> Link<T> {
     /// Whether a request may join those that the same client has on this link.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        !self.is_condemned() && !self.is_laden() && self.shelf.pool.borrow().has_room(self.seat)
+        !self.is_condemned() && !self.is_laden() && self.pool.scheduler.borrow().has_room(self.id)
     }
 
     /// Whether so many bytes of requests wait on it, to be written or answered, that no more are put behind them.
@@ -117,14 +117,14 @@ impl<T: Receiver> Link<T> {
     }
 
     fn count_held_of(&self, queue: &Queue<T>) {
-        self.shelf.event_loop.buffers.count(&self.counted_bytes, queue.held());
+        self.pool.event_loop.buffers.count(&self.counted_bytes, queue.held());
     }
 
     /// Puts a request behind those that the same client has on this link, which [`Link::has_room`].
-    pub fn join(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
-        let half_done = Undone(self);
-        self.shelf.pool.borrow_mut().join(self.seat);
-        self.shelf.count_acquired(self, How::Pipelined, 0);
+    pub fn join(self: &Rc<Self>, to: T, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
+        let half_done = CondemnOnPanic(self);
+        self.pool.scheduler.borrow_mut().join(self.id);
+        self.pool.count_acquired(self, Acquired::Pipelined, 0);
         self.submit(to, request, write);
         std::mem::forget(half_done);
     }
@@ -134,13 +134,13 @@ impl<T: Receiver> Link<T> {
     pub fn keep(&self, keeper: T) {
         self.kept.set(true);
         *self.keeper.borrow_mut() = Some(keeper);
-        self.shelf.pool.borrow_mut().keep(self.seat);
+        self.pool.scheduler.borrow_mut().keep(self.id);
     }
 
     /// Puts a request on a link that its client keeps, and on which nothing is in flight.
-    pub fn go_on(self: &Rc<Self>, to: T, request: Request, write: impl FnOnce(&mut Vec<u8>)) {
-        let half_done = Undone(self);
-        self.shelf.count_acquired(self, How::Reused, 0);
+    pub fn go_on(self: &Rc<Self>, to: T, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
+        let half_done = CondemnOnPanic(self);
+        self.pool.count_acquired(self, Acquired::Reused, 0);
         self.submit(to, request, write);
         std::mem::forget(half_done);
     }
@@ -148,13 +148,13 @@ impl<T: Receiver> Link<T> {
     /// The client has gone, or goes elsewhere: nobody else may use this link.
     pub fn let_go(&self) {
         *self.keeper.borrow_mut() = None;
-        self.condemn(Broken::Finished);
+        self.condemn(LinkEnd::Finished);
     }
 
     /// Whether it takes requests, and its member is still wanted.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.is_condemned() && !self.shelf.health.is_retired() && !self.conn.is_closed()
+        !self.is_condemned() && !self.pool.health.is_retired() && !self.conn.is_closed()
     }
 
     /// The client has room again for the answer, or went away: read on.
@@ -165,25 +165,25 @@ impl<T: Receiver> Link<T> {
     /// A client went away. Its answers are read and thrown away; where its request is not complete, the link ends.
     pub fn abandon(&self, gone: impl Fn(&T) -> bool) {
         if !self.queue.borrow_mut().abandon(gone) {
-            self.condemn(Broken::Abandoned);
+            self.condemn(LinkEnd::Abandoned);
         }
-        self.shelf.was_left();
+        self.pool.was_left();
         self.resume();
     }
 
     /// The client cannot complete the body of its last request: the link ends. Gives the request back if
     /// the client has seen nothing of an answer to it.
-    pub fn give_up(&self, whose: impl Fn(&T) -> bool) -> Option<Request> {
-        self.condemn(Broken::Abandoned);
+    pub fn give_up(&self, whose: impl Fn(&T) -> bool) -> Option<Exchange> {
+        self.condemn(LinkEnd::Abandoned);
         let mut queue = self.queue.borrow_mut();
-        let unseen = queue.last().filter(|slot| slot.ticket.as_ref().is_some_and(&whose) && !slot.shown);
+        let unseen = queue.last().filter(|slot| slot.recipient.as_ref().is_some_and(&whose) && !slot.shown);
         let request = unseen.map(|slot| slot.request);
         queue.abandon(whose);
         request
     }
 
     /// The link is to end; its task will do so.
-    pub(super) fn condemn(&self, why: Broken) {
+    pub(super) fn condemn(&self, why: LinkEnd) {
         if self.condemned.get().is_none() {
             self.condemned.set(Some(why));
         }
@@ -194,7 +194,7 @@ impl<T: Receiver> Link<T> {
     pub(super) fn show(&self, state: LinkState) {
         let before = self.state.replace(state);
         if before != state {
-            self.shelf.cells.connections.shift(before, state);
+            self.pool.cells.connections.shift(before, state);
         }
     }
 
@@ -223,7 +223,7 @@ impl<T: Receiver> Link<T> {
             self.keeper.try_borrow_mut().is_ok(),
             "a client is told something inside a borrow of a link"
         );
-        self.shelf.assert_free();
+        self.pool.assert_free();
     }
 
     pub(super) fn is_condemned(&self) -> bool {
@@ -251,16 +251,16 @@ impl<T: Receiver> Link<T> {
     }
 
     /// The link's life. Ready when it has ended; its descriptor is closed by then, unless it is to part or is taken over.
-    pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
+    pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<LinkEnd> {
         self.conn.keep_waker(cx);
         let end = self.poll_stream(cx);
-        if end.is_ready() && end != Poll::Ready(Broken::Switched) && !self.must_part(end) {
+        if end.is_ready() && end != Poll::Ready(LinkEnd::Switched) && !self.must_part(end) {
             self.conn.close();
         }
         end
     }
 
-    /// The stream and whose it is now, after [`Broken::Switched`].
+    /// The stream and whose it is now, after [`LinkEnd::Switched`].
     pub(super) fn take_over(&self) -> Option<(Stream, T)> {
         let taker = self.taker.borrow_mut().take()?;
         Some((self.conn.take()?, taker))
@@ -268,8 +268,8 @@ impl<T: Receiver> Link<T> {
 
     /// The member still answers what was sent elsewhere meanwhile, and the link is one of those it has to bear; or it is about to
     /// get another one for it, and should have seen the end of this one by then.
-    fn must_part(&self, end: Poll<Broken>) -> bool {
-        end == Poll::Ready(Broken::Finished) && (self.lent.get() || self.queue.borrow().is_leaving())
+    fn must_part(&self, end: Poll<LinkEnd>) -> bool {
+        end == Poll::Ready(LinkEnd::Finished) && (self.lent.get() || self.queue.borrow().is_leaving())
     }
 
     /// Says goodbye, and reads until the member has closed, too. Its descriptor is closed by then.
@@ -279,10 +279,10 @@ impl<T: Receiver> Link<T> {
         stream.close_write();
         let rest = poll_fn(|cx| {
             loop {
-                let mut input = self.shelf.event_loop.input();
+                let mut input = self.pool.event_loop.input();
                 match stream.poll_read(cx, &mut input) {
                     Poll::Ready(Ok(bytes)) if !bytes.is_empty() => {
-                        self.shelf.cells.received_bytes.add(bytes.len() as u64);
+                        self.pool.cells.received_bytes.add(bytes.len() as u64);
                     }
                     Poll::Ready(_) => return Poll::Ready(()),
                     Poll::Pending => return Poll::Pending,
@@ -292,7 +292,7 @@ impl<T: Receiver> Link<T> {
         _ = timeout(LONGEST_PARTING, rest).await; // then without it
     }
 
-    fn poll_stream(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Broken> {
+    fn poll_stream(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<LinkEnd> {
         may_panic("link.poll");
         if self.conn.poll_unblocked(cx) {
             self.write();
@@ -301,15 +301,15 @@ impl<T: Receiver> Link<T> {
     }
 
     /// Reads once, unless there is a reason not to.
-    fn poll_once(self: &Rc<Self>, cx: &mut Context<'_>) -> ControlFlow<Poll<Broken>> {
+    fn poll_once(self: &Rc<Self>, cx: &mut Context<'_>) -> ControlFlow<Poll<LinkEnd>> {
         if let Some(why) = self.condemned.get() {
             return ControlFlow::Break(Poll::Ready(why));
         }
         if self.must_pause() {
             return ControlFlow::Break(Poll::Pending);
         }
-        let mut input = self.shelf.event_loop.input();
-        let Poll::Ready(read) = self.conn.poll_read(cx, &mut input, &self.shelf.cells.received_bytes) else {
+        let mut input = self.pool.event_loop.input();
+        let Poll::Ready(read) = self.conn.poll_read(cx, &mut input, &self.pool.cells.received_bytes) else {
             return ControlFlow::Break(Poll::Pending);
         };
         match self.received(read) {
@@ -318,34 +318,34 @@ impl<T: Receiver> Link<T> {
         }
     }
 
-    fn received(self: &Rc<Self>, read: io::Result<&[u8]>) -> Option<Broken> {
-        let event_loop = &self.shelf.event_loop;
+    fn received(self: &Rc<Self>, read: io::Result<&[u8]>) -> Option<LinkEnd> {
+        let event_loop = &self.pool.event_loop;
         let now = event_loop.update_now();
         let mut out = event_loop.output();
-        let mut sink = Told { link: self, served: 0, routes: self.shelf.routes.take(), large: false };
+        let mut sink = LinkSink { link: self, served: 0, classes: self.pool.classes.take(), large: false };
         may_panic("link.received");
         let outcome = match read {
             Ok([]) => {
                 queue::at_eof(&mut &self.queue, now, &mut out, &mut sink);
-                Err(Broken::Closed)
+                Err(LinkEnd::Closed)
             }
             Ok(bytes) => queue::receive(&mut &self.queue, bytes, now, &mut out, &mut sink),
-            Err(_) => Err(Broken::Closed),
+            Err(_) => Err(LinkEnd::Closed),
         };
         let large = self.queue.borrow().head().is_some_and(|slot| slot.received > LARGE_ANSWER);
         self.count_held();
-        let Told { served, mut routes, large: was_large, .. } = sink;
-        if !routes.is_empty() {
-            self.shelf.pool.borrow_mut().depth.observe(&routes, was_large, served, now);
+        let LinkSink { served, mut classes, large: was_large, .. } = sink;
+        if !classes.is_empty() {
+            self.pool.scheduler.borrow_mut().depth.observe(&classes, was_large, served, now);
         }
-        routes.clear();
-        self.shelf.routes.set(routes);
+        classes.clear();
+        self.pool.classes.set(classes);
         if large {
-            self.shelf.hold(self, HoldReason::Large);
+            self.pool.hold(self, HoldReason::Large);
         }
         match outcome {
-            Ok(true) => self.shelf.answered(self, now),
-            Ok(false) => Some(Broken::Finished),
+            Ok(true) => self.pool.answered(self, now),
+            Ok(false) => Some(LinkEnd::Finished),
             Err(why) => Some(why),
         }
     }
@@ -354,19 +354,19 @@ impl<T: Receiver> Link<T> {
     fn must_pause(&self) -> bool {
         let full = self.is_head_full();
         if full {
-            self.shelf.hold(self, HoldReason::Reader);
+            self.pool.hold(self, HoldReason::Reader);
         }
         full
     }
 
     pub(super) fn is_head_full(&self) -> bool {
-        self.queue.borrow().head().and_then(|slot| slot.ticket.as_ref()).is_some_and(Receiver::is_full)
+        self.queue.borrow().head().and_then(|slot| slot.recipient.as_ref()).is_some_and(Recipient::is_full)
     }
 
     fn flush_later(self: &Rc<Self>) {
         // One that is blocked or has failed writes nothing at the end of the turn, but what was put on it is of this turn's bundle.
         if self.conn.gather() || !self.conn.takes_bytes() {
-            self.shelf.event_loop.flush_later(self.clone());
+            self.pool.event_loop.flush_later(self.clone());
         }
     }
 
@@ -386,7 +386,7 @@ impl<T: Receiver> Link<T> {
         may_panic("link.write");
         let waiting = queue.unwritten().len();
         let sent = if waiting == 0 { 0 } else { self.send(queue.unwritten(), &[]) };
-        queue.wrote(sent, self.shelf.event_loop.now());
+        queue.wrote(sent, self.pool.event_loop.now());
         if queue.has_said_all() {
             self.conn.close_write();
         }
@@ -399,33 +399,33 @@ impl<T: Receiver> Link<T> {
             self.resume();
         }
         let drained = queue.unwritten().len() < BODY_PENDING / 2;
-        queue.last().filter(|slot| slot.request.body && drained).and_then(|slot| slot.ticket.clone())
+        queue.last().filter(|slot| slot.request.body && drained).and_then(|slot| slot.recipient.clone())
     }
 
     /// Writes what fits now.
     fn send(&self, first: &[u8], second: &[u8]) -> usize {
-        self.conn.send(first, second, &self.shelf.cells.sent_bytes)
+        self.conn.send(first, second, &self.pool.cells.sent_bytes)
     }
 }
 
-impl<T: Receiver> Contained for Link<T> {
+impl<T: Recipient> Contained for Link<T> {
     fn site(&self) -> PanicSite {
         PanicSite::Link
     }
 
     /// What it carries is not known any more: it takes nothing, and its task ends it.
     fn panicked(&self) {
-        self.condemn(Broken::Panicked);
-        if let Ok(mut pool) = self.shelf.pool.try_borrow_mut() {
-            pool.bar(self.seat);
+        self.condemn(LinkEnd::Panicked);
+        if let Ok(mut scheduler) = self.pool.scheduler.try_borrow_mut() {
+            scheduler.close_to_new(self.id);
         }
     }
 }
 
 /// Something is being put on a link. A panic that passes by would leave it half done.
-pub(super) struct Undone<'a, T: Receiver>(pub(super) &'a Link<T>);
+pub(super) struct CondemnOnPanic<'a, T: Recipient>(pub(super) &'a Link<T>);
 
-impl<T: Receiver> Drop for Undone<'_, T> {
+impl<T: Recipient> Drop for CondemnOnPanic<'_, T> {
     fn drop(&mut self) {
         self.0.panicked();
     }
@@ -433,45 +433,45 @@ impl<T: Receiver> Drop for Undone<'_, T> {
 
 /// A client is being told something of an exchange that its link does not have any more. A panic that passes by would leave it
 /// waiting.
-struct Untold<'a, T: Receiver>(&'a T);
+struct TellOnPanic<'a, T: Recipient>(&'a T);
 
-impl<T: Receiver> Drop for Untold<'_, T> {
+impl<T: Recipient> Drop for TellOnPanic<'_, T> {
     fn drop(&mut self) {
         self.0.panicked();
     }
 }
 
-impl<T: Receiver> Drop for Link<T> {
+impl<T: Recipient> Drop for Link<T> {
     fn drop(&mut self) {
-        self.shelf.event_loop.buffers.count(&self.counted_bytes, 0);
+        self.pool.event_loop.buffers.count(&self.counted_bytes, 0);
     }
 }
 
-impl<T: Receiver> Flush for Link<T> {
+impl<T: Recipient> Flush for Link<T> {
     fn flush(&self) {
         self.conn.end_turn();
-        self.shelf.pool.borrow_mut().turn_ended();
+        self.pool.scheduler.borrow_mut().turn_ended();
         self.write();
     }
 }
 
 /// Tells clients what the queue finds, and the counters what they are told.
-struct Told<'a, T: Receiver> {
+struct LinkSink<'a, T: Recipient> {
     link: &'a Link<T>,
     /// What ended in this read, and the time the member took for all of it.
-    routes: Vec<u32>,
+    classes: Vec<u32>,
     served: Nanos,
     /// Some of it was so large that nobody should have been behind it.
     large: bool,
 }
 
-impl<T: Receiver> Sink<T> for Told<'_, T> {
+impl<T: Recipient> Sink<T> for LinkSink<'_, T> {
     fn closes(&self, to: &T) -> bool {
         to.closes()
     }
 
     fn date(&self) -> Date {
-        self.link.shelf.event_loop.date()
+        self.link.pool.event_loop.date()
     }
 
     fn piece(&mut self, to: &T, first: &[u8], second: &[u8]) {
@@ -480,19 +480,19 @@ impl<T: Receiver> Sink<T> for Told<'_, T> {
     }
 
     fn served_by(&mut self, server: Option<&[u8]>) {
-        self.link.shelf.served_by(server);
+        self.link.pool.served_by(server);
     }
 
-    fn ended(&mut self, slot: Slot<T>, end: End, service: Nanos) {
-        self.link.shelf.manners.set(Manners::of(&end, self.link.shelf.event_loop.now()));
+    fn ended(&mut self, slot: Slot<T>, end: AnswerEnd, service: Nanos) {
+        self.link.pool.member_traits.set(MemberTraits::of(&end, self.link.pool.event_loop.now()));
         self.link.doubt.set(self.link.doubt.get().after(slot.request.ask, &end));
-        self.routes.push(slot.request.route);
-        self.large |= self.routes.len() == 1 && slot.received > LARGE_ANSWER;
+        self.classes.push(slot.request.class);
+        self.large |= self.classes.len() == 1 && slot.received > LARGE_ANSWER;
         self.served += service;
-        self.link.shelf.exchange_ended(self.link, &slot, end.status);
-        let Some(client) = slot.ticket else { return };
+        self.link.pool.exchange_ended(self.link, &slot, end.status);
+        let Some(client) = slot.recipient else { return };
         self.link.assert_free();
-        let untold = Untold(&client);
+        let untold = TellOnPanic(&client);
         client.ended(&slot.request, end, service);
         std::mem::forget(untold);
         if end.switched {

@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
-use crate::link::driver::Link;
-use crate::link::pipeline::queue::Broken;
+use crate::link::connection::Link;
+use crate::link::pipeline::queue::LinkEnd;
 use crate::link::scheduler::holders::GiveWay;
-use crate::link::scheduler::lines::{SourceKey, Want};
+use crate::link::scheduler::wait_queue::{Sharing, SourceKey};
 use crate::metrics::{Acquire, AttemptCode, HoldReason, RetryReason, RetryResult};
 
-use super::{Receiver, Shelf};
+use super::{Pool, Recipient};
 
 /// With so few links at work it is no surprise that none of them is answered for a while.
 const FEW: usize = 4;
 /// A member that answers nobody is given so many times as long.
 const PATIENCE: Nanos = 5;
 
-impl<T: Receiver> Shelf<T> {
+impl<T: Recipient> Pool<T> {
     /// The link takes no more until it is empty.
     pub(in crate::link) fn hold(&self, link: &Link<T>, why: HoldReason) {
-        if self.pool.borrow_mut().hold(link.seat) {
+        if self.scheduler.borrow_mut().hold(link.id) {
             self.backend_cells.held[why].inc();
         }
         self.watch(self.event_loop.now());
@@ -32,9 +32,9 @@ impl<T: Receiver> Shelf<T> {
     /// Whether the head of this link is so old that nobody should be put behind it. While the member answers nobody,
     /// no link is better than another.
     pub(super) fn is_slow(&self, link: &Link<T>, now: Nanos) -> bool {
-        let pool = self.pool.borrow();
-        let until = if pool.busy() > FEW { pool.depth.last_answer() } else { now };
-        until.saturating_sub(link.queue.borrow().head_since()) > pool.depth.hold_after()
+        let scheduler = self.scheduler.borrow();
+        let until = if scheduler.busy() > FEW { scheduler.depth.last_answer() } else { now };
+        until.saturating_sub(link.queue.borrow().head_since()) > scheduler.depth.hold_after()
     }
 
     /// There may be somebody behind a head: looks after them before long.
@@ -42,7 +42,7 @@ impl<T: Receiver> Shelf<T> {
         if self.rescue_at.get() != Nanos::MAX {
             return;
         }
-        let after = self.pool.borrow().depth.rescue_after();
+        let after = self.scheduler.borrow().depth.rescue_after();
         let Some(after) = after else { return };
         self.rescue_at.set(now + after);
         self.event_loop.arm(self.key.get(), now + after);
@@ -54,12 +54,12 @@ impl<T: Receiver> Shelf<T> {
             return;
         }
         self.rescue_at.set(Nanos::MAX);
-        let after = self.pool.borrow().depth.rescue_after();
+        let after = self.scheduler.borrow().depth.rescue_after();
         let Some(after) = after else { return };
         if self.is_silent(after, now) {
             return self.watch(now);
         }
-        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        let links: Vec<_> = self.scheduler.borrow().links().cloned().collect();
         let due = |link: &Rc<Link<T>>| {
             let due = link.queue.borrow().head_since().saturating_add(after);
             if due <= now {
@@ -77,26 +77,26 @@ impl<T: Receiver> Shelf<T> {
 
     /// The member has answered nobody for a while, so there is nowhere better to be. It is given some time.
     fn is_silent(&self, after: Nanos, now: Nanos) -> bool {
-        let pool = self.pool.borrow();
-        let silence = now.saturating_sub(pool.depth.last_answer());
-        pool.busy() > FEW && silence >= after && silence < PATIENCE * after
+        let scheduler = self.scheduler.borrow();
+        let silence = now.saturating_sub(scheduler.depth.last_answer());
+        scheduler.busy() > FEW && silence >= after && silence < PATIENCE * after
     }
 
     fn rescue_from(&self, link: &Rc<Link<T>>, now: Nanos) {
         self.hold(link, HoldReason::Slow);
         // Elsewhere is another link. Without one they would only wait until this one has been closed, too.
-        if self.pool.borrow().share() < 2 {
+        if self.scheduler.borrow().share() < 2 {
             return;
         }
-        let most = self.budget.borrow().available();
-        let (route, taken, left) = {
+        let most = self.retry_budget.borrow().available();
+        let (class, taken, left) = {
             let mut queue = link.queue.borrow_mut();
-            let route = queue.head().map_or(0, |head| head.request.route);
-            (route, queue.rescue(most, T::same), queue.followers())
+            let class = queue.head().map_or(0, |head| head.request.class);
+            (class, queue.rescue(most, T::same), queue.followers())
         };
         let count = taken.len();
-        self.budget.borrow_mut().spend(count);
-        self.pool.borrow_mut().depth.rescued(route, u32::try_from(count).unwrap_or(u32::MAX), now);
+        self.retry_budget.borrow_mut().spend(count);
+        self.scheduler.borrow_mut().depth.rescued(class, u32::try_from(count).unwrap_or(u32::MAX), now);
         if !link.looked_after.replace(true) {
             let why = if count == most { RetryResult::Budget } else { RetryResult::NotAllowed };
             self.backend_cells.retries[RetryReason::Rescue][why].add(left as u64);
@@ -108,7 +108,7 @@ impl<T: Receiver> Shelf<T> {
                 self.cells.requests[AttemptCode::None].inc();
             }
             request.replayed |= sent;
-            request.want = Want::Alone;
+            request.sharing = Sharing::Alone;
             self.tell(&to, |to| to.again(request, head, Cause::NoMember));
         }
     }
@@ -124,7 +124,7 @@ const SELDOM: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 /// What may hold links is kept short for this long after others had to wait for it.
 const PRESSED: Nanos = Duration::from_secs(5).as_nanos() as Nanos;
 
-impl<T: Receiver> Shelf<T> {
+impl<T: Recipient> Pool<T> {
     /// When links are looked at next, now that somebody waits.
     pub(super) fn relief_by(&self, now: Nanos) -> Nanos {
         self.relief_at.set(self.relief_at.get().min(now + OFTEN));
@@ -134,7 +134,7 @@ impl<T: Receiver> Shelf<T> {
     /// Nobody awaits the answer at the head of a link any more: that is looked at before long.
     pub(in crate::link) fn was_left(&self) {
         let now = self.event_loop.now();
-        let at = if self.pool.borrow().waiting() > 0 { self.relief_by(now) } else { now + 2 * SELDOM };
+        let at = if self.scheduler.borrow().waiting() > 0 { self.relief_by(now) } else { now + 2 * SELDOM };
         self.event_loop.arm(self.key.get(), at);
     }
 
@@ -143,23 +143,23 @@ impl<T: Receiver> Shelf<T> {
         if now < self.relief_at.get() {
             return;
         }
-        let waiting = self.pool.borrow().waiting() > 0;
+        let waiting = self.scheduler.borrow().waiting() > 0;
         self.relief_at.set(now + if waiting { OFTEN } else { SELDOM });
-        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        let links: Vec<_> = self.scheduler.borrow().links().cloned().collect();
         for link in &links {
             let (exchange, held) = link.held(waiting, now);
-            self.pool.borrow_mut().look(link.seat, exchange, held, now);
+            self.scheduler.borrow_mut().look(link.id, exchange, held, now);
         }
         if self.event_loop.lenient_until(now).is_some() {
-            return self.pool.borrow_mut().look_anew(now);
+            return self.scheduler.borrow_mut().look_anew(now);
         }
         let give_way = {
-            let mut pool = self.pool.borrow_mut();
-            let give_way = pool.give_way(|link| link.class(), now);
-            if pool.is_pressed_now() {
+            let mut scheduler = self.scheduler.borrow_mut();
+            let give_way = scheduler.give_way(|link| link.class(), now);
+            if scheduler.is_pressed_now() {
                 self.pressed_until.set(now + PRESSED);
             } else if now >= self.pressed_until.get() {
-                pool.relax();
+                scheduler.relax();
             }
             give_way
         };
@@ -179,35 +179,38 @@ impl<T: Receiver> Shelf<T> {
         if let Some(holder) = link.holder() {
             self.tell(&holder, |holder| holder.give_way(cause));
         }
-        link.condemn(Broken::Abandoned);
+        link.condemn(LinkEnd::Abandoned);
     }
 
     /// One of those who wait has left.
     pub fn left_the_queue(&self) {
         self.left.set(self.left.get() + 1);
         // Each is looked at so seldom that leaving costs no more than coming did.
-        if self.left.get() > self.pool.borrow().waiting() / 2 {
+        if self.left.get() > self.scheduler.borrow().waiting() / 2 {
             self.forget_left();
         }
     }
 
     fn forget_left(&self) {
         self.left.set(0);
-        let gone = self.pool.borrow_mut().remove_waiting(|waiter| waiter.to.is_gone());
+        let gone = self.scheduler.borrow_mut().remove_waiting(|waiter| waiter.to.is_gone());
         drop(gone); // outside of the borrow: it may be the last of its client
         self.show_waiting();
     }
 
     /// Where no more may wait, those who have left go first, and then one of the source with the most of those who wait.
     pub(super) fn make_room(&self, source: SourceKey) {
-        if !self.pool.borrow().is_full() {
+        if !self.scheduler.borrow().is_full() {
             return;
         }
         if self.left.get() > 0 {
             self.forget_left();
         }
-        let displaced =
-            if self.pool.borrow().is_full() { self.pool.borrow_mut().displace(source) } else { None };
+        let displaced = if self.scheduler.borrow().is_full() {
+            self.scheduler.borrow_mut().displace(source)
+        } else {
+            None
+        };
         if let Some(waiter) = displaced {
             self.backend_cells.acquires[Acquire::Rejected].inc();
             self.tell(&waiter.to, |to| to.failed(&waiter.request, Cause::QueueFull, false));

@@ -1,4 +1,4 @@
-//! Lets the share of a shelf grow and shrink: it borrows rights to links from other workers, and lends its own.
+//! Lets the share of a pool grow and shrink: it borrows rights to links from other workers, and lends its own.
 //!
 //! A worker that has what it needs asks nobody. A worker whose requests wait asks the others (`loans`), at once where none of its
 //! links can serve them, and otherwise when a request has waited for a moment. It gets a right that is not used, or whose link is
@@ -13,12 +13,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::event_loop::Nanos;
-use crate::link::driver::Link;
-use crate::link::pipeline::queue::Broken;
-use crate::link::scheduler::rights::{Ask, Rights};
+use crate::link::connection::Link;
+use crate::link::pipeline::queue::LinkEnd;
+use crate::link::scheduler::rights::{RightRequest, Rights};
 use crate::net::Descriptors;
 
-use super::{GONE, Receiver, Share, Shelf};
+use super::{GONE, Pool, Recipient, Share};
 
 /// Who has links, if busy ones, asks for a further one after somebody has waited for this long.
 const PATIENCE: Nanos = Duration::from_millis(5).as_nanos() as Nanos;
@@ -27,7 +27,7 @@ const COLD: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 /// Who has one link, and requests that wait for it, keeps it for so long before another who has none gets it.
 const LEASE: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 
-impl<T: Receiver> Shelf<T> {
+impl<T: Recipient> Pool<T> {
     /// Takes its share of what there is.
     pub(super) fn take_share(&self, share: Share) {
         let before = (self.cap.replace(share.of_all), self.entitled.replace(share.links));
@@ -40,8 +40,8 @@ impl<T: Receiver> Shelf<T> {
         self.links
             .set(self.links.get() + self.loans.take(Right::Link, missing(self.links.get(), share.links)));
         self.own.set(self.own.get() + self.loans.take(Right::Own, missing(self.own.get(), own)));
-        self.pool.borrow_mut().set_share(self.links.get().min(share.links));
-        self.pool.borrow_mut().set_owners(self.own.get().min(own));
+        self.scheduler.borrow_mut().set_share(self.links.get().min(share.links));
+        self.scheduler.borrow_mut().set_owners(self.own.get().min(own));
         self.give_back();
     }
 
@@ -55,13 +55,14 @@ impl<T: Receiver> Shelf<T> {
     pub(super) fn give_back(&self) {
         self.lending.set(false);
         let (links, own) = {
-            let mut pool = self.pool.borrow_mut();
-            if self.health.is_retired() && pool.waiting() == 0 {
-                let (used, owned) = (pool.used().min(pool.share()), pool.owned().min(pool.owners()));
-                pool.set_share(used);
-                pool.set_owners(owned);
+            let mut scheduler = self.scheduler.borrow_mut();
+            if self.health.is_retired() && scheduler.waiting() == 0 {
+                let (used, owned) =
+                    (scheduler.used().min(scheduler.share()), scheduler.owned().min(scheduler.owners()));
+                scheduler.set_share(used);
+                scheduler.set_owners(owned);
             }
-            (pool.used().max(pool.share()), pool.owned().max(pool.owners()))
+            (scheduler.used().max(scheduler.share()), scheduler.owned().max(scheduler.owners()))
         };
         for (what, has, keep) in [(Right::Link, &self.links, links), (Right::Own, &self.own, own)] {
             if has.get() > keep {
@@ -82,42 +83,45 @@ impl<T: Receiver> Shelf<T> {
     }
 
     fn add(&self, what: Right, count: usize) {
-        let mut pool = self.pool.borrow_mut();
+        let mut scheduler = self.scheduler.borrow_mut();
         match what {
             Right::Link => {
                 self.links.set(self.links.get() + count);
-                let share = pool.share();
-                pool.set_share(share + count);
+                let share = scheduler.share();
+                scheduler.set_share(share + count);
             }
             Right::Own => {
                 self.own.set(self.own.get() + count);
-                let owners = pool.owners();
-                pool.set_owners(owners + count);
+                let owners = scheduler.owners();
+                scheduler.set_owners(owners + count);
             }
         }
     }
 
     /// Asks other workers for what those who wait here need, or no longer does.
     pub(super) fn ask_others(&self, now: Nanos) {
-        if self.pool.borrow().waiting() == 0 {
+        if self.scheduler.borrow().waiting() == 0 {
             return self.ask_no_more();
         }
         let (owners, all_used, starving, patient) = {
-            let pool = self.pool.borrow();
-            let owners = pool.lacks_owners() && self.own.get() < self.cap.get();
-            let all_used = pool.eager() > 0 && pool.used() >= pool.share() && pool.share() < self.cap.get();
-            let patient = pool.oldest_waiting().is_some_and(|since| now.saturating_sub(since) < PATIENCE);
-            (owners, all_used, pool.usable() == 0, patient)
+            let scheduler = self.scheduler.borrow();
+            let owners = scheduler.lacks_owners() && self.own.get() < self.cap.get();
+            let all_used = scheduler.eager() > 0
+                && scheduler.used() >= scheduler.share()
+                && scheduler.share() < self.cap.get();
+            let patient =
+                scheduler.oldest_waiting().is_some_and(|since| now.saturating_sub(since) < PATIENCE);
+            (owners, all_used, scheduler.usable() == 0, patient)
         };
         if owners && !self.asks_own.replace(true) {
-            let taken = self.loans.take_or_ask(&self.account, Right::Own, Ask::default());
+            let taken = self.loans.take_or_ask(&self.account, Right::Own, RightRequest::default());
             if taken {
                 self.asks_own.set(false);
                 self.add(Right::Own, 1);
                 self.event_loop.arm(self.key.get(), now + 1); // not in the middle of a client's turn
             }
         }
-        let ask = Ask { starving, owed: self.links.get() < self.entitled.get() };
+        let ask = RightRequest { starving, owed: self.links.get() < self.entitled.get() };
         if all_used && (starving || !patient) && self.asks.get() != Some(ask) {
             self.asks.set(Some(ask));
             if self.loans.take_or_ask(&self.account, Right::Link, ask) {
@@ -139,49 +143,49 @@ impl<T: Receiver> Shelf<T> {
 
     /// When it will ask others for a link, if it does not yet.
     pub(super) fn asks_at(&self) -> Option<Nanos> {
-        let pool = self.pool.borrow();
-        let all_used = pool.used() >= pool.share() && pool.share() < self.cap.get();
-        let may = all_used && self.asks.get().is_none() && pool.eager() > 0;
-        pool.oldest_waiting().filter(|_| may).map(|since| since + PATIENCE)
+        let scheduler = self.scheduler.borrow();
+        let all_used = scheduler.used() >= scheduler.share() && scheduler.share() < self.cap.get();
+        let may = all_used && self.asks.get().is_none() && scheduler.eager() > 0;
+        scheduler.oldest_waiting().filter(|_| may).map(|since| since + PATIENCE)
     }
 
     /// Lends what it does not need to those who ask.
     pub(super) fn lend(&self, now: Nanos) {
         while self.loans.is_asked(Right::Own)
-            && self.pool.borrow().spares_owners()
+            && self.scheduler.borrow().spares_owners()
             && self.loans.first(&self.account, Right::Own).is_some()
         {
-            let owners = self.pool.borrow().owners();
-            self.pool.borrow_mut().set_owners(owners - 1);
+            let owners = self.scheduler.borrow().owners();
+            self.scheduler.borrow_mut().set_owners(owners - 1);
             self.give_back();
         }
         while self.loans.is_asked(Right::Link) && !self.lending.get() {
             let Some(ask) = self.loans.first(&self.account, Right::Link) else { return };
-            if self.pool.borrow().spares_share() {
+            if self.scheduler.borrow().spares_share() {
                 self.lend_one();
                 self.give_back();
                 continue;
             }
-            let is_busy = self.pool.borrow().eager() > 0;
-            let Some(since) = self.pool.borrow().oldest_idle().filter(|_| !is_busy) else { return };
+            let is_busy = self.scheduler.borrow().eager() > 0;
+            let Some(since) = self.scheduler.borrow().oldest_idle().filter(|_| !is_busy) else { return };
             if !ask.starving && now.saturating_sub(since) < COLD {
                 return self.event_loop.arm(self.key.get(), since + COLD);
             }
-            let longest_idle = self.pool.borrow().idle_since(since).into_iter().next();
+            let longest_idle = self.scheduler.borrow().idle_since(since).into_iter().next();
             let Some(link) = longest_idle else { return };
-            self.pool.borrow_mut().bar(link.seat);
+            self.scheduler.borrow_mut().close_to_new(link.id);
             link.expired.set(true);
             link.lent.set(true);
             self.lend_one();
             self.lending.set(true);
-            link.condemn(Broken::Finished);
+            link.condemn(LinkEnd::Finished);
         }
     }
 
     fn lend_one(&self) {
-        let mut pool = self.pool.borrow_mut();
-        let share = pool.share();
-        pool.set_share(share.saturating_sub(1));
+        let mut scheduler = self.scheduler.borrow_mut();
+        let share = scheduler.share();
+        scheduler.set_share(share.saturating_sub(1));
     }
 
     /// Whether this link, of which an answer has ended just now, goes to another worker though requests wait for it here. It
@@ -192,11 +196,11 @@ impl<T: Receiver> Shelf<T> {
         }
         let Some(ask) = self.loans.first(&self.account, Right::Link) else { return false };
         let may = {
-            let pool = self.pool.borrow();
+            let scheduler = self.scheduler.borrow();
             let rested = now.saturating_sub(self.granted_at.get()) >= LEASE;
-            let to_starving = ask.starving && (pool.usable() > 1 || rested);
+            let to_starving = ask.starving && (scheduler.usable() > 1 || rested);
             let to_owner = ask.owed && self.links.get() > self.entitled.get();
-            (to_starving || to_owner) && pool.eager() > 0 && pool.may_close(link.seat)
+            (to_starving || to_owner) && scheduler.eager() > 0 && scheduler.may_close(link.id)
         };
         if may {
             self.lend_one();
@@ -234,7 +238,7 @@ impl<T: Receiver> Shelf<T> {
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub struct Loans {
-    room: Mutex<Room>,
+    room: Mutex<LoanState>,
     /// How many ask for a link, how many of those badly, and how many ask for one that its client may keep.
     asked: AtomicUsize,
     urgent: AtomicUsize,
@@ -244,7 +248,7 @@ pub struct Loans {
 }
 
 #[derive(Debug, Default)]
-struct Room {
+struct LoanState {
     /// To have a link.
     links: Rights<usize>,
     /// To have one that its client keeps.
@@ -262,7 +266,7 @@ pub(in crate::link) enum Right {
     Own,
 }
 
-/// What a worker's shelf has been granted, and how it is told so, or that others ask.
+/// What a worker's pool has been granted, and how it is told so, or that others ask.
 #[derive(Debug, Default)]
 pub(in crate::link) struct Account {
     number: usize,
@@ -285,7 +289,7 @@ impl Account {
     }
 }
 
-impl Room {
+impl LoanState {
     fn rights(&mut self, what: Right) -> &mut Rights<usize> {
         match what {
             Right::Link => &mut self.links,
@@ -295,7 +299,7 @@ impl Room {
 }
 
 impl Loans {
-    /// A worker's shelf comes.
+    /// A worker's pool comes.
     pub(in crate::link) fn join(&self) -> Arc<Account> {
         let mut room = self.lock();
         room.last += 1;
@@ -335,7 +339,7 @@ impl Loans {
     }
 
     /// Takes a right that nobody has; else asks the others for one. True where it was taken.
-    pub(in crate::link) fn take_or_ask(&self, who: &Account, what: Right, ask: Ask) -> bool {
+    pub(in crate::link) fn take_or_ask(&self, who: &Account, what: Right, ask: RightRequest) -> bool {
         let mut room = self.lock();
         if room.rights(what).take(1) == 1 {
             return true;
@@ -369,7 +373,7 @@ impl Loans {
     }
 
     /// What the first other worker asks for, if one does.
-    pub(in crate::link) fn first(&self, me: &Account, what: Right) -> Option<Ask> {
+    pub(in crate::link) fn first(&self, me: &Account, what: Right) -> Option<RightRequest> {
         self.lock().rights(what).first(&me.number)
     }
 
@@ -386,14 +390,14 @@ impl Loans {
         self.urgent.load(Ordering::Relaxed) > 0
     }
 
-    fn show(&self, room: &Room) {
+    fn show(&self, room: &LoanState) {
         let (asked, urgent) = room.links.asked();
         self.asked.store(asked, Ordering::Relaxed);
         self.urgent.store(urgent, Ordering::Relaxed);
         self.asked_own.store(room.own.asked().0, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Room> {
+    fn lock(&self) -> MutexGuard<'_, LoanState> {
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,14 +3,14 @@
 use crate::event_loop::Nanos;
 
 use super::holders::Track;
-use super::lines::{SourceKey, Want};
+use super::wait_queue::{Sharing, SourceKey};
 
 /// The place of a link in its pool.
-pub type SeatId = usize;
+pub type LinkId = usize;
 
 /// How a request came to its link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum How {
+pub enum Acquired {
     /// An idle link took it.
     Reused,
     /// It is the first on a new link.
@@ -29,14 +29,14 @@ pub enum How {
 /// ```
 /// While it is busy, `hold` or a waiter that must be alone closes it to others ([`Intake`]) until it is idle again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum State {
+pub(super) enum EntryState {
     Connecting,
     Idle {
         since: Nanos,
     },
     Busy(Intake),
     /// Takes no more; it closes when what it carries has ended.
-    Barred,
+    ClosedToNew,
 }
 
 /// Whether a busy link may take more behind what it carries.
@@ -51,9 +51,9 @@ pub(super) enum Intake {
 }
 
 #[derive(Debug)]
-pub(super) struct Seat<L> {
+pub(super) struct LinkEntry<L> {
     pub(super) link: Option<L>,
-    pub(super) state: State,
+    pub(super) state: EntryState,
     pub(super) answered: bool,
     /// Its client may keep it for as long as it likes.
     pub(super) owned: bool,
@@ -70,12 +70,12 @@ pub(super) struct Seat<L> {
     pub(super) track: Track,
 }
 
-impl<L> Seat<L> {
-    /// The seat of a link to be.
+impl<L> LinkEntry<L> {
+    /// The entry of a link to be.
     pub(super) fn connecting() -> Self {
         Self {
             link: None,
-            state: State::Connecting,
+            state: EntryState::Connecting,
             answered: false,
             owned: false,
             kept: false,
@@ -89,12 +89,12 @@ impl<L> Seat<L> {
 
     /// Whether it carries something, or is its client's.
     pub(super) fn is_busy(&self) -> bool {
-        self.link.is_some() && matches!(self.state, State::Busy(_) | State::Barred)
+        self.link.is_some() && matches!(self.state, EntryState::Busy(_) | EntryState::ClosedToNew)
     }
 
     /// What it is to take this link while it is idle.
-    pub(super) fn taken_idle(&self) -> How {
-        if self.answered { How::Reused } else { How::Opened }
+    pub(super) fn taken_idle(&self) -> Acquired {
+        if self.answered { Acquired::Reused } else { Acquired::Opened }
     }
 }
 
@@ -108,8 +108,8 @@ pub(super) enum Lane {
 
 impl Lane {
     /// The lane of those who want this.
-    pub(super) fn of(want: Want) -> Self {
-        if want == Want::Shared { Self::Shared } else { Self::Alone }
+    pub(super) fn of(sharing: Sharing) -> Self {
+        if sharing == Sharing::Shared { Self::Shared } else { Self::Alone }
     }
 
     pub(super) fn other(self) -> Self {
@@ -122,16 +122,16 @@ impl Lane {
 
 /// Two stacks.
 #[derive(Debug, Default)]
-pub(super) struct Idle([Vec<SeatId>; 2]);
+pub(super) struct Idle([Vec<LinkId>; 2]);
 
 impl Idle {
     /// It carries nothing any more, or not yet.
-    pub(super) fn push(&mut self, lane: Lane, id: SeatId) {
+    pub(super) fn push(&mut self, lane: Lane, id: LinkId) {
         self.0[lane as usize].push(id);
     }
 
     /// Takes one of this lane, which most often is the newest.
-    pub(super) fn take(&mut self, lane: Lane, id: SeatId) {
+    pub(super) fn take(&mut self, lane: Lane, id: LinkId) {
         let lane = &mut self.0[lane as usize];
         if let Some(at) = lane.iter().rposition(|other| *other == id) {
             lane.remove(at);
@@ -140,24 +140,24 @@ impl Idle {
 
     /// The newest of this lane.
     #[must_use]
-    pub(super) fn last(&self, lane: Lane) -> Option<SeatId> {
+    pub(super) fn last(&self, lane: Lane) -> Option<LinkId> {
         self.0[lane as usize].last().copied()
     }
 
     /// It was taken, or is gone.
-    pub(super) fn remove(&mut self, id: SeatId) {
+    pub(super) fn remove(&mut self, id: LinkId) {
         self.0.iter_mut().for_each(|lane| lane.retain(|other| *other != id));
     }
 
     /// The newest of this lane for which this holds.
     #[must_use]
-    pub(super) fn newest_of(&self, lane: Lane, holds: impl Fn(SeatId) -> bool) -> Option<SeatId> {
+    pub(super) fn newest_of(&self, lane: Lane, holds: impl Fn(LinkId) -> bool) -> Option<LinkId> {
         self.0[lane as usize].iter().rev().copied().find(|id| holds(*id))
     }
 
     /// The newest of a lane that has any.
     #[must_use]
-    pub(super) fn newest(&self) -> Option<SeatId> {
+    pub(super) fn newest(&self) -> Option<LinkId> {
         self.0.iter().find_map(|lane| lane.last().copied())
     }
 
@@ -168,7 +168,7 @@ impl Idle {
     }
 
     /// All of them, the oldest of each lane first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = SeatId> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = LinkId> {
         self.0.iter().flatten().copied()
     }
 }

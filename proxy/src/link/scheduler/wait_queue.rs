@@ -12,14 +12,14 @@ use crate::event_loop::Nanos;
 
 /// What a request needs of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Want {
+pub enum Sharing {
     /// It may share a link with others like it.
     Shared,
     /// It needs a link with nothing in flight, and nothing is sent behind it until its answer has ended.
     Alone,
-    /// As [`Want::Alone`], and on a new link where one may be opened: it is sent for the second time.
+    /// As [`Sharing::Alone`], and on a new link where one may be opened: it is sent for the second time.
     Fresh,
-    /// As [`Want::Alone`], for as long as its client likes. One link at least is left to the others.
+    /// As [`Sharing::Alone`], for as long as its client likes. One link at least is left to the others.
     Own,
 }
 
@@ -32,7 +32,7 @@ pub struct SourceKey(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Demand {
     /// What it needs of a link.
-    pub want: Want,
+    pub sharing: Sharing,
     /// Whose it is.
     pub source: SourceKey,
     /// The class by which service times, and holders, are learned; 0 where nobody can tell.
@@ -50,18 +50,18 @@ impl From<IpAddr> for SourceKey {
     }
 }
 
-impl From<Want> for Demand {
-    fn from(want: Want) -> Self {
-        Self { want, source: SourceKey::default(), class: 0, open_ended: false }
+impl From<Sharing> for Demand {
+    fn from(sharing: Sharing) -> Self {
+        Self { sharing, source: SourceKey::default(), class: 0, open_ended: false }
     }
 }
 
 /// A line for each want, twice: for requests that hold no links, and for those that may.
 #[derive(Debug)]
-pub(super) struct Lines<W> {
+pub(super) struct WaitQueue<W> {
     /// All who wait, by the number of their arrival.
-    waiting: BTreeMap<u64, Waiter<W>>,
-    lines: [Line; LINES],
+    waiting: BTreeMap<u64, QueueEntry<W>>,
+    wait_queue: [SourceQueues; LINES],
     arrivals: u64,
 }
 
@@ -69,7 +69,7 @@ const WANTS: usize = 4;
 const LINES: usize = 2 * WANTS;
 
 #[derive(Debug)]
-struct Waiter<W> {
+struct QueueEntry<W> {
     demand: Demand,
     since: Nanos,
     who: W,
@@ -77,7 +77,7 @@ struct Waiter<W> {
 
 /// The queues of the sources that wait for one want, and whose turn it is.
 #[derive(Debug, Default)]
-struct Line {
+struct SourceQueues {
     turns: VecDeque<SourceKey>,
     /// Arrivals, oldest first. Never empty; the front is somebody who still waits.
     queues: HashMap<SourceKey, VecDeque<u64>>,
@@ -86,24 +86,28 @@ struct Line {
 
 /// Whose turn it is in one line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Next {
+pub(super) struct NextInQueue {
     pub(super) demand: Demand,
     arrival: u64,
     line: usize,
 }
 
-impl<W> Default for Lines<W> {
+impl<W> Default for WaitQueue<W> {
     fn default() -> Self {
-        Self { waiting: BTreeMap::new(), lines: std::array::from_fn(|_| Line::default()), arrivals: 0 }
+        Self {
+            waiting: BTreeMap::new(),
+            wait_queue: std::array::from_fn(|_| SourceQueues::default()),
+            arrivals: 0,
+        }
     }
 }
 
-impl<W> Lines<W> {
+impl<W> WaitQueue<W> {
     /// To the end of its source's queue. `holds` says that its class is one that holds links.
     pub(super) fn push(&mut self, demand: Demand, holds: bool, who: W, now: Nanos) {
         self.arrivals += 1;
-        self.lines[place(demand.want, holds)].push(demand.source, self.arrivals);
-        self.waiting.insert(self.arrivals, Waiter { demand, since: now, who });
+        self.wait_queue[place(demand.sharing, holds)].push(demand.source, self.arrivals);
+        self.waiting.insert(self.arrivals, QueueEntry { demand, since: now, who });
     }
 
     /// How many wait, of every kind.
@@ -114,50 +118,57 @@ impl<W> Lines<W> {
 
     /// How many of this kind wait.
     #[must_use]
-    pub(super) fn count(&self, want: Want) -> usize {
-        self.lines[place(want, false)].count + self.lines[place(want, true)].count
+    pub(super) fn count(&self, sharing: Sharing) -> usize {
+        self.wait_queue[place(sharing, false)].count + self.wait_queue[place(sharing, true)].count
     }
 
     /// Whether anybody waits but this source.
     #[must_use]
     pub(super) fn others_than(&self, source: SourceKey) -> bool {
-        self.lines.iter().any(|line| line.turns.len() > 1 || line.turns.front().is_some_and(|s| *s != source))
+        self.wait_queue
+            .iter()
+            .any(|line| line.turns.len() > 1 || line.turns.front().is_some_and(|s| *s != source))
     }
 
     /// Whose turn it is among those who want one of these and may have it: by the order of arrival of those whose
     /// turn it is in each line. `held` says whether classes that hold links may have one more.
     #[must_use]
-    pub(super) fn next(&self, wants: &[Want], held: bool, may: impl Fn(SourceKey) -> bool) -> Option<Next> {
+    pub(super) fn next(
+        &self,
+        wants: &[Sharing],
+        held: bool,
+        may: impl Fn(SourceKey) -> bool,
+    ) -> Option<NextInQueue> {
         if self.waiting.is_empty() {
             return None; // the usual case, after each answer
         }
-        let lines = wants.iter().flat_map(|want| [place(*want, false), place(*want, true)]);
-        let open = lines.filter(|line| held || *line < WANTS);
+        let wait_queue = wants.iter().flat_map(|sharing| [place(*sharing, false), place(*sharing, true)]);
+        let open = wait_queue.filter(|line| held || *line < WANTS);
         open.filter_map(|line| self.next_in(line, &may)).min_by_key(|next| next.arrival)
     }
 
-    fn next_in(&self, line: usize, may: impl Fn(SourceKey) -> bool) -> Option<Next> {
-        let Line { turns, queues, .. } = &self.lines[line];
+    fn next_in(&self, line: usize, may: impl Fn(SourceKey) -> bool) -> Option<NextInQueue> {
+        let SourceQueues { turns, queues, .. } = &self.wait_queue[line];
         let source = turns.iter().find(|source| may(**source))?;
         let arrival = *queues.get(source)?.front()?;
-        Some(Next { demand: self.waiting.get(&arrival)?.demand, arrival, line })
+        Some(NextInQueue { demand: self.waiting.get(&arrival)?.demand, arrival, line })
     }
 
     /// Takes out the one whose turn it is; its source's next turn comes after those of all others.
-    pub(super) fn take(&mut self, next: Next) -> Option<(W, Nanos)> {
-        self.lines[next.line].pop(next.demand.source);
+    pub(super) fn take(&mut self, next: NextInQueue) -> Option<(W, Nanos)> {
+        self.wait_queue[next.line].pop(next.demand.source);
         self.waiting.remove(&next.arrival).map(|waiter| (waiter.who, waiter.since))
     }
 
     /// Its class holds links, as has become known since it came: it stands in line with those. Its source may try again
     /// at once.
-    pub(super) fn set_aside(&mut self, next: Next) {
+    pub(super) fn set_aside(&mut self, next: NextInQueue) {
         let source = next.demand.source;
-        self.lines[next.line].pop(source);
-        self.lines[place(next.demand.want, true)].push(source, next.arrival);
-        if let Some(at) = self.lines[next.line].turns.iter().rposition(|other| *other == source) {
-            self.lines[next.line].turns.remove(at);
-            self.lines[next.line].turns.push_front(source);
+        self.wait_queue[next.line].pop(source);
+        self.wait_queue[place(next.demand.sharing, true)].push(source, next.arrival);
+        if let Some(at) = self.wait_queue[next.line].turns.iter().rposition(|other| *other == source) {
+            self.wait_queue[next.line].turns.remove(at);
+            self.wait_queue[next.line].turns.push_front(source);
         }
     }
 
@@ -188,20 +199,24 @@ impl<W> Lines<W> {
     /// So the source that fills the queue finds it full, and nobody else does.
     pub(super) fn displace(&mut self, than: SourceKey) -> Option<W> {
         // Where each has one, nobody has the most: this is what a full queue of many sources looks like.
-        if self.waiting.len() == self.lines.iter().map(|line| line.turns.len()).sum::<usize>() {
+        if self.waiting.len() == self.wait_queue.iter().map(|line| line.turns.len()).sum::<usize>() {
             return None;
         }
         let of = |source: SourceKey| {
-            self.lines.iter().filter_map(|line| line.queues.get(&source)).map(VecDeque::len).sum::<usize>()
+            self.wait_queue
+                .iter()
+                .filter_map(|line| line.queues.get(&source))
+                .map(VecDeque::len)
+                .sum::<usize>()
         };
-        let sources = self.lines.iter().flat_map(|line| line.queues.iter());
+        let sources = self.wait_queue.iter().flat_map(|line| line.queues.iter());
         let (greedy, _) = sources.max_by_key(|(_, queue)| queue.len())?;
         let greedy = *greedy;
         if of(greedy) <= of(than) + 1 {
             return None;
         }
-        let back = |line: &Line| line.queues.get(&greedy).and_then(VecDeque::back).copied();
-        let line = self.lines.iter_mut().max_by_key(|line| back(line))?;
+        let back = |line: &SourceQueues| line.queues.get(&greedy).and_then(VecDeque::back).copied();
+        let line = self.wait_queue.iter_mut().max_by_key(|line| back(line))?;
         let last = line.pop_back(greedy)?;
         self.waiting.remove(&last).map(|waiter| waiter.who)
     }
@@ -215,12 +230,14 @@ impl<W> Lines<W> {
     /// Somebody was taken out of the middle of a line: as costly as finding out who.
     fn forget(&mut self, some: bool) {
         if some {
-            self.lines.iter_mut().for_each(|line| line.retain(|arrival| self.waiting.contains_key(&arrival)));
+            self.wait_queue
+                .iter_mut()
+                .for_each(|line| line.retain(|arrival| self.waiting.contains_key(&arrival)));
         }
     }
 }
 
-impl Line {
+impl SourceQueues {
     fn push(&mut self, source: SourceKey, arrival: u64) {
         self.count += 1;
         let queue = self.queues.entry(source).or_default();
@@ -267,107 +284,110 @@ impl Line {
     }
 }
 
-fn place(want: Want, holds: bool) -> usize {
-    want as usize + if holds { WANTS } else { 0 }
+fn place(sharing: Sharing, holds: bool) -> usize {
+    sharing as usize + if holds { WANTS } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Want; 4] = [Want::Shared, Want::Alone, Want::Fresh, Want::Own];
+    const ALL: [Sharing; 4] = [Sharing::Shared, Sharing::Alone, Sharing::Fresh, Sharing::Own];
 
-    fn of(source: u64, want: Want) -> Demand {
-        Demand { source: SourceKey(source), ..want.into() }
+    fn of(source: u64, sharing: Sharing) -> Demand {
+        Demand { source: SourceKey(source), ..sharing.into() }
     }
 
-    fn pop<W>(lines: &mut Lines<W>, wants: &[Want]) -> Option<W> {
-        let next = lines.next(wants, true, |_| true)?;
-        lines.take(next).map(|(who, _)| who)
+    fn pop<W>(wait_queue: &mut WaitQueue<W>, wants: &[Sharing]) -> Option<W> {
+        let next = wait_queue.next(wants, true, |_| true)?;
+        wait_queue.take(next).map(|(who, _)| who)
     }
 
     #[test]
     fn the_first_of_the_kinds_asked_for() {
-        let mut lines = Lines::default();
-        lines.push(Want::Alone.into(), false, 'a', 1);
-        lines.push(Want::Shared.into(), false, 'b', 2);
-        lines.push(Want::Alone.into(), false, 'c', 3);
-        assert_eq!(lines.next(&[Want::Fresh], true, |_| true), None);
-        assert_eq!(pop(&mut lines, &[Want::Shared, Want::Alone]), Some('a'));
-        assert_eq!(pop(&mut lines, &[Want::Shared, Want::Alone]), Some('b'));
-        assert_eq!(pop(&mut lines, &[Want::Shared]), None);
-        assert_eq!(pop(&mut lines, &ALL), Some('c'));
+        let mut wait_queue = WaitQueue::default();
+        wait_queue.push(Sharing::Alone.into(), false, 'a', 1);
+        wait_queue.push(Sharing::Shared.into(), false, 'b', 2);
+        wait_queue.push(Sharing::Alone.into(), false, 'c', 3);
+        assert_eq!(wait_queue.next(&[Sharing::Fresh], true, |_| true), None);
+        assert_eq!(pop(&mut wait_queue, &[Sharing::Shared, Sharing::Alone]), Some('a'));
+        assert_eq!(pop(&mut wait_queue, &[Sharing::Shared, Sharing::Alone]), Some('b'));
+        assert_eq!(pop(&mut wait_queue, &[Sharing::Shared]), None);
+        assert_eq!(pop(&mut wait_queue, &ALL), Some('c'));
     }
 
     #[test]
     fn those_who_waited_too_long_leave() {
-        let mut lines = Lines::default();
-        for (want, since) in [(Want::Shared, 1), (Want::Fresh, 2), (Want::Shared, 5)] {
-            lines.push(want.into(), false, since, since);
+        let mut wait_queue = WaitQueue::default();
+        for (sharing, since) in [(Sharing::Shared, 1), (Sharing::Fresh, 2), (Sharing::Shared, 5)] {
+            wait_queue.push(sharing.into(), false, since, since);
         }
-        assert_eq!(lines.oldest(), Some(1));
-        assert_eq!(lines.pop_older(2), [1, 2]);
-        assert_eq!((lines.len(), lines.count(Want::Shared), lines.count(Want::Fresh)), (1, 1, 0));
-        assert_eq!(pop(&mut lines, &ALL), Some(5));
+        assert_eq!(wait_queue.oldest(), Some(1));
+        assert_eq!(wait_queue.pop_older(2), [1, 2]);
+        assert_eq!(
+            (wait_queue.len(), wait_queue.count(Sharing::Shared), wait_queue.count(Sharing::Fresh)),
+            (1, 1, 0)
+        );
+        assert_eq!(pop(&mut wait_queue, &ALL), Some(5));
     }
 
     #[test]
     fn those_who_left_are_removed_in_place() {
-        let mut lines = Lines::default();
-        (0..5).for_each(|i| lines.push(Want::Shared.into(), false, i, 0));
-        assert_eq!(lines.remove(|i| i % 2 == 1), [1, 3]);
-        let kept: Vec<_> = std::iter::from_fn(|| pop(&mut lines, &ALL)).collect();
+        let mut wait_queue = WaitQueue::default();
+        (0..5).for_each(|i| wait_queue.push(Sharing::Shared.into(), false, i, 0));
+        assert_eq!(wait_queue.remove(|i| i % 2 == 1), [1, 3]);
+        let kept: Vec<_> = std::iter::from_fn(|| pop(&mut wait_queue, &ALL)).collect();
         assert_eq!(kept, [0, 2, 4]);
     }
 
     #[test]
     fn sources_take_turns() {
-        let mut lines = Lines::default();
-        (0..1000).for_each(|i| lines.push(of(1, Want::Shared), false, (1, i), 0));
-        (0..2).for_each(|i| lines.push(of(2, Want::Shared), false, (2, i), 0));
-        lines.push(of(3, Want::Shared), false, (3, 0), 0);
-        let first: Vec<_> = std::iter::from_fn(|| pop(&mut lines, &ALL)).take(6).collect();
+        let mut wait_queue = WaitQueue::default();
+        (0..1000).for_each(|i| wait_queue.push(of(1, Sharing::Shared), false, (1, i), 0));
+        (0..2).for_each(|i| wait_queue.push(of(2, Sharing::Shared), false, (2, i), 0));
+        wait_queue.push(of(3, Sharing::Shared), false, (3, 0), 0);
+        let first: Vec<_> = std::iter::from_fn(|| pop(&mut wait_queue, &ALL)).take(6).collect();
         assert_eq!(first, [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2)]);
     }
 
     #[test]
     fn a_source_that_may_have_no_more_is_passed_over_and_keeps_its_turn() {
-        let mut lines = Lines::default();
-        (0..2).for_each(|i| lines.push(of(1, Want::Alone), false, (1, i), 0));
-        lines.push(of(2, Want::Alone), false, (2, 0), 0);
-        let next = lines.next(&ALL, true, |source| source != SourceKey(1)).unwrap();
-        assert_eq!(lines.take(next), Some(((2, 0), 0)));
-        assert_eq!(lines.next(&ALL, true, |source| source != SourceKey(1)), None);
-        assert!(!lines.others_than(SourceKey(1)) && lines.others_than(SourceKey(2)));
-        assert_eq!(pop(&mut lines, &ALL), Some((1, 0)));
+        let mut wait_queue = WaitQueue::default();
+        (0..2).for_each(|i| wait_queue.push(of(1, Sharing::Alone), false, (1, i), 0));
+        wait_queue.push(of(2, Sharing::Alone), false, (2, 0), 0);
+        let next = wait_queue.next(&ALL, true, |source| source != SourceKey(1)).unwrap();
+        assert_eq!(wait_queue.take(next), Some(((2, 0), 0)));
+        assert_eq!(wait_queue.next(&ALL, true, |source| source != SourceKey(1)), None);
+        assert!(!wait_queue.others_than(SourceKey(1)) && wait_queue.others_than(SourceKey(2)));
+        assert_eq!(pop(&mut wait_queue, &ALL), Some((1, 0)));
     }
 
     #[test]
     fn what_holds_links_stands_aside_while_it_may_not_have_more() {
-        let mut lines = Lines::default();
-        lines.push(of(1, Want::Alone), true, 'h', 0);
-        lines.push(of(1, Want::Alone), false, 'x', 1);
-        lines.push(of(1, Want::Alone), false, 'q', 2);
-        let next = lines.next(&ALL, false, |_| true).unwrap();
+        let mut wait_queue = WaitQueue::default();
+        wait_queue.push(of(1, Sharing::Alone), true, 'h', 0);
+        wait_queue.push(of(1, Sharing::Alone), false, 'x', 1);
+        wait_queue.push(of(1, Sharing::Alone), false, 'q', 2);
+        let next = wait_queue.next(&ALL, false, |_| true).unwrap();
         assert_eq!(next.demand.source, SourceKey(1));
-        lines.set_aside(next);
-        let next = lines.next(&ALL, false, |_| true).unwrap();
-        assert_eq!(lines.take(next), Some(('q', 2)));
-        assert_eq!(lines.next(&ALL, false, |_| true), None);
-        assert_eq!((pop(&mut lines, &ALL), pop(&mut lines, &ALL)), (Some('h'), Some('x')));
-        assert_eq!(lines.len(), 0);
+        wait_queue.set_aside(next);
+        let next = wait_queue.next(&ALL, false, |_| true).unwrap();
+        assert_eq!(wait_queue.take(next), Some(('q', 2)));
+        assert_eq!(wait_queue.next(&ALL, false, |_| true), None);
+        assert_eq!((pop(&mut wait_queue, &ALL), pop(&mut wait_queue, &ALL)), (Some('h'), Some('x')));
+        assert_eq!(wait_queue.len(), 0);
     }
 
     #[test]
     fn who_fills_the_queue_makes_room_for_others() {
-        let mut lines = Lines::default();
-        (0..3).for_each(|i| lines.push(of(1, Want::Alone), false, (1, i), 0));
-        lines.push(of(2, Want::Alone), false, (2, 0), 0);
-        assert_eq!(lines.displace(SourceKey(1)), None, "its own");
-        assert_eq!(lines.displace(SourceKey(2)), Some((1, 2)), "the last of the one with the most");
-        assert_eq!(lines.displace(SourceKey(2)), None, "one more would be as many");
-        assert_eq!(lines.displace(SourceKey(3)), Some((1, 1)));
-        assert_eq!(lines.displace(SourceKey(3)), None);
-        assert_eq!(lines.len(), 2);
+        let mut wait_queue = WaitQueue::default();
+        (0..3).for_each(|i| wait_queue.push(of(1, Sharing::Alone), false, (1, i), 0));
+        wait_queue.push(of(2, Sharing::Alone), false, (2, 0), 0);
+        assert_eq!(wait_queue.displace(SourceKey(1)), None, "its own");
+        assert_eq!(wait_queue.displace(SourceKey(2)), Some((1, 2)), "the last of the one with the most");
+        assert_eq!(wait_queue.displace(SourceKey(2)), None, "one more would be as many");
+        assert_eq!(wait_queue.displace(SourceKey(3)), Some((1, 1)));
+        assert_eq!(wait_queue.displace(SourceKey(3)), None);
+        assert_eq!(wait_queue.len(), 2);
     }
 }

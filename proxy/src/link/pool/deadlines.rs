@@ -1,28 +1,28 @@
-//! Looks at a shelf's deadlines: requests give up waiting, and links end that are idle for too long or silent.
+//! Looks at a pool's deadlines: requests give up waiting, and links end that are idle for too long or silent.
 
 use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, nanos};
-use crate::link::pipeline::queue::Broken;
+use crate::link::pipeline::queue::LinkEnd;
 use crate::metrics::Acquire;
 
-use super::{Receiver, Shelf};
+use super::{Pool, Recipient};
 
-/// At least this often a shelf with links looks at its deadlines.
+/// At least this often a pool with links looks at its deadlines.
 const LOOK_EVERY: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 
-impl<T: Receiver> Shelf<T> {
+impl<T: Recipient> Pool<T> {
     pub(super) fn arm(&self, now: Nanos) {
-        let pool = self.pool.borrow();
-        if pool.used() == 0 && pool.waiting() == 0 {
+        let scheduler = self.scheduler.borrow();
+        if scheduler.used() == 0 && scheduler.waiting() == 0 {
             return;
         }
-        let opening = pool.next_opening(now);
-        let waiting = pool.oldest_waiting().map(|since| self.waits_until(since));
-        let idle = pool.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
+        let opening = scheduler.next_opening(now);
+        let waiting = scheduler.oldest_waiting().map(|since| self.waits_until(since));
+        let idle = scheduler.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
         let rescue = Some(self.rescue_at.get());
-        let relief = (pool.waiting() > 0).then(|| self.relief_by(now));
+        let relief = (scheduler.waiting() > 0).then(|| self.relief_by(now));
         let asks = self.asks_at();
         let next =
             [opening, waiting, idle, rescue, relief, asks].into_iter().flatten().min().unwrap_or(Nanos::MAX);
@@ -39,7 +39,7 @@ impl<T: Receiver> Shelf<T> {
             latest = latest.max(outage.gives_up(now, nanos(settings.links.connect_timeout)));
         }
         let Some(latest) = latest else { return };
-        let late = self.pool.borrow_mut().give_up_waiting(latest);
+        let late = self.scheduler.borrow_mut().give_up_waiting(latest);
         for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
             self.backend_cells.acquires[Acquire::Timeout].inc();
             self.tell(&waiter.to, |to| to.failed(&waiter.request, cause, false));
@@ -57,33 +57,33 @@ impl<T: Receiver> Shelf<T> {
 
     fn close_idle(&self, now: Nanos) {
         let Some(latest) = now.checked_sub(self.longest_idle()) else { return };
-        let idle = self.pool.borrow().idle_since(latest);
+        let idle = self.scheduler.borrow().idle_since(latest);
         for link in idle {
-            self.pool.borrow_mut().bar(link.seat);
+            self.scheduler.borrow_mut().close_to_new(link.id);
             link.expired.set(true);
-            link.condemn(Broken::Finished);
+            link.condemn(LinkEnd::Finished);
         }
     }
 
     /// How long a link may be unused: less than the member keeps it, if it has said how long that is.
     fn longest_idle(&self) -> Nanos {
-        nanos(self.settings.borrow().links.idle_timeout).min(self.manners.get().longest_idle)
+        nanos(self.settings.borrow().links.idle_timeout).min(self.member_traits.get().longest_idle)
     }
 
     fn end_silent(&self, now: Nanos) {
         let timeout = nanos(self.settings.borrow().response_timeout);
-        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
+        let links: Vec<_> = self.scheduler.borrow().links().cloned().collect();
         for link in links {
             let since = link.queue.borrow().silent_since();
             let late = since.is_some_and(|since| now.saturating_sub(since) >= timeout);
             if late && !link.is_head_full() {
-                link.condemn(Broken::Timeout);
+                link.condemn(LinkEnd::Timeout);
             }
         }
     }
 }
 
-impl<T: Receiver> Contained for Shelf<T> {
+impl<T: Recipient> Contained for Pool<T> {
     fn site(&self) -> PanicSite {
         PanicSite::Member
     }
@@ -94,9 +94,9 @@ impl<T: Receiver> Contained for Shelf<T> {
     }
 }
 
-impl<T: Receiver> Registered for Shelf<T> {
+impl<T: Recipient> Registered for Pool<T> {
     fn on_timer(&self, now: Nanos) -> Option<Nanos> {
-        may_panic("shelf.look");
+        may_panic("pool.look");
         if let Some(cause) = self.health.sends_away() {
             self.send_away(cause);
         }
@@ -112,7 +112,7 @@ impl<T: Receiver> Registered for Shelf<T> {
         while let Some(link) = self.next_rested(now) {
             me.end_rest(&link, now);
         }
-        let is_empty = self.pool.borrow().used() == 0 && self.pool.borrow().waiting() == 0;
+        let is_empty = self.scheduler.borrow().used() == 0 && self.scheduler.borrow().waiting() == 0;
         if self.health.is_retired() && is_empty {
             self.leave();
         } else {
@@ -125,17 +125,17 @@ impl<T: Receiver> Registered for Shelf<T> {
     }
 
     fn on_drain(&self) {
-        let idle = self.pool.borrow().idle_since(Nanos::MAX);
+        let idle = self.scheduler.borrow().idle_since(Nanos::MAX);
         for link in idle {
-            self.pool.borrow_mut().bar(link.seat);
-            link.condemn(Broken::Finished);
+            self.scheduler.borrow_mut().close_to_new(link.id);
+            link.condemn(LinkEnd::Finished);
         }
     }
 
     fn on_reconfigure(&self) {}
 
     fn on_kill(&self) {
-        let links: Vec<_> = self.pool.borrow().links().cloned().collect();
-        links.iter().for_each(|link| link.condemn(Broken::Abandoned));
+        let links: Vec<_> = self.scheduler.borrow().links().cloned().collect();
+        links.iter().for_each(|link| link.condemn(LinkEnd::Abandoned));
     }
 }

@@ -2,51 +2,51 @@
 
 use super::Link;
 use crate::event_loop::Nanos;
-use crate::link::pipeline::reader::Ask;
-use crate::link::scheduler::holders::Held;
-use crate::link::with_sockets::Receiver;
+use crate::link::pipeline::reader::AnswerKind;
+use crate::link::pool::Recipient;
+use crate::link::scheduler::holders::HeldBy;
 
-impl<T: Receiver> Link<T> {
+impl<T: Recipient> Link<T> {
     /// Whose turn it is, and in which exchange of the link. `wanted` says that others wait for a link.
-    pub(in crate::link) fn held(&self, wanted: bool, now: Nanos) -> (u64, Held) {
+    pub(in crate::link) fn held(&self, wanted: bool, now: Nanos) -> (u64, HeldBy) {
         let exchange = self.queue.borrow().answered();
         (exchange, self.held_by(wanted, now))
     }
 
-    fn held_by(&self, wanted: bool, now: Nanos) -> Held {
+    fn held_by(&self, wanted: bool, now: Nanos) -> HeldBy {
         let queue = self.queue.borrow();
         let (Some(head), Some(last)) = (queue.head(), queue.last()) else {
-            return if self.kept.get() { Held::Client { moved: 0 } } else { Held::Member };
+            return if self.kept.get() { HeldBy::Client { moved: 0 } } else { HeldBy::Member };
         };
-        let Some(reader) = &head.ticket else { return Held::Left };
+        let Some(reader) = &head.recipient else { return HeldBy::Left };
         // A client of HTTP that has sent FIN has most often gone. If it has not, it is served as long as nobody waits, and an
         // answer that will end goes on.
         let may_end = head.first_byte != 0 && !queue.has_no_length();
         if wanted && !may_end && head.request.ask.is_http() && reader.has_ended() {
-            return Held::Left;
+            return HeldBy::Left;
         }
         if reader.is_full() {
-            return Held::Client { moved: reader.moved() };
+            return HeldBy::Client { moved: reader.moved() };
         }
-        if let Some(sender) = last.ticket.as_ref().filter(|_| last.request.body) {
+        if let Some(sender) = last.recipient.as_ref().filter(|_| last.request.body) {
             let asked_all = match last.request.ask {
-                Ask::Http(_) => queue.unwritten().is_empty() && !last.awaits_continue(),
-                Ask::Frames { .. } => last.awaits == 0,
-                Ask::Forever => return Held::Stream,
+                AnswerKind::Http(_) => queue.unwritten().is_empty() && !last.awaits_continue(),
+                AnswerKind::Frames { .. } => last.awaits == 0,
+                AnswerKind::Forever => return HeldBy::Stream,
             };
-            return if asked_all { Held::Client { moved: sender.moved() } } else { Held::Member };
+            return if asked_all { HeldBy::Client { moved: sender.moved() } } else { HeldBy::Member };
         }
         let lasts = head.shown && queue.has_no_length();
-        let least = self.shelf.settings.borrow().links.min_rate.unwrap_or(0) as u64;
+        let least = self.pool.settings.borrow().links.min_rate.unwrap_or(0) as u64;
         let endless = lasts && (queue.is_event_stream() || head.trickles(least, now));
-        if endless { Held::Stream } else { Held::Member }
+        if endless { HeldBy::Stream } else { HeldBy::Member }
     }
 
     /// The client that holds the link, if one does.
     pub(in crate::link) fn holder(&self) -> Option<T> {
         let queue = self.queue.borrow();
-        let sender = queue.last().filter(|slot| slot.request.body).and_then(|slot| slot.ticket.clone());
-        let reader = queue.head().and_then(|slot| slot.ticket.clone());
+        let sender = queue.last().filter(|slot| slot.request.body).and_then(|slot| slot.recipient.clone());
+        let reader = queue.head().and_then(|slot| slot.recipient.clone());
         let keeper = || self.keeper.borrow().clone().filter(|_| queue.in_flight() == 0);
         sender.or(reader).or_else(keeper)
     }
@@ -55,6 +55,6 @@ impl<T: Receiver> Link<T> {
     /// others of its class: those that are whole when they take a link do not hold it.
     pub(in crate::link) fn class(&self) -> u32 {
         let queue = self.queue.borrow();
-        queue.head().filter(|slot| !slot.request.body).map_or(0, |slot| slot.request.route)
+        queue.head().filter(|slot| !slot.request.body).map_or(0, |slot| slot.request.class)
     }
 }

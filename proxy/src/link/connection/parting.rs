@@ -5,24 +5,24 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::{LONGEST_PARTING, Link, Told};
+use super::{LONGEST_PARTING, Link, LinkSink};
 use crate::link::pipeline::queue::hear_out;
-use crate::link::with_sockets::Receiver;
+use crate::link::pool::Recipient;
 use crate::metrics::PipelineFault;
 use crate::stream::Stream;
 
-impl<T: Receiver> Link<T> {
+impl<T: Recipient> Link<T> {
     /// Reads the answers to what was sent elsewhere meanwhile, for a while.
     pub(super) async fn hear_out(&self, stream: &Stream) {
         if let Some(how) = self.first_fault(&[]) {
-            return how.into_iter().for_each(|how| self.shelf.offended(how));
+            return how.into_iter().for_each(|how| self.pool.offended(how));
         }
         let rest = poll_fn(|cx| {
             loop {
-                let mut input = self.shelf.event_loop.input();
+                let mut input = self.pool.event_loop.input();
                 let fault = match stream.poll_read(cx, &mut input) {
                     Poll::Ready(Ok(bytes)) if !bytes.is_empty() => {
-                        self.shelf.cells.received_bytes.add(bytes.len() as u64);
+                        self.pool.cells.received_bytes.add(bytes.len() as u64);
                         self.first_fault(bytes)
                     }
                     Poll::Ready(_) => Some(Some(PipelineFault::Closed)),
@@ -35,16 +35,16 @@ impl<T: Receiver> Link<T> {
         });
         let heard = crate::event_loop::timeout(LONGEST_PARTING, rest).await;
         if let Some(how) = heard.unwrap_or(Some(PipelineFault::Missing)) {
-            self.shelf.offended(how);
+            self.pool.offended(how);
         }
     }
 
     /// Takes bytes. None while answers are missing; else what was wrong, if anything.
     fn first_fault(&self, input: &[u8]) -> Option<Option<PipelineFault>> {
-        let event_loop = &self.shelf.event_loop;
+        let event_loop = &self.pool.event_loop;
         let now = event_loop.update_now();
         let mut out = event_loop.output();
-        let mut sink = Told { link: self, served: 0, routes: Vec::new(), large: false };
+        let mut sink = LinkSink { link: self, served: 0, classes: Vec::new(), large: false };
         match hear_out(&mut &self.queue, input, now, &mut out, &mut sink) {
             Err(_) => Some(Some(PipelineFault::Answer)),
             Ok(false) => Some(None),

@@ -21,9 +21,9 @@ use crate::proto::http1::{
 ///        └─────────────────────────────────────────────────┘
 /// ```
 #[derive(Debug)]
-pub(in crate::link) struct Answer {
+pub(in crate::link) struct HttpAnswerReader {
     limits: HeadLimits,
-    state: State,
+    state: AnswerState,
     /// The present answer is an event stream.
     events: bool,
     /// Nobody knows what follows a 1xx of a kind that is not usual, or with content: the link ends with its answer.
@@ -33,15 +33,15 @@ pub(in crate::link) struct Answer {
 }
 
 #[derive(Debug)]
-enum State {
+enum AnswerState {
     Head,
     Body {
         decoder: BodyDecoder,
         encoder: BodyEncoder,
-        end: End,
+        end: AnswerEnd,
     },
     /// Nothing more is read here.
-    Switched(End),
+    Switched(AnswerEnd),
 }
 
 /// Whether the client's connection ends with an answer, whatever the client wished.
@@ -58,7 +58,7 @@ pub(in crate::link) enum Closing {
 
 /// How an answer is shaped for its client.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::link) struct Shape {
+pub(in crate::link) struct Shaping {
     pub(in crate::link) closing: Closing,
     /// For an answer that has none (RFC 9110 section 6.6.1).
     pub(in crate::link) date: Date,
@@ -66,7 +66,7 @@ pub(in crate::link) struct Shape {
 
 /// An answer has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct End {
+pub struct AnswerEnd {
     /// Its status code.
     pub status: u16,
     /// The client's connection ends with it.
@@ -81,7 +81,7 @@ pub struct End {
     pub kept_for: Option<u32>,
 }
 
-impl End {
+impl AnswerEnd {
     /// Of an answer that says nothing of its link but that it may be used again.
     #[must_use]
     pub fn plain(status: u16) -> Self {
@@ -91,7 +91,7 @@ impl End {
 
 /// What was read in one step.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::link) struct Step {
+pub(in crate::link) struct AnswerStep {
     /// Bytes of the input that are done with; 0 when more are needed.
     pub consumed: usize,
     /// Content in the input that goes to the client as it is, after what was appended to the output.
@@ -99,7 +99,7 @@ pub(in crate::link) struct Step {
     /// The final head has been read, now or before.
     pub final_head: bool,
     /// The answer has ended.
-    pub end: Option<End>,
+    pub end: Option<AnswerEnd>,
     /// Where in the input the `Server` field of a final head is that was read now; empty where the head has none.
     pub server: Option<Range<usize>>,
 }
@@ -107,11 +107,11 @@ pub(in crate::link) struct Step {
 /// Content at least this long is not copied.
 const WORTH_A_SECOND_SLICE: usize = 4096;
 
-impl Answer {
+impl HttpAnswerReader {
     /// A reader at the start of a link.
     #[must_use]
     pub(in crate::link) fn new(limits: HeadLimits) -> Self {
-        Self { limits, state: State::Head, events: false, odd: false, server: None }
+        Self { limits, state: AnswerState::Head, events: false, odd: false, server: None }
     }
 
     /// Reads on, at most to the end of the answer. What the client gets is appended to `out`.
@@ -122,41 +122,49 @@ impl Answer {
         &mut self,
         input: &[u8],
         ask: Ask,
-        shape: &Shape,
+        shape: &Shaping,
         out: &mut Vec<u8>,
-    ) -> Result<Step, Reject> {
+    ) -> Result<AnswerStep, Reject> {
         let mut consumed = 0;
         self.server = None;
-        while matches!(self.state, State::Head) {
+        while matches!(self.state, AnswerState::Head) {
             match self.read_head(input, consumed, ask, shape, out)? {
-                0 => return Ok(Step { consumed, raw: 0..0, final_head: false, end: None, server: None }),
+                0 => {
+                    return Ok(AnswerStep { consumed, raw: 0..0, final_head: false, end: None, server: None });
+                }
                 len => consumed += len,
             }
         }
-        if let State::Switched(end) = self.state {
+        if let AnswerState::Switched(end) = self.state {
             let raw = consumed..input.len();
-            return Ok(Step { consumed: input.len(), raw, final_head: true, end: Some(end), server: None });
+            return Ok(AnswerStep {
+                consumed: input.len(),
+                raw,
+                final_head: true,
+                end: Some(end),
+                server: None,
+            });
         }
         self.read_body(input, consumed, out)
     }
 
     /// Whether the length of the present answer is not known until it ends.
     pub(in crate::link) fn has_no_length(&self) -> bool {
-        matches!(&self.state, State::Body { decoder, .. } if decoder.has_no_length())
+        matches!(&self.state, AnswerState::Body { decoder, .. } if decoder.has_no_length())
     }
 
     /// Whether the present answer is an event stream, by its media type.
     pub(in crate::link) fn is_event_stream(&self) -> bool {
-        self.events && matches!(self.state, State::Body { .. })
+        self.events && matches!(self.state, AnswerState::Body { .. })
     }
 
     /// The member closed the link. Says how the answer ended, if that ends it (RFC 9112 section 6.3, rule 8).
-    pub(in crate::link) fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<End> {
-        let State::Body { decoder, encoder, end } = &mut self.state else { return None };
+    pub(in crate::link) fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<AnswerEnd> {
+        let AnswerState::Body { decoder, encoder, end } = &mut self.state else { return None };
         decoder.at_eof().ok()?;
         encoder.finish(decoder.trailers(), out);
         let end = *end;
-        self.state = State::Head;
+        self.state = AnswerState::Head;
         Some(end)
     }
 
@@ -165,7 +173,7 @@ impl Answer {
         whole: &[u8],
         at: usize,
         ask: Ask,
-        shape: &Shape,
+        shape: &Shaping,
         out: &mut Vec<u8>,
     ) -> Result<usize, Reject> {
         let input = &whole[at..];
@@ -183,8 +191,9 @@ impl Answer {
         }
         if head.switches() {
             head.forward(ask, false, &shape.date, out);
-            let end = End { close: true, reusable: false, switched: true, ..End::plain(head.status) };
-            self.state = State::Switched(end);
+            let end =
+                AnswerEnd { close: true, reusable: false, switched: true, ..AnswerEnd::plain(head.status) };
+            self.state = AnswerState::Switched(end);
             return Ok(len);
         }
         let close = match shape.closing {
@@ -197,25 +206,30 @@ impl Answer {
         let outgoing = head.forward(ask, close, &shape.date, out);
         let old = head.minor_version == 0;
         let kept_for = head.keep_alive_timeout;
-        let end = End {
+        let end = AnswerEnd {
             close: outgoing.close,
             reusable: head.keep_alive && !odd,
             old,
             kept_for,
-            ..End::plain(head.status)
+            ..AnswerEnd::plain(head.status)
         };
         self.state =
-            State::Body { decoder: BodyDecoder::of_answer(head.body), encoder: outgoing.encoder, end };
+            AnswerState::Body { decoder: BodyDecoder::of_answer(head.body), encoder: outgoing.encoder, end };
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
         let measured = matches!(head.body, BodyFraming::None | BodyFraming::Length(_));
         self.events = !measured && head.is_event_stream();
         Ok(len)
     }
 
-    fn read_body(&mut self, input: &[u8], mut consumed: usize, out: &mut Vec<u8>) -> Result<Step, Reject> {
+    fn read_body(
+        &mut self,
+        input: &[u8],
+        mut consumed: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<AnswerStep, Reject> {
         let server = self.server.take();
-        let State::Body { decoder, encoder, end } = &mut self.state else {
-            return Ok(Step { consumed, raw: 0..0, final_head: false, end: None, server: None });
+        let AnswerState::Body { decoder, encoder, end } = &mut self.state else {
+            return Ok(AnswerStep { consumed, raw: 0..0, final_head: false, end: None, server: None });
         };
         let mut raw = 0..0;
         while !decoder.is_done() && consumed < input.len() && raw.is_empty() {
@@ -228,12 +242,12 @@ impl Answer {
             }
         }
         if !decoder.is_done() {
-            return Ok(Step { consumed, raw, final_head: true, end: None, server });
+            return Ok(AnswerStep { consumed, raw, final_head: true, end: None, server });
         }
         encoder.finish(decoder.trailers(), out);
         let end = Some(*end);
-        self.state = State::Head;
-        Ok(Step { consumed, raw, final_head: true, end, server })
+        self.state = AnswerState::Head;
+        Ok(AnswerStep { consumed, raw, final_head: true, end, server })
     }
 }
 
@@ -254,7 +268,7 @@ fn ends_early(head: &Response<'_, '_>, mut content: &[u8]) -> bool {
 }
 
 /// RFC 9110 section 15.2: a proxy forwards 1xx, except to a client of HTTP/1.0.
-fn forward_interim(head: &Response<'_, '_>, ask: Ask, shape: &Shape, out: &mut Vec<u8>) {
+fn forward_interim(head: &Response<'_, '_>, ask: Ask, shape: &Shaping, out: &mut Vec<u8>) {
     if ask.minor_version > 0 {
         head.forward(ask, false, &shape.date, out);
     }

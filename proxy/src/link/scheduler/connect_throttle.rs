@@ -12,7 +12,7 @@ use crate::event_loop::Nanos;
 /// While the member refuses some of them, it is asked again only after a pause, and by one attempt at a time. Where no link
 /// stands, those who wait have nothing else to wait for: there the pause stays short, and is not the same for all who ask.
 #[derive(Debug, Default)]
-pub(super) struct Opening {
+pub(super) struct ConnectThrottle {
     since: Option<Nanos>,
     opened: u32,
     /// The last failure, and the pause after it.
@@ -35,7 +35,7 @@ const LOSS_PAUSE_ALONE: Nanos = 4 * STEP;
 /// The longest where no link stands; up to a half of it is added.
 const LONGEST_PAUSE_ALONE: Nanos = 16 * STEP;
 
-impl Opening {
+impl ConnectThrottle {
     /// Requests wait for a link: may one more be opened? It is counted if so. `alone` says that no link stands.
     pub(super) fn may_open(&mut self, now: Nanos, alone: bool) -> bool {
         let since = *self.since.get_or_insert(now);
@@ -101,61 +101,61 @@ impl Opening {
 mod tests {
     use super::*;
 
-    fn opened_by(opening: &mut Opening, now: Nanos) -> usize {
-        std::iter::from_fn(|| opening.may_open(now, false).then_some(())).count()
+    fn opened_by(throttle: &mut ConnectThrottle, now: Nanos) -> usize {
+        std::iter::from_fn(|| throttle.may_open(now, false).then_some(())).count()
     }
 
     #[test]
     fn doubles_each_step() {
-        let mut opening = Opening::default();
-        let counts: Vec<_> = (0..4).map(|i| opened_by(&mut opening, 1000 + i * STEP)).collect();
+        let mut throttle = ConnectThrottle::default();
+        let counts: Vec<_> = (0..4).map(|i| opened_by(&mut throttle, 1000 + i * STEP)).collect();
         assert_eq!(counts, [4, 4, 8, 16]);
     }
 
     #[test]
     fn starts_anew_after_relief() {
-        let mut opening = Opening::default();
-        opened_by(&mut opening, 0);
-        opened_by(&mut opening, 9 * STEP);
-        opening.relax();
-        assert_eq!(opened_by(&mut opening, 10 * STEP), 4);
+        let mut throttle = ConnectThrottle::default();
+        opened_by(&mut throttle, 0);
+        opened_by(&mut throttle, 9 * STEP);
+        throttle.relax();
+        assert_eq!(opened_by(&mut throttle, 10 * STEP), 4);
     }
 
     #[test]
     fn pauses_after_failures_ever_longer_until_one_succeeds() {
-        let mut opening = Opening::default();
+        let mut throttle = ConnectThrottle::default();
         let mut now = 0;
         let mut tries = 0;
         while now < 1000 * STEP {
-            if opening.may_open(now, false) {
-                opening.failed(now);
+            if throttle.may_open(now, false) {
+                throttle.failed(now);
                 tries += 1;
             }
             now += STEP / 4;
         }
         assert!(tries < 20, "{tries} in vain");
-        assert_eq!(opening.next(now, false), Some(opening.not_before(false)));
-        opening.succeeded();
-        assert!(opening.may_open(now, false));
+        assert_eq!(throttle.next(now, false), Some(throttle.not_before(false)));
+        throttle.succeeded();
+        assert!(throttle.may_open(now, false));
     }
 
     #[test]
     fn what_was_lost_is_not_sent_to_a_member_that_is_going_away() {
-        let mut opening = Opening::default();
-        opening.lost(100);
-        assert!(!opening.may_open(101, false), "the other links may be lost, too");
-        assert!(opening.may_open(100 + LOSS_PAUSE, false), "they are not");
-        assert!(!opening.may_open(100 + LOSS_PAUSE, true), "they are");
-        assert!(opening.may_open(100 + LOSS_PAUSE_ALONE, true) && !opening.is_failing());
+        let mut throttle = ConnectThrottle::default();
+        throttle.lost(100);
+        assert!(!throttle.may_open(101, false), "the other links may be lost, too");
+        assert!(throttle.may_open(100 + LOSS_PAUSE, false), "they are not");
+        assert!(!throttle.may_open(100 + LOSS_PAUSE, true), "they are");
+        assert!(throttle.may_open(100 + LOSS_PAUSE_ALONE, true) && !throttle.is_failing());
     }
 
     #[test]
     fn pauses_stay_short_where_no_link_stands() {
-        let mut opening = Opening::default();
+        let mut throttle = ConnectThrottle::default();
         let mut tries = Vec::new();
         for now in (0..2_000).map(|i| i * STEP / 4) {
-            if opening.may_open(now, true) {
-                opening.failed(now);
+            if throttle.may_open(now, true) {
+                throttle.failed(now);
                 tries.push(now);
             }
         }
@@ -165,29 +165,29 @@ mod tests {
         assert!(pauses[5..].iter().all(|pause| *pause >= LONGEST_PAUSE_ALONE), "{pauses:?}");
         assert!(pauses[5..].iter().any(|pause| *pause != pauses[5]), "they differ: {pauses:?}");
         let now = 10_000 * STEP;
-        opening.failed(now);
-        assert!(opening.not_before(true) < opening.not_before(false), "also after longer ones");
+        throttle.failed(now);
+        assert!(throttle.not_before(true) < throttle.not_before(false), "also after longer ones");
     }
 
     #[test]
     fn tells_when_to_look_again() {
-        let mut opening = Opening::default();
-        assert_eq!(opening.next(5, false), None);
-        opened_by(&mut opening, 100);
-        assert_eq!(opening.next(100, false), Some(100 + STEP));
-        assert_eq!(opening.next(100 + STEP, false), Some(100 + 2 * STEP));
+        let mut throttle = ConnectThrottle::default();
+        assert_eq!(throttle.next(5, false), None);
+        opened_by(&mut throttle, 100);
+        assert_eq!(throttle.next(100, false), Some(100 + STEP));
+        assert_eq!(throttle.next(100 + STEP, false), Some(100 + 2 * STEP));
     }
 
     #[test]
     fn pauses_while_the_member_refuses() {
-        let mut opening = Opening::default();
-        assert_eq!(opened_by(&mut opening, 0), 4);
-        opening.failed(7);
-        opening.relax();
-        assert_eq!(opened_by(&mut opening, 6 + STEP), 0);
-        assert_eq!(opened_by(&mut opening, 7 + STEP), 4);
-        assert!(opening.is_failing(), "until one is connected");
-        opening.succeeded();
-        assert!(!opening.is_failing());
+        let mut throttle = ConnectThrottle::default();
+        assert_eq!(opened_by(&mut throttle, 0), 4);
+        throttle.failed(7);
+        throttle.relax();
+        assert_eq!(opened_by(&mut throttle, 6 + STEP), 0);
+        assert_eq!(opened_by(&mut throttle, 7 + STEP), 4);
+        assert!(throttle.is_failing(), "until one is connected");
+        throttle.succeeded();
+        assert!(!throttle.is_failing());
     }
 }

@@ -2,7 +2,7 @@
 
 /// A part of the requests, saved up to [`BURST`]: a slow member gets a little more work, never twice as much.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct RetryBudget {
     percent: u32,
     /// In hundredths of a request.
     saved: u32,
@@ -12,7 +12,7 @@ pub(super) struct Budget {
 const BURST: u32 = 1024;
 const WHOLE: u32 = 100;
 
-impl Budget {
+impl RetryBudget {
     /// A budget of so many in a hundred requests.
     #[must_use]
     pub(super) fn new(percent: u8) -> Self {
@@ -48,26 +48,26 @@ mod tests {
 
     #[test]
     fn a_burst_at_first_and_then_a_part_of_the_requests() {
-        let mut budget = Budget::new(10);
-        assert_eq!(budget.available(), BURST as usize);
-        budget.spend(BURST as usize);
-        assert_eq!(budget.available(), 0);
-        (0..50).for_each(|_| budget.earn());
-        assert_eq!(budget.available(), 5);
-        (0..100_000).for_each(|_| budget.earn());
-        assert_eq!(budget.available(), BURST as usize, "no more is saved than that");
+        let mut retry_budget = RetryBudget::new(10);
+        assert_eq!(retry_budget.available(), BURST as usize);
+        retry_budget.spend(BURST as usize);
+        assert_eq!(retry_budget.available(), 0);
+        (0..50).for_each(|_| retry_budget.earn());
+        assert_eq!(retry_budget.available(), 5);
+        (0..100_000).for_each(|_| retry_budget.earn());
+        assert_eq!(retry_budget.available(), BURST as usize, "no more is saved than that");
     }
 
     #[test]
     fn nothing_of_nothing() {
-        let mut budget = Budget::new(0);
-        budget.earn();
-        assert_eq!(budget.available(), 0);
-        budget.configure(50);
-        budget.earn();
-        budget.earn();
-        assert_eq!(budget.available(), 1);
-        budget.configure(0);
-        assert_eq!(budget.available(), 0);
+        let mut retry_budget = RetryBudget::new(0);
+        retry_budget.earn();
+        assert_eq!(retry_budget.available(), 0);
+        retry_budget.configure(50);
+        retry_budget.earn();
+        retry_budget.earn();
+        assert_eq!(retry_budget.available(), 1);
+        retry_budget.configure(0);
+        assert_eq!(retry_budget.available(), 0);
     }
 }

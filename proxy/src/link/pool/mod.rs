@@ -1,13 +1,13 @@
 //! The pooled links of one worker to one member, with their sockets.
 //!
-//! It decides little: `Pool` chooses the link of a request, and `Queue` decides the fate of an exchange.
+//! It decides little: `Scheduler` chooses the link of a request, and `Queue` decides the fate of an exchange.
 
-mod budget;
 mod deadlines;
 pub(super) mod lending;
 mod life;
 pub(super) mod proof;
 mod rescue;
+mod retry_budget;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -21,25 +21,25 @@ use crate::cause::Cause;
 use crate::config::{Address, Backend, QueueLimits};
 use crate::event_loop::{Contained, CountedBytes, EventLoop, Nanos, PanicSite, Registered, may_panic, nanos};
 use crate::link::connect::{self, Connecting, LocalAddresses};
+use crate::link::connection::{CondemnOnPanic, Link};
 use crate::link::dedicated::passage::Passage;
-use crate::link::driver::{Link, Undone};
-use crate::link::pipeline::answer::End;
-use crate::link::pipeline::exchange::Request;
-use crate::link::pipeline::manners::Manners;
-use crate::link::pipeline::queue::Broken;
-use crate::link::scheduler::depth::{Depth, Reason};
-use crate::link::scheduler::lines::Want;
-use crate::link::scheduler::rights::Ask;
-use crate::link::scheduler::{How, Pool, SeatId};
+use crate::link::pipeline::exchange::Exchange;
+use crate::link::pipeline::http_answer::AnswerEnd;
+use crate::link::pipeline::member_traits::MemberTraits;
+use crate::link::pipeline::queue::LinkEnd;
+use crate::link::scheduler::depth::{Depth, DepthLimit};
+use crate::link::scheduler::rights::RightRequest;
+use crate::link::scheduler::wait_queue::Sharing;
+use crate::link::scheduler::{Acquired, LinkId, Scheduler};
 use crate::metrics::{Acquire, BackendCells, DepthReason, HoldReason, LinkState, MemberCells};
 use crate::proto::framing::Dialect;
 
-use budget::Budget;
 use lending::{Account, Loans, Right};
-use proof::{Proof, Resting, Standing};
+use proof::{Proof, ProofState, Resting};
+use retry_budget::RetryBudget;
 
 /// What a link asks of the client whose exchange it carries.
-pub trait Receiver: Clone + 'static {
+pub trait Recipient: Clone + 'static {
     /// Whether its connection will be closed after the present answer, whatever it wished.
     fn closes(&self) -> bool;
     /// Whether it reads so slowly that no more should be read for it.
@@ -55,18 +55,18 @@ pub trait Receiver: Clone + 'static {
     /// Its request left the wait queue for this link.
     fn placed(&self, link: &Rc<Link<Self>>);
     /// Its answer has ended; `service` is the time that the member took.
-    fn ended(&self, request: &Request, end: End, service: Nanos);
+    fn ended(&self, request: &Exchange, end: AnswerEnd, service: Nanos);
     /// Its exchange ended badly. `shown` says that it has seen the start of an answer.
-    fn failed(&self, request: &Request, cause: Cause, shown: bool);
+    fn failed(&self, request: &Exchange, cause: Cause, shown: bool);
     /// Its request is to be sent again, or elsewhere; `cause` is the reason if that cannot be.
-    fn again(&self, request: Request, head: Vec<u8>, cause: Cause);
+    fn again(&self, request: Exchange, head: Vec<u8>, cause: Cause);
     /// The link has room for more of its request's body.
     fn writable(&self);
     /// A count that grows with each byte that it sent or got lately, where it is slow.
     fn moved(&self) -> u64;
     /// Others wait for the link that it holds: what it is doing there ends.
     fn give_way(&self, cause: Cause);
-    /// Its answer ended HTTP on its link, which is its own from now on. Comes after [`Receiver::ended`].
+    /// Its answer ended HTTP on its link, which is its own from now on. Comes after [`Recipient::ended`].
     fn switched(&self, passage: Passage);
     /// A call of it has panicked: it ends. This must not panic, and borrows nothing that it cannot have.
     fn panicked(&self);
@@ -77,7 +77,7 @@ pub struct Waiter<T> {
     /// Who awaits the answer.
     pub to: T,
     /// What was asked.
-    pub request: Request,
+    pub request: Exchange,
     /// Its head, as it goes to the member.
     pub head: CountedBytes,
 }
@@ -100,17 +100,17 @@ impl Share {
 }
 
 /// What became of a request that was submitted.
-pub enum Submitted<T: Receiver> {
+pub enum Submitted<T: Recipient> {
     /// It is on this link.
     On(Rc<Link<T>>),
-    /// It waits; [`Receiver::placed`] tells when it no longer does.
+    /// It waits; [`Recipient::placed`] tells when it no longer does.
     Waits,
     /// Too many wait.
     Refused,
 }
 
 /// See the head of this file.
-pub struct Shelf<T: Receiver> {
+pub struct Pool<T: Recipient> {
     pub(super) event_loop: Rc<EventLoop>,
     pub(super) address: Address,
     pub(super) cells: Arc<MemberCells>,
@@ -118,13 +118,13 @@ pub struct Shelf<T: Receiver> {
     pub(super) settings: RefCell<Arc<Backend>>,
     pub(super) health: MemberHealth,
     pub(super) local: LocalAddresses,
-    pub(super) pool: RefCell<Pool<Rc<Link<T>>, Waiter<T>>>,
+    pub(super) scheduler: RefCell<Scheduler<Rc<Link<T>>, Waiter<T>>>,
     me: Weak<Self>,
     key: Cell<u32>,
     /// How many of those who wait are in the gauge, and the bytes of their requests.
     waiting: Cell<usize>,
     waiting_bytes: Rc<Cell<usize>>,
-    budget: RefCell<Budget>,
+    retry_budget: RefCell<RetryBudget>,
     /// What it was last shown to be.
     depth_reason: Cell<DepthReason>,
     /// When those behind a head are to be looked after.
@@ -135,7 +135,7 @@ pub struct Shelf<T: Receiver> {
     /// How many of those who wait have left.
     left: Cell<usize>,
     /// Where a link notes what ended in one read: scratch, empty in between.
-    pub(super) routes: Cell<Vec<u32>>,
+    pub(super) classes: Cell<Vec<u32>>,
     /// What it shares with other workers, and how it is told of it.
     loans: Arc<Loans>,
     account: Arc<Account>,
@@ -148,15 +148,15 @@ pub struct Shelf<T: Receiver> {
     /// Since when it has what it was granted last.
     granted_at: Cell<Nanos>,
     /// What it asks others for.
-    asks: Cell<Option<Ask>>,
+    asks: Cell<Option<RightRequest>>,
     asks_own: Cell<bool>,
     /// A link of its own is closing, so that another worker gets the right to it.
     lending: Cell<bool>,
     /// What its last answer told of the member.
-    pub(super) manners: Cell<Manners>,
+    pub(super) member_traits: Cell<MemberTraits>,
     /// Whether the member may be pipelined to, for all workers; and what this one has taken from it.
     proof: Arc<Proof>,
-    standing: Cell<Standing>,
+    standing: Cell<ProofState>,
     /// The `Server` field of the last answer, once there was one.
     server: RefCell<Option<Option<Vec<u8>>>>,
     resting: RefCell<VecDeque<Resting<T>>>,
@@ -169,8 +169,8 @@ const GONE: u32 = u32::MAX;
 /// An idle link unused for this long is looked at before it is used again.
 const LOOK_AFTER: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 
-impl<T: Receiver> Shelf<T> {
-    /// An empty shelf for this worker's share of the links to `address`.
+impl<T: Recipient> Pool<T> {
+    /// An empty pool for this worker's share of the links to `address`.
     #[must_use]
     pub fn new(
         event_loop: &Rc<EventLoop>,
@@ -181,12 +181,17 @@ impl<T: Receiver> Shelf<T> {
         cells: (Arc<BackendCells>, Arc<MemberCells>),
     ) -> Rc<Self> {
         let now = event_loop.update_now();
-        let shelf = Rc::new_cyclic(|me| Self {
+        let pool = Rc::new_cyclic(|me| Self {
             event_loop: event_loop.clone(),
             address,
             backend_cells: cells.0,
             cells: cells.1,
-            pool: RefCell::new(Pool::new(&settings.links, &share.of(settings.queue), share.links, now)),
+            scheduler: RefCell::new(Scheduler::new(
+                &settings.links,
+                &share.of(settings.queue),
+                share.links,
+                now,
+            )),
             settings: RefCell::new(settings.clone()),
             health: MemberHealth::new(health),
             local: LocalAddresses::default(),
@@ -194,13 +199,13 @@ impl<T: Receiver> Shelf<T> {
             key: Cell::new(0),
             waiting: Cell::new(0),
             waiting_bytes: Rc::default(),
-            budget: RefCell::new(Budget::new(settings.links.rescue_budget)),
+            retry_budget: RefCell::new(RetryBudget::new(settings.links.rescue_budget)),
             depth_reason: Cell::new(DepthReason::Start),
             rescue_at: Cell::new(Nanos::MAX),
             relief_at: Cell::new(0),
             pressed_until: Cell::new(0),
             left: Cell::new(0),
-            routes: Cell::default(),
+            classes: Cell::default(),
             account: loans.join(),
             loans,
             cap: Cell::new(0),
@@ -211,47 +216,47 @@ impl<T: Receiver> Shelf<T> {
             asks: Cell::new(None),
             asks_own: Cell::new(false),
             lending: Cell::new(false),
-            manners: Cell::default(),
+            member_traits: Cell::default(),
             proof,
-            standing: Cell::new(Standing::Unseen),
+            standing: Cell::new(ProofState::Unseen),
             server: RefCell::default(),
             resting: RefCell::default(),
             bilingual: Cell::new(false),
         });
-        shelf.cells.depth_reason[DepthReason::Start].inc();
-        shelf.key.set(event_loop.register(shelf.clone()));
-        shelf.take_share(share);
-        tokio::task::spawn_local(shelf.clone().deal());
-        shelf.heed_proof_anew();
-        shelf
+        pool.cells.depth_reason[DepthReason::Start].inc();
+        pool.key.set(event_loop.register(pool.clone()));
+        pool.take_share(share);
+        tokio::task::spawn_local(pool.clone().deal());
+        pool.heed_proof_anew();
+        pool
     }
 
     /// Takes new settings; links that stand stay. Verdicts do not: what is read anew clears them.
     pub fn configure(&self, settings: &Arc<Backend>, share: Share) {
         {
-            let mut pool = self.pool.borrow_mut();
-            let (before, owners) = (pool.share(), pool.owners());
-            pool.configure(&settings.links, &share.of(settings.queue), share.links);
-            pool.set_share(before);
-            pool.set_owners(owners);
-            pool.pardon(self.event_loop.now());
+            let mut scheduler = self.scheduler.borrow_mut();
+            let (before, owners) = (scheduler.share(), scheduler.owners());
+            scheduler.configure(&settings.links, &share.of(settings.queue), share.links);
+            scheduler.set_share(before);
+            scheduler.set_owners(owners);
+            scheduler.pardon(self.event_loop.now());
         }
-        self.manners.set(Manners::default());
+        self.member_traits.set(MemberTraits::default());
         self.bilingual.set(false);
         self.take_share(share);
         self.close_surplus();
-        self.budget.borrow_mut().configure(settings.links.rescue_budget);
+        self.retry_budget.borrow_mut().configure(settings.links.rescue_budget);
         *self.settings.borrow_mut() = settings.clone();
         self.heed_proof_anew();
     }
 
     /// Idle links above the share close now; those that are busy when what they carry has ended, also if others wait.
     pub(super) fn close_surplus(&self) {
-        let surplus = self.pool.borrow().surplus();
+        let surplus = self.scheduler.borrow().surplus();
         for link in surplus {
-            self.pool.borrow_mut().bar(link.seat);
+            self.scheduler.borrow_mut().close_to_new(link.id);
             link.expired.set(true);
-            link.condemn(Broken::Finished);
+            link.condemn(LinkEnd::Finished);
         }
     }
 
@@ -261,7 +266,7 @@ impl<T: Receiver> Shelf<T> {
         connect::show(self.health.retire(), &self.cells);
         self.on_drain();
         self.left.set(0);
-        let waiting = self.pool.borrow_mut().remove_waiting(|_| true);
+        let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
         self.show_waiting();
         for Waiter { to, request, head } in waiting {
             self.tell(&to, |to| match changed {
@@ -293,21 +298,21 @@ impl<T: Receiver> Shelf<T> {
     pub fn submit(
         self: &Rc<Self>,
         to: T,
-        mut request: Request,
+        mut request: Exchange,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Submitted<T> {
         if self.key.get() == GONE {
             self.come_back();
         }
         self.heed_proof();
-        if request.want == Want::Shared && self.goes_alone(&request) {
-            request.want = Want::Alone;
+        if request.sharing == Sharing::Shared && self.goes_alone(&request) {
+            request.sharing = Sharing::Alone;
         }
-        if request.want == Want::Own && !self.pool.borrow().may_keep() {
+        if request.sharing == Sharing::Own && !self.scheduler.borrow().may_keep() {
             self.take_one(Right::Own);
         }
         if let Some((link, how)) = self.place(&request) {
-            let half_done = Undone(&link);
+            let half_done = CondemnOnPanic(&link);
             self.count_acquired(&link, how, 0);
             link.submit(to, request, write);
             std::mem::forget(half_done);
@@ -316,14 +321,14 @@ impl<T: Receiver> Shelf<T> {
         let mut head = Vec::new();
         write(&mut head);
         let now = self.event_loop.now();
-        may_panic("shelf.wait");
-        if self.pool.borrow().is_full() {
+        may_panic("pool.wait");
+        if self.scheduler.borrow().is_full() {
             self.take_one(Right::Link);
         }
         self.make_room(request.source);
         let waiter =
             Waiter { to, request, head: CountedBytes::new(head, &self.event_loop, &self.waiting_bytes) };
-        if self.pool.borrow_mut().wait(request.demand(), waiter, now).is_err() {
+        if self.scheduler.borrow_mut().wait(request.demand(), waiter, now).is_err() {
             self.backend_cells.acquires[Acquire::Rejected].inc();
             return Submitted::Refused;
         }
@@ -337,11 +342,11 @@ impl<T: Receiver> Shelf<T> {
         self.waiting_bytes.get() >= self.event_loop.buffers.one_members()
     }
 
-    fn place(&self, request: &Request) -> Option<(Rc<Link<T>>, How)> {
-        self.pool.borrow_mut().tick(self.event_loop.now());
+    fn place(&self, request: &Exchange) -> Option<(Rc<Link<T>>, Acquired)> {
+        self.scheduler.borrow_mut().tick(self.event_loop.now());
         loop {
-            let (seat, link, how) = self.choose_link(request)?;
-            if how == How::Pipelined {
+            let (id, link, how) = self.choose_link(request)?;
+            if how == Acquired::Pipelined {
                 let why = match link.is_laden() {
                     true => HoldReason::Full,
                     false if self.is_slow(&link, self.event_loop.now()) => HoldReason::Slow,
@@ -351,27 +356,27 @@ impl<T: Receiver> Shelf<T> {
             } else if self.is_fit(&link, request) {
                 return Some((link, how));
             } else {
-                self.pool.borrow_mut().bar(seat);
+                self.scheduler.borrow_mut().close_to_new(id);
                 link.condemn(Self::unfit(&link));
             }
         }
     }
 
     /// Links of a member whose clients speak two dialects are asked what they speak.
-    fn choose_link(&self, request: &Request) -> Option<(SeatId, Rc<Link<T>>, How)> {
-        let mut pool = self.pool.borrow_mut();
+    fn choose_link(&self, request: &Exchange) -> Option<(LinkId, Rc<Link<T>>, Acquired)> {
+        let mut scheduler = self.scheduler.borrow_mut();
         if request.dialect == Dialect::default() && !self.bilingual.get() {
-            return pool.place(request.demand());
+            return scheduler.place(request.demand());
         }
         self.bilingual.set(true);
-        pool.place_speaking(request.demand(), |link: &Rc<Link<T>>| {
+        scheduler.place_speaking(request.demand(), |link: &Rc<Link<T>>| {
             link.queue.borrow().dialect() == request.dialect
         })
     }
 
     /// RFC 9112 section 9.3.1: what may not be repeated should not meet a link that is about to be closed.
     /// The look costs a system call, so what may be repeated goes without it on a link used just now.
-    fn is_fit(&self, link: &Rc<Link<T>>, request: &Request) -> bool {
+    fn is_fit(&self, link: &Rc<Link<T>>, request: &Exchange) -> bool {
         if link.is_condemned() {
             return false;
         }
@@ -380,21 +385,21 @@ impl<T: Receiver> Shelf<T> {
         !careful || link.is_quiet()
     }
 
-    pub(super) fn count_acquired(&self, link: &Link<T>, how: How, waited: Nanos) {
+    pub(super) fn count_acquired(&self, link: &Link<T>, how: Acquired, waited: Nanos) {
         let cells = &self.backend_cells;
         cells.acquires[match how {
-            How::Reused => Acquire::Reused,
-            How::Opened => Acquire::Opened,
-            How::Pipelined => Acquire::Pipelined,
+            Acquired::Reused => Acquire::Reused,
+            Acquired::Opened => Acquire::Opened,
+            Acquired::Pipelined => Acquire::Pipelined,
         }]
         .inc();
         cells.pool_wait.observe_nanos(waited);
         cells.pipeline_depth.observe(link.queue.borrow().in_flight() as u64 + 1);
         self.cells.in_flight.inc();
         link.counted.set(link.counted.get() + 1);
-        may_panic("shelf.acquired");
-        self.budget.borrow_mut().earn();
-        if how == How::Pipelined {
+        may_panic("pool.acquired");
+        self.retry_budget.borrow_mut().earn();
+        if how == Acquired::Pipelined {
             self.watch(self.event_loop.now());
         }
         link.show(LinkState::Busy);
@@ -406,16 +411,16 @@ impl<T: Receiver> Shelf<T> {
         let Some(max) = self.settings.borrow().links.max_requests else { return };
         let queue = link.queue.borrow();
         if queue.answered() + queue.in_flight() as u64 + 1 >= max.get().into() {
-            self.pool.borrow_mut().bar(link.seat);
+            self.scheduler.borrow_mut().close_to_new(link.id);
         }
     }
 
     /// Opens as many links as those who wait should have now.
     fn open_more(self: &Rc<Self>, now: Nanos) {
         loop {
-            let seat = self.pool.borrow_mut().open(now);
-            let Some(seat) = seat else { break };
-            self.open(seat);
+            let id = self.scheduler.borrow_mut().open(now);
+            let Some(id) = id else { break };
+            self.open(id);
         }
         self.ask_others(now);
         self.show_waiting();
@@ -423,31 +428,31 @@ impl<T: Receiver> Shelf<T> {
     }
 
     pub(super) fn show_waiting(&self) {
-        let now = self.pool.borrow().waiting();
+        let now = self.scheduler.borrow().waiting();
         let before = self.waiting.replace(now);
         self.backend_cells.waiting.add(now as i64 - before as i64);
     }
 
-    fn open(self: &Rc<Self>, seat: SeatId) {
-        tokio::task::spawn_local(self.clone().live(seat, Connecting::enter(&self.cells)));
+    fn open(self: &Rc<Self>, id: LinkId) {
+        tokio::task::spawn_local(self.clone().live(id, Connecting::enter(&self.cells)));
     }
 
     /// With the last link that may be opened, idle ones become good enough for those who wanted a new one.
     fn use_idle(self: &Rc<Self>, now: Nanos) {
         loop {
-            let idle = self.pool.borrow().idle_for_waiting();
+            let idle = self.scheduler.borrow().idle_for_waiting();
             let Some(link) = idle else { break };
             if link.is_quiet() {
                 self.dispatch(&link, now);
             } else {
-                self.pool.borrow_mut().bar(link.seat);
+                self.scheduler.borrow_mut().close_to_new(link.id);
                 link.condemn(Self::unfit(&link));
             }
         }
     }
 
     /// Some of a link's answers have ended. Those who wait take their places.
-    pub(super) fn answered(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) -> Option<Broken> {
+    pub(super) fn answered(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) -> Option<LinkEnd> {
         if link.settle() == 0 {
             return None;
         }
@@ -458,17 +463,17 @@ impl<T: Receiver> Shelf<T> {
         }
     }
 
-    fn freed(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) -> Option<Broken> {
+    fn freed(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) -> Option<LinkEnd> {
         let in_flight = link.queue.borrow().in_flight();
         let spent = self.is_spent(link, now);
         {
-            let mut pool = self.pool.borrow_mut();
-            pool.settle(link.seat, in_flight, now);
-            self.show_depth(&pool.depth);
+            let mut scheduler = self.scheduler.borrow_mut();
+            scheduler.settle(link.id, in_flight, now);
+            self.show_depth(&scheduler.depth);
         }
-        if spent || self.yields(link, now) || self.pool.borrow().is_to_close(link.seat) {
-            self.pool.borrow_mut().bar(link.seat);
-            return (in_flight == 0).then_some(Broken::Finished);
+        if spent || self.yields(link, now) || self.scheduler.borrow().is_to_close(link.id) {
+            self.scheduler.borrow_mut().close_to_new(link.id);
+            return (in_flight == 0).then_some(LinkEnd::Finished);
         }
         if in_flight == 0 {
             link.looked_after.set(false);
@@ -497,7 +502,7 @@ impl<T: Receiver> Shelf<T> {
         let taken = queue.answered() + queue.in_flight() as u64;
         let old = links.max_age.is_some_and(|age| now.saturating_sub(link.opened_at) >= nanos(age));
         let used = links.max_requests.is_some_and(|max| taken >= max.get().into());
-        old || used || (self.is_leaving() && self.pool.borrow().waiting() == 0)
+        old || used || (self.is_leaving() && self.scheduler.borrow().waiting() == 0)
     }
 
     fn is_leaving(&self) -> bool {
@@ -511,7 +516,7 @@ impl<T: Receiver> Shelf<T> {
             if link.is_laden() {
                 self.hold(link, HoldReason::Full);
             }
-            let next = self.pool.borrow_mut().next_for(link.seat, |waiter: &Waiter<T>, wanted| {
+            let next = self.scheduler.borrow_mut().next_for(link.id, |waiter: &Waiter<T>, wanted| {
                 let left_us = wanted && waiter.request.ask.is_http() && waiter.to.has_ended();
                 let is_gone = !left_us && waiter.to.is_gone();
                 left.extend(left_us.then(|| waiter.to.clone()));
@@ -535,7 +540,7 @@ impl<T: Receiver> Shelf<T> {
         }
         // A client of HTTP that has sent FIN has most often gone; as long as others wait, it gives its place to them.
         left.iter().for_each(|client| self.tell(client, |client| client.give_way(Cause::ClientAbort)));
-        if self.pool.borrow().waiting() == 0 {
+        if self.scheduler.borrow().waiting() == 0 {
             self.ask_no_more();
         }
         self.show_waiting();
@@ -553,12 +558,12 @@ impl<T: Receiver> Shelf<T> {
     /// What the rule of this module says before a client is told something, in a build for debugging.
     pub(super) fn assert_free(&self) {
         debug_assert!(
-            self.pool.try_borrow_mut().is_ok(),
+            self.scheduler.try_borrow_mut().is_ok(),
             "a client is told something inside a borrow of the pool"
         );
         debug_assert!(
             self.settings.try_borrow_mut().is_ok()
-                && self.budget.try_borrow_mut().is_ok()
+                && self.retry_budget.try_borrow_mut().is_ok()
                 && self.server.try_borrow_mut().is_ok()
                 && self.resting.try_borrow_mut().is_ok(),
             "a client is told something inside a borrow of a shelf"
@@ -566,7 +571,7 @@ impl<T: Receiver> Shelf<T> {
     }
 }
 
-impl<T: Receiver> Way for Shelf<T> {
+impl<T: Recipient> Way for Pool<T> {
     fn health(&self) -> &MemberHealth {
         &self.health
     }
@@ -576,14 +581,14 @@ impl<T: Receiver> Way for Shelf<T> {
     }
 }
 
-fn label(reason: Reason) -> DepthReason {
+fn label(reason: DepthLimit) -> DepthReason {
     match reason {
-        Reason::Start => DepthReason::Start,
-        Reason::Ceiling => DepthReason::Ceiling,
-        Reason::Budget => DepthReason::Budget,
-        Reason::Mixed => DepthReason::Mixed,
-        Reason::Spread => DepthReason::Spread,
-        Reason::Unproven => DepthReason::Unproven,
-        Reason::Broken => DepthReason::Broken,
+        DepthLimit::Start => DepthReason::Start,
+        DepthLimit::Ceiling => DepthReason::Ceiling,
+        DepthLimit::Budget => DepthReason::Budget,
+        DepthLimit::Mixed => DepthReason::Mixed,
+        DepthLimit::Spread => DepthReason::Spread,
+        DepthLimit::Unproven => DepthReason::Unproven,
+        DepthLimit::Broken => DepthReason::Broken,
     }
 }

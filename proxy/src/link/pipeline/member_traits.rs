@@ -3,12 +3,12 @@
 use crate::event_loop::Nanos;
 use crate::proto::http1::Method;
 
-use super::answer::End;
-use super::reader::Ask;
+use super::http_answer::AnswerEnd;
+use super::reader::AnswerKind;
 
 /// See the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::link) struct Manners {
+pub(in crate::link) struct MemberTraits {
     /// Until when it is taken to speak HTTP/1.0: what cannot be sent to such a member is not, and so would never find out
     /// that it has become another.
     old_until: Nanos,
@@ -16,7 +16,7 @@ pub(in crate::link) struct Manners {
     pub(in crate::link) longest_idle: Nanos,
 }
 
-impl Default for Manners {
+impl Default for MemberTraits {
     fn default() -> Self {
         Self { old_until: 0, longest_idle: Nanos::MAX }
     }
@@ -40,8 +40,8 @@ pub(in crate::link) enum Doubt {
 impl Doubt {
     /// After an answer to `ask`. A link that was seen to be quiet after a 204 or 304 needs not rest after each; what is
     /// said in answer to HEAD depends on what was asked for.
-    pub(in crate::link) fn after(self, ask: Ask, end: &End) -> Self {
-        let Ask::Http(ask) = ask else { return self };
+    pub(in crate::link) fn after(self, ask: AnswerKind, end: &AnswerEnd) -> Self {
+        let AnswerKind::Http(ask) = ask else { return self };
         match (ask.method, end.status) {
             (Method::Head, _) => Self::Rest,
             (_, 204 | 304) if self == Self::None => Self::Rest,
@@ -71,9 +71,9 @@ const SECOND: Nanos = 1_000_000_000;
 /// So long after its last answer in HTTP/1.0 a member is taken for what it was.
 const OLD_FOR: Nanos = 60 * SECOND;
 
-impl Manners {
+impl MemberTraits {
     /// What an answer tells that ended at `now`.
-    pub(in crate::link) fn of(end: &End, now: Nanos) -> Self {
+    pub(in crate::link) fn of(end: &AnswerEnd, now: Nanos) -> Self {
         let old_until = if end.old { now.saturating_add(OLD_FOR) } else { 0 };
         Self { old_until, longest_idle: end.kept_for.map_or(Nanos::MAX, longest_idle) }
     }
@@ -97,14 +97,15 @@ mod tests {
 
     #[test]
     fn who_spoke_http_1_0_is_asked_again_after_a_while() {
-        let told = |old, now| Manners::of(&End { old, ..End::plain(200) }, now);
+        let told = |old, now| MemberTraits::of(&AnswerEnd { old, ..AnswerEnd::plain(200) }, now);
         assert!(told(true, SECOND).is_old(60 * SECOND) && !told(true, SECOND).is_old(61 * SECOND));
-        assert!(!told(false, SECOND).is_old(SECOND) && !Manners::default().is_old(0));
+        assert!(!told(false, SECOND).is_old(SECOND) && !MemberTraits::default().is_old(0));
     }
 
     #[test]
     fn links_go_before_the_member_closes_them() {
-        let told = |kept_for| Manners::of(&End { kept_for, ..End::plain(200) }, 0).longest_idle;
+        let told =
+            |kept_for| MemberTraits::of(&AnswerEnd { kept_for, ..AnswerEnd::plain(200) }, 0).longest_idle;
         assert_eq!(told(None), Nanos::MAX);
         assert_eq!(told(Some(5)), 4 * SECOND);
         assert_eq!(told(Some(1)), SECOND / 2);

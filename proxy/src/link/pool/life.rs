@@ -1,6 +1,6 @@
 //! The lives of links: how each link begins, and what becomes of its exchanges when it ends.
 //!
-//! `Exchange::fate` decides the fate of an exchange, and this file carries it out.
+//! `InFlight::fate` decides the fate of an exchange, and this file carries it out.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -9,68 +9,68 @@ use crate::backend::{Failure, HealthChange};
 use crate::cause::Cause;
 use crate::event_loop::{Nanos, PanicSite, Registered, may_panic};
 use crate::link::connect::{self, Connecting, connect, count_failure};
+use crate::link::connection::Link;
 use crate::link::dedicated::passage::Passage;
-use crate::link::driver::Link;
-use crate::link::pipeline::exchange::{Fate, Request, Slot};
-use crate::link::pipeline::queue::Broken;
-use crate::link::scheduler::SeatId;
-use crate::link::scheduler::lines::Want;
+use crate::link::pipeline::exchange::{Exchange, Fate, Slot};
+use crate::link::pipeline::queue::LinkEnd;
+use crate::link::scheduler::LinkId;
+use crate::link::scheduler::wait_queue::Sharing;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
 use crate::stream::Stream;
 
 use super::lending::TunnelPlace;
-use super::{Receiver, Shelf, Waiter};
+use super::{Pool, Recipient, Waiter};
 
 /// How the life of a link ended.
-enum End<T: Receiver> {
+enum LifeEnd<T: Recipient> {
     /// It could not be connected: why, and since when that was tried.
     NotConnected(Cause, Nanos),
     /// Its descriptor is closed.
-    Ended(Rc<Link<T>>, Broken),
+    Ended(Rc<Link<T>>, LinkEnd),
     /// It has become a tunnel.
     Switched { link: Rc<Link<T>>, stream: Stream, taker: T },
     /// Nobody knows how far it came.
     Panicked,
 }
 
-impl<T: Receiver> Shelf<T> {
-    /// The life of one link, from connecting to its end. However it ends, its seat is free then. Tells whether it began.
-    pub(super) async fn live(self: Rc<Self>, seat: SeatId, connecting: Connecting) -> bool {
+impl<T: Recipient> Pool<T> {
+    /// The life of one link, from connecting to its end. However it ends, its entry is free then. Tells whether it began.
+    pub(super) async fn live(self: Rc<Self>, id: LinkId, connecting: Connecting) -> bool {
         let life = async {
-            match self.attempt(seat, connecting).await {
+            match self.attempt(id, connecting).await {
                 Ok(link) => self.serve(&link).await,
-                Err((cause, began)) => End::NotConnected(cause, began),
+                Err((cause, began)) => LifeEnd::NotConnected(cause, began),
             }
         };
-        let end = self.event_loop.contain_task(PanicSite::Link, life).await.unwrap_or(End::Panicked);
-        let began = matches!(end, End::Ended(..) | End::Switched { .. });
-        self.event_loop.contain(PanicSite::Link, || self.after(seat, end));
+        let end = self.event_loop.contain_task(PanicSite::Link, life).await.unwrap_or(LifeEnd::Panicked);
+        let began = matches!(end, LifeEnd::Ended(..) | LifeEnd::Switched { .. });
+        self.event_loop.contain(PanicSite::Link, || self.after(id, end));
         began
     }
 
     /// Gives back what an ended link had, to whomever it belongs.
-    fn after(self: &Rc<Self>, seat: SeatId, end: End<T>) {
+    fn after(self: &Rc<Self>, id: LinkId, end: LifeEnd<T>) {
         match end {
-            End::NotConnected(cause, began) => self.connect_failed(seat, cause, began),
-            End::Ended(link, why) => self.ended(&link, why),
-            End::Switched { link, stream, taker } => self.switched(&link, stream, &taker),
-            End::Panicked => {
-                let link = self.pool.borrow().link(seat).cloned();
+            LifeEnd::NotConnected(cause, began) => self.connect_failed(id, cause, began),
+            LifeEnd::Ended(link, why) => self.ended(&link, why),
+            LifeEnd::Switched { link, stream, taker } => self.switched(&link, stream, &taker),
+            LifeEnd::Panicked => {
+                let link = self.scheduler.borrow().link(id).cloned();
                 let Some(link) = link else {
-                    self.pool.borrow_mut().closed(seat);
+                    self.scheduler.borrow_mut().closed(id);
                     self.give_back();
                     return self.open_more(self.event_loop.now());
                 };
                 link.hang_up();
-                self.ended(&link, Broken::Panicked);
+                self.ended(&link, LinkEnd::Panicked);
             }
         }
     }
 
-    /// Connects a link for this seat; else tells why it could not, and since when it tried.
+    /// Connects a link for this entry; else tells why it could not, and since when it tried.
     async fn attempt(
         self: &Rc<Self>,
-        seat: SeatId,
+        id: LinkId,
         connecting: Connecting,
     ) -> Result<Rc<Link<T>>, (Cause, Nanos)> {
         let settings = self.settings.borrow().clone();
@@ -81,18 +81,18 @@ impl<T: Receiver> Shelf<T> {
         drop(connecting);
         let stream = connected.map(Stream::Plain).map_err(|cause| (cause, began))?;
         self.backend_cells.connect_duration.observe_nanos(now - began);
-        Ok(Link::new(self, seat, stream))
+        Ok(Link::new(self, id, stream))
     }
 
-    async fn serve(self: &Rc<Self>, link: &Rc<Link<T>>) -> End<T> {
+    async fn serve(self: &Rc<Self>, link: &Rc<Link<T>>) -> LifeEnd<T> {
         self.connected(link, self.event_loop.now());
         let why = poll_fn(|cx| link.poll(cx)).await;
-        match link.take_over().filter(|_| why == Broken::Switched) {
-            Some((stream, taker)) => End::Switched { link: link.clone(), stream, taker },
+        match link.take_over().filter(|_| why == LinkEnd::Switched) {
+            Some((stream, taker)) => LifeEnd::Switched { link: link.clone(), stream, taker },
             None => {
                 link.part().await;
                 may_panic("link.parted");
-                End::Ended(link.clone(), why)
+                LifeEnd::Ended(link.clone(), why)
             }
         }
     }
@@ -101,7 +101,7 @@ impl<T: Receiver> Shelf<T> {
         self.cells.opened.inc();
         self.cells.connections[LinkState::Idle].inc();
         connect::show(self.health.connected(), &self.cells);
-        self.pool.borrow_mut().connected(link.seat, link.clone(), now);
+        self.scheduler.borrow_mut().connected(link.id, link.clone(), now);
         may_panic("link.connected");
         self.dispatch(link, now);
         self.use_idle(now);
@@ -112,22 +112,22 @@ impl<T: Receiver> Shelf<T> {
     }
 
     /// Those who wait go to another member. Where none answers, they wait until this one does, or their time is over.
-    fn connect_failed(self: &Rc<Self>, seat: SeatId, cause: Cause, began: Nanos) {
+    fn connect_failed(self: &Rc<Self>, id: LinkId, cause: Cause, began: Nanos) {
         count_failure(&self.cells, cause);
         let now = self.event_loop.now();
-        self.pool.borrow_mut().not_connected(seat, now);
+        self.scheduler.borrow_mut().not_connected(id, now);
         self.give_back();
         if cause != Cause::ConnectNoPort {
             self.proof.away(std::time::Instant::now());
             self.heed_proof();
         }
-        let alone = self.pool.borrow().used() == 0;
+        let alone = self.scheduler.borrow().used() == 0;
         let unwanted = self.health.is_retired();
         let after = self.health.failed(Failure { cause, began, alone, unwanted });
         connect::show(after.change, &self.cells);
         if after.change == Some(HealthChange::Down) {
-            let shelf = self.clone();
-            self.event_loop.spawn_duty(move || shelf.clone().recover());
+            let pool = self.clone();
+            self.event_loop.spawn_duty(move || pool.clone().recover());
         }
         if after.send_away {
             self.send_away(cause);
@@ -138,7 +138,7 @@ impl<T: Receiver> Shelf<T> {
 
     /// Nobody waits here any more: they go to another member, or fail where that would not help.
     pub(super) fn send_away(&self, cause: Cause) {
-        let waiting = self.pool.borrow_mut().remove_waiting(|_| true);
+        let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
         self.show_waiting();
         for Waiter { to, request, head } in waiting {
             if cause.is_of_member() {
@@ -157,10 +157,10 @@ impl<T: Receiver> Shelf<T> {
 
     /// One attempt to connect to a member that is down. That link is the first of its new pool. Tells whether it began.
     async fn try_again(self: Rc<Self>) -> bool {
-        may_panic("shelf.recover");
-        let seat = self.pool.borrow_mut().claim();
-        if let Some(seat) = seat {
-            return self.clone().live(seat, Connecting::enter(&self.cells)).await;
+        may_panic("pool.recover");
+        let id = self.scheduler.borrow_mut().claim();
+        if let Some(id) = id {
+            return self.clone().live(id, Connecting::enter(&self.cells)).await;
         }
         // Another worker has all the links that there may be. That the member answers must be seen all the same, for all.
         let settings = self.settings.borrow().clone();
@@ -173,23 +173,23 @@ impl<T: Receiver> Shelf<T> {
     }
 
     /// A link has ended, and its descriptor is closed.
-    fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: Broken) {
+    fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: LinkEnd) {
         let fates = link.queue.borrow_mut().end(why);
         link.count_held();
         self.event_loop.contain(PanicSite::Link, || self.judge_end(link, why, &fates));
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
-        self.pool.borrow_mut().closed(link.seat);
+        self.scheduler.borrow_mut().closed(link.id);
         self.give_back();
         let again = |(_, fate): &(Slot<T>, Fate)| matches!(fate, Fate::Replay { sent: true, .. });
-        if why == Broken::Closed && fates.iter().any(again) {
-            self.pool.borrow_mut().lost(self.event_loop.now());
+        if why == LinkEnd::Closed && fates.iter().any(again) {
+            self.scheduler.borrow_mut().lost(self.event_loop.now());
         }
         for (slot, fate) in fates.into_iter().rev() {
-            let client = slot.ticket.clone();
-            let met = self.event_loop.contain(PanicSite::Client, || self.meet(link, slot, fate));
-            client.filter(|_| met.is_none()).iter().for_each(Receiver::panicked);
+            let client = slot.recipient.clone();
+            let met = self.event_loop.contain(PanicSite::Client, || self.apply_fate(link, slot, fate));
+            client.filter(|_| met.is_none()).iter().for_each(Recipient::panicked);
         }
         // What was counted and never came to its queue, or was lost on the way out of it.
         let lost = link.counted.take();
@@ -198,27 +198,29 @@ impl<T: Receiver> Shelf<T> {
         self.open_more(self.event_loop.now());
     }
 
-    fn close_reason(&self, link: &Link<T>, why: Broken, idle: bool) -> LinkClose {
+    fn close_reason(&self, link: &Link<T>, why: LinkEnd, idle: bool) -> LinkClose {
         match why {
-            Broken::Closed if idle => LinkClose::Origin,
-            Broken::Closed if link.queue.borrow().answered() > 0 => LinkClose::Stale,
-            Broken::Closed | Broken::Timeout | Broken::Panicked => LinkClose::Error,
-            Broken::Desync(_) => LinkClose::Desync,
-            Broken::Abandoned | Broken::Switched => LinkClose::ClientAbort,
-            Broken::Finished if link.queue.borrow().is_leaving() => LinkClose::Rescue,
-            Broken::Finished if link.kept.get() => LinkClose::Pinned,
-            Broken::Finished if link.expired.get() => LinkClose::Idle,
-            Broken::Finished if self.is_leaving() => LinkClose::Drain,
-            Broken::Finished if self.settings.borrow().links.max_requests.is_some() => LinkClose::MaxRequests,
-            Broken::Finished if self.settings.borrow().links.max_age.is_some() => LinkClose::MaxAge,
-            Broken::Finished => LinkClose::Origin,
+            LinkEnd::Closed if idle => LinkClose::Origin,
+            LinkEnd::Closed if link.queue.borrow().answered() > 0 => LinkClose::Stale,
+            LinkEnd::Closed | LinkEnd::Timeout | LinkEnd::Panicked => LinkClose::Error,
+            LinkEnd::Desync(_) => LinkClose::Desync,
+            LinkEnd::Abandoned | LinkEnd::Switched => LinkClose::ClientAbort,
+            LinkEnd::Finished if link.queue.borrow().is_leaving() => LinkClose::Rescue,
+            LinkEnd::Finished if link.kept.get() => LinkClose::Pinned,
+            LinkEnd::Finished if link.expired.get() => LinkClose::Idle,
+            LinkEnd::Finished if self.is_leaving() => LinkClose::Drain,
+            LinkEnd::Finished if self.settings.borrow().links.max_requests.is_some() => {
+                LinkClose::MaxRequests
+            }
+            LinkEnd::Finished if self.settings.borrow().links.max_age.is_some() => LinkClose::MaxAge,
+            LinkEnd::Finished => LinkClose::Origin,
         }
     }
 
-    fn meet(&self, link: &Link<T>, slot: Slot<T>, fate: Fate) {
+    fn apply_fate(&self, link: &Link<T>, slot: Slot<T>, fate: Fate) {
         self.left(link);
         self.cells.requests[AttemptCode::None].inc();
-        let Some(client) = slot.ticket else { return };
+        let Some(client) = slot.recipient else { return };
         link.assert_free();
         let mut request = slot.request;
         match fate {
@@ -235,7 +237,7 @@ impl<T: Receiver> Shelf<T> {
             Fate::Replay { head, sent } => {
                 self.count_retry(RetryReason::Stale, RetryResult::Ok);
                 request.replayed |= sent;
-                request.want = Want::Fresh;
+                request.sharing = Sharing::Fresh;
                 client.again(request, head, Cause::BackendReset);
             }
         }
@@ -261,19 +263,19 @@ impl<T: Receiver> Shelf<T> {
 
 // Links that become tunnels, and members that speak HTTP/1.0.
 
-impl<T: Receiver> Shelf<T> {
+impl<T: Recipient> Pool<T> {
     /// Whether the member spoke HTTP/1.0 when it last answered.
     #[must_use]
-    pub fn speaks_old(&self) -> bool {
-        self.manners.get().is_old(self.event_loop.now())
+    pub fn is_http10(&self) -> bool {
+        self.member_traits.get().is_old(self.event_loop.now())
     }
 
     /// Others are not to wait behind it; and nothing is put behind anything on a link to a member of HTTP/1.0.
-    pub(super) fn goes_alone(&self, request: &Request) -> bool {
-        let pool = self.pool.borrow();
-        self.manners.get().is_old(self.event_loop.now())
-            || pool.depth.goes_alone(request.route)
-            || pool.is_of_holders(request.route)
+    pub(super) fn goes_alone(&self, request: &Exchange) -> bool {
+        let scheduler = self.scheduler.borrow();
+        self.member_traits.get().is_old(self.event_loop.now())
+            || scheduler.depth.goes_alone(request.class)
+            || scheduler.is_of_holders(request.class)
     }
 
     /// A place for one more link that may become a tunnel, if there is one.
@@ -286,7 +288,7 @@ impl<T: Receiver> Shelf<T> {
     pub(super) fn switched(self: &Rc<Self>, link: &Link<T>, stream: Stream, taker: &T) {
         link.show(LinkState::Tunnel);
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
-        self.pool.borrow_mut().closed(link.seat);
+        self.scheduler.borrow_mut().closed(link.id);
         self.give_back();
         let passage = Passage::new(stream, &self.cells);
         self.tell(taker, |taker| taker.switched(passage));

@@ -14,23 +14,23 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::cause::Cause;
 use crate::config::{Address, Backend, Vouched};
 use crate::event_loop::Nanos;
-use crate::link::driver::Link;
+use crate::link::connection::Link;
 use crate::link::pipeline::exchange::{Fate, Slot};
-use crate::link::pipeline::queue::{Broken, is_farewell};
+use crate::link::pipeline::queue::{LinkEnd, is_farewell};
 use crate::link::scheduler::depth::Consent;
 use crate::metrics::PipelineFault;
 use crate::net::Peeked;
 use crate::probe::{Fault, Software, judge};
 
-use super::{Receiver, Shelf};
+use super::{Pool, Recipient};
 
 /// Tells the prober that there is something to be done for a member.
-pub type Bell = UnboundedSender<Arc<Proof>>;
+pub type ProberSender = UnboundedSender<Arc<Proof>>;
 
 /// What workers must know of a verdict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum Standing {
+pub enum ProofState {
     /// The member has answered nobody yet, or not since it was away.
     Unseen,
     /// It was not shown to keep order.
@@ -66,7 +66,7 @@ pub enum Finding {
 
 /// What is to be done for a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Errand {
+pub struct ProbeTask {
     /// Probe it; else the verdict expires.
     pub probe: bool,
     /// When.
@@ -90,13 +90,13 @@ pub struct Errand {
 #[derive(Debug, Default)]
 pub struct Proof {
     standing: AtomicU8,
-    case: Mutex<Case>,
+    case: Mutex<ProofRecord>,
     changed: Notify,
 }
 
 /// The member whose verdict it is.
 #[derive(Clone, Debug)]
-pub struct Accused {
+pub struct ProofSubject {
     /// Its backend.
     pub backend: Arc<Backend>,
     /// Its name.
@@ -104,15 +104,15 @@ pub struct Accused {
     /// Where it listens.
     pub address: Address,
     /// Who is told when there is something to be done.
-    pub bell: Bell,
+    pub bell: ProberSender,
 }
 
 #[derive(Debug, Default)]
-struct Case {
-    about: Option<Accused>,
+struct ProofRecord {
+    about: Option<ProofSubject>,
     server: Server,
     finding: Option<Finding>,
-    standing: Option<Standing>,
+    standing: Option<ProofState>,
     /// Failures and offences in a row.
     setbacks: u32,
     /// When it was last set back, or proven.
@@ -145,25 +145,25 @@ const MOST_SAID: usize = 32;
 impl Proof {
     /// The verdict, as far as this worker can see it.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> ProofState {
         match self.standing.load(Ordering::Relaxed) {
-            0 => Standing::Unseen,
-            1 => Standing::Unproven,
-            2 => Standing::Proven,
-            _ => Standing::Offended,
+            0 => ProofState::Unseen,
+            1 => ProofState::Unproven,
+            2 => ProofState::Proven,
+            _ => ProofState::Offended,
         }
     }
 
     /// Whose verdict it is. A configuration that was read anew clears what was held against the member, also where it says
     /// what it said before: so its operator does, with SIGHUP.
-    pub fn concern(self: &Arc<Self>, accused: Accused) {
+    pub fn concern(self: &Arc<Self>, accused: ProofSubject) {
         let mut case = self.case();
         let same = case.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &accused.backend));
         if same {
             return;
         }
         case.about = Some(accused);
-        if case.standing != Some(Standing::Proven) {
+        if case.standing != Some(ProofState::Proven) {
             (case.standing, case.setbacks, case.since) = (None, 0, None);
             case.said.clear();
             self.reconsider(&mut case);
@@ -200,24 +200,24 @@ impl Proof {
     /// The member broke a rule of pipelining. Once is enough.
     pub fn offended(self: &Arc<Self>, how: PipelineFault, now: Instant) {
         let mut case = self.case();
-        if case.standing == Some(Standing::Offended) {
+        if case.standing == Some(ProofState::Offended) {
             return;
         }
         case.set_back(now);
-        case.standing = Some(Standing::Offended);
+        case.standing = Some(ProofState::Offended);
         case.finding = Some(Finding::Offended(how));
         self.reconsider(&mut case);
     }
 
     /// What is to be done next. Who asks has attended to the member until now; where there is nothing to do, no more.
     #[must_use]
-    pub fn next_errand(self: &Arc<Self>, now: Instant) -> Option<Errand> {
+    pub fn next_task(self: &Arc<Self>, now: Instant) -> Option<ProbeTask> {
         let mut case = self.case();
         // The one who asks has it, and the list of all; no worker does where the member left the configuration.
         let wanted = Arc::strong_count(self) > 2;
-        let errand = case.errand(now).filter(|_| wanted);
-        case.attended = errand.is_some();
-        errand
+        let task = case.task(now).filter(|_| wanted);
+        case.attended = task.is_some();
+        task
     }
 
     /// Waits until the state of things has changed.
@@ -225,24 +225,24 @@ impl Proof {
         self.changed.notified().await;
     }
 
-    /// Who is to be probed, unless the errand is void by now.
+    /// Who is to be probed, unless the task is void by now.
     #[must_use]
-    pub fn accused(&self, errand: &Errand) -> Option<Accused> {
+    pub fn accused(&self, task: &ProbeTask) -> Option<ProofSubject> {
         let case = self.case();
-        case.about.clone().filter(|_| case.epoch == errand.epoch)
+        case.about.clone().filter(|_| case.epoch == task.epoch)
     }
 
     /// A probe has ended, or the time of an expiry has come.
-    pub fn conclude(&self, errand: &Errand, found: Result<(), Fault>, now: Instant) {
+    pub fn conclude(&self, task: &ProbeTask, found: Result<(), Fault>, now: Instant) {
         let mut case = self.case();
-        if case.epoch != errand.epoch {
+        if case.epoch != task.epoch {
             return;
         }
         let by_word = case.by_word();
         match found {
             // Whom nobody can probe is believed by the word of the operator.
             Err(Fault::Indistinct) if by_word => case.acquit(Finding::Forgiven, now),
-            Ok(()) if errand.probe => case.acquit(Finding::Passed, now),
+            Ok(()) if task.probe => case.acquit(Finding::Passed, now),
             Ok(()) if by_word => case.acquit(Finding::Forgiven, now),
             // It is not pipelined to for what it is, no longer for what it did.
             Ok(()) => {
@@ -269,12 +269,12 @@ impl Proof {
         self.case().finding.unwrap_or(Finding::Nothing)
     }
 
-    fn case(&self) -> MutexGuard<'_, Case> {
+    fn case(&self) -> MutexGuard<'_, ProofRecord> {
         self.case.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something has changed: shows it to workers, and rings for the prober.
-    fn reconsider(self: &Arc<Self>, case: &mut Case) {
+    fn reconsider(self: &Arc<Self>, case: &mut ProofRecord) {
         case.epoch += 1;
         case.find();
         self.show(case);
@@ -287,17 +287,17 @@ impl Proof {
         }
     }
 
-    fn show(&self, case: &Case) {
+    fn show(&self, case: &ProofRecord) {
         let standing = match case.standing {
             Some(standing) => standing,
-            None if case.server == Server::Unseen => Standing::Unseen,
-            None => Standing::Unproven,
+            None if case.server == Server::Unseen => ProofState::Unseen,
+            None => ProofState::Unproven,
         };
         self.standing.store(standing as u8, Ordering::Relaxed);
     }
 }
 
-impl Case {
+impl ProofRecord {
     fn by_word(&self) -> bool {
         self.about.as_ref().is_some_and(|about| about.backend.links.vouched == Vouched::ByWord)
     }
@@ -327,7 +327,7 @@ impl Case {
 
     /// Who was proven has to be so anew: at once, unless that happens often.
     fn lose_proof(&mut self, now: Instant) {
-        if self.standing != Some(Standing::Proven) {
+        if self.standing != Some(ProofState::Proven) {
             return;
         }
         self.standing = None;
@@ -336,7 +336,7 @@ impl Case {
     }
 
     fn acquit(&mut self, finding: Finding, now: Instant) {
-        (self.standing, self.finding, self.since) = (Some(Standing::Proven), Some(finding), Some(now));
+        (self.standing, self.finding, self.since) = (Some(ProofState::Proven), Some(finding), Some(now));
     }
 
     /// What the `Server` field says, unless more is known.
@@ -355,20 +355,20 @@ impl Case {
         });
     }
 
-    fn errand(&self, now: Instant) -> Option<Errand> {
+    fn task(&self, now: Instant) -> Option<ProbeTask> {
         let about = self.about.as_ref()?;
         let known =
             matches!(&self.server, Server::Named(name) if matches!(judge(name), Software::KeepsOrder(_)));
         let wanted = match (self.standing, about.backend.links.vouched) {
-            (Some(Standing::Proven), _) => false,
-            (standing, Vouched::ByProof) => known || standing == Some(Standing::Offended),
-            (standing, Vouched::ByWord) => standing == Some(Standing::Offended),
+            (Some(ProofState::Proven), _) => false,
+            (standing, Vouched::ByProof) => known || standing == Some(ProofState::Offended),
+            (standing, Vouched::ByWord) => standing == Some(ProofState::Offended),
         };
         let wanted = wanted && about.backend.links.pipeline.get() > 1;
         let due = self.since.map_or(now, |since| since + self.pause());
         // Nobody probes software of which it is not known that it keeps order: there the verdict expires.
         let probe = self.speaks_http() && (known || self.by_word());
-        wanted.then_some(Errand { probe, due, epoch: self.epoch })
+        wanted.then_some(ProbeTask { probe, due, epoch: self.epoch })
     }
 
     fn news(&mut self) -> Option<String> {
@@ -426,7 +426,7 @@ fn why(how: PipelineFault) -> &'static str {
     }
 }
 
-// Whether a shelf may pipeline to its member, and what its links tell of that.
+// Whether a pool may pipeline to its member, and what its links tell of that.
 
 /// A link rests for so long after an answer behind which content may come that should not.
 const REST: Nanos = Duration::from_millis(1).as_nanos() as Nanos;
@@ -436,12 +436,12 @@ const FAREWELL: usize = 16;
 const SILENCE: Nanos = Duration::from_secs(5).as_nanos() as Nanos;
 
 /// A link on which an answer ended behind which more may come, and until when it rests.
-pub(super) struct Resting<T: Receiver> {
+pub(super) struct Resting<T: Recipient> {
     link: Rc<Link<T>>,
     until: Nanos,
 }
 
-impl<T: Receiver> Shelf<T> {
+impl<T: Recipient> Pool<T> {
     /// Takes over what all workers know by now. Costs a relaxed load.
     pub(super) fn heed_proof(&self) {
         let standing = self.proof.standing();
@@ -451,19 +451,19 @@ impl<T: Receiver> Shelf<T> {
     }
 
     #[cold]
-    fn take_standing(&self, standing: Standing) {
-        if standing == Standing::Unseen {
+    fn take_standing(&self, standing: ProofState) {
+        if standing == ProofState::Unseen {
             *self.server.borrow_mut() = None;
         }
         let by_proof = self.settings.borrow().links.vouched == Vouched::ByProof;
         let consent = match standing {
-            Standing::Offended => Consent::Withdrawn,
-            Standing::Unseen | Standing::Unproven if by_proof => Consent::Missing,
+            ProofState::Offended => Consent::Withdrawn,
+            ProofState::Unseen | ProofState::Unproven if by_proof => Consent::Missing,
             _ => Consent::Given,
         };
-        let mut pool = self.pool.borrow_mut();
-        pool.depth.consent(consent);
-        self.show_depth(&pool.depth);
+        let mut scheduler = self.scheduler.borrow_mut();
+        scheduler.depth.consent(consent);
+        self.show_depth(&scheduler.depth);
     }
 
     /// The settings have changed: looks again, whatever was known.
@@ -495,7 +495,7 @@ impl<T: Receiver> Shelf<T> {
     }
 
     /// What the end of a link tells of the member, which still owed these.
-    pub(super) fn judge_end(&self, link: &Link<T>, why: Broken, fates: &[(Slot<T>, Fate)]) {
+    pub(super) fn judge_end(&self, link: &Link<T>, why: LinkEnd, fates: &[(Slot<T>, Fate)]) {
         let reused = link.queue.borrow().answered() > 0;
         let head_since = link.queue.borrow().head_since();
         // What was sent before it came to the head was sent behind another, also if it is alone by now.
@@ -503,40 +503,40 @@ impl<T: Receiver> Shelf<T> {
         let behind = fates.iter().skip(1).any(|(slot, _)| slot.sent_at != 0)
             || fates.first().is_some_and(|(slot, _)| was_behind(slot));
         let how = match why {
-            Broken::Desync(_) if fates.iter().all(|(slot, _)| slot.sent_at == 0) => PipelineFault::Surplus,
-            Broken::Desync(Cause::BadResponse) if reused || behind => PipelineFault::Answer,
-            Broken::Closed if behind => PipelineFault::Closed,
-            Broken::Timeout if behind => PipelineFault::Timeout,
+            LinkEnd::Desync(_) if fates.iter().all(|(slot, _)| slot.sent_at == 0) => PipelineFault::Surplus,
+            LinkEnd::Desync(Cause::BadResponse) if reused || behind => PipelineFault::Answer,
+            LinkEnd::Closed if behind => PipelineFault::Closed,
+            LinkEnd::Timeout if behind => PipelineFault::Timeout,
             _ => return,
         };
         self.offended(how);
     }
 
     /// Why an unused link must not be used: it has ended, or says what nobody asked for.
-    pub(super) fn unfit(link: &Link<T>) -> Broken {
+    pub(super) fn unfit(link: &Link<T>) -> LinkEnd {
         let mut seen = [0; FAREWELL];
         match link.sight(&mut seen) {
-            Peeked::Bytes(n) if !is_farewell(&seen[..n]) => Broken::Desync(Cause::BadResponse),
-            _ => Broken::Closed,
+            Peeked::Bytes(n) if !is_farewell(&seen[..n]) => LinkEnd::Desync(Cause::BadResponse),
+            _ => LinkEnd::Closed,
         }
     }
 
     /// An answer has ended behind which content may come that it should not have. If the link carries nothing now, it
     /// rests, or is looked at, before it is free.
-    pub(super) fn settle_doubt(&self, link: &Rc<Link<T>>, now: Nanos) -> ControlFlow<Option<Broken>> {
+    pub(super) fn settle_doubt(&self, link: &Rc<Link<T>>, now: Nanos) -> ControlFlow<Option<LinkEnd>> {
         let doubt = link.doubt.get();
         if !doubt.looks() || link.kept.get() || link.queue.borrow().in_flight() > 0 {
             return ControlFlow::Continue(());
         }
         if doubt.rests() {
-            self.pool.borrow_mut().hold(link.seat);
+            self.scheduler.borrow_mut().hold(link.id);
             let until = now + REST;
             self.resting.borrow_mut().push_back(Resting { link: link.clone(), until });
             self.event_loop.arm(self.key.get(), until);
             return ControlFlow::Break(None);
         }
         match Self::unfit(link) {
-            Broken::Closed => ControlFlow::Continue(()),
+            LinkEnd::Closed => ControlFlow::Continue(()),
             why => ControlFlow::Break(Some(why)),
         }
     }
@@ -563,17 +563,17 @@ impl<T: Receiver> Shelf<T> {
             ControlFlow::Continue(()) => self.freed(link, now),
         };
         if let Some(why) = end {
-            self.pool.borrow_mut().bar(link.seat);
+            self.scheduler.borrow_mut().close_to_new(link.id);
             link.condemn(why);
         }
     }
 
     /// Heads that have been silent for long, while others were sent behind them, are reason enough not to do it again.
     pub(super) fn judge_silence(&self, now: Nanos) {
-        if self.pool.borrow().depth.limit() == 1 {
+        if self.scheduler.borrow().depth.limit() == 1 {
             return;
         }
-        let silent = self.pool.borrow().links().any(|link| {
+        let silent = self.scheduler.borrow().links().any(|link| {
             let queue = link.queue.borrow();
             let since = queue
                 .head()
