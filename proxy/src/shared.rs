@@ -13,7 +13,7 @@ use crate::access::Logs;
 use crate::affinity::Sources;
 use crate::backend::Health;
 use crate::config::{Address, Backend, Settings};
-use crate::link::{Loans, ProberSender, Proof, ProofSubject, Share, Stock};
+use crate::link::{Loans, ProberSender, Proof, ProofSubject, Share, SharedCap};
 use crate::metrics::Registry;
 use crate::post::Post;
 
@@ -27,7 +27,7 @@ pub struct Shared {
     proofs: Mutex<HashMap<MemberKey, Arc<Proof>>>,
     /// Who is told of members that are to be probed.
     bell: ProberSender,
-    stocks: Mutex<HashMap<MemberKey, Arc<Stock>>>,
+    shared_caps: Mutex<HashMap<MemberKey, Arc<SharedCap>>>,
     loans: Mutex<HashMap<MemberKey, Arc<Loans>>>,
     open: Mutex<HashMap<Arc<str>, Arc<AtomicUsize>>>,
     /// Every metric.
@@ -49,7 +49,7 @@ impl Shared {
             health: Mutex::default(),
             proofs: Mutex::default(),
             bell,
-            stocks: Mutex::default(),
+            shared_caps: Mutex::default(),
             loans: Mutex::default(),
             open: Mutex::default(),
             logs: Logs::new(registry.process()),
@@ -88,8 +88,8 @@ impl Shared {
 
     /// The places and warm links of a member of a TCP backend: the same for all workers.
     #[must_use]
-    pub fn stock(&self, member: &MemberKey) -> Arc<Stock> {
-        one_for_all(&self.stocks, member)
+    pub fn shared_cap(&self, member: &MemberKey) -> Arc<SharedCap> {
+        one_for_all(&self.shared_caps, member)
     }
 
     /// The rights to the links of a member of a pooled backend: the same for all workers.

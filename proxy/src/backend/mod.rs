@@ -20,7 +20,7 @@ pub use health::{
 };
 pub use tie::Tie;
 
-/// The way to a member: a pool of shared links, or an outlet for tunnels.
+/// The way to a member: a pool of shared links, or a pool of dedicated links for tunnels.
 pub trait Way {
     /// What this worker knows of the member's health.
     fn health(&self) -> &MemberHealth;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, may_panic};
-use crate::link::{AnswerEnd, AnswerKind, Exchange, Link, Passage, Recipient};
+use crate::link::{AnswerEnd, AnswerKind, Exchange, Link, Recipient, UpgradedLink};
 use crate::metrics::{ClientClose, ClientState, CodeClass};
 use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
@@ -141,9 +141,9 @@ impl Recipient for Rc<Client> {
         self.conn.wake();
     }
 
-    fn switched(&self, passage: Passage) {
+    fn switched(&self, upgraded: UpgradedLink) {
         may_panic("client.switched");
-        self.open_tunnel(passage);
+        self.open_tunnel(upgraded);
     }
 
     fn panicked(&self) {

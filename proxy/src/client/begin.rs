@@ -268,7 +268,7 @@ fn is_last(rules: &HttpRules, requests: u32) -> bool {
 /// What may become a tunnel needs a place among the member's tunnels.
 fn claim_tunnel(s: &mut State, member: &Member, request: &Exchange) -> Result<(), Cause> {
     if matches!(request.ask, AnswerKind::Http(ask) if ask.upgrade) {
-        s.rare().place = Some(member.way.tunnel_place().ok_or(Cause::TunnelLimit)?);
+        s.rare().place = Some(member.way.tunnel_permit().ok_or(Cause::TunnelLimit)?);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use crate::event_loop::may_panic;
-use crate::link::{Passage, TunnelPlace};
+use crate::link::{TunnelPermit, UpgradedLink};
 use crate::metrics::{ClientClose, ClientState, LinkClose};
 use crate::relay::{Relay, RelayIo};
 use crate::stream::Stream;
@@ -15,12 +15,12 @@ use super::{Client, Hall};
 /// What a client has that is one end of a tunnel.
 pub(super) struct Tunnel {
     relay: Relay,
-    passage: Passage,
+    upgraded: UpgradedLink,
     splice: bool,
     /// Bytes that got to the member, and to the client.
     up: u64,
     down: u64,
-    _place: Option<TunnelPlace>,
+    _place: Option<TunnelPermit>,
 }
 
 /// The status under which a tunnel is noted.
@@ -28,16 +28,16 @@ const SWITCHED: u16 = 101;
 
 impl Client {
     /// The member agreed. What was kept of what either said goes first.
-    pub(super) fn open_tunnel(&self, passage: Passage) {
+    pub(super) fn open_tunnel(&self, upgraded: UpgradedLink) {
         let mut s = self.state.borrow_mut();
         if self.conn.has_failed() {
-            return passage.close(LinkClose::ClientAbort);
+            return upgraded.close(LinkClose::ClientAbort);
         }
         self.count_nothing(&mut s);
         let spill = s.spill.take().unwrap_or_default();
         let relay = Relay::new(&spill.input, &spill.output);
         let (splice, place) = (s.route.listener.tunnel.splice, s.rare().place.take());
-        s.rare().tunnel = Some(Tunnel { relay, passage, splice, up: 0, down: 0, _place: place });
+        s.rare().tunnel = Some(Tunnel { relay, upgraded, splice, up: 0, down: 0, _place: place });
         (s.phase, s.heard_all) = (Phase::Tunnel, false);
         self.conn.unblock(); // from now on its relay writes
         s.since = self.hall.event_loop.now();
@@ -56,8 +56,8 @@ impl Client {
         let ending = if self.conn.has_failed() {
             Ending::Told(s.close.unwrap_or(ClientClose::Error))
         } else {
-            let Tunnel { relay, passage, splice, up, down, .. } = tunnel;
-            let relay_io = relay_io(&self.hall, stream, passage, *splice);
+            let Tunnel { relay, upgraded, splice, up, down, .. } = tunnel;
+            let relay_io = relay_io(&self.hall, stream, upgraded, *splice);
             let end = relay.poll(cx, &relay_io);
             may_panic("passage.poll");
             *up += relay_io.delivered.0.get();
@@ -77,7 +77,7 @@ impl Client {
     /// What ended badly must not look as if it were complete.
     fn close_tunnel(&self, s: &mut State, stream: &Stream, ending: Ending) {
         let Some(mut tunnel) = s.rare().tunnel.take() else { return };
-        tunnel.relay.release(&relay_io(&self.hall, stream, &tunnel.passage, tunnel.splice));
+        tunnel.relay.release(&relay_io(&self.hall, stream, &tunnel.upgraded, tunnel.splice));
         if let Some(page) = s.page() {
             (page.received, page.sent) = (tunnel.up, page.sent + tunnel.down);
         }
@@ -85,9 +85,9 @@ impl Client {
         if let Some(cause) = ending.cause() {
             s.route.cells.errors[cause].inc();
             stream.reset_on_drop();
-            tunnel.passage.stream.reset_on_drop();
+            tunnel.upgraded.stream.reset_on_drop();
         }
-        tunnel.passage.close(ending.link_close());
+        tunnel.upgraded.close(ending.link_close());
     }
 }
 
@@ -98,14 +98,14 @@ impl Tunnel {
     }
 }
 
-fn relay_io<'a>(hall: &'a Hall, client: &'a Stream, passage: &'a Passage, splice: bool) -> RelayIo<'a> {
+fn relay_io<'a>(hall: &'a Hall, client: &'a Stream, upgraded: &'a UpgradedLink, splice: bool) -> RelayIo<'a> {
     RelayIo {
         event_loop: &hall.event_loop,
         pipes: &hall.pipes,
         client,
         client_cells: &hall.cells,
-        member: &passage.stream,
-        member_cells: passage.cells(),
+        member: &upgraded.stream,
+        member_cells: upgraded.cells(),
         splice,
         asked: false.into(),
         answered: false.into(),

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use crate::backend::Tie;
 use crate::cause::Cause;
 use crate::event_loop::{Nanos, nanos};
-use crate::link::{Exchange, Link, TunnelPlace};
+use crate::link::{Exchange, Link, TunnelPermit};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{ClientMode, Dialect, Pinning, Rest};
 use crate::proto::http1::{BodyDecoder, Reject};
@@ -130,7 +130,7 @@ pub(super) struct Rare {
     /// The request whose body is being read asks for a tunnel.
     pub(super) asks: bool,
     /// What may become a tunnel has its place among the member's tunnels before it asks.
-    pub(super) place: Option<TunnelPlace>,
+    pub(super) place: Option<TunnelPermit>,
     pub(super) tunnel: Option<Tunnel>,
     /// A body that is read before its request takes a link, and that enough of it has been.
     pub(super) upload: Option<Box<Upload>>,

@@ -24,14 +24,14 @@ mod pool;
 mod scheduler;
 
 pub use connection::Link;
-pub use dedicated::outlet::{Outlet, OwnLink};
-pub use dedicated::passage::Passage;
-pub use dedicated::stock::Stock;
+pub use dedicated::dedicated_pool::{DedicatedLink, DedicatedPool};
+pub use dedicated::shared_cap::SharedCap;
+pub use dedicated::upgraded_link::UpgradedLink;
 pub use pipeline::exchange::{Exchange, Fate, Slot};
 pub use pipeline::http_answer::AnswerEnd;
 pub use pipeline::queue::{LinkEnd, Queue, Sink};
 pub use pipeline::reader::AnswerKind;
-pub use pool::lending::{Loans, TunnelPlace};
+pub use pool::lending::{Loans, TunnelPermit};
 pub use pool::proof::{Finding, ProbeTask, ProberSender, Proof, ProofState, ProofSubject};
 pub use pool::{Pool, Recipient, Share, Submitted, Waiter};
 pub use scheduler::depth::{Consent, DepthLimit};

@@ -17,7 +17,7 @@ use crate::backend::Way as _;
 use crate::cause::Cause;
 use crate::event_loop::{Contained, PanicSite, may_panic};
 use crate::hall::{self, Guest, Told};
-use crate::link::{Outlet, OwnLink};
+use crate::link::{DedicatedLink, DedicatedPool};
 use crate::metrics::{ClientClose, RetryReason, RetryResult};
 use crate::relay::{Relay, RelayEnd, RelayIo, Side};
 use crate::stream::Stream;
@@ -26,7 +26,7 @@ pub use ending::Ending;
 use state::Tunnel;
 
 /// What the clients of one listener share.
-pub type Hall = hall::Hall<Outlet>;
+pub type Hall = hall::Hall<DedicatedPool>;
 
 /// Takes an accepted connection onto this worker.
 pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
@@ -45,9 +45,9 @@ pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
 /// ```
 enum Stage {
     /// Waits for a place and connects.
-    Reaching(Pin<Box<dyn Future<Output = Result<OwnLink, Cause>>>>),
+    Reaching(Pin<Box<dyn Future<Output = Result<DedicatedLink, Cause>>>>),
     /// Bytes go both ways.
-    Relaying(Relay, OwnLink),
+    Relaying(Relay, DedicatedLink),
 }
 
 /// The tunnel as a task. All that only it touches is in here.
@@ -132,7 +132,7 @@ impl Task {
         matches!(&self.stage, Stage::Relaying(_, link) if link.is_wanted() && link.gives_way())
     }
 
-    fn reached(&mut self, link: OwnLink) {
+    fn reached(&mut self, link: DedicatedLink) {
         let version = self.tunnel.route.borrow().group.settings.proxy_protocol;
         let told = self.told.take();
         let first = version.map_or_else(Vec::new, |version| {
@@ -162,7 +162,7 @@ impl Task {
     }
 }
 
-fn relay_io<'a>(tunnel: &'a Tunnel, client: &'a Stream, link: &'a OwnLink) -> RelayIo<'a> {
+fn relay_io<'a>(tunnel: &'a Tunnel, client: &'a Stream, link: &'a DedicatedLink) -> RelayIo<'a> {
     RelayIo {
         event_loop: &tunnel.hall.event_loop,
         pipes: &tunnel.hall.pipes,
@@ -179,7 +179,7 @@ fn relay_io<'a>(tunnel: &'a Tunnel, client: &'a Stream, link: &'a OwnLink) -> Re
 
 /// A link to the member that the client's source meets; where that does not answer, to the next that does. Where none does,
 /// the client waits for one to come back, as long as one attempt to connect may take.
-async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
+async fn reach(tunnel: Rc<Tunnel>) -> Result<DedicatedLink, Cause> {
     let mut failure = None;
     let mut until = None;
     let mut tried = 0;
@@ -189,7 +189,7 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<OwnLink, Cause> {
         let Some(member) = member else { return Err(Cause::NoMember) };
         if !member.way.is_up() {
             let until = *until.get_or_insert_with(|| Instant::now() + member.way.patience());
-            let hoped = member.way.hope(until).await;
+            let hoped = member.way.wait_for_member(until).await;
             hoped.map_err(|trouble| failure.filter(|_| trouble != Cause::QueueFull).unwrap_or(trouble))?;
             tunnel.hall.event_loop.update_now();
             tried = 0;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::backend::Tie;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, nanos};
 use crate::hall::{Pass, Route};
-use crate::link::Outlet;
+use crate::link::DedicatedPool;
 use crate::metrics::{ClientClose, ClientState};
 use crate::net::Descriptors;
 use crate::stream::{Conn, Stream};
@@ -19,9 +19,9 @@ use super::Hall;
 /// The part of a tunnel that others reach.
 pub(super) struct Tunnel {
     pub(super) hall: Rc<Hall>,
-    pub(super) route: RefCell<Rc<Route<Outlet>>>,
+    pub(super) route: RefCell<Rc<Route<DedicatedPool>>>,
     pub(super) source: SocketAddr,
-    pub(super) tie: RefCell<Tie<Outlet>>,
+    pub(super) tie: RefCell<Tie<DedicatedPool>>,
     /// The client's end of it.
     pub(super) conn: Conn,
     /// Why it has to end.

@@ -13,7 +13,7 @@ use crate::backend::{Group, Member, Way};
 use crate::client::Client;
 use crate::config::{self, Backend, Listener, Settings};
 use crate::hall::{Hall, Route};
-use crate::link::{Outlet, Pool};
+use crate::link::{DedicatedPool, Pool};
 use crate::listener::Door;
 use crate::metrics::{BackendCells, MemberCells};
 use crate::shared::MemberKey;
@@ -24,7 +24,7 @@ use super::Worker;
 #[derive(Default)]
 pub(super) struct Ways {
     http: Members<HttpWay>,
-    tcp: Members<Outlet>,
+    tcp: Members<DedicatedPool>,
 }
 
 type HttpWay = Pool<Rc<Client>>;
@@ -33,7 +33,7 @@ type Members<W> = HashMap<MemberKey, Rc<Member<W>>>;
 /// A backend, by the protocol of its listeners.
 enum AnyGroup {
     Http(Rc<Group<HttpWay>>),
-    Tcp(Rc<Group<Outlet>>),
+    Tcp(Rc<Group<DedicatedPool>>),
 }
 
 impl Worker {
@@ -137,11 +137,11 @@ impl Worker {
         } else {
             let keeps_warm = (index + self.index).is_multiple_of(self.shared.posts.len());
             let new = |m: &config::MemberSettings, key: &MemberKey| {
-                let shared = (self.shared.stock(key), self.shared.health(key));
+                let shared = (self.shared.shared_cap(key), self.shared.health(key));
                 let cells = self.cells_of(settings, m);
-                Outlet::new(&self.event_loop, settings, m.address.clone(), shared, cells, keeps_warm)
+                DedicatedPool::new(&self.event_loop, settings, m.address.clone(), shared, cells, keeps_warm)
             };
-            let keep = |outlet: &Rc<Outlet>| outlet.configure(settings);
+            let keep = |pool: &Rc<DedicatedPool>| pool.configure(settings);
             AnyGroup::Tcp(self.group(settings, 1, (&self.ways.tcp, &mut ways.tcp), keep, new))
         }
     }

@@ -1,6 +1,6 @@
-//! Links that one client has for itself: of a TCP backend (`outlet`, `stock`, `places`), or taken over from a pool (`passage`).
+//! Links that one client has for itself: of a TCP backend (`dedicated_pool`, `shared_cap`, `permit_queue`), or taken over from a pool (`upgraded_link`).
 
-pub(super) mod outlet;
-pub(super) mod passage;
-pub(super) mod places;
-pub(super) mod stock;
+pub(super) mod dedicated_pool;
+pub(super) mod permit_queue;
+pub(super) mod shared_cap;
+pub(super) mod upgraded_link;

@@ -130,7 +130,13 @@ impl HttpAnswerReader {
         while matches!(self.state, AnswerState::Head) {
             match self.read_head(input, consumed, ask, shape, out)? {
                 0 => {
-                    return Ok(AnswerStep { consumed, raw: 0..0, final_head: false, end: None, server: None });
+                    return Ok(AnswerStep {
+                        consumed,
+                        raw: 0..0,
+                        final_head: false,
+                        end: None,
+                        server: None,
+                    });
                 }
                 len => consumed += len,
             }

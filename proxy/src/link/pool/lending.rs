@@ -405,12 +405,12 @@ impl Loans {
 /// A place among the tunnels of one member, and the descriptor of the link that will be opened in the tunnel's stead. It
 /// is given back when it is dropped.
 #[derive(Debug)]
-pub struct TunnelPlace {
+pub struct TunnelPermit {
     loans: Arc<Loans>,
     _descriptor: Descriptors<1>,
 }
 
-impl TunnelPlace {
+impl TunnelPermit {
     /// A place, unless `most` are taken, or no descriptor is left.
     pub(in crate::link) fn take(loans: &Arc<Loans>, most: usize) -> Option<Self> {
         let descriptor = Descriptors::try_take()?;
@@ -420,7 +420,7 @@ impl TunnelPlace {
     }
 }
 
-impl Drop for TunnelPlace {
+impl Drop for TunnelPermit {
     fn drop(&mut self) {
         self.loans.tunnels.fetch_sub(1, Ordering::Relaxed);
     }

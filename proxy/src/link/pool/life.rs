@@ -10,7 +10,7 @@ use crate::cause::Cause;
 use crate::event_loop::{Nanos, PanicSite, Registered, may_panic};
 use crate::link::connect::{self, Connecting, connect, count_failure};
 use crate::link::connection::Link;
-use crate::link::dedicated::passage::Passage;
+use crate::link::dedicated::upgraded_link::UpgradedLink;
 use crate::link::pipeline::exchange::{Exchange, Fate, Slot};
 use crate::link::pipeline::queue::LinkEnd;
 use crate::link::scheduler::LinkId;
@@ -18,7 +18,7 @@ use crate::link::scheduler::wait_queue::Sharing;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
 use crate::stream::Stream;
 
-use super::lending::TunnelPlace;
+use super::lending::TunnelPermit;
 use super::{Pool, Recipient, Waiter};
 
 /// How the life of a link ended.
@@ -280,8 +280,8 @@ impl<T: Recipient> Pool<T> {
 
     /// A place for one more link that may become a tunnel, if there is one.
     #[must_use]
-    pub fn tunnel_place(&self) -> Option<TunnelPlace> {
-        TunnelPlace::take(&self.loans, self.settings.borrow().links.max_tunnels as usize)
+    pub fn tunnel_permit(&self) -> Option<TunnelPermit> {
+        TunnelPermit::take(&self.loans, self.settings.borrow().links.max_tunnels as usize)
     }
 
     /// A link has become a tunnel. It leaves its pool, and is no longer ours to close.
@@ -290,8 +290,8 @@ impl<T: Recipient> Pool<T> {
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.scheduler.borrow_mut().closed(link.id);
         self.give_back();
-        let passage = Passage::new(stream, &self.cells);
-        self.tell(taker, |taker| taker.switched(passage));
+        let upgraded = UpgradedLink::new(stream, &self.cells);
+        self.tell(taker, |taker| taker.switched(upgraded));
         self.open_more(self.event_loop.now());
     }
 }

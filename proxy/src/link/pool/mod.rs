@@ -22,7 +22,7 @@ use crate::config::{Address, Backend, QueueLimits};
 use crate::event_loop::{Contained, CountedBytes, EventLoop, Nanos, PanicSite, Registered, may_panic, nanos};
 use crate::link::connect::{self, Connecting, LocalAddresses};
 use crate::link::connection::{CondemnOnPanic, Link};
-use crate::link::dedicated::passage::Passage;
+use crate::link::dedicated::upgraded_link::UpgradedLink;
 use crate::link::pipeline::exchange::Exchange;
 use crate::link::pipeline::http_answer::AnswerEnd;
 use crate::link::pipeline::member_traits::MemberTraits;
@@ -67,7 +67,7 @@ pub trait Recipient: Clone + 'static {
     /// Others wait for the link that it holds: what it is doing there ends.
     fn give_way(&self, cause: Cause);
     /// Its answer ended HTTP on its link, which is its own from now on. Comes after [`Recipient::ended`].
-    fn switched(&self, passage: Passage);
+    fn switched(&self, upgraded: UpgradedLink);
     /// A call of it has panicked: it ends. This must not panic, and borrows nothing that it cannot have.
     fn panicked(&self);
 }

@@ -15,7 +15,7 @@ use crate::cause::Cause;
 use crate::config::parse;
 use crate::event_loop::{EventLoop, Nanos};
 use crate::link::{
-    AnswerEnd, AnswerKind, Exchange, Link, Passage, Pool, Recipient, Share, Sharing, Submitted,
+    AnswerEnd, AnswerKind, Exchange, Link, Pool, Recipient, Share, Sharing, Submitted, UpgradedLink,
 };
 use crate::metrics::Registry;
 use crate::proto::http1::{self, Method};
@@ -53,7 +53,7 @@ impl Client {
             _ = (link.is_behind(), link.is_open());
             link.resume();
         });
-        _ = (pool.is_crowded(), pool.is_http10(), pool.tunnel_place());
+        _ = (pool.is_crowded(), pool.is_http10(), pool.tunnel_permit());
         self.0.told.borrow_mut().push(what);
     }
 
@@ -134,8 +134,8 @@ impl Recipient for Client {
         self.told("give_way");
     }
 
-    fn switched(&self, passage: Passage) {
-        drop(passage);
+    fn switched(&self, upgraded: UpgradedLink) {
+        drop(upgraded);
         self.told("switched");
     }
 

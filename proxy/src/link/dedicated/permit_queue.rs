@@ -12,7 +12,7 @@ use crate::config::PerSource;
 /// Sources take turns; each has a queue of its own. A source that has its share of the places already is passed over at
 /// its turn while others wait. Nobody waits while a place is free.
 #[derive(Debug)]
-pub(in crate::link) struct Places<W> {
+pub(in crate::link) struct PermitQueue<W> {
     cap: usize,
     /// Most places of a source that wants one more while others wait.
     share: usize,
@@ -20,7 +20,7 @@ pub(in crate::link) struct Places<W> {
     /// How many places the sources have. A warm link is nobody's yet.
     held: HashMap<IpAddr, usize>,
     /// Those who wait, by source; no queue is empty.
-    lines: HashMap<IpAddr, VecDeque<Waiting<W>>>,
+    lines: HashMap<IpAddr, VecDeque<PermitQueueEntry<W>>>,
     /// The sources that wait, in the order of their turns.
     turns: VecDeque<IpAddr>,
     waiting: usize,
@@ -32,12 +32,12 @@ const FEW: usize = 1024;
 
 /// One who waits.
 #[derive(Debug)]
-struct Waiting<W> {
+struct PermitQueueEntry<W> {
     number: u64,
     event_loop: W,
 }
 
-impl<W> Default for Places<W> {
+impl<W> Default for PermitQueue<W> {
     fn default() -> Self {
         Self {
             cap: usize::MAX,
@@ -52,7 +52,7 @@ impl<W> Default for Places<W> {
     }
 }
 
-impl<W> Places<W> {
+impl<W> PermitQueue<W> {
     /// Takes limits. Who has a place keeps it, and it counts.
     pub(in crate::link) fn configure(&mut self, cap: Option<u32>, per_source: PerSource) {
         self.cap = cap.map_or(usize::MAX, |cap| cap as usize);
@@ -78,7 +78,7 @@ impl<W> Places<W> {
         *self.held.entry(source).or_default() += 1;
     }
 
-    /// Lets a source wait, behind those of it that wait already. Gives its number, for [`Places::leave`].
+    /// Lets a source wait, behind those of it that wait already. Gives its number, for [`PermitQueue::leave`].
     pub(in crate::link) fn wait(&mut self, source: IpAddr, event_loop: W) -> u64 {
         self.last += 1;
         self.waiting += 1;
@@ -87,7 +87,7 @@ impl<W> Places<W> {
             turns.push_back(source);
             VecDeque::new()
         });
-        line.push_back(Waiting { number: self.last, event_loop });
+        line.push_back(PermitQueueEntry { number: self.last, event_loop });
         self.last
     }
 

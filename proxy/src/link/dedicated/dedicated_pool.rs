@@ -20,14 +20,14 @@ use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
 use crate::stream::Stream;
 
-use super::stock::{Place, Stock, WarmLink};
+use super::shared_cap::{LinkPermit, SharedCap, WarmLink};
 
 /// See the head of this file.
-pub struct Outlet {
+pub struct DedicatedPool {
     event_loop: Rc<EventLoop>,
     address: Address,
     settings: RefCell<Arc<Backend>>,
-    stock: Arc<Stock>,
+    shared_cap: Arc<SharedCap>,
     health: MemberHealth,
     /// Wakes those who wait until the member answers again.
     news: Notify,
@@ -38,32 +38,32 @@ pub struct Outlet {
     gone: Notify,
 }
 
-/// A link that one client has for itself. Whoever has it says why it ends: [`OwnLink::close`].
-pub struct OwnLink {
+/// A link that one client has for itself. Whoever has it says why it ends: [`DedicatedLink::close`].
+pub struct DedicatedLink {
     /// Its bytes.
     pub stream: Stream,
-    outlet: Rc<Outlet>,
-    place: Place,
+    pool: Rc<DedicatedPool>,
+    permit: LinkPermit,
     /// Why it ends, as far as anybody has said.
     why: LinkClose,
 }
 
-impl Outlet {
+impl DedicatedPool {
     /// A way to `address`. One worker of all is to `keep` the warm links.
     #[must_use]
     pub fn new(
         event_loop: &Rc<EventLoop>,
         settings: &Arc<Backend>,
         address: Address,
-        shared: (Arc<Stock>, Arc<Health>),
+        shared: (Arc<SharedCap>, Arc<Health>),
         cells: (Arc<BackendCells>, Arc<MemberCells>),
         keep: bool,
     ) -> Rc<Self> {
-        let outlet = Rc::new(Self {
+        let pool = Rc::new(Self {
             event_loop: event_loop.clone(),
             address,
             settings: RefCell::new(settings.clone()),
-            stock: shared.0,
+            shared_cap: shared.0,
             health: MemberHealth::new(shared.1),
             news: Notify::new(),
             backend_cells: cells.0,
@@ -71,24 +71,24 @@ impl Outlet {
             local: LocalAddresses::default(),
             gone: Notify::new(),
         });
-        outlet.stock.configure(&settings.links);
+        pool.shared_cap.configure(&settings.links);
         if keep {
-            let keeper = outlet.clone();
+            let keeper = pool.clone();
             event_loop.spawn_duty(move || keeper.clone().keep_warm());
         }
-        outlet
+        pool
     }
 
     /// Takes new settings; connections that stand stay.
     pub fn configure(&self, settings: &Arc<Backend>) {
-        self.stock.configure(&settings.links);
+        self.shared_cap.configure(&settings.links);
         *self.settings.borrow_mut() = settings.clone();
     }
 
     /// The member is no longer in the configuration: nobody comes this way any more.
     pub fn retire(&self) {
         connect::show(self.health.retire(), &self.cells);
-        self.stock.taken.notify_one();
+        self.shared_cap.taken.notify_one();
         self.news.notify_waiters();
         self.gone.notify_waiters();
     }
@@ -103,9 +103,9 @@ impl Outlet {
     ///
     /// # Errors
     /// Why the member did not answer, when it is `until`; [`Cause::QueueFull`] where no more may wait.
-    pub async fn hope(self: &Rc<Self>, until: Instant) -> Result<(), Cause> {
+    pub async fn wait_for_member(self: &Rc<Self>, until: Instant) -> Result<(), Cause> {
         let most = self.settings.borrow().queue.max;
-        let Some(_hoping) = Hoping::enter(self, most) else {
+        let Some(_hoping) = MemberWaiter::enter(self, most) else {
             self.backend_cells.acquires[Acquire::Rejected].inc();
             return Err(Cause::QueueFull);
         };
@@ -147,10 +147,10 @@ impl Outlet {
     /// One attempt to connect.
     async fn try_again(self: &Rc<Self>) {
         self.event_loop.update_now();
-        let place = self.stock.try_place(None);
+        let permit = self.shared_cap.try_permit(None);
         let Ok(socket) = self.open().await else { return };
-        match place {
-            Some(place) => self.keep(socket, place),
+        match permit {
+            Some(permit) => self.keep(socket, permit),
             // All places are taken. That the member answers must be seen all the same.
             None => self.cells.closed[LinkClose::Idle].inc(),
         }
@@ -160,21 +160,21 @@ impl Outlet {
     ///
     /// # Errors
     /// The cause, as metric and log name it. Where the member did not answer it is down from then on.
-    pub async fn reach(self: &Rc<Self>, source: IpAddr) -> Result<OwnLink, Cause> {
+    pub async fn reach(self: &Rc<Self>, source: IpAddr) -> Result<DedicatedLink, Cause> {
         let source = source.to_canonical();
         let mut link = self.link(source).await?;
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        link.place.used_by(source, &self.event_loop, waker);
+        link.permit.used_by(source, &self.event_loop, waker);
         Ok(link)
     }
 
-    async fn link(self: &Rc<Self>, source: IpAddr) -> Result<OwnLink, Cause> {
+    async fn link(self: &Rc<Self>, source: IpAddr) -> Result<DedicatedLink, Cause> {
         let came = self.event_loop.now();
         if let Some(link) = self.take_warm() {
             return Ok(link);
         }
-        let place = match self.stock.try_place(Some(source)) {
-            Some(place) => place,
+        let permit = match self.shared_cap.try_permit(Some(source)) {
+            Some(permit) => permit,
             None => self.wait(source).await?,
         };
         let waited = self.event_loop.now().saturating_sub(came);
@@ -182,13 +182,13 @@ impl Outlet {
         let socket = self.open().await?;
         self.backend_cells.acquires[Acquire::Opened].inc();
         self.cells.connections[LinkState::Tunnel].inc();
-        Ok(OwnLink { stream: Stream::Plain(socket), outlet: self.clone(), place, why: LinkClose::Error })
+        Ok(DedicatedLink { stream: Stream::Plain(socket), pool: self.clone(), permit, why: LinkClose::Error })
     }
 
-    fn take_warm(self: &Rc<Self>) -> Option<OwnLink> {
+    fn take_warm(self: &Rc<Self>) -> Option<DedicatedLink> {
         loop {
             let dead = || self.lost(LinkClose::Stale, 1);
-            let WarmLink { stream, place } = self.stock.take(dead)?;
+            let WarmLink { stream, permit } = self.shared_cap.take(dead)?;
             let Ok(socket) = Socket::new(stream) else {
                 self.lost(LinkClose::Error, 1);
                 continue;
@@ -197,25 +197,25 @@ impl Outlet {
             self.backend_cells.acquires[Acquire::Reused].inc();
             self.backend_cells.pool_wait.observe_nanos(0);
             let stream = Stream::Plain(socket);
-            return Some(OwnLink { stream, outlet: self.clone(), place, why: LinkClose::Error });
+            return Some(DedicatedLink { stream, pool: self.clone(), permit, why: LinkClose::Error });
         }
     }
 
-    async fn wait(&self, source: IpAddr) -> Result<Place, Cause> {
+    async fn wait(&self, source: IpAddr) -> Result<LinkPermit, Cause> {
         let queue = self.settings.borrow().queue;
-        let _waiting = InGauge::enter(&self.backend_cells);
+        let _waiting = WaitingGauge::enter(&self.backend_cells);
         let gone = self.gone.notified();
-        let place = tokio::select! {
+        let permit = tokio::select! {
             biased;
             () = gone => return Err(Cause::NoMember),
-            place = self.stock.wait(source, &queue) => place,
+            permit = self.shared_cap.wait(source, &queue) => permit,
         };
         self.event_loop.update_now();
-        if let Err(cause) = &place {
+        if let Err(cause) = &permit {
             let full = *cause == Cause::QueueFull;
             self.backend_cells.acquires[if full { Acquire::Rejected } else { Acquire::Timeout }].inc();
         }
-        place
+        permit
     }
 
     /// Connects; the connection is counted as open, in no state yet.
@@ -247,8 +247,8 @@ impl Outlet {
         let after = self.health.failed(Failure { cause, began, alone: true, unwanted });
         connect::show(after.change, &self.cells);
         if after.change == Some(HealthChange::Down) {
-            let outlet = self.clone();
-            self.event_loop.spawn_duty(move || outlet.clone().recover());
+            let pool = self.clone();
+            self.event_loop.spawn_duty(move || pool.clone().recover());
         }
     }
 
@@ -273,36 +273,36 @@ impl Outlet {
         while !self.is_leaving() {
             self.event_loop.update_now();
             may_panic("outlet.keep_warm");
-            let (lost, spare) = self.stock.sweep();
+            let (lost, spare) = self.shared_cap.sweep();
             self.lost(LinkClose::Origin, lost);
             self.lost(LinkClose::Idle, spare);
             pause = if lost > 0 { (pause * 2).min(LONGEST_SWEEP) } else { SWEEP };
             self.warm_up().await;
-            let taken = self.stock.taken.notified();
-            if self.stock.wants_none() {
+            let taken = self.shared_cap.taken.notified();
+            if self.shared_cap.wants_none() {
                 taken.await;
             } else {
                 let _ = tokio::time::timeout(pause, taken).await;
             }
         }
-        self.lost(LinkClose::Drain, self.stock.clear());
+        self.lost(LinkClose::Drain, self.shared_cap.clear());
     }
 
     async fn warm_up(self: &Rc<Self>) {
-        while self.health.is_up() && self.stock.missing() > 0 {
-            let Some(place) = self.stock.try_place(None) else { return };
+        while self.health.is_up() && self.shared_cap.missing() > 0 {
+            let Some(permit) = self.shared_cap.try_permit(None) else { return };
             let Ok(socket) = self.open().await else { return };
-            self.keep(socket, place);
+            self.keep(socket, permit);
         }
     }
 
     /// A new connection becomes a warm link, where one is missing.
-    fn keep(&self, socket: Socket, place: Place) {
+    fn keep(&self, socket: Socket, permit: LinkPermit) {
         self.cells.connections[LinkState::Idle].inc();
-        if self.stock.missing() == 0 {
+        if self.shared_cap.missing() == 0 {
             return self.lost(LinkClose::Idle, 1);
         }
-        self.stock.put(WarmLink { stream: socket.into_stream(), place });
+        self.shared_cap.put(WarmLink { stream: socket.into_stream(), permit });
     }
 
     /// So many warm links have been closed.
@@ -312,7 +312,7 @@ impl Outlet {
     }
 }
 
-impl Way for Outlet {
+impl Way for DedicatedPool {
     fn health(&self) -> &MemberHealth {
         &self.health
     }
@@ -326,28 +326,28 @@ impl Way for Outlet {
 const SWEEP: Duration = Duration::from_millis(100);
 const LONGEST_SWEEP: Duration = Duration::from_secs(2);
 
-impl OwnLink {
+impl DedicatedLink {
     /// What is counted for its member.
     #[must_use]
     pub fn cells(&self) -> &MemberCells {
-        &self.outlet.cells
+        &self.pool.cells
     }
 
     /// Something has moved in its tunnel.
     pub fn moved(&self) {
-        self.place.moved(self.outlet.event_loop.now());
+        self.permit.moved(self.pool.event_loop.now());
     }
 
     /// Whether others wait, and its tunnel has been chosen to give way.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.place.is_wanted()
+        self.permit.is_wanted()
     }
 
     /// Whether its tunnel, in which nothing moved when it was looked at just now, has to give way.
     #[must_use]
     pub fn gives_way(&self) -> bool {
-        self.place.gives_way()
+        self.permit.gives_way()
     }
 
     /// Closes it, for this reason.
@@ -356,49 +356,49 @@ impl OwnLink {
     }
 }
 
-impl Drop for OwnLink {
+impl Drop for DedicatedLink {
     fn drop(&mut self) {
-        self.outlet.cells.connections[LinkState::Tunnel].dec();
-        self.outlet.cells.closed[self.why].inc();
+        self.pool.cells.connections[LinkState::Tunnel].dec();
+        self.pool.cells.closed[self.why].inc();
     }
 }
 
 /// One who waits until the member answers again.
-struct Hoping<'a> {
-    outlet: &'a Outlet,
-    _gauge: InGauge<'a>,
+struct MemberWaiter<'a> {
+    pool: &'a DedicatedPool,
+    _gauge: WaitingGauge<'a>,
 }
 
-impl<'a> Hoping<'a> {
-    fn enter(outlet: &'a Outlet, most: usize) -> Option<Self> {
-        let all = &outlet.stock.hoping;
+impl<'a> MemberWaiter<'a> {
+    fn enter(pool: &'a DedicatedPool, most: usize) -> Option<Self> {
+        let all = &pool.shared_cap.waiting_for_member;
         if all.fetch_add(1, Ordering::Relaxed) >= most {
             all.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        outlet.health.begin_waiting();
-        Some(Self { outlet, _gauge: InGauge::enter(&outlet.backend_cells) })
+        pool.health.begin_waiting();
+        Some(Self { pool, _gauge: WaitingGauge::enter(&pool.backend_cells) })
     }
 }
 
-impl Drop for Hoping<'_> {
+impl Drop for MemberWaiter<'_> {
     fn drop(&mut self) {
-        self.outlet.stock.hoping.fetch_sub(1, Ordering::Relaxed);
-        self.outlet.health.end_waiting();
+        self.pool.shared_cap.waiting_for_member.fetch_sub(1, Ordering::Relaxed);
+        self.pool.health.end_waiting();
     }
 }
 
 /// One who waits for a place, in the gauge for as long as it does.
-struct InGauge<'a>(&'a BackendCells);
+struct WaitingGauge<'a>(&'a BackendCells);
 
-impl<'a> InGauge<'a> {
+impl<'a> WaitingGauge<'a> {
     fn enter(cells: &'a BackendCells) -> Self {
         cells.waiting.inc();
         Self(cells)
     }
 }
 
-impl Drop for InGauge<'_> {
+impl Drop for WaitingGauge<'_> {
     fn drop(&mut self) {
         self.0.waiting.dec();
     }

@@ -6,27 +6,27 @@ use std::net::{IpAddr, Ipv4Addr};
 use proptest::prelude::*;
 
 use crate::config::PerSource;
-use crate::link::dedicated::places::Places;
+use crate::link::dedicated::permit_queue::PermitQueue;
 
 fn source(number: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, number).into()
 }
 
-fn places(cap: u32, per_source: PerSource) -> Places<(u8, u32)> {
-    let mut places = Places::default();
+fn places(cap: u32, per_source: PerSource) -> PermitQueue<(u8, u32)> {
+    let mut places = PermitQueue::default();
     places.configure(Some(cap), per_source);
     places
 }
 
 /// These sources wait; each with the number of its turn.
-fn wait(places: &mut Places<(u8, u32)>, sources: &[u8]) {
+fn wait(places: &mut PermitQueue<(u8, u32)>, sources: &[u8]) {
     for (number, of) in sources.iter().enumerate() {
         places.wait(source(*of), (*of, number as u32));
     }
 }
 
 /// Who is served when places are given back one by one, each by who got it.
-fn served(places: &mut Places<(u8, u32)>, by: u8) -> Vec<(u8, u32)> {
+fn served(places: &mut PermitQueue<(u8, u32)>, by: u8) -> Vec<(u8, u32)> {
     let (mut all, mut last) = (Vec::new(), by);
     loop {
         places.give_back(Some(source(last)));
@@ -39,7 +39,7 @@ fn served(places: &mut Places<(u8, u32)>, by: u8) -> Vec<(u8, u32)> {
 
 #[test]
 fn the_room_of_a_crowd_is_given_back() {
-    let mut places: Places<u32> = Places::default();
+    let mut places: PermitQueue<u32> = PermitQueue::default();
     places.configure(Some(5_000), PerSource::Quarter);
     let source = |i: u32| IpAddr::from((0x7f00_0000 + i).to_be_bytes());
     assert!((0..5_000).all(|i| places.take(Some(source(i)))));

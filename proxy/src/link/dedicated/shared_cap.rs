@@ -18,16 +18,16 @@ use crate::config::{Links, QueueLimits};
 use crate::event_loop::{EventLoop, Nanos, timeout};
 use crate::net::{self, Peeked, Stream};
 
-use super::places::Places;
+use super::permit_queue::PermitQueue;
 
 /// See the head of this file.
 #[derive(Debug, Default)]
-pub struct Stock {
-    room: Mutex<Room>,
+pub struct SharedCap {
+    room: Mutex<CapState>,
     warm: Mutex<VecDeque<WarmLink>>,
     wanted: AtomicUsize,
     /// Clients that wait until the member answers again.
-    pub(in crate::link) hoping: AtomicUsize,
+    pub(in crate::link) waiting_for_member: AtomicUsize,
     /// Wakes the one who keeps the warm links: one was taken or added, somebody waits for a place, or the
     /// configuration has changed.
     pub(in crate::link) taken: Notify,
@@ -35,8 +35,8 @@ pub struct Stock {
 
 /// The places, and the tunnels that give way for those who wait.
 #[derive(Debug, Default)]
-struct Room {
-    places: Places<Sender<()>>,
+struct CapState {
+    permits: PermitQueue<Sender<()>>,
     /// How long nothing moves in a tunnel that gives way.
     evict_idle: Option<Duration>,
     /// Tunnels that may have to give way, by number.
@@ -63,23 +63,23 @@ struct Activity {
 #[derive(Debug)]
 pub(in crate::link) struct WarmLink {
     pub(in crate::link) stream: Stream,
-    pub(in crate::link) place: Place,
+    pub(in crate::link) permit: LinkPermit,
 }
 
 /// The right to one connection to a member. It is given back when it is dropped.
 #[derive(Debug)]
-pub(in crate::link) struct Place {
-    stock: Arc<Stock>,
+pub(in crate::link) struct LinkPermit {
+    shared_cap: Arc<SharedCap>,
     source: Option<IpAddr>,
     /// The tunnel that has it, where that may have to give way.
     tunnel: Option<(u64, Arc<Activity>)>,
 }
 
-impl Stock {
+impl SharedCap {
     /// Takes the limits of a configuration. Connections that stand stay, and count.
     pub(in crate::link) fn configure(&self, links: &Links) {
         let mut room = lock(&self.room);
-        room.places.configure(links.cap(), links.max_per_source);
+        room.permits.configure(links.cap(), links.max_per_source);
         if room.evict_idle != links.evict_idle {
             (room.evict_idle, room.none_before) = (links.evict_idle, None);
         }
@@ -90,9 +90,9 @@ impl Stock {
     }
 
     /// A place for a source (or for a warm link), if one is free and nobody waits for it.
-    pub(in crate::link) fn try_place(self: &Arc<Self>, source: Option<IpAddr>) -> Option<Place> {
-        let taken = lock(&self.room).places.take(source);
-        taken.then(|| Place { stock: self.clone(), source, tunnel: None })
+    pub(in crate::link) fn try_permit(self: &Arc<Self>, source: Option<IpAddr>) -> Option<LinkPermit> {
+        let taken = lock(&self.room).permits.take(source);
+        taken.then(|| LinkPermit { shared_cap: self.clone(), source, tunnel: None })
     }
 
     /// Waits for a place, behind those of the same source that wait already. Tunnels that have been idle for long enough
@@ -104,8 +104,10 @@ impl Stock {
         self: &Arc<Self>,
         source: IpAddr,
         queue: &QueueLimits,
-    ) -> Result<Place, Cause> {
-        let Some(mut waiting) = Waiting::enter(self, source, queue.max) else { return Err(Cause::QueueFull) };
+    ) -> Result<LinkPermit, Cause> {
+        let Some(mut waiting) = PermitWaiter::enter(self, source, queue.max) else {
+            return Err(Cause::QueueFull);
+        };
         self.taken.notify_one();
         let event_loop = async {
             loop {
@@ -118,7 +120,7 @@ impl Stock {
                 };
                 tokio::select! {
                     biased;
-                    // Its other end is dropped together with the stock, which this one has.
+                    // Its other end is dropped together with the shared cap, which this one has.
                     _ = &mut waiting.event_loop => return,
                     () = pause => {}
                 }
@@ -171,7 +173,7 @@ impl Stock {
     /// Takes out the warm links that the member has closed, and those that are too many or whose place somebody
     /// waits for; tells how many they were of either kind.
     pub(in crate::link) fn sweep(&self) -> (usize, usize) {
-        let waiting = lock(&self.room).places.waiting();
+        let waiting = lock(&self.room).permits.waiting();
         let mut warm = lock(&self.warm);
         let before = warm.len();
         warm.retain(WarmLink::is_alive);
@@ -186,19 +188,19 @@ impl Stock {
     }
 }
 
-impl Room {
+impl CapState {
     /// Gives what is free to those who wait.
     fn give(&mut self) {
-        while let Some(event_loop) = self.places.next() {
-            // Who has left meanwhile gives it back, see `Waiting`.
+        while let Some(event_loop) = self.permits.next() {
+            // Who has left meanwhile gives it back, see `PermitWaiter`.
             let _ = event_loop.send(());
         }
     }
 
-    /// See [`Stock::make_room`].
+    /// See [`SharedCap::make_room`].
     fn tell_idle(&mut self, warm: usize, now: Instant) -> Option<Instant> {
         let idle = self.evict_idle?;
-        let wanted = self.places.waiting().saturating_sub(self.leaving + warm);
+        let wanted = self.permits.waiting().saturating_sub(self.leaving + warm);
         if wanted > 0 && self.none_before.is_none_or(|at| at <= now) {
             let staying = self.tunnels.values().filter(|tunnel| !tunnel.told.load(Ordering::Relaxed));
             let mut by_age: Vec<_> = staying.map(|tunnel| (tunnel.idle_since(), tunnel)).collect();
@@ -238,12 +240,12 @@ impl Activity {
     }
 }
 
-impl Place {
+impl LinkPermit {
     /// It is the place of a tunnel of this source, whose task this wakes.
     pub(in crate::link) fn used_by(&mut self, source: IpAddr, event_loop: &EventLoop, waker: Waker) {
-        let mut room = lock(&self.stock.room);
+        let mut room = lock(&self.shared_cap.room);
         if self.source.is_none() {
-            room.places.assign(source);
+            room.permits.assign(source);
             self.source = Some(source);
         }
         if room.evict_idle.is_some() {
@@ -272,28 +274,28 @@ impl Place {
     /// waits for whom nobody else goes. If not, it stays, and another is looked for.
     pub(in crate::link) fn gives_way(&self) -> bool {
         let Some((_, tunnel)) = self.tunnel.as_ref().filter(|_| self.is_wanted()) else { return false };
-        let mut room = lock(&self.stock.room);
+        let mut room = lock(&self.shared_cap.room);
         let idle = room.evict_idle.is_some_and(|idle| tunnel.idle_since() + idle <= Instant::now());
-        if idle && room.places.waiting() >= room.leaving {
+        if idle && room.permits.waiting() >= room.leaving {
             return true;
         }
         room.told_one_less(tunnel);
         // Whatever was known of this one is of no use now.
         room.none_before = None;
         drop(room);
-        self.stock.make_room();
+        self.shared_cap.make_room();
         false
     }
 }
 
-impl Drop for Place {
+impl Drop for LinkPermit {
     fn drop(&mut self) {
-        let mut room = lock(&self.stock.room);
+        let mut room = lock(&self.shared_cap.room);
         if let Some((number, tunnel)) = &self.tunnel {
             room.tunnels.remove(number);
             room.told_one_less(tunnel);
         }
-        room.places.give_back(self.source);
+        room.permits.give_back(self.source);
         room.give();
     }
 }
@@ -305,42 +307,42 @@ impl WarmLink {
 }
 
 /// One of those who wait, for as long as it does.
-struct Waiting {
-    stock: Arc<Stock>,
+struct PermitWaiter {
+    shared_cap: Arc<SharedCap>,
     source: IpAddr,
     number: u64,
     event_loop: Receiver<()>,
     served: bool,
 }
 
-impl Waiting {
-    fn enter(stock: &Arc<Stock>, source: IpAddr, most: usize) -> Option<Self> {
-        let mut room = lock(&stock.room);
-        if room.places.waiting() >= most {
+impl PermitWaiter {
+    fn enter(shared_cap: &Arc<SharedCap>, source: IpAddr, most: usize) -> Option<Self> {
+        let mut room = lock(&shared_cap.room);
+        if room.permits.waiting() >= most {
             return None;
         }
         let (sender, event_loop) = channel();
-        let number = room.places.wait(source, sender);
+        let number = room.permits.wait(source, sender);
         room.give(); // one may have become free since it was asked for
-        Some(Self { stock: stock.clone(), source, number, event_loop, served: false })
+        Some(Self { shared_cap: shared_cap.clone(), source, number, event_loop, served: false })
     }
 
     /// Its turn has come.
-    fn served(mut self) -> Place {
+    fn served(mut self) -> LinkPermit {
         self.served = true;
-        Place { stock: self.stock.clone(), source: Some(self.source), tunnel: None }
+        LinkPermit { shared_cap: self.shared_cap.clone(), source: Some(self.source), tunnel: None }
     }
 }
 
-impl Drop for Waiting {
+impl Drop for PermitWaiter {
     fn drop(&mut self) {
         if self.served {
             return;
         }
-        let mut room = lock(&self.stock.room);
-        if !room.places.leave(self.source, self.number) {
+        let mut room = lock(&self.shared_cap.room);
+        if !room.permits.leave(self.source, self.number) {
             // Its turn came while it left.
-            room.places.give_back(Some(self.source));
+            room.permits.give_back(Some(self.source));
             room.give();
         }
     }

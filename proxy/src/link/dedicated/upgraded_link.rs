@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::metrics::{LinkClose, LinkState, MemberCells};
 use crate::stream::Stream;
 
-/// A link that one client has taken over. Whoever has it says why it ends: [`Passage::close`].
-pub struct Passage {
+/// A link that one client has taken over. Whoever has it says why it ends: [`UpgradedLink::close`].
+pub struct UpgradedLink {
     /// Its bytes.
     pub stream: Stream,
     cells: Arc<MemberCells>,
@@ -14,7 +14,7 @@ pub struct Passage {
     why: LinkClose,
 }
 
-impl Passage {
+impl UpgradedLink {
     pub(in crate::link) fn new(stream: Stream, cells: &Arc<MemberCells>) -> Self {
         Self { stream, cells: cells.clone(), why: LinkClose::Error }
     }
@@ -31,7 +31,7 @@ impl Passage {
     }
 }
 
-impl Drop for Passage {
+impl Drop for UpgradedLink {
     fn drop(&mut self) {
         self.cells.connections[LinkState::Tunnel].dec();
         self.cells.closed[self.why].inc();
