@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::backend::Register;
+use crate::backend::KnownMembers;
 use crate::config::Listener;
 use crate::event_loop::{EventLoop, PanicSite, may_panic};
 use crate::hall::Newcomer;
@@ -24,7 +24,7 @@ use crate::notice;
 use crate::post::{Accept, Mail, Post};
 use crate::shared::Shared;
 
-use view::Ways;
+use view::MemberPools;
 
 /// A worker that has not been started.
 pub struct Seed {
@@ -87,9 +87,9 @@ struct Worker {
     event_loop: Rc<EventLoop>,
     pipes: Rc<Pipes>,
     cells: Arc<WorkerCells>,
-    register: Rc<Register>,
+    register: Rc<KnownMembers>,
     doors: HashMap<Arc<str>, Door>,
-    ways: Ways,
+    pools: MemberPools,
     accepting: HashMap<Arc<str>, AbortOnDropHandle<()>>,
     /// For which listeners it is to accept from the next configuration on, if that is known yet: with the socket that it
     /// has, or with this one.
@@ -105,9 +105,9 @@ impl Worker {
             event_loop: EventLoop::new(),
             pipes: Rc::default(),
             cells,
-            register: Register::new(&shared.registry, index),
+            register: KnownMembers::new(&shared.registry, index),
             doors: HashMap::new(),
-            ways: Ways::default(),
+            pools: MemberPools::default(),
             accepting: HashMap::new(),
             prepared: None,
             shared,

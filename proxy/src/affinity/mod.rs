@@ -6,4 +6,4 @@ mod rendezvous;
 mod sources;
 
 pub use rendezvous::{Candidate, best, name_hash};
-pub use sources::{Meeting, Sources};
+pub use sources::{SourceStatus, Sources};

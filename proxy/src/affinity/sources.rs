@@ -9,11 +9,11 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
 /// A source of a backend: the backend's and the affinity key's.
-type Key = (u64, IpAddr);
+type BackendSource = (u64, IpAddr);
 
 /// How a client's source stood when it came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Meeting {
+pub enum SourceStatus {
     /// It had no clients.
     New,
     /// It had, at this member.
@@ -25,7 +25,7 @@ pub enum Meeting {
 /// Sources with clients, by backend.
 #[derive(Debug, Default)]
 pub struct Sources {
-    places: DashMap<Key, Place>,
+    places: DashMap<BackendSource, SourceEntry>,
     /// How many there are, and the most there were since the room for them was fitted.
     count: AtomicUsize,
     most: AtomicUsize,
@@ -35,26 +35,26 @@ pub struct Sources {
 const FEW: usize = 4096;
 
 #[derive(Debug)]
-struct Place {
+struct SourceEntry {
     member: u64,
     clients: u32,
 }
 
 impl Sources {
     /// A client of `source` came to `member`.
-    pub fn come(&self, backend: u64, source: IpAddr, member: u64) -> Meeting {
+    pub fn come(&self, backend: u64, source: IpAddr, member: u64) -> SourceStatus {
         match self.places.entry((backend, source)) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Place { member, clients: 1 });
+                vacant.insert(SourceEntry { member, clients: 1 });
                 let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
                 self.most.fetch_max(count, Ordering::Relaxed);
-                Meeting::New
+                SourceStatus::New
             }
             Entry::Occupied(mut occupied) => {
                 let place = occupied.get_mut();
                 place.clients += 1;
                 let before = std::mem::replace(&mut place.member, member);
-                if before == member { Meeting::Known } else { Meeting::Elsewhere(before) }
+                if before == member { SourceStatus::Known } else { SourceStatus::Elsewhere(before) }
             }
         }
     }
@@ -97,7 +97,7 @@ mod tests {
     fn the_room_of_a_crowd_is_given_back() {
         let sources = Sources::default();
         let source = |i: u32| IpAddr::from((0x7f00_0000 + i).to_be_bytes());
-        (0..100_000).for_each(|i| assert_eq!(sources.come(1, source(i), 7), Meeting::New));
+        (0..100_000).for_each(|i| assert_eq!(sources.come(1, source(i), 7), SourceStatus::New));
         assert!(sources.places.capacity() >= 100_000);
         (1000..100_000).for_each(|i| assert_eq!(sources.leave(1, source(i)), Some(7)));
         assert!(sources.places.capacity() < 40_000, "{}", sources.places.capacity());
@@ -108,15 +108,15 @@ mod tests {
     fn a_source_is_known_while_it_has_clients() {
         let sources = Sources::default();
         let source: IpAddr = "127.0.0.9".parse().unwrap();
-        assert_eq!(sources.come(1, source, 7), Meeting::New);
-        assert_eq!(sources.come(1, source, 7), Meeting::Known);
-        assert_eq!(sources.come(2, source, 7), Meeting::New, "another backend");
+        assert_eq!(sources.come(1, source, 7), SourceStatus::New);
+        assert_eq!(sources.come(1, source, 7), SourceStatus::Known);
+        assert_eq!(sources.come(2, source, 7), SourceStatus::New, "another backend");
         assert_eq!(sources.go(1, source, 8), Some(7));
         assert_eq!(sources.go(1, source, 8), None);
-        assert_eq!(sources.come(1, source, 7), Meeting::Elsewhere(8));
+        assert_eq!(sources.come(1, source, 7), SourceStatus::Elsewhere(8));
         assert_eq!(sources.leave(1, source), None);
         assert_eq!(sources.leave(1, source), None);
         assert_eq!(sources.leave(1, source), Some(7));
-        assert_eq!(sources.come(1, source, 8), Meeting::New);
+        assert_eq!(sources.come(1, source, 8), SourceStatus::New);
     }
 }

@@ -2,8 +2,8 @@
 //! In: a source. Out: the member it meets, or the next that is up.
 //! Knows nothing of clients or of how links work.
 
+mod assignment;
 mod health;
-mod tie;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,13 +15,13 @@ use crate::affinity::{Candidate, best, name_hash};
 use crate::config::Backend;
 use crate::metrics::{BackendCells, MemberCells, Registry};
 
+pub use assignment::Assignment;
 pub use health::{
     AfterFailure, Backoff, Failure, Health, HealthChange, MemberHealth, Outage, RetryPace, SHORTEST_RETRY,
 };
-pub use tie::Tie;
 
 /// The way to a member: a pool of shared links, or a pool of dedicated links for tunnels.
-pub trait Way {
+pub trait MemberPool {
     /// What this worker knows of the member's health.
     fn health(&self) -> &MemberHealth;
     /// Whether it speaks what these settings want spoken.
@@ -36,16 +36,16 @@ pub trait Way {
 ///
 /// The last client of a source may leave when the member that its source was at is no longer configured. It stands in the
 /// counts of that member all the same, and those are shown again if the member comes back.
-pub struct Register {
+pub struct KnownMembers {
     registry: Registry,
     worker: usize,
-    names: RefCell<HashMap<(u64, u64), Names>>,
+    names: RefCell<HashMap<(u64, u64), MemberNames>>,
 }
 
 /// Of a backend and its member.
-type Names = (Arc<str>, Arc<str>);
+type MemberNames = (Arc<str>, Arc<str>);
 
-impl Register {
+impl KnownMembers {
     /// A worker's register, empty.
     #[must_use]
     pub fn new(registry: &Registry, worker: usize) -> Rc<Self> {
@@ -73,7 +73,7 @@ pub struct Member<W> {
     /// Its name's hash, for the hash and the counts of sources.
     pub candidate: Candidate,
     /// The way to it.
-    pub way: Rc<W>,
+    pub pool: Rc<W>,
     /// What is counted for it.
     pub cells: Arc<MemberCells>,
     /// Clients of this worker that are tied to it.
@@ -93,14 +93,14 @@ pub struct Group<W> {
     /// How many links to each member this worker may own.
     pub share: usize,
     /// Members that are no longer here may still be counted for.
-    pub register: Rc<Register>,
+    pub register: Rc<KnownMembers>,
     /// In the order of the file.
     pub members: Vec<Rc<Member<W>>>,
     /// The place in the rotation at which the last member was chosen. No member is owed turns from before it.
     pub rotation: Cell<u64>,
 }
 
-impl<W: Way> Member<W> {
+impl<W: MemberPool> Member<W> {
     /// What the hash sees of a member.
     #[must_use]
     pub fn candidate(name: &str, weight: u32) -> Candidate {
@@ -108,19 +108,19 @@ impl<W: Way> Member<W> {
     }
 }
 
-impl<W: Way> Group<W> {
+impl<W: MemberPool> Group<W> {
     /// The member that a new client of `source` meets while all are up. Where no source has a member of its own, a
     /// member that is down is nobody's home: all who come meanwhile would move there at once when it is up again.
     #[must_use]
-    pub fn home(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
+    pub fn first_choice(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
         let any_will_do = self.settings.affinity.key(source).is_none();
-        any_will_do.then(|| self.standby(source)).flatten().or_else(|| self.choose(source, |_| true))
+        any_will_do.then(|| self.next_up(source)).flatten().or_else(|| self.choose(source, |_| true))
     }
 
     /// The member that `source` meets among those that are up.
     #[must_use]
-    pub fn standby(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
-        self.choose(source, |member| member.way.is_up())
+    pub fn next_up(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
+        self.choose(source, |member| member.pool.is_up())
     }
 
     fn choose(&self, source: IpAddr, may: impl Fn(&Member<W>) -> bool) -> Option<Rc<Member<W>>> {

@@ -115,7 +115,7 @@ impl Client {
 
     /// Whether its member is known to speak HTTP/1.0.
     fn meets_old(&self, s: &mut State) -> bool {
-        self.choose(s).is_some_and(|member| member.way.is_http10())
+        self.choose(s).is_some_and(|member| member.pool.is_http10())
     }
 
     /// RFC 9110 section 7.6.2: what is to be forwarded no further is answered here.
@@ -251,7 +251,7 @@ impl Client {
     ) -> Result<(), Cause> {
         let member = self.choose(s).ok_or(otherwise)?;
         claim_tunnel(s, &member, &request)?;
-        match member.way.submit(self.clone(), request, write) {
+        match member.pool.submit(self.clone(), request, write) {
             Submitted::On(link) => s.is_on(self, &link),
             Submitted::Waits => s.waits = true,
             Submitted::Refused => return Err(Cause::QueueFull),
@@ -268,7 +268,7 @@ fn is_last(rules: &HttpRules, requests: u32) -> bool {
 /// What may become a tunnel needs a place among the member's tunnels.
 fn claim_tunnel(s: &mut State, member: &Member, request: &Exchange) -> Result<(), Cause> {
     if matches!(request.ask, AnswerKind::Http(ask) if ask.upgrade) {
-        s.rare().place = Some(member.way.tunnel_permit().ok_or(Cause::TunnelLimit)?);
+        s.rare().place = Some(member.pool.tunnel_permit().ok_or(Cause::TunnelLimit)?);
     }
     Ok(())
 }

@@ -74,7 +74,7 @@ impl Client {
             peer: self.peer,
             listener: &s.route.listener.name,
             backend: &s.route.group.settings.name,
-            member: s.tie.member().filter(|_| page.reached).map(|member| &*member.name),
+            member: s.assignment.member().filter(|_| page.reached).map(|member| &*member.name),
             request: page.noted.as_ref(),
             status,
             cause,

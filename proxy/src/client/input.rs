@@ -97,7 +97,7 @@ impl Client {
     /// always have room, so that small requests go on whatever large ones wait for.
     pub(super) fn room(&self, s: &mut State, now: Nanos) -> usize {
         let kept = s.spill.as_ref().map_or(0, |spill| spill.input.len());
-        let is_crowded = || s.tie.member().is_some_and(|member| member.way.is_crowded());
+        let is_crowded = || s.assignment.member().is_some_and(|member| member.pool.is_crowded());
         let full = self.hall.event_loop.buffers.are_full() || kept >= LEAST && is_crowded();
         let room = if full { LEAST.saturating_sub(kept) } else { usize::MAX };
         if let Some(spill) = &mut s.spill {

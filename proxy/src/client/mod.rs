@@ -71,7 +71,7 @@ impl Client {
         hall.cells.connections[ClientState::Idle].inc();
         let task = Task(client.clone());
         may_panic("client.welcome");
-        client.arrive(&mut client.state.borrow_mut());
+        client.assign(&mut client.state.borrow_mut());
         client.rearm(&mut client.state.borrow_mut());
         tokio::task::spawn_local(task);
     }
@@ -170,14 +170,14 @@ impl Client {
             self.write_down(&mut s, 0, Some(cause), 0);
         }
         self.drop_upload(&mut s);
-        let waited_for = s.tie.member().filter(|_| s.waits).cloned();
+        let waited_for = s.assignment.member().filter(|_| s.waits).cloned();
         if let Some(link) = s.link.take() {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
         }
         if let Some(link) = s.take_kept() {
             link.let_go();
         }
-        self.depart(&mut s);
+        self.unassign(&mut s);
         self.count_nothing(&mut s);
         s.spill = None;
         if let Some(rare) = &mut s.rare {
@@ -190,7 +190,7 @@ impl Client {
         self.hall.leave();
         drop(s);
         if let Some(member) = waited_for {
-            member.way.left_the_queue();
+            member.pool.left_the_queue();
         }
         self.hall.event_loop.unregister(self.key);
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use crate::backend::Tie;
+use crate::backend::Assignment;
 use crate::cause::Cause;
 use crate::event_loop::{Nanos, nanos};
 use crate::link::{Exchange, Link, TunnelPermit};
@@ -124,7 +124,7 @@ pub(super) struct Rare {
     /// Since when it has had a link for good.
     pub(super) held_since: Nanos,
     /// What ties it to other backends, to which requests of it went before.
-    pub(super) other_ties: Vec<(Rc<Route>, Tie<Way>)>,
+    pub(super) other_assignments: Vec<(Rc<Route>, Assignment<Way>)>,
     /// The link that it keeps between its exchanges, too.
     pub(super) kept: Option<Rc<Link<Rc<Client>>>>,
     /// The request whose body is being read asks for a tunnel.
@@ -152,7 +152,7 @@ impl Rare {
 pub(super) struct State {
     /// Where its last request went.
     pub(super) route: Rc<Route>,
-    pub(super) tie: Tie<Way>,
+    pub(super) assignment: Assignment<Way>,
     /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
     pub(super) link: Option<Rc<Link<Rc<Client>>>>,
     pub(super) rare: Option<Box<Rare>>,
@@ -203,7 +203,7 @@ impl State {
     pub(super) fn new(route: Rc<Route>, now: Nanos) -> Self {
         Self {
             route,
-            tie: Tie::default(),
+            assignment: Assignment::default(),
             link: None,
             rare: None,
             spill: None,

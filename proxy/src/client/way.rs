@@ -15,18 +15,19 @@ impl Client {
     }
 
     /// The client comes to its backend (anew, after a change of configuration).
-    pub(super) fn arrive(&self, s: &mut State) {
+    pub(super) fn assign(&self, s: &mut State) {
         let group = s.route.group.clone();
-        s.tie.arrive(&group, self.source(s), &self.hall.sources);
+        s.assignment.assign(&group, self.source(s), &self.hall.sources);
     }
 
     /// The client leaves all backends that it met.
-    pub(super) fn depart(&self, s: &mut State) {
+    pub(super) fn unassign(&self, s: &mut State) {
         let source = self.source(s);
-        let here = (s.route.clone(), std::mem::take(&mut s.tie));
-        let others = s.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.other_ties));
-        for (route, mut tie) in others.into_iter().chain([here]) {
-            tie.depart(&route.group, source, &self.hall.sources);
+        let here = (s.route.clone(), std::mem::take(&mut s.assignment));
+        let others =
+            s.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.other_assignments));
+        for (route, mut assignment) in others.into_iter().chain([here]) {
+            assignment.unassign(&route.group, source, &self.hall.sources);
         }
     }
 
@@ -35,7 +36,7 @@ impl Client {
         self.take_route(s);
         let group = s.route.group.clone();
         let source = self.source(s);
-        s.tie.choose(&group, source, &self.hall.sources)
+        s.assignment.choose(&group, source, &self.hall.sources)
     }
 
     /// From now on the configuration in force is the client's, too. What is under way goes to the backend of the same
@@ -45,13 +46,13 @@ impl Client {
             return;
         }
         let base = self.hall.route.borrow().clone();
-        self.depart(s);
+        self.unassign(s);
         let name = &s.route.group.settings.name;
         let mut routes = std::iter::once(&base).chain(&base.branches);
         let same = routes.find(|route| route.group.settings.name == *name);
         s.route = same.or_else(|| same_rule(s.base(), &s.route, &base)).unwrap_or(&base).clone();
         remember(s, base);
-        self.arrive(s);
+        self.assign(s);
     }
 
     /// The next request is from `source`, and goes to the backend of `route`. With nothing in flight.
@@ -61,20 +62,20 @@ impl Client {
         }
         let base = s.base().clone();
         if source != self.source(s) {
-            self.depart(s);
+            self.unassign(s);
             s.rare().source = Some(source);
             s.route = route.clone();
             remember(s, base);
-            return self.arrive(s);
+            return self.assign(s);
         }
-        let tie = std::mem::take(&mut s.tie);
-        let here = (std::mem::replace(&mut s.route, route.clone()), tie);
+        let assignment = std::mem::take(&mut s.assignment);
+        let here = (std::mem::replace(&mut s.route, route.clone()), assignment);
         remember(s, base);
-        let others = &mut s.rare().other_ties;
+        let others = &mut s.rare().other_assignments;
         others.push(here);
         match others.iter().position(|(other, _)| Rc::ptr_eq(other, route)) {
-            Some(known) => s.tie = others.swap_remove(known).1,
-            None => self.arrive(s),
+            Some(known) => s.assignment = others.swap_remove(known).1,
+            None => self.assign(s),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::backend::Way as _;
+use crate::backend::MemberPool as _;
 use crate::cause::Cause;
 use crate::event_loop::{Contained, PanicSite, may_panic};
 use crate::hall::{self, Guest, Told};
@@ -185,11 +185,11 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<DedicatedLink, Cause> {
     let mut tried = 0;
     loop {
         let group = tunnel.route.borrow().group.clone();
-        let member = tunnel.tie.borrow_mut().choose(&group, tunnel.source.ip(), &tunnel.hall.sources);
+        let member = tunnel.assignment.borrow_mut().choose(&group, tunnel.source.ip(), &tunnel.hall.sources);
         let Some(member) = member else { return Err(Cause::NoMember) };
-        if !member.way.is_up() {
-            let until = *until.get_or_insert_with(|| Instant::now() + member.way.patience());
-            let hoped = member.way.wait_for_member(until).await;
+        if !member.pool.is_up() {
+            let until = *until.get_or_insert_with(|| Instant::now() + member.pool.patience());
+            let hoped = member.pool.wait_for_member(until).await;
             hoped.map_err(|trouble| failure.filter(|_| trouble != Cause::QueueFull).unwrap_or(trouble))?;
             tunnel.hall.event_loop.update_now();
             tried = 0;
@@ -199,7 +199,7 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<DedicatedLink, Cause> {
             group.cells.retries[RetryReason::Connect][RetryResult::Ok].inc();
         }
         let began = Instant::now();
-        let reached = member.way.reach(tunnel.source.ip()).await;
+        let reached = member.pool.reach(tunnel.source.ip()).await;
         may_panic("tunnel.reached");
         match reached {
             Err(cause) if cause.is_of_member() => {
@@ -210,9 +210,9 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<DedicatedLink, Cause> {
                 }
                 // The attempt may have taken all of the time already.
                 let began = if cause == Cause::ConnectTimeout { began } else { Instant::now() };
-                until.get_or_insert_with(|| began + member.way.patience());
+                until.get_or_insert_with(|| began + member.pool.patience());
             }
-            Err(Cause::NoMember) if member.way.health().is_retired() && tunnel.take_route() => tried = 0,
+            Err(Cause::NoMember) if member.pool.health().is_retired() && tunnel.take_route() => tried = 0,
             reached => return reached,
         }
     }

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use crate::backend::Tie;
+use crate::backend::Assignment;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, nanos};
 use crate::hall::{Pass, Route};
 use crate::link::DedicatedPool;
@@ -21,7 +21,7 @@ pub(super) struct Tunnel {
     pub(super) hall: Rc<Hall>,
     pub(super) route: RefCell<Rc<Route<DedicatedPool>>>,
     pub(super) source: SocketAddr,
-    pub(super) tie: RefCell<Tie<DedicatedPool>>,
+    pub(super) assignment: RefCell<Assignment<DedicatedPool>>,
     /// The client's end of it.
     pub(super) conn: Conn,
     /// Why it has to end.
@@ -56,7 +56,7 @@ impl Tunnel {
             hall: hall.clone(),
             route: RefCell::new(hall.route.borrow().clone()),
             source,
-            tie: RefCell::default(),
+            assignment: RefCell::default(),
             conn: Conn::new(stream),
             verdict: Cell::new(None),
             broken: Cell::new(false),
@@ -73,7 +73,7 @@ impl Tunnel {
         let tunnel = hall.event_loop.register_new(admit);
         hall.enter();
         hall.cells.connections[ClientState::Active].inc();
-        tunnel.arrive();
+        tunnel.assign();
         tunnel.arm();
         tunnel
     }
@@ -84,7 +84,7 @@ impl Tunnel {
             return;
         }
         let Hall { event_loop, cells, .. } = &*self.hall;
-        self.depart();
+        self.unassign();
         cells.connections[self.shown.get()].dec();
         cells.closed[why].inc();
         cells.connection_duration.observe_nanos(event_loop.now().saturating_sub(self.accepted_at));
@@ -92,14 +92,14 @@ impl Tunnel {
         event_loop.unregister(self.key);
     }
 
-    fn arrive(&self) {
+    fn assign(&self) {
         let group = &self.route.borrow().group;
-        self.tie.borrow_mut().arrive(group, self.source.ip(), &self.hall.sources);
+        self.assignment.borrow_mut().assign(group, self.source.ip(), &self.hall.sources);
     }
 
-    fn depart(&self) {
+    fn unassign(&self) {
         let group = &self.route.borrow().group;
-        self.tie.borrow_mut().depart(group, self.source.ip(), &self.hall.sources);
+        self.assignment.borrow_mut().unassign(group, self.source.ip(), &self.hall.sources);
     }
 
     /// Its member went while it waited for a link: it goes where newcomers go. False where that is the same way.
@@ -108,9 +108,9 @@ impl Tunnel {
         if Rc::ptr_eq(&now, &self.route.borrow()) {
             return false;
         }
-        self.depart();
+        self.unassign();
         self.route.replace(now);
-        self.arrive();
+        self.assign();
         true
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::access::Pen;
 use crate::affinity::name_hash;
-use crate::backend::{Group, Member, Way};
+use crate::backend::{Group, Member, MemberPool};
 use crate::client::Client;
 use crate::config::{self, Backend, Listener, Settings};
 use crate::hall::{Hall, Route};
@@ -22,17 +22,17 @@ use super::Worker;
 
 /// The ways to all members, by the protocol of their backends.
 #[derive(Default)]
-pub(super) struct Ways {
-    http: Members<HttpWay>,
+pub(super) struct MemberPools {
+    http: Members<SharedPool>,
     tcp: Members<DedicatedPool>,
 }
 
-type HttpWay = Pool<Rc<Client>>;
+type SharedPool = Pool<Rc<Client>>;
 type Members<W> = HashMap<MemberKey, Rc<Member<W>>>;
 
 /// A backend, by the protocol of its listeners.
 enum AnyGroup {
-    Http(Rc<Group<HttpWay>>),
+    Http(Rc<Group<SharedPool>>),
     Tcp(Rc<Group<DedicatedPool>>),
 }
 
@@ -40,14 +40,14 @@ impl Worker {
     /// Makes the worker's view of a configuration. What has the same name (and address) stays what it is.
     pub(super) fn take(&mut self, settings: &Settings) {
         self.event_loop.buffers.limit(settings.buffer_budget / settings.workers.get());
-        let mut ways = Ways::default();
+        let mut pools = MemberPools::default();
         let backends = settings.backends.iter().enumerate();
-        let groups: Vec<_> = backends.map(|(i, b)| self.any_group(i, b, &mut ways)).collect();
-        let gone = std::mem::replace(&mut self.ways, ways);
-        for (key, member) in absent(&gone.http, &self.ways.http) {
-            member.way.retire(self.ways.http.contains_key(key));
+        let groups: Vec<_> = backends.map(|(i, b)| self.any_group(i, b, &mut pools)).collect();
+        let gone = std::mem::replace(&mut self.pools, pools);
+        for (key, member) in absent(&gone.http, &self.pools.http) {
+            member.pool.retire(self.pools.http.contains_key(key));
         }
-        absent(&gone.tcp, &self.ways.tcp).for_each(|(_, member)| member.way.retire());
+        absent(&gone.tcp, &self.pools.tcp).for_each(|(_, member)| member.pool.retire());
         let stays = |name: &Arc<str>| settings.listeners.iter().any(|l| l.name == *name);
         self.doors.iter().filter(|(name, _)| !stays(name)).for_each(|(_, door)| door.close());
         self.doors.retain(|name, _| stays(name));
@@ -123,7 +123,7 @@ impl Worker {
         })
     }
 
-    fn any_group(&self, index: usize, settings: &Arc<Backend>, ways: &mut Ways) -> AnyGroup {
+    fn any_group(&self, index: usize, settings: &Arc<Backend>, pools: &mut MemberPools) -> AnyGroup {
         if settings.protocol.is_pooled() {
             let share = self.shared.share(settings, index, self.index);
             let new = |m: &config::MemberSettings, key: &MemberKey| {
@@ -132,8 +132,8 @@ impl Worker {
                 Pool::new(&self.event_loop, settings, m.address.clone(), share, shared, cells)
             };
             settings.members.iter().for_each(|m| drop(self.shared.proof(&key_of(settings, m), settings)));
-            let keep = |pool: &Rc<HttpWay>| pool.configure(settings, share);
-            AnyGroup::Http(self.group(settings, share.links, (&self.ways.http, &mut ways.http), keep, new))
+            let keep = |pool: &Rc<SharedPool>| pool.configure(settings, share);
+            AnyGroup::Http(self.group(settings, share.links, (&self.pools.http, &mut pools.http), keep, new))
         } else {
             let keeps_warm = (index + self.index).is_multiple_of(self.shared.posts.len());
             let new = |m: &config::MemberSettings, key: &MemberKey| {
@@ -142,7 +142,7 @@ impl Worker {
                 DedicatedPool::new(&self.event_loop, settings, m.address.clone(), shared, cells, keeps_warm)
             };
             let keep = |pool: &Rc<DedicatedPool>| pool.configure(settings);
-            AnyGroup::Tcp(self.group(settings, 1, (&self.ways.tcp, &mut ways.tcp), keep, new))
+            AnyGroup::Tcp(self.group(settings, 1, (&self.pools.tcp, &mut pools.tcp), keep, new))
         }
     }
 
@@ -157,7 +157,7 @@ impl Worker {
     }
 
     /// The members of a backend: those that were there before are kept, the others are new.
-    fn group<W: Way>(
+    fn group<W: MemberPool>(
         &self,
         settings: &Arc<Backend>,
         share: usize,
@@ -167,22 +167,22 @@ impl Worker {
     ) -> Rc<Group<W>> {
         let member = |m: &config::MemberSettings| {
             let key = key_of(settings, m);
-            let old = before.get(&key).filter(|old| old.way.speaks_as(settings));
-            old.iter().for_each(|old| keep(&old.way));
+            let old = before.get(&key).filter(|old| old.pool.speaks_as(settings));
+            old.iter().for_each(|old| keep(&old.pool));
             let member = old.filter(|old| old.candidate.weight == m.weight).cloned().unwrap_or_else(|| {
-                let way = old.map_or_else(|| new(m, &key), |old| old.way.clone());
+                let pool = old.map_or_else(|| new(m, &key), |old| old.pool.clone());
                 let cells = self.shared.registry.member(self.index, &settings.name, &m.name);
                 let candidate = Member::<W>::candidate(&m.name, m.weight);
                 let (clients, position) = (0.into(), 0.into());
-                Rc::new(Member { name: m.name.clone(), candidate, way, cells, clients, position })
+                Rc::new(Member { name: m.name.clone(), candidate, pool, cells, clients, position })
             });
             after.insert(key, member.clone());
             self.register.note(&settings.name, &m.name);
             member
         };
         let members: Vec<_> = settings.members.iter().map(member).collect();
-        let all: Rc<[_]> = members.iter().map(|member| member.way.health().shared().clone()).collect();
-        members.iter().for_each(|member| member.way.health().set_members(&all));
+        let all: Rc<[_]> = members.iter().map(|member| member.pool.health().shared().clone()).collect();
+        members.iter().for_each(|member| member.pool.health().set_members(&all));
         let furthest = members.iter().map(|member| member.position.get()).max();
         Rc::new(Group {
             settings: settings.clone(),
@@ -205,6 +205,6 @@ fn absent<'a, W>(
     before: &'a Members<W>,
     after: &'a Members<W>,
 ) -> impl Iterator<Item = (&'a MemberKey, &'a Rc<Member<W>>)> {
-    let stays = |key, way| after.get(key).is_some_and(|member| Rc::ptr_eq(&member.way, way));
-    before.iter().filter(move |(key, member)| !stays(*key, &member.way))
+    let stays = |key, pool| after.get(key).is_some_and(|member| Rc::ptr_eq(&member.pool, pool));
+    before.iter().filter(move |(key, member)| !stays(*key, &member.pool))
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::backend::{Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY, Way};
+use crate::backend::{Failure, Health, HealthChange, MemberHealth, MemberPool, RetryPace, SHORTEST_RETRY};
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::event_loop::{EventLoop, Nanos, may_panic, timeout};
@@ -312,7 +312,7 @@ impl DedicatedPool {
     }
 }
 
-impl Way for DedicatedPool {
+impl MemberPool for DedicatedPool {
     fn health(&self) -> &MemberHealth {
         &self.health
     }

@@ -16,7 +16,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backend::{Health, MemberHealth, Way};
+use crate::backend::{Health, MemberHealth, MemberPool};
 use crate::cause::Cause;
 use crate::config::{Address, Backend, QueueLimits};
 use crate::event_loop::{Contained, CountedBytes, EventLoop, Nanos, PanicSite, Registered, may_panic, nanos};
@@ -571,7 +571,7 @@ impl<T: Recipient> Pool<T> {
     }
 }
 
-impl<T: Recipient> Way for Pool<T> {
+impl<T: Recipient> MemberPool for Pool<T> {
     fn health(&self) -> &MemberHealth {
         &self.health
     }

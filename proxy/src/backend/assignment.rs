@@ -6,33 +6,37 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::affinity::{Meeting, Sources};
+use crate::affinity::{SourceStatus, Sources};
 use crate::metrics::{Lookup, Move};
 
-use super::{Group, Member, Way};
+use super::{Group, Member, MemberPool};
 
 /// What ties one client to a backend.
-pub struct Tie<W> {
+pub struct Assignment<W> {
     /// The member it meets while that is up.
-    home: Option<Rc<Member<W>>>,
+    first_choice: Option<Rc<Member<W>>>,
     /// The one it uses now.
     member: Option<Rc<Member<W>>>,
     /// The one in whose counts it stands.
     counted: Option<Rc<Member<W>>>,
 }
 
-impl<W> Default for Tie<W> {
+impl<W> Default for Assignment<W> {
     fn default() -> Self {
-        Self { home: None, member: None, counted: None }
+        Self { first_choice: None, member: None, counted: None }
     }
 }
 
-impl<W: Way> Tie<W> {
+impl<W: MemberPool> Assignment<W> {
     /// A client comes to its backend (anew, after a change of configuration).
-    pub fn arrive(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
-        self.home = group.home(source);
-        self.member = self.home.clone().filter(|home| home.way.is_up()).or_else(|| group.standby(source));
-        let Some(member) = self.member.clone().or_else(|| self.home.clone()) else { return };
+    pub fn assign(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
+        self.first_choice = group.first_choice(source);
+        self.member = self
+            .first_choice
+            .clone()
+            .filter(|first_choice| first_choice.pool.is_up())
+            .or_else(|| group.next_up(source));
+        let Some(member) = self.member.clone().or_else(|| self.first_choice.clone()) else { return };
         member.clients.set(member.clients.get() + 1);
         self.counted = Some(member.clone());
         count_arrival(group, &member, source, sources);
@@ -45,7 +49,7 @@ impl<W: Way> Tie<W> {
     }
 
     /// The client leaves its backend.
-    pub fn depart(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
+    pub fn unassign(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
         let Some(member) = self.counted.take() else { return };
         member.clients.set(member.clients.get() - 1);
         let Some(key) = group.settings.affinity.key(source) else { return };
@@ -57,12 +61,12 @@ impl<W: Way> Tie<W> {
 
     /// The member to use now, which is down only where none is up; `None` where the backend has none.
     pub fn choose(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) -> Option<Rc<Member<W>>> {
-        let at_home = self.home.as_ref().filter(|home| home.way.is_up());
+        let at_home = self.first_choice.as_ref().filter(|first_choice| first_choice.pool.is_up());
         let now = match (at_home, &self.member) {
-            (Some(home), _) => home.clone(),
-            (None, Some(member)) if member.way.is_up() => member.clone(),
+            (Some(first_choice), _) => first_choice.clone(),
+            (None, Some(member)) if member.pool.is_up() => member.clone(),
             (None, before) => {
-                group.standby(source).or_else(|| before.clone()).or_else(|| self.home.clone())?
+                group.next_up(source).or_else(|| before.clone()).or_else(|| self.first_choice.clone())?
             }
         };
         if !self.member.as_ref().is_some_and(|before| Rc::ptr_eq(before, &now)) {
@@ -79,8 +83,9 @@ impl<W: Way> Tie<W> {
         to.clients.set(to.clients.get() + 1);
         let Some(key) = group.settings.affinity.key(source) else { return };
         if let Some(before) = sources.go(group.hash, key, to.candidate.hash) {
-            let home = self.home.as_ref().is_some_and(|home| Rc::ptr_eq(home, to));
-            group.cells.affinity_moves[if home { Move::MemberBack } else { Move::MemberDown }].inc();
+            let first_choice =
+                self.first_choice.as_ref().is_some_and(|first_choice| Rc::ptr_eq(first_choice, to));
+            group.cells.affinity_moves[if first_choice { Move::MemberBack } else { Move::MemberDown }].inc();
             count_source(group, before, -1);
             to.cells.sources.inc();
         }
@@ -93,13 +98,13 @@ fn count_arrival<W>(group: &Group<W>, member: &Member<W>, source: IpAddr, source
         return;
     };
     match sources.come(group.hash, key, member.candidate.hash) {
-        Meeting::Known => group.cells.affinity[Lookup::Hit].inc(),
-        Meeting::New => {
+        SourceStatus::Known => group.cells.affinity[Lookup::Hit].inc(),
+        SourceStatus::New => {
             group.cells.affinity[Lookup::New].inc();
             group.cells.affinity_entries.inc();
             member.cells.sources.inc();
         }
-        Meeting::Elsewhere(before) => {
+        SourceStatus::Elsewhere(before) => {
             group.cells.affinity[Lookup::Moved].inc();
             group.cells.affinity_moves[Move::MemberDown].inc();
             count_source(group, before, -1);
