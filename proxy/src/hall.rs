@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::access::Pen;
+use crate::access_log::LogWriter;
 use crate::affinity::Sources;
 use crate::backend::Group;
 use crate::config::Listener;
@@ -44,7 +44,7 @@ pub struct Route<W> {
     /// What is counted for what goes this way.
     pub cells: Arc<RouteCells>,
     /// What notes its exchanges, if anything does.
-    pub pen: Option<Rc<Pen>>,
+    pub log_writer: Option<Rc<LogWriter>>,
     /// Where requests go for which one of the listener's rules holds, in the order of the rules.
     pub branches: Vec<Rc<Self>>,
 }

@@ -9,7 +9,7 @@
     allow(clippy::print_stdout, clippy::print_stderr, reason = "tests print for whoever runs them")
 )]
 
-pub mod access;
+pub mod access_log;
 pub mod admin;
 pub mod affinity;
 pub mod backend;

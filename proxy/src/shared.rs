@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::access::Logs;
+use crate::access_log::Logs;
 use crate::affinity::Sources;
 use crate::backend::Health;
 use crate::config::{Address, Backend, Settings};

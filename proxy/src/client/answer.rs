@@ -87,7 +87,7 @@ impl Recipient for Rc<Client> {
         if shown {
             s.route.cells.errors[cause].inc();
             self.count_ended(&mut s, 1);
-            self.write_down(&mut s, 0, Some(cause), 0);
+            self.write_record(&mut s, 0, Some(cause), 0);
             s.close = Some(ClientClose::Error);
             self.cut_off(&s); // so that what it has of the answer does not look complete
         } else {
@@ -248,7 +248,7 @@ impl Client {
         service: Nanos,
     ) {
         self.count(s, request, status, service);
-        self.write_down(s, status, cause, service);
+        self.write_record(s, status, cause, service);
     }
 
     fn count(&self, s: &mut State, request: Option<&Exchange>, status: u16, service: Nanos) {

@@ -40,7 +40,7 @@ impl Client {
         let rules = &route.listener.http;
         // RFC 9112 section 6.1: chunks are for those who are known to speak 1.1.
         if head.body == BodyFraming::Chunked && self.meets_old(s) {
-            self.note(s, head, request.began);
+            self.begin_record(s, head, request.began);
             self.refuse(s, None, Cause::LengthRequired, Cause::LengthRequired.status());
             return true;
         }
@@ -49,7 +49,7 @@ impl Client {
         }
         let no_expect = head.expect_continue && self.meets_old(s);
         self.count_begun(s);
-        self.note(s, head, request.began);
+        self.begin_record(s, head, request.began);
         self.read_next(s, head, rules, now);
         if no_expect {
             self.give(s, CONTINUE, &[]);
@@ -140,7 +140,7 @@ impl Client {
         }
         let route = s.route.clone();
         self.count_begun(s);
-        self.note(s, head, request.began);
+        self.begin_record(s, head, request.began);
         self.read_next(s, head, &route.listener.http, now);
         self.give(s, answer, &[]);
         self.count_answer(s, Some(request), status, None, 0);

@@ -202,7 +202,7 @@ impl Client {
                 0
             }
             Err(reject) => {
-                self.note_unread(s, bytes, now);
+                self.begin_unread(s, bytes, now);
                 self.refuse(s, None, reject.cause, reject.status);
                 bytes.len()
             }
@@ -272,8 +272,8 @@ impl Client {
         } else {
             self.extend_upload(s, done, frame);
         }
-        if let Some(page) = s.rare.as_mut().and_then(|rare| rare.diary.last()) {
-            page.received += data.len() as u64;
+        if let Some(record) = s.rare.as_mut().and_then(|rare| rare.records.last()) {
+            record.received += data.len() as u64;
         }
         s.since = now;
         if done {

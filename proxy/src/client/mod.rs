@@ -4,11 +4,11 @@
 
 mod answer;
 mod begin;
-mod diary;
 mod frames;
 mod input;
 mod output;
 mod passage;
+mod record;
 mod state;
 mod upload;
 mod way;
@@ -165,9 +165,9 @@ impl Client {
         let cells = &self.hall.cells;
         cells.in_flight.add(-i64::from(std::mem::take(&mut s.counted)));
         s.route.cells.errors[s.blame].add(unanswered.into());
-        while s.page().is_some() {
+        while s.record().is_some() {
             let cause = s.blame;
-            self.write_down(&mut s, 0, Some(cause), 0);
+            self.write_record(&mut s, 0, Some(cause), 0);
         }
         self.drop_upload(&mut s);
         let waited_for = s.assignment.member().filter(|_| s.waits).cloned();
@@ -218,7 +218,7 @@ impl Client {
             Cause::HeadTimeout => {
                 s.close = Some(ClientClose::HeadTimeout);
                 let spill = s.spill.take();
-                self.note_unread(s, spill.as_ref().map_or(&[], |spill| &spill.input), s.since);
+                self.begin_unread(s, spill.as_ref().map_or(&[], |spill| &spill.input), s.since);
                 s.spill = spill;
                 self.refuse(s, None, cause, cause.status());
             }

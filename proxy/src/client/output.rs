@@ -16,8 +16,8 @@ impl Client {
         if self.conn.has_failed() || first.is_empty() && second.is_empty() {
             return;
         }
-        if let Some(page) = s.page() {
-            page.sent += (first.len() + second.len()) as u64;
+        if let Some(record) = s.record() {
+            record.sent += (first.len() + second.len()) as u64;
         }
         if s.in_flight <= 1 && s.unwritten() == 0 {
             let sent = self.conn.send(first, second, &self.hall.cells.sent_bytes);

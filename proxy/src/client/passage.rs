@@ -78,10 +78,10 @@ impl Client {
     fn close_tunnel(&self, s: &mut State, stream: &Stream, ending: Ending) {
         let Some(mut tunnel) = s.rare().tunnel.take() else { return };
         tunnel.relay.release(&relay_io(&self.hall, stream, &tunnel.upgraded, tunnel.splice));
-        if let Some(page) = s.page() {
-            (page.received, page.sent) = (tunnel.up, page.sent + tunnel.down);
+        if let Some(record) = s.record() {
+            (record.received, record.sent) = (tunnel.up, record.sent + tunnel.down);
         }
-        self.write_down(s, SWITCHED, ending.cause(), 0);
+        self.write_record(s, SWITCHED, ending.cause(), 0);
         if let Some(cause) = ending.cause() {
             s.route.cells.errors[cause].inc();
             stream.reset_on_drop();

@@ -17,8 +17,8 @@ use crate::proto::http1::{BodyDecoder, Reject};
 use crate::proto::reread::Reread;
 use crate::stream::Conn;
 
-use super::diary::{Diary, Page};
 use super::passage::Tunnel;
+use super::record::{PendingRecord, PendingRecords};
 use super::upload::Upload;
 use super::{Client, Route, Way};
 
@@ -137,7 +137,7 @@ pub(super) struct Rare {
     pub(super) release: bool,
     /// Bytes that it sent of long bodies, and took of long answers.
     pub(super) moved: u64,
-    pub(super) diary: Diary,
+    pub(super) records: PendingRecords,
 }
 
 impl Rare {
@@ -267,13 +267,13 @@ impl State {
     /// The exchange behind those in flight comes to a link.
     pub(super) fn reached(&mut self) {
         if let Some(rare) = &mut self.rare {
-            rare.diary.reached(self.in_flight.into());
+            rare.records.reached(self.in_flight.into());
         }
     }
 
     /// What is noted of the exchange whose answer comes now, if anything is.
-    pub(super) fn page(&mut self) -> Option<&mut Page> {
-        self.rare.as_mut()?.diary.page()
+    pub(super) fn record(&mut self) -> Option<&mut PendingRecord> {
+        self.rare.as_mut()?.records.record()
     }
 
     /// The configuration it is treated by: where its requests go if no rule says otherwise.

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::access::Log;
+use crate::access_log::Log;
 use crate::admin::{self, Admin, Readiness, ReadyState};
 use crate::config::{self, Links, Loaded, Settings};
 use crate::metrics::{BackendLimits, Limits, MemberLimits, Registry, ReloadResult};

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::access::Pen;
+use crate::access_log::LogWriter;
 use crate::affinity::name_hash;
 use crate::backend::{Group, Member, MemberPool};
 use crate::client::Client;
@@ -66,8 +66,8 @@ impl Worker {
         match (&groups[listener.backend], self.doors.get(&listener.name)) {
             (AnyGroup::Http(group), old) => {
                 let old = if let Some(Door::Http(hall)) = old { Some(hall) } else { None };
-                let pen = self.pen(listener, old);
-                let route = |group, branches| self.route(listener, group, pen.clone(), branches);
+                let log_writer = self.log_writer(listener, old);
+                let route = |group, branches| self.route(listener, group, log_writer.clone(), branches);
                 let branches = listener.routes.iter().filter_map(|rule| match &groups[rule.backend] {
                     AnyGroup::Http(group) => Some(route(group, Vec::new())),
                     AnyGroup::Tcp(_) => None, // the backends of a listener speak what it does
@@ -82,14 +82,14 @@ impl Worker {
     }
 
     /// What notes the exchanges of a listener: what did so before, if that is to be as it was.
-    fn pen<W>(&self, listener: &Listener, old: Option<&Rc<Hall<W>>>) -> Option<Rc<Pen>> {
+    fn log_writer<W>(&self, listener: &Listener, old: Option<&Rc<Hall<W>>>) -> Option<Rc<LogWriter>> {
         let wanted = listener.access_log.clone()?;
         let before = old.map(|hall| hall.route.borrow().clone());
         let same = before.filter(|route| route.listener.access_log.as_ref() == Some(&wanted));
-        same.and_then(|route| route.pen.clone()).or_else(|| {
+        same.and_then(|route| route.log_writer.clone()).or_else(|| {
             let log = self.shared.logs.open(&wanted.to).ok()?; // it is open: lifecycle has seen to that
             let cells = self.shared.registry.listener(self.index, &listener.name);
-            Some(Pen::new(&self.event_loop, log, wanted, cells))
+            Some(LogWriter::new(&self.event_loop, log, wanted, cells))
         })
     }
 
@@ -97,11 +97,11 @@ impl Worker {
         &self,
         listener: &Arc<Listener>,
         group: &Rc<Group<W>>,
-        pen: Option<Rc<Pen>>,
+        log_writer: Option<Rc<LogWriter>>,
         branches: Vec<Rc<Route<W>>>,
     ) -> Rc<Route<W>> {
         let cells = self.shared.registry.route(self.index, &listener.name, &group.settings.name);
-        Rc::new(Route { listener: listener.clone(), group: group.clone(), cells, pen, branches })
+        Rc::new(Route { listener: listener.clone(), group: group.clone(), cells, log_writer, branches })
     }
 
     /// The hall that was there before takes its new route; else there is a new one.

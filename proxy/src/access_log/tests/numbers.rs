@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::super::number;
-use super::super::stamp::Stamp;
+use super::super::timestamp::Timestamp;
 
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = b">".to_vec();
@@ -48,7 +48,7 @@ fn addresses_are_as_the_standard_library_writes_them() {
 #[test]
 fn each_day_follows_the_one_before() {
     let (mut year, mut month, mut day) = (1970, 1, 1);
-    let mut stamp = Stamp::default();
+    let mut stamp = Timestamp::default();
     for n in 0..366 * 330 {
         let second = n * 86_400 + n % 86_400;
         let text = written(|out| stamp.write(Duration::from_millis(second * 1000 + n % 1000), out));
@@ -79,7 +79,7 @@ fn days_of(year: u64, month: u64) -> u64 {
 
 #[test]
 fn times_within_a_second_and_back_again() {
-    let mut stamp = Stamp::default();
+    let mut stamp = Timestamp::default();
     let mut at = |millis| written(|out| stamp.write(Duration::from_millis(millis), out));
     assert_eq!(at(0), "1970-01-01T00:00:00.000Z");
     assert_eq!(at(951_782_400_999), "2000-02-29T00:00:00.999Z");
@@ -92,7 +92,7 @@ fn times_within_a_second_and_back_again() {
 
 #[test]
 fn the_common_log_format_has_names_of_months() {
-    let mut stamp = Stamp::default();
+    let mut stamp = Timestamp::default();
     let mut at = |second| written(|out| stamp.write_common(Duration::from_secs(second), out));
     assert_eq!(at(0), "01/Jan/1970:00:00:00 +0000");
     assert_eq!(at(1_795_328_621), "22/Nov/2026:06:23:41 +0000");

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 /// The last second that was written, as text.
 #[derive(Debug)]
-pub(super) struct Stamp {
+pub(super) struct Timestamp {
     second: u64,
     text: [u8; 24],
 }
 
-impl Default for Stamp {
+impl Default for Timestamp {
     fn default() -> Self {
         Self { second: 0, text: *b"1970-01-01T00:00:00.000Z" }
     }
@@ -25,7 +25,7 @@ const MONTHS: [[u8; 3]; 12] = [
     *b"Dec",
 ];
 
-impl Stamp {
+impl Timestamp {
     /// Appends `since_epoch` as a date and time.
     pub(super) fn write(&mut self, since_epoch: Duration, out: &mut Vec<u8>) {
         self.turn_to(since_epoch);

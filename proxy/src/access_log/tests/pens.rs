@@ -1,10 +1,10 @@
-//! Tests of what a pen hands over and when, and of what it does where nobody takes its blocks.
+//! Tests of what a writer hands over and when, and of what it does where nobody takes its blocks.
 
 use std::fs::File;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use super::super::Pen;
+use super::super::LogWriter;
 use super::{Folder, World, eventually, ordinals, settings, write_numbered};
 use crate::config::{LogFormat, LogTo};
 use crate::metrics::LogLine;
@@ -12,10 +12,10 @@ use crate::metrics::LogLine;
 #[test]
 fn lines_are_in_the_file_when_the_pen_goes() {
     let (folder, world) = (Folder::new("goes"), World::new());
-    let pen = world.pen(&folder.to("log"));
-    write_numbered(&pen, 0..3);
+    let log_writer = world.log_writer(&folder.to("log"));
+    write_numbered(&log_writer, 0..3);
     assert_eq!(world.lines(LogLine::Written), 0, "they wait for more");
-    drop(pen);
+    drop(log_writer);
     assert_eq!(world.lines(LogLine::Written), 3);
     world.logs.finish();
     assert_eq!(ordinals(&folder.read("log")), [0, 1, 2]);
@@ -24,10 +24,10 @@ fn lines_are_in_the_file_when_the_pen_goes() {
 #[test]
 fn a_full_block_is_handed_over_at_once() {
     let (folder, world) = (Folder::new("full"), World::new());
-    let pen = world.pen(&folder.to("log"));
+    let log_writer = world.log_writer(&folder.to("log"));
     let mut written = 0;
     while world.lines(LogLine::Written) == 0 {
-        write_numbered(&pen, written..written + 1);
+        write_numbered(&log_writer, written..written + 1);
         written += 1;
     }
     assert_eq!(world.lines(LogLine::Written), u64::from(written));
@@ -54,10 +54,10 @@ fn while_ticking(world: &World, done: impl Fn() -> bool) {
 #[test]
 fn a_line_alone_is_handed_over_before_long() {
     let (folder, world) = (Folder::new("alone"), World::new());
-    let pen = world.pen(&folder.to("log"));
-    write_numbered(&pen, 0..1);
+    let log_writer = world.log_writer(&folder.to("log"));
+    write_numbered(&log_writer, 0..1);
     while_ticking(&world, || folder.read("log").lines().count() == 1);
-    write_numbered(&pen, 1..2);
+    write_numbered(&log_writer, 1..2);
     while_ticking(&world, || folder.read("log").lines().count() == 2); // the timer was set again
     assert_eq!(ordinals(&folder.read("log")), [0, 1]);
 }
@@ -65,12 +65,12 @@ fn a_line_alone_is_handed_over_before_long() {
 #[test]
 fn what_is_said_after_the_worker_was_killed_is_written_too() {
     let (folder, world) = (Folder::new("killed"), World::new());
-    let pen = world.pen(&folder.to("log"));
-    write_numbered(&pen, 0..2);
+    let log_writer = world.log_writer(&folder.to("log"));
+    write_numbered(&log_writer, 0..2);
     world.event_loop.kill();
     assert_eq!(world.lines(LogLine::Written), 2);
-    write_numbered(&pen, 2..4);
-    std::mem::forget(pen); // as what is never dropped
+    write_numbered(&log_writer, 2..4);
+    std::mem::forget(log_writer); // as what is never dropped
     world.logs.finish();
     assert_eq!(ordinals(&folder.read("log")), [0, 1, 2, 3]);
 }
@@ -78,10 +78,10 @@ fn what_is_said_after_the_worker_was_killed_is_written_too() {
 #[test]
 fn what_comes_after_the_end_is_dropped_and_counted() {
     let (folder, world) = (Folder::new("after"), World::new());
-    let pen = world.pen(&folder.to("log"));
+    let log_writer = world.log_writer(&folder.to("log"));
     world.logs.finish();
-    write_numbered(&pen, 0..5);
-    drop(pen);
+    write_numbered(&log_writer, 0..5);
+    drop(log_writer);
     assert_eq!([world.lines(LogLine::Written), world.lines(LogLine::Dropped)], [0, 5]);
 }
 
@@ -92,11 +92,11 @@ fn a_pipe_that_nobody_reads_stops_no_worker_and_all_lines_are_counted() {
     let path = folder.fifo("pipe");
     // Open for both, so that it has a reader from the start, and its end is seen by nobody.
     let mut pipe = File::options().read(true).write(true).open(&path).unwrap();
-    let pen = world.pen(&LogTo::File(path));
-    write_numbered(&pen, 0..LINES);
+    let log_writer = world.log_writer(&LogTo::File(path));
+    write_numbered(&log_writer, 0..LINES);
     let dropped = world.lines(LogLine::Dropped);
     assert!(dropped > 0, "more than a pipe and the backlog hold");
-    drop(pen);
+    drop(log_writer);
     let (written, dropped) = (world.lines(LogLine::Written), world.lines(LogLine::Dropped));
     assert_eq!(written + dropped, u64::from(LINES));
 
@@ -118,11 +118,11 @@ fn a_short_stop_of_the_disk_costs_no_line_of_few() {
     let path = folder.fifo("pipe");
     let mut pipe = File::options().read(true).write(true).open(&path).unwrap();
     let to = LogTo::File(path);
-    let filler = world.pen(&to);
+    let filler = world.log_writer(&to);
     write_numbered(&filler, 0..40_000); // the pipe and the backlog are full now
     let dropped = world.lines(LogLine::Dropped);
-    let pen = world.pen(&to);
-    write_numbered(&pen, 50_000..50_001);
+    let log_writer = world.log_writer(&to);
+    write_numbered(&log_writer, 50_000..50_001);
     let after = Instant::now() + Duration::from_millis(700); // more than one look
     while_ticking(&world, || Instant::now() > after);
     assert_eq!(world.lines(LogLine::Dropped), dropped, "it waits in the pen");
@@ -144,8 +144,8 @@ fn one_of_so_many_is_sampled() {
     let to = folder.to("log");
     for (one_of, expected) in [(1, "11111111"), (2, "10101010"), (3, "10010010"), (100, "10000000")] {
         let settings = settings(&to, LogFormat::Json, one_of);
-        let pen = Pen::new(&world.event_loop, world.log(&to), settings, world.cells.clone());
-        let seen: String = (0..8).map(|_| if pen.samples() { '1' } else { '0' }).collect();
+        let log_writer = LogWriter::new(&world.event_loop, world.log(&to), settings, world.cells.clone());
+        let seen: String = (0..8).map(|_| if log_writer.samples() { '1' } else { '0' }).collect();
         assert_eq!(seen, expected, "one of {one_of}");
     }
 }

@@ -4,16 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::entry::Entry;
-use super::line::Scribe;
+use super::formatter::Formatter;
 use super::log::Log;
+use super::record::LogRecord;
 use crate::config::AccessLog;
 use crate::event_loop::{Contained, EventLoop, Nanos, PanicSite, Registered};
 use crate::metrics::{ListenerCells, LogLine};
 
 /// Whole lines, on their way to a file.
 #[derive(Debug, Default)]
-pub(super) struct Block {
+pub(super) struct LineBlock {
     pub(super) text: Vec<u8>,
     pub(super) lines: u64,
 }
@@ -23,10 +23,10 @@ pub(super) const FULL: usize = 32 << 10;
 /// A line waits no longer than this for a block to become full.
 pub(super) const SOON: Nanos = 250_000_000;
 
-/// One worker's pen for one log. When the last clone goes, what it has is handed over.
-pub struct Pen {
+/// One worker's writer for one log. When the last clone goes, what it has is handed over.
+pub struct LogWriter {
     event_loop: Rc<EventLoop>,
-    desk: Rc<Desk>,
+    progress: Rc<BlockInProgress>,
     key: u32,
     one_of: u32,
     /// How many exchanges are to pass before one is noted.
@@ -34,17 +34,17 @@ pub struct Pen {
 }
 
 /// What the turn looks at.
-struct Desk {
+struct BlockInProgress {
     log: Arc<Log>,
     cells: Arc<ListenerCells>,
-    scribe: RefCell<Scribe>,
-    block: RefCell<Block>,
+    formatter: RefCell<Formatter>,
+    block: RefCell<LineBlock>,
     /// The worker has been killed, and nobody looks any more: lines are handed over one by one.
     last_words: Cell<bool>,
 }
 
-impl Pen {
-    /// A pen that writes to `log` what `settings` say, counted in `cells`.
+impl LogWriter {
+    /// A writer that writes to `log` what `settings` say, counted in `cells`.
     #[must_use]
     pub fn new(
         event_loop: &Rc<EventLoop>,
@@ -53,15 +53,15 @@ impl Pen {
         cells: Arc<ListenerCells>,
     ) -> Rc<Self> {
         let one_of = settings.one_of.get();
-        let desk = Rc::new(Desk {
+        let progress = Rc::new(BlockInProgress {
             log,
             cells,
-            scribe: RefCell::new(Scribe::new(settings)),
+            formatter: RefCell::new(Formatter::new(settings)),
             block: RefCell::default(),
             last_words: Cell::new(false),
         });
-        let key = event_loop.register(desk.clone());
-        Rc::new(Self { event_loop: event_loop.clone(), desk, key, one_of, skip: Cell::new(0) })
+        let key = event_loop.register(progress.clone());
+        Rc::new(Self { event_loop: event_loop.clone(), progress, key, one_of, skip: Cell::new(0) })
     }
 
     /// Whether the next exchange is noted: the first, and then one of so many.
@@ -72,32 +72,32 @@ impl Pen {
     }
 
     /// Notes an exchange.
-    pub fn write(&self, entry: &Entry<'_>) {
-        let (first, full) = self.desk.write(entry);
-        if full || self.desk.last_words.get() {
-            self.desk.hand_over_or_drop();
+    pub fn write(&self, record: &LogRecord<'_>) {
+        let (first, full) = self.progress.write(record);
+        if full || self.progress.last_words.get() {
+            self.progress.hand_over_or_drop();
         } else if first {
             self.event_loop.arm(self.key, self.event_loop.now().saturating_add(SOON));
         }
     }
 }
 
-impl Drop for Pen {
+impl Drop for LogWriter {
     fn drop(&mut self) {
-        self.desk.hand_over_or_drop();
+        self.progress.hand_over_or_drop();
         self.event_loop.unregister(self.key);
     }
 }
 
-impl Desk {
+impl BlockInProgress {
     /// Says whether it is the first line of the block, and whether the block is full now.
-    fn write(&self, entry: &Entry<'_>) -> (bool, bool) {
+    fn write(&self, record: &LogRecord<'_>) -> (bool, bool) {
         let mut block = self.block.borrow_mut();
         let first = block.lines == 0;
         if first {
             block.text = self.log.blank();
         }
-        self.scribe.borrow_mut().write(entry, &mut block.text);
+        self.formatter.borrow_mut().write(record, &mut block.text);
         block.lines += 1;
         (first, block.text.len() >= FULL)
     }
@@ -125,7 +125,7 @@ impl Desk {
     }
 }
 
-impl Contained for Desk {
+impl Contained for BlockInProgress {
     fn site(&self) -> PanicSite {
         PanicSite::Worker
     }
@@ -134,7 +134,7 @@ impl Contained for Desk {
     fn panicked(&self) {}
 }
 
-impl Registered for Desk {
+impl Registered for BlockInProgress {
     /// A block that nobody takes now may wait, as long as it is not full.
     fn on_timer(&self, now: Nanos) -> Option<Nanos> {
         if self.hand_over() { None } else { Some(now.saturating_add(SOON)) }

@@ -3,18 +3,18 @@
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
-use super::pen::Block;
+use super::log_writer::LineBlock;
 
 /// What was written last.
 #[derive(Debug, Default)]
-pub(super) struct Whole {
+pub(super) struct BlockWriter {
     /// It ended within a line.
     torn: bool,
 }
 
 /// A write that failed.
 #[derive(Debug)]
-pub(super) struct Loss {
+pub(super) struct LostLines {
     pub(super) error: io::Error,
     /// Lines that are not in the file, or not whole.
     pub(super) lines: u64,
@@ -23,10 +23,10 @@ pub(super) struct Loss {
 /// Somebody else has made the file non-blocking (a terminal's other end may): it is asked again after this time.
 const PAUSE: Duration = Duration::from_millis(5);
 
-impl Whole {
+impl BlockWriter {
     /// Writes a block in one call, if the kernel takes it in one. A line that was torn before gets its end first, so
     /// that it spoils no other.
-    pub(super) fn write(&mut self, block: &mut Block, to: &mut impl Write) -> Result<(), Loss> {
+    pub(super) fn write(&mut self, block: &mut LineBlock, to: &mut impl Write) -> Result<(), LostLines> {
         if self.torn {
             block.text.insert(0, b'\n');
         }
@@ -37,7 +37,7 @@ impl Whole {
         }
         result.map_err(|error| {
             let lines = memchr::memchr_iter(b'\n', &block.text[written..]).count() as u64;
-            Loss { error, lines: lines.min(block.lines) }
+            LostLines { error, lines: lines.min(block.lines) }
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
-use crate::access::{Entry, Noted};
+use crate::access_log::{LogRecord, RequestSummary};
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
 use crate::proto::http1::Request;
@@ -13,11 +13,11 @@ use super::state::State;
 
 /// The exchanges of one client, oldest first; always empty where there is no log.
 #[derive(Default)]
-pub(super) struct Diary(VecDeque<Page>);
+pub(super) struct PendingRecords(VecDeque<PendingRecord>);
 
 /// One exchange that is to be noted, if it is one of those that are, or if it ends badly.
-pub(super) struct Page {
-    noted: Option<Noted>,
+pub(super) struct PendingRecord {
+    summary: Option<RequestSummary>,
     began: SystemTime,
     since: Nanos,
     ordinal: u32,
@@ -30,68 +30,71 @@ pub(super) struct Page {
     pub(super) sent: u64,
 }
 
-impl Diary {
+impl PendingRecords {
     /// The exchange whose answer comes now.
-    pub(super) fn page(&mut self) -> Option<&mut Page> {
+    pub(super) fn record(&mut self) -> Option<&mut PendingRecord> {
         self.0.front_mut()
     }
 
     /// The exchange whose request came last.
-    pub(super) fn last(&mut self) -> Option<&mut Page> {
+    pub(super) fn last(&mut self) -> Option<&mut PendingRecord> {
         self.0.back_mut()
     }
 
     /// The exchange with so many before it is on a link.
     pub(super) fn reached(&mut self, before: u32) {
-        if let Some(page) = self.0.get_mut(before as usize) {
-            page.reached = true;
+        if let Some(record) = self.0.get_mut(before as usize) {
+            record.reached = true;
         }
     }
 }
 
 impl Client {
     /// An exchange begins.
-    pub(super) fn note(&self, s: &mut State, head: &Request<'_, '_>, since: Nanos) {
-        if s.route.pen.is_some() {
-            begin_page(s, Some(noted(head)), since, s.requests);
+    pub(super) fn begin_record(&self, s: &mut State, head: &Request<'_, '_>, since: Nanos) {
+        if s.route.log_writer.is_some() {
+            begin_record(s, Some(summary(head)), since, s.requests);
         }
     }
 
     /// What came is no request that can be read. Its first line is noted as far as it tells something.
-    pub(super) fn note_unread(&self, s: &mut State, bytes: &[u8], since: Nanos) {
-        if s.route.pen.is_some() {
-            begin_page(s, first_line(bytes), since, s.requests + 1);
+    pub(super) fn begin_unread(&self, s: &mut State, bytes: &[u8], since: Nanos) {
+        if s.route.log_writer.is_some() {
+            begin_record(s, first_line(bytes), since, s.requests + 1);
         }
     }
 
     /// The first of those that are noted has ended. `status` is 0 where it was not answered to its end.
-    pub(super) fn write_down(&self, s: &mut State, status: u16, cause: Option<Cause>, service: Nanos) {
-        let Some(page) = s.rare.as_mut().and_then(|rare| rare.diary.0.pop_front()) else { return };
-        let Some(pen) = s.route.pen.as_ref().filter(|_| page.sampled || cause.is_some()) else { return };
-        pen.write(&Entry {
-            began: page.began,
+    pub(super) fn write_record(&self, s: &mut State, status: u16, cause: Option<Cause>, service: Nanos) {
+        let Some(record) = s.rare.as_mut().and_then(|rare| rare.records.0.pop_front()) else { return };
+        let Some(log_writer) = s.route.log_writer.as_ref().filter(|_| record.sampled || cause.is_some())
+        else {
+            return;
+        };
+        log_writer.write(&LogRecord {
+            began: record.began,
             source: self.source(s),
             peer: self.peer,
             listener: &s.route.listener.name,
             backend: &s.route.group.settings.name,
-            member: s.assignment.member().filter(|_| page.reached).map(|member| &*member.name),
-            request: page.noted.as_ref(),
+            member: s.assignment.member().filter(|_| record.reached).map(|member| &*member.name),
+            request: record.summary.as_ref(),
             status,
             cause,
-            received: page.received,
-            sent: page.sent,
-            duration: self.hall.event_loop.now().saturating_sub(page.since),
+            received: record.received,
+            sent: record.sent,
+            duration: self.hall.event_loop.now().saturating_sub(record.since),
             service,
-            ordinal: page.ordinal,
+            ordinal: record.ordinal,
         });
     }
 }
 
-fn begin_page(s: &mut State, noted: Option<Noted>, since: Nanos, ordinal: u32) {
-    let sampled = s.route.pen.as_ref().is_some_and(|pen| pen.samples());
+fn begin_record(s: &mut State, summary: Option<RequestSummary>, since: Nanos, ordinal: u32) {
+    let sampled = s.route.log_writer.as_ref().is_some_and(|log_writer| log_writer.samples());
     let began = SystemTime::now();
-    s.rare().diary.0.push_back(Page {
-        noted,
+    s.rare().records.0.push_back(PendingRecord {
+        summary,
         began,
         since,
         ordinal,
@@ -106,7 +109,7 @@ fn begin_page(s: &mut State, noted: Option<Noted>, since: Nanos, ordinal: u32) {
 const MOST: usize = 1024;
 
 /// The words of a request line, whatever is wrong with them.
-fn first_line(bytes: &[u8]) -> Option<Noted> {
+fn first_line(bytes: &[u8]) -> Option<RequestSummary> {
     let line =
         bytes[..bytes.len().min(MOST)].split(|b| matches!(b, b'\r' | b'\n')).find(|line| !line.is_empty())?;
     let line = String::from_utf8_lossy(line);
@@ -114,12 +117,12 @@ fn first_line(bytes: &[u8]) -> Option<Noted> {
     let line = line.strip_suffix(" HTTP/1.0").or_else(|| line.strip_suffix(" HTTP/1.1")).unwrap_or(&line);
     let (method, target) = line.split_once(' ').unwrap_or(("-", line));
     let (method, target) = (method.into(), target.into());
-    Some(Noted { method, target, minor_version, host: None, user_agent: None, referer: None })
+    Some(RequestSummary { method, target, minor_version, host: None, user_agent: None, referer: None })
 }
 
-fn noted(head: &Request<'_, '_>) -> Noted {
+fn summary(head: &Request<'_, '_>) -> RequestSummary {
     let field = |name| head.field(name).map(Into::into);
-    Noted {
+    RequestSummary {
         method: head.method_text().into(),
         target: head.target().into(),
         minor_version: head.minor_version,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use super::{Entry, Log, Logs, Noted, Pen};
+use super::{Log, LogRecord, LogWriter, Logs, RequestSummary};
 use crate::config::{AccessLog, LogFormat, LogTo};
 use crate::event_loop::EventLoop;
 use crate::metrics::{ListenerCells, LogFault, LogLine, ProcessCells, Registry};
@@ -20,8 +20,8 @@ mod pens;
 mod torn;
 
 /// What a browser may ask.
-fn noted() -> Noted {
-    Noted {
+fn noted() -> RequestSummary {
+    RequestSummary {
         method: "GET".into(),
         target: "/a/b?c=d".into(),
         minor_version: 1,
@@ -31,8 +31,8 @@ fn noted() -> Noted {
     }
 }
 
-fn entry(request: Option<&Noted>) -> Entry<'_> {
-    Entry {
+fn entry(request: Option<&RequestSummary>) -> LogRecord<'_> {
+    LogRecord {
         began: UNIX_EPOCH + Duration::from_millis(1_795_328_621_007),
         source: IpAddr::from([203, 0, 113, 7]),
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -106,9 +106,9 @@ impl World {
         self.logs.open(to).unwrap()
     }
 
-    fn pen(&self, to: &LogTo) -> Rc<Pen> {
+    fn log_writer(&self, to: &LogTo) -> Rc<LogWriter> {
         let settings = settings(to, LogFormat::Json, 1);
-        Pen::new(&self.event_loop, self.log(to), settings, self.cells.clone())
+        LogWriter::new(&self.event_loop, self.log(to), settings, self.cells.clone())
     }
 
     fn lines(&self, what: LogLine) -> u64 {
@@ -134,10 +134,10 @@ fn eventually(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// Numbers its lines in the ordinal.
-fn write_numbered(pen: &Pen, numbers: std::ops::Range<u32>) {
+fn write_numbered(log_writer: &LogWriter, numbers: std::ops::Range<u32>) {
     let noted = noted();
     for ordinal in numbers {
-        pen.write(&Entry { ordinal, ..entry(Some(&noted)) });
+        log_writer.write(&LogRecord { ordinal, ..entry(Some(&noted)) });
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use super::super::pen::Block;
-use super::super::whole::Whole;
+use super::super::block_writer::BlockWriter;
+use super::super::log_writer::LineBlock;
 
 type Mood = Result<usize, ErrorKind>;
 
@@ -26,14 +26,14 @@ impl Write for Moody {
     }
 }
 
-fn block() -> Block {
-    Block { text: b"one\ntwo\nthree\n".to_vec(), lines: 3 }
+fn block() -> LineBlock {
+    LineBlock { text: b"one\ntwo\nthree\n".to_vec(), lines: 3 }
 }
 
 /// Two blocks, the first in these moods: what is in the file, and the lines that the first lost.
 fn after(moods: &[Mood]) -> (String, u64) {
     let mut file = Moody { text: String::new(), moods: moods.to_vec() };
-    let mut whole = Whole::default();
+    let mut whole = BlockWriter::default();
     let lost = whole.write(&mut block(), &mut file).map_or_else(|loss| loss.lines, |()| 0);
     whole.write(&mut block(), &mut file).unwrap();
     (file.text, lost)
@@ -61,7 +61,7 @@ fn a_torn_line_gets_its_end_and_spoils_no_other() {
 fn a_line_that_stays_torn_is_counted_once() {
     let full = Err(ErrorKind::StorageFull);
     let mut file = Moody { text: String::new(), moods: vec![Ok(5), full, full, Ok(1), full] };
-    let mut whole = Whole::default();
+    let mut whole = BlockWriter::default();
     let mut lost = || whole.write(&mut block(), &mut file).unwrap_err().lines;
     assert_eq!([lost(), lost(), lost()], [2, 3, 3]);
     whole.write(&mut block(), &mut file).unwrap();

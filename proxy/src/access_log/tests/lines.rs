@@ -7,15 +7,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
-use super::super::line::Scribe;
-use super::super::{Entry, Noted, escape};
+use super::super::formatter::Formatter;
+use super::super::{LogRecord, RequestSummary, escape};
 use super::{entry, noted, settings};
 use crate::cause::Cause;
 use crate::config::{LogField, LogFormat, LogPart, LogTo};
 
-fn line(format: LogFormat, entry: &Entry<'_>) -> String {
+fn line(format: LogFormat, record: &LogRecord<'_>) -> String {
     let mut out = Vec::new();
-    Scribe::new(settings(&LogTo::Stdout, format, 1)).write(entry, &mut out);
+    Formatter::new(settings(&LogTo::Stdout, format, 1)).write(record, &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -33,7 +33,7 @@ fn all_fields() -> LogFormat {
 #[test]
 fn a_json_line_tells_all_that_is_known() {
     let noted = noted();
-    let full = Entry { cause: Some(Cause::Truncated), received: u64::MAX, ..entry(Some(&noted)) };
+    let full = LogRecord { cause: Some(Cause::Truncated), received: u64::MAX, ..entry(Some(&noted)) };
     assert_eq!(
         line(LogFormat::Json, &full),
         "{\"time\":\"2026-11-22T06:23:41.007Z\",\"source\":\"203.0.113.7\",\"peer\":\"127.0.0.1\",\
@@ -46,7 +46,7 @@ fn a_json_line_tells_all_that_is_known() {
 
 #[test]
 fn what_is_not_known_is_left_out_of_json() {
-    let bare = Entry { member: None, status: 0, ..entry(None) };
+    let bare = LogRecord { member: None, status: 0, ..entry(None) };
     assert_eq!(
         line(LogFormat::Json, &bare),
         "{\"time\":\"2026-11-22T06:23:41.007Z\",\"source\":\"203.0.113.7\",\"peer\":\"127.0.0.1\",\
@@ -57,15 +57,15 @@ fn what_is_not_known_is_left_out_of_json() {
 
 #[test]
 fn a_pattern_tells_what_it_asks_for() {
-    let noted = Noted { minor_version: 0, ..noted() };
+    let noted = RequestSummary { minor_version: 0, ..noted() };
     let peer = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
-    let full = Entry { cause: Some(Cause::QueueFull), status: 503, peer, ..entry(Some(&noted)) };
+    let full = LogRecord { cause: Some(Cause::QueueFull), status: 503, peer, ..entry(Some(&noted)) };
     assert_eq!(
         line(all_fields(), &full),
         "2026-11-22T06:23:41.007Z|22/Nov/2026:06:23:41 +0000|203.0.113.7|2001:db8::1|web|app|a1|GET|/a/b?c=d|HTTP/1.0|example.com:8080|503|\
          queue_full|0|1234|0.001234|0.001000|3|Mozilla/5.0 (X11)|http://example.com/\n"
     );
-    let bare = Entry { member: None, status: 0, ..entry(None) };
+    let bare = LogRecord { member: None, status: 0, ..entry(None) };
     assert_eq!(
         line(all_fields(), &bare),
         "2026-11-22T06:23:41.007Z|22/Nov/2026:06:23:41 +0000|203.0.113.7|127.0.0.1|web|app|-|-|-|-|-|-|-|0|1234|0.001234|0.001000|3|-|-\n"
@@ -76,7 +76,7 @@ fn a_pattern_tells_what_it_asks_for() {
 
 #[test]
 fn a_time_before_1970_is_1970() {
-    let early = Entry { began: UNIX_EPOCH - Duration::from_secs(5), ..entry(None) };
+    let early = LogRecord { began: UNIX_EPOCH - Duration::from_secs(5), ..entry(None) };
     let time = pattern(&[LogPart::Field(LogField::Time)]);
     assert_eq!(line(time, &early), "1970-01-01T00:00:00.000Z\n");
 }
@@ -140,7 +140,7 @@ fn any_bytes_in_any_field_are_one_line_and_are_read_back() {
     };
     let fields = (any_bytes(), any_bytes(), any_bytes(), any::<String>(), any::<String>());
     let run = |(host, user_agent, referer, target, method): (Vec<u8>, Vec<u8>, Vec<u8>, String, String)| {
-        let noted = Noted {
+        let noted = RequestSummary {
             method: method.as_str().into(),
             target: target.as_str().into(),
             minor_version: 1,
@@ -148,8 +148,8 @@ fn any_bytes_in_any_field_are_one_line_and_are_read_back() {
             user_agent: Some(user_agent.as_slice().into()),
             referer: Some(referer.as_slice().into()),
         };
-        let entry = Entry { listener: &method, member: Some(&target), ..entry(Some(&noted)) };
-        let json = line(LogFormat::Json, &entry);
+        let record = LogRecord { listener: &method, member: Some(&target), ..entry(Some(&noted)) };
+        let json = line(LogFormat::Json, &record);
         prop_assert!(is_one_line(&json), "{json:?}");
         let read: serde_json::Value = serde_json::from_str(&json).unwrap();
         let told = |name: &str| read[name].as_str().unwrap().to_owned();
@@ -158,7 +158,7 @@ fn any_bytes_in_any_field_are_one_line_and_are_read_back() {
         prop_assert_eq!(told("referer"), text_of(&referer));
         prop_assert_eq!([told("target"), told("member")], [target.clone(), target.clone()]);
         prop_assert_eq!([told("method"), told("listener")], [method.clone(), method.clone()]);
-        let filled = line(all_fields(), &entry);
+        let filled = line(all_fields(), &record);
         prop_assert!(is_one_line(&filled) && filled.is_ascii() && !filled.contains('"'), "{filled:?}");
         Ok(())
     };

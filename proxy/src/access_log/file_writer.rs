@@ -11,21 +11,21 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::log::{Faults, Order, Wishes};
-use super::pen::Block;
-use super::whole::Whole;
+use super::block_writer::BlockWriter;
+use super::log::{Control, FaultCounter, WriterOrder};
+use super::log_writer::LineBlock;
 use crate::config::LogTo;
 use crate::metrics::LogFault;
 use crate::notice;
 
 /// See the head of this file.
-pub(super) struct Writer {
+pub(super) struct FileWriter {
     to: LogTo,
     file: File,
-    orders: Receiver<Order>,
-    wishes: Arc<Wishes>,
-    faults: Arc<Faults>,
-    whole: Whole,
+    orders: Receiver<WriterOrder>,
+    control: Arc<Control>,
+    faults: Arc<FaultCounter>,
+    block_writer: BlockWriter,
     complained: Option<Instant>,
 }
 
@@ -62,31 +62,31 @@ pub(super) fn name(to: &LogTo) -> String {
     }
 }
 
-impl Writer {
+impl FileWriter {
     pub(super) fn new(
         to: LogTo,
         file: File,
-        orders: Receiver<Order>,
-        wishes: Arc<Wishes>,
-        faults: Arc<Faults>,
+        orders: Receiver<WriterOrder>,
+        control: Arc<Control>,
+        faults: Arc<FaultCounter>,
     ) -> Self {
-        Self { to, file, orders, wishes, faults, whole: Whole::default(), complained: None }
+        Self { to, file, orders, control, faults, block_writer: BlockWriter::default(), complained: None }
     }
 
     /// Until the last who has the log lets go, or the process ends; then what is left is written first.
     pub(super) fn run(mut self) {
         while let Some(order) = self.next() {
-            if self.wishes.take_reopen() {
+            if self.control.take_reopen() {
                 self.reopen();
             }
-            if let Order::Write(block) = order {
+            if let WriterOrder::Write(block) = order {
                 self.write(block);
             }
         }
     }
 
-    fn next(&self) -> Option<Order> {
-        if self.wishes.ends() { self.orders.try_recv().ok() } else { self.orders.recv().ok() }
+    fn next(&self) -> Option<WriterOrder> {
+        if self.control.ends() { self.orders.try_recv().ok() } else { self.orders.recv().ok() }
     }
 
     /// A file that cannot be opened leaves the old one in use: lines in the wrong place are better than none.
@@ -97,7 +97,7 @@ impl Writer {
         match open(&self.to) {
             Ok(file) => {
                 self.file = file;
-                self.whole = Whole::default();
+                self.block_writer = BlockWriter::default();
             }
             Err(error) => {
                 self.faults.count(LogFault::Open, 0);
@@ -106,12 +106,12 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, mut block: Block) {
-        if let Err(loss) = self.whole.write(&mut block, &mut self.file) {
+    fn write(&mut self, mut block: LineBlock) {
+        if let Err(loss) = self.block_writer.write(&mut block, &mut self.file) {
             self.faults.count(LogFault::Write, loss.lines);
             self.complain(&loss.error);
         }
-        self.wishes.give_back(block.text);
+        self.control.give_back(block.text);
     }
 
     fn complain(&mut self, error: &io::Error) {

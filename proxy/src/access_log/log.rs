@@ -1,6 +1,6 @@
 //! The access logs of the process: each has one writing thread and a bounded queue of blocks of lines.
 //!
-//! This file opens and reopens logs and gives orders to their threads; `pen` makes the blocks, and `writer` is the thread.
+//! This file opens and reopens logs and gives orders to their threads; `writer` makes the blocks, and `file_writer` is the thread.
 
 use std::fs::File;
 use std::io;
@@ -10,44 +10,44 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::pen::{Block, FULL};
-use super::writer::{self, Writer};
+use super::file_writer::{self, FileWriter};
+use super::log_writer::{FULL, LineBlock};
 use crate::config::LogTo;
 use crate::metrics::{LogFault, ProcessCells};
 use crate::notice;
 
 /// All logs of the process, by where they go.
 pub struct Logs {
-    open: Mutex<Vec<Open>>,
-    faults: Arc<Faults>,
+    open: Mutex<Vec<OpenLog>>,
+    faults: Arc<FaultCounter>,
 }
 
 /// A log that somebody has, or whose last lines are still being written.
-struct Open {
+struct OpenLog {
     to: LogTo,
     log: Weak<Log>,
-    wishes: Arc<Wishes>,
+    control: Arc<Control>,
     thread: JoinHandle<()>,
 }
 
 /// One log. Its thread ends when the last that has it lets go, after it has written what it got.
 #[derive(Debug)]
 pub struct Log {
-    orders: SyncSender<Order>,
-    wishes: Arc<Wishes>,
+    orders: SyncSender<WriterOrder>,
+    control: Arc<Control>,
 }
 
 /// What the thread is told, in order.
 #[derive(Debug)]
-pub(super) enum Order {
-    Write(Block),
+pub(super) enum WriterOrder {
+    Write(LineBlock),
     /// Look at the wishes.
     Look,
 }
 
 /// What the thread is told out of order, and what it gives back.
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct Control {
     pub(super) reopen: AtomicBool,
     /// End when nothing is left to be written.
     pub(super) end: AtomicBool,
@@ -55,7 +55,7 @@ pub(super) struct Wishes {
 }
 
 /// What could not be opened or written. Any thread may count here, one at a time, as cells want it.
-pub(super) struct Faults(Mutex<Arc<ProcessCells>>);
+pub(super) struct FaultCounter(Mutex<Arc<ProcessCells>>);
 
 /// Blocks that may await the thread; over that they are dropped.
 pub(super) const BACKLOG: usize = 64;
@@ -70,7 +70,7 @@ impl Logs {
     /// No log yet; what goes wrong is counted in the cells of the process.
     #[must_use]
     pub fn new(cells: Arc<ProcessCells>) -> Self {
-        Self { open: Mutex::default(), faults: Arc::new(Faults(Mutex::new(cells))) }
+        Self { open: Mutex::default(), faults: Arc::new(FaultCounter(Mutex::new(cells))) }
     }
 
     /// The log that goes there: the same for all who have one, else a new one with its thread.
@@ -84,23 +84,23 @@ impl Logs {
         if let Some(log) = there {
             return Ok(log);
         }
-        let (one, log) = self.start(to, writer::open(to)?)?;
+        let (one, log) = self.start(to, file_writer::open(to)?)?;
         open.push(one);
         Ok(log)
     }
 
-    fn start(&self, to: &LogTo, file: File) -> io::Result<(Open, Arc<Log>)> {
+    fn start(&self, to: &LogTo, file: File) -> io::Result<(OpenLog, Arc<Log>)> {
         let (orders, receiver) = sync_channel(BACKLOG);
-        let wishes = Arc::<Wishes>::default();
-        let writer = Writer::new(to.clone(), file, receiver, wishes.clone(), self.faults.clone());
+        let control = Arc::<Control>::default();
+        let writer = FileWriter::new(to.clone(), file, receiver, control.clone(), self.faults.clone());
         let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn(|| writer.run())?;
-        let log = Arc::new(Log { orders, wishes: wishes.clone() });
-        Ok((Open { to: to.clone(), log: Arc::downgrade(&log), wishes, thread }, log))
+        let log = Arc::new(Log { orders, control: control.clone() });
+        Ok((OpenLog { to: to.clone(), log: Arc::downgrade(&log), control, thread }, log))
     }
 
     /// All files are opened anew, as they were moved away. Their threads do that, at once if they are not writing.
     pub fn reopen(&self) {
-        self.lock().iter().for_each(|one| one.wish(&one.wishes.reopen));
+        self.lock().iter().for_each(|one| one.wish(&one.control.reopen));
     }
 
     /// All that was handed over is written out, and the threads end. One that does not answer is waited for five
@@ -111,45 +111,46 @@ impl Logs {
 
     pub(super) fn finish_within(&self, limit: Duration) {
         let open = std::mem::take(&mut *self.lock());
-        open.iter().for_each(|one| one.wish(&one.wishes.end));
+        open.iter().for_each(|one| one.wish(&one.control.end));
         let until = Instant::now() + limit;
-        for Open { to, thread, .. } in open {
+        for OpenLog { to, thread, .. } in open {
             while !thread.is_finished() && Instant::now() < until {
                 std::thread::sleep(LOOK_EVERY);
             }
             if !thread.is_finished() {
-                let name = writer::name(&to);
+                let name = file_writer::name(&to);
                 notice::err(&format!(
                     "penstock: {name} accepts no data; the last lines of the access log are lost"
                 ));
             } else if thread.join().is_err() {
-                notice::err(&format!("penstock: the thread of {} panicked", writer::name(&to)));
+                notice::err(&format!("penstock: the thread of {} panicked", file_writer::name(&to)));
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Open>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<OpenLog>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Open {
+impl OpenLog {
     fn wish(&self, wish: &AtomicBool) {
         wish.store(true, Ordering::Release);
         // Without a log the thread is ending anyway.
         if let Some(log) = self.log.upgrade() {
             // Is there no room, then it has something to write, and will see the wish after that.
-            let _ = log.orders.try_send(Order::Look);
+            let _ = log.orders.try_send(WriterOrder::Look);
         }
     }
 }
 
 impl Log {
     /// Takes a block to be written, or gives it back where the thread is too far behind, or gone.
-    pub(super) fn take(&self, block: Block) -> Result<(), Block> {
-        match self.orders.try_send(Order::Write(block)) {
+    pub(super) fn take(&self, block: LineBlock) -> Result<(), LineBlock> {
+        match self.orders.try_send(WriterOrder::Write(block)) {
             Err(
-                TrySendError::Full(Order::Write(block)) | TrySendError::Disconnected(Order::Write(block)),
+                TrySendError::Full(WriterOrder::Write(block))
+                | TrySendError::Disconnected(WriterOrder::Write(block)),
             ) => Err(block),
             _ => Ok(()),
         }
@@ -157,12 +158,12 @@ impl Log {
 
     /// An empty buffer, used before if there is such.
     pub(super) fn blank(&self) -> Vec<u8> {
-        let kept = self.wishes.blank.try_lock().ok().and_then(|mut blank| blank.pop());
+        let kept = self.control.blank.try_lock().ok().and_then(|mut blank| blank.pop());
         kept.unwrap_or_else(|| Vec::with_capacity(1024))
     }
 }
 
-impl Wishes {
+impl Control {
     /// Whether it was wished; it is not any more.
     pub(super) fn take_reopen(&self) -> bool {
         self.reopen.swap(false, Ordering::AcqRel)
@@ -182,7 +183,7 @@ impl Wishes {
     }
 }
 
-impl Faults {
+impl FaultCounter {
     pub(super) fn count(&self, what: LogFault, lost_lines: u64) {
         let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cells.log_faults[what].inc();

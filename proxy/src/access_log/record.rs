@@ -9,7 +9,7 @@ use crate::event_loop::Nanos;
 
 /// What a request says that the log may want. Taken when it begins, and only if it is to be noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct RequestSummary {
     /// Its method.
     pub method: Box<str>,
     /// Its target, as it came.
@@ -26,7 +26,7 @@ pub struct Noted {
 
 /// An exchange (or a tunnel) that has ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub struct LogRecord<'a> {
     /// When its first byte came.
     pub began: SystemTime,
     /// The client's address, after trusted proxies.
@@ -40,7 +40,7 @@ pub struct Entry<'a> {
     /// The member that got it, if one did.
     pub member: Option<&'a str>,
     /// What it said; `None` where it was not understood.
-    pub request: Option<&'a Noted>,
+    pub request: Option<&'a RequestSummary>,
     /// The status the client was answered with, or 0 for none.
     pub status: u16,
     /// Why it ended badly.
@@ -59,7 +59,7 @@ pub struct Entry<'a> {
 
 /// What a field says, before it is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'a> {
+pub(super) enum LogValue<'a> {
     /// Nothing is known.
     Absent,
     /// Since the Unix epoch.
@@ -75,40 +75,40 @@ pub(super) enum Value<'a> {
     Seconds(Nanos),
 }
 
-impl<'a> Entry<'a> {
+impl<'a> LogRecord<'a> {
     fn since_epoch(&self) -> Duration {
         self.began.duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    pub(super) fn value(&self, field: LogField) -> Value<'a> {
+    pub(super) fn value(&self, field: LogField) -> LogValue<'a> {
         match field {
-            LogField::Time => Value::Time(self.since_epoch()),
-            LogField::CommonTime => Value::CommonTime(self.since_epoch()),
-            LogField::Source => Value::Address(self.source),
-            LogField::Peer => Value::Address(self.peer),
-            LogField::Listener => Value::Text(self.listener.as_bytes()),
-            LogField::Backend => Value::Text(self.backend.as_bytes()),
+            LogField::Time => LogValue::Time(self.since_epoch()),
+            LogField::CommonTime => LogValue::CommonTime(self.since_epoch()),
+            LogField::Source => LogValue::Address(self.source),
+            LogField::Peer => LogValue::Address(self.peer),
+            LogField::Listener => LogValue::Text(self.listener.as_bytes()),
+            LogField::Backend => LogValue::Text(self.backend.as_bytes()),
             LogField::Member => text(self.member.map(str::as_bytes)),
             LogField::Method => text(self.request.map(|noted| noted.method.as_bytes())),
             LogField::Target => text(self.request.map(|noted| noted.target.as_bytes())),
             LogField::Protocol => {
-                self.request.map_or(Value::Absent, |noted| Value::Version(noted.minor_version))
+                self.request.map_or(LogValue::Absent, |noted| LogValue::Version(noted.minor_version))
             }
             LogField::Host => text(self.request.and_then(|noted| noted.host.as_deref())),
-            LogField::Status if self.status == 0 => Value::Absent,
-            LogField::Status => Value::Number(self.status.into()),
+            LogField::Status if self.status == 0 => LogValue::Absent,
+            LogField::Status => LogValue::Number(self.status.into()),
             LogField::Cause => text(self.cause.map(|cause| cause.name().as_bytes())),
-            LogField::Received => Value::Number(self.received),
-            LogField::Sent => Value::Number(self.sent),
-            LogField::Duration => Value::Seconds(self.duration),
-            LogField::Service => Value::Seconds(self.service),
-            LogField::Ordinal => Value::Number(self.ordinal.into()),
+            LogField::Received => LogValue::Number(self.received),
+            LogField::Sent => LogValue::Number(self.sent),
+            LogField::Duration => LogValue::Seconds(self.duration),
+            LogField::Service => LogValue::Seconds(self.service),
+            LogField::Ordinal => LogValue::Number(self.ordinal.into()),
             LogField::UserAgent => text(self.request.and_then(|noted| noted.user_agent.as_deref())),
             LogField::Referer => text(self.request.and_then(|noted| noted.referer.as_deref())),
         }
     }
 }
 
-fn text(text: Option<&[u8]>) -> Value<'_> {
-    text.map_or(Value::Absent, Value::Text)
+fn text(text: Option<&[u8]>) -> LogValue<'_> {
+    text.map_or(LogValue::Absent, LogValue::Text)
 }
