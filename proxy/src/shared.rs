@@ -14,8 +14,8 @@ use crate::affinity::Sources;
 use crate::backend::Health;
 use crate::config::{Address, Backend, Settings};
 use crate::link::{Loans, ProberSender, Proof, ProofSubject, Share, SharedCap};
+use crate::mailbox::WorkerHandle;
 use crate::metrics::Registry;
-use crate::post::Post;
 
 /// What makes a member the same after a reload: its backend's name, its own, and its address.
 pub type MemberKey = (Arc<str>, Arc<str>, Address);
@@ -37,13 +37,18 @@ pub struct Shared {
     /// The access logs.
     pub logs: Logs,
     /// How to reach each worker.
-    pub posts: Vec<Post>,
+    pub workers: Vec<WorkerHandle>,
 }
 
 impl Shared {
     /// What workers will share.
     #[must_use]
-    pub fn new(settings: Settings, registry: Registry, posts: Vec<Post>, bell: ProberSender) -> Arc<Self> {
+    pub fn new(
+        settings: Settings,
+        registry: Registry,
+        workers: Vec<WorkerHandle>,
+        bell: ProberSender,
+    ) -> Arc<Self> {
         Arc::new(Self {
             settings: ArcSwap::from_pointee(settings),
             health: Mutex::default(),
@@ -55,7 +60,7 @@ impl Shared {
             logs: Logs::new(registry.process()),
             registry,
             sources: Arc::default(),
-            posts,
+            workers,
         })
     }
 
@@ -110,7 +115,7 @@ impl Shared {
     #[must_use]
     pub fn share(&self, backend: &Backend, backend_index: usize, worker: usize) -> Share {
         let links = backend.links.max_per_member.get() as usize;
-        share(links, backend.queue.max, self.posts.len(), backend_index + worker)
+        share(links, backend.queue.max, self.workers.len(), backend_index + worker)
     }
 }
 

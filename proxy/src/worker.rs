@@ -16,28 +16,28 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::backend::KnownMembers;
 use crate::config::Listener;
 use crate::event_loop::{EventLoop, PanicSite, may_panic};
-use crate::hall::Newcomer;
-use crate::listener::{self, Door};
+use crate::frontend::Accepted;
+use crate::listener::{self, AnyFrontend};
+use crate::mailbox::{ListenOn, Message, WorkerHandle};
 use crate::metrics::WorkerCells;
 use crate::net::{Acceptor, Pipes};
 use crate::notice;
-use crate::post::{Accept, Mail, Post};
 use crate::shared::Shared;
 
 use view::MemberPools;
 
 /// A worker that has not been started.
-pub struct Seed {
-    mail: UnboundedReceiver<Mail>,
+pub struct WorkerBuilder {
+    messages: UnboundedReceiver<Message>,
     /// How others reach it.
-    pub post: Post,
+    pub handle: WorkerHandle,
 }
 
 /// The address of a worker that is about to be.
 #[must_use]
-pub fn seed() -> Seed {
-    let (post, mail) = Post::new();
-    Seed { mail, post }
+pub fn builder() -> WorkerBuilder {
+    let (handle, messages) = WorkerHandle::new();
+    WorkerBuilder { messages, handle }
 }
 
 /// Starts the thread of worker `index`. It tells `ready` when it has taken the configuration.
@@ -46,14 +46,14 @@ pub fn seed() -> Seed {
 /// When the thread or its runtime cannot be made.
 pub fn start(
     index: usize,
-    seed: Seed,
+    seed: WorkerBuilder,
     shared: &Arc<Shared>,
     ready: Sender<()>,
 ) -> io::Result<JoinHandle<()>> {
     let shared = shared.clone();
     let run = move || match runtime() {
         Ok(runtime) => {
-            runtime.block_on(Worker::new(index, shared).run(seed.mail, ready));
+            runtime.block_on(Worker::new(index, shared).run(seed.messages, ready));
         }
         Err(error) => notice::err(&format!("penstock: worker {index}: cannot start the runtime: {error}")),
     };
@@ -88,7 +88,7 @@ struct Worker {
     pipes: Rc<Pipes>,
     cells: Arc<WorkerCells>,
     register: Rc<KnownMembers>,
-    doors: HashMap<Arc<str>, Door>,
+    frontends: HashMap<Arc<str>, AnyFrontend>,
     pools: MemberPools,
     accepting: HashMap<Arc<str>, AbortOnDropHandle<()>>,
     /// For which listeners it is to accept from the next configuration on, if that is known yet: with the socket that it
@@ -106,7 +106,7 @@ impl Worker {
             pipes: Rc::default(),
             cells,
             register: KnownMembers::new(&shared.registry, index),
-            doors: HashMap::new(),
+            frontends: HashMap::new(),
             pools: MemberPools::default(),
             accepting: HashMap::new(),
             prepared: None,
@@ -114,7 +114,7 @@ impl Worker {
         }
     }
 
-    async fn run(mut self, mut mail: UnboundedReceiver<Mail>, ready: Sender<()>) {
+    async fn run(mut self, mut messages: UnboundedReceiver<Message>, ready: Sender<()>) {
         EVENT_LOOP.set(Some(self.event_loop.clone()));
         #[cfg(test)]
         self.shared
@@ -135,14 +135,14 @@ impl Worker {
         let _both = (AbortOnDropHandle::new(flusher), AbortOnDropHandle::new(ticker));
         self.take(&self.shared.settings());
         let _ = ready.send(()); // who started it and did not wait does not care
-        while let Some(mail) = mail.recv().await {
-            match mail {
-                Mail::Client { listener, newcomer } => {
-                    _ = self.event_loop.contain(PanicSite::Listener, || self.welcome(&listener, newcomer));
+        while let Some(messages) = messages.recv().await {
+            match messages {
+                Message::Client { listener, accepted } => {
+                    _ = self.event_loop.contain(PanicSite::Listener, || self.accept(&listener, accepted));
                 }
-                Mail::Prepare { sockets, ready } => _ = ready.send(self.prepare(sockets)),
-                Mail::Forget => self.prepared = None,
-                Mail::Changed(taken) => {
+                Message::Prepare { sockets, ready } => _ = ready.send(self.prepare(sockets)),
+                Message::Forget => self.prepared = None,
+                Message::Changed(taken) => {
                     let event_loop = self.event_loop.clone();
                     event_loop.contain(PanicSite::Worker, || {
                         may_panic("worker.take");
@@ -151,13 +151,13 @@ impl Worker {
                     event_loop.contain(PanicSite::Worker, || self.accept_prepared());
                     let _ = taken.send(()); // who waits no longer does not care
                 }
-                Mail::Drain => {
+                Message::Drain => {
                     self.accepting.clear();
                     self.prepared = None;
                     self.event_loop.drain();
                 }
-                Mail::Kill => self.event_loop.kill(),
-                Mail::Stop => {
+                Message::Kill => self.event_loop.kill(),
+                Message::Stop => {
                     tokio::task::yield_now().await; // those that were killed just now close their sockets
                     break;
                 }
@@ -166,22 +166,23 @@ impl Worker {
     }
 
     /// A client that was accepted elsewhere. Where the configuration has changed meanwhile, it came to the listener that
-    /// has the address now. (Without such a door it came to one that is gone.)
-    fn welcome(&self, listener: &Listener, newcomer: Newcomer) {
+    /// has the address now. (Without such a frontend it came to one that is gone.)
+    fn accept(&self, listener: &Listener, accepted: Accepted) {
         may_panic("worker.welcome");
         // Port 0 names no address: several listeners may be bound there.
         let has_address = listener.bind.ip().is_none_or(|ip| ip.port() != 0);
-        let is_there = |door: &&Door| has_address && door.listener().bind == listener.bind;
-        let same = self.doors.get(&listener.name);
-        let door = same.filter(is_there).or_else(|| self.doors.values().find(is_there)).or(same);
-        if let Some(door) = door {
-            door.welcome(newcomer);
+        let is_there =
+            |any_frontend: &&AnyFrontend| has_address && any_frontend.listener().bind == listener.bind;
+        let same = self.frontends.get(&listener.name);
+        let any_frontend = same.filter(is_there).or_else(|| self.frontends.values().find(is_there)).or(same);
+        if let Some(any_frontend) = any_frontend {
+            any_frontend.accept(accepted);
         }
     }
 
     /// Registers the sockets that are new to it; what it accepts on stays as it is for now.
-    fn prepare(&mut self, sockets: Vec<Accept>) -> Result<(), (Arc<str>, io::Error)> {
-        let ready = |Accept { listener, socket }: Accept| match socket.map(Acceptor::new).transpose() {
+    fn prepare(&mut self, sockets: Vec<ListenOn>) -> Result<(), (Arc<str>, io::Error)> {
+        let ready = |ListenOn { listener, socket }: ListenOn| match socket.map(Acceptor::new).transpose() {
             Ok(acceptor) => Ok((listener, acceptor)),
             Err(error) => Err((listener, error)),
         };
@@ -195,11 +196,12 @@ impl Worker {
         let Some(prepared) = self.prepared.take() else { return };
         let mut before = std::mem::take(&mut self.accepting);
         for (name, acceptor) in prepared {
-            let task = match (acceptor, self.doors.get(&name)) {
+            let task = match (acceptor, self.frontends.get(&name)) {
                 (None, _) => before.remove(&name),
-                (Some(_), None) => None, // every listener of a configuration has a door
-                (Some(acceptor), Some(door)) => {
-                    let accept = listener::accept(self.index, door.clone(), self.shared.clone(), acceptor);
+                (Some(_), None) => None, // every listener of a configuration has a frontend
+                (Some(acceptor), Some(any_frontend)) => {
+                    let accept =
+                        listener::accept(self.index, any_frontend.clone(), self.shared.clone(), acceptor);
                     Some(AbortOnDropHandle::new(tokio::task::spawn_local(accept)))
                 }
             };

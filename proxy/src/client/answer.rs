@@ -38,7 +38,7 @@ impl Recipient for Rc<Client> {
         let mut s = self.state.borrow_mut();
         may_panic("client.piece");
         if s.phase.awaits_more() {
-            s.since = self.hall.event_loop.now(); // in the middle of an exchange its turn begins
+            s.since = self.frontend.event_loop.now(); // in the middle of an exchange its turn begins
         }
         self.give(&mut s, first, second);
     }
@@ -50,7 +50,7 @@ impl Recipient for Rc<Client> {
         s.is_on(self, link);
         let follows = s.rare.as_ref().is_some_and(|rare| rare.upload.is_some());
         if follows || s.phase.awaits_more() || s.unread_input() || s.heard_all {
-            s.since = self.hall.event_loop.now();
+            s.since = self.frontend.event_loop.now();
             self.conn.wake();
         }
     }
@@ -85,7 +85,7 @@ impl Recipient for Rc<Client> {
             return;
         }
         if shown {
-            s.route.cells.errors[cause].inc();
+            s.destination.cells.errors[cause].inc();
             self.count_ended(&mut s, 1);
             self.write_record(&mut s, 0, Some(cause), 0);
             s.close = Some(ClientClose::Error);
@@ -111,7 +111,7 @@ impl Recipient for Rc<Client> {
         let mut s = self.state.borrow_mut();
         may_panic("client.writable");
         if matches!(s.phase, Phase::Body { .. } | Phase::Frame { .. }) {
-            s.since = self.hall.event_loop.now(); // it was the member's turn until now
+            s.since = self.frontend.event_loop.now(); // it was the member's turn until now
         }
         self.conn.wake();
     }
@@ -180,7 +180,7 @@ impl Client {
             Self::read_no_more(s);
         }
         self.drop_upload(s);
-        s.route.cells.errors[reject.cause].inc();
+        s.destination.cells.errors[reject.cause].inc();
         if request.is_none() {
             self.count_in_flight(s); // it was never counted as begun
             s.requests += 1;
@@ -200,7 +200,7 @@ impl Client {
 
     /// RFC 9112 section 9.6: nothing is answered behind an answer that says that it is the last.
     pub(super) fn said_close(s: &mut State) {
-        if s.route.listener.framing.is_none() && !matches!(s.phase, Phase::Done) {
+        if s.destination.listener.framing.is_none() && !matches!(s.phase, Phase::Done) {
             s.unread |= !s.heard_all;
             s.phase = Phase::Done;
             s.close = s.close.or(Some(ClientClose::Drain));
@@ -216,7 +216,7 @@ impl Client {
     /// What is answered instead of an answer; `None` where the listener would rather have the client closed.
     /// `close` says that it is the last one on its connection.
     fn error(&self, s: &State, request: Option<&Exchange>, reject: &Reject, close: bool) -> Option<Vec<u8>> {
-        if let Some(framing) = &s.route.listener.framing {
+        if let Some(framing) = &s.destination.listener.framing {
             return framing::refusal(framing, reject.cause);
         }
         let ask = request.and_then(|request| match request.ask {
@@ -224,7 +224,7 @@ impl Client {
             AnswerKind::Frames { .. } | AnswerKind::Forever => None,
         });
         let mut answer = Vec::new();
-        error_answer(reject.status, reject.cause, ask, close, &self.hall.event_loop.date(), &mut answer);
+        error_answer(reject.status, reject.cause, ask, close, &self.frontend.event_loop.date(), &mut answer);
         Some(answer)
     }
 
@@ -233,7 +233,7 @@ impl Client {
         Self::read_no_more(s);
         let unanswered = s.drop_later();
         for _ in 0..unanswered {
-            s.route.cells.errors[Cause::ClientAbort].inc();
+            s.destination.cells.errors[Cause::ClientAbort].inc();
         }
         self.count_ended(s, u16::try_from(unanswered).unwrap_or(u16::MAX));
     }
@@ -252,12 +252,12 @@ impl Client {
     }
 
     fn count(&self, s: &mut State, request: Option<&Exchange>, status: u16, service: Nanos) {
-        let now = self.hall.event_loop.now();
+        let now = self.frontend.event_loop.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
-        let cells = &s.route.cells;
+        let cells = &s.destination.cells;
         cells.requests[CodeClass::of(status)].inc();
         cells.duration.observe_nanos(duration);
-        self.hall.event_loop.record_latency(duration);
+        self.frontend.event_loop.record_latency(duration);
         cells.overhead.observe_nanos(duration.saturating_sub(service));
         self.count_ended(s, 1);
         may_panic("client.counted");
@@ -276,7 +276,7 @@ impl Client {
     /// Nothing is in flight any more.
     pub(super) fn rest(&self, s: &mut State) {
         if !s.phase.awaits_more() {
-            s.since = self.hall.event_loop.now();
+            s.since = self.frontend.event_loop.now();
             self.show(s, ClientState::Idle);
             self.rearm(s);
         }

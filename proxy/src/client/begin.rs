@@ -12,7 +12,7 @@ use crate::proto::framing::Dialect;
 use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, request_class};
 
 use super::state::{Later, Phase, State};
-use super::{Client, Member};
+use super::{Client, HttpMember};
 
 /// What a client is told that waits for it, where its member could not say it.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -36,8 +36,8 @@ impl Client {
         if s.in_flight > 0 && alone {
             return false;
         }
-        let route = s.route.clone();
-        let rules = &route.listener.http;
+        let destination = s.destination.clone();
+        let rules = &destination.listener.http;
         // RFC 9112 section 6.1: chunks are for those who are known to speak 1.1.
         if head.body == BodyFraming::Chunked && self.meets_old(s) {
             self.begin_record(s, head, request.began);
@@ -101,15 +101,15 @@ impl Client {
     fn find_way(&self, s: &mut State, head: &Request<'_, '_>) -> bool {
         let base = s.base();
         let source: IpAddr = head.source(self.peer, &base.listener.http);
-        let route = head.rule(&base.listener.routes).map_or(base, |rule| &base.branches[rule]);
-        if source == self.source(s) && Rc::ptr_eq(route, &s.route) {
+        let destination = head.rule(&base.listener.routes).map_or(base, |rule| &base.by_rule[rule]);
+        if source == self.source(s) && Rc::ptr_eq(destination, &s.destination) {
             return true;
         }
         if s.in_flight > 0 {
             return false;
         }
-        let route = route.clone();
-        self.turn_to(s, source, &route);
+        let destination = destination.clone();
+        self.turn_to(s, source, &destination);
         true
     }
 
@@ -122,7 +122,7 @@ impl Client {
     fn own_answer(&self, s: &State, head: &Request<'_, '_>, rules: &HttpRules) -> Option<(Vec<u8>, u16)> {
         let mut answer = Vec::new();
         let close = s.draining || is_last(rules, s.requests + 1);
-        let status = head.own_answer(&self.hall.event_loop.date(), close, &mut answer)?;
+        let status = head.own_answer(&self.frontend.event_loop.date(), close, &mut answer)?;
         Some((answer, status))
     }
 
@@ -138,10 +138,10 @@ impl Client {
         if s.in_flight > 0 {
             return false;
         }
-        let route = s.route.clone();
+        let destination = s.destination.clone();
         self.count_begun(s);
         self.begin_record(s, head, request.began);
-        self.read_next(s, head, &route.listener.http, now);
+        self.read_next(s, head, &destination.listener.http, now);
         self.give(s, answer, &[]);
         self.count_answer(s, Some(request), status, None, 0);
         if s.draining {
@@ -155,20 +155,20 @@ impl Client {
         self.count_in_flight(s);
         s.requests += 1;
         if s.in_flight > 0 {
-            self.hall.cells.pipelined.inc();
+            self.frontend.cells.pipelined.inc();
         }
         self.show(s, ClientState::Active);
     }
 
     /// One more exchange of it is under way.
     pub(super) fn count_in_flight(&self, s: &mut State) {
-        self.hall.cells.in_flight.inc();
+        self.frontend.cells.in_flight.inc();
         s.counted += 1;
     }
 
     /// So many of them are not any more.
     pub(super) fn count_ended(&self, s: &mut State, exchanges: u16) {
-        self.hall.cells.in_flight.add(-i64::from(exchanges));
+        self.frontend.cells.in_flight.add(-i64::from(exchanges));
         s.counted -= exchanges;
     }
 
@@ -266,7 +266,7 @@ fn is_last(rules: &HttpRules, requests: u32) -> bool {
 }
 
 /// What may become a tunnel needs a place among the member's tunnels.
-fn claim_tunnel(s: &mut State, member: &Member, request: &Exchange) -> Result<(), Cause> {
+fn claim_tunnel(s: &mut State, member: &HttpMember, request: &Exchange) -> Result<(), Cause> {
     if matches!(request.ask, AnswerKind::Http(ask) if ask.upgrade) {
         s.rare().place = Some(member.pool.tunnel_permit().ok_or(Cause::TunnelLimit)?);
     }
@@ -274,7 +274,7 @@ fn claim_tunnel(s: &mut State, member: &Member, request: &Exchange) -> Result<()
 }
 
 fn want(s: &State, head: &Request<'_, '_>) -> Sharing {
-    let all = s.route.group.settings.links.pipeline_methods == PipelineMethods::All;
+    let all = s.destination.group.settings.links.pipeline_methods == PipelineMethods::All;
     let plain = head.body == BodyFraming::None && !head.expect_continue && !head.upgrade;
     // What follows an answer to HEAD that has content is not known before the link has been quiet for a moment.
     let plain = plain && head.method != Method::Head;

@@ -181,8 +181,8 @@ impl Client {
         bytes: &[u8],
         now: Nanos,
     ) -> usize {
-        let route = s.route.clone();
-        let (Some(link), Some(framing)) = (s.link.clone(), &route.listener.framing) else {
+        let destination = s.destination.clone();
+        let (Some(link), Some(framing)) = (s.link.clone(), &destination.listener.framing) else {
             return if s.waits || s.more_later() { 0 } else { bytes.len() };
         };
         if link.is_full() {

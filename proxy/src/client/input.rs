@@ -52,7 +52,7 @@ impl Client {
         if s.waits || s.more_later() || s.unwritten() > UNREAD {
             return false;
         }
-        let most = s.route.listener.http.look_ahead.get();
+        let most = s.destination.listener.http.look_ahead.get();
         s.in_flight == 0
             || u32::from(s.in_flight) < most && s.link.as_ref().is_some_and(|link| link.has_room())
     }
@@ -89,7 +89,7 @@ impl Client {
     /// What is kept of its input counts as held.
     pub(super) fn count_input(&self, s: &mut State) {
         let Some(spill) = &s.spill else { return };
-        self.hall.event_loop.buffers.count(&spill.input_counted, spill.input.len());
+        self.frontend.event_loop.buffers.count(&spill.input_counted, spill.input.len());
         s.tidy();
     }
 
@@ -98,13 +98,13 @@ impl Client {
     pub(super) fn room(&self, s: &mut State, now: Nanos) -> usize {
         let kept = s.spill.as_ref().map_or(0, |spill| spill.input.len());
         let is_crowded = || s.assignment.member().is_some_and(|member| member.pool.is_crowded());
-        let full = self.hall.event_loop.buffers.are_full() || kept >= LEAST && is_crowded();
+        let full = self.frontend.event_loop.buffers.are_full() || kept >= LEAST && is_crowded();
         let room = if full { LEAST.saturating_sub(kept) } else { usize::MAX };
         if let Some(spill) = &mut s.spill {
             spill.stalled = room == 0;
         }
         if room == 0 {
-            self.hall.event_loop.arm(self.key, now + STALL);
+            self.frontend.event_loop.arm(self.key, now + STALL);
         }
         room
     }
@@ -177,14 +177,14 @@ impl Client {
             return 0;
         }
         if s.in_flight == 0 {
-            self.take_route(s); // what is read by one configuration must not be sent by another
+            self.take_destination(s); // what is read by one configuration must not be sent by another
         }
-        let route = s.route.clone();
-        if let Some(framing) = &route.listener.framing {
+        let destination = s.destination.clone();
+        if let Some(framing) = &destination.listener.framing {
             return self.read_frame(s, framing, bytes, now);
         }
         let mut fields = FieldRoom::new();
-        match parse_request(bytes, &route.listener.http, &mut fields) {
+        match parse_request(bytes, &destination.listener.http, &mut fields) {
             Ok(Parsed::Head { head, len }) if self.begin(s, &head, bytes.len() - len, now) => {
                 if let Some(spill) = &mut s.spill {
                     spill.reread = Reread::Never;
@@ -197,7 +197,7 @@ impl Client {
             }
             Ok(Parsed::Partial) => {
                 self.head_began(s, now);
-                let wanted = Reread::least(bytes.len(), route.listener.http.head.bytes);
+                let wanted = Reread::least(bytes.len(), destination.listener.http.head.bytes);
                 s.spill().await_more(wanted, Reread::HEAD);
                 0
             }
@@ -254,7 +254,7 @@ impl Client {
             return bytes.len();
         };
         let (done, data) = (step.done, &bytes[step.data]);
-        let limited = s.route.listener.http.body.is_some();
+        let limited = s.destination.listener.http.body.is_some();
         if !s.rare.as_mut().filter(|_| limited).is_none_or(|rare| rare.take(data.len())) {
             self.abort_body(s, Cause::BodyTooLarge);
             return bytes.len();

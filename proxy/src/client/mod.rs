@@ -24,7 +24,7 @@ use std::task::{Context, Poll};
 use crate::backend;
 use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic};
-use crate::hall::{self, Guest, Pass};
+use crate::frontend::{self, ClientPermit, Incoming};
 use crate::link::Pool;
 use crate::metrics::{ClientClose, ClientState};
 use crate::stream::{Conn, read_some};
@@ -33,42 +33,42 @@ use passage::Tunnel;
 use state::{LINGER, Phase, State};
 
 /// What the clients of one listener share.
-pub type Hall = hall::Hall<Way>;
-pub(in crate::client) type Way = Pool<Rc<Client>>;
-pub(in crate::client) type Route = hall::Route<Way>;
-pub(in crate::client) type Member = backend::Member<Way>;
+pub type HttpFrontend = frontend::Frontend<HttpPool>;
+pub(in crate::client) type HttpPool = Pool<Rc<Client>>;
+pub(in crate::client) type HttpDestination = frontend::Destination<HttpPool>;
+pub(in crate::client) type HttpMember = backend::Member<HttpPool>;
 
 /// One accepted connection. While it is idle it keeps no buffer.
 pub struct Client {
-    hall: Rc<Hall>,
+    frontend: Rc<HttpFrontend>,
     /// Who is connected.
     peer: IpAddr,
     key: u32,
     accepted_at: Nanos,
     conn: Conn,
     state: RefCell<State>,
-    _pass: Pass,
+    _permit: ClientPermit,
 }
 
 impl Client {
     /// Takes an accepted connection onto this worker.
-    pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
-        let Guest { stream, source, pass, .. } = guest;
-        let now = hall.event_loop.update_now();
+    pub fn admit(frontend: &Rc<HttpFrontend>, incoming: Incoming) {
+        let Incoming { stream, source, permit, .. } = incoming;
+        let now = frontend.event_loop.update_now();
         let peer = source.ip().to_canonical();
-        let state = RefCell::new(State::new(hall.route.borrow().clone(), now));
+        let state = RefCell::new(State::new(frontend.destination.borrow().clone(), now));
         let admit = |key| Self {
-            hall: hall.clone(),
+            frontend: frontend.clone(),
             peer,
             key,
             accepted_at: now,
             conn: Conn::new(stream),
             state,
-            _pass: pass,
+            _permit: permit,
         };
-        let client = hall.event_loop.register_new(admit);
-        hall.enter();
-        hall.cells.connections[ClientState::Idle].inc();
+        let client = frontend.event_loop.register_new(admit);
+        frontend.enter();
+        frontend.cells.connections[ClientState::Idle].inc();
         let task = Task(client.clone());
         may_panic("client.welcome");
         client.assign(&mut client.state.borrow_mut());
@@ -78,7 +78,7 @@ impl Client {
 
     fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
         self.conn.keep_waker(cx);
-        let now = self.hall.event_loop.update_now();
+        let now = self.frontend.event_loop.update_now();
         read_some(cx, |cx| self.poll_once(cx, now))
     }
 
@@ -102,9 +102,9 @@ impl Client {
         if room == 0 {
             return ControlFlow::Break(Poll::Pending);
         }
-        let mut input = self.hall.event_loop.input();
+        let mut input = self.frontend.event_loop.input();
         let most = input.len().min(room);
-        let received = &self.hall.cells.received_bytes;
+        let received = &self.frontend.cells.received_bytes;
         let Poll::Ready(read) = self.conn.poll_read(cx, &mut input[..most], received) else {
             return ControlFlow::Break(Poll::Pending);
         };
@@ -142,7 +142,7 @@ impl Client {
     fn say_goodbye(&self, s: &mut State) {
         self.conn.close_write();
         s.phase = Phase::Linger;
-        s.since = self.hall.event_loop.now();
+        s.since = self.frontend.event_loop.now();
         s.rare().lingers_until = s.since.saturating_add(LINGER);
         self.show(s, ClientState::Closing);
         self.rearm(s);
@@ -150,7 +150,7 @@ impl Client {
 
     /// The connection has ended, perhaps by a panic: another one in here would be one too many.
     fn end(self: &Rc<Self>, why: ClientClose) {
-        let event_loop = &self.hall.event_loop;
+        let event_loop = &self.frontend.event_loop;
         if event_loop.contain(PanicSite::Client, || self.finish(why)).is_none() {
             event_loop.unregister(self.key);
         }
@@ -162,9 +162,9 @@ impl Client {
         let mut s = self.state.borrow_mut();
         self.conn.fail();
         let unanswered = s.unanswered();
-        let cells = &self.hall.cells;
+        let cells = &self.frontend.cells;
         cells.in_flight.add(-i64::from(std::mem::take(&mut s.counted)));
-        s.route.cells.errors[s.blame].add(unanswered.into());
+        s.destination.cells.errors[s.blame].add(unanswered.into());
         while s.record().is_some() {
             let cause = s.blame;
             self.write_record(&mut s, 0, Some(cause), 0);
@@ -186,18 +186,20 @@ impl Client {
         cells.connections[s.shown].dec();
         cells.closed[why].inc();
         cells.connection_requests.observe(s.requests.into());
-        cells.connection_duration.observe_nanos(self.hall.event_loop.now().saturating_sub(self.accepted_at));
-        self.hall.leave();
+        cells
+            .connection_duration
+            .observe_nanos(self.frontend.event_loop.now().saturating_sub(self.accepted_at));
+        self.frontend.leave();
         drop(s);
         if let Some(member) = waited_for {
             member.pool.left_the_queue();
         }
-        self.hall.event_loop.unregister(self.key);
+        self.frontend.event_loop.unregister(self.key);
     }
 
     fn show(&self, s: &mut State, state: ClientState) {
         if s.shown != state {
-            self.hall.cells.connections.shift(s.shown, state);
+            self.frontend.cells.connections.shift(s.shown, state);
             s.shown = state;
         }
     }
@@ -208,7 +210,7 @@ impl Client {
             && at < s.armed
         {
             s.armed = at;
-            self.hall.event_loop.arm(self.key, at);
+            self.frontend.event_loop.arm(self.key, at);
         }
     }
 
@@ -232,7 +234,7 @@ impl Client {
                 self.cut_off(s);
             }
             _ => {
-                let old = s.is_old(self.hall.event_loop.now());
+                let old = s.is_old(self.frontend.event_loop.now());
                 s.close = Some(if old { ClientClose::MaxAge } else { ClientClose::IdleTimeout });
                 self.conn.fail();
             }
@@ -276,7 +278,7 @@ impl Registered for Client {
             s.armed = at;
             return Some(at);
         }
-        if let Some(until) = self.hall.event_loop.lenient_until(now) {
+        if let Some(until) = self.frontend.event_loop.lenient_until(now) {
             s.armed = until;
             return Some(until);
         }
@@ -290,14 +292,14 @@ impl Registered for Client {
     }
 
     fn on_reconfigure(&self) {
-        let share = self.hall.route.borrow().group.share; // where there are rules, each worker has links to all
-        if self.hall.closed.get() || share == 0 {
+        let share = self.frontend.destination.borrow().group.share; // where there are rules, each worker has links to all
+        if self.frontend.closed.get() || share == 0 {
             return self.on_drain();
         }
         // Who says nothing has no next exchange, and its limits hold all the same.
         let mut s = self.state.borrow_mut();
         if !self.conn.has_failed() && s.shown == ClientState::Idle && !s.is_busy() && !s.keeps_link() {
-            self.take_route(&mut s);
+            self.take_destination(&mut s);
             self.rearm(&mut s);
         }
     }
@@ -318,7 +320,7 @@ impl Future for Task {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let client = &self.0;
-        match client.hall.event_loop.contain(PanicSite::Client, || client.poll(cx)) {
+        match client.frontend.event_loop.contain(PanicSite::Client, || client.poll(cx)) {
             Some(Poll::Pending) => Poll::Pending,
             Some(Poll::Ready(why)) => {
                 client.end(why);

@@ -20,7 +20,7 @@ impl Client {
             record.sent += (first.len() + second.len()) as u64;
         }
         if s.in_flight <= 1 && s.unwritten() == 0 {
-            let sent = self.conn.send(first, second, &self.hall.cells.sent_bytes);
+            let sent = self.conn.send(first, second, &self.frontend.cells.sent_bytes);
             if let Some(rare) = s.rare.as_mut() {
                 rare.moved += sent as u64;
             }
@@ -31,7 +31,7 @@ impl Client {
         output.extend_from_slice(first);
         output.extend_from_slice(second);
         if self.conn.gather() {
-            self.hall.event_loop.flush_later(self.clone());
+            self.frontend.event_loop.flush_later(self.clone());
         }
     }
 
@@ -49,7 +49,7 @@ impl Client {
     fn block(&self, s: &mut State) {
         self.conn.block();
         self.count_output(s, s.unwritten());
-        s.since = self.hall.event_loop.now();
+        s.since = self.frontend.event_loop.now();
         self.rearm(s);
         self.conn.wake();
     }
@@ -59,7 +59,7 @@ impl Client {
         let Some(mut spill) = s.spill.take() else { return };
         let sent = match spill.output.is_empty() || self.conn.has_failed() {
             true => 0,
-            false => self.conn.send(&spill.output, &[], &self.hall.cells.sent_bytes),
+            false => self.conn.send(&spill.output, &[], &self.frontend.cells.sent_bytes),
         };
         spill.output.advance(sent);
         let (rest, counted) = (spill.output.len(), spill.counted);
@@ -90,16 +90,16 @@ impl Client {
     /// Whether no more of its answer is to be read until it has taken some.
     pub(super) fn is_full(&self, s: &State) -> bool {
         let unwritten = s.unwritten();
-        let most = s.route.listener.response_buffer;
+        let most = s.destination.listener.response_buffer;
         !self.conn.has_failed()
-            && (unwritten >= most || unwritten >= LEAST && self.hall.event_loop.buffers.are_full())
+            && (unwritten >= most || unwritten >= LEAST && self.frontend.event_loop.buffers.are_full())
     }
 
     /// Nothing that came from it, or is to go to it, is held any more.
     pub(super) fn count_nothing(&self, s: &mut State) {
         self.count_output(s, 0);
         if let Some(spill) = &s.spill {
-            self.hall.event_loop.buffers.count(&spill.input_counted, 0);
+            self.frontend.event_loop.buffers.count(&spill.input_counted, 0);
         }
     }
 

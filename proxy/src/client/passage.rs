@@ -10,7 +10,7 @@ use crate::stream::Stream;
 use crate::tunnel::Ending;
 
 use super::state::{Phase, State};
-use super::{Client, Hall};
+use super::{Client, HttpFrontend};
 
 /// What a client has that is one end of a tunnel.
 pub(super) struct Tunnel {
@@ -36,11 +36,11 @@ impl Client {
         self.count_nothing(&mut s);
         let spill = s.spill.take().unwrap_or_default();
         let relay = Relay::new(&spill.input, &spill.output);
-        let (splice, place) = (s.route.listener.tunnel.splice, s.rare().place.take());
+        let (splice, place) = (s.destination.listener.tunnel.splice, s.rare().place.take());
         s.rare().tunnel = Some(Tunnel { relay, upgraded, splice, up: 0, down: 0, _place: place });
         (s.phase, s.heard_all) = (Phase::Tunnel, false);
         self.conn.unblock(); // from now on its relay writes
-        s.since = self.hall.event_loop.now();
+        s.since = self.frontend.event_loop.now();
         s.rare().held_since = s.since;
         self.show(&mut s, ClientState::Tunnel);
         self.rearm(&mut s);
@@ -57,16 +57,16 @@ impl Client {
             Ending::Told(s.close.unwrap_or(ClientClose::Error))
         } else {
             let Tunnel { relay, upgraded, splice, up, down, .. } = tunnel;
-            let relay_io = relay_io(&self.hall, stream, upgraded, *splice);
+            let relay_io = relay_io(&self.frontend, stream, upgraded, *splice);
             let end = relay.poll(cx, &relay_io);
             may_panic("passage.poll");
             *up += relay_io.delivered.0.get();
             *down += relay_io.delivered.1.get();
             if relay_io.asked.get() || relay_io.answered.get() {
-                s.since = self.hall.event_loop.now();
+                s.since = self.frontend.event_loop.now();
             }
-            if let Some(at) = relay.look_at(self.hall.event_loop.now()) {
-                self.hall.event_loop.arm(self.key, at);
+            if let Some(at) = relay.look_at(self.frontend.event_loop.now()) {
+                self.frontend.event_loop.arm(self.key, at);
             }
             Ending::Over(ready!(end))
         };
@@ -77,13 +77,13 @@ impl Client {
     /// What ended badly must not look as if it were complete.
     fn close_tunnel(&self, s: &mut State, stream: &Stream, ending: Ending) {
         let Some(mut tunnel) = s.rare().tunnel.take() else { return };
-        tunnel.relay.release(&relay_io(&self.hall, stream, &tunnel.upgraded, tunnel.splice));
+        tunnel.relay.release(&relay_io(&self.frontend, stream, &tunnel.upgraded, tunnel.splice));
         if let Some(record) = s.record() {
             (record.received, record.sent) = (tunnel.up, record.sent + tunnel.down);
         }
         self.write_record(s, SWITCHED, ending.cause(), 0);
         if let Some(cause) = ending.cause() {
-            s.route.cells.errors[cause].inc();
+            s.destination.cells.errors[cause].inc();
             stream.reset_on_drop();
             tunnel.upgraded.stream.reset_on_drop();
         }
@@ -98,12 +98,17 @@ impl Tunnel {
     }
 }
 
-fn relay_io<'a>(hall: &'a Hall, client: &'a Stream, upgraded: &'a UpgradedLink, splice: bool) -> RelayIo<'a> {
+fn relay_io<'a>(
+    frontend: &'a HttpFrontend,
+    client: &'a Stream,
+    upgraded: &'a UpgradedLink,
+    splice: bool,
+) -> RelayIo<'a> {
     RelayIo {
-        event_loop: &hall.event_loop,
-        pipes: &hall.pipes,
+        event_loop: &frontend.event_loop,
+        pipes: &frontend.pipes,
         client,
-        client_cells: &hall.cells,
+        client_cells: &frontend.cells,
         member: &upgraded.stream,
         member_cells: upgraded.cells(),
         splice,

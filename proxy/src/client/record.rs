@@ -52,14 +52,14 @@ impl PendingRecords {
 impl Client {
     /// An exchange begins.
     pub(super) fn begin_record(&self, s: &mut State, head: &Request<'_, '_>, since: Nanos) {
-        if s.route.log_writer.is_some() {
+        if s.destination.log_writer.is_some() {
             begin_record(s, Some(summary(head)), since, s.requests);
         }
     }
 
     /// What came is no request that can be read. Its first line is noted as far as it tells something.
     pub(super) fn begin_unread(&self, s: &mut State, bytes: &[u8], since: Nanos) {
-        if s.route.log_writer.is_some() {
+        if s.destination.log_writer.is_some() {
             begin_record(s, first_line(bytes), since, s.requests + 1);
         }
     }
@@ -67,7 +67,8 @@ impl Client {
     /// The first of those that are noted has ended. `status` is 0 where it was not answered to its end.
     pub(super) fn write_record(&self, s: &mut State, status: u16, cause: Option<Cause>, service: Nanos) {
         let Some(record) = s.rare.as_mut().and_then(|rare| rare.records.0.pop_front()) else { return };
-        let Some(log_writer) = s.route.log_writer.as_ref().filter(|_| record.sampled || cause.is_some())
+        let Some(log_writer) =
+            s.destination.log_writer.as_ref().filter(|_| record.sampled || cause.is_some())
         else {
             return;
         };
@@ -75,15 +76,15 @@ impl Client {
             began: record.began,
             source: self.source(s),
             peer: self.peer,
-            listener: &s.route.listener.name,
-            backend: &s.route.group.settings.name,
+            listener: &s.destination.listener.name,
+            backend: &s.destination.group.settings.name,
             member: s.assignment.member().filter(|_| record.reached).map(|member| &*member.name),
             request: record.summary.as_ref(),
             status,
             cause,
             received: record.received,
             sent: record.sent,
-            duration: self.hall.event_loop.now().saturating_sub(record.since),
+            duration: self.frontend.event_loop.now().saturating_sub(record.since),
             service,
             ordinal: record.ordinal,
         });
@@ -91,7 +92,7 @@ impl Client {
 }
 
 fn begin_record(s: &mut State, summary: Option<RequestSummary>, since: Nanos, ordinal: u32) {
-    let sampled = s.route.log_writer.as_ref().is_some_and(|log_writer| log_writer.samples());
+    let sampled = s.destination.log_writer.as_ref().is_some_and(|log_writer| log_writer.samples());
     let began = SystemTime::now();
     s.rare().records.0.push_back(PendingRecord {
         summary,

@@ -20,7 +20,7 @@ use crate::stream::Conn;
 use super::passage::Tunnel;
 use super::record::{PendingRecord, PendingRecords};
 use super::upload::Upload;
-use super::{Client, Route, Way};
+use super::{Client, HttpDestination, HttpPool};
 
 /// ```text
 ///            head with a body              end of the body
@@ -114,7 +114,7 @@ impl Spill {
 #[derive(Default)]
 pub(super) struct Rare {
     /// The configuration it is treated by, where its last request went elsewhere than that says by itself.
-    pub(super) base: Option<Rc<Route>>,
+    pub(super) base: Option<Rc<HttpDestination>>,
     /// For whom the peer says that it speaks.
     pub(super) source: Option<IpAddr>,
     /// How much of the present body may still come, if that is limited.
@@ -124,7 +124,7 @@ pub(super) struct Rare {
     /// Since when it has had a link for good.
     pub(super) held_since: Nanos,
     /// What ties it to other backends, to which requests of it went before.
-    pub(super) other_assignments: Vec<(Rc<Route>, Assignment<Way>)>,
+    pub(super) other_assignments: Vec<(Rc<HttpDestination>, Assignment<HttpPool>)>,
     /// The link that it keeps between its exchanges, too.
     pub(super) kept: Option<Rc<Link<Rc<Client>>>>,
     /// The request whose body is being read asks for a tunnel.
@@ -151,8 +151,8 @@ impl Rare {
 
 pub(super) struct State {
     /// Where its last request went.
-    pub(super) route: Rc<Route>,
-    pub(super) assignment: Assignment<Way>,
+    pub(super) destination: Rc<HttpDestination>,
+    pub(super) assignment: Assignment<HttpPool>,
     /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
     pub(super) link: Option<Rc<Link<Rc<Client>>>>,
     pub(super) rare: Option<Box<Rare>>,
@@ -200,9 +200,9 @@ pub(super) const LINGER: Nanos = 30_000_000_000;
 const GRAIN_BITS: u32 = 26;
 
 impl State {
-    pub(super) fn new(route: Rc<Route>, now: Nanos) -> Self {
+    pub(super) fn new(destination: Rc<HttpDestination>, now: Nanos) -> Self {
         Self {
-            route,
+            destination,
             assignment: Assignment::default(),
             link: None,
             rare: None,
@@ -277,8 +277,8 @@ impl State {
     }
 
     /// The configuration it is treated by: where its requests go if no rule says otherwise.
-    pub(super) fn base(&self) -> &Rc<Route> {
-        self.rare.as_ref().and_then(|rare| rare.base.as_ref()).unwrap_or(&self.route)
+    pub(super) fn base(&self) -> &Rc<HttpDestination> {
+        self.rare.as_ref().and_then(|rare| rare.base.as_ref()).unwrap_or(&self.destination)
     }
 
     fn held_since(&self) -> Nanos {
@@ -407,7 +407,7 @@ impl State {
 
     /// When something must have happened, and what its absence means.
     pub(super) fn deadline(&self, conn: &Conn) -> Option<(Nanos, Cause)> {
-        let timeouts = &self.route.listener.timeouts;
+        let timeouts = &self.destination.listener.timeouts;
         let (limit, cause) = match self.phase {
             Phase::Linger => return Some((self.linger_deadline(), Cause::ClientSlow)),
             _ if conn.is_blocked() => (nanos(timeouts.write), Cause::ClientSlow),
@@ -429,7 +429,7 @@ impl State {
 
     /// A link that a client keeps for good is a tunnel, whatever passes through it.
     fn tunnel_deadline(&self) -> Option<(Nanos, Cause)> {
-        let tunnel = &self.route.listener.tunnel;
+        let tunnel = &self.destination.listener.tunnel;
         let idle = tunnel.idle.map(|limit| self.since.saturating_add(nanos(limit)));
         let old = tunnel.age.map(|limit| self.held_since().saturating_add(nanos(limit)));
         idle.into_iter().chain(old).min().map(|at| (rounded(at), Cause::ClientAbort))
@@ -438,7 +438,7 @@ impl State {
     /// Whether it has had its link for as long as it may.
     pub(super) fn is_old(&self, now: Nanos) -> bool {
         let held = matches!(self.phase, Phase::Talk { .. } | Phase::Tunnel);
-        let age = self.route.listener.tunnel.age.filter(|_| held);
+        let age = self.destination.listener.tunnel.age.filter(|_| held);
         age.is_some_and(|limit| now.saturating_sub(self.held_since()) >= nanos(limit))
     }
 }

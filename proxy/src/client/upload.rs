@@ -32,13 +32,14 @@ impl Client {
     /// Whether a request is to wait until its body, which is not here yet, has been read. Who waits for 100 (Continue) is told
     /// by the member, and who keeps a link takes it from nobody.
     pub(super) fn reads_body_first(&self, s: &State, request: &Exchange) -> bool {
-        let may_wait = s.route.listener.request_buffer > 0 && !self.hall.event_loop.buffers.are_full();
+        let may_wait =
+            s.destination.listener.request_buffer > 0 && !self.frontend.event_loop.buffers.are_full();
         request.open_ended && !request.expects && !s.keeps_link() && may_wait
     }
 
     /// Holds a request until its body has been read.
     pub(super) fn hold_upload(s: &mut State, request: Exchange, head: Vec<u8>, framing: BodyFraming) {
-        let most = s.route.listener.request_buffer;
+        let most = s.destination.listener.request_buffer;
         let expected = match framing {
             BodyFraming::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
             _ => 0,
@@ -54,7 +55,7 @@ impl Client {
         whole: bool,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
-        let most = s.route.listener.request_buffer;
+        let most = s.destination.listener.request_buffer;
         let held =
             s.rare.as_mut().and_then(|rare| rare.upload.as_deref_mut()).filter(|upload| upload.is_held());
         let Some(upload) = held else { return false };
@@ -63,7 +64,7 @@ impl Client {
         upload.whole = whole;
         let after = upload.body.len();
         self.count_held(before, after);
-        if whole || after >= most || self.hall.event_loop.buffers.are_full() {
+        if whole || after >= most || self.frontend.event_loop.buffers.are_full() {
             s.rare().release = true;
         }
         true
@@ -105,6 +106,6 @@ impl Client {
 
     /// So many bytes of a client are held where so many were before.
     pub(super) fn count_held(&self, before: usize, after: usize) {
-        self.hall.event_loop.buffers.change(before, after);
+        self.frontend.event_loop.buffers.change(before, after);
     }
 }

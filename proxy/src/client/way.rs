@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::config::RouteRule;
 
 use super::state::State;
-use super::{Client, Member, Route};
+use super::{Client, HttpDestination, HttpMember};
 
 impl Client {
     /// Who it is: whoever is connected, or for whom that one says it speaks.
@@ -16,47 +16,47 @@ impl Client {
 
     /// The client comes to its backend (anew, after a change of configuration).
     pub(super) fn assign(&self, s: &mut State) {
-        let group = s.route.group.clone();
-        s.assignment.assign(&group, self.source(s), &self.hall.sources);
+        let group = s.destination.group.clone();
+        s.assignment.assign(&group, self.source(s), &self.frontend.sources);
     }
 
     /// The client leaves all backends that it met.
     pub(super) fn unassign(&self, s: &mut State) {
         let source = self.source(s);
-        let here = (s.route.clone(), std::mem::take(&mut s.assignment));
+        let here = (s.destination.clone(), std::mem::take(&mut s.assignment));
         let others =
             s.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.other_assignments));
-        for (route, mut assignment) in others.into_iter().chain([here]) {
-            assignment.unassign(&route.group, source, &self.hall.sources);
+        for (destination, mut assignment) in others.into_iter().chain([here]) {
+            assignment.unassign(&destination.group, source, &self.frontend.sources);
         }
     }
 
     /// The member for the next exchange, which is down only where none is up.
-    pub(super) fn choose(&self, s: &mut State) -> Option<Rc<Member>> {
-        self.take_route(s);
-        let group = s.route.group.clone();
+    pub(super) fn choose(&self, s: &mut State) -> Option<Rc<HttpMember>> {
+        self.take_destination(s);
+        let group = s.destination.group.clone();
         let source = self.source(s);
-        s.assignment.choose(&group, source, &self.hall.sources)
+        s.assignment.choose(&group, source, &self.frontend.sources)
     }
 
     /// From now on the configuration in force is the client's, too. What is under way goes to the backend of the same
     /// name, else to where its rule leads now, else to the listener's own.
-    pub(super) fn take_route(&self, s: &mut State) {
-        if Rc::ptr_eq(s.base(), &self.hall.route.borrow()) {
+    pub(super) fn take_destination(&self, s: &mut State) {
+        if Rc::ptr_eq(s.base(), &self.frontend.destination.borrow()) {
             return;
         }
-        let base = self.hall.route.borrow().clone();
+        let base = self.frontend.destination.borrow().clone();
         self.unassign(s);
-        let name = &s.route.group.settings.name;
-        let mut routes = std::iter::once(&base).chain(&base.branches);
-        let same = routes.find(|route| route.group.settings.name == *name);
-        s.route = same.or_else(|| same_rule(s.base(), &s.route, &base)).unwrap_or(&base).clone();
+        let name = &s.destination.group.settings.name;
+        let mut routes = std::iter::once(&base).chain(&base.by_rule);
+        let same = routes.find(|destination| destination.group.settings.name == *name);
+        s.destination = same.or_else(|| same_rule(s.base(), &s.destination, &base)).unwrap_or(&base).clone();
         remember(s, base);
         self.assign(s);
     }
 
     /// The next request is from `source`, and goes to the backend of `route`. With nothing in flight.
-    pub(super) fn turn_to(&self, s: &mut State, source: IpAddr, route: &Rc<Route>) {
+    pub(super) fn turn_to(&self, s: &mut State, source: IpAddr, destination: &Rc<HttpDestination>) {
         if let Some(link) = s.take_kept() {
             link.let_go();
         }
@@ -64,16 +64,16 @@ impl Client {
         if source != self.source(s) {
             self.unassign(s);
             s.rare().source = Some(source);
-            s.route = route.clone();
+            s.destination = destination.clone();
             remember(s, base);
             return self.assign(s);
         }
         let assignment = std::mem::take(&mut s.assignment);
-        let here = (std::mem::replace(&mut s.route, route.clone()), assignment);
+        let here = (std::mem::replace(&mut s.destination, destination.clone()), assignment);
         remember(s, base);
         let others = &mut s.rare().other_assignments;
         others.push(here);
-        match others.iter().position(|(other, _)| Rc::ptr_eq(other, route)) {
+        match others.iter().position(|(other, _)| Rc::ptr_eq(other, destination)) {
             Some(known) => s.assignment = others.swap_remove(known).1,
             None => self.assign(s),
         }
@@ -81,16 +81,20 @@ impl Client {
 }
 
 /// Where the rule leads now that led to `route`.
-fn same_rule<'a>(before: &Route, route: &Rc<Route>, now: &'a Route) -> Option<&'a Rc<Route>> {
-    let at = before.branches.iter().position(|branch| Rc::ptr_eq(branch, route))?;
+fn same_rule<'a>(
+    before: &HttpDestination,
+    destination: &Rc<HttpDestination>,
+    now: &'a HttpDestination,
+) -> Option<&'a Rc<HttpDestination>> {
+    let at = before.by_rule.iter().position(|branch| Rc::ptr_eq(branch, destination))?;
     let rule = before.listener.routes.get(at)?;
     let is_same = |other: &RouteRule| RouteRule { backend: rule.backend, ..other.clone() } == *rule;
-    now.branches.get(now.listener.routes.iter().position(is_same)?)
+    now.by_rule.get(now.listener.routes.iter().position(is_same)?)
 }
 
 /// The client is treated by this configuration, wherever its requests go.
-fn remember(s: &mut State, base: Rc<Route>) {
-    if !Rc::ptr_eq(&base, &s.route) || s.rare.is_some() {
+fn remember(s: &mut State, base: Rc<HttpDestination>) {
+    if !Rc::ptr_eq(&base, &s.destination) || s.rare.is_some() {
         s.rare().base = Some(base);
     }
 }

@@ -24,9 +24,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::access_log::Log;
 use crate::admin::{self, Admin, Readiness, ReadyState};
 use crate::config::{self, Links, Loaded, Settings};
+use crate::mailbox::Message;
 use crate::metrics::{BackendLimits, Limits, MemberLimits, Registry, ReloadResult};
 use crate::notice;
-use crate::post::Mail;
 use crate::shared::Shared;
 use crate::worker;
 
@@ -83,18 +83,18 @@ impl Running {
         let registry = Registry::new(settings.workers.get());
         let ready = ReadyState::default();
         let admin = start_admin(&settings, &registry, &ready)?;
-        let seeds: Vec<_> = (0..settings.workers.get()).map(|_| worker::seed()).collect();
-        let posts = seeds.iter().map(|seed| seed.post.clone()).collect();
+        let builders: Vec<_> = (0..settings.workers.get()).map(|_| worker::builder()).collect();
+        let workers = builders.iter().map(|builder| builder.handle.clone()).collect();
         let (bell, rung) = tokio::sync::mpsc::unbounded_channel();
-        let shared = Shared::new(settings, registry, posts, bell);
+        let shared = Shared::new(settings, registry, workers, bell);
         let logs = open_logs(&shared, &shared.settings())?;
         let prober =
             Prober::start(&shared, rung).map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
-        let threads = start_workers(seeds, &shared)?;
+        let threads = start_workers(builders, &shared)?;
         reserve_descriptors(&shared.settings());
         let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
         running.show_config(loaded.hash);
-        if let Err(why) = running.sockets.prepare(&running.shared.posts) {
+        if let Err(why) = running.sockets.prepare(&running.shared.workers) {
             running.end();
             return Err(why);
         }
@@ -193,9 +193,9 @@ impl Running {
         loaded.warnings.iter().for_each(|warning| notice::err(&warning.to_string()));
         let logs = open_logs(&self.shared, &loaded.settings)?;
         let mut sockets = self.sockets.rebind(&loaded.settings)?;
-        sockets.prepare(&self.shared.posts)?;
+        sockets.prepare(&self.shared.workers)?;
         if let Err(why) = sockets.apply() {
-            sockets::forget(&self.shared.posts);
+            sockets::forget(&self.shared.workers);
             return Err(why);
         }
         // From here on nothing can fail: all of the configuration is taken.
@@ -212,7 +212,7 @@ impl Running {
     /// Tells the workers that the configuration has changed, and waits until all of them go by it.
     fn tell_workers(&self) {
         let (taken, all_taken) = std::sync::mpsc::channel();
-        self.shared.posts.iter().for_each(|post| post.send(Mail::Changed(taken.clone())));
+        self.shared.workers.iter().for_each(|handle| handle.send(Message::Changed(taken.clone())));
         drop(taken);
         // Once the last of them has answered (or has ended) there is nobody left to wait for.
         while all_taken.recv_timeout(sockets::PATIENCE).is_ok() {}
@@ -223,7 +223,7 @@ impl Running {
         self.ready.set(Readiness::Draining);
         self.shared.registry.process().draining.set(1);
         self.sockets.close();
-        self.shared.posts.iter().for_each(|post| post.send(Mail::Drain));
+        self.shared.workers.iter().for_each(|handle| handle.send(Message::Drain));
         let empty = async {
             while self.clients() > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -237,13 +237,13 @@ impl Running {
 
     /// Ends all clients and links there are. Who comes later is served.
     pub fn kill(&self) {
-        self.shared.posts.iter().for_each(|post| post.send(Mail::Kill));
+        self.shared.workers.iter().for_each(|handle| handle.send(Message::Kill));
     }
 
     /// Ends what is left, and the threads; last of all the access logs, when nobody writes to them any more.
     pub fn end(mut self) {
         self.kill();
-        self.shared.posts.iter().for_each(|post| post.send(Mail::Stop));
+        self.shared.workers.iter().for_each(|handle| handle.send(Message::Stop));
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 notice::err("penstock: a worker panicked");
@@ -254,7 +254,7 @@ impl Running {
     }
 
     fn clients(&self) -> usize {
-        self.shared.posts.iter().map(|post| post.load.load(Ordering::Relaxed)).sum()
+        self.shared.workers.iter().map(|handle| handle.load.load(Ordering::Relaxed)).sum()
     }
 
     fn show_config(&self, hash: u64) {
@@ -271,10 +271,13 @@ impl Running {
 }
 
 /// All of them have taken the configuration when this returns: every metric stands there from the first scrape on.
-fn start_workers(seeds: Vec<worker::Seed>, shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, String> {
+fn start_workers(
+    builders: Vec<worker::WorkerBuilder>,
+    shared: &Arc<Shared>,
+) -> Result<Vec<JoinHandle<()>>, String> {
     let (ready, all_ready) = std::sync::mpsc::channel();
-    let start = |(i, seed)| worker::start(i, seed, shared, ready.clone());
-    let threads = seeds.into_iter().enumerate().map(start).collect::<io::Result<Vec<_>>>();
+    let start = |(i, builder)| worker::start(i, builder, shared, ready.clone());
+    let threads = builders.into_iter().enumerate().map(start).collect::<io::Result<Vec<_>>>();
     let threads = threads.map_err(|e| format!("penstock: cannot start a worker: {e}"))?;
     drop(ready);
     for _ in &threads {

@@ -8,9 +8,9 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::config::{Address, Listener, Settings};
+use crate::mailbox::{ListenOn, Message, WorkerHandle};
 use crate::net::{self, KernelOptions, SocketFile, Stream};
 use crate::notice;
-use crate::post::{Accept, Mail, Post};
 
 /// Listening sockets and the listeners that have them, in the order of the file.
 #[derive(Default)]
@@ -114,33 +114,33 @@ impl Sockets {
         }
     }
 
-    /// Hands each socket to the worker that is to accept on it from the next configuration on ([`Mail::Changed`]), and
+    /// Hands each socket to the worker that is to accept on it from the next configuration on ([`Message::Changed`]), and
     /// waits until all workers are ready to.
     ///
     /// # Errors
     /// Why a worker cannot; then all of them stay as they are.
-    pub fn prepare(&self, posts: &[Post]) -> Result<(), String> {
-        let prepared = self.try_prepare(posts);
+    pub fn prepare(&self, workers: &[WorkerHandle]) -> Result<(), String> {
+        let prepared = self.try_prepare(workers);
         if prepared.is_err() {
-            forget(posts);
+            forget(workers);
         }
         prepared
     }
 
-    fn try_prepare(&self, posts: &[Post]) -> Result<(), String> {
-        let mut of_workers: Vec<Vec<Accept>> = posts.iter().map(|_| Vec::new()).collect();
+    fn try_prepare(&self, workers: &[WorkerHandle]) -> Result<(), String> {
+        let mut of_workers: Vec<Vec<ListenOn>> = workers.iter().map(|_| Vec::new()).collect();
         for bound in &self.0 {
             let listener = bound.listener.name.clone();
             let clone = (!bound.kept).then(|| bound.socket.socket.try_clone()).transpose();
             let socket = clone.map_err(|error| cannot_accept(&listener, &error))?;
-            of_workers[bound.worker % posts.len()].push(Accept { listener, socket });
+            of_workers[bound.worker % workers.len()].push(ListenOn { listener, socket });
         }
         let (ready, all_ready) = channel();
-        for (post, sockets) in posts.iter().zip(of_workers) {
-            post.send(Mail::Prepare { sockets, ready: ready.clone() });
+        for (handle, sockets) in workers.iter().zip(of_workers) {
+            handle.send(Message::Prepare { sockets, ready: ready.clone() });
         }
         drop(ready);
-        for _ in posts {
+        for _ in workers {
             let answer = all_ready.recv_timeout(PATIENCE);
             let prepared = answer.map_err(|_| "penstock: a worker does not answer".to_owned())?;
             prepared.map_err(|(listener, error)| cannot_accept(&listener, &error))?;
@@ -245,8 +245,8 @@ impl Listening {
 }
 
 /// Tells all workers that what they were prepared for will not be.
-pub(super) fn forget(posts: &[Post]) {
-    posts.iter().for_each(|post| post.send(Mail::Forget));
+pub(super) fn forget(workers: &[WorkerHandle]) {
+    workers.iter().for_each(|handle| handle.send(Message::Forget));
 }
 
 fn takes_any_port(bind: &Address) -> bool {

@@ -1,9 +1,9 @@
 //! Accepts clients, and gives each to the least loaded worker that may have it.
 //!
-//! `preface` reads the PROXY header where the listener wants one.
+//! `proxy_header` reads the PROXY header where the listener wants one.
 
-mod door;
-mod preface;
+mod any_frontend;
+mod proxy_header;
 
 use std::future::poll_fn;
 use std::io;
@@ -14,30 +14,30 @@ use std::time::Duration;
 
 use crate::config::{AcceptProxy, Listener};
 use crate::event_loop::{PanicSite, may_panic};
-use crate::hall::{Newcomer, Pass};
+use crate::frontend::{Accepted, ClientPermit};
+use crate::mailbox::Message;
 use crate::metrics::{AcceptError, ClientReject, ListenerCells};
 use crate::net::{self, Acceptor, Descriptors, Stream};
-use crate::post::Mail;
 use crate::shared::Shared;
 
-pub use door::Door;
+pub use any_frontend::AnyFrontend;
 
 /// Accepts for as long as the listener lasts. Ends when it is dropped.
-pub async fn accept(worker: usize, door: Door, shared: Arc<Shared>, acceptor: Acceptor) {
+pub async fn accept(worker: usize, any_frontend: AnyFrontend, shared: Arc<Shared>, acceptor: Acceptor) {
     let mut pause = FIRST_PAUSE;
     let mut next = worker;
     loop {
         match poll_fn(|cx| acceptor.poll_accept(cx)).await {
             Ok((stream, source)) => {
                 pause = FIRST_PAUSE;
-                let place = || place((worker, &mut next), &door, &shared, stream, source);
-                _ = door.event_loop().contain(PanicSite::Listener, place);
+                let place = || place((worker, &mut next), &any_frontend, &shared, stream, source);
+                _ = any_frontend.event_loop().contain(PanicSite::Listener, place);
                 if !net::has_room() {
-                    door.cells().accept_errors[AcceptError::Reserve].inc();
+                    any_frontend.cells().accept_errors[AcceptError::Reserve].inc();
                     until_there_is_room().await;
                 }
             }
-            Err(error) if count(door.cells(), &error) => {
+            Err(error) if count(any_frontend.cells(), &error) => {
                 // No descriptor is free: the clients wait in the kernel's queue until one is.
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LAST_PAUSE);
@@ -75,26 +75,32 @@ fn count(cells: &ListenerCells, error: &io::Error) -> bool {
 
 /// A connection that is refused is closed by being dropped. `next` is the worker whose turn it is among those that are
 /// equally loaded.
-fn place((own, next): (usize, &mut usize), door: &Door, shared: &Shared, stream: Stream, source: SocketAddr) {
-    let listener = door.listener();
-    if let Some(why) = refused(&listener, door, source) {
-        return door.cells().rejected[why].inc();
+fn place(
+    (own, next): (usize, &mut usize),
+    any_frontend: &AnyFrontend,
+    shared: &Shared,
+    stream: Stream,
+    source: SocketAddr,
+) {
+    let listener = any_frontend.listener();
+    if let Some(why) = refused(&listener, any_frontend, source) {
+        return any_frontend.cells().rejected[why].inc();
     }
     let best = least_loaded(&listener, shared, *next).unwrap_or(own);
     *next = best + 1;
-    let pass = Pass::new(&shared.posts[best].load, door.open());
+    let permit = ClientPermit::new(&shared.workers[best].load, any_frontend.open());
     let link = (!listener.protocol.is_pooled()).then(Descriptors::take);
     may_panic("listener.place");
-    let newcomer = Newcomer { stream, source, pass, link };
+    let accepted = Accepted { stream, source, permit, link };
     if best == own {
-        door.welcome(newcomer);
+        any_frontend.accept(accepted);
     } else {
-        shared.posts[best].send(Mail::Client { listener, newcomer });
+        shared.workers[best].send(Message::Client { listener, accepted });
     }
 }
 
-fn refused(listener: &Listener, door: &Door, source: SocketAddr) -> Option<ClientReject> {
-    let is_full = |most: std::num::NonZeroUsize| door.open().load(Ordering::Relaxed) >= most.get();
+fn refused(listener: &Listener, any_frontend: &AnyFrontend, source: SocketAddr) -> Option<ClientReject> {
+    let is_full = |most: std::num::NonZeroUsize| any_frontend.open().load(Ordering::Relaxed) >= most.get();
     if listener.max_connections.is_some_and(is_full) {
         return Some(ClientReject::Max);
     }
@@ -111,7 +117,7 @@ fn least_loaded(listener: &Arc<Listener>, shared: &Shared, next: usize) -> Optio
         !listener.protocol.is_pooled()
             || backend.is_none_or(|b| shared.share(b, listener.backend, *worker).links > 0)
     };
-    let load = |worker: &usize| shared.posts[*worker].load.load(Ordering::Relaxed);
-    let workers = shared.posts.len();
+    let load = |worker: &usize| shared.workers[*worker].load.load(Ordering::Relaxed);
+    let workers = shared.workers.len();
     (next..next + workers).map(|worker| worker % workers).filter(may).min_by_key(load)
 }

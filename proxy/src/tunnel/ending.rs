@@ -60,7 +60,7 @@ impl Task {
     /// The streams close when the task is dropped, which is next.
     pub(super) fn end(&mut self, ending: Ending) {
         if let Some(cause) = ending.cause() {
-            self.tunnel.route.borrow().cells.errors[cause].inc();
+            self.tunnel.destination.borrow().cells.errors[cause].inc();
         }
         // What ended badly must not look as if it were complete. Who was reset already feels nothing of it. Neither must a
         // stream that stood still because its reader did, and had to give way amid it.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::ProxyVersion;
-use crate::hall::Told;
+use crate::frontend::ProxyInfo;
 use crate::proto::proxy::{self, Addresses};
 
 /// The header for a client from `source` that came to the address `local` of ours, as far as it has one. What
@@ -14,19 +14,23 @@ use crate::proto::proxy::{self, Addresses};
 pub(super) fn of(
     version: ProxyVersion,
     source: SocketAddr,
-    told: Option<&Told>,
+    proxy_info: Option<&ProxyInfo>,
     local: Option<SocketAddr>,
 ) -> Vec<u8> {
-    let destination = told.and_then(|told| told.destination).or(local);
+    let destination = proxy_info.and_then(|proxy_info| proxy_info.destination).or(local);
     let addresses = destination.map(|destination| Addresses { source, destination });
     let mut header = Vec::new();
     if version == ProxyVersion::V1 {
         proxy::write_v1(addresses, &mut header);
         return header;
     }
-    let unique_id = told.and_then(|told| told.unique_id.clone()).unwrap_or_else(new_id);
+    let unique_id = proxy_info.and_then(|proxy_info| proxy_info.unique_id.clone()).unwrap_or_else(new_id);
     let mut tlvs = vec![(proxy::UNIQUE_ID, &*unique_id)];
-    tlvs.extend(told.and_then(|told| told.authority.as_deref()).map(|name| (proxy::AUTHORITY, name)));
+    tlvs.extend(
+        proxy_info
+            .and_then(|proxy_info| proxy_info.authority.as_deref())
+            .map(|name| (proxy::AUTHORITY, name)),
+    );
     proxy::write_v2(addresses, &tlvs, &mut header);
     header
 }

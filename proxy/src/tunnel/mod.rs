@@ -16,7 +16,7 @@ use std::time::Instant;
 use crate::backend::MemberPool as _;
 use crate::cause::Cause;
 use crate::event_loop::{Contained, PanicSite, may_panic};
-use crate::hall::{self, Guest, Told};
+use crate::frontend::{self, Incoming, ProxyInfo};
 use crate::link::{DedicatedLink, DedicatedPool};
 use crate::metrics::{ClientClose, RetryReason, RetryResult};
 use crate::relay::{Relay, RelayEnd, RelayIo, Side};
@@ -26,14 +26,14 @@ pub use ending::Ending;
 use state::Tunnel;
 
 /// What the clients of one listener share.
-pub type Hall = hall::Hall<DedicatedPool>;
+pub type TcpFrontend = frontend::Frontend<DedicatedPool>;
 
 /// Takes an accepted connection onto this worker.
-pub fn welcome(hall: &Rc<Hall>, guest: Guest) {
-    let Guest { stream, source, told, pass, link } = guest;
-    let tunnel = Tunnel::admit(hall, stream, source, (pass, link));
+pub fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
+    let Incoming { stream, source, proxy_info, permit, link } = incoming;
+    let tunnel = Tunnel::admit(frontend, stream, source, (permit, link));
     let reaching = Box::pin(reach(tunnel.clone()));
-    let task = Task { tunnel, told, stage: Stage::Reaching(reaching) };
+    let task = Task { tunnel, proxy_info, stage: Stage::Reaching(reaching) };
     tokio::task::spawn_local(task);
 }
 
@@ -53,7 +53,7 @@ enum Stage {
 /// The tunnel as a task. All that only it touches is in here.
 struct Task {
     tunnel: Rc<Tunnel>,
-    told: Option<Box<Told>>,
+    proxy_info: Option<Box<ProxyInfo>>,
     stage: Stage,
 }
 
@@ -63,8 +63,8 @@ impl Future for Task {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.tunnel.conn.keep_waker(cx);
         let tunnel = self.tunnel.clone();
-        tunnel.hall.event_loop.update_now();
-        let polled = tunnel.hall.event_loop.contain(PanicSite::Tunnel, || self.poll_ending(cx));
+        tunnel.frontend.event_loop.update_now();
+        let polled = tunnel.frontend.event_loop.contain(PanicSite::Tunnel, || self.poll_ending(cx));
         match polled {
             Some(Poll::Pending) => Poll::Pending,
             Some(Poll::Ready(ending)) => {
@@ -90,7 +90,7 @@ impl Drop for Task {
                 Ending::Told(ClientClose::Drain)
             };
             // A panic in here would be one too many where another is under way.
-            _ = tunnel.hall.event_loop.contain(PanicSite::Tunnel, || self.end(ending));
+            _ = tunnel.frontend.event_loop.contain(PanicSite::Tunnel, || self.end(ending));
         }
         tunnel.conn.close();
     }
@@ -133,11 +133,11 @@ impl Task {
     }
 
     fn reached(&mut self, link: DedicatedLink) {
-        let version = self.tunnel.route.borrow().group.settings.proxy_protocol;
-        let told = self.told.take();
+        let version = self.tunnel.destination.borrow().group.settings.proxy_protocol;
+        let proxy_info = self.proxy_info.take();
         let first = version.map_or_else(Vec::new, |version| {
             let local = self.tunnel.conn.stream().as_ref().and_then(Stream::local_address);
-            header::of(version, self.tunnel.source, told.as_deref(), local)
+            header::of(version, self.tunnel.source, proxy_info.as_deref(), local)
         });
         self.tunnel.open();
         self.stage = Stage::Relaying(Relay::new(&first, &[]), link);
@@ -156,7 +156,7 @@ impl Task {
         }
         self.tunnel.moved(relay_io.asked.get(), relay_io.answered.get());
         if end.is_pending() {
-            self.tunnel.look_at(relay.look_at(self.tunnel.hall.event_loop.now()));
+            self.tunnel.look_at(relay.look_at(self.tunnel.frontend.event_loop.now()));
         }
         end
     }
@@ -164,13 +164,13 @@ impl Task {
 
 fn relay_io<'a>(tunnel: &'a Tunnel, client: &'a Stream, link: &'a DedicatedLink) -> RelayIo<'a> {
     RelayIo {
-        event_loop: &tunnel.hall.event_loop,
-        pipes: &tunnel.hall.pipes,
+        event_loop: &tunnel.frontend.event_loop,
+        pipes: &tunnel.frontend.pipes,
         client,
-        client_cells: &tunnel.hall.cells,
+        client_cells: &tunnel.frontend.cells,
         member: &link.stream,
         member_cells: link.cells(),
-        splice: tunnel.route.borrow().listener.tunnel.splice,
+        splice: tunnel.destination.borrow().listener.tunnel.splice,
         asked: false.into(),
         answered: false.into(),
         delivered: Default::default(),
@@ -184,14 +184,15 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<DedicatedLink, Cause> {
     let mut until = None;
     let mut tried = 0;
     loop {
-        let group = tunnel.route.borrow().group.clone();
-        let member = tunnel.assignment.borrow_mut().choose(&group, tunnel.source.ip(), &tunnel.hall.sources);
+        let group = tunnel.destination.borrow().group.clone();
+        let member =
+            tunnel.assignment.borrow_mut().choose(&group, tunnel.source.ip(), &tunnel.frontend.sources);
         let Some(member) = member else { return Err(Cause::NoMember) };
         if !member.pool.is_up() {
             let until = *until.get_or_insert_with(|| Instant::now() + member.pool.patience());
             let hoped = member.pool.wait_for_member(until).await;
             hoped.map_err(|trouble| failure.filter(|_| trouble != Cause::QueueFull).unwrap_or(trouble))?;
-            tunnel.hall.event_loop.update_now();
+            tunnel.frontend.event_loop.update_now();
             tried = 0;
             continue;
         }
@@ -212,7 +213,9 @@ async fn reach(tunnel: Rc<Tunnel>) -> Result<DedicatedLink, Cause> {
                 let began = if cause == Cause::ConnectTimeout { began } else { Instant::now() };
                 until.get_or_insert_with(|| began + member.pool.patience());
             }
-            Err(Cause::NoMember) if member.pool.health().is_retired() && tunnel.take_route() => tried = 0,
+            Err(Cause::NoMember) if member.pool.health().is_retired() && tunnel.take_destination() => {
+                tried = 0
+            }
             reached => return reached,
         }
     }

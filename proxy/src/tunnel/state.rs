@@ -8,18 +8,18 @@ use std::rc::Rc;
 
 use crate::backend::Assignment;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, nanos};
-use crate::hall::{Pass, Route};
+use crate::frontend::{ClientPermit, Destination};
 use crate::link::DedicatedPool;
 use crate::metrics::{ClientClose, ClientState};
 use crate::net::Descriptors;
 use crate::stream::{Conn, Stream};
 
-use super::Hall;
+use super::TcpFrontend;
 
 /// The part of a tunnel that others reach.
 pub(super) struct Tunnel {
-    pub(super) hall: Rc<Hall>,
-    pub(super) route: RefCell<Rc<Route<DedicatedPool>>>,
+    pub(super) frontend: Rc<TcpFrontend>,
+    pub(super) destination: RefCell<Rc<Destination<DedicatedPool>>>,
     pub(super) source: SocketAddr,
     pub(super) assignment: RefCell<Assignment<DedicatedPool>>,
     /// The client's end of it.
@@ -39,22 +39,22 @@ pub(super) struct Tunnel {
     lingering: Cell<bool>,
     shown: Cell<ClientState>,
     key: u32,
-    _pass: Pass,
+    _permit: ClientPermit,
     _link: Option<Descriptors<1>>,
 }
 
 impl Tunnel {
     /// A client came.
     pub(super) fn admit(
-        hall: &Rc<Hall>,
+        frontend: &Rc<TcpFrontend>,
         stream: Stream,
         source: SocketAddr,
-        (pass, link): (Pass, Option<Descriptors<1>>),
+        (permit, link): (ClientPermit, Option<Descriptors<1>>),
     ) -> Rc<Self> {
-        let now = hall.event_loop.update_now();
+        let now = frontend.event_loop.update_now();
         let admit = |key| Self {
-            hall: hall.clone(),
-            route: RefCell::new(hall.route.borrow().clone()),
+            frontend: frontend.clone(),
+            destination: RefCell::new(frontend.destination.borrow().clone()),
             source,
             assignment: RefCell::default(),
             conn: Conn::new(stream),
@@ -67,12 +67,12 @@ impl Tunnel {
             lingering: Cell::new(false),
             shown: Cell::new(ClientState::Active),
             key,
-            _pass: pass,
+            _permit: permit,
             _link: link,
         };
-        let tunnel = hall.event_loop.register_new(admit);
-        hall.enter();
-        hall.cells.connections[ClientState::Active].inc();
+        let tunnel = frontend.event_loop.register_new(admit);
+        frontend.enter();
+        frontend.cells.connections[ClientState::Active].inc();
         tunnel.assign();
         tunnel.arm();
         tunnel
@@ -83,48 +83,48 @@ impl Tunnel {
         if self.over.replace(true) {
             return;
         }
-        let Hall { event_loop, cells, .. } = &*self.hall;
+        let TcpFrontend { event_loop, cells, .. } = &*self.frontend;
         self.unassign();
         cells.connections[self.shown.get()].dec();
         cells.closed[why].inc();
         cells.connection_duration.observe_nanos(event_loop.now().saturating_sub(self.accepted_at));
-        self.hall.leave();
+        self.frontend.leave();
         event_loop.unregister(self.key);
     }
 
     fn assign(&self) {
-        let group = &self.route.borrow().group;
-        self.assignment.borrow_mut().assign(group, self.source.ip(), &self.hall.sources);
+        let group = &self.destination.borrow().group;
+        self.assignment.borrow_mut().assign(group, self.source.ip(), &self.frontend.sources);
     }
 
     fn unassign(&self) {
-        let group = &self.route.borrow().group;
-        self.assignment.borrow_mut().unassign(group, self.source.ip(), &self.hall.sources);
+        let group = &self.destination.borrow().group;
+        self.assignment.borrow_mut().unassign(group, self.source.ip(), &self.frontend.sources);
     }
 
-    /// Its member went while it waited for a link: it goes where newcomers go. False where that is the same way.
-    pub(super) fn take_route(&self) -> bool {
-        let now = self.hall.route.borrow().clone();
-        if Rc::ptr_eq(&now, &self.route.borrow()) {
+    /// Its member went while it waited for a link: it goes where new clients go. False where that is the same way.
+    pub(super) fn take_destination(&self) -> bool {
+        let now = self.frontend.destination.borrow().clone();
+        if Rc::ptr_eq(&now, &self.destination.borrow()) {
             return false;
         }
         self.unassign();
-        self.route.replace(now);
+        self.destination.replace(now);
         self.assign();
         true
     }
 
     /// It has got a link.
     pub(super) fn open(&self) {
-        self.hall.cells.connections.shift(self.shown.replace(ClientState::Tunnel), ClientState::Tunnel);
-        self.last.set(self.hall.event_loop.now());
+        self.frontend.cells.connections.shift(self.shown.replace(ClientState::Tunnel), ClientState::Tunnel);
+        self.last.set(self.frontend.event_loop.now());
         self.arm();
     }
 
     /// Something moved, one way or both. The deadline moves with it; who waits for it looks then, and waits on.
     /// How long a member takes to say something back tells the worker how often it should wake.
     pub(super) fn moved(&self, asked: bool, answered: bool) {
-        let event_loop = &self.hall.event_loop;
+        let event_loop = &self.frontend.event_loop;
         if answered && let Some(since) = self.asked.take() {
             event_loop.record_latency(event_loop.now().saturating_sub(since));
         }
@@ -140,7 +140,7 @@ impl Tunnel {
     pub(super) fn look_at(&self, at: Option<Nanos>) {
         let Some(at) = at else { return };
         self.lingering.set(true);
-        self.hall.event_loop.arm(self.key, at);
+        self.frontend.event_loop.arm(self.key, at);
     }
 
     fn is_open(&self) -> bool {
@@ -149,7 +149,7 @@ impl Tunnel {
 
     fn arm(&self) {
         if let Some(at) = self.deadline() {
-            self.hall.event_loop.arm(self.key, at);
+            self.frontend.event_loop.arm(self.key, at);
         }
     }
 
@@ -158,12 +158,12 @@ impl Tunnel {
     }
 
     fn too_old_at(&self) -> Option<Nanos> {
-        Some(self.accepted_at.saturating_add(nanos(self.route.borrow().listener.tunnel.age?)))
+        Some(self.accepted_at.saturating_add(nanos(self.destination.borrow().listener.tunnel.age?)))
     }
 
     /// Getting a link has limits of its own.
     fn idle_at(&self) -> Option<Nanos> {
-        let idle = self.route.borrow().listener.tunnel.idle.filter(|_| self.is_open())?;
+        let idle = self.destination.borrow().listener.tunnel.idle.filter(|_| self.is_open())?;
         Some(self.last.get().saturating_add(nanos(idle)))
     }
 
@@ -191,7 +191,7 @@ impl Registered for Tunnel {
             self.conn.wake();
             return None;
         }
-        let lenient = self.hall.event_loop.lenient_until(now);
+        let lenient = self.frontend.event_loop.lenient_until(now);
         if self.too_old_at().is_some_and(|at| at <= now) {
             self.end(ClientClose::MaxAge);
         } else if self.idle_at().is_some_and(|at| at <= now) {

@@ -12,9 +12,9 @@ use crate::affinity::name_hash;
 use crate::backend::{Group, Member, MemberPool};
 use crate::client::Client;
 use crate::config::{self, Backend, Listener, Settings};
-use crate::hall::{Hall, Route};
+use crate::frontend::{Destination, Frontend};
 use crate::link::{DedicatedPool, Pool};
-use crate::listener::Door;
+use crate::listener::AnyFrontend;
 use crate::metrics::{BackendCells, MemberCells};
 use crate::shared::MemberKey;
 
@@ -49,12 +49,15 @@ impl Worker {
         }
         absent(&gone.tcp, &self.pools.tcp).for_each(|(_, member)| member.pool.retire());
         let stays = |name: &Arc<str>| settings.listeners.iter().any(|l| l.name == *name);
-        self.doors.iter().filter(|(name, _)| !stays(name)).for_each(|(_, door)| door.close());
-        self.doors.retain(|name, _| stays(name));
+        self.frontends
+            .iter()
+            .filter(|(name, _)| !stays(name))
+            .for_each(|(_, any_frontend)| any_frontend.close());
+        self.frontends.retain(|name, _| stays(name));
         for listener in &settings.listeners {
-            let door = self.door(listener, &groups);
-            if let Some(before) = self.doors.insert(listener.name.clone(), door.clone())
-                && !before.is_same(&door)
+            let any_frontend = self.any_frontend(listener, &groups);
+            if let Some(before) = self.frontends.insert(listener.name.clone(), any_frontend.clone())
+                && !before.is_same(&any_frontend)
             {
                 before.close(); // its listener speaks another protocol from now on
             }
@@ -62,59 +65,69 @@ impl Worker {
         self.event_loop.reconfigure();
     }
 
-    fn door(&self, listener: &Arc<Listener>, groups: &[AnyGroup]) -> Door {
-        match (&groups[listener.backend], self.doors.get(&listener.name)) {
+    fn any_frontend(&self, listener: &Arc<Listener>, groups: &[AnyGroup]) -> AnyFrontend {
+        match (&groups[listener.backend], self.frontends.get(&listener.name)) {
             (AnyGroup::Http(group), old) => {
-                let old = if let Some(Door::Http(hall)) = old { Some(hall) } else { None };
+                let old = if let Some(AnyFrontend::Http(frontend)) = old { Some(frontend) } else { None };
                 let log_writer = self.log_writer(listener, old);
-                let route = |group, branches| self.route(listener, group, log_writer.clone(), branches);
-                let branches = listener.routes.iter().filter_map(|rule| match &groups[rule.backend] {
-                    AnyGroup::Http(group) => Some(route(group, Vec::new())),
+                let destination =
+                    |group, by_rule| self.destination(listener, group, log_writer.clone(), by_rule);
+                let by_rule = listener.routes.iter().filter_map(|rule| match &groups[rule.backend] {
+                    AnyGroup::Http(group) => Some(destination(group, Vec::new())),
                     AnyGroup::Tcp(_) => None, // the backends of a listener speak what it does
                 });
-                Door::Http(self.hall(listener, route(group, branches.collect()), old))
+                AnyFrontend::Http(self.frontend(listener, destination(group, by_rule.collect()), old))
             }
             (AnyGroup::Tcp(group), old) => {
-                let old = if let Some(Door::Tcp(hall)) = old { Some(hall) } else { None };
-                Door::Tcp(self.hall(listener, self.route(listener, group, None, Vec::new()), old))
+                let old = if let Some(AnyFrontend::Tcp(frontend)) = old { Some(frontend) } else { None };
+                AnyFrontend::Tcp(self.frontend(
+                    listener,
+                    self.destination(listener, group, None, Vec::new()),
+                    old,
+                ))
             }
         }
     }
 
     /// What notes the exchanges of a listener: what did so before, if that is to be as it was.
-    fn log_writer<W>(&self, listener: &Listener, old: Option<&Rc<Hall<W>>>) -> Option<Rc<LogWriter>> {
+    fn log_writer<W>(&self, listener: &Listener, old: Option<&Rc<Frontend<W>>>) -> Option<Rc<LogWriter>> {
         let wanted = listener.access_log.clone()?;
-        let before = old.map(|hall| hall.route.borrow().clone());
-        let same = before.filter(|route| route.listener.access_log.as_ref() == Some(&wanted));
-        same.and_then(|route| route.log_writer.clone()).or_else(|| {
+        let before = old.map(|frontend| frontend.destination.borrow().clone());
+        let same = before.filter(|destination| destination.listener.access_log.as_ref() == Some(&wanted));
+        same.and_then(|destination| destination.log_writer.clone()).or_else(|| {
             let log = self.shared.logs.open(&wanted.to).ok()?; // it is open: lifecycle has seen to that
             let cells = self.shared.registry.listener(self.index, &listener.name);
             Some(LogWriter::new(&self.event_loop, log, wanted, cells))
         })
     }
 
-    fn route<W>(
+    fn destination<W>(
         &self,
         listener: &Arc<Listener>,
         group: &Rc<Group<W>>,
         log_writer: Option<Rc<LogWriter>>,
-        branches: Vec<Rc<Route<W>>>,
-    ) -> Rc<Route<W>> {
+        by_rule: Vec<Rc<Destination<W>>>,
+    ) -> Rc<Destination<W>> {
         let cells = self.shared.registry.route(self.index, &listener.name, &group.settings.name);
-        Rc::new(Route { listener: listener.clone(), group: group.clone(), cells, log_writer, branches })
+        Rc::new(Destination { listener: listener.clone(), group: group.clone(), cells, log_writer, by_rule })
     }
 
-    /// The hall that was there before takes its new route; else there is a new one.
-    fn hall<W>(&self, listener: &Listener, route: Rc<Route<W>>, old: Option<&Rc<Hall<W>>>) -> Rc<Hall<W>> {
-        if let Some(hall) = old {
-            *hall.route.borrow_mut() = route;
-            return hall.clone();
+    /// The frontend that was there before takes its new route; else there is a new one.
+    fn frontend<W>(
+        &self,
+        listener: &Listener,
+        destination: Rc<Destination<W>>,
+        old: Option<&Rc<Frontend<W>>>,
+    ) -> Rc<Frontend<W>> {
+        if let Some(frontend) = old {
+            *frontend.destination.borrow_mut() = destination;
+            return frontend.clone();
         }
         let name = &listener.name;
-        Rc::new(Hall {
+        Rc::new(Frontend {
             event_loop: self.event_loop.clone(),
             pipes: self.pipes.clone(),
-            route: RefCell::new(route),
+            destination: RefCell::new(destination),
             cells: self.shared.registry.listener(self.index, name),
             worker_cells: self.cells.clone(),
             sources: self.shared.sources.clone(),
@@ -135,7 +148,7 @@ impl Worker {
             let keep = |pool: &Rc<SharedPool>| pool.configure(settings, share);
             AnyGroup::Http(self.group(settings, share.links, (&self.pools.http, &mut pools.http), keep, new))
         } else {
-            let keeps_warm = (index + self.index).is_multiple_of(self.shared.posts.len());
+            let keeps_warm = (index + self.index).is_multiple_of(self.shared.workers.len());
             let new = |m: &config::MemberSettings, key: &MemberKey| {
                 let shared = (self.shared.shared_cap(key), self.shared.health(key));
                 let cells = self.cells_of(settings, m);

@@ -16,13 +16,13 @@ use crate::net::{self, Descriptors, Pipes, Socket};
 use crate::stream::Stream;
 
 /// What all clients of one listener on one worker share. It lasts as long as the listener does.
-pub struct Hall<W> {
+pub struct Frontend<W> {
     /// The worker's clock, buffers and timers.
     pub event_loop: Rc<EventLoop>,
     /// The worker's pipes.
     pub pipes: Rc<Pipes>,
     /// Where clients (or their requests) go; each client takes it anew at its next exchange.
-    pub route: RefCell<Rc<Route<W>>>,
+    pub destination: RefCell<Rc<Destination<W>>>,
     /// What is counted for the listener.
     pub cells: Arc<ListenerCells>,
     /// What is counted for the worker.
@@ -36,7 +36,7 @@ pub struct Hall<W> {
 }
 
 /// The way on from a listener in one configuration.
-pub struct Route<W> {
+pub struct Destination<W> {
     /// What is believed of the listener.
     pub listener: Arc<Listener>,
     /// Where its clients go.
@@ -46,10 +46,10 @@ pub struct Route<W> {
     /// What notes its exchanges, if anything does.
     pub log_writer: Option<Rc<LogWriter>>,
     /// Where requests go for which one of the listener's rules holds, in the order of the rules.
-    pub branches: Vec<Rc<Self>>,
+    pub by_rule: Vec<Rc<Self>>,
 }
 
-impl<W> Hall<W> {
+impl<W> Frontend<W> {
     /// A client came.
     pub fn enter(&self) {
         self.cells.accepted.inc();
@@ -63,43 +63,43 @@ impl<W> Hall<W> {
 }
 
 /// A connection that was accepted, on its way to its worker.
-pub struct Newcomer {
+pub struct Accepted {
     /// Its socket, non-blocking.
     pub stream: net::Stream,
     /// Who it is from, by the kernel.
     pub source: SocketAddr,
     /// Its place in the counts of those who place clients.
-    pub pass: Pass,
+    pub permit: ClientPermit,
     /// The descriptor of the link that it is to have, where it gets one of its own.
     pub link: Option<Descriptors<1>>,
 }
 
 /// A connection at its worker, about to be a client; a mere `Socket` while its PROXY header is awaited.
-pub struct Guest<S = Stream> {
+pub struct Incoming<S = Stream> {
     /// Its bytes.
     pub stream: S,
     /// Who it is from: by the kernel, or by a PROXY header that is believed.
     pub source: SocketAddr,
     /// What a PROXY header told besides.
-    pub told: Option<Box<Told>>,
+    pub proxy_info: Option<Box<ProxyInfo>>,
     /// Its place in the counts of those who place clients.
-    pub pass: Pass,
+    pub permit: ClientPermit,
     /// The descriptor of the link that it is to have, where it gets one of its own.
     pub link: Option<Descriptors<1>>,
 }
 
-impl Guest<Socket> {
+impl Incoming<Socket> {
     /// All that it sends and gets from here on goes over its socket as it is.
     #[must_use]
-    pub fn plain(self) -> Guest {
-        let Self { stream, source, told, pass, link } = self;
-        Guest { stream: Stream::Plain(stream), source, told, pass, link }
+    pub fn plain(self) -> Incoming {
+        let Self { stream, source, proxy_info, permit, link } = self;
+        Incoming { stream: Stream::Plain(stream), source, proxy_info, permit, link }
     }
 }
 
 /// What a PROXY header tells of a connection, besides its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct ProxyInfo {
     /// The address it was made to.
     pub destination: Option<SocketAddr>,
     /// The name it was made to.
@@ -109,13 +109,13 @@ pub struct Told {
 }
 
 /// A client's place in the load of its worker and among the clients of its listener, for as long as it lasts.
-pub struct Pass {
+pub struct ClientPermit {
     load: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
     _descriptor: Descriptors<1>,
 }
 
-impl Pass {
+impl ClientPermit {
     /// Counts one more client of a worker with this load, and of a listener with so many open, and its descriptor.
     #[must_use]
     pub fn new(load: &Arc<AtomicUsize>, open: &Arc<AtomicUsize>) -> Self {
@@ -125,7 +125,7 @@ impl Pass {
     }
 }
 
-impl Drop for Pass {
+impl Drop for ClientPermit {
     fn drop(&mut self) {
         self.load.fetch_sub(1, Ordering::Relaxed);
         self.open.fetch_sub(1, Ordering::Relaxed);

@@ -7,29 +7,29 @@ use std::sync::atomic::AtomicUsize;
 use crate::client::{self, Client};
 use crate::config::{AcceptProxy, Listener};
 use crate::event_loop::EventLoop;
-use crate::hall::{Guest, Newcomer};
+use crate::frontend::{Accepted, Incoming};
 use crate::metrics::{ClientReject, ListenerCells};
 use crate::net::Socket;
 use crate::tunnel;
 
-use super::preface;
+use super::proxy_header;
 
-/// The hall of a listener, by its protocol.
+/// The frontend of a listener, by its protocol.
 #[derive(Clone)]
-pub enum Door {
+pub enum AnyFrontend {
     /// Its clients speak HTTP.
-    Http(Rc<client::Hall>),
+    Http(Rc<client::HttpFrontend>),
     /// Nobody knows what its clients speak.
-    Tcp(Rc<tunnel::Hall>),
+    Tcp(Rc<tunnel::TcpFrontend>),
 }
 
-impl Door {
+impl AnyFrontend {
     /// What is believed of the listener now.
     #[must_use]
     pub fn listener(&self) -> Arc<Listener> {
         match self {
-            Self::Http(hall) => hall.route.borrow().listener.clone(),
-            Self::Tcp(hall) => hall.route.borrow().listener.clone(),
+            Self::Http(frontend) => frontend.destination.borrow().listener.clone(),
+            Self::Tcp(frontend) => frontend.destination.borrow().listener.clone(),
         }
     }
 
@@ -37,8 +37,8 @@ impl Door {
     #[must_use]
     pub fn cells(&self) -> &Arc<ListenerCells> {
         match self {
-            Self::Http(hall) => &hall.cells,
-            Self::Tcp(hall) => &hall.cells,
+            Self::Http(frontend) => &frontend.cells,
+            Self::Tcp(frontend) => &frontend.cells,
         }
     }
 
@@ -46,12 +46,12 @@ impl Door {
     #[must_use]
     pub fn open(&self) -> &Arc<AtomicUsize> {
         match self {
-            Self::Http(hall) => &hall.open,
-            Self::Tcp(hall) => &hall.open,
+            Self::Http(frontend) => &frontend.open,
+            Self::Tcp(frontend) => &frontend.open,
         }
     }
 
-    /// Whether both are the same hall.
+    /// Whether both are the same frontend.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -64,38 +64,40 @@ impl Door {
     /// No new configuration has it.
     pub fn close(&self) {
         match self {
-            Self::Http(hall) => hall.closed.set(true),
-            Self::Tcp(hall) => hall.closed.set(true),
+            Self::Http(frontend) => frontend.closed.set(true),
+            Self::Tcp(frontend) => frontend.closed.set(true),
         }
     }
 
     pub(super) fn event_loop(&self) -> &EventLoop {
         match self {
-            Self::Http(hall) => &hall.event_loop,
-            Self::Tcp(hall) => &hall.event_loop,
+            Self::Http(frontend) => &frontend.event_loop,
+            Self::Tcp(frontend) => &frontend.event_loop,
         }
     }
 
-    /// Takes in a newcomer, as soon as it is known who it is.
-    pub fn welcome(&self, newcomer: Newcomer) {
-        let Newcomer { stream, source, pass, link } = newcomer;
+    /// Takes in a accepted connection, as soon as it is known who it is.
+    pub fn accept(&self, accepted: Accepted) {
+        let Accepted { stream, source, permit, link } = accepted;
         if self.event_loop().draining() {
             return self.cells().rejected[ClientReject::Draining].inc();
         }
         let Ok(socket) = Socket::new(stream) else {
             return self.cells().rejected[ClientReject::FdLimit].inc();
         };
-        let guest = Guest { stream: socket, source, told: None, pass, link };
+        let incoming = Incoming { stream: socket, source, proxy_info: None, permit, link };
         match self.listener().proxy_protocol {
-            AcceptProxy::Off => self.admit(guest.plain()),
-            AcceptProxy::Required => _ = tokio::task::spawn_local(preface::introduce(self.clone(), guest)),
+            AcceptProxy::Off => self.admit(incoming.plain()),
+            AcceptProxy::Required => {
+                _ = tokio::task::spawn_local(proxy_header::read_proxy_header(self.clone(), incoming))
+            }
         }
     }
 
-    pub(super) fn admit(&self, guest: Guest) {
+    pub(super) fn admit(&self, incoming: Incoming) {
         match self {
-            Self::Http(hall) => Client::welcome(hall, guest),
-            Self::Tcp(hall) => tunnel::welcome(hall, guest),
+            Self::Http(frontend) => Client::admit(frontend, incoming),
+            Self::Tcp(frontend) => tunnel::admit(frontend, incoming),
         }
     }
 }

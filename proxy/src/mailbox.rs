@@ -8,22 +8,22 @@ use std::sync::mpsc::Sender;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::config::Listener;
-use crate::hall::Newcomer;
+use crate::frontend::Accepted;
 use crate::net::Stream;
 
 /// What is sent to a worker.
-pub enum Mail {
+pub enum Message {
     /// A client that another worker accepted for this one.
     Client {
         /// The listener that accepted it, as it was then.
         listener: Arc<Listener>,
         /// What is known of it.
-        newcomer: Newcomer,
+        accepted: Accepted,
     },
-    /// Get ready to accept on these sockets, and on no others, when [`Mail::Changed`] comes.
+    /// Get ready to accept on these sockets, and on no others, when [`Message::Changed`] comes.
     Prepare {
         /// All sockets that the worker is to accept on.
-        sockets: Vec<Accept>,
+        sockets: Vec<ListenOn>,
         /// Is told when the worker is ready, or which listener's socket it cannot accept on and why.
         ready: Sender<Result<(), (Arc<str>, io::Error)>>,
     },
@@ -40,7 +40,7 @@ pub enum Mail {
 }
 
 /// A listening socket that a worker is to accept on.
-pub struct Accept {
+pub struct ListenOn {
     /// Whose it is.
     pub listener: Arc<str>,
     /// The socket; none where the worker accepts on it for this listener already.
@@ -49,22 +49,22 @@ pub struct Accept {
 
 /// How others reach a worker.
 #[derive(Clone)]
-pub struct Post {
-    mail: UnboundedSender<Mail>,
+pub struct WorkerHandle {
+    messages: UnboundedSender<Message>,
     /// Clients on it, or on their way to it.
     pub load: Arc<AtomicUsize>,
 }
 
-impl Post {
+impl WorkerHandle {
     /// A way to reach a worker, and the worker's end of it.
     #[must_use]
-    pub fn new() -> (Self, UnboundedReceiver<Mail>) {
-        let (sender, mail) = unbounded_channel();
-        (Self { mail: sender, load: Arc::new(AtomicUsize::new(0)) }, mail)
+    pub fn new() -> (Self, UnboundedReceiver<Message>) {
+        let (sender, messages) = unbounded_channel();
+        (Self { messages: sender, load: Arc::new(AtomicUsize::new(0)) }, messages)
     }
 
-    /// Sends mail. A worker that has ended takes none, and needs none.
-    pub fn send(&self, mail: Mail) {
-        let _ = self.mail.send(mail);
+    /// Sends a message. A worker that has ended takes none, and needs none.
+    pub fn send(&self, messages: Message) {
+        let _ = self.messages.send(messages);
     }
 }

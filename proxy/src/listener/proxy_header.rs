@@ -8,37 +8,37 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, store_waker, timeout, wake};
-use crate::hall::{Guest, Told};
+use crate::frontend::{Incoming, ProxyInfo};
 use crate::metrics::ClientReject;
 use crate::net::{Peeked, Socket};
 use crate::proto::proxy::{Header, LONGEST, ParsedHeader, parse};
 
-use super::Door;
+use super::AnyFrontend;
 
-/// Waits for the header, and lets the guest in as the one whom it names. Who sends none in time, or something
+/// Waits for the header, and lets the incoming connection in as the one whom it names. Who sends none in time, or something
 /// else, is refused; a drain waits for nobody.
-pub(super) async fn introduce(door: Door, mut guest: Guest<Socket>) {
-    let in_time = door.listener().timeouts.head;
-    let drain = Rc::new(Drain::default());
-    let key = door.event_loop().register(drain.clone());
-    let reading = timeout(in_time, read(&mut guest, &drain));
-    let header = door.event_loop().contain_task(PanicSite::Listener, reading).await;
-    door.event_loop().unregister(key);
-    let Some(header) = header else { return door.cells().rejected[ClientReject::ProxyHeader].inc() };
-    if door.event_loop().draining() {
-        return door.cells().rejected[ClientReject::Draining].inc();
+pub(super) async fn read_proxy_header(any_frontend: AnyFrontend, mut incoming: Incoming<Socket>) {
+    let in_time = any_frontend.listener().timeouts.head;
+    let drain = Rc::new(DrainNotice::default());
+    let key = any_frontend.event_loop().register(drain.clone());
+    let reading = timeout(in_time, read(&mut incoming, &drain));
+    let header = any_frontend.event_loop().contain_task(PanicSite::Listener, reading).await;
+    any_frontend.event_loop().unregister(key);
+    let Some(header) = header else { return any_frontend.cells().rejected[ClientReject::ProxyHeader].inc() };
+    if any_frontend.event_loop().draining() {
+        return any_frontend.cells().rejected[ClientReject::Draining].inc();
     }
     let Ok(Some(len)) = header else {
-        guest.stream.abort_on_drop();
-        return door.cells().rejected[ClientReject::ProxyHeader].inc();
+        incoming.stream.abort_on_drop();
+        return any_frontend.cells().rejected[ClientReject::ProxyHeader].inc();
     };
-    door.cells().received_bytes.add(len as u64);
-    let event_loop = door.event_loop();
-    event_loop.contain(PanicSite::Listener, || door.admit(guest.plain()));
+    any_frontend.cells().received_bytes.add(len as u64);
+    let event_loop = any_frontend.event_loop();
+    event_loop.contain(PanicSite::Listener, || any_frontend.admit(incoming.plain()));
 }
 
 /// Looks until the header is whole, then takes it and no byte more. Tells its length.
-async fn read(guest: &mut Guest<Socket>, drain: &Drain) -> Option<usize> {
+async fn read(incoming: &mut Incoming<Socket>, drain: &DrainNotice) -> Option<usize> {
     let mut seen = vec![0; LONGEST];
     let whole = poll_fn(|cx| {
         store_waker(&drain.waker, cx.waker());
@@ -46,23 +46,23 @@ async fn read(guest: &mut Guest<Socket>, drain: &Drain) -> Option<usize> {
         if drain.began.get() {
             return Poll::Ready(None);
         }
-        guest.stream.poll_until(cx, &mut seen, judge).map(|verdict| verdict.ok()?.ok())
+        incoming.stream.poll_until(cx, &mut seen, judge).map(|verdict| verdict.ok()?.ok())
     });
     let len = whole.await?;
-    guest.stream.recv(&mut seen[..len]).ok().filter(|taken| *taken == len)?;
+    incoming.stream.recv(&mut seen[..len]).ok().filter(|taken| *taken == len)?;
     let Ok(ParsedHeader::Header { header, .. }) = parse(&seen[..len]) else { return None };
-    believe(guest, &header);
+    believe(incoming, &header);
     Some(len)
 }
 
 /// What tells somebody who has not said yet who it is that there is no time left for that.
 #[derive(Default)]
-struct Drain {
+struct DrainNotice {
     began: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl Contained for Drain {
+impl Contained for DrainNotice {
     fn site(&self) -> PanicSite {
         PanicSite::Listener
     }
@@ -70,7 +70,7 @@ impl Contained for Drain {
     fn panicked(&self) {}
 }
 
-impl Registered for Drain {
+impl Registered for DrainNotice {
     fn on_timer(&self, _now: Nanos) -> Option<Nanos> {
         None
     }
@@ -101,14 +101,14 @@ fn judge(sight: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
 }
 
 /// What is only about the connection to us (LOCAL, UNKNOWN) leaves the source as it is.
-fn believe(guest: &mut Guest<Socket>, header: &Header<'_>) {
+fn believe(incoming: &mut Incoming<Socket>, header: &Header<'_>) {
     let tlvs = &header.tlvs;
-    guest.told = Some(Box::new(Told {
+    incoming.proxy_info = Some(Box::new(ProxyInfo {
         destination: header.addresses.map(|addresses| addresses.destination),
         authority: tlvs.authority().map(Into::into),
         unique_id: tlvs.unique_id().map(Into::into),
     }));
     if let Some(addresses) = header.addresses {
-        guest.source = addresses.source;
+        incoming.source = addresses.source;
     }
 }
