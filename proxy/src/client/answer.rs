@@ -10,12 +10,12 @@ use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
 
 use super::Client;
-use super::state::{Later, Phase, State};
+use super::inner::{ClientInner, Deferred, Phase};
 
 impl Recipient for Rc<Client> {
     fn closes(&self) -> bool {
         let s = self.state.borrow();
-        (s.draining || s.is_spent()) && s.in_flight <= 1 && !s.more_later()
+        (s.draining || s.is_spent()) && s.in_flight <= 1 && !s.has_deferred()
     }
 
     fn is_full(&self) -> bool {
@@ -40,7 +40,7 @@ impl Recipient for Rc<Client> {
         if s.phase.awaits_more() {
             s.since = self.frontend.event_loop.now(); // in the middle of an exchange its turn begins
         }
-        self.give(&mut s, first, second);
+        self.send(&mut s, first, second);
     }
 
     fn placed(&self, link: &Rc<Link<Self>>) {
@@ -48,7 +48,7 @@ impl Recipient for Rc<Client> {
         may_panic("client.placed");
         s.waits = false;
         s.is_on(self, link);
-        let follows = s.rare.as_ref().is_some_and(|rare| rare.upload.is_some());
+        let follows = s.cold.as_ref().is_some_and(|cold| cold.upload.is_some());
         if follows || s.phase.awaits_more() || s.unread_input() || s.heard_all {
             s.since = self.frontend.event_loop.now();
             self.conn.wake();
@@ -91,7 +91,7 @@ impl Recipient for Rc<Client> {
             s.close = Some(ClientClose::Error);
             self.cut_off(&s); // so that what it has of the answer does not look complete
         } else {
-            s.put_back(Later::Fail { request: Some(*request), reject: cause.into() });
+            s.put_back(Deferred::Fail { request: Some(*request), reject: cause.into() });
         }
         self.left(&mut s);
     }
@@ -103,7 +103,7 @@ impl Recipient for Rc<Client> {
             return;
         }
         s.binds |= s.take_kept().is_some();
-        s.put_back(Later::Send { request, head, cause });
+        s.put_back(Deferred::Send { request, head, cause });
         self.left(&mut s);
     }
 
@@ -117,7 +117,7 @@ impl Recipient for Rc<Client> {
     }
 
     fn moved(&self) -> u64 {
-        let moved = self.state.borrow().rare.as_ref().map_or(0, |rare| rare.moved);
+        let moved = self.state.borrow().cold.as_ref().map_or(0, |cold| cold.moved);
         let stream = self.conn.stream();
         // What the kernel still holds has not been taken. What it held when the counting began was not counted.
         const MORE_THAN_A_KERNEL_HOLDS: u64 = 1 << 40;
@@ -154,7 +154,7 @@ impl Recipient for Rc<Client> {
 impl Client {
     /// The client is closed, perhaps in the middle of an answer. To HTTP/1.0 an orderly close may be the end of it
     /// (RFC 9112 section 8), so there it is a reset.
-    pub(super) fn cut_off(&self, s: &State) {
+    pub(super) fn cut_off(&self, s: &ClientInner) {
         self.conn.fail();
         let answering = s.old && (s.is_busy() || s.unwritten() > 0);
         if answering {
@@ -163,7 +163,7 @@ impl Client {
     }
 
     /// An exchange left its link or its queue without an answer.
-    fn left(&self, s: &mut State) {
+    fn left(&self, s: &mut ClientInner) {
         if s.waits {
             s.waits = false;
         } else {
@@ -173,7 +173,12 @@ impl Client {
     }
 
     /// An answer of ours.
-    pub(super) fn answer_error(self: &Rc<Self>, s: &mut State, request: Option<Exchange>, reject: &Reject) {
+    pub(super) fn answer_error(
+        self: &Rc<Self>,
+        s: &mut ClientInner,
+        request: Option<Exchange>,
+        reject: &Reject,
+    ) {
         // One error is no answer to all words of a conversation: what follows would be taken for theirs.
         let talked = request.is_some_and(|request| request.body && request.ask.is_frames());
         if talked || s.phase.awaits_more() {
@@ -185,9 +190,9 @@ impl Client {
             self.count_in_flight(s); // it was never counted as begun
             s.requests += 1;
         }
-        let close = (s.draining || matches!(s.phase, Phase::Done)) && !s.more_later();
+        let close = (s.draining || matches!(s.phase, Phase::Done)) && !s.has_deferred();
         match self.error(s, request.as_ref(), reject, close) {
-            Some(answer) => self.give(s, &answer, &[]),
+            Some(answer) => self.send(s, &answer, &[]),
             None => self.hang_up(s),
         }
         self.count_answer(s, request.as_ref(), reject.status, Some(reject.cause), 0);
@@ -195,11 +200,11 @@ impl Client {
         if close {
             Self::said_close(s);
         }
-        self.rest(s);
+        self.become_idle(s);
     }
 
     /// RFC 9112 section 9.6: nothing is answered behind an answer that says that it is the last.
-    pub(super) fn said_close(s: &mut State) {
+    pub(super) fn said_close(s: &mut ClientInner) {
         if s.destination.listener.framing.is_none() && !matches!(s.phase, Phase::Done) {
             s.unread |= !s.heard_all;
             s.phase = Phase::Done;
@@ -207,7 +212,7 @@ impl Client {
         }
     }
 
-    fn read_no_more(s: &mut State) {
+    fn read_no_more(s: &mut ClientInner) {
         s.phase = Phase::Done;
         s.unread = true;
         s.close = s.close.or(Some(ClientClose::Error));
@@ -215,7 +220,13 @@ impl Client {
 
     /// What is answered instead of an answer; `None` where the listener would rather have the client closed.
     /// `close` says that it is the last one on its connection.
-    fn error(&self, s: &State, request: Option<&Exchange>, reject: &Reject, close: bool) -> Option<Vec<u8>> {
+    fn error(
+        &self,
+        s: &ClientInner,
+        request: Option<&Exchange>,
+        reject: &Reject,
+        close: bool,
+    ) -> Option<Vec<u8>> {
         if let Some(framing) = &s.destination.listener.framing {
             return framing::refusal(framing, reject.cause);
         }
@@ -229,9 +240,9 @@ impl Client {
     }
 
     /// The client is closed when it has what was answered before; what was asked after is not answered.
-    fn hang_up(&self, s: &mut State) {
+    fn hang_up(&self, s: &mut ClientInner) {
         Self::read_no_more(s);
-        let unanswered = s.drop_later();
+        let unanswered = s.drop_deferred();
         for _ in 0..unanswered {
             s.destination.cells.errors[Cause::ClientAbort].inc();
         }
@@ -241,7 +252,7 @@ impl Client {
     /// An exchange has been answered, badly where there is a cause.
     pub(super) fn count_answer(
         &self,
-        s: &mut State,
+        s: &mut ClientInner,
         request: Option<&Exchange>,
         status: u16,
         cause: Option<Cause>,
@@ -251,7 +262,7 @@ impl Client {
         self.write_record(s, status, cause, service);
     }
 
-    fn count(&self, s: &mut State, request: Option<&Exchange>, status: u16, service: Nanos) {
+    fn count(&self, s: &mut ClientInner, request: Option<&Exchange>, status: u16, service: Nanos) {
         let now = self.frontend.event_loop.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
         let cells = &s.destination.cells;
@@ -263,18 +274,18 @@ impl Client {
         may_panic("client.counted");
     }
 
-    fn exchange_over(&self, s: &mut State) {
+    fn exchange_over(&self, s: &mut ClientInner) {
         s.left_link();
         if s.in_flight == 0 {
-            self.rest(s);
+            self.become_idle(s);
         }
-        if s.unread_input() || matches!(s.phase, Phase::Done) || s.draining || s.more_later() {
+        if s.unread_input() || matches!(s.phase, Phase::Done) || s.draining || s.has_deferred() {
             self.conn.wake();
         }
     }
 
     /// Nothing is in flight any more.
-    pub(super) fn rest(&self, s: &mut State) {
+    pub(super) fn become_idle(&self, s: &mut ClientInner) {
         if !s.phase.awaits_more() {
             s.since = self.frontend.event_loop.now();
             self.show(s, ClientState::Idle);

@@ -11,7 +11,7 @@ use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::Dialect;
 use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, request_class};
 
-use super::state::{Later, Phase, State};
+use super::inner::{ClientInner, Deferred, Phase};
 use super::{Client, HttpMember};
 
 /// What a client is told that waits for it, where its member could not say it.
@@ -22,12 +22,12 @@ impl Client {
     /// `behind` bytes of what follows it are here.
     pub(super) fn begin(
         self: &Rc<Self>,
-        s: &mut State,
+        s: &mut ClientInner,
         head: &Request<'_, '_>,
         behind: usize,
         now: Nanos,
     ) -> bool {
-        if !self.find_way(s, head) {
+        if !self.find_route(s, head) {
             return false;
         }
         let mut request = self.request(s, head, now);
@@ -39,7 +39,7 @@ impl Client {
         let destination = s.destination.clone();
         let rules = &destination.listener.http;
         // RFC 9112 section 6.1: chunks are for those who are known to speak 1.1.
-        if head.body == BodyFraming::Chunked && self.meets_old(s) {
+        if head.body == BodyFraming::Chunked && self.is_http10(s) {
             self.begin_record(s, head, request.began);
             self.refuse(s, None, Cause::LengthRequired, Cause::LengthRequired.status());
             return true;
@@ -47,12 +47,12 @@ impl Client {
         if let Some((answer, status)) = self.own_answer(s, head, rules) {
             return self.answer_http_here(s, head, &request, now, (&answer, status));
         }
-        let no_expect = head.expect_continue && self.meets_old(s);
+        let no_expect = head.expect_continue && self.is_http10(s);
         self.count_begun(s);
         self.begin_record(s, head, request.began);
         self.read_next(s, head, rules, now);
         if no_expect {
-            self.give(s, CONTINUE, &[]);
+            self.send(s, CONTINUE, &[]);
         }
         may_panic("client.begin");
         s.old = head.minor_version == 0;
@@ -78,7 +78,7 @@ impl Client {
         true
     }
 
-    fn request(&self, s: &State, head: &Request<'_, '_>, now: Nanos) -> Exchange {
+    fn request(&self, s: &ClientInner, head: &Request<'_, '_>, now: Nanos) -> Exchange {
         Exchange {
             ask: AnswerKind::Http(head.ask()),
             body: head.body != BodyFraming::None,
@@ -98,7 +98,7 @@ impl Client {
 
     /// Whose request it is, and to which backend it goes. False where those before it, which have not been answered, went
     /// elsewhere.
-    fn find_way(&self, s: &mut State, head: &Request<'_, '_>) -> bool {
+    fn find_route(&self, s: &mut ClientInner, head: &Request<'_, '_>) -> bool {
         let base = s.base();
         let source: IpAddr = head.source(self.peer, &base.listener.http);
         let destination = head.rule(&base.listener.routes).map_or(base, |rule| &base.by_rule[rule]);
@@ -109,17 +109,22 @@ impl Client {
             return false;
         }
         let destination = destination.clone();
-        self.turn_to(s, source, &destination);
+        self.switch_to(s, source, &destination);
         true
     }
 
     /// Whether its member is known to speak HTTP/1.0.
-    fn meets_old(&self, s: &mut State) -> bool {
+    fn is_http10(&self, s: &mut ClientInner) -> bool {
         self.choose(s).is_some_and(|member| member.pool.is_http10())
     }
 
     /// RFC 9110 section 7.6.2: what is to be forwarded no further is answered here.
-    fn own_answer(&self, s: &State, head: &Request<'_, '_>, rules: &HttpRules) -> Option<(Vec<u8>, u16)> {
+    fn own_answer(
+        &self,
+        s: &ClientInner,
+        head: &Request<'_, '_>,
+        rules: &HttpRules,
+    ) -> Option<(Vec<u8>, u16)> {
         let mut answer = Vec::new();
         let close = s.draining || is_last(rules, s.requests + 1);
         let status = head.own_answer(&self.frontend.event_loop.date(), close, &mut answer)?;
@@ -129,7 +134,7 @@ impl Client {
     /// False where it cannot be answered yet, because others before it have not been.
     fn answer_http_here(
         self: &Rc<Self>,
-        s: &mut State,
+        s: &mut ClientInner,
         head: &Request<'_, '_>,
         request: &Exchange,
         now: Nanos,
@@ -142,16 +147,16 @@ impl Client {
         self.count_begun(s);
         self.begin_record(s, head, request.began);
         self.read_next(s, head, &destination.listener.http, now);
-        self.give(s, answer, &[]);
+        self.send(s, answer, &[]);
         self.count_answer(s, Some(request), status, None, 0);
         if s.draining {
             Self::said_close(s);
         }
-        self.rest(s);
+        self.become_idle(s);
         true
     }
 
-    pub(super) fn count_begun(&self, s: &mut State) {
+    pub(super) fn count_begun(&self, s: &mut ClientInner) {
         self.count_in_flight(s);
         s.requests += 1;
         if s.in_flight > 0 {
@@ -161,24 +166,24 @@ impl Client {
     }
 
     /// One more exchange of it is under way.
-    pub(super) fn count_in_flight(&self, s: &mut State) {
+    pub(super) fn count_in_flight(&self, s: &mut ClientInner) {
         self.frontend.cells.in_flight.inc();
         s.counted += 1;
     }
 
     /// So many of them are not any more.
-    pub(super) fn count_ended(&self, s: &mut State, exchanges: u16) {
+    pub(super) fn count_ended(&self, s: &mut ClientInner, exchanges: u16) {
         self.frontend.cells.in_flight.add(-i64::from(exchanges));
         s.counted -= exchanges;
     }
 
     /// When the first byte of a request came that is whole now.
-    pub(super) fn began(s: &State, now: Nanos) -> Nanos {
+    pub(super) fn began(s: &ClientInner, now: Nanos) -> Nanos {
         if s.shown == ClientState::Head { s.since } else { now }
     }
 
     /// What comes after this head.
-    fn read_next(&self, s: &mut State, head: &Request<'_, '_>, rules: &HttpRules, now: Nanos) {
+    fn read_next(&self, s: &mut ClientInner, head: &Request<'_, '_>, rules: &HttpRules, now: Nanos) {
         if is_last(rules, s.requests) {
             s.close = Some(ClientClose::LimitRequests);
         }
@@ -186,10 +191,10 @@ impl Client {
         if head.body != BodyFraming::None {
             s.phase = Phase::Body { decoder: BodyDecoder::of_request(head.body) };
             if head.upgrade {
-                s.rare().asks = true;
+                s.cold().asks = true;
             }
             if let Some(most) = rules.body {
-                s.rare().body_left = most;
+                s.cold().body_left = most;
             }
             s.since = now;
             self.rearm(s);
@@ -204,14 +209,14 @@ impl Client {
     /// To the link that it keeps, to that of those before it, or to one that its member has for it.
     pub(super) fn put_on_link(
         self: &Rc<Self>,
-        s: &mut State,
+        s: &mut ClientInner,
         request: Exchange,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
         if let Some(link) = s.take_kept() {
             if link.is_open() {
                 s.is_on(self, &link);
-                s.rare().kept = Some(link.clone());
+                s.cold().kept = Some(link.clone());
                 return link.go_on(self.clone(), request, write);
             }
             link.let_go();
@@ -224,7 +229,9 @@ impl Client {
             }
             None => {
                 if let Err(cause) = self.submit(s, request, write, Cause::NoMember) {
-                    s.spill().later.push_back(Later::Fail { request: Some(request), reject: cause.into() });
+                    s.buffers()
+                        .deferred
+                        .push_back(Deferred::Fail { request: Some(request), reject: cause.into() });
                     self.conn.wake();
                 }
             }
@@ -232,19 +239,19 @@ impl Client {
     }
 
     /// No more requests are read; this error is answered when those before it have been.
-    pub(super) fn refuse(&self, s: &mut State, request: Option<Exchange>, cause: Cause, status: u16) {
+    pub(super) fn refuse(&self, s: &mut ClientInner, request: Option<Exchange>, cause: Cause, status: u16) {
         s.phase = Phase::Done;
         s.unread = true;
         s.close = s.close.or(Some(ClientClose::Error));
         let reject = Reject { cause, status, detail: "" };
-        s.spill().later.push_back(Later::Fail { request, reject });
+        s.buffers().deferred.push_back(Deferred::Fail { request, reject });
         self.conn.wake();
     }
 
     /// To a link of its member, or to those who wait for one. `otherwise` is the cause where no member is up.
     pub(super) fn submit(
         self: &Rc<Self>,
-        s: &mut State,
+        s: &mut ClientInner,
         request: Exchange,
         write: impl FnOnce(&mut Vec<u8>),
         otherwise: Cause,
@@ -266,14 +273,14 @@ fn is_last(rules: &HttpRules, requests: u32) -> bool {
 }
 
 /// What may become a tunnel needs a place among the member's tunnels.
-fn claim_tunnel(s: &mut State, member: &HttpMember, request: &Exchange) -> Result<(), Cause> {
+fn claim_tunnel(s: &mut ClientInner, member: &HttpMember, request: &Exchange) -> Result<(), Cause> {
     if matches!(request.ask, AnswerKind::Http(ask) if ask.upgrade) {
-        s.rare().place = Some(member.pool.tunnel_permit().ok_or(Cause::TunnelLimit)?);
+        s.cold().place = Some(member.pool.tunnel_permit().ok_or(Cause::TunnelLimit)?);
     }
     Ok(())
 }
 
-fn want(s: &State, head: &Request<'_, '_>) -> Sharing {
+fn want(s: &ClientInner, head: &Request<'_, '_>) -> Sharing {
     let all = s.destination.group.settings.links.pipeline_methods == PipelineMethods::All;
     let plain = head.body == BodyFraming::None && !head.expect_continue && !head.upgrade;
     // What follows an answer to HEAD that has content is not known before the link has been quiet for a moment.

@@ -13,7 +13,7 @@ use crate::proto::framing::{self, BadFrame, Frame, Need, Pinning, Rest};
 use crate::proto::reread::Reread;
 
 use super::Client;
-use super::state::{Phase, State};
+use super::inner::{ClientInner, Phase};
 
 /// The status under which an answer of our own that is no error is counted.
 const ANSWERED: u16 = 200;
@@ -22,7 +22,7 @@ impl Client {
     /// Reads a frame while the client keeps no link.
     pub(super) fn read_frame(
         self: &Rc<Self>,
-        s: &mut State,
+        s: &mut ClientInner,
         framing: &Framing,
         bytes: &[u8],
         now: Nanos,
@@ -30,7 +30,7 @@ impl Client {
         match framing::request(framing, bytes, s.mode(Pinning::Free)) {
             Ok(Some(frame)) if self.begin_frame(s, frame, None, &bytes[..frame.len], now) => frame.len,
             Ok(Some(_)) => {
-                s.spill().stands_alone = true;
+                s.buffers().stands_alone = true;
                 0
             }
             Ok(None) => self.read_half(s, framing, bytes, now),
@@ -43,7 +43,7 @@ impl Client {
     }
 
     /// Of a frame that is not whole so much is kept; then it takes a link, and the rest follows while it comes.
-    fn read_half(self: &Rc<Self>, s: &mut State, framing: &Framing, bytes: &[u8], now: Nanos) -> usize {
+    fn read_half(self: &Rc<Self>, s: &mut ClientInner, framing: &Framing, bytes: &[u8], now: Nanos) -> usize {
         let most = framing::kept(framing);
         if bytes.len() >= most
             && let Some((frame, rest)) = framing::long(framing, bytes, s.mode(Pinning::Free))
@@ -51,7 +51,7 @@ impl Client {
             if self.begin_frame(s, frame, Some(rest), bytes, now) {
                 return bytes.len();
             }
-            s.spill().stands_alone = true;
+            s.buffers().stands_alone = true;
             return 0;
         }
         self.head_began(s, now);
@@ -60,20 +60,20 @@ impl Client {
     }
 
     /// A frame is not whole: it is read again when that may have changed.
-    fn await_more(s: &mut State, framing: &Framing, bytes: &[u8]) {
+    fn await_more(s: &mut ClientInner, framing: &Framing, bytes: &[u8]) {
         let reread = framing::reread(framing, bytes);
         let least = match reread {
             Reread::Never => framing::least(framing, bytes),
             // Where a line ends cannot be told before.
             _ => Reread::least(bytes.len(), framing.max_length),
         };
-        s.spill().await_more(least.min(framing::kept(framing).max(bytes.len() + 1)), reread);
+        s.buffers().await_more(least.min(framing::kept(framing).max(bytes.len() + 1)), reread);
     }
 
     /// Begins an exchange, perhaps before all of its frame has come. False where it cannot begin yet, because it may not share the link of those before it.
     fn begin_frame(
         self: &Rc<Self>,
-        s: &mut State,
+        s: &mut ClientInner,
         frame: Frame,
         rest: Option<Rest>,
         bytes: &[u8],
@@ -118,15 +118,15 @@ impl Client {
     }
 
     /// The rest of the frame that was begun last goes to its link while it comes.
-    fn pass_on(&self, s: &mut State, rest: Rest, pinning: Pinning, now: Nanos) {
+    fn pass_on(&self, s: &mut ClientInner, rest: Rest, pinning: Pinning, now: Nanos) {
         s.phase = Phase::Frame { rest: Box::new(rest), pinning };
         s.since = now;
         self.rearm(s);
     }
 
     /// More of a frame that is passed on while it comes.
-    pub(super) fn read_rest(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) -> usize {
-        let must_wait = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
+    pub(super) fn read_rest(self: &Rc<Self>, s: &mut ClientInner, bytes: &[u8], now: Nanos) -> usize {
+        let must_wait = s.waits || s.has_deferred() || s.link.as_ref().is_some_and(|link| link.is_full());
         let Phase::Frame { rest, pinning } = &mut s.phase else { return 0 };
         if must_wait {
             return 0;
@@ -151,10 +151,10 @@ impl Client {
     }
 
     /// What penstock answers itself, when all before it has been.
-    fn answer_here(self: &Rc<Self>, s: &mut State, request: &Exchange, answer: &[u8], close: bool) {
-        self.give(s, answer, &[]);
+    fn answer_here(self: &Rc<Self>, s: &mut ClientInner, request: &Exchange, answer: &[u8], close: bool) {
+        self.send(s, answer, &[]);
         self.count_answer(s, Some(request), ANSWERED, None, 0);
-        self.rest(s);
+        self.become_idle(s);
         if close {
             s.phase = Phase::Done;
             s.close = Some(ClientClose::ServerClose);
@@ -163,11 +163,11 @@ impl Client {
     }
 
     /// The client keeps its link from now on, or keeps it for another reason.
-    fn keep_link(&self, s: &mut State, pinning: Pinning, now: Nanos) {
+    fn keep_link(&self, s: &mut ClientInner, pinning: Pinning, now: Nanos) {
         s.phase = Phase::Talk { pinning };
         s.since = now;
         if pinning == Pinning::Forever {
-            s.rare().held_since = now;
+            s.cold().held_since = now;
             self.show(s, ClientState::Tunnel);
         }
         self.rearm(s);
@@ -176,14 +176,14 @@ impl Client {
     /// What a client that keeps its link says goes there.
     pub(super) fn read_talk(
         self: &Rc<Self>,
-        s: &mut State,
+        s: &mut ClientInner,
         pinning: Pinning,
         bytes: &[u8],
         now: Nanos,
     ) -> usize {
         let destination = s.destination.clone();
         let (Some(link), Some(framing)) = (s.link.clone(), &destination.listener.framing) else {
-            return if s.waits || s.more_later() { 0 } else { bytes.len() };
+            return if s.waits || s.has_deferred() { 0 } else { bytes.len() };
         };
         if link.is_full() {
             return 0;

@@ -11,7 +11,7 @@ use crate::proto::http1::{BodyEncoder, FieldRoom, Parsed, parse_request};
 use crate::proto::reread::Reread;
 
 use super::Client;
-use super::state::{Later, Phase, State};
+use super::inner::{ClientInner, Deferred, Phase};
 
 /// A client with more unread answers than this is not asked what else it wants, nor is one that has said more than
 /// this of what cannot begin yet.
@@ -22,7 +22,7 @@ const STALL: Nanos = 50_000_000;
 
 impl Client {
     /// Whether more should be read from the socket.
-    pub(super) fn wants_input(s: &State) -> bool {
+    pub(super) fn wants_input(s: &ClientInner) -> bool {
         match &s.phase {
             Phase::Head | Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } | Phase::Asking
                 if s.heard_all =>
@@ -48,8 +48,8 @@ impl Client {
     }
 
     /// One client's exchanges stay in order: while some are in flight, the next goes to the same link or waits.
-    pub(super) fn may_begin(s: &State) -> bool {
-        if s.waits || s.more_later() || s.unwritten() > UNREAD {
+    pub(super) fn may_begin(s: &ClientInner) -> bool {
+        if s.waits || s.has_deferred() || s.unwritten() > UNREAD {
             return false;
         }
         let most = s.destination.listener.http.look_ahead.get();
@@ -57,51 +57,51 @@ impl Client {
             || u32::from(s.in_flight) < most && s.link.as_ref().is_some_and(|link| link.has_room())
     }
 
-    pub(super) fn received(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) {
+    pub(super) fn received(self: &Rc<Self>, s: &mut ClientInner, bytes: &[u8], now: Nanos) {
         if s.unread_input() {
-            s.spill().take_in(bytes);
-            return self.read_spilled(s, now);
+            s.buffers().take_in(bytes);
+            return self.read_buffered(s, now);
         }
         let consumed = self.read(s, bytes, now);
         if consumed < bytes.len() {
-            s.spill().input.extend_from_slice(&bytes[consumed..]);
+            s.buffers().input.extend_from_slice(&bytes[consumed..]);
         }
     }
 
     /// Reads on in what was kept.
-    pub(super) fn read_spilled(self: &Rc<Self>, s: &mut State, now: Nanos) {
+    pub(super) fn read_buffered(self: &Rc<Self>, s: &mut ClientInner, now: Nanos) {
         if !s.is_worth_reading() {
             return;
         }
-        let spill = s.spill();
-        (spill.wanted, spill.stands_alone) = (0, false);
-        let mut input = std::mem::take(&mut spill.input);
+        let buffers = s.buffers();
+        (buffers.wanted, buffers.stands_alone) = (0, false);
+        let mut input = std::mem::take(&mut buffers.input);
         let consumed = self.read(s, &input, now);
         // Moving what is left to the front each time would cost the square of what one client sends.
         input.advance(consumed);
         if input.is_empty() {
             s.tidy();
         } else {
-            s.spill().input = input;
+            s.buffers().input = input;
         }
     }
 
     /// What is kept of its input counts as held.
-    pub(super) fn count_input(&self, s: &mut State) {
-        let Some(spill) = &s.spill else { return };
-        self.frontend.event_loop.buffers.count(&spill.input_counted, spill.input.len());
+    pub(super) fn count_input(&self, s: &mut ClientInner) {
+        let Some(buffers) = &s.buffers else { return };
+        self.frontend.event_loop.buffers.count(&buffers.input_counted, buffers.input.len());
         s.tidy();
     }
 
     /// How much may be read now; nothing where there is no room and some of what is held is this client's. `LEAST` bytes of each
     /// always have room, so that small requests go on whatever large ones wait for.
-    pub(super) fn room(&self, s: &mut State, now: Nanos) -> usize {
-        let kept = s.spill.as_ref().map_or(0, |spill| spill.input.len());
+    pub(super) fn room(&self, s: &mut ClientInner, now: Nanos) -> usize {
+        let kept = s.buffers.as_ref().map_or(0, |buffers| buffers.input.len());
         let is_crowded = || s.assignment.member().is_some_and(|member| member.pool.is_crowded());
         let full = self.frontend.event_loop.buffers.are_full() || kept >= LEAST && is_crowded();
         let room = if full { LEAST.saturating_sub(kept) } else { usize::MAX };
-        if let Some(spill) = &mut s.spill {
-            spill.stalled = room == 0;
+        if let Some(buffers) = &mut s.buffers {
+            buffers.stalled = room == 0;
         }
         if room == 0 {
             self.frontend.event_loop.arm(self.key, now + STALL);
@@ -110,7 +110,7 @@ impl Client {
     }
 
     /// The client sends no more. What it asked for so far is still answered.
-    pub(super) fn at_eof(&self, s: &mut State) {
+    pub(super) fn at_eof(&self, s: &mut ClientInner) {
         s.unread = false;
         s.heard_all = true;
         s.close = s.close.or(Some(ClientClose::Client));
@@ -121,13 +121,13 @@ impl Client {
     }
 
     /// The client has said everything, and what of it could be read by now was.
-    fn hear_no_more(&self, s: &mut State) {
-        let waits = s.waits || s.more_later() || s.link.as_ref().is_some_and(|link| link.is_full());
+    fn hear_no_more(&self, s: &mut ClientInner) {
+        let waits = s.waits || s.has_deferred() || s.link.as_ref().is_some_and(|link| link.is_full());
         match s.phase {
             Phase::Head if !s.unread_input() => s.phase = Phase::Done,
             // Half a head: nobody will send the rest.
             Phase::Head if !s.is_busy() && Self::may_begin(s) => {
-                s.spill().input.clear();
+                s.buffers().input.clear();
                 s.phase = Phase::Done;
             }
             Phase::Body { .. } | Phase::Frame { .. } if !waits => self.conn.fail(),
@@ -148,7 +148,7 @@ impl Client {
         }
     }
 
-    fn read(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) -> usize {
+    fn read(self: &Rc<Self>, s: &mut ClientInner, bytes: &[u8], now: Nanos) -> usize {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
@@ -172,7 +172,7 @@ impl Client {
         at
     }
 
-    fn read_head(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) -> usize {
+    fn read_head(self: &Rc<Self>, s: &mut ClientInner, bytes: &[u8], now: Nanos) -> usize {
         if !Self::may_begin(s) {
             return 0;
         }
@@ -186,19 +186,19 @@ impl Client {
         let mut fields = FieldRoom::new();
         match parse_request(bytes, &destination.listener.http, &mut fields) {
             Ok(Parsed::Head { head, len }) if self.begin(s, &head, bytes.len() - len, now) => {
-                if let Some(spill) = &mut s.spill {
-                    spill.reread = Reread::Never;
+                if let Some(buffers) = &mut s.buffers {
+                    buffers.reread = Reread::Never;
                 }
                 len
             }
             Ok(Parsed::Head { .. }) => {
-                s.spill().stands_alone = true;
+                s.buffers().stands_alone = true;
                 0
             }
             Ok(Parsed::Partial) => {
                 self.head_began(s, now);
                 let wanted = Reread::least(bytes.len(), destination.listener.http.head.bytes);
-                s.spill().await_more(wanted, Reread::HEAD);
+                s.buffers().await_more(wanted, Reread::HEAD);
                 0
             }
             Err(reject) => {
@@ -209,7 +209,7 @@ impl Client {
         }
     }
 
-    pub(super) fn head_began(&self, s: &mut State, now: Nanos) {
+    pub(super) fn head_began(&self, s: &mut ClientInner, now: Nanos) {
         if s.shown == ClientState::Idle {
             s.since = now;
             self.show(s, ClientState::Head);
@@ -218,22 +218,24 @@ impl Client {
     }
 
     /// Does what had to wait for the exchanges before it, then reads on in what was kept.
-    pub(super) fn proceed(self: &Rc<Self>, s: &mut State, now: Nanos) {
+    pub(super) fn proceed(self: &Rc<Self>, s: &mut ClientInner, now: Nanos) {
         while s.in_flight == 0 && !s.waits {
-            let Some(next) = s.spill.as_mut().and_then(|spill| spill.later.pop_front()) else { break };
+            let Some(next) = s.buffers.as_mut().and_then(|buffers| buffers.deferred.pop_front()) else {
+                break;
+            };
             match next {
-                Later::Send { request, head, cause } => {
+                Deferred::Send { request, head, cause } => {
                     let write = |out: &mut Vec<u8>| out.extend_from_slice(&head);
                     if let Err(cause) = self.submit(s, request, write, cause) {
                         self.answer_error(s, Some(request), &cause.into());
                     }
                 }
-                Later::Fail { request, reject } => self.answer_error(s, request, &reject),
+                Deferred::Fail { request, reject } => self.answer_error(s, request, &reject),
             }
         }
         self.send_upload(s);
         if s.unread_input() && (Self::may_begin(s) || !matches!(s.phase, Phase::Head)) {
-            self.read_spilled(s, now);
+            self.read_buffered(s, now);
         }
         if s.heard_all {
             self.hear_no_more(s);
@@ -242,7 +244,7 @@ impl Client {
     }
 
     /// The body goes to the link that its head is on; where its exchange has ended already, nowhere.
-    fn read_body(self: &Rc<Self>, s: &mut State, bytes: &[u8], now: Nanos) -> usize {
+    fn read_body(self: &Rc<Self>, s: &mut ClientInner, bytes: &[u8], now: Nanos) -> usize {
         let Phase::Body { decoder } = &mut s.phase else { return 0 };
         let link = s.link.clone();
         if s.waits || link.as_ref().is_some_and(|link| link.is_full()) {
@@ -255,7 +257,7 @@ impl Client {
         };
         let (done, data) = (step.done, &bytes[step.data]);
         let limited = s.destination.listener.http.body.is_some();
-        if !s.rare.as_mut().filter(|_| limited).is_none_or(|rare| rare.take(data.len())) {
+        if !s.cold.as_mut().filter(|_| limited).is_none_or(|cold| cold.take(data.len())) {
             self.abort_body(s, Cause::BodyTooLarge);
             return bytes.len();
         }
@@ -267,12 +269,12 @@ impl Client {
         if let Some(link) = link {
             link.send_body(data, frame, raw, done);
             if !done {
-                s.rare().moved += data.len() as u64;
+                s.cold().moved += data.len() as u64;
             }
         } else {
             self.extend_upload(s, done, frame);
         }
-        if let Some(record) = s.rare.as_mut().and_then(|rare| rare.records.last()) {
+        if let Some(record) = s.cold.as_mut().and_then(|cold| cold.records.last()) {
             record.received += data.len() as u64;
         }
         s.since = now;
@@ -284,7 +286,7 @@ impl Client {
     }
 
     /// The body cannot be had: the link cannot be saved, but perhaps the client can be told.
-    pub(super) fn abort_body(&self, s: &mut State, cause: Cause) {
+    pub(super) fn abort_body(&self, s: &mut ClientInner, cause: Cause) {
         if let Some(request) = self.drop_upload(s) {
             return self.refuse(s, Some(request), cause, cause.status());
         }

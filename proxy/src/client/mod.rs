@@ -1,17 +1,17 @@
 //! One accepted connection of HTTP or frames: its requests go out in order, and their responses come back in order.
 //!
-//! `input` and `frames` read, `answer` and `output` write, and `state` is where the client stands.
+//! `input` and `frames` read, `answer` and `output` write, and `inner` is where the client stands.
 
 mod answer;
 mod begin;
 mod frames;
+mod inner;
 mod input;
 mod output;
-mod passage;
 mod record;
-mod state;
+mod route;
+mod upgraded;
 mod upload;
-mod way;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -29,8 +29,8 @@ use crate::link::Pool;
 use crate::metrics::{ClientClose, ClientState};
 use crate::stream::{Conn, read_some};
 
-use passage::Tunnel;
-use state::{LINGER, Phase, State};
+use inner::{ClientInner, LINGER, Phase};
+use upgraded::UpgradedTunnel;
 
 /// What the clients of one listener share.
 pub type HttpFrontend = frontend::Frontend<HttpPool>;
@@ -46,7 +46,7 @@ pub struct Client {
     key: u32,
     accepted_at: Nanos,
     conn: Conn,
-    state: RefCell<State>,
+    state: RefCell<ClientInner>,
     _permit: ClientPermit,
 }
 
@@ -56,7 +56,7 @@ impl Client {
         let Incoming { stream, source, permit, .. } = incoming;
         let now = frontend.event_loop.update_now();
         let peer = source.ip().to_canonical();
-        let state = RefCell::new(State::new(frontend.destination.borrow().clone(), now));
+        let state = RefCell::new(ClientInner::new(frontend.destination.borrow().clone(), now));
         let admit = |key| Self {
             frontend: frontend.clone(),
             peer,
@@ -69,7 +69,7 @@ impl Client {
         let client = frontend.event_loop.register_new(admit);
         frontend.enter();
         frontend.cells.connections[ClientState::Idle].inc();
-        let task = Task(client.clone());
+        let task = ClientTask(client.clone());
         may_panic("client.welcome");
         client.assign(&mut client.state.borrow_mut());
         client.rearm(&mut client.state.borrow_mut());
@@ -123,7 +123,7 @@ impl Client {
     }
 
     /// Whether all is said, and why it ends if so. Takes the step from the last answer to FIN.
-    fn over(&self, s: &mut State) -> Option<ClientClose> {
+    fn over(&self, s: &mut ClientInner) -> Option<ClientClose> {
         if self.conn.has_failed() {
             return Some(s.close.unwrap_or(ClientClose::Client));
         }
@@ -139,11 +139,11 @@ impl Client {
         }
     }
 
-    fn say_goodbye(&self, s: &mut State) {
+    fn say_goodbye(&self, s: &mut ClientInner) {
         self.conn.close_write();
         s.phase = Phase::Linger;
         s.since = self.frontend.event_loop.now();
-        s.rare().lingers_until = s.since.saturating_add(LINGER);
+        s.cold().lingers_until = s.since.saturating_add(LINGER);
         self.show(s, ClientState::Closing);
         self.rearm(s);
     }
@@ -179,9 +179,9 @@ impl Client {
         }
         self.unassign(&mut s);
         self.count_nothing(&mut s);
-        s.spill = None;
-        if let Some(rare) = &mut s.rare {
-            (rare.tunnel, rare.place) = (None, None);
+        s.buffers = None;
+        if let Some(cold) = &mut s.cold {
+            (cold.tunnel, cold.place) = (None, None);
         }
         cells.connections[s.shown].dec();
         cells.closed[why].inc();
@@ -197,7 +197,7 @@ impl Client {
         self.frontend.event_loop.unregister(self.key);
     }
 
-    fn show(&self, s: &mut State, state: ClientState) {
+    fn show(&self, s: &mut ClientInner, state: ClientState) {
         if s.shown != state {
             self.frontend.cells.connections.shift(s.shown, state);
             s.shown = state;
@@ -205,7 +205,7 @@ impl Client {
     }
 
     /// Sees to it that the deadline is looked at. Most often it is later than the look that is due anyway.
-    fn rearm(&self, s: &mut State) {
+    fn rearm(&self, s: &mut ClientInner) {
         if let Some((at, _)) = s.deadline(&self.conn)
             && at < s.armed
         {
@@ -215,13 +215,13 @@ impl Client {
     }
 
     /// The deadline has passed with nothing done.
-    fn late(&self, s: &mut State, cause: Cause) {
+    fn late(&self, s: &mut ClientInner, cause: Cause) {
         match cause {
             Cause::HeadTimeout => {
                 s.close = Some(ClientClose::HeadTimeout);
-                let spill = s.spill.take();
-                self.begin_unread(s, spill.as_ref().map_or(&[], |spill| &spill.input), s.since);
-                s.spill = spill;
+                let buffers = s.buffers.take();
+                self.begin_unread(s, buffers.as_ref().map_or(&[], |buffers| &buffers.input), s.since);
+                s.buffers = buffers;
                 self.refuse(s, None, cause, cause.status());
             }
             Cause::BodyTimeout => {
@@ -268,8 +268,9 @@ impl Registered for Client {
         if s.awaits_member() {
             s.since = now;
         }
-        let stalled = s.spill.as_ref().is_some_and(|spill| spill.stalled);
-        if stalled || s.rare.as_ref().and_then(|rare| rare.tunnel.as_ref()).is_some_and(Tunnel::is_lingering)
+        let stalled = s.buffers.as_ref().is_some_and(|buffers| buffers.stalled);
+        if stalled
+            || s.cold.as_ref().and_then(|cold| cold.tunnel.as_ref()).is_some_and(UpgradedTunnel::is_lingering)
         {
             self.conn.wake();
         }
@@ -313,9 +314,9 @@ impl Registered for Client {
 }
 
 /// A client's life as a task: nothing but the client. However the task ends, what the client held is given back.
-struct Task(Rc<Client>);
+struct ClientTask(Rc<Client>);
 
-impl Future for Task {
+impl Future for ClientTask {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -334,7 +335,7 @@ impl Future for Task {
     }
 }
 
-impl Drop for Task {
+impl Drop for ClientTask {
     fn drop(&mut self) {
         let client = &self.0;
         if client.conn.is_closed() {

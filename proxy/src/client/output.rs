@@ -8,11 +8,11 @@ use bytes::Buf;
 use crate::event_loop::{Flush, LEAST, may_panic};
 
 use super::Client;
-use super::state::State;
+use super::inner::ClientInner;
 
 impl Client {
     /// Gives bytes to the client. Where more answers may follow in this turn they leave together.
-    pub(super) fn give(self: &Rc<Self>, s: &mut State, first: &[u8], second: &[u8]) {
+    pub(super) fn send(self: &Rc<Self>, s: &mut ClientInner, first: &[u8], second: &[u8]) {
         if self.conn.has_failed() || first.is_empty() && second.is_empty() {
             return;
         }
@@ -21,13 +21,13 @@ impl Client {
         }
         if s.in_flight <= 1 && s.unwritten() == 0 {
             let sent = self.conn.send(first, second, &self.frontend.cells.sent_bytes);
-            if let Some(rare) = s.rare.as_mut() {
-                rare.moved += sent as u64;
+            if let Some(cold) = s.cold.as_mut() {
+                cold.moved += sent as u64;
             }
             self.keep_rest(s, first, second, sent);
             return;
         }
-        let output = &mut s.spill().output;
+        let output = &mut s.buffers().output;
         output.extend_from_slice(first);
         output.extend_from_slice(second);
         if self.conn.gather() {
@@ -35,18 +35,18 @@ impl Client {
         }
     }
 
-    fn keep_rest(&self, s: &mut State, first: &[u8], second: &[u8], sent: usize) {
+    fn keep_rest(&self, s: &mut ClientInner, first: &[u8], second: &[u8], sent: usize) {
         if self.conn.has_failed() || sent == first.len() + second.len() {
             return;
         }
-        let output = &mut s.spill().output;
+        let output = &mut s.buffers().output;
         output.extend_from_slice(&first[sent.min(first.len())..]);
         output.extend_from_slice(&second[sent.saturating_sub(first.len())..]);
         self.block(s);
     }
 
     /// The socket is full: its task waits until it may be written.
-    fn block(&self, s: &mut State) {
+    fn block(&self, s: &mut ClientInner) {
         self.conn.block();
         self.count_output(s, s.unwritten());
         s.since = self.frontend.event_loop.now();
@@ -55,17 +55,17 @@ impl Client {
     }
 
     /// Writes what was kept, as far as it goes.
-    pub(super) fn write_out(&self, s: &mut State) {
-        let Some(mut spill) = s.spill.take() else { return };
-        let sent = match spill.output.is_empty() || self.conn.has_failed() {
+    pub(super) fn write_out(&self, s: &mut ClientInner) {
+        let Some(mut buffers) = s.buffers.take() else { return };
+        let sent = match buffers.output.is_empty() || self.conn.has_failed() {
             true => 0,
-            false => self.conn.send(&spill.output, &[], &self.frontend.cells.sent_bytes),
+            false => self.conn.send(&buffers.output, &[], &self.frontend.cells.sent_bytes),
         };
-        spill.output.advance(sent);
-        let (rest, counted) = (spill.output.len(), spill.counted);
-        s.spill = Some(spill);
-        if counted > 0 || s.rare.is_some() {
-            s.rare().moved += sent as u64; // from the first that was kept on, all count
+        buffers.output.advance(sent);
+        let (rest, counted) = (buffers.output.len(), buffers.counted);
+        s.buffers = Some(buffers);
+        if counted > 0 || s.cold.is_some() {
+            s.cold().moved += sent as u64; // from the first that was kept on, all count
         }
         if counted > 0 {
             self.count_output(s, rest);
@@ -81,14 +81,14 @@ impl Client {
     }
 
     /// Writes what was kept, if the socket has room again.
-    pub(super) fn poll_write(&self, s: &mut State, cx: &mut Context<'_>) {
+    pub(super) fn poll_write(&self, s: &mut ClientInner, cx: &mut Context<'_>) {
         if self.conn.poll_unblocked(cx) {
             self.write_out(s);
         }
     }
 
     /// Whether no more of its answer is to be read until it has taken some.
-    pub(super) fn is_full(&self, s: &State) -> bool {
+    pub(super) fn is_full(&self, s: &ClientInner) -> bool {
         let unwritten = s.unwritten();
         let most = s.destination.listener.response_buffer;
         !self.conn.has_failed()
@@ -96,17 +96,17 @@ impl Client {
     }
 
     /// Nothing that came from it, or is to go to it, is held any more.
-    pub(super) fn count_nothing(&self, s: &mut State) {
+    pub(super) fn count_nothing(&self, s: &mut ClientInner) {
         self.count_output(s, 0);
-        if let Some(spill) = &s.spill {
-            self.frontend.event_loop.buffers.count(&spill.input_counted, 0);
+        if let Some(buffers) = &s.buffers {
+            self.frontend.event_loop.buffers.count(&buffers.input_counted, 0);
         }
     }
 
     /// So much of what waits for the client counts as held.
-    pub(super) fn count_output(&self, s: &mut State, held: usize) {
-        if let Some(spill) = s.spill.as_mut() {
-            self.count_held(std::mem::replace(&mut spill.counted, held), held);
+    pub(super) fn count_output(&self, s: &mut ClientInner, held: usize) {
+        if let Some(buffers) = s.buffers.as_mut() {
+            self.count_held(std::mem::replace(&mut buffers.counted, held), held);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::event_loop::Nanos;
 use crate::proto::http1::Request;
 
 use super::Client;
-use super::state::State;
+use super::inner::ClientInner;
 
 /// The exchanges of one client, oldest first; always empty where there is no log.
 #[derive(Default)]
@@ -51,22 +51,28 @@ impl PendingRecords {
 
 impl Client {
     /// An exchange begins.
-    pub(super) fn begin_record(&self, s: &mut State, head: &Request<'_, '_>, since: Nanos) {
+    pub(super) fn begin_record(&self, s: &mut ClientInner, head: &Request<'_, '_>, since: Nanos) {
         if s.destination.log_writer.is_some() {
             begin_record(s, Some(summary(head)), since, s.requests);
         }
     }
 
     /// What came is no request that can be read. Its first line is noted as far as it tells something.
-    pub(super) fn begin_unread(&self, s: &mut State, bytes: &[u8], since: Nanos) {
+    pub(super) fn begin_unread(&self, s: &mut ClientInner, bytes: &[u8], since: Nanos) {
         if s.destination.log_writer.is_some() {
             begin_record(s, first_line(bytes), since, s.requests + 1);
         }
     }
 
     /// The first of those that are noted has ended. `status` is 0 where it was not answered to its end.
-    pub(super) fn write_record(&self, s: &mut State, status: u16, cause: Option<Cause>, service: Nanos) {
-        let Some(record) = s.rare.as_mut().and_then(|rare| rare.records.0.pop_front()) else { return };
+    pub(super) fn write_record(
+        &self,
+        s: &mut ClientInner,
+        status: u16,
+        cause: Option<Cause>,
+        service: Nanos,
+    ) {
+        let Some(record) = s.cold.as_mut().and_then(|cold| cold.records.0.pop_front()) else { return };
         let Some(log_writer) =
             s.destination.log_writer.as_ref().filter(|_| record.sampled || cause.is_some())
         else {
@@ -91,10 +97,10 @@ impl Client {
     }
 }
 
-fn begin_record(s: &mut State, summary: Option<RequestSummary>, since: Nanos, ordinal: u32) {
+fn begin_record(s: &mut ClientInner, summary: Option<RequestSummary>, since: Nanos, ordinal: u32) {
     let sampled = s.destination.log_writer.as_ref().is_some_and(|log_writer| log_writer.samples());
     let began = SystemTime::now();
-    s.rare().records.0.push_back(PendingRecord {
+    s.cold().records.0.push_back(PendingRecord {
         summary,
         began,
         since,

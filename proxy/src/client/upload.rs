@@ -9,7 +9,7 @@ use crate::link::Exchange;
 use crate::proto::http1::BodyFraming;
 
 use super::Client;
-use super::state::State;
+use super::inner::ClientInner;
 
 /// See the head of this file.
 pub(super) struct Upload {
@@ -31,33 +31,33 @@ impl Upload {
 impl Client {
     /// Whether a request is to wait until its body, which is not here yet, has been read. Who waits for 100 (Continue) is told
     /// by the member, and who keeps a link takes it from nobody.
-    pub(super) fn reads_body_first(&self, s: &State, request: &Exchange) -> bool {
+    pub(super) fn reads_body_first(&self, s: &ClientInner, request: &Exchange) -> bool {
         let may_wait =
             s.destination.listener.request_buffer > 0 && !self.frontend.event_loop.buffers.are_full();
         request.open_ended && !request.expects && !s.keeps_link() && may_wait
     }
 
     /// Holds a request until its body has been read.
-    pub(super) fn hold_upload(s: &mut State, request: Exchange, head: Vec<u8>, framing: BodyFraming) {
+    pub(super) fn hold_upload(s: &mut ClientInner, request: Exchange, head: Vec<u8>, framing: BodyFraming) {
         let most = s.destination.listener.request_buffer;
         let expected = match framing {
             BodyFraming::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
             _ => 0,
         };
         let body = Vec::with_capacity(expected.min(most));
-        s.rare().upload = Some(Box::new(Upload { held: Some((request, head)), body, whole: false }));
+        s.cold().upload = Some(Box::new(Upload { held: Some((request, head)), body, whole: false }));
     }
 
     /// More of a body has come: `write` frames it for the member. False where the body is not being held.
     pub(super) fn extend_upload(
         self: &Rc<Self>,
-        s: &mut State,
+        s: &mut ClientInner,
         whole: bool,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
         let most = s.destination.listener.request_buffer;
         let held =
-            s.rare.as_mut().and_then(|rare| rare.upload.as_deref_mut()).filter(|upload| upload.is_held());
+            s.cold.as_mut().and_then(|cold| cold.upload.as_deref_mut()).filter(|upload| upload.is_held());
         let Some(upload) = held else { return false };
         let before = upload.body.len();
         write(&mut upload.body);
@@ -65,17 +65,17 @@ impl Client {
         let after = upload.body.len();
         self.count_held(before, after);
         if whole || after >= most || self.frontend.event_loop.buffers.are_full() {
-            s.rare().release = true;
+            s.cold().release = true;
         }
         true
     }
 
     /// The request goes to a link, if enough of its body has been read.
-    pub(super) fn release_upload(self: &Rc<Self>, s: &mut State) {
-        if !s.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.release)) {
+    pub(super) fn release_upload(self: &Rc<Self>, s: &mut ClientInner) {
+        if !s.cold.as_mut().is_some_and(|cold| std::mem::take(&mut cold.release)) {
             return;
         }
-        let Some(upload) = s.rare().upload.as_deref_mut() else { return };
+        let Some(upload) = s.cold().upload.as_deref_mut() else { return };
         let whole = upload.whole;
         let Some((request, head)) = upload.held.take() else { return };
         let request = Exchange { open_ended: !whole, ..request };
@@ -84,13 +84,13 @@ impl Client {
     }
 
     /// What was read of a body follows its request to the link, if that has one by now.
-    pub(super) fn send_upload(self: &Rc<Self>, s: &mut State) {
-        let waits = s.waits || s.more_later();
-        let Some(rare) = s.rare.as_mut() else { return };
-        if waits || rare.upload.as_ref().is_none_or(|upload| upload.is_held()) {
+    pub(super) fn send_upload(self: &Rc<Self>, s: &mut ClientInner) {
+        let waits = s.waits || s.has_deferred();
+        let Some(cold) = s.cold.as_mut() else { return };
+        if waits || cold.upload.as_ref().is_none_or(|upload| upload.is_held()) {
             return;
         }
-        let Some(upload) = rare.upload.take() else { return };
+        let Some(upload) = cold.upload.take() else { return };
         self.count_held(upload.body.len(), 0);
         if let Some(link) = &s.link {
             link.send_body(&upload.body, |_| (), true, upload.whole);
@@ -98,8 +98,8 @@ impl Client {
     }
 
     /// The body is of no use any more. Gives back the request, where it had not gone to a link.
-    pub(super) fn drop_upload(&self, s: &mut State) -> Option<Exchange> {
-        let upload = s.rare.as_mut()?.upload.take()?;
+    pub(super) fn drop_upload(&self, s: &mut ClientInner) -> Option<Exchange> {
+        let upload = s.cold.as_mut()?.upload.take()?;
         self.count_held(upload.body.len(), 0);
         upload.held.map(|(request, _)| request)
     }

@@ -4,7 +4,7 @@ use crate::cause::Cause;
 use crate::metrics::{ClientClose, LinkClose};
 use crate::relay::{RelayEnd, Side};
 
-use super::{Stage, Task, relay_io};
+use super::{Stage, TunnelTask, relay_io};
 
 /// Why a tunnel is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,7 +56,7 @@ impl Ending {
     }
 }
 
-impl Task {
+impl TunnelTask {
     /// The streams close when the task is dropped, which is next.
     pub(super) fn end(&mut self, ending: Ending) {
         if let Some(cause) = ending.cause() {

@@ -33,7 +33,7 @@ pub fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
     let Incoming { stream, source, proxy_info, permit, link } = incoming;
     let tunnel = Tunnel::admit(frontend, stream, source, (permit, link));
     let reaching = Box::pin(reach(tunnel.clone()));
-    let task = Task { tunnel, proxy_info, stage: Stage::Reaching(reaching) };
+    let task = TunnelTask { tunnel, proxy_info, stage: Stage::Reaching(reaching) };
     tokio::task::spawn_local(task);
 }
 
@@ -51,13 +51,13 @@ enum Stage {
 }
 
 /// The tunnel as a task. All that only it touches is in here.
-struct Task {
+struct TunnelTask {
     tunnel: Rc<Tunnel>,
     proxy_info: Option<Box<ProxyInfo>>,
     stage: Stage,
 }
 
-impl Future for Task {
+impl Future for TunnelTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -80,7 +80,7 @@ impl Future for Task {
 }
 
 /// However the task ends, what the tunnel held is given back.
-impl Drop for Task {
+impl Drop for TunnelTask {
     fn drop(&mut self) {
         let tunnel = self.tunnel.clone();
         if !tunnel.over.get() {
@@ -96,7 +96,7 @@ impl Drop for Task {
     }
 }
 
-impl Task {
+impl TunnelTask {
     fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         may_panic("tunnel.poll");
         if self.tunnel.broken.get() {

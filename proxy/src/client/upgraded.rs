@@ -9,11 +9,11 @@ use crate::relay::{Relay, RelayIo};
 use crate::stream::Stream;
 use crate::tunnel::Ending;
 
-use super::state::{Phase, State};
+use super::inner::{ClientInner, Phase};
 use super::{Client, HttpFrontend};
 
 /// What a client has that is one end of a tunnel.
-pub(super) struct Tunnel {
+pub(super) struct UpgradedTunnel {
     relay: Relay,
     upgraded: UpgradedLink,
     splice: bool,
@@ -34,29 +34,29 @@ impl Client {
             return upgraded.close(LinkClose::ClientAbort);
         }
         self.count_nothing(&mut s);
-        let spill = s.spill.take().unwrap_or_default();
-        let relay = Relay::new(&spill.input, &spill.output);
-        let (splice, place) = (s.destination.listener.tunnel.splice, s.rare().place.take());
-        s.rare().tunnel = Some(Tunnel { relay, upgraded, splice, up: 0, down: 0, _place: place });
+        let buffers = s.buffers.take().unwrap_or_default();
+        let relay = Relay::new(&buffers.input, &buffers.output);
+        let (splice, place) = (s.destination.listener.tunnel.splice, s.cold().place.take());
+        s.cold().tunnel = Some(UpgradedTunnel { relay, upgraded, splice, up: 0, down: 0, _place: place });
         (s.phase, s.heard_all) = (Phase::Tunnel, false);
         self.conn.unblock(); // from now on its relay writes
         s.since = self.frontend.event_loop.now();
-        s.rare().held_since = s.since;
+        s.cold().held_since = s.since;
         self.show(&mut s, ClientState::Tunnel);
         self.rearm(&mut s);
         self.conn.wake();
     }
 
-    pub(super) fn poll_tunnel(&self, s: &mut State, cx: &mut Context<'_>) -> Poll<ClientClose> {
+    pub(super) fn poll_tunnel(&self, s: &mut ClientInner, cx: &mut Context<'_>) -> Poll<ClientClose> {
         let stream = self.conn.stream();
-        let tunnel = s.rare.as_mut().and_then(|rare| rare.tunnel.as_mut());
+        let tunnel = s.cold.as_mut().and_then(|cold| cold.tunnel.as_mut());
         let (Some(tunnel), Some(stream)) = (tunnel, stream.as_ref()) else {
             return Poll::Ready(ClientClose::Error);
         };
         let ending = if self.conn.has_failed() {
             Ending::Told(s.close.unwrap_or(ClientClose::Error))
         } else {
-            let Tunnel { relay, upgraded, splice, up, down, .. } = tunnel;
+            let UpgradedTunnel { relay, upgraded, splice, up, down, .. } = tunnel;
             let relay_io = relay_io(&self.frontend, stream, upgraded, *splice);
             let end = relay.poll(cx, &relay_io);
             may_panic("passage.poll");
@@ -75,8 +75,8 @@ impl Client {
     }
 
     /// What ended badly must not look as if it were complete.
-    fn close_tunnel(&self, s: &mut State, stream: &Stream, ending: Ending) {
-        let Some(mut tunnel) = s.rare().tunnel.take() else { return };
+    fn close_tunnel(&self, s: &mut ClientInner, stream: &Stream, ending: Ending) {
+        let Some(mut tunnel) = s.cold().tunnel.take() else { return };
         tunnel.relay.release(&relay_io(&self.frontend, stream, &tunnel.upgraded, tunnel.splice));
         if let Some(record) = s.record() {
             (record.received, record.sent) = (tunnel.up, record.sent + tunnel.down);
@@ -91,7 +91,7 @@ impl Client {
     }
 }
 
-impl Tunnel {
+impl UpgradedTunnel {
     /// Whether it is to be polled now and then, whatever its sockets say.
     pub(super) fn is_lingering(&self) -> bool {
         self.relay.look_at(0).is_some()

@@ -17,8 +17,8 @@ use crate::proto::http1::{BodyDecoder, Reject};
 use crate::proto::reread::Reread;
 use crate::stream::Conn;
 
-use super::passage::Tunnel;
 use super::record::{PendingRecord, PendingRecords};
+use super::upgraded::UpgradedTunnel;
 use super::upload::Upload;
 use super::{Client, HttpDestination, HttpPool};
 
@@ -67,7 +67,7 @@ impl Phase {
 
 /// What must wait until the exchanges before it have ended.
 #[derive(Debug)]
-pub(super) enum Later {
+pub(super) enum Deferred {
     /// To be sent (again).
     Send { request: Exchange, head: Vec<u8>, cause: Cause },
     /// To be answered with an error.
@@ -76,7 +76,7 @@ pub(super) enum Later {
 
 /// What an idle client does not have.
 #[derive(Debug, Default)]
-pub(super) struct Spill {
+pub(super) struct Buffers {
     /// Bytes read and not yet understood, and how many of them were counted as held.
     pub(super) input: BytesMut,
     pub(super) input_counted: Cell<usize>,
@@ -90,10 +90,10 @@ pub(super) struct Spill {
     /// Bytes of answers not yet written, and how many of them were counted as held.
     pub(super) output: BytesMut,
     pub(super) counted: usize,
-    pub(super) later: VecDeque<Later>,
+    pub(super) deferred: VecDeque<Deferred>,
 }
 
-impl Spill {
+impl Buffers {
     /// What has come is not whole: it is worth reading again when there are so many bytes, or when `reread` shows it.
     pub(super) fn await_more(&mut self, wanted: usize, reread: Reread) {
         self.wanted = wanted;
@@ -112,7 +112,7 @@ impl Spill {
 
 /// What most clients never have.
 #[derive(Default)]
-pub(super) struct Rare {
+pub(super) struct Cold {
     /// The configuration it is treated by, where its last request went elsewhere than that says by itself.
     pub(super) base: Option<Rc<HttpDestination>>,
     /// For whom the peer says that it speaks.
@@ -131,7 +131,7 @@ pub(super) struct Rare {
     pub(super) asks: bool,
     /// What may become a tunnel has its place among the member's tunnels before it asks.
     pub(super) place: Option<TunnelPermit>,
-    pub(super) tunnel: Option<Tunnel>,
+    pub(super) tunnel: Option<UpgradedTunnel>,
     /// A body that is read before its request takes a link, and that enough of it has been.
     pub(super) upload: Option<Box<Upload>>,
     pub(super) release: bool,
@@ -140,7 +140,7 @@ pub(super) struct Rare {
     pub(super) records: PendingRecords,
 }
 
-impl Rare {
+impl Cold {
     /// So much more of a body came. Whether it may.
     pub(super) fn take(&mut self, content: usize) -> bool {
         let left = self.body_left.checked_sub(content as u64);
@@ -149,14 +149,14 @@ impl Rare {
     }
 }
 
-pub(super) struct State {
+pub(super) struct ClientInner {
     /// Where its last request went.
     pub(super) destination: Rc<HttpDestination>,
     pub(super) assignment: Assignment<HttpPool>,
     /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
     pub(super) link: Option<Rc<Link<Rc<Client>>>>,
-    pub(super) rare: Option<Box<Rare>>,
-    pub(super) spill: Option<Box<Spill>>,
+    pub(super) cold: Option<Box<Cold>>,
+    pub(super) buffers: Option<Box<Buffers>>,
     pub(super) phase: Phase,
     /// When the present phase, head or idleness began, or the body last moved.
     pub(super) since: Nanos,
@@ -199,14 +199,14 @@ pub(super) const LINGER: Nanos = 30_000_000_000;
 /// Deadlines of clients are bundled to this grain (67 ms), rounded up.
 const GRAIN_BITS: u32 = 26;
 
-impl State {
+impl ClientInner {
     pub(super) fn new(destination: Rc<HttpDestination>, now: Nanos) -> Self {
         Self {
             destination,
             assignment: Assignment::default(),
             link: None,
-            rare: None,
-            spill: None,
+            cold: None,
+            buffers: None,
             phase: Phase::Head,
             since: now,
             armed: Nanos::MAX,
@@ -260,43 +260,43 @@ impl State {
         self.link = Some(link.clone());
         if std::mem::take(&mut self.binds) {
             link.keep(me.clone());
-            self.rare().kept = Some(link.clone());
+            self.cold().kept = Some(link.clone());
         }
     }
 
     /// The exchange behind those in flight comes to a link.
     pub(super) fn reached(&mut self) {
-        if let Some(rare) = &mut self.rare {
-            rare.records.reached(self.in_flight.into());
+        if let Some(cold) = &mut self.cold {
+            cold.records.reached(self.in_flight.into());
         }
     }
 
     /// What is noted of the exchange whose answer comes now, if anything is.
     pub(super) fn record(&mut self) -> Option<&mut PendingRecord> {
-        self.rare.as_mut()?.records.record()
+        self.cold.as_mut()?.records.record()
     }
 
     /// The configuration it is treated by: where its requests go if no rule says otherwise.
     pub(super) fn base(&self) -> &Rc<HttpDestination> {
-        self.rare.as_ref().and_then(|rare| rare.base.as_ref()).unwrap_or(&self.destination)
+        self.cold.as_ref().and_then(|cold| cold.base.as_ref()).unwrap_or(&self.destination)
     }
 
     fn held_since(&self) -> Nanos {
-        self.rare.as_ref().map_or(0, |rare| rare.held_since)
+        self.cold.as_ref().map_or(0, |cold| cold.held_since)
     }
 
     /// Whether it keeps a link.
     pub(super) fn keeps_link(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.kept.is_some())
+        self.cold.as_ref().is_some_and(|cold| cold.kept.is_some())
     }
 
     /// The link that it keeps, which from now on it does not.
     pub(super) fn take_kept(&mut self) -> Option<Rc<Link<Rc<Client>>>> {
-        self.rare.as_mut()?.kept.take()
+        self.cold.as_mut()?.kept.take()
     }
 
-    pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    pub(super) fn cold(&mut self) -> &mut Cold {
+        self.cold.get_or_insert_default()
     }
 
     /// An exchange of it has left its link.
@@ -309,7 +309,7 @@ impl State {
 
     /// The phase that follows a body that has been read to its end.
     pub(super) fn after_body(&mut self) -> Phase {
-        let asks = self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.asks));
+        let asks = self.cold.as_mut().is_some_and(|cold| std::mem::take(&mut cold.asks));
         match asks {
             // Where the answer has come already, this connection is about to end, and becomes no tunnel.
             true if self.is_busy() => Phase::Asking,
@@ -320,8 +320,8 @@ impl State {
 
     /// What it asked for last has been answered, and is no tunnel.
     pub(super) fn answered(&mut self) {
-        if let Some(rare) = &mut self.rare {
-            rare.place = None;
+        if let Some(cold) = &mut self.cold {
+            cold.place = None;
         }
         if matches!(self.phase, Phase::Asking) {
             self.phase = if self.keeps_reading { Phase::Head } else { Phase::Done };
@@ -333,75 +333,75 @@ impl State {
         self.close == Some(ClientClose::LimitRequests)
     }
 
-    pub(super) fn more_later(&self) -> bool {
-        self.spill.as_ref().is_some_and(|s| !s.later.is_empty())
+    pub(super) fn has_deferred(&self) -> bool {
+        self.buffers.as_ref().is_some_and(|s| !s.deferred.is_empty())
     }
 
     /// An exchange comes back from its link or its queue. What was in flight was asked for before all that is to be done
     /// later, and of those that come back together the last one does so first.
-    pub(super) fn put_back(&mut self, later: Later) {
-        self.spill().later.push_front(later);
+    pub(super) fn put_back(&mut self, deferred: Deferred) {
+        self.buffers().deferred.push_front(deferred);
     }
 
     /// Whether exchanges are under way.
     pub(super) fn is_busy(&self) -> bool {
-        self.in_flight > 0 || self.waits || self.more_later() || self.holds_upload()
+        self.in_flight > 0 || self.waits || self.has_deferred() || self.holds_upload()
     }
 
     /// Whether a request is held until its body has been read.
     fn holds_upload(&self) -> bool {
-        self.rare.as_ref().and_then(|rare| rare.upload.as_ref()).is_some_and(|upload| upload.is_held())
+        self.cold.as_ref().and_then(|cold| cold.upload.as_ref()).is_some_and(|upload| upload.is_held())
     }
 
     /// Exchanges that were begun and whose answers have not ended.
     pub(super) fn unanswered(&self) -> u32 {
-        let begun = |later: &&Later| !matches!(later, Later::Fail { request: None, .. });
-        let later = self.spill.as_ref().map_or(0, |s| s.later.iter().filter(begun).count());
+        let begun = |deferred: &&Deferred| !matches!(deferred, Deferred::Fail { request: None, .. });
+        let deferred = self.buffers.as_ref().map_or(0, |s| s.deferred.iter().filter(begun).count());
         let held = u32::from(self.holds_upload());
-        u32::from(self.in_flight) + u32::from(self.waits) + held + u32::try_from(later).unwrap_or(0)
+        u32::from(self.in_flight) + u32::from(self.waits) + held + u32::try_from(deferred).unwrap_or(0)
     }
 
     /// Forgets what was to be done later; tells how many exchanges that were begun were among it.
-    pub(super) fn drop_later(&mut self) -> u32 {
+    pub(super) fn drop_deferred(&mut self) -> u32 {
         let before = self.unanswered();
-        if let Some(spill) = &mut self.spill {
-            spill.later.clear();
+        if let Some(buffers) = &mut self.buffers {
+            buffers.deferred.clear();
         }
         before - self.unanswered()
     }
 
     pub(super) fn unwritten(&self) -> usize {
-        self.spill.as_ref().map_or(0, |s| s.output.len())
+        self.buffers.as_ref().map_or(0, |s| s.output.len())
     }
 
     pub(super) fn unread_input(&self) -> bool {
-        self.spill.as_ref().is_some_and(|s| !s.input.is_empty())
+        self.buffers.as_ref().is_some_and(|s| !s.input.is_empty())
     }
 
     /// Whether of what could not begin yet more may be kept: `most` bytes, or what one frame needs.
     pub(super) fn looks_ahead(&self, most: usize) -> bool {
-        self.spill.as_ref().is_none_or(|s| s.input.len() < most.max(s.wanted))
+        self.buffers.as_ref().is_none_or(|s| s.input.len() < most.max(s.wanted))
     }
 
     /// Whether what was kept is worth reading now.
     pub(super) fn is_worth_reading(&self) -> bool {
-        let is_worth = |s: &Spill| s.input.len() >= s.wanted && !(s.stands_alone && self.in_flight > 0);
-        self.spill.as_deref().is_some_and(is_worth)
+        let is_worth = |s: &Buffers| s.input.len() >= s.wanted && !(s.stands_alone && self.in_flight > 0);
+        self.buffers.as_deref().is_some_and(is_worth)
     }
 
-    pub(super) fn spill(&mut self) -> &mut Spill {
-        self.spill.get_or_insert_default()
+    pub(super) fn buffers(&mut self) -> &mut Buffers {
+        self.buffers.get_or_insert_default()
     }
 
     /// Gives back what an idle client should not have.
     pub(super) fn tidy(&mut self) {
-        if let Some(s) = &self.spill
+        if let Some(s) = &self.buffers
             && s.input.is_empty()
             && s.output.is_empty()
-            && s.later.is_empty()
+            && s.deferred.is_empty()
             && s.input_counted.get() == 0
         {
-            self.spill = None;
+            self.buffers = None;
         }
     }
 
@@ -423,7 +423,7 @@ impl State {
     }
 
     fn linger_deadline(&self) -> Nanos {
-        let until = self.rare.as_ref().map_or(0, |rare| rare.lingers_until);
+        let until = self.cold.as_ref().map_or(0, |cold| cold.lingers_until);
         rounded(lingers_until(self.since, until))
     }
 

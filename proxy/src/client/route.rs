@@ -5,34 +5,34 @@ use std::rc::Rc;
 
 use crate::config::RouteRule;
 
-use super::state::State;
+use super::inner::ClientInner;
 use super::{Client, HttpDestination, HttpMember};
 
 impl Client {
     /// Who it is: whoever is connected, or for whom that one says it speaks.
-    pub(super) fn source(&self, s: &State) -> IpAddr {
-        s.rare.as_ref().and_then(|rare| rare.source).unwrap_or(self.peer)
+    pub(super) fn source(&self, s: &ClientInner) -> IpAddr {
+        s.cold.as_ref().and_then(|cold| cold.source).unwrap_or(self.peer)
     }
 
     /// The client comes to its backend (anew, after a change of configuration).
-    pub(super) fn assign(&self, s: &mut State) {
+    pub(super) fn assign(&self, s: &mut ClientInner) {
         let group = s.destination.group.clone();
         s.assignment.assign(&group, self.source(s), &self.frontend.sources);
     }
 
     /// The client leaves all backends that it met.
-    pub(super) fn unassign(&self, s: &mut State) {
+    pub(super) fn unassign(&self, s: &mut ClientInner) {
         let source = self.source(s);
         let here = (s.destination.clone(), std::mem::take(&mut s.assignment));
         let others =
-            s.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.other_assignments));
+            s.cold.as_mut().map_or_else(Vec::new, |cold| std::mem::take(&mut cold.other_assignments));
         for (destination, mut assignment) in others.into_iter().chain([here]) {
             assignment.unassign(&destination.group, source, &self.frontend.sources);
         }
     }
 
     /// The member for the next exchange, which is down only where none is up.
-    pub(super) fn choose(&self, s: &mut State) -> Option<Rc<HttpMember>> {
+    pub(super) fn choose(&self, s: &mut ClientInner) -> Option<Rc<HttpMember>> {
         self.take_destination(s);
         let group = s.destination.group.clone();
         let source = self.source(s);
@@ -41,7 +41,7 @@ impl Client {
 
     /// From now on the configuration in force is the client's, too. What is under way goes to the backend of the same
     /// name, else to where its rule leads now, else to the listener's own.
-    pub(super) fn take_destination(&self, s: &mut State) {
+    pub(super) fn take_destination(&self, s: &mut ClientInner) {
         if Rc::ptr_eq(s.base(), &self.frontend.destination.borrow()) {
             return;
         }
@@ -56,14 +56,14 @@ impl Client {
     }
 
     /// The next request is from `source`, and goes to the backend of `route`. With nothing in flight.
-    pub(super) fn turn_to(&self, s: &mut State, source: IpAddr, destination: &Rc<HttpDestination>) {
+    pub(super) fn switch_to(&self, s: &mut ClientInner, source: IpAddr, destination: &Rc<HttpDestination>) {
         if let Some(link) = s.take_kept() {
             link.let_go();
         }
         let base = s.base().clone();
         if source != self.source(s) {
             self.unassign(s);
-            s.rare().source = Some(source);
+            s.cold().source = Some(source);
             s.destination = destination.clone();
             remember(s, base);
             return self.assign(s);
@@ -71,7 +71,7 @@ impl Client {
         let assignment = std::mem::take(&mut s.assignment);
         let here = (std::mem::replace(&mut s.destination, destination.clone()), assignment);
         remember(s, base);
-        let others = &mut s.rare().other_assignments;
+        let others = &mut s.cold().other_assignments;
         others.push(here);
         match others.iter().position(|(other, _)| Rc::ptr_eq(other, destination)) {
             Some(known) => s.assignment = others.swap_remove(known).1,
@@ -93,8 +93,8 @@ fn same_rule<'a>(
 }
 
 /// The client is treated by this configuration, wherever its requests go.
-fn remember(s: &mut State, base: Rc<HttpDestination>) {
-    if !Rc::ptr_eq(&base, &s.destination) || s.rare.is_some() {
-        s.rare().base = Some(base);
+fn remember(s: &mut ClientInner, base: Rc<HttpDestination>) {
+    if !Rc::ptr_eq(&base, &s.destination) || s.cold.is_some() {
+        s.cold().base = Some(base);
     }
 }
