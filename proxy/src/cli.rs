@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use penstock_origin::{Options as OriginOptions, Origin, Speaks};
 
 use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol, Settings};
-use crate::lifecycle::{self, Running, Source, say};
+use crate::lifecycle::{self, ConfigSource, Running, say};
 use crate::{metrics, notice, probe};
 
 /// A reverse proxy that carries thousands of keep-alive clients over a few pooled links.
@@ -23,11 +23,11 @@ use crate::{metrics, notice, probe};
 )]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {
+enum CliCommand {
     /// Run the proxy. SIGHUP reloads the configuration, SIGUSR1 reopens the access logs, SIGTERM and SIGINT drain it.
     Run {
         /// The configuration file [default: `config.yaml` if it is there, else a built-in copy of it].
@@ -72,18 +72,20 @@ pub fn main() -> ExitCode {
     code
 }
 
-fn carry_out(command: Command) -> ExitCode {
+fn carry_out(command: CliCommand) -> ExitCode {
     match command {
-        Command::Run { config, with_origin } => run(config.as_deref(), with_origin),
-        Command::Check { config } => check(&config),
-        Command::Schema => print(&(config::schema() + "\n")),
-        Command::Probe(arguments) => probe::command(&arguments),
-        Command::Metrics { command: MetricsCommand::Describe { json } } => print(&described_metrics(json)),
+        CliCommand::Run { config, with_origin } => run(config.as_deref(), with_origin),
+        CliCommand::Check { config } => check(&config),
+        CliCommand::Schema => print(&(config::schema() + "\n")),
+        CliCommand::Probe(arguments) => probe::command(&arguments),
+        CliCommand::Metrics { command: MetricsCommand::Describe { json } } => print(&described_metrics(json)),
     }
 }
 
 fn check(path: &Path) -> ExitCode {
-    let Some(loaded) = loaded(&Source::File(path.to_owned()), complain) else { return ExitCode::FAILURE };
+    let Some(loaded) = loaded(&ConfigSource::File(path.to_owned()), complain) else {
+        return ExitCode::FAILURE;
+    };
     let Settings { listeners, backends, .. } = &loaded.settings;
     let members: usize = backends.iter().map(|b| b.members.len()).sum();
     print(&format!(
@@ -99,9 +101,9 @@ fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
     lifecycle::tell_of_panics();
     let usual = Path::new("config.yaml");
     let source = match path {
-        Some(path) => Source::File(path.to_owned()),
-        None if usual.exists() => Source::File(usual.to_owned()),
-        None => Source::Embedded,
+        Some(path) => ConfigSource::File(path.to_owned()),
+        None if usual.exists() => ConfigSource::File(usual.to_owned()),
+        None => ConfigSource::Embedded,
     };
     let Some(loaded) = loaded(&source, notice::err) else { return ExitCode::FAILURE };
     match serve(loaded, source, with_origin) {
@@ -114,7 +116,7 @@ fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
 }
 
 /// What it says of the configuration goes to `say`.
-fn loaded(source: &Source, say: fn(&str)) -> Option<Loaded> {
+fn loaded(source: &ConfigSource, say: fn(&str)) -> Option<Loaded> {
     match source.load() {
         Ok(loaded) => {
             loaded.warnings.iter().for_each(|warning| say(&warning.to_string()));
@@ -127,7 +129,7 @@ fn loaded(source: &Source, say: fn(&str)) -> Option<Loaded> {
     }
 }
 
-fn serve(loaded: Loaded, source: Source, with_origin: bool) -> Result<(), String> {
+fn serve(loaded: Loaded, source: ConfigSource, with_origin: bool) -> Result<(), String> {
     crate::net::raise_descriptor_limit();
     let settings = loaded.settings.clone();
     let _origins = with_origin.then(|| start_origins(&settings)).transpose()?;

@@ -105,46 +105,46 @@ struct Connections(Vec<Connection>);
 
 struct Connection {
     task: AbortHandle,
-    moved: Moved,
+    activity: LastActivity,
 }
 
 impl Connections {
     fn admit(&mut self, stream: TcpStream, router: &Router) {
         self.make_room(MOST_CONNECTIONS - 1);
-        let moved = Moved::now();
-        let task = tokio::spawn(carry(stream, router.clone(), moved.clone())).abort_handle();
-        self.0.push(Connection { task, moved });
+        let activity = LastActivity::now();
+        let task = tokio::spawn(carry(stream, router.clone(), activity.clone())).abort_handle();
+        self.0.push(Connection { task, activity });
     }
 
     /// Ends as many as there are above `most`, those first on which nothing has moved for the longest time.
     fn make_room(&mut self, most: usize) {
         self.0.retain(|connection| !connection.task.is_finished());
-        self.0.sort_by_key(|connection| connection.moved.at());
+        self.0.sort_by_key(|connection| connection.activity.at());
         let many = self.0.len().saturating_sub(most);
         self.0.drain(..many).for_each(|connection| connection.task.abort());
     }
 }
 
 /// Answers on one connection, as long as something moves on it.
-async fn carry(stream: TcpStream, router: Router, moved: Moved) {
-    let io = Watched { io: TokioIo::new(stream), moved: moved.clone() };
+async fn carry(stream: TcpStream, router: Router, activity: LastActivity) {
+    let io = ActivityStream { io: TokioIo::new(stream), activity: activity.clone() };
     let mut settings = http1::Builder::new();
     settings.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MOST_HEAD);
     let answer = settings.serve_connection(io, TowerToHyperService::new(router));
     tokio::select! {
         _ = answer => {} // whoever asks badly is told so, or is gone
-        () = moved.stands_still() => {}
+        () = activity.stands_still() => {}
     }
 }
 
 /// When something moved last on a connection, in nanoseconds since it began to be counted.
 #[derive(Clone)]
-struct Moved {
+struct LastActivity {
     begun: Instant,
     after: Arc<AtomicU64>,
 }
 
-impl Moved {
+impl LastActivity {
     fn now() -> Self {
         Self { begun: Instant::now(), after: Arc::default() }
     }
@@ -166,25 +166,25 @@ impl Moved {
 }
 
 /// A stream that notes when something moves on it.
-struct Watched {
+struct ActivityStream {
     io: TokioIo<TcpStream>,
-    moved: Moved,
+    activity: LastActivity,
 }
 
-impl Watched {
+impl ActivityStream {
     fn io(&mut self) -> Pin<&mut TokioIo<TcpStream>> {
         Pin::new(&mut self.io)
     }
 
     fn noted<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(outcome, Poll::Ready(Ok(_))) {
-            self.moved.note();
+            self.activity.note();
         }
         outcome
     }
 }
 
-impl Read for Watched {
+impl Read for ActivityStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -195,7 +195,7 @@ impl Read for Watched {
     }
 }
 
-impl Write for Watched {
+impl Write for ActivityStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.io().poll_write(cx, buf);
         self.noted(written)

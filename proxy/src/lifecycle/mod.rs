@@ -2,11 +2,11 @@
 //!
 //! Signals come in, and orders go to the workers through `post`. The main thread never touches a single client.
 
+mod console;
 #[cfg(test)]
 mod panic_tests;
 mod panics;
 mod prober;
-mod said;
 mod sockets;
 #[cfg(test)]
 mod tests;
@@ -30,21 +30,21 @@ use crate::notice;
 use crate::shared::Shared;
 use crate::worker;
 
+pub use console::say;
 pub use panics::tell_of_panics;
 use prober::Prober;
-pub use said::say;
 pub use sockets::Sockets;
 
 /// Where the configuration comes from when it is read again.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum ConfigSource {
     /// A file.
     File(PathBuf),
     /// The reference inside the program.
     Embedded,
 }
 
-impl Source {
+impl ConfigSource {
     /// Reads it.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Source {
 
 /// A proxy that runs.
 pub struct Running {
-    source: Source,
+    source: ConfigSource,
     shared: Arc<Shared>,
     sockets: Sockets,
     /// Those of the present configuration, so that workers find them open.
@@ -77,7 +77,7 @@ impl Running {
     ///
     /// # Errors
     /// What could not be bound, in words.
-    pub fn start(loaded: Loaded, source: Source) -> Result<Self, String> {
+    pub fn start(loaded: Loaded, source: ConfigSource) -> Result<Self, String> {
         let settings = loaded.settings;
         let sockets = Sockets::bind(&settings)?;
         let registry = Registry::new(settings.workers.get());

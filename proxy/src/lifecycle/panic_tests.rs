@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use penstock_origin::{Options, Origin, Speaks};
 
-use super::{Running, Source};
+use super::{ConfigSource, Running};
 use crate::config::parse;
 use crate::event_loop::injected::{Injector, injector};
 
@@ -66,7 +66,7 @@ backends:
         let config = std::env::temp_dir().join(format!("penstock-{}-{name}.yaml", std::process::id()));
         std::fs::write(&config, &text).unwrap();
         let loaded = parse("test.yaml", &text, &|_| None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        let running = Running::start(loaded, Source::File(config.clone())).unwrap();
+        let running = Running::start(loaded, ConfigSource::File(config.clone())).unwrap();
         Self {
             name: name.to_owned(),
             running: Some(running),

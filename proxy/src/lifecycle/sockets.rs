@@ -25,7 +25,7 @@ struct Bound {
     /// Its worker accepts on it already, for this listener.
     kept: bool,
     /// What is to be changed about a socket that another configuration made.
-    change: Option<Change>,
+    change: Option<SocketChange>,
 }
 
 /// A listening socket, and the file by which it is found, where it has one.
@@ -35,7 +35,7 @@ struct Listening {
 }
 
 /// A backlog and options that differ from those with which a socket was made.
-struct Change {
+struct SocketChange {
     before: Arc<Listener>,
     old: KernelOptions,
     new: KernelOptions,
@@ -167,7 +167,7 @@ impl Sockets {
             }
         }
         for bound in &mut self.0 {
-            let Some(Change { before, .. }) = bound.change.take() else { continue };
+            let Some(SocketChange { before, .. }) = bound.change.take() else { continue };
             let (before, now) = (&before.socket, &bound.listener.socket);
             let fixed = |before: Option<usize>, now: Option<usize>| before.is_some() && now.is_none();
             if fixed(before.send_buffer, now.send_buffer) || fixed(before.receive_buffer, now.receive_buffer)
@@ -225,11 +225,11 @@ impl Bound {
 
 impl Bound {
     /// What is to be changed about its socket. That a socket can have the new options is tried on another one.
-    fn change_to(&self, listener: &Listener) -> io::Result<Change> {
+    fn change_to(&self, listener: &Listener) -> io::Result<SocketChange> {
         let like = net::like(&listener.bind, &listener.socket)?;
         let new = KernelOptions::of(&like, &listener.bind)?;
         let old = KernelOptions::of(&self.socket.socket, &listener.bind)?;
-        Ok(Change { before: self.listener.clone(), old, new })
+        Ok(SocketChange { before: self.listener.clone(), old, new })
     }
 
     /// Gives its socket these values, and the rest of what this listener wants.

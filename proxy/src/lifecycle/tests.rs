@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::{Running, Sockets, Source};
+use super::{ConfigSource, Running, Sockets};
 use crate::config::{AccessLog, Listener, Loaded, LogFormat, LogTo, parse};
 use crate::net::Stream;
 
@@ -57,7 +57,7 @@ fn eventually(what: &str, done: impl Fn() -> bool) {
 fn a_log_that_cannot_be_opened_is_an_error_at_the_start() {
     let folder = folder("missing");
     let path = folder.join("missing/access.log");
-    let error = Running::start(loaded(NOBODY, &path), Source::Embedded).err().unwrap();
+    let error = Running::start(loaded(NOBODY, &path), ConfigSource::Embedded).err().unwrap();
     let expected = format!("listeners.web.access_log: cannot open {}: No such file", path.display());
     assert!(error.starts_with(&expected), "{error}");
     std::fs::remove_dir_all(folder).unwrap();
@@ -71,7 +71,7 @@ fn sigusr1_opens_logs_anew_also_in_a_drain() {
     let member = TcpListener::bind("127.0.0.1:0").unwrap();
     let configured = loaded(member.local_addr().unwrap(), &path);
     let proxy = std::thread::spawn(move || {
-        let running = Running::start(configured, Source::Embedded).unwrap();
+        let running = Running::start(configured, ConfigSource::Embedded).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let tell = |running: &Running| tell.send(running.address("web").unwrap()).unwrap();
         runtime.block_on(running.until_signal(tell)).unwrap();

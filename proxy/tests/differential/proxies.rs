@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use penstock::config;
-use penstock::lifecycle::{Running, Source};
+use penstock::lifecycle::{ConfigSource, Running};
 
 use crate::child::{Child, Run};
 use crate::place::{Directory, own_address, until_it_listens};
@@ -99,7 +99,7 @@ fn penstock(member: SocketAddr, pipelines: bool) -> Proxy {
          members: {{ a: \"{member}\" }}\n"
     );
     let loaded = config::parse("test.yaml", &text, &|_| None).unwrap_or_else(|e| panic!("{e}\n{text}"));
-    Proxy::Penstock(Box::new(Some(Running::start(loaded, Source::Embedded).unwrap())))
+    Proxy::Penstock(Box::new(Some(Running::start(loaded, ConfigSource::Embedded).unwrap())))
 }
 
 /// As in its manual for keep-alive to members, for WebSocket, and for the client's address.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use penstock::config;
-use penstock::lifecycle::{Running, Source};
+use penstock::lifecycle::{ConfigSource, Running};
 use penstock_bench::{Plan, Report};
 use penstock_origin::{Options, Origin};
 
@@ -152,7 +152,7 @@ impl Proxy {
         penstock_bench::raise_descriptor_limit().unwrap();
         let config = own_path("config.yaml");
         let settings = loaded.settings.clone();
-        let running = Running::start(loaded, Source::File(config.clone()))?;
+        let running = Running::start(loaded, ConfigSource::File(config.clone()))?;
         Ok(Self { running: Some(running), settings, config, shares_members: false })
     }
 

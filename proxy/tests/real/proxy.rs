@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use penstock::config;
-use penstock::lifecycle::{Running, Source};
+use penstock::lifecycle::{ConfigSource, Running};
 
 use crate::child::{Child, Run};
 use crate::place::{Directory, eventually, own_address, until_it_listens};
@@ -204,7 +204,7 @@ fn unix(socket: &Path) -> String {
 
 fn start(text: &str) -> Running {
     let loaded = config::parse("test.yaml", text, &|_| None).unwrap_or_else(|e| panic!("{e}\n{text}"));
-    Running::start(loaded, Source::Embedded).unwrap()
+    Running::start(loaded, ConfigSource::Embedded).unwrap()
 }
 
 /// HAProxy with these sections, logging to its standard output, listening there.
