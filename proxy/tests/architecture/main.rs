@@ -8,6 +8,7 @@ mod labels;
 mod made_up;
 mod paths;
 mod rules;
+mod types;
 
 use std::fs;
 use std::path::{Path, PathBuf};
