@@ -1,8 +1,4 @@
-"""Runs the proxy under callgrind and reads what it counted.
-
-In: a program and a scenario. Out: instructions and allocations of the whole run, or bytes of memory.
-Knows nothing of baselines.
-"""
+"""Runs the proxy under callgrind, or plainly, and reads what a whole run of it cost."""
 import dataclasses
 import os
 import pathlib
@@ -27,18 +23,15 @@ class Costs:
 
     @classmethod
     def of(cls, path):
-        """Reads a callgrind file: `summary:` or `totals:`, and the calls of what allocates."""
+        """Reads a callgrind file: the total, and the calls of what allocates. A name stands where its number comes first."""
         names, total, allocations, callee = {}, 0, 0, ""
         for line in pathlib.Path(path).read_text().splitlines():
-            if line.startswith("cfn="):
-                number, _, name = line[4:].partition(" ")
+            if line.startswith(("fn=", "cfn=")):
+                number, _, name = line.partition("=")[2].partition(" ")
                 if name:
                     names[number] = name
-                callee = names.get(number, "")
-            elif line.startswith("fn="):
-                number, _, name = line[3:].partition(" ")
-                if name:
-                    names[number] = name
+                if line.startswith("cfn="):
+                    callee = names.get(number, "")
             elif line.startswith("calls="):
                 if ALLOCATING.match(callee.partition("'")[0]):
                     allocations += int(line[6:].split()[0])

@@ -1,8 +1,4 @@
-"""What is asked and answered, in lockstep, with the bytes of both sides.
-
-In: sockets. Out: the same bytes in the same order, each time.
-Knows nothing of what it costs.
-"""
+"""What is asked and answered, in lockstep: the bytes of both sides, in the same order each time."""
 import dataclasses
 import fcntl
 import socket
@@ -32,25 +28,24 @@ UP = b"POST /up HTTP/1.1\r\nHost: gate\r\nContent-Length: %d\r\n\r\n" % LARGE + 
 
 
 class Member:
-    """A listening socket and the connections that came."""
+    """A listening socket and the connection that came: there may be one link."""
 
     def __enter__(self):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.listener.settimeout(60)
         self.port = self.listener.getsockname()[1]
-        self.links = []
+        self.link = None
         return self
 
     def __exit__(self, *_):
-        for link in self.links:
-            link.close()
+        if self.link:
+            self.link.close()
         self.listener.close()
 
     def accept(self):
-        link, _ = self.listener.accept()
-        tune(link)
-        self.links.append(link)
-        return link
+        self.link, _ = self.listener.accept()
+        tune(self.link)
+        return self.link
 
 
 class Peers:
@@ -58,7 +53,6 @@ class Peers:
 
     def __init__(self, proxy, port, member, clients):
         self.proxy, self.port, self.member, self.clients = proxy, port, member, []
-        self.bundles = 0  # of requests that came to the member together
         for _ in range(clients):
             self.connect()
 
@@ -67,11 +61,9 @@ class Peers:
         tune(client)
         self.clients.append(client)
 
-    def link(self, number=0):
+    def link(self):
         """The connection to the member; it comes with the first request."""
-        while len(self.member.links) <= number:
-            self.member.accept()
-        return self.member.links[number]
+        return self.member.link or self.member.accept()
 
     def close(self):
         for client in self.clients:
@@ -102,43 +94,43 @@ def unsent(conn):
     return struct.unpack("i", fcntl.ioctl(conn, SIOCOUTQNSD, bytes(4)))[0]
 
 
+def more(conn):
+    """Bytes that have come, at least one."""
+    part = conn.recv(1 << 20)
+    if not part:
+        raise SystemExit("gate: a connection was closed in the middle of a scenario")
+    return part
+
+
 def read(conn, count):
-    """Exactly so many bytes."""
-    parts = []
-    while count > 0:
-        part = conn.recv(count)
-        if not part:
-            raise SystemExit("gate: a connection was closed in the middle of a scenario")
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+    """So many bytes."""
+    got = 0
+    while got < count:
+        got += len(more(conn))
 
 
 def read_heads(conn, least):
     """At least so many requests without a body; returns how many it was."""
     kept = b""
     while kept.count(b"\r\n\r\n") < least:
-        part = conn.recv(1 << 16)
-        if not part:
-            raise SystemExit("gate: a link was closed in the middle of a scenario")
-        kept += part
+        kept += more(conn)
     return kept.count(b"\r\n\r\n")
 
 
-def read_answer(conn):
-    """One answer with a length; returns its body's."""
+def read_message(conn, first_line):
+    """A request or an answer that begins so, and its body, whose length it tells."""
     head = b""
     while b"\r\n\r\n" not in head:
-        part = conn.recv(1 << 16)
-        if not part:
-            raise SystemExit("gate: a client was closed in the middle of a scenario")
-        head += part
+        head += more(conn)
     head, _, body = head.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200 "):
-        raise SystemExit(f"gate: not a 200: {head!r}")
-    length = int(next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")).split()[1])
-    read(conn, length - len(body))
-    return length
+    if not head.startswith(first_line):
+        raise SystemExit(f"gate: not {first_line!r}: {head!r}")
+    length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+    read(conn, int(length.split()[1]) - len(body))
+
+
+def read_answer(conn):
+    read_message(conn, b"HTTP/1.1 200 ")
 
 
 # ---- the scenarios
@@ -162,7 +154,6 @@ def get_pipelined(peers):
         count = read_heads(peers.link(), 1)
         peers.link().sendall(HELLO * count)
         answered += count
-        peers.bundles += 1
     for client in peers.clients:
         read_answer(client)
 
@@ -176,11 +167,8 @@ def down(peers):
 
 def up(peers):
     send_at_once(peers.proxy, (peers.clients[0], UP))
-    link = peers.link()
-    got = b""
-    while not got.endswith(b"u" * 16) or len(got) < LARGE or len(got.partition(b"\r\n\r\n")[2]) < LARGE:
-        got += link.recv(1 << 20)
-    link.sendall(HELLO)
+    read_message(peers.link(), b"POST ")
+    peers.link().sendall(HELLO)
     read_answer(peers.clients[0])
 
 
@@ -193,10 +181,11 @@ def relay(peers):
 
 
 def resp(peers):
-    peers.clients[0].sendall(b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n")
-    read(peers.link(), len(b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"))
-    peers.link().sendall(b"$5\r\nvalue\r\n")
-    read(peers.clients[0], len(b"$5\r\nvalue\r\n"))
+    asked, answer = b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n", b"$5\r\nvalue\r\n"
+    peers.clients[0].sendall(asked)
+    read(peers.link(), len(asked))
+    peers.link().sendall(answer)
+    read(peers.clients[0], len(answer))
 
 
 @dataclasses.dataclass
