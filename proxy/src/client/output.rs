@@ -30,7 +30,8 @@ impl Client {
         let output = &mut s.buffers().output;
         output.extend_from_slice(first);
         output.extend_from_slice(second);
-        if self.conn.gather() {
+        // What is blocked is written when there is room again.
+        if self.conn.takes_bytes() && self.conn.enlist() {
             self.frontend.event_loop.flush_later(self.clone());
         }
     }

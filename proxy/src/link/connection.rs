@@ -365,7 +365,7 @@ impl<T: Recipient> Link<T> {
 
     fn flush_later(self: &Rc<Self>) {
         // One that is blocked or has failed writes nothing at the end of the turn, but what was put on it is of this turn's bundle.
-        if self.conn.gather() || !self.conn.takes_bytes() {
+        if self.conn.enlist() {
             self.pool.event_loop.flush_later(self.clone());
         }
     }

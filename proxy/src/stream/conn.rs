@@ -17,6 +17,8 @@ use super::Stream;
 pub struct Conn {
     io: RefCell<Io>,
     state: Cell<State>,
+    /// Its owner is on the turn's list of what is to be flushed.
+    listed: Cell<bool>,
 }
 
 /// The stream and the waker, in one cell: two would cost an idle client 8 bytes more.
@@ -28,19 +30,16 @@ struct Io {
 /// Whether the stream takes bytes.
 ///
 /// ```text
-///         output is gathered             the stream is full
-///   Open ────────────────────▶ Dirty ─────────────────────────▶ Blocked
-///    ▲ ▲      the turn ends      │                                 │
-///    │ └─────────────────────────┘       it may be written again   │
-///    └─────────────────────────────────────────────────────────────┘
+///            the stream is full
+///   Open ───────────────────────────▶ Blocked
+///    ▲     it may be written again      │
+///    └──────────────────────────────────┘
 ///   any ── writing failed, or the owner gives up ──▶ Failed
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     /// What is written goes straight to the stream.
     Open,
-    /// Its owner is on the turn's list of what is to be flushed.
-    Dirty,
     /// The stream is full. The task of its owner waits until it may be written.
     Blocked,
     /// Nothing more is written. What the other side sent before may still be read.
@@ -70,7 +69,7 @@ impl Conn {
     #[must_use]
     pub fn new(stream: Stream) -> Self {
         let io = Io { stream: Some(stream), waker: None };
-        Self { io: RefCell::new(io), state: Cell::new(State::Open) }
+        Self { io: RefCell::new(io), state: Cell::new(State::Open), listed: Cell::new(false) }
     }
 
     /// Keeps the waker of the task that is being polled.
@@ -123,21 +122,15 @@ impl Conn {
         0
     }
 
-    /// Notes that output is gathered. Returns whether its owner has to be put on the turn's list of what is to be flushed: a
-    /// connection that is on it, or blocked, or failed, has not.
-    pub fn gather(&self) -> bool {
-        let was_open = self.state.get() == State::Open;
-        if was_open {
-            self.state.set(State::Dirty);
-        }
-        was_open
+    /// Notes that its owner is on the turn's list of what is to be flushed. Returns whether the owner has to be put there, because it
+    /// was not.
+    pub fn enlist(&self) -> bool {
+        !self.listed.replace(true)
     }
 
     /// Notes that its owner is no longer on that list.
     pub fn end_turn(&self) {
-        if self.is_dirty() {
-            self.state.set(State::Open);
-        }
+        self.listed.set(false);
     }
 
     /// Notes that the stream is full: [`Conn::poll_unblocked`] waits from now on. One that has failed stays so.
@@ -169,12 +162,6 @@ impl Conn {
         self.state.set(State::Failed);
     }
 
-    /// Returns whether its owner is on the turn's list of what is to be flushed.
-    #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.state.get() == State::Dirty
-    }
-
     /// Returns whether the stream is full.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
@@ -190,7 +177,7 @@ impl Conn {
     /// Returns whether something could be written now.
     #[must_use]
     pub fn takes_bytes(&self) -> bool {
-        matches!(self.state.get(), State::Open | State::Dirty)
+        self.state.get() == State::Open
     }
 
     /// Lends the stream, if it has not been closed.
@@ -260,12 +247,14 @@ mod tests {
     fn it_is_flushed_once_a_turn_and_not_while_it_is_full() {
         let (socket, peer) = sim::pair(1);
         let (conn, sent) = (Conn::new(Stream::Sim(socket)), Counter::default());
-        assert!(conn.gather(), "it goes on the list");
-        assert!(!conn.gather(), "where it is already");
+        assert!(conn.enlist(), "it goes on the list");
+        assert!(!conn.enlist(), "where it is already");
         conn.end_turn();
         assert_eq!(conn.send(b"ab", b"", &sent), 1);
         conn.block();
-        assert!(!conn.gather() && !conn.takes_bytes(), "who waits for room is not flushed");
+        assert!(!conn.takes_bytes(), "who waits for room is not written to");
+        assert!(conn.enlist() && !conn.enlist(), "but may be listed, once");
+        conn.end_turn();
         assert!(!conn.poll_unblocked(&mut cx()), "there is none yet");
         peer.take(1);
         assert!(conn.poll_unblocked(&mut cx()) && conn.takes_bytes());
@@ -282,7 +271,7 @@ mod tests {
         conn.block();
         conn.end_turn();
         conn.unblock();
-        assert!(conn.has_failed() && !conn.gather() && !conn.poll_unblocked(&mut cx()));
+        assert!(conn.has_failed() && !conn.takes_bytes() && !conn.poll_unblocked(&mut cx()));
         let mut scratch = [0; 32];
         let read = conn.poll_read(&mut cx(), &mut scratch, &received);
         assert!(matches!(read, Poll::Ready(Ok(b"last words"))));
