@@ -16,11 +16,9 @@ const DECLARING: [&str; 3] = ["labels", "sections", "cell_sets"];
 /// Types that share their name with one in another place.
 fn twice(sources: &[Source]) -> Vec<String> {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for source in sources.iter().filter(|source| !is_test(source)) {
-        let tokens: TokenStream =
-            source.text.parse().unwrap_or_else(|why| panic!("{} is not Rust: {why}", source.name));
+    for source in sources.iter().filter(|source| !source.is_test()) {
         let mut found = Vec::new();
-        declared(tokens, &mut found);
+        declared(source.tokens(), &mut found);
         for (name, line) in found {
             places.entry(name).or_default().push(format!("{}:{line}", source.name));
         }
@@ -29,10 +27,6 @@ fn twice(sources: &[Source]) -> Vec<String> {
     shared
         .map(|(name, at)| format!("`{name}` is the name of {} types: {}", at.len(), at.join(", ")))
         .collect()
-}
-
-fn is_test(source: &Source) -> bool {
-    source.name.split('/').any(|part| part.trim_end_matches(".rs").ends_with("tests"))
 }
 
 /// The types that the items of a file or module declare, and their lines.

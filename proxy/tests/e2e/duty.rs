@@ -12,14 +12,6 @@ fn member(name: &str) -> penstock_origin::Origin {
     member_at(name, ([127, 0, 0, 1], 0).into())
 }
 
-/// So many clients, whose requests wait for a link.
-fn waiting(proxy: &Proxy, count: usize) -> Vec<Wire> {
-    let mut clients: Vec<_> = (0..count).map(|_| proxy.client()).collect();
-    clients.iter_mut().for_each(|client| _ = client.send(request("GET", "/hello")));
-    eventually("they wait", || proxy.sum("penstock_pool_waiting") == count as i64);
-    clients
-}
-
 fn one_link(workers: usize) -> Setup {
     let setup = Setup::new().workers(workers);
     setup.backend(&format!("links: {{ max_per_member: {workers}, pipeline: 1 }}"))
@@ -31,7 +23,7 @@ fn those_who_wait_for_a_member_that_leaves_are_served_by_another() {
         let (old, new) = (member("a"), member("b"));
         let mut proxy = one_link(workers).before(old.addresses());
         let mut busy: Vec<_> = (0..workers).map(|_| occupy(proxy.address())).collect();
-        let mut clients = waiting(&proxy, 6);
+        let mut clients = proxy.waiting(6, request("GET", "/hello"));
         proxy.reload(&one_link(workers).text(new.addresses())).unwrap();
         clients.iter_mut().for_each(|client| assert_eq!(client.answer().member(), "b"));
         busy.iter_mut().for_each(|client| assert_eq!(release(client).member(), "a"));
@@ -46,7 +38,7 @@ fn those_who_wait_for_a_backend_that_leaves_are_served_by_the_next() {
     let (old, new) = (member("a"), member("b"));
     let mut proxy = one_link(1).before(old.addresses());
     let mut busy = occupy(proxy.address());
-    let mut clients = waiting(&proxy, 3);
+    let mut clients = proxy.waiting(3, request("GET", "/hello"));
     let text = one_link(1).text(new.addresses()).replace("app", "other");
     proxy.reload(&text).unwrap();
     clients.iter_mut().for_each(|client| assert_eq!(client.answer().member(), "b"));
@@ -72,7 +64,7 @@ fn those_who_wait_by_a_rule_go_where_it_leads_now() {
     // The rule's only link is taken by a body that is still to come.
     slow.send("POST /hello HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
     eventually("it is on its link", || proxy.sum("penstock_backend_requests_in_flight") == 1);
-    let mut clients = waiting(&proxy, 3);
+    let mut clients = proxy.waiting(3, request("GET", "/hello"));
     proxy.reload(&text("after", &new)).unwrap();
     clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
     assert_eq!(new.stats().total().requests, 3, "all went where the rule leads");
@@ -85,7 +77,7 @@ fn those_whose_listener_leaves_as_well_are_still_served() {
     let (old, new) = (member("a"), member("b"));
     let mut proxy = one_link(1).before(old.addresses());
     let mut busy = occupy(proxy.address());
-    let mut clients = waiting(&proxy, 3);
+    let mut clients = proxy.waiting(3, request("GET", "/hello"));
     let text = one_link(1).text(new.addresses()).replace("  web:", "  next:").replace("app", "other");
     proxy.reload(&text).unwrap();
     release(&mut busy);
@@ -105,7 +97,7 @@ fn a_queue_timeout_holds_after_a_reload() {
     let setup = one_link(1).backend("queue: { timeout: 1s }");
     let mut proxy = setup.before(old.addresses());
     let mut busy = occupy(proxy.address());
-    let mut clients = waiting(&proxy, 2);
+    let mut clients = proxy.waiting(2, request("GET", "/hello"));
     let text = setup.text(new.addresses()).replace("  web:", "  next:").replace("app", "other");
     proxy.reload(&text).unwrap();
     clients.iter_mut().for_each(|client| assert_eq!(client.answer().cause(), (503, "queue_timeout")));
@@ -203,7 +195,7 @@ fn those_who_wait_where_the_share_has_gone_are_served() {
             |cap: usize| Setup::new().backend(&format!("links: {{ max_per_member: {cap}, pipeline: 1 }}"));
         let mut proxy = setup(2).before(origin.addresses());
         let mut busy = [occupy(proxy.address()), occupy(proxy.address())];
-        let mut clients = waiting(&proxy, 8);
+        let mut clients = proxy.waiting(8, request("GET", "/hello"));
         proxy.reload(&setup(1).text(origin.addresses())).unwrap();
         busy.iter_mut().for_each(|client| _ = release(client));
         clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));

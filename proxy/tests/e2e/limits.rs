@@ -10,15 +10,6 @@ fn setup(links: &str) -> Setup {
     Setup::new().workers(1).backend(&format!("links: {{ max_per_member: 1, {links} }}"))
 }
 
-/// So many more clients, whose requests wait for a link.
-fn waiting(proxy: &Proxy, count: usize, what: impl AsRef<[u8]>) -> Vec<Wire> {
-    let before = proxy.sum("penstock_pool_waiting");
-    let mut clients: Vec<_> = (0..count).map(|_| proxy.client()).collect();
-    clients.iter_mut().for_each(|client| _ = client.send(what.as_ref()));
-    eventually("they wait", || proxy.sum("penstock_pool_waiting") == before + count as i64);
-    clients
-}
-
 fn are_served(clients: &mut [Wire]) {
     clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
 }
@@ -28,17 +19,17 @@ fn how_many_may_wait() {
     let text = |most: usize| setup("pipeline: 1").backend(&format!("queue: {{ max: {most} }}"));
     let (origin, mut proxy) = text(3).with_origin(1);
     let mut busy = occupy(proxy.address());
-    let mut clients = waiting(&proxy, 3, request("GET", "/hello"));
+    let mut clients = proxy.waiting(3, request("GET", "/hello"));
     proxy.reload(&text(1).text(origin.addresses())).unwrap();
     let mut over = proxy.client();
     assert_eq!(over.get("/hello").cause(), (503, "queue_full"));
     release(&mut busy);
     are_served(&mut clients);
     let mut busy = occupy(proxy.address());
-    let mut clients = waiting(&proxy, 1, request("GET", "/hello"));
+    let mut clients = proxy.waiting(1, request("GET", "/hello"));
     assert_eq!(over.get("/hello").cause(), (503, "queue_full"));
     proxy.reload(&text(2).text(origin.addresses())).unwrap();
-    clients.extend(waiting(&proxy, 1, request("GET", "/hello")));
+    clients.extend(proxy.waiting(1, request("GET", "/hello")));
     release(&mut busy);
     are_served(&mut clients);
     assert_eq!(proxy.errors("queue_full"), 2);
@@ -54,8 +45,8 @@ fn how_many_requests_are_on_a_link() {
     let mut behind = line_up(&proxy, "GET", 2);
     eventually("they share the link", || on_the_link(&proxy) == 3);
     proxy.reload(&text(1).text(&[("a".to_owned(), member.address())])).unwrap();
-    let mut then = waiting(&proxy, 2, request("GET", "/slow/then"));
-    let mut last = waiting(&proxy, 1, request("GET", "/last"));
+    let mut then = proxy.waiting(2, request("GET", "/slow/then"));
+    let mut last = proxy.waiting(1, request("GET", "/last"));
     member.let_go("/slow/first");
     assert_eq!(first.answer().text(), "/slow/first");
     all_answered(&mut behind);
@@ -74,7 +65,7 @@ fn how_slow_a_holder_may_be() {
     let mut slow = proxy.client();
     slow.send("POST /add HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n{");
     eventually("it is on its link", || proxy.sum("penstock_backend_requests_in_flight") == 1);
-    let mut clients = waiting(&proxy, 2, request("GET", "/hello"));
+    let mut clients = proxy.waiting(2, request("GET", "/hello"));
     proxy.reload(&text("1MiB").text(origin.addresses())).unwrap();
     are_served(&mut clients);
     assert_eq!(slow.answer().status, 408);
@@ -88,12 +79,12 @@ fn how_much_is_held() {
     let held = |proxy: &Proxy| proxy.sum("penstock_buffer_bytes");
     let body = post("/echo", &[b'x'; 60_000]);
     let mut busy = occupy(proxy.address());
-    let mut clients = waiting(&proxy, 60, &body);
+    let mut clients = proxy.waiting(60, &body);
     assert!(held(&proxy) > 3 * MIB, "{}", held(&proxy));
     proxy.reload(&text("1MiB").text(origin.addresses())).unwrap();
     assert_eq!(proxy.sum("penstock_buffer_limit_bytes"), MIB);
     let before = held(&proxy);
-    let mut more = waiting(&proxy, 60, &body);
+    let mut more = proxy.waiting(60, &body);
     let grown = held(&proxy) - before;
     assert!(
         grown <= 60 * (17 << 10),

@@ -184,6 +184,15 @@ impl Proxy {
         Wire::connect(self.address())
     }
 
+    /// So many more clients, each with a request that waits for a link.
+    pub(crate) fn waiting(&self, count: usize, request: impl AsRef<[u8]>) -> Vec<Wire> {
+        let before = self.sum("penstock_pool_waiting");
+        let mut clients: Vec<_> = (0..count).map(|_| self.client()).collect();
+        clients.iter_mut().for_each(|client| _ = client.send(request.as_ref()));
+        eventually("they wait", || self.sum("penstock_pool_waiting") == before + count as i64);
+        clients
+    }
+
     pub(crate) fn client_from(&self, source: [u8; 4]) -> Wire {
         Wire::connect_from(Ipv4Addr::from(source), self.address())
     }
