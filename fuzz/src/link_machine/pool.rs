@@ -111,8 +111,8 @@ impl World {
             0 => self.pool.depth.consent(Consent::Given),
             1 => self.pool.depth.consent(Consent::Withdrawn),
             2 => {
-                if let Some(seat) = self.pool.claim() {
-                    assert!(self.connecting.insert(seat));
+                if let Some(link_id) = self.pool.claim() {
+                    assert!(self.connecting.insert(link_id));
                 }
             }
             3 => {
@@ -121,9 +121,9 @@ impl World {
             }
             _ => {
                 let kept = self.nth_line(what, |line| line.carries.front() == Some(&Sharing::Own));
-                if let Some(seat) = kept {
-                    self.pool.keep(seat);
-                    self.line(seat).kept = true;
+                if let Some(link_id) = kept {
+                    self.pool.keep(link_id);
+                    self.line(link_id).kept = true;
                 }
             }
         }
@@ -131,8 +131,8 @@ impl World {
 
     /// `Pool::submit`.
     fn ask(&mut self, sharing: Sharing) {
-        if let Some((seat, name, how)) = self.pool.place(sharing) {
-            return self.put(seat, name, sharing, how);
+        if let Some((link_id, name, how)) = self.pool.place(sharing) {
+            return self.put(link_id, name, sharing, how);
         }
         self.named += 1;
         let coming = (self.share + self.connecting.len()).saturating_sub(self.pool.used());
@@ -148,10 +148,10 @@ impl World {
     }
 
     /// A request comes on a link that can take it.
-    fn put(&mut self, seat: LinkId, name: u32, sharing: Sharing, how: Acquired) {
+    fn put(&mut self, link_id: LinkId, name: u32, sharing: Sharing, how: Acquired) {
         let depth = usize::from(self.pool.depth.limit());
-        let line = self.line(seat);
-        assert_eq!(line.name, name, "another link has that seat");
+        let line = self.line(link_id);
+        assert_eq!(line.name, name, "another link has that entry");
         assert!(!line.barred && !line.kept, "{name} takes no more");
         if how == Acquired::Pipelined {
             assert!(line.answered && !line.held, "{name} takes none behind another");
@@ -168,46 +168,49 @@ impl World {
     }
 
     fn open(&mut self) {
-        while let Some(seat) = self.pool.open(self.now) {
-            assert!(self.connecting.insert(seat) && !self.lines.contains_key(&seat), "seat {seat} is taken");
+        while let Some(link_id) = self.pool.open(self.now) {
+            assert!(
+                self.connecting.insert(link_id) && !self.lines.contains_key(&link_id),
+                "link_id {link_id} is taken"
+            );
         }
     }
 
     fn connect(&mut self, nth: usize, works: bool) {
-        let Some(seat) = self.connecting.iter().nth(nth).copied() else { return };
-        self.connecting.remove(&seat);
+        let Some(link_id) = self.connecting.iter().nth(nth).copied() else { return };
+        self.connecting.remove(&link_id);
         if !works {
-            self.pool.not_connected(seat, self.now);
+            self.pool.not_connected(link_id, self.now);
             return self.use_idle();
         }
         self.named += 1;
         let carries = VecDeque::new();
         let line =
             Line { name: self.named, carries, answered: false, barred: false, held: false, kept: false };
-        self.lines.insert(seat, line);
-        self.pool.connected(seat, self.named, self.now);
-        self.dispatch(seat);
+        self.lines.insert(link_id, line);
+        self.pool.connected(link_id, self.named, self.now);
+        self.dispatch(link_id);
         self.use_idle();
     }
 
     /// `Pool::use_idle`.
     fn use_idle(&mut self) {
         while let Some(name) = self.pool.idle_for_waiting() {
-            let (seat, line) = self.lines.iter().find(|(_, line)| line.name == name).expect("it stands");
+            let (link_id, line) = self.lines.iter().find(|(_, line)| line.name == name).expect("it stands");
             assert!(line.carries.is_empty(), "{name} is not idle");
-            let (seat, waited) = (*seat, self.pool.waiting());
-            self.dispatch(seat);
+            let (link_id, waited) = (*link_id, self.pool.waiting());
+            self.dispatch(link_id);
             assert!(self.pool.waiting() < waited, "{name} was to take one who waits");
         }
     }
 
     /// `Pool::dispatch`.
-    fn dispatch(&mut self, seat: LinkId) {
+    fn dispatch(&mut self, link_id: LinkId) {
         loop {
             let before = self.pool.waiting();
             let gone = &self.gone;
             let Some(((who, sharing), since, how)) =
-                self.pool.next_for(seat, |(who, _), _| !gone.contains(who))
+                self.pool.next_for(link_id, |(who, _), _| !gone.contains(who))
             else {
                 self.forget_gone();
                 return;
@@ -215,8 +218,8 @@ impl World {
             assert!(since <= self.now && self.pool.waiting() < before);
             assert!(!self.gone.contains(&who), "{who} is gone");
             assert_eq!(self.waiting.remove(&who), Some(sharing), "{who} did not wait");
-            let name = self.line(seat).name;
-            self.put(seat, name, sharing, how);
+            let name = self.line(link_id).name;
+            self.put(link_id, name, sharing, how);
         }
     }
 
@@ -235,42 +238,42 @@ impl World {
 
     /// Some answers end; `Pool::answered`.
     fn answer(&mut self, nth: usize, count: usize) {
-        let Some(seat) = self.nth_line(nth, |line| !line.carries.is_empty()) else { return };
-        let (now, line) = (self.now, self.line(seat));
+        let Some(link_id) = self.nth_line(nth, |line| !line.carries.is_empty()) else { return };
+        let (now, line) = (self.now, self.line(link_id));
         let count = line.carries.len().min(count + 1);
         line.carries.drain(..count);
         line.answered = true;
         line.held &= !line.carries.is_empty();
         let (left, barred) = (line.carries.len(), line.barred);
         self.pool.depth.observe(&vec![0; count], false, 1000 * count as u64, now);
-        self.pool.settle(seat, left, now);
+        self.pool.settle(link_id, left, now);
         if barred && left == 0 {
-            return self.close(seat);
+            return self.close(link_id);
         }
-        self.dispatch(seat);
+        self.dispatch(link_id);
     }
 
     fn bar(&mut self, nth: usize, for_good: bool) {
-        let Some(seat) = self.nth_line(nth, |_| true) else { return };
+        let Some(link_id) = self.nth_line(nth, |_| true) else { return };
         if for_good {
-            self.pool.close_to_new(seat);
-            self.line(seat).barred = true;
+            self.pool.close_to_new(link_id);
+            self.line(link_id).barred = true;
             return;
         }
-        self.pool.hold(seat);
-        let line = self.line(seat);
+        self.pool.hold(link_id);
+        let line = self.line(link_id);
         line.held |= !line.carries.is_empty() && !line.barred;
     }
 
     fn end(&mut self, nth: usize) {
-        if let Some(seat) = self.nth_line(nth, |_| true) {
-            self.close(seat);
+        if let Some(link_id) = self.nth_line(nth, |_| true) {
+            self.close(link_id);
         }
     }
 
-    fn close(&mut self, seat: LinkId) {
-        self.lines.remove(&seat);
-        self.pool.closed(seat);
+    fn close(&mut self, link_id: LinkId) {
+        self.lines.remove(&link_id);
+        self.pool.closed(link_id);
         self.open();
         self.use_idle();
     }
@@ -288,11 +291,11 @@ impl World {
     /// A client's second request goes where its first is.
     fn join(&mut self, nth: usize) {
         let shared = |line: &Line| line.carries.front() == Some(&Sharing::Shared) && !line.barred;
-        let Some(seat) = self.nth_line(nth, shared) else { return };
-        if self.pool.has_room(seat) {
-            self.pool.join(seat);
-            let name = self.line(seat).name;
-            self.put(seat, name, Sharing::Shared, Acquired::Pipelined);
+        let Some(link_id) = self.nth_line(nth, shared) else { return };
+        if self.pool.has_room(link_id) {
+            self.pool.join(link_id);
+            let name = self.line(link_id).name;
+            self.put(link_id, name, Sharing::Shared, Acquired::Pipelined);
         }
     }
 
@@ -303,18 +306,18 @@ impl World {
     }
 
     fn nth_line(&self, nth: usize, fits: impl Fn(&Line) -> bool) -> Option<LinkId> {
-        self.lines.iter().filter(|(_, line)| fits(line)).nth(nth).map(|(seat, _)| *seat)
+        self.lines.iter().filter(|(_, line)| fits(line)).nth(nth).map(|(link_id, _)| *link_id)
     }
 
-    fn line(&mut self, seat: LinkId) -> &mut Line {
-        self.lines.get_mut(&seat).expect("a link stands there")
+    fn line(&mut self, link_id: LinkId) -> &mut Line {
+        self.lines.get_mut(&link_id).expect("a link stands there")
     }
 
     /// What holds at any time.
     fn check(&mut self) {
         self.forget_gone();
         assert_eq!(self.pool.waiting(), self.waiting.len(), "who waits");
-        assert_eq!(self.pool.used(), self.connecting.len() + self.lines.len(), "seats");
+        assert_eq!(self.pool.used(), self.connecting.len() + self.lines.len(), "entries");
         assert_eq!(self.pool.links().count(), self.lines.len(), "links");
         let idle: BTreeSet<u32> = self.pool.idle_since(u64::MAX).into_iter().collect();
         let unused = |line: &&Line| line.carries.is_empty() && !line.barred && !line.kept;

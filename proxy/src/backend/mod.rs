@@ -1,6 +1,4 @@
-//! A backend as one worker sees it: its members, each with the way to it, and whether they answer.
-//! In: a source. Out: the member it meets, or the next that is up.
-//! Knows nothing of clients or of how links work.
+//! A backend as one worker sees it: its members, the pool of each, which one a source meets, and whether they answer.
 
 mod assignment;
 mod health;

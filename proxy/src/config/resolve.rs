@@ -1,6 +1,6 @@
 //! Turns the sections as they were written into `Settings`, and reports whatever contradicts itself.
 //!
-//! A value that could not be read is absent here; the reader has reported it already. The files below `believe/` have one part
+//! A value that could not be read is absent here; the reader has reported it already. The files below `resolve/` have one part
 //! of this each.
 
 mod framing;

@@ -184,14 +184,14 @@ mod tests {
     fn nothing_is_kept_for_long_in_whatever_order_they_leave() {
         for step in [1, 99_999, 31_337] {
             let mut timers = Timers::default();
-            let shelf = timers.register(u64::MAX);
+            let stays = timers.register(u64::MAX);
             let keys: Vec<_> = (0..100_000).map(|i| timers.register(i)).collect();
             for i in 0..100_000_u64 {
                 let who = i * step % 100_000;
                 assert_eq!(timers.unregister(keys[who as usize]), Some(who));
             }
             assert!(timers.places.capacity() <= 2 * FEW, "{step}: {}", timers.places.capacity());
-            assert_eq!(timers.unregister(shelf), Some(u64::MAX));
+            assert_eq!(timers.unregister(stays), Some(u64::MAX));
         }
     }
 

@@ -262,7 +262,7 @@ const PLACES: [(&str, Traffic); 33] = [
     ("tunnel.reached", tunnels),
     ("tunnel.relay", tunnels),
     ("tunnel.look", tunnels_idle),
-    ("outlet.connected", tunnels),
+    ("dedicated.connected", tunnels),
 ];
 
 /// Somebody else, who asks all the time on a connection that it keeps. Tells how often it got no good answer.
@@ -400,8 +400,8 @@ fn a_duty_that_panics_is_begun_again() {
     let bed = Bed::start("duties");
     for (place, traffic) in [
         ("pool.recover", asks_the_dead as Traffic),
-        ("outlet.recover", tunnels_to_the_dead),
-        ("outlet.keep_warm", tunnels),
+        ("dedicated.recover", tunnels_to_the_dead),
+        ("dedicated.keep_warm", tunnels),
     ] {
         bed.injector.arm(place);
         let before = bed.injector.fired();

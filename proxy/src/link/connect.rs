@@ -1,6 +1,6 @@
 //! Connects to a member, and tries one again that is down.
-//! In: an address. Out: a socket, or the cause why not.
-//! Knows nothing of pools or requests; what an attempt says of the member is for `backend::MemberHealth` to decide.
+//!
+//! What an attempt says of the member is for `backend::MemberHealth` to decide.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};

@@ -143,7 +143,7 @@ fn p3_nothing_is_sent_behind_a_late_head() {
     assert_eq!((head.answer().text(), behind.answer().text()), ("/slow", "/behind"));
 }
 
-/// P.3 and P.4: a client that does not read its answer holds up nobody, and costs a bounded spill.
+/// P.3 and P.4: a client that does not read its answer holds up nobody, and costs a bounded buffer.
 #[test]
 fn p4_a_client_that_does_not_read_holds_up_nobody() {
     const LARGE: usize = 8 << 20;

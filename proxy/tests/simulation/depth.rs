@@ -89,8 +89,8 @@ fn ask(world: &mut World) {
 fn turn(world: &mut World) {
     world.steps += 1;
     world.recover();
-    while let Some(seat) = world.connecting.pop() {
-        world.connect(seat);
+    while let Some(link_id) = world.connecting.pop() {
+        world.connect(link_id);
     }
     ask(world);
     let next = world.now + TURN;

@@ -153,8 +153,8 @@ fn connect(world: &mut World) {
         return;
     }
     let i = world.rng.below(world.connecting.len());
-    let seat = world.connecting.swap_remove(i);
-    world.connect(seat);
+    let link_id = world.connecting.swap_remove(i);
+    world.connect(link_id);
 }
 
 /// As a rule to when something comes, or is due; in some scenes now and then past every timeout.

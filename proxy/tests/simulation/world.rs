@@ -40,7 +40,7 @@ struct Place {
 }
 
 pub(crate) struct Link {
-    seat: LinkId,
+    link_id: LinkId,
     queue: Queue<Ticket>,
     origin: Origin,
     condemned: Option<LinkEnd>,
@@ -71,7 +71,7 @@ pub(crate) struct World {
     pub(crate) now: u64,
     pub(crate) pool: Scheduler<u64, Waiter>,
     pub(crate) links: BTreeMap<u64, Link>,
-    /// Seats whose links are being connected.
+    /// Entries whose links are being connected.
     pub(crate) connecting: Vec<LinkId>,
     pub(crate) clients: Vec<Client>,
     pub(crate) ledger: Ledger,
@@ -176,7 +176,7 @@ impl World {
     pub(crate) fn check(&mut self) {
         let (used, share) = (self.pool.used(), self.scene.share);
         assert!(used <= share, "{used} links of {share}");
-        assert_eq!(used, self.links.len() + self.connecting.len(), "seats and links");
+        assert_eq!(used, self.links.len() + self.connecting.len(), "entries and links");
         // Those for whom a link may still be opened wait for it, not for others.
         let own = share - used + self.connecting.len();
         assert!(

@@ -105,7 +105,7 @@ impl DedicatedPool {
     /// Why the member did not answer, when it is `until`; [`Cause::QueueFull`] where no more may wait.
     pub async fn wait_for_member(self: &Rc<Self>, until: Instant) -> Result<(), Cause> {
         let most = self.settings.borrow().queue.max;
-        let Some(_hoping) = MemberWaiter::enter(self, most) else {
+        let Some(_waiter) = MemberWaiter::enter(self, most) else {
             self.backend_cells.acquires[Acquire::Rejected].inc();
             return Err(Cause::QueueFull);
         };
@@ -120,7 +120,7 @@ impl DedicatedPool {
         })
     }
 
-    /// Tries the member at a short pace for as long as somebody hopes, one attempt at a time, unless another one answers.
+    /// Tries the member at a short pace for as long as somebody waits for it, one attempt at a time, unless another one answers.
     async fn watch(self: Rc<Self>) {
         let needed = || self.health.needs_watch(self.event_loop.draining());
         let mut pace = RetryPace::new(self.event_loop.now());
@@ -224,7 +224,7 @@ impl DedicatedPool {
         let began = self.event_loop.now();
         let connecting = Connecting::enter(&self.cells);
         let connected = connect(&self.address, &settings, &self.local).await;
-        may_panic("outlet.connected");
+        may_panic("dedicated.connected");
         drop(connecting);
         let now = self.event_loop.update_now();
         match connected {
@@ -258,7 +258,7 @@ impl DedicatedPool {
 
     async fn recover(self: Rc<Self>) {
         let attempt = async || {
-            may_panic("outlet.recover");
+            may_panic("dedicated.recover");
             if !self.health.is_watched() {
                 self.try_again().await;
             }
@@ -272,7 +272,7 @@ impl DedicatedPool {
         let mut pause = SWEEP;
         while !self.is_leaving() {
             self.event_loop.update_now();
-            may_panic("outlet.keep_warm");
+            may_panic("dedicated.keep_warm");
             let (lost, spare) = self.shared_cap.sweep();
             self.lost(LinkClose::Origin, lost);
             self.lost(LinkClose::Idle, spare);

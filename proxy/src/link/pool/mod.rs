@@ -559,14 +559,14 @@ impl<T: Recipient> Pool<T> {
     pub(super) fn assert_free(&self) {
         debug_assert!(
             self.scheduler.try_borrow_mut().is_ok(),
-            "a client is told something inside a borrow of the pool"
+            "a client is told something inside a borrow of the scheduler"
         );
         debug_assert!(
             self.settings.try_borrow_mut().is_ok()
                 && self.retry_budget.try_borrow_mut().is_ok()
                 && self.server.try_borrow_mut().is_ok()
                 && self.resting.try_borrow_mut().is_ok(),
-            "a client is told something inside a borrow of a shelf"
+            "a client is told something inside a borrow of a pool"
         );
     }
 }

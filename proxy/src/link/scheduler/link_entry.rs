@@ -87,6 +87,11 @@ impl<L> LinkEntry<L> {
         }
     }
 
+    /// Whether it takes, or is about to take, whoever comes: it is nobody's, and not to close.
+    pub(super) fn serves_anybody(&self) -> bool {
+        self.state != EntryState::ClosedToNew && !self.kept && !self.owned
+    }
+
     /// Whether it carries something, or is its client's.
     pub(super) fn is_busy(&self) -> bool {
         self.link.is_some() && matches!(self.state, EntryState::Busy(_) | EntryState::ClosedToNew)

@@ -1,7 +1,6 @@
-//! The pool of one worker's links to one member: it chooses the link for each request, and keeps the wait queue.
+//! The pure half of one worker's pool: it chooses the link for each request, and keeps the wait queue.
 //!
-//! It knows no sockets and no bytes: a link is whatever handle the caller keeps. Seats of links, the idle ones and the queue
-//! are in `link_entry`, `idle` and `wait_queue`.
+//! It knows no sockets and no bytes: a link is whatever handle the caller keeps.
 
 mod class_table;
 mod connect_throttle;
@@ -75,10 +74,10 @@ const ENOUGH: usize = 16;
 const DEEP: u16 = 8;
 
 impl<L: Clone, W> Scheduler<L, W> {
-    /// An empty pool for at most `share` links.
+    /// One for at most `share` links.
     #[must_use]
     pub fn new(links: &Links, queue: &QueueLimits, share: usize, now: Nanos) -> Self {
-        let mut pool = Self {
+        let mut scheduler = Self {
             share,
             owners: share.saturating_sub(1).max(1),
             queue_max: queue.max,
@@ -103,8 +102,8 @@ impl<L: Clone, W> Scheduler<L, W> {
             bundle: None,
             bundled: 0,
         };
-        pool.be_fair(links);
-        pool
+        scheduler.be_fair(links);
+        scheduler
     }
 
     /// Takes new limits. Links above a lowered cap close as they become idle (see [`Scheduler::surplus`]).
@@ -146,7 +145,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         }
         if let Some(id) = self.bundle.filter(|id| sharing == Sharing::Shared && self.bundle_has_room(*id)) {
             self.bundled += 1;
-            return self.seat_on(id, demand, Acquired::Pipelined);
+            return self.put_on(id, demand, Acquired::Pipelined);
         }
         let lane = Lane::of(sharing);
         if lane == Lane::Shared
@@ -177,14 +176,14 @@ impl<L: Clone, W> Scheduler<L, W> {
 
     fn go_behind(&mut self, id: LinkId, demand: Demand) -> Option<(LinkId, L, Acquired)> {
         self.begin_bundle(id);
-        self.seat_on(id, demand, Acquired::Pipelined)
+        self.put_on(id, demand, Acquired::Pipelined)
     }
 
     fn take_idle(&mut self, id: LinkId, demand: Demand) -> Option<(LinkId, L, Acquired)> {
         self.idle.take(self.entries[id].as_ref()?.lane, id);
         self.begin_bundle(id);
         let how = self.entries[id].as_ref()?.taken_idle();
-        self.seat_on(id, demand, how)
+        self.put_on(id, demand, how)
     }
 
     /// The link takes no more until it is empty. Tells whether it took any until now.
@@ -323,7 +322,7 @@ impl<L: Clone, W> Scheduler<L, W> {
             }
             if alive(&who, self.wait_queue.len() > 0) {
                 self.idle.remove(id);
-                self.seat_on(id, next.demand, how);
+                self.put_on(id, next.demand, how);
                 return Some((who, since, how));
             }
         }
@@ -410,7 +409,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         self.used -= 1;
     }
 
-    fn seat_on(&mut self, id: LinkId, demand: Demand, how: Acquired) -> Option<(LinkId, L, Acquired)> {
+    fn put_on(&mut self, id: LinkId, demand: Demand, how: Acquired) -> Option<(LinkId, L, Acquired)> {
         let Demand { sharing, source, .. } = demand;
         let holds = self.may_hold(&demand);
         let entry = self.entries[id].as_mut()?;
@@ -512,7 +511,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         if let Some(id) = self.bundle.filter(|id| shared && self.bundle_has_room(*id) && self.is(*id, &alike))
         {
             self.bundled += 1;
-            return self.seat_on(id, demand, Acquired::Pipelined);
+            return self.put_on(id, demand, Acquired::Pipelined);
         }
         let below = self.depth.limit();
         if shared
@@ -579,7 +578,7 @@ impl<L: Clone, W> Scheduler<L, W> {
     }
 }
 
-// What the pool tells of itself; none of this changes anything.
+// What the scheduler tells of itself; none of this changes anything.
 
 impl<L: Clone, W> Scheduler<L, W> {
     /// Idle links that have been so since `latest` or longer, oldest first.
@@ -672,9 +671,7 @@ impl<L: Clone, W> Scheduler<L, W> {
     /// How many links, with those that are being opened, serve whoever comes.
     #[must_use]
     pub fn usable(&self) -> usize {
-        let serves =
-            |entry: &&LinkEntry<L>| entry.state != EntryState::ClosedToNew && !entry.owned && !entry.kept;
-        self.entries.iter().flatten().filter(serves).count()
+        self.entries.iter().flatten().filter(|entry| entry.serves_anybody()).count()
     }
 
     /// How many of those who wait would take a link now. (Who would keep it may have to wait for another right.)
@@ -711,7 +708,7 @@ impl<L: Clone, W> Scheduler<L, W> {
     #[must_use]
     pub fn may_close(&self, id: LinkId) -> bool {
         let entry = self.entries.get(id).and_then(Option::as_ref);
-        entry.is_some_and(|entry| entry.state != EntryState::ClosedToNew && !entry.kept && !entry.owned)
+        entry.is_some_and(LinkEntry::serves_anybody)
     }
 
     /// Every link that stands.

@@ -180,7 +180,7 @@ async fn is_told(client: &Client, what: &str) {
 }
 
 /// A pool that may have one link, to a member that [`serve`]s.
-async fn shelf(turn: &Rc<EventLoop>) -> Rc<Pool<Client>> {
+async fn pool_of_one(turn: &Rc<EventLoop>) -> Rc<Pool<Client>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     tokio::task::spawn_local(async move {
@@ -215,7 +215,7 @@ async fn tell_everything() {
     let panics = Rc::new(Cell::new(0));
     let counted = panics.clone();
     turn.count_panics(move |_| counted.set(counted.get() + 1));
-    let pool = shelf(&turn).await;
+    let pool = pool_of_one(&turn).await;
     let new = || Client::of(&pool);
 
     let uploads = new();

@@ -40,16 +40,16 @@ fn a_source_without_limit_may_have_all() {
 #[test]
 fn a_source_that_has_its_part_is_passed_over_while_others_wait() {
     let mut pool = connected();
-    let seats: Vec<_> = std::iter::from_fn(|| pool.place(of(1))).map(|(seat, ..)| seat).collect();
+    let link_ids: Vec<_> = std::iter::from_fn(|| pool.place(of(1))).map(|(link_id, ..)| link_id).collect();
     pool.place(of(3)).unwrap();
     (0..3).for_each(|_| pool.wait(of(1), 'a', 0).unwrap());
     pool.wait(of(2), 'b', 0).unwrap();
-    pool.settle(seats[0], 0, 1);
-    assert_eq!(pool.next_for(seats[0], |_, _| true).map(|(who, ..)| who), Some('b'));
-    pool.settle(seats[1], 0, 1);
-    assert_eq!(pool.next_for(seats[1], |_, _| true).map(|(who, ..)| who), None, "the last is kept");
-    pool.settle(seats[2], 0, 1);
-    assert_eq!(pool.next_for(seats[2], |_, _| true).map(|(who, ..)| who), Some('a'), "nobody else waits");
+    pool.settle(link_ids[0], 0, 1);
+    assert_eq!(pool.next_for(link_ids[0], |_, _| true).map(|(who, ..)| who), Some('b'));
+    pool.settle(link_ids[1], 0, 1);
+    assert_eq!(pool.next_for(link_ids[1], |_, _| true).map(|(who, ..)| who), None, "the last is kept");
+    pool.settle(link_ids[2], 0, 1);
+    assert_eq!(pool.next_for(link_ids[2], |_, _| true).map(|(who, ..)| who), Some('a'), "nobody else waits");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_source_that_has_its_part_still_goes_behind_others() {
     let shared = Demand { sharing: Sharing::Shared, ..of(1) };
     let mut pool = quick(SHARE, 4);
     (0..SHARE).for_each(|_| _ = used_link(&mut pool));
-    let taken: Vec<_> = std::iter::from_fn(|| pool.place(shared)).map(|(seat, ..)| seat).collect();
+    let taken: Vec<_> = std::iter::from_fn(|| pool.place(shared)).map(|(link_id, ..)| link_id).collect();
     assert_eq!(taken.len(), 4 * (SHARE - 1));
     pool.wait(shared, 'a', 0).unwrap();
     pool.settle(taken[0], 3, 1);
@@ -79,7 +79,7 @@ fn held() -> (Scheduler<usize, char>, Vec<(usize, GiveWay)>) {
     pool.wait(Demand { class: 2, ..of(200) }, 'q', 0).unwrap();
     let mut gone = Vec::new();
     for at in (0..=10).map(|tick| (1 + 25 * tick) * MILLI) {
-        (0..SHARE).for_each(|seat| pool.look(seat, 0, HeldBy::Client { moved: 7 }, at));
+        (0..SHARE).for_each(|link_id| pool.look(link_id, 0, HeldBy::Client { moved: 7 }, at));
         gone.extend(pool.give_way(|_| 1, at));
         if !gone.is_empty() {
             break;
@@ -101,10 +101,10 @@ fn what_is_like_those_who_hold_links_waits_for_half_of_them() {
     let (mut pool, gone) = held();
     let next: Vec<_> = gone
         .iter()
-        .filter_map(|(seat, _)| {
-            pool.closed(*seat);
-            let seat = connect(&mut pool);
-            pool.next_for(seat, |_, _| true).map(|(who, ..)| who)
+        .filter_map(|(link_id, _)| {
+            pool.closed(*link_id);
+            let link_id = connect(&mut pool);
+            pool.next_for(link_id, |_, _| true).map(|(who, ..)| who)
         })
         .collect();
     assert_eq!(next, ['q'], "the one of another class, though twenty came before it");

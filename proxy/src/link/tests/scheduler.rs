@@ -26,25 +26,25 @@ pub(super) fn quick(share: usize, depth: u64) -> Scheduler<usize, char> {
 
 /// A link that stands, idle, and was never used. Links are named by their entries.
 pub(super) fn connect(scheduler: &mut Scheduler<usize, char>) -> LinkId {
-    let seat = scheduler.claim().unwrap();
-    scheduler.connected(seat, seat, 0);
-    seat
+    let link_id = scheduler.claim().unwrap();
+    scheduler.connected(link_id, link_id, 0);
+    link_id
 }
 
 /// A link that has answered, idle.
 pub(super) fn used_link(scheduler: &mut Scheduler<usize, char>) -> LinkId {
-    let seat = connect(scheduler);
+    let link_id = connect(scheduler);
     scheduler.turn_ended();
-    assert_eq!(place(scheduler, SHARED), Some((seat, Acquired::Opened)));
+    assert_eq!(place(scheduler, SHARED), Some((link_id, Acquired::Opened)));
     scheduler.turn_ended();
-    scheduler.settle(seat, 0, 0);
-    seat
+    scheduler.settle(link_id, 0, 0);
+    link_id
 }
 
 pub(super) fn place(scheduler: &mut Scheduler<usize, char>, sharing: Sharing) -> Option<(LinkId, Acquired)> {
-    scheduler.place(sharing).map(|(seat, link, how)| {
-        assert_eq!(seat, link);
-        (seat, how)
+    scheduler.place(sharing).map(|(link_id, link, how)| {
+        assert_eq!(link_id, link);
+        (link_id, how)
     })
 }
 
@@ -52,8 +52,8 @@ pub(super) fn wait(scheduler: &mut Scheduler<usize, char>, sharing: Sharing, who
     scheduler.wait(sharing, who, 0).unwrap();
 }
 
-pub(super) fn next(scheduler: &mut Scheduler<usize, char>, seat: LinkId) -> Option<(char, Acquired)> {
-    scheduler.next_for(seat, |_, _| true).map(|(who, _, how)| (who, how))
+pub(super) fn next(scheduler: &mut Scheduler<usize, char>, link_id: LinkId) -> Option<(char, Acquired)> {
+    scheduler.next_for(link_id, |_, _| true).map(|(who, _, how)| (who, how))
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn the_link_with_the_fewest_in_flight_is_shared() {
     };
     assert_eq!(place(&mut scheduler, SHARED), Some((b, Acquired::Reused)));
     let hows: Vec<_> = (0..4).map(|_| place(&mut scheduler, SHARED).unwrap()).collect();
-    assert_eq!(hows.iter().filter(|(seat, _)| *seat == a).count(), 2, "{hows:?}");
+    assert_eq!(hows.iter().filter(|(link_id, _)| *link_id == a).count(), 2, "{hows:?}");
     assert!(hows.iter().all(|(_, how)| *how == Acquired::Pipelined));
     assert_eq!(place(&mut scheduler, SHARED), None, "both carry 3");
     scheduler.settle(a, 2, 0);
@@ -90,28 +90,28 @@ fn where_depth_is_used_up_a_link_is_opened() {
     assert_eq!(place(&mut scheduler, SHARED), None, "no evidence, depth 1");
     assert_eq!(scheduler.open(0), None, "nobody waits");
     wait(&mut scheduler, SHARED, 'a');
-    let seat = scheduler.open(0).unwrap();
+    let link_id = scheduler.open(0).unwrap();
     assert_eq!(scheduler.open(0), None, "one is enough for one");
-    scheduler.connected(seat, seat, 0);
-    assert_eq!(next(&mut scheduler, seat), Some(('a', Acquired::Opened)));
-    assert_eq!(next(&mut scheduler, seat), None);
+    scheduler.connected(link_id, link_id, 0);
+    assert_eq!(next(&mut scheduler, link_id), Some(('a', Acquired::Opened)));
+    assert_eq!(next(&mut scheduler, link_id), None);
 }
 
 #[test]
 fn the_share_is_never_exceeded() {
     let mut scheduler = scheduler(2);
     ('a'..='e').for_each(|who| wait(&mut scheduler, SHARED, who));
-    let seats: Vec<_> = std::iter::from_fn(|| scheduler.open(0)).collect();
-    assert_eq!(seats.len(), 2);
+    let link_ids: Vec<_> = std::iter::from_fn(|| scheduler.open(0)).collect();
+    assert_eq!(link_ids.len(), 2);
     assert_eq!(scheduler.claim(), None);
-    scheduler.closed(seats[0]);
+    scheduler.closed(link_ids[0]);
     assert_eq!(scheduler.used(), 1);
-    assert_eq!(scheduler.open(0), Some(seats[0]), "a link that could not be connected frees its seat");
+    assert_eq!(scheduler.open(0), Some(link_ids[0]), "a link that could not be connected frees its entry");
     assert_eq!(scheduler.open(0), None);
-    for seat in seats {
-        scheduler.connected(seat, seat, 0);
-        next(&mut scheduler, seat).unwrap();
-        scheduler.close_to_new(seat);
+    for link_id in link_ids {
+        scheduler.connected(link_id, link_id, 0);
+        next(&mut scheduler, link_id).unwrap();
+        scheduler.close_to_new(link_id);
     }
     assert_eq!(scheduler.open(0), None, "barred links still stand");
 }
@@ -119,15 +119,15 @@ fn the_share_is_never_exceeded() {
 #[test]
 fn each_kind_waits_in_the_order_of_coming() {
     let mut scheduler = scheduler(1);
-    let seat = used_link(&mut scheduler);
+    let link_id = used_link(&mut scheduler);
     place(&mut scheduler, SHARED);
     for (sharing, who) in [(SHARED, 'a'), (ALONE, 'b'), (SHARED, 'c'), (FRESH, 'd'), (ALONE, 'e')] {
         wait(&mut scheduler, sharing, who);
     }
     let mut turns = String::new();
     for _ in 0..5 {
-        scheduler.settle(seat, 0, 0);
-        turns.push(next(&mut scheduler, seat).unwrap().0);
+        scheduler.settle(link_id, 0, 0);
+        turns.push(next(&mut scheduler, link_id).unwrap().0);
     }
     assert_eq!(turns, "abcde");
 }
@@ -136,9 +136,9 @@ fn each_kind_waits_in_the_order_of_coming() {
 fn who_comes_later_does_not_overtake() {
     let mut scheduler = scheduler(1);
     wait(&mut scheduler, SHARED, 'a');
-    let seat = connect(&mut scheduler);
+    let link_id = connect(&mut scheduler);
     assert_eq!(place(&mut scheduler, SHARED), None, "the new link is for the one who waits");
-    assert_eq!(next(&mut scheduler, seat), Some(('a', Acquired::Opened)));
+    assert_eq!(next(&mut scheduler, link_id), Some(('a', Acquired::Opened)));
 }
 
 #[test]
@@ -163,32 +163,32 @@ fn one_alone_takes_no_place_beside_others() {
 #[test]
 fn nothing_goes_behind_one_alone() {
     let mut scheduler = quick(1, 8);
-    let seat = used_link(&mut scheduler);
-    assert_eq!(place(&mut scheduler, ALONE), Some((seat, Acquired::Reused)));
+    let link_id = used_link(&mut scheduler);
+    assert_eq!(place(&mut scheduler, ALONE), Some((link_id, Acquired::Reused)));
     assert_eq!(place(&mut scheduler, SHARED), None);
-    assert!(!scheduler.has_room(seat));
+    assert!(!scheduler.has_room(link_id));
     wait(&mut scheduler, SHARED, 'a');
-    assert_eq!(next(&mut scheduler, seat), None);
-    scheduler.settle(seat, 0, 0);
-    assert_eq!(next(&mut scheduler, seat), Some(('a', Acquired::Reused)));
+    assert_eq!(next(&mut scheduler, link_id), None);
+    scheduler.settle(link_id, 0, 0);
+    assert_eq!(next(&mut scheduler, link_id), Some(('a', Acquired::Reused)));
 }
 
 // A link is kept for one who must be alone, so that those who share cannot starve it.
 #[test]
 fn one_alone_is_not_starved_by_those_who_share() {
     let mut scheduler = quick(1, 8);
-    let seat = used_link(&mut scheduler);
+    let link_id = used_link(&mut scheduler);
     place(&mut scheduler, SHARED);
     place(&mut scheduler, SHARED);
     wait(&mut scheduler, ALONE, 'a');
     wait(&mut scheduler, SHARED, 'b');
-    scheduler.settle(seat, 1, 0);
-    assert_eq!(next(&mut scheduler, seat), None, "the link runs empty");
+    scheduler.settle(link_id, 1, 0);
+    assert_eq!(next(&mut scheduler, link_id), None, "the link runs empty");
     assert_eq!(place(&mut scheduler, SHARED), None);
-    assert!(!scheduler.has_room(seat));
-    scheduler.settle(seat, 0, 0);
-    assert_eq!(next(&mut scheduler, seat), Some(('a', Acquired::Reused)));
-    assert_eq!(next(&mut scheduler, seat), None);
+    assert!(!scheduler.has_room(link_id));
+    scheduler.settle(link_id, 0, 0);
+    assert_eq!(next(&mut scheduler, link_id), Some(('a', Acquired::Reused)));
+    assert_eq!(next(&mut scheduler, link_id), None);
 }
 
 #[test]
@@ -239,15 +239,15 @@ fn an_old_link_does_not_take_one_sent_again_while_a_new_one_may_be_opened() {
 #[test]
 fn one_sent_again_takes_an_idle_link_where_none_may_be_opened() {
     let mut scheduler = quick(1, 8);
-    let seat = used_link(&mut scheduler);
-    assert_eq!(place(&mut scheduler, FRESH), Some((seat, Acquired::Reused)));
+    let link_id = used_link(&mut scheduler);
+    assert_eq!(place(&mut scheduler, FRESH), Some((link_id, Acquired::Reused)));
     assert_eq!(place(&mut scheduler, SHARED), None, "and has it alone");
-    assert!(!scheduler.has_room(seat));
+    assert!(!scheduler.has_room(link_id));
 }
 
 // Regression: of two sent again, the second waited beside an idle link while the first used the last entry.
 #[test]
-fn with_the_last_seat_taken_idle_links_serve_those_who_wait_for_a_new_one() {
+fn with_the_last_entry_taken_idle_links_serve_those_who_wait_for_a_new_one() {
     let mut scheduler = quick(2, 8);
     let old = used_link(&mut scheduler);
     wait(&mut scheduler, FRESH, 'a');
@@ -264,44 +264,44 @@ fn with_the_last_seat_taken_idle_links_serve_those_who_wait_for_a_new_one() {
 #[test]
 fn a_link_that_has_not_answered_carries_one() {
     let mut scheduler = quick(1, 8);
-    let seat = connect(&mut scheduler);
-    assert_eq!(place(&mut scheduler, SHARED), Some((seat, Acquired::Opened)));
+    let link_id = connect(&mut scheduler);
+    assert_eq!(place(&mut scheduler, SHARED), Some((link_id, Acquired::Opened)));
     assert_eq!(place(&mut scheduler, SHARED), None);
-    assert!(!scheduler.has_room(seat));
+    assert!(!scheduler.has_room(link_id));
     wait(&mut scheduler, SHARED, 'a');
-    assert_eq!(next(&mut scheduler, seat), None);
-    scheduler.settle(seat, 0, 0);
-    assert_eq!(next(&mut scheduler, seat), Some(('a', Acquired::Reused)));
-    assert_eq!(place(&mut scheduler, SHARED), Some((seat, Acquired::Pipelined)));
+    assert_eq!(next(&mut scheduler, link_id), None);
+    scheduler.settle(link_id, 0, 0);
+    assert_eq!(next(&mut scheduler, link_id), Some(('a', Acquired::Reused)));
+    assert_eq!(place(&mut scheduler, SHARED), Some((link_id, Acquired::Pipelined)));
 }
 
 // P.11: the next of the same client goes on the same link while it has room.
 #[test]
 fn a_client_joins_its_own_link_up_to_the_depth() {
     let mut scheduler = quick(1, 3);
-    let seat = used_link(&mut scheduler);
+    let link_id = used_link(&mut scheduler);
     place(&mut scheduler, SHARED);
     for _ in 0..2 {
-        assert!(scheduler.has_room(seat));
-        scheduler.join(seat);
+        assert!(scheduler.has_room(link_id));
+        scheduler.join(link_id);
     }
-    assert!(!scheduler.has_room(seat));
-    scheduler.settle(seat, 2, 0);
-    assert!(scheduler.has_room(seat));
+    assert!(!scheduler.has_room(link_id));
+    scheduler.settle(link_id, 2, 0);
+    assert!(scheduler.has_room(link_id));
 }
 
 #[test]
 fn a_barred_link_takes_nobody_and_stays_so() {
     let mut scheduler = quick(1, 8);
-    let seat = used_link(&mut scheduler);
+    let link_id = used_link(&mut scheduler);
     place(&mut scheduler, SHARED);
-    scheduler.close_to_new(seat);
+    scheduler.close_to_new(link_id);
     assert_eq!(place(&mut scheduler, SHARED), None);
     wait(&mut scheduler, SHARED, 'a');
-    scheduler.settle(seat, 0, 0);
-    assert_eq!(next(&mut scheduler, seat), None);
+    scheduler.settle(link_id, 0, 0);
+    assert_eq!(next(&mut scheduler, link_id), None);
     assert_eq!(scheduler.oldest_idle(), None);
-    scheduler.closed(seat);
+    scheduler.closed(link_id);
     assert_eq!(scheduler.used(), 0);
 }
 
@@ -319,8 +319,8 @@ fn those_who_left_are_passed_over() {
     let mut scheduler = scheduler(1);
     wait(&mut scheduler, SHARED, 'a');
     wait(&mut scheduler, SHARED, 'b');
-    let seat = connect(&mut scheduler);
-    let turn = scheduler.next_for(seat, |who, _| *who != 'a').map(|(who, ..)| who);
+    let link_id = connect(&mut scheduler);
+    let turn = scheduler.next_for(link_id, |who, _| *who != 'a').map(|(who, ..)| who);
     assert_eq!((turn, scheduler.waiting()), (Some('b'), 0));
 }
 
@@ -340,9 +340,9 @@ fn waiting_has_an_end() {
 fn idle_links_are_told_oldest_first() {
     let mut scheduler = scheduler(3);
     for now in [7, 3, 5] {
-        let seat = connect(&mut scheduler);
+        let link_id = connect(&mut scheduler);
         scheduler.place(SHARED);
-        scheduler.settle(seat, 0, now);
+        scheduler.settle(link_id, 0, now);
     }
     assert_eq!(scheduler.oldest_idle(), Some(3));
     assert_eq!(scheduler.idle_since(5), [1, 2]);
@@ -351,9 +351,9 @@ fn idle_links_are_told_oldest_first() {
 #[test]
 fn a_lowered_share_closes_the_oldest_idle_links_and_opens_none() {
     let mut scheduler = scheduler(3);
-    let seats: Vec<_> = (0..3).map(|_| connect(&mut scheduler)).collect();
+    let link_ids: Vec<_> = (0..3).map(|_| connect(&mut scheduler)).collect();
     scheduler.configure(&links(), &QueueLimits { max: 1, timeout: Duration::ZERO }, 1);
-    assert_eq!(scheduler.surplus(), seats[..2]);
+    assert_eq!(scheduler.surplus(), link_ids[..2]);
     wait(&mut scheduler, ALONE, 'a');
     assert_eq!(scheduler.open(0), None);
 }

@@ -25,7 +25,7 @@ impl World {
         }
         for at in self.pool.idle_since(now.saturating_sub(IDLE_TIMEOUT)) {
             let link = self.links.get_mut(&at).expect("an idle link stands");
-            self.pool.close_to_new(link.seat);
+            self.pool.close_to_new(link.link_id);
             link.condemned.get_or_insert(LinkEnd::Finished);
         }
         self.end_silent();
@@ -53,7 +53,7 @@ impl World {
     /// `Pool::hold`.
     pub(super) fn hold(&mut self, at: u64, why: HoldReason) {
         let link = self.links.get_mut(&at).expect("it stands");
-        if self.pool.hold(link.seat) {
+        if self.pool.hold(link.link_id) {
             self.ledger.count(match why {
                 HoldReason::Slow => "held: slow",
                 HoldReason::Large => "held: large",

@@ -15,15 +15,15 @@ const LONGEST_PARTING: u64 = 1_000_000_000;
 
 impl World {
     /// `Pool::live`, once connecting has succeeded or failed.
-    pub(crate) fn connect(&mut self, seat: LinkId) {
+    pub(crate) fn connect(&mut self, link_id: LinkId) {
         if self.refusing {
-            return self.connect_failed(seat);
+            return self.connect_failed(link_id);
         }
         self.opened += 1;
         let id = self.opened;
         note!(self, "link {id} stands");
         let link = Link {
-            seat,
+            link_id,
             queue: Queue::new(self.scene.framing.as_ref(), HeadLimits::default()),
             origin: Origin::new(self.now),
             condemned: None,
@@ -36,7 +36,7 @@ impl World {
         };
         self.links.insert(id, link);
         self.down = false;
-        self.pool.connected(seat, id, self.now);
+        self.pool.connected(link_id, id, self.now);
         self.dispatch(id);
         self.use_idle();
     }
@@ -75,7 +75,7 @@ impl World {
             self.offended = self.now;
             self.ledger.count("closed amid a pipeline");
         }
-        self.pool.closed(link.seat);
+        self.pool.closed(link.link_id);
         for ((slot, fate), place) in fates.into_iter().zip(link.places).rev() {
             assert_eq!(slot.recipient, place.to, "whose fate it is");
             self.meet(slot, fate, reused);

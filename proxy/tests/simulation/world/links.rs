@@ -15,12 +15,12 @@ const LOOK_AFTER: u64 = 10_000_000;
 impl World {
     pub(super) fn has_room(&self, link: u64) -> bool {
         let link = &self.links[&link];
-        link.condemned.is_none() && self.pool.has_room(link.seat)
+        link.condemned.is_none() && self.pool.has_room(link.link_id)
     }
 
     /// `Link::join`.
     pub(super) fn join(&mut self, link: u64, to: Ticket, request: Exchange, head: Vec<u8>) {
-        self.pool.join(self.links[&link].seat);
+        self.pool.join(self.links[&link].link_id);
         self.ledger.count("joined");
         self.put(link, to, request, &head, Acquired::Pipelined);
     }
@@ -50,7 +50,7 @@ impl World {
     /// `Pool::place` and `Pool::is_fit`.
     fn place(&mut self, request: &Exchange) -> Option<(u64, Acquired)> {
         loop {
-            let (seat, at, how) = self.pool.place(request.sharing)?;
+            let (link_id, at, how) = self.pool.place(request.sharing)?;
             let link = self.links.get_mut(&at).expect("a link that the pool knows stands");
             let since = self.now.saturating_sub(link.queue.head_since());
             if how == Acquired::Pipelined {
@@ -64,7 +64,7 @@ impl World {
             if link.condemned.is_none() && (!careful || link.origin.is_quiet(self.now)) {
                 return Some((at, how));
             }
-            self.pool.close_to_new(seat);
+            self.pool.close_to_new(link_id);
             link.condemned.get_or_insert(LinkEnd::Closed);
         }
     }
@@ -91,7 +91,7 @@ impl World {
         let link = self.links.get_mut(&at).expect("a link that the pool knows stands");
         let carried = link.queue.answered() + link.queue.in_flight() as u64;
         if self.scene.max_requests.is_some_and(|max| carried + 1 >= max) {
-            self.pool.close_to_new(link.seat);
+            self.pool.close_to_new(link.link_id);
         }
         link.queue.submit(to, request, self.now, |out| out.extend_from_slice(head));
         link.places.push_back(Place { to: Some(to), id: to.id, sharing: request.sharing, received: 0 });
@@ -112,8 +112,8 @@ impl World {
     }
 
     pub(super) fn open_more(&mut self) {
-        while let Some(seat) = self.pool.open(self.now) {
-            self.connecting.push(seat);
+        while let Some(link_id) = self.pool.open(self.now) {
+            self.connecting.push(link_id);
         }
     }
 
@@ -124,7 +124,7 @@ impl World {
             if link.condemned.is_none() && link.origin.is_quiet(self.now) {
                 self.dispatch(at);
             } else {
-                self.pool.close_to_new(link.seat);
+                self.pool.close_to_new(link.link_id);
                 link.condemned.get_or_insert(LinkEnd::Closed);
             }
         }
@@ -133,9 +133,9 @@ impl World {
     /// `Pool::dispatch`.
     pub(super) fn dispatch(&mut self, at: u64) {
         loop {
-            let seat = self.links[&at].seat;
+            let link_id = self.links[&at].link_id;
             let clients = &self.clients;
-            let next = self.pool.next_for(seat, |w, _| clients[w.to.client].life == w.to.life);
+            let next = self.pool.next_for(link_id, |w, _| clients[w.to.client].life == w.to.life);
             let Some((Waiter { to, request, head }, _, how)) = next else { break };
             self.put(at, to, request, &head, how);
         }
@@ -156,9 +156,9 @@ impl World {
     }
 
     /// `Pool::connect_failed`.
-    pub(super) fn connect_failed(&mut self, seat: LinkId) {
+    pub(super) fn connect_failed(&mut self, link_id: LinkId) {
         note!(self, "refused");
-        self.pool.not_connected(seat, self.now);
+        self.pool.not_connected(link_id, self.now);
         let mut moved = Vec::new();
         if self.pool.used() == 0 {
             moved = self.pool.remove_waiting(|_| true);

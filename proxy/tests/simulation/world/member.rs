@@ -7,9 +7,9 @@ impl World {
     pub(crate) fn recover(&mut self) {
         if self.down
             && self.connecting.is_empty()
-            && let Some(seat) = self.pool.claim()
+            && let Some(link_id) = self.pool.claim()
         {
-            self.connecting.push(seat);
+            self.connecting.push(link_id);
         }
     }
 

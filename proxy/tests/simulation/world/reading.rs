@@ -128,11 +128,11 @@ impl World {
             return;
         }
         link.settled = answered;
-        let (seat, in_flight) = (link.seat, link.queue.in_flight());
+        let (link_id, in_flight) = (link.link_id, link.queue.in_flight());
         link.held &= in_flight > 0;
-        self.pool.settle(seat, in_flight, self.now);
+        self.pool.settle(link_id, in_flight, self.now);
         if self.scene.max_requests.is_some_and(|max| answered + in_flight as u64 >= max) {
-            self.pool.close_to_new(seat);
+            self.pool.close_to_new(link_id);
             if in_flight == 0 {
                 self.link_ended(at, LinkEnd::Finished);
             }

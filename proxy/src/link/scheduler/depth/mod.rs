@@ -22,7 +22,7 @@ use spread::Spread;
 ///
 /// * the **ceiling**;
 /// * the **budget**: `depth x service time <= budget`, with the service time the member has when nothing is in
-///   its way. One that feels the load would feed on itself (see [`hold::Hold`]);
+///   its way. One that feels the load would feed on itself (see [`speed::Baseline`]);
 /// * what keeps requests that are held up rare where answers are **mixed**. Of routes that are mostly slow each
 ///   request goes alone, and they do not count here;
 /// * what lets a member with many threads be busy on all of them (see [`Spread`]);

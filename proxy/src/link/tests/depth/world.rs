@@ -55,7 +55,7 @@ enum Event {
 }
 
 struct Link {
-    seat: LinkId,
+    link_id: LinkId,
     /// Clients, in order, and when each request was written; the first `sent` were.
     flight: VecDeque<(usize, Nanos)>,
     sent: usize,
@@ -164,7 +164,7 @@ impl World {
                 let next = self.member.answered(link);
                 self.next(next);
             }
-            Event::Connected(seat) => self.connected(seat),
+            Event::Connected(link_id) => self.connected(link_id),
             Event::Open => self.open_more(),
             Event::Look => self.look(),
             Event::SliceEnds => self.slice_ends(),
@@ -229,7 +229,7 @@ impl World {
         link.sent -= count;
         let began = std::mem::replace(&mut link.head_since, self.now).max(done[0].1);
         let service = self.now - began;
-        let (seat, in_flight, closing) = (link.seat, link.flight.len(), link.closing);
+        let (link_id, in_flight, closing) = (link.link_id, link.flight.len(), link.closing);
         self.pool.depth.observe(&classes, false, service, self.now);
         for (client, _) in done {
             let Client { asked, slow } = self.clients[client];
@@ -238,10 +238,10 @@ impl World {
             self.at(self.now + think, Event::Asks(client));
         }
         if closing && in_flight == 0 {
-            self.pool.closed(seat);
+            self.pool.closed(link_id);
             return self.open_more();
         }
-        self.pool.settle(seat, in_flight, self.now);
+        self.pool.settle(link_id, in_flight, self.now);
         self.dispatch(id);
     }
 
@@ -264,9 +264,9 @@ impl World {
     }
 
     fn dispatch(&mut self, id: usize) {
-        let seat = self.links[id].seat;
+        let link_id = self.links[id].link_id;
         while let Some((client, _, Acquired::Reused | Acquired::Opened | Acquired::Pipelined)) =
-            self.pool.next_for(seat, |_, _| true)
+            self.pool.next_for(link_id, |_, _| true)
         {
             self.send(client, id);
         }
@@ -274,8 +274,8 @@ impl World {
     }
 
     fn open_more(&mut self) {
-        while let Some(seat) = self.pool.open(self.now) {
-            self.at(self.now + CONNECT, Event::Connected(seat));
+        while let Some(link_id) = self.pool.open(self.now) {
+            self.at(self.now + CONNECT, Event::Connected(link_id));
         }
         if let Some(at) = self.pool.next_opening(self.now).filter(|at| *at > self.open_at) {
             self.open_at = at;
@@ -283,11 +283,11 @@ impl World {
         }
     }
 
-    fn connected(&mut self, seat: LinkId) {
+    fn connected(&mut self, link_id: LinkId) {
         let id = self.links.len();
         let flight = VecDeque::new();
-        self.links.push(Link { seat, flight, sent: 0, arrived: 0, head_since: 0, closing: false });
-        self.pool.connected(seat, id, self.now);
+        self.links.push(Link { link_id, flight, sent: 0, arrived: 0, head_since: 0, closing: false });
+        self.pool.connected(link_id, id, self.now);
         self.dispatch(id);
         for link in std::mem::take(&mut self.dirty) {
             self.at(self.now, Event::Written(link));
@@ -316,7 +316,7 @@ impl World {
     }
 
     fn rescue(&mut self, id: usize) {
-        self.pool.close_to_new(self.links[id].seat);
+        self.pool.close_to_new(self.links[id].link_id);
         let followers: Vec<_> = self.links[id].flight.drain(1..).collect();
         self.member.cut(id);
         (self.links[id].closing, self.links[id].sent) = (true, 1);
