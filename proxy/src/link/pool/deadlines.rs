@@ -58,11 +58,7 @@ impl<T: Recipient> Pool<T> {
     fn close_idle(&self, now: Nanos) {
         let Some(latest) = now.checked_sub(self.longest_idle()) else { return };
         let idle = self.scheduler.borrow().idle_since(latest);
-        for link in idle {
-            self.scheduler.borrow_mut().close_to_new(link.id);
-            link.expired.set(true);
-            link.condemn(LinkEnd::Finished);
-        }
+        idle.iter().for_each(|link| self.expire(link));
     }
 
     /// How long a link may be unused: less than the member keeps it, if it has said how long that is.

@@ -14,7 +14,6 @@ use tokio::sync::Notify;
 
 use crate::event_loop::Nanos;
 use crate::link::connection::Link;
-use crate::link::pipeline::queue::LinkEnd;
 use crate::link::scheduler::rights::{RightRequest, Rights};
 use crate::net::Descriptors;
 
@@ -173,12 +172,10 @@ impl<T: Recipient> Pool<T> {
             }
             let longest_idle = self.scheduler.borrow().idle_since(since).into_iter().next();
             let Some(link) = longest_idle else { return };
-            self.scheduler.borrow_mut().close_to_new(link.id);
-            link.expired.set(true);
             link.lent.set(true);
             self.lend_one();
             self.lending.set(true);
-            link.condemn(LinkEnd::Finished);
+            self.expire(&link);
         }
     }
 

@@ -253,11 +253,14 @@ impl<T: Recipient> Pool<T> {
     /// Idle links above the share close now; those that are busy when what they carry has ended, also if others wait.
     pub(super) fn close_surplus(&self) {
         let surplus = self.scheduler.borrow().surplus();
-        for link in surplus {
-            self.scheduler.borrow_mut().close_to_new(link.id);
-            link.expired.set(true);
-            link.condemn(LinkEnd::Finished);
-        }
+        surplus.iter().for_each(|link| self.expire(link));
+    }
+
+    /// A link that nobody uses ends, and takes nothing more until then.
+    fn expire(&self, link: &Link<T>) {
+        self.scheduler.borrow_mut().close_to_new(link.id);
+        link.expired.set(true);
+        link.condemn(LinkEnd::Finished);
     }
 
     /// The member is no longer in the configuration: lets exchanges end, then goes. Those who wait are sent to the member
