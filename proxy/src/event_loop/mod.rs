@@ -153,7 +153,7 @@ impl EventLoop {
     pub async fn run_flusher(&self) {
         let mut batch = Vec::new();
         poll_fn(|cx| {
-            store_waker(&self.flusher, cx.waker());
+            store_waker(&mut self.flusher.borrow_mut(), cx.waker());
             self.update_now();
             std::mem::swap(&mut batch, &mut *self.dirty.borrow_mut());
             batch.drain(..).for_each(|what| _ = self.call(&*what, |what| what.flush()));
@@ -231,7 +231,7 @@ impl EventLoop {
         loop {
             let at = self.next_tick.get();
             let changed = poll_fn(|cx| {
-                store_waker(&self.ticker, cx.waker());
+                store_waker(&mut self.ticker.borrow_mut(), cx.waker());
                 if self.next_tick.get() == at { Poll::Pending } else { Poll::Ready(()) }
             });
             let due = Duration::from_nanos(at.saturating_add(GRAIN) / GRAIN * GRAIN);
@@ -295,10 +295,9 @@ impl std::fmt::Debug for EventLoop {
 }
 
 /// Keeps the waker of the task being polled, cloning it only when it is another than before.
-pub fn store_waker(place: &RefCell<Option<Waker>>, waker: &Waker) {
-    let mut kept = place.borrow_mut();
-    if !kept.as_ref().is_some_and(|w| w.will_wake(waker)) {
-        *kept = Some(waker.clone());
+pub fn store_waker(place: &mut Option<Waker>, waker: &Waker) {
+    if !place.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+        *place = Some(waker.clone());
     }
 }
 

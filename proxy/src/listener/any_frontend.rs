@@ -76,7 +76,7 @@ impl AnyFrontend {
         }
     }
 
-    /// Takes in a accepted connection, as soon as it is known who it is.
+    /// Takes in an accepted connection, as soon as it is known who it is.
     pub fn accept(&self, accepted: Accepted) {
         let Accepted { stream, source, permit, link } = accepted;
         if self.event_loop().draining() {

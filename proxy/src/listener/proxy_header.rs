@@ -41,7 +41,7 @@ pub(super) async fn read_proxy_header(any_frontend: AnyFrontend, mut incoming: I
 async fn read(incoming: &mut Incoming<Socket>, drain: &DrainNotice) -> Option<usize> {
     let mut seen = vec![0; LONGEST];
     let whole = poll_fn(|cx| {
-        store_waker(&drain.waker, cx.waker());
+        store_waker(&mut drain.waker.borrow_mut(), cx.waker());
         may_panic("preface.read");
         if drain.began.get() {
             return Poll::Ready(None);

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, Waker};
 
-use crate::event_loop::wake;
+use crate::event_loop::{store_waker, wake};
 use crate::metrics::Counter;
 
 use super::Stream;
@@ -74,10 +74,7 @@ impl Conn {
 
     /// Keeps the waker of the task that is being polled.
     pub fn keep_waker(&self, cx: &Context<'_>) {
-        let mut io = self.io.borrow_mut();
-        if !io.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            io.waker = Some(cx.waker().clone());
-        }
+        store_waker(&mut self.io.borrow_mut().waker, cx.waker());
     }
 
     /// Wakes the task that polled last, if any did.

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::event_loop::{store_waker, wake};
 use crate::net::Peeked;
 
 /// The proxy's end.
@@ -57,15 +58,6 @@ pub(crate) fn pair(room: usize) -> (SimSocket, Peer) {
     (SimSocket(wire.clone()), Peer(wire))
 }
 
-fn wake(waker: &RefCell<Option<Waker>>) {
-    let waker = waker.borrow_mut().take();
-    waker.iter().for_each(Waker::wake_by_ref);
-}
-
-fn keep(place: &RefCell<Option<Waker>>, cx: &Context<'_>) {
-    *place.borrow_mut() = Some(cx.waker().clone());
-}
-
 impl SimWire {
     fn is_reset(&self) -> bool {
         self.peer.get() == End::Reset || self.proxy.get() == End::Reset
@@ -84,7 +76,7 @@ impl SimSocket {
             return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
         }
         if arrived.is_empty() && wire.peer.get() == End::Open {
-            keep(&wire.reader, cx);
+            store_waker(&mut wire.reader.borrow_mut(), cx.waker());
             return Poll::Pending;
         }
         let n = arrived.len().min(buf.len());
@@ -106,7 +98,7 @@ impl SimSocket {
         if self.0.has_room() > 0 || self.0.is_reset() {
             return Poll::Ready(Ok(()));
         }
-        keep(&self.0.writer, cx);
+        store_waker(&mut self.0.writer.borrow_mut(), cx.waker());
         Poll::Pending
     }
 
@@ -114,7 +106,7 @@ impl SimSocket {
         if self.0.is_reset() {
             return Poll::Ready(());
         }
-        keep(&self.0.writer, cx);
+        store_waker(&mut self.0.writer.borrow_mut(), cx.waker());
         Poll::Pending
     }
 
@@ -182,7 +174,7 @@ impl Peer {
             return wire.proxy.set(End::Reset);
         }
         wire.arrived.borrow_mut().extend(bytes);
-        wake(&wire.reader);
+        wake(&wire.reader.borrow());
     }
 
     /// Takes up to so many bytes that the proxy has written.
@@ -192,7 +184,7 @@ impl Peer {
         let taken = written.drain(..n).collect();
         drop(written);
         if n > 0 {
-            wake(&self.0.writer);
+            wake(&self.0.writer.borrow());
         }
         taken
     }
@@ -200,6 +192,6 @@ impl Peer {
     /// Says FIN.
     pub(crate) fn finish(&self) {
         self.0.peer.set(End::Finished);
-        wake(&self.0.reader);
+        wake(&self.0.reader.borrow());
     }
 }
