@@ -7,14 +7,14 @@
 
 mod held;
 mod member;
-#[path = "../e2e/scrape.rs"]
+#[path = "../it/support/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
 mod square;
-#[path = "../e2e/stand.rs"]
+#[path = "../it/support/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
 mod waiting;
-#[path = "../e2e/wire.rs"]
+#[path = "../it/support/wire.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod wire;

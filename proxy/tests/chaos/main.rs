@@ -8,23 +8,23 @@
 
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 
-#[path = "../e2e/binary.rs"]
+#[path = "../it/support/binary.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod binary;
 mod load;
 mod process;
 mod schedule;
-#[path = "../e2e/scrape.rs"]
+#[path = "../it/support/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
 mod setup;
-#[path = "../tcp/splitmix.rs"]
+#[path = "../it/support/splitmix.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod splitmix;
-#[path = "../e2e/stand.rs"]
+#[path = "../it/support/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
-#[path = "../e2e/wire.rs"]
+#[path = "../it/support/wire.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod wire;
 

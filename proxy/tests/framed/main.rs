@@ -10,7 +10,7 @@ mod conversations;
 mod counts;
 mod dialects;
 mod given;
-#[path = "../tcp/headers.rs"]
+#[path = "../it/support/headers.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod headers;
 mod lifecycle;
@@ -20,15 +20,15 @@ mod lookahead;
 mod misbehaviour;
 mod refusals;
 mod rescue;
-#[path = "../e2e/scrape.rs"]
+#[path = "../it/support/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
-#[path = "../e2e/script.rs"]
+#[path = "../it/support/script.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod script;
-#[path = "../e2e/stand.rs"]
+#[path = "../it/support/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
-#[path = "../e2e/wire.rs"]
+#[path = "../it/support/wire.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod wire;

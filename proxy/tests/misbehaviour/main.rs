@@ -21,14 +21,14 @@ mod program;
 mod protocol;
 mod real;
 mod rows;
-#[path = "../e2e/scrape.rs"]
+#[path = "../it/support/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
 mod server;
 mod setup;
-#[path = "../e2e/stand.rs"]
+#[path = "../it/support/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
-#[path = "../e2e/wire.rs"]
+#[path = "../it/support/wire.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod wire;

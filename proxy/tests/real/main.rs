@@ -28,7 +28,7 @@ mod redis_resp3;
 mod redis_tags;
 mod redis_talk;
 mod resp;
-#[path = "../tcp/splitmix.rs"]
+#[path = "../it/support/splitmix.rs"]
 mod splitmix;
 mod ssh;
 mod web;

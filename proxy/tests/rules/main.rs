@@ -344,19 +344,19 @@ mod d8_error_answers;
 mod dp_reuse;
 mod dr_retries;
 mod ground;
-#[path = "../e2e/held.rs"]
+#[path = "../it/support/held.rs"]
 mod held;
 mod pipelining;
 mod pipelining_depth;
-#[path = "../e2e/scrape.rs"]
+#[path = "../it/support/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
-#[path = "../e2e/script.rs"]
+#[path = "../it/support/script.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod script;
-#[path = "../e2e/stand.rs"]
+#[path = "../it/support/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
-#[path = "../e2e/wire.rs"]
+#[path = "../it/support/wire.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod wire;

@@ -14,16 +14,16 @@ mod recorder;
 mod reply;
 mod requests;
 mod responses;
-#[path = "../e2e/scrape.rs"]
+#[path = "../it/support/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
 mod seen;
-#[path = "../tcp/splitmix.rs"]
+#[path = "../it/support/splitmix.rs"]
 mod splitmix;
-#[path = "../e2e/stand.rs"]
+#[path = "../it/support/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
 mod verdicts;
-#[path = "../e2e/wire.rs"]
+#[path = "../it/support/wire.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod wire;

@@ -7,7 +7,7 @@
 
 mod affinity;
 mod ages;
-#[path = "../e2e/binary.rs"]
+#[path = "../it/support/binary.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod binary;
 mod descriptors;
@@ -15,6 +15,7 @@ mod evict;
 mod exact;
 mod given;
 mod half_close;
+#[path = "../it/support/headers.rs"]
 mod headers;
 mod invariants;
 mod ipv6;
@@ -24,20 +25,21 @@ mod members;
 mod proxy_in;
 mod proxy_out;
 mod resets;
-#[path = "../e2e/scrape.rs"]
+#[path = "../it/support/scrape.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod scrape;
-#[path = "../e2e/script.rs"]
+#[path = "../it/support/script.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod script;
 mod sockets;
+#[path = "../it/support/splitmix.rs"]
 mod splitmix;
-#[path = "../e2e/stand.rs"]
+#[path = "../it/support/stand.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod stand;
 mod stream;
 mod unix;
 mod warm;
-#[path = "../e2e/wire.rs"]
+#[path = "../it/support/wire.rs"]
 #[allow(dead_code, reason = "the other target uses the rest")]
 mod wire;
