@@ -7,4 +7,5 @@
 
 mod command;
 mod e2e;
+mod rules;
 mod support;

@@ -4,11 +4,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::ground::{
+use crate::rules::ground::{
     Asked, Ground, OK, Reply, links_are_closed, ok, post, say, say_and_close, say_and_reset, setup,
 };
-use crate::stand::nobody;
-use crate::wire::{eventually, request};
+use crate::support::stand::nobody;
+use crate::support::wire::{eventually, request};
 
 /// A member that answers the first request on each link, and treats the second as told.
 fn treacherous(second: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Ground {

@@ -1,7 +1,7 @@
 //! Tests of D4, trailers: they travel on as trailers, except those that may not stand there.
 
-use crate::ground::{Ground, answer, chunked, get, line};
-use crate::wire::{Wire, fields};
+use crate::rules::ground::{Ground, answer, chunked, get, line};
+use crate::support::wire::{Wire, fields};
 
 /// What may not be said when the head has been acted upon (RFC 9110 section 6.5.1).
 const FORBIDDEN: &str = "Content-Length: 5\r\nTransfer-Encoding: gzip\r\nHost: evil\r\nAuthorization: Basic x\r\n\

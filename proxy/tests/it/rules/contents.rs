@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::CONTENTS;
+use crate::rules::CONTENTS;
 
 /// The parts of the rules, as the names of files begin.
 const PARTS: [&str; 11] = ["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "dr", "dp", "p"];
@@ -35,7 +35,7 @@ fn contents() -> Vec<Line> {
 
 /// Every test of the rules, and the part that its file is of.
 fn tests() -> BTreeMap<String, &'static str> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/rules");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let of_rules = files.filter_map(|path| Some((part(path.file_stem()?.to_str()?)?, path)));
     of_rules

@@ -1,10 +1,8 @@
 //! Tests of the rules in `docs/http-rules.md`, over real sockets.
 //!
 //! Each part of the rules has a file of its own, and [`CONTENTS`] lists the tests of each rule. In names of tests, s is RFC 9110
-//! and m is RFC 9112, each with its section. `ground` has the proxy and the recording member that the tests use; the rest they
-//! share with `tests/e2e`. Run them with `cargo test -p penstock --test rules`.
-
-#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
+//! and m is RFC 9112, each with its section. `ground` has the proxy and the recording member that the tests use.
+//! Run them with `cargo test -p penstock --test it rules::`.
 
 /// Each rule of `docs/http-rules.md` by its number, and under it the tests that hold it (`contents` checks both ways).
 const CONTENTS: &str = "
@@ -344,19 +342,5 @@ mod d8_error_answers;
 mod dp_reuse;
 mod dr_retries;
 mod ground;
-#[path = "../it/support/held.rs"]
-mod held;
 mod pipelining;
 mod pipelining_depth;
-#[path = "../it/support/scrape.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod scrape;
-#[path = "../it/support/script.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod script;
-#[path = "../it/support/stand.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod stand;
-#[path = "../it/support/wire.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod wire;

@@ -2,9 +2,9 @@
 
 use std::sync::mpsc;
 
-use crate::ground::{BAD, Ground, OK, ok, say, setup};
-use crate::script::Script;
-use crate::wire::{Wire, fields};
+use crate::rules::ground::{BAD, Ground, OK, ok, say, setup};
+use crate::support::script::Script;
+use crate::support::wire::{Wire, fields};
 
 fn hosts(version: &str, lines: &str) -> String {
     format!("GET / HTTP/{version}\r\n{lines}\r\n")

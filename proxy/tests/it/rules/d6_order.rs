@@ -1,10 +1,10 @@
 //! Tests of D6, which response belongs to which request: by order alone, on the client's connection and on the link.
 
-use crate::ground::{Ground, OK, answer, links_are_closed, post, say, setup};
-use crate::held::Held;
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
-use crate::wire::{eventually, request};
+use crate::rules::ground::{Ground, OK, answer, links_are_closed, post, say, setup};
+use crate::support::held::Held;
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{eventually, request};
 
 /// A proxy that sends what is below `/other` to another backend.
 fn two_backends(app: &Held, other: &Held) -> Proxy {

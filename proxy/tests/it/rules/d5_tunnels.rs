@@ -5,10 +5,10 @@
 use std::io::{Read, Write};
 use std::sync::mpsc;
 
-use crate::ground::{Ground, OK, answer, get, ok, say, setup};
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
-use crate::wire::{PATIENCE, Wire, eventually, fields};
+use crate::rules::ground::{Ground, OK, answer, get, ok, say, setup};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{PATIENCE, Wire, eventually, fields};
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 const AGREE: &str =
@@ -255,7 +255,7 @@ fn s7_8_a_tunnel_ends_as_its_ends_do() {
     echoes(&mut client, b"hello");
     client.reset();
     eventually("it is gone", || proxy.sum("penstock_client_connections") == 0);
-    let closing = Ground::answering(|_| crate::ground::say_and_reset(AGREE));
+    let closing = Ground::answering(|_| crate::rules::ground::say_and_reset(AGREE));
     let mut client = switched(&closing.proxy);
     assert!(client.rest_and_reset().0.is_empty());
 }

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
-use crate::ground::{Asked, Ground, OK, Reply, answer, get, ok, post, say, say_and_close, setup};
-use crate::held::{Held, all_answered, line_up};
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually, pattern, request};
+use crate::rules::ground::{Asked, Ground, OK, Reply, answer, get, ok, post, say, say_and_close, setup};
+use crate::support::held::{Held, all_answered, line_up};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually, pattern, request};
 
 /// One link, which is quick however slow the machine is; nobody is sent elsewhere.
 pub(crate) const ONE: &str =

@@ -4,11 +4,11 @@
 
 use std::sync::mpsc;
 
-use crate::ground::{Ground, OK, get, ok, post, say_and_close, setup};
-use crate::held::{Held, all_answered, line_up, quick};
-use crate::pipelining::{ONE, in_flight, sent};
-use crate::stand::Proxy;
-use crate::wire::{eventually, request};
+use crate::rules::ground::{Ground, OK, get, ok, post, say_and_close, setup};
+use crate::rules::pipelining::{ONE, in_flight, sent};
+use crate::support::held::{Held, all_answered, line_up, quick};
+use crate::support::stand::Proxy;
+use crate::support::wire::{eventually, request};
 
 /// P.9: the depth begins at one, and grows with what is known of the member.
 #[test]

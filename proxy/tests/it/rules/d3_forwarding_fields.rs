@@ -1,7 +1,7 @@
 //! Tests of D3, fields of one hop: which stay on it, which are added, and which are not touched.
 
-use crate::ground::{BAD, Ground, OK, Reply, answer, get, post, say, setup};
-use crate::wire::{Answer, fields};
+use crate::rules::ground::{BAD, Ground, OK, Reply, answer, get, post, say, setup};
+use crate::support::wire::{Answer, fields};
 
 /// RFC 9110 section 7.6.1: Connection, and every field that it names, are of this hop; any case, any number of lines.
 #[test]

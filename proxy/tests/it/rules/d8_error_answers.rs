@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::ground::{BAD, Ground, chunked, get, post, say, say_no_more, setup};
-use crate::stand::{Proxy, directory, nobody};
-use crate::wire::{Answer, Wire, eventually, fields, occupy, release, request};
+use crate::rules::ground::{BAD, Ground, chunked, get, post, say, say_no_more, setup};
+use crate::support::stand::{Proxy, directory, nobody};
+use crate::support::wire::{Answer, Wire, eventually, fields, occupy, release, request};
 
 /// Text, its exact length, one word for the cause.
 #[track_caller]
@@ -48,7 +48,7 @@ fn d8_what_cannot_be_a_request_is_4xx_or_501_and_closes() {
 fn d8_what_does_not_end_in_time_is_408_and_closes() {
     let ground = Ground::with(&setup().listener("timeouts: { head: 100ms, body: 100ms }"));
     is_ours(&ground.client().send("GET").answer(), 408, "head_timeout", true);
-    let silent = crate::script::Script::start(|_, mut wire| drop(wire.rest_and_reset()));
+    let silent = crate::support::script::Script::start(|_, mut wire| drop(wire.rest_and_reset()));
     let proxy = setup().listener("timeouts: { body: 100ms }").before_one(silent.address);
     is_ours(&proxy.client().send(post("Content-Length: 9\r\n", "half")).answer(), 408, "body_timeout", true);
 }
@@ -59,8 +59,8 @@ fn d8_a_bad_answer_or_none_is_502_and_the_client_goes_on() {
     let ground = Ground::answering(|asked| match asked.target() {
         "/bad" => say("nonsense\r\n\r\n"),
         "/large" => say(format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(100_000))),
-        "/none" => crate::ground::say_and_close(""),
-        _ => crate::ground::ok(asked),
+        "/none" => crate::rules::ground::say_and_close(""),
+        _ => crate::rules::ground::ok(asked),
     });
     let mut client = ground.client();
     for (target, cause) in
@@ -130,7 +130,7 @@ fn mute() -> (Socket, Vec<Socket>, SocketAddr) {
 }
 
 /// Its member does not come back while somebody waits for it.
-fn away() -> crate::stand::Setup {
+fn away() -> crate::support::stand::Setup {
     setup().backend("links: { connect_timeout: 200ms }")
 }
 

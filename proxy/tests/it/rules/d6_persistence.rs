@@ -2,10 +2,10 @@
 
 use std::sync::mpsc;
 
-use crate::ground::{BAD, Ground, OK, get, ok, post, say, setup, streaming};
-use crate::script::Script;
-use crate::stand::Proxy;
-use crate::wire::{Wire, eventually, request};
+use crate::rules::ground::{BAD, Ground, OK, get, ok, post, say, setup, streaming};
+use crate::support::script::Script;
+use crate::support::stand::Proxy;
+use crate::support::wire::{Wire, eventually, request};
 
 /// RFC 9112 section 9.3: `close` before the version, HTTP/1.1 before HTTP/1.0 with keep-alive, else close. Options are
 /// members of a list, in any case.
@@ -93,7 +93,7 @@ fn m9_3_a_whole_body_is_read_before_the_next_request() {
 /// sends is no request.
 #[test]
 fn m9_3_a_body_that_nobody_wants_is_no_request() {
-    let proxy = streaming().before(&[("a".to_owned(), crate::stand::nobody())]);
+    let proxy = streaming().before(&[("a".to_owned(), crate::support::stand::nobody())]);
     let mut client = proxy.client();
     client.send(post("Content-Length: 200000\r\n", &get("").repeat(100)));
     let answer = client.answer();

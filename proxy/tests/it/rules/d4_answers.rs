@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::sync::mpsc;
 
-use crate::ground::{Ground, OK, answer, get, line, ok, post, say, say_and_close, say_and_reset, setup};
-use crate::script::Script;
-use crate::stand::Proxy;
-use crate::wire::{Wire, eventually, fields};
+use crate::rules::ground::{
+    Ground, OK, answer, get, line, ok, post, say, say_and_close, say_and_reset, setup,
+};
+use crate::support::script::Script;
+use crate::support::stand::Proxy;
+use crate::support::wire::{Wire, eventually, fields};
 
 /// RFC 9112 section 6.3 rule 1, RFC 9110 section 9.3.2: an answer to HEAD has no body; its length is that of GET.
 #[test]
@@ -332,11 +334,12 @@ fn m7_1_sizes_in_answers_may_be_padded() {
         assert_eq!(got.replace("1\r\no\r\n1\r\nk", "2\r\nok"), due, "no blank is left of them");
     }
     assert_eq!(ground.links(), 1, "the link stays in step");
-    ground.refuses(post("Transfer-Encoding: chunked\r\n", "2 \r\nok\r\n0\r\n\r\n"), crate::ground::BAD);
+    ground
+        .refuses(post("Transfer-Encoding: chunked\r\n", "2 \r\nok\r\n0\r\n\r\n"), crate::rules::ground::BAD);
 }
 
 /// A client that has got the head and the first part of an answer, of which the second is under way.
-fn first_half(first: impl Into<Vec<u8>>, second: crate::ground::Reply) -> (Wire, Proxy) {
+fn first_half(first: impl Into<Vec<u8>>, second: crate::rules::ground::Reply) -> (Wire, Proxy) {
     let (go, gate) = mpsc::channel();
     let second = std::sync::Mutex::new(Some((second, gate)));
     let first = first.into();

@@ -2,9 +2,9 @@
 
 use std::sync::mpsc;
 
-use crate::ground::{BAD, Ground, OK, chunked, get, post, setup, streaming};
-use crate::script::Script;
-use crate::wire::{eventually, fields};
+use crate::rules::ground::{BAD, Ground, OK, chunked, get, post, setup, streaming};
+use crate::support::script::Script;
+use crate::support::wire::{eventually, fields};
 
 /// RFC 9112 section 6.3 rule 7: a request without both fields has no body, whatever its method.
 #[test]

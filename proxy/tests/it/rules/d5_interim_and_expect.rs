@@ -2,9 +2,9 @@
 
 use std::sync::mpsc;
 
-use crate::ground::{Ground, OK, get, links_are_closed, post, setup, streaming};
-use crate::script::Script;
-use crate::wire::{Wire, fields};
+use crate::rules::ground::{Ground, OK, get, links_are_closed, post, setup, streaming};
+use crate::support::script::Script;
+use crate::support::wire::{Wire, fields};
 
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 

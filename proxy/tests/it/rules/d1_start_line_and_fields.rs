@@ -1,7 +1,7 @@
 //! Tests of D1, the start line and the fields: what is not clearly one head goes no further.
 
-use crate::ground::{BAD, Ground, OK, answer, get, post, setup};
-use crate::wire::{fields, request};
+use crate::rules::ground::{BAD, Ground, OK, answer, get, post, setup};
+use crate::support::wire::{fields, request};
 
 const LARGE: (u16, &str) = (431, "head_too_large");
 const LONG: (u16, &str) = (414, "target_too_long");

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Answer, Wire, eventually, fields};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Answer, Wire, eventually, fields};
 
 /// An ordinary answer.
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

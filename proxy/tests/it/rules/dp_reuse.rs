@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::sync::mpsc;
 
-use crate::ground::{
+use crate::rules::ground::{
     Ground, OK, Reply, answer, get, links_are_closed, ok, post, say, say_and_close, say_no_more, setup,
     streaming,
 };
-use crate::script::Script;
-use crate::stand::{Proxy, Setup, member_at};
-use crate::wire::{Wire, eventually, fields, request};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup, member_at};
+use crate::support::wire::{Wire, eventually, fields, request};
 
 /// The member treats `/x` as told, and everything else well. After `/x` its link carries nothing more.
 fn spends_its_link(setup: &Setup, x: impl Fn() -> Reply + Send + Sync + 'static, reason: &str) -> Ground {
@@ -323,7 +323,7 @@ fn dp_a_member_that_was_removed_or_moved() {
 /// A link that its member closed, reset or wrote on while it was idle.
 #[test]
 fn dp_a_link_on_which_something_happened_while_it_was_idle() {
-    for fate in [say_and_close as fn(&'static str) -> Reply, crate::ground::say_and_reset] {
+    for fate in [say_and_close as fn(&'static str) -> Reply, crate::rules::ground::say_and_reset] {
         let ground = Ground::answering(move |_| fate(OK));
         for links in 1..=3 {
             assert_eq!(ground.client().get("/").text(), "ok");

@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
-use crate::ground::{BAD, Ground, get, setup};
-use crate::stand::Setup;
-use crate::wire::Wire;
+use crate::rules::ground::{BAD, Ground, get, setup};
+use crate::support::stand::Setup;
+use crate::support::wire::Wire;
 
 const ALL_SAID: &str =
     "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6;proto=https\r\n";

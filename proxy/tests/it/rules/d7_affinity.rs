@@ -5,10 +5,10 @@ use std::net::{SocketAddr, TcpListener};
 
 use penstock_origin::Origin;
 
-use crate::ground::{get, setup};
-use crate::held::Held;
-use crate::stand::{Proxy, Setup, member_at, origin};
-use crate::wire::{Wire, eventually, request};
+use crate::rules::ground::{get, setup};
+use crate::support::held::Held;
+use crate::support::stand::{Proxy, Setup, member_at, origin};
+use crate::support::wire::{Wire, eventually, request};
 
 fn source(i: u8) -> [u8; 4] {
     [127, 40, 0, i]
