@@ -9,3 +9,4 @@ mod command;
 mod e2e;
 mod rules;
 mod support;
+mod tcp;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use crate::given::{Member, are_one, members, next_of, tcp};
-use crate::stand::{Proxy, Setup, origin};
-use crate::wire::Wire;
+use crate::support::stand::{Proxy, Setup, origin};
+use crate::support::wire::Wire;
+use crate::tcp::given::{Member, are_one, members, next_of, tcp};
 
 /// The place of the member that a client from `source` meets.
 fn met(proxy: &Proxy, members: &[Member], source: Ipv4Addr) -> usize {

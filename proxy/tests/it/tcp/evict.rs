@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::given::{Member, are_one, end, pair, says, stand, tcp};
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually};
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually};
+use crate::tcp::given::{Member, are_one, end, pair, says, stand, tcp};
 
 fn evicting(cap: usize, idle: &str) -> Setup {
     tcp().backend(&format!("links: {{ max_per_member: {cap}, evict_idle: {idle} }}"))

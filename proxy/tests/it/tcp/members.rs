@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use crate::given::{Full, Member, are_one, is_reset, members, next_of, pair, stand, tcp};
-use crate::stand::{Proxy, nobody};
-use crate::wire::{Wire, eventually};
+use crate::support::stand::{Proxy, nobody};
+use crate::support::wire::{Wire, eventually};
+use crate::tcp::given::{Full, Member, are_one, is_reset, members, next_of, pair, stand, tcp};
 
 fn named(name: &str, address: SocketAddr) -> (String, SocketAddr) {
     (name.to_owned(), address)

@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use crate::given::{Member, are_one, is_reset, members, next_of, stand, tcp};
-use crate::headers::{LOCAL, PROXY, SIGNATURE, take_v1, v1, v2};
-use crate::stand::{Proxy, Setup, origin};
-use crate::wire::{Wire, eventually, request};
+use crate::support::headers::{LOCAL, PROXY, SIGNATURE, take_v1, v1, v2};
+use crate::support::stand::{Proxy, Setup, origin};
+use crate::support::wire::{Wire, eventually, request};
+use crate::tcp::given::{Member, are_one, is_reset, members, next_of, stand, tcp};
 
 const SOURCE: &str = "198.51.100.7:4711";
 const DESTINATION: &str = "203.0.113.9:5432";
@@ -194,7 +194,7 @@ fn an_http_listener_takes_one_too() {
         for path in ["/first", "/second"] {
             let head = link.head();
             assert!(head.starts_with(&format!("GET {path} ")), "{head}");
-            assert_eq!(crate::wire::fields(&head, "x-forwarded-for"), ["198.51.100.7"], "{head}");
+            assert_eq!(crate::support::wire::fields(&head, "x-forwarded-for"), ["198.51.100.7"], "{head}");
             link.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
             assert_eq!(client.answer().status, 200);
         }
@@ -225,7 +225,7 @@ fn who_tells_of_nobody_is_itself_also_over_http() {
     let proxy = required("any").before_one(member.address);
     let mut client = proxy.client_from([127, 44, 0, 5]);
     client.send(v2(LOCAL, SOURCE, DESTINATION, &[])).send(request("GET", "/"));
-    assert_eq!(crate::wire::fields(&member.next().head(), "x-forwarded-for"), ["127.44.0.5"]);
+    assert_eq!(crate::support::wire::fields(&member.next().head(), "x-forwarded-for"), ["127.44.0.5"]);
 }
 
 #[test]

@@ -4,8 +4,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
-use crate::given::{Member, tcp};
-use crate::wire::Wire;
+use crate::support::wire::Wire;
+use crate::tcp::given::{Member, tcp};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0);
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::given::{are_one, pair, stand, tcp};
-use crate::headers::{take_v2, v1};
-use crate::scrape::Scrape;
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
-use crate::stream::Random;
-use crate::wire::Wire;
+use crate::support::headers::{take_v2, v1};
+use crate::support::scrape::Scrape;
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::Wire;
+use crate::tcp::given::{are_one, pair, stand, tcp};
+use crate::tcp::stream::Random;
 
 /// How a connection ends, after all that is to be said has been heard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,11 +3,11 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use crate::given::{are_one, is_reset, pair, stand, tcp};
-use crate::scrape::Scrape;
-use crate::stand::Proxy;
-use crate::stream::{Manner, write};
-use crate::wire::{Wire, eventually};
+use crate::support::scrape::Scrape;
+use crate::support::stand::Proxy;
+use crate::support::wire::{Wire, eventually};
+use crate::tcp::given::{are_one, is_reset, pair, stand, tcp};
+use crate::tcp::stream::{Manner, write};
 
 #[track_caller]
 fn counts(s: &Scrape, cause: &str, client: &str, link: &str) {

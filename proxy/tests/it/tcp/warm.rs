@@ -1,9 +1,9 @@
 //! Warm links: connected before anybody asks, checked before they are used, and never in anybody's way.
 
-use crate::given::{Full, Member, are_one, is_reset, pair, says, stand, tcp};
-use crate::script::Script;
-use crate::stand::{Proxy, nobody};
-use crate::wire::{Wire, eventually};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, nobody};
+use crate::support::wire::{Wire, eventually};
+use crate::tcp::given::{Full, Member, are_one, is_reset, pair, says, stand, tcp};
 
 fn idle(proxy: &Proxy) -> i64 {
     proxy.sum_of("penstock_backend_connections", &["state=\"idle\""])

@@ -6,11 +6,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::given::{Member, are_one, is_reset, tcp};
-use crate::headers::{LOCAL, take_v1, take_v2, v1};
-use crate::stand::{Proxy, Setup};
-use crate::stream::{Manner, read, write};
-use crate::wire::{PATIENCE, Wire, eventually, request};
+use crate::support::headers::{LOCAL, take_v1, take_v2, v1};
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{PATIENCE, Wire, eventually, request};
+use crate::tcp::given::{Member, are_one, is_reset, tcp};
+use crate::tcp::stream::{Manner, read, write};
 
 /// A short path for sockets (they may have 107 bytes), gone with the test.
 struct Folder(PathBuf);
@@ -168,7 +168,7 @@ fn http_goes_through_unix_sockets_on_both_sides() {
             head.extend(byte);
         }
         let head = format!("HTTP/1.1 200 OK\r\n{}", String::from_utf8(head).unwrap());
-        let length: usize = crate::wire::fields(&head, "content-length")[0].parse().unwrap();
+        let length: usize = crate::support::wire::fields(&head, "content-length")[0].parse().unwrap();
         client.read_exact(&mut vec![0; length]).unwrap();
     }
     drop(client);
@@ -318,12 +318,12 @@ fn a_member_on_a_unix_socket_is_told_the_clients_address() {
 
 #[test]
 fn all_clients_of_a_unix_listener_are_one_source() {
-    let (folder, (members, named)) = (Folder::new(), crate::given::members(["a", "b", "c"]));
+    let (folder, (members, named)) = (Folder::new(), crate::tcp::given::members(["a", "b", "c"]));
     let path = folder.at("in.sock");
     let _proxy = at(tcp(), &path).before(&named);
     let met = |_| {
         let _client = connect(&path);
-        crate::given::next_of(&members).0
+        crate::tcp::given::next_of(&members).0
     };
     let met: Vec<_> = (0..20).map(met).collect();
     assert!(met.iter().all(|member| *member == met[0]), "{met:?}");

@@ -3,9 +3,9 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use crate::given::{are_one, pair, says, stand, tcp};
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually};
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually};
+use crate::tcp::given::{are_one, pair, says, stand, tcp};
 
 fn limited(limits: &str) -> Setup {
     tcp().listener(&format!("tunnel: {{ {limits} }}"))

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::given::{Member, are_one, pair, tcp};
-use crate::stand::Proxy;
-use crate::wire::{Wire, eventually};
+use crate::support::stand::Proxy;
+use crate::support::wire::{Wire, eventually};
+use crate::tcp::given::{Member, are_one, pair, tcp};
 
 fn drain(proxy: &mut Proxy) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -127,7 +127,7 @@ fn what_a_listener_speaks_does_not_change_while_it_runs() {
     let member = Member::start();
     let mut proxy = Proxy::run(&tcp().text(&[member.named("a")]));
     let (mut client, mut link) = pair(&proxy, &member);
-    let http = crate::stand::Setup::new().text(&[member.named("a")]);
+    let http = crate::support::stand::Setup::new().text(&[member.named("a")]);
     let why = proxy.reload(&http).unwrap_err();
     assert!(why.contains("listeners.web") && why.contains("protocol"), "{why}");
     are_one(&mut client, &mut link);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::given::{Member, are_one, end, is_reset, pair, says, stand, tcp};
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually};
+use crate::tcp::given::{Member, are_one, end, is_reset, pair, says, stand, tcp};
 
 fn capped(cap: usize, queue: &str) -> Setup {
     tcp().backend(&format!("links: {{ max_per_member: {cap} }}")).backend(&format!("queue: {{ {queue} }}"))
@@ -150,10 +150,10 @@ fn who_said_all_it_had_to_say_waits_on() {
 
 #[test]
 fn each_member_has_a_cap_of_its_own() {
-    let (members, named) = crate::given::members(["a", "b", "c"]);
+    let (members, named) = crate::tcp::given::members(["a", "b", "c"]);
     let setup = capped(2, "max: 0").backend("affinity: { key: none }").workers(1);
     let proxy = setup.before(&named);
-    let mut open: Vec<_> = (0..6).map(|_| (proxy.client(), crate::given::next_of(&members).1)).collect();
+    let mut open: Vec<_> = (0..6).map(|_| (proxy.client(), crate::tcp::given::next_of(&members).1)).collect();
     open.iter_mut().for_each(|(client, link)| are_one(client, link));
     is_reset(&mut proxy.client());
     assert_eq!(proxy.errors("queue_full"), 1);

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-pub(crate) use crate::splitmix::Random;
+pub(crate) use crate::support::splitmix::Random;
 
 impl Random {
     pub(crate) fn one_in(&mut self, n: usize) -> bool {

@@ -1,8 +1,8 @@
 //! FIN passes in each direction by itself, behind all bytes, and the other direction goes on.
 
-use crate::given::{are_one, pair, says, stand, tcp};
-use crate::stand::Proxy;
-use crate::stream::{Manner, read, write};
+use crate::support::stand::Proxy;
+use crate::tcp::given::{are_one, pair, says, stand, tcp};
+use crate::tcp::stream::{Manner, read, write};
 
 fn closed(proxy: &Proxy, reason: &str) -> (i64, i64) {
     let s = proxy.at_rest();

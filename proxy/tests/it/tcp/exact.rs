@@ -3,10 +3,10 @@
 use std::net::{Shutdown, TcpStream};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use crate::given::{Member, are_one, pair, says, stand, tcp};
-use crate::stand::{Proxy, Setup};
-use crate::stream::{Manner, Random, read, write};
-use crate::wire::{Wire, eventually};
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually};
+use crate::tcp::given::{Member, are_one, pair, says, stand, tcp};
+use crate::tcp::stream::{Manner, Random, read, write};
 
 /// One connection: what each side sends, and how.
 #[derive(Clone, Copy)]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use socket2::Socket;
 
-use crate::given::{Member, are_one, is_reset, pair, stand, tcp};
-use crate::stand::Proxy;
-use crate::wire::Wire;
+use crate::support::stand::Proxy;
+use crate::support::wire::Wire;
+use crate::tcp::given::{Member, are_one, is_reset, pair, stand, tcp};
 
 /// The proxy runs in this process, so that its sockets can be had: the one with these two ends.
 fn ours(local: SocketAddr, other: SocketAddr) -> Socket {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually};
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually};
 
 /// A listener that speaks TCP; the rest is the default.
 pub(crate) fn tcp() -> Setup {
