@@ -7,6 +7,7 @@
 
 mod command;
 mod e2e;
+mod framed;
 mod rules;
 mod support;
 mod tcp;

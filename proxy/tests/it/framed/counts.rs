@@ -2,10 +2,10 @@
 
 use penstock_bench::{Plan, Stop, Work, sources};
 
-use crate::given::{THREE, Tongue, all_errors};
-use crate::script::Script;
-use crate::stand::run_clean;
-use crate::wire::eventually;
+use crate::framed::given::{THREE, Tongue, all_errors};
+use crate::support::script::Script;
+use crate::support::stand::run_clean;
+use crate::support::wire::eventually;
 
 #[test]
 fn all_numbers_agree_after_load() {

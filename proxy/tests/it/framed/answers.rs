@@ -1,6 +1,6 @@
 //! Each request is answered, byte for byte, however the bytes come, and whichever side ends first.
 
-use crate::given::{COUNTED, THREE, Tongue, all_errors, prefix};
+use crate::framed::given::{COUNTED, THREE, Tongue, all_errors, prefix};
 
 fn tongues() -> Vec<Tongue> {
     let counted = [

@@ -2,9 +2,9 @@
 
 use std::sync::mpsc::{Sender, channel};
 
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually, post, request};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually, post, request};
 
 /// A member that answers the quick at once, and a GET of anything else when its sender is gone.
 fn held(quick: &'static str, answer: &'static str, end: &'static [u8]) -> (Script, Sender<()>) {

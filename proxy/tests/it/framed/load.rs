@@ -5,8 +5,8 @@ use std::time::Duration;
 use penstock_bench::{Plan, Stop, Work, sources};
 use penstock_origin::Options;
 
-use crate::given::{COUNTED, Tongue, all_errors, prefix};
-use crate::stand::run_clean;
+use crate::framed::given::{COUNTED, Tongue, all_errors, prefix};
+use crate::support::stand::run_clean;
 
 /// So many clients on eight connections; every sum and every text is checked by the generator.
 fn eight_places(tongue: Tongue, clients: usize, rounds: u64, depth: usize) {

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use penstock_bench::{Plan, Stop, Work, sources};
 use penstock_origin::Options;
 
-use crate::given::{COUNTED, THREE, Tongue, all_errors};
-use crate::headers::{PROXY, v1, v2};
-use crate::script::Script;
-use crate::stand::run_clean;
-use crate::wire::{Wire, eventually};
+use crate::framed::given::{COUNTED, THREE, Tongue, all_errors};
+use crate::support::headers::{PROXY, v1, v2};
+use crate::support::script::Script;
+use crate::support::stand::run_clean;
+use crate::support::wire::{Wire, eventually};
 
 /// `id` is answered with the name of the member.
 fn member(answer: &str) -> String {
@@ -130,7 +130,7 @@ fn idle_clients_have_no_link_and_are_closed() {
     let mut clients: Vec<_> = (0..50).map(|_| tongue.client(&proxy)).collect();
     clients.iter_mut().for_each(|client| assert_eq!(client.ask("add 1 2"), "3"));
     eventually("the links are gone", || proxy.sum("penstock_backend_connections") == 0);
-    clients.iter_mut().for_each(crate::given::Client::is_over);
+    clients.iter_mut().for_each(crate::framed::given::Client::is_over);
     let s = proxy.at_rest();
     let closed = s.sum_of("penstock_client_connections_closed_total", &["reason=\"idle_timeout\""]);
     assert_eq!((closed, all_errors(&proxy)), (50, 0));
@@ -145,7 +145,7 @@ fn who_does_not_read_holds_up_nobody_for_long() {
         .workers(1);
     let (_origin, proxy) = setup.with(tongue.origin(1));
     let narrow = Wire::connect_narrow(proxy.address());
-    let mut narrow = crate::given::Client { wire: narrow, tongue };
+    let mut narrow = crate::framed::given::Client { wire: narrow, tongue };
     narrow.say("size 30000000");
     let mut moved = -1;
     eventually("it is stuck", || {

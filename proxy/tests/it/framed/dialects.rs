@@ -1,10 +1,10 @@
 //! Tests the two dialects of Redis before members that a test plays: one knows no HELLO, one stops knowing it.
 //!
-//! `tests/real/redis_resp3.rs` asks a real server.
+//! `tests/external/real/redis_resp3.rs` asks a real server.
 
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually};
 
 const HELLO3: &str = "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";
 const GET: &str = "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
 
 fn before(member: &Script) -> Proxy {
     Setup::new().listener("protocol: resp").workers(1).before_one(member.address)

@@ -2,9 +2,9 @@
 
 use penstock_bench::{Plan, Stop, Work};
 
-use crate::given::{COUNTED, Client, THREE, Tongue, all_errors, prefix};
-use crate::stand::{Proxy, Setup};
-use crate::wire::eventually;
+use crate::framed::given::{COUNTED, Client, THREE, Tongue, all_errors, prefix};
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::eventually;
 
 fn drain(proxy: &mut Proxy) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

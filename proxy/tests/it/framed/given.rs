@@ -3,8 +3,8 @@
 use penstock_bench::{Plan, Protocol};
 use penstock_origin::{Options, Origin, Prefix, Speaks};
 
-use crate::stand::{Proxy, Setup, origin_with};
-use crate::wire::Wire;
+use crate::support::stand::{Proxy, Setup, origin_with};
+use crate::support::wire::Wire;
 
 /// A language of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 
-use crate::given::Tongue;
-use crate::script::Script;
-use crate::stand::Proxy;
-use crate::wire::eventually;
+use crate::framed::given::Tongue;
+use crate::support::script::Script;
+use crate::support::stand::Proxy;
+use crate::support::wire::eventually;
 
 /// A gate that a member's slow answer waits behind.
 #[derive(Clone, Default)]
@@ -38,7 +38,7 @@ fn member(gate: Gate, asked: Arc<AtomicUsize>) -> Script {
 }
 
 /// The next line, of one byte.
-fn next(link: &mut crate::wire::Wire) -> Option<u8> {
+fn next(link: &mut crate::support::wire::Wire) -> Option<u8> {
     let mut two = [0; 2];
     std::io::Read::read_exact(&mut link.stream, &mut two).ok().map(|()| two[0])
 }

@@ -1,9 +1,9 @@
 //! A member that breaks its protocol: nobody gets what is not its own, the cause is counted, the others go on.
 
-use crate::given::{COUNTED, Client, THREE, Tongue};
-use crate::script::Script;
-use crate::stand::{Proxy, Setup};
-use crate::wire::eventually;
+use crate::framed::given::{COUNTED, Client, THREE, Tongue};
+use crate::support::script::Script;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::eventually;
 
 /// Where the others are to be unharmed, what they ask may be sent twice, or nobody shares a link with anybody.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,7 +151,7 @@ fn an_answer_that_comes_when_nobody_has_asked_ends_its_link() {
             eventually("its link is closed", || desyncs(&proxy) == round);
             assert_eq!(client.ask("echo mine"), "mine");
         }
-        assert_eq!(crate::given::all_errors(&proxy), 0);
+        assert_eq!(crate::framed::given::all_errors(&proxy), 0);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Where there is no response, the client is closed, or gets what the configuration says, and the cause is told.
 
-use crate::given::{COUNTED, THREE, Tongue, all_errors, prefix};
-use crate::script::Script;
-use crate::stand::nobody;
-use crate::wire::eventually;
+use crate::framed::given::{COUNTED, THREE, Tongue, all_errors, prefix};
+use crate::support::script::Script;
+use crate::support::stand::nobody;
+use crate::support::wire::eventually;
 
 /// Nobody waits long for a member that is down.
 const BRIEF: &str = "links: { connect_timeout: 200ms }";
