@@ -8,6 +8,7 @@
 mod command;
 mod e2e;
 mod framed;
+mod hostage;
 mod rules;
 mod support;
 mod tcp;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::client::{Conn, Head, Tongue};
-use crate::member::Member;
-use crate::stand::{Proxy, Setup};
+use crate::hostage::client::{Conn, Head, Tongue};
+use crate::hostage::member::Member;
+use crate::support::stand::{Proxy, Setup};
 
 async fn stand() -> (Member, Proxy) {
     let member = Member::start(Tongue::Http).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Conn, Tongue, command};
+use crate::hostage::client::{Conn, Tongue, command};
 
 pub(crate) const ATTACKERS: usize = 200;
 /// Most of a body that is sent before it stalls: more than one request may have in the proxy's memory.

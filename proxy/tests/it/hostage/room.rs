@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use crate::client::{Conn, Tongue, eventually};
-use crate::member::Member;
-use crate::stand::{Proxy, Setup};
+use crate::hostage::client::{Conn, Tongue, eventually};
+use crate::hostage::member::Member;
+use crate::support::stand::{Proxy, Setup};
 
 async fn client(proxy: &Proxy) -> Conn {
     Conn::connect(Ipv4Addr::new(127, 0, 0, 1), proxy.address()).await.unwrap()

@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use crate::client::{Conn, Tongue, eventually};
-use crate::member::Member;
-use crate::stand::{Proxy, Setup};
+use crate::hostage::client::{Conn, Tongue, eventually};
+use crate::hostage::member::Member;
+use crate::support::stand::{Proxy, Setup};
 
 const HTTP: Tongue = Tongue::Http;
 

@@ -5,8 +5,6 @@
 //! `honest` those who must not notice them, and `client` one end of a connection. Nothing asserts how long something
 //! took: an honest request that waits is measured and printed, one that is refused is a failure.
 
-#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
-
 mod attack;
 mod client;
 mod clocks;
@@ -16,13 +14,4 @@ mod matrix;
 mod member;
 mod moving;
 mod room;
-#[path = "../it/support/scrape.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod scrape;
-#[path = "../it/support/stand.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod stand;
 mod turns;
-#[path = "../it/support/wire.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod wire;

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Conn, Head, PATIENCE, Tongue, eventually, prefixed};
+use crate::hostage::client::{Conn, Head, PATIENCE, Tongue, eventually, prefixed};
 
 /// How long `slow` computes.
 const SLOW: Duration = Duration::from_secs(25);

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval, sleep, timeout};
 
-use crate::client::{Conn, Tongue};
-use crate::member::Member;
-use crate::stand::{Proxy, Setup};
+use crate::hostage::client::{Conn, Tongue};
+use crate::hostage::member::Member;
+use crate::support::stand::{Proxy, Setup};
 
 const HTTP: Tongue = Tongue::Http;
 /// So much that the proxy and the kernel, which keeps up to 4 MiB for a connection, cannot hold the end of it.

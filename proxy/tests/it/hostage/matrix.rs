@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
-use crate::attack::{ATTACKERS, Attackers, From, Kind, Leaves};
-use crate::client::{Conn, PATIENCE, Tongue};
-use crate::honest;
-use crate::member::Member;
-use crate::scrape::Scrape;
-use crate::stand::{Proxy, Setup};
+use crate::hostage::attack::{ATTACKERS, Attackers, From, Kind, Leaves};
+use crate::hostage::client::{Conn, PATIENCE, Tongue};
+use crate::hostage::honest;
+use crate::hostage::member::Member;
+use crate::support::scrape::Scrape;
+use crate::support::stand::{Proxy, Setup};
 
 /// The default of `max_per_member`, which these tests know as users do.
 const DEFAULT_LINKS: usize = 64;

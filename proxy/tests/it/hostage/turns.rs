@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use crate::client::{Conn, Tongue, eventually};
-use crate::member::Member;
-use crate::stand::Setup;
+use crate::hostage::client::{Conn, Tongue, eventually};
+use crate::hostage::member::Member;
+use crate::support::stand::Setup;
 
 const MANY: usize = 300;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{interval, timeout};
 
-use crate::client::{CLIENT_TIMEOUT, Conn, Tongue};
+use crate::hostage::client::{CLIENT_TIMEOUT, Conn, Tongue};
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const EVERY: Duration = Duration::from_millis(50);
