@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 
+mod bounds;
 mod command;
 mod e2e;
 mod framed;

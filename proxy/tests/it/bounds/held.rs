@@ -7,9 +7,9 @@ use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::member::{Ends, Member};
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually};
+use crate::bounds::member::{Ends, Member};
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually};
 
 const MIB: usize = 1 << 20;
 /// What a kernel may hold of one client on its way to the proxy and from there to the member, where all have these buffers (it

@@ -2,9 +2,9 @@
 //!
 //! However many come and go, an honest client is served.
 
-use crate::member::Member;
-use crate::stand::{Proxy, Setup};
-use crate::wire::{Wire, eventually};
+use crate::bounds::member::Member;
+use crate::support::stand::{Proxy, Setup};
+use crate::support::wire::{Wire, eventually};
 
 /// Most who may wait.
 const MOST: usize = 8;

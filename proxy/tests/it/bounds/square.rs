@@ -5,8 +5,8 @@
 
 use std::io::Write;
 
-use crate::stand::Setup;
-use crate::wire::eventually;
+use crate::support::stand::Setup;
+use crate::support::wire::eventually;
 
 #[test]
 fn a_head_that_comes_byte_by_byte_is_answered() {
