@@ -11,5 +11,6 @@ mod e2e;
 mod framed;
 mod hostage;
 mod rules;
+mod smuggling;
 mod support;
 mod tcp;

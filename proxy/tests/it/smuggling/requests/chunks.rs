@@ -1,6 +1,6 @@
 //! The grammar of the chunked coding, its extensions and its trailers (RFC 9112 section 7.1).
 
-use crate::case::{Case, HIDDEN, Row, case, get, post, table, with};
+use crate::smuggling::case::{Case, HIDDEN, Row, case, get, post, table, with};
 
 fn chunked(body: impl AsRef<[u8]>) -> Vec<u8> {
     with("Transfer-Encoding: chunked\r\n", body)

@@ -1,6 +1,6 @@
 //! Many requests on one connection, of which one is bad: those before it are answered, none behind it is read.
 
-use crate::case::{Case, HIDDEN, ask, case, get, post};
+use crate::smuggling::case::{Case, HIDDEN, ask, case, get, post};
 
 fn gets(count: usize) -> Vec<u8> {
     (0..count).flat_map(|i| format!("GET /p/{i} HTTP/1.1\r\nHost: h\r\n\r\n").into_bytes()).collect()

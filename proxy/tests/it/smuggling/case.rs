@@ -1,6 +1,6 @@
 //! One raw request of the corpus, and what has to become of it.
 
-use crate::seen::Seen;
+use crate::smuggling::seen::Seen;
 
 /// What is sent on one connection, and what a member may see of it.
 pub(crate) struct Case {

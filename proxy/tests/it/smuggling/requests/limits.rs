@@ -1,6 +1,6 @@
 //! Requests that end exactly at a limit, or one byte over it, with another behind them.
 
-use crate::case::{Case, HIDDEN, case, get, post, with};
+use crate::smuggling::case::{Case, HIDDEN, case, get, post, with};
 
 /// What the listener of these cases says, in lines of its section.
 pub(crate) const HEADS: &str = "limits: { head: 1KiB, line: 256B, fields: 10 }";

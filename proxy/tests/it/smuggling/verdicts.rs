@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::cuts::Cut;
-use crate::judge::{Bystander, Verdict, setup, tell};
-use crate::play;
-use crate::poison::{OLD, Place, Poison, Then, Victim};
-use crate::recorder::{Entry, Link, Recorder};
-use crate::reply::{Client, Outcome, Reply};
-use crate::stand::Proxy;
+use crate::smuggling::cuts::Cut;
+use crate::smuggling::judge::{Bystander, Verdict, setup, tell};
+use crate::smuggling::play;
+use crate::smuggling::poison::{OLD, Place, Poison, Then, Victim};
+use crate::smuggling::recorder::{Entry, Link, Recorder};
+use crate::smuggling::reply::{Client, Outcome, Reply};
+use crate::support::stand::Proxy;
 
 /// Random cuts are made with this, and the number of the case.
 const SEED: u64 = 52_026;

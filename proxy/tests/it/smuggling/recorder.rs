@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use crate::play;
-use crate::seen::{Reading, Seen, read};
+use crate::smuggling::play;
+use crate::smuggling::seen::{Reading, Seen, read};
 
 /// What was noted.
 #[derive(Clone, Debug)]

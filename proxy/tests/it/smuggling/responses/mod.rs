@@ -9,7 +9,7 @@ mod surplus;
 
 use std::collections::HashSet;
 
-use crate::verdicts::judge;
+use crate::smuggling::verdicts::judge;
 
 #[test]
 fn the_corpus_is_large() {

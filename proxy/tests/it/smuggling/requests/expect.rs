@@ -1,6 +1,6 @@
 //! Expect, with bodies that hide requests (RFC 9110 section 10.1.1; Kettle 2025, "HTTP/1.1 must die").
 
-use crate::case::{CHUNKED_END, Case, HIDDEN, Row, case, get, post, table, with};
+use crate::smuggling::case::{CHUNKED_END, Case, HIDDEN, Row, case, get, post, table, with};
 
 pub(crate) fn cases() -> Vec<Case> {
     let hides = |case: Case| {

@@ -1,6 +1,6 @@
 //! Bytes of field names and values, twins with underscores, and fields that we write ourselves (RFC 9110 section 5).
 
-use crate::case::{CHUNKED_END, Case, Row, case, post, table, with};
+use crate::smuggling::case::{CHUNKED_END, Case, Row, case, post, table, with};
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut all = table(LINES, |case| Case { bytes: with(&case.bytes, CHUNKED_END), ..case }.refused(400));

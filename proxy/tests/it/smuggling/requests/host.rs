@@ -1,6 +1,6 @@
 //! Host: that it comes once, and is one (RFC 9112 section 3.2, RFC 9110 section 7.2).
 
-use crate::case::{Case, Row, case, get, table};
+use crate::smuggling::case::{Case, Row, case, get, table};
 
 pub(crate) fn cases() -> Vec<Case> {
     let headed = |version: &str, case: Case| {

@@ -1,6 +1,6 @@
 //! Heads of responses that are none, or that another reader would end elsewhere (RFC 9112 sections 2, 4 and 5).
 
-use crate::poison::{Poison, Row, poison, table};
+use crate::smuggling::poison::{Poison, Row, poison, table};
 
 pub(crate) fn cases() -> Vec<Poison> {
     let lined = |poison: Poison| Poison {

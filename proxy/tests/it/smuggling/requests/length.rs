@@ -1,6 +1,6 @@
 //! Content-Length in every disguise, and what is behind a body of a known length (RFC 9112 section 6.3).
 
-use crate::case::{Case, HIDDEN, Row, ask, case, get, post, table, with};
+use crate::smuggling::case::{Case, HIDDEN, Row, ask, case, get, post, table, with};
 
 pub(crate) fn cases() -> Vec<Case> {
     let faults = [VALUES, SPACES, TWICE, NAMES].concat();

@@ -1,6 +1,6 @@
 //! Connection and what it names, the fields of one hop, and loops (RFC 9110 section 7.6).
 
-use crate::case::{Case, Row, case, get, post, table, with};
+use crate::smuggling::case::{Case, Row, case, get, post, table, with};
 
 pub(crate) fn cases() -> Vec<Case> {
     let hello = |case: Case| Case {

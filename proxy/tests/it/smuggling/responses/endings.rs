@@ -1,6 +1,6 @@
 //! Answers cut short, and links that end when they should not (RFC 9112 sections 8 and 9.6).
 
-use crate::poison::{HEAD, OLD, POST, Poison, Row, poison, table};
+use crate::smuggling::poison::{HEAD, OLD, POST, Poison, Row, poison, table};
 
 pub(crate) fn cases() -> Vec<Poison> {
     let mut all = table(SHORT, |poison| poison.closes().breaks());

@@ -1,6 +1,6 @@
 //! The request line: its words, its version, its target (RFC 9112 section 3).
 
-use crate::case::{Case, Row, ask, case, get, table};
+use crate::smuggling::case::{Case, Row, ask, case, get, table};
 
 pub(crate) fn cases() -> Vec<Case> {
     let lined = |case: Case| Case { bytes: [&case.bytes[..], b"\r\nHost: h\r\n\r\n"].concat(), ..case };

@@ -1,6 +1,6 @@
 //! Upgrade and CONNECT: raw only after the member has agreed, and never before the whole request (RFC 9110 sections 7.8, 9.3.6).
 
-use crate::case::{Case, HIDDEN, Wanted, ask, case, get, post};
+use crate::smuggling::case::{Case, HIDDEN, Wanted, ask, case, get, post};
 
 /// A request for an upgrade, with these lines besides, and what follows it at once.
 fn upgrade(name: &str, about: &'static str, line: &str, lines: &str, then: &[u8]) -> Case {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 
-use crate::splitmix::Random;
+use crate::support::splitmix::Random;
 
 /// More bytes than this are not sent one by one.
 const FEW: usize = 1500;

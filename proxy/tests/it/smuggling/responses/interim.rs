@@ -1,6 +1,6 @@
 //! Interim responses, switched protocols, and responses before their request was whole (RFC 9110 sections 15.2, 10.1.1).
 
-use crate::poison::{HALF, HALF_CHUNKS, OLD, POST, Poison, UPGRADE, poison};
+use crate::smuggling::poison::{HALF, HALF_CHUNKS, OLD, POST, Poison, UPGRADE, poison};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::case::{Case, Ending, Wanted};
-use crate::cuts::Cut;
-use crate::recorder::{Entry, Recorder};
-use crate::reply::{Client, Reply};
-use crate::stand::{Proxy, Setup};
+use crate::smuggling::case::{Case, Ending, Wanted};
+use crate::smuggling::cuts::Cut;
+use crate::smuggling::recorder::{Entry, Recorder};
+use crate::smuggling::reply::{Client, Reply};
+use crate::support::stand::{Proxy, Setup};
 
 /// Random cuts are made with this, and the number of the case.
 const SEED: u64 = 5_2026;
@@ -113,7 +113,7 @@ fn look(case: &Case, noted: &[Entry], beside: usize, counted: i64) -> Verdict {
 
 /// How many requests there were.
 fn compare(case: &Case, noted: &[&Entry]) -> Verdict<usize> {
-    let marker = matches!(case.ending, Ending::Stays).then(|| crate::case::get("/marker"));
+    let marker = matches!(case.ending, Ending::Stays).then(|| crate::smuggling::case::get("/marker"));
     let mut noted = noted.iter();
     let mut requests = 0;
     for wanted in case.seen.iter().chain(&marker) {
@@ -162,7 +162,7 @@ fn send(mut client: Client, case: &Case, cut: Cut) -> Verdict {
         answered(wanted, &client.reply(wanted.method()).whole()?)?;
     }
     match case.ending {
-        Ending::Stays => answered(&crate::case::get("/marker"), &client.reply("GET").whole()?),
+        Ending::Stays => answered(&crate::smuggling::case::get("/marker"), &client.reply("GET").whole()?),
         Ending::Closes => over(&mut client),
         Ending::Refused(status, cause) | Ending::Broken(status, cause) => {
             let reply = client.reply("GET").whole()?;

@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use crate::cuts::Cut;
-use crate::wire::{PATIENCE, fields};
+use crate::smuggling::cuts::Cut;
+use crate::support::wire::{PATIENCE, fields};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Chooses what the recording member answers, by what it is asked for.
 
-use crate::seen::Seen;
+use crate::smuggling::seen::Seen;
 
 /// An answer.
 pub(crate) struct Play {

@@ -1,6 +1,6 @@
 //! Chunks and trailers of responses (RFC 9112 section 7.1): the head may be out when they break.
 
-use crate::poison::{OLD, Poison, Row, poison, table};
+use crate::smuggling::poison::{OLD, Poison, Row, poison, table};
 
 fn chunked(body: &[u8]) -> Vec<u8> {
     [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", body].concat()

@@ -1,6 +1,6 @@
 //! Transfer-Encoding in every disguise, and together with Content-Length (RFC 9112 sections 6.1 and 6.3).
 
-use crate::case::{CHUNKED_END, Case, HIDDEN, Row, case, get, post, table, with};
+use crate::smuggling::case::{CHUNKED_END, Case, HIDDEN, Row, case, get, post, table, with};
 
 /// Field lines under which a reader of lengths and one of chunks see different requests behind the head.
 fn hides(case: Case) -> Case {

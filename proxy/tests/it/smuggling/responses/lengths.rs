@@ -1,6 +1,6 @@
 //! Content-Length and Transfer-Encoding of responses (RFC 9112 sections 6.1 and 6.3).
 
-use crate::poison::{HEAD, Poison, Row, poison, table};
+use crate::smuggling::poison::{HEAD, Poison, Row, poison, table};
 
 fn with(fields: &[u8], body: &[u8]) -> Vec<u8> {
     [b"HTTP/1.1 200 OK\r\n", fields, b"\r\n", body].concat()

@@ -3,7 +3,7 @@
 //! A second response that is well formed, behind one whose follower has been sent already, cannot be told from the
 //! follower's by anybody. So those come while nobody is behind; what is no response comes at both places.
 
-use crate::poison::{HEAD, POST, Poison, Row, poison, table};
+use crate::smuggling::poison::{HEAD, POST, Poison, Row, poison, table};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const EVIL: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";

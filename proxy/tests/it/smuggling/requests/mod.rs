@@ -14,8 +14,8 @@ mod upgrade;
 
 use std::collections::HashSet;
 
-use crate::case::Case;
-use crate::judge::{judge, setup};
+use crate::smuggling::case::Case;
+use crate::smuggling::judge::{judge, setup};
 
 /// Every family, by the name of its file.
 fn families() -> Vec<(&'static str, Vec<Case>)> {
