@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 
 mod bounds;
+mod chaos;
 mod command;
 mod e2e;
 mod framed;

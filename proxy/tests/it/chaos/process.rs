@@ -11,8 +11,8 @@ use penstock_bench::Stop;
 use penstock_origin::{Options, Origin, Speaks};
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
-use crate::load;
-use crate::setup::{Kind, Places};
+use crate::chaos::load;
+use crate::chaos::setup::{Kind, Places};
 
 const ROLE: &str = "PENSTOCK_CHAOS_ROLE";
 
@@ -85,7 +85,7 @@ fn ask(places: Places) {
 
 fn as_another(role: &str) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "process::another_process", "--nocapture"]).env(ROLE, role);
+    command.args(["--ignored", "--exact", "chaos::process::another_process", "--nocapture"]).env(ROLE, role);
     command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
 }
 

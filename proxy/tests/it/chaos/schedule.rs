@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use socket2::SockRef;
 
-use crate::World;
-use crate::binary::Binary;
-use crate::setup::Shape;
-use crate::splitmix::Random;
+use crate::chaos::World;
+use crate::chaos::setup::Shape;
+use crate::support::binary::Binary;
+use crate::support::splitmix::Random;
 
 pub(crate) struct Schedule {
     random: Random,

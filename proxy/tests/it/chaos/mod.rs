@@ -1,32 +1,15 @@
 //! Chaos: kills, stops, resets, reloads, a shortage of descriptors and full disks, under load, by a seed that is printed.
 //! Afterwards no answer was another's, no request was left without an end, every gauge is what a recount says, and memory
 //! and descriptors are what they were. A minute of it runs with all other tests; by hand it can be longer:
-//! `PENSTOCK_CHAOS_SECONDS=600 PENSTOCK_CHAOS_SEED=7 cargo test -p penstock --test chaos -- --nocapture`
+//! `PENSTOCK_CHAOS_SECONDS=600 PENSTOCK_CHAOS_SEED=7 cargo test -p penstock --test it chaos:: -- --nocapture`
 //!
 //! `schedule` draws what happens and makes it happen, `setup` draws configurations, `process` has the members and the clients
 //! that are killed, `load` the clients that check every answer. Nothing asserts how long something took.
 
-#![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
-
-#[path = "../it/support/binary.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod binary;
 mod load;
 mod process;
 mod schedule;
-#[path = "../it/support/scrape.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod scrape;
 mod setup;
-#[path = "../it/support/splitmix.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod splitmix;
-#[path = "../it/support/stand.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod stand;
-#[path = "../it/support/wire.rs"]
-#[allow(dead_code, reason = "the other target uses the rest")]
-mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,14 +17,14 @@ use std::time::Duration;
 use penstock::config::{Settings, parse};
 use rustix::process::Signal;
 
-use binary::Binary;
+use crate::support::binary::Binary;
+use crate::support::scrape::Scrape;
+use crate::support::stand::{self, recount};
+use crate::support::wire::Wire;
 use load::Load;
 use process::{Members, are_here};
 use schedule::Schedule;
-use scrape::Scrape;
 use setup::{Places, Shape};
-use stand::recount;
-use wire::Wire;
 
 /// How long chaos lasts where nobody says otherwise. With what comes before and after it that is about a minute.
 const SECONDS: u64 = 30;

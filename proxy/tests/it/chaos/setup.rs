@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use crate::splitmix::Random;
+use crate::support::splitmix::Random;
 
 /// Where everybody is. The ports were the kernel's choice, so that they can be named again at each reload.
 pub(crate) struct Places {

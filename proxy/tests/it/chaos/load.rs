@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use penstock_bench::{Command, Plan, Protocol, Report, Stop, Work};
 
-use crate::setup::Places;
+use crate::chaos::setup::Places;
 
 /// An exchange that has not ended by then never will: longer than every limit of the proxy's.
 const PATIENCE: Duration = Duration::from_secs(90);
