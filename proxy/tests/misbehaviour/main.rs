@@ -7,16 +7,16 @@
 #![allow(clippy::unwrap_used)] // these are tests, helpers included: what cannot be unwrapped fails them
 
 #[allow(dead_code, reason = "tests/real/ needs all of it")]
-#[path = "../real/child.rs"]
+#[path = "../external/support/child.rs"]
 mod child;
 mod load;
 mod matrix;
 mod member;
 mod panics;
 #[allow(dead_code, reason = "tests/real/ needs all of it")]
-#[path = "../real/place.rs"]
+#[path = "../external/support/place.rs"]
 mod place;
-#[path = "../real/program.rs"]
+#[path = "../external/support/program.rs"]
 mod program;
 mod protocol;
 mod real;

@@ -8,11 +8,11 @@ mod quick;
 mod real;
 mod table;
 
-#[path = "../real/child.rs"]
+#[path = "../external/support/child.rs"]
 #[allow(dead_code, reason = "the tests of real programs need more of it")]
 mod child;
-#[path = "../real/place.rs"]
+#[path = "../external/support/place.rs"]
 #[allow(dead_code, reason = "the tests of real programs need more of it")]
 mod place;
-#[path = "../real/program.rs"]
+#[path = "../external/support/program.rs"]
 mod program;
