@@ -7,5 +7,6 @@
 
 mod clients;
 mod differential;
+mod members;
 mod real;
 mod support;

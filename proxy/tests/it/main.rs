@@ -11,6 +11,7 @@ mod command;
 mod e2e;
 mod framed;
 mod hostage;
+mod misbehaviour;
 mod rules;
 mod smuggling;
 mod support;

@@ -6,13 +6,13 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::load::{Load, Tally};
-use crate::member::{Claim, Member, Misdeed};
-use crate::panics;
-use crate::protocol::Protocol;
-use crate::setup;
-use crate::stand::Proxy;
-use crate::wire::eventually;
+use crate::misbehaviour::load::{Load, Tally};
+use crate::misbehaviour::member::{Claim, Member, Misdeed};
+use crate::misbehaviour::panics;
+use crate::misbehaviour::protocol::Protocol;
+use crate::misbehaviour::setup;
+use crate::support::stand::Proxy;
+use crate::support::wire::eventually;
 
 /// What is written for `links.pipeline`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

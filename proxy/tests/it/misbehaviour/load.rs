@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 
-use crate::protocol::{Ask, Heard, Protocol};
+use crate::misbehaviour::protocol::{Ask, Heard, Protocol};
 
 /// A request that has not ended after this time hangs: far above every time-out of the matrix' configurations.
 const HANGS: Duration = Duration::from_secs(30);

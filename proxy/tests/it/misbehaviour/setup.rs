@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::protocol::Protocol;
-use crate::stand::Proxy;
+use crate::misbehaviour::protocol::Protocol;
+use crate::support::stand::Proxy;
 
 /// A proxy of this protocol in front of this member, with these lines of the backend's section.
 ///

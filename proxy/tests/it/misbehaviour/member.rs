@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, oneshot};
 
-use crate::protocol::{Ask, NOBODY, Protocol};
+use crate::misbehaviour::protocol::{Ask, NOBODY, Protocol};
 
 /// What a member does that it should not do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,7 +138,8 @@ impl Member {
         let seen = Arc::new(Seen::default());
         let (stop, stopped) = oneshot::channel();
         let shared = seen.clone();
-        let thread = std::thread::spawn(move || {
+        let named = std::thread::Builder::new().name("misbehaving member".to_owned());
+        let serve = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::from_std(listener).unwrap();
@@ -151,7 +152,8 @@ impl Member {
                 };
                 tokio::select! { () = accept => {}, _ = stopped => {} }
             });
-        });
+        };
+        let thread = named.spawn(serve).unwrap();
         Self { address, seen, stop: Some(stop), thread: Some(thread) }
     }
 

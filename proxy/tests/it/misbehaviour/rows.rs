@@ -1,7 +1,7 @@
 //! One test for each protocol, setting and number of clients, so that they run side by side and fail by name.
 
-use crate::matrix::{Setting, run};
-use crate::protocol::Protocol;
+use crate::misbehaviour::matrix::{Setting, run};
+use crate::misbehaviour::protocol::Protocol;
 
 macro_rules! tests {
     ($($name:ident: $protocol:ident, $setting:ident, $clients:literal;)*) => {

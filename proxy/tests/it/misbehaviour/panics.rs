@@ -1,4 +1,4 @@
-//! Notices panics on threads that are no test's: of the proxy's workers, which would survive them, and of members.
+//! Notices panics of the proxy's own threads, which would survive them, and of the members that misbehave.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +13,10 @@ pub(crate) fn watch() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let thread = thread::current();
-            // The harness names the threads of tests by their paths.
-            let is_test = thread.name().is_some_and(|name| name.contains("::") || name == "main");
-            SEEN.fetch_add(usize::from(!is_test), Ordering::SeqCst);
+            // The hook is the process's. Helpers of other rooms, which may lose their connection and panic, have no names, and the
+            // harness names the threads of tests by their paths.
+            let counts = thread.name().is_some_and(|name| !name.contains("::") && name != "main");
+            SEEN.fetch_add(usize::from(counts), Ordering::SeqCst);
             before(panic);
         }));
     });

@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::OnceLock;
 
 use rustix::process::Signal;
 
-use crate::child::{Child, Run};
-use crate::place::{Directory, own_address, until_it_listens};
-use crate::program::{Program, are_here};
+use crate::support::child::{Child, Run};
+use crate::support::place::{Directory, own_address, until_it_listens};
+use crate::support::program::{DEBIAN_PYTHON, Program, are_here, has_twisted};
 
 const NGINX: Program = Program::new("nginx", "nginx");
 const APACHE: Program = Program::new("apache2", "apache2-bin");
@@ -17,8 +16,6 @@ const NODE: Program = Program::new("node", "nodejs");
 const SETPRIV: Program = Program::new("setpriv", "util-linux");
 const COMPILER: Program = Program::new("g++", "g++");
 const HTTPLIB: Program = Program::new("../include/httplib.h", "libcpp-httplib-dev");
-/// That of Debian, where there are several: only it has Debian's packages.
-const PYTHON: Program = Program::new("/usr/bin/python3", "python3");
 
 /// A server that runs; it ends when this is dropped.
 pub(crate) struct Server {
@@ -92,12 +89,12 @@ impl Server {
     }
 
     pub(crate) fn twisted() -> Option<Self> {
-        if !are_here(&[SETPRIV, PYTHON]) || !has_twisted() {
+        if !are_here(&[SETPRIV, DEBIAN_PYTHON]) || !has_twisted() {
             return None;
         }
         let directory = Directory::new("twisted");
         let script = directory.write("twisted_server.py", include_str!("twisted_server.py"));
-        let run = Run::new(PYTHON, directory.path()).arg(script);
+        let run = Run::new(DEBIAN_PYTHON, directory.path()).arg(script);
         Some(Self::start_told(directory, run))
     }
 
@@ -128,18 +125,4 @@ fn build() -> Program {
         std::fs::rename(directory.join("server"), &built).unwrap();
     }
     Program::new(built.to_str().unwrap().to_owned().leak(), "none: it was just built")
-}
-
-fn has_twisted() -> bool {
-    if Path::new("/usr/lib/python3/dist-packages/twisted/web").is_dir() {
-        return true;
-    }
-    let imports = Command::new("/usr/bin/python3").args(["-c", "import twisted.web"]).output();
-    if imports.is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    let said = "needs Twisted (Debian: python3-twisted)";
-    assert!(std::env::var("PENSTOCK_TEST_ALL").as_deref() != Ok("1"), "{said}");
-    println!("SKIPPED: {said}");
-    false
 }
