@@ -105,17 +105,17 @@ const fn breaks(product: &'static str, versions: Versions, evidence: &'static st
 /// "Battery" stands for a run of `penstock probe` of 1,500 requests or more against that version, with `--slow` where the
 /// server runs programs; tests of ours repeat it for those that are in Debian.
 pub static TABLE: &[SoftwareEntry] = &[
-    keeps("penstock-origin", Versions::Any, "the included origin; tests in `proxy/tests/probe`"),
+    keeps("penstock-origin", Versions::Any, "the included origin; tests in `proxy/tests/it/probe`"),
     keeps(
         "nginx",
         Versions::Any,
-        "serves a connection's next request when the last has ended (`ngx_http_set_keepalive`); 1.22.1 in `proxy/tests/probe`",
+        "serves a connection's next request when the last has ended (`ngx_http_set_keepalive`); 1.22.1 in `proxy/tests/external/probe.rs`",
     ),
     keeps("openresty", Versions::Any, "the core of nginx"),
     keeps(
         "Apache",
         Versions::Any,
-        "one request at a time on a connection (`ap_process_http_sync_connection`); 2.4 in `proxy/tests/probe`",
+        "one request at a time on a connection (`ap_process_http_sync_connection`); 2.4 in `proxy/tests/external/probe.rs`",
     ),
     keeps("lighttpd", Versions::From(1, 4), "battery against 1.4.69"),
     keeps(
@@ -142,7 +142,7 @@ pub static TABLE: &[SoftwareEntry] = &[
     keeps(
         "node",
         Versions::Any,
-        "answers wait in a queue of the connection (`outgoing` in `lib/_http_server.js`); 20 in `proxy/tests/probe`",
+        "answers wait in a queue of the connection (`outgoing` in `lib/_http_server.js`); 20 in `proxy/tests/external/probe.rs`",
     ),
     keeps("nodejs", Versions::Any, "as node"),
     keeps("Node.js", Versions::Any, "as node"),
@@ -168,7 +168,7 @@ pub static TABLE: &[SoftwareEntry] = &[
     breaks(
         "cpp-httplib",
         Versions::Any,
-        "drops what it has read behind a request (yhirose/cpp-httplib#1271: not supported); 0.11.4 in `proxy/tests/probe`",
+        "drops what it has read behind a request (yhirose/cpp-httplib#1271: not supported); 0.11.4 in `proxy/tests/external/probe.rs`",
     ),
     breaks(
         "libwebsockets",

@@ -8,5 +8,6 @@
 mod clients;
 mod differential;
 mod members;
+mod probe;
 mod real;
 mod support;

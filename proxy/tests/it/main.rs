@@ -12,6 +12,7 @@ mod e2e;
 mod framed;
 mod hostage;
 mod misbehaviour;
+mod probe;
 mod rules;
 mod smuggling;
 mod support;

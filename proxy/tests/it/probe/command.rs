@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use penstock_origin::{Options, Origin};
 use serde_json::Value;
 
-use crate::members::{Manner, Member};
+use crate::probe::members::{Manner, Member};
 
 pub(crate) fn penstock(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_penstock")).arg("probe").args(arguments).output().unwrap()

@@ -69,7 +69,7 @@ fn row(entry: &SoftwareEntry) -> String {
     format!("| `{product}` | {versions} | {verdict} | {evidence} |")
 }
 
-/// After a change of the table: `PENSTOCK_WRITE_DOCS=1 cargo test -p penstock --test probe table`.
+/// After a change of the table: `PENSTOCK_WRITE_DOCS=1 cargo test -p penstock --test it probe::table`.
 #[test]
 fn the_page_shows_the_table() {
     const BEGIN: &str =

@@ -6,7 +6,7 @@ use penstock::config::{Address, parse};
 use penstock::probe::{self, Fault};
 use penstock_origin::{Options, Origin};
 
-use crate::members::{Manner, Member};
+use crate::probe::members::{Manner, Member};
 
 /// Probes an address as a worker's helper thread would.
 pub(crate) fn quick(address: impl Into<Address>) -> Result<(), Fault> {

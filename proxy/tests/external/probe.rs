@@ -4,20 +4,38 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use penstock::probe::{Software, judge};
+use penstock::config::{Address, parse};
+use penstock::probe::{self, Fault, Software, judge};
 use rustix::process::Signal;
+use serde_json::Value;
 
-use crate::child::{Child, Run};
-use crate::command::probe;
-use crate::place::{Directory, own_address, until_it_listens};
-use crate::program::{Program, are_here};
-use crate::quick::quick;
+use crate::support::child::{Child, Run};
+use crate::support::place::{Directory, own_address, until_it_listens};
+use crate::support::program::{DEBIAN_PYTHON, Program, are_here, has_twisted};
 
 const NGINX: Program = Program::new("nginx", "nginx");
 const APACHE: Program = Program::new("apache2", "apache2-bin");
 const NODE: Program = Program::new("node", "nodejs");
-const PYTHON: Program = Program::new("python3", "python3");
 const COMPILER: Program = Program::new("g++", "g++");
+
+/// Probes an address as a worker's helper thread would.
+fn quick(at: SocketAddr) -> Result<(), Fault> {
+    let config = format!(
+        "listeners: {{ l: {{ bind: 127.0.0.1:0, backend: b }} }}\nbackends: {{ b: {{ members: {{ m: {at} }} }} }}\n"
+    );
+    let settings = parse("test", &config, &|_| None).unwrap_or_else(|why| panic!("{why}")).settings;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(probe::quick(&Address::from(at), &settings.backends[0]))
+}
+
+/// What `penstock probe` says, and its exit code.
+#[track_caller]
+fn battery(arguments: &[&str]) -> (Value, Option<i32>) {
+    let command = ["probe", "--json"].iter().chain(arguments);
+    let output = Command::new(env!("CARGO_BIN_EXE_penstock")).args(command).output().unwrap();
+    let json = serde_json::from_slice(&output.stdout);
+    (json.unwrap_or_else(|why| panic!("{why}: {output:?}")), output.status.code())
+}
 
 /// The short probe passes, and the battery does, with a slow URL where the server has one.
 #[track_caller]
@@ -26,8 +44,8 @@ fn keeps_the_order(mut child: Child, at: SocketAddr, slow: Option<&str>) -> Stri
     assert_eq!(quick(at), Ok(()));
     let url = format!("http://{at}/it");
     let slow: Vec<_> = slow.into_iter().flat_map(|slow| ["--slow", slow]).collect();
-    let (json, code) = probe(&[&[&*url, "--requests", "600"], &slow[..]].concat());
-    assert_eq!((&json["verdict"], code), (&"keeps order".into(), 0), "{json:#}");
+    let (json, code) = battery(&[&[&*url, "--requests", "600"], &slow[..]].concat());
+    assert_eq!((&json["verdict"], code), (&"keeps order".into(), Some(0)), "{json:#}");
     json["server"].as_str().unwrap().to_owned()
 }
 
@@ -125,29 +143,18 @@ reactor.listenTCP(int(sys.argv[1]), server.Site(All()), interface=sys.argv[2])
 reactor.run()
 ";
 
-/// The Python that has Twisted: that of Debian where there are several.
-fn has_twisted() -> bool {
-    let found = Command::new("/usr/bin/python3").args(["-c", "import twisted.web"]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    let said = "needs Twisted (Debian: python3-twisted)";
-    assert!(std::env::var("PENSTOCK_TEST_ALL").as_deref() != Ok("1"), "{said}");
-    println!("SKIPPED: {said}");
-    false
-}
-
 /// Debian has patched 22.4.0, which its `Server` field does not tell: the table has to say no, and the battery yes.
 #[test]
 fn twisted_keeps_the_order_where_it_is_patched() {
-    if !are_here(&[PYTHON]) || !has_twisted() {
+    if !are_here(&[DEBIAN_PYTHON]) || !has_twisted() {
         return;
     }
     let (directory, at) = (Directory::new("twisted"), own_address());
     let script = directory.write("server.py", OF_TWISTED);
-    let python = Program::new("/usr/bin/python3", "python3");
-    let run =
-        Run::new(python, directory.path()).arg(script).arg(at.port().to_string()).arg(at.ip().to_string());
+    let run = Run::new(DEBIAN_PYTHON, directory.path())
+        .arg(script)
+        .arg(at.port().to_string())
+        .arg(at.ip().to_string());
     let server = keeps_the_order(run.start(), at, Some("/slow"));
     assert!(server.starts_with("TwistedWeb/"), "{server}");
 }
@@ -180,8 +187,8 @@ fn cpp_httplib_drops_requests() {
     let mut child = run.ended_by(Signal::KILL).start();
     until_it_listens(&mut child, at);
     assert!(quick(at).is_err());
-    let (json, code) = probe(&[&format!("http://{at}/it"), "--requests", "200"]);
-    assert_eq!((&json["verdict"], code), (&"drops".into(), 1), "{json:#}");
+    let (json, code) = battery(&[&format!("http://{at}/it"), "--requests", "200"]);
+    assert_eq!((&json["verdict"], code), (&"drops".into(), Some(1)), "{json:#}");
     let server = json["server"].as_str().unwrap();
     assert!(matches!(judge(server.as_bytes()), Software::Breaks(_)), "{server}");
 }
