@@ -1,6 +1,6 @@
 //! Closed labels: an enum whose variants are all the values of a label, and cells indexed by it, all there from the start.
 //!
-//! `values` declares the labels; a test in `proxy/tests/architecture/labels.rs` asks that code counts each value.
+//! `values` declares the labels; a test in `proxy/tests/it/architecture/labels.rs` asks that code counts each value.
 
 use std::ops::Index;
 

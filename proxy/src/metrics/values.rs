@@ -1,6 +1,6 @@
 //! Every closed label of penstock's metrics, with its values.
 //!
-//! A value that code does not count fails a test (`proxy/tests/architecture/labels.rs`).
+//! A value that code does not count fails a test (`proxy/tests/it/architecture/labels.rs`).
 
 use super::Label;
 use crate::cause::Cause;

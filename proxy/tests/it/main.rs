@@ -5,9 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 
+mod architecture;
 mod bounds;
 mod chaos;
 mod command;
+mod dashboards;
+mod docs;
 mod e2e;
 mod framed;
 mod hostage;

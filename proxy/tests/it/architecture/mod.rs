@@ -2,8 +2,6 @@
 //!
 //! `rules` and `labels` have the rules, `paths` reads the sources, and `made_up` shows that each rule can fail.
 
-#![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
-
 mod cycles;
 mod labels;
 mod made_up;

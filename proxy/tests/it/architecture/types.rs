@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use crate::paths::Source;
-use crate::{none, sources};
+use crate::architecture::paths::Source;
+use crate::architecture::{none, sources};
 
 /// Macros whose bodies declare types: every name in capitals that stands in one itself, and not in its inner groups.
 const DECLARING: [&str; 3] = ["labels", "sections", "cell_sets"];

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::paths::Source;
-use crate::{cycles, labels, rules};
+use crate::architecture::paths::Source;
+use crate::architecture::{cycles, labels, rules};
 
 fn source(name: &str, text: &str) -> Source {
     Source { name: name.to_owned(), text: text.to_owned() }

@@ -2,8 +2,6 @@
 //!
 //! Whether the prose is right, it cannot know.
 
-#![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
-
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +20,7 @@ This page lists all metrics of `/metrics`, as `penstock metrics describe` does. 
 change of `proxy/src/metrics/table.rs`, run:
 
 ```sh
-PENSTOCK_WRITE_DOCS=1 cargo test -p penstock --test docs
+PENSTOCK_WRITE_DOCS=1 cargo test -p penstock --test it docs::
 ```
 
 Every value of a closed label is exported from the start, at 0. A histogram has the series `_bucket`, `_sum` and

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::contract::expressions;
-use crate::{list, text};
+use crate::dashboards::contract::expressions;
+use crate::dashboards::{list, text};
 
 const DATASOURCE: &str = "${datasource}";
 const VARIABLES: [&str; 5] = ["datasource", "job", "instance", "listener", "backend"];

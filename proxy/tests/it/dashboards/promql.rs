@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::contract::expressions;
+use crate::dashboards::contract::expressions;
 
 /// A part of an expression that the contract looks at.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::paths::{Named, Source};
+use crate::architecture::paths::{Named, Source};
 
 /// What everything without I/O may name besides others like it: plain data, and time as a number.
 const PLAIN: [&str; 3] = ["config", "event_loop::Nanos", "event_loop::nanos"];

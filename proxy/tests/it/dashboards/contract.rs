@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use penstock::metrics::{Description, describe};
 use serde_json::Value;
 
-use crate::promql::{Token, tokens};
-use crate::{list, text};
+use crate::dashboards::promql::{Token, tokens};
+use crate::dashboards::{list, text};
 
 /// Labels that Prometheus adds.
 const ADDED: [&str; 2] = ["job", "instance"];

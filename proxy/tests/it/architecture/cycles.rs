@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::paths::{Named, Source};
+use crate::architecture::paths::{Named, Source};
 
 /// Where each public name of a module that it has from elsewhere comes from.
 type Reexports = BTreeMap<Vec<String>, BTreeMap<String, Vec<String>>>;

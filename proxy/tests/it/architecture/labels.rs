@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Delimiter, Spacing, TokenTree};
 
-use crate::paths::Source;
+use crate::architecture::paths::Source;
 
 /// Enums that are translated, value by value, into a label: the file that declares each, and its name.
 pub(crate) const TRANSLATED: [(&str, &str); 1] = [("link/scheduler/depth/mod.rs", "DepthLimit")];
@@ -48,7 +48,7 @@ pub(crate) fn uncounted(sources: &[Source], translated: &[(&str, &str)]) -> Vec<
             let Enum { name, file, .. } = each;
             format!(
                 "{file}: nothing counts `{name}::{value}`; remove it and write docs/metrics.md anew, or count it \
-                 (what counts is said in proxy/tests/architecture/labels.rs)"
+                 (what counts is said in proxy/tests/it/architecture/labels.rs)"
             )
         }));
     }
