@@ -1,4 +1,4 @@
-//! The checks that every input must pass, from a fuzzer here or from a file in `cargo test --test regressions`.
+//! The checks that every input must pass, from a fuzzer here or from a file in `cargo test --test it regressions::`.
 //!
 //! A check panics and says which promise was broken. It says anew what is right, and does not ask penstock.
 

@@ -16,6 +16,7 @@ mod framed;
 mod hostage;
 mod misbehaviour;
 mod probe;
+mod regressions;
 mod rules;
 mod smuggling;
 mod support;

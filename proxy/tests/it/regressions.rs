@@ -1,8 +1,8 @@
 //! Runs each file that a fuzzer has found, and the seeds, through the check that it once broke (`fuzz/src`).
 //!
-//! The files are in `regressions/` and `fuzz/seeds/`, in a folder for each target.
+//! The files are in `fuzz/regressions/` and `fuzz/seeds/`, in a folder for each target.
 
-#[path = "../../fuzz/src/lib.rs"]
+#[path = "../../../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "public to the targets in fuzz/")]
 mod checks;
 
@@ -45,7 +45,7 @@ fn run_all(folder: &Path) -> usize {
 
 #[test]
 fn what_was_found_stays_found() {
-    assert!(run_all(&repository().join("proxy/tests/regressions")) > 0);
+    assert!(run_all(&repository().join("fuzz/regressions")) > 0);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn seeds_keep_all_promises() {
 fn each_check_is_a_target_with_seeds() {
     let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(names(&repository().join("fuzz/seeds")), targets);
-    assert!(names(&repository().join("proxy/tests/regressions")).is_subset(&targets));
+    assert!(names(&repository().join("fuzz/regressions")).is_subset(&targets));
     let files = names(&repository().join("fuzz/fuzz_targets"));
     assert_eq!(files, targets.iter().map(|name| format!("{name}.rs")).collect());
     let manifest = fs::read_to_string(repository().join("fuzz/Cargo.toml")).expect("a manifest");
