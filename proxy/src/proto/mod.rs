@@ -9,4 +9,6 @@ pub mod prefixed;
 pub mod proxy;
 pub mod reread;
 pub mod resp;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
