@@ -20,6 +20,8 @@ mod sequence;
 mod settings;
 mod suggest;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! The option for what is sent in place of a response: the bytes that are accepted, and those that are no whole frame.
 
-use crate::framing::{FRAMED, LINES, PREFIXED, RESP, framing, told_of, with};
-use crate::mistakes::told;
+use crate::config::tests::framing::{FRAMED, LINES, PREFIXED, RESP, framing, told_of, with};
+use crate::config::tests::mistakes::told;
 
 #[test]
 fn refusals() {

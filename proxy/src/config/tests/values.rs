@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use penstock::config::{
+use crate::config::{
     Affinity, Backend, Forwarded, HeadLimits, Listener, PipelineMethods, REFERENCE, own_name, parse, schema,
 };
 use serde_json::{Value, json};
 
-use crate::{read, settings};
+use crate::config::tests::{read, settings};
 
 fn listener(options: &str) -> Listener {
     let text = format!(

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use penstock::config::{AccessLog, LogField, LogFormat, LogPart, LogTo};
+use crate::config::{AccessLog, LogField, LogFormat, LogPart, LogTo};
 use serde_json::json;
 
-use crate::http::{listener, with};
-use crate::mistakes::told;
-use crate::values::agree;
+use crate::config::tests::http::{listener, with};
+use crate::config::tests::mistakes::told;
+use crate::config::tests::values::agree;
 
 fn log(options: &str) -> AccessLog {
     listener(&[&format!("access_log: {{ to: stdout, {options} }}")]).access_log.unwrap().as_ref().clone()
@@ -100,7 +100,9 @@ fn what_no_line_reads_like() {
     ] {
         match why.is_empty() {
             // To YAML that is a map, and more behind it.
-            true => assert!(crate::read(&with(&[&format!("access_log: {{ format: {text} }}")])).is_err()),
+            true => assert!(
+                crate::config::tests::read(&with(&[&format!("access_log: {{ format: {text} }}")])).is_err()
+            ),
             false => told_of(&format!("format: {text}"), &why),
         }
     }

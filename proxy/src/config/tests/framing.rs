@@ -1,9 +1,9 @@
 //! The options of frames: what they become, what is refused, and what is said to have no effect.
 
-use penstock::config::{FrameKind, Framing, Prefix, Protocol, Settings};
+use crate::config::{FrameKind, Framing, Prefix, Protocol, Settings};
 
-use crate::mistakes::{told, warned};
-use crate::settings;
+use crate::config::tests::mistakes::{told, warned};
+use crate::config::tests::settings;
 
 pub(crate) const LINES: &str = "lines";
 pub(crate) const PREFIXED: &str = "length_prefixed";

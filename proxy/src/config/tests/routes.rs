@@ -1,10 +1,10 @@
 //! Rules by which requests go elsewhere: what they become, what is refused, and what is never reached.
 
-use penstock::config::{HostMatch, RouteRule, Settings};
+use crate::config::{HostMatch, RouteRule, Settings};
 
-use crate::http::with;
-use crate::mistakes::{told, warned};
-use crate::settings;
+use crate::config::tests::http::with;
+use crate::config::tests::mistakes::{told, warned};
+use crate::config::tests::settings;
 
 /// The rules stand from line 6 on, one a line; `app` is the backend of the listener, `one` and `two` are others.
 fn routes(rules: &[&str]) -> String {
@@ -101,7 +101,7 @@ fn what_is_no_rule() {
         ),
     ] {
         let text = with(&[&format!("routes: {routes}")]);
-        let printed = crate::read(&text).unwrap_err().to_string();
+        let printed = crate::config::tests::read(&text).unwrap_err().to_string();
         let line = format!("config.yaml:5:{column}: listeners.web.routes{why}\n");
         assert!(printed.starts_with(&line), "{printed}");
     }
@@ -155,7 +155,7 @@ fn rules_that_are_never_reached() {
         );
         let text = both(narrow, wide);
         let same = settings(&text).listeners[0].routes[0] == settings(&text).listeners[0].routes[1];
-        assert_eq!(crate::read(&text).unwrap().warnings.is_empty(), !same, "{text}");
+        assert_eq!(crate::config::tests::read(&text).unwrap().warnings.is_empty(), !same, "{text}");
     }
     for (one, other) in [
         ("host: a.example", "host: '*.a.example'"),

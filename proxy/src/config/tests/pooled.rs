@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use penstock::config::{AcceptProxy, Protocol, ProxyVersion, Settings};
+use crate::config::{AcceptProxy, Protocol, ProxyVersion, Settings};
 
-use crate::framing::{FRAMED, LINES, PREFIXED, RESP, with};
-use crate::mistakes::{told, warned};
-use crate::settings;
+use crate::config::tests::framing::{FRAMED, LINES, PREFIXED, RESP, with};
+use crate::config::tests::mistakes::{told, warned};
+use crate::config::tests::settings;
 
 #[test]
 fn who_shares_links() {

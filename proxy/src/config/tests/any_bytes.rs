@@ -2,7 +2,7 @@
 //!
 //! The seed is fixed.
 
-use penstock::config::{REFERENCE, parse};
+use crate::config::{REFERENCE, parse};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRunner};
 

@@ -1,12 +1,12 @@
 //! The conditions of a rule: hosts, paths, methods, fields, and how each has to be written.
 
-use penstock::config::{HostMatch, RouteRule};
+use crate::config::{HostMatch, RouteRule};
 use serde_json::json;
 
-use crate::mistakes::told;
-use crate::routes::first;
-use crate::settings;
-use crate::values::agree;
+use crate::config::tests::mistakes::told;
+use crate::config::tests::routes::first;
+use crate::config::tests::settings;
+use crate::config::tests::values::agree;
 
 #[track_caller]
 fn rule(condition: &str) -> RouteRule {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use penstock::config::{Affinity, Protocol, REFERENCE, Settings, schema};
+use crate::config::{Affinity, Protocol, REFERENCE, Settings, schema};
 use serde_json::{Value, json};
 
-use crate::settings;
+use crate::config::tests::settings;
 
 /// The reference with every option active, and the example of routes.
 fn with_routes() -> String {
@@ -99,7 +99,7 @@ fn as_json(text: &str) -> Value {
 
 #[test]
 fn the_schema_accepts_it() {
-    let validator = crate::values::validator();
+    let validator = crate::config::tests::values::validator();
     for text in [REFERENCE.to_owned(), uncommented()] {
         let file = as_json(&text);
         assert_eq!(settings(&file.to_string()), settings(REFERENCE), "the conversion of this test");
@@ -159,7 +159,7 @@ backends:
 #[test]
 fn its_examples_work() {
     let text = REFERENCE.replace("  ## ", "  ");
-    let read = crate::read(&text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+    let read = crate::config::tests::read(&text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
     assert_eq!(read.warnings, []);
     let Settings { listeners, backends, .. } = &read.settings;
     let speaks = listeners.iter().map(|l| (&*l.name, l.protocol)).collect::<Vec<_>>();
@@ -184,7 +184,7 @@ fn its_examples_work() {
 
 #[test]
 fn it_reads_without_warnings_and_fits_a_screen() {
-    assert_eq!(crate::read(REFERENCE).unwrap().warnings, []);
+    assert_eq!(crate::config::tests::read(REFERENCE).unwrap().warnings, []);
     for (i, line) in REFERENCE.lines().enumerate() {
         assert!(line.chars().count() <= 110, "line {} is long", i + 1);
     }

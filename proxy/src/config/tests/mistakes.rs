@@ -1,8 +1,8 @@
 //! Tests that every mistake is told with its place and a hint, all of a file at once, to the letter.
 
-use penstock::config::{load, parse};
+use crate::config::{load, parse};
 
-use crate::read;
+use crate::config::tests::read;
 
 /// A file that is right, but for what stands in its place.
 fn with(from: &str, to: &str) -> String {

@@ -1,11 +1,11 @@
 //! The options of HTTP listeners (limits, trusted proxies, what is passed on), and those of responses.
 
-use penstock::config::{Backend, Forwarded, HeadLimits, HttpRules, Listener, Underscores, Upgrades};
+use crate::config::{Backend, Forwarded, HeadLimits, HttpRules, Listener, Underscores, Upgrades};
 use serde_json::json;
 
-use crate::mistakes::{told, warned};
-use crate::settings;
-use crate::values::agree;
+use crate::config::tests::mistakes::{told, warned};
+use crate::config::tests::settings;
+use crate::config::tests::values::agree;
 
 /// The listener's options stand from line 5 on, indented by 4; the backend `app` follows.
 pub(crate) fn with(listener: &[&str]) -> String {

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use penstock::config::{AcceptProxy, Address, Links, Networks, PerSource, Protocol, ProxyVersion, Settings};
+use crate::config::{AcceptProxy, Address, Links, Networks, PerSource, Protocol, ProxyVersion, Settings};
 
-use crate::mistakes::{told, warned};
-use crate::settings;
+use crate::config::tests::mistakes::{told, warned};
+use crate::config::tests::settings;
 
 const TCP: &str = "protocol: tcp";
 const MEMBERS: &str = "members: { a: 127.0.0.1:9001 }";
