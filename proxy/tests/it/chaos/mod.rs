@@ -19,8 +19,8 @@ use rustix::process::Signal;
 
 use crate::support::binary::Binary;
 use crate::support::scrape::Scrape;
-use crate::support::stand::{self, recount};
 use crate::support::wire::Wire;
+use crate::support::{recount, stand};
 use load::Load;
 use process::{Members, are_here};
 use schedule::Schedule;

@@ -49,7 +49,6 @@ impl Binary {
     }
 
     /// Runs it by a line of the shell, in which `"$0" "$@"` is what is to be run.
-    #[allow(dead_code, reason = "not every target that shares this file uses it")]
     pub(crate) fn run_in_shell(line: &str, config: PathBuf) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", line, env!("CARGO_BIN_EXE_penstock"), "run", "--config"]).arg(&config);

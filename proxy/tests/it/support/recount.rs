@@ -86,7 +86,7 @@ impl Recount<'_> {
             }
             _ => {
                 return Some(format!(
-                    "{gauge}: no rule says what it must be; tests/e2e/recount.rs wants one"
+                    "{gauge}: no rule says what it must be; tests/it/support/recount.rs wants one"
                 ));
             }
         };

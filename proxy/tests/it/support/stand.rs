@@ -10,11 +10,9 @@ use penstock::lifecycle::{ConfigSource, Running};
 use penstock_bench::{Plan, Report};
 use penstock_origin::{Options, Origin};
 
+use super::recount;
 use super::scrape::Scrape;
 use super::wire::{Wire, eventually};
-
-#[path = "recount.rs"]
-pub(crate) mod recount;
 
 /// What is to be configured; the rest is the default, but for what keeps links from being shared or held.
 #[derive(Clone, Default)]
@@ -33,7 +31,6 @@ impl Setup {
     }
 
     /// Says nothing that the test does not say.
-    #[allow(dead_code, reason = "not every test that uses this file has a use for it")]
     pub(crate) fn by_default() -> Self {
         Self { plain: true, ..Self::new() }
     }
@@ -141,7 +138,6 @@ impl Proxy {
     }
 
     /// From now on others have connections to its members, too: in the recount at the end they may be more than its own.
-    #[allow(dead_code, reason = "not every target that shares this file uses it")]
     pub(crate) fn shares_its_members(&mut self) {
         self.shares_members = true;
     }
@@ -157,7 +153,6 @@ impl Proxy {
     }
 
     /// Gives it another configuration; what is wrong with it, where it does not take it.
-    #[allow(dead_code, reason = "the tests of TCP mode use it")]
     pub(crate) fn reload(&mut self, text: &str) -> Result<(), String> {
         std::fs::write(&self.config, text).unwrap();
         let taken = self.running_mut().reload();
@@ -222,7 +217,6 @@ impl Proxy {
     }
 
     /// As [`Proxy::at_rest`], when this client has gone.
-    #[allow(dead_code, reason = "not every target that shares this file uses it")]
     pub(crate) fn at_rest_after(&self, client: Wire) -> Scrape {
         drop(client);
         self.at_rest()

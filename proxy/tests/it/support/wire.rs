@@ -213,7 +213,6 @@ impl Wire {
     }
 
     /// As [`Wire::take`], or `None` where the connection ends before.
-    #[allow(dead_code, reason = "not every target that shares this file uses it")]
     pub(crate) fn try_take(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.read.len() < count {
             if matches!(self.try_fill(), Ok(0) | Err(_)) {
@@ -224,7 +223,6 @@ impl Wire {
     }
 
     /// What has been read and not taken.
-    #[allow(dead_code, reason = "not every target that shares this file uses it")]
     pub(crate) fn buffered(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.read)
     }
