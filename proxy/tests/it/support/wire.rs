@@ -2,23 +2,21 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
 /// So that a missing answer fails the test and does not hang it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for what happens on another thread; that it happens at all is asserted, not when.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..4000 {
-        if holds() {
-            return;
-        }
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "never came true: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-    panic!("never came true: {what}");
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
