@@ -16,17 +16,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 /// Says a line on the standard output.
-pub fn out(text: &str) {
+pub(crate) fn out(text: &str) {
     OUT.say(text);
 }
 
 /// Says a line on the standard error.
-pub fn err(text: &str) {
+pub(crate) fn err(text: &str) {
     ERR.say(text);
 }
 
 /// Waits until all that was said has been written, or for a second where nobody takes it.
-pub fn finish() {
+pub(crate) fn finish() {
     let until = Instant::now() + LONGEST_END;
     while OUT.has_more() || ERR.has_more() {
         if Instant::now() >= until {

@@ -18,10 +18,10 @@ use crate::mailbox::WorkerHandle;
 use crate::metrics::Registry;
 
 /// What makes a member the same after a reload: its backend's name, its own, and its address.
-pub type MemberKey = (Arc<str>, Arc<str>, Address);
+pub(crate) type MemberKey = (Arc<str>, Arc<str>, Address);
 
 /// See the head of this file.
-pub struct Shared {
+pub(crate) struct Shared {
     settings: ArcSwap<Settings>,
     health: Mutex<HashMap<MemberKey, Arc<Health>>>,
     proofs: Mutex<HashMap<MemberKey, Arc<Proof>>>,
@@ -43,7 +43,7 @@ pub struct Shared {
 impl Shared {
     /// What workers will share.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         settings: Settings,
         registry: Registry,
         workers: Vec<WorkerHandle>,
@@ -66,25 +66,25 @@ impl Shared {
 
     /// The configuration in force.
     #[must_use]
-    pub fn settings(&self) -> Arc<Settings> {
+    pub(crate) fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
     }
 
     /// Another configuration is in force from now on.
-    pub fn change(&self, settings: Settings) {
+    pub(crate) fn change(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
     }
 
     /// Whether a member answers: the same for all workers.
     #[must_use]
-    pub fn health(&self, member: &MemberKey) -> Arc<Health> {
+    pub(crate) fn health(&self, member: &MemberKey) -> Arc<Health> {
         one_for_all(&self.health, member)
     }
 
     /// Whether a member may be pipelined to: the same for all workers. A new configuration clears what was held against
     /// it.
     #[must_use]
-    pub fn proof(&self, key: &MemberKey, backend: &Arc<Backend>) -> Arc<Proof> {
+    pub(crate) fn proof(&self, key: &MemberKey, backend: &Arc<Backend>) -> Arc<Proof> {
         let proof: Arc<Proof> = one_for_all(&self.proofs, key);
         let (_, member, address) = key.clone();
         proof.concern(ProofSubject { backend: backend.clone(), member, address, bell: self.bell.clone() });
@@ -93,19 +93,19 @@ impl Shared {
 
     /// The places and warm links of a member of a TCP backend: the same for all workers.
     #[must_use]
-    pub fn shared_cap(&self, member: &MemberKey) -> Arc<SharedCap> {
+    pub(crate) fn shared_cap(&self, member: &MemberKey) -> Arc<SharedCap> {
         one_for_all(&self.shared_caps, member)
     }
 
     /// The rights to the links of a member of a pooled backend: the same for all workers.
     #[must_use]
-    pub fn loans(&self, member: &MemberKey) -> Arc<Loans> {
+    pub(crate) fn loans(&self, member: &MemberKey) -> Arc<Loans> {
         one_for_all(&self.loans, member)
     }
 
     /// How many clients a listener has: the same for all workers.
     #[must_use]
-    pub fn open_clients(&self, listener: &Arc<str>) -> Arc<AtomicUsize> {
+    pub(crate) fn open_clients(&self, listener: &Arc<str>) -> Arc<AtomicUsize> {
         one_for_all(&self.open, listener)
     }
 
@@ -113,7 +113,7 @@ impl Shared {
     /// cap on links; where that is smaller than the number of workers, some own none, and get no clients of this backend. Those
     /// of the owners add up to the limit on those who wait.
     #[must_use]
-    pub fn share(&self, backend: &Backend, backend_index: usize, worker: usize) -> Share {
+    pub(crate) fn share(&self, backend: &Backend, backend_index: usize, worker: usize) -> Share {
         let links = backend.links.max_per_member.get() as usize;
         share(links, backend.queue.max, self.workers.len(), backend_index + worker)
     }

@@ -27,7 +27,7 @@ use crate::shared::Shared;
 use view::MemberPools;
 
 /// A worker that has not been started.
-pub struct WorkerBuilder {
+pub(crate) struct WorkerBuilder {
     messages: UnboundedReceiver<Message>,
     /// How others reach it.
     pub handle: WorkerHandle,
@@ -35,7 +35,7 @@ pub struct WorkerBuilder {
 
 /// The address of a worker that is about to be.
 #[must_use]
-pub fn builder() -> WorkerBuilder {
+pub(crate) fn builder() -> WorkerBuilder {
     let (handle, messages) = WorkerHandle::new();
     WorkerBuilder { messages, handle }
 }
@@ -44,7 +44,7 @@ pub fn builder() -> WorkerBuilder {
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
-pub fn start(
+pub(crate) fn start(
     index: usize,
     seed: WorkerBuilder,
     shared: &Arc<Shared>,

@@ -18,7 +18,7 @@ use crate::metrics::ProcessCells;
 use crate::notice;
 
 /// All logs of the process, by where they go.
-pub struct Logs {
+pub(crate) struct Logs {
     open: Mutex<Vec<OpenLog>>,
     faults: Arc<FaultCounter>,
 }
@@ -47,7 +47,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 impl Logs {
     /// No log yet; what goes wrong is counted in the cells of the process.
     #[must_use]
-    pub fn new(cells: Arc<ProcessCells>) -> Self {
+    pub(crate) fn new(cells: Arc<ProcessCells>) -> Self {
         Self { open: Mutex::default(), faults: Arc::new(FaultCounter::new(cells)) }
     }
 
@@ -55,7 +55,7 @@ impl Logs {
     ///
     /// # Errors
     /// When the file cannot be opened (the error names it), or there is no thread.
-    pub fn open(&self, to: &LogTo) -> io::Result<Arc<Log>> {
+    pub(crate) fn open(&self, to: &LogTo) -> io::Result<Arc<Log>> {
         let mut open = self.lock();
         open.retain(|one| !one.thread.is_finished());
         let there = open.iter().filter(|one| one.to == *to).find_map(|one| one.log.upgrade());
@@ -77,13 +77,13 @@ impl Logs {
     }
 
     /// All files are opened anew, as they were moved away. Their threads do that, at once if they are not writing.
-    pub fn reopen(&self) {
+    pub(crate) fn reopen(&self) {
         self.lock().iter().for_each(|one| one.wish(&one.control.reopen));
     }
 
     /// All that was handed over is written out, and the threads end. One that does not answer is waited for five
     /// seconds, and left behind. What is handed over later is dropped.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.finish_within(LONGEST_END);
     }
 

@@ -18,6 +18,6 @@ mod record;
 mod tests;
 mod timestamp;
 
-pub use log::{Log, Logs};
-pub use log_writer::LogWriter;
-pub use record::{LogRecord, RequestSummary};
+pub(crate) use log::{Log, Logs};
+pub(crate) use log_writer::LogWriter;
+pub(crate) use record::{LogRecord, RequestSummary};

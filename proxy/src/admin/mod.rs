@@ -6,6 +6,5 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use pages::Page;
-pub use ready::{Readiness, ReadyState};
-pub use server::{Admin, MOST_CONNECTIONS, start, start_with};
+pub(crate) use ready::{Readiness, ReadyState};
+pub(crate) use server::{Admin, MOST_CONNECTIONS, start};

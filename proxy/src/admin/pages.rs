@@ -12,7 +12,7 @@ use super::{Readiness, ReadyState};
 use crate::metrics::Registry;
 
 /// One page. `get` of axum answers HEAD as well, and 405 to all other methods.
-pub struct Page {
+pub(crate) struct Page {
     /// Its path, as axum writes it (`/thing/{id}`).
     pub path: &'static str,
     /// What it is for: its line in the index.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// Whether new clients are welcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum Readiness {
+pub(crate) enum Readiness {
     /// Not yet: listeners or workers are still to come.
     Starting,
     /// They are.
@@ -18,7 +18,7 @@ pub enum Readiness {
 impl Readiness {
     /// The word `/readyz` answers.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Ready => "ready",
@@ -29,17 +29,17 @@ impl Readiness {
 
 /// A [`Readiness`] that threads share. A clone is the same state; it begins as `Starting`.
 #[derive(Clone, Debug, Default)]
-pub struct ReadyState(Arc<AtomicU8>);
+pub(crate) struct ReadyState(Arc<AtomicU8>);
 
 impl ReadyState {
     /// Says how ready the proxy is.
-    pub fn set(&self, readiness: Readiness) {
+    pub(crate) fn set(&self, readiness: Readiness) {
         self.0.store(readiness as u8, Ordering::Release);
     }
 
     /// How ready it is.
     #[must_use]
-    pub fn get(&self) -> Readiness {
+    pub(crate) fn get(&self) -> Readiness {
         match self.0.load(Ordering::Acquire) {
             0 => Readiness::Starting,
             1 => Readiness::Ready,

@@ -25,7 +25,7 @@ use crate::metrics::Registry;
 
 /// Most connections at once. One more takes the place of the one on which nothing has moved for the longest time, so that
 /// whoever asks is answered however many say nothing.
-pub const MOST_CONNECTIONS: usize = 32;
+pub(crate) const MOST_CONNECTIONS: usize = 32;
 /// How long a request's head may take, counted from the connection's start or from the answer before.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection on which nothing moves for this long is closed, also amid an answer.
@@ -36,7 +36,7 @@ const MOST_HEAD: usize = 16 << 10;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A running admin server. It stops when this is dropped.
-pub struct Admin {
+pub(crate) struct Admin {
     addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -46,7 +46,7 @@ pub struct Admin {
 ///
 /// # Errors
 /// If the address cannot be bound or the thread not be started.
-pub fn start(bind: SocketAddr, registry: Registry, ready: ReadyState) -> io::Result<Admin> {
+pub(crate) fn start(bind: SocketAddr, registry: Registry, ready: ReadyState) -> io::Result<Admin> {
     start_with(bind, registry, ready, Vec::new())
 }
 
@@ -57,7 +57,7 @@ pub fn start(bind: SocketAddr, registry: Registry, ready: ReadyState) -> io::Res
 ///
 /// # Panics
 /// If two pages have the same path.
-pub fn start_with(
+pub(crate) fn start_with(
     bind: SocketAddr,
     registry: Registry,
     ready: ReadyState,
@@ -226,13 +226,8 @@ impl Write for ActivityStream {
 impl Admin {
     /// The address it is bound to; the port is the kernel's where 0 was asked for.
     #[must_use]
-    pub const fn addr(&self) -> SocketAddr {
+    pub(crate) const fn addr(&self) -> SocketAddr {
         self.addr
-    }
-
-    /// Stops it; the address is free when this returns.
-    pub fn stop(self) {
-        drop(self);
     }
 }
 

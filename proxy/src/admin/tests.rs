@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
+use super::pages::Page;
+use super::server::start_with;
 use super::*;
 use crate::metrics::Registry;
 
@@ -100,7 +102,7 @@ fn the_address_is_free_after_stop_though_a_connection_is_open() {
     let mut half = TcpStream::connect(addr).expect("it listens");
     half.write_all(b"GET /met").expect("it reads");
     assert_eq!(status(&ask(addr, "GET", "/healthz")), "200");
-    admin.stop();
+    drop(admin);
     TcpListener::bind(addr).expect("nobody holds the address");
 }
 

@@ -5,5 +5,5 @@
 mod rendezvous;
 mod sources;
 
-pub use rendezvous::{Candidate, best, name_hash};
-pub use sources::{SourceStatus, Sources};
+pub(crate) use rendezvous::{Candidate, best, name_hash};
+pub(crate) use sources::{SourceStatus, Sources};

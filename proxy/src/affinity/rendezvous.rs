@@ -18,14 +18,14 @@ pub struct Candidate {
 ///
 /// Only the names, weights and address bytes count: another order of members changes nothing, a member that
 /// goes away moves only its own sources, and they return to it when it does.
-pub fn best<T>(key: IpAddr, candidates: impl Iterator<Item = (T, Candidate)>) -> Option<T> {
+pub(crate) fn best<T>(key: IpAddr, candidates: impl Iterator<Item = (T, Candidate)>) -> Option<T> {
     let address = address_hash(key);
     candidates.map(|(who, c)| (score(address, c), c.hash, who)).max_by(order).map(|(_, _, who)| who)
 }
 
 /// The hash of a member's name (FNV-1a, 64 bits).
 #[must_use]
-pub fn name_hash(name: &str) -> u64 {
+pub(crate) fn name_hash(name: &str) -> u64 {
     fnv(name.as_bytes())
 }
 

@@ -12,7 +12,7 @@ use crate::metrics::{Lookup, Move};
 use super::{Group, Member, MemberPool};
 
 /// What ties one client to a backend.
-pub struct Assignment<W> {
+pub(crate) struct Assignment<W> {
     /// The member it meets while that is up.
     first_choice: Option<Rc<Member<W>>>,
     /// The one it uses now.
@@ -29,7 +29,7 @@ impl<W> Default for Assignment<W> {
 
 impl<W: MemberPool> Assignment<W> {
     /// A client comes to its backend (anew, after a change of configuration).
-    pub fn assign(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
+    pub(crate) fn assign(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
         self.first_choice = group.first_choice(source);
         self.member = self
             .first_choice
@@ -44,12 +44,12 @@ impl<W: MemberPool> Assignment<W> {
 
     /// The member it uses now, or used last.
     #[must_use]
-    pub fn member(&self) -> Option<&Rc<Member<W>>> {
+    pub(crate) fn member(&self) -> Option<&Rc<Member<W>>> {
         self.member.as_ref()
     }
 
     /// The client leaves its backend.
-    pub fn unassign(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
+    pub(crate) fn unassign(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
         let Some(member) = self.counted.take() else { return };
         member.clients.set(member.clients.get() - 1);
         let Some(key) = group.settings.affinity.key(source) else { return };
@@ -60,7 +60,12 @@ impl<W: MemberPool> Assignment<W> {
     }
 
     /// The member to use now, which is down only where none is up; `None` where the backend has none.
-    pub fn choose(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) -> Option<Rc<Member<W>>> {
+    pub(crate) fn choose(
+        &mut self,
+        group: &Group<W>,
+        source: IpAddr,
+        sources: &Sources,
+    ) -> Option<Rc<Member<W>>> {
         let at_home = self.first_choice.as_ref().filter(|first_choice| first_choice.pool.is_up());
         let now = match (at_home, &self.member) {
             (Some(first_choice), _) => first_choice.clone(),

@@ -258,7 +258,7 @@ impl MemberHealth {
 /// How long to wait before a member that is down is tried again for all workers: ever longer, but not where those who wait at
 /// another member of the backend could go to this one only.
 #[derive(Debug)]
-pub struct Backoff(Duration);
+pub(crate) struct Backoff(Duration);
 
 impl Default for Backoff {
     fn default() -> Self {
@@ -269,12 +269,12 @@ impl Default for Backoff {
 impl Backoff {
     /// The pause before the next attempt.
     #[must_use]
-    pub fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         self.0
     }
 
     /// It is over, and the next one will be longer, unless the member is needed.
-    pub fn lengthen(&mut self, member: &MemberHealth) {
+    pub(crate) fn lengthen(&mut self, member: &MemberHealth) {
         let is_needed = member.members.borrow().len() > 1 && !member.another_is_up();
         self.0 = if is_needed { FIRST_PAUSE } else { (self.0 * 2).min(LONGEST_PAUSE) };
     }
@@ -283,17 +283,17 @@ impl Backoff {
 /// Pauses between the attempts for those who wait, each between [`SHORTEST_RETRY`] and twice that, at random, so that not all
 /// workers try at once.
 #[derive(Debug)]
-pub struct RetryPace(u64);
+pub(crate) struct RetryPace(u64);
 
 impl RetryPace {
     /// A pace that differs from others with another `seed`.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The pause before the next attempt.
-    pub fn next_pause(&mut self) -> Duration {
+    pub(crate) fn next_pause(&mut self) -> Duration {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1); // Knuth's MMIX generator
         let more = Duration::from_nanos(self.0 >> 38); // up to 67 ms
         SHORTEST_RETRY + more.min(SHORTEST_RETRY)
@@ -304,7 +304,7 @@ impl RetryPace {
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Between two attempts for those who wait, at least.
-pub const SHORTEST_RETRY: Duration = Duration::from_millis(50);
+pub(crate) const SHORTEST_RETRY: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {

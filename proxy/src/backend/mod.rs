@@ -13,10 +13,8 @@ use crate::affinity::{Candidate, best, name_hash};
 use crate::config::Backend;
 use crate::metrics::{BackendCells, MemberCells, Registry};
 
-pub use assignment::Assignment;
-pub use health::{
-    AfterFailure, Backoff, Failure, Health, HealthChange, MemberHealth, Outage, RetryPace, SHORTEST_RETRY,
-};
+pub(crate) use assignment::Assignment;
+pub(crate) use health::{Backoff, Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY};
 
 /// The way to a member: a pool of shared links, or a pool of dedicated links for tunnels.
 pub trait MemberPool {

@@ -18,7 +18,7 @@ type Show = Box<dyn Fn(usize)>;
 /// Less than this in one place does not count: a place is a client or a link, of which there are so many at most.
 const SMALL: usize = 4 << 10;
 /// So much each client may have here even when all buffers are full, so that small requests and answers go on.
-pub const LEAST: usize = 16 << 10;
+pub(crate) const LEAST: usize = 16 << 10;
 
 impl Default for BufferBudget {
     fn default() -> Self {

@@ -44,13 +44,13 @@ impl Grace {
 
 /// It did not end in time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Late;
+pub(crate) struct Late;
 
 /// What `what` gives, if that is within `limit`; or somewhat later, where the process stood still when the limit was over.
 ///
 /// # Errors
 /// It did not end in time.
-pub async fn timeout<T>(limit: Duration, what: impl Future<Output = T>) -> Result<T, Late> {
+pub(crate) async fn timeout<T>(limit: Duration, what: impl Future<Output = T>) -> Result<T, Late> {
     let mut what = pin!(what);
     let mut due = Instant::now().checked_add(limit);
     let mut excused = false;

@@ -15,16 +15,16 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-pub use buffers::{BufferBudget, CountedBytes, LEAST};
+pub(crate) use buffers::{BufferBudget, CountedBytes, LEAST};
 use date_cache::DateCache;
 use grace::Grace;
-pub use grace::{Late, timeout};
-pub use nanos::{Nanos, nanos};
+pub(crate) use grace::timeout;
+pub(crate) use nanos::{Nanos, nanos};
 #[cfg(test)]
-pub use panics::injected;
-pub use panics::{Contained, PanicSite, may_panic};
-pub use timers::Timers;
-pub use wake_pacer::WakePacer;
+pub(crate) use panics::injected;
+pub(crate) use panics::{Contained, PanicSite, may_panic};
+pub(crate) use timers::Timers;
+pub(crate) use wake_pacer::WakePacer;
 
 /// Something whose output is gathered during a turn and written once, at its end.
 pub trait Flush: Contained {
@@ -288,14 +288,14 @@ impl std::fmt::Debug for EventLoop {
 }
 
 /// Keeps the waker of the task being polled, cloning it only when it is another than before.
-pub fn store_waker(place: &mut Option<Waker>, waker: &Waker) {
+pub(crate) fn store_waker(place: &mut Option<Waker>, waker: &Waker) {
     if !place.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
         *place = Some(waker.clone());
     }
 }
 
 /// Wakes the task whose waker was kept, if any.
-pub fn wake(place: &Option<Waker>) {
+pub(crate) fn wake(place: &Option<Waker>) {
     if let Some(waker) = place {
         waker.wake_by_ref();
     }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 /// Nanoseconds since the worker started.
-pub type Nanos = u64;
+pub(crate) type Nanos = u64;
 
 /// Returns a duration as [`Nanos`]. A duration that does not fit (584 years) is [`Nanos::MAX`], which means "never".
 #[must_use]
-pub fn nanos(duration: Duration) -> Nanos {
+pub(crate) fn nanos(duration: Duration) -> Nanos {
     Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
 }

@@ -117,13 +117,13 @@ pub(super) type PanicCounter = Box<dyn Fn(PanicSite)>;
 /// A place where tests let this thread panic; nothing at all in a program that is not a test of this crate.
 #[cfg(not(test))]
 #[inline(always)]
-pub const fn may_panic(_place: &str) {}
+pub(crate) const fn may_panic(_place: &str) {}
 
 #[cfg(test)]
-pub use injected::may_panic;
+pub(crate) use injected::may_panic;
 
 #[cfg(test)]
-pub mod injected {
+pub(crate) mod injected {
     //! Panics on demand: by the name of a place, on the threads of one proxy.
 
     use std::cell::RefCell;
@@ -132,7 +132,7 @@ pub mod injected {
 
     /// The place at which the next panic is due, and how many panics there were.
     #[derive(Debug, Default)]
-    pub struct Injector(Mutex<(Option<String>, u32)>);
+    pub(crate) struct Injector(Mutex<(Option<String>, u32)>);
 
     thread_local! {
         static MINE: RefCell<Option<Arc<Injector>>> = const { RefCell::new(None) };
@@ -142,13 +142,13 @@ pub mod injected {
     static ALL: Mutex<BTreeMap<String, Arc<Injector>>> = Mutex::new(BTreeMap::new());
 
     /// The one for the workers of the proxy that has a listener of this name.
-    pub fn injector(listener: &str) -> Arc<Injector> {
+    pub(crate) fn injector(listener: &str) -> Arc<Injector> {
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(listener.to_owned()).or_default().clone()
     }
 
     /// This thread is a worker of the proxy that has this listener.
-    pub fn adopt(listener: &str) {
+    pub(crate) fn adopt(listener: &str) {
         let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(injector) = all.get(listener) {
             MINE.set(Some(injector.clone()));
@@ -157,12 +157,12 @@ pub mod injected {
 
     impl Injector {
         /// The next thread that comes to this place panics there.
-        pub fn arm(&self, place: &str) {
+        pub(crate) fn arm(&self, place: &str) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(place.to_owned());
         }
 
         /// How many threads have panicked.
-        pub fn fired(&self) -> u32 {
+        pub(crate) fn fired(&self) -> u32 {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).1
         }
 
@@ -178,7 +178,7 @@ pub mod injected {
 
     /// Panics, if that is due here.
     #[track_caller]
-    pub fn may_panic(place: &str) {
+    pub(crate) fn may_panic(place: &str) {
         let due = MINE.with_borrow(|mine| mine.as_ref().is_some_and(|mine| mine.is_due(place)));
         assert!(!due, "injected at {place}");
     }

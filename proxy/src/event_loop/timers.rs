@@ -12,7 +12,7 @@ use super::nanos::Nanos;
 /// so the entries do not pile up however fast registrants come and go. The lowest places are given first, so that those
 /// at the end become free after a crowd has left, and their memory is given back.
 #[derive(Debug)]
-pub struct Timers<R> {
+pub(crate) struct Timers<R> {
     places: Vec<TimerSlot<R>>,
     free: BinaryHeap<Reverse<u32>>,
     entries: BinaryHeap<Reverse<(Nanos, u32)>>,
@@ -39,12 +39,12 @@ impl<R> Default for Timers<R> {
 impl<R: Clone> Timers<R> {
     /// The key that the next registrant gets.
     #[must_use]
-    pub fn next_key(&self) -> u32 {
+    pub(crate) fn next_key(&self) -> u32 {
         self.free.peek().map_or_else(|| key(self.places.len()), |Reverse(key)| *key)
     }
 
     /// Gives a place to a registrant.
-    pub fn register(&mut self, who: R) -> u32 {
+    pub(crate) fn register(&mut self, who: R) -> u32 {
         if let Some(Reverse(key)) = self.free.pop() {
             self.places[key as usize].registrant = Some(who);
             return key;
@@ -54,7 +54,7 @@ impl<R: Clone> Timers<R> {
     }
 
     /// Its place is free again.
-    pub fn unregister(&mut self, key: u32) -> Option<R> {
+    pub(crate) fn unregister(&mut self, key: u32) -> Option<R> {
         let gone = self.places.get_mut(key as usize)?.registrant.take();
         if gone.is_some() {
             self.free.push(Reverse(key));
@@ -83,7 +83,7 @@ impl<R: Clone> Timers<R> {
     }
 
     /// Look at `key` no later than `at`. One who has gone is not looked at.
-    pub fn arm(&mut self, key: u32, at: Nanos) {
+    pub(crate) fn arm(&mut self, key: u32, at: Nanos) {
         let Some(place) = self.places.get_mut(key as usize) else { return };
         if at < place.armed {
             place.armed = at;
@@ -92,7 +92,7 @@ impl<R: Clone> Timers<R> {
     }
 
     /// The next who is due at `now`.
-    pub fn due(&mut self, now: Nanos) -> Option<(u32, R)> {
+    pub(crate) fn due(&mut self, now: Nanos) -> Option<(u32, R)> {
         while let Some(Reverse((at, key))) = self.entries.peek().copied() {
             if at > now {
                 return None;
@@ -112,12 +112,12 @@ impl<R: Clone> Timers<R> {
 
     /// When the next entry is due.
     #[must_use]
-    pub fn next(&self) -> Option<Nanos> {
+    pub(crate) fn next(&self) -> Option<Nanos> {
         self.entries.peek().map(|Reverse((at, _))| *at)
     }
 
     /// All who live here.
-    pub fn registrants(&self) -> impl Iterator<Item = &R> {
+    pub(crate) fn registrants(&self) -> impl Iterator<Item = &R> {
         self.places.iter().filter_map(|place| place.registrant.as_ref())
     }
 }

@@ -7,7 +7,7 @@ use super::nanos::Nanos;
 /// card does with its interrupts. The moment is a small part of what even the quick requests take by now, so
 /// nobody notices; a worker with little to do never sleeps, since its last waking was long ago.
 #[derive(Debug, Default)]
-pub struct WakePacer {
+pub(crate) struct WakePacer {
     /// About a quarter of the requests take less than this.
     quick: Nanos,
     woke: Nanos,
@@ -22,7 +22,7 @@ const SHORTEST: Nanos = 20_000;
 
 impl WakePacer {
     /// A request took this long. (A quantile followed by steps: three down weigh as much as one up.)
-    pub fn observe(&mut self, duration: Nanos) {
+    pub(crate) fn observe(&mut self, duration: Nanos) {
         let step = self.quick / 512 + 1;
         self.quick =
             if duration < self.quick { self.quick.saturating_sub(3 * step) } else { self.quick + step };
@@ -30,14 +30,14 @@ impl WakePacer {
 
     /// Nothing is left to do at `now`: how long to sleep before looking for more, if at all.
     #[must_use]
-    pub fn pause(&self, now: Nanos) -> Option<Nanos> {
+    pub(crate) fn pause(&self, now: Nanos) -> Option<Nanos> {
         let period = (self.quick / PART).min(LONGEST);
         let awake = now.saturating_sub(self.woke);
         period.checked_sub(awake).filter(|pause| *pause >= SHORTEST)
     }
 
     /// The worker looks for more from now on.
-    pub fn wake(&mut self, now: Nanos) {
+    pub(crate) fn wake(&mut self, now: Nanos) {
         self.woke = now;
     }
 }

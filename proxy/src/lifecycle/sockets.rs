@@ -114,7 +114,7 @@ impl Sockets {
         }
     }
 
-    /// Hands each socket to the worker that is to accept on it from the next configuration on ([`Message::Changed`]), and
+    /// Hands each socket to the worker that is to accept on it from the next configuration on (`Message::Changed`), and
     /// waits until all workers are ready to.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use super::proxy_header;
 
 /// The frontend of a listener, by its protocol.
 #[derive(Clone)]
-pub enum AnyFrontend {
+pub(crate) enum AnyFrontend {
     /// Its clients speak HTTP.
     Http(Rc<client::HttpFrontend>),
     /// Nobody knows what its clients speak.
@@ -26,7 +26,7 @@ pub enum AnyFrontend {
 impl AnyFrontend {
     /// What is believed of the listener now.
     #[must_use]
-    pub fn listener(&self) -> Arc<Listener> {
+    pub(crate) fn listener(&self) -> Arc<Listener> {
         match self {
             Self::Http(frontend) => frontend.destination.borrow().listener.clone(),
             Self::Tcp(frontend) => frontend.destination.borrow().listener.clone(),
@@ -35,7 +35,7 @@ impl AnyFrontend {
 
     /// What is counted for it.
     #[must_use]
-    pub fn cells(&self) -> &Arc<ListenerCells> {
+    pub(crate) fn cells(&self) -> &Arc<ListenerCells> {
         match self {
             Self::Http(frontend) => &frontend.cells,
             Self::Tcp(frontend) => &frontend.cells,
@@ -44,7 +44,7 @@ impl AnyFrontend {
 
     /// How many clients it has, of all workers.
     #[must_use]
-    pub fn open(&self) -> &Arc<AtomicUsize> {
+    pub(crate) fn open(&self) -> &Arc<AtomicUsize> {
         match self {
             Self::Http(frontend) => &frontend.open,
             Self::Tcp(frontend) => &frontend.open,
@@ -53,7 +53,7 @@ impl AnyFrontend {
 
     /// Whether both are the same frontend.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Http(one), Self::Http(other)) => Rc::ptr_eq(one, other),
             (Self::Tcp(one), Self::Tcp(other)) => Rc::ptr_eq(one, other),
@@ -62,7 +62,7 @@ impl AnyFrontend {
     }
 
     /// No new configuration has it.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         match self {
             Self::Http(frontend) => frontend.closed.set(true),
             Self::Tcp(frontend) => frontend.closed.set(true),
@@ -77,7 +77,7 @@ impl AnyFrontend {
     }
 
     /// Takes in an accepted connection, as soon as it is known who it is.
-    pub fn accept(&self, accepted: Accepted) {
+    pub(crate) fn accept(&self, accepted: Accepted) {
         let Accepted { stream, source, permit, link } = accepted;
         if self.event_loop().draining() {
             return self.cells().rejected[ClientReject::Draining].inc();

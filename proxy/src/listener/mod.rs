@@ -20,10 +20,15 @@ use crate::metrics::{AcceptError, ClientReject, ListenerCells};
 use crate::net::{self, Acceptor, Descriptors, Stream};
 use crate::shared::Shared;
 
-pub use any_frontend::AnyFrontend;
+pub(crate) use any_frontend::AnyFrontend;
 
 /// Accepts for as long as the listener lasts. Ends when it is dropped.
-pub async fn accept(worker: usize, any_frontend: AnyFrontend, shared: Arc<Shared>, acceptor: Acceptor) {
+pub(crate) async fn accept(
+    worker: usize,
+    any_frontend: AnyFrontend,
+    shared: Arc<Shared>,
+    acceptor: Acceptor,
+) {
     let mut pause = FIRST_PAUSE;
     let mut next = worker;
     loop {

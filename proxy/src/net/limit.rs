@@ -20,7 +20,7 @@ static ROOM: AtomicUsize = AtomicUsize::new(usize::MAX);
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Lets this process open as many descriptors as it is allowed to.
-pub fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
@@ -30,7 +30,7 @@ pub fn raise_descriptor_limit() {
 
 /// Keeps descriptors from clients: `own` for the process itself, and `links` for links that clients share. Where few are
 /// free, clients may have a quarter of them all the same. The first call tells from what is open what is always needed.
-pub fn reserve_descriptors(own: usize, links: usize) {
+pub(crate) fn reserve_descriptors(own: usize, links: usize) {
     OWN.store(own, Ordering::Relaxed);
     LINKS.store(links, Ordering::Relaxed);
     look_at_limit();
@@ -59,13 +59,13 @@ fn used() -> usize {
 
 /// Whether a descriptor is left that a client may have.
 #[must_use]
-pub fn has_room() -> bool {
+pub(crate) fn has_room() -> bool {
     TAKEN.load(Ordering::Relaxed) < ROOM.load(Ordering::Relaxed)
 }
 
 /// As [`has_room`], by the limit as it is now.
 #[must_use]
-pub fn has_room_by_now() -> bool {
+pub(crate) fn has_room_by_now() -> bool {
     look_at_limit();
     has_room()
 }

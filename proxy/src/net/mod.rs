@@ -6,10 +6,10 @@ mod path;
 mod pipe;
 mod socket;
 
-pub use limit::{Descriptors, has_room, has_room_by_now, raise_descriptor_limit, reserve_descriptors};
-pub use options::{KernelOptions, connect, like, listen};
-pub use path::SocketFile;
-pub use pipe::{Pipe, Pipes};
-pub use socket::{Acceptor, Peeked, Socket, peek};
+pub(crate) use limit::{Descriptors, has_room, has_room_by_now, raise_descriptor_limit, reserve_descriptors};
+pub(crate) use options::{KernelOptions, connect, like, listen};
+pub(crate) use path::SocketFile;
+pub(crate) use pipe::{Pipe, Pipes};
+pub(crate) use socket::{Acceptor, Peeked, Socket, peek};
 /// A stream socket (or a listening one) that is registered with no runtime.
-pub use socket2::Socket as Stream;
+pub(crate) use socket2::Socket as Stream;

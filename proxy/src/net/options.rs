@@ -16,7 +16,7 @@ use crate::config::{Address, SocketOptions};
 ///
 /// # Errors
 /// What `socket(2)`, `bind(2)` or `listen(2)` says.
-pub fn listen(bind: &Address, backlog: u32, options: &SocketOptions) -> io::Result<Socket> {
+pub(crate) fn listen(bind: &Address, backlog: u32, options: &SocketOptions) -> io::Result<Socket> {
     let socket = match bind {
         Address::Ip(address) => bind_ip(*address, options)?,
         Address::Unix(path) => bind_unix(path, options)?,
@@ -29,7 +29,7 @@ pub fn listen(bind: &Address, backlog: u32, options: &SocketOptions) -> io::Resu
 ///
 /// # Errors
 /// What `socket(2)` or `setsockopt(2)` says.
-pub fn like(bind: &Address, options: &SocketOptions) -> io::Result<Socket> {
+pub(crate) fn like(bind: &Address, options: &SocketOptions) -> io::Result<Socket> {
     match bind {
         Address::Ip(address) => tcp_socket(*address, options),
         Address::Unix(_) => unix_socket(options),
@@ -39,7 +39,7 @@ pub fn like(bind: &Address, options: &SocketOptions) -> io::Result<Socket> {
 /// Options of a listening socket as the kernel has them, also those that nobody has set: what it accepts has the same.
 /// (Not its buffers: of a fixed size, they cannot be given back to the kernel's tuning.)
 #[derive(Debug)]
-pub struct KernelOptions {
+pub(crate) struct KernelOptions {
     tcp: Option<KernelTcpOptions>,
     mark: u32,
 }
@@ -65,7 +65,7 @@ impl KernelOptions {
     ///
     /// # Errors
     /// What `getsockopt(2)` says.
-    pub fn of(socket: &Socket, bind: &Address) -> io::Result<Self> {
+    pub(crate) fn of(socket: &Socket, bind: &Address) -> io::Result<Self> {
         let tcp = bind.ip().map(|address| KernelTcpOptions::of(socket, address.is_ipv6())).transpose()?;
         Ok(Self { tcp, mark: socket.mark()? })
     }
@@ -74,7 +74,7 @@ impl KernelOptions {
     ///
     /// # Errors
     /// What `listen(2)` or `setsockopt(2)` says; then it may have got some of them.
-    pub fn give(&self, socket: &Socket, backlog: u32, options: &SocketOptions) -> io::Result<()> {
+    pub(crate) fn give(&self, socket: &Socket, backlog: u32, options: &SocketOptions) -> io::Result<()> {
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         if let Some(tcp) = &self.tcp {
             tcp.give(socket)?;
@@ -154,7 +154,7 @@ const BETWEEN_BIND_AND_LISTEN: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// What `socket(2)`, `bind(2)` or `connect(2)` says, `EINPROGRESS` excepted.
-pub fn connect(to: &Address, from: Option<IpAddr>, options: &SocketOptions) -> io::Result<Socket> {
+pub(crate) fn connect(to: &Address, from: Option<IpAddr>, options: &SocketOptions) -> io::Result<Socket> {
     let (socket, address) = match to {
         Address::Ip(to) => (tcp_socket(*to, options)?, SockAddr::from(*to)),
         Address::Unix(path) => (unix_socket(options)?, SockAddr::unix(path)?),

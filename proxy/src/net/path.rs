@@ -9,7 +9,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The file of a socket that is bound to a path. While the socket is open no other file has this number.
 #[derive(Debug)]
-pub struct SocketFile {
+pub(crate) struct SocketFile {
     path: Arc<Path>,
     device: u64,
     inode: u64,
@@ -18,7 +18,7 @@ pub struct SocketFile {
 impl SocketFile {
     /// The socket that is found at a path now, if what is there is one.
     #[must_use]
-    pub fn at(path: &Arc<Path>) -> Option<Self> {
+    pub(crate) fn at(path: &Arc<Path>) -> Option<Self> {
         let found = std::fs::symlink_metadata(path).ok().filter(|found| found.file_type().is_socket())?;
         Some(Self { path: path.clone(), device: found.dev(), inode: found.ino() })
     }
@@ -38,7 +38,7 @@ impl SocketFile {
     }
 
     /// Removes it, unless another has taken its place.
-    pub fn remove(&self) {
+    pub(crate) fn remove(&self) {
         if self.is_there() {
             let _ = std::fs::remove_file(&self.path); // if somebody else did so, all the better
         }

@@ -284,7 +284,7 @@ fn receive_alone(stream: &Stream, buf: &mut [u8]) -> io::Result<(usize, bool)> {
 
 /// Looks at a stream that may be registered nowhere; as [`Socket::peek`].
 #[must_use]
-pub fn peek(stream: &impl AsFd, buf: &mut [u8]) -> Peeked {
+pub(crate) fn peek(stream: &impl AsFd, buf: &mut [u8]) -> Peeked {
     match recv(stream, buf, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
         Ok((_, 0)) => Peeked::Ended,
         Ok((_, n)) => Peeked::Bytes(n),
@@ -312,14 +312,14 @@ fn watch<S: AsRawFd>(socket: S, interest: Interest) -> io::Result<AsyncFd<S>> {
 
 /// A listening socket.
 #[derive(Debug)]
-pub struct Acceptor(AsyncFd<Stream>);
+pub(crate) struct Acceptor(AsyncFd<Stream>);
 
 impl Acceptor {
     /// Registers `listener`, which must be non-blocking, with this thread's runtime.
     ///
     /// # Errors
     /// What `epoll_ctl` says.
-    pub fn new(listener: Stream) -> io::Result<Self> {
+    pub(crate) fn new(listener: Stream) -> io::Result<Self> {
         watch(listener, Interest::READABLE).map(Self)
     }
 
@@ -328,7 +328,7 @@ impl Acceptor {
     ///
     /// # Errors
     /// What `accept4(2)` says, `EAGAIN` excepted.
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, SocketAddr)>> {
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, SocketAddr)>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
             match acceptfrom_with(self.0.get_ref(), SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {

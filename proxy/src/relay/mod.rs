@@ -15,7 +15,7 @@ use flow::{Flow, FlowEnd, FlowIo};
 
 /// One of the two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Side {
+pub(crate) enum Side {
     /// Who was accepted.
     Client,
     /// Who was connected to.
@@ -25,7 +25,7 @@ pub enum Side {
 impl Side {
     /// The other one.
     #[must_use]
-    pub const fn other(self) -> Self {
+    pub(crate) const fn other(self) -> Self {
         match self {
             Self::Client => Self::Member,
             Self::Member => Self::Client,
@@ -35,7 +35,7 @@ impl Side {
 
 /// How a relay ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RelayEnd {
+pub(crate) enum RelayEnd {
     /// Both sides sent FIN, and got the other's; this one was the first.
     Closed(Side),
     /// This side was reset. All that it had sent before has been passed on.
@@ -43,7 +43,7 @@ pub enum RelayEnd {
 }
 
 /// What a relay needs of its surroundings each time.
-pub struct RelayIo<'a> {
+pub(crate) struct RelayIo<'a> {
     /// The worker's clock and buffers.
     pub event_loop: &'a EventLoop,
     /// The worker's pipes.
@@ -110,7 +110,7 @@ impl RelayIo<'_> {
 ///       └─────────── a reset ──────────┴─────────────────────────▶ Reset
 /// ```
 #[derive(Debug)]
-pub struct Relay {
+pub(crate) struct Relay {
     up: Direction,
     down: Direction,
     first: Side,
@@ -132,7 +132,7 @@ enum Direction {
 impl Relay {
     /// A relay that sends `up` to the member and `down` to the client before all else.
     #[must_use]
-    pub fn new(up: &[u8], down: &[u8]) -> Self {
+    pub(crate) fn new(up: &[u8], down: &[u8]) -> Self {
         Self {
             up: Direction::Open(Flow::new(up)),
             down: Direction::Open(Flow::new(down)),
@@ -143,7 +143,7 @@ impl Relay {
 
     /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset where it ended
     /// with one. That does not overtake what came before it, which it would throw away: see [`Relay::look_at`].
-    pub fn poll(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) -> Poll<RelayEnd> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) -> Poll<RelayEnd> {
         let end = self.poll_flows(cx, b);
         let Poll::Ready(RelayEnd::Reset(side)) = end else { return end };
         let now = b.event_loop.now();
@@ -153,13 +153,13 @@ impl Relay {
 
     /// When it is to be polled again, whatever the sockets say.
     #[must_use]
-    pub fn look_at(&self, now: Nanos) -> Option<Nanos> {
+    pub(crate) fn look_at(&self, now: Nanos) -> Option<Nanos> {
         self.lingering.map(|_| now + LOOK_EVERY)
     }
 
     /// Whether anything was read that could not be written yet.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         self.up.holds() || self.down.holds()
     }
 
@@ -189,7 +189,7 @@ impl Relay {
     }
 
     /// Gives back what was lent.
-    pub fn release(&mut self, b: &RelayIo<'_>) {
+    pub(crate) fn release(&mut self, b: &RelayIo<'_>) {
         self.up.release(&b.up());
         self.down.release(&b.down());
     }

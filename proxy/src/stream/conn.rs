@@ -14,7 +14,7 @@ use crate::metrics::Counter;
 use super::Stream;
 
 /// See the head of this file. Once it is closed there is no stream in it.
-pub struct Conn {
+pub(crate) struct Conn {
     io: RefCell<Io>,
     state: Cell<State>,
     /// Its owner is on the turn's list of what is to be flushed.
@@ -51,7 +51,7 @@ enum State {
 const READS: usize = 4;
 
 /// Calls `read` until it breaks off with what the poll is to return. After a few calls others have their turn before it goes on.
-pub fn read_some<R>(
+pub(crate) fn read_some<R>(
     cx: &mut Context<'_>,
     mut read: impl FnMut(&mut Context<'_>) -> ControlFlow<Poll<R>>,
 ) -> Poll<R> {
@@ -67,18 +67,18 @@ pub fn read_some<R>(
 impl Conn {
     /// Makes a connection of an open stream.
     #[must_use]
-    pub fn new(stream: Stream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         let io = Io { stream: Some(stream), waker: None };
         Self { io: RefCell::new(io), state: Cell::new(State::Open), listed: Cell::new(false) }
     }
 
     /// Keeps the waker of the task that is being polled.
-    pub fn keep_waker(&self, cx: &Context<'_>) {
+    pub(crate) fn keep_waker(&self, cx: &Context<'_>) {
         store_waker(&mut self.io.borrow_mut().waker, cx.waker());
     }
 
     /// Wakes the task that polled last, if any did.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         wake(&self.io.borrow().waker);
     }
 
@@ -86,7 +86,7 @@ impl Conn {
     ///
     /// # Errors
     /// The stream was reset or failed, or has been closed.
-    pub fn poll_read<'b>(
+    pub(crate) fn poll_read<'b>(
         &self,
         cx: &mut Context<'_>,
         scratch: &'b mut [u8],
@@ -105,7 +105,7 @@ impl Conn {
 
     /// Writes as much of `first` and then of `second` as fits now, and counts it. Where nothing can be written any more the connection
     /// has failed, and its task is woken.
-    pub fn send(&self, first: &[u8], second: &[u8], sent: &Counter) -> usize {
+    pub(crate) fn send(&self, first: &[u8], second: &[u8], sent: &Counter) -> usize {
         let written = match self.io.borrow().stream.as_ref() {
             Some(stream) => stream.try_write(first, second),
             None => Ok(0),
@@ -121,24 +121,24 @@ impl Conn {
 
     /// Notes that its owner is on the turn's list of what is to be flushed. Returns whether the owner has to be put there, because it
     /// was not.
-    pub fn enlist(&self) -> bool {
+    pub(crate) fn enlist(&self) -> bool {
         !self.listed.replace(true)
     }
 
     /// Notes that its owner is no longer on that list.
-    pub fn end_turn(&self) {
+    pub(crate) fn end_turn(&self) {
         self.listed.set(false);
     }
 
     /// Notes that the stream is full: [`Conn::poll_unblocked`] waits from now on. One that has failed stays so.
-    pub fn block(&self) {
+    pub(crate) fn block(&self) {
         if !self.has_failed() {
             self.state.set(State::Blocked);
         }
     }
 
     /// Returns whether a stream that was full may be written again, which it counts as from then on.
-    pub fn poll_unblocked(&self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn poll_unblocked(&self, cx: &mut Context<'_>) -> bool {
         let is_writable = |stream: &Stream| stream.poll_writable(cx).is_ready();
         let unblocked = self.is_blocked() && self.io.borrow().stream.as_ref().is_some_and(is_writable);
         if unblocked {
@@ -148,65 +148,65 @@ impl Conn {
     }
 
     /// Notes that whoever blocked it has nothing to write any more, or another owner writes to it.
-    pub fn unblock(&self) {
+    pub(crate) fn unblock(&self) {
         if self.is_blocked() {
             self.state.set(State::Open);
         }
     }
 
     /// Notes that nothing more is written.
-    pub fn fail(&self) {
+    pub(crate) fn fail(&self) {
         self.state.set(State::Failed);
     }
 
     /// Returns whether the stream is full.
     #[must_use]
-    pub fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         self.state.get() == State::Blocked
     }
 
     /// Returns whether nothing more is written.
     #[must_use]
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.state.get() == State::Failed
     }
 
     /// Returns whether something could be written now.
     #[must_use]
-    pub fn takes_bytes(&self) -> bool {
+    pub(crate) fn takes_bytes(&self) -> bool {
         self.state.get() == State::Open
     }
 
     /// Lends the stream, if it has not been closed.
-    pub fn stream(&self) -> Ref<'_, Option<Stream>> {
+    pub(crate) fn stream(&self) -> Ref<'_, Option<Stream>> {
         Ref::map(self.io.borrow(), |io| &io.stream)
     }
 
     /// Returns whether the stream has been closed or taken. One that is in use has not.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.io.try_borrow().is_ok_and(|io| io.stream.is_none())
     }
 
     /// Closes the stream.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         drop(self.take());
     }
 
     /// Gives the stream away.
-    pub fn take(&self) -> Option<Stream> {
+    pub(crate) fn take(&self) -> Option<Stream> {
         self.io.borrow_mut().stream.take()
     }
 
     /// Says that nothing more will be written.
-    pub fn close_write(&self) {
+    pub(crate) fn close_write(&self) {
         if let Some(stream) = self.io.borrow().stream.as_ref() {
             stream.close_write();
         }
     }
 
     /// Makes its end a reset.
-    pub fn reset_on_drop(&self) {
+    pub(crate) fn reset_on_drop(&self) {
         if let Some(stream) = self.io.borrow().stream.as_ref() {
             stream.reset_on_drop();
         }

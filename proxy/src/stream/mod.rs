@@ -5,7 +5,7 @@
 
 mod conn;
 #[cfg(test)]
-pub mod sim;
+pub(crate) mod sim;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::net::{Peeked, Socket};
 
-pub use conn::{Conn, read_some};
+pub(crate) use conn::{Conn, read_some};
 
 /// A connected stream of bytes.
 #[derive(Debug)]
