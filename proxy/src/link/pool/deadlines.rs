@@ -1,4 +1,5 @@
-//! Looks at a pool's deadlines: requests give up waiting, and links end that are idle for too long or silent.
+//! Checks the deadlines of a pool: requests give up waiting, and links close that are idle for too long or
+//! silent.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::metrics::Acquire;
 
 use super::{Pool, Recipient};
 
-/// At least this often a pool with links looks at its deadlines.
+/// The longest interval in nanoseconds between two checks of a pool that has links.
 const LOOK_EVERY: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 
 impl<T: Recipient> Pool<T> {
@@ -47,7 +48,7 @@ impl<T: Recipient> Pool<T> {
         self.show_waiting();
     }
 
-    /// Until when one waits for a link who came at `since`.
+    /// Returns the time until which a request waits for a link that came at `since`.
     fn waits_until(&self, since: Nanos) -> Nanos {
         let settings = self.settings.borrow();
         let until = since.saturating_add(nanos(settings.queue.timeout));
@@ -61,7 +62,8 @@ impl<T: Recipient> Pool<T> {
         idle.iter().for_each(|link| self.expire(link));
     }
 
-    /// How long a link may be unused: less than the member keeps it, if it has said how long that is.
+    /// Returns how long a link may be unused, in nanoseconds: the configured time, or less if the member says
+    /// that it closes links earlier.
     fn longest_idle(&self) -> Nanos {
         nanos(self.settings.borrow().links.idle_timeout).min(self.member_traits.get().longest_idle)
     }
@@ -84,7 +86,7 @@ impl<T: Recipient> Contained for Pool<T> {
         PanicSite::Member
     }
 
-    /// Its duties wait until it looks again.
+    /// Retries the duties after a panic at the next check.
     fn panicked(&self) {
         self.event_loop.arm(self.key.get(), self.event_loop.now() + LOOK_EVERY);
     }
@@ -97,6 +99,7 @@ impl<T: Recipient> Registered for Pool<T> {
             self.send_away(cause);
         }
         self.close_idle(now);
+        // While the process catches up after a standstill, answers may be waiting to be read.
         if self.event_loop.lenient_until(now).is_none() {
             self.give_up_waiting(now);
             self.end_silent(now);

@@ -1,6 +1,8 @@
-//! Decides for all workers whether requests may be pipelined to a member, and when the member is to be probed.
+//! Decides for all workers whether requests may be pipelined to a member, and when the member is to be
+//! probed.
 //!
-//! It judges `Server` fields, offences, failures to connect and results of probes; `probe` carries the probes out.
+//! The decision rests on `Server` fields, offences, failures to connect and results of probes; `probe`
+//! carries the probes out.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -24,54 +26,54 @@ use crate::probe::{Fault, Software, judge};
 
 use super::{Pool, Recipient};
 
-/// Tells the prober that there is something to be done for a member.
+/// Tells the prober that a member needs a probe or that its verdict is about to expire.
 pub type ProberSender = UnboundedSender<Arc<Proof>>;
 
-/// What workers must know of a verdict.
+/// The part of a verdict that workers need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum ProofState {
-    /// The member has answered nobody yet, or not since it was away.
+    /// The member has not been shown to keep the order of answers.
     Unseen,
-    /// It was not shown to keep order.
+    /// The member has been shown to keep the order.
     Unproven,
-    /// It was shown to keep order.
+    /// The member broke the rules of pipelining and has not been shown to keep them since.
     Proven,
     /// It broke the rules of pipelining, and was not shown to keep them since.
     Offended,
 }
 
-/// Why a verdict is what it is.
+/// The reason of a verdict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Finding {
     /// No answer has been seen yet.
     Nothing,
-    /// Its answers have no `Server` field.
+    /// The answers have no `Server` field.
     Nameless,
-    /// Its `Server` field names no software of the table.
+    /// The `Server` field names software that is not in the table.
     Unknown,
-    /// Its `Server` field names software that is known to break order.
+    /// The `Server` field names software that is known to break the order.
     Breaks(&'static str),
-    /// Its software keeps order, and a probe is to come or on its way.
+    /// The software is known to keep the order, and a probe is pending.
     Awaited,
     /// A probe failed.
     Failed(Fault),
-    /// A probe passed.
+    /// The member broke the rules.
     Passed,
     /// It broke the rules.
     Offended(PipelineFault),
-    /// It broke the rules, and has been given another chance, which its operator's word allows.
+    /// The member broke the rules and gets another chance, because its operator vouches for it.
     Forgiven,
 }
 
-/// What is to be done for a member.
+/// A task of the prober for a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProbeTask {
-    /// Probe it; else the verdict expires.
+    /// Whether to probe the member; otherwise the verdict expires.
     pub probe: bool,
-    /// When.
+    /// The time at which the task is due.
     pub due: Instant,
-    /// The state of things that it is for: it is void when that has changed.
+    /// The state of the record that the task was made for. The task is void if the record has changed since.
     pub epoch: u64,
 }
 
@@ -94,16 +96,16 @@ pub struct Proof {
     changed: Notify,
 }
 
-/// The member whose verdict it is.
+/// The member that a verdict is about.
 #[derive(Clone, Debug)]
 pub struct ProofSubject {
-    /// Its backend.
+    /// The settings of its backend.
     pub backend: Arc<Backend>,
-    /// Its name.
+    /// The name of the member.
     pub member: Arc<str>,
-    /// Where it listens.
+    /// The address of the member.
     pub address: Address,
-    /// Who is told when there is something to be done.
+    /// The channel to the prober.
     pub bell: ProberSender,
 }
 
@@ -113,18 +115,18 @@ struct ProofRecord {
     server: Server,
     finding: Option<Finding>,
     standing: Option<ProofState>,
-    /// Failures and offences in a row.
+    /// The number of failures and offences in a row.
     setbacks: u32,
-    /// When it was last set back, or proven.
+    /// The time of the last setback or proof.
     since: Option<Instant>,
     epoch: u64,
-    /// The prober is at it.
+    /// Whether the prober has a task for this member.
     attended: bool,
-    /// What has been said of it, so that it is said once.
+    /// The notices that were written, so that each is written once.
     said: Vec<String>,
 }
 
-/// What the `Server` field of its last answer said.
+/// The `Server` field of the last answer.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 enum Server {
     #[default]
@@ -133,17 +135,17 @@ enum Server {
     Named(Vec<u8>),
 }
 
-/// The first pause after a setback; each doubles,
+/// The pause after the first setback. Each further one doubles it up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// up to this.
+/// The longest pause after a setback.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-/// Setbacks further apart than this, and than four pauses, do not add up.
+/// The time after which a new setback counts as the first, if it is also longer than four pauses.
 const CALM: Duration = Duration::from_secs(60);
-/// So many different lines are said of one member.
+/// The largest number of different notices about one member.
 const MOST_SAID: usize = 32;
 
 impl Proof {
-    /// The verdict, as far as this worker can see it.
+    /// Returns the verdict, as far as this worker can see it.
     #[must_use]
     pub fn standing(&self) -> ProofState {
         match self.standing.load(Ordering::Relaxed) {
@@ -154,8 +156,8 @@ impl Proof {
         }
     }
 
-    /// Whose verdict it is. A configuration that was read anew clears what was held against the member, also where it says
-    /// what it said before: so its operator does, with SIGHUP.
+    /// Sets the member that the verdict is about. A configuration that was read again clears the setbacks of
+    /// the member even if nothing in it has changed, so that an operator can do so with SIGHUP.
     pub fn concern(self: &Arc<Self>, accused: ProofSubject) {
         let mut case = self.case();
         let same = case.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &accused.backend));
@@ -170,7 +172,7 @@ impl Proof {
         }
     }
 
-    /// A worker got an answer with another `Server` field than it saw last.
+    /// Records a `Server` field that differs from the one that this worker saw last.
     pub fn named(self: &Arc<Self>, server: Option<&[u8]>, now: Instant) {
         let mut case = self.case();
         let same = match (&case.server, server) {
@@ -186,7 +188,7 @@ impl Proof {
         self.reconsider(&mut case);
     }
 
-    /// The member does not accept connections: who answers next may be another one.
+    /// Records that the member does not accept connections, since another program may answer next.
     pub fn away(self: &Arc<Self>, now: Instant) {
         let mut case = self.case();
         if case.server == Server::Unseen || case.by_word() {
@@ -197,7 +199,7 @@ impl Proof {
         self.reconsider(&mut case);
     }
 
-    /// The member broke a rule of pipelining. Once is enough.
+    /// Records a broken rule of pipelining. One offence is enough.
     pub fn offended(self: &Arc<Self>, how: PipelineFault, now: Instant) {
         let mut case = self.case();
         if case.standing == Some(ProofState::Offended) {
@@ -209,30 +211,31 @@ impl Proof {
         self.reconsider(&mut case);
     }
 
-    /// What is to be done next. Who asks has attended to the member until now; where there is nothing to do, no more.
+    /// Returns the prober's next task for this member, and ends the prober's work on it if there is none.
     #[must_use]
     pub fn next_task(self: &Arc<Self>, now: Instant) -> Option<ProbeTask> {
         let mut case = self.case();
-        // The one who asks has it, and the list of all; no worker does where the member left the configuration.
+        // The prober and the list of all proofs hold one reference each; without a third the member has left
+        // the configuration.
         let wanted = Arc::strong_count(self) > 2;
         let task = case.task(now).filter(|_| wanted);
         case.attended = task.is_some();
         task
     }
 
-    /// Waits until the state of things has changed.
+    /// Waits until the record has changed.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Who is to be probed, unless the task is void by now.
+    /// Returns the member to probe, unless the task is void by now.
     #[must_use]
     pub fn accused(&self, task: &ProbeTask) -> Option<ProofSubject> {
         let case = self.case();
         case.about.clone().filter(|_| case.epoch == task.epoch)
     }
 
-    /// A probe has ended, or the time of an expiry has come.
+    /// Records the result of a probe, or the expiry of a verdict.
     pub fn conclude(&self, task: &ProbeTask, found: Result<(), Fault>, now: Instant) {
         let mut case = self.case();
         if case.epoch != task.epoch {
@@ -240,11 +243,11 @@ impl Proof {
         }
         let by_word = case.by_word();
         match found {
-            // Whom nobody can probe is believed by the word of the operator.
+            // The operator's word is believed for a member that no probe can judge.
             Err(Fault::Indistinct) if by_word => case.acquit(Finding::Forgiven, now),
             Ok(()) if task.probe => case.acquit(Finding::Passed, now),
             Ok(()) if by_word => case.acquit(Finding::Forgiven, now),
-            // It is not pipelined to for what it is, no longer for what it did.
+            // The offence has expired; what the `Server` field says decides again.
             Ok(()) => {
                 case.standing = None;
                 case.find();
@@ -257,13 +260,13 @@ impl Proof {
         self.show(&case);
     }
 
-    /// What whoever runs the proxy should be told now, once.
+    /// Returns a notice for the operator, once for each text.
     #[must_use]
     pub fn news(&self) -> Option<String> {
         self.case().news()
     }
 
-    /// What was found last.
+    /// Returns the reason of the current verdict.
     #[must_use]
     pub fn finding(&self) -> Finding {
         self.case().finding.unwrap_or(Finding::Nothing)
@@ -273,7 +276,7 @@ impl Proof {
         self.case.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something has changed: shows it to workers, and rings for the prober.
+    /// Decides again after a change, informs workers, and gives the prober a task.
     fn reconsider(self: &Arc<Self>, case: &mut ProofRecord) {
         case.epoch += 1;
         case.find();
@@ -282,7 +285,7 @@ impl Proof {
         if case.attended {
             self.changed.notify_one();
         } else {
-            // Without a prober, at the end of the process, nobody needs one.
+            // The prober is missing only at the end of the process, when nobody needs it.
             case.attended = about.bell.send(self.clone()).is_ok();
         }
     }
@@ -325,7 +328,7 @@ impl ProofRecord {
         self.since = Some(now);
     }
 
-    /// Who was proven has to be so anew: at once, unless that happens often.
+    /// Withdraws a proof, so that the member is probed again: at once, unless that happens often.
     fn lose_proof(&mut self, now: Instant) {
         if self.standing != Some(ProofState::Proven) {
             return;
@@ -339,7 +342,7 @@ impl ProofRecord {
         (self.standing, self.finding, self.since) = (Some(ProofState::Proven), Some(finding), Some(now));
     }
 
-    /// What the `Server` field says, unless more is known.
+    /// Derives the reason from the `Server` field, unless more is known.
     fn find(&mut self) {
         if self.standing.is_some() {
             return;
@@ -366,7 +369,7 @@ impl ProofRecord {
         };
         let wanted = wanted && about.backend.links.pipeline.get() > 1;
         let due = self.since.map_or(now, |since| since + self.pause());
-        // Nobody probes software of which it is not known that it keeps order: there the verdict expires.
+        // Software that is not known to keep the order is not probed; there the verdict expires.
         let probe = self.speaks_http() && (known || self.by_word());
         wanted.then_some(ProbeTask { probe, due, epoch: self.epoch })
     }
@@ -426,23 +429,24 @@ fn why(how: PipelineFault) -> &'static str {
     }
 }
 
-// Whether a pool may pipeline to its member, and what its links tell of that.
+// Applies the verdict to a pool, and reports what its links learn.
 
-/// A link rests for so long after an answer behind which content may come that should not.
+/// The time in nanoseconds for which a link rests after an answer that may be followed by content that it
+/// must not have.
 const REST: Nanos = Duration::from_millis(1).as_nanos() as Nanos;
-/// So many bytes tell what is a farewell.
+/// The number of bytes that are enough to recognize a farewell such as 408 before a close.
 const FAREWELL: usize = 16;
-/// A head that is silent for so long, while others were sent behind it, may never be answered.
+/// The silence in nanoseconds after which a request with others behind it counts as never answered.
 const SILENCE: Nanos = Duration::from_secs(5).as_nanos() as Nanos;
 
-/// A link on which an answer ended behind which more may come, and until when it rests.
+/// A link that ended an answer after which more bytes may come, and the end of its rest.
 pub(super) struct Resting<T: Recipient> {
     link: Rc<Link<T>>,
     until: Nanos,
 }
 
 impl<T: Recipient> Pool<T> {
-    /// Takes over what all workers know by now. Costs a relaxed load.
+    /// Applies the verdict that all workers share, if it has changed. This costs a relaxed load.
     pub(super) fn heed_proof(&self) {
         let standing = self.proof.standing();
         if self.standing.replace(standing) != standing {
@@ -466,13 +470,13 @@ impl<T: Recipient> Pool<T> {
         self.show_depth(&scheduler.depth);
     }
 
-    /// The settings have changed: looks again, whatever was known.
+    /// Applies the verdict again, because the settings have changed.
     pub(super) fn heed_proof_anew(&self) {
         self.standing.set(self.proof.standing());
         self.take_standing(self.standing.get());
     }
 
-    /// The final head of an answer had this `Server` field, or none.
+    /// Compares the `Server` field of a final answer with the known one.
     pub(in crate::link) fn served_by(&self, server: Option<&[u8]>) {
         let known = self.server.borrow().as_ref().is_some_and(|known| known.as_deref() == server);
         if !known {
@@ -487,18 +491,20 @@ impl<T: Recipient> Pool<T> {
         self.heed_proof();
     }
 
-    /// The member broke a rule of pipelining: nobody pipelines to it until it is proven anew.
+    /// Reports a broken rule of pipelining, after which no requests are pipelined until the member is proven
+    /// again.
     pub(in crate::link) fn offended(&self, how: PipelineFault) {
         self.backend_cells.offences[how].inc();
         self.proof.offended(how, Instant::now());
         self.heed_proof();
     }
 
-    /// What the end of a link tells of the member, which still owed these.
+    /// Derives an offence from the end of a link and the exchanges that were not answered.
     pub(super) fn judge_end(&self, link: &Link<T>, why: LinkEnd, fates: &[(Slot<T>, Fate)]) {
         let reused = link.queue.borrow().answered() > 0;
         let head_since = link.queue.borrow().head_since();
-        // What was sent before it came to the head was sent behind another, also if it is alone by now.
+        // A request that was sent before it became the head was sent behind another, even if no other is
+        // left.
         let was_behind = |slot: &Slot<T>| slot.sent_at != 0 && slot.sent_at < head_since;
         let behind = fates.iter().skip(1).any(|(slot, _)| slot.sent_at != 0)
             || fates.first().is_some_and(|(slot, _)| was_behind(slot));
@@ -512,7 +518,7 @@ impl<T: Recipient> Pool<T> {
         self.offended(how);
     }
 
-    /// Why an unused link must not be used: it has ended, or says what nobody asked for.
+    /// Returns why an idle link must not be used: it has ended, or the member sent bytes without a request.
     pub(super) fn unfit(link: &Link<T>) -> LinkEnd {
         let mut seen = [0; FAREWELL];
         match link.sight(&mut seen) {
@@ -521,8 +527,8 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// An answer has ended behind which content may come that it should not have. If the link carries nothing now, it
-    /// rests, or is looked at, before it is free.
+    /// Handles the end of an answer that may be followed by content that it must not have. A link that
+    /// carries nothing now rests, or is checked, before it is used again.
     pub(super) fn settle_doubt(&self, link: &Rc<Link<T>>, now: Nanos) -> ControlFlow<Option<LinkEnd>> {
         let doubt = link.doubt.get();
         if !doubt.looks() || link.kept.get() || link.queue.borrow().in_flight() > 0 {
@@ -541,7 +547,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// A link that has rested. Where there is none, looks again when there will be one.
+    /// Returns a link whose rest is over, or sets the timer for the next one.
     pub(super) fn next_rested(&self, now: Nanos) -> Option<Rc<Link<T>>> {
         let mut resting = self.resting.borrow_mut();
         let until = resting.front()?.until;
@@ -552,7 +558,7 @@ impl<T: Recipient> Pool<T> {
         resting.pop_front().map(|resting| resting.link)
     }
 
-    /// A link that has rested is free now, if it is quiet.
+    /// Ends the rest of a link, which is free now if no bytes have come.
     pub(super) fn end_rest(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
         if link.is_condemned() || link.has_ended() || link.queue.borrow().in_flight() > 0 {
             return;
@@ -568,7 +574,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// Heads that have been silent for long, while others were sent behind them, are reason enough not to do it again.
+    /// Reports an offence if a link has been silent for long with requests behind its first one.
     pub(super) fn judge_silence(&self, now: Nanos) {
         if self.scheduler.borrow().depth.limit() == 1 {
             return;
