@@ -119,7 +119,7 @@ impl<T: Recipient> Pool<T> {
             if taken {
                 self.asks_own.set(false);
                 self.add(Right::Own, 1);
-                self.event_loop.arm(self.key.get(), now + 1); // a later turn, since this one may be in the middle of a client's
+                self.event_loop.arm(self.key.get(), now + 1); // the current turn may be a client's
             }
         }
         let ask = RightRequest { starving, owed: self.links.get() < self.entitled.get() };

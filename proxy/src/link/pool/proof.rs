@@ -33,13 +33,13 @@ pub type ProberSender = UnboundedSender<Arc<Proof>>;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum ProofState {
-    /// The member has not been shown to keep the order of answers.
+    /// The member has not answered yet, or not since it was unreachable.
     Unseen,
-    /// The member has been shown to keep the order.
+    /// The member has not been shown to keep the order of answers.
     Unproven,
-    /// The member broke the rules of pipelining and has not been shown to keep them since.
+    /// The member has been shown to keep the order.
     Proven,
-    /// It broke the rules of pipelining, and was not shown to keep them since.
+    /// The member broke the rules of pipelining and has not been shown to keep them since.
     Offended,
 }
 
@@ -58,9 +58,9 @@ pub enum Finding {
     Awaited,
     /// A probe failed.
     Failed(Fault),
-    /// The member broke the rules.
+    /// A probe passed.
     Passed,
-    /// It broke the rules.
+    /// The member broke the rules.
     Offended(PipelineFault),
     /// The member broke the rules and gets another chance, because its operator vouches for it.
     Forgiven,
