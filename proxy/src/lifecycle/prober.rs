@@ -1,6 +1,6 @@
-//! The thread that probes members, so that no worker waits for a probe.
+//! Runs the thread that probes members, so that no worker waits for a probe.
 //!
-//! `link::Proof` says what is to be done, and `probe` how it is done.
+//! `link::Proof` decides what is to be done, and `probe` does it.
 
 use std::io;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use crate::notice;
 use crate::probe;
 use crate::shared::Shared;
 
-/// So many members are probed at the same time.
+/// The number of members that are probed at a time.
 const AT_ONCE: usize = 8;
 
-/// See the head of this file.
+/// The thread that probes members.
 pub(super) struct Prober {
-    /// Dropped to end it.
+    /// Ends the thread when dropped.
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Prober {
-    /// Starts the thread. It sleeps until a worker has seen an answer of a member of HTTP, or an offence.
+    /// Starts the thread. It sleeps until a worker has seen an offence, or an answer of an HTTP member.
     pub(super) fn start(shared: &Arc<Shared>, mut rung: UnboundedReceiver<Arc<Proof>>) -> io::Result<Self> {
         let (stop, mut stopped) = oneshot::channel::<()>();
         let shared = shared.clone();
@@ -43,7 +43,7 @@ impl Prober {
                 }
             }
         };
-        // What is in the middle of a probe ends with its runtime.
+        // A probe in progress ends together with its runtime.
         let thread = std::thread::Builder::new().name("prober".to_owned());
         let thread = thread.spawn(move || match runtime() {
             Ok(runtime) => runtime.block_on(run),
@@ -52,7 +52,7 @@ impl Prober {
         Ok(Self { stop, thread })
     }
 
-    /// Ends it, and waits for that.
+    /// Ends the thread and waits for its end.
     pub(super) fn end(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
@@ -65,7 +65,7 @@ fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
-/// Does what is to be done for a member, until there is nothing more.
+/// Carries out the tasks for a member until there are none left.
 async fn attend(proof: Arc<Proof>, shared: Arc<Shared>, room: Arc<Semaphore>) {
     loop {
         proof.news().into_iter().for_each(|text| say(&shared.settings(), &text));

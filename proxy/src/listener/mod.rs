@@ -1,6 +1,6 @@
 //! Accepts clients, and gives each to the least loaded worker that may have it.
 //!
-//! `proxy_header` reads the PROXY header where the listener wants one.
+//! `proxy_header` reads the PROXY header if the listener expects one.
 
 mod any_frontend;
 mod proxy_header;
@@ -22,7 +22,7 @@ use crate::shared::Shared;
 
 pub use any_frontend::AnyFrontend;
 
-/// Accepts for as long as the listener lasts. Ends when it is dropped.
+/// Accepts clients until the future is dropped.
 pub async fn accept(worker: usize, any_frontend: AnyFrontend, shared: Arc<Shared>, acceptor: Acceptor) {
     let mut pause = FIRST_PAUSE;
     let mut next = worker;
@@ -38,7 +38,7 @@ pub async fn accept(worker: usize, any_frontend: AnyFrontend, shared: Arc<Shared
                 }
             }
             Err(error) if count(any_frontend.cells(), &error) => {
-                // No descriptor is free: the clients wait in the kernel's queue until one is.
+                // No descriptor is free, so clients wait in the kernel's queue until one is.
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LAST_PAUSE);
             }
@@ -47,7 +47,7 @@ pub async fn accept(worker: usize, any_frontend: AnyFrontend, shared: Arc<Shared
     }
 }
 
-/// Waits for a descriptor that clients may have. Who comes meanwhile waits in the kernel's queue.
+/// Waits for a descriptor that clients may use. Meanwhile new clients wait in the kernel's queue.
 async fn until_there_is_room() {
     loop {
         tokio::time::sleep(FIRST_PAUSE).await;
@@ -57,10 +57,11 @@ async fn until_there_is_room() {
     }
 }
 
+/// The first pause after a failed accept, which doubles up to [`LAST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Counts a failure of accept(2). True where the next call would fail alike.
+/// Counts a failure of accept(2), and returns whether the next call would fail in the same way.
 fn count(cells: &ListenerCells, error: &io::Error) -> bool {
     let kind = match error.raw_os_error() {
         Some(libc::EMFILE) => AcceptError::Emfile,
@@ -73,8 +74,8 @@ fn count(cells: &ListenerCells, error: &io::Error) -> bool {
     kind != AcceptError::Aborted
 }
 
-/// A connection that is refused is closed by being dropped. `next` is the worker whose turn it is among those that are
-/// equally loaded.
+/// Places a connection on a worker, or refuses it by dropping it. `next` is the worker whose turn it is among
+/// equally loaded ones.
 fn place(
     (own, next): (usize, &mut usize),
     any_frontend: &AnyFrontend,
@@ -108,8 +109,9 @@ fn refused(listener: &Listener, any_frontend: &AnyFrontend, source: SocketAddr) 
     (must_tell && !listener.trusted.contains(source.ip())).then_some(ClientReject::ProxyHeader)
 }
 
-/// The worker with the fewest clients of those that may have one of this listener; of several such the first from
-/// `next` on, counted around. Caps on shared links are divided among the workers; places of a TCP backend are not.
+/// Returns the worker with the fewest clients among those that may have clients of this listener, and among
+/// equals the first from `next` on. Caps on shared links are divided among the workers, so that a worker may
+/// have none; permits of a TCP backend are not divided.
 fn least_loaded(listener: &Arc<Listener>, shared: &Shared, next: usize) -> Option<usize> {
     let settings = shared.settings();
     let may = |worker: &usize| {

@@ -1,6 +1,7 @@
-//! Reads the PROXY header that a trusted proxy sends first, and takes the client's address from it.
+//! Reads the PROXY header at the start of a trusted proxy's connection, and takes the client's address from
+//! it.
 //!
-//! All bytes behind the header stay unread in the socket.
+//! Bytes after the header stay unread in the socket.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -15,8 +16,8 @@ use crate::proto::proxy::{Header, LONGEST, ParsedHeader, parse};
 
 use super::AnyFrontend;
 
-/// Waits for the header, and lets the incoming connection in as the one whom it names. Who sends none in time, or something
-/// else, is refused; a drain waits for nobody.
+/// Waits for the header and admits the connection with the address in it. A connection without a valid header
+/// in time is refused, and a drain refuses it at once.
 pub(super) async fn read_proxy_header(any_frontend: AnyFrontend, mut incoming: Incoming<Socket>) {
     let in_time = any_frontend.listener().timeouts.head;
     let drain = Rc::new(DrainNotice::default());
@@ -37,7 +38,7 @@ pub(super) async fn read_proxy_header(any_frontend: AnyFrontend, mut incoming: I
     event_loop.contain(PanicSite::Listener, || any_frontend.admit(incoming.plain()));
 }
 
-/// Looks until the header is whole, then takes it and no byte more. Tells its length.
+/// Peeks until the header is complete, then reads exactly the header. Returns its length.
 async fn read(incoming: &mut Incoming<Socket>, drain: &DrainNotice) -> Option<usize> {
     let mut seen = vec![0; LONGEST];
     let whole = poll_fn(|cx| {
@@ -55,7 +56,7 @@ async fn read(incoming: &mut Incoming<Socket>, drain: &DrainNotice) -> Option<us
     Some(len)
 }
 
-/// What tells somebody who has not said yet who it is that there is no time left for that.
+/// A notice of the drain to a connection whose header is not complete.
 #[derive(Default)]
 struct DrainNotice {
     began: Cell<bool>,
@@ -87,7 +88,7 @@ impl Registered for DrainNotice {
     }
 }
 
-/// The length of the header, once it is whole.
+/// Returns the length of the header once it is complete, or an error once it cannot be valid any more.
 fn judge(sight: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
     match sight {
         Peeked::Quiet => None,
@@ -100,7 +101,8 @@ fn judge(sight: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
     }
 }
 
-/// What is only about the connection to us (LOCAL, UNKNOWN) leaves the source as it is.
+/// Takes the addresses of the header. A header about the connection itself (LOCAL, UNKNOWN) leaves the source
+/// unchanged.
 fn believe(incoming: &mut Incoming<Socket>, header: &Header<'_>) {
     let tlvs = &header.tlvs;
     incoming.proxy_info = Some(Box::new(ProxyInfo {
