@@ -1,6 +1,7 @@
-//! The command line: its arguments, its help texts and its exit codes.
+//! Implements the command line: arguments, help texts and exit codes.
 //!
-//! It starts a proxy, checks a configuration, probes a server, or prints the schema or the description of the metrics.
+//! The commands run a proxy, check a configuration, probe a server, or print the schema or the description of
+//! the metrics.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ enum MetricsCommand {
     },
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command that the arguments of this process name.
 #[must_use]
 pub fn main() -> ExitCode {
     let code = carry_out(Cli::parse().command);
@@ -96,7 +97,7 @@ fn check(path: &Path) -> ExitCode {
     ))
 }
 
-/// From here on nothing that is said may stop anything.
+/// Runs the proxy. From here on no output may block or fail, so all of it goes through `notice`.
 fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
     lifecycle::tell_of_panics();
     let usual = Path::new("config.yaml");
@@ -115,7 +116,7 @@ fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
     }
 }
 
-/// What it says of the configuration goes to `say`.
+/// Loads the configuration, and passes warnings or mistakes to `say`.
 fn loaded(source: &ConfigSource, say: fn(&str)) -> Option<Loaded> {
     match source.load() {
         Ok(loaded) => {
@@ -142,14 +143,15 @@ fn serve(loaded: Loaded, source: ConfigSource, with_origin: bool) -> Result<(), 
         .map_err(|e| format!("penstock: cannot wait for signals: {e}"))
 }
 
-/// The included origin, on the addresses of all members: one for each backend, which speaks what its clients do.
+/// Starts the included origin on the addresses of all members: one for each backend, with the protocol of its
+/// clients.
 fn start_origins(settings: &Settings) -> Result<Vec<Origin>, String> {
     let started = settings.backends.iter().filter_map(|backend| origin_of(backend).map(Origin::start));
     let started: io::Result<_> = started.collect();
     started.map_err(|e| format!("penstock: the included origin cannot start: {e}"))
 }
 
-/// It speaks no RESP; whoever wants that has a Redis.
+/// Returns the origin's options for a backend. The origin does not speak RESP; that needs a Redis.
 fn origin_of(backend: &Backend) -> Option<OriginOptions> {
     let speaks = match backend.framing.as_ref().map(|framing| framing.kind) {
         None => Speaks::Http,
@@ -222,7 +224,7 @@ fn described_metrics(json: bool) -> String {
     lines.collect()
 }
 
-/// Prints all of it. Whoever closes the pipe early (`| head`) has seen enough.
+/// Prints a text. A reader that closes the pipe early (`| head`) is no error.
 fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -234,7 +236,7 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Says on the standard error what is wrong. Where that cannot be said, the exit code tells.
+/// Prints an error on the standard error. If that fails, the exit code must do.
 fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
