@@ -1,6 +1,6 @@
-//! The PROXY protocol, versions 1 and 2, read and written without I/O.
+//! Reads and writes the PROXY protocol, versions 1 and 2, without I/O.
 //!
-//! "Section" here means a section of HAProxy's `doc/proxy-protocol.txt`.
+//! "Section" refers to HAProxy's `doc/proxy-protocol.txt`.
 
 mod addresses;
 mod bad_header;
@@ -16,43 +16,45 @@ pub use v2::write_v2;
 
 use bad_header::Stop;
 
-/// The longest header that is read or written, in bytes, TLVs included. Section 2 wants headers to fit in the
-/// 536 bytes of the smallest TCP segment, and the length field could say 65,551; this leaves room for a
-/// certificate among the TLVs, and bounds what may be kept of a client before it is known. nginx has the same.
+/// The length in bytes of the longest header that is read or written, including TLVs. Section 2 wants headers
+/// to fit into the 536 bytes of the smallest TCP segment, and the length field allows 65,551. This value
+/// leaves room for a certificate among the TLVs, and limits what is kept of an unknown client. nginx has the
+/// same limit.
 pub const LONGEST: usize = 4096;
 
-/// What the bytes so far amount to.
+/// The result of parsing the bytes so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ParsedHeader<'a> {
-    /// They begin a header, and there must be more; call again with more bytes after the same ones.
+    /// The bytes are the beginning of a header. The caller must call again with more bytes after the same
+    /// ones.
     Partial,
     /// The header is complete.
     Header {
-        /// Its bytes, at most [`LONGEST`]: what follows is the client's.
+        /// The length in bytes, at most [`LONGEST`]. Bytes after it belong to the client.
         len: usize,
-        /// What it says; it borrows the bytes.
+        /// The content, which borrows the bytes.
         header: Header<'a>,
     },
 }
 
-/// What a header says of the client.
+/// The content of a header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header<'a> {
-    /// The ends of the client's own connection. None where the header tells none that could be used: LOCAL,
-    /// UNKNOWN, UNSPEC, Unix sockets, datagrams. Then those of the connection that brought it count.
+    /// The ends of the client's connection. `None` if the header has no usable ones (LOCAL, UNKNOWN, UNSPEC,
+    /// Unix sockets, datagrams); then the ends of the connection that carries the header count.
     pub addresses: Option<Addresses>,
-    /// What else it tells; empty in version 1.
+    /// The other information; empty in version 1.
     pub tlvs: Tlvs<'a>,
 }
 
-/// Reads the header that must stand at the start of a connection, of either version.
+/// Parses the header at the start of a connection, in either version.
 ///
-/// The verdict does not depend on how the bytes were cut: what cannot become a header is malformed as soon as
-/// its first wrong byte is there, so that whoever talks something else need not be waited for. What comes after
-/// the 16 fixed bytes of version 2 is judged when all of it has come.
+/// The result does not depend on how the bytes were cut. Bytes that cannot become a header are refused at the
+/// first wrong byte, so that nobody waits for a sender that speaks another protocol. The part after the 16
+/// fixed bytes of version 2 is checked when all of it has come.
 ///
 /// # Errors
-/// The connection cannot be used: section 2.1 wants it closed as soon as possible.
+/// Returns an error if the connection cannot be used. Section 2.1 wants it closed as soon as possible.
 pub fn parse(bytes: &[u8]) -> Result<ParsedHeader<'_>, BadHeader> {
     let found = match bytes.first() {
         None => return Ok(ParsedHeader::Partial),

@@ -1,32 +1,33 @@
-//! The TLVs (type, length, value) of a version 2 header, within their bounds and under the right checksum (section 2.2).
+//! Reads and writes the TLVs (type, length, value) of a version 2 header, and checks their bounds and the
+//! checksum (section 2.2).
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
 use super::{BadHeader, BadHeaderReason};
 
-/// `PP2_TYPE_AUTHORITY`: the host name that the client asked for, as with TLS server names (section 2.2.2).
+/// `PP2_TYPE_AUTHORITY`: the host name that the client asked for, as in a TLS server name (section 2.2.2).
 pub const AUTHORITY: u8 = 0x02;
 /// `PP2_TYPE_CRC32C`: the checksum of the header (section 2.2.3).
 pub const CRC32C: u8 = 0x03;
 /// `PP2_TYPE_NOOP`: padding (section 2.2.4).
 pub const NOOP: u8 = 0x04;
-/// `PP2_TYPE_UNIQUE_ID`: names the connection, in at most 128 bytes (section 2.2.5).
+/// `PP2_TYPE_UNIQUE_ID`: an identifier of the connection, at most 128 bytes (section 2.2.5).
 pub const UNIQUE_ID: u8 = 0x05;
 
-/// The bytes of type and length.
+/// The number of bytes of type and length.
 const HEAD: usize = 3;
-/// The longest value of [`UNIQUE_ID`].
+/// The largest length in bytes of a [`UNIQUE_ID`].
 const UNIQUE_ID_MAX: usize = 128;
-/// The bytes of a checksum.
+/// The number of bytes of a checksum.
 pub(super) const CHECKSUM: usize = 4;
 
-/// CRC32c as in RFC 4960 Appendix B; iSCSI has the same.
+/// The CRC32c of RFC 4960 Appendix B, which iSCSI uses, too.
 static CASTAGNOLI: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
 
-/// The TLVs of a header. They were walked when it was read: each lies within it.
+/// The TLVs of a header. All of them were checked when the header was read.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Tlvs<'a> {
-    /// Those that are still to come.
+    /// The TLVs that are left.
     bytes: &'a [u8],
 }
 
