@@ -32,7 +32,7 @@ pub struct Tlvs<'a> {
 }
 
 impl<'a> Tlvs<'a> {
-    /// The TLVs from `start` to the end of a whole header, checked.
+    /// Reads and checks the TLVs from `start` to the end of a complete header.
     pub(super) fn read(header: &'a [u8], start: usize) -> Result<Self, BadHeader> {
         let all = header.get(start..).unwrap_or_default();
         let (mut rest, mut checksum) = (all, None);
@@ -57,13 +57,13 @@ impl<'a> Tlvs<'a> {
         }
     }
 
-    /// The host name that the client asked for: bytes as they came, which need not be UTF-8.
+    /// Returns the host name that the client asked for: bytes as received, which need not be UTF-8.
     #[must_use]
     pub fn authority(&self) -> Option<&'a [u8]> {
         self.first(AUTHORITY)
     }
 
-    /// What names the connection: 0 to 128 opaque bytes.
+    /// Returns the identifier of the connection: 0 to 128 opaque bytes.
     #[must_use]
     pub fn unique_id(&self) -> Option<&'a [u8]> {
         self.first(UNIQUE_ID)
@@ -74,7 +74,7 @@ impl<'a> Tlvs<'a> {
     }
 }
 
-/// In the order of the header, as (type, value); padding left out.
+/// Iterates in the order of the header, as (type, value), without padding.
 impl<'a> Iterator for Tlvs<'a> {
     type Item = (u8, &'a [u8]);
 
@@ -89,15 +89,15 @@ impl<'a> Iterator for Tlvs<'a> {
     }
 }
 
-/// Type and value of the TLV at the front, and what follows it.
+/// Splits off the type and value of the first TLV.
 fn split(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[kind, high, low], rest) = bytes.split_first_chunk::<HEAD>()?;
     let (value, rest) = rest.split_at_checked(u16::from_be_bytes([high, low]).into())?;
     Some((kind, value, rest))
 }
 
-/// Writes a TLV behind a header that begins at `start` and is to have `longest` bytes at most.
-/// Says whether it was written: what does not fit, or may not be as long as it is, is left out.
+/// Writes a TLV behind a header that begins at `start` and may have `longest` bytes. Returns whether it was
+/// written: a TLV that does not fit, or that is too long for its type, is left out.
 pub(super) fn write((kind, value): (u8, &[u8]), start: usize, longest: usize, out: &mut Vec<u8>) -> bool {
     let too_long = kind == UNIQUE_ID && value.len() > UNIQUE_ID_MAX;
     let (Ok(length), false) = (u16::try_from(value.len()), too_long) else { return false };
@@ -110,7 +110,7 @@ pub(super) fn write((kind, value): (u8, &[u8]), start: usize, longest: usize, ou
     true
 }
 
-/// The checksum of a header, as if the four bytes at `field` were zero.
+/// Returns the checksum of a header, computed as if the four bytes at `field` were zero.
 pub(super) fn checksum_of(header: &[u8], field: usize) -> [u8; CHECKSUM] {
     let (before, after) = header.split_at(field.min(header.len()));
     let mut digest = CASTAGNOLI.digest();
