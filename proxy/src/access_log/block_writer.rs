@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
-use super::log_writer::LineBlock;
+use super::line_block::LineBlock;
 
 /// The writer of one file, which remembers how the last write ended.
 #[derive(Debug, Default)]

@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::control::{Control, FaultCounter, WriterOrder};
 use super::file_writer::{self, FileWriter};
-use super::log_writer::{FULL, LineBlock};
+use super::line_block::LineBlock;
 use crate::config::LogTo;
-use crate::metrics::{LogFault, ProcessCells};
+use crate::metrics::ProcessCells;
 use crate::notice;
 
 /// All logs of the process, by their destination.
@@ -38,34 +39,9 @@ pub struct Log {
     control: Arc<Control>,
 }
 
-/// An order in the queue of a log's thread.
-#[derive(Debug)]
-pub(super) enum WriterOrder {
-    Write(LineBlock),
-    /// Wakes the thread so that it reads the flags of [`Control`].
-    Look,
-}
-
-/// Flags that reach a log's thread without queueing, and buffers that the thread returns.
-#[derive(Debug, Default)]
-pub(super) struct Control {
-    pub(super) reopen: AtomicBool,
-    /// Whether the thread is to end as soon as its queue is empty.
-    pub(super) end: AtomicBool,
-    blank: Mutex<Vec<Vec<u8>>>,
-}
-
-/// Counts files that cannot be opened and lines that cannot be written. A lock lets any thread count, because
-/// cells expect one writer at a time.
-pub(super) struct FaultCounter(Mutex<Arc<ProcessCells>>);
-
 /// The number of blocks that may wait for the thread; with 32 KiB each, 2 MiB a log. Further blocks are
 /// dropped.
 pub(super) const BACKLOG: usize = 64;
-/// The number of empty buffers that are kept for reuse, each with a capacity of [`LARGEST_BLANK`] bytes at
-/// most.
-const BLANKS: usize = 16;
-const LARGEST_BLANK: usize = 2 * FULL;
 /// The time that the end of the process waits for a disk that does not respond.
 const LONGEST_END: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -74,7 +50,7 @@ impl Logs {
     /// Makes an empty set of logs. Faults are counted in `cells`.
     #[must_use]
     pub fn new(cells: Arc<ProcessCells>) -> Self {
-        Self { open: Mutex::default(), faults: Arc::new(FaultCounter(Mutex::new(cells))) }
+        Self { open: Mutex::default(), faults: Arc::new(FaultCounter::new(cells)) }
     }
 
     /// Returns the log with this destination, and opens it if nobody has it yet.
@@ -163,36 +139,6 @@ impl Log {
 
     /// Returns an empty buffer, reused if possible.
     pub(super) fn blank(&self) -> Vec<u8> {
-        // A worker must not wait for the lock; a new buffer costs less.
-        let kept = self.control.blank.try_lock().ok().and_then(|mut blank| blank.pop());
-        kept.unwrap_or_else(|| Vec::with_capacity(1024))
-    }
-}
-
-impl Control {
-    /// Returns whether a reopening was asked for, and clears the request.
-    pub(super) fn take_reopen(&self) -> bool {
-        self.reopen.swap(false, Ordering::AcqRel)
-    }
-
-    pub(super) fn ends(&self) -> bool {
-        self.end.load(Ordering::Acquire)
-    }
-
-    /// Keeps a written buffer for reuse, unless there are enough or the buffer is unusually large.
-    pub(super) fn give_back(&self, mut text: Vec<u8>) {
-        text.clear();
-        let mut blank = self.blank.lock().unwrap_or_else(PoisonError::into_inner);
-        if blank.len() < BLANKS && text.capacity() <= LARGEST_BLANK {
-            blank.push(text);
-        }
-    }
-}
-
-impl FaultCounter {
-    pub(super) fn count(&self, what: LogFault, lost_lines: u64) {
-        let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cells.log_faults[what].inc();
-        cells.log_lost_lines.add(lost_lines);
+        self.control.blank()
     }
 }

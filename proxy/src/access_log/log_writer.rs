@@ -6,22 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::formatter::Formatter;
+use super::line_block::{FULL, LineBlock};
 use super::log::Log;
 use super::record::LogRecord;
 use crate::config::AccessLog;
 use crate::event_loop::{Contained, EventLoop, Nanos, PanicSite, Registered};
 use crate::metrics::{ListenerCells, LogLine};
 
-/// A block of complete lines.
-#[derive(Debug, Default)]
-pub(super) struct LineBlock {
-    pub(super) text: Vec<u8>,
-    pub(super) lines: u64,
-}
-
-/// The size in bytes at which a block is handed over. If the log's thread takes no block, the block is
-/// dropped.
-pub(super) const FULL: usize = 32 << 10;
 /// The longest time in nanoseconds that a line waits for its block to become full.
 pub(super) const SOON: Nanos = 250_000_000;
 

@@ -6,9 +6,11 @@
 //! why.
 
 mod block_writer;
+mod control;
 mod escape;
 mod file_writer;
 mod formatter;
+mod line_block;
 mod log;
 mod log_writer;
 mod number;

@@ -125,6 +125,11 @@ impl Diagnostics {
     }
 }
 
+/// Returns a number of bytes in words.
+pub(super) fn bytes(n: usize) -> String {
+    if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
+}
+
 /// Escapes control characters, so that each mistake stays on one line whatever the file holds.
 fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use super::Nanos;
+use super::nanos::{Nanos, nanos};
 
 /// The lateness of a timer that shows that the process stood still.
 const STOOD_STILL: Duration = Duration::from_millis(100);
@@ -31,10 +31,10 @@ pub(super) struct Grace {
 impl Grace {
     /// Records at `now` that a timer was late by `late` nanoseconds.
     pub(super) fn was_late(&mut self, late: Nanos, now: Nanos) {
-        if late < super::nanos(STOOD_STILL) || now < self.next {
+        if late < nanos(STOOD_STILL) || now < self.next {
             return;
         }
-        let grace = late.min(super::nanos(LONGEST_GRACE));
+        let grace = late.min(nanos(LONGEST_GRACE));
         self.until = now.saturating_add(grace);
         self.next = self.until.saturating_add(grace * Nanos::from(PAUSE));
     }

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::Nanos;
+use super::nanos::Nanos;
 
 /// Registrants by key, and their deadlines.
 ///

@@ -1,6 +1,6 @@
 //! Decides how long a busy worker sleeps before it looks for more work. The caller does the sleeping.
 
-use super::Nanos;
+use super::nanos::Nanos;
 
 /// A busy worker that wakes for every byte handles everything one by one. If it sleeps a moment when it has
 /// nothing left to do, whatever arrives meanwhile is read, written and answered together, similar to

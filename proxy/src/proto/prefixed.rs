@@ -21,7 +21,7 @@ impl Prefixed {
 
     /// Returns the length of the first frame of `input`, or of its header while that is incomplete.
     fn len(&self, input: &[u8]) -> Result<usize, BadFrame> {
-        let header = self.prefix.header();
+        let header = self.prefix.header_length();
         let Some(count) = input.get(usize::from(self.prefix.offset)..header) else { return Ok(header) };
         let count =
             count.iter().enumerate().fold(0, |so_far, (at, byte)| self.prefix.with(so_far, at, *byte));
@@ -32,7 +32,7 @@ impl Prefixed {
 impl Requests for Prefixed {
     fn request(&self, input: &[u8], _: ClientMode) -> Result<Option<Frame>, BadFrame> {
         let len = self.len(input)?;
-        let whole = input.len() >= len.max(self.prefix.header());
+        let whole = input.len() >= len.max(self.prefix.header_length());
         Ok(whole.then_some(Frame {
             len,
             need: Need::Shared,
@@ -80,7 +80,7 @@ impl PrefixedAnswers {
 
     /// Reads on in a header, and returns the number of bytes used.
     fn header(&mut self, mut bytes: usize, mut count: u64, input: &[u8]) -> Result<usize, BadFrame> {
-        let header = self.prefix.header();
+        let header = self.prefix.header_length();
         let taken = input.len().min(header - bytes);
         for byte in &input[..taken] {
             if let Some(at) = bytes.checked_sub(usize::from(self.prefix.offset)) {
@@ -116,11 +116,6 @@ impl Answers for PrefixedAnswers {
 }
 
 impl Prefix {
-    /// Returns the number of bytes up to the end of the count.
-    fn header(self) -> usize {
-        usize::from(self.offset) + usize::from(self.width)
-    }
-
     /// Adds byte number `at` of the count to the part read so far. A count has 8 bytes at most, so that
     /// nothing is lost.
     fn with(self, count: u64, at: usize, byte: u8) -> u64 {
@@ -133,7 +128,7 @@ impl Prefix {
 
 /// Returns the length of a whole frame with this count: at least its header's and at most `longest`.
 fn total(prefix: Prefix, count: u64, longest: usize) -> Result<usize, BadFrame> {
-    let header = prefix.header() as u64;
+    let header = prefix.header_length() as u64;
     let total = match prefix.counts_header {
         true if count < header => {
             let count = i64::try_from(count).unwrap_or(i64::MAX);

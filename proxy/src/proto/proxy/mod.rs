@@ -4,48 +4,19 @@
 
 mod addresses;
 mod bad_header;
+mod header;
 mod tlv;
 mod v1;
 mod v2;
 
 pub use addresses::Addresses;
-pub use bad_header::{BadHeader, BadHeaderReason};
+pub use bad_header::{BadHeader, BadHeaderReason, LONGEST};
+pub use header::{Header, ParsedHeader};
 pub use tlv::{AUTHORITY, CRC32C, NOOP, Tlvs, UNIQUE_ID};
 pub use v1::write_v1;
 pub use v2::write_v2;
 
 use bad_header::Stop;
-
-/// The length in bytes of the longest header that is read or written, including TLVs. Section 2 wants headers
-/// to fit into the 536 bytes of the smallest TCP segment, and the length field allows 65,551. This value
-/// leaves room for a certificate among the TLVs, and limits what is kept of an unknown client. nginx has the
-/// same limit.
-pub const LONGEST: usize = 4096;
-
-/// The result of parsing the bytes so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ParsedHeader<'a> {
-    /// The bytes are the beginning of a header. The caller must call again with more bytes after the same
-    /// ones.
-    Partial,
-    /// The header is complete.
-    Header {
-        /// The length in bytes, at most [`LONGEST`]. Bytes after it belong to the client.
-        len: usize,
-        /// The content, which borrows the bytes.
-        header: Header<'a>,
-    },
-}
-
-/// The content of a header.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Header<'a> {
-    /// The ends of the client's connection. `None` if the header has no usable ones (LOCAL, UNKNOWN, UNSPEC,
-    /// Unix sockets, datagrams); then the ends of the connection that carries the header count.
-    pub addresses: Option<Addresses>,
-    /// The other information; empty in version 1.
-    pub tlvs: Tlvs<'a>,
-}
 
 /// Parses the header at the start of a connection, in either version.
 ///
