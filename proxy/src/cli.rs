@@ -68,12 +68,12 @@ enum MetricsCommand {
 /// Runs the command that the arguments of this process name.
 #[must_use]
 pub fn main() -> ExitCode {
-    let code = carry_out(Cli::parse().command);
+    let code = run_command(Cli::parse().command);
     notice::finish();
     code
 }
 
-fn carry_out(command: CliCommand) -> ExitCode {
+fn run_command(command: CliCommand) -> ExitCode {
     match command {
         CliCommand::Run { config, with_origin } => run(config.as_deref(), with_origin),
         CliCommand::Check { config } => check(&config),
@@ -84,7 +84,7 @@ fn carry_out(command: CliCommand) -> ExitCode {
 }
 
 fn check(path: &Path) -> ExitCode {
-    let Some(loaded) = loaded(&ConfigSource::File(path.to_owned()), complain) else {
+    let Some(loaded) = loaded(&ConfigSource::File(path.to_owned()), print_error) else {
         return ExitCode::FAILURE;
     };
     let Settings { listeners, backends, .. } = &loaded.settings;
@@ -99,7 +99,7 @@ fn check(path: &Path) -> ExitCode {
 
 /// Runs the proxy. From here on no output may block or fail, so all of it goes through `notice`.
 fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
-    lifecycle::tell_of_panics();
+    lifecycle::report_panics();
     let usual = Path::new("config.yaml");
     let source = match path {
         Some(path) => ConfigSource::File(path.to_owned()),
@@ -137,9 +137,9 @@ fn serve(loaded: Loaded, source: ConfigSource, with_origin: bool) -> Result<(), 
     let running = Running::start(loaded, source)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("penstock: cannot start the runtime: {e}"))?;
-    let tell = |running: &Running| tell(&settings, running, with_origin);
+    let summary = |running: &Running| print_summary(&settings, running, with_origin);
     runtime
-        .block_on(running.until_signal(tell))
+        .block_on(running.until_signal(summary))
         .map_err(|e| format!("penstock: cannot wait for signals: {e}"))
 }
 
@@ -180,7 +180,7 @@ fn counted(prefix: Prefix) -> penstock_origin::Prefix {
     }
 }
 
-fn tell(settings: &Settings, running: &Running, with_origin: bool) {
+fn print_summary(settings: &Settings, running: &Running, with_origin: bool) {
     let say = |text: &str| say(settings, text);
     for listener in &settings.listeners {
         let backend = &settings.backends[listener.backend];
@@ -229,7 +229,7 @@ fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("penstock: cannot print: {error}"));
+            print_error(&format!("penstock: cannot print: {error}"));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
@@ -237,6 +237,6 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// Prints an error on the standard error. If that fails, the exit code must do.
-fn complain(text: &str) {
+fn print_error(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

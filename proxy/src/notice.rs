@@ -81,6 +81,7 @@ impl StandardStream {
             };
         };
         self.waiting.fetch_add(1, Ordering::AcqRel);
+        // A full queue drops the line, because waiting could block a worker.
         if lines.try_send(line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
             self.waiting.fetch_sub(1, Ordering::AcqRel);

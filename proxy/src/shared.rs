@@ -27,7 +27,7 @@ pub struct Shared {
     health: Mutex<HashMap<MemberKey, Arc<Health>>>,
     proofs: Mutex<HashMap<MemberKey, Arc<Proof>>>,
     /// The channel to the prober.
-    bell: ProberSender,
+    prober: ProberSender,
     shared_caps: Mutex<HashMap<MemberKey, Arc<SharedCap>>>,
     loans: Mutex<HashMap<MemberKey, Arc<Loans>>>,
     open: Mutex<HashMap<Arc<str>, Arc<AtomicUsize>>>,
@@ -48,13 +48,13 @@ impl Shared {
         settings: Settings,
         registry: Registry,
         workers: Vec<WorkerHandle>,
-        bell: ProberSender,
+        prober: ProberSender,
     ) -> Arc<Self> {
         Arc::new(Self {
             settings: ArcSwap::from_pointee(settings),
             health: Mutex::default(),
             proofs: Mutex::default(),
-            bell,
+            prober,
             shared_caps: Mutex::default(),
             loans: Mutex::default(),
             open: Mutex::default(),
@@ -88,7 +88,12 @@ impl Shared {
     pub fn proof(&self, key: &MemberKey, backend: &Arc<Backend>) -> Arc<Proof> {
         let proof: Arc<Proof> = one_for_all(&self.proofs, key);
         let (_, member, address) = key.clone();
-        proof.concern(ProofSubject { backend: backend.clone(), member, address, bell: self.bell.clone() });
+        proof.set_subject(ProofSubject {
+            backend: backend.clone(),
+            member,
+            address,
+            prober: self.prober.clone(),
+        });
         proof
     }
 
@@ -123,6 +128,7 @@ impl Shared {
 /// Returns the value of this key, which lasts as long as anybody holds it.
 fn one_for_all<K: Eq + Hash + Clone, V: Default>(all: &Mutex<HashMap<K, Arc<V>>>, key: &K) -> Arc<V> {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    // Values of members that are gone would otherwise stay for ever.
     all.retain(|other, value| other == key || Arc::strong_count(value) > 1);
     all.entry(key.clone()).or_default().clone()
 }

@@ -155,6 +155,7 @@ impl Worker {
                     let _ = taken.send(()); // nobody waits after the patience of the main thread
                 }
                 Message::Drain => {
+                    // A drain stops accepting before anything else, so that no client comes in between.
                     self.accepting.clear();
                     self.prepared = None;
                     self.event_loop.drain();

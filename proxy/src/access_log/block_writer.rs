@@ -33,6 +33,7 @@ impl BlockWriter {
         }
         let mut written = 0;
         let result = write_all(to, &block.text, &mut written);
+        // Nothing was written at all if there is no last byte, and the state stays.
         if let Some(last) = block.text[..written].last() {
             self.torn = *last != b'\n';
         }

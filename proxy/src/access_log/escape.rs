@@ -48,6 +48,7 @@ static PLAIN: [bool; 256] = {
 fn json_with_care(text: &[u8], out: &mut Vec<u8>) {
     for chunk in text.utf8_chunks() {
         chunk.valid().chars().for_each(|c| json_char(c, out));
+        // Latin-1 bytes have the same numbers in Unicode.
         chunk.invalid().iter().for_each(|&byte| numbered(byte.into(), out));
     }
 }

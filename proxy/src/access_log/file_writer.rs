@@ -27,11 +27,11 @@ pub(super) struct FileWriter {
     control: Arc<Control>,
     faults: Arc<FaultCounter>,
     block_writer: BlockWriter,
-    complained: Option<Instant>,
+    reported: Option<Instant>,
 }
 
 /// The interval between two messages about failed writes. All failures are counted.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 /// Opens the destination for appending.
 ///
@@ -52,6 +52,7 @@ pub(super) fn open(to: &LogTo) -> io::Result<File> {
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let file = options.append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)?;
+    // Only the opening must not wait; writes of this thread may.
     rustix::io::ioctl_fionbio(&file, false)?;
     Ok(file)
 }
@@ -72,7 +73,7 @@ impl FileWriter {
         control: Arc<Control>,
         faults: Arc<FaultCounter>,
     ) -> Self {
-        Self { to, file, orders, control, faults, block_writer: BlockWriter::default(), complained: None }
+        Self { to, file, orders, control, faults, block_writer: BlockWriter::default(), reported: None }
     }
 
     /// Writes blocks until the last owner drops the log or the process ends; in both cases after everything
@@ -96,6 +97,7 @@ impl FileWriter {
     /// Opens the file again. If this fails, the old file stays in use, since lines in the wrong place are
     /// better than none.
     fn reopen(&mut self) {
+        // The standard output has no path to open again.
         if self.to == LogTo::Stdout {
             return;
         }
@@ -114,16 +116,16 @@ impl FileWriter {
     fn write(&mut self, mut block: LineBlock) {
         if let Err(loss) = self.block_writer.write(&mut block, &mut self.file) {
             self.faults.count(LogFault::Write, loss.lines);
-            self.complain(&loss.error);
+            self.report(&loss.error);
         }
         self.control.give_back(block.text);
     }
 
-    fn complain(&mut self, error: &io::Error) {
-        if self.complained.is_some_and(|at| at.elapsed() < COMPLAIN_EVERY) {
+    fn report(&mut self, error: &io::Error) {
+        if self.reported.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return;
         }
-        self.complained = Some(Instant::now());
+        self.reported = Some(Instant::now());
         let name = name(&self.to);
         let what = format!("cannot write to {name}: {error}; lines are lost, and counted");
         notice::err(&format!("penstock: access log: {what}"));

@@ -59,6 +59,7 @@ impl Logs {
     /// Returns an error that names the file if it cannot be opened, or an error if no thread can be started.
     pub fn open(&self, to: &LogTo) -> io::Result<Arc<Log>> {
         let mut open = self.lock();
+        // A log without owners has written its last lines by now.
         open.retain(|one| !one.thread.is_finished());
         let there = open.iter().filter(|one| one.to == *to).find_map(|one| one.log.upgrade());
         if let Some(log) = there {
@@ -98,6 +99,7 @@ impl Logs {
             while !thread.is_finished() && Instant::now() < until {
                 std::thread::sleep(LOOK_EVERY);
             }
+            // A thread that is stuck in a write cannot be joined.
             if !thread.is_finished() {
                 let name = file_writer::name(&to);
                 notice::err(&format!(

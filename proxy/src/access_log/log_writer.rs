@@ -70,6 +70,7 @@ impl LogWriter {
         let (first, full) = self.progress.write(record);
         if full || self.progress.last_words.get() {
             self.progress.hand_over_or_drop();
+        // The timer is set once for each block.
         } else if first {
             self.event_loop.arm(self.key, self.event_loop.now().saturating_add(SOON));
         }
@@ -104,6 +105,7 @@ impl BlockInProgress {
         match left {
             Ok(()) => self.cells.log_lines[LogLine::Written].add(lines),
             Err(block) => {
+                // The thread is too far behind; the block waits here while it can grow.
                 self.block.replace(block);
                 return false;
             }

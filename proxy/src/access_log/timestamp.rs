@@ -45,6 +45,7 @@ impl Timestamp {
 
     fn turn_to(&mut self, since_epoch: Duration) {
         let second = since_epoch.as_secs().min(LAST);
+        // The date is the expensive part, and many lines share a second.
         if second != self.second {
             self.second = second;
             self.text[..19].copy_from_slice(&date_and_time(second));

@@ -48,6 +48,7 @@ fn fnv(bytes: &[u8]) -> u64 {
 /// probability proportional to its weight (Schindelhauer and Schomaker 2005).
 fn score(address: u64, candidate: Candidate) -> f64 {
     let mixed = mix(address ^ mix(candidate.hash));
+    // A double has 53 bits; the half keeps the value away from 0 and 1.
     let uniform = ((mixed >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
     -f64::from(candidate.weight) / uniform.ln()
 }
@@ -60,6 +61,7 @@ const fn mix(mut x: u64) -> u64 {
 }
 
 fn order<T>(a: &(f64, u64, T), b: &(f64, u64, T)) -> std::cmp::Ordering {
+    // Equal scores are decided by the name, so that all workers agree.
     a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
 }
 

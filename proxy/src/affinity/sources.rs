@@ -42,7 +42,7 @@ struct SourceEntry {
 
 impl Sources {
     /// Counts a new client of `source` at `member`, and returns the state of the source before.
-    pub fn come(&self, backend: u64, source: IpAddr, member: u64) -> SourceStatus {
+    pub fn add_client(&self, backend: u64, source: IpAddr, member: u64) -> SourceStatus {
         match self.places.entry((backend, source)) {
             Entry::Vacant(vacant) => {
                 vacant.insert(SourceEntry { member, clients: 1 });
@@ -60,14 +60,14 @@ impl Sources {
     }
 
     /// Moves a source to `member`, and returns its previous member if that was another.
-    pub fn go(&self, backend: u64, source: IpAddr, member: u64) -> Option<u64> {
+    pub fn move_client(&self, backend: u64, source: IpAddr, member: u64) -> Option<u64> {
         let mut place = self.places.get_mut(&(backend, source))?;
         let before = std::mem::replace(&mut place.member, member);
         (before != member).then_some(before)
     }
 
     /// Counts a client of `source` that left. If it was the last, returns the member of the source.
-    pub fn leave(&self, backend: u64, source: IpAddr) -> Option<u64> {
+    pub fn remove_client(&self, backend: u64, source: IpAddr) -> Option<u64> {
         let Entry::Occupied(mut occupied) = self.places.entry((backend, source)) else { return None };
         occupied.get_mut().clients -= 1;
         if occupied.get().clients > 0 {
@@ -97,26 +97,26 @@ mod tests {
     fn the_room_of_a_crowd_is_given_back() {
         let sources = Sources::default();
         let source = |i: u32| IpAddr::from((0x7f00_0000 + i).to_be_bytes());
-        (0..100_000).for_each(|i| assert_eq!(sources.come(1, source(i), 7), SourceStatus::New));
+        (0..100_000).for_each(|i| assert_eq!(sources.add_client(1, source(i), 7), SourceStatus::New));
         assert!(sources.places.capacity() >= 100_000);
-        (1000..100_000).for_each(|i| assert_eq!(sources.leave(1, source(i)), Some(7)));
+        (1000..100_000).for_each(|i| assert_eq!(sources.remove_client(1, source(i)), Some(7)));
         assert!(sources.places.capacity() < 40_000, "{}", sources.places.capacity());
-        (0..1000).for_each(|i| assert_eq!(sources.leave(1, source(i)), Some(7)));
+        (0..1000).for_each(|i| assert_eq!(sources.remove_client(1, source(i)), Some(7)));
     }
 
     #[test]
     fn a_source_is_known_while_it_has_clients() {
         let sources = Sources::default();
         let source: IpAddr = "127.0.0.9".parse().unwrap();
-        assert_eq!(sources.come(1, source, 7), SourceStatus::New);
-        assert_eq!(sources.come(1, source, 7), SourceStatus::Known);
-        assert_eq!(sources.come(2, source, 7), SourceStatus::New, "another backend");
-        assert_eq!(sources.go(1, source, 8), Some(7));
-        assert_eq!(sources.go(1, source, 8), None);
-        assert_eq!(sources.come(1, source, 7), SourceStatus::Elsewhere(8));
-        assert_eq!(sources.leave(1, source), None);
-        assert_eq!(sources.leave(1, source), None);
-        assert_eq!(sources.leave(1, source), Some(7));
-        assert_eq!(sources.come(1, source, 8), SourceStatus::New);
+        assert_eq!(sources.add_client(1, source, 7), SourceStatus::New);
+        assert_eq!(sources.add_client(1, source, 7), SourceStatus::Known);
+        assert_eq!(sources.add_client(2, source, 7), SourceStatus::New, "another backend");
+        assert_eq!(sources.move_client(1, source, 8), Some(7));
+        assert_eq!(sources.move_client(1, source, 8), None);
+        assert_eq!(sources.add_client(1, source, 7), SourceStatus::Elsewhere(8));
+        assert_eq!(sources.remove_client(1, source), None);
+        assert_eq!(sources.remove_client(1, source), None);
+        assert_eq!(sources.remove_client(1, source), Some(7));
+        assert_eq!(sources.add_client(1, source, 8), SourceStatus::New);
     }
 }

@@ -54,7 +54,7 @@ impl<W: MemberPool> Assignment<W> {
         let Some(member) = self.counted.take() else { return };
         member.clients.set(member.clients.get() - 1);
         let Some(key) = group.settings.affinity.key(source) else { return };
-        if let Some(last) = sources.leave(group.hash, key) {
+        if let Some(last) = sources.remove_client(group.hash, key) {
             group.cells.affinity_entries.dec();
             count_source(group, last, -1);
         }
@@ -64,6 +64,7 @@ impl<W: MemberPool> Assignment<W> {
     /// has no members.
     pub fn choose(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) -> Option<Rc<Member<W>>> {
         let at_home = self.first_choice.as_ref().filter(|first_choice| first_choice.pool.is_up());
+        // The first choice comes first, then the present member, then the next one in rank.
         let now = match (at_home, &self.member) {
             (Some(first_choice), _) => first_choice.clone(),
             (None, Some(member)) if member.pool.is_up() => member.clone(),
@@ -84,7 +85,7 @@ impl<W: MemberPool> Assignment<W> {
         }
         to.clients.set(to.clients.get() + 1);
         let Some(key) = group.settings.affinity.key(source) else { return };
-        if let Some(before) = sources.go(group.hash, key, to.candidate.hash) {
+        if let Some(before) = sources.move_client(group.hash, key, to.candidate.hash) {
             let first_choice =
                 self.first_choice.as_ref().is_some_and(|first_choice| Rc::ptr_eq(first_choice, to));
             group.cells.affinity_moves[if first_choice { Move::MemberBack } else { Move::MemberDown }].inc();
@@ -99,7 +100,7 @@ fn count_arrival<W>(group: &Group<W>, member: &Member<W>, source: IpAddr, source
         group.cells.affinity[Lookup::None].inc();
         return;
     };
-    match sources.come(group.hash, key, member.candidate.hash) {
+    match sources.add_client(group.hash, key, member.candidate.hash) {
         SourceStatus::Known => group.cells.affinity[Lookup::Hit].inc(),
         SourceStatus::New => {
             group.cells.affinity[Lookup::New].inc();

@@ -44,6 +44,7 @@ impl Health {
     }
 
     fn came_up(&self) -> Option<HealthChange> {
+        // The load avoids a locked instruction for every connect to a healthy member.
         (!self.is_up() && self.down.swap(false, Ordering::Relaxed)).then_some(HealthChange::Up)
     }
 }
@@ -192,7 +193,9 @@ impl MemberHealth {
         // A lack of local ports is not the member's fault, and the next member would meet it too.
         let ours = cause == Cause::ConnectNoPort;
         let change = if alone && !ours && !unwanted { self.shared.went_down() } else { None };
+        // With a link left, waiting clients can still be served here.
         let send_away = alone && (ours || unwanted || self.another_is_up());
+        // Nobody else can serve the clients, so that they wait here and the outage counts.
         if alone && !send_away {
             let since = self.outage.get().map_or(began, |outage| outage.since);
             self.outage.set(Some(Outage { since, cause }));

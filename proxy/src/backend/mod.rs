@@ -140,6 +140,7 @@ impl<W: MemberPool> Group<W> {
     where
         W: 'a,
     {
+        // Fixed point, so that small counts with large weights still differ.
         let per_weight = |of: usize, member: &Member<W>| (of << 16) / member.candidate.weight as usize;
         let position = |member: &Member<W>| member.position.get().max(self.rotation.get());
         let best = members.min_by_key(|m| (per_weight(m.clients.get(), m), position(m)))?;

@@ -89,6 +89,7 @@ fn several<K: ScalarKind<Value: PartialEq>, S: Short>(
     if nodes.is_empty() {
         diagnostics.error(at, path, format!("an empty list; expected {}{}", K::EXPECTED, or_words::<S>()));
     }
+    // The items up to the limit are still read, so that their mistakes show, too.
     if let Some(over) = nodes.get(MOST_ITEMS) {
         diagnostics.error(over.at, path, format!("{} are too many; {MOST_ITEMS} at most", nodes.len()));
     }

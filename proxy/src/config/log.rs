@@ -165,6 +165,7 @@ impl ScalarKind for OneOfSoMany {
             (None, Some(many)) => (many, MOST),
             _ => return Err(unexpected::<Self>(text)),
         };
+        // Leading zeros are refused, because the schema does not allow them.
         let plain =
             number.bytes().all(|b| b.is_ascii_digit()) && !(number.len() > 1 && number.starts_with('0'));
         let number = number.parse::<u32>().ok().filter(|_| plain).ok_or_else(|| unexpected::<Self>(text))?;

@@ -92,8 +92,8 @@ pub fn parse(
     };
     let mut diagnostics = Diagnostics::new(file_name);
     let written: RootSection = table::read_root(&root, &mut diagnostics);
-    let believed = resolve::resolve(&written, &mut diagnostics);
-    let (settings, warnings) = diagnostics.verdict(believed)?;
+    let resolved = resolve::resolve(&written, &mut diagnostics);
+    let (settings, warnings) = diagnostics.verdict(resolved)?;
     Ok(Loaded { settings, warnings, hash: interpolated.hash() })
 }
 

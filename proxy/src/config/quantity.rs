@@ -35,6 +35,7 @@ impl<const LEAST: u64> ScalarKind for DurationFrom<LEAST> {
     const EXPECTED: &'static str = "a duration such as `4s`, `250ms` or `1m30s`";
 
     fn parse(text: &str) -> Result<Duration, String> {
+        // Without a unit, seconds and milliseconds are easily confused.
         if is_number(text) {
             return Err(format!("`{text}` has no unit; write `{text}s` for seconds or `{text}ms`"));
         }
@@ -160,6 +161,7 @@ fn written(bytes: usize) -> String {
     let unit = SIZES
         .iter()
         .rev()
+        // Only the binary units have three letters.
         .find(|(name, size)| name.len() == 3 && bytes >= *size && bytes.is_multiple_of(*size));
     unit.map_or_else(|| format!("{bytes}B"), |(name, size)| format!("{}{name}", bytes / size))
 }

@@ -32,6 +32,7 @@ pub(super) fn resolve(root: &RootSection, diagnostics: &mut Diagnostics) -> Opti
     let listeners = listeners.into_iter().collect::<Option<Vec<_>>>()?;
     let workers = root.workers.get()?.unwrap_or_else(cpus);
     routes::share(root, &listeners, workers, diagnostics);
+    // All listeners of a backend have the same framing by now, so that the first one decides.
     let framing_of = |backend| listeners.iter().find(|l| l.backend == backend)?.framing.clone();
     let backends = root.backends.entries.iter().enumerate();
     Some(Settings {

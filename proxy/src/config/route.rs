@@ -106,6 +106,7 @@ impl ScalarKind for PathPrefix {
         if let Some(other) = text.chars().find(|c| !c.is_ascii_graphic()) {
             return Err(format!("`{shown}`: requests encode `{other}` as {}", in_percent(other)));
         }
+        // `/v1` and `/v1/` mean the same, and the root becomes the empty text.
         let path = text.strip_suffix('/').unwrap_or(text);
         if path.ends_with('/') {
             return Err(format!("`{shown}` ends with an empty segment; one `/` at the end is enough"));
@@ -172,6 +173,7 @@ impl ScalarKind for FieldValue {
                 short(text)
             ));
         }
+        // Requests are compared without surrounding space, so that such a value would never match.
         if text != text.trim_matches([' ', '\t']) {
             return Err(format!("`{}`: a value cannot begin or end with a space", short(text)));
         }

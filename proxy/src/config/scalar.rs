@@ -103,6 +103,7 @@ impl<T: FromStr + Clone + fmt::Debug, const MIN: u64, const MAX: u64> ScalarKind
         }
         let outside = || format!("{} is outside of {MIN} to {MAX}", short(text));
         let inside = text.parse().is_ok_and(|n: u64| (MIN..=MAX).contains(&n));
+        // The range is checked in 64 bits first, because `T` may be too small for the message.
         let value = if inside { text.parse().ok() } else { None };
         value.ok_or_else(outside)
     }

@@ -257,6 +257,7 @@ impl<T: Written, const MOST: usize, const LEAST: usize> Written for Named<T, MOS
         let mut named = Self { entries: Vec::new() };
         for entry in listed.iter().take(MOST) {
             let path = join(&slot.path, &entry.key);
+            // The first entry counts, so that the second cannot change it unnoticed.
             if let Some(first) = seen.get(&entry.key) {
                 diagnostics.error(entry.at, &path, twice(*first));
                 continue;
@@ -292,6 +293,7 @@ fn for_some_protocols(node: &Node, shape: &OptionShape, path: &str) -> Vec<Only>
         let path = join(path, &entry.key);
         let inside = for_some_protocols(&entry.value, &option.shape, &path);
         match option.only {
+            // The options inside apply to even fewer protocols, so that they hang below this one.
             Some(protocols) => found.push(Only { at: entry.at, path, protocols, inside }),
             None => found.extend(inside),
         }

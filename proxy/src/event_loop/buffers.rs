@@ -52,6 +52,7 @@ impl BufferBudget {
 
     /// Records that a place holds `bytes` now. `counted` keeps the part that is counted.
     pub fn count(&self, counted: &Cell<usize>, bytes: usize) {
+        // Small amounts change often, and counting them would cost more than they weigh.
         let now = if bytes < SMALL { 0 } else { bytes };
         self.change(counted.replace(now), now);
     }
@@ -90,11 +91,11 @@ impl CountedBytes {
     #[must_use]
     pub fn take(mut self) -> Vec<u8> {
         let bytes = std::mem::take(&mut self.bytes);
-        self.let_go(bytes.len());
+        self.release(bytes.len());
         bytes
     }
 
-    fn let_go(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         self.event_loop.buffers.change(bytes, 0);
         self.place.set(self.place.get().saturating_sub(bytes));
     }
@@ -102,7 +103,7 @@ impl CountedBytes {
 
 impl Drop for CountedBytes {
     fn drop(&mut self) {
-        self.let_go(self.bytes.len());
+        self.release(self.bytes.len());
     }
 }
 

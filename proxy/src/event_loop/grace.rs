@@ -70,6 +70,7 @@ pub async fn timeout<T>(limit: Duration, what: impl Future<Output = T>) -> Resul
             () = over => {}
         }
         let late = due.map_or(Duration::ZERO, |due| due.elapsed());
+        // One extension is enough; a second standstill ends the wait.
         if excused || late < STOOD_STILL {
             break;
         }

@@ -137,6 +137,7 @@ impl EventLoop {
     pub fn flush_later(&self, what: Rc<dyn Flush>) {
         let mut dirty = self.dirty.borrow_mut();
         dirty.push(what);
+        // The first object wakes the flusher, which thus runs after all tasks that are ready.
         if dirty.len() == 1 {
             wake(&self.flusher.borrow());
         }
@@ -193,6 +194,7 @@ impl EventLoop {
     /// Makes sure that the object of `key` is called no later than `at`.
     pub fn arm(&self, key: u32, at: Nanos) {
         self.timers.borrow_mut().arm(key, at);
+        // A later deadline needs no wake-up.
         if at < self.next_tick.get() {
             self.next_tick.set(at);
             wake(&self.ticker.borrow());
@@ -246,6 +248,7 @@ impl EventLoop {
         loop {
             let due = self.timers.borrow_mut().due(now);
             let Some((key, who)) = due else { break };
+            // At least one nanosecond later, or this loop would not end.
             if let Some(at) = self.call(&*who, |who| who.on_timer(now)).flatten() {
                 self.arm(key, at.max(now + 1));
             }

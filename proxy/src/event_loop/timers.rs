@@ -87,6 +87,7 @@ impl<R: Clone> Timers<R> {
     /// ignored.
     pub fn arm(&mut self, key: u32, at: Nanos) {
         let Some(place) = self.places.get_mut(key as usize) else { return };
+        // A later deadline keeps the earlier entry, which then sets the later one.
         if at < place.armed {
             place.armed = at;
             self.entries.push(Reverse((at, key)));

@@ -34,6 +34,7 @@ impl WakePacer {
     pub fn pause(&self, now: Nanos) -> Option<Nanos> {
         let period = (self.quick / PART).min(LONGEST);
         let awake = now.saturating_sub(self.woke);
+        // A worker that was awake for a whole period has nothing to wait for.
         period.checked_sub(awake).filter(|pause| *pause >= SHORTEST)
     }
 

@@ -31,7 +31,7 @@ use crate::shared::Shared;
 use crate::worker;
 
 pub use console::say;
-pub use panics::tell_of_panics;
+pub use panics::report_panics;
 use prober::Prober;
 pub use sockets::Sockets;
 
@@ -85,11 +85,11 @@ impl Running {
         let admin = start_admin(&settings, &registry, &ready)?;
         let builders: Vec<_> = (0..settings.workers.get()).map(|_| worker::builder()).collect();
         let workers = builders.iter().map(|builder| builder.handle.clone()).collect();
-        let (bell, rung) = tokio::sync::mpsc::unbounded_channel();
-        let shared = Shared::new(settings, registry, workers, bell);
+        let (prober, requests) = tokio::sync::mpsc::unbounded_channel();
+        let shared = Shared::new(settings, registry, workers, prober);
         let logs = open_logs(&shared, &shared.settings())?;
-        let prober =
-            Prober::start(&shared, rung).map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
+        let prober = Prober::start(&shared, requests)
+            .map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
         let threads = start_workers(builders, &shared)?;
         reserve_descriptors(&shared.settings());
         let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
@@ -98,7 +98,7 @@ impl Running {
             running.end();
             return Err(why);
         }
-        running.tell_workers();
+        running.notify_workers();
         running.ready.set(Readiness::Ready);
         Ok(running)
     }
@@ -136,7 +136,7 @@ impl Running {
         tell(&self);
         loop {
             tokio::select! {
-                Some(()) = hangup.recv() => self.reload_and_tell(),
+                Some(()) = hangup.recv() => self.reload_and_report(),
                 Some(()) = rotated.recv() => self.shared.logs.reopen(),
                 () = any(&mut ends) => break,
             }
@@ -156,7 +156,7 @@ impl Running {
         say(&self.shared.settings(), text);
     }
 
-    fn reload_and_tell(&mut self) {
+    fn reload_and_report(&mut self) {
         match self.reload() {
             Ok(()) => self.say("penstock: the new configuration is in use"),
             Err(why) => notice::err(&format!(
@@ -179,12 +179,14 @@ impl Running {
     fn try_reload(&mut self) -> Result<(), String> {
         let loaded = self.source.load().map_err(|mistakes| mistakes.to_string())?;
         let before = self.shared.settings();
+        // Worker threads and the admin socket live as long as the process.
         if loaded.settings.workers != before.workers || loaded.settings.admin != before.admin {
             return Err("`workers` and `admin` change only at a restart".to_owned());
         }
         let other_protocol = |l: &&Arc<config::Listener>| {
             before.listeners.iter().any(|old| old.name == l.name && old.protocol != l.protocol)
         };
+        // Clients that are connected speak the old protocol.
         if let Some(listener) = loaded.settings.listeners.iter().find(other_protocol) {
             let name = &listener.name;
             return Err(format!(
@@ -194,6 +196,7 @@ impl Running {
         loaded.warnings.iter().for_each(|warning| notice::err(&warning.to_string()));
         let logs = open_logs(&self.shared, &loaded.settings)?;
         let mut sockets = self.sockets.rebind(&loaded.settings)?;
+        // Everything that can fail happens before the first change takes effect.
         sockets.prepare(&self.shared.workers)?;
         if let Err(why) = sockets.apply() {
             sockets::forget(&self.shared.workers);
@@ -204,14 +207,14 @@ impl Running {
         self.shared.change(loaded.settings);
         let before = std::mem::replace(&mut self.sockets, sockets);
         self.logs = logs;
-        self.tell_workers();
+        self.notify_workers();
         drop(before); // closes sockets that no worker accepts on any more
         self.show_config(loaded.hash);
         Ok(())
     }
 
     /// Tells the workers that the configuration has changed, and waits until all of them have adopted it.
-    fn tell_workers(&self) {
+    fn notify_workers(&self) {
         let (taken, all_taken) = std::sync::mpsc::channel();
         self.shared.workers.iter().for_each(|handle| handle.send(Message::Changed(taken.clone())));
         drop(taken);
@@ -223,6 +226,7 @@ impl Running {
     pub async fn drain(&mut self) {
         self.ready.set(Readiness::Draining);
         self.shared.registry.process().draining.set(1);
+        // Closing first lets a new process bind the addresses during the drain.
         self.sockets.close();
         self.shared.workers.iter().for_each(|handle| handle.send(Message::Drain));
         let empty = async {

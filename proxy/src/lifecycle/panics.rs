@@ -7,7 +7,7 @@ use crate::notice;
 
 /// Installs a panic hook that prints one line for each panic. A backtrace follows if RUST_BACKTRACE asks for
 /// one.
-pub fn tell_of_panics() {
+pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| notice::err(line(panic).trim_end())));
 }
 

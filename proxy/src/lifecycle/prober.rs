@@ -29,7 +29,10 @@ pub(super) struct Prober {
 
 impl Prober {
     /// Starts the thread. It sleeps until a worker has seen an offence, or an answer of an HTTP member.
-    pub(super) fn start(shared: &Arc<Shared>, mut rung: UnboundedReceiver<Arc<Proof>>) -> io::Result<Self> {
+    pub(super) fn start(
+        shared: &Arc<Shared>,
+        mut requests: UnboundedReceiver<Arc<Proof>>,
+    ) -> io::Result<Self> {
         let (stop, mut stopped) = oneshot::channel::<()>();
         let shared = shared.clone();
         let run = async move {
@@ -37,7 +40,7 @@ impl Prober {
             loop {
                 tokio::select! {
                     _ = &mut stopped => return,
-                    Some(proof) = rung.recv() => {
+                    Some(proof) = requests.recv() => {
                         tokio::task::spawn_local(attend(proof, shared.clone(), room.clone()));
                     }
                 }
@@ -74,9 +77,11 @@ async fn attend(proof: Arc<Proof>, shared: Arc<Shared>, room: Arc<Semaphore>) {
             () = tokio::time::sleep_until(task.due.into()) => {}
             () = proof.changed() => continue,
         }
+        // Probes are limited together, since many members may be due after a reload.
         let Ok(_place) = room.acquire().await else { return };
-        let Some(accused) = proof.accused(&task) else { continue };
-        let found = if task.probe { probe::quick(&accused.address, &accused.backend).await } else { Ok(()) };
+        // The member may have changed while the task waited.
+        let Some(subject) = proof.subject(&task) else { continue };
+        let found = if task.probe { probe::quick(&subject.address, &subject.backend).await } else { Ok(()) };
         proof.conclude(&task, found, Instant::now());
     }
 }

@@ -135,6 +135,7 @@ impl Sockets {
         let mut of_workers: Vec<Vec<ListenOn>> = workers.iter().map(|_| Vec::new()).collect();
         for bound in &self.0 {
             let listener = bound.listener.name.clone();
+            // A worker that already accepts on the socket needs no second descriptor.
             let clone = (!bound.kept).then(|| bound.socket.socket.try_clone()).transpose();
             let socket = clone.map_err(|error| cannot_accept(&listener, &error))?;
             of_workers[bound.worker % workers.len()].push(ListenOn { listener, socket });
@@ -160,6 +161,7 @@ impl Sockets {
     pub fn apply(&mut self) -> Result<(), String> {
         for (i, bound) in self.0.iter().enumerate() {
             let Some(change) = &bound.change else { continue };
+            // Sockets that were changed already get their old options back.
             if let Err(error) = bound.give(&change.new, &bound.listener) {
                 let all_so_far = self.0[..=i].iter();
                 all_so_far.filter_map(|bound| Some((bound, bound.change.as_ref()?))).for_each(

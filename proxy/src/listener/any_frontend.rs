@@ -79,6 +79,7 @@ impl AnyFrontend {
     /// Admits an accepted connection, after its PROXY header if the listener expects one.
     pub fn accept(&self, accepted: Accepted) {
         let Accepted { stream, source, permit, link } = accepted;
+        // The client was accepted by a worker that had not seen the drain yet.
         if self.event_loop().draining() {
             return self.cells().rejected[ClientReject::Draining].inc();
         }

@@ -32,6 +32,7 @@ pub async fn accept(worker: usize, any_frontend: AnyFrontend, shared: Arc<Shared
                 pause = FIRST_PAUSE;
                 let place = || place((worker, &mut next), &any_frontend, &shared, stream, source);
                 _ = any_frontend.event_loop().contain(PanicSite::Listener, place);
+                // Accepting one more client would take a descriptor that links may need.
                 if !net::has_room() {
                     any_frontend.cells().accept_errors[AcceptError::Reserve].inc();
                     until_there_is_room().await;
@@ -88,8 +89,10 @@ fn place(
         return any_frontend.cells().rejected[why].inc();
     }
     let best = least_loaded(&listener, shared, *next).unwrap_or(own);
+    // Equally loaded workers take turns.
     *next = best + 1;
     let permit = ClientPermit::new(&shared.workers[best].load, any_frontend.open());
+    // A client of a TCP listener needs a second descriptor for its link.
     let link = (!listener.protocol.is_pooled()).then(Descriptors::take);
     may_panic("listener.place");
     let accepted = Accepted { stream, source, permit, link };

@@ -56,12 +56,12 @@ async fn read(incoming: &mut Incoming<Socket>, drain: &DrainNotice) -> Option<us
         if drain.began.get() {
             return Poll::Ready(None);
         }
-        incoming.stream.poll_until(cx, &mut seen, judge).map(|verdict| verdict.ok()?.ok())
+        incoming.stream.poll_until(cx, &mut seen, header_length).map(|verdict| verdict.ok()?.ok())
     });
     let len = whole.await?;
     incoming.stream.recv(&mut seen[..len]).ok().filter(|taken| *taken == len)?;
     let Ok(ParsedHeader::Header { header, .. }) = parse(&seen[..len]) else { return None };
-    believe(incoming, &header);
+    apply_header(incoming, &header);
     Some(len)
 }
 
@@ -98,8 +98,8 @@ impl Registered for DrainNotice {
 }
 
 /// Returns the length of the header once it is complete, or an error once it cannot be valid any more.
-fn judge(sight: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
-    match sight {
+fn header_length(peeked: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
+    match peeked {
         Peeked::Quiet => None,
         Peeked::Ended | Peeked::Broken => Some(Err(())),
         Peeked::Bytes(n) => match parse(&seen[..n]) {
@@ -112,7 +112,7 @@ fn judge(sight: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
 
 /// Takes the addresses of the header. A header about the connection itself (LOCAL, UNKNOWN) leaves the source
 /// unchanged.
-fn believe(incoming: &mut Incoming<Socket>, header: &Header<'_>) {
+fn apply_header(incoming: &mut Incoming<Socket>, header: &Header<'_>) {
     let tlvs = &header.tlvs;
     incoming.proxy_info = Some(Box::new(ProxyInfo {
         destination: header.addresses.map(|addresses| addresses.destination),

@@ -51,6 +51,7 @@ impl<C: CellSet> CellMap<C> {
     /// Returns the sums of every owner with a handle.
     pub(super) fn rows(&self) -> Vec<CellRow> {
         let rows = self.lock();
+        // The map holds one reference itself.
         let held = rows.iter().filter(|(_, cells)| cells.iter().any(|c| Arc::strong_count(c) > 1));
         held.map(|(key, cells)| CellRow { key: key.clone(), sums: sum(cells) }).collect()
     }

@@ -92,6 +92,7 @@ fn families_of<C: CellSet>(cell_map: &CellMap<C>) -> Vec<proto::MetricFamily> {
 fn family(metric: &Metric, rows: &[CellRow], at: usize) -> proto::MetricFamily {
     let mut samples = Vec::with_capacity(rows.len() * metric.series);
     let words = rows.iter().map(|row| (row.key.as_slice(), &row.sums[at..at + metric.words]));
+    // Metrics over all owners have one sample, which is the sum.
     if metric.owner.is_empty() {
         let mut sums = vec![0; metric.words];
         words.for_each(|(_, words)| add(&mut sums, words));

@@ -239,6 +239,7 @@ fn config_handles(cell_maps: &CellMaps, hash: &str, limits: &Limits<'_>) -> Vec<
         handles.push(cells);
         for member in &backend.members {
             let cells = cell_maps.member_limits.cells(0, &[backend.name, member.name]);
+            // 0 stands for no limit, as the help text says.
             cells.connections.set(member.links.unwrap_or(0).into());
             cells.weight.set(member.weight.into());
             handles.push(cells);

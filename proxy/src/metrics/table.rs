@@ -12,7 +12,7 @@ use crate::event_loop::PanicSite;
 cell_sets! {
     /// The counters of one worker for one listener.
     pub ListenerCells by ["listener"] {
-        /// Open client connections by state. The sum over the states is to be compared with
+        /// Open client connections by state. Compare the sum over the states with
         /// penstock_client_connections_limit.
         connections: ByLabel<ClientState, Gauge> => None "penstock_client_connections";
         /// Client connections that were accepted.
@@ -116,7 +116,7 @@ cell_sets! {
         depth_limit: Most => None "penstock_backend_pipeline_depth_limit";
         /// Number of workers in which this reason determines the depth limit.
         depth_reason: ByLabel<DepthReason, Gauge> => None "penstock_backend_pipeline_depth_reason";
-        /// Shortest recent service time of the member, which determines the depth limit; 0 without evidence.
+        /// Shortest recent service time of the member, on which the depth limit is based; 0 without evidence.
         service_time: Least => Seconds "penstock_backend_service_time_seconds";
         /// 1 for the present state of the member, 0 for the other one.
         state: ByLabel<MemberState, Gauge> => None "penstock_member_state";

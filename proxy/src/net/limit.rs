@@ -49,6 +49,7 @@ fn look_at_limit() {
 
 fn room(limit: usize, used: usize, own: usize, links: usize) -> usize {
     let free = limit.saturating_sub(used);
+    // At least a quarter is left for clients, however much is to be reserved.
     free - own.min(free / 4) - links.min(free / 2)
 }
 

@@ -121,7 +121,9 @@ impl KernelTcpOptions {
 
 fn bind_ip(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     let socket = tcp_socket(address, options)?;
+    // A restart must not wait for connections in TIME-WAIT.
     socket.set_reuse_address(true)?;
+    // `[::]` also accepts IPv4, whatever the default of the system is.
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }

@@ -36,6 +36,7 @@ impl SocketFile {
         let refused = |probe: Socket| {
             probe.connect(&address).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
         };
+        // Only a refused connect proves that nobody listens; every other error leaves the file alone.
         self.is_there() && Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).is_ok_and(refused)
     }
 

@@ -100,6 +100,7 @@ impl Pipes {
     pub fn give_back(&self, pipe: Pipe) {
         self.lent.set(self.lent.get() - 1);
         let mut free = self.free.borrow_mut();
+        // A pipe with bytes in it would deliver them to another tunnel.
         if pipe.is_empty() && free.len() < MOST_FREE {
             free.push(pipe);
         }

@@ -89,6 +89,7 @@ impl Socket {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
             match read(self.stream()) {
                 Ok((n, empties)) => {
+                    // A read that urgent data cut short has not emptied the socket.
                     if empties && !self.is_urgent() {
                         ready.clear_ready();
                     }
@@ -230,8 +231,8 @@ impl Socket {
     ) -> Poll<io::Result<R>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            let sight = self.peek(buf);
-            match judge(sight, buf) {
+            let peeked = self.peek(buf);
+            match judge(peeked, buf) {
                 Some(verdict) => return Poll::Ready(Ok(verdict)),
                 // Readiness that cannot be cleared: the stream ends after the bytes seen.
                 None if ready.ready().is_read_closed() => {

@@ -79,6 +79,7 @@ pub(super) fn take(came: &mut Vec<u8>, method: Method, ended: bool) -> Result<Re
         if head.switches() {
             return Err(Unreadable::Malformed("it switched protocols"));
         }
+        // Interim answers precede the one that counts.
         if !head.is_interim() {
             let Some((body, end)) = body(&head, &came[at..], ended)? else { return Ok(ReplyRead::Partial) };
             at += end;

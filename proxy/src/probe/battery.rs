@@ -157,7 +157,7 @@ impl Battery<'_> {
             Ok(mut wire) => {
                 // A closed connection shows when the answers are read.
                 let _ = pipeline.send(&mut wire, pieces).await;
-                pipeline.hear_within(&mut wire, self.patience).await
+                pipeline.read_answers_within(&mut wire, self.patience).await
             }
             Err(fault) => Err(pipeline.offence(fault, 0, b"")),
         };
@@ -181,6 +181,7 @@ impl Battery<'_> {
             let mut sent = Vec::new();
             for (i, wire) in wires.iter_mut().enumerate() {
                 let Some(wire) = wire else { continue };
+                // Each connection begins with another request, so that equal answers do not hide a swap.
                 let order = requests::order(of.len(), round + i, DEPTH).into_iter().map(|i| of[i]);
                 let order: Vec<_> = order.collect();
                 let pipeline = Pipeline::new(self.known, &order, self.place.host(), &mut self.tokens);
@@ -189,7 +190,8 @@ impl Battery<'_> {
             }
             for (i, pipeline) in sent {
                 let Some(wire) = &mut wires[i] else { continue };
-                let outcome = pipeline.hear_within(wire, self.patience).await;
+                let outcome = pipeline.read_answers_within(wire, self.patience).await;
+                // After a fault, nothing on the connection can be trusted.
                 if outcome.is_err() {
                     wires[i] = None;
                 }
@@ -224,7 +226,7 @@ impl Battery<'_> {
             let outcome = match self.open().await {
                 Ok(mut wire) => {
                     let _ = pipeline.send(&mut wire, Pieces::One).await;
-                    pipeline.hear_within(&mut wire, patience).await
+                    pipeline.read_answers_within(&mut wire, patience).await
                 }
                 Err(fault) => Err(pipeline.offence(fault, 0, b"")),
             };

@@ -53,7 +53,7 @@ pub fn command(arguments: &ProbeArguments) -> ExitCode {
     let report = match outcome {
         Ok(report) => report,
         Err(why) => {
-            complain(&format!("penstock probe: {why}\n"));
+            print_error(&format!("penstock probe: {why}\n"));
             return ExitCode::from(2);
         }
     };
@@ -62,7 +62,7 @@ pub fn command(arguments: &ProbeArguments) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // A reader that closes the pipe early (`| head`) is no error.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("penstock probe: cannot print: {error}\n"));
+            print_error(&format!("penstock probe: cannot print: {error}\n"));
             ExitCode::from(2)
         }
         _ => ExitCode::from(report.exit_code()),
@@ -81,7 +81,7 @@ fn run(plan: &Plan) -> Result<Report, String> {
     };
     let report = runtime.block_on(battery::run(plan, &mut progress));
     if shows {
-        complain("\r\x1b[K"); // erases the progress bar
+        print_error("\r\x1b[K"); // erases the progress bar
     }
     Ok(report)
 }
@@ -89,11 +89,11 @@ fn run(plan: &Plan) -> Result<Report, String> {
 fn show(sent: usize, of: usize) {
     let full = WIDTH * sent.min(of) / of.max(1);
     let (done, rest) = ("#".repeat(full), " ".repeat(WIDTH - full));
-    complain(&format!("\r[{done}{rest}] {sent} of {of} requests"));
+    print_error(&format!("\r[{done}{rest}] {sent} of {of} requests"));
 }
 
 /// Prints an error. If that fails, the exit code must do.
-fn complain(text: &str) {
+fn print_error(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 

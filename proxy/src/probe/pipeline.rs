@@ -74,6 +74,7 @@ pub(super) async fn learn(
                 let told_apart = |other: &Known| {
                     other.signature.differs_from(&new.signature) || (other.echoes && new.echoes)
                 };
+                // A request whose answer looks like another's proves nothing about the order.
                 if known.iter().all(told_apart) {
                     known.push(*new);
                 }
@@ -82,6 +83,7 @@ pub(super) async fn learn(
             Alone::Lost(fault) => {
                 timeouts += usize::from(fault == Some(Fault::Timeout));
                 why = fault.map_or(why, PipelineFailure::from);
+                // A server that answers nothing would cost the patience for every request.
                 if timeouts == ENOUGH && known.is_empty() {
                     return Err(why);
                 }
@@ -218,11 +220,11 @@ impl<'k> Pipeline<'k> {
 
     /// Waits for all answers, and checks that no more bytes come.
     pub(super) async fn hear(&self, wire: &mut Wire) -> Result<(), PipelineFailure> {
-        self.hear_within(wire, Duration::MAX).await
+        self.read_answers_within(wire, Duration::MAX).await
     }
 
     /// Waits for all answers, for each up to `patience`, and checks that no more bytes come.
-    pub(super) async fn hear_within(
+    pub(super) async fn read_answers_within(
         &self,
         wire: &mut Wire,
         patience: Duration,
@@ -239,6 +241,7 @@ impl<'k> Pipeline<'k> {
                 }
                 Err(_) => return Err(self.offence(Fault::Dropped, index, wire.unread())),
             };
+            // A close after an answer loses the requests behind it.
             let closes = if reply.keeps_link { Ok(()) } else { Err(Fault::Closes) };
             if let Err(fault) = judge(&reply, index, &expected).and(closes) {
                 return Err(self.offence(fault, index, &[reply.head, reply.body].concat()));

@@ -118,6 +118,7 @@ impl Wire {
         while !left.is_empty() {
             let sent = self.socket.try_send(left)?;
             *left = &left[sent..];
+            // The member may not read because it cannot write, so its answers are taken first.
             if sent == 0 {
                 let read = self.poll_read(cx);
                 if self.socket.poll_writable(cx)?.is_pending() && read.is_pending() {

@@ -83,6 +83,7 @@ impl LineReader {
         let read = end.unwrap_or(input.len());
         let cr = input[..read].last().map_or(self.cr, |last| *last == b'\r');
         let line = Self { bytes: self.bytes + read, cr, ended: end.is_some(), ..self };
+        // Counting the missing end refuses a long line one byte earlier, with any cut.
         if line.bytes + line.lacks() > self.longest {
             return Err(BadFrame::TooLong(self.longest as u64 + 1));
         }

@@ -61,6 +61,7 @@ impl Reread {
 
     /// Switches to the events of `next`. A head that continues gets no new line ends.
     pub fn turn_to(&mut self, next: Self) {
+        // A client must not get new line ends with each piece of its head.
         if !matches!((&self, next), (Self::Head { .. }, Self::Head { .. })) {
             *self = next;
         }

@@ -171,6 +171,7 @@ impl Resp {
 impl Requests for Resp {
     fn request(&self, input: &[u8], before: ClientMode) -> Result<Option<Frame>, BadFrame> {
         let Scan::Whole(len, mut words) = self.scan(input)? else { return Ok(None) };
+        // Guessing where quoted words end could read another command than the server.
         if words.is_quoted() {
             return Ok(Some(Frame { len, ..policy::UNREADABLE }));
         }

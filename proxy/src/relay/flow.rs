@@ -87,6 +87,7 @@ impl Flow {
             Poll::Ready(ControlFlow::Break(())) => return ControlFlow::Break(Poll::Ready(FlowEnd::Deaf)),
             Poll::Ready(ControlFlow::Continue(())) => {}
         }
+        // The end is reported only after everything before it has been written.
         if let Some(end) = self.end {
             return ControlFlow::Break(Poll::Ready(end));
         }
@@ -173,6 +174,7 @@ impl Flow {
     fn poll_splice(&mut self, cx: &mut Context<'_>, from: &Socket, io: &FlowIo<'_>) -> Poll<()> {
         let Some(mut pipe) = io.pipes.lend() else { return self.poll_copy(cx, io) };
         let filled = pipe.poll_fill(cx, from);
+        // A pipe without bytes may serve another tunnel meanwhile.
         if pipe.is_empty() {
             io.pipes.give_back(pipe);
         } else {

@@ -166,6 +166,7 @@ impl Relay {
     }
 
     fn poll_flows(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) -> Poll<RelayEnd> {
+        // The FIN is passed on while the other direction is open; otherwise closing says it.
         if self.up.poll(cx, &b.up()) && !self.down.is_over() {
             self.first = Side::Client;
             b.member.close_write();
@@ -175,13 +176,14 @@ impl Relay {
             b.client.close_write();
         }
         if self.end().is_none() {
-            self.watch_the_silent(cx, b);
+            self.poll_half_closed(cx, b);
         }
         self.end().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Notices the reset of a side that has sent FIN before, which no read would show.
-    fn watch_the_silent(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) {
+    fn poll_half_closed(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) {
+        // Only one direction is open, so that nobody reads the side that has finished.
         let silent = match (&mut self.up, &mut self.down) {
             (up @ Direction::Over(_), Direction::Open(_)) if b.client.poll_broken(cx).is_ready() => up,
             (Direction::Open(_), down @ Direction::Over(_)) if b.member.poll_broken(cx).is_ready() => down,

@@ -61,6 +61,7 @@ pub fn read_some<R>(
             return polled;
         }
     }
+    // More may be readable, so the task comes back after the others.
     cx.waker().wake_by_ref();
     Poll::Pending
 }

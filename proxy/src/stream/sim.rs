@@ -156,6 +156,7 @@ impl SimSocket {
 impl Drop for SimSocket {
     fn drop(&mut self) {
         let wire = &self.0;
+        // The kernel resets a TCP connection that is closed with unread bytes.
         let unread = !wire.arrived.borrow().is_empty();
         if wire.resets_on_drop.get() || unread {
             wire.written.borrow_mut().clear();

@@ -199,6 +199,7 @@ impl Worker {
         let members: Vec<_> = settings.members.iter().map(member).collect();
         let all: Rc<[_]> = members.iter().map(|member| member.pool.health().shared().clone()).collect();
         members.iter().for_each(|member| member.pool.health().set_members(&all));
+        // New members start at the furthest position of the others, and get no turns for the past.
         let furthest = members.iter().map(|member| member.position.get()).max();
         Rc::new(Group {
             settings: settings.clone(),

@@ -22,9 +22,10 @@ pub(super) fn framing(
         Protocol::Resp => FrameKind::Resp,
     };
     let max_length = f.max_length.get()?.unwrap_or_else(|| usual(kind));
+    // RESP decides by command.
     let repeatable = f.repeatable.get()? && kind != FrameKind::Resp;
     room(f, kind, max_length, diagnostics);
-    let refusal = refusal::believed(&f.refusal, kind, max_length, diagnostics)?;
+    let refusal = refusal::resolve(&f.refusal, kind, max_length, diagnostics)?;
     Some(Some(settings::Framing { kind, max_length, repeatable, refusal }))
 }
 
@@ -81,12 +82,13 @@ fn reach(f: &FramingSection, prefix: Prefix, diagnostics: &mut Diagnostics) {
 /// Listeners with different protocols are reported elsewhere.
 pub(super) fn agree(
     root: &RootSection,
-    believed: &[Option<Arc<settings::Listener>>],
+    resolved: &[Option<Arc<settings::Listener>>],
     diagnostics: &mut Diagnostics,
 ) {
-    let written = root.listeners.entries.iter().zip(believed);
+    let written = root.listeners.entries.iter().zip(resolved);
     let all: Vec<_> = written.filter_map(|((name, l), b)| Some((name, l, b.as_ref()?))).collect();
     for (i, (name, listener, one)) in all.iter().enumerate() {
+        // Comparing with the first listener of the backend is enough.
         let Some((first, _, other)) = all[..i].iter().find(|(_, _, o)| o.backend == one.backend) else {
             continue;
         };

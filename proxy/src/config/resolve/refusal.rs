@@ -9,7 +9,7 @@ use crate::config::scalar::{Auto, Or, Spanned};
 use crate::config::settings::{FrameKind, Prefix};
 
 /// Returns `Framing::refusal`, or `None` if the option could not be read. A mistake is recorded.
-pub(super) fn believed(
+pub(super) fn resolve(
     written: &Spanned<Or<Auto, Refusal>>,
     kind: FrameKind,
     max_length: usize,
@@ -17,6 +17,7 @@ pub(super) fn believed(
 ) -> Option<Option<Arc<[u8]>>> {
     let frame = match written.get()? {
         None => return Some(None),
+        // For RESP, `close` is an empty frame, because `None` stands for an error reply there.
         Some(None) => return Some((kind == FrameKind::Resp).then(|| Arc::from([]))),
         Some(Some(frame)) => frame,
     };

@@ -19,10 +19,10 @@ pub(super) fn rules(
     let written = &l.routes.items;
     // All rules are resolved before the first `?`, so that a bad one does not hide mistakes in the next.
     let rules: Vec<_> = written.iter().map(|(place, route)| rule(root, place, route, diagnostics)).collect();
-    let believed: Vec<_> =
+    let resolved: Vec<_> =
         written.iter().zip(&rules).filter_map(|((place, _), rule)| Some((place, rule.as_ref()?))).collect();
-    for (i, (place, rule)) in believed.iter().enumerate() {
-        if let Some((first, _)) = believed[..i].iter().find(|(_, earlier)| covers(earlier, rule)) {
+    for (i, (place, rule)) in resolved.iter().enumerate() {
+        if let Some((first, _)) = resolved[..i].iter().find(|(_, earlier)| covers(earlier, rule)) {
             let text = format!(
                 "is never reached: `{}` in line {} matches all its requests",
                 first.path, first.at.line
@@ -42,6 +42,7 @@ pub(super) fn share(
     diagnostics: &mut Diagnostics,
 ) {
     for listener in listeners {
+        // A rule that leads to the default backend adds no backend.
         let elsewhere = |rule: &&RouteRule| rule.backend != listener.backend;
         let mut backends: Vec<_> =
             listener.routes.iter().filter(elsewhere).map(|rule| rule.backend).collect();

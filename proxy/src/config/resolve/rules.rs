@@ -187,6 +187,7 @@ fn trust(l: &ListenerSection, diagnostics: &mut Diagnostics) {
 fn proxies(l: &ListenerSection, diagnostics: &mut Diagnostics) {
     let (Some(accept), Some(trusted)) = (l.proxy_protocol.get(), l.trusted_proxies.get()) else { return };
     let trusted: Networks = trusted.into_iter().collect();
+    // A PROXY header gives clients of a Unix socket an address.
     let without_address = accept == AcceptProxy::Off && is_unix(l.bind.value.as_ref());
     if without_address && !trusted.is_empty() && !trusted.is_any() {
         let text = "clients of a Unix socket have no address, so no network has them; write `trusted_proxies: any`, \
@@ -238,6 +239,7 @@ fn shared_links(b: &BackendSection, protocol: Protocol, diagnostics: &mut Diagno
 fn sources(b: &BackendSection, diagnostics: &mut Diagnostics) {
     let Some(sources) = b.source_addresses.items.as_deref().filter(|items| !items.is_empty()) else { return };
     let members: Vec<_> = b.members.entries.iter().map(|(_, m)| &m.address).collect();
+    // With an unreadable address, warnings about families might be wrong.
     let Some(known): Option<Vec<_>> = members.iter().map(|m| m.value.as_ref()).collect() else { return };
     let reached = |ipv4: bool| known.iter().filter_map(|a| a.ip()).any(|a| is_ipv4(a.ip()) == ipv4);
     for source in sources {
@@ -297,6 +299,7 @@ fn clash(a: &Address, b: &Address) -> bool {
 }
 
 fn ports_clash(a: SocketAddr, b: SocketAddr) -> bool {
+    // Port 0 never clashes, because the kernel chooses free ports.
     if a.port() != b.port() || a.port() == 0 {
         return false;
     }

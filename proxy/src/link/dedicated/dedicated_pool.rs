@@ -115,6 +115,7 @@ impl DedicatedPool {
             return Err(Cause::QueueFull);
         };
         let news = self.news.notified();
+        // The first waiting client starts the watch for all.
         if self.health.begin_watch() {
             tokio::task::spawn_local(self.clone().watch());
         }
@@ -132,6 +133,7 @@ impl DedicatedPool {
         let mut pace = RetryPace::new(self.event_loop.now());
         while needed() {
             tokio::time::sleep(pace.next_pause()).await;
+            // The wait may have ended during the pause.
             if needed() {
                 tokio::select! {
                     () = self.try_again() => {}
@@ -177,6 +179,7 @@ impl DedicatedPool {
 
     async fn link(self: &Rc<Self>, source: IpAddr) -> Result<DedicatedLink, Cause> {
         let came = self.event_loop.now();
+        // A warm link has a permit already, so that nobody has to wait for it.
         if let Some(link) = self.take_warm() {
             return Ok(link);
         }
@@ -254,6 +257,7 @@ impl DedicatedPool {
         let unwanted = self.is_leaving();
         let after = self.health.failed(Failure { cause, began, alone: true, unwanted });
         connect::show(after.change, &self.cells);
+        // Only the worker that saw the change tries again for all.
         if after.change == Some(HealthChange::Down) {
             let pool = self.clone();
             self.event_loop.spawn_duty(move || pool.clone().recover());
@@ -285,9 +289,11 @@ impl DedicatedPool {
             let (lost, spare) = self.shared_cap.sweep();
             self.lost(LinkClose::Origin, lost);
             self.lost(LinkClose::Idle, spare);
+            // A member that closes unused links is left alone for longer.
             pause = if lost > 0 { (pause * 2).min(LONGEST_SWEEP) } else { SWEEP };
             self.warm_up().await;
             let taken = self.shared_cap.taken.notified();
+            // Without warm links the task sleeps until the configuration changes.
             if self.shared_cap.wants_none() {
                 taken.await;
             } else {
@@ -308,6 +314,7 @@ impl DedicatedPool {
     /// Adds a new connection to the warm links, or closes it if none is missing.
     fn keep(&self, socket: Socket, permit: LinkPermit) {
         self.cells.connections[LinkState::Idle].inc();
+        // Another task may have added the missing link meanwhile.
         if self.shared_cap.missing() == 0 {
             return self.lost(LinkClose::Idle, 1);
         }
@@ -382,6 +389,7 @@ struct MemberWaiter<'a> {
 impl<'a> MemberWaiter<'a> {
     fn enter(pool: &'a DedicatedPool, most: usize) -> Option<Self> {
         let all = &pool.shared_cap.waiting_for_member;
+        // Adding first and checking afterwards is exact without a lock.
         if all.fetch_add(1, Ordering::Relaxed) >= most {
             all.fetch_sub(1, Ordering::Relaxed);
             return None;

@@ -145,6 +145,7 @@ impl<W> PermitQueue<W> {
         let may = |source: &IpAddr| self.held.get(source).is_none_or(|held| *held < self.share);
         // If all sources have their share, the one whose turn it is gets a permit nevertheless.
         let at = self.turns.iter().position(may).unwrap_or(0);
+        // Sources that were passed over keep their order behind the others.
         self.turns.rotate_left(at);
         let source = self.turns.pop_front()?;
         let line = self.lines.get_mut(&source)?;

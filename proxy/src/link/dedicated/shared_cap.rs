@@ -55,7 +55,7 @@ struct Activity {
     /// The start of the tunnel's worker, which its times in nanoseconds are counted from.
     started: Instant,
     moved: AtomicU64,
-    told: AtomicBool,
+    evicting: AtomicBool,
     /// Wakes the task of the tunnel.
     waker: Waker,
 }
@@ -81,6 +81,7 @@ impl SharedCap {
     pub(in crate::link) fn configure(&self, links: &Links) {
         let mut room = lock(&self.room);
         room.permits.configure(links.cap(), links.max_per_source);
+        // The time computed from the old limit is no longer valid.
         if room.evict_idle != links.evict_idle {
             (room.evict_idle, room.none_before) = (links.evict_idle, None);
         }
@@ -112,6 +113,7 @@ impl SharedCap {
         self.taken.notify_one();
         let event_loop = async {
             loop {
+                // Eviction is repeated, since a tunnel that was asked may stay.
                 let again = self.make_room();
                 let pause = async {
                     match again {
@@ -137,7 +139,7 @@ impl SharedCap {
     fn make_room(&self) -> Option<Instant> {
         // Warm links are closed before tunnels have to give way.
         let warm = lock(&self.warm).len();
-        lock(&self.room).tell_idle(warm, Instant::now())
+        lock(&self.room).request_eviction(warm, Instant::now())
     }
 
     /// Returns the number of missing warm links.
@@ -200,25 +202,26 @@ impl CapState {
     }
 
     /// Asks tunnels to give way, see [`SharedCap::make_room`].
-    fn tell_idle(&mut self, warm: usize, now: Instant) -> Option<Instant> {
+    fn request_eviction(&mut self, warm: usize, now: Instant) -> Option<Instant> {
         let idle = self.evict_idle?;
         let wanted = self.permits.waiting().saturating_sub(self.leaving + warm);
         if wanted > 0 && self.none_before.is_none_or(|at| at <= now) {
-            let staying = self.tunnels.values().filter(|tunnel| !tunnel.told.load(Ordering::Relaxed));
+            let staying = self.tunnels.values().filter(|tunnel| !tunnel.evicting.load(Ordering::Relaxed));
             let mut by_age: Vec<_> = staying.map(|tunnel| (tunnel.idle_since(), tunnel)).collect();
+            // Only the oldest tunnels need an order, so that selecting them is enough.
             if wanted < by_age.len() {
                 by_age.select_nth_unstable_by_key(wanted, |(since, _)| *since);
             }
             let longest = wanted.min(by_age.len());
             by_age[..longest].sort_unstable_by_key(|(since, _)| *since);
             let is_idle = |since: Instant| since + idle <= now;
-            let told = by_age.iter().take(wanted).take_while(|(since, _)| is_idle(*since)).count();
-            for (_, tunnel) in &by_age[..told] {
-                tunnel.told.store(true, Ordering::Relaxed);
+            let chosen = by_age.iter().take(wanted).take_while(|(since, _)| is_idle(*since)).count();
+            for (_, tunnel) in &by_age[..chosen] {
+                tunnel.evicting.store(true, Ordering::Relaxed);
                 tunnel.waker.wake_by_ref();
             }
-            self.leaving += told;
-            self.none_before = by_age.get(told).map(|(since, _)| *since + idle);
+            self.leaving += chosen;
+            self.none_before = by_age.get(chosen).map(|(since, _)| *since + idle);
         }
         // A tunnel that was asked may stay, and another may become idle for long enough; both are seen within
         // this time.
@@ -227,8 +230,8 @@ impl CapState {
     }
 
     /// Records that a tunnel that was asked to give way has ended or stays.
-    fn told_one_less(&mut self, tunnel: &Activity) {
-        if tunnel.told.swap(false, Ordering::Relaxed) {
+    fn end_eviction(&mut self, tunnel: &Activity) {
+        if tunnel.evicting.swap(false, Ordering::Relaxed) {
             self.leaving -= 1;
         }
     }
@@ -251,9 +254,10 @@ impl LinkPermit {
             room.permits.assign(source);
             self.source = Some(source);
         }
+        // Without eviction, nothing has to be recorded for tunnels.
         if room.evict_idle.is_some() {
             let (started, moved) = (event_loop.started(), event_loop.now().into());
-            let tunnel = Arc::new(Activity { started, moved, told: false.into(), waker });
+            let tunnel = Arc::new(Activity { started, moved, evicting: false.into(), waker });
             room.last += 1;
             let number = room.last;
             room.tunnels.insert(number, tunnel.clone());
@@ -270,7 +274,7 @@ impl LinkPermit {
 
     /// Returns whether the tunnel was asked to give way.
     pub(in crate::link) fn is_wanted(&self) -> bool {
-        self.tunnel.as_ref().is_some_and(|(_, tunnel)| tunnel.told.load(Ordering::Relaxed))
+        self.tunnel.as_ref().is_some_and(|(_, tunnel)| tunnel.evicting.load(Ordering::Relaxed))
     }
 
     /// Returns whether the tunnel that was asked still has to give way: nothing has moved in it meanwhile,
@@ -279,10 +283,11 @@ impl LinkPermit {
         let Some((_, tunnel)) = self.tunnel.as_ref().filter(|_| self.is_wanted()) else { return false };
         let mut room = lock(&self.shared_cap.room);
         let idle = room.evict_idle.is_some_and(|idle| tunnel.idle_since() + idle <= Instant::now());
+        // Fewer clients may wait by now than tunnels were asked to give way.
         if idle && room.permits.waiting() >= room.leaving {
             return true;
         }
-        room.told_one_less(tunnel);
+        room.end_eviction(tunnel);
         // This tunnel has moved, so that the time computed before is too late for others.
         room.none_before = None;
         drop(room);
@@ -296,7 +301,7 @@ impl Drop for LinkPermit {
         let mut room = lock(&self.shared_cap.room);
         if let Some((number, tunnel)) = &self.tunnel {
             room.tunnels.remove(number);
-            room.told_one_less(tunnel);
+            room.end_eviction(tunnel);
         }
         room.permits.give_back(self.source);
         room.give();

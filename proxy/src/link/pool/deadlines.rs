@@ -16,6 +16,7 @@ const LOOK_EVERY: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 impl<T: Recipient> Pool<T> {
     pub(super) fn arm(&self, now: Nanos) {
         let scheduler = self.scheduler.borrow();
+        // An empty pool needs no timer.
         if scheduler.used() == 0 && scheduler.waiting() == 0 {
             return;
         }
@@ -24,7 +25,7 @@ impl<T: Recipient> Pool<T> {
         let idle = scheduler.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
         let rescue = Some(self.rescue_at.get());
         let relief = (scheduler.waiting() > 0).then(|| self.relief_by(now));
-        let asks = self.asks_at();
+        let asks = self.next_request_at();
         let next =
             [opening, waiting, idle, rescue, relief, asks].into_iter().flatten().min().unwrap_or(Nanos::MAX);
         self.event_loop.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
@@ -35,6 +36,7 @@ impl<T: Recipient> Pool<T> {
         let since = |timeout: Duration| now.checked_sub(nanos(timeout));
         let mut latest = since(settings.queue.timeout);
         let mut cause = Cause::QueueTimeout;
+        // While the member is unreachable, clients wait for the connect timeout at most.
         if let Some(outage) = self.health.outage() {
             cause = outage.cause;
             latest = latest.max(outage.gives_up(now, nanos(settings.links.connect_timeout)));
@@ -43,7 +45,7 @@ impl<T: Recipient> Pool<T> {
         let late = self.scheduler.borrow_mut().give_up_waiting(latest);
         for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
             self.backend_cells.acquires[Acquire::Timeout].inc();
-            self.tell(&waiter.to, |to| to.failed(&waiter.request, cause, false));
+            self.notify(&waiter.to, |to| to.failed(&waiter.request, cause, false));
         }
         self.show_waiting();
     }
@@ -74,6 +76,7 @@ impl<T: Recipient> Pool<T> {
         for link in links {
             let since = link.queue.borrow().silent_since();
             let late = since.is_some_and(|since| now.saturating_sub(since) >= timeout);
+            // A client that does not read is not the member's fault.
             if late && !link.is_head_full() {
                 link.condemn(LinkEnd::Timeout);
             }
@@ -103,7 +106,7 @@ impl<T: Recipient> Registered for Pool<T> {
         if self.event_loop.lenient_until(now).is_none() {
             self.give_up_waiting(now);
             self.end_silent(now);
-            self.judge_silence(now);
+            self.check_silence(now);
         }
         self.rescue(now);
         self.relieve(now);
@@ -112,6 +115,7 @@ impl<T: Recipient> Registered for Pool<T> {
             me.end_rest(&link, now);
         }
         let is_empty = self.scheduler.borrow().used() == 0 && self.scheduler.borrow().waiting() == 0;
+        // Nothing is left to do for a member that was removed.
         if self.health.is_retired() && is_empty {
             self.leave();
         } else {

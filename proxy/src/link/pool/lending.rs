@@ -57,6 +57,7 @@ impl<T: Recipient> Pool<T> {
         self.lending.set(false);
         let (links, own) = {
             let mut scheduler = self.scheduler.borrow_mut();
+            // A removed member opens no links, so that unused rights go back at once.
             if self.health.is_retired() && scheduler.waiting() == 0 {
                 let (used, owned) =
                     (scheduler.used().min(scheduler.share()), scheduler.owned().min(scheduler.owners()));
@@ -100,9 +101,9 @@ impl<T: Recipient> Pool<T> {
     }
 
     /// Asks other workers for the rights that waiting requests need, or withdraws the request.
-    pub(super) fn ask_others(&self, now: Nanos) {
+    pub(super) fn request_rights(&self, now: Nanos) {
         if self.scheduler.borrow().waiting() == 0 {
-            return self.ask_no_more();
+            return self.withdraw_requests();
         }
         let (owners, all_used, starving, patient) = {
             let scheduler = self.scheduler.borrow();
@@ -114,6 +115,7 @@ impl<T: Recipient> Pool<T> {
                 scheduler.oldest_waiting().is_some_and(|since| now.saturating_sub(since) < PATIENCE);
             (owners, all_used, scheduler.usable() == 0, patient)
         };
+        // One request at a time is enough, since each grant wakes this worker.
         if owners && !self.asks_own.replace(true) {
             let taken = self.loans.take_or_ask(&self.account, Right::Own, RightRequest::default());
             if taken {
@@ -123,6 +125,7 @@ impl<T: Recipient> Pool<T> {
             }
         }
         let ask = RightRequest { starving, owed: self.links.get() < self.entitled.get() };
+        // A request whose urgency has not changed is not repeated.
         if all_used && (starving || !patient) && self.asks.get() != Some(ask) {
             self.asks.set(Some(ask));
             if self.loans.take_or_ask(&self.account, Right::Link, ask) {
@@ -133,7 +136,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    pub(super) fn ask_no_more(&self) {
+    pub(super) fn withdraw_requests(&self) {
         if self.asks.take().is_some() {
             self.loans.withdraw(&self.account, Right::Link);
         }
@@ -143,7 +146,7 @@ impl<T: Recipient> Pool<T> {
     }
 
     /// Returns the time at which this worker will ask for a link, if it has not yet.
-    pub(super) fn asks_at(&self) -> Option<Nanos> {
+    pub(super) fn next_request_at(&self) -> Option<Nanos> {
         let scheduler = self.scheduler.borrow();
         let all_used = scheduler.used() >= scheduler.share() && scheduler.share() < self.cap.get();
         let may = all_used && self.asks.get().is_none() && scheduler.eager() > 0;
@@ -162,6 +165,7 @@ impl<T: Recipient> Pool<T> {
         }
         while self.loans.is_asked(Right::Link) && !self.lending.get() {
             let Some(ask) = self.loans.first(&self.account, Right::Link) else { return };
+            // An unused right can be lent without closing a link.
             if self.scheduler.borrow().spares_share() {
                 self.lend_one();
                 self.give_back();
@@ -169,6 +173,7 @@ impl<T: Recipient> Pool<T> {
             }
             let is_busy = self.scheduler.borrow().eager() > 0;
             let Some(since) = self.scheduler.borrow().oldest_idle().filter(|_| !is_busy) else { return };
+            // A link that was just used will probably be needed again soon.
             if !ask.starving && now.saturating_sub(since) < COLD {
                 return self.event_loop.arm(self.key.get(), since + COLD);
             }
@@ -190,6 +195,7 @@ impl<T: Recipient> Pool<T> {
     /// Returns whether this link, which has just ended an answer, goes to another worker although requests
     /// wait for it here. The link then takes no more requests.
     pub(super) fn yields(&self, link: &Link<T>, now: Nanos) -> bool {
+        // The usual case is one relaxed load.
         if !self.loans.is_urgent() || self.lending.get() {
             return false;
         }
@@ -197,6 +203,7 @@ impl<T: Recipient> Pool<T> {
         let may = {
             let scheduler = self.scheduler.borrow();
             let rested = now.saturating_sub(self.granted_at.get()) >= LEASE;
+            // A worker keeps its only link for a lease, or two workers would exchange it all the time.
             let to_starving = ask.starving && (scheduler.usable() > 1 || rested);
             let to_owner = ask.owed && self.links.get() > self.entitled.get();
             (to_starving || to_owner) && scheduler.eager() > 0 && scheduler.may_close(link.id)

@@ -62,7 +62,7 @@ impl<T: Recipient> Pool<T> {
                     self.give_back();
                     return self.open_more(self.event_loop.now());
                 };
-                link.hang_up();
+                link.close_socket();
                 self.ended(&link, LinkEnd::Panicked);
             }
         }
@@ -107,6 +107,7 @@ impl<T: Recipient> Pool<T> {
         may_panic("link.connected");
         self.dispatch(link, now);
         self.use_idle(now);
+        // The drain began while the link was connecting.
         if self.is_leaving() {
             self.on_drain();
         }
@@ -120,9 +121,10 @@ impl<T: Recipient> Pool<T> {
         let now = self.event_loop.now();
         self.scheduler.borrow_mut().not_connected(id, now);
         self.give_back();
+        // A missing local port says nothing about the member.
         if cause != Cause::ConnectNoPort {
             self.proof.away(std::time::Instant::now());
-            self.heed_proof();
+            self.apply_proof();
         }
         let alone = self.scheduler.borrow().used() == 0;
         let unwanted = self.health.is_retired();
@@ -144,12 +146,13 @@ impl<T: Recipient> Pool<T> {
         let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
         self.show_waiting();
         for Waiter { to, request, head } in waiting {
+            // Another member may be reachable; a local fault would meet it, too.
             if cause.is_of_member() {
                 self.count_retry(RetryReason::Connect, RetryResult::Ok);
-                self.tell(&to, |to| to.again(request, head.take(), cause));
+                self.notify(&to, |to| to.again(request, head.take(), cause));
             } else {
                 self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
-                self.tell(&to, |to| to.failed(&request, cause, false));
+                self.notify(&to, |to| to.failed(&request, cause, false));
             }
         }
     }
@@ -181,16 +184,18 @@ impl<T: Recipient> Pool<T> {
     fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: LinkEnd) {
         let fates = link.queue.borrow_mut().end(why);
         link.count_held();
-        self.event_loop.contain(PanicSite::Link, || self.judge_end(link, why, &fates));
+        self.event_loop.contain(PanicSite::Link, || self.check_end(link, why, &fates));
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.scheduler.borrow_mut().closed(link.id);
         self.give_back();
         let again = |(_, fate): &(Slot<T>, Fate)| matches!(fate, Fate::Replay { sent: true, .. });
+        // A member that closes used links is probably about to close others.
         if why == LinkEnd::Closed && fates.iter().any(again) {
             self.scheduler.borrow_mut().lost(self.event_loop.now());
         }
+        // The last request is handed back first, because each goes to the front of its client.
         for (slot, fate) in fates.into_iter().rev() {
             let client = slot.recipient.clone();
             let met = self.event_loop.contain(PanicSite::Client, || self.apply_fate(link, slot, fate));
@@ -244,6 +249,7 @@ impl<T: Recipient> Pool<T> {
             Fate::Replay { head, sent } => {
                 self.count_retry(RetryReason::Stale, RetryResult::Ok);
                 request.replayed |= sent;
+                // An old link may be dying as well, so that the request prefers a new one.
                 request.sharing = Sharing::Fresh;
                 client.again(request, head, Cause::BackendReset);
             }
@@ -299,7 +305,7 @@ impl<T: Recipient> Pool<T> {
         self.scheduler.borrow_mut().closed(link.id);
         self.give_back();
         let upgraded = UpgradedLink::new(stream, &self.cells);
-        self.tell(taker, |taker| taker.switched(upgraded));
+        self.notify(taker, |taker| taker.switched(upgraded));
         self.open_more(self.event_loop.now());
     }
 }

@@ -92,7 +92,7 @@ pub struct ProbeTask {
 #[derive(Debug, Default)]
 pub struct Proof {
     standing: AtomicU8,
-    case: Mutex<ProofRecord>,
+    record: Mutex<ProofRecord>,
     changed: Notify,
 }
 
@@ -106,7 +106,7 @@ pub struct ProofSubject {
     /// The address of the member.
     pub address: Address,
     /// The channel to the prober.
-    pub bell: ProberSender,
+    pub prober: ProberSender,
 }
 
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ struct ProofRecord {
     /// Whether the prober has a task for this member.
     attended: bool,
     /// The notices that were written, so that each is written once.
-    said: Vec<String>,
+    notices: Vec<String>,
 }
 
 /// The `Server` field of the last answer.
@@ -142,7 +142,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// The time after which a new setback counts as the first, if it is also longer than four pauses.
 const CALM: Duration = Duration::from_secs(60);
 /// The largest number of different notices about one member.
-const MOST_SAID: usize = 32;
+const MOST_NOTICES: usize = 32;
 
 impl Proof {
     /// Returns the verdict, as far as this worker can see it.
@@ -158,24 +158,25 @@ impl Proof {
 
     /// Sets the member that the verdict is about. A configuration that was read again clears the setbacks of
     /// the member even if nothing in it has changed, so that an operator can do so with SIGHUP.
-    pub fn concern(self: &Arc<Self>, accused: ProofSubject) {
-        let mut case = self.case();
-        let same = case.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &accused.backend));
+    pub fn set_subject(self: &Arc<Self>, subject: ProofSubject) {
+        let mut record = self.record();
+        let same = record.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &subject.backend));
         if same {
             return;
         }
-        case.about = Some(accused);
-        if case.standing != Some(ProofState::Proven) {
-            (case.standing, case.setbacks, case.since) = (None, 0, None);
-            case.said.clear();
-            self.reconsider(&mut case);
+        record.about = Some(subject);
+        // A proof stays valid, since a new configuration does not change the member.
+        if record.standing != Some(ProofState::Proven) {
+            (record.standing, record.setbacks, record.since) = (None, 0, None);
+            record.notices.clear();
+            self.reconsider(&mut record);
         }
     }
 
     /// Records a `Server` field that differs from the one that this worker saw last.
     pub fn named(self: &Arc<Self>, server: Option<&[u8]>, now: Instant) {
-        let mut case = self.case();
-        let same = match (&case.server, server) {
+        let mut record = self.record();
+        let same = match (&record.server, server) {
             (Server::Named(old), Some(new)) => old == new,
             (Server::Nameless, None) => true,
             _ => false,
@@ -183,43 +184,44 @@ impl Proof {
         if same {
             return;
         }
-        case.server = server.map_or(Server::Nameless, |name| Server::Named(name.to_vec()));
-        case.lose_proof(now);
-        self.reconsider(&mut case);
+        record.server = server.map_or(Server::Nameless, |name| Server::Named(name.to_vec()));
+        record.withdraw_proof(now);
+        self.reconsider(&mut record);
     }
 
     /// Records that the member does not accept connections, since another program may answer next.
     pub fn away(self: &Arc<Self>, now: Instant) {
-        let mut case = self.case();
-        if case.server == Server::Unseen || case.by_word() {
+        let mut record = self.record();
+        if record.server == Server::Unseen || record.by_word() {
             return;
         }
-        case.server = Server::Unseen;
-        case.lose_proof(now);
-        self.reconsider(&mut case);
+        record.server = Server::Unseen;
+        record.withdraw_proof(now);
+        self.reconsider(&mut record);
     }
 
     /// Records a broken rule of pipelining. One offence is enough.
     pub fn offended(self: &Arc<Self>, how: PipelineFault, now: Instant) {
-        let mut case = self.case();
-        if case.standing == Some(ProofState::Offended) {
+        let mut record = self.record();
+        // One offence often shows on several links, and counts once.
+        if record.standing == Some(ProofState::Offended) {
             return;
         }
-        case.set_back(now);
-        case.standing = Some(ProofState::Offended);
-        case.finding = Some(Finding::Offended(how));
-        self.reconsider(&mut case);
+        record.set_back(now);
+        record.standing = Some(ProofState::Offended);
+        record.finding = Some(Finding::Offended(how));
+        self.reconsider(&mut record);
     }
 
     /// Returns the prober's next task for this member, and ends the prober's work on it if there is none.
     #[must_use]
     pub fn next_task(self: &Arc<Self>, now: Instant) -> Option<ProbeTask> {
-        let mut case = self.case();
+        let mut record = self.record();
         // The prober and the list of all proofs hold one reference each; without a third the member has left
         // the configuration.
         let wanted = Arc::strong_count(self) > 2;
-        let task = case.task(now).filter(|_| wanted);
-        case.attended = task.is_some();
+        let task = record.task(now).filter(|_| wanted);
+        record.attended = task.is_some();
         task
     }
 
@@ -230,70 +232,71 @@ impl Proof {
 
     /// Returns the member to probe, unless the task is void by now.
     #[must_use]
-    pub fn accused(&self, task: &ProbeTask) -> Option<ProofSubject> {
-        let case = self.case();
-        case.about.clone().filter(|_| case.epoch == task.epoch)
+    pub fn subject(&self, task: &ProbeTask) -> Option<ProofSubject> {
+        let record = self.record();
+        record.about.clone().filter(|_| record.epoch == task.epoch)
     }
 
     /// Records the result of a probe, or the expiry of a verdict.
     pub fn conclude(&self, task: &ProbeTask, found: Result<(), Fault>, now: Instant) {
-        let mut case = self.case();
-        if case.epoch != task.epoch {
+        let mut record = self.record();
+        // The member changed during the probe, so that the result says nothing.
+        if record.epoch != task.epoch {
             return;
         }
-        let by_word = case.by_word();
+        let by_word = record.by_word();
         match found {
             // The operator's word is believed for a member that no probe can judge.
-            Err(Fault::Indistinct) if by_word => case.acquit(Finding::Forgiven, now),
-            Ok(()) if task.probe => case.acquit(Finding::Passed, now),
-            Ok(()) if by_word => case.acquit(Finding::Forgiven, now),
+            Err(Fault::Indistinct) if by_word => record.mark_proven(Finding::Forgiven, now),
+            Ok(()) if task.probe => record.mark_proven(Finding::Passed, now),
+            Ok(()) if by_word => record.mark_proven(Finding::Forgiven, now),
             // The offence has expired; what the `Server` field says decides again.
             Ok(()) => {
-                case.standing = None;
-                case.find();
+                record.standing = None;
+                record.find();
             }
             Err(fault) => {
-                case.set_back(now);
-                case.finding = Some(Finding::Failed(fault));
+                record.set_back(now);
+                record.finding = Some(Finding::Failed(fault));
             }
         }
-        self.show(&case);
+        self.show(&record);
     }
 
     /// Returns a notice for the operator, once for each text.
     #[must_use]
     pub fn news(&self) -> Option<String> {
-        self.case().news()
+        self.record().news()
     }
 
     /// Returns the reason of the current verdict.
     #[must_use]
     pub fn finding(&self) -> Finding {
-        self.case().finding.unwrap_or(Finding::Nothing)
+        self.record().finding.unwrap_or(Finding::Nothing)
     }
 
-    fn case(&self) -> MutexGuard<'_, ProofRecord> {
-        self.case.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self) -> MutexGuard<'_, ProofRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Decides again after a change, informs workers, and gives the prober a task.
-    fn reconsider(self: &Arc<Self>, case: &mut ProofRecord) {
-        case.epoch += 1;
-        case.find();
-        self.show(case);
-        let Some(about) = &case.about else { return };
-        if case.attended {
+    fn reconsider(self: &Arc<Self>, record: &mut ProofRecord) {
+        record.epoch += 1;
+        record.find();
+        self.show(record);
+        let Some(about) = &record.about else { return };
+        if record.attended {
             self.changed.notify_one();
         } else {
             // The prober is missing only at the end of the process, when nobody needs it.
-            case.attended = about.bell.send(self.clone()).is_ok();
+            record.attended = about.prober.send(self.clone()).is_ok();
         }
     }
 
-    fn show(&self, case: &ProofRecord) {
-        let standing = match case.standing {
+    fn show(&self, record: &ProofRecord) {
+        let standing = match record.standing {
             Some(standing) => standing,
-            None if case.server == Server::Unseen => ProofState::Unseen,
+            None if record.server == Server::Unseen => ProofState::Unseen,
             None => ProofState::Unproven,
         };
         self.standing.store(standing as u8, Ordering::Relaxed);
@@ -329,7 +332,7 @@ impl ProofRecord {
     }
 
     /// Withdraws a proof, so that the member is probed again: at once, unless that happens often.
-    fn lose_proof(&mut self, now: Instant) {
+    fn withdraw_proof(&mut self, now: Instant) {
         if self.standing != Some(ProofState::Proven) {
             return;
         }
@@ -338,12 +341,13 @@ impl ProofRecord {
         self.since = Some(now);
     }
 
-    fn acquit(&mut self, finding: Finding, now: Instant) {
+    fn mark_proven(&mut self, finding: Finding, now: Instant) {
         (self.standing, self.finding, self.since) = (Some(ProofState::Proven), Some(finding), Some(now));
     }
 
     /// Derives the reason from the `Server` field, unless more is known.
     fn find(&mut self) {
+        // A proof or an offence is stronger evidence than the name of the software.
         if self.standing.is_some() {
             return;
         }
@@ -410,10 +414,10 @@ impl ProofRecord {
         };
         let place = format!("backends.{}.members.{}", about.backend.name, about.member);
         let line = format!("penstock: {place}: requests are not pipelined, {why}; {advice}");
-        if self.said.contains(&line) || self.said.len() >= MOST_SAID {
+        if self.notices.contains(&line) || self.notices.len() >= MOST_NOTICES {
             return None;
         }
-        self.said.push(line.clone());
+        self.notices.push(line.clone());
         Some(line)
     }
 }
@@ -447,18 +451,19 @@ pub(super) struct Resting<T: Recipient> {
 
 impl<T: Recipient> Pool<T> {
     /// Applies the verdict that all workers share, if it has changed. This costs a relaxed load.
-    pub(super) fn heed_proof(&self) {
+    pub(super) fn apply_proof(&self) {
         let standing = self.proof.standing();
         if self.standing.replace(standing) != standing {
-            self.take_standing(standing);
+            self.apply_standing(standing);
         }
     }
 
     #[cold]
-    fn take_standing(&self, standing: ProofState) {
+    fn apply_standing(&self, standing: ProofState) {
         if standing == ProofState::Unseen {
             *self.server.borrow_mut() = None;
         }
+        // An operator's word needs no proof until the member breaks a rule.
         let by_proof = self.settings.borrow().links.vouched == Vouched::ByProof;
         let consent = match standing {
             ProofState::Offended => Consent::Withdrawn,
@@ -471,9 +476,9 @@ impl<T: Recipient> Pool<T> {
     }
 
     /// Applies the verdict again, because the settings have changed.
-    pub(super) fn heed_proof_anew(&self) {
+    pub(super) fn reapply_proof(&self) {
         self.standing.set(self.proof.standing());
-        self.take_standing(self.standing.get());
+        self.apply_standing(self.standing.get());
     }
 
     /// Compares the `Server` field of a final answer with the known one.
@@ -488,7 +493,7 @@ impl<T: Recipient> Pool<T> {
     fn learn_server(&self, server: Option<&[u8]>) {
         *self.server.borrow_mut() = Some(server.map(<[u8]>::to_vec));
         self.proof.named(server, Instant::now());
-        self.heed_proof();
+        self.apply_proof();
     }
 
     /// Reports a broken rule of pipelining, after which no requests are pipelined until the member is proven
@@ -496,11 +501,11 @@ impl<T: Recipient> Pool<T> {
     pub(in crate::link) fn offended(&self, how: PipelineFault) {
         self.backend_cells.offences[how].inc();
         self.proof.offended(how, Instant::now());
-        self.heed_proof();
+        self.apply_proof();
     }
 
     /// Derives an offence from the end of a link and the exchanges that were not answered.
-    pub(super) fn judge_end(&self, link: &Link<T>, why: LinkEnd, fates: &[(Slot<T>, Fate)]) {
+    pub(super) fn check_end(&self, link: &Link<T>, why: LinkEnd, fates: &[(Slot<T>, Fate)]) {
         let reused = link.queue.borrow().answered() > 0;
         let head_since = link.queue.borrow().head_since();
         // A request that was sent before it became the head was sent behind another, even if no other is
@@ -511,6 +516,7 @@ impl<T: Recipient> Pool<T> {
         let how = match why {
             LinkEnd::Desync(_) if fates.iter().all(|(slot, _)| slot.sent_at == 0) => PipelineFault::Surplus,
             LinkEnd::Desync(Cause::BadResponse) if reused || behind => PipelineFault::Answer,
+            // A close without pipelined requests is normal.
             LinkEnd::Closed if behind => PipelineFault::Closed,
             LinkEnd::Timeout if behind => PipelineFault::Timeout,
             _ => return,
@@ -521,7 +527,7 @@ impl<T: Recipient> Pool<T> {
     /// Returns why an idle link must not be used: it has ended, or the member sent bytes without a request.
     pub(super) fn unfit(link: &Link<T>) -> LinkEnd {
         let mut seen = [0; FAREWELL];
-        match link.sight(&mut seen) {
+        match link.peek(&mut seen) {
             Peeked::Bytes(n) if !is_farewell(&seen[..n]) => LinkEnd::Desync(Cause::BadResponse),
             _ => LinkEnd::Closed,
         }
@@ -560,6 +566,7 @@ impl<T: Recipient> Pool<T> {
 
     /// Ends the rest of a link, which is free now if no bytes have come.
     pub(super) fn end_rest(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
+        // The link has ended during its rest, or has work again.
         if link.is_condemned() || link.has_ended() || link.queue.borrow().in_flight() > 0 {
             return;
         }
@@ -575,7 +582,8 @@ impl<T: Recipient> Pool<T> {
     }
 
     /// Reports an offence if a link has been silent for long with requests behind its first one.
-    pub(super) fn judge_silence(&self, now: Nanos) {
+    pub(super) fn check_silence(&self, now: Nanos) {
+        // Without pipelining, silence is a matter of the response timeout.
         if self.scheduler.borrow().depth.limit() == 1 {
             return;
         }

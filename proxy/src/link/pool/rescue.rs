@@ -35,6 +35,7 @@ impl<T: Recipient> Pool<T> {
     /// While the member answers no link, none is better than another.
     pub(super) fn is_slow(&self, link: &Link<T>, now: Nanos) -> bool {
         let scheduler = self.scheduler.borrow();
+        // Time in which a busy member answered on no link does not count against this one.
         let until = if scheduler.busy() > FEW { scheduler.depth.last_answer() } else { now };
         until.saturating_sub(link.queue.borrow().head_since()) > scheduler.depth.hold_after()
     }
@@ -52,6 +53,7 @@ impl<T: Recipient> Pool<T> {
 
     /// Moves requests that have waited too long behind a slow exchange.
     pub(super) fn rescue(&self, now: Nanos) {
+        // The timer serves several deadlines, and this one has not come.
         if now < self.rescue_at.get() {
             return;
         }
@@ -86,12 +88,14 @@ impl<T: Recipient> Pool<T> {
     }
 
     fn rescue_from(&self, link: &Rc<Link<T>>, now: Nanos) {
+        // No further request may follow the slow one.
         self.hold(link, HoldReason::Slow);
         // With one link there is nowhere to move; the requests would wait until this link has been closed,
         // too.
         if self.scheduler.borrow().share() < 2 {
             return;
         }
+        // Requests that were sent already may be sent twice only within the budget.
         let most = self.retry_budget.borrow().available();
         let (class, taken, left) = {
             let mut queue = link.queue.borrow_mut();
@@ -101,7 +105,7 @@ impl<T: Recipient> Pool<T> {
         let count = taken.len();
         self.retry_budget.borrow_mut().spend(count);
         self.scheduler.borrow_mut().depth.rescued(class, u32::try_from(count).unwrap_or(u32::MAX), now);
-        if !link.looked_after.replace(true) {
+        if !link.leftover_counted.replace(true) {
             let why = if count == most { RetryResult::Budget } else { RetryResult::NotAllowed };
             self.backend_cells.retries[RetryReason::Rescue][why].add(left as u64);
         }
@@ -112,8 +116,9 @@ impl<T: Recipient> Pool<T> {
                 self.cells.requests[AttemptCode::None].inc();
             }
             request.replayed |= sent;
+            // A second delay would be worse, so that the request gets a link to itself.
             request.sharing = Sharing::Alone;
-            self.tell(&to, |to| to.again(request, head, Cause::NoMember));
+            self.notify(&to, |to| to.again(request, head, Cause::NoMember));
         }
     }
 }
@@ -157,7 +162,7 @@ impl<T: Recipient> Pool<T> {
         }
         // After the process stood still, no client had a chance to move anything.
         if self.event_loop.lenient_until(now).is_some() {
-            return self.scheduler.borrow_mut().look_anew(now);
+            return self.scheduler.borrow_mut().restart_tracking(now);
         }
         let give_way = {
             let mut scheduler = self.scheduler.borrow_mut();
@@ -183,8 +188,9 @@ impl<T: Recipient> Pool<T> {
             GiveWay::Endless => Cause::MadeWay,
             GiveWay::Left => Cause::ClientAbort,
         };
+        // The client learns the cause before its link ends.
         if let Some(holder) = link.holder() {
-            self.tell(&holder, |holder| holder.give_way(cause));
+            self.notify(&holder, |holder| holder.give_way(cause));
         }
         link.condemn(LinkEnd::Abandoned);
     }
@@ -222,7 +228,7 @@ impl<T: Recipient> Pool<T> {
         };
         if let Some(waiter) = displaced {
             self.backend_cells.acquires[Acquire::Rejected].inc();
-            self.tell(&waiter.to, |to| to.failed(&waiter.request, Cause::QueueFull, false));
+            self.notify(&waiter.to, |to| to.failed(&waiter.request, Cause::QueueFull, false));
         }
     }
 }

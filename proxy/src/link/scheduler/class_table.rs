@@ -145,11 +145,13 @@ impl ClassEntry {
         if self.alone {
             return Heard::Alone;
         }
+        // A few early answers must not decide, so both a share and a number are needed.
         self.alone = self.share >= SLOW && self.seen_slow >= ENOUGH;
         if self.alone { Heard::Turned(std::mem::take(&mut self.slow)) } else { Heard::Shared }
     }
 
     fn weigh(&mut self, sample: u32) {
+        // A new class averages all its answers; later a moving average forgets old ones.
         if self.seen < MEMORY {
             self.seen += 1;
             let seen = u32::from(self.seen);

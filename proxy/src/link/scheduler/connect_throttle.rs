@@ -46,9 +46,11 @@ impl ConnectThrottle {
     /// says that no link stands.
     pub(super) fn may_open(&mut self, now: Nanos, alone: bool) -> bool {
         let since = *self.since.get_or_insert(now);
+        // The pause after a failure or a loss comes before any allowance.
         if now < self.not_before(alone) {
             return false;
         }
+        // The limit of 20 keeps the shift from overflowing.
         let doublings = (now.saturating_sub(since) / STEP).min(20);
         let allowed = self.opened < FIRST << doublings;
         self.opened += u32::from(allowed);

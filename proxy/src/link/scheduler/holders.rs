@@ -92,6 +92,7 @@ impl Track {
         if !same {
             (self.long, self.short) = Default::default();
         }
+        // Another party has the turn, so that the time starts again.
         if !same || std::mem::discriminant(&held) != std::mem::discriminant(&self.held) {
             self.since = now;
         }
@@ -110,6 +111,7 @@ impl Track {
     /// Returns whether the client moved less than `min_rate` lately and was not faster over the long measure.
     fn is_stalled(&self, min_rate: u64, now: Nanos) -> bool {
         let HeldBy::Client { moved } = self.held else { return false };
+        // Acknowledgements come in large steps, which the short measure misses.
         let moves = now.saturating_sub(self.long.from.0) >= KNOWN && self.long.rate(moved, now) >= min_rate;
         now.saturating_sub(self.since) >= STALLED && self.short.rate(moved, now) < min_rate && !moves
     }
@@ -126,6 +128,7 @@ impl Measure {
         let at = (now, moved);
         if self.from.0 == 0 {
             (self.from, self.next) = (at, at);
+        // The measure moves on by one span, so that it always covers one to two.
         } else if now.saturating_sub(self.next.0) >= span {
             (self.from, self.next) = (self.next, at);
         }
@@ -186,10 +189,12 @@ pub(super) fn choose<I: Copy + PartialEq>(
     let mut give_way: Vec<_> = left.map(|h| (h.link, GiveWay::Left)).collect();
     let mut need = terms.waiting.saturating_sub(give_way.len());
     let patient = terms.oldest.is_none_or(|since| now.saturating_sub(since) < PATIENCE);
+    // Abandoned answers give way at once; everything else only after others have waited.
     let Some(min_rate) = terms.min_rate.filter(|_| !patient) else {
         return GiveWayPlan { give_way, idle: Vec::new(), pressed: false };
     };
     let mut stalled: Vec<_> = holders.iter().filter(|h| h.track.is_stalled(min_rate, now)).collect();
+    // The slowest holder gives way first, and of equals the oldest.
     stalled.sort_by_key(|h| (h.track.rate(now), h.track.since));
     let mut streams: Vec<_> = holders.iter().filter(|h| h.track.held == HeldBy::Stream).collect();
     streams.sort_by_key(|h| std::cmp::Reverse(h.track.since)); // the newest stream gives way first
@@ -273,7 +278,7 @@ const FEW: usize = 8;
 
 impl<L: Clone, W> Scheduler<L, W> {
     /// Sets the limits that keep links from being held.
-    pub(super) fn be_fair(&mut self, links: &Links) {
+    pub(super) fn set_fairness(&mut self, links: &Links) {
         let cap = links.max_per_member.get() as usize;
         self.per_source = match links.max_per_source {
             PerSource::Quarter => (self.share / 4).max(1),
@@ -291,7 +296,7 @@ impl<L: Clone, W> Scheduler<L, W> {
     }
 
     /// Starts all measurements again, because the process stood still and old ones say nothing.
-    pub fn look_anew(&mut self, now: Nanos) {
+    pub fn restart_tracking(&mut self, now: Nanos) {
         self.entries.iter_mut().flatten().for_each(|entry| entry.track.begin_anew(now));
     }
 
@@ -351,13 +356,13 @@ impl<L: Clone, W> Scheduler<L, W> {
 
     /// Returns whether this request must wait, because it is now known that it may hold its link and such
     /// requests have their part of the links.
-    pub(super) fn must_stand_aside(&self, demand: &Demand) -> bool {
+    pub(super) fn must_wait(&self, demand: &Demand) -> bool {
         !self.takes_holders() && self.may_hold(demand)
     }
 
     /// Returns whether a new request may take an idle link.
     pub(super) fn may_take_idle(&self, demand: &Demand) -> bool {
-        if self.pressed && self.must_stand_aside(demand) {
+        if self.pressed && self.must_wait(demand) {
             return false;
         }
         !self.is_tight() || !self.has_its_part(demand.source)
@@ -375,6 +380,7 @@ impl<L: Clone, W> Scheduler<L, W> {
 
     /// Returns whether a source has as many links as it may have while others want some.
     fn has_its_part(&self, source: SourceKey) -> bool {
+        // Counting is skipped for unknown sources and without a limit.
         if source == SourceKey::default() || self.per_source == usize::MAX {
             return false;
         }
@@ -401,6 +407,7 @@ impl<L: Clone, W> Scheduler<L, W> {
     /// and links are free, the part does not matter.
     fn fair_next(&self, wants: &[Sharing]) -> Option<NextInQueue> {
         let first = self.first(wants)?;
+        // A source alone may use every link that nobody needs.
         if !self.is_tight() && !self.wait_queue.others_than(first.demand.source) {
             return Some(first);
         }

@@ -111,7 +111,7 @@ impl<L: Clone, W> Scheduler<L, W> {
             bundle: None,
             bundled: 0,
         };
-        scheduler.be_fair(links);
+        scheduler.set_fairness(links);
         scheduler
     }
 
@@ -119,13 +119,13 @@ impl<L: Clone, W> Scheduler<L, W> {
     pub fn configure(&mut self, links: &Links, queue: &QueueLimits, share: usize) {
         (self.share, self.queue_max) = (share, queue.max);
         self.owners = share.saturating_sub(1).max(1);
-        self.be_fair(links);
+        self.set_fairness(links);
         self.depth.configure(links);
     }
 
     /// Forgets which requests are slow and which hold links, as after a change of the member.
-    pub fn pardon(&mut self, now: Nanos) {
-        self.depth.pardon(now);
+    pub fn forget_learned(&mut self, now: Nanos) {
+        self.depth.forget_learned(now);
         self.classes = HoldingClasses::default();
         self.pressed = false;
     }
@@ -153,6 +153,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         if self.wait_queue.count(sharing) > 0 || !self.kinds_for_old_links().contains(&sharing) {
             return None;
         }
+        // The rest of the bundle leaves in the same write as its first request.
         if let Some(id) = self.bundle.filter(|id| sharing == Sharing::Shared && self.bundle_has_room(*id)) {
             self.bundled += 1;
             return self.put_on(id, demand, Acquired::Pipelined);
@@ -174,6 +175,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         {
             return self.go_behind(id, demand);
         }
+        // A link of the other lane is better than waiting.
         let id = self.idle.last(lane.other()).filter(|_| fair)?;
         self.take_idle(id, demand)
     }
@@ -201,8 +203,10 @@ impl<L: Clone, W> Scheduler<L, W> {
     pub fn hold(&mut self, id: LinkId) -> bool {
         let Some(entry) = self.entries.get_mut(id).and_then(Option::as_mut) else { return false };
         let EntryState::Busy(intake) = entry.state else { return false };
+        // Later requests of this turn must not follow on a held link.
         self.bundle = self.bundle.filter(|other| *other != id);
         let load = std::mem::replace(&mut self.loads[id], CLOSED);
+        // A reserved link stays reserved for the request that must be alone.
         if intake == Intake::Open {
             entry.state = EntryState::Busy(Intake::Held);
         }
@@ -247,6 +251,7 @@ impl<L: Clone, W> Scheduler<L, W> {
     /// Returns an entry for a new link, if one should be opened now for the waiting requests.
     pub fn open(&mut self, now: Nanos) -> Option<LinkId> {
         self.now = now;
+        // One link for each waiting request is the most that can be of use.
         let wanted = self.used < self.share && self.connecting < self.wait_queue.len() && self.lacks_room();
         // While the member refuses connections, one attempt at a time is enough to see when that ends.
         let tried = self.throttle.is_failing() && self.connecting > 0;
@@ -260,6 +265,7 @@ impl<L: Clone, W> Scheduler<L, W> {
     fn lacks_room(&self) -> bool {
         let fresh = self.wait_queue.count(Sharing::Fresh);
         let alone = self.wait_queue.count(Sharing::Alone) + self.owners_next();
+        // Requests that need a new link, or a link alone, use up whole links first.
         let Some(new) = self.connecting.checked_sub(fresh) else { return true };
         let Some(free) = (new + self.idle.len()).checked_sub(alone) else { return true };
         let depth = usize::from(self.depth.limit());
@@ -288,6 +294,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         }
         self.used += 1;
         self.connecting += 1;
+        // Free indices are reused, so that the array of loads stays dense.
         let id = self.entries.iter().position(Option::is_none).unwrap_or(self.entries.len());
         if id == self.entries.len() {
             self.entries.push(None);
@@ -325,7 +332,7 @@ impl<L: Clone, W> Scheduler<L, W> {
                 EntryState::Connecting | EntryState::ClosedToNew => return None,
             };
             // The class of the request may have become known as one that holds links after the request came.
-            if self.must_stand_aside(&next.demand) {
+            if self.must_wait(&next.demand) {
                 self.wait_queue.set_aside(next);
                 continue;
             }
@@ -333,6 +340,7 @@ impl<L: Clone, W> Scheduler<L, W> {
             if self.wait_queue.len() == 0 {
                 self.throttle.relax();
             }
+            // A client that left while waiting must not take a link.
             if alive(&who, self.wait_queue.len() > 0) {
                 self.idle.remove(id);
                 self.put_on(id, next.demand, how);
@@ -365,6 +373,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         self.now = now;
         let Some(entry) = self.entries.get_mut(id).and_then(Option::as_mut) else { return };
         (entry.answered, entry.since) = (true, now);
+        // Such a link returns to no lane: it closes, or belongs to its client.
         if entry.state == EntryState::ClosedToNew || entry.kept {
             return;
         }
@@ -375,6 +384,7 @@ impl<L: Clone, W> Scheduler<L, W> {
             self.loads[id] = CLOSED;
             self.owned -= usize::from(std::mem::take(&mut entry.owned));
             self.idle.push(entry.lane, id);
+        // A held link stays closed until it is empty.
         } else if self.loads[id] != CLOSED {
             self.loads[id] = u16::try_from(in_flight).unwrap_or(CLOSED - 1);
         }
@@ -430,6 +440,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         entry.state = EntryState::Busy(Intake::Open);
         if how == Acquired::Pipelined {
             self.depth.joined();
+            // A link that several sources share counts for none of them.
             entry.source = if entry.source == source { source } else { Default::default() };
         } else {
             (entry.source, entry.since) = (source, self.now);
@@ -467,6 +478,7 @@ impl<L: Clone, W> Scheduler<L, W> {
     /// Returns the next request for a busy link. If the oldest one must be alone and no new link is coming
     /// for it, this link is reserved for it: the link takes no others and becomes empty.
     fn next_for_busy(&mut self, id: LinkId) -> Option<NextInQueue> {
+        // The usual case under load: nothing fits behind what the link carries.
         if self.loads[id] >= self.depth.limit() {
             return None;
         }
@@ -477,6 +489,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         let alone = self.wait_queue.count(Sharing::Alone)
             + self.wait_queue.count(Sharing::Fresh)
             + self.owners_next();
+        // Links that are being opened will serve such requests, too.
         if self.reserved + self.connecting < alone {
             self.reserved += 1;
             self.entries[id].as_mut()?.state = EntryState::Busy(Intake::Reserved);
@@ -545,6 +558,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         if shared && let Some(id) = self.least_loaded_of(below, &alike) {
             return self.go_behind(id, demand);
         }
+        // A greeting costs more than a link of the other lane that already speaks the dialect.
         let other = || self.idle.newest_of(lane.other(), |id| fair && self.is(id, &alike));
         if let Some(id) = other().or_else(|| self.idle.newest_of(lane, |_| fair)) {
             return self.take_idle(id, demand);
@@ -552,6 +566,7 @@ impl<L: Clone, W> Scheduler<L, W> {
         if let Some(id) = self.idle.newest_of(lane.other(), |_| fair) {
             return self.take_idle(id, demand);
         }
+        // Sharing a link with another dialect is the last resort.
         let full = shared && self.used >= self.share;
         let id = self.least_loaded(below).filter(|_| full)?;
         self.go_behind(id, demand)

@@ -59,6 +59,7 @@ impl<W: Clone + PartialEq> Rights<W> {
     pub(in crate::link) fn give_back(&mut self, count: usize) -> Vec<W> {
         self.given -= count;
         let mut granted = Vec::new();
+        // Nobody asks while a right is free, so that returned rights go on at once.
         while self.given < self.cap
             && let Some((who, _)) = self.asks.pop_front()
         {

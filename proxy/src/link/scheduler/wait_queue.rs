@@ -171,6 +171,7 @@ impl<W> WaitQueue<W> {
         let source = next.demand.source;
         self.wait_queue[next.line].pop(source);
         self.wait_queue[place(next.demand.sharing, true)].push(source, next.arrival);
+        // `pop` has put the source at the end of the turns, where it does not belong.
         if let Some(at) = self.wait_queue[next.line].turns.iter().rposition(|other| *other == source) {
             self.wait_queue[next.line].turns.remove(at);
             self.wait_queue[next.line].turns.push_front(source);
@@ -222,6 +223,7 @@ impl<W> WaitQueue<W> {
             return None;
         }
         let back = |line: &SourceQueues| line.queues.get(&greedy).and_then(VecDeque::back).copied();
+        // Of the source's lines, the one with its newest request.
         let line = self.wait_queue.iter_mut().max_by_key(|line| back(line))?;
         let last = line.pop_back(greedy)?;
         self.waiting.remove(&last).map(|waiter| waiter.who)
@@ -261,6 +263,7 @@ impl SourceQueues {
         if over {
             self.queues.remove(&source);
         }
+        // The source is usually at the front, so that the search is short.
         let Some(at) = self.turns.iter().position(|other| *other == source) else { return };
         self.turns.remove(at);
         if !over {

@@ -173,6 +173,7 @@ impl V1Field for Port {
     const REASON: BadHeaderReason = BadHeaderReason::Port;
 
     fn read(text: &str) -> Option<Self> {
+        // `parse` would also take `+80` and `080`.
         let canonical = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));
         canonical.then(|| text.parse().ok()).flatten().map(Self)
     }

@@ -94,6 +94,7 @@ impl RespAnswers {
 
     /// Handles the byte with the type of an element.
     fn begin(&mut self, of: u8) -> Result<(), BadFrame> {
+        // Attributes come before an answer, and elements inside of it do not decide the outcome.
         let is_answer = self.outcome.is_none() && self.elements == 1 && of != b'|';
         self.state = match of {
             b'>' if is_answer => return Err(BadFrame::byte("a push instead of an answer", of)),

@@ -271,6 +271,7 @@ impl CommandName {
     }
 
     fn push(&mut self, more: &[u8]) {
+        // A name that is too long is cut, and its length keeps it from being found.
         let room = self.bytes.get_mut(self.len..).unwrap_or_default();
         for (place, byte) in room.iter_mut().zip(more) {
             *place = byte.to_ascii_uppercase();
@@ -295,6 +296,7 @@ impl CommandName {
     }
 
     const fn class(&self) -> u32 {
+        // 0 stands for unknown commands.
         if self.hash == 0 { 1 } else { self.hash }
     }
 }

@@ -36,6 +36,7 @@ impl CountReader {
     pub(super) fn push(&mut self, byte: u8) -> Result<(), BadFrame> {
         match byte {
             b'-' if self.digits == 0 && !self.negative => self.negative = true,
+            // `-0` is no number for Redis.
             b'0' if self.negative && self.digits == 0 => return Err(not_a_digit(byte)),
             b'0'..=b'9' if (self.digits == 0 || self.value > 0) && self.digits < MOST_DIGITS => {
                 self.value = self.value * 10 + i64::from(byte - b'0');

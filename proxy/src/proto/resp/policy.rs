@@ -47,6 +47,7 @@ pub(super) fn frame(kind: CommandKind, words: Args<'_>, before: ClientMode) -> F
         _ => Need::Shared,
     };
     let after = held(kind, words, before);
+    // RESET also returns the connection to RESP2.
     let speaks = (kind == CommandKind::Reset && after == Pinning::Free).then_some(Dialect::Resp2);
     Frame { need, pinning: after, speaks, ..SHARED }
 }
@@ -105,6 +106,7 @@ fn hello(mut words: Args<'_>, dialect: Dialect) -> Frame {
         _ if is_integer(word) => return here(b"-NOPROTO unsupported protocol version\r\n"),
         _ => return ALONE, // the server answers with an error
     };
+    // Other options of HELLO, such as AUTH, change the connection for good.
     if !words.are(&[]) && !is_name(words) {
         return FOREVER;
     }

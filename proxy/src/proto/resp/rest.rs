@@ -64,6 +64,7 @@ impl Rest {
         let first = input[0];
         self.state = match self.state {
             RestState::Dollar => {
+                // The words that must follow are counted, so that a long request is refused at once.
                 self.fits(self.read + self.words * SHORTEST_WORD)?;
                 expect(b'$', first, "not the `$` of a word")?;
                 RestState::Size(CountReader::default())

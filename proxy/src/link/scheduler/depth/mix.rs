@@ -11,7 +11,7 @@ pub(super) struct Mix {
     present: MixSums,
     turn: u32,
     /// The number of slow exchanges that a rescue counted before they ended.
-    foretold: u32,
+    counted_early: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,20 +65,21 @@ impl Mix {
     }
 
     /// Counts an exchange as slow before it has ended.
-    pub(super) fn foretell(&mut self) {
-        self.foretold += 1;
+    pub(super) fn count_early(&mut self) {
+        self.counted_early += 1;
     }
 
     /// Returns whether a slow exchange that has ended now was counted before.
-    pub(super) fn was_foretold(&mut self) -> bool {
-        let was = self.foretold > 0;
-        self.foretold -= u32::from(was);
+    pub(super) fn was_counted_early(&mut self) -> bool {
+        let was = self.counted_early > 0;
+        self.counted_early -= u32::from(was);
         was
     }
 
     /// Returns the largest depth for which `(depth - 1) x share of slow answers <= 1 / RARE`.
     #[must_use]
     pub(super) fn cap(&self) -> u16 {
+        // Few slow answers in a short time may be chance, so that a turn needs more of them.
         let of = |sums: &MixSums, least: f32| if sums.slow < least { u16::MAX } else { sums.cap() };
         of(&self.faded, 0.5).min(of(&self.last, SOME)).min(of(&self.present, SOME))
     }

@@ -139,7 +139,7 @@ impl Depth {
     }
 
     /// Forgets slow classes and unsuccessful trials, but keeps the service times.
-    pub fn pardon(&mut self, now: Nanos) {
+    pub fn forget_learned(&mut self, now: Nanos) {
         self.era.began = now;
         self.forget();
         self.decide();
@@ -160,15 +160,18 @@ impl Depth {
         if self.speed.is_over(now) {
             self.turn(now);
         }
+        // A large answer delays the requests behind it as a slow one does.
         if large || self.is_slow(classes.len(), self.without_silence(service, now)) {
             return self.saw_slow(*first, classes.len(), service, now);
         }
         let alone = classes.iter().filter(|class| self.classes.quick(**class) == Heard::Alone).count();
+        // Classes with links to themselves delay nobody and must not lower the depth.
         if alone == classes.len() {
             return self.speed.add_alone(service);
         }
         self.speed.add(classes.len() as u64, service, true);
         self.mix.answered(classes.len());
+        // With little evidence, each answer may change the result; later a look per window is enough.
         if self.speed.is_young() {
             self.look(now);
         }
@@ -220,13 +223,14 @@ impl Depth {
     /// Records that requests behind an exchange of this class were moved. The exchange itself will still be
     /// observed.
     pub fn rescued(&mut self, class: u32, followers: u32, now: Nanos) {
+        // Nobody was delayed, so there is nothing to learn.
         if followers == 0 {
             return;
         }
         if self.speed.is_over(now) {
             self.turn(now);
         }
-        self.mix.foretell();
+        self.mix.count_early();
         self.count_slow(class);
         self.decide();
     }
@@ -264,7 +268,7 @@ impl Depth {
         if now.saturating_sub(service) < self.era.began {
             return;
         }
-        if !self.mix.was_foretold() && self.count_slow(class) == Heard::Alone {
+        if !self.mix.was_counted_early() && self.count_slow(class) == Heard::Alone {
             return self.speed.add_alone(service);
         }
         self.speed.add(count as u64, service, false);
@@ -286,6 +290,7 @@ impl Depth {
     fn turn(&mut self, now: Nanos) {
         let past = self.speed.turn(now);
         self.mix.turned();
+        // Links empty slowly after the depth has fallen, so the old depth counts for a while.
         self.deepest -= self.deepest / 4;
         self.look(now);
         if let (Some(past), Some(base)) = (past, self.least()) {
@@ -308,6 +313,7 @@ impl Depth {
     }
 
     fn change_era(&mut self, slow: Option<Nanos>, now: Nanos) {
+        // Only a change between two known speeds makes old classes wrong.
         if self.era.slow.is_some() && slow.is_some() {
             self.era.began = now;
             self.classes.forget();

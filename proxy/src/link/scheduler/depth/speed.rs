@@ -96,7 +96,9 @@ impl Speed {
     pub(super) fn turn(&mut self, now: Nanos) -> Option<Past> {
         let age = now.saturating_sub(std::mem::replace(&mut self.began, now));
         let [window, alone] = [&mut self.window, &mut self.alone].map(std::mem::take);
+        // A member with slow classes only must be judged by these.
         let window = if window.answers * NEXT_TO_NONE < alone.answers { alone } else { window };
+        // After a long silence the member may be another one.
         if age >= STALE {
             (self.before, self.hold) = (None, Baseline::default());
             return None;
@@ -112,6 +114,7 @@ impl Speed {
     /// Returns the duration of an answer without load.
     #[must_use]
     pub(super) fn base(&self) -> Option<Nanos> {
+        // Until the window has some answers, the previous one is more reliable.
         let enough = self.before.is_none() || self.window.answers >= SOME;
         let present = self.window.least.filter(|_| enough);
         let fresh = self.before.into_iter().chain(present).min()?;
@@ -155,6 +158,7 @@ impl SpeedSums {
         self.time += time;
         self.quick += if quick { count } else { 0 };
         self.quick_time += if quick { time } else { 0 };
+        // The answers of a quick read shared the time; of a slow one the first took it all.
         let each = if quick { time / count.max(1) } else { time };
         self.least = Some(self.least.map_or(each, |least| least.min(each)));
     }
@@ -210,6 +214,7 @@ impl Baseline {
         self.top = rate.max(self.top - self.top / FADE);
         let saturated = threads >= 0.5 && rate >= self.top / 2.0;
         self.best = Some(if saturated { best } else { best + best / FORGET });
+        // The member is about as fast as at its best, so that nothing has to be held.
         if typical <= 2 * best {
             (self.holds, self.pause) = (saturated, self.pause.min(FIRST_PAUSE));
         } else if saturated {

@@ -75,6 +75,7 @@ impl Spread {
             return self.judge(gained, depth, now);
         }
         let speed = past.best as f32 / (past.typical as f32).max(1.0);
+        // A depth of 1 cannot be halved.
         let may = self.cap.min(depth) > 1 && now >= self.not_before;
         if may && speed >= FREE && past.joined >= CROWDED && is_useful(past, base as f32) {
             self.cap = self.cap.min(depth) / 2;
@@ -95,6 +96,7 @@ impl Spread {
     }
 
     fn relax(&mut self, depth: u16) {
+        // Doubling leads back step by step; a cap that hardly limits is dropped.
         self.cap = if self.cap >= depth.div_ceil(2) { u16::MAX } else { self.cap.saturating_mul(2) };
     }
 }
