@@ -1,4 +1,4 @@
-//! Tests of the admin server's responses, as raw bytes over a real socket.
+//! Tests the admin server's responses, as raw bytes over a real socket.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,7 +1,7 @@
 //! Decides whether a member is up and what is done while it is down, for every kind of link.
 //!
 //! [`Health`] is up or down, once for the process. [`MemberHealth`] is one worker's view of it: the worker
-//! reports each attempt to connect and learns who publishes the change, who tries again and when, and whether
+//! reports each attempt to connect, and learns whether to publish a change, when to try again, and whether
 //! waiting clients go to another member. Nothing in this file connects, waits or reads a clock.
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! Tests of the metrics as a whole, on rendered scrapes.
+//! Tests the metrics as a whole, on rendered scrapes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

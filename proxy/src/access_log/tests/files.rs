@@ -1,4 +1,4 @@
-//! Tests of log files that are moved away, missing, full or stuck, and of logs that share a file.
+//! Tests log files that are moved away, missing, full or stuck, and of logs that share a file.
 
 use std::fs::{self, File};
 use std::io::Read as _;

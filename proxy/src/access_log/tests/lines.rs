@@ -1,4 +1,4 @@
-//! Tests of what a line looks like, by table, and of the property that any bytes of a client make exactly one line.
+//! Tests the form of a line, by table, and that any bytes of a client make exactly one line.
 
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! Tests of the access log, and what they share: an entry, and a proxy that has nothing but its logs.
+//! Tests the access log, with the parts that the tests share: a record, and a proxy that consists of its logs.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,4 +1,4 @@
-//! Tests of what a writer hands over and when, and of what it does where nobody takes its blocks.
+//! Tests what a writer hands over and when, and what it does if nobody takes its blocks.
 
 use std::fs::File;
 use std::io::Read;

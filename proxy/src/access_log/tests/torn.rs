@@ -1,4 +1,4 @@
-//! Tests of blocks that could be written in part only, on files that fail as they are told.
+//! Tests blocks that could be written in part only, on files that fail on command.
 
 use std::io::{self, ErrorKind, Write};
 

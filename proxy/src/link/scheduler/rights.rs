@@ -1,5 +1,4 @@
-//! Counts the rights to open links to one member: how many exist, how many workers have, and who asks for
-//! one.
+//! Counts the rights to open links to one member, those that workers have, and the requests of workers.
 //!
 //! There are never more than were configured. This file takes no lock; `loans` puts a lock around it.
 
