@@ -129,7 +129,7 @@ impl<T: Recipient> Link<T> {
         std::mem::forget(half_done);
     }
 
-    /// The link is the client's whose request is on it, until [`Link::let_go`]: its credentials are the connection's
+    /// The link is the client's whose request is on it, until [`Link::release`]: its credentials are the connection's
     /// (NTLM, Negotiate).
     pub fn keep(&self, keeper: T) {
         self.kept.set(true);

@@ -50,7 +50,7 @@ enum State {
 /// wait longer.
 const READS: usize = 4;
 
-/// Calls `read` until it breaks with the result of the poll. After [`READS`] calls the task yields to others
+/// Calls `read` until it breaks with the result of the poll. After a few calls the task yields to others
 /// and is polled again.
 pub fn read_some<R>(
     cx: &mut Context<'_>,
