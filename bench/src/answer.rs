@@ -1,6 +1,6 @@
-//! A small strict reader of HTTP/1.1 responses (RFC 9112): where a response begins and ends.
+//! Reads HTTP/1.1 responses strictly (RFC 9112), and finds where they begin and end.
 //!
-//! It owns no buffer: an unfinished head stays with the caller.
+//! It has no buffer: the caller keeps an incomplete head.
 
 use crate::chunked::{self, Chunked};
 use crate::frame::Whole;
@@ -10,14 +10,14 @@ pub(crate) enum Piece<'a> {
     Head(Head<'a>),
     Body(&'a [u8]),
     End,
-    /// A whole answer at once, as a protocol of frames has it.
+    /// A complete answer of a protocol of frames.
     Whole(Whole<'a>),
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head<'a> {
     pub(crate) status: u16,
-    /// The `X-Member` field.
+    /// The value of the `X-Member` field.
     pub(crate) member: Option<&'a str>,
 }
 
@@ -43,17 +43,17 @@ impl Reader {
         Self { state: State::Head, closes: false }
     }
 
-    /// Whether the last head said that the connection ends with its answer.
+    /// Returns whether the last head said that the connection ends after its answer.
     pub(crate) fn closes(&self) -> bool {
         self.closes
     }
 
-    /// Whether an end of input here ends the answer, as it does without length or chunks.
+    /// Returns whether an end of input ends the answer here, as it does without length or chunks.
     pub(crate) fn ends_by_close(&self) -> bool {
         matches!(self.state, State::UntilClose)
     }
 
-    /// Takes the next piece off `input`; `None` asks for more bytes behind those left in it.
+    /// Takes the next piece off `input`; `None` asks for more bytes after those left in it.
     pub(crate) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, &'static str> {
         match self.state {
             State::Head => self.head(input),
@@ -94,9 +94,9 @@ impl Reader {
             take(input, length);
             let status = parsed.code.ok_or("no status")?;
             match status {
-                // Nobody asked for an upgrade, so a 101 takes the connection out of HTTP for nothing.
+                // No request asked for an upgrade, so that a 101 ends HTTP on the connection without reason.
                 101 => return Err("an unasked 101"),
-                // Interim answers go before the one that counts (RFC 9110 15.2).
+                // Interim answers precede the final one (RFC 9110 section 15.2).
                 100..200 => continue,
                 200..600 => {}
                 _ => return Err("a status outside 100 to 599"),
@@ -115,7 +115,7 @@ fn take<'a>(input: &mut &'a [u8], n: usize) -> &'a [u8] {
     taken
 }
 
-/// What the fields of a final answer decide.
+/// The information of the fields of a final answer.
 struct Fields<'a> {
     body: State,
     closes: bool,

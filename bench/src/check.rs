@@ -1,21 +1,21 @@
-//! Checks whether a response is the one that was asked for, byte for byte, or somebody else's.
+//! Checks whether a response is the expected one, byte for byte, or that of another exchange.
 
 use std::rc::Rc;
 
 use crate::keys::{Life, Want};
 use crate::request::Id;
 
-/// What the body of a 2xx answer must be.
+/// The expected body of a 2xx answer.
 #[derive(Debug)]
 pub(crate) enum Expect {
     Any,
-    /// Names this id as `/echo?id=...`, and no other.
+    /// The body names this id as `/echo?id=...`, and no other id.
     Id(Id),
-    /// So many bytes, byte i being `i % 251`.
+    /// The body has this number of bytes, and byte i is `i % 251`.
     Pattern(u64),
-    /// This content, which begins with the id.
+    /// The body is this content, which begins with the id.
     Same(Id, Vec<u8>),
-    /// What a client's keys hold.
+    /// The body is what the client's keys hold.
     Stored(Id, Rc<Life>, Want),
 }
 
@@ -23,24 +23,24 @@ pub(crate) enum Expect {
 pub(crate) enum Verdict {
     Right,
     Wrong(String),
-    /// A right answer, but to another exchange.
+    /// The answer is right, but belongs to another exchange.
     MixUp(String),
 }
 
-/// Holds a body against an expectation as it comes.
+/// Compares a body with an expectation while it arrives.
 #[derive(Debug)]
 pub(crate) struct Check {
     expect: Expect,
     seen: u64,
-    /// Where the body first left the expectation.
+    /// The offset at which the body first differed.
     wrong_at: Option<u64>,
-    /// The beginning of the body, where ids are looked for.
+    /// The beginning of the body, in which ids are searched.
     start: Vec<u8>,
 }
 
-/// An echo longer than this is looked through only so far.
+/// The length in bytes up to which an echo is searched.
 const LONGEST_ECHO: usize = 64 * 1024;
-/// Enough for `CLIENT-SEQ` and what ends it, with the longest numbers.
+/// The length in bytes of the longest `CLIENT-SEQ` with the character after it.
 const LONGEST_PREFIX: usize = 48;
 
 const PERIOD: usize = 251;
@@ -88,7 +88,7 @@ impl Check {
         self.seen += piece.len() as u64;
     }
 
-    /// The judgement on the whole body.
+    /// Returns the verdict on the complete body.
     pub(crate) fn verdict(&self) -> Verdict {
         match &self.expect {
             Expect::Any => Verdict::Right,
@@ -109,7 +109,7 @@ impl Check {
         }
     }
 
-    /// Takes note that there was a refusal instead of an answer.
+    /// Records a refusal in place of an answer.
     pub(crate) fn refused(&self) {
         if let Expect::Stored(_, life, want) = &self.expect {
             life.refused(want);
@@ -155,14 +155,14 @@ fn is_pattern(from: u64, mut piece: &[u8]) -> bool {
     true
 }
 
-/// All ids named as `/echo?id=...`.
+/// Returns all ids that are named as `/echo?id=...`.
 fn ids(body: &[u8]) -> impl Iterator<Item = &str> {
     const MARK: &[u8] = b"/echo?id=";
     let starts = body.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
     starts.map(|(at, _)| leading_id(&body[at + MARK.len()..]))
 }
 
-/// The id before the first colon or blank, if there is one.
+/// Returns the id before the first colon or blank, if there is one.
 fn prefix(start: &[u8]) -> Option<&str> {
     let id = leading_id(start);
     let (client, seq) = id.split_once('-')?;

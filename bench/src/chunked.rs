@@ -1,15 +1,15 @@
-//! Reads the chunked coding strictly (RFC 9112 section 7.1). It owns no buffer.
+//! Reads the chunked coding strictly (RFC 9112 section 7.1), without a buffer of its own.
 
-/// Where in the coding the next byte stands.
+/// The position in the coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chunked {
-    /// At a chunk-size line.
+    /// Before a chunk-size line.
     Size,
-    /// So many bytes of content are left, never 0.
+    /// In the content of a chunk, with this number of bytes left, never 0.
     Data(u64),
-    /// At the CRLF behind a chunk's content.
+    /// Before the CRLF after a chunk's content.
     DataEnd,
-    /// At a trailer line, or the empty line that ends the body.
+    /// Before a trailer line, or before the empty line that ends the body.
     Trailers,
 }
 
@@ -19,7 +19,7 @@ pub(crate) enum Piece<'a> {
     End,
 }
 
-/// A size line or a trailer line longer than this is no good answer.
+/// The length in bytes of the longest size line or trailer line that is accepted.
 const LONGEST_LINE: usize = 8192;
 
 impl Chunked {
@@ -64,7 +64,7 @@ fn after_size(size: u64) -> Chunked {
     if size == 0 { Chunked::Trailers } else { Chunked::Data(size) }
 }
 
-/// A whole line without its CRLF; a bare LF is an error.
+/// Takes a complete line without its CRLF. A bare LF is an error.
 fn line<'a>(input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, &'static str> {
     let Some(end) = input.iter().take(LONGEST_LINE).position(|byte| *byte == b'\n') else {
         return if input.len() < LONGEST_LINE { Ok(None) } else { Err("a chunk line without end") };
@@ -88,7 +88,7 @@ fn size(line: &[u8]) -> Result<u64, &'static str> {
 mod tests {
     use super::*;
 
-    /// Feeds `wire` cut in two and gives the content, if it came to its end.
+    /// Feeds `wire` cut in two, and returns the content if it is complete.
     fn decode(wire: &[u8], cut: usize) -> Result<Option<Vec<u8>>, &'static str> {
         let (mut state, mut content, mut held) = (Chunked::Size, Vec::new(), Vec::new());
         for part in [&wire[..cut], &wire[cut..]] {

@@ -1,4 +1,4 @@
-//! Turns the command line into a [`Plan`], and a way to show the report.
+//! Converts the command line to a [`Plan`] and the form of the report.
 
 mod asking;
 
@@ -93,7 +93,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// The plan this means.
+    /// Returns the plan that the arguments describe.
     pub(crate) fn plan(&self) -> Result<Plan, String> {
         let protocol = self.asking.protocol();
         let (to, path) = address(&self.url, protocol == Protocol::Http)?;
@@ -125,13 +125,13 @@ impl Load {
         })
     }
 
-    /// Whether the report is as the user wants it.
+    /// Returns whether the report satisfies the user.
     pub(crate) fn is_content(&self, report: &Report) -> bool {
         if self.allow_breaks { report.is_right() } else { report.is_clean() }
     }
 }
 
-/// The address and the path of a URL, or the address alone.
+/// Returns the address and the path of a URL, or of a plain address.
 fn address(written: &str, http: bool) -> Result<(SocketAddr, &str), String> {
     if http {
         return parse_url(written);
@@ -160,7 +160,7 @@ fn resolve(host: &str) -> Result<SocketAddr, String> {
     addresses.next().ok_or_else(|| format!("{host} has no address"))
 }
 
-/// `10s`, `250ms`, `2m`, `1h`; a number alone is seconds.
+/// Parses `10s`, `250ms`, `2m` or `1h`; a plain number is seconds.
 fn duration(written: &str) -> Result<Duration, String> {
     let digits = written.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(written.len());
     let (number, unit) = written.split_at(digits);

@@ -1,4 +1,4 @@
-//! One client: connects, keeps its connection busy, aborts at random if told so, connects anew.
+//! Runs one client: connects, keeps its connection busy, aborts at random if configured, and reconnects.
 
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::rng::Rng;
 use crate::shard::Shard;
 use crate::socket;
 
-/// What a client may still start.
+/// The exchanges that a client may still start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Budget {
     Left(u64),
@@ -29,7 +29,7 @@ impl Budget {
         }
     }
 
-    /// Takes one exchange out of it, if it holds one.
+    /// Takes one exchange out of the budget, if there is one.
     fn take(&mut self, now: Instant) -> bool {
         match self {
             Self::Left(0) => false,
@@ -50,11 +50,11 @@ pub(crate) struct Client {
     started: u64,
     keys: Keys,
     connection: Option<Connection>,
-    /// Connects that failed and connections that brought no answer, since the last that did.
+    /// The number of failed connects and of connections without an answer, since the last answer.
     fruitless: u32,
 }
 
-/// A client with a count to reach gives up after so many fruitless connects in a row.
+/// The number of fruitless connects in a row after which a client with a count to reach gives up.
 const PATIENCE: u32 = 8;
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_HESITATION_US: u64 = 2000;
@@ -68,7 +68,7 @@ impl Client {
         Self { shard, number, source, rng, started: 0, keys, connection: None, fruitless: 0 }
     }
 
-    /// Connects, if it is not connected.
+    /// Connects, unless the client is connected.
     pub(crate) async fn connect(&mut self) {
         if self.connection.is_none() {
             self.connection = self.try_connect().await;
@@ -97,7 +97,7 @@ impl Client {
         }
     }
 
-    /// Runs exchanges until the budget is spent and nothing is in flight.
+    /// Runs exchanges until the budget is used up and nothing is in flight.
     pub(crate) async fn work(&mut self, mut budget: Budget) {
         self.look();
         while !budget.is_spent() {
@@ -120,7 +120,7 @@ impl Client {
         }
     }
 
-    /// Waits a little where the last attempts bore no fruit, so that a refusing address is not hammered.
+    /// Waits a little after fruitless attempts, so that a refusing address is not flooded.
     async fn pause(&self, budget: Budget) {
         if self.fruitless == 0 || self.connection.is_some() {
             return;
@@ -132,7 +132,7 @@ impl Client {
         }
     }
 
-    /// Keeps the connection busy; gives whether it can be kept.
+    /// Keeps the connection busy, and returns whether it can be kept.
     async fn drive(&mut self, connection: &mut Connection, budget: &mut Budget) -> bool {
         loop {
             if connection.in_flight() == 0 && !self.rest(connection, *budget).await {
@@ -156,12 +156,13 @@ impl Client {
         }
     }
 
-    /// Whether others may be waiting for its connection's place, so that it must not be kept without need.
+    /// Returns whether others may wait for the place of this connection, so that it must not be kept without
+    /// need.
     fn takes_turns(&self) -> bool {
         self.shard.plan.per_connection.is_some()
     }
 
-    /// Rests as the plan says; gives whether the connection is still open.
+    /// Rests as the plan says, and returns whether the connection is still open.
     async fn rest(&mut self, connection: &Connection, budget: Budget) -> bool {
         let twice = 2 * self.shard.plan.pause.as_micros() as u64;
         if twice == 0 || budget.is_spent() {
@@ -181,7 +182,7 @@ impl Client {
         }
     }
 
-    /// Starts as many exchanges as depth and budget allow; gives whether the last is to be aborted.
+    /// Starts as many exchanges as depth and budget allow, and returns whether the last one is to be aborted.
     fn start(&mut self, connection: &mut Connection, budget: &mut Budget) -> bool {
         let depth = self.shard.plan.depth.max(1);
         if connection.in_flight() >= depth {
@@ -201,7 +202,7 @@ impl Client {
         false
     }
 
-    /// Sends what is to be sent, then closes: at once, after a moment, or amid an answer.
+    /// Sends all requests, then closes: at once, after a moment, or in the middle of an answer.
     async fn abort(&mut self, connection: &mut Connection) {
         while !connection.is_flushed() {
             match connection.turn(&self.shard).await {
@@ -213,7 +214,7 @@ impl Client {
             0 => {}
             1 => sleep(Duration::from_micros(self.rng.below(LONGEST_HESITATION_US))).await,
             _ => {
-                // Few answers are as short as that, so this is before its end, mostly.
+                // Few answers are as short, so that the abort is usually before the end.
                 let most = 1 + self.rng.below(16) as usize;
                 let _ = timeout(self.shard.plan.timeout, connection.nibble(&self.shard, most)).await;
             }
@@ -227,7 +228,7 @@ impl Client {
         self.shard.tally().aborted += connection.in_flight() as u64;
     }
 
-    /// Counts what an ended connection leaves behind.
+    /// Counts the result of an ended connection.
     fn end(&mut self, connection: &Connection, end: Turn) {
         self.fruitless = if connection.is_proven() { 0 } else { self.fruitless + 1 };
         let left = connection.in_flight() as u64;
@@ -246,7 +247,7 @@ impl Client {
         tally.note(format!("client {} at exchange {}: {loss:?}: {words}", self.number, self.started));
     }
 
-    /// Looks whether the idle connection is still open and silent; lets go of it where not.
+    /// Checks whether the idle connection is open and silent, and closes it otherwise.
     pub(crate) fn look(&mut self) -> bool {
         let Some(connection) = self.connection.take() else { return false };
         match connection.look(&self.shard) {

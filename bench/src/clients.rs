@@ -1,4 +1,4 @@
-//! All clients of a plan, spread over threads, at the command of the one who holds them.
+//! Spreads the clients of a plan over threads, and lets the caller command them.
 
 use std::future::Future;
 use std::io;
@@ -19,22 +19,22 @@ use crate::plan::{Plan, Stop};
 use crate::report::Report;
 use crate::shard::Shard;
 
-/// Does what the plan says and closes all connections. Blocks.
+/// Carries out the plan and closes all connections. This function blocks.
 pub fn run(plan: &Plan) -> io::Result<Report> {
     run_watched(plan, &mut |_, _| {})
 }
 
-/// Like [`run`]; calls `watch` about ten times a second with the time that has passed since the first
-/// exchange and the answers that have come since.
+/// Works like [`run`], and calls `watch` about ten times a second with the time since the first exchange and
+/// the number of answers since then.
 pub fn run_watched(plan: &Plan, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Report> {
     let mut clients = Clients::connect(plan)?;
     clients.work_watched(watch)?;
     clients.close()
 }
 
-/// Clients that stay connected between orders, for those who look at counters at rest.
+/// Clients that stay connected between orders, for callers that compare counters at rest.
 ///
-/// Every order blocks until all clients have obeyed, and gives what they counted meanwhile.
+/// Every order blocks until all clients have carried it out, and returns what they counted meanwhile.
 pub struct Clients {
     threads: Vec<Thread>,
     stop: Stop,
@@ -48,29 +48,29 @@ enum Order {
     Look,
 }
 
-/// What a thread says when it has obeyed.
+/// The result of an order on one thread.
 struct Done {
     report: Report,
     open: usize,
 }
 
 struct Thread {
-    /// Gone when the thread is to end.
+    /// The orders for the thread, which ends when this is dropped.
     orders: Option<orders::UnboundedSender<Order>>,
     done: mpsc::Receiver<io::Result<Done>>,
     answered: Arc<AtomicU64>,
     handle: Option<JoinHandle<()>>,
 }
 
-/// How many connects a thread has under way at once, and its pause behind them: a burst of thousands
-/// overflows the accept queue, and each SYN that is dropped costs its client a second.
+/// The number of connects that a thread has in progress at a time, followed by a pause. A burst of thousands
+/// would overflow the accept queue, and each dropped SYN costs its client a second.
 const CONNECTS_AT_ONCE: usize = 64;
 const CONNECT_PAUSE: Duration = Duration::from_millis(1);
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
 impl Clients {
-    /// Starts the threads and connects all clients, a few at a time. A connect that fails is counted
-    /// and tried again with the client's first exchange. A plan whose work is not of its protocol is refused.
+    /// Starts the threads and connects all clients, a few at a time. A failed connect is counted, and
+    /// repeated with the client's first exchange. A plan whose work does not fit its protocol is refused.
     pub fn connect(plan: &Plan) -> io::Result<Self> {
         if let Some(complaint) = plan.complaint() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, complaint));
@@ -82,17 +82,17 @@ impl Clients {
         Ok(clients)
     }
 
-    /// Each client makes one exchange.
+    /// Lets each client make one exchange.
     pub fn round(&mut self) -> io::Result<Report> {
         self.timed(Order::Work(Budget::Left(1)), &mut |_, _| {})
     }
 
-    /// Each client works until the plan's stop.
+    /// Lets each client work until the plan's stop.
     pub fn work(&mut self) -> io::Result<Report> {
         self.work_watched(&mut |_, _| {})
     }
 
-    /// Like [`Clients::work`], calling `watch` as [`run_watched`] does.
+    /// Works like [`Clients::work`], and calls `watch` as [`run_watched`] does.
     pub fn work_watched(&mut self, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Report> {
         let budget = match self.stop {
             Stop::Requests(n) => Budget::Left(n),
@@ -101,18 +101,18 @@ impl Clients {
         self.timed(Order::Work(budget), watch)
     }
 
-    /// Looks at all connections while they rest; gives how many are open. One that the server closed
-    /// is let go, one on which bytes came unasked is an error (`surplus`).
+    /// Checks all connections while they rest, and returns the number of open ones. A connection that the
+    /// server closed is dropped, and unrequested bytes are an error (`surplus`).
     pub fn idle(&mut self) -> io::Result<usize> {
         Ok(self.order(Order::Look, &mut |_, _| {})?.open)
     }
 
-    /// All that was counted so far.
+    /// Returns everything that was counted so far.
     pub fn total(&self) -> &Report {
         &self.total
     }
 
-    /// Looks at the connections once more, closes them all, and gives the total.
+    /// Checks the connections once more, closes them, and returns the total.
     pub fn close(mut self) -> io::Result<Report> {
         self.idle()?;
         self.threads.clear();
@@ -155,7 +155,7 @@ impl Clients {
 }
 
 impl Thread {
-    /// A thread with the clients `index`, `index + step`, `index + 2 * step`, ...
+    /// Starts a thread with the clients `index`, `index + step`, `index + 2 * step`, ...
     fn start(plan: &Plan, index: usize, step: usize) -> io::Result<Self> {
         let (orders, inbox) = orders::unbounded_channel();
         let (reply, done) = mpsc::channel();
@@ -168,7 +168,7 @@ impl Thread {
             let clients = numbers.map(|number| Client::new(Rc::clone(&shard), number as u64)).collect();
             match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
                 Ok(runtime) => runtime.block_on(obey(&shard, clients, inbox, &reply)),
-                // Nobody is there to be told if the receiver is gone.
+                // A receiver that is gone needs no answer.
                 Err(error) => drop(reply.send(Err(error))),
             }
         })?;
@@ -177,7 +177,7 @@ impl Thread {
 
     fn send(&self, order: Order) -> io::Result<()> {
         let orders = self.orders.as_ref().ok_or_else(ended)?;
-        // A thread that could not start has left its reason in `done`, which is read next.
+        // A thread that could not start has sent the reason to `done`, which is read next.
         let _ = orders.send(order);
         Ok(())
     }
@@ -187,7 +187,7 @@ impl Drop for Thread {
     fn drop(&mut self) {
         self.orders = None;
         if let Some(handle) = self.handle.take() {
-            // A panic in it was printed by the thread itself, and showed as an ended channel.
+            // The thread has printed its panic, which showed as a closed channel.
             let _ = handle.join();
         }
     }
@@ -197,7 +197,7 @@ fn ended() -> io::Error {
     io::Error::other("a thread of the load generator has ended")
 }
 
-/// The life of a thread: orders in, reports out, until the sender of orders is gone.
+/// Runs a thread: it takes orders and sends reports until the sender of orders is gone.
 async fn obey(
     shard: &Shard,
     mut clients: Vec<Client>,
@@ -228,7 +228,7 @@ async fn connect_all(clients: &mut Vec<Client>) {
     }
 }
 
-/// Lets the first `most` clients do something side by side; they come to stand behind the others.
+/// Lets the first `most` clients do something at the same time. Afterwards they are behind the others.
 async fn each<F>(clients: &mut Vec<Client>, most: usize, what: F)
 where
     F: Fn(&mut Client) -> Pin<Box<dyn Future<Output = ()> + '_>> + Copy + 'static,

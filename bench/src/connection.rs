@@ -1,4 +1,4 @@
-//! One keep-alive connection: requests go out, answers are read, each held against its request.
+//! Runs one keep-alive connection: sends requests, reads answers, and checks each against its request.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -25,16 +25,16 @@ use crate::request::Asked;
 use crate::shard::Shard;
 use crate::wire::Reader;
 
-/// What a connection comes back with.
+/// The result of a turn of a connection.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    /// Something was written or read; all is well.
+    /// Bytes were written or read without a fault.
     Progress,
     /// The connection ended in order: as its last answer had said, or while nothing was in flight.
     Closed,
-    /// The connection is of no more use, and what is in flight on it is lost.
+    /// The connection cannot be used any more, and exchanges in flight on it are lost.
     Lost(Loss, String),
-    /// Bytes came that no request had asked for.
+    /// Unrequested bytes came.
     Surplus(String),
 }
 
@@ -42,16 +42,16 @@ pub(crate) struct Connection {
     stream: TcpStream,
     source: IpAddr,
     reader: Reader,
-    /// The beginning of a head or of a chunk line that has not come whole.
+    /// The beginning of a head or of a chunk line that is incomplete.
     held: Vec<u8>,
     out: Vec<u8>,
     written: usize,
     in_flight: VecDeque<Exchange>,
-    /// Wakes at or before the oldest exchange's deadline; moved only when it fires.
+    /// The timer for the deadline of the oldest exchange, or earlier; it is moved only when it fires.
     timer: Pin<Box<Sleep>>,
     members: Vec<(String, u64)>,
     proven: bool,
-    /// How many more exchanges may begin on it.
+    /// The number of exchanges that may still begin on this connection.
     room: u64,
 }
 
@@ -60,7 +60,7 @@ struct Exchange {
     check: Check,
     class: Option<usize>,
     status: u16,
-    /// Index of the member its answer names.
+    /// The index of the member that the answer names.
     member: Option<usize>,
 }
 
@@ -81,7 +81,7 @@ impl Connection {
         })
     }
 
-    /// Puts a request behind those to be sent: `write` appends it and says what its answer must be.
+    /// Queues a request. `write` appends it and returns the expected answer.
     pub(crate) fn push(&mut self, started: Instant, write: impl FnOnce(&mut Vec<u8>) -> Asked) {
         let Asked { expect, class } = write(&mut self.out);
         let check = Check::new(expect);
@@ -89,7 +89,7 @@ impl Connection {
         self.room = self.room.saturating_sub(1);
     }
 
-    /// Whether no more exchanges may begin on it.
+    /// Returns whether no more exchanges may begin on this connection.
     pub(crate) fn is_used_up(&self) -> bool {
         self.room == 0
     }
@@ -98,17 +98,17 @@ impl Connection {
         self.in_flight.len()
     }
 
-    /// Whether all requests have left.
+    /// Returns whether all requests have been sent.
     pub(crate) fn is_flushed(&self) -> bool {
         self.out.is_empty()
     }
 
-    /// Whether it has brought a whole answer.
+    /// Returns whether the connection has brought a complete answer.
     pub(crate) fn is_proven(&self) -> bool {
         self.proven
     }
 
-    /// Sends and reads what can be sent and read now, or waits until something can.
+    /// Sends and reads what is possible now, or waits until something is.
     pub(crate) async fn turn(&mut self, shard: &Shard) -> Turn {
         poll_fn(|cx| self.poll_turn(shard, cx)).await
     }
@@ -119,7 +119,7 @@ impl Connection {
         {
             return Poll::Ready(turn);
         }
-        // Read even while the request is on its way: who echoes a long body stalls otherwise.
+        // A server that echoes a long body stalls unless its answer is read while the request is being sent.
         match self.poll_read(shard, cx) {
             Poll::Ready(turn) => Poll::Ready(turn),
             Poll::Pending => self.poll_deadline(shard.plan.timeout, cx),
@@ -204,7 +204,7 @@ impl Connection {
             match self.reader.next(input) {
                 Ok(Some(Piece::Head(head))) => {
                     let member = head.member.map(|name| self.member(name));
-                    // An answer only begins while its exchange is in flight, as was seen above.
+                    // An answer begins only while its exchange is in flight, as was checked above.
                     let Some(exchange) = self.in_flight.front_mut() else { return Turn::Closed };
                     (exchange.status, exchange.member) = (head.status, member);
                 }
@@ -255,16 +255,16 @@ impl Connection {
         self.members.len() - 1
     }
 
-    /// Hands the members seen so far to the shard's counts.
+    /// Adds the members seen so far to the shard's counts.
     pub(crate) fn settle(&mut self, shard: &Shard) {
         for (member, count) in self.members.iter_mut().filter(|(_, count)| *count > 0) {
             shard.tally().count_member(self.source, member, mem::take(count));
         }
     }
 
-    /// Looks at the socket while nothing is in flight, without waiting.
+    /// Checks the socket while nothing is in flight, without waiting.
     ///
-    /// Asks the kernel itself: the runtime's own idea of readiness may be a turn old.
+    /// The check asks the kernel, because the runtime's readiness may be a turn old.
     pub(crate) fn look(&self, shard: &Shard) -> Turn {
         let mut bytes = [0; 4096];
         match recv(self.stream.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT) {
@@ -277,25 +277,25 @@ impl Connection {
         }
     }
 
-    /// Waits for an answer to begin and reads at most `most` bytes of it, which nobody will look at.
+    /// Waits for an answer to begin and reads up to `most` bytes of it, which are ignored.
     pub(crate) async fn nibble(&mut self, shard: &Shard, most: usize) {
         let mut bytes = [0; 16];
         let most = most.min(bytes.len());
         let mut read = ReadBuf::new(&mut bytes[..most]);
-        // How it went does not matter: the connection is about to be closed.
+        // The result does not matter, because the connection is about to be closed.
         let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_read(cx, &mut read)).await;
         shard.tally().bytes_received += read.filled().len() as u64;
     }
 
-    /// Makes the close that follows a reset instead of an orderly end.
+    /// Makes the close that follows a reset.
     pub(crate) fn reset_on_close(&self) {
-        // Where it fails the other side sees an orderly end, which an abort may be as well.
+        // If this fails, the other side sees an orderly end, which an abort may be as well.
         let _ = self.stream.set_zero_linger();
     }
 }
 
 impl Exchange {
-    /// Only 2xx answers are held against what was asked for: a 503 has a text of its own.
+    /// Returns whether the answer is checked. Only 2xx answers are, because a 503 has a text of its own.
     fn is_checked(&self) -> bool {
         (200..300).contains(&self.status)
     }

@@ -1,31 +1,32 @@
-//! Frames: lines, counted bytes, and replies of Redis (RESP2). It owns no buffer.
+//! Reads and writes frames: lines, length-prefixed frames, and replies of Redis (RESP2). It has no buffer.
 
 use crate::plan::{Prefix, Protocol};
 
-/// A whole answer. What tells its kind or came before its count stands behind the content, so that the
+/// A complete answer. The bytes that show its kind or came before its count follow the content, so that the
 /// content begins with the tag of its exchange.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Whole<'a> {
-    /// 200, or 503 where it is a refusal: HTTP's words for it, so that all protocols count alike.
+    /// The status: 200, or 503 for a refusal, as in HTTP, so that all protocols are counted alike.
     pub(crate) status: u16,
     pub(crate) content: &'a [u8],
-    /// RESP: the byte of the reply's kind, `_` for nil. Length-prefixed: the bytes before the count.
+    /// For RESP, the byte of the reply's kind (`_` for nil); for length-prefixed frames, the bytes before the
+    /// count.
     pub(crate) behind: &'a [u8],
 }
 
 const ANSWER: u16 = 200;
 const REFUSAL: u16 = 503;
-/// A frame longer than this is no good answer.
+/// The length in bytes of the longest frame that is accepted.
 const LONGEST: usize = 64 << 20;
 
-/// Where an answer begins and ends, in a protocol of frames.
+/// Finds the ends of answers in a protocol of frames.
 #[derive(Debug)]
 pub(crate) struct Reader {
     protocol: Protocol,
     refusal: Option<Vec<u8>>,
 }
 
-/// A frame's bytes on the wire and what they mean.
+/// The length of a frame and its content.
 type Found<'a> = Result<Option<(usize, Whole<'a>)>, &'static str>;
 
 impl Reader {
@@ -33,7 +34,7 @@ impl Reader {
         Self { protocol, refusal }
     }
 
-    /// Takes the next frame off `input`; `None` asks for more bytes behind those left in it.
+    /// Takes the next frame off `input`; `None` asks for more bytes after those left in it.
     pub(crate) fn next<'a>(&self, input: &mut &'a [u8]) -> Result<Option<Whole<'a>>, &'static str> {
         let bytes = *input;
         let found = match self.protocol {
@@ -53,7 +54,7 @@ impl Reader {
     }
 }
 
-/// Puts `payload` behind a count or before an end of line; gives the bytes that must come back with it.
+/// Frames `payload` with a count or an end of line, and returns the bytes that must come back with it.
 pub(crate) fn put<'a>(protocol: Protocol, payload: &[u8], before: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let Protocol::LengthPrefixed(prefix) = protocol else {
         out.extend_from_slice(payload);
@@ -74,12 +75,12 @@ pub(crate) fn put<'a>(protocol: Protocol, payload: &[u8], before: &'a [u8], out:
 }
 
 impl Prefix {
-    /// Bytes before the payload.
+    /// Returns the number of bytes before the payload.
     fn header(self) -> usize {
         usize::from(self.offset) + usize::from(self.length_bytes)
     }
 
-    /// The longest payload its count can tell.
+    /// Returns the length of the longest payload that the count can express.
     pub(crate) fn longest(self) -> usize {
         let most = u64::MAX >> (64 - 8 * u32::from(self.length_bytes.clamp(1, 8)));
         let header = if self.includes_header { self.header() } else { 0 };
@@ -113,7 +114,7 @@ fn counted(bytes: &[u8], prefix: Prefix) -> Found<'_> {
     Ok(Some((header + payload, answer(content, &bytes[..offset]))))
 }
 
-/// A reply as `SET`, `GET` and `INCR` have them; an array was not asked for.
+/// Reads a reply to `SET`, `GET` or `INCR`. An array is no answer to these.
 fn reply(bytes: &[u8]) -> Found<'_> {
     let Some(end) = bytes.iter().take(LONGEST).position(|byte| *byte == b'\n') else { return Ok(None) };
     let line = bytes[..end].strip_suffix(b"\r").ok_or("a reply's line ends in a bare LF")?;

@@ -1,4 +1,4 @@
-//! Knows what one client has stored in Redis, and so what must come back.
+//! Remembers what one client has stored in Redis, and so what must come back.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -9,9 +9,9 @@ use crate::plan::Command;
 use crate::request::Id;
 use crate::rng::Rng;
 
-/// A client's keys. They are fresh in each life, and a life ends where it is not known whether a command
-/// was carried out: what was lost on the way may still be carried out later, but on keys that nobody
-/// looks at any more. So what is judged wrong is wrong.
+/// The keys of a client. Each life has fresh keys, and a life ends when it is unknown whether a command was
+/// carried out: a lost command may still be carried out later, but on keys that nobody reads any more. Thus
+/// every verdict "wrong" is certain.
 #[derive(Debug)]
 pub(crate) struct Keys {
     client: u64,
@@ -20,25 +20,25 @@ pub(crate) struct Keys {
     counts: bool,
 }
 
-/// Keys with values that a client has in one life.
+/// The number of keys with values that a client has in one life.
 const VALUES: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct Life {
     number: u64,
-    /// Whether a command may or may not have been carried out.
+    /// Whether it is unknown whether a command was carried out.
     doubtful: Cell<bool>,
-    /// What `INCR` has answered last.
+    /// The last answer to `INCR`.
     count: Cell<u64>,
     may_forget: bool,
 }
 
-/// What a reply must be.
+/// The expected reply.
 #[derive(Clone, Debug)]
 pub(crate) enum Want {
     Ok,
     Value(Rc<[u8]>),
-    /// One more than the count before.
+    /// The previous count plus one.
     Next,
 }
 
@@ -47,7 +47,7 @@ impl Keys {
         Self { client, life: Life::new(0, may_forget), values: [const { None }; VALUES], counts: false }
     }
 
-    /// From here on it is not known what is stored.
+    /// Records that the stored values are unknown from here on.
     pub(crate) fn doubt(&self) {
         self.life.doubtful.set(true);
     }
@@ -103,7 +103,7 @@ impl Keys {
     }
 }
 
-/// `CLIENT-SEQ:` and random bytes behind it, CR and LF among them.
+/// Returns `CLIENT-SEQ:` followed by random bytes, CR and LF among them.
 fn value(id: Id, rng: &mut Rng, sizes: &[usize]) -> Rc<[u8]> {
     let size = rng.pick(sizes);
     let mut value = format!("{id}:").into_bytes();
@@ -126,14 +126,14 @@ impl Life {
         Rc::new(Self { number, doubtful: Cell::new(false), count: Cell::new(0), may_forget })
     }
 
-    /// Takes note that a command was refused: it may have been carried out all the same.
+    /// Records that a command was refused, which may have been carried out nevertheless.
     pub(crate) fn refused(&self, want: &Want) {
         if !matches!(want, Want::Value(_)) {
             self.doubtful.set(true);
         }
     }
 
-    /// Judges a reply, which ends in the byte of its kind.
+    /// Checks a reply, which ends with the byte of its kind.
     pub(crate) fn judge(&self, id: Id, want: &Want, reply: &[u8]) -> Verdict {
         let wrong = |expected: String| {
             let got = String::from_utf8_lossy(&reply[..reply.len().min(60)]);
@@ -170,7 +170,7 @@ impl Life {
         let before = self.count.get();
         let count = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
         let count = count.ok_or_else(|| "a count".to_owned())?;
-        // Even where it is wrong, so that one wrong count makes one wrong answer.
+        // The count is recorded even if it is wrong, so that one wrong count is one wrong answer.
         self.count.set(count);
         let next = count == before + 1 || self.doubtful.get() || self.may_forget && count == 1;
         if next { Ok(()) } else { Err(format!("{}", before + 1)) }
@@ -183,7 +183,7 @@ mod tests {
 
     const ID: Id = Id { client: 7, seq: 3 };
 
-    /// Keys of a client with every key in use, and the expectation of one more command.
+    /// Returns the keys of a client, all of which are in use, and the expectation of one more command.
     fn ready(command: Command, may_forget: bool) -> (Keys, Rc<Life>, Want) {
         let (mut keys, mut rng) = (Keys::new(7, may_forget), Rng::new(1, 1));
         let mut ask = |command| keys.write((command, &[0]), ID, &mut rng, &mut Vec::new());

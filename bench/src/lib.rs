@@ -1,6 +1,7 @@
-//! The load generator that comes with penstock: thousands of keep-alive clients, exact counts.
+//! Implements the load generator that comes with penstock: thousands of keep-alive clients with exact counts.
 //!
-//! Counts are compared by equality, not "about". It shares no code with the proxy or the origin, so it cannot share their bugs.
+//! Counts are compared for equality. The generator shares no code with the proxy or the origin, so that it
+//! cannot share their faults.
 
 mod answer;
 mod check;

@@ -1,4 +1,4 @@
-//! `penstock-bench`: the load generator as a program.
+//! Runs the load generator as the program `penstock-bench`.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
 
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Descriptors a process needs besides its clients' sockets.
+/// The number of descriptors that the process needs besides its clients' sockets.
 const OTHER_DESCRIPTORS: u64 = 64;
 const BAR: &str = "[{elapsed}] {bar:40} {percent:>3} %  {msg}";
 
@@ -44,7 +44,7 @@ fn carry_out(plan: &Plan) -> Result<Report, String> {
     report.map_err(|error| error.to_string())
 }
 
-/// Hidden where standard error is no terminal.
+/// Makes a progress bar, which is hidden if standard error is no terminal.
 fn progress_bar(stop: Stop, clients: u64) -> ProgressBar {
     let length = match stop {
         Stop::Requests(each) => clients.saturating_mul(each),

@@ -1,12 +1,12 @@
-//! The plan of a run: whom to load, with how many clients, with what, for how long.
+//! Defines the plan of a run: the address, the clients, the work, and the stop.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// Bytes that the longest words around two numbers may take.
+/// The number of bytes that the words around two numbers may take.
 const ROOM: usize = 128;
 
-/// One run, in full. Start from [`Plan::new`] and change what matters:
+/// A complete run. Start from [`Plan::new`] and change the fields that matter:
 ///
 /// ```
 /// use penstock_bench::{Plan, Stop, Work};
@@ -16,43 +16,44 @@ const ROOM: usize = 128;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The address all clients connect to.
+    /// The address that all clients connect to.
     pub to: SocketAddr,
-    /// How many clients are held open, each one keep-alive connection.
+    /// The number of clients, each with one keep-alive connection.
     pub clients: usize,
-    /// Addresses the clients bind before they connect, used round robin; empty: the kernel's choice.
+    /// The source addresses of the clients, used in turn; empty for the kernel's choice.
     pub sources: Vec<Ipv4Addr>,
-    /// The language of the address; the work must be of it.
+    /// The protocol of the address, which the work must fit.
     pub protocol: Protocol,
-    /// What each exchange asks for.
+    /// The requests of the exchanges.
     pub work: Work,
-    /// When a client starts no more exchanges; those in flight are always awaited.
+    /// The time at which a client starts no more exchanges. Exchanges in flight are always awaited.
     pub stop: Stop,
-    /// Exchanges a client keeps in flight (pipelining); 1 is plain keep-alive. 0 is read as 1.
+    /// The number of exchanges that a client keeps in flight (pipelining); 1 is plain keep-alive. 0 counts as
+    /// 1.
     pub depth: usize,
-    /// Exchanges on one connection, which is then closed in order and made anew; `None`: no limit. With
-    /// a limit, a client that has done enough closes too: others may wait for its place.
+    /// The number of exchanges after which a connection is closed in order and replaced; `None` for no limit.
+    /// With a limit, a client that is done closes its connection, because others may wait for its place.
     pub per_connection: Option<u64>,
-    /// How long a client rests, on average, while nothing is in flight; each time a draw from 0 to twice
-    /// that. Zero: it goes on at once.
+    /// The average time that a client rests while nothing is in flight; each time is drawn from 0 to twice
+    /// the average. With zero it continues at once.
     pub pause: Duration,
-    /// A whole frame that is no answer but a refusal, counted as HTTP's 503 is; for protocols of frames.
+    /// A complete frame that is a refusal and no answer, counted like HTTP's 503; for protocols of frames.
     pub refusal: Option<Vec<u8>>,
-    /// RESP: what was stored may be gone at any moment, as where a server restarts without its data.
+    /// For RESP: whether stored values may vanish at any moment, as when a server restarts without its data.
     pub may_forget: bool,
-    /// All that is random (mixes, contents, aborts) follows from this number and the client's.
+    /// The seed. All random choices (mixes, contents, aborts) follow from this number and the client's.
     pub seed: u64,
-    /// One exchange in so many is aborted by its client: the connection is closed after the request
-    /// was sent, before or amid the answer, by FIN or by RST. Then the client connects anew.
+    /// One exchange in this number is aborted by its client: it closes the connection after sending the
+    /// request, before or in the middle of the answer, by FIN or by RST. Then the client reconnects.
     pub abort_one_in: Option<u32>,
-    /// How long a connect or an exchange may take, counted for each from its own start.
+    /// The longest duration of a connect or an exchange, each counted from its own start.
     pub timeout: Duration,
-    /// Threads that carry the clients, each with a runtime of its own. 0 is read as 1.
+    /// The number of threads, each with its own runtime. 0 counts as 1.
     pub threads: usize,
 }
 
 impl Plan {
-    /// One client, one thread, one `GET /hello`, ten seconds of patience, seed 1.
+    /// Returns a plan with one client, one thread, one `GET /hello`, a timeout of ten seconds, and seed 1.
     pub fn new(to: SocketAddr) -> Self {
         Self {
             to,
@@ -73,7 +74,7 @@ impl Plan {
         }
     }
 
-    /// Why it cannot be carried out, where it cannot.
+    /// Returns why the plan cannot be carried out, if so.
     pub(crate) fn complaint(&self) -> Option<String> {
         if let Protocol::LengthPrefixed(prefix) = self.protocol
             && !matches!(prefix.length_bytes, 1 | 2 | 4 | 8)
@@ -90,93 +91,93 @@ impl Plan {
     }
 }
 
-/// The language of requests and answers.
+/// The protocol of requests and answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1.
     Http,
-    /// A frame is a line.
+    /// Lines: each frame is a line.
     Lines {
-        /// Lines end in CR LF; else in LF alone, and a CR before it is content.
+        /// Whether lines end in CR LF. Otherwise they end in LF alone, and a CR before it is content.
         crlf: bool,
     },
-    /// A frame is a count and so many bytes behind it.
+    /// Length-prefixed: each frame is a count and that number of bytes.
     LengthPrefixed(Prefix),
     /// Redis (RESP2): commands as arrays of bulk strings.
     Resp,
 }
 
-/// What stands before the payload of a length-prefixed frame.
+/// The header of a length-prefixed frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
-    /// Bytes of the count: 1, 2, 4 or 8.
+    /// The number of bytes of the count: 1, 2, 4 or 8.
     pub length_bytes: u8,
-    /// The count's least byte comes first.
+    /// Whether the least significant byte comes first.
     pub little_endian: bool,
-    /// The count includes all before the payload, itself too.
+    /// Whether the count includes the header.
     pub includes_header: bool,
-    /// Bytes before the count. They are drawn for each exchange and must come back.
+    /// The number of bytes before the count. They are drawn for each exchange and must come back.
     pub offset: u16,
 }
 
 impl Default for Prefix {
-    /// Four bytes, big-endian, which count the payload alone.
+    /// Returns four bytes, big-endian, that count the payload alone.
     fn default() -> Self {
         Self { length_bytes: 4, little_endian: false, includes_header: false, offset: 0 }
     }
 }
 
-/// What an exchange asks for, and so what its answer must be. Only 2xx answers are held against it.
+/// The request of an exchange, and so the expected answer. Only 2xx answers are checked.
 #[derive(Clone, Debug)]
 pub enum Work {
-    /// `GET` of this target; any body will do.
+    /// `GET` of this target; any body is accepted.
     Get(String),
     /// `GET /echo?id=CLIENT-SEQ`; the answer must name exactly that id.
     Ids,
-    /// `GET /bytes/N` or `/chunked/N`; byte i of the answer must be `i % 251`, and N of them.
+    /// `GET /bytes/N` or `/chunked/N`; the answer must have N bytes, and byte i must be `i % 251`.
     Pattern {
-        /// The Ns in bytes, one drawn for each exchange; empty: 0.
+        /// The values of N in bytes, one drawn for each exchange; empty for 0.
         sizes: Vec<usize>,
-        /// `/chunked/N` instead of `/bytes/N`.
+        /// Whether to request `/chunked/N` instead of `/bytes/N`.
         chunked: bool,
     },
-    /// `POST /echo` with a content that begins `CLIENT-SEQ:`; it must come back byte for byte.
+    /// `POST /echo` with a content that begins with `CLIENT-SEQ:`; it must come back byte for byte.
     Post {
-        /// Content lengths in bytes, one drawn for each exchange; empty: 0.
+        /// The lengths of the content in bytes, one drawn for each exchange; empty for 0.
         sizes: Vec<usize>,
     },
-    /// Lines and length-prefixed: `tag CLIENT-SEQ add A B`; the answer must be `CLIENT-SEQ SUM`. What
-    /// stands here goes before `add`, such as `delay 200`.
+    /// Lines and length-prefixed: `tag CLIENT-SEQ add A B`; the answer must be `CLIENT-SEQ SUM`. The given
+    /// words, such as `delay 200`, precede `add`.
     Add(String),
     /// Lines and length-prefixed: `tag CLIENT-SEQ echo TEXT`; the answer must be `CLIENT-SEQ TEXT`.
     Say {
-        /// Lengths of the text in bytes, one drawn for each exchange; 0 is read as 1.
+        /// The lengths of the text in bytes, one drawn for each exchange; 0 counts as 1.
         sizes: Vec<usize>,
     },
-    /// RESP: a command on keys of the client's own; what comes back must be what it stored there.
+    /// RESP: a command on the client's own keys; the answer must be what the client stored there.
     Keys {
-        /// Which command. The first on each key is a SET all the same.
+        /// The command. The first one on each key is always a SET.
         command: Command,
-        /// Bytes of a value behind its `CLIENT-SEQ:`, one drawn for each SET; empty: 0.
+        /// The lengths in bytes of a value after its `CLIENT-SEQ:`, one drawn for each SET; empty for 0.
         sizes: Vec<usize>,
     },
-    /// One of these for each exchange, drawn by weight. Each is a class of its own in the report.
+    /// One of these works for each exchange, drawn by weight. Each is a class of its own in the report.
     Mixed(Vec<(u32, Self)>),
 }
 
-/// What is done with a key of Redis.
+/// A command on a key of Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `SET tag:CLIENT:LIFE:N VALUE`.
     Set,
-    /// `GET` of what the client has set last.
+    /// `GET` of the value that the client has set last.
     Get,
-    /// `INCR count:CLIENT:LIFE`: must go up by one each time.
+    /// `INCR count:CLIENT:LIFE`, whose answer must grow by one each time.
     Incr,
 }
 
 impl Work {
-    /// What its class is called in a report.
+    /// Returns the name of its class in a report.
     pub(crate) fn name(&self) -> String {
         let name = match self {
             Self::Get(target) => target,
@@ -207,11 +208,11 @@ impl Work {
     }
 }
 
-/// When a client has done enough.
+/// The time at which a client is done.
 #[derive(Clone, Copy, Debug)]
 pub enum Stop {
-    /// After each client has started so many exchanges (aborted and failed ones included).
+    /// After each client has started this number of exchanges, including aborted and failed ones.
     Requests(u64),
-    /// When so much time has passed since all clients were asked to begin.
+    /// After this time since all clients were told to begin.
     Duration(Duration),
 }

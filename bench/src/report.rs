@@ -1,4 +1,4 @@
-//! The report of a run: exact sums that add up across clients and threads.
+//! Counts the results of a run in exact sums that add up across clients and threads.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,71 +9,71 @@ use hdrhistogram::Histogram;
 
 use crate::check::Verdict;
 
-/// Counts of one run, one round, or a sum of them.
+/// The counts of one run, one round, or a sum of them.
 ///
 /// Every exchange ends exactly once: `requests = answered + errors.lost() + aborted`.
 #[derive(Clone)]
 pub struct Report {
-    /// Exchanges started: a request was handed to a connection.
+    /// The number of exchanges started, whose requests were given to a connection.
     pub requests: u64,
-    /// Whole answers of good framing, whatever their status or content.
+    /// The number of complete answers with correct framing, whatever their status or content.
     pub answered: u64,
-    /// `answered` by status: 1xx (always 0), 2xx, 3xx, 4xx, 5xx. In protocols of frames an answer is a 2xx,
-    /// a refusal or an error reply a 5xx.
+    /// The part of `answered` by status: 1xx (always 0), 2xx, 3xx, 4xx, 5xx. In protocols of frames an answer
+    /// counts as 2xx, and a refusal or an error reply as 5xx.
     pub by_class: [u64; 5],
-    /// What went wrong, by kind.
+    /// The errors by kind.
     pub errors: Errors,
-    /// Exchanges the client gave up on purpose, with those in flight beside them.
+    /// The number of exchanges that clients aborted on purpose, and of those in flight with them.
     pub aborted: u64,
-    /// Whole answers that belong to another exchange.
+    /// The number of complete answers that belong to another exchange.
     pub mix_ups: u64,
-    /// Connections made.
+    /// The number of connections made.
     pub connections: u64,
-    /// Bytes that sockets took.
+    /// The number of bytes that sockets accepted.
     pub bytes_sent: u64,
-    /// Bytes that were read from sockets; what lies unread at an abort is not among them.
+    /// The number of bytes read from sockets, without bytes that were unread at an abort.
     pub bytes_received: u64,
-    /// Answers by source and by the `X-Member` they carried.
+    /// The number of answers by source and by the `X-Member` in them.
     pub members: BTreeMap<IpAddr, BTreeMap<String, u64>>,
-    /// Nanoseconds from handing the request to the connection to the last byte read, answered
-    /// exchanges only, to three digits.
+    /// The latencies in nanoseconds from giving the request to the connection to reading the last byte, for
+    /// answered exchanges, with three digits.
     pub latency: Histogram<u64>,
-    /// The same for each part of [`Work::Mixed`](crate::Work::Mixed), by its name: a target, or the kind
-    /// of work. Empty where the work is no mix. What was lost is in none of them.
+    /// The latencies for each part of [`Work::Mixed`](crate::Work::Mixed), by its name: a target, or the kind of
+    /// work. Empty for other work. Lost exchanges are not included.
     pub classes: BTreeMap<String, Histogram<u64>>,
-    /// From the first exchange's start to the last one's end, summed over rounds; connecting before
-    /// that is not in it.
+    /// The time from the start of the first exchange to the end of the last one, summed over rounds, without
+    /// connecting.
     pub elapsed: Duration,
-    /// The first few errors and mix-ups, in words.
+    /// The texts of the first few errors and mix-ups.
     pub first_errors: Vec<String>,
 }
 
-/// Errors by kind.
+/// The errors by kind.
 ///
-/// Except `connect`, `wrong_answer` and `surplus` these count exchanges that got no whole answer, each
-/// under what ended its connection.
+/// Except for `connect`, `wrong_answer` and `surplus` these are exchanges without a complete answer, each
+/// counted by the reason that ended its connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
-    /// Connects that failed or took too long; no exchange had begun.
+    /// Connects that failed or took too long, before any exchange.
     pub connect: u64,
-    /// Lost to a failed write.
+    /// Exchanges lost to a failed write.
     pub write: u64,
-    /// Lost to a failed read (a reset, mostly).
+    /// Exchanges lost to a failed read, usually a reset.
     pub read: u64,
-    /// Lost to an end of input before the answer was whole.
+    /// Exchanges lost to an end of input before the answer was complete.
     pub closed_early: u64,
-    /// Lost to an answer that took longer than the plan allows.
+    /// Exchanges lost to an answer that took longer than the plan allows.
     pub timeout: u64,
-    /// Lost to bytes that are no answer of the protocol.
+    /// Exchanges lost to bytes that are no answer of the protocol.
     pub bad_answer: u64,
-    /// Whole 2xx answers of wrong content or length (they are in `answered`).
+    /// Complete 2xx answers with wrong content or length, which are also in `answered`.
     pub wrong_answer: u64,
-    /// Times bytes came that no request had asked for.
+    /// Occasions on which unrequested bytes came.
     pub surplus: u64,
 }
 
 impl Errors {
-    /// Each kind by name.
+    /// Returns the number of each kind, by name.
     pub fn by_name(&self) -> [(&'static str, u64); 8] {
         [
             ("connect", self.connect),
@@ -87,12 +87,12 @@ impl Errors {
         ]
     }
 
-    /// All of them.
+    /// Returns the sum of all kinds.
     pub fn total(&self) -> u64 {
         self.by_name().iter().map(|(_, count)| count).sum()
     }
 
-    /// Exchanges that got no whole answer though they wanted one.
+    /// Returns the number of exchanges that got no complete answer against the client's will.
     pub fn lost(&self) -> u64 {
         self.write + self.read + self.closed_early + self.timeout + self.bad_answer
     }
@@ -109,7 +109,7 @@ impl Errors {
     }
 }
 
-/// How an exchange was lost.
+/// The way in which an exchange was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
     Write,
@@ -143,13 +143,13 @@ impl Default for Report {
     }
 }
 
-/// Bounds and digits are within what the histogram allows, so it cannot refuse them.
+/// Makes a histogram. The bounds and digits are valid, so that this cannot fail.
 fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, AN_HOUR, 3).expect("bounds and digits are constants")
 }
 
 impl Report {
-    /// Adds what another report counted, its elapsed time included.
+    /// Adds the counts of another report, including its elapsed time.
     pub fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.answered += other.answered;
@@ -164,7 +164,7 @@ impl Report {
             let sum = self.members.entry(*source).or_default();
             seen.iter().for_each(|(member, n)| *sum.entry(member.clone()).or_default() += n);
         }
-        // All our histograms have the same bounds.
+        // All histograms have the same bounds.
         self.latency.add(&other.latency).expect("the bounds are alike");
         for (class, latency) in &other.classes {
             let sum = self.classes.entry(class.clone()).or_insert_with(histogram);
@@ -174,33 +174,33 @@ impl Report {
         other.first_errors.iter().for_each(|words| self.note(words.clone()));
     }
 
-    /// Nothing failed, nothing was mixed up, and every answer was 2xx.
+    /// Returns whether nothing failed, nothing was mixed up, and every answer was 2xx.
     pub fn is_clean(&self) -> bool {
         self.errors.total() == 0 && self.mix_ups == 0 && self.by_class[1] == self.answered
     }
 
-    /// No answer was wrong: each that came was right and its own client's. Refusals, lost connections and
-    /// what was in flight on them are not held against it.
+    /// Returns whether every answer was right and belonged to its client. Refusals, lost connections and
+    /// exchanges in flight on them are permitted.
     pub fn is_right(&self) -> bool {
         self.wrong() == 0
     }
 
-    /// Answers that were wrong, another exchange's, no answers at all, or unasked.
+    /// Returns the number of answers that were wrong, another exchange's, unreadable, or unrequested.
     pub fn wrong(&self) -> u64 {
         self.errors.wrong_answer + self.errors.bad_answer + self.errors.surplus + self.mix_ups
     }
 
-    /// Whole answers per second.
+    /// Returns the number of complete answers per second.
     pub fn per_second(&self) -> f64 {
         if self.elapsed.is_zero() { 0.0 } else { self.answered as f64 / self.elapsed.as_secs_f64() }
     }
 
-    /// The latency that this share (0.0 to 1.0) of the answered exchanges did not exceed.
+    /// Returns the latency that this share (0.0 to 1.0) of the answered exchanges did not exceed.
     pub fn quantile(&self, share: f64) -> Duration {
         Duration::from_nanos(self.latency.value_at_quantile(share))
     }
 
-    /// How many sources saw each member.
+    /// Returns the number of sources of each member.
     pub fn sources_by_member(&self) -> BTreeMap<String, u64> {
         let mut spread = BTreeMap::new();
         for member in self.members.values().flat_map(BTreeMap::keys) {
@@ -209,12 +209,12 @@ impl Report {
         spread
     }
 
-    /// The most members any one source saw: 1 where sources stick.
+    /// Returns the largest number of members that one source got: 1 with affinity.
     pub fn most_members_per_source(&self) -> usize {
         self.members.values().map(BTreeMap::len).max().unwrap_or(0)
     }
 
-    /// Counts a whole answer.
+    /// Counts a complete answer.
     pub(crate) fn count_answer(
         &mut self,
         status: u16,
@@ -277,7 +277,7 @@ impl Report {
 }
 
 impl fmt::Debug for Report {
-    /// The report as people read it, so that a failed assertion says what happened.
+    /// Formats the report as text, so that a failed assertion shows what happened.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\n{self}")
     }

@@ -1,4 +1,4 @@
-//! Makes a request of a kind of work, and knows what its response must be.
+//! Makes requests of each kind of work, and the expectations of their responses.
 
 use std::fmt;
 use std::io::Write;
@@ -10,7 +10,7 @@ use crate::keys::Keys;
 use crate::plan::{Protocol, Work};
 use crate::rng::Rng;
 
-/// Names one exchange among all of a run.
+/// The identity of an exchange within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id {
     pub(crate) client: u64,
@@ -27,11 +27,11 @@ impl fmt::Display for Id {
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) expect: Expect,
-    /// Which part of the mix it is of, where there is a mix.
+    /// The part of the mix that the request belongs to, if there is a mix.
     pub(crate) class: Option<usize>,
 }
 
-/// The work of a plan, made ready to write requests.
+/// The work of a plan, prepared for writing requests.
 #[derive(Debug)]
 pub(crate) struct Requests {
     host: String,
@@ -49,12 +49,12 @@ impl Requests {
         Self { host: to.to_string(), protocol, work: work.clone(), classes }
     }
 
-    /// What a class is called.
+    /// Returns the name of a class.
     pub(crate) fn class(&self, index: usize) -> Option<&str> {
         self.classes.get(index).map(String::as_str)
     }
 
-    /// Appends the request of exchange `id` to `out`; `keys` are its client's.
+    /// Appends the request of exchange `id` to `out`. `keys` are those of its client.
     pub(crate) fn write(&self, id: Id, rng: &mut Rng, keys: &mut Keys, out: &mut Vec<u8>) -> Asked {
         let (class, work) = match &self.work {
             Work::Mixed(parts) => draw(parts, rng).map_or((None, &Work::Ids), |(at, work)| (Some(at), work)),
@@ -119,7 +119,7 @@ impl Requests {
         Expect::Same(id, expected)
     }
 
-    /// What fits a frame beside the words around it.
+    /// Returns the length of the longest text that fits in a frame with the words around it.
     fn longest_text(&self, id: Id) -> usize {
         let Protocol::LengthPrefixed(prefix) = self.protocol else { return usize::MAX };
         prefix.longest().saturating_sub(format!("tag {id} echo ").len())
@@ -141,10 +141,10 @@ impl Requests {
     }
 }
 
-/// Sums stay below what any service's numbers hold.
+/// The largest operand, so that sums stay within the numbers of any service.
 const MOST: u64 = 1_000_000;
 
-/// Words with a blank behind them, or nothing.
+/// Words with a blank after them, or nothing.
 struct Spaced<'a>(&'a str);
 
 impl fmt::Display for Spaced<'_> {
@@ -153,14 +153,14 @@ impl fmt::Display for Spaced<'_> {
     }
 }
 
-/// Letters and digits, at least one.
+/// Returns letters and digits, at least one.
 fn text(rng: &mut Rng, sizes: &[usize], most: usize) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let size = rng.pick(sizes).min(most).max(1);
     (0..size).map(|_| char::from(ALPHABET[rng.below(32) as usize])).collect()
 }
 
-/// `CLIENT-SEQ:` and random bytes behind it; what is shorter than its id is cut off.
+/// Returns `CLIENT-SEQ:` followed by random bytes, cut to a length that may be shorter than the id.
 fn content(id: Id, rng: &mut Rng, sizes: &[usize]) -> Vec<u8> {
     let size = rng.pick(sizes);
     let mut content = format!("{id}:").into_bytes();

@@ -1,10 +1,10 @@
-//! Random numbers that are the same for the same seed: splitmix64. They are not for secrets.
+//! Generates random numbers that are the same for the same seed (splitmix64). They must not protect secrets.
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    /// A stream of its own for each (seed, stream) pair.
+    /// Makes a separate stream for each (seed, stream) pair.
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
         let mut rng = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         rng.next();
@@ -19,7 +19,7 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// 0 to `n - 1`; 0 when `n` is 0.
+    /// Returns a number from 0 to `n - 1`; 0 if `n` is 0.
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         if n == 0 { 0 } else { self.next() % n }
     }
@@ -32,7 +32,7 @@ impl Rng {
         sizes.get(self.below(sizes.len() as u64) as usize).copied().unwrap_or(0)
     }
 
-    /// Appends `n` bytes of all values, CR and LF among them.
+    /// Appends `n` random bytes, CR and LF among them.
     pub(crate) fn fill(&mut self, out: &mut Vec<u8>, n: usize) {
         let end = out.len() + n;
         while out.len() < end {

@@ -1,4 +1,4 @@
-//! The state that the clients of one thread share: the plan, the read buffer, the counts.
+//! Holds the state that the clients of one thread share: the plan, the read buffer, the counts.
 
 use std::cell::{RefCell, RefMut};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ const SCRATCH: usize = 64 * 1024;
 pub(crate) struct Shard {
     pub(crate) plan: Plan,
     pub(crate) requests: Requests,
-    /// All connections of the thread read into this; what they must keep they copy.
+    /// The read buffer of all connections of the thread, which copy what they must keep.
     pub(crate) scratch: RefCell<Vec<u8>>,
     tally: RefCell<Report>,
     answered: Arc<AtomicU64>,
@@ -30,17 +30,17 @@ impl Shard {
         }
     }
 
-    /// The counts; borrow them for a statement, never across an await.
+    /// Borrows the counts, for one statement and never across an await.
     pub(crate) fn tally(&self) -> RefMut<'_, Report> {
         self.tally.borrow_mut()
     }
 
-    /// Takes what was counted since the last call.
+    /// Takes the counts since the last call.
     pub(crate) fn take_report(&self) -> Report {
         self.tally.take()
     }
 
-    /// Counts one more whole answer for those who watch.
+    /// Counts another complete answer for watchers.
     pub(crate) fn show_answer(&self) {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }

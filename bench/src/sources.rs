@@ -1,9 +1,10 @@
-//! The addresses that the clients come from: "127.1.0.0/16", "127.1.0.1-127.1.0.200", "127.0.0.5", or several with commas.
+//! Parses the source addresses of clients: "127.1.0.0/16", "127.1.0.1-127.1.0.200", "127.0.0.5", or several
+//! with commas.
 
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// Why a list of sources could not be read.
+/// The reason why a list of sources cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadSources(String);
 
@@ -15,7 +16,7 @@ impl fmt::Display for BadSources {
 
 impl std::error::Error for BadSources {}
 
-/// The addresses of a CIDR block, a range, one address, or several of these separated by commas.
+/// Returns the addresses of a CIDR block, a range, one address, or several of these separated by commas.
 ///
 /// The network and the broadcast address of a block shorter than /31 are left out.
 pub fn sources(written: &str) -> Result<Vec<Ipv4Addr>, BadSources> {

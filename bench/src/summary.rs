@@ -55,7 +55,7 @@ impl Report {
         self.first_errors.iter().try_for_each(|words| writeln!(f, "           {words}"))
     }
 
-    /// All numbers as JSON; latencies and the elapsed time in seconds.
+    /// Returns all numbers as JSON, with latencies and the elapsed time in seconds.
     pub fn to_json(&self) -> Value {
         let classes: serde_json::Map<String, Value> =
             self.classes.iter().map(|(name, latency)| (name.clone(), class(latency))).collect();
@@ -103,7 +103,7 @@ fn at(latency: &Histogram<u64>, share: f64) -> Duration {
     Duration::from_nanos(latency.value_at_quantile(share))
 }
 
-/// Three digits are what the histogram keeps.
+/// Formats a time with three digits, which is the precision of the histogram.
 fn short(time: Duration) -> String {
     match time.as_nanos() {
         0..1_000_000 => format!("{:.0} µs", time.as_secs_f64() * 1e6),

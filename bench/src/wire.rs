@@ -1,4 +1,4 @@
-//! The one interface between a connection and the protocol that it speaks.
+//! Provides the one interface between a connection and its protocol.
 
 use crate::answer::{self, Piece};
 use crate::frame;
@@ -18,17 +18,17 @@ impl Reader {
         }
     }
 
-    /// Whether the last head said that the connection ends with its answer.
+    /// Returns whether the last head said that the connection ends after its answer.
     pub(crate) fn closes(&self) -> bool {
         matches!(self, Self::Http(reader) if reader.closes())
     }
 
-    /// Whether an end of input here ends the answer.
+    /// Returns whether an end of input ends the answer here.
     pub(crate) fn ends_by_close(&self) -> bool {
         matches!(self, Self::Http(reader) if reader.ends_by_close())
     }
 
-    /// Takes the next piece off `input`; `None` asks for more bytes behind those left in it.
+    /// Takes the next piece off `input`; `None` asks for more bytes after those left in it.
     pub(crate) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Piece<'a>>, &'static str> {
         match self {
             Self::Http(reader) => reader.next(input),

@@ -1,28 +1,28 @@
-//! The heads of answers, and the ready-made answers of the quick routes.
+//! Writes the heads of answers, and the prepared answers of the quick routes.
 
 use std::io::Write;
 
 use crate::clock::http_date;
 
-/// How the client is to be answered, whatever the answer is.
+/// The form that an answer must have for its client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reply {
-    /// HEAD: the head as for GET, and no body (RFC 9110 section 9.3.2).
+    /// Whether the request was HEAD: the head is as for GET, and there is no body (RFC 9110 section 9.3.2).
     pub(crate) head_only: bool,
-    /// The connection closes behind this answer, and the answer says so.
+    /// Whether the connection closes after this answer, which then says so.
     pub(crate) close: bool,
-    /// The client speaks HTTP/1.0 and has to be told that the connection stays.
+    /// Whether the client speaks HTTP/1.0 and must be told that the connection stays open.
     pub(crate) old: bool,
 }
 
-/// How the body of an answer ends.
+/// The way in which the body of an answer ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Extent {
     Length(u64),
     Chunked,
-    /// By the end of the connection.
+    /// The body ends with the connection.
     Close,
-    /// The status admits no body (204, 304).
+    /// The status allows no body (204, 304).
     None,
 }
 
@@ -32,7 +32,7 @@ pub(crate) const TEXT: &str = "text/plain";
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const BINARY: &str = "application/octet-stream";
 
-/// The routes whose whole answer is prepared once a second.
+/// The routes whose complete answer is prepared once a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ready {
     Hello,
@@ -52,11 +52,11 @@ impl Ready {
     }
 }
 
-/// The answers of one member, as they read in the current second.
+/// The answers of one member in the current second.
 pub(crate) struct Answers {
     member: String,
     second: u64,
-    /// `Server`, `Date` and `X-Member`.
+    /// The fields `Server`, `Date` and `X-Member`.
     common: Vec<u8>,
     ready: [Vec<u8>; 3],
 }
@@ -77,7 +77,7 @@ impl Answers {
         &self.member
     }
 
-    /// Brings `Date` up to the second (RFC 9110 section 6.6.1).
+    /// Updates `Date` to this second (RFC 9110 section 6.6.1).
     pub(crate) fn refresh(&mut self, unix_seconds: u64) {
         if self.second != unix_seconds {
             self.second = unix_seconds;
@@ -98,7 +98,7 @@ impl Answers {
         }
     }
 
-    /// A quick route's answer: copied whole for the usual client, put together for the others.
+    /// Appends the answer of a quick route: a copy for the usual client, and an assembled one for the others.
     pub(crate) fn ready(&self, out: &mut Vec<u8>, reply: Reply, ready: Ready) {
         if !(reply.head_only || reply.close || reply.old) {
             return out.extend_from_slice(&self.ready[ready as usize]);
@@ -107,7 +107,7 @@ impl Answers {
         self.whole(out, reply, 200, kind, body.as_bytes());
     }
 
-    /// A head and all of its body.
+    /// Appends a head and its whole body.
     pub(crate) fn whole(&self, out: &mut Vec<u8>, reply: Reply, status: u16, kind: &str, body: &[u8]) {
         self.head(out, reply, status, kind, Extent::Length(body.len() as u64));
         if !reply.head_only {
@@ -115,33 +115,34 @@ impl Answers {
         }
     }
 
-    /// An answer of words, with more fields: lines, each with its CRLF.
+    /// Appends an answer of text, with additional fields: lines, each with its CRLF.
     pub(crate) fn words(&self, out: &mut Vec<u8>, reply: Reply, status: u16, fields: &str, body: &str) {
         self.open(out, reply, status, TEXT, Extent::Length(body.len() as u64));
         put(out, &[fields, "\r\n", if reply.head_only { "" } else { body }]);
     }
 
-    /// A head with more fields, of a chunked body that is up to the caller.
+    /// Appends a head with additional fields for a chunked body, which the caller writes.
     pub(crate) fn chunked(&self, out: &mut Vec<u8>, reply: Reply, fields: &str) {
         self.open(out, reply, 200, TEXT, Extent::Chunked);
         put(out, &[fields, "\r\n"]);
     }
 
-    /// An answer of words without `Date`, as a server without a clock gives it (RFC 9110 section 6.6.1).
+    /// Appends an answer of text without `Date`, as a server without a clock sends it (RFC 9110 section
+    /// 6.6.1).
     pub(crate) fn undated(&self, out: &mut Vec<u8>, reply: Reply, body: &str) {
         put(out, &["HTTP/1.1 200 OK\r\nX-Member: ", &self.member, "\r\n"]);
         finish_head(out, reply, TEXT, Extent::Length(body.len() as u64));
         put(out, &["\r\n", if reply.head_only { "" } else { body }]);
     }
 
-    /// An answer in HTTP/1.0, whose body ends with the connection.
+    /// Appends an answer in HTTP/1.0, whose body ends with the connection.
     pub(crate) fn old(&self, out: &mut Vec<u8>, reply: Reply, body: &str) {
         put(out, &["HTTP/1.0 200 OK\r\n"]);
         out.extend_from_slice(&self.common);
         put(out, &["Content-Type: ", TEXT, "\r\n\r\n", if reply.head_only { "" } else { body }]);
     }
 
-    /// A head that no body belongs to, with more fields: of the answer after which the connection is no longer HTTP.
+    /// Appends a head without a body, with additional fields, after which the connection is no longer HTTP.
     pub(crate) fn switch(&self, out: &mut Vec<u8>, status: u16, fields: &str) {
         put_number(out, "HTTP/1.1 ", u64::from(status));
         put(out, &[" ", reason(status), "\r\n"]);
@@ -149,7 +150,7 @@ impl Answers {
         put(out, &[fields, "\r\n"]);
     }
 
-    /// A head; the body, if any, is up to the caller.
+    /// Appends a head; the caller writes the body, if any.
     pub(crate) fn head(&self, out: &mut Vec<u8>, reply: Reply, status: u16, kind: &str, extent: Extent) {
         self.open(out, reply, status, kind, extent);
         out.extend_from_slice(b"\r\n");
@@ -163,7 +164,7 @@ impl Answers {
     }
 }
 
-/// What the head says of the body and of the connection.
+/// Appends the fields about the body and the connection.
 fn finish_head(out: &mut Vec<u8>, reply: Reply, kind: &str, extent: Extent) {
     if !matches!(extent, Extent::None) {
         put(out, &["Content-Type: ", kind, "\r\n"]);
@@ -194,8 +195,8 @@ fn put_number(out: &mut Vec<u8>, before: &str, number: u64) {
     let _ = write!(out, "{before}{number}");
 }
 
-/// Reason phrases are for the human eye; a status without one here is sent with an empty phrase
-/// (RFC 9112 section 4).
+/// Returns the reason phrase of a status, which only people read. Other codes have an empty phrase (RFC 9112
+/// section 4).
 fn reason(status: u16) -> &'static str {
     match status {
         101 => "Switching Protocols",

@@ -1,4 +1,5 @@
-//! The small calculator behind `/add`, `/sub`, `/mul` and `/div`, and the requests of lines that are called so.
+//! Implements the calculator for `/add`, `/sub`, `/mul` and `/div`, and for the requests of lines with these
+//! names.
 
 use serde::Deserialize;
 use serde_json::{Number, json};
@@ -17,14 +18,15 @@ struct Arguments {
     args: (Number, Number),
 }
 
-/// Takes the numbers as JSON, and answers with JSON.
+/// Computes with numbers in JSON, and returns the result as JSON.
 pub(crate) fn compute(operation: Operation, body: &[u8]) -> Result<Vec<u8>, String> {
     let Arguments { args: (a, b) } =
         serde_json::from_slice(body).map_err(|error| format!("expected {{\"args\":[a,b]}}: {error}"))?;
     Ok(json!({ "result": result(operation, &a, &b)? }).to_string().into_bytes())
 }
 
-/// Whole numbers stay whole where the result is one; all else is computed in double precision.
+/// Computes with two numbers. Whole numbers stay whole if the result is one; all else is computed in double
+/// precision.
 pub(crate) fn result(operation: Operation, a: &Number, b: &Number) -> Result<Number, &'static str> {
     if operation == Operation::Divide && b.as_f64() == Some(0.0) {
         return Err("division by zero");

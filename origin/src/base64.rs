@@ -1,4 +1,4 @@
-//! Base64, as HTTP carries keys and credentials (RFC 4648 section 4).
+//! Encodes and decodes Base64, as HTTP uses it for keys and credentials (RFC 4648 section 4).
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -6,7 +6,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     bytes.chunks(3).flat_map(four).collect()
 }
 
-/// Three bytes or less as four characters.
+/// Encodes up to three bytes as four characters.
 fn four(bytes: &[u8]) -> [char; 4] {
     let byte = |at: usize| u32::from(bytes.get(at).copied().unwrap_or(0));
     let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
@@ -16,7 +16,7 @@ fn four(bytes: &[u8]) -> [char; 4] {
     })
 }
 
-/// Strict: whole groups, padding only at the end, and no bits that say nothing.
+/// Decodes strictly: whole groups, padding only at the end, and no unused bits that are set.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let padding = text.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
     let digits = &text[..text.len() - padding];
@@ -43,7 +43,7 @@ fn value(digit: u8) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// RFC 4648 section 10.
+    /// The test vectors of RFC 4648 section 10.
     const PAIRS: [(&str, &str); 8] = [
         ("", ""),
         ("f", "Zg=="),

@@ -1,14 +1,14 @@
-//! Request content: what it is and where it ends (RFC 9112 sections 6 and 7.1). It owns no buffer.
+//! Reads request content and finds its end (RFC 9112 sections 6 and 7.1), without a buffer of its own.
 
 use crate::head::{Framing, Reject};
 
-/// The longest chunk-size or trailer line taken, in bytes.
+/// The length in bytes of the longest chunk-size or trailer line that is accepted.
 const LONGEST_LINE: usize = 4096;
-/// How many trailer lines are taken.
+/// The number of trailer lines that are accepted.
 const MOST_TRAILERS: u8 = 100;
 
-/// How much of a body is still to come. Moves along:
-/// `Length(n) -> Length(0)`, and `Size -> Data -> DataEnd -> Size -> ... -> Trailers -> Length(0)`.
+/// The part of a body that is still to come. It changes in this order: `Length(n) -> Length(0)`, and `Size ->
+/// Data -> DataEnd -> Size -> ... -> Trailers -> Length(0)`.
 #[derive(Debug)]
 pub(crate) enum Body {
     Length(u64),
@@ -18,11 +18,11 @@ pub(crate) enum Body {
     Trailers(u8),
 }
 
-/// What the bytes at hand hold.
+/// The next piece of the available bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     Content(&'a [u8]),
-    /// A line behind the last chunk, without its end.
+    /// A line after the last chunk, without its end.
     Trailer(&'a [u8]),
     NeedMore,
     End,
@@ -38,7 +38,7 @@ impl From<Framing> for Body {
 }
 
 impl Body {
-    /// Takes the next piece off `input`; what it cannot use yet stays there.
+    /// Takes the next piece off `input`, and leaves bytes that cannot be used yet.
     pub(crate) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, Reject> {
         loop {
             match self {
@@ -86,7 +86,7 @@ fn content<'a>(left: &mut u64, input: &mut &'a [u8]) -> Piece<'a> {
     Piece::Content(piece)
 }
 
-/// The next line without its CRLF; a bare LF is refused (RFC 9112 erratum 7633).
+/// Takes the next line without its CRLF. A bare LF is refused (RFC 9112 erratum 7633).
 fn line<'a>(input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Reject> {
     let seen = &input[..input.len().min(LONGEST_LINE)];
     let Some(end) = memchr::memchr(b'\n', seen) else {
@@ -98,7 +98,7 @@ fn line<'a>(input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Reject> {
     Ok(Some(line))
 }
 
-/// `chunk-size [ chunk-ext ]` (RFC 9112 section 7.1); extensions are read over.
+/// Reads `chunk-size [ chunk-ext ]` (RFC 9112 section 7.1) and ignores extensions.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let digits = line.split(|byte| *byte == b';').next()?.trim_ascii_end();
     if digits.is_empty() || digits.len() > 15 {
@@ -111,7 +111,8 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Feeds `bytes` in steps of `step`; returns the content, with trailers in brackets, and what lay behind the end.
+    /// Decodes `bytes` in steps of `step`. Returns the content, with trailers in brackets, and the bytes
+    /// after the end.
     fn decode(framing: Framing, bytes: &[u8], step: usize) -> Result<(Vec<u8>, Vec<u8>), Reject> {
         let (mut body, mut content, mut at_hand) = (Body::from(framing), Vec::new(), Vec::new());
         for arrival in bytes.chunks(step) {

@@ -1,4 +1,5 @@
-//! One client's connection of frames as a machine: requests of words in, answers out, in order.
+//! Serves one client's connection of frames as a state machine: requests of words go in, answers come out in
+//! order.
 
 mod framing;
 mod request;
@@ -12,14 +13,14 @@ use crate::options::Speaks;
 use crate::pattern;
 use crate::turn::{Next, Turn};
 
-/// With so many bytes of answers at hand no more are made until these are written.
+/// The number of pending answer bytes from which no more answers are made until they are written.
 const HIGH_WATER: usize = 64 * 1024;
-/// As much of a text is said at once, in bytes.
+/// The number of bytes of a text that are written at once.
 const PIECE: usize = 32 * 1024;
-/// So much room for an answer's text is kept from one request to the next, in bytes.
+/// The capacity in bytes for the text of an answer that is kept between requests.
 const KEPT: usize = 4 * 1024;
 
-/// Where the connection stands:
+/// The state of the connection:
 ///
 /// ```text
 /// Ready ──▶ Held ──▶ Saying ──▶ Ready        (Held may be skipped)
@@ -28,31 +29,31 @@ const KEPT: usize = 4 * 1024;
 ///                       └─────▶ Over ◀── Ready
 /// ```
 enum State {
-    /// A request is to come.
+    /// The next request is awaited.
     Ready,
-    /// The answer is known and not to be given before then.
+    /// The answer is known, and is held back until this time.
     Held { until: Instant, script: Script },
-    /// The answer's bytes from `at` to `end` are still to be said.
+    /// The bytes of the answer from `at` to `end` are still to be written.
     Saying { at: u64, end: u64, script: Script },
     /// No more requests are served.
     Over(Next),
 }
 
-/// The machine of one connection.
+/// The state machine of one connection.
 pub(crate) struct Clerk {
     framing: Framing,
-    /// Of the connection, from 1 on.
+    /// The connection's number among those of its member, from 1.
     number: u64,
     state: State,
-    /// The answer that is given: what stands before its text, and the text but for its fill.
+    /// The answer: the part before its text, and the text without its fill.
     lead: Vec<u8>,
-    /// When the answer before was due, where the next request had been read by then. Work at it counts from here, so
-    /// that a late wake-up does not make the member slower than it is meant to be.
+    /// The time at which the previous answer was due, if the next request had been read by then. Its work
+    /// counts from this time, so that a late wake-up does not make the member slower than configured.
     ended: Option<Instant>,
 }
 
 impl Clerk {
-    /// For the `number`th connection of a member; none for what is not spoken in frames.
+    /// Makes the machine of connection number `number` of a member; `None` for a protocol without frames.
     pub(crate) fn new(speaks: Speaks, number: u64) -> Option<Self> {
         let framing = match speaks {
             Speaks::Lines { crlf } => Framing::Lines { crlf },
@@ -62,8 +63,8 @@ impl Clerk {
         Some(Self { framing, number, state: State::Ready, lead: Vec::new(), ended: None })
     }
 
-    /// Goes as far as the input, the output and the time allow. What it leaves of the input belongs in front
-    /// of what is read next.
+    /// Proceeds as far as input, output and time allow. The caller puts the rest of the input before the next
+    /// bytes.
     pub(crate) fn advance(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Next {
         loop {
             if turn.out.len() >= HIGH_WATER {
@@ -96,13 +97,13 @@ impl Clerk {
         }
     }
 
-    /// Reads a request, and has the work at it begin.
+    /// Reads a request and begins its work.
     fn take(&mut self, frame: &Frame<'_>, turn: &Turn<'_>) -> State {
         self.begin(frame.label);
         let asked = Asked { member: turn.member.answers.member(), number: self.number };
         let script = request::read(frame.text, asked, &mut self.lead);
         let from = self.ended.unwrap_or(turn.now.instant);
-        // An answer that is due when no clock runs any more is one that never comes.
+        // An answer whose time no clock can express never comes.
         let ends = turn.member.service.ends(from, script.delay);
         let Some(until) = ends.and_then(|ends| ends.checked_add(script.late)) else {
             return State::Over(Next::Ignore);
@@ -111,7 +112,7 @@ impl Clerk {
         if until > turn.now.instant { State::Held { until, script } } else { self.speak(script) }
     }
 
-    /// Where no request can be found, an answer says so, and nothing behind it is looked at.
+    /// Answers that no request can be found. Nothing after that is read.
     fn refuse(&mut self, wrong: &str) -> State {
         self.begin(b"");
         self.lead.extend_from_slice(b"error: ");
@@ -119,13 +120,13 @@ impl Clerk {
         self.speak(Script { after: After::Close, ..Script::default() })
     }
 
-    /// Begins an answer. A label that is not there is left blank.
+    /// Begins an answer. A missing label is left blank.
     fn begin(&mut self, label: &[u8]) {
         self.lead.clear();
         self.framing.begin(&mut self.lead, label);
     }
 
-    /// Makes the lead what it has to be, and says how much of the answer is to be given.
+    /// Completes the part before the text, and computes how much of the answer is written.
     fn speak(&mut self, mut script: Script) -> State {
         let header = self.framing.header();
         let (longest, text) = (self.framing.longest_text(), (self.lead.len() - header) as u64);
@@ -145,7 +146,8 @@ impl Clerk {
         State::Saying { at, end, script }
     }
 
-    /// An answer that is too long for its count, or for any: as long as it may be where it is to be too long, else an error.
+    /// Shortens an answer that is too long for its count or for any: to the longest possible one if it is
+    /// meant to be too long, and otherwise to an error.
     fn shorten(&mut self, script: Script, longest: u64) -> Script {
         let header = self.framing.header();
         if script.shape != Shape::Unended {
@@ -158,7 +160,7 @@ impl Clerk {
         Script { fill, ..script }
     }
 
-    /// Says as much as one turn should carry.
+    /// Writes as much as one turn should carry.
     fn say(&mut self, mut at: u64, end: u64, script: Script, turn: &mut Turn<'_>) -> State {
         while at < end && turn.out.len() < HIGH_WATER {
             let piece = self.piece(at, script.fill);
@@ -170,7 +172,7 @@ impl Clerk {
         if at < end { State::Saying { at, end, script } } else { self.said(script, turn) }
     }
 
-    /// Bytes of the answer from `at` on, at least one: lead, fill, tail.
+    /// Returns at least one byte of the answer from `at` on: lead, fill, tail.
     fn piece(&self, at: u64, fill: u64) -> &[u8] {
         let filled = self.lead.len() as u64;
         if at < filled {

@@ -1,4 +1,4 @@
-//! The command line: its arguments, and the options of an origin that they mean.
+//! Defines the command line, and converts its arguments to the options of an origin.
 
 mod values;
 

@@ -1,4 +1,4 @@
-//! One client's connection as a machine: requests in, answers out, in order.
+//! Serves one client's HTTP connection as a state machine: requests go in, answers come out in order.
 
 use std::mem::{self, MaybeUninit};
 use std::net::SocketAddr;
@@ -14,10 +14,10 @@ use crate::talk::Talk;
 use crate::turn::{Next, Outcome, Turn};
 use crate::work::{self, Work};
 
-/// With so many bytes of answers at hand no more are made until these are written.
+/// The number of pending answer bytes from which no more answers are made until they are written.
 const HIGH_WATER: usize = 64 * 1024;
 
-/// Where the connection stands:
+/// The state of the connection:
 ///
 /// ```text
 /// Head ──▶ Upload ──▶ Working ──▶ Sending ──▶ Head        (each but Head may be skipped)
@@ -25,15 +25,15 @@ const HIGH_WATER: usize = 64 * 1024;
 ///   └──▶ Over ◀── any
 /// ```
 enum State {
-    /// A head is to come.
+    /// The next head is awaited.
     Head,
-    /// A request's body arrives.
+    /// The body of a request arrives.
     Upload(Box<Upload>),
-    /// The request is here, and the work at it takes until then.
+    /// The request is complete, and its work takes until this time.
     Working { until: Instant, work: Box<Work>, reply: Reply },
-    /// An answer's body is sent.
+    /// The body of an answer is being sent.
     Sending(Sending, Reply),
-    /// What comes is no longer HTTP.
+    /// The connection is no longer HTTP.
     Talking(Talk),
     /// No more requests are served.
     Over(Next),
@@ -56,17 +56,17 @@ impl From<Outcome> for State {
     }
 }
 
-/// A state, and what to wait for in it; `None` goes on at once.
+/// A state and what it waits for; `None` proceeds at once.
 type Step = (State, Option<Next>);
 
-/// The machine of one connection.
+/// The state machine of one connection.
 pub(crate) struct Client {
     source: Option<SocketAddr>,
     requests: u64,
     login: Login,
     state: State,
-    /// When the work before ended, if the next request had been read by then. Its own work counts from here, so that
-    /// a late wake-up does not make the member slower than it is meant to be.
+    /// The time at which the previous work ended, if the next request had been read by then. Its work counts
+    /// from this time, so that a late wake-up does not make the member slower than configured.
     ended: Option<Instant>,
 }
 
@@ -75,8 +75,8 @@ impl Client {
         Self { source, requests: 0, login: Login::default(), state: State::Head, ended: None }
     }
 
-    /// Goes as far as the input, the output and the time allow. What it leaves of the input belongs in front
-    /// of what is read next.
+    /// Proceeds as far as input, output and time allow. The caller puts the rest of the input before the next
+    /// bytes.
     pub(crate) fn advance(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Next {
         turn.member.answers.refresh(turn.now.unix_seconds);
         loop {
@@ -134,12 +134,13 @@ impl Client {
         (State::Upload(Box::new(Upload { body: head.framing.into(), work, reply })), None)
     }
 
-    /// Who has logged in on this connection is told so, whatever they ask for.
+    /// Returns the route of a request. After a login on this connection, every request gets its answer from
+    /// the login.
     fn route(&self, method: &str, target: &str) -> Route {
         if self.login.is_inside() { Route::Login } else { routes::route(method, target) }
     }
 
-    /// A body arrives.
+    /// Takes the body of a request.
     fn upload(&mut self, mut upload: Box<Upload>, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
         let taken = match upload.body.next(input) {
             Ok(Piece::NeedMore) => return (State::Upload(upload), Some(Next::Read)),
@@ -154,7 +155,7 @@ impl Client {
         }
     }
 
-    /// All of the request is here: it is answered when the work at it has ended.
+    /// Begins the work of a complete request, which is answered at the end of that work.
     fn work(&mut self, work: Work, reply: Reply, turn: &mut Turn<'_>) -> State {
         let Some(delay) = work.delay() else { return work.finish(reply, turn).into() };
         let from = self.ended.unwrap_or(turn.now.instant);
@@ -173,7 +174,8 @@ fn sending(mut body: Sending, reply: Reply, turn: &mut Turn<'_>) -> State {
     if body.step(turn.out) { turn.answered(reply).into() } else { State::Sending(body, reply) }
 }
 
-/// What was said first is sent first: the answer that the talk began with, and what the talk says.
+/// Continues a connection that is no longer HTTP, and sends output in order: first the answer that switched
+/// protocols.
 fn talking(mut talk: Talk, input: &mut &[u8], turn: &mut Turn<'_>) -> Step {
     match talk.hear(input, turn.out) {
         Next::Read => (State::Talking(talk), Some(Next::Read)),

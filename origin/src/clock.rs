@@ -1,8 +1,8 @@
-//! The time as the answers need it: a monotonic instant for delays, and the `Date` of this second.
+//! Provides the time for answers: a monotonic instant for delays, and the `Date` of this second.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// One look at the clock, shared by all requests of a turn.
+/// The result of reading the clock once, shared by all requests of a turn.
 #[derive(Clone, Copy)]
 pub(crate) struct Now {
     pub(crate) instant: Instant,
@@ -20,7 +20,7 @@ const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// The form that RFC 9110 section 5.6.7 wants: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Formats a time as RFC 9110 section 5.6.7 wants: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn http_date(unix_seconds: u64) -> String {
     let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
     let (year, month, day) = civil(days);
@@ -34,8 +34,8 @@ pub(crate) fn http_date(unix_seconds: u64) -> String {
     )
 }
 
-/// Year, month (0 is January) and day of month. Counts in years that begin in March, so that the leap day
-/// is the last of its year, within eras of 400 years (146,097 days).
+/// Returns year, month (0 is January) and day of month. The computation uses years that begin in March, so
+/// that the leap day comes last, within eras of 400 years (146,097 days).
 fn civil(days_since_1970: u64) -> (u64, u64, u64) {
     let days = days_since_1970 + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

@@ -1,4 +1,4 @@
-//! The doors of an origin: every socket it listens on, and what is spoken behind it.
+//! Binds the listening sockets of an origin, each with its protocol.
 
 use std::fs;
 use std::io;
@@ -12,8 +12,8 @@ use crate::options::{Address, Options, Speaks};
 use crate::service::Service;
 use crate::sockets;
 
-/// How much a slow reader's socket takes in before it is read, in bytes; the kernel doubles it. Small, so that
-/// the other side feels it soon; not smaller, because then loopback's segments of 64 KiB stall on probes.
+/// The receive buffer of a slow reader's socket in bytes, which the kernel doubles. It is small, so that the
+/// sender notices soon, and not smaller, because loopback segments of 64 KiB would then stall on probes.
 const SMALL_BUFFER: usize = 16 * 1024;
 
 /// One listening socket.
@@ -22,33 +22,33 @@ pub(crate) struct Door {
     pub(crate) address: Address,
     pub(crate) socket: Socket,
     pub(crate) manner: Manner,
-    /// How what is asked there is worked at.
+    /// The service that limits its work.
     pub(crate) service: Arc<Service>,
 }
 
-/// How the clients that come through a door are met.
+/// The protocol for clients of a socket.
 #[derive(Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) speaks: Speaks,
-    /// A PROXY header comes first.
+    /// Whether each connection begins with a PROXY header.
     pub(crate) header: bool,
 }
 
 impl Manner {
-    /// HTTP without ado: neither a header nor an entry in the register.
+    /// Returns whether clients speak HTTP without a header and without an entry in the register.
     pub(crate) fn is_plain(self) -> bool {
         self.speaks == Speaks::Http && !self.header
     }
 }
 
-/// All doors: those of the members, then the one for the counters.
+/// All listening sockets: those of the members, then the one for the counters.
 pub(crate) struct Bound {
     pub(crate) doors: Vec<Door>,
     pub(crate) members: usize,
     pub(crate) files: Vec<SocketFile>,
 }
 
-/// Binds everything; what was bound is let go when one cannot be.
+/// Binds all sockets, or none if one fails.
 pub(crate) fn bind(options: &Options) -> io::Result<Bound> {
     let mut bound = Bound { doors: Vec::new(), members: 0, files: Vec::new() };
     let manner = Manner { speaks: options.speaks, header: options.proxy_protocol };
@@ -98,14 +98,14 @@ impl Bound {
     }
 }
 
-/// A socket on which nobody accepts is what an end without clean-up leaves behind. Anything else at the path
-/// stays, and binding says so.
+/// Removes a socket file on which nobody accepts, as an end without clean-up leaves it. Any other file stays,
+/// and binding reports it.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if is_socket && sockets::is_deserted(path)? { fs::remove_file(path) } else { Ok(()) }
 }
 
-/// The file of a Unix socket; removed when this is dropped, if it is still the same.
+/// The file of a Unix socket. It is removed when this is dropped, unless another file has replaced it.
 pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
@@ -120,13 +120,13 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
-            // Somebody else has just removed it.
+            // Fails only if the file is gone already.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Device and inode. No other file can have them while the socket is bound.
+/// Returns device and inode, which no other file can have while the socket is bound.
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let found = fs::symlink_metadata(path)?;
     Ok((found.dev(), found.ino()))

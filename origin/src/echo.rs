@@ -1,4 +1,4 @@
-//! The JSON that the origin writes about what it saw: a request's head, and the counters.
+//! Writes the JSON of `/echo` and `/stats`: a request's head, and the counters.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -13,11 +13,11 @@ struct Echo<'a> {
     method: &'a str,
     target: &'a str,
     headers: Vec<(&'a str, Cow<'a, str>)>,
-    /// None on a Unix socket without a PROXY header.
+    /// The client's address; `None` on a Unix socket without a PROXY header.
     source: Option<SocketAddr>,
 }
 
-/// A request's head; bytes that are not UTF-8 become replacement characters.
+/// Returns a request's head as JSON. Bytes that are not UTF-8 become replacement characters.
 pub(crate) fn request(head: &Head<'_, '_>, source: Option<SocketAddr>) -> Vec<u8> {
     let headers = head.fields.iter().map(|field| (field.name, String::from_utf8_lossy(field.value)));
     json(&Echo { method: head.method, target: head.target, headers: headers.collect(), source })
@@ -28,7 +28,7 @@ struct Trailers<'a> {
     trailers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
-/// A request's trailers, from their lines; bytes that are not UTF-8 become replacement characters.
+/// Returns a request's trailers as JSON. Bytes that are not UTF-8 become replacement characters.
 pub(crate) fn trailers(lines: &[Vec<u8>]) -> Vec<u8> {
     let fields = lines.iter().filter_map(|line| line.split_at_checked(memchr::memchr(b':', line)?));
     let text = |bytes: &'_ [u8]| String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
@@ -43,7 +43,7 @@ struct Report<'a> {
     total: ListenerStats,
 }
 
-/// The counters, with what they leave out.
+/// Returns the counters as JSON.
 pub(crate) fn stats(stats: &Stats) -> Vec<u8> {
     let note = "requests are answers completed, those to /stats excluded; bytes are all on the connections, \
                 those of /stats included and PROXY headers excluded; accepted does not include refused; clients are \
@@ -52,6 +52,6 @@ pub(crate) fn stats(stats: &Stats) -> Vec<u8> {
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
-    // None of the values above has a map with keys other than strings, or an error of its own.
+    // Serializing fails only for maps with keys other than strings, which these values do not have.
     serde_json::to_vec(value).unwrap_or_default()
 }

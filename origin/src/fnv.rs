@@ -1,11 +1,12 @@
-//! FNV-1a with 64 bits, which tells whether bytes arrived as they were sent. It keeps out nobody who means harm.
+//! Computes the 64-bit FNV-1a hash, which shows whether bytes arrived unchanged. It does not protect against
+//! intent.
 
-/// The hash that [`Speaks::Total`](crate::Speaks::Total) answers with, for those who check it.
+/// The hash with which [`Speaks::Total`](crate::Speaks::Total) answers, for receivers that check it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fnv1a(u64);
 
 impl Default for Fnv1a {
-    /// The offset basis: the hash of no bytes.
+    /// Returns the offset basis, which is the hash of no bytes.
     fn default() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
@@ -18,7 +19,7 @@ impl Fnv1a {
             bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
     }
 
-    /// The hash of the bytes so far.
+    /// Returns the hash of the bytes so far.
     pub fn value(self) -> u64 {
         self.0
     }

@@ -1,38 +1,38 @@
-//! Request heads: where one ends, how its body is framed, whether the connection may stay open.
+//! Parses request heads: their end, the framing of the body, and whether the connection may stay open.
 
 use std::mem::MaybeUninit;
 
 use httparse::{Error, Header, Request, Status};
 
-/// The longest head taken, in bytes, request line and fields together.
+/// The length in bytes of the longest head that is accepted.
 pub(crate) const LONGEST: usize = 32 * 1024;
 
-/// Room for as many fields as a head may have.
+/// Space for as many fields as a head may have.
 pub(crate) type Room<'b> = [MaybeUninit<Header<'b>>; 100];
 
-/// A head as it stands in the bytes that arrived.
+/// A head in the bytes that arrived.
 pub(crate) struct Head<'h, 'b> {
     pub(crate) method: &'b str,
     pub(crate) target: &'b str,
     pub(crate) fields: &'h [Header<'b>],
     pub(crate) framing: Framing,
-    /// The client speaks HTTP/1.0: no chunks, and `Connection: keep-alive` only where it asked for it.
+    /// Whether the client speaks HTTP/1.0: no chunks, and keep-alive only if the client asked for it.
     pub(crate) old: bool,
-    /// RFC 9112 section 9.3, without what the route has to say.
+    /// Whether the connection stays open by RFC 9112 section 9.3, before the route decides.
     pub(crate) keep_alive: bool,
-    /// The client waits for `100 Continue` before it sends the body.
+    /// Whether the client waits for `100 Continue` before it sends the body.
     pub(crate) waits: bool,
-    /// All of it as it came, with the empty line that ends it.
+    /// The bytes of the head, including the empty line at its end.
     pub(crate) bytes: &'b [u8],
 }
 
 impl<'b> Head<'_, 'b> {
-    /// The value of the first field of this name.
+    /// Returns the value of the first field with this name.
     pub(crate) fn field(&self, name: &str) -> Option<&'b [u8]> {
         self.values(name).next()
     }
 
-    /// The members of the lists in all fields of this name, in order (RFC 9110 section 5.6.1).
+    /// Returns the elements of the lists in all fields with this name, in order (RFC 9110 section 5.6.1).
     pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         let members = self.values(name).flat_map(|value| value.split(|byte| *byte == b','));
         members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
@@ -43,14 +43,14 @@ impl<'b> Head<'_, 'b> {
     }
 }
 
-/// How the request's body ends (RFC 9112 section 6.3).
+/// The framing of the request's body (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     Length(u64),
     Chunked,
 }
 
-/// Why a request is not served: the status and a reason in words. The connection closes behind it.
+/// The reason why a request is not served: a status and a text. The connection closes afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reject {
     pub(crate) status: u16,
@@ -63,7 +63,7 @@ impl Reject {
     }
 }
 
-/// Parses the head that `bytes` begin with; `None` is "need more".
+/// Parses the head at the start of `bytes`; `None` means that more bytes are needed.
 pub(crate) fn parse<'h, 'b>(bytes: &'b [u8], room: &'h mut Room<'b>) -> Result<Option<Head<'h, 'b>>, Reject> {
     let mut request = Request::new(&mut []);
     let length = match request.parse_with_uninit_headers(bytes, room) {
@@ -104,13 +104,13 @@ fn reject(error: Error) -> Reject {
     }
 }
 
-/// httparse lets a bare LF end a line, as RFC 9112 section 2.2 permits; the origin is strict, so that
-/// a proxy that lets one through is found out.
+/// Returns whether a bare LF ends a line. httparse accepts that, as RFC 9112 section 2.2 permits; the origin
+/// is strict, so that a proxy that lets one through is detected.
 fn has_bare_line_feed(head: &[u8]) -> bool {
     memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r')
 }
 
-/// What the fields say about framing and persistence.
+/// The information of the fields about framing and persistence.
 #[derive(Default)]
 struct Said {
     hosts: u8,
@@ -130,7 +130,7 @@ impl Said {
         Ok(said)
     }
 
-    /// The length of the name sorts out nearly all fields before a byte of them is compared.
+    /// Records a field. Comparing the length of the name first excludes nearly all fields cheaply.
     fn hear(&mut self, name: &str, value: &[u8]) -> Result<(), Reject> {
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => self.hosts = self.hosts.saturating_add(1),
@@ -171,7 +171,7 @@ impl Said {
         Ok(())
     }
 
-    /// RFC 9112 section 6.1: a coding in HTTP/1.0, or beside a length, is faulty framing.
+    /// Returns the framing. By RFC 9112 section 6.1, a coding in HTTP/1.0 or beside a length is faulty.
     fn framing(&self, old: bool) -> Result<Framing, Reject> {
         match (self.chunked, self.length) {
             (false, length) => Ok(Framing::Length(length.unwrap_or(0))),
@@ -182,7 +182,7 @@ impl Said {
     }
 }
 
-/// Digits only, as RFC 9110 section 8.6 has it: no sign, no list.
+/// Parses digits only, as RFC 9110 section 8.6 demands: no sign, no list.
 fn digits(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
         return None;

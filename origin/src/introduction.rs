@@ -1,6 +1,6 @@
-//! The PROXY header that a client is introduced with, version 1 or 2 (HAProxy's `proxy-protocol.txt`).
+//! Parses the PROXY header at the start of a connection, version 1 or 2 (HAProxy's `proxy-protocol.txt`).
 //!
-//! It shares nothing with the proxy that writes such headers.
+//! The code shares nothing with the proxy that writes such headers.
 
 mod one;
 mod two;
@@ -9,32 +9,32 @@ use std::net::SocketAddr;
 
 use crate::register::ClientStats;
 
-/// Begins every header of version 2.
+/// The signature of version 2.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Begins every header of version 1.
+/// The first word of version 1.
 const WORD: &[u8; 6] = b"PROXY ";
-/// What the bytes at hand hold.
+/// The result of parsing the bytes so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Introduction {
     NeedMore,
-    /// A header of so many bytes.
+    /// A complete header of this length.
     Done(usize, Said),
 }
 
-/// What is wrong with a header, in words.
+/// The reason why bytes are no header.
 pub(crate) type Wrong = &'static str;
 
-/// What a header says.
+/// The content of a header.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Said {
     version: u8,
-    /// Source and destination; none where the connection's own are the right ones (LOCAL, UNKNOWN).
+    /// Source and destination; `None` if those of the connection itself apply (LOCAL, UNKNOWN).
     addresses: Option<(SocketAddr, SocketAddr)>,
     unique_id: Option<Vec<u8>>,
     authority: Option<Vec<u8>>,
 }
 
-/// Parses the header that `bytes` begin with. No more than 16 + 65,535 bytes are ever needed.
+/// Parses the header at the start of `bytes`, which has 16 + 65,535 bytes at most.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Introduction, Wrong> {
     if begins(bytes, SIGNATURE) {
         return two::parse(bytes);
@@ -45,14 +45,14 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Introduction, Wrong> {
     Err("no PROXY header")
 }
 
-/// Whether `bytes` begin so, or may when more have come.
+/// Returns whether `bytes` begin with `with`, or may once more have come.
 fn begins(bytes: &[u8], with: &[u8]) -> bool {
     let both = bytes.len().min(with.len());
     bytes[..both] == with[..both]
 }
 
 impl Said {
-    /// The client of a connection that by itself comes from `own`.
+    /// Returns the client of a connection that comes from `own` itself.
     pub(crate) fn client(self, own: Option<SocketAddr>) -> ClientStats {
         ClientStats {
             address: self.addresses.map(|(source, _)| source).or(own),

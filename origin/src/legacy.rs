@@ -1,6 +1,6 @@
-//! The legacy way to serve: a blocking thread for each connection, and no more than so many connections.
+//! Serves in the legacy way: a blocking thread for each connection, and a limited number of connections.
 //!
-//! Connections over the limit get a RST, or wait.
+//! Connections over the limit are reset or wait.
 
 mod connection;
 
@@ -21,13 +21,13 @@ use crate::sockets;
 use crate::stats::{Board, Gate, Seat};
 use crate::turn::Member;
 
-/// The running acceptors; they and all connections stop and are waited for when this is dropped.
+/// The running acceptors. When this is dropped, acceptors and connections stop, and the drop waits for them.
 pub(crate) struct Legacy {
     shared: Arc<Shared>,
     acceptors: Vec<(Arc<Socket>, JoinHandle<()>)>,
 }
 
-/// What the acceptors and the connections share.
+/// The state that acceptors and connections share.
 struct Shared {
     board: Arc<Board>,
     limit: usize,
@@ -40,12 +40,12 @@ struct Shared {
 struct Stage {
     stopping: bool,
     last_id: u64,
-    /// The sockets, so that a stop can end their blocking reads.
+    /// The sockets of open connections, by which a stop ends their blocking reads.
     open: HashMap<u64, Arc<Socket>>,
 }
 
 impl Legacy {
-    /// Starts one acceptor for each door; `limit` holds for each door by itself.
+    /// Starts an acceptor for each listening socket. `limit` applies to each of them.
     pub(crate) fn start(
         doors: Vec<Door>,
         board: Arc<Board>,
@@ -76,7 +76,8 @@ impl Legacy {
     }
 }
 
-/// An old HTTP server sheds load; an old service of its own protocol just does not come round to accepting.
+/// Returns what happens over the limit by default: an old HTTP server sheds load, and an old service of its
+/// own protocol accepts no more.
 fn usual(speaks: Speaks) -> OverLimit {
     if speaks == Speaks::Http { OverLimit::Reset } else { OverLimit::Wait }
 }
@@ -85,9 +86,9 @@ impl Drop for Legacy {
     fn drop(&mut self) {
         self.shared.stop();
         for (listener, thread) in self.acceptors.drain(..) {
-            // On Linux this ends the accept that the thread is blocked in.
+            // On Linux this ends the blocking accept of the thread.
             let _ = listener.shutdown(Shutdown::Both);
-            // A thread that panicked has already said so on stderr.
+            // A panic of the thread has been reported on stderr.
             let _ = thread.join();
         }
         self.shared.wait_until_empty();
@@ -124,7 +125,7 @@ impl Acceptor {
         }
     }
 
-    /// Gives the connection a thread. Where none is to be had, the connection is closed.
+    /// Starts a thread for the connection. If that fails, the connection is closed.
     fn take_on(&self, stream: Socket, source: Option<SocketAddr>, seat: Seat) {
         let stream = Arc::new(stream);
         let Some(id) = self.shared.enter(&stream) else { return };
@@ -143,7 +144,7 @@ impl Acceptor {
     }
 }
 
-/// Takes the connection off the stage when its thread ends, however it ends.
+/// Removes a connection from the shared state when its thread ends in any way.
 struct Leave {
     shared: Arc<Shared>,
     id: u64,
@@ -152,14 +153,15 @@ struct Leave {
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        // The seat first: once the stage is empty, the counters must be final.
+        // The seat goes first, so that the counters are final once no connection is left.
         self.seat = None;
         self.shared.leave(self.id);
     }
 }
 
 impl Shared {
-    /// The stage is consistent between any two statements, so a panic elsewhere has not spoilt it.
+    /// Locks the state, which is consistent between any two statements, so that a panic elsewhere does no
+    /// harm.
     fn stage(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,15 +186,15 @@ impl Shared {
         let mut stage = self.stage();
         stage.stopping = true;
         for stream in stage.open.values() {
-            // An error means that it is closed already.
+            // An error means that the connection is closed already.
             let _ = stream.shutdown(Shutdown::Both);
         }
         drop(stage);
         self.changed.notify_all();
     }
 
-    /// Returns when another connection can be taken on, or none is to be any more. A seat is given back before it is
-    /// said that something has changed.
+    /// Waits until another connection can be served, or the origin stops. A seat is returned before the
+    /// change is announced.
     fn wait_for_place(&self, gate: &Gate) {
         let mut stage = self.stage();
         while !stage.stopping && gate.is_full(self.limit) {
@@ -207,7 +209,7 @@ impl Shared {
         }
     }
 
-    /// Sleeps; false when a stop cut it short.
+    /// Sleeps until a time. Returns false if a stop interrupted the sleep.
     fn sleep_until(&self, until: Instant) -> bool {
         let mut stage = self.stage();
         while !stage.stopping {

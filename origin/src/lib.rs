@@ -1,6 +1,7 @@
-//! The origin that comes with penstock: it answers, delays, echoes, counts and misbehaves on demand.
+//! Implements the origin server that comes with penstock: it answers, delays, echoes, counts and misbehaves
+//! on demand.
 //!
-//! It shares no code with the proxy, so that it cannot share its mistakes.
+//! The origin shares no code with the proxy, so that it cannot share its mistakes.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
 

@@ -1,11 +1,12 @@
-//! NTLM as far as a proxy can be wrong about it: whoever has logged in is known by the *connection* from then on.
+//! Imitates NTLM as far as a proxy can handle it wrongly: after the login, the *connection* identifies the
+//! user.
 //!
-//! No password is looked at, and nobody is made safe.
+//! No password is checked, and nothing is protected.
 
 use crate::base64;
 
-/// Who the connection belongs to: `Outside -> Challenged -> Inside`, and from `Challenged` back where the answer to
-/// the challenge is none.
+/// The state of the login: `Outside -> Challenged -> Inside`, and from `Challenged` back if the challenge is
+/// answered wrongly.
 #[derive(Default)]
 pub(crate) struct Login(Stage);
 
@@ -17,31 +18,31 @@ enum Stage {
     Inside(String),
 }
 
-/// What is to be answered.
+/// The answer to a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// 401, and how to begin.
+    /// 401 with the way to begin.
     Outside,
-    /// 401, and what is to be answered, as text.
+    /// 401 with the challenge, as text.
     Challenged(String),
-    /// 200, and the name.
+    /// 200 with the user's name.
     Inside(String),
 }
 
 const SIGNATURE: &[u8] = b"NTLMSSP\0";
-/// NTLM, in the character set of the machine.
+/// The flags: NTLM, in the character set of the machine.
 const FLAGS: u32 = 0x0202;
-/// In a message of the third kind: where the name is told of, and the flags.
+/// The offset of the position of the name, and of the flags, in a message of the third kind.
 const NAME: usize = 36;
 const THIRD_FLAGS: usize = 60;
 
 impl Login {
-    /// Every request on this connection is one of the user's.
+    /// Returns whether every request on this connection belongs to the user.
     pub(crate) fn is_inside(&self) -> bool {
         matches!(self.0, Stage::Inside(_))
     }
 
-    /// A request with this `Authorization`.
+    /// Handles a request with this `Authorization` field.
     pub(crate) fn hear(&mut self, authorization: Option<&[u8]>) -> Verdict {
         if let Stage::Inside(user) = &self.0 {
             return Verdict::Inside(user.clone());
@@ -70,7 +71,7 @@ fn kind(message: &[u8]) -> Option<u32> {
     number(message.strip_prefix(SIGNATURE)?, 0)
 }
 
-/// A message of the second kind: no domain, and always the same challenge.
+/// Returns a message of the second kind, without a domain and with a constant challenge.
 fn challenge() -> Vec<u8> {
     let nowhere = [0, 0, 0, 0, 48, 0, 0, 0];
     let parts =
@@ -78,7 +79,7 @@ fn challenge() -> Vec<u8> {
     parts.concat()
 }
 
-/// The user's name in a message of the third kind.
+/// Returns the user's name in a message of the third kind.
 fn name(message: &[u8]) -> Option<String> {
     let length = (number(message, NAME)? & 0xffff) as usize;
     let start = number(message, NAME + 4)? as usize;
@@ -103,7 +104,7 @@ mod tests {
         format!("NTLM {}", base64::encode(b"NTLMSSP\0\x01\0\0\0\0\0\0\0")).into()
     }
 
-    /// With the name at this offset, which need not be where it is.
+    /// Makes a message with the name at this offset, which need not be true.
     fn third(user: &[u8], flags: u32, at: u32) -> Vec<u8> {
         let mut message = [SIGNATURE, &3_u32.to_le_bytes(), &[0; 24]].concat();
         message.extend((user.len() as u16).to_le_bytes().repeat(2));

@@ -1,4 +1,4 @@
-//! The machine of one connection on which requests are answered, of whatever protocol.
+//! Chooses the state machine of a connection with requests and answers, by its protocol.
 
 use std::net::SocketAddr;
 
@@ -7,14 +7,15 @@ use crate::client::Client;
 use crate::options::Speaks;
 use crate::turn::{Next, Turn};
 
-/// One for each protocol of requests and answers.
+/// The state machines of all protocols with requests and answers.
 pub(crate) enum Machine {
     Http(Client),
     Frames(Clerk),
 }
 
 impl Machine {
-    /// For the `number`th connection of a member. None where bytes are spoken, which the speaker does.
+    /// Makes the machine of connection number `number` of a member; `None` for protocols of bytes, which the
+    /// speaker handles.
     pub(crate) fn new(speaks: Speaks, source: Option<SocketAddr>, number: u64) -> Option<Self> {
         match speaks {
             Speaks::Http => Some(Self::Http(Client::new(source))),
@@ -22,8 +23,8 @@ impl Machine {
         }
     }
 
-    /// Goes as far as the input, the output and the time allow. What it leaves of the input belongs in front
-    /// of what is read next.
+    /// Proceeds as far as input, output and time allow. The caller puts the rest of the input before the next
+    /// bytes.
     pub(crate) fn advance(&mut self, input: &mut &[u8], turn: &mut Turn<'_>) -> Next {
         match self {
             Self::Http(client) => client.advance(input, turn),

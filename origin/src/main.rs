@@ -1,4 +1,4 @@
-//! The command `penstock-origin`: starts the origin and says where it listens.
+//! Implements the command `penstock-origin`, which starts the origin and prints its addresses.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> io::Result<()> {
     raise_descriptor_limit();
-    // Made before the origin listens, so that no early signal meets the default action.
+    // The runtime exists before the origin listens, so that no early signal has its default effect.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let stopped = runtime.block_on(async { stop_signal() })?;
     let options = Options::from(arguments);
@@ -37,7 +37,8 @@ fn run(arguments: Arguments) -> io::Result<()> {
     Ok(())
 }
 
-/// A connection costs a descriptor, and the usual soft limit is 1024. Failing leaves the limit as it is.
+/// Raises the limit on descriptors, because each connection needs one and the usual soft limit is 1024. A
+/// failure leaves the limit unchanged.
 fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -75,11 +76,11 @@ fn announce(origin: &Origin, options: &Options) {
     if let Some(first) = members.first() {
         lines.push(format!("try: {}", trial(&first.address, options)));
     }
-    // An origin serves whether or not anybody reads this.
+    // The origin serves whether or not anybody reads this.
     let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
 }
 
-/// A command that shows that somebody answers.
+/// Returns a command that shows that the origin answers.
 fn trial(address: &Address, options: &Options) -> String {
     if options.speaks == Speaks::Http {
         let header = if options.proxy_protocol { "--haproxy-protocol " } else { "" };
@@ -101,7 +102,7 @@ fn trial(address: &Address, options: &Options) -> String {
     }
 }
 
-/// A sum where sums are understood, in the words of printf.
+/// Returns a request for a sum, in the syntax of printf, if the protocol has sums.
 fn request(speaks: Speaks) -> String {
     const SUM: &str = "add 2 3";
     match speaks {

@@ -1,4 +1,5 @@
-//! The options of an origin: where it listens, what it speaks, how it serves, and which options make no sense together.
+//! Defines the options of an origin: its addresses, its protocol, its way of serving, and the options that
+//! contradict each other.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,44 +8,46 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-/// How an origin is to be run.
+/// The options of an origin.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Member names and the addresses they listen on; port 0 lets the kernel choose.
+    /// The names and addresses of the members. Port 0 lets the kernel choose.
     pub listen: Vec<(String, SocketAddr)>,
-    /// Member names and the paths of the Unix sockets they listen on, beside `listen`. A socket that nobody
-    /// accepts on any more is replaced; the path is removed at the end.
+    /// The names and Unix socket paths of further members. A socket on which nobody accepts any more is
+    /// replaced; the file is removed at the end.
     pub unix: Vec<(String, PathBuf)>,
-    /// What all members speak.
+    /// The protocol of all members.
     pub speaks: Speaks,
-    /// Every connection to a member begins with a PROXY header (version 1 or 2), or is closed.
+    /// Whether every connection to a member must begin with a PROXY header (version 1 or 2). Others are closed.
     pub proxy_protocol: bool,
-    /// Where HTTP is answered beside the members, for `/stats` of an origin whose members speak something
-    /// else. No PROXY header there, and it is none of the members in the counters.
+    /// An additional address for HTTP, for `/stats` of an origin whose members speak another protocol. It
+    /// takes no PROXY header, and is no member in the counters.
     pub stats: Option<SocketAddr>,
-    /// Worker threads, at least 1. Of no account in legacy mode.
+    /// The number of worker threads, at least 1. Legacy mode ignores it.
     pub threads: usize,
-    /// One blocking thread for each connection, and at most so many connections on each listener. Not for bytes.
+    /// The largest number of connections on each listener in legacy mode, which has a blocking thread for
+    /// each connection. Not for protocols of bytes.
     pub legacy: Option<usize>,
-    /// What becomes of the connections over the legacy limit. None: with HTTP they are reset, with lines and
-    /// length-prefixed frames they wait.
+    /// The treatment of connections over the legacy limit. With `None`, HTTP connections are reset, and those
+    /// of lines and length-prefixed frames wait.
     pub over_limit: Option<OverLimit>,
-    /// Each member works at so many requests at once, at least 1, on however many connections they came; the others
-    /// wait for a place, in order. A request that is delayed holds its place; one whose client has gone does, too.
-    /// None: no request waits for another connection's. Not for bytes.
+    /// The number of requests that each member works on at a time, at least 1, whatever their connections.
+    /// Further requests wait in order. A delayed request holds its place, also after its client has gone.
+    /// With `None`, no request waits for another connection's. Not for protocols of bytes.
     pub at_once: Option<usize>,
-    /// What each request takes, beyond any delay that it asks for. Not for bytes. Threads are woken some 50
-    /// microseconds late; what a connection has sent in advance makes up for that.
+    /// The time that each request takes, in addition to a delay that it asks for. Not for protocols of bytes.
+    /// Threads wake up some 50 microseconds late, which requests sent in advance make up for.
     pub work: Duration,
-    /// A connection that has sent nothing for so long, while something was awaited from it, is closed. One of
-    /// bytes: one on which nothing moved either way.
+    /// The time after which a connection is closed that was to send something and did not. For protocols of
+    /// bytes: after which nothing moved in either direction.
     pub idle_timeout: Option<Duration>,
-    /// How many connections may wait to be accepted, on each listener.
+    /// The number of connections that may wait to be accepted, on each listener.
     pub backlog: u32,
 }
 
 impl Default for Options {
-    /// One worker that speaks HTTP, no listener, no idle timeout, a backlog of 4096.
+    /// Returns options for one worker that speaks HTTP, without listeners and idle timeout, with a backlog of
+    /// 4096.
     fn default() -> Self {
         Self {
             listen: Vec::new(),
@@ -64,7 +67,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Why they cannot be met, whatever the machine.
+    /// Returns why these options cannot work on any machine.
     pub(crate) fn problem(&self) -> Option<String> {
         let mut names =
             self.listen.iter().map(|(name, _)| name).chain(self.unix.iter().map(|(name, _)| name));
@@ -89,48 +92,48 @@ fn is_member_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// What the members of an origin speak.
+/// The protocol of an origin's members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Speaks {
-    /// HTTP/1.1, with all routes.
+    /// HTTP/1.1 with all routes.
     #[default]
     Http,
-    /// Sends back what comes; when the client has shut its side, sends the rest and shuts its own. Reads
-    /// nothing while more than 64 KiB wait to be sent.
+    /// Sends back every byte. After the client has shut its side, it sends the rest and shuts its own. It
+    /// reads nothing while more than 64 KiB wait to be sent.
     Echo,
-    /// Reads and answers nothing; closes when the client has shut its side.
+    /// Reads, answers nothing, and closes after the client has shut its side.
     Discard,
-    /// Sends so many bytes of the pattern ([`byte_at`](crate::byte_at)) at once, then shuts its side, and
-    /// reads until the client has shut its own.
+    /// Sends bytes of the pattern ([`byte_at`](crate::byte_at)) at once, then shuts its side, and reads until
+    /// the client has shut its own.
     Generate {
-        /// How many bytes.
+        /// The number of bytes.
         bytes: u64,
     },
-    /// Reads until the client has shut its side; then answers how many bytes came and their
-    /// [`Fnv1a`](crate::Fnv1a), as `<count> <16 hex digits>\n`, and closes: only works where half a connection
-    /// can be closed.
+    /// Reads until the client has shut its side, then answers with the number of bytes and their
+    /// [`Fnv1a`](crate::Fnv1a) hash, as `<count> <16 hex digits>\n`, and closes. This needs a connection that
+    /// can be half-closed.
     Total,
-    /// Reads no faster than this, through a small receive buffer, and answers nothing; closes when the client
-    /// has shut its side.
+    /// Reads no faster than the given rate, through a small receive buffer, answers nothing, and closes after
+    /// the client has shut its side.
     SlowReader {
-        /// How fast, in bytes a second; at least 1.
+        /// The rate in bytes per second, at least 1.
         bytes_per_second: u64,
     },
-    /// Speaks first, as SMTP does: `220 <member> ready`. Answers the line `QUIT` with `221 bye` and closes, any
-    /// other line with `250 <line>`. Lines end with CRLF; in those that come, LF alone will do.
+    /// Sends first, as SMTP does: `220 <member> ready`. It answers the line `QUIT` with `221 bye` and closes,
+    /// and any other line with `250 <line>`. Lines end with CRLF; LF alone is accepted.
     Banner,
-    /// Requests of words, one a line, each answered with a line: the included calculator, whose words `--help` of the
-    /// command lists.
+    /// Answers each line with a line: the included calculator, whose words the command's `--help` lists.
     Lines {
-        /// Lines end with CRLF, and a lone LF is content. Else they end with LF, and a CR before it is content.
+        /// Whether lines end with CRLF and a lone LF is content. Otherwise they end with LF, and a CR before
+        /// it is content.
         crlf: bool,
     },
-    /// The same requests and answers as of [`Speaks::Lines`], each behind the count of its bytes.
+    /// The requests and answers of [`Speaks::Lines`], each after a count of its bytes.
     LengthPrefixed(Prefix),
 }
 
 impl Speaks {
-    /// Requests are told apart and answered.
+    /// Returns whether the protocol has requests and answers.
     pub(crate) fn is_answered(self) -> bool {
         matches!(self, Self::Http | Self::Lines { .. } | Self::LengthPrefixed(_))
     }
@@ -144,38 +147,38 @@ impl Speaks {
     }
 }
 
-/// How the count before each frame is written.
+/// The form of the count before each frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
-    /// Bytes of the count: 1, 2, 4 or 8.
+    /// The number of bytes of the count: 1, 2, 4 or 8.
     pub width: u8,
-    /// The least significant byte comes first.
+    /// Whether the least significant byte comes first.
     pub little: bool,
-    /// The count includes the header: itself, and what is before it.
+    /// Whether the count includes the header: the count itself and the bytes before it.
     pub counts_header: bool,
-    /// So many bytes come before the count; those of a request are sent back in the header of its answer.
+    /// The number of bytes before the count. Those of a request are sent back in the header of its answer.
     pub offset: u16,
 }
 
 impl Default for Prefix {
-    /// Four bytes, the most significant first, of the text only, nothing before them.
+    /// Returns four bytes, most significant first, that count the text only, with nothing before them.
     fn default() -> Self {
         Self { width: 4, little: false, counts_header: false, offset: 0 }
     }
 }
 
 impl Prefix {
-    /// What comes before the text, in bytes.
+    /// Returns the number of bytes before the text.
     pub(crate) fn header(self) -> usize {
         usize::from(self.offset) + usize::from(self.width)
     }
 
-    /// So many bytes beside the text are counted.
+    /// Returns the number of bytes that are counted in addition to the text.
     pub(crate) fn counted(self) -> usize {
         if self.counts_header { self.header() } else { 0 }
     }
 
-    /// The largest count that can be written.
+    /// Returns the largest count.
     pub(crate) fn largest(self) -> u64 {
         u64::MAX >> (64 - 8 * u32::from(self.width))
     }
@@ -189,21 +192,21 @@ impl Prefix {
     }
 }
 
-/// What becomes of the connections over the legacy limit.
+/// The treatment of connections over the legacy limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverLimit {
-    /// They are accepted and reset at once.
+    /// Connections are accepted and reset at once.
     Reset,
-    /// They wait to be accepted, until another one has ended.
+    /// Connections wait to be accepted until another one has ended.
     Wait,
 }
 
-/// Where a member listens.
+/// The address of a member.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
-    /// `127.0.0.1:80`
+    /// An IP address and port, such as `127.0.0.1:80`.
     Ip(SocketAddr),
-    /// `unix:/run/app.sock`
+    /// The path of a Unix socket, such as `unix:/run/app.sock`.
     Unix(PathBuf),
 }
 

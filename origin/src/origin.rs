@@ -1,4 +1,4 @@
-//! The origin as a whole: binds, starts the workers or the legacy threads, stops them.
+//! Runs an origin: binds sockets, starts workers or legacy threads, and stops them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,19 +13,19 @@ use crate::stats::{Board, Stats};
 use crate::turn::Member;
 use crate::worker::Workers;
 
-/// A running origin; it stops when it is dropped.
+/// A running origin, which stops when it is dropped.
 pub struct Origin {
     addresses: Vec<(String, SocketAddr)>,
     paths: Vec<(String, PathBuf)>,
     stats_address: Option<SocketAddr>,
     board: Arc<Board>,
-    /// Before the sockets close, so that no path is seen behind which nobody is.
+    /// The socket files, dropped before the sockets close, so that no path leads to nobody.
     _files: Vec<SocketFile>,
-    /// Held for their end.
+    /// The threads, which end when this is dropped.
     _serving: Serving,
 }
 
-/// The two ways to serve.
+/// The two ways of serving.
 enum Serving {
     Workers { _workers: Workers },
     Legacy { _legacy: Legacy },
@@ -35,8 +35,8 @@ impl Origin {
     /// Binds all addresses and starts to serve.
     ///
     /// # Errors
-    /// A member name that cannot stand in a header, options that contradict each other, an address that cannot
-    /// be bound, a thread that cannot be had. Nothing is left running then.
+    /// Returns an error for a member name that is not valid in a header, for contradictory options, and if an
+    /// address cannot be bound or a thread cannot be started. Nothing is left running then.
     pub fn start(options: Options) -> io::Result<Self> {
         if let Some(problem) = options.problem() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
@@ -62,27 +62,27 @@ impl Origin {
         })
     }
 
-    /// The member names and the addresses in use, in the order of [`Options::listen`].
+    /// Returns the member names and their addresses, in the order of [`Options::listen`].
     pub fn addresses(&self) -> &[(String, SocketAddr)] {
         &self.addresses
     }
 
-    /// The member names and the paths of their Unix sockets, as in [`Options::unix`].
+    /// Returns the member names and the paths of their Unix sockets, as in [`Options::unix`].
     pub fn paths(&self) -> &[(String, PathBuf)] {
         &self.paths
     }
 
-    /// The address in use where `/stats` is answered beside the members ([`Options::stats`]).
+    /// Returns the additional address for `/stats` ([`Options::stats`]).
     pub fn stats_address(&self) -> Option<SocketAddr> {
         self.stats_address
     }
 
-    /// The counters now. Whoever has read an answer finds it counted, and so its bytes.
+    /// Returns the present counters. An answer that was read has been counted, and so have its bytes.
     pub fn stats(&self) -> Stats {
         self.board.stats()
     }
 
-    /// Closes all connections and waits for the threads to end, as dropping it does.
+    /// Closes all connections and waits for the threads to end, as dropping does.
     pub fn stop(self) {
         drop(self);
     }

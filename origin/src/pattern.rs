@@ -1,23 +1,26 @@
-//! The bytes that are sent where it does not matter which: byte `i` is `i % 251`, or `33 + i % 89` to be visible.
+//! Makes the bytes of bodies whose content does not matter: byte `i` is `i % 251`, or `33 + i % 89` if it
+//! must be visible.
 
-/// A prime, so that the pattern never falls in step with buffer sizes, and a lost block shows.
+/// The period of the pattern: a prime, so that the pattern never aligns with buffer sizes, and a lost block
+/// shows.
 const PERIOD: u64 = 251;
-/// Another, for what has to fit among the visible characters of ASCII.
+/// The period of the visible pattern: a prime that fits among the visible characters of ASCII.
 const VISIBLE_PERIOD: u64 = 89;
-/// The first of them that is used.
+/// The first character of the visible pattern.
 const FIRST_VISIBLE: u8 = b'!';
 
-/// The byte at an offset of the pattern, for receivers that check what they were sent.
+/// Returns the byte at an offset of the pattern, for receivers that check it.
 pub fn byte_at(offset: u64) -> u8 {
     (offset % PERIOD) as u8
 }
 
-/// The byte at an offset of the visible pattern, which has no blanks and no ends of lines: what `size` answers.
+/// Returns the byte at an offset of the visible pattern, which has no blanks and line ends. `size` answers
+/// with this pattern.
 pub fn visible_at(offset: u64) -> u8 {
     FIRST_VISIBLE + (offset % VISIBLE_PERIOD) as u8
 }
 
-/// How many bytes [`piece`] gives at once.
+/// The largest number of bytes that [`piece`] returns.
 pub(crate) const MOST: u64 = 32 * 1024;
 
 static TABLE: [u8; MOST as usize + PERIOD as usize] = table(0, PERIOD);
@@ -33,13 +36,13 @@ const fn table<const N: usize>(first: u8, period: u64) -> [u8; N] {
     bytes
 }
 
-/// `count` bytes of the pattern (at most [`MOST`]) from `offset` on.
+/// Returns `count` bytes of the pattern (at most [`MOST`]) from `offset` on.
 pub(crate) fn piece(offset: u64, count: u64) -> &'static [u8] {
     let start = (offset % PERIOD) as usize;
     &TABLE[start..start + count.min(MOST) as usize]
 }
 
-/// The same of the visible pattern.
+/// Returns the same of the visible pattern.
 pub(crate) fn visible_piece(offset: u64, count: u64) -> &'static [u8] {
     let start = (offset % VISIBLE_PERIOD) as usize;
     &VISIBLE[start..start + count.min(MOST) as usize]

@@ -1,4 +1,4 @@
-//! The register of the last clients of a member, and of how many PROXY headers were good and bad.
+//! Remembers the last clients of a member, and counts valid and invalid PROXY headers.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,33 +9,32 @@ use serde::Serialize;
 
 use crate::introduction::Wrong;
 
-/// So many clients of each member are remembered.
+/// The number of clients of each member that are remembered.
 const MOST: usize = 1000;
 
-/// One client, as its connection and its PROXY header tell.
+/// A client, as described by its connection and its PROXY header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ClientStats {
-    /// As the PROXY header says, and where it says nothing (or there is none) as the connection has it;
-    /// none on a Unix socket.
+    /// The client's address, from the PROXY header or else from the connection; `None` on a Unix socket.
     pub address: Option<SocketAddr>,
-    /// Where the client thinks it is connected to, if a PROXY header says so.
+    /// The address that the client connected to, from the PROXY header.
     pub destination: Option<SocketAddr>,
-    /// Version of the PROXY header, 1 or 2.
+    /// The version of the PROXY header, 1 or 2.
     pub header: Option<u8>,
-    /// `PP2_TYPE_UNIQUE_ID` in hex digits.
+    /// The value of `PP2_TYPE_UNIQUE_ID` in hex digits.
     pub unique_id: Option<String>,
-    /// `PP2_TYPE_AUTHORITY`; bytes that are not UTF-8 become replacement characters.
+    /// The value of `PP2_TYPE_AUTHORITY`. Bytes that are not UTF-8 become replacement characters.
     pub authority: Option<String>,
 }
 
 #[derive(Default)]
 struct Notes {
     clients: VecDeque<ClientStats>,
-    /// What was wrong with the last bad header.
+    /// The fault in the last invalid header.
     problem: Option<Wrong>,
 }
 
-/// The clients of one member. Touched when a connection begins, never after.
+/// The clients of one member. It is used when a connection begins, and never after that.
 #[derive(Default)]
 pub(crate) struct Register {
     good: AtomicU64,
@@ -44,7 +43,7 @@ pub(crate) struct Register {
 }
 
 impl Register {
-    /// Counts its PROXY header as good, if it had one.
+    /// Records a client, and counts its PROXY header as valid if there was one.
     pub(crate) fn came(&self, client: ClientStats) {
         if client.header.is_some() {
             self.good.fetch_add(1, Relaxed);
@@ -57,13 +56,13 @@ impl Register {
         clients.push_back(client);
     }
 
-    /// Counts a PROXY header that was malformed, missing or cut off.
+    /// Counts a PROXY header that was malformed, missing or incomplete.
     pub(crate) fn turned_away(&self, wrong: Wrong) {
         self.bad.fetch_add(1, Relaxed);
         self.notes().problem = Some(wrong);
     }
 
-    /// Good and bad PROXY headers, and what was wrong with the last bad one.
+    /// Returns the numbers of valid and invalid PROXY headers, and the fault in the last invalid one.
     pub(crate) fn headers(&self) -> (u64, u64, Option<Wrong>) {
         (self.good.load(Relaxed), self.bad.load(Relaxed), self.notes().problem)
     }
@@ -72,7 +71,8 @@ impl Register {
         self.notes().clients.iter().cloned().collect()
     }
 
-    /// The notes are consistent between any two statements, so a panic elsewhere has not spoilt them.
+    /// Locks the notes, which are consistent between any two statements, so that a panic elsewhere does no
+    /// harm.
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }

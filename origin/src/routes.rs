@@ -1,35 +1,35 @@
-//! The routes: what a method and a target ask for.
+//! Maps methods and targets to routes.
 
 use crate::answer::Ready;
 use crate::arithmetic::Operation;
 use crate::service::Mixture;
 use crate::upgrade::Offer;
 
-/// What a request asks for.
+/// The route of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Ready(Ready),
-    /// So many bytes of the pattern, by Content-Length.
+    /// This number of bytes of the pattern, with Content-Length.
     Bytes(u64),
-    /// So many bytes of the pattern, chunked.
+    /// This number of bytes of the pattern, chunked.
     Chunked(u64),
-    /// So many bytes of the pattern, ended by closing.
+    /// This number of bytes of the pattern, ended by the close.
     UntilClose(u64),
     /// The request's head as JSON.
     Echo,
-    /// The request's body, as it comes.
+    /// The request's body, while it arrives.
     Mirror,
-    /// An answer after so many milliseconds.
+    /// An answer after this number of milliseconds.
     Delay(u64),
-    /// An answer after some milliseconds for some of the requests, at once for the others.
+    /// An answer after some milliseconds for a part of the requests, and at once for the others.
     Mixed(Mixture),
     Status(u16),
     Compute(Operation),
     Close,
     Stats,
-    /// Another protocol than HTTP.
+    /// A switch to another protocol than HTTP.
     Switch(Offer),
-    /// A page that tries the WebSocket out.
+    /// A page that tries the WebSocket.
     Page,
     /// A chunked answer with trailers.
     Trailers,
@@ -43,31 +43,31 @@ pub(crate) enum Route {
     Undated,
     /// The request's head as it came.
     Head,
-    /// NTLM, which ties a name to the connection.
+    /// An imitation of NTLM, which ties a user to the connection.
     Login,
     Fault(Fault),
-    /// Served, with junk behind the answer.
+    /// An answer followed by surplus bytes.
     Surplus,
-    /// Served, until it is the so-manieth request of its connection.
+    /// An answer that closes the connection if it is its request number N.
     CloseAfter(u64),
     NotFound,
     NotAllowed(&'static str),
-    /// The path's argument makes no sense; the reason in words.
+    /// An invalid argument in the path, with the reason.
     Senseless(&'static str),
 }
 
-/// Misbehaviour that sets in at the request's head, whatever body may follow.
+/// Misbehaviour that begins after the request's head, whatever body may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Close without an answer.
+    /// The connection is closed without an answer.
     Close,
-    /// Promise 1000 bytes, send so many, close.
+    /// The answer promises 1000 bytes, and the connection closes after this number.
     Partial(u64),
-    /// Reset the connection.
+    /// The connection is reset.
     Reset,
-    /// Send what is not HTTP, then close.
+    /// Bytes that are not HTTP are sent, then the connection is closed.
     Garbage,
-    /// Never answer.
+    /// No answer is ever sent.
     Never,
 }
 
@@ -79,9 +79,9 @@ const POST: &str = "POST";
 const ANY: &str = "*";
 const MIXED: &str = "expected a query such as slow=1/100&ms=200";
 
-/// Finds the route. The query is of no account but to `/mixed`, and an absolute-form target counts by its path.
+/// Finds the route. Only `/mixed` uses the query, and a target in absolute form counts by its path.
 pub(crate) fn route(method: &str, target: &str) -> Route {
-    // Its target is an authority and no path (RFC 9112 section 3.2.3).
+    // The target of CONNECT is an authority and no path (RFC 9112 section 3.2.3).
     if method == "CONNECT" {
         return Route::Switch(Offer::Tunnel);
     }
@@ -100,7 +100,7 @@ pub(crate) fn route(method: &str, target: &str) -> Route {
     Route::NotAllowed(allowed)
 }
 
-/// The path without its first slash, and the query.
+/// Returns the path without its first slash, and the query.
 fn path(target: &str) -> (&str, &str) {
     let target = match target.split_once("://") {
         Some((_, rest)) if !target.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
@@ -151,7 +151,7 @@ fn with_argument(name: &str, argument: &str) -> (Route, &'static str) {
     }
 }
 
-/// `slow=1/100&ms=200`, which it also is where nothing is said.
+/// Parses `slow=1/100&ms=200`, which is also the default.
 fn mixed(query: &str) -> Option<Mixture> {
     let mut mixture = Mixture { slow: 1, of: 100, millis: 200 };
     for field in query.split('&').filter(|field| !field.is_empty()) {

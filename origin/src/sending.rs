@@ -1,13 +1,13 @@
-//! An answer's body that is made while it is sent: pattern bytes, plain or chunked.
+//! Generates the body of an answer while it is sent: pattern bytes, plain or chunked.
 
 use std::io::Write;
 
 use crate::pattern;
 
-/// The largest chunk that `/chunked` sends, in bytes.
+/// The length in bytes of the largest chunk that `/chunked` sends.
 const LARGEST_CHUNK: u64 = 8 * 1024;
 
-/// What is left of a body.
+/// The rest of a body.
 #[derive(Debug)]
 pub(crate) struct Sending {
     offset: u64,
@@ -24,7 +24,7 @@ impl Sending {
         Self { offset: 0, end: length, chunked: true }
     }
 
-    /// Appends the next piece; true when it was the last.
+    /// Appends the next piece, and returns whether it was the last.
     pub(crate) fn step(&mut self, out: &mut Vec<u8>) -> bool {
         let most = if self.chunked { LARGEST_CHUNK } else { pattern::MOST };
         let count = (self.end - self.offset).min(most);
@@ -47,7 +47,7 @@ impl Sending {
 /// The end of a chunked body without trailers (RFC 9112 section 7.1).
 pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Appends one chunk of `count` bytes, which `fill` provides.
+/// Appends one chunk of `count` bytes, which `fill` writes.
 pub(crate) fn chunk(out: &mut Vec<u8>, count: u64, fill: impl FnOnce(&mut Vec<u8>)) {
     // Writing to a Vec cannot fail.
     let _ = write!(out, "{count:x}\r\n");

@@ -1,4 +1,5 @@
-//! A service of so many threads: how long a member works at a request, and how many it works at together.
+//! Simulates a service with a number of threads: the duration of each request, and the number of requests at
+//! a time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,19 +7,20 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One member's threads, as all workers see them. No thread is behind it: each place only knows when it will be
-/// free, and whoever comes takes the one that is free first, so that work is done in the order it was asked for.
+/// The threads of one member, shared by all workers. There are no real threads: each place only knows when it
+/// will be free, and a request takes the place that is free first, so that work is done in the order of
+/// arrival.
 #[derive(Default)]
 pub(crate) struct Service {
-    /// What every request takes.
+    /// The time that every request takes.
     work: Duration,
-    /// When each place will be free; none where there is a place for everybody.
+    /// The times at which the places will be free; `None` if there is no limit.
     places: Option<Mutex<BinaryHeap<Reverse<Instant>>>>,
-    /// Requests with a mixture so far.
+    /// The number of requests with a mixture so far.
     mixed: AtomicU64,
 }
 
-/// Of `of` requests, `slow` take `millis` milliseconds.
+/// A mixture: `slow` of `of` requests take `millis` milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mixture {
     pub(crate) slow: u32,
@@ -27,18 +29,18 @@ pub(crate) struct Mixture {
 }
 
 impl Service {
-    /// Every request takes `work`, and `at_once` of them are worked at together.
+    /// Makes a service in which every request takes `work`, and `at_once` requests are worked on at a time.
     pub(crate) fn new(work: Duration, at_once: Option<usize>) -> Self {
         let free = |count| (0..count).map(|_| Reverse(Instant::now())).collect();
         Self { work, places: at_once.map(|count| Mutex::new(free(count))), mixed: AtomicU64::new(0) }
     }
 
-    /// When work ends that could begin `from` then on and takes `delay` more than usual; none past the end of the
-    /// clock. The place is taken until then, whether or not anybody waits for the answer.
+    /// Returns the end of work that could begin at `from` and takes `delay` longer than usual; `None` if no
+    /// clock can express it. The place is taken until then, whether or not anybody waits for the answer.
     pub(crate) fn ends(&self, from: Instant, delay: Duration) -> Option<Instant> {
         let lasts = self.work.checked_add(delay)?;
         let Some(places) = &self.places else { return from.checked_add(lasts) };
-        // No half-done change can be left behind, so a panic elsewhere has not spoilt it.
+        // No half-done change can be left, so that a panic elsewhere does no harm.
         let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(mut first) = places.peek_mut() else { return from.checked_add(lasts) };
         let end = first.0.max(from).checked_add(lasts)?;
@@ -46,8 +48,8 @@ impl Service {
         Some(end)
     }
 
-    /// How many milliseconds the next request of a mixture takes. The slow ones are spread evenly: with 1 of 100
-    /// each 100th is one.
+    /// Returns the milliseconds that the next request of a mixture takes. Slow requests are spread evenly:
+    /// with 1 of 100, each 100th is slow.
     pub(crate) fn lot(&self, mixture: Mixture) -> u64 {
         let before = self.mixed.fetch_add(1, Relaxed);
         let slow =

@@ -1,4 +1,4 @@
-//! Operations on sockets beyond reading and writing: bind, listen, look, reset, back off.
+//! Provides operations on sockets besides reading and writing: bind, listen, check, reset, back off.
 
 use std::io;
 use std::path::Path;
@@ -8,12 +8,12 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::options::Address;
 
-/// How long a closing connection is read on, so that unread bytes do not turn the close into a RST that
-/// destroys the last answer (RFC 9112 section 9.6).
+/// The time for which a closing connection is read on, so that unread bytes do not turn the close into a
+/// reset that destroys the last answer (RFC 9112 section 9.6).
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
-/// Binds and listens. Accepted sockets inherit TCP_NODELAY and the receive buffer (in bytes) from the listening
-/// one (Linux), which saves a system call for each.
+/// Binds and listens. Accepted sockets inherit TCP_NODELAY and the receive buffer (in bytes) from the
+/// listening one on Linux, which saves a system call each.
 pub(crate) fn listen(address: &Address, backlog: u32, receive_buffer: Option<usize>) -> io::Result<Socket> {
     let (domain, at) = match address {
         Address::Ip(address) => (Domain::for_address(*address), SockAddr::from(*address)),
@@ -32,7 +32,8 @@ pub(crate) fn listen(address: &Address, backlog: u32, receive_buffer: Option<usi
     Ok(socket)
 }
 
-/// Whether nobody accepts on the Unix socket at this path. A full backlog is somebody, hence no waiting.
+/// Returns whether nobody accepts on the Unix socket at this path. A full backlog means that somebody does,
+/// so that no wait is needed.
 pub(crate) fn is_deserted(path: &Path) -> io::Result<bool> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -40,13 +41,13 @@ pub(crate) fn is_deserted(path: &Path) -> io::Result<bool> {
     Ok(connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
 }
 
-/// Makes the coming close a RST, where the socket knows one. Should that fail, the close is an orderly one.
+/// Makes the close a reset, if the socket has resets. If that fails, the close is an orderly one.
 pub(crate) fn reset_on_close(socket: &Socket) {
     let _ = socket.set_linger(Some(Duration::ZERO));
 }
 
-/// How long to leave accept alone after an error: not at all where only the one connection failed,
-/// a while where descriptors or memory ran out (EMFILE and the like), so that nothing spins.
+/// Returns the pause before the next accept after an error: none if only one connection failed, and a while
+/// if descriptors or memory ran out (EMFILE and the like), so that accepting does not spin.
 pub(crate) fn back_off(error: &io::Error) -> Duration {
     match error.kind() {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {

@@ -1,4 +1,4 @@
-//! The counters of the origin, and the snapshot of them that others read.
+//! Counts what the origin does, and makes snapshots of the counters.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,48 +9,49 @@ use serde::Serialize;
 use crate::options::Address;
 use crate::register::{ClientStats, Register};
 
-/// A snapshot of all counters, one entry for each listener in the order of
+/// A snapshot of all counters, with one entry for each listener in the order of
 /// [`Options::listen`](crate::Options::listen), then of [`Options::unix`](crate::Options::unix).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// One entry for each listener.
+    /// The entries of the listeners.
     pub listeners: Vec<ListenerStats>,
 }
 
-/// What happened on one listener since it was bound.
+/// The counters of one listener since it was bound.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListenerStats {
-    /// The member's name, as each answer carries it in `X-Member`.
+    /// The member's name, which each answer has in `X-Member`.
     pub member: String,
     /// The bound address.
     pub address: Address,
-    /// Connections open now.
+    /// The number of open connections.
     pub open: u64,
-    /// The most connections that were open at one time.
+    /// The largest number of connections that were open at one time.
     pub peak: u64,
-    /// Connections taken on; those refused are not among them.
+    /// The number of connections served, without those refused.
     pub accepted: u64,
-    /// Connections accepted and reset at once, because the legacy limit was reached. Those that wait are unknown.
+    /// The number of connections that were accepted and reset at once, because of the legacy limit.
+    /// Connections that wait are not known.
     pub refused: u64,
-    /// Answers completed, error answers included, those to `/stats` excluded.
+    /// The number of completed answers, including error answers and without those to `/stats`.
     pub requests: u64,
-    /// Bytes read from the sockets, `/stats` included, PROXY headers excluded.
+    /// The number of bytes read from the sockets, including `/stats` and without PROXY headers.
     pub received_bytes: u64,
-    /// Bytes written to the sockets, `/stats` included.
+    /// The number of bytes written to the sockets, including `/stats`.
     pub sent_bytes: u64,
-    /// PROXY headers understood.
+    /// The number of valid PROXY headers.
     pub headers_good: u64,
-    /// Connections closed because their PROXY header was malformed, missing or cut off.
+    /// The number of connections closed because their PROXY header was malformed, missing or incomplete.
     pub headers_bad: u64,
-    /// What was wrong with the last bad one, in words.
+    /// The fault in the last invalid header.
     pub headers_problem: Option<&'static str>,
-    /// The last 1,000 clients, oldest first; none where the member speaks HTTP without PROXY headers.
+    /// The last 1,000 clients, oldest first; empty if the member speaks HTTP without PROXY headers.
     pub clients: Vec<ClientStats>,
 }
 
 impl Stats {
-    /// The sums over all listeners. `member` is `total`, `address` is unspecified, and there are no clients and problems;
-    /// `peak` is the sum of the listeners' peaks, which need not have coincided.
+    /// Returns the sums over all listeners. `member` is `total`, `address` is unspecified, and there are no
+    /// clients and problems. `peak` is the sum of the listeners' peaks, which need not have coincided.
     pub fn total(&self) -> ListenerStats {
         let sum = |field: fn(&ListenerStats) -> u64| self.listeners.iter().map(field).sum();
         ListenerStats {
@@ -71,10 +72,10 @@ impl Stats {
     }
 }
 
-/// All live counters: what `/stats` and [`Origin::stats`](crate::Origin::stats) read.
+/// The live counters, which `/stats` and [`Origin::stats`](crate::Origin::stats) read.
 pub(crate) struct Board {
     entries: Vec<Entry>,
-    /// So many of the entries are members; what is behind them is for the counters only.
+    /// The number of entries that are members. Later entries exist for their counters only.
     members: usize,
 }
 
@@ -83,12 +84,12 @@ struct Entry {
     address: Address,
     gate: Arc<Gate>,
     register: Arc<Register>,
-    /// One for each worker, so that none shares a cache line with another.
+    /// The counters of each worker, apart from each other so that no two share a cache line.
     traffic: Vec<Arc<Traffic>>,
 }
 
 impl Board {
-    /// The first `members` of the addresses are told of.
+    /// Makes counters. The first `members` of the addresses appear in snapshots.
     pub(crate) fn new(addresses: &[(String, Address)], members: usize, workers: usize) -> Self {
         let entry = |(member, address): &(String, Address)| Entry {
             member: member.clone(),
@@ -150,7 +151,8 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Only the listener's one acceptor calls this, so looking and counting need not be one step.
+    /// Counts a connection, unless `limit` are open. Only the listener's one acceptor calls this, so that
+    /// checking and counting need not be atomic.
     pub(crate) fn enter(self: &Arc<Self>, limit: Option<usize>) -> Option<Seat> {
         if limit.is_some_and(|limit| self.is_full(limit)) {
             self.refused.fetch_add(1, Relaxed);
@@ -167,14 +169,14 @@ impl Gate {
     }
 }
 
-/// A connection's place among the open ones; it is given back when dropped.
+/// The place of a connection among the open ones, which is returned when it is dropped.
 pub(crate) struct Seat {
     gate: Arc<Gate>,
     number: u64,
 }
 
 impl Seat {
-    /// Of the connection among those that were taken on, from 1 on.
+    /// Returns the connection's number among those served, from 1.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
@@ -186,7 +188,7 @@ impl Drop for Seat {
     }
 }
 
-/// What one worker carried for one listener.
+/// The traffic of one worker for one listener.
 #[derive(Default)]
 #[repr(align(64))]
 pub(crate) struct Traffic {
@@ -204,8 +206,8 @@ impl Traffic {
         self.received_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Called *before* the write, so that whoever has read an answer finds it counted;
-    /// [`Traffic::unsent`] takes back what the kernel did not accept.
+    /// Counts bytes *before* they are written, so that an answer that was read has been counted;
+    /// [`Traffic::unsent`] subtracts those that the kernel did not accept.
     pub(crate) fn sending(&self, bytes: usize) {
         self.sent_bytes.fetch_add(bytes as u64, Relaxed);
     }

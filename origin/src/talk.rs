@@ -1,18 +1,18 @@
-//! The talk on a connection that is no longer HTTP: everything comes back, as bytes or as messages.
+//! Serves a connection that is no longer HTTP: everything is sent back, as bytes or as messages.
 
 use crate::turn::Next;
 use crate::websocket::WebSocket;
 
-/// How it is talked.
+/// The form of the exchange.
 pub(crate) enum Talk {
-    /// Bytes come back as they are, until the client has shut its side.
+    /// Bytes are sent back unchanged until the client has shut its side.
     Echo,
-    /// Messages come back.
+    /// Messages are sent back.
     WebSocket(WebSocket),
 }
 
 impl Talk {
-    /// Appends to `out` what is to be said; what is left of the input belongs in front of what is read next.
+    /// Appends the reply to `out`. The caller puts the rest of the input before the next bytes.
     pub(crate) fn hear(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Next {
         match self {
             Self::Echo => {

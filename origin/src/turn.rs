@@ -1,4 +1,4 @@
-//! One turn of a connection: what it works with, how it answers, and what becomes of the connection then.
+//! Defines one turn of a connection: its environment, its output, and the fate of the connection afterwards.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,30 +13,30 @@ use crate::service::Service;
 use crate::stats::{Board, Traffic};
 use crate::talk::Talk;
 
-/// What the connection waits for. Answers made so far are written first, whatever it is.
+/// The event that the connection waits for. Answers so far are written first in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// More bytes from the client, behind those left in the input.
+    /// More bytes from the client, after those left in the input.
     Read,
-    /// The answers to be written.
+    /// The end of writing the answers.
     Write,
-    /// This instant.
+    /// This time.
     Sleep(Instant),
-    /// Nothing: an orderly close (RFC 9112 section 9.6).
+    /// No event; the connection closes in order (RFC 9112 section 9.6).
     Close,
-    /// Nothing: a close at once.
+    /// No event; the connection closes at once.
     Drop,
-    /// Nothing: a close by RST.
+    /// No event; the connection is reset.
     Reset,
-    /// The client to give up; what it sends is of no account.
+    /// The end of the client; anything it sends is ignored.
     Ignore,
 }
 
-/// What a request's work leads to.
+/// The result of a request's work.
 pub(crate) enum Outcome {
-    /// The answer is complete and the connection stays.
+    /// The answer is complete, and the connection stays open.
     Answered,
-    /// The answer's head is out and its body is to be sent.
+    /// The head has been written, and the body is to be sent.
     Sending(Sending, Reply),
     /// The connection is no longer HTTP.
     Talking(Talk),
@@ -44,7 +44,7 @@ pub(crate) enum Outcome {
     Over(Next),
 }
 
-/// A member as one worker serves it.
+/// A member on one worker.
 pub(crate) struct Member {
     pub(crate) answers: Answers,
     pub(crate) traffic: Arc<Traffic>,
@@ -74,7 +74,7 @@ impl Member {
     }
 }
 
-/// What a turn works with: where answers go, who gives them, what time it is.
+/// The environment of a turn: the output, the member, and the time.
 pub(crate) struct Turn<'t> {
     pub(crate) out: &'t mut Vec<u8>,
     pub(crate) member: &'t mut Member,
@@ -82,43 +82,43 @@ pub(crate) struct Turn<'t> {
 }
 
 impl Turn<'_> {
-    /// Counts a complete answer; the connection goes on, or ends where the answer said so.
+    /// Counts a complete answer. The connection continues unless the answer said otherwise.
     pub(crate) fn answered(&self, reply: Reply) -> Outcome {
         self.member.traffic.answered();
         Self::done(reply)
     }
 
-    /// The end of an answer, counted or not.
+    /// Ends an answer without counting it.
     pub(crate) fn done(reply: Reply) -> Outcome {
         if reply.close { Outcome::Over(Next::Close) } else { Outcome::Answered }
     }
 
-    /// Answers with a head and all of its body.
+    /// Writes an answer with its whole body.
     pub(crate) fn whole(&mut self, reply: Reply, status: u16, kind: &str, body: &[u8]) -> Outcome {
         self.member.answers.whole(self.out, reply, status, kind, body);
         self.answered(reply)
     }
 
-    /// Answers with words and more fields: lines, each with its CRLF.
+    /// Writes an answer of text with additional fields: lines, each with its CRLF.
     pub(crate) fn words(&mut self, reply: Reply, status: u16, fields: &str, body: &str) -> Outcome {
         self.member.answers.words(self.out, reply, status, fields, body);
         self.answered(reply)
     }
 
-    /// Answers with a head behind which the connection is no longer HTTP.
+    /// Writes a head after which the connection is no longer HTTP.
     pub(crate) fn switch(&mut self, status: u16, fields: &str, talk: Talk) -> Outcome {
         self.member.answers.switch(self.out, status, fields);
         self.member.traffic.answered();
         Outcome::Talking(talk)
     }
 
-    /// The answer to what cannot be served; nothing behind it can be trusted to be a request.
+    /// Writes the answer to a request that cannot be served. Nothing after it can be trusted to be a request.
     pub(crate) fn refuse(&mut self, reject: Reject, head_only: bool) -> Outcome {
         let reply = Reply { head_only, close: true, old: false };
         self.whole(reply, reject.status, TEXT, format!("{}\n", reject.reason).as_bytes())
     }
 
-    /// Answers with a head, and a body that is made while it is sent.
+    /// Writes a head, and lets the body be generated while it is sent.
     pub(crate) fn stream(&mut self, reply: Reply, extent: Extent, body: Sending) -> Outcome {
         self.member.answers.head(self.out, reply, 200, BINARY, extent);
         if reply.head_only { self.answered(reply) } else { Outcome::Sending(body, reply) }

@@ -1,4 +1,4 @@
-//! Requests that would have the connection be no longer HTTP: Upgrade (RFC 9110 section 7.8) and CONNECT.
+//! Handles requests that switch the connection from HTTP: Upgrade (RFC 9110 section 7.8) and CONNECT.
 
 use sha1::{Digest, Sha1};
 
@@ -9,28 +9,28 @@ use crate::talk::Talk;
 use crate::turn::{Outcome, Turn};
 use crate::websocket::WebSocket;
 
-/// What a route has to offer.
+/// The protocol that a route offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
-    /// Messages (RFC 6455), to those who ask as they have to.
+    /// Messages (RFC 6455), for requests with a correct handshake.
     WebSocket,
-    /// An echo, by whatever name it is asked for.
+    /// An echo, under any name that the request asks for.
     Any,
-    /// An echo, to whoever it may be meant for (RFC 9110 section 9.3.6).
+    /// An echo for CONNECT, to any destination (RFC 9110 section 9.3.6).
     Tunnel,
 }
 
-/// What is answered.
+/// The answer to a request for a switch.
 pub(crate) enum Switch {
-    /// So be it: the status, the fields, and what follows.
+    /// The switch is made: the status, the fields, and the new protocol.
     Done { status: u16, fields: String, talk: Talk },
-    /// 426, with what would have been possible.
+    /// 426, with the protocol that would have been possible.
     Refused(&'static str),
 }
 
-/// RFC 6455 section 1.3.
+/// The constant of RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// RFC 6455 section 4.4: the answer to another version names this one.
+/// The fields that name the supported version, by RFC 6455 section 4.4.
 const NEEDS_WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
 const NEEDS_ANY: &str = "Connection: Upgrade\r\nUpgrade: echo\r\n";
 
@@ -61,8 +61,9 @@ impl Switch {
     }
 }
 
-/// The protocols asked for, the best first. None where there is a body, which would have to be answered first, in
-/// HTTP/1.0, and where nobody on the way was told that it is for the next hop only (RFC 9110 section 7.8).
+/// Returns the protocols that the request asks for, best first. There are none with a body, which would have
+/// to be answered first, in HTTP/1.0, and without `Connection: Upgrade`, which limits the field to the next
+/// hop (RFC 9110 section 7.8).
 fn protocols<'b>(head: &Head<'_, 'b>) -> impl Iterator<Item = &'b str> {
     let mut options = head.list("connection");
     let asked = head.framing == Framing::Length(0)
@@ -71,7 +72,7 @@ fn protocols<'b>(head: &Head<'_, 'b>) -> impl Iterator<Item = &'b str> {
     head.list("upgrade").filter(move |_| asked).filter_map(|name| token(name, b"/"))
 }
 
-/// The fields of the answer, where the request is as RFC 6455 section 4.2.1 has it.
+/// Returns the fields of the answer if the handshake conforms to RFC 6455 section 4.2.1.
 fn handshake(head: &Head<'_, '_>) -> Option<String> {
     let asked = protocols(head).any(|name| name.eq_ignore_ascii_case("websocket"));
     let key = head.field("sec-websocket-key").filter(|_| asked)?;
@@ -84,7 +85,7 @@ fn handshake(head: &Head<'_, '_>) -> Option<String> {
     good.then_some(fields)
 }
 
-/// Only what may stand in a token (RFC 9110 section 5.6.2) is sent back.
+/// Returns a name that is a token (RFC 9110 section 5.6.2), because only such a name is sent back.
 fn token<'b>(name: &'b [u8], beside: &[u8]) -> Option<&'b str> {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let name = str::from_utf8(name).ok()?;

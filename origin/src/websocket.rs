@@ -1,4 +1,5 @@
-//! The WebSocket (RFC 6455) as a machine: data comes back frame by frame, pings are answered, a close is closed.
+//! Implements the WebSocket protocol (RFC 6455) as a state machine: data is sent back frame by frame, pings
+//! are answered, a close is closed.
 //!
 //! Text is not checked to be UTF-8.
 
@@ -9,9 +10,9 @@ use crate::turn::Next;
 /// A frame of data is sent back while it arrives, so that it may be of any length.
 #[derive(Default)]
 pub(crate) struct WebSocket {
-    /// Of the frame that is arriving.
+    /// The payload of the frame that is arriving.
     payload: Option<Payload>,
-    /// A message has begun whose last frame has not.
+    /// Whether a message has begun whose last frame has not.
     fragmented: bool,
 }
 
@@ -20,17 +21,17 @@ struct Payload {
     mask: Mask,
 }
 
-/// What a frame begins with.
+/// The head of a frame.
 struct Head {
     fin: bool,
     opcode: u8,
     length: u64,
     mask: Mask,
-    /// Of the head itself, in bytes.
+    /// The length of the head in bytes.
     size: usize,
 }
 
-/// RFC 6455 section 5.3. Turned so that the next byte's key comes first.
+/// The masking key of RFC 6455 section 5.3, rotated so that the key of the next byte comes first.
 struct Mask([u8; 4]);
 
 const CONTINUATION: u8 = 0;
@@ -41,14 +42,14 @@ const PING: u8 = 9;
 const PONG: u8 = 10;
 
 const FIN: u8 = 0x80;
-/// RFC 6455 section 7.4.1.
+/// The status code of RFC 6455 section 7.4.1.
 const PROTOCOL_ERROR: u16 = 1002;
 
-/// What breaks the rules; the connection ends with [`PROTOCOL_ERROR`].
+/// A violation of the protocol, which ends the connection with [`PROTOCOL_ERROR`].
 struct Wrong;
 
 impl WebSocket {
-    /// Appends to `out` what is to be said; what is left of the input belongs in front of what is read next.
+    /// Appends the reply to `out`. The caller puts the rest of the input before the next bytes.
     pub(crate) fn hear(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Next {
         loop {
             let step = match self.payload.take() {
@@ -66,7 +67,7 @@ impl WebSocket {
         }
     }
 
-    /// More of a frame's payload.
+    /// Sends back more of a frame's payload.
     fn echo(&mut self, mut payload: Payload, input: &mut &[u8], out: &mut Vec<u8>) -> Option<Next> {
         let count = usize::try_from(payload.left).map_or(input.len(), |left| left.min(input.len()));
         let (piece, rest) = input.split_at(count);
@@ -87,7 +88,7 @@ impl WebSocket {
             *input = behind;
             return self.data(head, out).map(|()| None);
         }
-        // What is asked of a control frame is at most 125 bytes (section 5.5), so it can be waited for.
+        // A control frame has 125 bytes at most (section 5.5), so that waiting for all of it is safe.
         let Some((payload, rest)) = behind.split_at_checked(head.length as usize) else {
             return Ok(Some(Next::Read));
         };
@@ -95,7 +96,7 @@ impl WebSocket {
         control(head, payload, out)
     }
 
-    /// Messages may be in several frames, which follow each other (section 5.4).
+    /// Checks the order of a message's frames, which follow each other (section 5.4).
     fn data(&mut self, head: Head, out: &mut Vec<u8>) -> Result<(), Wrong> {
         if self.fragmented != (head.opcode == CONTINUATION) {
             return Err(Wrong);
@@ -108,7 +109,7 @@ impl WebSocket {
 }
 
 impl Head {
-    /// `None` is "need more" (section 5.2).
+    /// Parses a head; `None` means that more bytes are needed (section 5.2).
     fn parse(bytes: &[u8]) -> Result<Option<Self>, Wrong> {
         let [first, second, ref rest @ ..] = *bytes else { return Ok(None) };
         let (fin, opcode) = (first & FIN != 0, first & 0xf);
@@ -127,7 +128,7 @@ impl Head {
     }
 }
 
-/// The length and how many more bytes it is written in, which have to be as few as can be.
+/// Returns the length and the number of bytes it is written in, which must be the smallest possible.
 fn length(short: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, Wrong> {
     let (length, wide, least) = match short {
         126 => (rest.first_chunk().map(|bytes| u64::from(u16::from_be_bytes(*bytes))), 2, 126),
@@ -141,7 +142,7 @@ fn length(short: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, Wrong> {
     Ok(Some((length, wide)))
 }
 
-/// Sections 5.5.1 to 5.5.3.
+/// Answers a control frame (sections 5.5.1 to 5.5.3).
 fn control(mut head: Head, payload: &[u8], out: &mut Vec<u8>) -> Result<Option<Next>, Wrong> {
     let mut plain = Vec::with_capacity(payload.len());
     head.mask.lift(payload, &mut plain);
@@ -156,7 +157,7 @@ fn control(mut head: Head, payload: &[u8], out: &mut Vec<u8>) -> Result<Option<N
     Ok(None)
 }
 
-/// The status that a close carries, where it carries one that may be sent (section 7.4).
+/// Returns the status of a close, if it has one that may be sent (section 7.4).
 fn status(payload: &[u8]) -> Result<&[u8], Wrong> {
     let Some(code) = payload.first_chunk() else {
         return if payload.is_empty() { Ok(payload) } else { Err(Wrong) };
@@ -175,7 +176,7 @@ impl Mask {
     }
 }
 
-/// Appends a whole frame; a server's are not masked.
+/// Appends a complete frame. A server does not mask frames.
 fn put(out: &mut Vec<u8>, first: u8, payload: &[u8]) {
     put_head(out, first, payload.len() as u64);
     out.extend_from_slice(payload);

@@ -1,4 +1,4 @@
-//! The work of one request: it takes the content in, and gives the response when the content has ended.
+//! Does the work of one request: takes the content in, and gives the response at its end.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,21 +15,21 @@ use crate::sending::{self, Sending};
 use crate::turn::{Next, Outcome, Turn};
 use crate::upgrade::Switch;
 
-/// The longest body that `/add` and the like take, in bytes.
+/// The length in bytes of the longest body for `/add` and the like.
 const LONGEST_ARGUMENTS: usize = 64 * 1024;
-/// What `/fault/partial` promises, in bytes.
+/// The length in bytes that `/fault/partial` promises.
 const PROMISED: u64 = 1000;
 
-/// One request's work, while its body arrives.
+/// The work of one request while its body arrives.
 pub(crate) enum Work {
-    /// The body is of no account.
+    /// The body is ignored.
     Plain(Route),
-    /// The answer is known, the body is of no account.
+    /// The answer is known, and the body is ignored.
     Known(&'static str, Vec<u8>),
-    /// The same, of what the connection becomes.
+    /// The switch is known, and the body is ignored.
     Switch(Switch),
     Login(Verdict),
-    /// The trailers so far, each a line.
+    /// The trailers so far, one line each.
     Trailers(Vec<Vec<u8>>),
     Compute(Operation, Vec<u8>),
     Mirror(Mirror),
@@ -71,7 +71,7 @@ impl Work {
         Ok(())
     }
 
-    /// How much longer than usual it takes; none for the counters, which cost no work.
+    /// Returns how much longer than usual the work takes; `None` for the counters, which take no work.
     pub(crate) fn delay(&self) -> Option<Duration> {
         match self {
             Self::Plain(Route::Stats) => None,
@@ -80,7 +80,7 @@ impl Work {
         }
     }
 
-    /// The body has ended, and so has the work.
+    /// Finishes the work after the body.
     pub(crate) fn finish(self, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
         match self {
             Self::Plain(route) => answer(route, reply, turn),
@@ -96,7 +96,7 @@ impl Work {
         }
     }
 
-    /// The body is malformed: an answer says so, unless another one has begun.
+    /// Ends the work because of a malformed body: with an error answer, unless another answer has begun.
     pub(crate) fn break_off(self, reject: Reject, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
         match self {
             Self::Mirror(Mirror { begun: true, .. }) => Outcome::Over(Next::Close),
@@ -113,7 +113,7 @@ fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
             turn.answered(reply)
         }
         Route::Bytes(length) => turn.stream(reply, Extent::Length(length), Sending::plain(length)),
-        // RFC 9112 section 6.1: never chunks to a client of HTTP/1.0.
+        // A client of HTTP/1.0 must never get chunks (RFC 9112 section 6.1).
         Route::Chunked(length) if !reply.old => turn.stream(reply, Extent::Chunked, Sending::chunked(length)),
         Route::UntilClose(length) | Route::Chunked(length) => {
             turn.stream(closing, Extent::Close, Sending::plain(length))
@@ -130,7 +130,7 @@ fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
             state
         }
         Route::CloseAfter(_) => turn.whole(reply, 200, TEXT, b"not yet\n"),
-        // RFC 9110 section 15.5.6.
+        // 405 must have `Allow` (RFC 9110 section 15.5.6).
         Route::NotAllowed(allow) => {
             turn.words(reply, 405, &format!("Allow: {allow}\r\n"), "method not allowed\n")
         }
@@ -146,7 +146,7 @@ fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
             turn.answered(reply)
         }
         Route::Senseless(reason) => turn.whole(reply, 400, TEXT, format!("{reason}\n").as_bytes()),
-        // All but the first are Work of their own or become a delay, and never come here.
+        // All but the first have Work of their own or become a delay, so that they never reach this line.
         Route::NotFound
         | Route::Echo
         | Route::Mirror
@@ -160,7 +160,7 @@ fn answer(route: Route, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     }
 }
 
-/// Misbehaves.
+/// Carries out a fault.
 pub(crate) fn fault(fault: Fault, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     Outcome::Over(match fault {
         Fault::Close => Next::Drop,
@@ -178,21 +178,21 @@ pub(crate) fn fault(fault: Fault, reply: Reply, turn: &mut Turn<'_>) -> Outcome 
     })
 }
 
-/// RFC 9110 sections 15.3.5 and 15.4.5: 204 and 304 have no body.
+/// Answers with a status. 204 and 304 have no body (RFC 9110 sections 15.3.5 and 15.4.5).
 fn status_only(status: u16, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     if matches!(status, 204 | 304) {
         turn.member.answers.head(turn.out, reply, status, TEXT, Extent::None);
         return turn.answered(reply);
     }
-    // RFC 9110 section 15.3.6: 205 has a body of length 0.
+    // 205 has a body of length 0 (RFC 9110 section 15.3.6).
     let body = if status == 205 { String::new() } else { format!("{{\"status\":{status}}}") };
     turn.whole(reply, status, JSON, body.as_bytes())
 }
 
-/// The content of `/trailers`, in its chunks.
+/// The content of `/trailers`, by chunk.
 const PARTS: [&str; 2] = ["a body in two chunks, ", "and trailers behind it\n"];
 
-/// A field in the trailers that was told of, with the hash of the content, and another that comes twice.
+/// Answers with trailers: an announced field with the hash of the content, and another that occurs twice.
 fn trailers(reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     // Trailers need chunks (RFC 9112 section 7.1.2), and HTTP/1.0 has none.
     if reply.old {
@@ -212,7 +212,7 @@ fn trailers(reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     turn.answered(reply)
 }
 
-/// RFC 8297; HTTP/1.0 knows no interim answers (RFC 9110 section 15.2).
+/// Sends an interim answer first (RFC 8297). HTTP/1.0 has none (RFC 9110 section 15.2).
 fn early(reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     if !reply.old {
         let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\n";
@@ -231,14 +231,14 @@ fn login(verdict: Verdict, reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     }
 }
 
-/// Looking at the counters does not change them, but for the bytes.
+/// Answers with the counters, which the request itself changes only by its bytes.
 fn stats(reply: Reply, turn: &mut Turn<'_>) -> Outcome {
     let json = echo::stats(&turn.member.board.stats());
     turn.member.answers.whole(turn.out, reply, 200, JSON, &json);
     Turn::done(reply)
 }
 
-/// Sends a request's body back while it arrives, framed as it came.
+/// Sends a request's body back while it arrives, with the same framing.
 pub(crate) struct Mirror {
     kind: String,
     framing: Framing,
@@ -252,7 +252,7 @@ impl Mirror {
         Self { kind: kind.to_owned(), framing: head.framing, begun: false }
     }
 
-    /// The head waits for the first content, so that a malformed body can still be answered.
+    /// Writes the head with the first content, so that a malformed body can still be answered.
     fn begin(&mut self, reply: Reply, turn: &mut Turn<'_>) {
         if self.begun {
             return;

@@ -1,4 +1,4 @@
-//! A worker: one thread with a current-thread runtime that serves its share of the clients.
+//! Runs a worker: a thread with a current-thread runtime that serves its share of the clients.
 
 mod alarm;
 mod arrival;
@@ -29,12 +29,12 @@ use crate::sockets;
 use crate::stats::{Board, Gate};
 use crate::turn::Member;
 
-/// So many connections are accepted before the others get a turn.
+/// The number of connections that are accepted before other tasks run.
 const ACCEPT_BATCH: usize = 64;
-/// As much is read at once, in bytes.
+/// The number of bytes in one read.
 const READ_SIZE: usize = 64 * 1024;
 
-/// What the connections of one worker share.
+/// The state that the connections of one worker share.
 struct Worker {
     scratch: RefCell<Scratch>,
     members: Vec<RefCell<Member>>,
@@ -42,20 +42,20 @@ struct Worker {
     timers: Rc<Timers>,
 }
 
-/// Bytes read and answers made within one turn; no connection keeps them.
+/// The buffers for bytes read and answers made within one turn. No connection keeps them.
 struct Scratch {
     input: Vec<u8>,
     output: Vec<u8>,
 }
 
-/// The running workers; they stop and are waited for when this is dropped.
+/// The running workers. When this is dropped, they stop, and the drop waits for them.
 pub(crate) struct Workers {
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
-    /// Starts a thread for each list of members; the first also accepts for all.
+    /// Starts a thread for each list of members. The first thread also accepts for all.
     pub(crate) fn start(
         doors: Vec<Door>,
         members: Vec<Vec<Member>>,
@@ -94,13 +94,14 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         for thread in self.threads.drain(..) {
-            // A worker that panicked has already said so on stderr.
+            // A panic of a worker has been reported on stderr.
             let _ = thread.join();
         }
     }
 }
 
-/// A long event interval: all connections that are ready take their turn before the next look at epoll.
+/// Makes a runtime with a long event interval, so that all connections that are ready get a turn before the
+/// next poll.
 fn build_runtime() -> io::Result<(LocalRuntime, Timers)> {
     let mut builder = Builder::new_current_thread();
     builder.enable_io().enable_time().event_interval(1024);
@@ -109,7 +110,7 @@ fn build_runtime() -> io::Result<(LocalRuntime, Timers)> {
     Ok((runtime, timers))
 }
 
-/// What a worker's thread is given.
+/// The part of the origin that a worker's thread serves.
 struct Share {
     members: Vec<Member>,
     arrivals: UnboundedReceiver<Arrival>,
@@ -117,7 +118,7 @@ struct Share {
     idle_timeout: Option<Duration>,
 }
 
-/// The listening sockets and the workers that take what comes in.
+/// The listening sockets, and the workers that take connections.
 struct Doors {
     doors: Vec<(Door, Arc<Gate>)>,
     inboxes: Vec<UnboundedSender<Arrival>>,
@@ -137,7 +138,7 @@ impl Share {
                 doors.open();
             }
             tokio::select! {
-                // An error means that whoever could say stop is gone, which says it too.
+                // An error means that the sender of the stop is gone, which is a stop, too.
                 _ = stop.wait_for(|stop| *stop) => {}
                 () = take_on(&worker, &mut self.arrivals) => {}
                 () = worker.timers.run() => {}
@@ -162,12 +163,12 @@ impl Doors {
     }
 }
 
-/// Accepts at one door, and hands the clients to the workers in turn.
+/// Accepts on one socket, and gives the clients to the workers in turn.
 async fn accept(index: usize, door: Door, gate: Arc<Gate>, inboxes: Vec<UnboundedSender<Arrival>>) {
     let listening = match Listening::new(door.socket, &door.address) {
         Ok(listening) => listening,
         Err(error) => {
-            // Whether or not anybody reads it, this thread goes on.
+            // The thread continues whether or not anybody reads this.
             let _ = writeln!(io::stderr(), "origin: {} cannot be watched: {error}", door.member);
             return;
         }
@@ -175,7 +176,7 @@ async fn accept(index: usize, door: Door, gate: Arc<Gate>, inboxes: Vec<Unbounde
     let mut turns = inboxes.iter().cycle();
     let mut hand_over = |accepted, source| {
         let (Some(seat), Some(inbox)) = (gate.enter(None), turns.next()) else { return };
-        // A socket whose worker has stopped is closed.
+        // The socket is closed if its worker has stopped.
         let _ = inbox.send(Arrival { accepted, source, listener: index, seat });
     };
     loop {

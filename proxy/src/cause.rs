@@ -1,12 +1,12 @@
-//! Why an exchange ended badly: the closed set of causes that the metric, the access log and the response share.
+//! Defines the causes of failed exchanges, which the metric, the access log and the response share.
 //!
-//! Name and status follow from the cause (D8 in `docs/http-rules.md`).
+//! The name and the status follow from the cause (D8 in `docs/http-rules.md`).
 
-/// Why an exchange was answered by the proxy itself, or cut short.
+/// The reason why the proxy answered an exchange itself or cut it short.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum Cause {
-    /// The request breaks RFC 9112 or a rule of ours.
+    /// The request breaks RFC 9112 or a rule of the proxy.
     BadRequest,
     /// The request head is over a limit (RFC 6585 section 5).
     HeadTooLarge,
@@ -18,11 +18,11 @@ pub enum Cause {
     HeadTimeout,
     /// The request body did not arrive in time.
     BodyTimeout,
-    /// A method, coding or version we do not implement.
+    /// The request has a method, coding or version that the proxy does not implement.
     Unsupported,
-    /// The request has come through here before (RFC 9110 section 7.6.3).
+    /// The request has passed through this proxy before (RFC 9110 section 7.6.3).
     LoopDetected,
-    /// The member speaks HTTP/1.0, and the request has a body whose length is not known (RFC 9112 section 6.1).
+    /// The member speaks HTTP/1.0, and the length of the request's body is unknown (RFC 9112 section 6.1).
     LengthRequired,
     /// No member of the backend is up.
     NoMember,
@@ -30,17 +30,17 @@ pub enum Cause {
     QueueFull,
     /// No link became free in time.
     QueueTimeout,
-    /// As many links of the member have become tunnels as may.
+    /// The member has as many tunnels as the configuration allows.
     TunnelLimit,
     /// The member refused the connection.
     ConnectRefused,
     /// The member did not accept the connection in time.
     ConnectTimeout,
-    /// No local port was free (`EADDRNOTAVAIL`), or no descriptor (`EMFILE`).
+    /// No local port (`EADDRNOTAVAIL`) or no descriptor (`EMFILE`) was free.
     ConnectNoPort,
-    /// Any other failure to connect.
+    /// Connecting failed in another way.
     ConnectOther,
-    /// A link died before its answer began and the request may not be replayed.
+    /// A link died before its answer began, and the request may not be sent again.
     StaleNonidempotent,
     /// The member closed or reset the link before the answer began.
     BackendReset,
@@ -58,14 +58,14 @@ pub enum Cause {
     ClientSlow,
     /// The client held a link that others waited for, and sent or read too slowly.
     SlowHolder,
-    /// The exchange had lasted for long, and made way for others that waited for its link.
+    /// The exchange had lasted for long, and was ended for others that waited for its link.
     MadeWay,
-    /// A fault of our own.
+    /// The proxy has a fault.
     Internal,
 }
 
 impl Cause {
-    /// Every cause, in the order of their discriminants.
+    /// All causes, in the order of their discriminants.
     pub const ALL: [Self; 28] = [
         Self::BadRequest,
         Self::HeadTooLarge,
@@ -97,7 +97,7 @@ impl Cause {
         Self::Internal,
     ];
 
-    /// The label value and the log's word.
+    /// Returns the name in the metric's label and in the log.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -132,13 +132,14 @@ impl Cause {
         }
     }
 
-    /// Whether the member could not be connected to, which another one might be.
+    /// Returns whether this member could not be connected, so that another one may be tried.
     #[must_use]
     pub const fn is_of_member(self) -> bool {
         matches!(self, Self::ConnectRefused | Self::ConnectTimeout | Self::ConnectOther)
     }
 
-    /// The status that answers it, unless the rejection names a finer one (501 or 505 for `Unsupported`).
+    /// Returns the status code of the response, unless the rejection has a more specific one (501 or 505 for
+    /// `Unsupported`).
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {

@@ -1,6 +1,7 @@
-//! The command line: its arguments, its help texts and its exit codes.
+//! Implements the command line: arguments, help texts and exit codes.
 //!
-//! It starts a proxy, checks a configuration, probes a server, or prints the schema or the description of the metrics.
+//! The commands run a proxy, check a configuration, probe a server, or print the schema or the description of
+//! the metrics.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -64,15 +65,15 @@ enum MetricsCommand {
     },
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command that the arguments of this process name.
 #[must_use]
 pub fn main() -> ExitCode {
-    let code = carry_out(Cli::parse().command);
+    let code = run_command(Cli::parse().command);
     notice::finish();
     code
 }
 
-fn carry_out(command: CliCommand) -> ExitCode {
+fn run_command(command: CliCommand) -> ExitCode {
     match command {
         CliCommand::Run { config, with_origin } => run(config.as_deref(), with_origin),
         CliCommand::Check { config } => check(&config),
@@ -83,7 +84,7 @@ fn carry_out(command: CliCommand) -> ExitCode {
 }
 
 fn check(path: &Path) -> ExitCode {
-    let Some(loaded) = loaded(&ConfigSource::File(path.to_owned()), complain) else {
+    let Some(loaded) = loaded(&ConfigSource::File(path.to_owned()), print_error) else {
         return ExitCode::FAILURE;
     };
     let Settings { listeners, backends, .. } = &loaded.settings;
@@ -96,9 +97,9 @@ fn check(path: &Path) -> ExitCode {
     ))
 }
 
-/// From here on nothing that is said may stop anything.
+/// Runs the proxy. From here on no output may block or fail, so all of it goes through `notice`.
 fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
-    lifecycle::tell_of_panics();
+    lifecycle::report_panics();
     let usual = Path::new("config.yaml");
     let source = match path {
         Some(path) => ConfigSource::File(path.to_owned()),
@@ -115,7 +116,7 @@ fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
     }
 }
 
-/// What it says of the configuration goes to `say`.
+/// Loads the configuration, and passes warnings or mistakes to `say`.
 fn loaded(source: &ConfigSource, say: fn(&str)) -> Option<Loaded> {
     match source.load() {
         Ok(loaded) => {
@@ -136,20 +137,21 @@ fn serve(loaded: Loaded, source: ConfigSource, with_origin: bool) -> Result<(), 
     let running = Running::start(loaded, source)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("penstock: cannot start the runtime: {e}"))?;
-    let tell = |running: &Running| tell(&settings, running, with_origin);
+    let summary = |running: &Running| print_summary(&settings, running, with_origin);
     runtime
-        .block_on(running.until_signal(tell))
+        .block_on(running.until_signal(summary))
         .map_err(|e| format!("penstock: cannot wait for signals: {e}"))
 }
 
-/// The included origin, on the addresses of all members: one for each backend, which speaks what its clients do.
+/// Starts the included origin on the addresses of all members: one for each backend, with the protocol of its
+/// clients.
 fn start_origins(settings: &Settings) -> Result<Vec<Origin>, String> {
     let started = settings.backends.iter().filter_map(|backend| origin_of(backend).map(Origin::start));
     let started: io::Result<_> = started.collect();
     started.map_err(|e| format!("penstock: the included origin cannot start: {e}"))
 }
 
-/// It speaks no RESP; whoever wants that has a Redis.
+/// Returns the origin's options for a backend. The origin does not speak RESP; that needs a Redis.
 fn origin_of(backend: &Backend) -> Option<OriginOptions> {
     let speaks = match backend.framing.as_ref().map(|framing| framing.kind) {
         None => Speaks::Http,
@@ -178,7 +180,7 @@ fn counted(prefix: Prefix) -> penstock_origin::Prefix {
     }
 }
 
-fn tell(settings: &Settings, running: &Running, with_origin: bool) {
+fn print_summary(settings: &Settings, running: &Running, with_origin: bool) {
     let say = |text: &str| say(settings, text);
     for listener in &settings.listeners {
         let backend = &settings.backends[listener.backend];
@@ -222,19 +224,19 @@ fn described_metrics(json: bool) -> String {
     lines.collect()
 }
 
-/// Prints all of it. Whoever closes the pipe early (`| head`) has seen enough.
+/// Prints a text. A reader that closes the pipe early (`| head`) is no error.
 fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("penstock: cannot print: {error}"));
+            print_error(&format!("penstock: cannot print: {error}"));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
     }
 }
 
-/// Says on the standard error what is wrong. Where that cannot be said, the exit code tells.
-fn complain(text: &str) {
+/// Prints an error on the standard error. If that fails, the exit code must do.
+fn print_error(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,4 +1,5 @@
-//! A listener on one worker: what its clients share, and what one configuration makes of it.
+//! Holds the state of a listener on one worker: what its clients share, and the destination that one
+//! configuration gives them.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -15,81 +16,82 @@ use crate::metrics::{ListenerCells, RouteCells, WorkerCells};
 use crate::net::{self, Descriptors, Pipes, Socket};
 use crate::stream::Stream;
 
-/// What all clients of one listener on one worker share. It lasts as long as the listener does.
+/// The state that all clients of one listener share on one worker. It lasts as long as the listener.
 pub struct Frontend<W> {
     /// The worker's clock, buffers and timers.
     pub event_loop: Rc<EventLoop>,
     /// The worker's pipes.
     pub pipes: Rc<Pipes>,
-    /// Where clients (or their requests) go; each client takes it anew at its next exchange.
+    /// The destination of clients or their requests. A client reads it again for its next exchange.
     pub destination: RefCell<Rc<Destination<W>>>,
-    /// What is counted for the listener.
+    /// The counters of the listener.
     pub cells: Arc<ListenerCells>,
-    /// What is counted for the worker.
+    /// The counters of the worker.
     pub worker_cells: Arc<WorkerCells>,
-    /// Who meets whom.
+    /// The members of all sources.
     pub sources: Arc<Sources>,
-    /// Clients of the listener, of all workers.
+    /// The number of clients of the listener on all workers.
     pub open: Arc<AtomicUsize>,
-    /// No new configuration has this listener.
+    /// Whether the listener was removed from the configuration.
     pub closed: Cell<bool>,
 }
 
-/// The way on from a listener in one configuration.
+/// The settings of a listener, its backend, counters and log, in one configuration.
 pub struct Destination<W> {
-    /// What is believed of the listener.
+    /// The settings of the listener.
     pub listener: Arc<Listener>,
-    /// Where its clients go.
+    /// The backend for its clients.
     pub group: Rc<Group<W>>,
-    /// What is counted for what goes this way.
+    /// The counters for this listener and backend.
     pub cells: Arc<RouteCells>,
-    /// What notes its exchanges, if anything does.
+    /// The writer of the access log, if there is one.
     pub log_writer: Option<Rc<LogWriter>>,
-    /// Where requests go for which one of the listener's rules holds, in the order of the rules.
+    /// The destinations of requests that match a rule of the listener, in the order of the rules.
     pub by_rule: Vec<Rc<Self>>,
 }
 
 impl<W> Frontend<W> {
-    /// A client came.
+    /// Counts an accepted client.
     pub fn enter(&self) {
         self.cells.accepted.inc();
         self.worker_cells.connections.inc();
     }
 
-    /// It left.
+    /// Counts a client that left.
     pub fn leave(&self) {
         self.worker_cells.connections.dec();
     }
 }
 
-/// A connection that was accepted, on its way to its worker.
+/// An accepted connection that has not reached its worker yet.
 pub struct Accepted {
-    /// Its socket, non-blocking.
+    /// The socket, which is non-blocking.
     pub stream: net::Stream,
-    /// Who it is from, by the kernel.
+    /// The address of the other end, as the kernel knows it.
     pub source: SocketAddr,
-    /// Its place in the counts of those who place clients.
+    /// The permit of the client, by which it counts for placing others.
     pub permit: ClientPermit,
-    /// The descriptor of the link that it is to have, where it gets one of its own.
+    /// The descriptor reserved for the client's link, if the client will get a dedicated one.
     pub link: Option<Descriptors<1>>,
 }
 
-/// A connection at its worker, about to be a client; a mere `Socket` while its PROXY header is awaited.
+/// A connection that has reached its worker and will become a client. `S` is a `Socket` until its PROXY
+/// header has been read.
 pub struct Incoming<S = Stream> {
-    /// Its bytes.
+    /// The connection.
     pub stream: S,
-    /// Who it is from: by the kernel, or by a PROXY header that is believed.
+    /// The address of the client: from the kernel, or from a trusted PROXY header.
     pub source: SocketAddr,
-    /// What a PROXY header told besides.
+    /// Further information from a PROXY header.
     pub proxy_info: Option<Box<ProxyInfo>>,
-    /// Its place in the counts of those who place clients.
+    /// The permit of the client, by which it counts for placing others.
     pub permit: ClientPermit,
-    /// The descriptor of the link that it is to have, where it gets one of its own.
+    /// The descriptor reserved for the client's link, if the client will get a dedicated one.
     pub link: Option<Descriptors<1>>,
 }
 
 impl Incoming<Socket> {
-    /// All that it sends and gets from here on goes over its socket as it is.
+    /// Converts the socket to a stream whose bytes travel unchanged.
     #[must_use]
     pub fn plain(self) -> Incoming {
         let Self { stream, source, proxy_info, permit, link } = self;
@@ -97,18 +99,19 @@ impl Incoming<Socket> {
     }
 }
 
-/// What a PROXY header tells of a connection, besides its source.
+/// The information of a PROXY header about a connection, besides its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxyInfo {
-    /// The address it was made to.
+    /// The address that the client connected to.
     pub destination: Option<SocketAddr>,
-    /// The name it was made to.
+    /// The host name that the client connected to.
     pub authority: Option<Box<[u8]>>,
-    /// What it is called in the logs of whoever sent the header.
+    /// The name of the connection in the logs of the sender.
     pub unique_id: Option<Box<[u8]>>,
 }
 
-/// A client's place in the load of its worker and among the clients of its listener, for as long as it lasts.
+/// A client's part in the load of its worker and in the number of clients of its listener, until it is
+/// dropped.
 pub struct ClientPermit {
     load: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
@@ -116,7 +119,7 @@ pub struct ClientPermit {
 }
 
 impl ClientPermit {
-    /// Counts one more client of a worker with this load, and of a listener with so many open, and its descriptor.
+    /// Counts a client for a worker and for a listener, and its descriptor.
     #[must_use]
     pub fn new(load: &Arc<AtomicUsize>, open: &Arc<AtomicUsize>) -> Self {
         load.fetch_add(1, Ordering::Relaxed);

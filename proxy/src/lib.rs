@@ -1,8 +1,9 @@
-//! penstock: a reverse proxy with thousands of keep-alive clients in front and a few pooled links behind.
+//! Implements penstock, a reverse proxy with thousands of keep-alive clients in front and a few pooled links
+//! behind.
 //!
 //! `ARCHITECTURE.md` is the map of the modules. Modules import downwards only, and a test checks that.
 
-// A print that fails panics, and one that nobody reads waits for ever: see `notice`.
+// `println!` panics if it fails, and blocks if nobody reads; `notice` does neither.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(
     test,

@@ -1,4 +1,4 @@
-//! The channel by which the main thread and other workers reach a worker, and the messages that go through it.
+//! Provides the channel by which the main thread and other workers reach a worker, and its messages.
 
 use std::io;
 use std::sync::Arc;
@@ -11,59 +11,59 @@ use crate::config::Listener;
 use crate::frontend::Accepted;
 use crate::net::Stream;
 
-/// What is sent to a worker.
+/// A message to a worker.
 pub enum Message {
-    /// A client that another worker accepted for this one.
+    /// A client that another worker has accepted for this one.
     Client {
-        /// The listener that accepted it, as it was then.
+        /// The settings of the listener at the time when it accepted the client.
         listener: Arc<Listener>,
-        /// What is known of it.
+        /// The accepted connection.
         accepted: Accepted,
     },
-    /// Get ready to accept on these sockets, and on no others, when [`Message::Changed`] comes.
+    /// Prepares to accept on these sockets, and on no others, once [`Message::Changed`] comes.
     Prepare {
-        /// All sockets that the worker is to accept on.
+        /// All sockets that the worker will accept on.
         sockets: Vec<ListenOn>,
-        /// Is told when the worker is ready, or which listener's socket it cannot accept on and why.
+        /// Receives the result: the worker is ready, or it cannot accept on the socket of this listener.
         ready: Sender<Result<(), (Arc<str>, io::Error)>>,
     },
-    /// What was prepared will not be.
+    /// Drops what was prepared.
     Forget,
-    /// The configuration has changed. The sender is told when this worker goes by it.
+    /// Announces a changed configuration. The sender is used when this worker has adopted it.
     Changed(Sender<()>),
-    /// Accept no more, let exchanges end, start none.
+    /// Stops accepting, lets exchanges end, and starts none.
     Drain,
-    /// End all that is left.
+    /// Ends all remaining clients.
     Kill,
-    /// All clients are gone: the thread ends.
+    /// Ends the thread, after all clients have gone.
     Stop,
 }
 
-/// A listening socket that a worker is to accept on.
+/// A listening socket that a worker will accept on.
 pub struct ListenOn {
-    /// Whose it is.
+    /// The name of the listener.
     pub listener: Arc<str>,
-    /// The socket; none where the worker accepts on it for this listener already.
+    /// The socket; `None` if the worker already accepts on it for this listener.
     pub socket: Option<Stream>,
 }
 
-/// How others reach a worker.
+/// The sending end of a worker's channel.
 #[derive(Clone)]
 pub struct WorkerHandle {
     messages: UnboundedSender<Message>,
-    /// Clients on it, or on their way to it.
+    /// The number of clients on the worker or on their way to it.
     pub load: Arc<AtomicUsize>,
 }
 
 impl WorkerHandle {
-    /// A way to reach a worker, and the worker's end of it.
+    /// Makes a worker's channel, and returns both ends.
     #[must_use]
     pub fn new() -> (Self, UnboundedReceiver<Message>) {
         let (sender, messages) = unbounded_channel();
         (Self { messages: sender, load: Arc::new(AtomicUsize::new(0)) }, messages)
     }
 
-    /// Sends a message. A worker that has ended takes none, and needs none.
+    /// Sends a message. The message is dropped if the worker has ended.
     pub fn send(&self, messages: Message) {
         let _ = self.messages.send(messages);
     }

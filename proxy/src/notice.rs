@@ -1,8 +1,8 @@
-//! Prints what the process says, on standard output and standard error, without ever waiting or failing.
+//! Prints notices on standard output and standard error without ever blocking or failing.
 //!
-//! A reader may have gone (EPIPE), a disk may be full (ENOSPC), and a pipe that nobody reads blocks whoever writes to it.
-//! So each of the two streams has a thread of its own, which is the only one that writes there, and a bounded queue.
-//! Commands that print a result and end (`check`, `schema`, `probe`) write by themselves, as any filter does.
+//! A reader may have gone (EPIPE), a disk may be full (ENOSPC), and a pipe that nobody reads blocks its
+//! writers. Therefore each of the two streams has a thread, which alone writes there, and a bounded queue.
+//! Commands that print a result and end (`check`, `schema`, `probe`) write directly, as any filter does.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -15,17 +15,17 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// Says a line on the standard output.
+/// Prints a line on the standard output.
 pub(crate) fn out(text: &str) {
     OUT.say(text);
 }
 
-/// Says a line on the standard error.
+/// Prints a line on the standard error.
 pub(crate) fn err(text: &str) {
     ERR.say(text);
 }
 
-/// Waits until all that was said has been written, or for a second where nobody takes it.
+/// Waits until all lines have been written, or for a second if nobody reads them.
 pub(crate) fn finish() {
     let until = Instant::now() + LONGEST_END;
     while OUT.has_more() || ERR.has_more() {
@@ -39,23 +39,24 @@ pub(crate) fn finish() {
 static OUT: StandardStream = StandardStream::new("say-out", Which::Out);
 static ERR: StandardStream = StandardStream::new("say-err", Which::Err);
 
-/// Lines that may wait for a reader; over that they are lost, and counted.
+/// The number of lines that may wait for a reader. Further lines are lost and counted.
 const MOST: usize = 1024;
-/// How long the end of the process waits for a reader that does not read.
+/// The time that the end of the process waits for a reader that does not read.
 const LONGEST_END: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
-/// How long a stream that somebody else has made non-blocking is waited for before it is asked again.
+/// The time to wait before a non-blocking stream is tried again. Another process may have made the stream
+/// non-blocking.
 const PAUSE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
-/// One of the two streams.
+/// One of the two standard streams.
 struct StandardStream {
     name: &'static str,
     which: Which,
-    /// The way to its thread, once it has said something; none where there can be no thread.
+    /// The queue of its thread, made with the first line; `None` if no thread could be started.
     lines: OnceLock<Option<SyncSender<String>>>,
-    /// Lines that its thread has not written yet.
+    /// The number of lines that the thread has not written yet.
     waiting: AtomicUsize,
-    /// Lines for which there was no room.
+    /// The number of lines that did not fit into the queue.
     lost: AtomicU64,
 }
 
@@ -74,12 +75,13 @@ impl StandardStream {
     fn say(&'static self, text: &str) {
         let line = format!("{text}\n");
         let Some(lines) = self.lines.get_or_init(|| self.start()) else {
-            // Without a thread the line is written here, if that is possible at once.
+            // Without a thread the line is written here, if that does not block.
             return if self.takes() {
                 self.write(&line)
             };
         };
         self.waiting.fetch_add(1, Ordering::AcqRel);
+        // A full queue drops the line, because waiting could block a worker.
         if lines.try_send(line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
             self.waiting.fetch_sub(1, Ordering::AcqRel);
@@ -109,22 +111,22 @@ impl StandardStream {
         self.waiting.load(Ordering::Acquire) > 0
     }
 
-    /// Writes past the buffer of the standard library, whose lock nobody has to wait for then. What cannot be written is
-    /// lost.
+    /// Writes a line without the buffer of the standard library, whose lock others might wait for. Output
+    /// that cannot be written is lost.
     fn write(&self, line: &str) {
         let mut rest = line.as_bytes();
         while !rest.is_empty() {
             match self.with(|fd| rustix::io::write(fd, rest)) {
                 Ok(written) => rest = &rest[written..],
                 Err(Errno::INTR) => {}
-                // Whoever shares the stream has made it non-blocking. Only this thread waits.
+                // Another process that shares the stream has made it non-blocking. Only this thread waits.
                 Err(Errno::AGAIN) => _ = self.poll(&PAUSE),
                 Err(_) => return,
             }
         }
     }
 
-    /// Whether something can be written at once.
+    /// Returns whether something can be written at once.
     fn takes(&self) -> bool {
         self.poll(&Timespec { tv_sec: 0, tv_nsec: 0 })
     }

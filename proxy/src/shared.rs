@@ -1,6 +1,7 @@
-//! The state that all workers share: configuration, metrics, access logs, health of members, sources.
+//! Holds the state that all workers share: configuration, metrics, access logs, health of members, sources.
 //!
-//! It divides limits among the workers. Nothing here is touched per request, except for a relaxed load of a member's health.
+//! Limits are divided among the workers here. Requests touch nothing in this file except for a relaxed load
+//! of a member's health.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,43 +18,43 @@ use crate::link::{Loans, ProberSender, Proof, ProofSubject, Share, SharedCap};
 use crate::mailbox::WorkerHandle;
 use crate::metrics::Registry;
 
-/// What makes a member the same after a reload: its backend's name, its own, and its address.
+/// The identity of a member across reloads: the name of its backend, its name, and its address.
 pub(crate) type MemberKey = (Arc<str>, Arc<str>, Address);
 
-/// See the head of this file.
+/// The state that all workers share.
 pub(crate) struct Shared {
     settings: ArcSwap<Settings>,
     health: Mutex<HashMap<MemberKey, Arc<Health>>>,
     proofs: Mutex<HashMap<MemberKey, Arc<Proof>>>,
-    /// Who is told of members that are to be probed.
-    bell: ProberSender,
+    /// The channel to the prober.
+    prober: ProberSender,
     shared_caps: Mutex<HashMap<MemberKey, Arc<SharedCap>>>,
     loans: Mutex<HashMap<MemberKey, Arc<Loans>>>,
     open: Mutex<HashMap<Arc<str>, Arc<AtomicUsize>>>,
-    /// Every metric.
+    /// The registry of all metrics.
     pub registry: Registry,
-    /// Who meets whom.
+    /// The members of all sources.
     pub sources: Arc<Sources>,
     /// The access logs.
     pub logs: Logs,
-    /// How to reach each worker.
+    /// The channels to the workers.
     pub workers: Vec<WorkerHandle>,
 }
 
 impl Shared {
-    /// What workers will share.
+    /// Makes the shared state.
     #[must_use]
     pub(crate) fn new(
         settings: Settings,
         registry: Registry,
         workers: Vec<WorkerHandle>,
-        bell: ProberSender,
+        prober: ProberSender,
     ) -> Arc<Self> {
         Arc::new(Self {
             settings: ArcSwap::from_pointee(settings),
             health: Mutex::default(),
             proofs: Mutex::default(),
-            bell,
+            prober,
             shared_caps: Mutex::default(),
             loans: Mutex::default(),
             open: Mutex::default(),
@@ -64,54 +65,59 @@ impl Shared {
         })
     }
 
-    /// The configuration in force.
+    /// Returns the current configuration.
     #[must_use]
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
     }
 
-    /// Another configuration is in force from now on.
+    /// Replaces the configuration.
     pub(crate) fn change(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
     }
 
-    /// Whether a member answers: the same for all workers.
+    /// Returns the health of a member, which all workers share.
     #[must_use]
     pub(crate) fn health(&self, member: &MemberKey) -> Arc<Health> {
         one_for_all(&self.health, member)
     }
 
-    /// Whether a member may be pipelined to: the same for all workers. A new configuration clears what was held against
-    /// it.
+    /// Returns the proof that a member keeps the order of pipelined requests, which all workers share. A new
+    /// configuration clears a member's offences.
     #[must_use]
     pub(crate) fn proof(&self, key: &MemberKey, backend: &Arc<Backend>) -> Arc<Proof> {
         let proof: Arc<Proof> = one_for_all(&self.proofs, key);
         let (_, member, address) = key.clone();
-        proof.concern(ProofSubject { backend: backend.clone(), member, address, bell: self.bell.clone() });
+        proof.set_subject(ProofSubject {
+            backend: backend.clone(),
+            member,
+            address,
+            prober: self.prober.clone(),
+        });
         proof
     }
 
-    /// The places and warm links of a member of a TCP backend: the same for all workers.
+    /// Returns the permits and warm links of a member of a TCP backend, which all workers share.
     #[must_use]
     pub(crate) fn shared_cap(&self, member: &MemberKey) -> Arc<SharedCap> {
         one_for_all(&self.shared_caps, member)
     }
 
-    /// The rights to the links of a member of a pooled backend: the same for all workers.
+    /// Returns the rights to the links of a member of a pooled backend, which all workers share.
     #[must_use]
     pub(crate) fn loans(&self, member: &MemberKey) -> Arc<Loans> {
         one_for_all(&self.loans, member)
     }
 
-    /// How many clients a listener has: the same for all workers.
+    /// Returns the count of a listener's clients, which all workers share.
     #[must_use]
     pub(crate) fn open_clients(&self, listener: &Arc<str>) -> Arc<AtomicUsize> {
         one_for_all(&self.open, listener)
     }
 
-    /// A worker's share of the limits of each member of the backend. The shares of all workers add up to the
-    /// cap on links; where that is smaller than the number of workers, some own none, and get no clients of this backend. Those
-    /// of the owners add up to the limit on those who wait.
+    /// Returns a worker's share of the limits of each member of a backend. The shares of all workers add up
+    /// to the cap on links. If the cap is smaller than the number of workers, some have no link and get no
+    /// clients of this backend. The queue limits of the other workers add up to the limit of the queue.
     #[must_use]
     pub(crate) fn share(&self, backend: &Backend, backend_index: usize, worker: usize) -> Share {
         let links = backend.links.max_per_member.get() as usize;
@@ -119,15 +125,16 @@ impl Shared {
     }
 }
 
-/// The value that everybody who asks for this key gets, for as long as anybody has it.
+/// Returns the value of this key, which lasts as long as anybody holds it.
 fn one_for_all<K: Eq + Hash + Clone, V: Default>(all: &Mutex<HashMap<K, Arc<V>>>, key: &K) -> Arc<V> {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    // Values of members that are gone would otherwise stay for ever.
     all.retain(|other, value| other == key || Arc::strong_count(value) > 1);
     all.entry(key.clone()).or_default().clone()
 }
 
-/// The share of the one at `place` (counted around) of `of`. Those who own no links have clients that a reload left there,
-/// and which go as soon as they are served: these may wait, too.
+/// Returns the share of the worker at `place` among `of` workers. A worker without links may still have
+/// clients from before a reload, which leave once they are served and may wait until then.
 fn share(links: usize, waiting: usize, of: usize, place: usize) -> Share {
     let owners = of.min(links);
     let part = |limit: usize, among: usize| limit / among + usize::from(place % of < limit % among);

@@ -1,4 +1,5 @@
-//! A worker: one thread that owns clients, links, buffers and timers, and receives orders through its channel.
+//! Runs a worker: a thread that owns clients, links, buffers and timers, and receives messages through its
+//! channel.
 
 mod view;
 
@@ -29,21 +30,21 @@ use view::MemberPools;
 /// A worker that has not been started.
 pub(crate) struct WorkerBuilder {
     messages: UnboundedReceiver<Message>,
-    /// How others reach it.
+    /// The sending end of the worker's channel.
     pub handle: WorkerHandle,
 }
 
-/// The address of a worker that is about to be.
+/// Makes the channel of a worker that will be started later.
 #[must_use]
 pub(crate) fn builder() -> WorkerBuilder {
     let (handle, messages) = WorkerHandle::new();
     WorkerBuilder { messages, handle }
 }
 
-/// Starts the thread of worker `index`. It tells `ready` when it has taken the configuration.
+/// Starts the thread of worker `index`, which uses `ready` when it has adopted the configuration.
 ///
 /// # Errors
-/// When the thread or its runtime cannot be made.
+/// Returns an error if the thread cannot be started.
 pub(crate) fn start(
     index: usize,
     seed: WorkerBuilder,
@@ -60,7 +61,8 @@ pub(crate) fn start(
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)
 }
 
-/// A turn should take in all that is ready: what is read in one turn is written in one write.
+/// Makes a runtime whose turns take in everything that is ready, because what is read in one turn is written
+/// in one write.
 fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread()
         .enable_all()
@@ -77,7 +79,7 @@ fn runtime() -> io::Result<LocalRuntime> {
 }
 
 thread_local! {
-    /// The turn of the worker whose thread this is.
+    /// The event loop of the worker that runs on this thread.
     static EVENT_LOOP: std::cell::RefCell<Option<Rc<EventLoop>>> = const { std::cell::RefCell::new(None) };
 }
 
@@ -91,8 +93,8 @@ struct Worker {
     frontends: HashMap<Arc<str>, AnyFrontend>,
     pools: MemberPools,
     accepting: HashMap<Arc<str>, AbortOnDropHandle<()>>,
-    /// For which listeners it is to accept from the next configuration on, if that is known yet: with the socket that it
-    /// has, or with this one.
+    /// The listeners to accept for from the next configuration on, once it is prepared: each with a new
+    /// socket, or with none if the present one stays.
     prepared: Option<Vec<(Arc<str>, Option<Acceptor>)>>,
 }
 
@@ -122,6 +124,7 @@ impl Worker {
             .listeners
             .iter()
             .for_each(|listener| crate::event_loop::injected::adopt(&listener.name));
+        // The kernel may otherwise delay timers by 50 us, which the pauses of the pacer would feel.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1000));
         let (event_loop, cells) = (self.event_loop.clone(), self.cells.clone());
         let counts = cells.clone();
@@ -134,7 +137,7 @@ impl Worker {
         let ticker = tokio::task::spawn_local(async move { event_loop.run_ticker(late).await });
         let _both = (AbortOnDropHandle::new(flusher), AbortOnDropHandle::new(ticker));
         self.take(&self.shared.settings());
-        let _ = ready.send(()); // who started it and did not wait does not care
+        let _ = ready.send(()); // nobody waits if the start was given up
         while let Some(messages) = messages.recv().await {
             match messages {
                 Message::Client { listener, accepted } => {
@@ -149,27 +152,28 @@ impl Worker {
                         self.take(&self.shared.settings());
                     });
                     event_loop.contain(PanicSite::Worker, || self.accept_prepared());
-                    let _ = taken.send(()); // who waits no longer does not care
+                    let _ = taken.send(()); // nobody waits after the patience of the main thread
                 }
                 Message::Drain => {
+                    // A drain stops accepting before anything else, so that no client comes in between.
                     self.accepting.clear();
                     self.prepared = None;
                     self.event_loop.drain();
                 }
                 Message::Kill => self.event_loop.kill(),
                 Message::Stop => {
-                    tokio::task::yield_now().await; // those that were killed just now close their sockets
+                    tokio::task::yield_now().await; // lets killed clients close their sockets
                     break;
                 }
             }
         }
     }
 
-    /// A client that was accepted elsewhere. Where the configuration has changed meanwhile, it came to the listener that
-    /// has the address now. (Without such a frontend it came to one that is gone.)
+    /// Takes a client that another worker accepted. If the configuration has changed since, the client
+    /// belongs to the listener that has the address now. If no listener has it, the client is dropped.
     fn accept(&self, listener: &Listener, accepted: Accepted) {
         may_panic("worker.welcome");
-        // Port 0 names no address: several listeners may be bound there.
+        // Several listeners may be bound to port 0, so that the address does not identify one.
         let has_address = listener.bind.ip().is_none_or(|ip| ip.port() != 0);
         let is_there =
             |any_frontend: &&AnyFrontend| has_address && any_frontend.listener().bind == listener.bind;
@@ -180,7 +184,7 @@ impl Worker {
         }
     }
 
-    /// Registers the sockets that are new to it; what it accepts on stays as it is for now.
+    /// Registers the new sockets. Accepting goes on unchanged for now.
     fn prepare(&mut self, sockets: Vec<ListenOn>) -> Result<(), (Arc<str>, io::Error)> {
         let ready = |ListenOn { listener, socket }: ListenOn| match socket.map(Acceptor::new).transpose() {
             Ok(acceptor) => Ok((listener, acceptor)),
@@ -190,15 +194,15 @@ impl Worker {
         Ok(())
     }
 
-    /// Accepts on what was prepared, and on nothing else. Who waits in the accept queue of a socket that went from one
-    /// listener to another is accepted by the latter.
+    /// Accepts on the prepared sockets, and on nothing else. Connections in the queue of a socket that moved
+    /// to another listener are accepted for that listener.
     fn accept_prepared(&mut self) {
         let Some(prepared) = self.prepared.take() else { return };
         let mut before = std::mem::take(&mut self.accepting);
         for (name, acceptor) in prepared {
             let task = match (acceptor, self.frontends.get(&name)) {
                 (None, _) => before.remove(&name),
-                (Some(_), None) => None, // every listener of a configuration has a frontend
+                (Some(_), None) => None, // cannot happen, every listener has a frontend
                 (Some(acceptor), Some(any_frontend)) => {
                     let accept =
                         listener::accept(self.index, any_frontend.clone(), self.shared.clone(), acceptor);

@@ -1,8 +1,8 @@
-//! Tests of the reader on raw bytes: whole, cut anywhere, and wrong.
+//! Tests the reader on raw bytes: complete, with any cut, and wrong.
 
 use super::*;
 
-/// Each answer as "STATUS MEMBER BODY", after feeding the wire cut in two at `cut`.
+/// Returns each answer as "STATUS MEMBER BODY", after feeding the bytes cut in two at `cut`.
 fn read(wire: &[u8], cut: usize) -> Result<Vec<String>, &'static str> {
     let (mut reader, mut held, mut answers) = (Reader::new(), Vec::new(), Vec::new());
     let mut now = String::new();

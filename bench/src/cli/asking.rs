@@ -1,4 +1,4 @@
-//! The options for what is asked, in which protocol, and what counts as right.
+//! Defines the options for requests, protocols and accepted answers.
 
 use clap::{Args, ValueEnum};
 use penstock_bench::{Command, Prefix, Protocol, Work};
@@ -82,7 +82,7 @@ impl Asking {
             Language::Http => Protocol::Http,
             Language::Lines => Protocol::Lines { crlf: self.crlf },
             Language::LengthPrefixed => Protocol::LengthPrefixed(Prefix {
-                // Clap has let no other than 1, 2, 4 and 8 pass.
+                // Clap accepts only 1, 2, 4 and 8.
                 length_bytes: self.length_bytes.parse().unwrap_or(4),
                 little_endian: self.byte_order == Order::Little,
                 includes_header: self.length_includes_header,
@@ -92,7 +92,7 @@ impl Asking {
         }
     }
 
-    /// What to ask for; `path` is the URL's.
+    /// Returns the work. `path` is the URL's.
     pub(super) fn work(&self, path: &str) -> Result<Work, String> {
         if !self.mix.is_empty() {
             return self.mix.iter().map(|part| self.part(part)).collect::<Result<_, _>>().map(Work::Mixed);
@@ -164,7 +164,7 @@ impl Asking {
     }
 }
 
-/// `hex:0d0a`, or text with escapes.
+/// Parses `hex:0d0a`, or text with escapes.
 fn bytes(written: &str) -> Result<Vec<u8>, String> {
     if let Some(digits) = written.strip_prefix("hex:") {
         let pair = |pair: &[u8]| {

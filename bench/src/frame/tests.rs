@@ -1,4 +1,4 @@
-//! Frames on raw bytes: whole, cut anywhere, and wrong.
+//! Tests frames on raw bytes: complete, with any cut, and wrong.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn prefixed(length_bytes: u8, little_endian: bool, includes_header: bool, offset
     Protocol::LengthPrefixed(Prefix { length_bytes, little_endian, includes_header, offset })
 }
 
-/// Each answer as "STATUS CONTENT|BEHIND", after feeding the wire cut in two at `cut`.
+/// Returns each answer as "STATUS CONTENT|BEHIND", after feeding the bytes cut in two at `cut`.
 fn read(protocol: Protocol, wire: &[u8], cut: usize) -> Result<Vec<String>, &'static str> {
     let reader = Reader::new(protocol, Some(b"busy\n".to_vec()));
     let (mut held, mut answers) = (Vec::new(), Vec::new());

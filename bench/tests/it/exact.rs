@@ -1,4 +1,4 @@
-//! Counts that agree to the unit with the other side's.
+//! Tests that counts are equal to those of the other side.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

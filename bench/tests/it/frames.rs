@@ -1,4 +1,5 @@
-//! Lines, counted frames and Redis: each answer its own client's, each lie found and counted.
+//! Tests lines, length-prefixed frames and Redis: each answer goes to its client, and each wrong one is
+//! counted.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
@@ -28,7 +29,7 @@ fn keys() -> Work {
     Work::Mixed(commands.map(|command| (1, Work::Keys { command, sizes: vec![0, 10, 1000] })).into())
 }
 
-/// Redis, but for what `lie` puts in the place of an answer.
+/// Makes a Redis in which `lie` may replace an answer.
 fn liar(mut lie: impl FnMut(&[String], u64) -> Option<Say> + Send + 'static) -> Table {
     let mut stored = HashMap::new();
     Table::start(command, move |words, before| {
@@ -139,7 +140,7 @@ fn connections_are_made_anew_after_so_many_exchanges() {
 
 #[test]
 fn clients_that_take_turns_leave_when_they_have_done_enough() {
-    // One place: the others get it only when its client closes.
+    // There is one place, which others get only when its client closes.
     let (place, wait) = std::sync::mpsc::channel::<std::net::TcpStream>();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -223,7 +224,8 @@ fn a_lie_of_redis_is_found_and_counted_once() {
 
 #[test]
 fn what_breaks_is_made_anew_and_is_no_wrong_answer() {
-    // Closed after it was carried out, before it was answered: the client cannot know.
+    // The command was carried out, and the connection closed before the answer, so that the client cannot
+    // know.
     let table = liar(|_, before| (before % 40 == 39).then(|| Say::Last(Vec::new())));
     for (depth, abort_one_in) in [(1, None), (8, None), (8, Some(10))] {
         let stop = Stop::Requests(200);
@@ -237,7 +239,7 @@ fn what_breaks_is_made_anew_and_is_no_wrong_answer() {
 
 #[test]
 fn an_error_reply_is_a_refusal_and_what_follows_is_not_held_against_it() {
-    // Refused though it was carried out, as by a proxy whose link broke.
+    // The command was refused although it was carried out, as by a proxy whose link broke.
     let table = liar(|_, before| (before % 40 == 39).then(|| Say::Bytes(b"-ERR gone\r\n".to_vec())));
     let report = run(&Plan { depth: 8, stop: Stop::Requests(200), ..plan(&table, Protocol::Resp, keys()) });
     let report = report.unwrap();

@@ -1,4 +1,4 @@
-//! Clients that are held open between orders, while a test looks at counters at rest.
+//! Tests clients that stay connected between orders, while counters at rest are compared.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -32,7 +32,7 @@ fn clients_stay_connected_between_rounds() {
     assert_eq!((total.connections, total.answered), (300, 1800));
 }
 
-/// One connection: one answer, and then what the test says.
+/// Serves one connection: one answer, then whatever the test says.
 fn answer_then(
     act: impl FnOnce(std::net::TcpStream) + Send + 'static,
 ) -> (Clients, mpsc::Sender<()>, mpsc::Receiver<()>) {

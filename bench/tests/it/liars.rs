@@ -1,4 +1,4 @@
-//! Each way a server can fail or lie, and the count it must show up in.
+//! Tests each way in which a server can fail or answer wrongly, and the count that must show it.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use penstock_bench::{Errors, Plan, Report, Stop, Work, run};
 
 use crate::server::{Reply, Request, Server, honest, ok};
 
-/// 3 clients, 4 exchanges each, more patience than any machine needs.
+/// Runs 3 clients with 4 exchanges each, with a timeout that is long enough on any machine.
 fn against(work: Work, reply: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Report {
     patient(Duration::from_secs(60), work, reply)
 }
@@ -141,7 +141,7 @@ fn silence_is_a_timeout_even_amid_an_answer() {
 fn a_request_that_cannot_leave_is_a_write_error() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // Closing with bytes unread resets; the rest of the request has nowhere to go.
+    // Closing with unread bytes resets the connection, while the rest of the request is still to come.
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             stream.unwrap().peek(&mut [0]).unwrap();
@@ -154,7 +154,7 @@ fn a_request_that_cannot_leave_is_a_write_error() {
 
 #[test]
 fn a_refused_connect_is_a_connect_error_and_the_client_gives_up() {
-    // Bound and not listening: refused, and nobody else gets the port meanwhile.
+    // A bound socket that does not listen refuses, and keeps the port from others.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
     socket.bind(&any.into()).unwrap();

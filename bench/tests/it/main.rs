@@ -1,4 +1,4 @@
-//! Tests what the generator promises, over real sockets, against a tiny server of the tests' own.
+//! Tests what the generator promises over real sockets, against a small server in the tests.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 

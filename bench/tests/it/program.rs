@@ -1,4 +1,4 @@
-//! The program as a user runs it.
+//! Tests the program as a user runs it.
 
 use std::process::{Command, Output};
 
@@ -46,7 +46,7 @@ fn what_cannot_be_run_is_refused_with_status_two() {
     assert_eq!(server.counts().0, 0);
 }
 
-/// Runs the program against lines of which one in ten is what `lie` says.
+/// Runs the program against lines of which one in ten is `lie`.
 fn lines(lie: &'static str, words: &str) -> Output {
     let table = Table::start(line, move |words, before| match before % 10 {
         9 if lie.is_empty() => Say::Last(Vec::new()),

@@ -1,4 +1,4 @@
-//! A tiny server that does what a test tells it to, lies included, and counts; one blocking thread a connection.
+//! Serves what a test says, wrong answers included, and counts; one blocking thread for each connection.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -14,17 +14,17 @@ pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) body: Vec<u8>,
-    /// How many came on this connection before.
+    /// The number of earlier requests on this connection.
     pub(crate) before: u64,
 }
 
 pub(crate) enum Reply {
-    /// Send this and read on.
+    /// These bytes are sent, and the connection stays open.
     Send(Vec<u8>),
-    /// Send this and close.
+    /// These bytes are sent, and the connection is closed.
     SendAndClose(Vec<u8>),
     Reset,
-    /// Answer nothing, keep the connection open until the client closes it.
+    /// Nothing is sent, and the connection stays open until the client closes it.
     Silence,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(reply: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        // std listens with 128; a burst of clients must not lose its SYNs here.
+        // The standard library listens with a backlog of 128, with which a burst of clients would lose SYNs.
         SockRef::from(&listener).listen(4096).unwrap();
         let address = listener.local_addr().unwrap();
         let (counts, reply) = (Arc::new(Counts::default()), Arc::new(reply));
@@ -59,7 +59,7 @@ impl Server {
         Self { address, counts }
     }
 
-    /// Accepted connections, requests, bytes received, bytes sent.
+    /// Returns the numbers of accepted connections, requests, bytes received and bytes sent.
     pub(crate) fn counts(&self) -> (u64, u64, u64, u64) {
         let c = &self.counts;
         (c.accepted.load(SeqCst), c.requests.load(SeqCst), c.received.load(SeqCst), c.sent.load(SeqCst))
@@ -75,7 +75,7 @@ fn serve(mut stream: TcpStream, counts: &Counts, reply: &dyn Fn(&Request) -> Rep
             (request.source, request.before) = (source, before);
             before += 1;
             counts.requests.fetch_add(1, SeqCst);
-            // Counted before it is written: whoever has read it must find it counted.
+            // Bytes are counted before they are written, so that an answer that was read has been counted.
             let mut send = |bytes: &[u8]| {
                 counts.sent.fetch_add(bytes.len() as u64, SeqCst);
                 let _ = stream.write_all(bytes);
@@ -114,13 +114,13 @@ fn take_request(held: &mut Vec<u8>) -> Option<Request> {
     Some(Request { source: IpAddr::from([0; 4]), method, target, body, before: 0 })
 }
 
-/// An honest 200 with this body.
+/// Returns a correct 200 with this body.
 pub(crate) fn ok(member: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\nX-Member: {member}\r\nContent-Length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
-/// What `penstock-origin` would answer, as far as the generator looks at it.
+/// Returns the answer of `penstock-origin`, as far as the generator looks at it.
 pub(crate) fn honest(request: &Request) -> Reply {
     let pattern = |n: &str| -> Vec<u8> { (0..n.parse::<u32>().unwrap()).map(|i| (i % 251) as u8).collect() };
     let target = request.target.as_str();

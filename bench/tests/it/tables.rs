@@ -1,4 +1,4 @@
-//! Tiny servers of frames and of Redis's commands that do what a test tells them to, lies included.
+//! Serves frames and commands of Redis as a test says, wrong answers included.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -9,13 +9,13 @@ use std::thread;
 
 use socket2::SockRef;
 
-/// Takes a whole request off the front, as words, or leaves it.
+/// Takes a complete request off the front, as words, or leaves an incomplete one.
 type Take = fn(&mut Vec<u8>) -> Option<Vec<String>>;
 
-/// What is done about a request.
+/// The reaction to a request.
 pub(crate) enum Say {
     Bytes(Vec<u8>),
-    /// Say this and close.
+    /// These bytes are sent, and the connection is closed.
     Last(Vec<u8>),
 }
 
@@ -28,7 +28,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `say` is told the words and how many requests came before, on all connections.
+    /// Starts a server. `say` gets the words of a request and the number of earlier requests on all
+    /// connections.
     pub(crate) fn start(take: Take, say: impl FnMut(&[String], u64) -> Say + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         SockRef::from(&listener).listen(4096).unwrap();
@@ -52,7 +53,7 @@ fn serve(mut stream: TcpStream, take: Take, asked: &AtomicU64, say: &Mutex<Sayer
     let (mut held, mut bytes) = (Vec::new(), vec![0; 64 * 1024]);
     loop {
         while let Some(words) = take(&mut held) {
-            // One at a time: what is said belongs to its number.
+            // Requests are handled one at a time, so that each has its number.
             let mut say = say.lock().unwrap();
             match say(&words, asked.fetch_add(1, SeqCst)) {
                 Say::Bytes(bytes) => drop(stream.write_all(&bytes)),
@@ -66,7 +67,7 @@ fn serve(mut stream: TcpStream, take: Take, asked: &AtomicU64, say: &Mutex<Sayer
     }
 }
 
-/// Answers the lines of one connection, honestly, until its end.
+/// Answers the lines of one connection correctly until its end.
 pub(crate) fn serve_line(stream: TcpStream) {
     let say: Box<Mutex<Sayer>> =
         Box::new(Mutex::new(|words: &[String], _| Say::Bytes((answer(words) + "\n").into())));
@@ -84,7 +85,8 @@ pub(crate) fn line(held: &mut Vec<u8>) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Three bytes, then two of count, little end first, which include all five. The first word is the three.
+/// Takes a frame of three bytes and two bytes of a little-endian count, which includes all five. The first
+/// word is the three bytes.
 pub(crate) fn counted(held: &mut Vec<u8>) -> Option<Vec<String>> {
     let count = usize::from(u16::from_le_bytes(held.get(3..5)?.try_into().unwrap()));
     let payload = held.get(5..count)?;
@@ -94,14 +96,14 @@ pub(crate) fn counted(held: &mut Vec<u8>) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Puts an answer into a frame as [`counted`] has them.
+/// Frames an answer in the form that [`counted`] reads.
 pub(crate) fn count(before: &str, answer: &str) -> Vec<u8> {
     let length = u16::try_from(answer.len() + 5).unwrap().to_le_bytes();
     let before: Vec<u8> = before.chars().map(|c| c as u8).collect();
     [&before[..], &length, answer.as_bytes()].concat()
 }
 
-/// `tag T add A B`, `tag T delay N add A B`, `tag T echo TEXT`: the answer, on a clock that does not tick.
+/// Answers `tag T add A B`, `tag T delay N add A B` and `tag T echo TEXT`, without delay.
 pub(crate) fn answer(words: &[String]) -> String {
     let (tag, request) = (&words[1], &words[2..]);
     let number = |at: usize| request[at].parse::<u64>().unwrap();
@@ -113,7 +115,7 @@ pub(crate) fn answer(words: &[String]) -> String {
     }
 }
 
-/// A command of Redis; its bytes are taken for Latin-1, so that none is lost.
+/// Takes a command of Redis. Its bytes are read as Latin-1, so that none is lost.
 pub(crate) fn command(held: &mut Vec<u8>) -> Option<Vec<String>> {
     let (mut at, mut words) = (0, Vec::new());
     let line = |at: &mut usize| {
@@ -134,7 +136,7 @@ pub(crate) fn command(held: &mut Vec<u8>) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// What Redis answers to SET, GET and INCR.
+/// Returns the answer of Redis to SET, GET or INCR.
 pub(crate) fn redis(stored: &mut HashMap<String, String>, words: &[String]) -> Vec<u8> {
     let key = words[1].clone();
     match words[0].as_str() {

@@ -21,7 +21,7 @@ struct Line {
 }
 
 struct World {
-    pool: Scheduler<u32, (u32, Sharing)>,
+    scheduler: Scheduler<u32, (u32, Sharing)>,
     share: usize,
     queue_max: usize,
     connecting: BTreeSet<LinkId>,
@@ -50,7 +50,7 @@ pub(super) fn run(input: &mut Input<'_>) {
         (1 + input.below(4), input.pick([8, 32, 1, 2]), input.pick([16, 0, 2, 64]));
     let (links, queue) = (links(depth), QueueLimits { max: queue_max, timeout: Duration::from_secs(1) });
     let mut world = World {
-        pool: Scheduler::new(&links, &queue, share, 1),
+        scheduler: Scheduler::new(&links, &queue, share, 1),
         share,
         queue_max,
         connecting: BTreeSet::new(),
@@ -94,7 +94,7 @@ impl World {
             0..3 => self.ask(input.pick(WANTS)),
             3 | 4 => self.connect(input.below(8), input.flag()),
             5..8 => self.answer(input.below(8), input.below(8)),
-            8 => self.pool.turn_ended(),
+            8 => self.scheduler.turn_ended(),
             9 => self.end(input.below(8)),
             10 => self.bar(input.below(8), input.flag()),
             11 => self.leave(input.below(8)),
@@ -108,21 +108,21 @@ impl World {
 
     fn odd(&mut self, what: usize) {
         match what {
-            0 => self.pool.depth.consent(Consent::Given),
-            1 => self.pool.depth.consent(Consent::Withdrawn),
+            0 => self.scheduler.depth.consent(Consent::Given),
+            1 => self.scheduler.depth.consent(Consent::Withdrawn),
             2 => {
-                if let Some(link_id) = self.pool.claim() {
+                if let Some(link_id) = self.scheduler.claim() {
                     assert!(self.connecting.insert(link_id));
                 }
             }
             3 => {
-                let old = self.pool.give_up_waiting(self.now.saturating_sub(1000));
+                let old = self.scheduler.give_up_waiting(self.now.saturating_sub(1000));
                 old.into_iter().for_each(|(name, sharing)| self.leaves(name, sharing));
             }
             _ => {
                 let kept = self.nth_line(what, |line| line.carries.front() == Some(&Sharing::Own));
                 if let Some(link_id) = kept {
-                    self.pool.keep(link_id);
+                    self.scheduler.keep(link_id);
                     self.line(link_id).kept = true;
                 }
             }
@@ -131,14 +131,14 @@ impl World {
 
     /// `Pool::submit`.
     fn ask(&mut self, sharing: Sharing) {
-        if let Some((link_id, name, how)) = self.pool.place(sharing) {
+        if let Some((link_id, name, how)) = self.scheduler.place(sharing) {
             return self.put(link_id, name, sharing, how);
         }
         self.named += 1;
-        let coming = (self.share + self.connecting.len()).saturating_sub(self.pool.used());
-        let full = self.pool.waiting() >= self.queue_max + coming;
+        let coming = (self.share + self.connecting.len()).saturating_sub(self.scheduler.used());
+        let full = self.scheduler.waiting() >= self.queue_max + coming;
         let who = (self.named, sharing);
-        match self.pool.wait(sharing, who, self.now) {
+        match self.scheduler.wait(sharing, who, self.now) {
             Ok(()) => {
                 assert!(!full, "the wait queue is over its limit");
                 self.waiting.insert(self.named, sharing);
@@ -149,7 +149,7 @@ impl World {
 
     /// A request comes on a link that can take it.
     fn put(&mut self, link_id: LinkId, name: u32, sharing: Sharing, how: Acquired) {
-        let depth = usize::from(self.pool.depth.limit());
+        let depth = usize::from(self.scheduler.depth.limit());
         let line = self.line(link_id);
         assert_eq!(line.name, name, "another link has that entry");
         assert!(!line.barred && !line.kept, "{name} takes no more");
@@ -168,7 +168,7 @@ impl World {
     }
 
     fn open(&mut self) {
-        while let Some(link_id) = self.pool.open(self.now) {
+        while let Some(link_id) = self.scheduler.open(self.now) {
             assert!(
                 self.connecting.insert(link_id) && !self.lines.contains_key(&link_id),
                 "link_id {link_id} is taken"
@@ -180,7 +180,7 @@ impl World {
         let Some(link_id) = self.connecting.iter().nth(nth).copied() else { return };
         self.connecting.remove(&link_id);
         if !works {
-            self.pool.not_connected(link_id, self.now);
+            self.scheduler.not_connected(link_id, self.now);
             return self.use_idle();
         }
         self.named += 1;
@@ -188,34 +188,34 @@ impl World {
         let line =
             Line { name: self.named, carries, answered: false, barred: false, held: false, kept: false };
         self.lines.insert(link_id, line);
-        self.pool.connected(link_id, self.named, self.now);
+        self.scheduler.connected(link_id, self.named, self.now);
         self.dispatch(link_id);
         self.use_idle();
     }
 
     /// `Pool::use_idle`.
     fn use_idle(&mut self) {
-        while let Some(name) = self.pool.idle_for_waiting() {
+        while let Some(name) = self.scheduler.idle_for_waiting() {
             let (link_id, line) = self.lines.iter().find(|(_, line)| line.name == name).expect("it stands");
             assert!(line.carries.is_empty(), "{name} is not idle");
-            let (link_id, waited) = (*link_id, self.pool.waiting());
+            let (link_id, waited) = (*link_id, self.scheduler.waiting());
             self.dispatch(link_id);
-            assert!(self.pool.waiting() < waited, "{name} was to take one who waits");
+            assert!(self.scheduler.waiting() < waited, "{name} was to take one who waits");
         }
     }
 
     /// `Pool::dispatch`.
     fn dispatch(&mut self, link_id: LinkId) {
         loop {
-            let before = self.pool.waiting();
+            let before = self.scheduler.waiting();
             let gone = &self.gone;
             let Some(((who, sharing), since, how)) =
-                self.pool.next_for(link_id, |(who, _), _| !gone.contains(who))
+                self.scheduler.next_for(link_id, |(who, _), _| !gone.contains(who))
             else {
                 self.forget_gone();
                 return;
             };
-            assert!(since <= self.now && self.pool.waiting() < before);
+            assert!(since <= self.now && self.scheduler.waiting() < before);
             assert!(!self.gone.contains(&who), "{who} is gone");
             assert_eq!(self.waiting.remove(&who), Some(sharing), "{who} did not wait");
             let name = self.line(link_id).name;
@@ -226,7 +226,7 @@ impl World {
     /// Those who are gone are passed over whenever it is their turn; who of them still waits is asked here.
     fn forget_gone(&mut self) {
         let mut left = BTreeSet::new();
-        let none = self.pool.remove_waiting(|(who, _)| {
+        let none = self.scheduler.remove_waiting(|(who, _)| {
             left.insert(*who);
             false
         });
@@ -245,8 +245,8 @@ impl World {
         line.answered = true;
         line.held &= !line.carries.is_empty();
         let (left, barred) = (line.carries.len(), line.barred);
-        self.pool.depth.observe(&vec![0; count], false, 1000 * count as u64, now);
-        self.pool.settle(link_id, left, now);
+        self.scheduler.depth.observe(&vec![0; count], false, 1000 * count as u64, now);
+        self.scheduler.settle(link_id, left, now);
         if barred && left == 0 {
             return self.close(link_id);
         }
@@ -256,11 +256,11 @@ impl World {
     fn bar(&mut self, nth: usize, for_good: bool) {
         let Some(link_id) = self.nth_line(nth, |_| true) else { return };
         if for_good {
-            self.pool.close_to_new(link_id);
+            self.scheduler.close_to_new(link_id);
             self.line(link_id).barred = true;
             return;
         }
-        self.pool.hold(link_id);
+        self.scheduler.hold(link_id);
         let line = self.line(link_id);
         line.held |= !line.carries.is_empty() && !line.barred;
     }
@@ -273,7 +273,7 @@ impl World {
 
     fn close(&mut self, link_id: LinkId) {
         self.lines.remove(&link_id);
-        self.pool.closed(link_id);
+        self.scheduler.closed(link_id);
         self.open();
         self.use_idle();
     }
@@ -292,8 +292,8 @@ impl World {
     fn join(&mut self, nth: usize) {
         let shared = |line: &Line| line.carries.front() == Some(&Sharing::Shared) && !line.barred;
         let Some(link_id) = self.nth_line(nth, shared) else { return };
-        if self.pool.has_room(link_id) {
-            self.pool.join(link_id);
+        if self.scheduler.has_room(link_id) {
+            self.scheduler.join(link_id);
             let name = self.line(link_id).name;
             self.put(link_id, name, Sharing::Shared, Acquired::Pipelined);
         }
@@ -301,7 +301,7 @@ impl World {
 
     fn configure(&mut self, share: usize) {
         let queue = QueueLimits { max: self.queue_max, timeout: Duration::from_secs(1) };
-        self.pool.configure(&links(8), &queue, share);
+        self.scheduler.configure(&links(8), &queue, share);
         self.share = share;
     }
 
@@ -316,15 +316,18 @@ impl World {
     /// What holds at any time.
     fn check(&mut self) {
         self.forget_gone();
-        assert_eq!(self.pool.waiting(), self.waiting.len(), "who waits");
-        assert_eq!(self.pool.used(), self.connecting.len() + self.lines.len(), "entries");
-        assert_eq!(self.pool.links().count(), self.lines.len(), "links");
-        let idle: BTreeSet<u32> = self.pool.idle_since(u64::MAX).into_iter().collect();
+        assert_eq!(self.scheduler.waiting(), self.waiting.len(), "who waits");
+        assert_eq!(self.scheduler.used(), self.connecting.len() + self.lines.len(), "entries");
+        assert_eq!(self.scheduler.links().count(), self.lines.len(), "links");
+        let idle: BTreeSet<u32> = self.scheduler.idle_since(u64::MAX).into_iter().collect();
         let unused = |line: &&Line| line.carries.is_empty() && !line.barred && !line.kept;
         let due: BTreeSet<u32> = self.lines.values().filter(unused).map(|line| line.name).collect();
         assert_eq!(idle, due, "idle links");
-        assert_eq!(self.pool.busy(), self.lines.len() - due.len(), "busy links");
-        assert!(self.pool.surplus().len() <= self.pool.used().saturating_sub(self.share), "too many close");
-        assert_eq!(self.pool.oldest_waiting().is_some(), !self.waiting.is_empty());
+        assert_eq!(self.scheduler.busy(), self.lines.len() - due.len(), "busy links");
+        assert!(
+            self.scheduler.surplus().len() <= self.scheduler.used().saturating_sub(self.share),
+            "too many close"
+        );
+        assert_eq!(self.scheduler.oldest_waiting().is_some(), !self.waiting.is_empty());
     }
 }

@@ -177,7 +177,7 @@ impl World {
             self.queue.extend_body(|out| out.extend_from_slice(b"more;"), complete);
         } else {
             place.owed += 1;
-            self.queue.say_more(b"more;", place.request.ask, complete);
+            self.queue.append_frame(b"more;", place.request.ask, complete);
         }
     }
 

@@ -1,35 +1,35 @@
-//! Finds where frames begin and end: lines, and texts behind a count of their bytes.
+//! Finds the ends of frames: lines, and texts after a count of their bytes.
 
 use crate::options::Prefix;
 
-/// The longest request that is taken, in bytes, with what is around it.
+/// The length in bytes of the longest request that is accepted, with the bytes that frame the text.
 pub(super) const LONGEST_REQUEST: usize = 4 << 20;
 
-/// The longest text that is counted on, in bytes: leaves room for what is around it.
+/// The length in bytes of the longest text, which leaves room for the bytes that frame it.
 const LONGEST_ANSWER: u64 = u64::MAX >> 1;
 
-/// How requests and answers are told apart.
+/// The rule that separates requests and answers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Framing {
     Lines { crlf: bool },
     LengthPrefixed(Prefix),
 }
 
-/// A request as it stands in the input.
+/// A request in the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
-    /// With all that is around the text, in bytes.
+    /// The length in bytes, with everything that frames the text.
     pub(super) length: usize,
-    /// What came before the count.
+    /// The bytes before the count.
     pub(super) label: &'a [u8],
     pub(super) text: &'a [u8],
 }
 
-/// Why no request can be found any more, in words.
+/// The reason why no request can be found any more.
 pub(super) type Wrong = &'static str;
 
 impl Framing {
-    /// The first request of the input; none where it has not ended yet.
+    /// Returns the first request of the input, or `None` if it is incomplete.
     pub(super) fn first<'a>(&self, input: &'a [u8]) -> Result<Option<Frame<'a>>, Wrong> {
         match *self {
             Self::Lines { crlf } => line(input, if crlf { b"\r\n" } else { b"\n" }),
@@ -37,7 +37,7 @@ impl Framing {
         }
     }
 
-    /// Begins an answer: what its text is put behind. The count is still to be told.
+    /// Begins an answer with everything before its text. The count is still missing.
     pub(super) fn begin(&self, out: &mut Vec<u8>, label: &[u8]) {
         if let Self::LengthPrefixed(prefix) = self {
             out.extend_from_slice(label);
@@ -45,7 +45,7 @@ impl Framing {
         }
     }
 
-    /// What stands before the text of an answer, in bytes.
+    /// Returns the number of bytes before the text of an answer.
     pub(super) fn header(&self) -> usize {
         match self {
             Self::Lines { .. } => 0,
@@ -53,7 +53,7 @@ impl Framing {
         }
     }
 
-    /// What stands behind the text of an answer.
+    /// Returns the bytes after the text of an answer.
     pub(super) fn tail(&self) -> &'static [u8] {
         match self {
             Self::Lines { crlf: true } => b"\r\n",
@@ -62,7 +62,7 @@ impl Framing {
         }
     }
 
-    /// The longest text that an answer can have, in bytes.
+    /// Returns the length in bytes of the longest text that an answer can have.
     pub(super) fn longest_text(&self) -> u64 {
         match self {
             Self::Lines { .. } => LONGEST_ANSWER,
@@ -70,7 +70,7 @@ impl Framing {
         }
     }
 
-    /// Tells the count of an answer that has begun in `out` and will have a text of so many bytes.
+    /// Writes the count of an answer that begins in `out` and will have a text of `text` bytes.
     pub(super) fn tell(&self, out: &mut [u8], text: u64) {
         let Self::LengthPrefixed(prefix) = self else { return };
         let (width, at) = (usize::from(prefix.width), usize::from(prefix.offset));
@@ -120,7 +120,7 @@ mod tests {
         Framing::LengthPrefixed(Prefix { width, little, counts_header, offset })
     }
 
-    /// What is found in it, at every cut: nothing before the end, and the same whatever follows.
+    /// Reads the frame with every cut of its bytes, and checks that the result is the same each time.
     fn found(framing: Framing, bytes: &[u8]) -> (&[u8], &[u8]) {
         let frame = framing.first(bytes).unwrap().unwrap();
         for cut in 0..frame.length {

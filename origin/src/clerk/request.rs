@@ -1,57 +1,57 @@
-//! Reads a request of words: the response that it asks for, when that is to be given, and what is done wrong about it.
+//! Reads a request of words: the response that it asks for, its time, and deliberate faults in it.
 
 use std::time::Duration;
 
 use crate::arithmetic::{self, Operation};
 use crate::fnv::Fnv1a;
 
-/// Who is asked.
+/// The member and connection that got the request.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) member: &'a str,
-    /// Of the connection, from 1 on.
+    /// The connection's number among those of its member, from 1.
     pub(super) number: u64,
 }
 
-/// How an answer is to be given.
+/// The way in which an answer is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Script {
-    /// So much work it takes beyond the usual.
+    /// The additional work.
     pub(super) delay: Duration,
-    /// So long the answer is held back when the work is done.
+    /// The time for which the answer is held back after the work.
     pub(super) late: Duration,
-    /// So many bytes of the visible pattern stand behind the text.
+    /// The number of bytes of the visible pattern after the text.
     pub(super) fill: u64,
     pub(super) shape: Shape,
-    /// It is given again, so long after.
+    /// The time after which the answer is given again, if it is.
     pub(super) again: Option<Duration>,
-    /// It has been given once.
+    /// Whether the answer has been given once.
     pub(super) given: bool,
     pub(super) after: After,
 }
 
-/// How much of an answer is sent.
+/// The part of an answer that is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Shape {
     #[default]
     Whole,
     /// The first half of the frame's bytes.
     Half,
-    /// All but its end: the end of the line, or the last byte that was counted.
+    /// Everything but the end: the end of the line, or the last byte that was counted.
     Unended,
-    /// The text with nothing around it.
+    /// The text without a frame.
     Bare,
     Nothing,
 }
 
-/// What becomes of the connection.
+/// The fate of the connection after the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum After {
     #[default]
     Stay,
     Close,
     Reset,
-    /// Nothing more is answered.
+    /// The connection stays open, and nothing more is answered.
     Ignore,
 }
 
@@ -65,7 +65,8 @@ pub(super) fn read(request: &[u8], asked: Asked<'_>, text: &mut Vec<u8>) -> Scri
     script
 }
 
-/// The words in front, each of which changes how the rest is answered, up to one that is answered itself.
+/// Interprets leading words, each of which changes how the rest is answered, up to a word with an answer of
+/// its own.
 fn interpret(
     request: &[u8],
     asked: Asked<'_>,
@@ -126,7 +127,7 @@ fn answer(
     Ok(())
 }
 
-/// The first word, and what is behind the blank behind it.
+/// Returns the first word, and everything after the blank that follows it.
 fn split(text: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b' ', text) {
         Some(at) => (&text[..at], &text[at + 1..]),
@@ -138,7 +139,7 @@ fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
     str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// No more than 49 days, which no clock runs out of.
+/// Reads a number of milliseconds up to 49 days, which any clock can add.
 fn take_millis(rest: &mut &[u8]) -> Result<Duration, &'static str> {
     let (millis, request) = split(rest);
     let millis: u32 = number(millis).ok_or("expected milliseconds and a request")?;
@@ -156,7 +157,7 @@ fn compute(operation: Operation, rest: &[u8], text: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-/// Whole numbers first: they are what is mostly asked for, and read faster.
+/// Reads a number. Whole numbers are tried first, because they are usual and fast to read.
 fn operand(text: &[u8]) -> Option<serde_json::Number> {
     number::<i64>(text).map(Into::into).or_else(|| number(text))
 }

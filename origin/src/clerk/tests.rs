@@ -1,4 +1,4 @@
-//! Tests of what a connection of frames answers, at any cut and in made-up time.
+//! Tests the answers on a connection of frames, with any cut and in simulated time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::turn::Member;
 const MS: Duration = Duration::from_millis(1);
 const LINES: Speaks = Speaks::Lines { crlf: false };
 
-/// A connection to a member `m`, and what a driver would keep for it.
+/// A connection to the member `m`, and the state that a driver would keep for it.
 struct Talk {
     clerk: Clerk,
     member: Member,
@@ -41,7 +41,7 @@ impl Talk {
         }
     }
 
-    /// Hears `bytes` so many milliseconds after the start, and says what it can; what it waits for then.
+    /// Feeds `bytes` at this number of milliseconds, lets the machine answer, and returns what it waits for.
     fn hear(&mut self, bytes: impl AsRef<[u8]>, after: u32) -> Next {
         self.unread.extend_from_slice(bytes.as_ref());
         let unread = mem::take(&mut self.unread);
@@ -81,7 +81,7 @@ fn prefixed(width: u8, little: bool, counts_header: bool, offset: u16) -> Speaks
     Speaks::LengthPrefixed(Prefix { width, little, counts_header, offset })
 }
 
-/// A text as a frame of its own making, with a label of stars.
+/// Makes a frame of its own from a text, with a label of stars.
 fn frame(speaks: Speaks, text: &str) -> Vec<u8> {
     let Speaks::LengthPrefixed(prefix) = speaks else {
         let end = if speaks == LINES { "\n" } else { "\r\n" };
@@ -263,7 +263,7 @@ fn what_its_count_cannot_hold_is_an_error() {
     let mut talk = Talk::new(narrow);
     assert_eq!(talk.hear(frame(narrow, "toolong 1000"), 0), Next::Ignore);
     assert_eq!((talk.said[4], talk.said.len()), (255, 254));
-    // So narrow that even the error is cut off.
+    // The count is so narrow that even the error is cut off.
     let tiny = prefixed(1, false, true, 244);
     let mut talk = Talk::new(tiny);
     assert_eq!(talk.hear(frame(tiny, "size 11"), 0), Next::Read);

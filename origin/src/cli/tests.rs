@@ -1,4 +1,4 @@
-//! Arguments mean what the help says, and nonsense is refused.
+//! Tests that arguments mean what the help says, and that nonsense is refused.
 
 use std::time::Duration;
 

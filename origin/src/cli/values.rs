@@ -1,4 +1,4 @@
-//! The values of the command line: addresses, what is spoken, sizes, times.
+//! Parses the values of the command line: addresses, protocols, sizes, times.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(super) fn parse_speaks(text: &str) -> Result<Speaks, String> {
     }
 }
 
-/// `4be`, `2le,header`, `4,offset=2`. What cannot be counted the origin itself refuses.
+/// Parses `4be`, `2le,header` or `4,offset=2`. The origin itself refuses an impossible count.
 fn parse_prefix(text: &str) -> Result<Prefix, String> {
     let mut prefix = Prefix::default();
     let mut parts = text.split(',');

@@ -1,11 +1,11 @@
-//! Version 1 of the PROXY header: one line of ASCII (section 2.1).
+//! Parses version 1 of the PROXY header: one line of ASCII (section 2.1).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use super::{Introduction, Said, WORD, Wrong};
 
-/// The longest line, its CRLF included, in bytes.
+/// The length in bytes of the longest line, including CRLF.
 const LONGEST: usize = 107;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Introduction, Wrong> {
@@ -19,7 +19,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Introduction, Wrong> {
     Ok(Introduction::Done(end + 2, said))
 }
 
-/// What follows UNKNOWN is to be ignored.
+/// Reads the addresses. Everything after UNKNOWN is ignored.
 fn addresses(line: &str) -> Result<Option<(SocketAddr, SocketAddr)>, Wrong> {
     let words: Vec<_> = line.split(' ').collect();
     match words.as_slice() {
@@ -30,7 +30,7 @@ fn addresses(line: &str) -> Result<Option<(SocketAddr, SocketAddr)>, Wrong> {
     }
 }
 
-/// Source address, destination address, source port, destination port, with one space between each.
+/// Reads source address, destination address, source port and destination port, separated by single spaces.
 fn both<A: FromStr + Into<IpAddr>>(words: &[&str]) -> Result<(SocketAddr, SocketAddr), Wrong> {
     let [source, destination, source_port, destination_port] = words else {
         return Err("version 1: not four words behind the family");
@@ -42,7 +42,7 @@ fn both<A: FromStr + Into<IpAddr>>(words: &[&str]) -> Result<(SocketAddr, Socket
     ))
 }
 
-/// Decimal digits without leading zeros, 0 to 65535.
+/// Reads a port in decimal digits without leading zeros, 0 to 65535.
 fn port(text: &str) -> Result<u16, Wrong> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     text.parse().ok().filter(|_| digits).ok_or("version 1: malformed port")

@@ -1,4 +1,4 @@
-//! The headers of both versions, good and bad, in any cut.
+//! Tests headers of both versions, valid and invalid, with any cut.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn addresses(source: &str, destination: &str) -> Option<(SocketAddr, SocketAddr)
     Some((source.parse().unwrap(), destination.parse().unwrap()))
 }
 
-/// A header of version 2.
+/// Makes a header of version 2.
 fn two(what: u8, family: u8, rest: &[&[u8]]) -> Vec<u8> {
     let rest = rest.concat();
     let length = (rest.len() as u16).to_be_bytes();
@@ -22,7 +22,7 @@ fn field(kind: u8, value: &[u8]) -> Vec<u8> {
 
 const FOUR: &[u8] = &[192, 0, 2, 1, 198, 51, 100, 7, 0xdc, 0x04, 0x01, 0xbb];
 
-/// Both must agree whatever has come behind the header, and wait until all of it has come.
+/// Checks that the parser waits for the complete header, and that bytes after it change nothing.
 fn assert_good(header: &[u8], expected: Said) {
     for cut in 0..header.len() {
         assert_eq!(parse(&header[..cut]), Ok(Introduction::NeedMore), "{header:?} cut at {cut}");
@@ -133,7 +133,7 @@ fn version_two_malformed() {
     assert!(parse(&wrong).is_err());
 }
 
-/// CRC-32C of "123456789" is e3069283 in every list of checksums; here it is taken over a header.
+/// CRC-32C of "123456789" is e3069283 in every list of checksums; here it is computed over a header.
 #[test]
 fn the_checksum_is_looked_at() {
     let without = [two(0x21, 0x00, &[&field(3, &[0; 4])]), vec![]].concat();

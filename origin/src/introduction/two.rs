@@ -1,16 +1,17 @@
-//! Version 2 of the PROXY header (section 2.2): binary, with fields of type, length and value behind the addresses.
+//! Parses version 2 of the PROXY header (section 2.2): binary, with type-length-value fields after the
+//! addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Introduction, SIGNATURE, Said, Wrong};
 
-/// Signature, version and command, family, length.
+/// The number of bytes of signature, version and command, family, and length.
 const FIXED: usize = 16;
 
 const AUTHORITY: u8 = 0x02;
 const CRC32C: u8 = 0x03;
 const UNIQUE_ID: u8 = 0x05;
-/// The longest unique id that the specification allows, in bytes.
+/// The length in bytes of the longest unique id that the specification allows.
 const LONGEST_ID: usize = 128;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Introduction, Wrong> {
@@ -19,7 +20,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Introduction, Wrong> {
     };
     let end = FIXED + usize::from(u16::from_be_bytes([high, low]));
     let said: fn(&[u8], u8) -> Result<Said, Wrong> = match what {
-        // LOCAL: the proxy's own; all the rest is to be ignored.
+        // LOCAL is the proxy's own connection, so the rest is ignored.
         0x20 => |_, _| Ok(Said { version: 2, ..Said::default() }),
         0x21 => proxied,
         _ => return Err("version 2: unknown version or command"),
@@ -43,7 +44,7 @@ fn proxied(header: &[u8], family: u8) -> Result<Said, Wrong> {
     let addresses = match family {
         0x11 => Some(both::<4, Ipv4Addr>(block)),
         0x21 => Some(both::<16, Ipv6Addr>(block)),
-        // Unspecified, and the paths of Unix sockets: the connection's own addresses count.
+        // Unspecified families and paths of Unix sockets leave the connection's own addresses.
         _ => None,
     };
     let mut said = Said { version: 2, addresses, ..Said::default() };
@@ -51,7 +52,7 @@ fn proxied(header: &[u8], family: u8) -> Result<Said, Wrong> {
     Ok(said)
 }
 
-/// Two addresses of `N` bytes, two ports. The block has just this length.
+/// Reads two addresses of `N` bytes and two ports from a block of exactly this length.
 fn both<const N: usize, A: From<[u8; N]> + Into<IpAddr>>(block: &[u8]) -> (SocketAddr, SocketAddr) {
     let ip = |at: usize| {
         let mut bytes = [0; N];
@@ -82,7 +83,7 @@ fn take_fields(said: &mut Said, header: &[u8], mut fields: &[u8]) -> Result<(), 
     Ok(())
 }
 
-/// No sender has a reason to say it twice.
+/// Stores a value that may occur only once.
 fn once(place: &mut Option<Vec<u8>>, value: &[u8]) -> Result<(), Wrong> {
     match place.replace(value.to_owned()) {
         None => Ok(()),
@@ -90,8 +91,8 @@ fn once(place: &mut Option<Vec<u8>>, value: &[u8]) -> Result<(), Wrong> {
     }
 }
 
-/// The checksum of the whole header, its own four bytes (at `at`) counting as zero (section 2.2.3). Bit by bit:
-/// it is rare, and short.
+/// Returns the checksum of the whole header with its own four bytes (at `at`) counted as zero (section
+/// 2.2.3). It is computed bit by bit, because headers are rare and short.
 pub(super) fn crc32c_without(header: &[u8], at: usize) -> u32 {
     let byte = |(index, byte): (usize, &u8)| if (at..at + 4).contains(&index) { 0 } else { *byte };
     let sum = header.iter().enumerate().map(byte).fold(!0_u32, |sum, byte| {

@@ -1,4 +1,4 @@
-//! One client's blocking socket on its own thread: reads, lets the machine work, writes, sleeps.
+//! Serves one client's blocking socket on a thread: reads, lets the machine work, writes, sleeps.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -15,10 +15,10 @@ use crate::sockets::{self, LINGER};
 use crate::stats::Traffic;
 use crate::turn::{Member, Next, Turn};
 
-/// As much is read at once, in bytes.
+/// The number of bytes in one read.
 const READ_SIZE: usize = 16 * 1024;
 
-/// Serves the connection to its end. An error only means that the client is gone.
+/// Serves the connection to its end. An error means only that the client has gone.
 pub(super) fn serve(
     stream: &Socket,
     source: Option<SocketAddr>,
@@ -31,7 +31,7 @@ pub(super) fn serve(
         return;
     }
     let Some(address) = connection.meet(source) else { return };
-    // Options that would have bytes served here are refused.
+    // Options for which this would be a protocol of bytes are refused earlier.
     let Some(machine) = Machine::new(connection.member.manner.speaks, address, number) else { return };
     let _ = connection.run(machine, shared);
 }
@@ -39,13 +39,13 @@ pub(super) fn serve(
 struct Connection<'s> {
     stream: &'s Socket,
     member: Member,
-    /// Read and not yet used.
+    /// Bytes that were read and not used.
     input: Vec<u8>,
 }
 
 impl Connection<'_> {
-    /// Learns who the client is, from its PROXY header if one is due, and returns its address; none where there is
-    /// nothing to serve.
+    /// Reads the PROXY header, if the listener expects one, and returns the client's address; `None` if there
+    /// is nothing to serve.
     fn meet(&mut self, source: Option<SocketAddr>) -> Option<Option<SocketAddr>> {
         if self.member.manner.is_plain() {
             return Some(source);
@@ -61,7 +61,7 @@ impl Connection<'_> {
                 self.member.register.came(client);
                 Some(address)
             }
-            // Who came to look and said nothing (or connected in advance) has done nothing wrong.
+            // A client that connects and sends nothing (or connects in advance) does nothing wrong.
             Err(_) if self.input.is_empty() => None,
             Err(wrong) => {
                 self.member.register.turned_away(wrong);
@@ -70,7 +70,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Reads the header off; what came behind it is left in the input.
+    /// Reads the header. Bytes after it stay in the input.
     fn read_header(&mut self) -> Result<introduction::Said, Wrong> {
         loop {
             if !self.peruse().is_ok_and(|count| count > 0) {
@@ -118,14 +118,14 @@ impl Connection<'_> {
         next
     }
 
-    /// One read, counted.
+    /// Reads once and counts the bytes.
     fn read(&mut self) -> io::Result<usize> {
         let count = self.peruse()?;
         self.member.traffic.received(count);
         Ok(count)
     }
 
-    /// One read of what does not count, or not all of it.
+    /// Reads once without counting the bytes.
     fn peruse(&mut self) -> io::Result<usize> {
         let before = self.input.len();
         self.input.resize(before + READ_SIZE, 0);
@@ -136,13 +136,13 @@ impl Connection<'_> {
         read
     }
 
-    /// Reads to no end, until the client closes or the time is up.
+    /// Reads and drops bytes until the client closes or the time is over.
     fn discard(&mut self, until: Option<Instant>) -> io::Result<()> {
         loop {
             self.input.clear();
             if let Some(until) = until {
                 let left = until.saturating_duration_since(Instant::now());
-                // Less than the kernel's microsecond would mean no timeout at all.
+                // A timeout below the kernel's microsecond would mean no timeout.
                 if left < Duration::from_millis(1) {
                     return Ok(());
                 }

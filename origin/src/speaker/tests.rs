@@ -1,8 +1,9 @@
-//! Tests of what each way to speak says to what it hears, at any cut and in made-up time.
+//! Tests the output of each protocol of bytes, with any cut and in simulated time.
 
 use super::*;
 
-/// Says `text` to a speaker in pieces of `step`, then shuts; all that it says, and whether it is over before.
+/// Sends `text` in pieces of `step`, then shuts. Returns all output, and whether the machine was over before
+/// that.
 fn talk(speaks: Speaks, text: &[u8], step: usize) -> (String, bool) {
     let (mut all, mut out) = (Vec::new(), Vec::new());
     let mut speaker = Speaker::new(speaks, "m", &mut all).unwrap();

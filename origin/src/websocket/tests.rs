@@ -1,10 +1,10 @@
-//! Frames come back as RFC 6455 has it, however they are cut; what breaks the rules ends with 1002.
+//! Tests that frames come back as RFC 6455 wants with any cut, and that violations end with 1002.
 
 use super::*;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A frame as a client sends it.
+/// Makes a frame as a client sends it.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     put_head(&mut frame, first, payload.len() as u64);
@@ -14,7 +14,7 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A frame as the server sends it.
+/// Makes a frame as the server sends it.
 fn plain(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     put(&mut frame, first, payload);

@@ -1,4 +1,4 @@
-//! A lazy timer: it is set anew when it has fired or must be earlier, not whenever something happened.
+//! Provides a lazy timer: it is set again only when it has fired or must fire earlier.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use tokio::time::{Sleep, sleep_until};
 
-/// A timer that does not exist until somebody waits for it.
+/// A timer that is made when it is first waited for.
 #[derive(Default)]
 pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// Ready from that instant on.
+    /// Is ready from that time on.
     pub(super) fn poll_until(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
         if timer.deadline() > until.into() {

@@ -1,4 +1,4 @@
-//! A client that has just come: introduced by its PROXY header where one is due, noted, and given its machine.
+//! Serves a new client: reads its PROXY header if one is expected, registers it, and gives it a machine.
 
 use std::future::poll_fn;
 use std::io;
@@ -24,14 +24,14 @@ use crate::stats::Seat;
 /// An accepted socket on its way to its worker.
 pub(super) struct Arrival {
     pub(super) accepted: Accepted,
-    /// The connection's own; none on a Unix socket.
+    /// The address of the connection; `None` on a Unix socket.
     pub(super) source: Option<SocketAddr>,
     pub(super) listener: usize,
     pub(super) seat: Seat,
 }
 
 impl Arrival {
-    /// Starts the task that serves it. A socket that the reactor does not take is closed again.
+    /// Starts the task that serves the client. If the reactor refuses the socket, it is closed.
     pub(super) fn take_on(self, worker: &Rc<Worker>) {
         let member = worker.members[self.listener].borrow();
         let Ok(stream) = Stream::new(self.accepted, Arc::clone(&member.traffic)) else { return };
@@ -69,7 +69,7 @@ async fn serve(
     }
 }
 
-/// Who the client is, and what has been read behind its header; none where the connection is to be closed.
+/// Returns the client and the bytes after its header, or `None` if the connection is to be closed.
 async fn meet(
     stream: &mut Stream,
     source: Option<SocketAddr>,
@@ -87,7 +87,7 @@ async fn meet(
     };
     match problem {
         Ok(said) => Some((said.client(source), bytes)),
-        // Who came to look and said nothing (or connected in advance) has done nothing wrong.
+        // A client that connects and sends nothing (or connects in advance) does nothing wrong.
         Err(_) if bytes.is_empty() => None,
         Err(wrong) => {
             worker.members[listener].borrow().register.turned_away(wrong);
@@ -96,7 +96,7 @@ async fn meet(
     }
 }
 
-/// Reads the header off; what came behind it is left in `bytes`.
+/// Reads the header, and leaves bytes after it in `bytes`.
 async fn read_header(
     stream: &mut Stream,
     bytes: &mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! One client's socket on a worker: reads, lets the machine work, writes, waits.
+//! Serves one client's socket on a worker: reads, lets the machine work, writes, waits.
 
 use std::io;
 use std::mem;
@@ -17,43 +17,43 @@ use crate::sockets::LINGER;
 use crate::stats::Seat;
 use crate::turn::{Next, Turn};
 
-/// A connection and its machine; as a future, it is done when the connection is.
+/// A connection and its machine. As a future, it ends with the connection.
 pub(super) struct Connection {
     stream: Stream,
     machine: Machine,
     phase: Phase,
-    /// Read and not yet understood, or not yet wanted.
+    /// Bytes that were read and not yet used.
     unread: Vec<u8>,
-    /// Answers that the socket did not take, and how much of them has gone since.
+    /// Answers that the socket did not accept, and how much of them has been sent since.
     unsent: Vec<u8>,
     gone: usize,
-    /// When the connection last did something; idling counts from here.
+    /// The time of the last activity, from which idling counts.
     last_active: Instant,
     alarm: Alarm,
-    /// While an answer is held back.
+    /// The timer while an answer is held back.
     timer: Option<Timer>,
     listener: usize,
     worker: Rc<Worker>,
     _seat: Seat,
 }
 
-/// `Serving -> Lingering`; the socket closes when the future is dropped.
+/// The phase: `Serving -> Lingering`. The socket closes when the future is dropped.
 #[derive(Clone, Copy)]
 enum Phase {
-    /// Does what the machine asked for.
+    /// The connection does what the machine asked for.
     Serving(Next),
-    /// Shut for writing; reads on until the client closes, or until then.
+    /// The connection is shut for writing, and reads until the client closes or until this time.
     Lingering(Instant),
 }
 
-/// Whether a connection goes on.
+/// Whether a connection continues.
 enum Flow {
     On,
     Ended,
 }
 
 impl Connection {
-    /// `early` has been read already.
+    /// Makes a connection of which `early` has been read already.
     pub(super) fn new(
         stream: Stream,
         machine: Machine,
@@ -100,7 +100,7 @@ impl Connection {
         }
     }
 
-    /// The common turn: one read, all requests in it, one write.
+    /// Runs the usual turn: one read, all requests in it, one write.
     fn read_and_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
         let worker = Rc::clone(&self.worker);
         let Scratch { input, output } = &mut *worker.scratch.borrow_mut();
@@ -116,7 +116,7 @@ impl Connection {
         self.work(cx, &joined, output)
     }
 
-    /// Goes on with what was read before.
+    /// Continues with bytes that were read before.
     fn work_on(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
         let worker = Rc::clone(&self.worker);
         let output = &mut worker.scratch.borrow_mut().output;
@@ -160,7 +160,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits for bytes, as long as the idle timeout allows.
+    /// Waits for bytes, up to the idle timeout.
     fn idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
         let Some(allowed) = self.worker.idle_timeout else { return Poll::Pending };
         ready!(self.alarm.poll_until(self.last_active + allowed, cx));
@@ -181,7 +181,7 @@ impl Connection {
         Poll::Ready(Ok(Flow::Ended))
     }
 
-    /// Reads to no end, until the client closes.
+    /// Reads and drops bytes until the client closes.
     fn discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Flow>> {
         let worker = Rc::clone(&self.worker);
         let count = ready!(self.stream.poll_read(cx, &mut worker.scratch.borrow_mut().input))?;

@@ -1,4 +1,5 @@
-//! One client's socket of bytes on a worker: hears and speaks at the same time, and ends when both are through.
+//! Serves one client's socket of bytes on a worker: reads and writes at the same time, and ends when both
+//! directions have.
 
 use std::io;
 use std::pin::Pin;
@@ -14,34 +15,34 @@ use crate::sockets::LINGER;
 use crate::speaker::Speaker;
 use crate::stats::Seat;
 
-/// With so many bytes said and not sent, nothing is heard.
+/// The number of unsent bytes from which nothing is read.
 const HIGH_WATER: usize = 64 * 1024;
 
-/// A connection and its machine; as a future, it is done when the connection is.
+/// A connection and its machine. As a future, it ends with the connection.
 pub(super) struct Dialogue {
     stream: Stream,
     speaker: Speaker,
     unsent: Outbox,
     own_side: OwnSide,
-    /// The client has shut its side.
+    /// Whether the client has shut its side.
     heard_all: bool,
-    /// When something moved; kept up only where there is an idle timeout.
+    /// The time of the last activity, recorded only if there is an idle timeout.
     last_active: Instant,
     alarm: Alarm,
     worker: Rc<Worker>,
     _seat: Seat,
 }
 
-/// `Open -> Shut`
+/// The state of this side: `Open -> Shut`.
 #[derive(Clone, Copy)]
 enum OwnSide {
     Open,
-    /// All is said and sent; waits for the client to shut its side, until then if so said.
+    /// Everything has been sent. The client is awaited to shut its side, until this time if there is one.
     Shut(Option<Instant>),
 }
 
 impl Dialogue {
-    /// `said` is to be sent first, and `early` has been read already.
+    /// Makes a connection that first sends `said`, and of which `early` has been read already.
     pub(super) fn new(
         stream: Stream,
         speaker: Speaker,
@@ -68,7 +69,7 @@ impl Dialogue {
         dialogue
     }
 
-    /// Both directions, until neither moves; then a deadline, if there is one.
+    /// Moves bytes in both directions until neither moves, then waits for a deadline, if there is one.
     fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let spoke = self.speak(cx)?;
@@ -84,7 +85,7 @@ impl Dialogue {
         }
     }
 
-    /// Ready when something was sent, or the side was shut.
+    /// Sends bytes. It is ready when some were sent or the side was shut.
     fn speak(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.unsent.is_empty() {
             return self.send_rest(cx);
@@ -110,12 +111,12 @@ impl Dialogue {
         if sent > 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    /// Ready when something was heard, and be it the end.
+    /// Receives bytes. It is ready when some came or the client shut its side.
     fn hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.heard_all || self.unsent.left().len() >= HIGH_WATER {
             return Poll::Pending;
         }
-        // Until then, `wait` waits.
+        // `wait` waits until then.
         let Ok(most) = self.speaker.attention(Instant::now) else { return Poll::Pending };
         let worker = Rc::clone(&self.worker);
         let Scratch { input, output } = &mut *worker.scratch.borrow_mut();
@@ -130,7 +131,7 @@ impl Dialogue {
         Poll::Ready(self.say(cx, said))
     }
 
-    /// Sends at once what the socket takes, behind what it has not taken before.
+    /// Sends at once what the socket accepts, after bytes that it did not accept before.
     fn say(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<()> {
         let sent = if self.unsent.is_empty() { self.stream.write(cx, bytes)? } else { 0 };
         if sent < bytes.len() {
@@ -145,7 +146,8 @@ impl Dialogue {
         }
     }
 
-    /// Waits for the earliest deadline: true when it ends the connection, false when the speaker listens again.
+    /// Waits for the earliest deadline. Returns true if it ends the connection, and false if more bytes may
+    /// be read.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let idle = self.worker.idle_timeout.map(|allowed| self.last_active + allowed);
         let linger = match self.own_side {
@@ -164,7 +166,7 @@ impl Future for Dialogue {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // An error only means that the client is gone.
+        // An error means only that the client has gone.
         self.poll_on(cx).map(drop)
     }
 }

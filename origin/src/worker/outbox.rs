@@ -1,10 +1,10 @@
-//! Bytes that were said and not yet sent, in order.
+//! Queues bytes that have not been sent, in order.
 
-/// Bytes on their way out. Takes no memory while it is empty.
+/// The queue. It takes no memory while it is empty.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     bytes: Vec<u8>,
-    /// So many of them have been sent.
+    /// The number of bytes at the front that have been sent.
     gone: usize,
 }
 
@@ -17,7 +17,7 @@ impl Outbox {
         self.left().is_empty()
     }
 
-    /// The first `count` of what is left have been sent.
+    /// Records that the first `count` of the remaining bytes have been sent.
     pub(super) fn sent(&mut self, count: usize) {
         self.gone += count;
         if self.is_empty() {
@@ -25,9 +25,9 @@ impl Outbox {
         }
     }
 
-    /// Adds bytes behind what is left.
+    /// Appends bytes.
     pub(super) fn add(&mut self, bytes: &[u8]) {
-        // What has gone would pile up as long as the box is never empty.
+        // Without this, sent bytes would pile up in a queue that is never empty.
         self.bytes.drain(..self.gone);
         self.gone = 0;
         self.bytes.extend_from_slice(bytes);
@@ -42,7 +42,7 @@ mod tests {
     fn what_is_left_stays_in_order_and_what_has_gone_is_forgotten() {
         let mut outbox = Outbox::default();
         let (mut added, mut sent) = (0, 0);
-        // More goes in than out for a while, then the other way round.
+        // At first more goes in than out, then the reverse.
         for (most_in, most_out) in [(17, 13), (5, 11)] {
             for round in 0..200 {
                 let more: Vec<u8> = (added..added + round % most_in).map(|at| at as u8).collect();

@@ -1,4 +1,4 @@
-//! A stream of bytes and where it comes from, TCP or a Unix socket, as one worker reads and writes it.
+//! Provides a stream of bytes and its listening socket, over TCP or a Unix socket, on one worker.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcpStream};
@@ -29,7 +29,7 @@ impl Listening {
         })
     }
 
-    /// The next client, and its address where it has one.
+    /// Returns the next client, and its address if it has one.
     pub(super) async fn accept(&self) -> io::Result<(Accepted, Option<SocketAddr>)> {
         match self {
             Self::Tcp(listener) => {
@@ -41,8 +41,8 @@ impl Listening {
     }
 }
 
-/// An accepted socket, non-blocking and off the reactor: the reactor of the worker that accepts must not watch
-/// a socket that another one serves.
+/// An accepted socket, non-blocking and not on a reactor: the reactor of the accepting worker must not watch
+/// a socket that another worker serves.
 pub(super) enum Accepted {
     Tcp(StdTcpStream),
     Unix(StdUnixStream),
@@ -68,16 +68,17 @@ impl Stream {
         Ok(Self { carrier, traffic })
     }
 
-    /// One read, counted.
+    /// Reads once and counts the bytes.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let count = ready!(self.poll_peruse(cx, room))?;
         self.received(count);
         Poll::Ready(Ok(count))
     }
 
-    /// One read of what does not count, or not all of it: [`Stream::received`] says how much does.
+    /// Reads once without counting: [`Stream::received`] counts later.
     ///
-    /// `AsyncRead::poll_read` clears readiness after a short read, which saves the read that `try_read`
+    /// `AsyncRead::poll_read` clears readiness after a short read, which saves the read that `try_read` would
+    /// waste on EAGAIN.
     /// would lose to EAGAIN.
     pub(super) fn poll_peruse(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(room);
@@ -92,7 +93,8 @@ impl Stream {
         self.traffic.received(count);
     }
 
-    /// One write; how many bytes the socket took. When it took none, it wakes the task once it will.
+    /// Writes once, and returns the number of bytes that the socket accepted. If it accepted none, it wakes
+    /// the task when it will.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
@@ -113,7 +115,7 @@ impl Stream {
         written
     }
 
-    /// Shuts it for writing.
+    /// Shuts the socket for writing.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.carrier {
             Carrier::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
@@ -121,7 +123,7 @@ impl Stream {
         }
     }
 
-    /// Makes the coming close a RST; a Unix socket knows none.
+    /// Makes the close a reset, which a Unix socket does not have.
     pub(super) fn reset_on_close(&self) -> io::Result<()> {
         match &self.carrier {
             Carrier::Tcp(stream) => stream.set_zero_linger(),

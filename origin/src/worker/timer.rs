@@ -1,4 +1,5 @@
-//! Wake-ups to some 50 microseconds, for work that takes less than the millisecond of the runtime's own timers.
+//! Provides wake-ups with a precision of some 50 microseconds, for work shorter than the millisecond of the
+//! runtime's timers.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,20 +13,20 @@ use rustix::time::{
 };
 use tokio::net::unix::pipe::Receiver;
 
-/// An instant, and a number that tells it from others that are the same.
+/// A time, and a number that distinguishes equal times.
 type Key = (Instant, u64);
 
-/// All wake-ups of one worker, on one clock of the kernel's.
+/// All wake-ups of one worker, on one timer of the kernel.
 pub(super) struct Timers {
-    /// A timer of the kernel's. The runtime watches any descriptor only by `unsafe`, but a pipe, and knows no more of
-    /// that than to wait and to read.
+    /// The kernel's timer. The runtime can watch an arbitrary descriptor only with `unsafe`, except a pipe,
+    /// of which it knows only how to wait and to read.
     clock: Receiver,
     waiting: RefCell<BTreeMap<Key, Waker>>,
     last: Cell<u64>,
 }
 
 impl Timers {
-    /// Only within a runtime.
+    /// Makes the timers; must be called within a runtime.
     pub(super) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let clock = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -33,12 +34,13 @@ impl Timers {
         Ok(Self { clock, waiting: RefCell::default(), last: Cell::new(0) })
     }
 
-    /// Wakes whoever is due, as long as the runtime runs.
+    /// Wakes tasks that are due, as long as the runtime runs.
     pub(super) async fn run(&self) {
         while self.clock.readable().await.is_ok() {
             self.wake();
-            // Setting it anew has it forget that it rang. That there is nothing to read is what has the runtime wait
-            // for it to ring again; if there is, it has rung meanwhile, or is not set.
+            // Setting the timer again clears its expiration. Finding nothing to read makes the runtime wait
+            // for the next one. If there is something to read, the timer has expired meanwhile, or is not
+            // set.
             let _ = self.clock.try_read(&mut [0; 8]);
         }
     }
@@ -66,9 +68,9 @@ impl Timers {
         key
     }
 
-    /// Has the clock ring once, after so long.
+    /// Sets the kernel's timer to expire once, after this time.
     fn set(&self, after: Duration) {
-        // Zero would stop it.
+        // Zero would stop the timer.
         let after = after.max(Duration::from_nanos(1));
         let never = Timespec { tv_sec: 0, tv_nsec: 0 };
         let once = Timespec {
@@ -76,12 +78,12 @@ impl Timers {
             tv_nsec: after.subsec_nanos().into(),
         };
         let spec = Itimerspec { it_interval: never, it_value: once };
-        // Fails for descriptors and times that are none, and these are.
+        // Fails only for invalid descriptors and times, and these are valid.
         let _ = timerfd_settime(&self.clock, TimerfdTimerFlags::empty(), &spec);
     }
 }
 
-/// One wake-up that is waited for; none comes after it is dropped.
+/// A wake-up that is awaited. None comes after it is dropped.
 pub(super) struct Timer {
     timers: Rc<Timers>,
     key: Option<Key>,
@@ -92,7 +94,7 @@ impl Timer {
         Self { timers: Rc::clone(timers), key: None }
     }
 
-    /// Ready from that instant on. Always to be asked by the same task.
+    /// Is ready from that time on. Only one task may call this.
     pub(super) fn poll_until(&mut self, until: Instant, cx: &Context<'_>) -> Poll<()> {
         let now = Instant::now();
         if until <= now {

@@ -1,4 +1,4 @@
-//! What a log's thread is told, and what it gives back: blocks and orders, empty buffers, and a count of what went wrong.
+//! Defines what a log's thread receives and returns: blocks and orders, empty buffers, and counts of faults.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,44 +6,46 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::line_block::{FULL, LineBlock};
 use crate::metrics::{LogFault, ProcessCells};
 
-/// What the thread is told, in order.
+/// An order in the queue of a log's thread.
 #[derive(Debug)]
 pub(super) enum WriterOrder {
-    /// Write this block.
+    /// Writes this block.
     Write(LineBlock),
-    /// Look at [`Control`].
+    /// Wakes the thread so that it reads the flags of [`Control`].
     Look,
 }
 
-/// What the thread is told out of order, and the empty buffers that it gives back.
+/// Flags that reach a log's thread without queueing, and buffers that the thread returns.
 #[derive(Debug, Default)]
 pub(super) struct Control {
-    /// Open the file anew.
+    /// Whether the thread is to reopen its file.
     pub(super) reopen: AtomicBool,
-    /// End when nothing is left to be written.
+    /// Whether the thread is to end as soon as its queue is empty.
     pub(super) end: AtomicBool,
     blank: Mutex<Vec<Vec<u8>>>,
 }
 
-/// Counts what could not be opened or written. Any thread may count here, one at a time, as cells want it.
+/// Counts files that cannot be opened and lines that cannot be written. A lock lets any thread count, because
+/// cells expect one writer at a time.
 pub(super) struct FaultCounter(Mutex<Arc<ProcessCells>>);
 
-/// Buffers that are kept to be used again, each of [`LARGEST_BLANK`] at most.
+/// The number of empty buffers that are kept for reuse, each with a capacity of [`LARGEST_BLANK`] bytes at
+/// most.
 const BLANKS: usize = 16;
 const LARGEST_BLANK: usize = 2 * FULL;
 
 impl Control {
-    /// Returns whether the file is to be opened anew, once for each order.
+    /// Returns whether a reopening was asked for, and clears the request.
     pub(super) fn take_reopen(&self) -> bool {
         self.reopen.swap(false, Ordering::AcqRel)
     }
 
-    /// Returns whether the thread ends when it has nothing left to write.
+    /// Returns whether the thread is to end as soon as its queue is empty.
     pub(super) fn ends(&self) -> bool {
         self.end.load(Ordering::Acquire)
     }
 
-    /// Keeps the buffer of a block that was written, to be used again.
+    /// Keeps a written buffer for reuse, unless there are enough or the buffer is unusually large.
     pub(super) fn give_back(&self, mut text: Vec<u8>) {
         text.clear();
         let mut blank = self.blank.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,20 +54,21 @@ impl Control {
         }
     }
 
-    /// Returns an empty buffer, one that was used before if there is such. A worker that would have to wait for one makes its own.
+    /// Returns an empty buffer, reused if possible.
     pub(super) fn blank(&self) -> Vec<u8> {
+        // A worker must not wait for the lock; a new buffer costs less.
         let kept = self.blank.try_lock().ok().and_then(|mut blank| blank.pop());
         kept.unwrap_or_else(|| Vec::with_capacity(1024))
     }
 }
 
 impl FaultCounter {
-    /// Counts in the cells of the process.
+    /// Makes a counter that counts in the cells of the process.
     pub(super) fn new(cells: Arc<ProcessCells>) -> Self {
         Self(Mutex::new(cells))
     }
 
-    /// Counts one fault, and the lines that were lost by it.
+    /// Counts a fault and the lines that it lost.
     pub(super) fn count(&self, what: LogFault, lost_lines: u64) {
         let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cells.log_faults[what].inc();

@@ -1,6 +1,7 @@
-//! The thread of a log, which is the only one that waits for a disk or a pipe.
+//! Runs the thread of a log, the only one that waits for a disk or a pipe.
 //!
-//! It takes blocks, and orders to open the file anew or to end; what goes wrong is counted and told on standard error.
+//! The thread receives blocks and orders to reopen the file or to end. It counts faults and reports them on
+//! standard error.
 
 use std::fs::File;
 use std::io;
@@ -18,7 +19,7 @@ use crate::config::LogTo;
 use crate::metrics::LogFault;
 use crate::notice;
 
-/// See the head of this file.
+/// The state of the thread of one log.
 pub(super) struct FileWriter {
     to: LogTo,
     file: File,
@@ -26,19 +27,19 @@ pub(super) struct FileWriter {
     control: Arc<Control>,
     faults: Arc<FaultCounter>,
     block_writer: BlockWriter,
-    complained: Option<Instant>,
+    reported: Option<Instant>,
 }
 
-/// Writes that fail are complained of once in this time. All are counted.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+/// The interval between two messages about failed writes. All failures are counted.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
 
-/// Opens it, for lines to be added at its end.
+/// Opens the destination for appending.
 ///
 /// # Errors
-/// What the kernel says, with the path.
+/// Returns the kernel's error, with the path.
 pub(super) fn open(to: &LogTo) -> io::Result<File> {
     match to {
-        // Not through `Stdout`: who waits there holds a lock.
+        // `Stdout` is not used, because it would hold a lock while it waits.
         LogTo::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
         LogTo::File(path) => open_file(path).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()))
@@ -46,15 +47,17 @@ pub(super) fn open(to: &LogTo) -> io::Result<File> {
     }
 }
 
-/// Opening a FIFO that nobody reads fails rather than waits; writing to it waits for its reader.
+/// Opens a file. Opening a FIFO without a reader fails and does not wait; writing to the file waits for its
+/// reader.
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let file = options.append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)?;
+    // Only the opening must not wait; writes of this thread may.
     rustix::io::ioctl_fionbio(&file, false)?;
     Ok(file)
 }
 
-/// What it is called in messages.
+/// Returns the name of the destination for messages.
 pub(super) fn name(to: &LogTo) -> String {
     match to {
         LogTo::Stdout => "the standard output".to_owned(),
@@ -70,10 +73,11 @@ impl FileWriter {
         control: Arc<Control>,
         faults: Arc<FaultCounter>,
     ) -> Self {
-        Self { to, file, orders, control, faults, block_writer: BlockWriter::default(), complained: None }
+        Self { to, file, orders, control, faults, block_writer: BlockWriter::default(), reported: None }
     }
 
-    /// Until the last who has the log lets go, or the process ends; then what is left is written first.
+    /// Writes blocks until the last owner drops the log or the process ends; in both cases after everything
+    /// that was handed over.
     pub(super) fn run(mut self) {
         while let Some(order) = self.next() {
             if self.control.take_reopen() {
@@ -86,11 +90,14 @@ impl FileWriter {
     }
 
     fn next(&self) -> Option<WriterOrder> {
+        // At the end of the process no more orders are awaited, only those that are queued are carried out.
         if self.control.ends() { self.orders.try_recv().ok() } else { self.orders.recv().ok() }
     }
 
-    /// A file that cannot be opened leaves the old one in use: lines in the wrong place are better than none.
+    /// Opens the file again. If this fails, the old file stays in use, since lines in the wrong place are
+    /// better than none.
     fn reopen(&mut self) {
+        // The standard output has no path to open again.
         if self.to == LogTo::Stdout {
             return;
         }
@@ -109,16 +116,16 @@ impl FileWriter {
     fn write(&mut self, mut block: LineBlock) {
         if let Err(loss) = self.block_writer.write(&mut block, &mut self.file) {
             self.faults.count(LogFault::Write, loss.lines);
-            self.complain(&loss.error);
+            self.report(&loss.error);
         }
         self.control.give_back(block.text);
     }
 
-    fn complain(&mut self, error: &io::Error) {
-        if self.complained.is_some_and(|at| at.elapsed() < COMPLAIN_EVERY) {
+    fn report(&mut self, error: &io::Error) {
+        if self.reported.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return;
         }
-        self.complained = Some(Instant::now());
+        self.reported = Some(Instant::now());
         let name = name(&self.to);
         let what = format!("cannot write to {name}: {error}; lines are lost, and counted");
         notice::err(&format!("penstock: access log: {what}"));

@@ -19,7 +19,7 @@ impl Formatter {
         Self { settings, stamp: Timestamp::default() }
     }
 
-    /// Appends the line of `entry`.
+    /// Appends the line of `record`.
     pub(super) fn write(&mut self, record: &LogRecord<'_>, out: &mut Vec<u8>) {
         match &self.settings.format {
             LogFormat::Json => object(record, &mut self.stamp, out),
@@ -29,11 +29,13 @@ impl Formatter {
     }
 }
 
-/// What is absent is left out, and the time is said once.
+/// Appends the record as a JSON object, without fields that have no value and without a second form of the
+/// time.
 fn object(record: &LogRecord<'_>, stamp: &mut Timestamp, out: &mut Vec<u8>) {
     let mut before = b'{';
     for field in LogField::ALL.into_iter().filter(|field| *field != LogField::CommonTime) {
         let value = record.value(field);
+        // A missing field costs no bytes in JSON.
         if matches!(value, LogValue::Absent) {
             continue;
         }
@@ -58,7 +60,7 @@ fn json(value: LogValue<'_>, stamp: &mut Timestamp, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// What is absent is `-`.
+/// Appends the record in the form of a pattern, with `-` for fields without a value.
 fn filled(parts: &[LogPart], record: &LogRecord<'_>, stamp: &mut Timestamp, out: &mut Vec<u8>) {
     for part in parts {
         match part {

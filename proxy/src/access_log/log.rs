@@ -1,6 +1,7 @@
-//! The access logs of the process: each has one writing thread and a bounded queue of blocks of lines.
+//! Holds the access logs of the process: each has one writing thread and a bounded queue of blocks of lines.
 //!
-//! This file opens and reopens logs and gives orders to their threads; `writer` makes the blocks, and `file_writer` is the thread.
+//! This file opens and reopens logs and gives orders to their threads; `log_writer` makes the blocks, and
+//! `file_writer` is the thread.
 
 use std::fs::File;
 use std::io;
@@ -17,13 +18,13 @@ use crate::config::LogTo;
 use crate::metrics::ProcessCells;
 use crate::notice;
 
-/// All logs of the process, by where they go.
+/// All logs of the process, by their destination.
 pub(crate) struct Logs {
     open: Mutex<Vec<OpenLog>>,
     faults: Arc<FaultCounter>,
 }
 
-/// A log that somebody has, or whose last lines are still being written.
+/// A log that has an owner, or whose last lines are still being written.
 struct OpenLog {
     to: LogTo,
     log: Weak<Log>,
@@ -31,32 +32,34 @@ struct OpenLog {
     thread: JoinHandle<()>,
 }
 
-/// One log. Its thread ends when the last that has it lets go, after it has written what it got.
+/// One log. When its last owner drops it, its thread writes everything that was handed over and ends.
 #[derive(Debug)]
 pub struct Log {
     orders: SyncSender<WriterOrder>,
     control: Arc<Control>,
 }
 
-/// Blocks that may await the thread; over that they are dropped.
+/// The number of blocks that may wait for the thread; with 32 KiB each, 2 MiB a log. Further blocks are
+/// dropped.
 pub(super) const BACKLOG: usize = 64;
-/// How long the end of the process waits for a disk that does not answer.
+/// The time that the end of the process waits for a disk that does not respond.
 const LONGEST_END: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 impl Logs {
-    /// No log yet; what goes wrong is counted in the cells of the process.
+    /// Makes an empty set of logs. Faults are counted in `cells`.
     #[must_use]
     pub(crate) fn new(cells: Arc<ProcessCells>) -> Self {
         Self { open: Mutex::default(), faults: Arc::new(FaultCounter::new(cells)) }
     }
 
-    /// The log that goes there: the same for all who have one, else a new one with its thread.
+    /// Returns the log with this destination, and opens it if nobody has it yet.
     ///
     /// # Errors
-    /// When the file cannot be opened (the error names it), or there is no thread.
+    /// Returns an error that names the file if it cannot be opened, or an error if no thread can be started.
     pub(crate) fn open(&self, to: &LogTo) -> io::Result<Arc<Log>> {
         let mut open = self.lock();
+        // A log without owners has written its last lines by now.
         open.retain(|one| !one.thread.is_finished());
         let there = open.iter().filter(|one| one.to == *to).find_map(|one| one.log.upgrade());
         if let Some(log) = there {
@@ -76,13 +79,14 @@ impl Logs {
         Ok((OpenLog { to: to.clone(), log: Arc::downgrade(&log), control, thread }, log))
     }
 
-    /// All files are opened anew, as they were moved away. Their threads do that, at once if they are not writing.
+    /// Tells all threads to reopen their files, for instance after a rotation. A thread that is not writing
+    /// does so at once.
     pub(crate) fn reopen(&self) {
         self.lock().iter().for_each(|one| one.wish(&one.control.reopen));
     }
 
-    /// All that was handed over is written out, and the threads end. One that does not answer is waited for five
-    /// seconds, and left behind. What is handed over later is dropped.
+    /// Writes out everything that was handed over and ends the threads. A thread that does not end within
+    /// five seconds is left behind with a message. Blocks that are handed over later are dropped.
     pub(crate) fn finish(&self) {
         self.finish_within(LONGEST_END);
     }
@@ -95,6 +99,7 @@ impl Logs {
             while !thread.is_finished() && Instant::now() < until {
                 std::thread::sleep(LOOK_EVERY);
             }
+            // A thread that is stuck in a write cannot be joined.
             if !thread.is_finished() {
                 let name = file_writer::name(&to);
                 notice::err(&format!(
@@ -114,16 +119,16 @@ impl Logs {
 impl OpenLog {
     fn wish(&self, wish: &AtomicBool) {
         wish.store(true, Ordering::Release);
-        // Without a log the thread is ending anyway.
+        // A log without owners is about to end anyway.
         if let Some(log) = self.log.upgrade() {
-            // Is there no room, then it has something to write, and will see the wish after that.
+            // A full queue means that the thread has work, after which it reads the flags anyway.
             let _ = log.orders.try_send(WriterOrder::Look);
         }
     }
 }
 
 impl Log {
-    /// Takes a block to be written, or gives it back where the thread is too far behind, or gone.
+    /// Queues a block, or returns the block if the queue is full or the thread has ended.
     pub(super) fn take(&self, block: LineBlock) -> Result<(), LineBlock> {
         match self.orders.try_send(WriterOrder::Write(block)) {
             Err(
@@ -134,7 +139,7 @@ impl Log {
         }
     }
 
-    /// An empty buffer, used before if there is such.
+    /// Returns an empty buffer, reused if possible.
     pub(super) fn blank(&self) -> Vec<u8> {
         self.control.blank()
     }

@@ -1,4 +1,5 @@
-//! Gathers one worker's lines for one log and hands them to the log's thread in blocks. It never waits.
+//! Collects the lines of one worker for one log and hands them to the log's thread in blocks, without ever
+//! waiting.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,31 +13,32 @@ use crate::config::AccessLog;
 use crate::event_loop::{Contained, EventLoop, Nanos, PanicSite, Registered};
 use crate::metrics::{ListenerCells, LogLine};
 
-/// A line waits no longer than this for a block to become full.
+/// The longest time in nanoseconds that a line waits for its block to become full.
 pub(super) const SOON: Nanos = 250_000_000;
 
-/// One worker's writer for one log. When the last clone goes, what it has is handed over.
+/// The writer of one worker for one log. Its last clone hands over the remaining lines when it is dropped.
 pub struct LogWriter {
     event_loop: Rc<EventLoop>,
     progress: Rc<BlockInProgress>,
     key: u32,
     one_of: u32,
-    /// How many exchanges are to pass before one is noted.
+    /// The number of exchanges that pass before the next one is logged.
     skip: Cell<u32>,
 }
 
-/// What the turn looks at.
+/// The block that is being filled, which the event loop hands over on a timer.
 struct BlockInProgress {
     log: Arc<Log>,
     cells: Arc<ListenerCells>,
     formatter: RefCell<Formatter>,
     block: RefCell<LineBlock>,
-    /// The worker has been killed, and nobody looks any more: lines are handed over one by one.
+    /// Whether the worker has been killed, so that no timer fires any more and each line is handed over at
+    /// once.
     last_words: Cell<bool>,
 }
 
 impl LogWriter {
-    /// A writer that writes to `log` what `settings` say, counted in `cells`.
+    /// Makes a writer that writes to `log` as `settings` say and counts in `cells`.
     #[must_use]
     pub fn new(
         event_loop: &Rc<EventLoop>,
@@ -56,18 +58,19 @@ impl LogWriter {
         Rc::new(Self { event_loop: event_loop.clone(), progress, key, one_of, skip: Cell::new(0) })
     }
 
-    /// Whether the next exchange is noted: the first, and then one of so many.
+    /// Returns whether the next exchange is logged: the first, and then one in `one_of`.
     pub fn samples(&self) -> bool {
         let (skip, one_of) = (self.skip.get(), self.one_of);
         self.skip.set(if skip == 0 { one_of - 1 } else { skip - 1 });
         skip == 0
     }
 
-    /// Notes an exchange.
+    /// Logs an exchange.
     pub fn write(&self, record: &LogRecord<'_>) {
         let (first, full) = self.progress.write(record);
         if full || self.progress.last_words.get() {
             self.progress.hand_over_or_drop();
+        // The timer is set once for each block.
         } else if first {
             self.event_loop.arm(self.key, self.event_loop.now().saturating_add(SOON));
         }
@@ -82,7 +85,7 @@ impl Drop for LogWriter {
 }
 
 impl BlockInProgress {
-    /// Says whether it is the first line of the block, and whether the block is full now.
+    /// Appends a line, and returns whether it is the first of its block and whether the block is full now.
     fn write(&self, record: &LogRecord<'_>) -> (bool, bool) {
         let mut block = self.block.borrow_mut();
         let first = block.lines == 0;
@@ -94,7 +97,7 @@ impl BlockInProgress {
         (first, block.text.len() >= FULL)
     }
 
-    /// Whether nothing is left here.
+    /// Hands over the block, and returns whether none is left here.
     fn hand_over(&self) -> bool {
         let block = self.block.take();
         let lines = block.lines;
@@ -102,6 +105,7 @@ impl BlockInProgress {
         match left {
             Ok(()) => self.cells.log_lines[LogLine::Written].add(lines),
             Err(block) => {
+                // The thread is too far behind; the block waits here while it can grow.
                 self.block.replace(block);
                 return false;
             }
@@ -122,12 +126,12 @@ impl Contained for BlockInProgress {
         PanicSite::Worker
     }
 
-    /// The next line arms it anew.
+    /// The next line arms the timer again.
     fn panicked(&self) {}
 }
 
 impl Registered for BlockInProgress {
-    /// A block that nobody takes now may wait, as long as it is not full.
+    /// Hands over the block. A block that the thread does not take stays, since it is not full.
     fn on_timer(&self, now: Nanos) -> Option<Nanos> {
         if self.hand_over() { None } else { Some(now.saturating_add(SOON)) }
     }

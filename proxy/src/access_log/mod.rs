@@ -1,8 +1,9 @@
-//! The access log: the worker puts together a line for each exchange, and a thread of the log writes it.
+//! Writes the access log: a worker formats a line for each exchange, and a thread of the log writes it.
 //!
-//! `record` has the fields of an exchange, `formatter` writes them (`escape`, `number` and `timestamp` help), `log_writer` gathers a worker's
-//! lines, `log` has the queues of all logs, and only `file_writer` (with `block_writer`) waits for a disk. No worker ever waits;
-//! `docs/decisions/0020-a-log-never-waits.md` says why.
+//! `record` has the fields of an exchange, `formatter` writes them (`escape`, `number` and `timestamp` help),
+//! `log_writer` collects a worker's lines, `log` has the queues of all logs, and only `file_writer` (with
+//! `block_writer`) waits for a disk. No worker ever waits; `docs/decisions/0020-a-log-never-waits.md` says
+//! why.
 
 mod block_writer;
 mod control;

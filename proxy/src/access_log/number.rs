@@ -4,7 +4,7 @@
 
 pub(super) use crate::proto::text::{address, decimal};
 
-/// Nanoseconds as seconds with six decimals; what is below is cut off.
+/// Appends nanoseconds as seconds with six decimals. Smaller fractions are cut off.
 pub(super) fn seconds(nanos: u64, out: &mut Vec<u8>) {
     let micros = nanos / 1000;
     decimal(micros / 1_000_000, out);

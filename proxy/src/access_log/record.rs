@@ -1,4 +1,4 @@
-//! The fields of an access-log entry, and the value that each field has, if any.
+//! Defines the fields of an access-log record and their values.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,69 +7,70 @@ use crate::cause::Cause;
 use crate::config::LogField;
 use crate::event_loop::Nanos;
 
-/// What a request says that the log may want. Taken when it begins, and only if it is to be noted.
+/// The parts of a request that a log may need. They are copied when the request begins, and only if it will
+/// be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestSummary {
-    /// Its method.
+    /// The method.
     pub method: Box<str>,
-    /// Its target, as it came.
+    /// The request target as it was received.
     pub target: Box<str>,
-    /// The version is HTTP/1 and this.
+    /// The minor version of HTTP/1.
     pub minor_version: u8,
-    /// Which host it is for, as it came.
+    /// The host as it was received.
     pub host: Option<Box<[u8]>>,
-    /// Its `User-Agent` (RFC 9110 section 10.1.5).
+    /// The `User-Agent` field (RFC 9110 section 10.1.5).
     pub user_agent: Option<Box<[u8]>>,
-    /// Its `Referer` (RFC 9110 section 10.1.3).
+    /// The `Referer` field (RFC 9110 section 10.1.3).
     pub referer: Option<Box<[u8]>>,
 }
 
-/// An exchange (or a tunnel) that has ended.
+/// An exchange or a tunnel that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct LogRecord<'a> {
-    /// When its first byte came.
+    /// The time of its first byte.
     pub began: SystemTime,
-    /// The client's address, after trusted proxies.
+    /// The client's address, after trusted proxies were believed.
     pub source: IpAddr,
-    /// The address of whoever is connected to us.
+    /// The address at the other end of the connection.
     pub peer: IpAddr,
-    /// The listener it came to.
+    /// The listener that accepted the client.
     pub listener: &'a str,
-    /// The backend it went to, or would have.
+    /// The backend that the request went to, or was meant for.
     pub backend: &'a str,
-    /// The member that got it, if one did.
+    /// The member that got the request, if one did.
     pub member: Option<&'a str>,
-    /// What it said; `None` where it was not understood.
+    /// The request; `None` if it could not be parsed.
     pub request: Option<&'a RequestSummary>,
-    /// The status the client was answered with, or 0 for none.
+    /// The status code that the client got; 0 for none.
     pub status: u16,
-    /// Why it ended badly.
+    /// The reason for a failure; `None` for success.
     pub cause: Option<Cause>,
-    /// Bytes of its content; of a tunnel: bytes that came from the client.
+    /// The bytes of the request's content; for a tunnel, the bytes from the client.
     pub received: u64,
-    /// Bytes of its answer as they were written, head and framing included.
+    /// The bytes of the answer as written, head and framing included.
     pub sent: u64,
-    /// From its first byte to the last of its answer.
+    /// The time from the first byte of the request to the last of its answer.
     pub duration: Nanos,
-    /// How long the member took of that.
+    /// The part of the duration that the member took.
     pub service: Nanos,
-    /// The how-manieth on its connection it was, from 1.
+    /// The request's number on its connection, from 1.
     pub ordinal: u32,
 }
 
-/// What a field says, before it is written.
+/// The value of a field before it is formatted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum LogValue<'a> {
-    /// Nothing is known.
+    /// The value is unknown.
     Absent,
-    /// Since the Unix epoch.
+    /// The time since the Unix epoch.
     Time(Duration),
-    /// The same, as web servers write it.
+    /// The time since the Unix epoch, to be written in the common log format.
     CommonTime(Duration),
     Address(IpAddr),
-    /// Any bytes a client may send.
+    /// Bytes of the client, which are not necessarily text.
     Text(&'a [u8]),
-    /// HTTP/1 and this.
+    /// A minor version of HTTP/1.
     Version(u8),
     Number(u64),
     Seconds(Nanos),

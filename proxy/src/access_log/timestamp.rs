@@ -1,10 +1,10 @@
-//! Writes times of day in UTC, in RFC 3339 with milliseconds and in the form of the common log format.
+//! Writes times of day in UTC, in RFC 3339 with milliseconds or in the common log format.
 //!
-//! It takes the time since the Unix epoch as an argument, and computes the calendar date once a second at most.
+//! The time since the Unix epoch is an argument. The calendar date is computed once a second at most.
 
 use std::time::Duration;
 
-/// The last second that was written, as text.
+/// The text of the last second that was written.
 #[derive(Debug)]
 pub(super) struct Timestamp {
     second: u64,
@@ -17,7 +17,7 @@ impl Default for Timestamp {
     }
 }
 
-/// The last second of 9999: a year has four digits (RFC 3339 section 5.6).
+/// The last second of the year 9999, since a year has four digits (RFC 3339 section 5.6).
 const LAST: u64 = 253_402_300_799;
 const DAY: u64 = 86_400;
 const MONTHS: [[u8; 3]; 12] = [
@@ -26,14 +26,14 @@ const MONTHS: [[u8; 3]; 12] = [
 ];
 
 impl Timestamp {
-    /// Appends `since_epoch` as a date and time.
+    /// Appends `since_epoch` in RFC 3339.
     pub(super) fn write(&mut self, since_epoch: Duration, out: &mut Vec<u8>) {
         self.turn_to(since_epoch);
         digits(since_epoch.subsec_millis().into(), &mut self.text[20..23]);
         out.extend_from_slice(&self.text);
     }
 
-    /// Appends `since_epoch` as the common log format has it.
+    /// Appends `since_epoch` in the common log format.
     pub(super) fn write_common(&mut self, since_epoch: Duration, out: &mut Vec<u8>) {
         self.turn_to(since_epoch);
         let [year, day, time] = [0..4, 8..10, 11..19].map(|place| &self.text[place]);
@@ -45,6 +45,7 @@ impl Timestamp {
 
     fn turn_to(&mut self, since_epoch: Duration) {
         let second = since_epoch.as_secs().min(LAST);
+        // The date is the expensive part, and many lines share a second.
         if second != self.second {
             self.second = second;
             self.text[..19].copy_from_slice(&date_and_time(second));
@@ -64,9 +65,9 @@ fn date_and_time(second: u64) -> [u8; 19] {
     text
 }
 
-/// The date of a day, counted from 1970-01-01, in the Gregorian calendar. In years that begin in March the leap day
-/// comes last, and months repeat in fives of 153 days (`civil_from_days` in Howard Hinnant's "chrono-compatible
-/// low-level date algorithms").
+/// Returns year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. In years that
+/// begin in March the leap day comes last, and the lengths of months repeat every five months, 153 days
+/// (`civil_from_days` in Howard Hinnant's "chrono-compatible low-level date algorithms").
 fn date(day: u64) -> (u64, u64, u64) {
     let since_march_0 = day + 719_468; // 0000-03-01
     let era = since_march_0 / 146_097; // 400 years
@@ -79,7 +80,7 @@ fn date(day: u64) -> (u64, u64, u64) {
     (year + era * 400 + u64::from(month <= 2), month, of_month)
 }
 
-/// Fills `place` with the last digits of `number`.
+/// Fills `place` with the last digits of `number`, padded with zeros.
 fn digits(mut number: u64, place: &mut [u8]) {
     for digit in place.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;

@@ -1,4 +1,5 @@
-//! The admin server: `/metrics`, `/healthz` and `/readyz`, on a thread of its own and never on a worker's.
+//! Runs the admin server with `/metrics`, `/healthz` and `/readyz` on a thread of its own, so that scraping
+//! costs workers nothing.
 
 mod pages;
 mod ready;

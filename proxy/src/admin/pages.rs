@@ -1,6 +1,6 @@
-//! The pages of the admin server, each declared once with its path, its description and its handler.
+//! Declares the pages of the admin server, each with its path, its description and its handler.
 //!
-//! The router and the index at `/` are made from this list.
+//! The router and the index at `/` are built from this list.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -11,20 +11,17 @@ use axum::routing::{MethodRouter, get};
 use super::{Readiness, ReadyState};
 use crate::metrics::Registry;
 
-/// One page. `get` of axum answers HEAD as well, and 405 to all other methods.
+/// A page. The method router `get` of axum also answers HEAD, and 405 to all other methods.
 pub(crate) struct Page {
-    /// Its path, as axum writes it (`/thing/{id}`).
+    /// The path in the syntax of axum (`/thing/{id}`).
     pub path: &'static str,
-    /// What it is for: its line in the index.
+    /// The description for the index.
     pub about: &'static str,
-    /// What answers it.
+    /// The handler.
     pub route: MethodRouter,
 }
 
-/// All pages, and an index of them at `/`; 404 for everything else.
-///
-/// # Panics
-/// If two pages have the same path.
+/// Returns a router for all pages and an index at `/`; everything else is answered 404.
 pub(super) fn router(registry: Registry, ready: ReadyState, more: Vec<Page>) -> Router {
     let mut pages = vec![metrics(registry), healthz(), readyz(ready)];
     pages.extend(more);

@@ -1,22 +1,22 @@
-//! The readiness of the proxy: the main thread sets it, and `/readyz` reads it.
+//! Holds the readiness of the proxy, which the main thread sets and `/readyz` reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Whether new clients are welcome.
+/// The readiness of the proxy for new clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Readiness {
-    /// Not yet: listeners or workers are still to come.
+    /// Listeners or workers are still being started.
     Starting,
-    /// They are.
+    /// New clients are accepted.
     Ready,
-    /// No longer: what is in flight ends, nothing new begins.
+    /// Exchanges in flight may end, and new clients are not accepted.
     Draining,
 }
 
 impl Readiness {
-    /// The word `/readyz` answers.
+    /// Returns the word that `/readyz` answers.
     #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -27,17 +27,17 @@ impl Readiness {
     }
 }
 
-/// A [`Readiness`] that threads share. A clone is the same state; it begins as `Starting`.
+/// A [`Readiness`] that threads share. Clones share one state, which begins as `Starting`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadyState(Arc<AtomicU8>);
 
 impl ReadyState {
-    /// Says how ready the proxy is.
+    /// Sets the readiness.
     pub(crate) fn set(&self, readiness: Readiness) {
         self.0.store(readiness as u8, Ordering::Release);
     }
 
-    /// How ready it is.
+    /// Returns the readiness.
     #[must_use]
     pub(crate) fn get(&self) -> Readiness {
         match self.0.load(Ordering::Acquire) {

@@ -23,37 +23,37 @@ use super::ReadyState;
 use super::pages::{Page, router};
 use crate::metrics::Registry;
 
-/// Most connections at once. One more takes the place of the one on which nothing has moved for the longest time, so that
-/// whoever asks is answered however many say nothing.
+/// The largest number of connections at a time. A further connection replaces the one that was inactive for
+/// longest, so that silent connections cannot shut anybody out.
 pub(crate) const MOST_CONNECTIONS: usize = 32;
-/// How long a request's head may take, counted from the connection's start or from the answer before.
+/// The time in which a request head must arrive, from the connection's start or the previous answer.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection on which nothing moves for this long is closed, also amid an answer.
+/// The time without activity after which a connection is closed, even during an answer.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most bytes of a head; a longer one is answered 431.
+/// The largest head in bytes; a larger one is answered 431.
 const MOST_HEAD: usize = 16 << 10;
-/// How soon a failed accept is tried again.
+/// The pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A running admin server. It stops when this is dropped.
+/// A running admin server, which stops when this value is dropped.
 pub(crate) struct Admin {
     addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Binds `bind` and serves the admin pages on a thread of their own.
+/// Binds `bind` and serves the admin pages on a new thread.
 ///
 /// # Errors
-/// If the address cannot be bound or the thread not be started.
+/// Returns the kernel's error if the address cannot be bound or the thread cannot be started.
 pub(crate) fn start(bind: SocketAddr, registry: Registry, ready: ReadyState) -> io::Result<Admin> {
     start_with(bind, registry, ready, Vec::new())
 }
 
-/// [`start`] with more pages; each stands in the index, too.
+/// Works like [`start`] and serves the pages of `more` as well.
 ///
 /// # Errors
-/// If the address cannot be bound or the thread not be started.
+/// Returns the kernel's error if the address cannot be bound or the thread cannot be started.
 ///
 /// # Panics
 /// If two pages have the same path.
@@ -69,6 +69,7 @@ pub(crate) fn start_with(
     let addr = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
+        // Registering a socket needs the runtime of the thread that will serve it.
         let _within = runtime.enter();
         tokio::net::TcpListener::from_std(listener)?
     };
@@ -78,7 +79,7 @@ pub(crate) fn start_with(
     Ok(Admin { addr, stop: Some(stop), thread: Some(thread) })
 }
 
-/// Serves until `stopped`; then connections are cut, as an answer here is never worth a delayed exit.
+/// Serves until `stopped`, and then cuts all connections, since no answer here is worth a delayed exit.
 async fn serve(listener: tokio::net::TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
     let accept = async {
         let mut connections = Connections::default();
@@ -86,7 +87,7 @@ async fn serve(listener: tokio::net::TcpListener, router: Router, stopped: onesh
             match listener.accept().await {
                 Ok((stream, _)) => connections.admit(stream, &router),
                 Err(_) => {
-                    // No descriptor may be left: then one of ours is for whoever comes.
+                    // The process may be out of descriptors, so some of our own connections make room.
                     connections.make_room(MOST_CONNECTIONS / 2);
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -99,7 +100,7 @@ async fn serve(listener: tokio::net::TcpListener, router: Router, stopped: onesh
     }
 }
 
-/// Those who are connected.
+/// The open connections.
 #[derive(Default)]
 struct Connections(Vec<Connection>);
 
@@ -116,7 +117,7 @@ impl Connections {
         self.0.push(Connection { task, activity });
     }
 
-    /// Ends as many as there are above `most`, those first on which nothing has moved for the longest time.
+    /// Closes connections until `most` are left, starting with those that were inactive for longest.
     fn make_room(&mut self, most: usize) {
         self.0.retain(|connection| !connection.task.is_finished());
         self.0.sort_by_key(|connection| connection.activity.at());
@@ -125,19 +126,19 @@ impl Connections {
     }
 }
 
-/// Answers on one connection, as long as something moves on it.
+/// Answers requests on one connection until the connection is inactive for too long.
 async fn carry(stream: TcpStream, router: Router, activity: LastActivity) {
     let io = ActivityStream { io: TokioIo::new(stream), activity: activity.clone() };
     let mut settings = http1::Builder::new();
     settings.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MOST_HEAD);
     let answer = settings.serve_connection(io, TowerToHyperService::new(router));
     tokio::select! {
-        _ = answer => {} // whoever asks badly is told so, or is gone
+        _ = answer => {} // a client that sends a bad request has been answered, or is gone
         () = activity.stands_still() => {}
     }
 }
 
-/// When something moved last on a connection, in nanoseconds since it began to be counted.
+/// The time of the last activity on a connection, in nanoseconds since the connection began.
 #[derive(Clone)]
 struct LastActivity {
     begun: Instant,
@@ -165,7 +166,7 @@ impl LastActivity {
     }
 }
 
-/// A stream that notes when something moves on it.
+/// A stream that records the time of each read and write.
 struct ActivityStream {
     io: TokioIo<TcpStream>,
     activity: LastActivity,
@@ -224,7 +225,7 @@ impl Write for ActivityStream {
 }
 
 impl Admin {
-    /// The address it is bound to; the port is the kernel's where 0 was asked for.
+    /// Returns the address that the server is bound to, with the port that the kernel chose for port 0.
     #[must_use]
     pub(crate) const fn addr(&self) -> SocketAddr {
         self.addr
@@ -234,11 +235,11 @@ impl Admin {
 impl Drop for Admin {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // An error says that it has ended already.
+            // An error means that the server has already ended.
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {
-            // A panic there was told there.
+            // The panic hook has already reported a panic of the thread.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Tests of the admin server's responses, as raw bytes over a real socket.
+//! Tests the admin server's responses, as raw bytes over a real socket.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ fn serve() -> (Admin, ReadyState) {
     (admin, ready)
 }
 
-/// The whole answer to one request.
+/// Sends one request and returns the whole answer.
 fn ask(addr: SocketAddr, method: &str, path: &str) -> String {
     let mut socket = TcpStream::connect(addr).expect("it listens");
     let head = format!("{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
@@ -113,7 +113,7 @@ fn an_address_in_use_is_an_error() {
     assert_eq!(again.err().map(|e| e.kind()), Some(std::io::ErrorKind::AddrInUse));
 }
 
-/// However many say nothing, whoever asks is answered; those who have been silent for longest make room.
+/// A new client is answered even if many connections are silent; those silent for longest are closed.
 #[test]
 fn silent_connections_keep_nobody_out() {
     let (admin, _) = serve();
@@ -139,7 +139,7 @@ fn a_head_that_is_too_long_is_refused() {
     assert_eq!(status(&ask(admin.addr(), "GET", "/healthz")), "200");
 }
 
-/// Half a head, nothing after an answer, and an answer that is not read.
+/// Covers half a head, silence after an answer, and an answer that is not read.
 #[test]
 fn who_takes_too_long_is_closed() {
     let large =

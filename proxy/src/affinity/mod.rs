@@ -1,6 +1,6 @@
-//! Affinity: which member a source is assigned to.
+//! Assigns sources to members.
 //!
-//! `rendezvous` ranks members for a source; `sources` counts which sources are at which member, for the metrics.
+//! `rendezvous` ranks members for a source; `sources` counts the sources of each member, for the metrics.
 
 mod rendezvous;
 mod sources;

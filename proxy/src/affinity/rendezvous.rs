@@ -1,29 +1,31 @@
-//! Weighted rendezvous hashing: each member gets a score for each source, and the highest score wins (D7.2 in `docs/http-rules.md`).
+//! Implements weighted rendezvous hashing: each member has a score for each source, and the highest score
+//! wins (D7.2 in `docs/http-rules.md`).
 //!
-//! A score depends on the source's address and on the member's name and weight. It does not depend on ports, on the order of the
-//! members or on how many there are, so a change of members moves only the sources of what changed.
+//! A score depends on the source's address and on the member's name and weight. It does not depend on ports,
+//! on the order of the members or on their number, so that a change of members moves only the sources of the
+//! members that changed.
 
 use std::net::IpAddr;
 
-/// A member as the hash sees it.
+/// The properties of a member that the hash uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// [`name_hash`] of its name.
+    /// The [`name_hash`] of the member's name.
     pub hash: u64,
-    /// Its share of the sources.
+    /// The member's share of the sources, relative to the others.
     pub weight: u32,
 }
 
-/// The candidate with the best score for `key`, among those that are given.
+/// Returns the candidate with the highest score for `key`.
 ///
-/// Only the names, weights and address bytes count: another order of members changes nothing, a member that
-/// goes away moves only its own sources, and they return to it when it does.
+/// Only names, weights and address bytes count. The order of members changes nothing, and a member that is
+/// removed moves only its own sources, which return to it when it does.
 pub(crate) fn best<T>(key: IpAddr, candidates: impl Iterator<Item = (T, Candidate)>) -> Option<T> {
     let address = address_hash(key);
     candidates.map(|(who, c)| (score(address, c), c.hash, who)).max_by(order).map(|(_, _, who)| who)
 }
 
-/// The hash of a member's name (FNV-1a, 64 bits).
+/// Returns the hash of a member's name (FNV-1a, 64 bits).
 #[must_use]
 pub(crate) fn name_hash(name: &str) -> u64 {
     fnv(name.as_bytes())
@@ -42,15 +44,16 @@ fn fnv(bytes: &[u8]) -> u64 {
     })
 }
 
-/// `-weight / ln(u)`, u uniform in (0, 1): the largest belongs to a member with a probability that is
-/// proportional to its weight (Schindelhauer and Schomaker 2005).
+/// Returns `-weight / ln(u)` with u uniform in (0, 1). The largest score belongs to a member with a
+/// probability proportional to its weight (Schindelhauer and Schomaker 2005).
 fn score(address: u64, candidate: Candidate) -> f64 {
     let mixed = mix(address ^ mix(candidate.hash));
+    // A double has 53 bits; the half keeps the value away from 0 and 1.
     let uniform = ((mixed >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
     -f64::from(candidate.weight) / uniform.ln()
 }
 
-/// The finaliser of SplitMix64: every bit of the input reaches every bit of the output.
+/// Applies the finaliser of SplitMix64, in which every bit of the input affects every bit of the output.
 const fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -58,6 +61,7 @@ const fn mix(mut x: u64) -> u64 {
 }
 
 fn order<T>(a: &(f64, u64, T), b: &(f64, u64, T)) -> std::cmp::Ordering {
+    // Equal scores are decided by the name, so that all workers agree.
     a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
 }
 

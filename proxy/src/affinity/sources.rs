@@ -1,6 +1,6 @@
-//! Counts which sources have clients now, and at which member each source is.
+//! Counts the sources that have clients, and the member of each.
 //!
-//! All workers share these counts. They are touched when a client comes, moves or leaves, and never for a request.
+//! All workers share these counts. They change when a client comes, moves or leaves, and never for a request.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,30 +8,30 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
-/// A source of a backend: the backend's and the affinity key's.
+/// A source of a backend: the backend's hash and the affinity key.
 type BackendSource = (u64, IpAddr);
 
-/// How a client's source stood when it came.
+/// The state of a client's source before the client came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SourceStatus {
-    /// It had no clients.
+    /// The source had no clients.
     New,
-    /// It had, at this member.
+    /// The source had clients at the same member.
     Known,
-    /// It had, at this other member.
+    /// The source had clients at this other member.
     Elsewhere(u64),
 }
 
-/// Sources with clients, by backend.
+/// The sources with clients, by backend.
 #[derive(Debug, Default)]
 pub struct Sources {
     places: DashMap<BackendSource, SourceEntry>,
-    /// How many there are, and the most there were since the room for them was fitted.
+    /// The number of sources, and the largest number since the map was last shrunk.
     count: AtomicUsize,
     most: AtomicUsize,
 }
 
-/// Room for so many sources may stay.
+/// The capacity in sources that is never given back.
 const FEW: usize = 4096;
 
 #[derive(Debug)]
@@ -41,8 +41,8 @@ struct SourceEntry {
 }
 
 impl Sources {
-    /// A client of `source` came to `member`.
-    pub fn come(&self, backend: u64, source: IpAddr, member: u64) -> SourceStatus {
+    /// Counts a new client of `source` at `member`, and returns the state of the source before.
+    pub fn add_client(&self, backend: u64, source: IpAddr, member: u64) -> SourceStatus {
         match self.places.entry((backend, source)) {
             Entry::Vacant(vacant) => {
                 vacant.insert(SourceEntry { member, clients: 1 });
@@ -59,27 +59,27 @@ impl Sources {
         }
     }
 
-    /// A client of `source` now uses `member`. Tells the member before, if its source was at another.
-    pub fn go(&self, backend: u64, source: IpAddr, member: u64) -> Option<u64> {
+    /// Moves a source to `member`, and returns its previous member if that was another.
+    pub fn move_client(&self, backend: u64, source: IpAddr, member: u64) -> Option<u64> {
         let mut place = self.places.get_mut(&(backend, source))?;
         let before = std::mem::replace(&mut place.member, member);
         (before != member).then_some(before)
     }
 
-    /// A client of `source` left. Tells the member its source was at, if that was its last client.
-    pub fn leave(&self, backend: u64, source: IpAddr) -> Option<u64> {
+    /// Counts a client of `source` that left. If it was the last, returns the member of the source.
+    pub fn remove_client(&self, backend: u64, source: IpAddr) -> Option<u64> {
         let Entry::Occupied(mut occupied) = self.places.entry((backend, source)) else { return None };
         occupied.get_mut().clients -= 1;
         if occupied.get().clients > 0 {
             return None;
         }
-        let member = occupied.remove().member; // the lock of its part goes with the entry
+        let member = occupied.remove().member; // drops the entry, which holds the lock of its shard
         let count = self.count.fetch_sub(1, Ordering::Relaxed) - 1;
         self.fit(count);
         Some(member)
     }
 
-    /// Gives back the room of a crowd that has left: when three of four have, so that it costs little for each.
+    /// Shrinks the map after three quarters of its sources have left, so that the cost for each is small.
     fn fit(&self, count: usize) {
         let most = self.most.load(Ordering::Relaxed);
         let fits = most <= FEW || count > most / 4;
@@ -97,26 +97,26 @@ mod tests {
     fn the_room_of_a_crowd_is_given_back() {
         let sources = Sources::default();
         let source = |i: u32| IpAddr::from((0x7f00_0000 + i).to_be_bytes());
-        (0..100_000).for_each(|i| assert_eq!(sources.come(1, source(i), 7), SourceStatus::New));
+        (0..100_000).for_each(|i| assert_eq!(sources.add_client(1, source(i), 7), SourceStatus::New));
         assert!(sources.places.capacity() >= 100_000);
-        (1000..100_000).for_each(|i| assert_eq!(sources.leave(1, source(i)), Some(7)));
+        (1000..100_000).for_each(|i| assert_eq!(sources.remove_client(1, source(i)), Some(7)));
         assert!(sources.places.capacity() < 40_000, "{}", sources.places.capacity());
-        (0..1000).for_each(|i| assert_eq!(sources.leave(1, source(i)), Some(7)));
+        (0..1000).for_each(|i| assert_eq!(sources.remove_client(1, source(i)), Some(7)));
     }
 
     #[test]
     fn a_source_is_known_while_it_has_clients() {
         let sources = Sources::default();
         let source: IpAddr = "127.0.0.9".parse().unwrap();
-        assert_eq!(sources.come(1, source, 7), SourceStatus::New);
-        assert_eq!(sources.come(1, source, 7), SourceStatus::Known);
-        assert_eq!(sources.come(2, source, 7), SourceStatus::New, "another backend");
-        assert_eq!(sources.go(1, source, 8), Some(7));
-        assert_eq!(sources.go(1, source, 8), None);
-        assert_eq!(sources.come(1, source, 7), SourceStatus::Elsewhere(8));
-        assert_eq!(sources.leave(1, source), None);
-        assert_eq!(sources.leave(1, source), None);
-        assert_eq!(sources.leave(1, source), Some(7));
-        assert_eq!(sources.come(1, source, 8), SourceStatus::New);
+        assert_eq!(sources.add_client(1, source, 7), SourceStatus::New);
+        assert_eq!(sources.add_client(1, source, 7), SourceStatus::Known);
+        assert_eq!(sources.add_client(2, source, 7), SourceStatus::New, "another backend");
+        assert_eq!(sources.move_client(1, source, 8), Some(7));
+        assert_eq!(sources.move_client(1, source, 8), None);
+        assert_eq!(sources.add_client(1, source, 7), SourceStatus::Elsewhere(8));
+        assert_eq!(sources.remove_client(1, source), None);
+        assert_eq!(sources.remove_client(1, source), None);
+        assert_eq!(sources.remove_client(1, source), Some(7));
+        assert_eq!(sources.add_client(1, source, 8), SourceStatus::New);
     }
 }

@@ -1,7 +1,8 @@
-//! The member that a client is assigned to, and the counts of assignments.
+//! Assigns clients to members and counts the assignments.
 //!
-//! A client keeps its member. While that is down, the client uses the next one in rank, and it returns when the member answers
-//! again. While no member is up, the client stays where it is and waits there (D7.3, D7.4 in `docs/http-rules.md`).
+//! A client keeps its member. While that member is down, the client uses the next one in rank, and it returns
+//! when the member answers again. While no member is up, the client stays at its member and waits there
+//! (D7.3, D7.4 in `docs/http-rules.md`).
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -11,13 +12,13 @@ use crate::metrics::{Lookup, Move};
 
 use super::{Group, Member, MemberPool};
 
-/// What ties one client to a backend.
+/// The assignment of one client to a member of its backend.
 pub(crate) struct Assignment<W> {
-    /// The member it meets while that is up.
+    /// The member that the client uses whenever that member is up.
     first_choice: Option<Rc<Member<W>>>,
-    /// The one it uses now.
+    /// The member that the client uses now.
     member: Option<Rc<Member<W>>>,
-    /// The one in whose counts it stands.
+    /// The member whose client count includes this client.
     counted: Option<Rc<Member<W>>>,
 }
 
@@ -28,7 +29,7 @@ impl<W> Default for Assignment<W> {
 }
 
 impl<W: MemberPool> Assignment<W> {
-    /// A client comes to its backend (anew, after a change of configuration).
+    /// Assigns a new client, or a client whose backend was reconfigured.
     pub(crate) fn assign(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
         self.first_choice = group.first_choice(source);
         self.member = self
@@ -42,18 +43,18 @@ impl<W: MemberPool> Assignment<W> {
         count_arrival(group, &member, source, sources);
     }
 
-    /// The member it uses now, or used last.
+    /// Returns the member that the client uses now or used last.
     #[must_use]
     pub(crate) fn member(&self) -> Option<&Rc<Member<W>>> {
         self.member.as_ref()
     }
 
-    /// The client leaves its backend.
+    /// Removes the client from all counts.
     pub(crate) fn unassign(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
         let Some(member) = self.counted.take() else { return };
         member.clients.set(member.clients.get() - 1);
         let Some(key) = group.settings.affinity.key(source) else { return };
-        if let Some(last) = sources.leave(group.hash, key) {
+        if let Some(last) = sources.remove_client(group.hash, key) {
             group.cells.affinity_entries.dec();
             count_source(group, last, -1);
         }
@@ -67,6 +68,7 @@ impl<W: MemberPool> Assignment<W> {
         sources: &Sources,
     ) -> Option<Rc<Member<W>>> {
         let at_home = self.first_choice.as_ref().filter(|first_choice| first_choice.pool.is_up());
+        // The first choice comes first, then the present member, then the next one in rank.
         let now = match (at_home, &self.member) {
             (Some(first_choice), _) => first_choice.clone(),
             (None, Some(member)) if member.pool.is_up() => member.clone(),
@@ -87,7 +89,7 @@ impl<W: MemberPool> Assignment<W> {
         }
         to.clients.set(to.clients.get() + 1);
         let Some(key) = group.settings.affinity.key(source) else { return };
-        if let Some(before) = sources.go(group.hash, key, to.candidate.hash) {
+        if let Some(before) = sources.move_client(group.hash, key, to.candidate.hash) {
             let first_choice =
                 self.first_choice.as_ref().is_some_and(|first_choice| Rc::ptr_eq(first_choice, to));
             group.cells.affinity_moves[if first_choice { Move::MemberBack } else { Move::MemberDown }].inc();
@@ -102,7 +104,7 @@ fn count_arrival<W>(group: &Group<W>, member: &Member<W>, source: IpAddr, source
         group.cells.affinity[Lookup::None].inc();
         return;
     };
-    match sources.come(group.hash, key, member.candidate.hash) {
+    match sources.add_client(group.hash, key, member.candidate.hash) {
         SourceStatus::Known => group.cells.affinity[Lookup::Hit].inc(),
         SourceStatus::New => {
             group.cells.affinity[Lookup::New].inc();
@@ -118,7 +120,7 @@ fn count_arrival<W>(group: &Group<W>, member: &Member<W>, source: IpAddr, source
     }
 }
 
-/// A source came to (or left) the member of this hash, which may no longer be configured.
+/// Adds `by` to the sources of the member with this hash, which may no longer be configured.
 fn count_source<W>(group: &Group<W>, member: u64, by: i64) {
     match group.members.iter().find(|m| m.candidate.hash == member) {
         Some(member) => member.cells.sources.add(by),

@@ -1,18 +1,19 @@
-//! Whether a member answers, and what is done while it does not: the one place that decides it, for every kind of link.
+//! Decides whether a member is up and what is done while it is down, for every kind of link.
 //!
-//! [`Health`] is one for the process: up, or down. [`MemberHealth`] is what one worker makes of it: it is told of each attempt
-//! to connect, and says who shows the change, who tries again and when, and whether those who wait go to another member.
-//! Nothing here connects, waits or reads a clock.
+//! [`Health`] is up or down, once for the process. [`MemberHealth`] is one worker's view of it: the worker
+//! reports each attempt to connect, and learns whether to publish a change, when to try again, and whether
+//! waiting clients go to another member. Nothing in this file connects, waits or reads a clock.
 //!
 //! ```text
-//!           failed, with no link left, and not for want of our own
+//!           a failure without links left, unless local ports ran out
 //!    Up ─────────────────────────────────────────────────────────▶ Down
 //!     ▲                                                              │
 //!     └──────────────── answered, or retired ────────────────────────┘
 //! ```
 //!
-//! While it is down, the worker that noticed first tries again for all, ever less often ([`Backoff`]). A worker whose clients
-//! wait for the member, because no other one answers either, tries for itself at a short pace.
+//! While a member is down, the worker that noticed first tries it again for all workers, with growing pauses
+//! ([`Backoff`]). A worker whose clients wait for the member, because no other member is up either, tries by
+//! itself at a short pace ([`RetryPace`]).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -23,16 +24,16 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
 
-/// Whether a member answers: one for the process, read by every worker.
+/// The health of a member for the whole process, read by every worker.
 ///
-/// It goes down when connecting fails and no link to it stands, and up when it answers again.
+/// A member goes down when connecting fails and no link to it stands, and comes up when it answers again.
 #[derive(Debug, Default)]
 pub struct Health {
     down: AtomicBool,
 }
 
 impl Health {
-    /// Whether it answers, as far as anybody knows.
+    /// Returns whether the member is up, as far as is known.
     #[must_use]
     pub fn is_up(&self) -> bool {
         !self.down.load(Ordering::Relaxed)
@@ -43,80 +44,84 @@ impl Health {
     }
 
     fn came_up(&self) -> Option<HealthChange> {
+        // The load avoids a locked instruction for every connect to a healthy member.
         (!self.is_up() && self.down.swap(false, Ordering::Relaxed)).then_some(HealthChange::Up)
     }
 }
 
-/// A member has gone down or come up. One caller of all workers is told so, and shows it.
+/// A change of a member's health. Exactly one caller of all workers gets each change, and publishes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HealthChange {
-    /// It answers again.
+    /// The member answers again.
     Up,
-    /// It does not answer any more. Whoever is told this tries again until it does ([`Backoff`]).
+    /// The member no longer answers. The caller tries again until it does ([`Backoff`]).
     Down,
 }
 
-/// An attempt to connect that failed.
+/// A failed attempt to connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure {
-    /// Why it failed.
+    /// The reason of the failure.
     pub cause: Cause,
-    /// When it began.
+    /// The time at which the attempt began.
     pub began: Nanos,
-    /// No link of this worker to the member stands, nor is one being opened.
+    /// Whether this worker has no link to the member and is opening none.
     pub alone: bool,
-    /// Nobody needs to know when the member answers again.
+    /// Whether nobody needs to know when the member answers again.
     pub unwanted: bool,
 }
 
-/// What follows from a [`Failure`].
+/// The consequences of a [`Failure`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AfterFailure {
-    /// Whether the member has gone down with it.
+    /// The change of the member's health, if the failure caused one.
     pub change: Option<HealthChange>,
-    /// Those who wait for the member do so in vain: they go to another one.
+    /// Whether clients that wait for the member must go to another one.
     pub send_away: bool,
 }
 
-/// A time in which no link of a worker stands and the member accepts none, while no other member answers.
+/// A time in which a worker has no link to the member and gets none, while no other member answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Outage {
-    /// When the first attempt of it that failed began.
+    /// The time at which its first failed attempt began.
     pub since: Nanos,
-    /// Why the last attempt failed.
+    /// The reason of the last failure.
     pub cause: Cause,
 }
 
 impl Outage {
-    /// Until when somebody waits who came at `came`: no longer than one attempt to connect may take.
+    /// Returns the time until which a client waits that came at `came`: no longer than one attempt to connect
+    /// may take.
     #[must_use]
     pub fn waits_until(&self, came: Nanos, connect_timeout: Nanos) -> Nanos {
         came.max(self.since).saturating_add(connect_timeout)
     }
 
-    /// Those who came by then have waited for long enough, if anybody has.
+    /// Returns the time up to which clients must have come to have waited long enough now, if there can be
+    /// any.
     #[must_use]
     pub fn gives_up(&self, now: Nanos, connect_timeout: Nanos) -> Option<Nanos> {
         now.checked_sub(connect_timeout).filter(|came| *came >= self.since)
     }
 }
 
-/// What one worker knows of a member, and does about it.
+/// One worker's knowledge of a member.
 #[derive(Debug)]
 pub struct MemberHealth {
     shared: Arc<Health>,
-    /// The members of its backend, this one included.
+    /// The health of all members of the backend, including this one.
     members: RefCell<Rc<[Arc<Health>]>>,
     retired: Cell<bool>,
     outage: Cell<Option<Outage>>,
     last_failure: Cell<Cause>,
-    /// Clients of this worker that wait until the member answers again, and whether a task tries it for them.
+    /// The number of clients of this worker that wait until the member answers again.
     waiting: Cell<usize>,
+    /// Whether a task tries the member at a short pace for these clients.
     watched: Cell<bool>,
 }
 
 impl MemberHealth {
-    /// This worker's view of a member.
+    /// Makes this worker's view of a member.
     #[must_use]
     pub fn new(shared: Arc<Health>) -> Self {
         Self {
@@ -130,64 +135,67 @@ impl MemberHealth {
         }
     }
 
-    /// What all workers know of the member.
+    /// Returns the health that all workers share.
     #[must_use]
     pub fn shared(&self) -> &Arc<Health> {
         &self.shared
     }
 
-    /// Takes the members of its backend, itself included: whoever waits for it goes to another one that answers.
+    /// Sets the members of the backend, including this one. Waiting clients go to another one that is up.
     pub fn set_members(&self, members: &Rc<[Arc<Health>]>) {
         *self.members.borrow_mut() = members.clone();
     }
 
-    /// Whether the member answers, as far as anybody knows.
+    /// Returns whether the member is up, as far as is known.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.shared.is_up()
     }
 
-    /// Whether another member of its backend answers: those who cannot be served here can be served there.
+    /// Returns whether another member of the backend is up and can serve the clients of this one.
     #[must_use]
     pub fn another_is_up(&self) -> bool {
         self.members.borrow().iter().any(|other| !Arc::ptr_eq(other, &self.shared) && other.is_up())
     }
 
-    /// The member is no longer in the configuration. It counts as up, since nobody will see when it answers again.
+    /// Records that the member is no longer configured. The member then counts as up, since nobody will see
+    /// it answer again.
     #[must_use]
     pub fn retire(&self) -> Option<HealthChange> {
         self.retired.set(true);
         self.answered()
     }
 
-    /// Whether the member is no longer in the configuration.
+    /// Returns whether the member is no longer configured.
     #[must_use]
     pub fn is_retired(&self) -> bool {
         self.retired.get()
     }
 
-    /// The member accepted a connection.
+    /// Records that the member accepted a connection.
     #[must_use]
     pub fn answered(&self) -> Option<HealthChange> {
         self.shared.came_up()
     }
 
-    /// A link of this worker stands: its outage is over.
+    /// Records that this worker has a link, which ends its outage.
     #[must_use]
     pub fn connected(&self) -> Option<HealthChange> {
         self.outage.set(None);
         self.answered()
     }
 
-    /// An attempt to connect failed.
+    /// Records a failed attempt to connect, and returns the consequences.
     #[must_use]
     pub fn failed(&self, failure: Failure) -> AfterFailure {
         let Failure { cause, began, alone, unwanted } = failure;
         self.last_failure.set(cause);
-        // What we lack ourselves is not the member's fault, and would be lacking for the next one, too.
+        // A lack of local ports is not the member's fault, and the next member would meet it too.
         let ours = cause == Cause::ConnectNoPort;
         let change = if alone && !ours && !unwanted { self.shared.went_down() } else { None };
+        // With a link left, waiting clients can still be served here.
         let send_away = alone && (ours || unwanted || self.another_is_up());
+        // Nobody else can serve the clients, so that they wait here and the outage counts.
         if alone && !send_away {
             let since = self.outage.get().map_or(began, |outage| outage.since);
             self.outage.set(Some(Outage { since, cause }));
@@ -195,68 +203,70 @@ impl MemberHealth {
         AfterFailure { change, send_away }
     }
 
-    /// The outage of this worker, if there is one.
+    /// Returns the current outage of this worker.
     #[must_use]
     pub fn outage(&self) -> Option<Outage> {
         self.outage.get()
     }
 
-    /// Why the last attempt of this worker failed.
+    /// Returns the reason of this worker's last failure.
     #[must_use]
     pub fn last_failure(&self) -> Cause {
         self.last_failure.get()
     }
 
-    /// Whether those who have waited through an outage go to another member now, which has come up meanwhile; and the cause
-    /// that is noted for it.
+    /// Returns the cause of the outage if waiting clients are to move, because another member has come up
+    /// meanwhile.
     #[must_use]
     pub fn sends_away(&self) -> Option<Cause> {
         let outage = self.outage.get()?;
         (!self.is_up() && self.another_is_up()).then_some(outage.cause)
     }
 
-    /// Whether the worker that saw the member go down has to try again. `draining` says that the worker ends.
+    /// Returns whether the worker that saw the member go down has to try again. `draining` says that the
+    /// worker ends.
     #[must_use]
     pub fn needs_recovery(&self, draining: bool) -> bool {
         !self.is_up() && !draining && !self.is_retired()
     }
 
-    /// A client waits until the member answers again, as none does.
+    /// Counts a client that waits until the member answers again, because no member is up.
     pub fn begin_waiting(&self) {
         self.waiting.set(self.waiting.get() + 1);
     }
 
-    /// The client waits no longer.
+    /// Counts a client that no longer waits.
     pub fn end_waiting(&self) {
         self.waiting.set(self.waiting.get() - 1);
     }
 
-    /// Whether the one who asks is the first, and is to try the member for those who wait, until [`MemberHealth::end_watch`].
+    /// Returns whether the caller is the first to watch the member; it then tries the member for waiting
+    /// clients until [`MemberHealth::end_watch`].
     #[must_use]
     pub fn begin_watch(&self) -> bool {
         !self.watched.replace(true)
     }
 
-    /// Nobody tries the member for those who wait any more.
+    /// Ends the watch, so that another caller can begin one.
     pub fn end_watch(&self) {
         self.watched.set(false);
     }
 
-    /// Whether the member is tried at a short pace for those who wait.
+    /// Returns whether the member is tried at a short pace for waiting clients.
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.watched.get()
     }
 
-    /// Whether it is to be tried (again) for those who wait. Where another member answers they go there.
+    /// Returns whether the member is to be tried for waiting clients. If another member is up, they go there.
     #[must_use]
     pub fn needs_watch(&self, draining: bool) -> bool {
         self.waiting.get() > 0 && self.needs_recovery(draining) && !self.another_is_up()
     }
 }
 
-/// How long to wait before a member that is down is tried again for all workers: ever longer, but not where those who wait at
-/// another member of the backend could go to this one only.
+/// The pause before a member that is down is tried again for all workers. Pauses double, except while all
+/// members are down, when clients could go to this member only.
 #[derive(Debug)]
 pub(crate) struct Backoff(Duration);
 
@@ -267,32 +277,32 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The pause before the next attempt.
+    /// Returns the pause before the next attempt.
     #[must_use]
     pub(crate) fn pause(&self) -> Duration {
         self.0
     }
 
-    /// It is over, and the next one will be longer, unless the member is needed.
+    /// Ends a pause and lengthens the next one, unless every member of the backend is down.
     pub(crate) fn lengthen(&mut self, member: &MemberHealth) {
         let is_needed = member.members.borrow().len() > 1 && !member.another_is_up();
         self.0 = if is_needed { FIRST_PAUSE } else { (self.0 * 2).min(LONGEST_PAUSE) };
     }
 }
 
-/// Pauses between the attempts for those who wait, each between [`SHORTEST_RETRY`] and twice that, at random, so that not all
-/// workers try at once.
+/// Pauses between attempts for waiting clients: random values from [`SHORTEST_RETRY`] to twice that, so that
+/// workers do not try at once.
 #[derive(Debug)]
 pub(crate) struct RetryPace(u64);
 
 impl RetryPace {
-    /// A pace that differs from others with another `seed`.
+    /// Makes a pace that differs from others by its `seed`.
     #[must_use]
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The pause before the next attempt.
+    /// Returns the pause before the next attempt.
     pub(crate) fn next_pause(&mut self) -> Duration {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1); // Knuth's MMIX generator
         let more = Duration::from_nanos(self.0 >> 38); // up to 67 ms
@@ -300,17 +310,17 @@ impl RetryPace {
     }
 }
 
-/// The first pause of a [`Backoff`], and the longest.
+/// The shortest and the longest pause of a [`Backoff`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Between two attempts for those who wait, at least.
+/// The shortest pause between two attempts for waiting clients.
 pub(crate) const SHORTEST_RETRY: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// So many members of one backend, each as one worker sees it.
+    /// Returns the members of one backend, each as one worker sees it.
     fn members(count: usize) -> Vec<MemberHealth> {
         let all: Rc<[Arc<Health>]> = (0..count).map(|_| Arc::default()).collect();
         let views: Vec<_> = all.iter().map(|one| MemberHealth::new(one.clone())).collect();

@@ -1,4 +1,5 @@
-//! A backend as one worker sees it: its members, the pool of each, which one a source meets, and whether they answer.
+//! Holds one worker's view of a backend: its members, the pool of each, the choice of a member for a source,
+//! and health.
 
 mod assignment;
 mod health;
@@ -16,13 +17,13 @@ use crate::metrics::{BackendCells, MemberCells, Registry};
 pub(crate) use assignment::Assignment;
 pub(crate) use health::{Backoff, Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY};
 
-/// The way to a member: a pool of shared links, or a pool of dedicated links for tunnels.
+/// The links of a worker to a member: a pool of shared links, or a pool of dedicated links for tunnels.
 pub trait MemberPool {
-    /// What this worker knows of the member's health.
+    /// Returns this worker's knowledge of the member's health.
     fn health(&self) -> &MemberHealth;
-    /// Whether it speaks what these settings want spoken.
+    /// Returns whether the pool fits the protocol of these settings.
     fn speaks_as(&self, settings: &Backend) -> bool;
-    /// Whether the member answers, as far as anybody knows.
+    /// Returns whether the member is up, as far as is known.
     fn is_up(&self) -> bool {
         self.health().is_up()
     }
@@ -30,31 +31,31 @@ pub trait MemberPool {
 
 /// The members of all configurations that a worker has known, by the hashes of their names.
 ///
-/// The last client of a source may leave when the member that its source was at is no longer configured. It stands in the
-/// counts of that member all the same, and those are shown again if the member comes back.
+/// The last client of a source may leave when the source's member is no longer configured. Its counts must
+/// change all the same, because they are shown again if the member comes back.
 pub struct KnownMembers {
     registry: Registry,
     worker: usize,
     names: RefCell<HashMap<(u64, u64), MemberNames>>,
 }
 
-/// Of a backend and its member.
+/// The names of a backend and its member.
 type MemberNames = (Arc<str>, Arc<str>);
 
 impl KnownMembers {
-    /// A worker's register, empty.
+    /// Makes an empty register for a worker.
     #[must_use]
     pub fn new(registry: &Registry, worker: usize) -> Rc<Self> {
         Rc::new(Self { registry: registry.clone(), worker, names: RefCell::default() })
     }
 
-    /// A member of a backend has been configured.
+    /// Records that a member of a backend has been configured.
     pub fn note(&self, backend: &Arc<str>, member: &Arc<str>) {
         let key = (name_hash(backend), name_hash(member));
         self.names.borrow_mut().entry(key).or_insert_with(|| (backend.clone(), member.clone()));
     }
 
-    /// What this worker counts for a member.
+    /// Returns this worker's counters for a member.
     fn cells(&self, backend: u64, member: u64) -> Option<Arc<MemberCells>> {
         let names = self.names.borrow();
         let (backend, member) = names.get(&(backend, member))?;
@@ -66,38 +67,39 @@ impl KnownMembers {
 pub struct Member<W> {
     /// Its name.
     pub name: Arc<str>,
-    /// Its name's hash, for the hash and the counts of sources.
+    /// The member's part in the affinity hash, which also identifies the member in the counts of sources.
     pub candidate: Candidate,
-    /// The way to it.
+    /// The links to the member.
     pub pool: Rc<W>,
-    /// What is counted for it.
+    /// The counters of the member.
     pub cells: Arc<MemberCells>,
-    /// Clients of this worker that are tied to it.
+    /// The number of this worker's clients that are assigned to the member.
     pub clients: Cell<usize>,
-    /// Its place in the rotation of the members that are equally loaded.
+    /// The member's position in the rotation of equally loaded members.
     pub position: Cell<u64>,
 }
 
-/// One backend on one worker, as one configuration has it.
+/// One backend of one configuration, on one worker.
 pub struct Group<W> {
-    /// What is believed of it.
+    /// The settings of the backend.
     pub settings: Arc<Backend>,
-    /// [`name_hash`] of its name.
+    /// The [`name_hash`] of the backend's name.
     pub hash: u64,
-    /// What is counted for it.
+    /// The counters of the backend.
     pub cells: Arc<BackendCells>,
-    /// How many links to each member this worker may own.
+    /// The number of links to each member that this worker may open.
     pub share: usize,
-    /// Members that are no longer here may still be counted for.
+    /// The register of all members ever configured, for the counts of those that are gone.
     pub register: Rc<KnownMembers>,
-    /// In the order of the file.
+    /// The members, in the order of the file.
     pub members: Vec<Rc<Member<W>>>,
-    /// The place in the rotation at which the last member was chosen. No member is owed turns from before it.
+    /// The position in the rotation of the member that was chosen last. A member that was away gets no turns
+    /// for the time before it.
     pub rotation: Cell<u64>,
 }
 
 impl<W: MemberPool> Member<W> {
-    /// What the hash sees of a member.
+    /// Returns a member's part in the affinity hash.
     #[must_use]
     pub fn candidate(name: &str, weight: u32) -> Candidate {
         Candidate { hash: name_hash(name), weight }
@@ -105,15 +107,16 @@ impl<W: MemberPool> Member<W> {
 }
 
 impl<W: MemberPool> Group<W> {
-    /// The member that a new client of `source` meets while all are up. Where no source has a member of its own, a
-    /// member that is down is nobody's home: all who come meanwhile would move there at once when it is up again.
+    /// Returns the member for a new client of `source`. With affinity the member may be down. Without
+    /// affinity only members that are up are chosen while there are any, since clients that came during an
+    /// outage would otherwise all move at its end.
     #[must_use]
     pub fn first_choice(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
         let any_will_do = self.settings.affinity.key(source).is_none();
         any_will_do.then(|| self.next_up(source)).flatten().or_else(|| self.choose(source, |_| true))
     }
 
-    /// The member that `source` meets among those that are up.
+    /// Returns the member of `source` among those that are up.
     #[must_use]
     pub fn next_up(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
         self.choose(source, |member| member.pool.is_up())
@@ -128,13 +131,14 @@ impl<W: MemberPool> Group<W> {
         .cloned()
     }
 
-    /// The member with the fewest clients for its weight. Members that are equally loaded take turns, as often as their
-    /// weights say: each turn takes a member so much further in the rotation as its weight is small, and the member that
-    /// is least far is next (start-time fair queueing).
+    /// Returns the member with the fewest clients for its weight. Equally loaded members take turns in
+    /// proportion to their weights: a turn advances a member in the rotation by the inverse of its weight,
+    /// and the member that is least advanced is next (start-time fair queueing).
     fn least_loaded<'a>(&self, members: impl Iterator<Item = &'a Rc<Member<W>>>) -> Option<&'a Rc<Member<W>>>
     where
         W: 'a,
     {
+        // Fixed point, so that small counts with large weights still differ.
         let per_weight = |of: usize, member: &Member<W>| (of << 16) / member.candidate.weight as usize;
         let position = |member: &Member<W>| member.position.get().max(self.rotation.get());
         let best = members.min_by_key(|m| (per_weight(m.clients.get(), m), position(m)))?;

@@ -193,7 +193,7 @@ impl Client {
         let close = (s.draining || matches!(s.phase, Phase::Done)) && !s.has_deferred();
         match self.error(s, request.as_ref(), reject, close) {
             Some(answer) => self.send(s, &answer, &[]),
-            None => self.hang_up(s),
+            None => self.close_after_answers(s),
         }
         self.count_answer(s, request.as_ref(), reject.status, Some(reject.cause), 0);
         s.answered();
@@ -240,7 +240,7 @@ impl Client {
     }
 
     /// The client is closed when it has what was answered before; what was asked after is not answered.
-    fn hang_up(&self, s: &mut ClientInner) {
+    fn close_after_answers(&self, s: &mut ClientInner) {
         Self::read_no_more(s);
         let unanswered = s.drop_deferred();
         for _ in 0..unanswered {

@@ -219,7 +219,7 @@ impl Client {
                 s.cold().kept = Some(link.clone());
                 return link.go_on(self.clone(), request, write);
             }
-            link.let_go();
+            link.release();
         }
         match s.link.clone().filter(|_| s.in_flight > 0) {
             Some(link) => {

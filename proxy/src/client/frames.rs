@@ -196,7 +196,7 @@ impl Client {
         match framing::request(framing, bytes, s.mode(pinning)) {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
-                link.say_more(&bytes[..frame.len], ask(frame), frame.pinning == Pinning::Free);
+                link.append_frame(&bytes[..frame.len], ask(frame), frame.pinning == Pinning::Free);
                 if let Some(dialect) = frame.speaks {
                     link.turns_to(dialect);
                 }
@@ -208,7 +208,7 @@ impl Client {
             }
             Ok(None) if bytes.len() >= framing::kept(framing) => {
                 let Some((frame, rest)) = framing::long(framing, bytes, s.mode(pinning)) else { return 0 };
-                link.say_more(bytes, ask(frame), false);
+                link.append_frame(bytes, ask(frame), false);
                 match frame.pinning {
                     Pinning::Forever => self.keep_link(s, frame.pinning, now),
                     pinning => self.pass_on(s, rest, pinning, now),

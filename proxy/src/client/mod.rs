@@ -130,7 +130,7 @@ impl Client {
         let quiet = !s.is_busy() && s.unwritten() == 0;
         match s.phase {
             Phase::Done if quiet && s.unread => {
-                self.say_goodbye(s);
+                self.begin_lingering(s);
                 None
             }
             Phase::Done if quiet => Some(s.close.unwrap_or(ClientClose::Client)),
@@ -139,7 +139,7 @@ impl Client {
         }
     }
 
-    fn say_goodbye(&self, s: &mut ClientInner) {
+    fn begin_lingering(&self, s: &mut ClientInner) {
         self.conn.close_write();
         s.phase = Phase::Linger;
         s.since = self.frontend.event_loop.now();
@@ -175,7 +175,7 @@ impl Client {
             link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
         }
         if let Some(link) = s.take_kept() {
-            link.let_go();
+            link.release();
         }
         self.unassign(&mut s);
         self.count_nothing(&mut s);

@@ -58,7 +58,7 @@ impl Client {
     /// The next request is from `source`, and goes to the backend of `route`. With nothing in flight.
     pub(super) fn switch_to(&self, s: &mut ClientInner, source: IpAddr, destination: &Rc<HttpDestination>) {
         if let Some(link) = s.take_kept() {
-            link.let_go();
+            link.release();
         }
         let base = s.base().clone();
         if source != self.source(s) {

@@ -1,4 +1,4 @@
-//! Reads the words of the configuration that name somebody: addresses, networks, affinity keys, backends, and tokens for `Via`.
+//! Reads addresses, networks, affinity keys, names of backends, and tokens for `Via`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::scalar::{ScalarKind, unexpected};
 use super::settings::{Address, Affinity};
 use super::table::{NAME, is_name};
 
-/// An IP address to listen on; port 0 lets the kernel choose.
+/// An IP address to listen on. Port 0 lets the kernel choose the port.
 #[derive(Debug)]
 pub(super) struct Bind;
 
@@ -30,7 +30,7 @@ impl ScalarKind for Bind {
 /// An IP address and port, as a regular expression.
 const IP: &str = "([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|\\[[0-9A-Fa-f:.%]+\\]):[0-9]+";
 
-/// An address to listen on, IP or Unix.
+/// An address to listen on: an IP address with a port, or the path of a Unix socket.
 #[derive(Debug)]
 pub(super) struct ListenAt;
 
@@ -57,7 +57,7 @@ fn bind<K: ScalarKind>(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// The address of a member.
+/// The address of a member: an IP address with a port, or the path of a Unix socket.
 #[derive(Debug)]
 pub(super) struct MemberAt;
 
@@ -84,7 +84,8 @@ impl ScalarKind for MemberAt {
     }
 }
 
-/// The path of a Unix socket, if `text` is meant as one.
+/// Returns the path of a Unix socket, or the reason why it is invalid; `None` if `text` does not begin with
+/// `unix:`.
 fn unix(text: &str) -> Option<Result<Address, String>> {
     let path = text.strip_prefix("unix:")?;
     Some(match path {
@@ -120,7 +121,7 @@ fn unexpected_address<K: ScalarKind>(text: &str) -> String {
     unexpected::<K>(text) + missing
 }
 
-/// An IP address without a port, of our own.
+/// An address of this machine without a port, from which links are opened.
 #[derive(Debug)]
 pub(super) struct OwnIp;
 
@@ -148,7 +149,7 @@ impl ScalarKind for OwnIp {
 /// An IP address, as a regular expression.
 const HOST: &str = "([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)";
 
-/// A network: an address and how many of its bits count, or one address.
+/// A network in CIDR notation, or a single address.
 #[derive(Debug)]
 pub(super) struct Network;
 
@@ -159,6 +160,8 @@ impl ScalarKind for Network {
     fn parse(text: &str) -> Result<IpNet, String> {
         let one = || text.parse::<IpAddr>().map(IpNet::from);
         let network = text.parse::<IpNet>().or_else(|_| one()).map_err(|_| unexpected::<Self>(text))?;
+        // Bits behind the prefix mean that either the address or its length is a slip, so the user must say
+        // which.
         if network != network.trunc() {
             let (all, one) = (network.trunc(), network.addr());
             return Err(format!(
@@ -173,7 +176,7 @@ impl ScalarKind for Network {
     }
 }
 
-/// `none`, or `source` with the bits of the address that count.
+/// An affinity key: `none`, or `source` with the number of leading address bits that decide.
 #[derive(Debug)]
 pub(super) struct AffinityKey;
 
@@ -189,7 +192,7 @@ impl ScalarKind for AffinityKey {
             Some("") => Some(whole),
             Some(cut) => cut.strip_prefix('/').and_then(|cut| match cut.split_once('+') {
                 Some((v4, v6)) => Some((prefix(v4, 32)?, prefix(v6, 128)?)),
-                // One number is meant for the family in which only it cuts something.
+                // A single number of at most 32 cuts IPv4 addresses only, a larger one IPv6 addresses only.
                 None => prefix(cut, 128).map(|n| if n <= 32 { (n, 128) } else { (32, n) }),
             }),
         };
@@ -204,11 +207,12 @@ impl ScalarKind for AffinityKey {
 }
 
 fn prefix(text: &str, most: u8) -> Option<u8> {
+    // `parse` would also take `+24` and `024`, which the schema does not.
     let plain = text.starts_with(|c: char| matches!(c, '1'..='9'));
     text.parse().ok().filter(|bits| plain && (1..=most).contains(bits))
 }
 
-/// The name of something in the same file.
+/// The name of a backend that the same file defines.
 #[derive(Debug)]
 pub(super) struct BackendRef;
 

@@ -1,36 +1,36 @@
-//! Mistakes in a configuration, each with its place, its field and a hint, and how they are printed.
+//! Defines mistakes in a configuration (place, field and hint) and prints them.
 
 use std::error::Error;
 use std::fmt;
 
-/// A place in the file: line and column, both from 1; line 0 where no line can be named.
+/// A place in the file: line and column, both counted from 1. Line 0 means that no line can be named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
-/// One thing that is wrong, or (as a warning) looks wrong.
+/// A mistake, or a setting that is valid but looks like a mistake (a warning).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file as it was named to us.
+    /// The name of the file as the caller gave it.
     pub file: String,
-    /// The line, from 1; 0 where the mistake concerns the file as a whole.
+    /// The line, from 1; 0 if the mistake concerns the file as a whole.
     pub line: usize,
-    /// The column in characters, from 1; 0 where the mistake concerns the file as a whole.
+    /// The column in characters, from 1; 0 if the mistake concerns the file as a whole.
     pub column: usize,
-    /// The field's path, as in `listeners.web.bind`; empty where no field is concerned.
+    /// The path of the field, such as `listeners.web.bind`; empty if no field is concerned.
     pub field: String,
-    /// What is wrong, and a hint.
+    /// The message: the fault and, if one is known, a hint.
     pub text: String,
 }
 
-/// Every mistake of one file, in the order of the file. Prints one line each, then their number.
+/// All mistakes of one file, in the order of the file. `Display` prints one line for each, then their number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(Vec<Diagnostic>);
 
 impl ConfigError {
-    /// The mistakes, in the order of the file.
+    /// Returns the mistakes, in the order of the file.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
     }
@@ -71,7 +71,7 @@ impl fmt::Display for ConfigError {
 
 impl Error for ConfigError {}
 
-/// Collects while a file is read, so that all mistakes are told at once.
+/// Collects mistakes while a file is read, so that the user sees all of them at once.
 #[derive(Debug)]
 pub(super) struct Diagnostics {
     file: String,
@@ -84,29 +84,30 @@ impl Diagnostics {
         Self { file: file.to_owned(), errors: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Notes what keeps the file from being believed.
+    /// Records a mistake, after which the file is not accepted.
     pub(super) fn error(&mut self, at: Position, field: &str, text: impl AsRef<str>) {
         let mistake = self.note(at, field, text.as_ref());
         self.errors.push(mistake);
     }
 
-    /// Notes what looks wrong, yet can be believed.
+    /// Records something that looks wrong but is valid.
     pub(super) fn warning(&mut self, at: Position, field: &str, text: impl AsRef<str>) {
         let warning = self.note(at, field, text.as_ref());
         self.warnings.push(warning);
     }
 
-    /// Whether something was wrong inside of the field with this path.
+    /// Returns whether a mistake was recorded inside of the field with this path.
     pub(super) fn has_mistake_in(&self, path: &str) -> bool {
         let path = printable(path);
         let inside = |field: &str| field.strip_prefix(&path).is_some_and(|rest| rest.starts_with(['.', '[']));
         self.errors.iter().any(|mistake| inside(&mistake.field))
     }
 
-    /// What came of the file: `value` and the warnings, if there was no mistake.
+    /// Returns `value` with the warnings, or all mistakes if there is one.
     pub(super) fn verdict<T>(mut self, value: Option<T>) -> Result<(T, Vec<Diagnostic>), ConfigError> {
         if value.is_none() && self.errors.is_empty() {
-            // Each value that is absent was noted when it was read; should that ever fail, fail here.
+            // Reading records a mistake for every value that is absent. This line keeps an unrecorded one
+            // from passing silently.
             self.error(Position::default(), "", "cannot be understood");
         }
         let place = |m: &Diagnostic| (m.line, m.column);
@@ -129,7 +130,7 @@ pub(super) fn bytes(n: usize) -> String {
     if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
 }
 
-/// One line for each mistake, whatever the file holds.
+/// Escapes control characters, so that each mistake stays on one line whatever the file holds.
 fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

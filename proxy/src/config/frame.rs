@@ -1,4 +1,4 @@
-//! Reads the words of the configuration about frames: terminators, byte orders and widths of counts, refusals.
+//! Reads options about frames: line terminators, byte order and width of counts, and refusals.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::scalar::{Keywords, ScalarKind, unexpected};
 
-/// What ends a line.
+/// The bytes that end a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Terminator {
     Lf,
@@ -17,7 +17,7 @@ impl Keywords for Terminator {
     const WORDS: &'static [(&'static str, Self)] = &[("lf", Self::Lf), ("crlf", Self::Crlf)];
 }
 
-/// Which end of a count comes first.
+/// The byte order of a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByteOrder {
     Big,
@@ -28,7 +28,7 @@ impl Keywords for ByteOrder {
     const WORDS: &'static [(&'static str, Self)] = &[("big", Self::Big), ("little", Self::Little)];
 }
 
-/// How many bytes a count has.
+/// The width of a count in bytes.
 #[derive(Debug)]
 pub(super) struct CountBytes;
 
@@ -51,11 +51,11 @@ impl ScalarKind for CountBytes {
     }
 }
 
-/// What is answered instead of an answer; `None` closes the client.
+/// The bytes that a client gets in place of an answer; `None` closes the client's connection.
 #[derive(Debug)]
 pub(super) struct Refusal;
 
-/// What begins bytes that are written in hexadecimal.
+/// The prefix of bytes that are written in hexadecimal.
 const HEX: &str = "hex:";
 
 impl ScalarKind for Refusal {
@@ -82,7 +82,7 @@ impl ScalarKind for Refusal {
     }
 }
 
-/// The bytes that these digits write, or what is wrong with them.
+/// Returns the bytes that `digits` stand for, or says what is wrong with the digits.
 fn bytes(digits: &str) -> Result<Vec<u8>, String> {
     if let Some(other) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
         return Err(format!("has `{other}` among its digits; the digits are 0 to 9 and a to f"));

@@ -4,20 +4,24 @@
 
 use super::diagnostic::Position;
 
-/// The text as YAML sees it: each reference is a run of one private-use character, as long as the reference.
+/// The text that the YAML parser reads: a run of one private-use character, as long as the reference,
+/// replaces each reference.
 ///
-/// So a value cannot change the structure of the file (a `#`, a line break or a brace in it stays text),
-/// references work inside `{ flow: maps }`, positions stay exact, and comments need no care.
+/// A value with a `#`, a line break or a brace therefore stays text, references work inside `{ flow: maps }`,
+/// positions stay exact, and references in comments do no harm.
 #[derive(Debug)]
 pub(super) struct Interpolated {
     pub(super) text: String,
     references: Vec<Interpolation>,
 }
 
+/// One reference to the environment, or one `$$`.
 #[derive(Debug)]
 struct Interpolation {
+    /// The length of the reference, and of the run that masks it, in characters.
     mask_length: usize,
     at: Position,
+    /// The text that the reference stands for, or the reason why there is none.
     value: Result<String, String>,
 }
 
@@ -26,13 +30,14 @@ enum Piece<'a> {
     Reference(&'a Interpolation),
 }
 
-/// Private use, plane 15: the first mask. Whoever really writes such a character gets it masked as itself.
+/// The first mask, at the start of private-use plane 15. A file that contains such a character itself gets
+/// that character masked as itself.
 const FIRST: u32 = 0xF_0000;
-/// How many references a file may hold; the plane has 65,534 characters.
+/// The number of references that one file may hold. The plane has 65,534 characters, one for each reference.
 const MOST: usize = 65_000;
 
 impl Interpolated {
-    /// Finds and looks up all references of `text`, which starts with no byte order mark.
+    /// Finds and looks up all references of `text`, from which the byte order mark must be gone.
     pub(super) fn new(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut interpolated = Self { text: String::with_capacity(text.len()), references: Vec::new() };
         let (mut rest, mut at) = (text, Position { line: 1, column: 1 });
@@ -46,7 +51,7 @@ impl Interpolated {
                 None => interpolated.text.push_str(here),
             }
             at = match c {
-                // To YAML, each of `\n`, `\r\n` and `\r` ends a line.
+                // A line ends at `\n`, `\r\n` or `\r` in YAML, and positions must agree with the parser's.
                 '\r' if after.starts_with('\n') => at,
                 '\n' | '\r' => Position { line: at.line + 1, column: 1 },
                 _ => Position { column: at.column + width, ..at },
@@ -56,7 +61,8 @@ impl Interpolated {
         interpolated
     }
 
-    /// The text of one scalar, unmasked; or where the first reference without a value stands, and why.
+    /// Returns the text of one scalar with its references replaced, or the place of the first reference
+    /// without a value and the reason.
     pub(super) fn reveal(&self, scalar: &str) -> Result<String, (Position, String)> {
         let mut out = String::with_capacity(scalar.len());
         for piece in self.pieces(scalar) {
@@ -71,7 +77,7 @@ impl Interpolated {
         Ok(out)
     }
 
-    /// A number for the expanded text that is the same in every process (FNV-1a).
+    /// Returns the FNV-1a hash of the expanded text, which is the same in every process.
     pub(super) fn hash(&self) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut feed = |text: &str| {
@@ -82,14 +88,15 @@ impl Interpolated {
         for piece in self.pieces(&self.text) {
             match piece {
                 Piece::Text(text) => feed(text),
-                // One without a value stands in a comment, else the file is refused.
+                // A reference without a value is refused elsewhere unless it stands in a comment, so the
+                // empty text is right here.
                 Piece::Reference(reference) => feed(reference.value.as_deref().unwrap_or_default()),
             }
         }
         hash
     }
 
-    /// The plain pieces and the references of a masked text, in turn.
+    /// Splits a masked text into plain pieces and references, in their order.
     fn pieces<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Piece<'a>> {
         let mut rest = text;
         std::iter::from_fn(move || {
@@ -111,6 +118,7 @@ impl Interpolated {
     fn mask(&mut self, at: Position, length: usize, mut value: Result<String, String>) {
         let index = self.references.len().min(MOST);
         if index == MOST {
+            // Past the limit all references share the last mask, whose value is the error.
             value = Err(format!("more than {MOST} references to the environment in one file"));
         }
         let mask = char::from_u32(FIRST + index as u32).unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -121,22 +129,26 @@ impl Interpolated {
     }
 }
 
-/// The reference at the start of `text`, if there is one: its length, and what it stands for.
+/// Returns the length in bytes of the reference at the start of `text` and its value; `None` if `text` starts
+/// with something else.
 fn reference(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Option<(usize, Result<String, String>)> {
     if text.starts_with("$$") {
         return Some((2, Ok("$".to_owned())));
     }
+    // A private-use character of the file would look like a mask, so it is masked too.
     if let Some(c) = text.chars().next().filter(|c| (FIRST..FIRST + 0x1_0000).contains(&u32::from(*c))) {
         return Some((c.len_utf8(), Ok(c.to_string())));
     }
     let inner = text.strip_prefix("${")?;
+    // A reference must end in its line; otherwise one forgotten brace would swallow the file.
     let Some(end) = inner.find(['}', '\n']).filter(|&end| inner[end..].starts_with('}')) else {
         return Some((2, Err("`${` without its `}`; write `$$` for a plain `$`".to_owned())));
     };
     Some((end + 3, look_up(&inner[..end], env)))
 }
 
-/// As the shell does: a default stands in for a variable that is unset or empty.
+/// Looks up `NAME` or `NAME:-default`. As in the shell, the default replaces a variable that is unset or
+/// empty.
 fn look_up(inner: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let (name, default) =
         inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));

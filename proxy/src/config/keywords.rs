@@ -1,4 +1,4 @@
-//! The keywords of the options that take one of a few words, and what each keyword stands for.
+//! Maps the keywords of options that take one of a few words to their values.
 
 use super::list::Short;
 use super::scalar::{Keyword, Keywords};
@@ -41,7 +41,7 @@ impl Keywords for Underscores {
         &[("pass", Self::Pass), ("drop", Self::Drop), ("reject", Self::Reject)];
 }
 
-/// Who is believed, as one word.
+/// Networks that may be trusted, as one word.
 #[derive(Debug)]
 pub(super) struct Trusted;
 
@@ -50,7 +50,7 @@ impl Short for Trusted {
         &[("none", &[]), ("any", &["0.0.0.0/0", "::/0"])];
 }
 
-/// The kernel's choice.
+/// The word `auto`, which leaves the choice to the kernel.
 #[derive(Debug)]
 pub(super) struct Automatic;
 
@@ -58,7 +58,7 @@ impl Short for Automatic {
     const WORDS: &'static [(&'static str, &'static [&'static str])] = &[("auto", &[])];
 }
 
-/// What connections may become, as one word.
+/// Protocols that a connection may be upgraded to, as one word.
 #[derive(Debug)]
 pub(super) struct Offered;
 
@@ -67,7 +67,7 @@ impl Short for Offered {
         &[("off", &[]), (Any::WORD, &[Any::WORD])];
 }
 
-/// Whatever it is.
+/// The word `any`, which accepts every value.
 #[derive(Debug)]
 pub(super) struct Any;
 

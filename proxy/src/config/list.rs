@@ -1,4 +1,4 @@
-//! Options that take a list of words, or one word alone.
+//! Reads options that take a list of words, or one word alone.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,25 +11,25 @@ use super::scalar::{ScalarKind, word};
 use super::table::{OptionShape, OptionSlot, Written, twice};
 use super::tree::{Content, Node};
 
-/// Most items of a list: each is looked at for every connection.
+/// The largest number of items in a list. Every connection or request may be compared with each item.
 pub(super) const MOST_ITEMS: usize = 256;
 
-/// Words that stand alone, each for a list.
+/// Words that stand alone, each an abbreviation of a list.
 pub(super) trait Short: fmt::Debug {
     const WORDS: &'static [(&'static str, &'static [&'static str])];
 }
 
-/// One or more `K`, or one of the words `S` alone.
+/// A list of at least one `K`, or one of the words of `S` alone.
 #[derive(Debug)]
 pub(super) struct List<K: ScalarKind, S> {
     pub(super) at: Position,
     pub(super) path: String,
-    /// None if one of them could not be read, which has been noted.
+    /// The items, or `None` if one of them could not be read, which has been recorded.
     pub(super) items: Option<Vec<ListItem<K::Value>>>,
     short: PhantomData<S>,
 }
 
-/// One value, and where it was written.
+/// One item and its place in the file.
 #[derive(Debug)]
 pub(super) struct ListItem<V> {
     pub(super) at: Position,
@@ -50,7 +50,7 @@ impl<K: ScalarKind<Value: PartialEq>, S: Short> Written for List<K, S> {
 }
 
 impl<K: ScalarKind, S> List<K, S> {
-    /// The values.
+    /// Returns a copy of the values, or `None` if one could not be read.
     pub(super) fn get(&self) -> Option<Vec<K::Value>> {
         Some(self.items.as_ref()?.iter().map(|item| item.value.clone()).collect())
     }
@@ -60,7 +60,7 @@ fn words<S: Short>() -> Value {
     json!({ "enum": S::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>() })
 }
 
-/// The list that one word stands for.
+/// Reads a value that is not a list: a word of `S`, which stands for a list, or one item.
 fn alone<K: ScalarKind, S: Short>(
     slot: &OptionSlot<'_>,
     at: Position,
@@ -89,6 +89,7 @@ fn several<K: ScalarKind<Value: PartialEq>, S: Short>(
     if nodes.is_empty() {
         diagnostics.error(at, path, format!("an empty list; expected {}{}", K::EXPECTED, or_words::<S>()));
     }
+    // The items up to the limit are still read, so that their mistakes show, too.
     if let Some(over) = nodes.get(MOST_ITEMS) {
         diagnostics.error(over.at, path, format!("{} are too many; {MOST_ITEMS} at most", nodes.len()));
     }
@@ -96,6 +97,7 @@ fn several<K: ScalarKind<Value: PartialEq>, S: Short>(
     let mut whole = true;
     for node in nodes.iter().take(MOST_ITEMS) {
         let item = item::<K, S>(node, path).and_then(|value| match items.iter().find(|i| i.value == value) {
+            // A repeated item is harmless but most likely a slip for another value.
             Some(first) => Err((node.at, twice(first.at))),
             None => Ok(ListItem { at: node.at, value }),
         });
@@ -110,7 +112,7 @@ fn several<K: ScalarKind<Value: PartialEq>, S: Short>(
     whole.then_some(items)
 }
 
-/// The value of one item; or where and why there is none.
+/// Returns the value of one item, or the place of the mistake and the reason.
 fn item<K: ScalarKind, S: Short>(node: &Node, path: &str) -> Result<K::Value, (Position, String)> {
     let slot = OptionSlot { at: node.at, path: path.to_owned(), node: Some(node), ..OptionSlot::default() };
     let text = word::<K>(&slot)?;

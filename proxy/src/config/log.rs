@@ -1,4 +1,4 @@
-//! Reads the words of the configuration about the access log: its place, its format and its sampling.
+//! Reads options about the access log: its destination, format and sampling.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::scalar::{ScalarKind, short, unexpected};
 use super::settings::{LogField, LogFormat, LogPart, LogTo};
 use super::suggest::suggest;
 
-/// Where lines go.
+/// The destination of the lines.
 #[derive(Debug)]
 pub(super) struct LogPlace;
 
@@ -25,6 +25,7 @@ impl ScalarKind for LogPlace {
             _ if text.contains('\0') => Err(format!("`{shown}`: a path cannot contain NUL")),
             _ if text.ends_with('/') => Err(format!("`{shown}` names a folder; add the name of the file")),
             _ if text.starts_with(['/', '.']) => Ok(LogTo::File(PathBuf::from(text))),
+            // A near miss of a keyword gets a suggestion, and not advice about paths.
             _ if suggest(text, ["stdout", "off"]).is_some() => Err(unexpected::<Self>(text)),
             _ => Err(unexpected::<Self>(text) + "; a path begins with `/` or `./`"),
         }
@@ -38,13 +39,13 @@ impl ScalarKind for LogPlace {
     }
 }
 
-/// How a line reads.
+/// The format of a line.
 #[derive(Debug)]
 pub(super) struct LogLineFormat;
 
-/// The common log format, as Apache's `mod_log_config` has it: "%h %l %u %t \"%r\" %>s %b".
+/// The common log format as a pattern, after Apache's `mod_log_config`: "%h %l %u %t \"%r\" %>s %b".
 const COMMON: &str = "{source} - - [{time_common}] \"{method} {target} {protocol}\" {status} {sent}";
-/// What the combined log format has besides.
+/// The fields that the combined log format adds to the common one.
 const COMBINED: &str = " \"{referer}\" \"{user_agent}\"";
 
 impl ScalarKind for LogLineFormat {
@@ -64,6 +65,7 @@ impl ScalarKind for LogLineFormat {
                 "a pattern is one line; line ends are added, and there are no control characters".to_owned()
             );
         }
+        // A brace means that a pattern was intended; any other word is probably a misspelt format.
         if text.contains(['{', '}']) {
             return pattern(text);
         }
@@ -88,7 +90,7 @@ impl ScalarKind for LogLineFormat {
     }
 }
 
-/// Text and fields in turn; `{{` and `}}` are braces of the text.
+/// Parses a pattern into text and fields; `{{` and `}}` are literal braces.
 fn pattern(text: &str) -> Result<LogFormat, String> {
     let (mut parts, mut plain, mut rest) = (Vec::new(), String::new(), text);
     while let Some(place) = rest.find(['{', '}']) {
@@ -121,13 +123,13 @@ fn pattern(text: &str) -> Result<LogFormat, String> {
     Ok(LogFormat::Pattern(parts.into()))
 }
 
-/// Where in the pattern something is wrong.
+/// Quotes the start of the pattern's rest, to show where the mistake is.
 fn excerpt(from: &str) -> String {
     let shown: String = from.chars().take(20).collect();
     format!("`{shown}`")
 }
 
-/// What was collected, if there is any.
+/// Takes the text collected so far as a part, if there is any.
 fn text_part(plain: &mut String) -> Option<LogPart> {
     let text = std::mem::take(plain);
     (!text.is_empty()).then(|| LogPart::Text(Arc::from(text)))
@@ -146,11 +148,11 @@ fn known() -> String {
     format!("fields are: {}", LogField::ALL.map(LogField::word).join(", "))
 }
 
-/// One exchange of so many, as a share or as a fraction.
+/// A sampling rate of one exchange in N, written as a percentage or as the fraction `1/N`.
 #[derive(Debug)]
 pub(super) struct OneOfSoMany;
 
-/// One of more than this may as well be none.
+/// The largest N. A rate below one in a million records so little that `off` is meant.
 const MOST: u32 = 1_000_000;
 
 impl ScalarKind for OneOfSoMany {
@@ -163,12 +165,14 @@ impl ScalarKind for OneOfSoMany {
             (None, Some(many)) => (many, MOST),
             _ => return Err(unexpected::<Self>(text)),
         };
+        // Leading zeros are refused, because the schema does not allow them.
         let plain =
             number.bytes().all(|b| b.is_ascii_digit()) && !(number.len() > 1 && number.starts_with('0'));
         let number = number.parse::<u32>().ok().filter(|_| plain).ok_or_else(|| unexpected::<Self>(text))?;
         if number == 0 || number > of_whole {
             return Err(format!("`{}` is outside of 1/{MOST} to 100%", short(text)));
         }
+        // Sampling counts exchanges, so that a rate must be one in a whole number.
         if of_whole == 100 && 100 % number != 0 {
             let (more, less) = (100 / number, 100 / number + 1);
             return Err(format!("`{text}` is not one in a whole number; write `1/{more}` or `1/{less}`"));

@@ -1,7 +1,8 @@
-//! The configuration: a YAML file and the environment become `Settings`, or a list of all mistakes with their places.
+//! Reads the configuration: turns a YAML file and the environment into `Settings`, or into a list of all
+//! mistakes with their places.
 //!
-//! `tree` and `interpolate` read the text, `options` is the table of all options, `table` reads sections by it, `resolve`
-//! resolves them, and `settings` is the result.
+//! `tree` and `interpolate` read the text, `options` is the table of all options, `table` reads sections by
+//! that table, `resolve` turns what was written into settings, and `settings` defines the result.
 
 mod address;
 mod diagnostic;
@@ -41,27 +42,28 @@ pub use settings::{
     SocketOptions, TunnelLimits, Underscores, Upgrades, Vouched, own_name,
 };
 
-/// The commented reference, which is also what runs where there is no file.
+/// The commented reference configuration, which also runs if there is no file.
 pub const REFERENCE: &str = include_str!("../../../config.yaml");
 
-/// Bytes of the largest file that is read.
+/// The size in bytes of the largest file that is read. Configurations are a few KiB, so 1 MiB only stops a
+/// wrong path (a log, a device) before the parser sees its content.
 const LARGEST: usize = 1 << 20;
 
 /// A configuration that can be run.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// What the program believes.
+    /// The settings that the program runs with.
     pub settings: Settings,
-    /// What looks wrong, yet can be believed, in the order of the file.
+    /// Settings that are valid but probably not intended, in the order of the file.
     pub warnings: Vec<Diagnostic>,
-    /// The same in every process for the same text, environment variables expanded.
+    /// The FNV-1a hash of the text with its environment variables expanded; every process computes the same
+    /// number from the same text.
     pub hash: u64,
 }
 
 /// Reads the file at `path` with the environment of this process.
 ///
-/// # Errors
-/// All mistakes in it, or that it cannot be read.
+/// Returns all mistakes of the file, or the reason why the file cannot be read.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     let name = path.display().to_string();
     let text = bytes(path).map_err(|e| format!("cannot be read: {e}"));
@@ -72,10 +74,10 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     }
 }
 
-/// Reads `text`; `file_name` is only named in mistakes, `env` looks up `${NAME}`.
+/// Parses `text`. `file_name` appears in mistakes only; `env` looks up `${NAME}`.
 ///
 /// # Errors
-/// All mistakes in it.
+/// Returns all mistakes of the text.
 pub fn parse(
     file_name: &str,
     text: &str,
@@ -84,6 +86,7 @@ pub fn parse(
     if text.len() > LARGEST {
         return refuse(file_name, Position::default(), &format!("is larger than {LARGEST} bytes"));
     }
+    // YAML does not know the byte order mark that some editors write.
     let interpolated = Interpolated::new(text.trim_start_matches('\u{feff}'), env);
     let root = match tree::read(&interpolated) {
         Ok(root) => root,
@@ -91,19 +94,19 @@ pub fn parse(
     };
     let mut diagnostics = Diagnostics::new(file_name);
     let written: RootSection = table::read_root(&root, &mut diagnostics);
-    let believed = resolve::resolve(&written, &mut diagnostics);
-    let (settings, warnings) = diagnostics.verdict(believed)?;
+    let resolved = resolve::resolve(&written, &mut diagnostics);
+    let (settings, warnings) = diagnostics.verdict(resolved)?;
     Ok(Loaded { settings, warnings, hash: interpolated.hash() })
 }
 
-/// No more of the file than shows that it is too large; it may be a device.
+/// Reads one byte more than the limit at most, because the path may name a device that never ends.
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// One mistake after which nothing else can be told.
+/// Returns the one mistake that keeps the rest of the file from being read.
 fn refuse(file_name: &str, at: Position, why: &str) -> Result<Loaded, ConfigError> {
     let mut diagnostics = Diagnostics::new(file_name);
     diagnostics.error(at, "", why);

@@ -1,6 +1,6 @@
-//! The table of all options: name, kind, default as written in the file, and one sentence each.
+//! Lists all options with their names, kinds, defaults as written in the file, and one sentence each.
 //!
-//! The sections as types, their reading (`table.rs`) and their schema (`schema.rs`) follow from this table.
+//! The sections as types, their reader (`table.rs`) and their schema (`schema.rs`) follow from this table.
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
@@ -19,32 +19,32 @@ use super::sequence::Sequence;
 use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores};
 use super::table::{Named, sections};
 
-/// Most members of all backends together: each is a row in every per-member metric.
+/// The largest number of members in all backends together. Each member adds a row to every per-member metric.
 pub(super) const MOST_MEMBERS: usize = 256;
-/// Most rules of a listener: each may be looked at for every request.
+/// The largest number of rules of a listener. Every request may be compared with each rule.
 const MOST_ROUTES: usize = 256;
-/// Most fields that one rule asks for.
+/// The largest number of fields in the condition of one rule.
 const MOST_FIELDS: usize = 16;
 
 const HTTP: &[Protocol] = &[Protocol::Http];
 const LINES: &[Protocol] = &[Protocol::Lines];
 const LENGTH_PREFIXED: &[Protocol] = &[Protocol::LengthPrefixed];
-/// Those that know nothing of what their frames mean.
+/// The protocols whose frames have no meaning to the proxy.
 const BLIND: &[Protocol] = &[Protocol::Lines, Protocol::LengthPrefixed];
 const FRAMED: &[Protocol] = &[Protocol::Lines, Protocol::LengthPrefixed, Protocol::Resp];
-/// Those whose links are shared.
+/// The protocols whose links are shared.
 const POOLED: &[Protocol] = &[Protocol::Http, Protocol::Lines, Protocol::LengthPrefixed, Protocol::Resp];
-/// Those of which a client may keep a link for good.
+/// The protocols in which a client may keep a link for good.
 const KEPT: &[Protocol] = &[Protocol::Http, Protocol::Tcp, Protocol::Resp];
-/// What gives each client a link of its own.
+/// The protocol that gives each client a link of its own.
 const TCP: &[Protocol] = &[Protocol::Tcp];
-/// Those whose links may become opaque streams.
+/// The protocols whose links may become opaque streams.
 const STREAMS: &[Protocol] = &[Protocol::Http, Protocol::Tcp];
 
 type Buffer = Or<Auto, Size<1024, { 1 << 30 }>>;
-/// TCP_KEEPIDLE is in seconds, and the kernel takes no more (MAX_TCP_KEEPIDLE).
+/// `TCP_KEEPIDLE` is a number of seconds, and the kernel accepts 32,767 at most (`MAX_TCP_KEEPIDLE`).
 type Keepalive = Or<Off, WholeUnits<1_000_000, 32_767>>;
-/// TCP_USER_TIMEOUT is an int of milliseconds: 24 days.
+/// `TCP_USER_TIMEOUT` is a C `int` of milliseconds, which allows 24 days.
 type UserTimeout = Or<Off, WholeUnits<1_000, 2_073_600_000>>;
 
 sections! {
@@ -128,7 +128,7 @@ sections! {
         socket: SocketSection,
     }
 
-    /// How frames are told apart, and what may be done with them.
+    /// The framing of requests and answers.
     FramingSection {
         /// Longest request; for lines and length_prefixed also longest answer.
         max_length: Spanned<Or<Auto, Size<1, { 1 << 30 }>>> = "auto",
@@ -154,7 +154,7 @@ sections! {
         refusal: Spanned<Or<Auto, Refusal>> = "auto",
     }
 
-    /// Limits on a client's time.
+    /// Time limits for a client.
     TimeoutsSection {
         /// Longest pause between two requests.
         #[only(POOLED)]
@@ -169,7 +169,7 @@ sections! {
         write: Spanned<Time> = "30s",
     }
 
-    /// Limits on what a client asks.
+    /// Limits of requests.
     LimitsSection {
         /// Bytes of the whole head, 1KiB to 1MiB.
         head: Spanned<Size<1024, 1_048_576>> = "32KiB",
@@ -185,7 +185,7 @@ sections! {
         requests: Spanned<Or<Off, WholeNumber<NonZeroU32, 1, 4_294_967_295>>> = "off",
     }
 
-    /// A rule: which requests go where.
+    /// A rule that sends matching requests to a backend.
     RouteSection {
         /// Conditions on the request; all of them must hold.
         matches as "match": MatchSection,
@@ -193,7 +193,7 @@ sections! {
         backend: Spanned<BackendRef>,
     }
 
-    /// What a request must have.
+    /// The conditions that a request must meet.
     MatchSection {
         /// Its host: example.com, *.example.com (all names below), or any.
         host: Spanned<Or<Any, HostPattern>> = "any",
@@ -215,7 +215,7 @@ sections! {
         sample: Spanned<OneOfSoMany> = "100%",
     }
 
-    /// Limits of opaque connections.
+    /// Limits of tunnels.
     TunnelSection {
         /// A tunnel without traffic for this long is closed; or off.
         idle_timeout: Spanned<Or<Off, Time>> = "1h",
@@ -270,13 +270,13 @@ sections! {
         members: Named<MemberSection, MOST_MEMBERS>,
     }
 
-    /// What ties a client to a member.
+    /// The rule that assigns a client to a member.
     AffinitySection {
         /// source, source/24 (IPv4), source/56 (IPv6), source/24+56 or none.
         key: Spanned<AffinityKey> = "source",
     }
 
-    /// Limits on the head of an answer.
+    /// Limits of the head of an answer.
     AnswerLimitsSection {
         /// Bytes of the whole head, 1KiB to 1MiB.
         head: Spanned<Size<1024, 1_048_576>> = "32KiB",
@@ -286,7 +286,7 @@ sections! {
         line: Spanned<Size<64, 1_048_576>> = "16KiB",
     }
 
-    /// How links are opened, shared and closed.
+    /// The way in which links are opened, shared and closed.
     LinksSection {
         /// Most links to one member, over all workers; auto: 64, or no cap (tcp).
         max_per_member: Spanned<Or<Auto, WholeNumber<NonZeroU32, 1, 65535>>> = "auto",
@@ -348,7 +348,7 @@ sections! {
     }
 }
 
-/// What the kernel calls a way of congestion control (TCP_CA_NAME_MAX is 16, NUL included).
+/// The kernel's name of a congestion control algorithm (`TCP_CA_NAME_MAX` is 16 bytes, NUL included).
 #[derive(Debug)]
 pub(super) struct Congestion;
 

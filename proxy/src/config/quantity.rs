@@ -1,4 +1,4 @@
-//! Reads durations, sizes and percentages as people write them: `1m30s`, `64KiB`, `10%`.
+//! Reads durations, sizes and percentages in the notation of people: `1m30s`, `64KiB`, `10%`.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 
 use super::scalar::{ScalarKind, short, unexpected};
 
-/// A duration: at least `LEAST` microseconds, at most a year.
+/// A duration of at least `LEAST` microseconds and at most 366 days.
 #[derive(Debug)]
 pub(super) struct DurationFrom<const LEAST: u64>;
 
-/// A duration that may not be nothing.
+/// A duration longer than zero.
 pub(super) type Time = DurationFrom<1>;
 
-/// From one to `MOST` whole units of `UNIT` microseconds.
+/// A duration of 1 to `MOST` whole units of `UNIT` microseconds.
 #[derive(Debug)]
 pub(super) struct WholeUnits<const UNIT: u64, const MOST: u64>;
 
-/// Units in microseconds, in the order in which they may follow each other.
+/// The units with their microseconds, in the only order in which they may follow each other.
 const UNITS: [(&str, u64); 6] = [
     ("d", 86_400_000_000),
     ("h", 3_600_000_000),
@@ -27,7 +27,7 @@ const UNITS: [(&str, u64); 6] = [
     ("us", 1),
 ];
 
-/// So far ahead any deadline can be computed without overflow.
+/// The longest duration: 366 days. Deadlines this far ahead cannot overflow a `u64` of nanoseconds.
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 impl<const LEAST: u64> ScalarKind for DurationFrom<LEAST> {
@@ -35,6 +35,7 @@ impl<const LEAST: u64> ScalarKind for DurationFrom<LEAST> {
     const EXPECTED: &'static str = "a duration such as `4s`, `250ms` or `1m30s`";
 
     fn parse(text: &str) -> Result<Duration, String> {
+        // Without a unit, seconds and milliseconds are easily confused.
         if is_number(text) {
             return Err(format!("`{text}` has no unit; write `{text}s` for seconds or `{text}ms`"));
         }
@@ -75,7 +76,7 @@ impl<const UNIT: u64, const MOST: u64> ScalarKind for WholeUnits<UNIT, MOST> {
     }
 }
 
-/// A duration as it would be written in the file.
+/// Writes a duration as the file would.
 fn spelt(mut micros: u64) -> String {
     let mut text = String::new();
     for (unit, size) in UNITS {
@@ -94,12 +95,13 @@ fn duration(text: &str) -> Option<Duration> {
         (number, unit, rest) = leading(rest)?;
         let place = units.iter().position(|(name, _)| *name == unit)?;
         micros = micros.checked_add(number.checked_mul(units[place].1)?)?;
+        // Only smaller units may follow, which rules out `1s1s` and `5ms1s`.
         units = &units[place + 1..];
     }
     (!text.is_empty()).then_some(Duration::from_micros(micros))
 }
 
-/// The number and the unit that `text` starts with, and the rest.
+/// Splits off the leading number and its unit, and returns them with the rest.
 fn leading(text: &str) -> Option<(u64, &str, &str)> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, rest) = text.split_at(digits);
@@ -108,10 +110,11 @@ fn leading(text: &str) -> Option<(u64, &str, &str)> {
     Some((number.parse().ok()?, unit, rest))
 }
 
-/// A number of bytes from `MIN` to `MAX`.
+/// A size from `MIN` to `MAX` bytes.
 #[derive(Debug)]
 pub(super) struct Size<const MIN: usize, const MAX: usize>;
 
+/// The units of sizes in bytes, decimal and binary.
 const SIZES: [(&str, usize); 9] = [
     ("B", 1),
     ("KB", 1_000),
@@ -153,15 +156,17 @@ fn size(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(*factor)
 }
 
+/// Writes a size with the largest binary unit that divides it.
 fn written(bytes: usize) -> String {
     let unit = SIZES
         .iter()
         .rev()
+        // Only the binary units have three letters.
         .find(|(name, size)| name.len() == 3 && bytes >= *size && bytes.is_multiple_of(*size));
     unit.map_or_else(|| format!("{bytes}B"), |(name, size)| format!("{}{name}", bytes / size))
 }
 
-/// A share of a whole, in whole percent.
+/// A share in whole percent, from 0 to 100.
 #[derive(Debug)]
 pub(super) struct Percent;
 

@@ -1,7 +1,7 @@
-//! Turns the sections as they were written into `Settings`, and reports whatever contradicts itself.
+//! Turns the sections as they were written into `Settings`, and reports contradictions.
 //!
-//! A value that could not be read is absent here; the reader has reported it already. The files below `resolve/` have one part
-//! of this each.
+//! A value that could not be read is absent here, and the reader has already recorded why. The files in
+//! `resolve/` handle one part each.
 
 mod framing;
 mod http;
@@ -22,16 +22,17 @@ use super::settings::{self, Protocol, Settings};
 use super::suggest::suggest;
 use super::table::ChosenName;
 
-/// What the file says, as far as it can be believed; none only if something was noted.
+/// Returns the settings, or `None` if a mistake was recorded.
 pub(super) fn resolve(root: &RootSection, diagnostics: &mut Diagnostics) -> Option<Settings> {
     rules::check(root, diagnostics);
-    // Collected before any `?`, so that one bad entry does not keep the next from being looked at.
+    // All entries are resolved before the first `?`, so that a bad one does not hide mistakes in the next.
     let listeners: Vec<_> =
         root.listeners.entries.iter().map(|(name, l)| listener(root, name, l, diagnostics)).collect();
     framing::agree(root, &listeners, diagnostics);
     let listeners = listeners.into_iter().collect::<Option<Vec<_>>>()?;
     let workers = root.workers.get()?.unwrap_or_else(cpus);
     routes::share(root, &listeners, workers, diagnostics);
+    // All listeners of a backend have the same framing by now, so that the first one decides.
     let framing_of = |backend| listeners.iter().find(|l| l.backend == backend)?.framing.clone();
     let backends = root.backends.entries.iter().enumerate();
     Some(Settings {
@@ -46,7 +47,7 @@ pub(super) fn resolve(root: &RootSection, diagnostics: &mut Diagnostics) -> Opti
     })
 }
 
-/// The CPUs this process may use.
+/// Returns the number of CPUs that this process may use.
 fn cpus() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
@@ -79,7 +80,7 @@ fn listener(
             body: l.timeouts.body.get()?,
             write: l.timeouts.write.get()?,
         },
-        // Of what means nothing for its protocol, the user has been warned.
+        // An option without effect for the protocol caused a warning; here the option is ignored.
         http: if is_http { http? } else { settings::HttpRules::default() },
         routes: if is_http { routes? } else { Vec::new() },
         access_log: http::access_log(&l.access_log)?.filter(|_| is_http),
@@ -88,7 +89,7 @@ fn listener(
     }))
 }
 
-/// The index of the backend that is named there.
+/// Returns the index of the backend that `named` refers to, or records that there is none.
 fn backend_of(
     root: &RootSection,
     named: &Spanned<BackendRef>,
@@ -136,7 +137,7 @@ fn backend(
         name: name.text.as_str().into(),
         protocol,
         framing,
-        // A backend that nobody uses may say so all the same.
+        // A backend that no listener uses may set this option, because its protocol is not known.
         proxy_protocol: b.proxy_protocol.get()?.filter(|_| !protocol.is_pooled()),
         source_addresses: b.source_addresses.get()?,
         affinity: b.affinity.key.get()?,

@@ -1,4 +1,4 @@
-//! Reads the words of the configuration about requests: hosts, paths, methods, values of fields, and protocols of upgrades.
+//! Reads the conditions of routes: hosts, paths, methods, field values, and protocols of upgrades.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::address::is_token;
 use super::scalar::{ScalarKind, short, unexpected};
 use super::settings::HostMatch;
 
-/// The host that a request is for: one, or all below one.
+/// The host of a request: one host, or all hosts below one.
 #[derive(Debug)]
 pub(super) struct HostPattern;
 
@@ -20,6 +20,7 @@ impl ScalarKind for HostPattern {
     fn parse(text: &str) -> Result<HostMatch, String> {
         let lower = text.to_ascii_lowercase();
         let (host, port) = match lower.rsplit_once(':') {
+            // A colon inside brackets belongs to an IPv6 address and starts no port.
             Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
             _ => (lower.as_str(), None),
         };
@@ -41,12 +42,13 @@ impl ScalarKind for HostPattern {
     }
 }
 
-/// What stands between two dots, as a regular expression.
+/// One label of a host name, as a regular expression.
 const LABEL: &str = "[A-Za-z0-9_-]+";
-/// RFC 1035 section 2.3.4, without the length of the first label and the root.
+/// The length limit of a host name in bytes: RFC 1035 section 2.3.4 without the first length byte and the
+/// root.
 const LONGEST_HOST: usize = 253;
 
-/// A host as requests write it: a name, or an address in the form of RFC 5952.
+/// Returns a host as requests write it: a name, or an IPv6 address in brackets in the form of RFC 5952.
 fn one_host(host: &str) -> Option<String> {
     if let Some(address) = host.strip_prefix('[') {
         let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
@@ -57,7 +59,7 @@ fn one_host(host: &str) -> Option<String> {
     (host.len() <= LONGEST_HOST && host.split('.').all(label)).then(|| host.to_owned())
 }
 
-/// A port as requests write it, colon included.
+/// Returns a port as requests write it, including the colon.
 fn written_port(port: &str) -> Option<String> {
     let digits = port.bytes().all(|b| b.is_ascii_digit());
     let port = port.parse::<u16>().ok().filter(|port| digits && *port > 0)?;
@@ -78,7 +80,7 @@ fn no_host(text: &str) -> String {
     unexpected::<HostPattern>(text) + hint
 }
 
-/// What a path begins with; empty for `/`, with which all do.
+/// The beginning of a path, without a `/` at its end. The empty text stands for `/` and matches all paths.
 #[derive(Debug)]
 pub(super) struct PathPrefix;
 
@@ -104,6 +106,7 @@ impl ScalarKind for PathPrefix {
         if let Some(other) = text.chars().find(|c| !c.is_ascii_graphic()) {
             return Err(format!("`{shown}`: requests encode `{other}` as {}", in_percent(other)));
         }
+        // `/v1` and `/v1/` mean the same, and the root becomes the empty text.
         let path = text.strip_suffix('/').unwrap_or(text);
         if path.ends_with('/') {
             return Err(format!("`{shown}` ends with an empty segment; one `/` at the end is enough"));
@@ -116,7 +119,7 @@ impl ScalarKind for PathPrefix {
     }
 }
 
-/// RFC 3986 section 2.1.
+/// Percent-encodes a character (RFC 3986 section 2.1).
 fn in_percent(c: char) -> String {
     c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
@@ -125,7 +128,8 @@ fn in_percent(c: char) -> String {
 #[derive(Debug)]
 pub(super) struct MethodWord;
 
-/// Those of RFC 9110 section 9.3 and RFC 5789; nobody has another one that reads the same in capitals.
+/// The methods of RFC 9110 section 9.3 and RFC 5789. Another spelling of them in the file is a mistake, since
+/// no registered method differs from them in case only.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 impl ScalarKind for MethodWord {
@@ -169,13 +173,14 @@ impl ScalarKind for FieldValue {
                 short(text)
             ));
         }
+        // Requests are compared without surrounding space, so that such a value would never match.
         if text != text.trim_matches([' ', '\t']) {
             return Err(format!("`{}`: a value cannot begin or end with a space", short(text)));
         }
         Ok(text.into())
     }
 
-    /// What YAML takes for a number is text here.
+    /// Describes numbers and truth values too, because YAML reads some field values as such.
     fn schema() -> Value {
         json!({ "anyOf": [
             { "type": ["number", "boolean"] },
@@ -184,7 +189,8 @@ impl ScalarKind for FieldValue {
     }
 }
 
-/// A protocol that a connection may become (RFC 9110 section 7.8), in lower case; or the word for all of them.
+/// A protocol that a connection may be upgraded to (RFC 9110 section 7.8), in lower case, or the word for all
+/// of them.
 #[derive(Debug)]
 pub(super) struct UpgradeTo;
 

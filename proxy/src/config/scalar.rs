@@ -1,6 +1,6 @@
-//! The kinds of single words in the file: a number, a flag, one of a few words, or one of those or another kind.
+//! Reads single words of the file: a number, a flag, a keyword, or a keyword or something else.
 //!
-//! Each kind reads a word, says what it expected instead, and has a schema that says the same to an editor.
+//! Each kind parses a word, says what it expected, and has a JSON Schema that tells an editor the same.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,26 +13,26 @@ use super::suggest::suggest;
 use super::table::{OptionShape, OptionSlot, Written};
 use super::tree::Content;
 
-/// A kind of word.
+/// A kind of word that an option can take.
 pub(super) trait ScalarKind: fmt::Debug {
     type Value: Clone + fmt::Debug;
 
-    /// What is expected, with an example.
+    /// A description of valid words, with an example, for mistakes.
     const EXPECTED: &'static str;
 
-    /// The value, or why it is none (and how it should read).
+    /// Returns the value, or a sentence that says why `text` has none and how it should read.
     fn parse(text: &str) -> Result<Self::Value, String>;
 
-    /// The JSON Schema of the words that `parse` takes.
+    /// Returns the JSON Schema of the words that `parse` accepts.
     fn schema() -> Value;
 }
 
-/// One option's value, and where it was written.
+/// The value of one option and its place in the file.
 #[derive(Debug)]
 pub(super) struct Spanned<K: ScalarKind> {
     pub(super) at: Position,
     pub(super) path: String,
-    /// None if it could not be read, which has been noted.
+    /// The value, or `None` if it could not be read, which has been recorded.
     pub(super) value: Option<K::Value>,
 }
 
@@ -43,6 +43,7 @@ impl<K: ScalarKind> Written for Spanned<K> {
         let at = slot.node.map_or(slot.at, |node| node.at);
         let value = word::<K>(slot).and_then(|word| K::parse(word).map_err(|why| (at, why)));
         let value = value.map_err(|(at, why)| {
+            // A misspelt key has been recorded; that the right one is missing too would be noise.
             if slot.node.is_some() || !slot.misspelt {
                 diagnostics.error(at, &slot.path, why);
             }
@@ -52,13 +53,13 @@ impl<K: ScalarKind> Written for Spanned<K> {
 }
 
 impl<K: ScalarKind> Spanned<K> {
-    /// A copy of the value.
+    /// Returns a copy of the value.
     pub(super) fn get(&self) -> Option<K::Value> {
         self.value.clone()
     }
 }
 
-/// The word at `slot`, or the default; or where and why there is none.
+/// Returns the word at `slot` or the default, or the place of the mistake and the reason.
 pub(super) fn word<'a, K: ScalarKind>(slot: &OptionSlot<'a>) -> Result<&'a str, (Position, String)> {
     let expected = K::EXPECTED;
     let Some(node) = slot.node else {
@@ -73,12 +74,12 @@ pub(super) fn word<'a, K: ScalarKind>(slot: &OptionSlot<'a>) -> Result<&'a str, 
     }
 }
 
-/// Says that `text` is not what `K` expects.
+/// Returns the message that `text` is not what `K` expects.
 pub(super) fn unexpected<K: ScalarKind>(text: &str) -> String {
     format!("expected {}, not `{}`", K::EXPECTED, short(text))
 }
 
-/// Enough of a word to know it again.
+/// Shortens a word to 64 characters, enough to recognize the word in a message.
 pub(super) fn short(text: &str) -> String {
     if text.chars().count() <= 64 {
         return text.to_owned();
@@ -102,6 +103,7 @@ impl<T: FromStr + Clone + fmt::Debug, const MIN: u64, const MAX: u64> ScalarKind
         }
         let outside = || format!("{} is outside of {MIN} to {MAX}", short(text));
         let inside = text.parse().is_ok_and(|n: u64| (MIN..=MAX).contains(&n));
+        // The range is checked in 64 bits first, because `T` may be too small for the message.
         let value = if inside { text.parse().ok() } else { None };
         value.ok_or_else(outside)
     }
@@ -111,11 +113,12 @@ impl<T: FromStr + Clone + fmt::Debug, const MIN: u64, const MAX: u64> ScalarKind
     }
 }
 
-/// One of a few words.
+/// A type whose values are written as one of a few words.
 pub(super) trait Keywords: Clone + fmt::Debug + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
+/// A kind of word that stands for a value of `T`.
 #[derive(Debug)]
 pub(super) struct OneOf<T>(PhantomData<T>);
 
@@ -145,7 +148,7 @@ fn none_of(text: &str, words: impl Iterator<Item = &'static str> + Clone) -> Str
     format!("`{text}` is none of {}{}", all.join(", "), near.unwrap_or_default())
 }
 
-/// Yes or no, as YAML 1.2 writes them.
+/// A truth value as YAML 1.2 writes it: `true` or `false`.
 #[derive(Debug)]
 pub(super) struct Flag;
 
@@ -162,26 +165,26 @@ impl ScalarKind for Flag {
     }
 }
 
-/// A word of its own that stands for "none".
+/// A keyword that stands for "no value" in an option that otherwise takes values.
 pub(super) trait Keyword: fmt::Debug {
     const WORD: &'static str;
 }
 
-/// No such thing.
+/// The keyword `off`.
 #[derive(Debug)]
 pub(super) struct Off;
 impl Keyword for Off {
     const WORD: &'static str = "off";
 }
 
-/// Whatever suits.
+/// The keyword `auto`.
 #[derive(Debug)]
 pub(super) struct Auto;
 impl Keyword for Auto {
     const WORD: &'static str = "auto";
 }
 
-/// The word `W`, or a `K`.
+/// The keyword `W`, read as `None`, or a value of `K`.
 #[derive(Debug)]
 pub(super) struct Or<W, K>(PhantomData<(W, K)>);
 

@@ -6,7 +6,7 @@ use super::list::MOST_ITEMS;
 use super::options::RootSection;
 use super::table::{NAME, Opt, OptionShape, Written};
 
-/// The JSON Schema (draft 2020-12) of the configuration.
+/// Returns the JSON Schema (draft 2020-12) of the configuration, as indented text.
 #[must_use]
 pub fn schema() -> String {
     let mut schema = json!({
@@ -54,11 +54,13 @@ fn of(shape: &OptionShape) -> Value {
     }
 }
 
+/// Allows a reference to the environment beside the words of `schema`.
 fn word(schema: Value) -> Value {
     either([schema, json!({ "$ref": "#/$defs/environment" })])
 }
 
-/// Any of these, without nesting: editors show one flat list.
+/// Returns a schema that accepts any of `schemas`. Nested choices are flattened, because editors show one
+/// list.
 fn either(schemas: impl IntoIterator<Item = Value>) -> Value {
     let flat = |schema: Value| match schema.get("anyOf") {
         Some(Value::Array(inner)) => inner.clone(),
@@ -67,7 +69,8 @@ fn either(schemas: impl IntoIterator<Item = Value>) -> Value {
     json!({ "anyOf": schemas.into_iter().flat_map(flat).collect::<Vec<_>>() })
 }
 
-/// A section may be empty (`null`): all of it may be commented out.
+/// Returns the schema of a section. A section without required options may be `null`, since a user may
+/// comment out all of them.
 fn section(options: &[Opt]) -> Value {
     let properties: Map<_, _> =
         options.iter().map(|option| (option.key.to_owned(), property(option))).collect();
@@ -99,7 +102,7 @@ fn must_be_written(option: &Opt) -> bool {
     }
 }
 
-/// A default as YAML reads it: a number, a truth value, or a word.
+/// Converts a default to the type that YAML gives it: a number, a truth value, or text.
 fn typed(default: &str) -> Value {
     let plain = serde_json::from_str(default).ok();
     plain.filter(|value: &Value| value.is_number() || value.is_boolean()).unwrap_or_else(|| default.into())

@@ -1,4 +1,4 @@
-//! Options that are a list of sections whose order counts.
+//! Reads options that are a list of sections in which the order counts.
 
 use std::rc::Rc;
 
@@ -6,17 +6,17 @@ use super::diagnostic::{Diagnostics, Position};
 use super::table::{OptionShape, OptionSlot, Written};
 use super::tree::{Content, Node};
 
-/// Sections in the order of the file.
+/// Sections in the order of the file, at most `MOST`.
 #[derive(Debug)]
 pub(super) struct Sequence<T, const MOST: usize> {
     pub(super) items: Vec<(ItemPlace, T)>,
 }
 
-/// Where one of them stands.
+/// The place of one section in the file.
 #[derive(Debug)]
 pub(super) struct ItemPlace {
     pub(super) at: Position,
-    /// As in `routes[0]`.
+    /// The path, such as `routes[0]`.
     pub(super) path: String,
 }
 
@@ -44,7 +44,7 @@ impl<T: Written, const MOST: usize> Written for Sequence<T, MOST> {
     }
 }
 
-/// What stands at `slot`, which should be a list.
+/// Returns the items of the list at `slot`, or records that something else stands there.
 fn nodes<'a>(slot: &OptionSlot<'a>, diagnostics: &mut Diagnostics) -> &'a [Rc<Node>] {
     let Some(node) = slot.node else { return &[] };
     let (at, why) = match &node.content {

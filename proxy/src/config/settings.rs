@@ -1,6 +1,7 @@
-//! The settings that the program runs by: plain fields with all defaults filled in.
+//! Defines the settings that the program runs with: plain fields with all defaults filled in.
 //!
-//! `resolve` makes them, and it makes no invalid ones, so code that uses them checks nothing again.
+//! Only `resolve` makes these values, and all of them are valid, so that code that uses them checks nothing
+//! again.
 
 mod address;
 mod framing;
@@ -18,80 +19,79 @@ pub use http::{
     own_name,
 };
 
-/// One whole, valid configuration.
+/// A complete and valid configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Where `/metrics`, `/healthz` and `/readyz` are served; `None` for `admin: off`.
+    /// The address that serves `/metrics`, `/healthz` and `/readyz`; `None` for `admin: off`.
     pub admin: Option<SocketAddr>,
-    /// How many workers; `auto` (the number of CPUs this process may use) is already resolved.
+    /// The number of workers, in which `auto` is resolved to the number of CPUs that this process may use.
     pub workers: NonZeroUsize,
-    /// How long a drain may last before what is left is closed.
+    /// The time that a drain may take before remaining clients are closed.
     pub drain_timeout: Duration,
-    /// Most bytes of bodies and answers that wait in the proxy's own memory, for the process; divided among the
-    /// workers.
+    /// The bytes of bodies and answers that may wait in the memory of the process, divided among the workers.
     pub buffer_budget: usize,
-    /// In the order of the file.
+    /// The listeners, in the order of the file.
     pub listeners: Vec<Arc<Listener>>,
-    /// In the order of the file.
+    /// The backends, in the order of the file.
     pub backends: Vec<Arc<Backend>>,
 }
 
-/// A bound socket, and how it treats the clients it accepts.
+/// The settings of a bound socket and of the clients that it accepts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
-    /// Its key in the file.
+    /// The name, which is the key in the file.
     pub name: Arc<str>,
-    /// The address it is bound to.
+    /// The address that the socket is bound to.
     pub bind: Address,
-    /// What its clients speak.
+    /// The protocol of its clients.
     pub protocol: Protocol,
-    /// Where the frames of its protocol end; `Some` exactly for lines, length_prefixed and resp.
+    /// The framing; `Some` exactly for lines, length_prefixed and resp.
     pub framing: Option<Arc<Framing>>,
-    /// The backend its requests or connections go to: an index into [`Settings::backends`].
+    /// The default backend for requests or connections, as an index into [`Settings::backends`].
     pub backend: usize,
-    /// Most clients at once; `None` for no limit.
+    /// The largest number of clients at a time; `None` for no limit.
     pub max_connections: Option<NonZeroUsize>,
-    /// Bytes of a request's body that are read before the request takes a link; 0 for none.
+    /// The bytes of a request's body that are read before the request takes a link; 0 for none.
     pub request_buffer: usize,
-    /// Bytes of an answer that are kept for a client before the link is no longer read.
+    /// The bytes of an answer that are kept for a slow client before the proxy stops reading the link.
     pub response_buffer: usize,
-    /// Whether a PROXY header comes before all else.
+    /// Whether clients begin with a PROXY header.
     pub proxy_protocol: AcceptProxy,
-    /// Whose PROXY header is believed. Empty only where none is asked for.
+    /// The networks whose PROXY headers are trusted; empty only if no header is expected.
     pub trusted: Networks,
-    /// Length of the kernel's accept queue (the kernel cuts it to `somaxconn`).
+    /// The length of the kernel's accept queue, in connections. The kernel limits it to `somaxconn`.
     pub backlog: u32,
-    /// How long a client may take.
+    /// The time limits for its clients.
     pub timeouts: ClientTimeouts,
-    /// What it makes of requests; the defaults where it does not speak HTTP.
+    /// The treatment of requests; the defaults if the listener does not speak HTTP.
     pub http: HttpRules,
-    /// Which requests go elsewhere than to `backend`: the first that matches.
+    /// The rules that send requests to other backends than `backend`. The first match decides.
     pub routes: Vec<RouteRule>,
-    /// What is noted of each exchange; `None` for nothing.
+    /// The access log; `None` for none.
     pub access_log: Option<Arc<AccessLog>>,
-    /// Limits of its tunnels, of upgraded connections, and of RESP clients that keep a link for good.
+    /// The limits of tunnels, of upgraded connections, and of RESP clients that keep a link for good.
     pub tunnel: TunnelLimits,
-    /// Options of the accepted sockets.
+    /// The options of the accepted sockets.
     pub socket: SocketOptions,
 }
 
-/// What the two sides of a listener speak.
+/// The protocol between clients, the proxy and members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP/1.1 and HTTP/1.0: many clients share a few links.
+    /// HTTP/1.1 and HTTP/1.0. Many clients share a few links.
     Http,
-    /// Opaque bytes both ways: each client has a link of its own.
+    /// Opaque bytes in both directions. Each client has a link of its own.
     Tcp,
-    /// Frames that end with LF or CR LF: one line asks, one line answers.
+    /// Frames that end with LF or CR LF. Each request is one line, and so is each answer.
     Lines,
-    /// Frames that say how long they are: one asks, one answers.
+    /// Frames with a length in their header. Each request is one frame, and so is each answer.
     LengthPrefixed,
-    /// Redis (RESP2): many clients share a few links, but for commands that need one of their own.
+    /// Redis (RESP2). Many clients share a few links, except for commands that need a dedicated one.
     Resp,
 }
 
 impl Protocol {
-    /// Whether many clients share a few links; where not, each has a link of its own.
+    /// Returns whether many clients share a few links; otherwise each client has a link of its own.
     #[must_use]
     pub const fn is_pooled(self) -> bool {
         match self {
@@ -100,7 +100,7 @@ impl Protocol {
         }
     }
 
-    /// As it is written in the file.
+    /// Returns the word for this protocol in the file.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -113,52 +113,54 @@ impl Protocol {
     }
 }
 
-/// What a listener makes of the PROXY protocol.
+/// The treatment of PROXY headers from clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptProxy {
-    /// What comes first is the client's own.
+    /// Clients send no PROXY header.
     Off,
-    /// A PROXY header, version 1 or 2, comes first; a client without one is closed.
+    /// Each client begins with a PROXY header of version 1 or 2; a client without one is closed.
     Required,
 }
 
-/// Limits on a tunnel's time, and how its bytes move.
+/// The limits of a tunnel, and the way in which its bytes are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TunnelLimits {
-    /// Since something last moved, in either direction; `None` for no limit.
+    /// The time without a byte in either direction after which the tunnel is closed; `None` for no limit.
     pub idle: Option<Duration>,
-    /// From its start, whatever it does; `None` for no limit.
+    /// The time from the start after which the tunnel is closed, active or not; `None` for no limit.
     pub age: Option<Duration>,
-    /// Whether streams go from socket to socket without being copied.
+    /// Whether bytes are spliced from socket to socket in the kernel.
     pub splice: bool,
 }
 
-/// Limits on a client's time. Each is an absolute deadline from the start of its phase.
+/// The time limits for a client. Each is an absolute deadline from the start of its phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientTimeouts {
-    /// Between two requests.
+    /// The time between two requests.
     pub idle: Duration,
-    /// From the first byte of a request head, or of a whole frame, to its last.
+    /// The time from the first to the last byte of a request head or of a whole frame.
     pub head: Duration,
-    /// Between two bytes of a request body, or two requests of a client that keeps a link for both.
+    /// The time between two bytes of a request body, or between two requests of a client that keeps a link
+    /// for both.
     pub body: Duration,
-    /// How long an answer may wait for a client that does not read.
+    /// The time that an answer may wait for a client that does not read.
     pub write: Duration,
 }
 
-/// Limits on a request or response head.
+/// The limits of a request or response head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Bytes of the whole head, start line and final empty line included.
+    /// The bytes of the whole head, from the start line to the final empty line.
     pub bytes: usize,
-    /// Number of field lines (at most [`HeadLimits::MAX_FIELDS`]).
+    /// The number of field lines, at most [`HeadLimits::MAX_FIELDS`].
     pub fields: usize,
-    /// Bytes of one line, the request line included.
+    /// The bytes of one line, request line included.
     pub line: usize,
 }
 
 impl HeadLimits {
-    /// No configuration may allow more field lines than this.
+    /// The largest number of field lines that a configuration may allow. The parser's table of fields has
+    /// this size.
     pub const MAX_FIELDS: usize = 256;
 }
 
@@ -168,29 +170,29 @@ impl Default for HeadLimits {
     }
 }
 
-/// Which fields tell a member who the client is.
+/// The fields that give a member the client's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forwarded {
     /// `X-Forwarded-For` and `X-Forwarded-Proto`.
     XForwarded,
     /// `Forwarded` (RFC 7239).
     Rfc7239,
-    /// Both.
+    /// Both kinds of fields.
     Both,
-    /// Neither, and what the client sent of them is removed.
+    /// No fields are added, and those that the client sent are removed.
     Remove,
-    /// Neither; what the client sent passes as it is.
+    /// No fields are added, and those that the client sent pass unchanged.
     Off,
 }
 
-/// Options of a socket. A Unix socket has only its buffers.
+/// The options of a socket. A Unix socket has only its buffers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
     /// `TCP_NODELAY`.
     pub nodelay: bool,
     /// `SO_KEEPALIVE` with this idle time in whole seconds, or `None` for off.
     pub keepalive: Option<Duration>,
-    /// `TCP_USER_TIMEOUT` in whole milliseconds, or `None` for off: how long what was sent may stay
+    /// `TCP_USER_TIMEOUT` in whole milliseconds, or `None` for off: the time that sent data may stay
     /// unacknowledged (RFC 5482).
     pub user_timeout: Option<Duration>,
     /// `SO_SNDBUF` in bytes, or the kernel's choice.
@@ -208,158 +210,166 @@ pub struct SocketOptions {
 /// A named group of members.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backend {
-    /// Its key in the file.
+    /// The name, which is the key in the file.
     pub name: Arc<str>,
-    /// What the listeners that use it speak; HTTP where none does.
+    /// The protocol of the listeners that use the backend; HTTP if none does.
     pub protocol: Protocol,
-    /// That of the listeners that use it, which agree; `Some` exactly for lines, length_prefixed and resp.
+    /// The framing that all listeners of the backend share; `Some` exactly for lines, length_prefixed and
+    /// resp.
     pub framing: Option<Arc<Framing>>,
-    /// The PROXY header that each link begins with; always `None` where links are pooled.
+    /// The PROXY header that each link begins with; always `None` if links are pooled.
     pub proxy_protocol: Option<ProxyVersion>,
-    /// The local addresses that links come from, in turn; empty for the kernel's choice. Each is of the family
-    /// of some member.
+    /// The local addresses of links, used in turn; empty for the kernel's choice. Each has the family of at
+    /// least one member.
     pub source_addresses: Vec<IpAddr>,
-    /// How a client meets its member.
+    /// The rule that assigns a client to a member.
     pub affinity: Affinity,
-    /// How its links are pooled.
+    /// The limits and the sharing of its links.
     pub links: Links,
-    /// Who may wait for a link, and for how long.
+    /// The limits of the wait queues.
     pub queue: QueueLimits,
-    /// From the last byte of a request to the first of its answer, and between two reads of an answer.
+    /// The time from the last byte of a request to the first of its answer, and between two reads of an
+    /// answer.
     pub response_timeout: Duration,
-    /// How large the head of an answer may be.
+    /// The limits of a response head.
     pub head: HeadLimits,
-    /// Options of the sockets of its links.
+    /// The options of the sockets of its links.
     pub socket: SocketOptions,
-    /// In the order of the file; never empty.
+    /// The members in the order of the file; never empty.
     pub members: Vec<MemberSettings>,
 }
 
 /// A version of the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyVersion {
-    /// One line of text.
+    /// Version 1, one line of text.
     V1,
-    /// Binary, with room for more than addresses.
+    /// Version 2, which is binary and has room for more than addresses.
     V2,
 }
 
-/// What ties a client to a member.
+/// The rule that assigns a client to a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Affinity {
-    /// Rendezvous hash over the source's address, cut to these prefix lengths (32 and 128: whole).
+    /// A rendezvous hash over the source's address, cut to these prefix lengths. 32 and 128 keep the whole
+    /// address.
     Source {
-        /// Bits of an IPv4 address that count, 1 to 32.
+        /// The leading bits of an IPv4 address that count, 1 to 32.
         v4: u8,
-        /// Bits of an IPv6 address that count, 1 to 128.
+        /// The leading bits of an IPv6 address that count, 1 to 128.
         v6: u8,
     },
-    /// The member with the fewest clients.
+    /// The member with the fewest clients is chosen.
     None,
 }
 
-/// How links to the members of a backend are opened, shared and closed.
+/// The way in which links to the members of a backend are opened, shared and closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Links {
-    /// Most links to one member, exact for the process; [`Links::NO_CAP`] for no limit.
+    /// The largest number of links to one member, exact for the process; [`Links::NO_CAP`] for no limit.
     pub max_per_member: NonZeroU32,
-    /// Links kept connected and unused for each member, for the process; at most `max_per_member`, and 0
-    /// where links are pooled.
+    /// The number of unused links that are kept connected for each member, for the process. At most
+    /// `max_per_member`, and 0 if links are pooled.
     pub warm: u32,
-    /// Most links to one member that have become tunnels (upgrades, CONNECT), for the process; they are not among
-    /// `max_per_member`.
+    /// The largest number of links to one member that have become tunnels (upgrades, CONNECT), for the
+    /// process. They do not count towards `max_per_member`.
     pub max_tunnels: u32,
-    /// Most exchanges in flight on one link; 1 is plain pooling.
+    /// The largest number of exchanges in flight on one link; 1 is pooling without pipelining.
     pub pipeline: NonZeroU16,
-    /// Who vouches that members keep the order of what is in flight on a link.
+    /// The reason why members are expected to answer in order.
     pub vouched: Vouched,
-    /// `depth x least service time` stays within this.
+    /// The limit of `depth x least service time`, so that requests of one link do not wait long for each
+    /// other.
     pub pipeline_budget: Duration,
-    /// Which requests may share a link.
+    /// The requests that may share a link.
     pub pipeline_methods: PipelineMethods,
-    /// Followers of a head that takes longer than this are sent elsewhere; `None` for never.
+    /// If the first answer of a link takes longer than this, the requests behind it move to another link;
+    /// `None` for never.
     pub rescue_after: Option<Duration>,
-    /// Most of a backend's requests that may be sent twice for that, in percent, 0 to 100.
+    /// The largest share of a backend's requests that may be sent twice for a rescue, in percent, 0 to 100.
     pub rescue_budget: u8,
-    /// Most links of one member that one source may hold while others wait.
+    /// The largest number of links to one member that one source may hold while others wait.
     pub max_per_source: PerSource,
-    /// Bytes a second below which a client that holds a link is cut while others wait; `None` for never.
+    /// The rate in bytes per second below which a client that holds a link is cut while others wait; `None`
+    /// for never.
     pub min_rate: Option<usize>,
-    /// While others wait for a link, a tunnel in which nothing moved for this long gives way; `None` for never, and where
-    /// links are pooled.
+    /// While others wait for a link, a tunnel without a byte for this long is closed. `None` for never, and
+    /// if links are pooled.
     pub evict_idle: Option<Duration>,
-    /// An unused link is closed after this.
+    /// The time after which an unused link is closed.
     pub idle_timeout: Duration,
-    /// A link is closed at the end of the exchange in which it gets older than this; `None` for never.
+    /// The age at which a link is closed at the end of its exchange; `None` for never.
     pub max_age: Option<Duration>,
-    /// A link is closed after this many requests; `None` for never.
+    /// The number of requests after which a link is closed; `None` for never.
     pub max_requests: Option<NonZeroU32>,
-    /// How long connecting may take.
+    /// The time that connecting may take.
     pub connect_timeout: Duration,
 }
 
 impl Links {
-    /// As many links to one member as there are clients for it.
+    /// The value of `max_per_member` that stands for no limit: each client may have a link.
     pub const NO_CAP: NonZeroU32 = NonZeroU32::MAX;
 
-    /// Most links to one member, if there is a limit.
+    /// Returns the largest number of links to one member, if there is a limit.
     #[must_use]
     pub fn cap(&self) -> Option<u32> {
         Some(self.max_per_member).filter(|cap| *cap != Self::NO_CAP).map(NonZeroU32::get)
     }
 }
 
-/// How many of a member's links one source may hold while others wait.
+/// The number of a member's links that one source may hold while others wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PerSource {
-    /// A quarter of them, and one at least.
+    /// A quarter of the links, at least one.
     Quarter,
-    /// As many as it likes.
+    /// Any number.
     Unlimited,
-    /// So many, for the process.
+    /// This number, for the process.
     Most(NonZeroU32),
 }
 
-/// Who vouches that a member answers pipelined requests in their order.
+/// The reason why a member is expected to answer pipelined requests in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vouched {
-    /// The member has to be shown to do so (`pipeline: auto`).
+    /// Tests have to show that the member does (`pipeline: auto`).
     ByProof,
-    /// The operator says so (`pipeline: N`), or the protocol does.
+    /// The operator says so (`pipeline: N`), or the protocol guarantees it.
     ByWord,
 }
 
-/// Which requests may be in flight on a link together with others.
+/// The requests that may be in flight on a link together with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PipelineMethods {
     /// GET, HEAD and OPTIONS without a body.
     Safe,
-    /// Any method (for members that are yours). What is not idempotent is still never replayed.
+    /// Any method, for members that are known to cope. Requests that are not idempotent are still never
+    /// replayed.
     All,
 }
 
-/// Limits of a member's wait queue.
+/// The limits of a member's wait queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// Most requests waiting for one member, for the process.
+    /// The number of requests that may wait for one member, for the process.
     pub max: usize,
-    /// Longest wait.
+    /// The longest wait.
     pub timeout: Duration,
 }
 
-/// One origin address.
+/// The settings of one member.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MemberSettings {
-    /// Its key in the file; what the affinity hash sees.
+    /// The name, which is the key in the file. The affinity hash reads the name, so a change of address moves
+    /// no client.
     pub name: Arc<str>,
-    /// Where it listens.
+    /// The address that the member listens on.
     pub address: Address,
-    /// Its share of the sources, 1 to 256.
+    /// The share of sources relative to the other members, 1 to 256.
     pub weight: u32,
 }
 
 impl Affinity {
-    /// The part of a source's address that ties it to a member; `None` where nothing does.
+    /// Returns the part of a source's address that decides on the member; `None` without affinity.
     /// IPv4-mapped IPv6 addresses count as IPv4.
     #[must_use]
     pub fn key(self, source: IpAddr) -> Option<IpAddr> {

@@ -1,6 +1,7 @@
 //! Suggests the word that somebody probably meant to write.
 
-/// The word nearest to `written`; none if it takes more edits than a third of its letters (at least one).
+/// Returns the word nearest to `written`, or `None` if every word needs more edits than a third of the
+/// letters of `written` (but one edit is always allowed).
 pub(super) fn suggest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written: Vec<char> = written.chars().take(LONGEST + 1).collect();
     if written.len() > LONGEST {
@@ -11,11 +12,11 @@ pub(super) fn suggest<'a>(written: &str, words: impl IntoIterator<Item = &'a str
     near.filter(|(edits, _)| *edits <= most).min_by_key(|(edits, _)| *edits).map(|(_, word)| word)
 }
 
-/// No name and no key is longer.
+/// The longest name or key in characters. The cost of comparing grows with the square of the length.
 const LONGEST: usize = 64;
 
-/// Edits that turn one word into the other: insert, delete, replace, swap neighbours (Damerau-Levenshtein,
-/// no part edited twice).
+/// Counts the edits that turn one word into the other: insert, delete, replace, or swap two neighbours
+/// (Damerau-Levenshtein distance without editing a part twice).
 fn distance(a: &[char], b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
@@ -24,6 +25,7 @@ fn distance(a: &[char], b: &str) -> usize {
         for j in 1..=b.len() {
             let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
             let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            // Swapped neighbours count as one edit, since they are a usual slip.
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
                 least = least.min(rows[i - 2][j - 2] + 1);
             }

@@ -1,6 +1,6 @@
-//! The macro that declares a section of options once, and the reader of such sections.
+//! Declares sections of options with one macro and reads such sections from the file.
 //!
-//! Reading, checking, defaults and the schema follow from the rows (`options.rs`).
+//! The rows (`options.rs`) are the only source for reading, checking, defaults and the schema.
 
 use std::collections::HashMap;
 
@@ -11,45 +11,48 @@ use super::settings::Protocol;
 use super::suggest::suggest;
 use super::tree::{Content, MapEntry, Node};
 
-/// One row of the table: everything there is to say about an option.
+/// One row of the table, which holds everything that the program knows about an option.
 #[derive(Debug)]
 pub(super) struct Opt {
     pub(super) key: &'static str,
-    /// As it would be written in the file; none where it must be written, and for sections.
+    /// The default as the file would say it; `None` for required options and for sections.
     pub(super) default: Option<&'static str>,
-    /// One sentence.
+    /// The description, one sentence.
     pub(super) doc: &'static str,
-    /// The protocols for which it means something; none if it does for all.
+    /// The protocols to which the option applies; `None` if it applies to all.
     pub(super) only: Option<&'static [Protocol]>,
     pub(super) shape: OptionShape,
 }
 
-/// What may stand at an option.
+/// The kind of value that an option takes.
 #[derive(Debug)]
 pub(super) enum OptionShape {
-    /// One word; the schema of that word.
+    /// One word; the function returns its schema.
     Scalar(fn() -> Value),
-    /// A list of words or one alone; the schemas of the words that stand for a list, and of an item.
+    /// A list of words or one word alone. `short` returns the schema of the words that stand for a list,
+    /// `item` the schema of an item.
     List { short: fn() -> Value, item: fn() -> Value },
-    /// A map of options. With `short`, the value of that one alone may stand for the map.
+    /// A map of options. If `short` names an option, the value of that option alone may stand for the map.
     Section { options: &'static [Opt], short: Option<&'static str> },
-    /// A map from names to sections, or to words, with at least and at most so many entries.
+    /// A map from `least` to `most` names to sections or words.
     Named { item: &'static Self, least: usize, most: usize },
-    /// A list of sections, with at most so many.
+    /// A list of at most `most` sections.
     Sequence { item: &'static Self, most: usize },
 }
 
-/// What can be read from the file. Where that fails, it is noted and the rest is read all the same.
+/// A type that can be read from the file. Reading records mistakes and goes on, so that the user sees all of
+/// them.
 pub(super) trait Written: Sized {
     const SHAPE: OptionShape;
 
     fn read(slot: &OptionSlot<'_>, diagnostics: &mut Diagnostics) -> Self;
 }
 
-/// Declares sections of the table, each as a struct of what was written in it.
+/// Declares sections of the table, each as a struct of what was written in that section.
 ///
-/// A row is its sentence, `#[only(PROTOCOLS)]` if it means nothing to others, `key: Type` and, unless it must be
-/// written, `= "default"`. A key that is a word of Rust has another name here: `name as "key": Type`.
+/// A row is its description, `#[only(PROTOCOLS)]` if the option applies to some protocols only, `key: Type`
+/// and, unless the option is required, `= "default"`. A key that is a keyword of Rust is renamed: `name as
+/// "key": Type`.
 macro_rules! sections {
     ($(
         $(#[doc = $about:literal])*
@@ -95,7 +98,7 @@ macro_rules! sections {
     )*};
 }
 
-/// `Some` of what is there.
+/// Expands to `Some` of its argument, or to `None` without an argument.
 macro_rules! maybe {
     () => {
         None
@@ -105,7 +108,7 @@ macro_rules! maybe {
     };
 }
 
-/// The key in the file.
+/// Expands to the key as the file spells it.
 macro_rules! key {
     ($key:ident) => {
         stringify!($key)
@@ -120,16 +123,16 @@ pub(super) use {key, maybe, sections};
 /// A place in the file where an option may stand.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OptionSlot<'a> {
-    /// Where it stands; else, where the map that could hold it stands.
+    /// The place of the option, or of the map that lacks the option.
     pub(super) at: Position,
     pub(super) path: String,
     pub(super) node: Option<&'a Node>,
     pub(super) default: Option<&'static str>,
-    /// It is absent because its key is misspelt, which has been said already.
+    /// Whether the option is absent because its key is misspelt, which has been recorded.
     pub(super) misspelt: bool,
 }
 
-/// Reads the whole file.
+/// Reads the whole file as one section.
 pub(super) fn read_root<T: Written>(root: &Node, diagnostics: &mut Diagnostics) -> T {
     T::read(
         &OptionSlot { at: Position { line: 1, column: 1 }, node: Some(root), ..OptionSlot::default() },
@@ -137,11 +140,11 @@ pub(super) fn read_root<T: Written>(root: &Node, diagnostics: &mut Diagnostics) 
     )
 }
 
-/// The entries of one section, by the table.
+/// The entries that the file has for one section, sorted by the rows of the table.
 pub(super) struct SectionFields<'a> {
     at: Position,
     path: String,
-    /// The short form's key has the path of the section itself.
+    /// The option whose value stands for the whole section, if so; its path is then the section's path.
     short: Option<&'static str>,
     options: &'static [Opt],
     found: HashMap<&'static str, (Position, &'a Node)>,
@@ -149,7 +152,7 @@ pub(super) struct SectionFields<'a> {
 }
 
 impl<'a> SectionFields<'a> {
-    /// Sorts what stands at `slot` by the rows of a section; notes what is in no row.
+    /// Sorts the entries at `slot` by the rows of a section, and records unknown and repeated keys.
     pub(super) fn of(slot: &OptionSlot<'a>, shape: &OptionShape, diagnostics: &mut Diagnostics) -> Self {
         let (options, short) = match shape {
             OptionShape::Section { options, short } => (*options, *short),
@@ -164,6 +167,7 @@ impl<'a> SectionFields<'a> {
             misspelt: Vec::new(),
         };
         match (slot.node, short) {
+            // A word in place of a map is the value of the section's short form.
             (Some(node), Some(key)) if matches!(node.content, Content::Scalar(_) | Content::Broken(..)) => {
                 fields.short = Some(key);
                 fields.found.insert(key, (slot.at, node));
@@ -173,7 +177,7 @@ impl<'a> SectionFields<'a> {
         fields
     }
 
-    /// Where the option `key` stands, or would.
+    /// Returns the place where the option `key` stands, or would stand.
     pub(super) fn slot(&self, key: &'static str) -> OptionSlot<'a> {
         let found = self.found.get(key);
         OptionSlot {
@@ -202,33 +206,33 @@ impl<'a> SectionFields<'a> {
     }
 }
 
-/// A map from names to sections, or to words, in the order of the file.
+/// A map from names that the user chose to sections or words, in the order of the file.
 #[derive(Debug)]
 pub(super) struct Named<T, const MOST: usize, const LEAST: usize = 1> {
     pub(super) entries: Vec<(ChosenName, T)>,
 }
 
-/// A key that the user chose.
+/// A key that the user chose, such as the name of a listener.
 #[derive(Debug)]
 pub(super) struct ChosenName {
     pub(super) at: Position,
     pub(super) path: String,
     pub(super) text: String,
-    /// What is written in its section that means something for some protocols only.
+    /// The options in this section that apply to some protocols only.
     pub(super) only: Vec<Only>,
 }
 
-/// Something written that means something for some protocols only.
+/// An option in the file that applies to some protocols only.
 #[derive(Debug)]
 pub(super) struct Only {
     pub(super) at: Position,
     pub(super) path: String,
     pub(super) protocols: &'static [Protocol],
-    /// What is written inside of it for fewer still.
+    /// The options inside of this one that apply to fewer protocols still.
     pub(super) inside: Vec<Self>,
 }
 
-/// What a name may consist of, as a regular expression.
+/// The names that a user may choose, as a regular expression; `is_name` checks the same.
 pub(super) const NAME: &str = "^[A-Za-z0-9_.-]{1,64}$";
 
 pub(super) fn is_name(text: &str) -> bool {
@@ -241,6 +245,7 @@ impl<T: Written, const MOST: usize, const LEAST: usize> Written for Named<T, MOS
 
     fn read(slot: &OptionSlot<'_>, diagnostics: &mut Diagnostics) -> Self {
         let listed = entries(slot, diagnostics);
+        // A misspelt key and a value of the wrong type have been recorded already.
         if LEAST > 0 && listed.is_empty() && !slot.misspelt && slot.node.is_none_or(Node::is_empty) {
             diagnostics.error(slot.at, &slot.path, "at least one is needed here");
         }
@@ -252,6 +257,7 @@ impl<T: Written, const MOST: usize, const LEAST: usize> Written for Named<T, MOS
         let mut named = Self { entries: Vec::new() };
         for entry in listed.iter().take(MOST) {
             let path = join(&slot.path, &entry.key);
+            // The first entry counts, so that the second cannot change it unnoticed.
             if let Some(first) = seen.get(&entry.key) {
                 diagnostics.error(entry.at, &path, twice(*first));
                 continue;
@@ -260,6 +266,7 @@ impl<T: Written, const MOST: usize, const LEAST: usize> Written for Named<T, MOS
                 let text = "a name consists of 1 to 64 of the characters A-Z a-z 0-9 _ . -";
                 diagnostics.error(entry.at, &path, text);
             }
+            // An invalid name is recorded, yet its section is read, so that its mistakes show too.
             seen.insert(&entry.key, entry.at);
             let slot = OptionSlot {
                 at: entry.at,
@@ -275,7 +282,7 @@ impl<T: Written, const MOST: usize, const LEAST: usize> Written for Named<T, MOS
     }
 }
 
-/// What is written at `node` that means something for some protocols only.
+/// Returns the options at `node` that apply to some protocols only.
 fn for_some_protocols(node: &Node, shape: &OptionShape, path: &str) -> Vec<Only> {
     let mut found = Vec::new();
     let (Content::Map(entries), OptionShape::Section { options, .. }) = (&node.content, shape) else {
@@ -286,6 +293,7 @@ fn for_some_protocols(node: &Node, shape: &OptionShape, path: &str) -> Vec<Only>
         let path = join(path, &entry.key);
         let inside = for_some_protocols(&entry.value, &option.shape, &path);
         match option.only {
+            // The options inside apply to even fewer protocols, so that they hang below this one.
             Some(protocols) => found.push(Only { at: entry.at, path, protocols, inside }),
             None => found.extend(inside),
         }
@@ -303,7 +311,7 @@ impl Node {
     }
 }
 
-/// What stands at `slot`, which should be a map.
+/// Returns the entries of the map at `slot`, or records that something else stands there.
 fn entries<'a>(slot: &OptionSlot<'a>, diagnostics: &mut Diagnostics) -> &'a [MapEntry] {
     let Some(node) = slot.node else { return &[] };
     match &node.content {

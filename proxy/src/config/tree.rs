@@ -1,4 +1,4 @@
-//! Parses YAML into a tree of nodes with their positions; duplicate keys and the order of keys are kept.
+//! Parses YAML into a tree of nodes with their positions, keeping duplicate keys and the order of keys.
 
 use std::collections::HashMap;
 use std::mem;
@@ -18,10 +18,11 @@ pub(super) struct Node {
 
 #[derive(Debug)]
 pub(super) enum Content {
-    /// Nothing after the key, or `null`.
+    /// An empty value, or `null`.
     Nothing,
     Scalar(String),
-    /// A scalar that names an environment variable which is not there: where, and why.
+    /// A scalar that refers to an environment variable without a value: the place of the reference and the
+    /// reason.
     Broken(Position, String),
     List(Vec<Rc<Node>>),
     Map(Vec<MapEntry>),
@@ -32,14 +33,15 @@ pub(super) enum Content {
 pub(super) struct MapEntry {
     pub(super) at: Position,
     pub(super) key: String,
-    /// Shared where an alias (`*name`) repeats it.
+    /// The value, shared with every alias (`*name`) of it.
     pub(super) value: Rc<Node>,
 }
 
-/// Deeper than any option lies; bounds the recursion of whoever walks the tree.
+/// The depth of nesting at which a file is refused. No option lies as deep, and the limit bounds recursion
+/// over the tree.
 const DEEPEST: usize = 32;
 
-/// Reads the one document of the file; at the first thing that is not YAML, where and why.
+/// Parses the one document of the file, or returns the place and the reason of the first fault in its YAML.
 pub(super) fn read(interpolated: &Interpolated) -> Result<Rc<Node>, (Position, String)> {
     let mut builder = Builder { interpolated, open: Vec::new(), anchors: HashMap::new(), root: None };
     let mut parser = Parser::new_from_str(&interpolated.text);
@@ -51,7 +53,7 @@ pub(super) fn read(interpolated: &Interpolated) -> Result<Rc<Node>, (Position, S
     Ok(builder.root.unwrap_or_else(empty))
 }
 
-/// To YAML, `[` begins a list, also that of `[::1]:80`.
+/// Describes a syntax error. An address such as `[::1]:80` gets a hint, because `[` begins a list in YAML.
 fn not_yaml(at: Position, why: &str, text: &str) -> (Position, String) {
     let is_address = text.lines().nth(at.line - 1).is_some_and(|line| line.contains("]:"));
     let hint = if is_address { "; an IPv6 address wants quotes: \"[::1]:80\"" } else { "" };
@@ -69,7 +71,7 @@ struct Builder<'a> {
     root: Option<Rc<Node>>,
 }
 
-/// A map or list whose end has not come.
+/// A map or list whose end has not been read yet.
 struct OpenNode {
     at: Position,
     anchor: usize,
@@ -78,7 +80,7 @@ struct OpenNode {
 
 enum Inside {
     List(Vec<Rc<Node>>),
-    /// The entries so far, and the key whose value comes next.
+    /// The entries so far, and the key that waits for its value.
     Map(Vec<MapEntry>, Option<(Position, String)>),
 }
 
@@ -122,6 +124,7 @@ impl Builder<'_> {
 
     fn scalar(&self, text: &str, style: ScalarStyle) -> Content {
         let plain = style == ScalarStyle::Plain;
+        // Only plain scalars can be null; a quoted "null" is text.
         if plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
             return Content::Nothing;
         }
@@ -148,6 +151,7 @@ impl Builder<'_> {
         self.value(Node { at, content }, anchor)
     }
 
+    /// Places a complete node and remembers it under its anchor, if it has one.
     fn value(&mut self, node: Node, anchor: usize) -> Built {
         let (at, node) = (node.at, Rc::new(node));
         if anchor > 0 {
@@ -156,7 +160,7 @@ impl Builder<'_> {
         self.place(node, at)
     }
 
-    /// Puts a whole node where the innermost open map or list expects one.
+    /// Adds a complete node to the innermost open map or list.
     fn place(&mut self, node: Rc<Node>, at: Position) -> Built {
         match self.open.last_mut().map(|open| &mut open.inside) {
             None => self.root = Some(node),

@@ -1,4 +1,4 @@
-//! Counts how many bytes of requests and responses a worker holds in its own memory, and whether it may hold more.
+//! Counts the bytes of requests and responses in a worker's own memory, and limits them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -9,15 +9,17 @@ use super::EventLoop;
 pub struct BufferBudget {
     limit: Cell<usize>,
     used: Cell<usize>,
-    /// Is told how much is held.
+    /// A function that is called with the number of bytes held, for the gauge.
     shown: RefCell<Option<Show>>,
 }
 
 type Show = Box<dyn Fn(usize)>;
 
-/// Less than this in one place does not count: a place is a client or a link, of which there are so many at most.
+/// The number of bytes in one place below which nothing is counted. A place is a client or a link, so that
+/// their number bounds the error.
 const SMALL: usize = 4 << 10;
-/// So much each client may have here even when all buffers are full, so that small requests and answers go on.
+/// The number of bytes that each client may hold here even when the budget is used up, so that small requests
+/// and answers proceed.
 pub(crate) const LEAST: usize = 16 << 10;
 
 impl Default for BufferBudget {
@@ -27,17 +29,17 @@ impl Default for BufferBudget {
 }
 
 impl BufferBudget {
-    /// Takes a new limit; what is held stays.
+    /// Sets a new limit. Bytes that are held stay.
     pub fn limit(&self, bytes: usize) {
         self.limit.set(bytes);
     }
 
-    /// `shown` is told how much is held, whenever that changes.
+    /// Sets the function that is called with the number of bytes held whenever that changes.
     pub fn show(&self, shown: impl Fn(usize) + 'static) {
         *self.shown.borrow_mut() = Some(Box::new(shown));
     }
 
-    /// So much is held where so much was before.
+    /// Replaces `before` bytes by `after` bytes in the count.
     pub fn change(&self, before: usize, after: usize) {
         if before == after {
             return;
@@ -48,26 +50,28 @@ impl BufferBudget {
         }
     }
 
-    /// In this place so much is there now. `counted` is what of it is counted.
+    /// Records that a place holds `bytes` now. `counted` keeps the part that is counted.
     pub fn count(&self, counted: &Cell<usize>, bytes: usize) {
+        // Small amounts change often, and counting them would cost more than they weigh.
         let now = if bytes < SMALL { 0 } else { bytes };
         self.change(counted.replace(now), now);
     }
 
-    /// Whether no more may be held: what is read at once would not fit.
+    /// Returns whether no more bytes may be held, because one read might not fit.
     #[must_use]
     pub fn are_full(&self) -> bool {
         self.used.get().saturating_add(super::INPUT) > self.limit.get()
     }
 
-    /// How much of it may wait for one member: a member that is away leaves the others most of it.
+    /// Returns the number of bytes that may wait for one member. A quarter of the budget leaves most of it to
+    /// other members if this one is down.
     #[must_use]
     pub fn one_members(&self) -> usize {
         (self.limit.get() / 4).max(super::INPUT)
     }
 }
 
-/// Bytes that are held for as long as they live: they count for a worker, and for `place`.
+/// Bytes that count for a worker and for `place` until they are dropped.
 pub struct CountedBytes {
     bytes: Vec<u8>,
     event_loop: Rc<EventLoop>,
@@ -83,15 +87,15 @@ impl CountedBytes {
         Self { bytes, event_loop: event_loop.clone(), place: place.clone() }
     }
 
-    /// The bytes, which no longer count.
+    /// Returns the bytes, which no longer count.
     #[must_use]
     pub fn take(mut self) -> Vec<u8> {
         let bytes = std::mem::take(&mut self.bytes);
-        self.let_go(bytes.len());
+        self.release(bytes.len());
         bytes
     }
 
-    fn let_go(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         self.event_loop.buffers.change(bytes, 0);
         self.place.set(self.place.get().saturating_sub(bytes));
     }
@@ -99,7 +103,7 @@ impl CountedBytes {
 
 impl Drop for CountedBytes {
     fn drop(&mut self) {
-        self.let_go(self.bytes.len());
+        self.release(self.bytes.len());
     }
 }
 

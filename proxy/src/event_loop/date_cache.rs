@@ -1,14 +1,14 @@
-//! The time of day as HTTP writes it (an IMF-fixdate, RFC 9110 section 5.6.7), put together once a second.
+//! Formats the time of day for HTTP (an IMF-fixdate, RFC 9110 section 5.6.7), once a second.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::nanos::{Nanos, nanos};
 
-/// The present second's text.
+/// The text of the current second.
 #[derive(Debug)]
 pub(super) struct DateCache {
     text: [u8; 29],
-    /// When the next second begins, on the worker's clock.
+    /// The beginning of the next second, on the worker's clock.
     until: Nanos,
 }
 
@@ -32,7 +32,7 @@ impl DateCache {
         let into_second = clock.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         let left = Duration::from_secs(1) - Duration::from_nanos(into_second.into());
         self.until = now + nanos(left);
-        // Before 1970 and after 9999 there is none.
+        // The format has four digits for the year, and no dates before 1970 are needed.
         let clock = clock.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST);
         if let Ok(text) = httpdate::fmt_http_date(clock).into_bytes().try_into() {
             self.text = text;
@@ -40,7 +40,7 @@ impl DateCache {
     }
 }
 
-/// The last second of 9999.
+/// The last second of the year 9999.
 const LAST: Duration = Duration::from_secs(253_402_300_799);
 
 #[cfg(test)]

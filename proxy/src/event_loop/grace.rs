@@ -1,9 +1,11 @@
-//! Grants clients grace after the process stood still (SIGSTOP, a paused machine, no CPU), and has a timeout that grants it too.
+//! Grants clients more time after the process stood still (SIGSTOP, a paused machine, no CPU), and provides a
+//! timeout that does so, too.
 //!
-//! A process that goes on finds its timers due and its sockets full, and the kernel tells it of the timers first
-//! (epoll_wait(2) ends with EINTR at SIGCONT). So what has come is always read before a deadline is looked at. A client that has
-//! said nothing gets as much time again as the timer was late, up to [`LONGEST_GRACE`]: perhaps it had to wait for the proxy, or
-//! what it said was lost meanwhile, and its TCP sends it again (RFC 6298) about that late.
+//! A process that continues finds its timers due and its sockets readable, and the kernel reports the timers
+//! first (epoll_wait(2) ends with EINTR at SIGCONT). Therefore sockets are always read before deadlines are
+//! checked. A client that has sent nothing gets as much additional time as the timer was late, up to
+//! [`LONGEST_GRACE`]: the client may have waited for the proxy, or its bytes were lost meanwhile, and its TCP
+//! sends them again (RFC 6298) about that late.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,14 +13,15 @@ use std::time::{Duration, Instant};
 
 use super::nanos::{Nanos, nanos};
 
-/// A timer that is so late shows that the process stood still.
+/// The lateness of a timer that shows that the process stood still.
 const STOOD_STILL: Duration = Duration::from_millis(100);
-/// No grace is longer.
+/// The longest grace.
 const LONGEST_GRACE: Duration = Duration::from_secs(10);
-/// After a grace, there is none for so many times as long: a process that is late all the time has deadlines all the same.
+/// The factor on a grace for which no other one follows, so that a process that is always late still has
+/// deadlines.
 const PAUSE: u32 = 4;
 
-/// The time in which nobody is held to a deadline, and when there may be one again.
+/// The time until which no deadline applies, and the time from which another grace may begin.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Grace {
     until: Nanos,
@@ -26,7 +29,7 @@ pub(super) struct Grace {
 }
 
 impl Grace {
-    /// At `now`, a timer was so late.
+    /// Records at `now` that a timer was late by `late` nanoseconds.
     pub(super) fn was_late(&mut self, late: Nanos, now: Nanos) {
         if late < nanos(STOOD_STILL) || now < self.next {
             return;
@@ -36,20 +39,20 @@ impl Grace {
         self.next = self.until.saturating_add(grace * Nanos::from(PAUSE));
     }
 
-    /// Until when nobody is held to a deadline, if that is so at `now`.
+    /// Returns the time until which no deadline applies, if there is a grace at `now`.
     pub(super) fn at(&self, now: Nanos) -> Option<Nanos> {
         (now < self.until).then_some(self.until)
     }
 }
 
-/// It did not end in time.
+/// The error of a future that did not end in time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Late;
 
-/// What `what` gives, if that is within `limit`; or somewhat later, where the process stood still when the limit was over.
+/// Waits for `what` up to `limit`, or longer if the process stood still when the limit was over.
 ///
 /// # Errors
-/// It did not end in time.
+/// Returns [`Late`] if `what` did not end in time.
 pub(crate) async fn timeout<T>(limit: Duration, what: impl Future<Output = T>) -> Result<T, Late> {
     let mut what = pin!(what);
     let mut due = Instant::now().checked_add(limit);
@@ -67,13 +70,14 @@ pub(crate) async fn timeout<T>(limit: Duration, what: impl Future<Output = T>) -
             () = over => {}
         }
         let late = due.map_or(Duration::ZERO, |due| due.elapsed());
+        // One extension is enough; a second standstill ends the wait.
         if excused || late < STOOD_STILL {
             break;
         }
         excused = true;
         due = Instant::now().checked_add(late.min(LONGEST_GRACE));
     }
-    // What has come by now is read first.
+    // Bytes may have arrived together with the timer, and are read first.
     tokio::select! {
         biased;
         done = &mut what => Ok(done),
@@ -121,7 +125,8 @@ mod tests {
         assert_eq!(timeout(Duration::ZERO, async { 7 }).await, Ok(7), "what has ended is in time");
     }
 
-    /// What ends soon after the thread goes on is in time, though the limit was over while it stood still.
+    /// A future that ends soon after the thread continues is in time, although its limit was over while the
+    /// thread stood still.
     #[tokio::test]
     async fn what_ends_when_the_thread_goes_on_is_in_time() {
         let (tell, told) = tokio::sync::oneshot::channel();

@@ -1,5 +1,5 @@
-//! The state that one turn of a worker's event loop shares: the clock, the scratch buffers, what is to be flushed at
-//! the end of the turn, and when each registrant is to be looked at.
+//! Holds the state of a worker's event loop: the clock, the scratch buffers, the objects to flush at the end
+//! of the turn, and timers.
 
 mod buffers;
 mod date_cache;
@@ -26,25 +26,25 @@ pub(crate) use panics::{Contained, PanicSite, may_panic};
 pub(crate) use timers::Timers;
 pub(crate) use wake_pacer::WakePacer;
 
-/// Something whose output is gathered during a turn and written once, at its end.
+/// An object whose output is collected during a turn and written once, at its end.
 pub trait Flush: Contained {
-    /// Writes what was gathered.
+    /// Writes the collected output.
     fn flush(&self);
 }
 
-/// Something that lives on a worker and has deadlines.
+/// An object on a worker that has deadlines.
 pub trait Registered: Contained {
-    /// Does what is due at `now`, and says when to look again, if at all.
+    /// Does what is due at `now`, and returns when to be called again, if at all.
     fn on_timer(&self, now: Nanos) -> Option<Nanos>;
     /// Lets exchanges end and starts none.
     fn on_drain(&self);
-    /// The configuration has changed.
+    /// Adapts to a changed configuration.
     fn on_reconfigure(&self);
     /// Ends at once.
     fn on_kill(&self);
 }
 
-/// One worker's shared state. Everything in it belongs to one thread.
+/// The shared state of one worker, used by one thread only.
 pub struct EventLoop {
     started: Instant,
     now: Cell<Nanos>,
@@ -60,19 +60,20 @@ pub struct EventLoop {
     draining: Cell<bool>,
     panics: RefCell<Option<panics::PanicCounter>>,
     grace: Cell<Grace>,
-    /// What clients and members have sent and not taken yet, as far as it is kept here.
+    /// The budget for bytes that clients or members have sent and the other side has not taken yet.
     pub buffers: BufferBudget,
 }
 
-/// As much as is read at once.
+/// The number of bytes that one read may return. With more, one busy connection delays the others for longer.
 const INPUT: usize = 64 << 10;
-/// Room for output that is kept from one time to the next.
+/// The capacity in bytes of the output buffer that is kept between uses.
 const LARGEST_OUTPUT: usize = 4 * INPUT;
-/// Looks are bundled: at most one tick in this time (about 1 ms).
+/// The resolution of timers in nanoseconds: at most one tick in about 1 ms, so that deadlines are handled
+/// together.
 const GRAIN: Nanos = 1 << 20;
 
 impl EventLoop {
-    /// A worker's state at its start.
+    /// Makes the state of a worker that starts now.
     #[must_use]
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
@@ -94,55 +95,56 @@ impl EventLoop {
         })
     }
 
-    /// When the worker started, which [`Nanos`] are since.
+    /// Returns the start of the worker, which [`Nanos`] are counted from.
     #[must_use]
     pub fn started(&self) -> Instant {
         self.started
     }
 
-    /// Reads the clock; a task does so once when it is polled.
+    /// Reads the clock. A task calls this once when it is polled.
     pub fn update_now(&self) -> Nanos {
         let now = nanos(self.started.elapsed());
         self.now.set(now);
         now
     }
 
-    /// The time at the last [`EventLoop::update_now`].
+    /// Returns the time of the last [`EventLoop::update_now`].
     #[must_use]
     pub fn now(&self) -> Nanos {
         self.now.get()
     }
 
-    /// The time of day at the last [`EventLoop::update_now`], as HTTP writes it.
+    /// Returns the time of day at the last [`EventLoop::update_now`], in the format of HTTP.
     #[must_use]
     pub fn date(&self) -> [u8; 29] {
         self.date_cache.borrow_mut().date(self.now())
     }
 
-    /// The buffer that is read into. Nobody keeps it across polls.
+    /// Returns the buffer for reading. It must not be kept across polls.
     pub fn input(&self) -> RefMut<'_, Box<[u8]>> {
         self.input.borrow_mut()
     }
 
-    /// The buffer that output is put together in, empty.
+    /// Returns the buffer for collecting output, empty.
     pub fn output(&self) -> RefMut<'_, Vec<u8>> {
         let mut output = self.output.borrow_mut();
         output.clear();
-        output.shrink_to(LARGEST_OUTPUT); // does nothing most often
+        output.shrink_to(LARGEST_OUTPUT); // usually does nothing
         output
     }
 
-    /// `what` is flushed at the end of this turn: after every task that is ready now.
+    /// Flushes `what` at the end of this turn, after every task that is ready now.
     pub fn flush_later(&self, what: Rc<dyn Flush>) {
         let mut dirty = self.dirty.borrow_mut();
         dirty.push(what);
+        // The first object wakes the flusher, which thus runs after all tasks that are ready.
         if dirty.len() == 1 {
             wake(&self.flusher.borrow());
         }
     }
 
-    /// The task that flushes. It is woken by the first who has something to write, and so runs behind all
-    /// tasks that the same turn made ready: what they write leaves together.
+    /// Runs the task that flushes. The first object with output wakes it, so that it runs after all tasks
+    /// that are ready in the same turn, and their output leaves together.
     pub async fn run_flusher(&self) {
         let mut batch = Vec::new();
         poll_fn(|cx| {
@@ -155,12 +157,12 @@ impl EventLoop {
         .await;
     }
 
-    /// A request took this long.
+    /// Records the duration of a request, by which wake-ups are paced.
     pub fn record_latency(&self, duration: Nanos) {
         self.wake_pacer.borrow_mut().observe(duration);
     }
 
-    /// The thread is about to wait for sockets.
+    /// Prepares the thread for waiting on sockets: a busy worker sleeps a moment first.
     pub fn before_park(&self) {
         let now = nanos(self.started.elapsed());
         let pause = self.wake_pacer.borrow().pause(now);
@@ -170,12 +172,12 @@ impl EventLoop {
         self.wake_pacer.borrow_mut().wake(now + pause.unwrap_or(0));
     }
 
-    /// A registrant, to be looked at when it asks for it, drained and killed with all others.
+    /// Registers an object for timers, drain and kill, and returns its key.
     pub fn register(&self, who: Rc<dyn Registered>) -> u32 {
         self.timers.borrow_mut().register(who)
     }
 
-    /// As [`EventLoop::register`], for one that keeps its own key.
+    /// Registers an object that is made with its own key.
     pub fn register_new<R: Registered + 'static>(&self, make: impl FnOnce(u32) -> R) -> Rc<R> {
         let mut timers = self.timers.borrow_mut();
         let who = Rc::new(make(timers.next_key()));
@@ -183,29 +185,30 @@ impl EventLoop {
         who
     }
 
-    /// It has gone.
+    /// Removes a registered object.
     pub fn unregister(&self, key: u32) {
         let gone = self.timers.borrow_mut().unregister(key);
-        drop(gone); // outside of the borrow: it may be the last of its kind
+        drop(gone); // dropped outside of the borrow, because its drop may use the timers
     }
 
-    /// Look at `key` no later than `at`.
+    /// Makes sure that the object of `key` is called no later than `at`.
     pub fn arm(&self, key: u32, at: Nanos) {
         self.timers.borrow_mut().arm(key, at);
+        // A later deadline needs no wake-up.
         if at < self.next_tick.get() {
             self.next_tick.set(at);
             wake(&self.ticker.borrow());
         }
     }
 
-    /// The task that looks at registrants when their time has come; `late` is told by how much each tick was late. What has come
-    /// on sockets by then is read before.
+    /// Runs the task that calls objects whose time has come. `late` is called with the lateness of each tick.
+    /// Sockets that are readable by then are read first.
     pub async fn run_ticker(&self, late: impl Fn(Nanos)) {
         loop {
             self.sleep_until_due().await;
             let lateness = self.update_now().saturating_sub(self.next_tick.get());
             late(lateness);
-            tokio::task::yield_now().await; // behind those whose sockets are ready
+            tokio::task::yield_now().await; // after the tasks whose sockets are ready
             let now = self.update_now();
             let mut grace = self.grace.get();
             grace.was_late(lateness, now);
@@ -214,7 +217,7 @@ impl EventLoop {
         }
     }
 
-    /// Until when nobody is held to a deadline, if that is so at `now`, because the process stood still.
+    /// Returns the time until which no deadline applies, if the process has just stood still.
     #[must_use]
     pub fn lenient_until(&self, now: Nanos) -> Option<Nanos> {
         self.grace.get().at(now)
@@ -245,6 +248,7 @@ impl EventLoop {
         loop {
             let due = self.timers.borrow_mut().due(now);
             let Some((key, who)) = due else { break };
+            // At least one nanosecond later, or this loop would not end.
             if let Some(at) = self.call(&*who, |who| who.on_timer(now)).flatten() {
                 self.arm(key, at.max(now + 1));
             }
@@ -253,24 +257,24 @@ impl EventLoop {
         self.next_tick.set(self.next_tick.get().min(next.unwrap_or(Nanos::MAX)));
     }
 
-    /// All registrants drain from now on.
+    /// Starts a drain of all registered objects.
     pub fn drain(&self) {
         self.draining.set(true);
         self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.on_drain()));
     }
 
-    /// Whether the worker drains.
+    /// Returns whether the worker drains.
     #[must_use]
     pub fn draining(&self) -> bool {
         self.draining.get()
     }
 
-    /// All registrants see whether the present configuration has a place for them.
+    /// Lets all registered objects adapt to the present configuration.
     pub fn reconfigure(&self) {
         self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.on_reconfigure()));
     }
 
-    /// All registrants end now.
+    /// Ends all registered objects.
     pub fn kill(&self) {
         self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.on_kill()));
     }
@@ -287,14 +291,14 @@ impl std::fmt::Debug for EventLoop {
     }
 }
 
-/// Keeps the waker of the task being polled, cloning it only when it is another than before.
+/// Stores the waker of the task being polled, and clones it only if it is another one than before.
 pub(crate) fn store_waker(place: &mut Option<Waker>, waker: &Waker) {
     if !place.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
         *place = Some(waker.clone());
     }
 }
 
-/// Wakes the task whose waker was kept, if any.
+/// Wakes the task whose waker was stored, if there is one.
 pub(crate) fn wake(place: &Option<Waker>) {
     if let Some(waker) = place {
         waker.wake_by_ref();

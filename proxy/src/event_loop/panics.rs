@@ -1,7 +1,7 @@
-//! Contains panics: the code of one client, link or member runs here, and its panic is counted and goes no further.
+//! Contains panics: a panic in the code of one client, link or member is counted and affects no other.
 //!
-//! A panic is a fault of penstock. It is caught where the code of one client, link or member ends and that of all begins, and
-//! the code that catches it cleans up. `docs/decisions/0024-a-panic-ends-one.md` says why.
+//! A panic is a fault of penstock. It is caught where the code of one client, link or member ends and shared
+//! code begins, and the code that catches it cleans up. `docs/decisions/0024-a-panic-ends-one.md` says why.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,30 +12,30 @@ use std::time::Duration;
 
 use super::EventLoop;
 
-/// Whose code panicked.
+/// The code in which a panic occurred.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum PanicSite {
-    /// A client's: that client is closed.
+    /// The code of a client, which is closed.
     Client,
-    /// A link's: that link is closed, and what was in flight on it fails or goes elsewhere.
+    /// The code of a link, which is closed. Exchanges in flight on it fail or move to another link.
     Link,
-    /// A tunnel's: both its connections are reset.
+    /// The code of a tunnel, whose connections are both reset.
     Tunnel,
-    /// What looks after a member: it is begun again.
+    /// The duties of a member, which are started again.
     Member,
-    /// What takes clients in: the client that came is closed.
+    /// The code that accepts clients. The accepted client is closed.
     Listener,
-    /// Anything else on a worker.
+    /// Any other code on a worker.
     Worker,
 }
 
 impl PanicSite {
-    /// Every site, in the order of the discriminants.
+    /// All sites, in the order of the discriminants.
     pub const ALL: [Self; 6] =
         [Self::Client, Self::Link, Self::Tunnel, Self::Member, Self::Listener, Self::Worker];
 
-    /// The label's value.
+    /// Returns the value of the metric's label.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -49,20 +49,21 @@ impl PanicSite {
     }
 }
 
-/// Something that others call, and that ends alone where a call of it panics.
+/// An object whose panics affect nothing else.
 pub trait Contained {
-    /// Whose code it is.
+    /// Returns the site to which its panics are counted.
     fn site(&self) -> PanicSite;
-    /// A call of it has panicked. This must not, and borrows nothing that it cannot have.
+    /// Cleans up after a call that panicked. This function must not panic, and may borrow only cells that are
+    /// certainly free.
     fn panicked(&self);
 }
 
-/// How long a duty rests that has panicked.
+/// The pause before a duty that panicked is started again.
 const REST: Duration = Duration::from_secs(1);
 
 impl EventLoop {
-    /// Runs what belongs to one of many. `None` where it panicked, which has been counted then: the caller cleans up.
-    /// Cells that were borrowed are free again; whatever else was half done is the caller's to mend.
+    /// Runs code that may panic. A panic is counted and returns `None`, and the caller cleans up. Cells that
+    /// were borrowed are free again, but anything else may be half done.
     pub fn contain<R>(&self, site: PanicSite, run: impl FnOnce() -> R) -> Option<R> {
         let done = catch_unwind(AssertUnwindSafe(run)).ok();
         if done.is_none()
@@ -73,7 +74,7 @@ impl EventLoop {
         done
     }
 
-    /// Calls something, which is told where that panics.
+    /// Calls an object, and tells it if the call panicked.
     pub(super) fn call<C: Contained + ?Sized, R>(&self, who: &C, call: impl FnOnce(&C) -> R) -> Option<R> {
         let done = self.contain(who.site(), || call(who));
         if done.is_none() {
@@ -82,9 +83,10 @@ impl EventLoop {
         done
     }
 
-    /// Polls a future to its end; `None` where it panicked. What it owned has been dropped then.
+    /// Polls a future to its end, or returns `None` if it panicked. Everything that it owned has been dropped
+    /// then.
     pub async fn contain_task<F: Future>(&self, site: PanicSite, future: F) -> Option<F::Output> {
-        // In a box, so that it is not in the task twice.
+        // A boxed future is stored once; otherwise the task would contain it twice.
         let mut future = Box::pin(future);
         let polled = |future: &mut Pin<Box<F>>, cx: &mut std::task::Context<'_>| match self
             .contain(site, || future.as_mut().poll(cx))
@@ -95,7 +97,7 @@ impl EventLoop {
         poll_fn(|cx| polled(&mut future, cx)).await
     }
 
-    /// Runs a duty to its end, on this thread. Where it panics it is begun again after a rest.
+    /// Runs a duty to its end on this thread, and starts it again after a pause if it panics.
     pub fn spawn_duty<F: Future<Output = ()>>(self: &Rc<Self>, duty: impl Fn() -> F + 'static) {
         let event_loop = self.clone();
         tokio::task::spawn_local(async move {
@@ -105,16 +107,16 @@ impl EventLoop {
         });
     }
 
-    /// Panics are counted by this from now on.
+    /// Sets the function that counts panics.
     pub fn count_panics(&self, count: impl Fn(PanicSite) + 'static) {
         *self.panics.borrow_mut() = Some(Box::new(count));
     }
 }
 
-/// How panics are counted.
+/// The function that counts panics.
 pub(super) type PanicCounter = Box<dyn Fn(PanicSite)>;
 
-/// A place where tests let this thread panic; nothing at all in a program that is not a test of this crate.
+/// Marks a place where tests inject a panic. Outside of tests this function does nothing.
 #[cfg(not(test))]
 #[inline(always)]
 pub(crate) const fn may_panic(_place: &str) {}
@@ -124,13 +126,13 @@ pub(crate) use injected::may_panic;
 
 #[cfg(test)]
 pub(crate) mod injected {
-    //! Panics on demand: by the name of a place, on the threads of one proxy.
+    //! Injects panics into the threads of one proxy, by the name of a place.
 
     use std::cell::RefCell;
     use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex, PoisonError};
 
-    /// The place at which the next panic is due, and how many panics there were.
+    /// The place of the next panic, and the number of panics so far.
     #[derive(Debug, Default)]
     pub(crate) struct Injector(Mutex<(Option<String>, u32)>);
 
@@ -138,16 +140,16 @@ pub(crate) mod injected {
         static MINE: RefCell<Option<Arc<Injector>>> = const { RefCell::new(None) };
     }
 
-    /// Those of whole proxies, by the name of a listener that no other proxy has.
+    /// The injectors of whole proxies, by the name of a listener that only this proxy has.
     static ALL: Mutex<BTreeMap<String, Arc<Injector>>> = Mutex::new(BTreeMap::new());
 
-    /// The one for the workers of the proxy that has a listener of this name.
+    /// Returns the injector for the workers of the proxy with this listener.
     pub(crate) fn injector(listener: &str) -> Arc<Injector> {
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(listener.to_owned()).or_default().clone()
     }
 
-    /// This thread is a worker of the proxy that has this listener.
+    /// Makes this thread use the injector of the proxy with this listener.
     pub(crate) fn adopt(listener: &str) {
         let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(injector) = all.get(listener) {
@@ -156,12 +158,12 @@ pub(crate) mod injected {
     }
 
     impl Injector {
-        /// The next thread that comes to this place panics there.
+        /// Makes the next thread that reaches this place panic.
         pub(crate) fn arm(&self, place: &str) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(place.to_owned());
         }
 
-        /// How many threads have panicked.
+        /// Returns the number of threads that have panicked.
         pub(crate) fn fired(&self) -> u32 {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).1
         }
@@ -176,7 +178,7 @@ pub(crate) mod injected {
         }
     }
 
-    /// Panics, if that is due here.
+    /// Panics if that is due at this place.
     #[track_caller]
     pub(crate) fn may_panic(place: &str) {
         let due = MINE.with_borrow(|mine| mine.as_ref().is_some_and(|mine| mine.is_due(place)));

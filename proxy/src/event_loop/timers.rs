@@ -1,22 +1,23 @@
-//! Lazy timers: a deadline may move with every exchange, and its one entry moves only when it has to be earlier.
+//! Provides lazy timers: a deadline may move with every exchange, and its entry changes only when it becomes
+//! earlier.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::nanos::Nanos;
 
-/// Registrants by key, and when to look at them.
+/// Registrants by key, and their deadlines.
 ///
-/// An entry is made only when a registrant wants to be looked at *earlier* than it will be anyway. A place that
-/// is given to a registrant keeps the entry of the one before: it costs a look too many, never one too few, and
-/// so the entries do not pile up however fast registrants come and go. The lowest places are given first, so that those
-/// at the end become free after a crowd has left, and their memory is given back.
+/// An entry is added only if a registrant wants to be called earlier than it will be anyway. A place that
+/// gets a new registrant keeps its old entry, which causes a call too many but never one too few. Thus
+/// entries do not pile up however fast registrants come and go. The lowest free place is used first, so that
+/// places at the end become free after a crowd has left, and their memory is given back.
 #[derive(Debug)]
 pub(crate) struct Timers<R> {
     places: Vec<TimerSlot<R>>,
     free: BinaryHeap<Reverse<u32>>,
     entries: BinaryHeap<Reverse<(Nanos, u32)>>,
-    /// With so many free places it is tried to do with fewer.
+    /// The number of free places at which shrinking is tried.
     shrink_at: usize,
 }
 
@@ -27,7 +28,7 @@ struct TimerSlot<R> {
 }
 
 const NEVER: Nanos = Nanos::MAX;
-/// So few free places may stay.
+/// The number of free places that may always stay.
 const FEW: usize = 1024;
 
 impl<R> Default for Timers<R> {
@@ -37,13 +38,13 @@ impl<R> Default for Timers<R> {
 }
 
 impl<R: Clone> Timers<R> {
-    /// The key that the next registrant gets.
+    /// Returns the key that the next registrant will get.
     #[must_use]
     pub(crate) fn next_key(&self) -> u32 {
         self.free.peek().map_or_else(|| key(self.places.len()), |Reverse(key)| *key)
     }
 
-    /// Gives a place to a registrant.
+    /// Gives a place to a registrant, and returns its key.
     pub(crate) fn register(&mut self, who: R) -> u32 {
         if let Some(Reverse(key)) = self.free.pop() {
             self.places[key as usize].registrant = Some(who);
@@ -53,7 +54,7 @@ impl<R: Clone> Timers<R> {
         key(self.places.len() - 1)
     }
 
-    /// Its place is free again.
+    /// Removes a registrant and frees its place.
     pub(crate) fn unregister(&mut self, key: u32) -> Option<R> {
         let gone = self.places.get_mut(key as usize)?.registrant.take();
         if gone.is_some() {
@@ -67,8 +68,8 @@ impl<R: Clone> Timers<R> {
         gone
     }
 
-    /// Gives up the free places at the end. The next time is when half of those who are there now have gone as well, or the
-    /// last in the row, so that all of these times together cost little for each who goes.
+    /// Removes free places at the end. The next attempt follows when half of the present registrants, or the
+    /// last in order, have gone, so that the cost for each is small.
     fn shrink(&mut self) {
         let used =
             self.places.iter().rposition(|place| place.registrant.is_some()).map_or(0, |last| last + 1);
@@ -82,16 +83,18 @@ impl<R: Clone> Timers<R> {
         self.shrink_at = self.free.len() + ((used - self.free.len()) / 2).max(FEW);
     }
 
-    /// Look at `key` no later than `at`. One who has gone is not looked at.
+    /// Makes sure that the registrant of `key` is due no later than `at`. A key without a registrant is
+    /// ignored.
     pub(crate) fn arm(&mut self, key: u32, at: Nanos) {
         let Some(place) = self.places.get_mut(key as usize) else { return };
+        // A later deadline keeps the earlier entry, which then sets the later one.
         if at < place.armed {
             place.armed = at;
             self.entries.push(Reverse((at, key)));
         }
     }
 
-    /// The next who is due at `now`.
+    /// Returns the next registrant that is due at `now`.
     pub(crate) fn due(&mut self, now: Nanos) -> Option<(u32, R)> {
         while let Some(Reverse((at, key))) = self.entries.peek().copied() {
             if at > now {
@@ -100,7 +103,7 @@ impl<R: Clone> Timers<R> {
             self.entries.pop();
             let Some(place) = self.places.get_mut(key as usize) else { continue };
             if place.armed != at {
-                continue; // an earlier entry has been made since, and was served
+                continue; // an earlier entry was added later and has been served
             }
             place.armed = NEVER;
             if let Some(who) = place.registrant.clone() {
@@ -110,19 +113,19 @@ impl<R: Clone> Timers<R> {
         None
     }
 
-    /// When the next entry is due.
+    /// Returns the time of the next entry.
     #[must_use]
     pub(crate) fn next(&self) -> Option<Nanos> {
         self.entries.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// All who live here.
+    /// Returns all registrants.
     pub(crate) fn registrants(&self) -> impl Iterator<Item = &R> {
         self.places.iter().filter_map(|place| place.registrant.as_ref())
     }
 }
 
-/// Descriptors run out long before the keys do.
+/// Converts a place to a key. Descriptors run out long before keys do.
 fn key(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
@@ -167,7 +170,7 @@ mod tests {
             }
         }
         assert!(timers.places.capacity() <= 51_000 && timers.entries.capacity() <= 51_000);
-        timers.arm(99_999, 1); // who has gone may still say so
+        timers.arm(99_999, 1); // a registrant that has gone may still be armed
         let late = timers.register(7_777_777);
         assert_eq!(late, 1, "the lowest place is given first");
         timers.arm(late, 500);
@@ -179,7 +182,7 @@ mod tests {
         assert!(timers.places.capacity() <= 2 * FEW);
     }
 
-    /// The first to leave may be the last who came, the first, or anybody.
+    /// Registrants leave in any order.
     #[test]
     fn nothing_is_kept_for_long_in_whatever_order_they_leave() {
         for step in [1, 99_999, 31_337] {

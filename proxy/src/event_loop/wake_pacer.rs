@@ -1,42 +1,44 @@
-//! Decides how long a busy worker may sleep before it looks for more work. The caller sleeps.
+//! Decides how long a busy worker sleeps before it looks for more work. The caller does the sleeping.
 
 use super::nanos::Nanos;
 
-/// A busy worker that wakes for every single byte does everything one by one. If instead it sleeps a moment
-/// when it has nothing left to do, what comes meanwhile is read, written and answered together, as a network
-/// card does with its interrupts. The moment is a small part of what even the quick requests take by now, so
-/// nobody notices; a worker with little to do never sleeps, since its last waking was long ago.
+/// A busy worker that wakes for every byte handles everything one by one. If it sleeps a moment when it has
+/// nothing left to do, whatever arrives meanwhile is read, written and answered together, similar to
+/// interrupt moderation of network cards. The moment is a small part of the duration of quick requests, so
+/// that nobody notices. An idle worker never sleeps here, since its last wake-up was long ago.
 #[derive(Debug, Default)]
 pub(crate) struct WakePacer {
-    /// About a quarter of the requests take less than this.
+    /// A duration in nanoseconds that about a quarter of the requests stay below.
     quick: Nanos,
     woke: Nanos,
 }
 
-/// A period is this part of what the quick requests take.
+/// The part of a quick request's duration that a period may take.
 const PART: Nanos = 8;
-/// No period is longer.
+/// The longest period in nanoseconds.
 const LONGEST: Nanos = 200_000;
-/// A shorter one costs more than it gains.
+/// The shortest pause in nanoseconds. A shorter one costs more than it gains.
 const SHORTEST: Nanos = 20_000;
 
 impl WakePacer {
-    /// A request took this long. (A quantile followed by steps: three down weigh as much as one up.)
+    /// Records the duration of a request. The quantile follows in steps, of which three down weigh as much as
+    /// one up.
     pub(crate) fn observe(&mut self, duration: Nanos) {
         let step = self.quick / 512 + 1;
         self.quick =
             if duration < self.quick { self.quick.saturating_sub(3 * step) } else { self.quick + step };
     }
 
-    /// Nothing is left to do at `now`: how long to sleep before looking for more, if at all.
+    /// Returns how long to sleep before looking for more work at `now`, if at all.
     #[must_use]
     pub(crate) fn pause(&self, now: Nanos) -> Option<Nanos> {
         let period = (self.quick / PART).min(LONGEST);
         let awake = now.saturating_sub(self.woke);
+        // A worker that was awake for a whole period has nothing to wait for.
         period.checked_sub(awake).filter(|pause| *pause >= SHORTEST)
     }
 
-    /// The worker looks for more from now on.
+    /// Records that the worker looks for work again.
     pub(crate) fn wake(&mut self, now: Nanos) {
         self.woke = now;
     }

@@ -1,6 +1,6 @@
-//! The main thread: it starts, reloads and drains the proxy, and ends it with an exit code.
+//! Runs the main thread: it starts, reloads and drains the proxy, and ends it with an exit code.
 //!
-//! Signals come in, and orders go to the workers through `post`. The main thread never touches a single client.
+//! Signals come in, and messages go to the workers through `mailbox`. The main thread never touches a client.
 
 mod console;
 #[cfg(test)]
@@ -31,24 +31,24 @@ use crate::shared::Shared;
 use crate::worker;
 
 pub use console::say;
-pub use panics::tell_of_panics;
+pub use panics::report_panics;
 use prober::Prober;
 pub use sockets::Sockets;
 
-/// Where the configuration comes from when it is read again.
+/// The place that the configuration is read from, also at a reload.
 #[derive(Clone, Debug)]
 pub enum ConfigSource {
     /// A file.
     File(PathBuf),
-    /// The reference inside the program.
+    /// The reference configuration in the program.
     Embedded,
 }
 
 impl ConfigSource {
-    /// Reads it.
+    /// Loads the configuration.
     ///
     /// # Errors
-    /// All mistakes in it.
+    /// Returns all mistakes in it.
     pub fn load(&self) -> Result<Loaded, config::ConfigError> {
         match self {
             Self::File(path) => config::load(path),
@@ -59,12 +59,12 @@ impl ConfigSource {
     }
 }
 
-/// A proxy that runs.
+/// A running proxy.
 pub struct Running {
     source: ConfigSource,
     shared: Arc<Shared>,
     sockets: Sockets,
-    /// Those of the present configuration, so that workers find them open.
+    /// The access logs of the present configuration, held so that workers find them open.
     logs: Vec<Arc<Log>>,
     threads: Vec<JoinHandle<()>>,
     prober: Prober,
@@ -73,10 +73,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Binds everything, then starts the workers.
+    /// Binds all sockets, then starts the workers.
     ///
     /// # Errors
-    /// What could not be bound, in words.
+    /// Returns a message that says what could not be bound or started.
     pub fn start(loaded: Loaded, source: ConfigSource) -> Result<Self, String> {
         let settings = loaded.settings;
         let sockets = Sockets::bind(&settings)?;
@@ -85,11 +85,11 @@ impl Running {
         let admin = start_admin(&settings, &registry, &ready)?;
         let builders: Vec<_> = (0..settings.workers.get()).map(|_| worker::builder()).collect();
         let workers = builders.iter().map(|builder| builder.handle.clone()).collect();
-        let (bell, rung) = tokio::sync::mpsc::unbounded_channel();
-        let shared = Shared::new(settings, registry, workers, bell);
+        let (prober, requests) = tokio::sync::mpsc::unbounded_channel();
+        let shared = Shared::new(settings, registry, workers, prober);
         let logs = open_logs(&shared, &shared.settings())?;
-        let prober =
-            Prober::start(&shared, rung).map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
+        let prober = Prober::start(&shared, requests)
+            .map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
         let threads = start_workers(builders, &shared)?;
         reserve_descriptors(&shared.settings());
         let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
@@ -98,44 +98,45 @@ impl Running {
             running.end();
             return Err(why);
         }
-        running.tell_workers();
+        running.notify_workers();
         running.ready.set(Readiness::Ready);
         Ok(running)
     }
 
-    /// The address a listener is bound to (port 0 in the configuration leaves the choice to the kernel).
+    /// Returns the address that a listener is bound to, with the port that the kernel chose for port 0.
     #[must_use]
     pub fn address(&self, listener: &str) -> Option<std::net::SocketAddr> {
         self.sockets.address(listener)
     }
 
-    /// Where the metrics are.
+    /// Returns the address of the admin server.
     #[must_use]
     pub fn admin_address(&self) -> Option<std::net::SocketAddr> {
         self.admin.as_ref().map(Admin::addr)
     }
 
-    /// The metrics, as `/metrics` shows them.
+    /// Returns the metrics in the format of `/metrics`.
     #[must_use]
     pub fn metrics(&self) -> String {
         self.shared.registry.render()
     }
 
-    /// Runs until SIGINT or SIGTERM, and drains. A second signal ends the drain.
-    /// `tell` is called once signals are heard: whoever was told may send one.
+    /// Runs until SIGINT or SIGTERM, and drains. A second signal ends the drain. `tell` is called once
+    /// signals are handled, so that whoever it informs may send one.
     ///
     /// # Errors
-    /// When signals cannot be had.
+    /// Returns an error if signals cannot be handled.
     pub async fn until_signal(mut self, tell: impl FnOnce(&Self)) -> io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut rotated = signal(SignalKind::user_defined1())?;
         let mut ends = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-        // A log that is longer than may be (RLIMIT_FSIZE) is an error of whoever writes it, once somebody handles this.
+        // Once this signal is handled, a log that exceeds RLIMIT_FSIZE causes an error for its writer and not
+        // the end of the process.
         let _too_large = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         tell(&self);
         loop {
             tokio::select! {
-                Some(()) = hangup.recv() => self.reload_and_tell(),
+                Some(()) = hangup.recv() => self.reload_and_report(),
                 Some(()) = rotated.recv() => self.shared.logs.reopen(),
                 () = any(&mut ends) => break,
             }
@@ -155,7 +156,7 @@ impl Running {
         say(&self.shared.settings(), text);
     }
 
-    fn reload_and_tell(&mut self) {
+    fn reload_and_report(&mut self) {
         match self.reload() {
             Ok(()) => self.say("penstock: the new configuration is in use"),
             Err(why) => notice::err(&format!(
@@ -164,10 +165,10 @@ impl Running {
         }
     }
 
-    /// Reads the configuration again. A bad one changes nothing.
+    /// Loads the configuration again. An invalid one changes nothing.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// Returns a message that says what is wrong.
     pub fn reload(&mut self) -> Result<(), String> {
         let reloads = self.shared.registry.process();
         let taken = self.try_reload();
@@ -178,12 +179,14 @@ impl Running {
     fn try_reload(&mut self) -> Result<(), String> {
         let loaded = self.source.load().map_err(|mistakes| mistakes.to_string())?;
         let before = self.shared.settings();
+        // Worker threads and the admin socket live as long as the process.
         if loaded.settings.workers != before.workers || loaded.settings.admin != before.admin {
             return Err("`workers` and `admin` change only at a restart".to_owned());
         }
         let other_protocol = |l: &&Arc<config::Listener>| {
             before.listeners.iter().any(|old| old.name == l.name && old.protocol != l.protocol)
         };
+        // Clients that are connected speak the old protocol.
         if let Some(listener) = loaded.settings.listeners.iter().find(other_protocol) {
             let name = &listener.name;
             return Err(format!(
@@ -193,35 +196,37 @@ impl Running {
         loaded.warnings.iter().for_each(|warning| notice::err(&warning.to_string()));
         let logs = open_logs(&self.shared, &loaded.settings)?;
         let mut sockets = self.sockets.rebind(&loaded.settings)?;
+        // Everything that can fail happens before the first change takes effect.
         sockets.prepare(&self.shared.workers)?;
         if let Err(why) = sockets.apply() {
             sockets::forget(&self.shared.workers);
             return Err(why);
         }
-        // From here on nothing can fail: all of the configuration is taken.
+        // From here on nothing can fail, so the configuration is adopted as a whole.
         reserve_descriptors(&loaded.settings);
         self.shared.change(loaded.settings);
         let before = std::mem::replace(&mut self.sockets, sockets);
         self.logs = logs;
-        self.tell_workers();
-        drop(before); // no worker accepts any more on what only this configuration had
+        self.notify_workers();
+        drop(before); // closes sockets that no worker accepts on any more
         self.show_config(loaded.hash);
         Ok(())
     }
 
-    /// Tells the workers that the configuration has changed, and waits until all of them go by it.
-    fn tell_workers(&self) {
+    /// Tells the workers that the configuration has changed, and waits until all of them have adopted it.
+    fn notify_workers(&self) {
         let (taken, all_taken) = std::sync::mpsc::channel();
         self.shared.workers.iter().for_each(|handle| handle.send(Message::Changed(taken.clone())));
         drop(taken);
-        // Once the last of them has answered (or has ended) there is nobody left to wait for.
+        // The channel closes when the last worker has answered or ended.
         while all_taken.recv_timeout(sockets::PATIENCE).is_ok() {}
     }
 
-    /// Accepts no more, and waits until every client has ended or the time for it is over.
+    /// Stops accepting, and waits until all clients have gone or the drain timeout is over.
     pub async fn drain(&mut self) {
         self.ready.set(Readiness::Draining);
         self.shared.registry.process().draining.set(1);
+        // Closing first lets a new process bind the addresses during the drain.
         self.sockets.close();
         self.shared.workers.iter().for_each(|handle| handle.send(Message::Drain));
         let empty = async {
@@ -235,12 +240,12 @@ impl Running {
         }
     }
 
-    /// Ends all clients and links there are. Who comes later is served.
+    /// Ends all present clients and links. Later clients are served.
     pub fn kill(&self) {
         self.shared.workers.iter().for_each(|handle| handle.send(Message::Kill));
     }
 
-    /// Ends what is left, and the threads; last of all the access logs, when nobody writes to them any more.
+    /// Ends the remaining clients and the threads, and then the access logs, which nobody writes to any more.
     pub fn end(mut self) {
         self.kill();
         self.shared.workers.iter().for_each(|handle| handle.send(Message::Stop));
@@ -270,7 +275,8 @@ impl Running {
     }
 }
 
-/// All of them have taken the configuration when this returns: every metric stands there from the first scrape on.
+/// Starts the workers, and waits until all have adopted the configuration, so that every metric exists from
+/// the first scrape on.
 fn start_workers(
     builders: Vec<worker::WorkerBuilder>,
     shared: &Arc<Shared>,
@@ -286,7 +292,7 @@ fn start_workers(
     Ok(threads)
 }
 
-/// Keeps from clients what descriptors the links of a configuration may need, the admin server, and the process itself.
+/// Reserves descriptors for the links of a configuration, the admin server, and the process itself.
 fn reserve_descriptors(settings: &Settings) {
     let own = OWN_DESCRIPTORS + settings.admin.map_or(0, |_| admin::MOST_CONNECTIONS);
     let links = |backend: &Arc<config::Backend>| {
@@ -298,10 +304,11 @@ fn reserve_descriptors(settings: &Settings) {
     crate::net::reserve_descriptors(own, links);
 }
 
-/// What a reload may open at once (a socket, one like it and one for its worker for each listener), probes, and files.
+/// The number of descriptors for the process: sockets that a reload opens at once (up to three for each
+/// listener), probes, and files.
 const OWN_DESCRIPTORS: usize = 64;
 
-/// The logs of a configuration. Those that are open already stay so.
+/// Opens the logs of a configuration. Open ones stay open.
 fn open_logs(shared: &Shared, settings: &Settings) -> Result<Vec<Arc<Log>>, String> {
     let logs = settings.listeners.iter().filter_map(|listener| {
         let access_log = listener.access_log.as_ref()?;
@@ -311,7 +318,7 @@ fn open_logs(shared: &Shared, settings: &Settings) -> Result<Vec<Arc<Log>>, Stri
     logs.collect()
 }
 
-/// Never ends.
+/// Reopens the logs at each signal, without end.
 async fn reopen_at(signals: &mut Signal, shared: &Shared) {
     loop {
         signals.recv().await;

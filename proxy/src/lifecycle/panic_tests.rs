@@ -1,7 +1,8 @@
-//! Tests that a panic anywhere on the way of a client ends that client or its link, and that nobody else notices.
+//! Tests that a panic anywhere on the path of a client ends only that client or its link.
 //!
-//! A panic is injected at each place where the code waits or calls back, under traffic. Afterwards everything is answered and all
-//! gauges are zero. The places are in the code of this crate's tests alone (`event_loop::may_panic`).
+//! A panic is injected at each place where the code waits or calls back, under traffic. Afterwards everything
+//! is answered and all gauges are zero. The places exist in this crate's tests only
+//! (`event_loop::may_panic`).
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,14 +16,14 @@ use super::{ConfigSource, Running};
 use crate::config::parse;
 use crate::event_loop::injected::{Injector, injector};
 
-/// All that a panic may hit, before one origin.
+/// A proxy with everything that a panic may hit, in front of one origin.
 struct Bed {
     name: String,
     running: Option<Running>,
     injector: Arc<Injector>,
     config: std::path::PathBuf,
     _origins: Vec<Origin>,
-    /// Where a member of its own is not, yet.
+    /// The address of a member that does not listen yet.
     nobody: SocketAddr,
 }
 
@@ -37,7 +38,7 @@ fn address(origin: &Origin) -> String {
 const KERNELS_CHOICE: &str = "127.0.0.1:0";
 
 impl Bed {
-    /// `name` tells the threads of this bed from those of others.
+    /// Starts a proxy. `name` separates its threads from those of others.
     fn start(name: &str) -> Self {
         let any = KERNELS_CHOICE.parse().unwrap();
         let (http, echo) = (origin(Speaks::Http, any), origin(Speaks::Echo, any));
@@ -113,7 +114,7 @@ fn connect(to: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The status of the next answer, if one comes whole.
+/// Returns the status of the next answer, if one arrives complete.
 fn answer(stream: &mut TcpStream) -> Option<u16> {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -134,7 +135,7 @@ fn get(stream: &mut TcpStream, target: &str) -> Option<u16> {
     answer(stream)
 }
 
-/// What brings clients to a place. Each may fail where the panic hits it, and must not hang.
+/// Traffic that reaches a place. It may fail where the panic hits, and must not hang.
 type Traffic = fn(&Bed);
 
 fn gets(bed: &Bed) {
@@ -147,7 +148,7 @@ fn gets(bed: &Bed) {
     }
 }
 
-/// More clients than links, one of which has ended its side.
+/// Sends more clients than links, one of which has closed its side.
 fn queues(bed: &Bed) {
     let to = bed.at("narrow");
     let clients = (0..8).map(|number| {
@@ -163,10 +164,10 @@ fn queues(bed: &Bed) {
     clients.collect::<Vec<_>>().into_iter().for_each(|client| client.join().unwrap());
 }
 
-/// A member that closes without an answer, and one that closes behind it.
+/// Uses a member that closes without an answer, and one that closes after it.
 fn closes(bed: &Bed) {
     let mut client = connect(bed.web());
-    let _ = get(&mut client, "/hello"); // what fails on a link that was used before is sent again
+    let _ = get(&mut client, "/hello"); // a failure on a used link is retried
     let _ = get(&mut client, "/fault/close");
     let _ = get(&mut connect(bed.web()), "/close");
 }
@@ -175,7 +176,7 @@ fn asks_the_dead(bed: &Bed) {
     let _ = get(&mut connect(bed.at("dead")), "/hello");
 }
 
-/// So much, echoed to a client that does not read at first, that the link is full.
+/// Sends so much to be echoed to a client that does not read at first that the link becomes full.
 fn posts(bed: &Bed) {
     let mut client = connect(bed.web());
     let mut writer = client.try_clone().unwrap();
@@ -265,7 +266,7 @@ const PLACES: [(&str, Traffic); 33] = [
     ("dedicated.connected", tunnels),
 ];
 
-/// Somebody else, who asks all the time on a connection that it keeps. Tells how often it got no good answer.
+/// A client that asks all the time on one connection, and counts answers that are missing or wrong.
 struct Bystander {
     stop: std::sync::mpsc::Sender<()>,
     thread: JoinHandle<(u32, u32)>,
@@ -296,7 +297,7 @@ impl Bystander {
     }
 }
 
-/// What is zero where nobody is connected.
+/// The gauges that are zero when nobody is connected.
 const ZERO: [&str; 8] = [
     "penstock_client_connections",
     "penstock_requests_in_flight",
@@ -309,12 +310,12 @@ const ZERO: [&str; 8] = [
 ];
 
 impl Bed {
-    /// The listener that most of them come to.
+    /// Returns the address of the listener that most traffic uses.
     fn web(&self) -> SocketAddr {
         self.at(&self.name)
     }
 
-    /// Panics once at this place, amid its traffic; then nothing is missing.
+    /// Injects a panic at this place under this traffic, and checks that nothing is missing afterwards.
     fn try_at(&self, place: &str, traffic: Traffic) {
         let before = self.injector.fired();
         self.injector.arm(place);
@@ -334,7 +335,7 @@ impl Bed {
                 );
             }
         }
-        // A member that did not answer is known to be down; it is not known to everybody what that is called.
+        // The failed member is known to be down by now, but the cause may differ.
         assert_eq!(get(&mut connect(self.at("dead")), "/hello"), Some(503), "after {place}");
         let mut raw = connect(self.at("raw"));
         raw.write_all(b"word").unwrap();
@@ -389,7 +390,7 @@ fn a_panic_at_any_place_ends_one_and_nobody_else_notices() {
         let bystander = Bystander::start(bed.at("narrow"));
         bed.try_at(place, traffic);
         let (asked, failed) = bystander.end();
-        // Where the panic hits the bystander, it is not one.
+        // A panic that hits the bystander itself may fail one of its requests.
         assert!(failed <= 1, "{place}: {failed} of {asked} failed");
         bed.all_is_well(place);
     }

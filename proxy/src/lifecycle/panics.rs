@@ -5,8 +5,9 @@ use std::panic::PanicHookInfo;
 
 use crate::notice;
 
-/// From now on panics of this process are told so. A backtrace follows where RUST_BACKTRACE asks for one.
-pub fn tell_of_panics() {
+/// Installs a panic hook that prints one line for each panic. A backtrace follows if RUST_BACKTRACE asks for
+/// one.
+pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| notice::err(line(panic).trim_end())));
 }
 

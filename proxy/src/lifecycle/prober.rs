@@ -1,6 +1,6 @@
-//! The thread that probes members, so that no worker waits for a probe.
+//! Runs the thread that probes members, so that no worker waits for a probe.
 //!
-//! `link::Proof` says what is to be done, and `probe` how it is done.
+//! `link::Proof` decides what is to be done, and `probe` does it.
 
 use std::io;
 use std::sync::Arc;
@@ -17,19 +17,22 @@ use crate::notice;
 use crate::probe;
 use crate::shared::Shared;
 
-/// So many members are probed at the same time.
+/// The number of members that are probed at a time.
 const AT_ONCE: usize = 8;
 
-/// See the head of this file.
+/// The thread that probes members.
 pub(super) struct Prober {
-    /// Dropped to end it.
+    /// Ends the thread when dropped.
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Prober {
-    /// Starts the thread. It sleeps until a worker has seen an answer of a member of HTTP, or an offence.
-    pub(super) fn start(shared: &Arc<Shared>, mut rung: UnboundedReceiver<Arc<Proof>>) -> io::Result<Self> {
+    /// Starts the thread. It sleeps until a worker has seen an offence, or an answer of an HTTP member.
+    pub(super) fn start(
+        shared: &Arc<Shared>,
+        mut requests: UnboundedReceiver<Arc<Proof>>,
+    ) -> io::Result<Self> {
         let (stop, mut stopped) = oneshot::channel::<()>();
         let shared = shared.clone();
         let run = async move {
@@ -37,13 +40,13 @@ impl Prober {
             loop {
                 tokio::select! {
                     _ = &mut stopped => return,
-                    Some(proof) = rung.recv() => {
+                    Some(proof) = requests.recv() => {
                         tokio::task::spawn_local(attend(proof, shared.clone(), room.clone()));
                     }
                 }
             }
         };
-        // What is in the middle of a probe ends with its runtime.
+        // A probe in progress ends together with its runtime.
         let thread = std::thread::Builder::new().name("prober".to_owned());
         let thread = thread.spawn(move || match runtime() {
             Ok(runtime) => runtime.block_on(run),
@@ -52,7 +55,7 @@ impl Prober {
         Ok(Self { stop, thread })
     }
 
-    /// Ends it, and waits for that.
+    /// Ends the thread and waits for its end.
     pub(super) fn end(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
@@ -65,7 +68,7 @@ fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
-/// Does what is to be done for a member, until there is nothing more.
+/// Carries out the tasks for a member until there are none left.
 async fn attend(proof: Arc<Proof>, shared: Arc<Shared>, room: Arc<Semaphore>) {
     loop {
         proof.news().into_iter().for_each(|text| say(&shared.settings(), &text));
@@ -74,9 +77,11 @@ async fn attend(proof: Arc<Proof>, shared: Arc<Shared>, room: Arc<Semaphore>) {
             () = tokio::time::sleep_until(task.due.into()) => {}
             () = proof.changed() => continue,
         }
+        // Probes are limited together, since many members may be due after a reload.
         let Ok(_place) = room.acquire().await else { return };
-        let Some(accused) = proof.accused(&task) else { continue };
-        let found = if task.probe { probe::quick(&accused.address, &accused.backend).await } else { Ok(()) };
+        // The member may have changed while the task waited.
+        let Some(subject) = proof.subject(&task) else { continue };
+        let found = if task.probe { probe::quick(&subject.address, &subject.backend).await } else { Ok(()) };
         proof.conclude(&task, found, Instant::now());
     }
 }

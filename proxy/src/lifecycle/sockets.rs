@@ -1,4 +1,5 @@
-//! The listening sockets of the process. They outlive configurations that keep their address, whatever the listener is called.
+//! Manages the listening sockets of the process. A socket survives a new configuration that keeps its
+//! address, even if its listener has another name.
 
 use std::fmt::Display;
 use std::io;
@@ -12,7 +13,7 @@ use crate::mailbox::{ListenOn, Message, WorkerHandle};
 use crate::net::{self, KernelOptions, SocketFile, Stream};
 use crate::notice;
 
-/// Listening sockets and the listeners that have them, in the order of the file.
+/// The listening sockets and their listeners, in the order of the file.
 #[derive(Default)]
 pub struct Sockets(Vec<Bound>);
 
@@ -20,28 +21,29 @@ pub struct Sockets(Vec<Bound>);
 struct Bound {
     listener: Arc<Listener>,
     socket: Arc<Listening>,
-    /// Who accepts on it, counted around. A socket stays with its worker, so that no two ever accept on it at once.
+    /// The worker that accepts on the socket, modulo the number of workers. A socket keeps its worker, so
+    /// that two workers never accept on one socket at a time.
     worker: usize,
-    /// Its worker accepts on it already, for this listener.
+    /// Whether its worker accepts on it already for this listener.
     kept: bool,
-    /// What is to be changed about a socket that another configuration made.
+    /// The change to a socket that another configuration made.
     change: Option<SocketChange>,
 }
 
-/// A listening socket, and the file by which it is found, where it has one.
+/// A listening socket, and its file if it is a Unix socket.
 struct Listening {
     socket: Stream,
     file: Option<SocketFile>,
 }
 
-/// A backlog and options that differ from those with which a socket was made.
+/// A backlog and options that differ from those that a socket was made with.
 struct SocketChange {
     before: Arc<Listener>,
     old: KernelOptions,
     new: KernelOptions,
 }
 
-/// How long a worker may take to say that it has done as it was told; most often it does so within a turn.
+/// The time that a worker may take to answer. Usually it answers within a turn of its loop.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Drop for Listening {
@@ -53,24 +55,25 @@ impl Drop for Listening {
 }
 
 impl Sockets {
-    /// Binds them all, or none.
+    /// Binds all sockets or none.
     ///
     /// # Errors
-    /// Which one could not be bound, why, and what may help.
+    /// Returns a message that says which socket could not be bound, why, and what may help.
     pub fn bind(settings: &Settings) -> Result<Self, String> {
         Self::default().rebind(settings)
     }
 
-    /// The sockets of another configuration. A listener keeps the socket that it has, or gets the one that another
-    /// listener had at its address and has no more; else its socket is new.
+    /// Returns the sockets of another configuration. A listener keeps its socket, or gets the socket at its
+    /// address from a listener that no longer has it, or gets a new one.
     ///
     /// # Errors
-    /// As [`Sockets::bind`]; then nothing has changed.
+    /// Returns an error as [`Sockets::bind`] does; nothing has changed then.
     pub fn rebind(&self, settings: &Settings) -> Result<Self, String> {
         let stays = |bound: &&Bound| settings.listeners.iter().any(|listener| bound.is_of(listener));
         let mut free: Vec<&Bound> = self.0.iter().filter(|bound| !stays(bound)).collect();
         let mut listeners: Vec<_> = settings.listeners.iter().enumerate().collect();
-        // A port that the kernel chose goes to the listener that names it before it goes to one that takes any.
+        // A listener that names a port gets the socket with that port before a listener of any port could
+        // take it.
         listeners.sort_by_key(|(_, listener)| takes_any_port(&listener.bind));
         let bound = listeners.into_iter().map(|(place, listener)| {
             if let Some(old) = self.0.iter().find(|old| old.is_of(listener)) {
@@ -96,7 +99,8 @@ impl Sockets {
         Ok(Bound { listener: listener.clone(), socket, worker, kept: false, change: None })
     }
 
-    /// Addresses overlap where they share a port and one of them is of all addresses.
+    /// Describes a failure to bind. Addresses overlap if they share a port and one of them stands for all
+    /// addresses.
     fn cannot_bind(&self, listener: &Listener, error: &io::Error) -> String {
         let what = format!("listeners.{}", listener.name);
         let port = |address: SocketAddr| address.port();
@@ -114,11 +118,11 @@ impl Sockets {
         }
     }
 
-    /// Hands each socket to the worker that is to accept on it from the next configuration on (`Message::Changed`), and
-    /// waits until all workers are ready to.
+    /// Passes each socket to the worker that accepts on it from the next configuration on
+    /// ([`Message::Changed`]), and waits until all workers are ready.
     ///
     /// # Errors
-    /// Why a worker cannot; then all of them stay as they are.
+    /// Returns a message that says why a worker cannot accept. All workers then stay as they are.
     pub fn prepare(&self, workers: &[WorkerHandle]) -> Result<(), String> {
         let prepared = self.try_prepare(workers);
         if prepared.is_err() {
@@ -131,6 +135,7 @@ impl Sockets {
         let mut of_workers: Vec<Vec<ListenOn>> = workers.iter().map(|_| Vec::new()).collect();
         for bound in &self.0 {
             let listener = bound.listener.name.clone();
+            // A worker that already accepts on the socket needs no second descriptor.
             let clone = (!bound.kept).then(|| bound.socket.socket.try_clone()).transpose();
             let socket = clone.map_err(|error| cannot_accept(&listener, &error))?;
             of_workers[bound.worker % workers.len()].push(ListenOn { listener, socket });
@@ -148,19 +153,20 @@ impl Sockets {
         Ok(())
     }
 
-    /// Gives the sockets that another configuration made the backlog and the options of this one, and says what cannot
-    /// be changed.
+    /// Gives sockets of an earlier configuration the backlog and options of this one, and prints which
+    /// options cannot be changed.
     ///
     /// # Errors
-    /// Which socket cannot have them, and why; then all of them have what they had.
+    /// Returns a message that names the socket and the reason. All sockets then have their old options.
     pub fn apply(&mut self) -> Result<(), String> {
         for (i, bound) in self.0.iter().enumerate() {
             let Some(change) = &bound.change else { continue };
+            // Sockets that were changed already get their old options back.
             if let Err(error) = bound.give(&change.new, &bound.listener) {
                 let all_so_far = self.0[..=i].iter();
                 all_so_far.filter_map(|bound| Some((bound, bound.change.as_ref()?))).for_each(
                     |(bound, change)| {
-                        let _ = bound.give(&change.old, &change.before); // what was had once can be had again
+                        let _ = bound.give(&change.old, &change.before); // accepted before, so again
                     },
                 );
                 return Err(format!("penstock: listeners.{}.socket: {error}", bound.listener.name));
@@ -184,31 +190,31 @@ impl Sockets {
         self.0.iter().find(|bound| *bound.listener.name == *listener)
     }
 
-    /// Where a listener is bound, if not at a Unix socket.
+    /// Returns the address that a listener is bound to; `None` for a Unix socket.
     #[must_use]
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
         self.of(listener)?.socket.address()
     }
 
-    /// The socket of a listener.
+    /// Returns a copy of a listener's socket.
     #[cfg(test)]
     pub(super) fn clone_of(&self, listener: &str) -> Stream {
         self.of(listener).unwrap().socket.socket.try_clone().unwrap()
     }
 
-    /// Lets go of them all. Workers that accept on them let go of theirs.
+    /// Closes all sockets. Workers close their copies when they drain.
     pub fn close(&mut self) {
         self.0.clear();
     }
 }
 
 impl Bound {
-    /// Whether this is what the listener has had before, and is to have.
+    /// Returns whether this socket already belongs to the listener, at the same address.
     fn is_of(&self, listener: &Listener) -> bool {
         self.listener.name == listener.name && self.is_at(&listener.bind)
     }
 
-    /// Whether a listener that is to be bound there can have this socket.
+    /// Returns whether a listener that will be bound to this address can have this socket.
     fn is_at(&self, bind: &Address) -> bool {
         self.listener.bind == *bind || bind.ip().is_some_and(|ip| self.socket.address() == Some(ip))
     }
@@ -224,7 +230,7 @@ impl Bound {
 }
 
 impl Bound {
-    /// What is to be changed about its socket. That a socket can have the new options is tried on another one.
+    /// Computes the change of options. A new socket shows whether the options are accepted.
     fn change_to(&self, listener: &Listener) -> io::Result<SocketChange> {
         let like = net::like(&listener.bind, &listener.socket)?;
         let new = KernelOptions::of(&like, &listener.bind)?;
@@ -232,7 +238,7 @@ impl Bound {
         Ok(SocketChange { before: self.listener.clone(), old, new })
     }
 
-    /// Gives its socket these values, and the rest of what this listener wants.
+    /// Sets these values and the other options of the listener on the socket.
     fn give(&self, values: &KernelOptions, listener: &Listener) -> io::Result<()> {
         values.give(&self.socket.socket, listener.backlog, &listener.socket)
     }
@@ -244,7 +250,7 @@ impl Listening {
     }
 }
 
-/// Tells all workers that what they were prepared for will not be.
+/// Tells all workers to drop what they have prepared.
 pub(super) fn forget(workers: &[WorkerHandle]) {
     workers.iter().for_each(|handle| handle.send(Message::Forget));
 }

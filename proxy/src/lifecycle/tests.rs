@@ -1,4 +1,4 @@
-//! Tests of what the main thread does with access logs and with listening sockets.
+//! Tests how the main thread handles access logs and listening sockets.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -23,7 +23,7 @@ backends:
   app: { members: { a: MEMBER } }
 ";
 
-/// A proxy before this member, whose listener has an access log there.
+/// Returns a configuration with this member, whose listener has an access log at this path.
 fn loaded(member: SocketAddr, path: &Path) -> Loaded {
     let text = CONFIG.replace("MEMBER", &member.to_string());
     let mut loaded = parse("test.yaml", &text, &|_| None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
@@ -98,7 +98,7 @@ fn sigusr1_opens_logs_anew_also_in_a_drain() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// The sockets of listeners with these names, at these addresses, with this backlog. Nobody accepts on them.
+/// Returns settings with listeners of these names, addresses and backlog. Nobody accepts on them.
 fn settings(listeners: &[(&str, &str)], backlog: u32) -> crate::config::Settings {
     let line = |(name, bind): &(&str, &str)| {
         format!("  {name}: {{ bind: \"{bind}\", backlog: {backlog}, protocol: tcp, backend: app }}\n")
@@ -140,7 +140,8 @@ fn another_backlog_is_in_force_at_a_reload() {
     let mut sockets = Sockets::bind(&settings(&[("a", &bind)], 1)).unwrap();
     let address = socket2::SockAddr::unix(folder.join("in.sock")).unwrap();
     let mut waiting = Vec::new();
-    // A Unix socket whose accept queue is full says so at once (unix(7)); it takes one more than its backlog.
+    // A connect to a Unix socket with a full accept queue fails at once (unix(7)). The queue takes one more
+    // than its backlog.
     let mut fill = || {
         loop {
             let client =

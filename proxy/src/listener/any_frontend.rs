@@ -1,4 +1,4 @@
-//! Admits new connections of a listener, by the protocol that the listener speaks.
+//! Admits new connections of a listener, by its protocol.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use super::proxy_header;
 /// The frontend of a listener, by its protocol.
 #[derive(Clone)]
 pub(crate) enum AnyFrontend {
-    /// Its clients speak HTTP.
+    /// The listener's clients speak HTTP, or another protocol with requests and answers.
     Http(Rc<client::HttpFrontend>),
-    /// Nobody knows what its clients speak.
+    /// The listener's clients speak an unknown protocol.
     Tcp(Rc<tunnel::TcpFrontend>),
 }
 
 impl AnyFrontend {
-    /// What is believed of the listener now.
+    /// Returns the current settings of the listener.
     #[must_use]
     pub(crate) fn listener(&self) -> Arc<Listener> {
         match self {
@@ -33,7 +33,7 @@ impl AnyFrontend {
         }
     }
 
-    /// What is counted for it.
+    /// Returns the counters of the listener.
     #[must_use]
     pub(crate) fn cells(&self) -> &Arc<ListenerCells> {
         match self {
@@ -42,7 +42,7 @@ impl AnyFrontend {
         }
     }
 
-    /// How many clients it has, of all workers.
+    /// Returns the number of the listener's clients on all workers.
     #[must_use]
     pub(crate) fn open(&self) -> &Arc<AtomicUsize> {
         match self {
@@ -51,7 +51,7 @@ impl AnyFrontend {
         }
     }
 
-    /// Whether both are the same frontend.
+    /// Returns whether both are the same frontend.
     #[must_use]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -61,7 +61,7 @@ impl AnyFrontend {
         }
     }
 
-    /// No new configuration has it.
+    /// Records that the listener was removed from the configuration.
     pub(crate) fn close(&self) {
         match self {
             Self::Http(frontend) => frontend.closed.set(true),
@@ -76,9 +76,10 @@ impl AnyFrontend {
         }
     }
 
-    /// Takes in an accepted connection, as soon as it is known who it is.
+    /// Admits an accepted connection, after its PROXY header if the listener expects one.
     pub(crate) fn accept(&self, accepted: Accepted) {
         let Accepted { stream, source, permit, link } = accepted;
+        // The client was accepted by a worker that had not seen the drain yet.
         if self.event_loop().draining() {
             return self.cells().rejected[ClientReject::Draining].inc();
         }

@@ -1,6 +1,6 @@
 //! Accepts clients, and gives each to the least loaded worker that may have it.
 //!
-//! `proxy_header` reads the PROXY header where the listener wants one.
+//! `proxy_header` reads the PROXY header if the listener expects one.
 
 mod any_frontend;
 mod proxy_header;
@@ -37,13 +37,14 @@ pub(crate) async fn accept(
                 pause = FIRST_PAUSE;
                 let place = || place((worker, &mut next), &any_frontend, &shared, stream, source);
                 _ = any_frontend.event_loop().contain(PanicSite::Listener, place);
+                // Accepting one more client would take a descriptor that links may need.
                 if !net::has_room() {
                     any_frontend.cells().accept_errors[AcceptError::Reserve].inc();
                     until_there_is_room().await;
                 }
             }
             Err(error) if count(any_frontend.cells(), &error) => {
-                // No descriptor is free: the clients wait in the kernel's queue until one is.
+                // No descriptor is free, so clients wait in the kernel's queue until one is.
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LAST_PAUSE);
             }
@@ -52,7 +53,7 @@ pub(crate) async fn accept(
     }
 }
 
-/// Waits for a descriptor that clients may have. Who comes meanwhile waits in the kernel's queue.
+/// Waits for a descriptor that clients may use. Meanwhile new clients wait in the kernel's queue.
 async fn until_there_is_room() {
     loop {
         tokio::time::sleep(FIRST_PAUSE).await;
@@ -62,10 +63,11 @@ async fn until_there_is_room() {
     }
 }
 
+/// The first pause after a failed accept, which doubles up to [`LAST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Counts a failure of accept(2). True where the next call would fail alike.
+/// Counts a failure of accept(2), and returns whether the next call would fail in the same way.
 fn count(cells: &ListenerCells, error: &io::Error) -> bool {
     let kind = match error.raw_os_error() {
         Some(libc::EMFILE) => AcceptError::Emfile,
@@ -78,8 +80,8 @@ fn count(cells: &ListenerCells, error: &io::Error) -> bool {
     kind != AcceptError::Aborted
 }
 
-/// A connection that is refused is closed by being dropped. `next` is the worker whose turn it is among those that are
-/// equally loaded.
+/// Places a connection on a worker, or refuses it by dropping it. `next` is the worker whose turn it is among
+/// equally loaded ones.
 fn place(
     (own, next): (usize, &mut usize),
     any_frontend: &AnyFrontend,
@@ -92,8 +94,10 @@ fn place(
         return any_frontend.cells().rejected[why].inc();
     }
     let best = least_loaded(&listener, shared, *next).unwrap_or(own);
+    // Equally loaded workers take turns.
     *next = best + 1;
     let permit = ClientPermit::new(&shared.workers[best].load, any_frontend.open());
+    // A client of a TCP listener needs a second descriptor for its link.
     let link = (!listener.protocol.is_pooled()).then(Descriptors::take);
     may_panic("listener.place");
     let accepted = Accepted { stream, source, permit, link };
@@ -113,8 +117,9 @@ fn refused(listener: &Listener, any_frontend: &AnyFrontend, source: SocketAddr) 
     (must_tell && !listener.trusted.contains(source.ip())).then_some(ClientReject::ProxyHeader)
 }
 
-/// The worker with the fewest clients of those that may have one of this listener; of several such the first from
-/// `next` on, counted around. Caps on shared links are divided among the workers; places of a TCP backend are not.
+/// Returns the worker with the fewest clients among those that may have clients of this listener, and among
+/// equals the first from `next` on. Caps on shared links are divided among the workers, so that a worker may
+/// have none; permits of a TCP backend are not divided.
 fn least_loaded(listener: &Arc<Listener>, shared: &Shared, next: usize) -> Option<usize> {
     let settings = shared.settings();
     let may = |worker: &usize| {

@@ -1,6 +1,7 @@
-//! Reads the PROXY header that a trusted proxy sends first, and takes the client's address from it.
+//! Reads the PROXY header at the start of a trusted proxy's connection, and takes the client's address from
+//! it.
 //!
-//! All bytes behind the header stay unread in the socket.
+//! Bytes after the header stay unread in the socket.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -16,8 +17,8 @@ use crate::metrics::{ClientReject, ListenerCells};
 use crate::net::{Peeked, Socket};
 use crate::proto::proxy::{Header, LONGEST, ParsedHeader, parse};
 
-/// Waits for the header, and returns the incoming connection as the one that it names. A connection that sends none in time, or
-/// something else, is refused and counted; a drain waits for nobody.
+/// Waits for the header, and returns the connection with the address in it. A connection without a valid header
+/// in time is refused and counted, and a drain refuses it at once.
 pub(super) async fn read_proxy_header(
     event_loop: &EventLoop,
     in_time: Duration,
@@ -35,7 +36,7 @@ pub(super) async fn read_proxy_header(
             cells.received_bytes.add(len as u64);
             return Some(incoming);
         }
-        // What is no header is answered by a reset; after a panic nobody knows what was read.
+        // An invalid header is answered with a reset. After a panic it is unknown what was read.
         Some(_) => {
             incoming.stream.abort_on_drop();
             ClientReject::ProxyHeader
@@ -46,7 +47,7 @@ pub(super) async fn read_proxy_header(
     None
 }
 
-/// Looks until the header is whole, then takes it and no byte more. Tells its length.
+/// Peeks until the header is complete, then reads exactly the header. Returns its length.
 async fn read(incoming: &mut Incoming<Socket>, drain: &DrainNotice) -> Option<usize> {
     let mut seen = vec![0; LONGEST];
     let whole = poll_fn(|cx| {
@@ -55,16 +56,16 @@ async fn read(incoming: &mut Incoming<Socket>, drain: &DrainNotice) -> Option<us
         if drain.began.get() {
             return Poll::Ready(None);
         }
-        incoming.stream.poll_until(cx, &mut seen, judge).map(|verdict| verdict.ok()?.ok())
+        incoming.stream.poll_until(cx, &mut seen, header_length).map(|verdict| verdict.ok()?.ok())
     });
     let len = whole.await?;
     incoming.stream.recv(&mut seen[..len]).ok().filter(|taken| *taken == len)?;
     let Ok(ParsedHeader::Header { header, .. }) = parse(&seen[..len]) else { return None };
-    believe(incoming, &header);
+    apply_header(incoming, &header);
     Some(len)
 }
 
-/// What tells somebody who has not said yet who it is that there is no time left for that.
+/// A notice of the drain to a connection whose header is not complete.
 #[derive(Default)]
 struct DrainNotice {
     began: Cell<bool>,
@@ -96,9 +97,9 @@ impl Registered for DrainNotice {
     }
 }
 
-/// The length of the header, once it is whole.
-fn judge(sight: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
-    match sight {
+/// Returns the length of the header once it is complete, or an error once it cannot be valid any more.
+fn header_length(peeked: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
+    match peeked {
         Peeked::Quiet => None,
         Peeked::Ended | Peeked::Broken => Some(Err(())),
         Peeked::Bytes(n) => match parse(&seen[..n]) {
@@ -109,8 +110,9 @@ fn judge(sight: Peeked, seen: &[u8]) -> Option<Result<usize, ()>> {
     }
 }
 
-/// What is only about the connection to us (LOCAL, UNKNOWN) leaves the source as it is.
-fn believe(incoming: &mut Incoming<Socket>, header: &Header<'_>) {
+/// Takes the addresses of the header. A header about the connection itself (LOCAL, UNKNOWN) leaves the source
+/// unchanged.
+fn apply_header(incoming: &mut Incoming<Socket>, header: &Header<'_>) {
     let tlvs = &header.tlvs;
     incoming.proxy_info = Some(Box::new(ProxyInfo {
         destination: header.addresses.map(|addresses| addresses.destination),

@@ -1,14 +1,15 @@
-//! Keeps cells by name: the same names and the same writer get the same cells again, also after a reload.
+//! Keeps cells by name, so that the same names and the same writer get the same cells again, also after a
+//! reload.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::set::CellSet;
 
-/// The open labels' values of one owner.
+/// The values of the open labels of one owner.
 type OwnerNames = Vec<String>;
 
-/// One owner's names, and its cells summed over the writers.
+/// The names of one owner, and its cells summed over the writers.
 pub(super) struct CellRow {
     pub(super) key: OwnerNames,
     pub(super) sums: Vec<u64>,
@@ -16,8 +17,8 @@ pub(super) struct CellRow {
 
 /// One set of cells for each owner and writer.
 ///
-/// An owner is shown while anybody holds one of its handles. One that nobody holds is kept, so that its
-/// counters go on where they stopped if its name comes back, and never fall.
+/// An owner is exported while one of its handles is held. An owner without handles is kept, so that its
+/// counters continue where they stopped if its name comes back, and never fall.
 pub(super) struct CellMap<C> {
     writers: usize,
     rows: Mutex<BTreeMap<OwnerNames, Box<[Arc<C>]>>>,
@@ -28,12 +29,13 @@ impl<C: CellSet> CellMap<C> {
         Self { writers, rows: Mutex::default() }
     }
 
-    /// The cells that `writer` (below the number of writers) may write for this owner.
+    /// Returns the cells that `writer` (below the number of writers) may write for this owner.
     pub(super) fn cells(&self, writer: usize, key: &[&str]) -> Arc<C> {
         self.cells_or(writer, key, |_| {})
     }
 
-    /// The same; `prime` sees the first writer's cells before anybody else, if the owner is new.
+    /// Works like [`CellMap::cells`]. If the owner is new, `prime` sees the first writer's cells before
+    /// anybody else.
     pub(super) fn cells_or(&self, writer: usize, key: &[&str], prime: impl FnOnce(&C)) -> Arc<C> {
         debug_assert_eq!(key.len(), C::OWNER.len());
         let key: OwnerNames = key.iter().map(ToString::to_string).collect();
@@ -46,14 +48,15 @@ impl<C: CellSet> CellMap<C> {
         row[writer].clone()
     }
 
-    /// The sums of every owner that is held by anybody.
+    /// Returns the sums of every owner with a handle.
     pub(super) fn rows(&self) -> Vec<CellRow> {
         let rows = self.lock();
+        // The map holds one reference itself.
         let held = rows.iter().filter(|(_, cells)| cells.iter().any(|c| Arc::strong_count(c) > 1));
         held.map(|(key, cells)| CellRow { key: key.clone(), sums: sum(cells) }).collect()
     }
 
-    // A panic cannot leave the map half written in a way that matters here.
+    // A panic cannot leave the map in a state that matters here.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<OwnerNames, Box<[Arc<C>]>>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,13 +1,13 @@
-//! Counters and gauges that one thread writes and the scraper reads.
+//! Defines counters and gauges that one thread writes and the scraper reads.
 //!
-//! A cell has ONE writer, so a plain load and store is enough, and no locked instruction is spent on
-//! the request path. A second writer would lose counts: give each thread its own cell set.
+//! A cell has one writer, so that a plain load and store suffice and the request path needs no locked
+//! instruction. A second writer would lose counts: each thread gets its own cell set.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::set::{Cell, MetricKind, Reading, Visit};
 
-/// A number that only grows. Where its unit is seconds, it counts nanoseconds.
+/// A number that only grows. If its unit is seconds, it counts nanoseconds.
 #[derive(Default, Debug)]
 pub struct Counter(AtomicU64);
 
@@ -24,13 +24,13 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
-    /// The count of this cell alone.
+    /// Returns the count of this cell alone.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 
-    /// Takes over a count that is kept elsewhere (the kernel's), never falling.
+    /// Adopts a count that is kept elsewhere (by the kernel), unless that is lower.
     pub(super) fn follow(&self, count: u64) {
         self.0.store(self.get().max(count), Relaxed);
     }
@@ -49,8 +49,8 @@ impl Cell for Counter {
     }
 }
 
-/// A number that rises and falls; workers' parts are added up, so a part may be negative.
-/// Where its unit is seconds, it holds nanoseconds.
+/// A number that rises and falls. The parts of all workers are added up, so that a part may be negative. If
+/// its unit is seconds, it holds nanoseconds.
 #[derive(Default, Debug)]
 pub struct Gauge(AtomicU64);
 
@@ -61,7 +61,7 @@ impl Gauge {
         self.add(1);
     }
 
-    /// Takes one away.
+    /// Subtracts one.
     #[inline]
     pub fn dec(&self) {
         self.add(-1);
@@ -79,7 +79,7 @@ impl Gauge {
         self.0.store(value.cast_unsigned(), Relaxed);
     }
 
-    /// The value of this cell alone.
+    /// Returns the value of this cell alone.
     #[must_use]
     pub fn get(&self) -> i64 {
         self.0.load(Relaxed).cast_signed()
@@ -90,7 +90,7 @@ impl Cell for Gauge {
     const KIND: MetricKind = MetricKind::Gauge;
     const WORDS: usize = 1;
 
-    // Two's complement: adding the words adds the signed values.
+    // In two's complement, adding the words adds the signed values.
     fn merge(&self, sums: &mut [u64]) {
         sums[0] = sums[0].wrapping_add(self.0.load(Relaxed));
     }
@@ -100,7 +100,8 @@ impl Cell for Gauge {
     }
 }
 
-/// A gauge each worker has an opinion of; the greatest is shown, as adding opinions means nothing.
+/// A gauge of which each worker has its own value. The greatest is exported, because a sum would mean
+/// nothing.
 #[derive(Default, Debug)]
 pub struct Most(AtomicU64);
 
@@ -125,12 +126,12 @@ impl Cell for Most {
     }
 }
 
-/// A gauge each worker has an opinion of; the least is shown, and 0 stands for "no opinion".
+/// A gauge of which each worker has its own value. The least is exported, and 0 stands for "no value".
 #[derive(Default, Debug)]
 pub struct Least(AtomicU64);
 
 impl Least {
-    /// Replaces this worker's value (nanoseconds where the unit is seconds); 0 withdraws it.
+    /// Replaces this worker's value (nanoseconds if the unit is seconds); 0 withdraws it.
     #[inline]
     pub fn set(&self, value: u64) {
         self.0.store(value, Relaxed);
@@ -143,7 +144,7 @@ impl Cell for Least {
 
     fn merge(&self, sums: &mut [u64]) {
         let mine = self.0.load(Relaxed);
-        // 0 is "none": taking 1 off turns it into the greatest number.
+        // Subtracting 1 turns 0, which stands for "no value", into the greatest number.
         sums[0] = sums[0].wrapping_sub(1).min(mine.wrapping_sub(1)).wrapping_add(1);
     }
 

@@ -1,4 +1,4 @@
-//! Sums all cells when a scrape asks for them, and hands them to the prometheus crate.
+//! Sums all cells for a scrape, and passes them to the prometheus crate.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::table::{
     MemberCells, MemberLimitCells, ProcessCells, RouteCells, ScrapeCells, WorkerCells,
 };
 
-/// Declares the cell maps once: the struct, the metrics on it, and the walk over it.
+/// Declares the cell maps once: their struct, the metrics in them, and the walk over them.
 macro_rules! cell_maps {
     ($( $field:ident: $set:ty, )+) => {
         /// All cells there are.
@@ -48,7 +48,7 @@ cell_maps! {
     kernel: KernelCells,
 }
 
-/// The one collector of all cells.
+/// The collector of all cells.
 pub(super) struct CellCollector {
     cell_maps: Arc<CellMaps>,
     descs: Vec<Desc>,
@@ -88,10 +88,11 @@ fn families_of<C: CellSet>(cell_map: &CellMap<C>) -> Vec<proto::MetricFamily> {
     families
 }
 
-/// One metric of all owners; its words begin at `at` in each row.
+/// Returns one metric of all owners. Its words begin at `at` in each row.
 fn family(metric: &Metric, rows: &[CellRow], at: usize) -> proto::MetricFamily {
     let mut samples = Vec::with_capacity(rows.len() * metric.series);
     let words = rows.iter().map(|row| (row.key.as_slice(), &row.sums[at..at + metric.words]));
+    // Metrics over all owners have one sample, which is the sum.
     if metric.owner.is_empty() {
         let mut sums = vec![0; metric.words];
         words.for_each(|(_, words)| add(&mut sums, words));
@@ -150,8 +151,8 @@ fn gauge(unit: Unit, value: f64) -> proto::Gauge {
     gauge
 }
 
-/// Buckets as Prometheus wants them: each holds what is in all before it. `counts` has one more than
-/// `bounds`, for what is above the last.
+/// Converts buckets to the form of Prometheus, in which each contains all lower ones. `counts` has one
+/// element more than `bounds`, for values above the last bound.
 fn histogram(unit: Unit, bounds: &[u64], counts: &[u64], sum: u64) -> proto::Histogram {
     let mut total = 0;
     let mut buckets = Vec::with_capacity(bounds.len());
@@ -169,7 +170,7 @@ fn histogram(unit: Unit, bounds: &[u64], counts: &[u64], sum: u64) -> proto::His
     histogram
 }
 
-/// Cells hold nanoseconds where Prometheus wants seconds.
+/// Converts nanoseconds, which cells hold, to the seconds of Prometheus.
 fn shown(unit: Unit, value: f64) -> f64 {
     match unit {
         Unit::Seconds => value / 1e9,

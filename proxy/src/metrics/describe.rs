@@ -1,51 +1,51 @@
-//! Describes all metrics without a scrape, and computes how many series a configuration has.
+//! Describes all metrics without a scrape, and computes the number of series of a configuration.
 
 use serde::Serialize;
 
 use super::collect::TABLE;
 use super::set::{Metric, MetricKind, Unit};
 
-/// Everything that is known of a metric before it is scraped.
+/// The static properties of a metric.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Description {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
     /// `counter`, `gauge` or `histogram`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Its labels, in the order in which they are written.
+    /// The labels, in the order in which they are written.
     pub labels: Vec<LabelDescription>,
-    /// `seconds`, `bytes`, or empty for things that are counted.
+    /// `seconds`, `bytes`, or empty for numbers.
     pub unit: &'static str,
-    /// Its HELP text.
+    /// The HELP text.
     pub help: &'static str,
 }
 
 /// A label of a metric.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct LabelDescription {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// All its values, or `None` where the configuration or the build gives them.
+    /// All values, or `None` if the configuration or the build determines them.
     pub values: Option<&'static [&'static str]>,
 }
 
-/// How much is configured.
+/// The numbers of configured objects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dimensions {
-    /// Listeners.
+    /// The number of listeners.
     pub listeners: usize,
-    /// Pairs of a listener and a backend its requests go to.
+    /// The number of pairs of a listener and a backend for its requests.
     pub routes: usize,
-    /// Backends.
+    /// The number of backends.
     pub backends: usize,
-    /// Members of all backends.
+    /// The number of members of all backends.
     pub members: usize,
-    /// Workers.
+    /// The number of workers.
     pub workers: usize,
 }
 
-/// Names and help as the `process` feature of the prometheus crate writes them; a test compares.
+/// The names and help texts of the `process` feature of the prometheus crate; a test compares them.
 const PROCESS: [(&str, &str, &str, &str); 7] = [
     ("process_cpu_seconds_total", "counter", "seconds", "Total user and system CPU time spent in seconds."),
     ("process_max_fds", "gauge", "", "Maximum number of open file descriptors."),
@@ -61,7 +61,7 @@ const PROCESS: [(&str, &str, &str, &str); 7] = [
     ("process_virtual_memory_bytes", "gauge", "bytes", "Virtual memory size in bytes."),
 ];
 
-/// Every metric there is, sorted by name.
+/// Returns descriptions of all metrics, sorted by name.
 #[must_use]
 pub fn describe() -> Vec<Description> {
     let process = PROCESS.iter().map(|&(name, kind, unit, help)| Description {
@@ -76,13 +76,13 @@ pub fn describe() -> Vec<Description> {
     all
 }
 
-/// [`describe`] as a JSON array.
+/// Returns [`describe`] as a JSON array.
 #[must_use]
 pub fn describe_json() -> String {
     serde_json::to_string_pretty(&describe()).expect("strings and lists of strings are always valid JSON")
 }
 
-/// How many series a scrape has with so much configured.
+/// Returns the number of series in a scrape of a configuration with these dimensions.
 #[must_use]
 pub fn series(shape: &Dimensions) -> usize {
     let own: usize = metrics().map(|metric| owners(metric, shape) * metric.series).sum();

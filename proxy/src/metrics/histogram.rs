@@ -1,15 +1,15 @@
-//! Histograms that one thread writes, with the four sets of bounds that penstock uses.
+//! Defines histograms that one thread writes, with the four sets of bounds that penstock uses.
 //!
-//! Each bucket counts its own values only; they are made cumulative when a scrape sums them.
+//! Each bucket counts its own values only. The sums for a scrape are made cumulative.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::set::{Cell, MetricKind, Reading, Visit};
 
-/// The upper bounds of a histogram's buckets, inclusive (`le`), rising.
+/// The upper bounds of a histogram's buckets, inclusive (`le`) and rising.
 pub trait Bounds<const N: usize>: 'static {
-    /// Nanoseconds for times, plain numbers for counts.
+    /// The bounds: nanoseconds for times, plain numbers for counts.
     const BOUNDS: [u64; N];
 }
 
@@ -17,7 +17,7 @@ const MICRO: u64 = 1_000;
 const MILLI: u64 = 1_000 * MICRO;
 const SECOND: u64 = 1_000 * MILLI;
 
-/// Bounds of a latency: 50 µs to 10 s.
+/// The bounds of a latency: 50 µs, less than which a proxied request rarely takes, to 10 s.
 #[derive(Debug)]
 pub struct LatencyBounds;
 impl Bounds<17> for LatencyBounds {
@@ -42,7 +42,7 @@ impl Bounds<17> for LatencyBounds {
     ];
 }
 
-/// Bounds of the age of a connection: 100 ms to a day.
+/// The bounds of the age of a connection: 100 ms to a day.
 #[derive(Debug)]
 pub struct AgeBounds;
 impl Bounds<8> for AgeBounds {
@@ -58,30 +58,30 @@ impl Bounds<8> for AgeBounds {
     ];
 }
 
-/// Bounds of the requests on a connection.
+/// The bounds of the number of requests on a connection.
 #[derive(Debug)]
 pub struct RequestsBounds;
 impl Bounds<11> for RequestsBounds {
     const BOUNDS: [u64; 11] = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 100_000];
 }
 
-/// Bounds of the exchanges in flight on a link.
+/// The bounds of the number of exchanges in flight on a link.
 #[derive(Debug)]
 pub struct DepthBounds;
 impl Bounds<9> for DepthBounds {
     const BOUNDS: [u64; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 32];
 }
 
-/// A latency in nanoseconds, shown in seconds.
+/// A histogram of latencies, recorded in nanoseconds and exported in seconds.
 pub type Histogram = Buckets<LatencyBounds, 17>;
-/// The age of a connection in nanoseconds, shown in seconds.
+/// A histogram of the ages of connections, recorded in nanoseconds and exported in seconds.
 pub type AgeHistogram = Buckets<AgeBounds, 8>;
-/// How many requests a connection carried.
+/// A histogram of the numbers of requests on connections.
 pub type CountHistogram = Buckets<RequestsBounds, 11>;
-/// How many exchanges were in flight on a link.
+/// A histogram of the numbers of exchanges in flight on links.
 pub type DepthHistogram = Buckets<DepthBounds, 9>;
 
-/// A histogram with fixed bounds, written by one thread.
+/// A histogram with fixed bounds that one thread writes.
 #[derive(Debug)]
 pub struct Buckets<B, const N: usize> {
     counts: [AtomicU64; N],
@@ -100,7 +100,7 @@ impl<B: Bounds<N>, const N: usize> Buckets<B, N> {
 }
 
 impl Histogram {
-    /// Counts one latency.
+    /// Records a latency.
     #[inline]
     pub fn observe_nanos(&self, nanos: u64) {
         self.record(nanos);
@@ -108,7 +108,7 @@ impl Histogram {
 }
 
 impl AgeHistogram {
-    /// Counts one age.
+    /// Records an age.
     #[inline]
     pub fn observe_nanos(&self, nanos: u64) {
         self.record(nanos);
@@ -116,7 +116,7 @@ impl AgeHistogram {
 }
 
 impl CountHistogram {
-    /// Counts one connection that carried `count` requests.
+    /// Records a connection that carried `count` requests.
     #[inline]
     pub fn observe(&self, count: u64) {
         self.record(count);
@@ -124,14 +124,14 @@ impl CountHistogram {
 }
 
 impl DepthHistogram {
-    /// Counts one exchange that made the link `depth` deep.
+    /// Records an exchange that made its link `depth` deep.
     #[inline]
     pub fn observe(&self, depth: u64) {
         self.record(depth);
     }
 }
 
-/// The only writer is the caller, so no increment can be lost.
+/// Adds to a cell. The caller is its only writer, so that no increment is lost.
 #[inline]
 fn bump(cell: &AtomicU64, n: u64) {
     cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
@@ -150,7 +150,7 @@ impl<B, const N: usize> Default for Buckets<B, N> {
 
 impl<B: Bounds<N>, const N: usize> Cell for Buckets<B, N> {
     const KIND: MetricKind = MetricKind::Histogram;
-    // The finite buckets, the one above them, the sum.
+    // The words are the finite buckets, the one above them, and the sum.
     const WORDS: usize = N + 2;
     const SERIES: usize = N + 3;
 

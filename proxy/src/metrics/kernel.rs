@@ -1,14 +1,15 @@
-//! Reads the kernel's counts of full accept queues, which are those of the whole network namespace, from `/proc/net/netstat`.
+//! Reads the kernel's counts of full accept queues in the whole network namespace from `/proc/net/netstat`.
 
-/// Where the kernel tells.
+/// The file with the counts.
 pub(super) const PATH: &str = "/proc/net/netstat";
 
-/// Where the kernel tells how many nanoseconds a thread of this process was on a CPU.
+/// Returns the path of the file in which the kernel counts the nanoseconds that a thread of this process was
+/// on a CPU.
 pub(super) fn schedstat(thread: i32) -> String {
     format!("/proc/self/task/{thread}/schedstat")
 }
 
-/// `ListenOverflows` and `ListenDrops`, or `None` if the kernel does not tell.
+/// Returns `ListenOverflows` and `ListenDrops`, or `None` if the kernel does not report them.
 pub(super) fn listen_counts(netstat: &str) -> Option<(u64, u64)> {
     let mut lines = netstat.lines().filter_map(|line| line.strip_prefix("TcpExt:"));
     let (names, values) = (lines.next()?, lines.next()?);

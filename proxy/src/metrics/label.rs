@@ -1,22 +1,24 @@
-//! Closed labels: an enum whose variants are all the values of a label, and cells indexed by it, all there from the start.
+//! Defines closed labels: an enum whose variants are all values of a label, and cells indexed by the enum,
+//! which all exist from the start.
 //!
-//! `values` declares the labels; a test in `proxy/tests/it/architecture/labels.rs` asks that code counts each value.
+//! `values` declares the labels; a test in `proxy/tests/architecture/labels.rs` asks that code counts each
+//! value.
 
 use std::ops::Index;
 
 use super::set::{Cell, ClosedLabel, MetricKind, Visit};
 
-/// An enum that is the closed set of a label's values.
+/// An enum of all values of a label.
 pub trait Label: Copy + 'static {
-    /// One cell for each value: an array as long as the enum.
+    /// An array with one cell for each value.
     type Row<C>: AsRef<[C]>;
-    /// The label's name.
+    /// The name of the label.
     const LABEL: &'static str;
-    /// The label's values, in the order of the discriminants.
+    /// The values of the label, in the order of the discriminants.
     const VALUES: &'static [&'static str];
-    /// Where this value stands in [`Label::VALUES`].
+    /// Returns the index of this value in [`Label::VALUES`].
     fn index(self) -> usize;
-    /// A row of new cells.
+    /// Makes a row of new cells.
     fn row<C: Default>() -> Self::Row<C>;
 }
 
@@ -42,7 +44,7 @@ impl<E: Label, C> Index<E> for ByLabel<E, C> {
 }
 
 impl<E: Label> ByLabel<E, super::Gauge> {
-    /// Moves one from a state to another; the sum over all states stays what it was.
+    /// Moves one from a state to another, so that the sum over all states stays the same.
     #[inline]
     pub fn shift(&self, from: E, to: E) {
         self[from].dec();
@@ -76,7 +78,8 @@ impl<E: Label, C: Cell> Cell for ByLabel<E, C> {
     }
 }
 
-/// Declares enums that are closed labels: the label's name once, each value's text beside its variant.
+/// Declares enums that are closed labels: the name of the label once, and the text of each value beside its
+/// variant.
 macro_rules! labels {
     ($(
         $(#[$doc:meta])*
@@ -88,10 +91,10 @@ macro_rules! labels {
         pub enum $label { $( $(#[$value_doc])* $variant, )+ }
 
         impl $label {
-            /// Every value, in the order of the discriminants.
+            /// All values, in the order of the discriminants.
             pub const ALL: &'static [Self] = &[$( Self::$variant, )+];
 
-            /// The label's value.
+            /// Returns the text of the value.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 <Self as $crate::metrics::Label>::VALUES[self as usize]

@@ -1,7 +1,9 @@
-//! The metrics: each is declared once, and its cells, each written by one thread, are summed when scraped.
+//! Counts and exports the metrics. Each is declared once, and its cells, each written by one thread, are
+//! summed for a scrape.
 //!
-//! `table` declares the metrics; `cells` and `histogram` are what is written; `label` indexes cells by
-//! a closed label; `cell_map` keeps cells by name; `collect` sums them; `registry` is where others begin.
+//! `table` declares the metrics; `cells` and `histogram` define what threads write; `label` indexes cells by
+//! a closed label; `cell_map` keeps cells by name; `collect` sums them; `registry` is the entry for other
+//! modules.
 
 #[macro_use]
 mod label;

@@ -1,4 +1,4 @@
-//! The entry to the metrics: workers take their cells here, and `/metrics` is written here.
+//! Gives workers their cells, and renders `/metrics`.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +16,12 @@ use super::table::{
 };
 use super::values::MemberState;
 
-/// All metrics of this process. A clone is the same registry.
+/// All metrics of this process. Clones share them.
 ///
-/// Each handle it gives out is for ONE writing thread: the worker whose number was named, or the main
-/// thread for [`Registry::process`]. Asking twice gives the same cells, so a reload that keeps a name
-/// keeps its counters. A name is exported while any of its handles is held. Naming a worker that
-/// [`Registry::new`] was not told of is a panic.
+/// Each handle is for one writing thread: the worker whose number was given, or the main thread for
+/// [`Registry::process`]. The same names return the same cells, so that counters survive a reload that keeps
+/// a name. A name is exported while one of its handles is held. A worker number beyond that of
+/// [`Registry::new`] is a panic.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
@@ -29,55 +29,55 @@ struct Inner {
     cell_maps: Arc<CellMaps>,
     exposition: prometheus::Registry,
     process: Arc<ProcessCells>,
-    // Written by whoever scrapes; the lock makes that one thread at a time.
+    // The cells of the scraping thread; the lock makes sure that there is one at a time.
     scrape: Mutex<(Arc<ScrapeCells>, Arc<KernelCells>)>,
-    // The threads of workers, by the kernel's number.
+    // The worker threads, by their number in the kernel.
     threads: Mutex<Vec<(i32, Arc<WorkerCells>)>>,
-    // What the configuration in force says.
+    // The cells that describe the current configuration.
     config: Mutex<Vec<Handle>>,
-    // Exported from the start to the end.
+    // Cells that are always exported.
     _kept: Vec<Handle>,
 }
 
 /// Cells that are held only so that they are exported.
 type Handle = Arc<dyn Any + Send + Sync>;
 
-/// What is limited, as configured.
+/// The configured limits.
 #[derive(Clone, Debug, Default)]
 pub struct Limits<'a> {
-    /// Listeners by name, and the most clients each may have, if there is a limit.
+    /// The listeners by name, and the largest number of clients of each, if it is limited.
     pub clients: Vec<(&'a str, Option<usize>)>,
-    /// Backends.
+    /// The backends.
     pub backends: Vec<BackendLimits<'a>>,
 }
 
-/// The limits of one backend, as configured.
+/// The configured limits of one backend.
 #[derive(Clone, Debug)]
 pub struct BackendLimits<'a> {
     /// The backend's name.
     pub name: &'a str,
-    /// Most requests that may wait for a link, over all its members.
+    /// The number of requests that may wait for a link, over all members.
     pub waiting: u64,
-    /// Its members.
+    /// The members.
     pub members: Vec<MemberLimits<'a>>,
 }
 
-/// The limits of one member, as configured.
+/// The configured limits of one member.
 #[derive(Clone, Copy, Debug)]
 pub struct MemberLimits<'a> {
     /// The member's name.
     pub name: &'a str,
-    /// Most links to it, if there is a limit.
+    /// The largest number of links, if it is limited.
     pub links: Option<u32>,
-    /// Its weight in the affinity hash.
+    /// The weight in the affinity hash.
     pub weight: u32,
 }
 
 impl Registry {
-    /// A registry for this many workers, numbered from 0.
+    /// Makes a registry for this number of workers, which are numbered from 0.
     ///
     /// # Panics
-    /// If two metrics of the table have one name, or a name Prometheus does not allow; a test sees to it.
+    /// If two metrics of the table have the same name or an invalid one, which a test would find.
     #[must_use]
     pub fn new(workers: usize) -> Self {
         let cell_maps = Arc::new(cell_maps(workers));
@@ -99,52 +99,52 @@ impl Registry {
         }))
     }
 
-    /// What `worker` counts for a listener.
+    /// Returns the cells of `worker` for a listener.
     #[must_use]
     pub fn listener(&self, worker: usize, name: &str) -> Arc<ListenerCells> {
         self.0.cell_maps.listeners.cells(worker, &[name])
     }
 
-    /// What `worker` counts for the requests of a listener that go to a backend.
+    /// Returns the cells of `worker` for the requests of a listener that go to a backend.
     #[must_use]
     pub fn route(&self, worker: usize, listener: &str, backend: &str) -> Arc<RouteCells> {
         self.0.cell_maps.routes.cells(worker, &[listener, backend])
     }
 
-    /// What `worker` counts for a backend.
+    /// Returns the cells of `worker` for a backend.
     #[must_use]
     pub fn backend(&self, worker: usize, name: &str) -> Arc<BackendCells> {
         self.0.cell_maps.backends.cells(worker, &[name])
     }
 
-    /// What `worker` counts for a member of a backend. A new member is up.
+    /// Returns the cells of `worker` for a member of a backend. A new member is up.
     #[must_use]
     pub fn member(&self, worker: usize, backend: &str, member: &str) -> Arc<MemberCells> {
         let up = |cells: &MemberCells| cells.state[MemberState::Up].set(1);
         self.0.cell_maps.members.cells_or(worker, &[backend, member], up)
     }
 
-    /// What `worker` counts of itself.
+    /// Returns the cells of `worker` for itself.
     #[must_use]
     pub fn worker(&self, worker: usize) -> Arc<WorkerCells> {
         worker_cells(&self.0.cell_maps, worker)
     }
 
-    /// The thread of a worker: the time it was on a CPU is read from the kernel when a scrape asks for it, so
-    /// that the worker itself need not look at the clock.
+    /// Sets the thread of a worker. A scrape reads from the kernel how long the thread was on a CPU, so that
+    /// the worker need not read the clock.
     pub fn follow_thread(&self, worker: usize, thread: i32) {
         let cells = self.worker(worker);
         self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).push((thread, cells));
     }
 
-    /// What the main thread counts.
+    /// Returns the cells of the main thread.
     #[must_use]
     pub fn process(&self) -> Arc<ProcessCells> {
         self.0.process.clone()
     }
 
-    /// Shows the configuration that is in force from `now` on, in place of the one before. Called by the
-    /// main thread.
+    /// Exports the configuration that is in force from `now` on, in place of the previous one. The main
+    /// thread calls this.
     pub fn set_config(&self, hash: &str, now: SystemTime, limits: &Limits<'_>) {
         let new = config_handles(&self.0.cell_maps, hash, limits);
         *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
@@ -152,10 +152,10 @@ impl Registry {
         self.0.process.config_loaded.set(nanos(since_epoch).cast_signed());
     }
 
-    /// All metrics in the text format of Prometheus, version 0.0.4.
+    /// Returns all metrics in the text format of Prometheus, version 0.0.4.
     ///
-    /// It reads every cell and writes some kilobytes for each listener, route, backend and member: not
-    /// for a worker's thread.
+    /// This reads every cell and writes some kilobytes for each listener, route, backend and member, so a
+    /// worker must not call it.
     #[must_use]
     pub fn render(&self) -> String {
         let scrape = self.0.scrape.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,7 +180,7 @@ impl Registry {
         }
     }
 
-    /// The `Content-Type` of [`Registry::render`].
+    /// Returns the `Content-Type` of [`Registry::render`].
     #[must_use]
     pub fn content_type() -> String {
         TextEncoder::new().format_type().to_owned()
@@ -214,7 +214,8 @@ fn worker_cells(cell_maps: &CellMaps, worker: usize) -> Arc<WorkerCells> {
     cell_maps.workers.cells(0, &[&worker.to_string()])
 }
 
-/// The build tells its revision and compiler through the environment; without them they are unknown.
+/// Sets the information about the build, which the environment gives the compiler; without it revision and
+/// compiler are unknown.
 fn build_cells(cell_maps: &CellMaps) -> Arc<BuildCells> {
     let revision = option_env!("PENSTOCK_REVISION").unwrap_or("unknown");
     let rustc = option_env!("PENSTOCK_RUSTC").unwrap_or("unknown");
@@ -238,6 +239,7 @@ fn config_handles(cell_maps: &CellMaps, hash: &str, limits: &Limits<'_>) -> Vec<
         handles.push(cells);
         for member in &backend.members {
             let cells = cell_maps.member_limits.cells(0, &[backend.name, member.name]);
+            // 0 stands for no limit, as the help text says.
             cells.connections.set(member.links.unwrap_or(0).into());
             cells.weight.set(member.weight.into());
             handles.push(cells);
@@ -246,7 +248,7 @@ fn config_handles(cell_maps: &CellMaps, hash: &str, limits: &Limits<'_>) -> Vec<
     handles
 }
 
-/// A kernel that does not tell leaves the counts where they are.
+/// Reads the kernel's counts. If the kernel does not report them, they stay unchanged.
 fn follow_kernel(cells: &KernelCells) {
     let netstat = std::fs::read_to_string(kernel::PATH).unwrap_or_default();
     if let Some((overflows, drops)) = kernel::listen_counts(&netstat) {
@@ -255,7 +257,7 @@ fn follow_kernel(cells: &KernelCells) {
     }
 }
 
-/// 584 years fit.
+/// Converts a duration to nanoseconds, of which 584 years fit.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

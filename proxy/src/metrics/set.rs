@@ -1,109 +1,110 @@
-//! The macro `cell_sets!`, which declares a struct of cells and, beside it, the metrics that the struct stands for.
+//! Provides the macro `cell_sets!`, which declares a struct of cells together with the metrics that the
+//! struct stands for.
 
-/// What a metric is to Prometheus.
+/// The type of a metric in Prometheus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MetricKind {
-    /// It only grows.
+    /// A counter, which only grows.
     Counter,
-    /// It rises and falls.
+    /// A gauge, which rises and falls.
     Gauge,
-    /// Counts per bucket.
+    /// A histogram with a count for each bucket.
     Histogram,
 }
 
-/// What a metric is measured in.
+/// The unit of a metric.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unit {
-    /// Things that are counted.
+    /// A plain number.
     None,
     /// Bytes.
     Bytes,
-    /// Seconds; the cells hold nanoseconds.
+    /// Seconds. The cells hold nanoseconds.
     Seconds,
 }
 
-/// A label and all the values it can have.
+/// A closed label and all its values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClosedLabel {
-    /// The label's name.
+    /// The name.
     pub name: &'static str,
-    /// Its values.
+    /// The values.
     pub values: &'static [&'static str],
 }
 
 /// A value read from the sums.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Reading<'a> {
-    /// It cannot be negative.
+    /// A number that cannot be negative.
     Count(u64),
-    /// It may be.
+    /// A number that may be negative.
     Level(i64),
-    /// Counts between the bounds, one more above the last, and the sum of what was observed.
+    /// The counts of the buckets, including the one above the last bound, and the sum of the observed values.
     Spread { bounds: &'static [u64], counts: &'a [u64], sum: u64 },
 }
 
-/// Called with the values of the closed labels, outermost first, and what is there.
+/// A function that gets the values of the closed labels, outermost first, and the value there.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[&'static str], Reading<'_>);
 
-/// Something that is written by one thread, and can be added up with its likes.
+/// A cell or a group of cells that one thread writes and whose sums can be added.
 pub(crate) trait Cell: Default {
-    /// What it is to Prometheus.
+    /// The type in Prometheus.
     const KIND: MetricKind;
-    /// How many words it adds up to.
+    /// The number of words of its sum.
     const WORDS: usize;
-    /// How many time series it is to Prometheus.
+    /// The number of its time series.
     const SERIES: usize = 1;
 
-    /// Its closed labels, outermost first.
+    /// Returns its closed labels, outermost first.
     fn labels() -> Vec<ClosedLabel> {
         Vec::new()
     }
 
-    /// Adds this cell to `sums`, which is [`Cell::WORDS`] long and started as zeros.
+    /// Adds this cell to `sums`, which has the length [`Cell::WORDS`] and was zero at first.
     fn merge(&self, sums: &mut [u64]);
 
-    /// Shows what is in `sums`.
+    /// Passes the values in `sums` to `visit`.
     fn visit(sums: &[u64], path: &mut Vec<&'static str>, visit: Visit<'_>);
 }
 
-/// One metric: everything that is known of it before a worker runs.
+/// The static properties of one metric.
 #[derive(Clone, Copy)]
 pub(crate) struct Metric {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Its HELP text.
+    /// The HELP text.
     pub help: &'static str,
-    /// What it is to Prometheus.
+    /// The type in Prometheus.
     pub kind: MetricKind,
-    /// What it is measured in.
+    /// The unit.
     pub unit: Unit,
-    /// The open labels, which name the owner of the cells.
+    /// The open labels, which identify the owner of the cells.
     pub owner: &'static [&'static str],
     /// The closed labels.
     pub labels: fn() -> Vec<ClosedLabel>,
-    /// How many words of the sums are its own.
+    /// The number of words of its sum.
     pub words: usize,
-    /// How many series it is for each owner.
+    /// The number of series for each owner.
     pub series: usize,
-    /// Shows its words.
+    /// Passes the values in its words to a visitor.
     pub visit: fn(&[u64], &mut Vec<&'static str>, Visit<'_>),
 }
 
 /// The cells of one owner that one thread writes.
 pub(crate) trait CellSet: Default + Send + Sync + 'static {
-    /// The open labels that name the owner.
+    /// The open labels that identify the owner.
     const OWNER: &'static [&'static str];
-    /// Its metrics, in the order of the fields.
+    /// The metrics, in the order of the fields.
     const METRICS: &'static [Metric];
-    /// How many words all of it adds up to.
+    /// The number of words of all sums.
     const WORDS: usize;
 
-    /// Adds all cells to `sums`, which is [`CellSet::WORDS`] long and started as zeros.
+    /// Adds all cells to `sums`, which has the length [`CellSet::WORDS`] and was zero at first.
     fn merge(&self, sums: &mut [u64]);
 }
 
-/// Declares sets of cells. A field's doc comment is also its HELP text. `whole` after the name takes the
-/// owner's labels away: the metric is summed over all owners.
+/// Declares sets of cells. The doc comment of a field is also its HELP text. `whole` after the name removes
+/// the labels of the owner, so that the metric is summed over all owners.
 macro_rules! cell_sets {
     ($(
         $(#[$doc:meta])*
@@ -112,7 +113,7 @@ macro_rules! cell_sets {
         }
     )+) => { $(
         $(#[$doc])*
-        // Its own cache lines: what another worker writes must not slow this one down.
+        // Each set has its own cache lines, so that writes of one worker do not slow down another.
         #[repr(align(128))]
         #[derive(Default)]
         $vis struct $set {

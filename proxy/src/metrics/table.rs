@@ -1,4 +1,4 @@
-//! Every metric of penstock, declared once: field, cell, unit, name and help.
+//! Declares every metric of penstock once: field, cell, unit, name and help text.
 
 use super::values::{
     AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
@@ -10,185 +10,200 @@ use crate::cause::Cause;
 use crate::event_loop::PanicSite;
 
 cell_sets! {
-    /// What one worker counts for one listener.
+    /// The counters of one worker for one listener.
     pub ListenerCells by ["listener"] {
-        /// Client connections by state; the sum over the states is what is open.
+        /// Open client connections by state. Compare the sum over the states with
+        /// penstock_client_connections_limit.
         connections: ByLabel<ClientState, Gauge> => None "penstock_client_connections";
-        /// Client connections accepted.
+        /// Client connections that were accepted.
         accepted: Counter => None "penstock_client_connections_accepted_total";
-        /// Client connections closed, by who closed them and why.
+        /// Client connections that were closed, by who closed them and why.
         closed: ByLabel<ClientClose, Counter> => None "penstock_client_connections_closed_total";
-        /// Clients refused at or right after accept.
+        /// Clients that were refused when they were accepted or right after.
         rejected: ByLabel<ClientReject, Counter> => None "penstock_client_connections_rejected_total";
-        /// Failures of accept(2), and times that clients have to wait because the descriptors left are kept for links.
+        /// Failures of accept(2), and pauses in accepting (reserve) because the remaining descriptors are
+        /// kept for connections to members.
         accept_errors: ByLabel<AcceptError, Counter> => None "penstock_accept_errors_total";
         /// Bytes read from clients.
         received_bytes: Counter => Bytes "penstock_client_received_bytes_total";
         /// Bytes written to clients.
         sent_bytes: Counter => Bytes "penstock_client_sent_bytes_total";
-        /// Bytes of tunnels, of both directions, that went from socket to socket without being copied (splice(2)).
+        /// Bytes of tunnels in both directions that went from socket to socket without being copied
+        /// (splice(2)). Compare with the received bytes of clients and members.
         spliced_bytes: Counter => Bytes "penstock_tunnel_spliced_bytes_total";
         /// Requests whose head was read and whose answer has not ended.
         in_flight: Gauge => None "penstock_requests_in_flight";
-        /// Requests a client connection carried, observed when it closes.
+        /// Requests on a client connection, observed when the connection closes.
         connection_requests: CountHistogram => None "penstock_client_connection_requests";
-        /// Age of a client connection, observed when it closes.
+        /// Age of a client connection, observed when the connection closes.
         connection_duration: AgeHistogram => Seconds "penstock_client_connection_duration_seconds";
-        /// Requests that arrived before the answer to the one before had ended.
+        /// Requests that arrived before the answer to the previous request of their connection had ended.
         pipelined: Counter => None "penstock_client_pipelined_requests_total";
-        /// Lines of the access log by result; dropped lines were not taken because the log's thread was too far behind.
+        /// Lines of the access log by result. A line is dropped if the thread that writes the log is too far
+        /// behind.
         log_lines: ByLabel<LogLine, Counter> => None "penstock_access_log_lines_total";
     }
 
-    /// What one worker counts for one listener and the backend its requests went to.
+    /// The counters of one worker for one listener and the backend of its requests.
     pub RouteCells by ["listener", "backend"] {
-        /// Requests answered to clients, also those the proxy answered itself.
+        /// Answers to clients by class of the status code, including answers that the proxy generated.
         requests: ByLabel<CodeClass, Counter> => None "penstock_requests_total";
-        /// Answers and aborts that the proxy or the transport caused.
+        /// Failed requests by cause. A request fails if the proxy answers it with an error of its own or an
+        /// exchange is cut short.
         errors: ByLabel<Cause, Counter> => None "penstock_request_errors_total";
-        /// From the first byte of a request to the last of its answer.
+        /// Time from the first byte of a request to the last byte of its answer.
         duration: Histogram => Seconds "penstock_request_duration_seconds";
-        /// The part of the duration that the proxy added by queueing and work.
+        /// Part of the request duration that the proxy added by queueing and work.
         overhead: Histogram => Seconds "penstock_request_overhead_seconds";
     }
 
-    /// What one worker counts for one backend.
+    /// The counters of one worker for one backend.
     pub BackendCells by ["backend"] {
-        /// Time a successful connect took.
+        /// Time that a successful connect to a member took.
         connect_duration: Histogram => Seconds "penstock_backend_connect_duration_seconds";
-        /// From the last byte of a request sent to the first of its answer.
+        /// Time from the last byte of a request sent to a member to the first byte of its answer.
         response_duration: Histogram => Seconds "penstock_backend_response_duration_seconds";
-        /// Requests a backend connection carried, observed when it closes.
+        /// Requests on a connection to a member, observed when the connection closes.
         connection_requests: CountHistogram => None "penstock_backend_connection_requests";
-        /// Requests in flight on the chosen connection with this one, where others were allowed.
+        /// Requests in flight on the chosen connection, this one included, observed for requests that may
+        /// share a connection.
         pipeline_depth: DepthHistogram => None "penstock_backend_pipeline_depth";
-        /// Attempts to get a connection, by result.
+        /// Attempts of requests to get a connection to a member, by result.
         acquires: ByLabel<Acquire, Counter> => None "penstock_pool_acquires_total";
-        /// Wait for a connection, of all attempts; attempts that did not wait are in the first bucket.
+        /// Time that an attempt waited for a connection. Attempts that did not wait are in the first bucket.
         pool_wait: Histogram => Seconds "penstock_pool_wait_seconds";
-        /// Requests that wait for a connection now.
+        /// Requests that are waiting for a connection. Compare with penstock_pool_waiting_limit.
         waiting: Gauge => None "penstock_pool_waiting";
-        /// Requests that were sent again, or would have been.
+        /// Requests that were sent a second time, or could have been, by reason and result.
         retries: ByLabel<RetryReason, ByLabel<RetryResult, Counter>> => None "penstock_retries_total";
-        /// Connections that took no more requests for a while, by what was wrong with the answer at their head.
+        /// Times that a connection took no more requests until it was empty, by the reason. Slow, large and
+        /// reader concern its first answer.
         held: ByLabel<HoldReason, Counter> => None "penstock_backend_connections_held_total";
-        /// Breaches of the rules of pipelining by members, by kind; one ends pipelining to the member until it is proven anew.
+        /// Violations of the rules of pipelining by members, by kind. One violation ends pipelining to the
+        /// member until the member is proven again.
         offences: ByLabel<PipelineFault, Counter> => None "penstock_backend_offences_total";
-        /// How each client found its member; hit is a known source at the same member.
+        /// Clients by the way in which they found their member. A hit is a known source at the same member as
+        /// before.
         affinity: ByLabel<Lookup, Counter> => None "penstock_affinity_lookups_total";
-        /// Known sources that went to another member.
+        /// Known sources that moved to another member.
         affinity_moves: ByLabel<Move, Counter> => None "penstock_affinity_moves_total";
-        /// Sources that are tied to a member now.
+        /// Sources that are assigned to a member.
         affinity_entries: Gauge => None "penstock_affinity_entries";
     }
 
-    /// What one worker counts for one member.
+    /// The counters of one worker for one member.
     pub MemberCells by ["backend", "member"] {
-        /// Connections to the member by state.
+        /// Connections to the member by state. Compare the sum with penstock_backend_connections_limit.
         connections: ByLabel<LinkState, Gauge> => None "penstock_backend_connections";
         /// Connections to the member that were opened.
         opened: Counter => None "penstock_backend_connections_opened_total";
         /// Connections to the member that were closed, by who closed them and why.
         closed: ByLabel<LinkClose, Counter> => None "penstock_backend_connections_closed_total";
-        /// Connections to the member that could not be opened.
+        /// Attempts to connect to the member that failed, by cause.
         connect_errors: ByLabel<ConnectError, Counter> => None "penstock_backend_connect_errors_total";
         /// Bytes written to the member.
         sent_bytes: Counter => Bytes "penstock_backend_sent_bytes_total";
         /// Bytes read from the member.
         received_bytes: Counter => Bytes "penstock_backend_received_bytes_total";
-        /// Request attempts sent to the member, by the class of the answer, or none.
+        /// Attempts to send a request to the member, by class of the answer's status code, or none.
         requests: ByLabel<AttemptCode, Counter> => None "penstock_backend_requests_total";
-        /// Request attempts that await or receive their answer now.
+        /// Attempts that are waiting for their answer or receiving it.
         in_flight: Gauge => None "penstock_backend_requests_in_flight";
-        /// Distinct sources tied to the member now.
+        /// Distinct sources that are assigned to the member. Compare with penstock_member_weight.
         sources: Gauge => None "penstock_member_sources";
-        /// Depth a connection to the member may have now, the greatest over the workers.
+        /// Number of requests that a connection to the member may carry at once, the greatest over the
+        /// workers.
         depth_limit: Most => None "penstock_backend_pipeline_depth_limit";
-        /// Workers in which this decides the depth.
+        /// Number of workers in which this reason determines the depth limit.
         depth_reason: ByLabel<DepthReason, Gauge> => None "penstock_backend_pipeline_depth_reason";
-        /// Least service time of late, which the depth follows; 0 before there is evidence.
+        /// Shortest recent service time of the member, on which the depth limit is based; 0 without evidence.
         service_time: Least => Seconds "penstock_backend_service_time_seconds";
-        /// 1 for the state that the member is in, 0 for the other.
+        /// 1 for the present state of the member, 0 for the other one.
         state: ByLabel<MemberState, Gauge> => None "penstock_member_state";
     }
 
-    /// What one worker counts of itself.
+    /// The counters of one worker for itself.
     pub WorkerCells by ["worker"] {
-        /// Time the worker's thread was on a CPU; its rate is the busy share.
+        /// Time that the worker's thread was on a CPU. Its rate is the busy share of one CPU.
         busy_nanos: Counter => Seconds "penstock_worker_busy_seconds_total";
-        /// Client connections the worker owns.
+        /// Client connections that the worker serves.
         connections: Gauge => None "penstock_worker_connections";
-        /// Bytes of requests and answers that wait in the worker's memory, for a link or for a slow client.
+        /// Bytes of requests and answers that wait in the worker's memory for a connection or for a slow
+        /// client. Compare the sum with penstock_buffer_limit_bytes.
         buffers: Gauge => Bytes "penstock_buffer_bytes";
-        /// Lateness of the worker's timer: how long a turn of the event loop keeps others waiting.
+        /// Lateness of the worker's timers, which shows how long a turn of the event loop delays other
+        /// clients.
         scheduler_delay: Histogram => Seconds "penstock_scheduler_delay_seconds" whole;
-        /// Panics, by the part of the code. Each is a fault of penstock that ended one client, link or tunnel and no other.
+        /// Panics, by the part of the code. A panic is a fault of penstock that ended one client, link or
+        /// tunnel and no other.
         panics: ByLabel<PanicSite, Counter> => None "penstock_panics_total" whole;
     }
 
-    /// What the main thread counts.
+    /// The counters of the main thread.
     pub ProcessCells by [] {
-        /// Configurations that were read again.
+        /// Reloads of the configuration, by result.
         reloads: ByLabel<ReloadResult, Counter> => None "penstock_config_reloads_total";
-        /// When the configuration in force was taken, since the Unix epoch.
+        /// Time since the Unix epoch at which the current configuration was adopted.
         config_loaded: Gauge => Seconds "penstock_config_last_success_timestamp_seconds";
-        /// 1 while the proxy drains.
+        /// 1 while the proxy drains, otherwise 0.
         draining: Gauge => None "penstock_draining";
         /// Failures to reopen or write the file of an access log.
         log_faults: ByLabel<LogFault, Counter> => None "penstock_access_log_faults_total";
-        /// Lines of access logs that were handed to the log's thread and could not be written.
+        /// Lines of access logs that reached the writing thread and could not be written.
         log_lost_lines: Counter => None "penstock_access_log_lost_lines_total";
-        /// Most bytes of requests and answers that may wait in the memory of all workers.
+        /// Limit of the bytes of requests and answers that wait in the memory of all workers.
         buffers_limit: Gauge => Bytes "penstock_buffer_limit_bytes";
-        /// Worker threads.
+        /// Number of worker threads.
         workers: Gauge => None "penstock_workers";
     }
 
-    /// What is known of this build.
+    /// The description of this build.
     pub(super) BuildCells by ["version", "revision", "rustc"] {
-        /// 1; the labels tell the build.
+        /// Always 1. The labels describe the build.
         info: Gauge => None "penstock_build_info";
     }
 
-    /// What is known of the configuration in force.
+    /// The description of the current configuration.
     pub(super) ConfigCells by ["hash"] {
-        /// 1; the label changes with the configuration.
+        /// Always 1. The label changes with the configuration.
         info: Gauge => None "penstock_config_info";
     }
 
     /// The limits of one listener.
     pub(super) ListenerLimitCells by ["listener"] {
-        /// Most client connections at once; 0 where there is no limit.
+        /// Largest number of client connections at a time; 0 if there is no limit.
         connections: Gauge => None "penstock_client_connections_limit";
     }
 
     /// The limits of one backend.
     pub(super) BackendLimitCells by ["backend"] {
-        /// Most requests that may wait for a connection, over all members.
+        /// Largest number of requests that may wait for a connection, over all members.
         waiting: Gauge => None "penstock_pool_waiting_limit";
     }
 
     /// The limits of one member.
     pub(super) MemberLimitCells by ["backend", "member"] {
-        /// Most connections to the member; 0 where there is no limit.
+        /// Largest number of connections to the member; 0 if there is no limit.
         connections: Gauge => None "penstock_backend_connections_limit";
         /// Weight of the member in the affinity hash.
         weight: Gauge => None "penstock_member_weight";
     }
 
-    /// What the scraper counts of itself.
+    /// The counters of the scraper.
     pub(super) ScrapeCells by [] {
-        /// Scrapes begun, this one included.
+        /// Scrapes that have begun, including this one.
         scrapes: Counter => None "penstock_scrapes_total";
-        /// Time it took to write a scrape; this one is not in it yet.
+        /// Time that rendering a scrape took, without this one.
         duration: Histogram => Seconds "penstock_scrape_duration_seconds";
     }
 
-    /// What the kernel counts for the network namespace.
+    /// The kernel's counters for the network namespace.
     pub(super) KernelCells by [] {
-        /// Connections dropped because an accept queue was full; of all sockets in this network namespace.
+        /// Connections that the kernel dropped because an accept queue was full, of all sockets in this
+        /// network namespace.
         listen_overflows: Counter => None "penstock_kernel_listen_overflows_total";
-        /// Connections dropped while listening, for any reason; of all sockets in this network namespace.
+        /// Connections that the kernel dropped while listening for any reason, of all sockets in this network
+        /// namespace.
         listen_drops: Counter => None "penstock_kernel_listen_drops_total";
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of the metrics as a whole, on rendered scrapes.
+//! Tests the metrics as a whole, on rendered scrapes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::*;
 use crate::cause::Cause;
 
-/// Every handle a configuration makes its workers hold.
+/// All handles that a configuration makes its workers hold.
 #[derive(Default)]
 struct Handles {
     listeners: Vec<Arc<ListenerCells>>,
@@ -18,7 +18,8 @@ struct Handles {
     members: Vec<Arc<MemberCells>>,
 }
 
-/// Listener `l0..`, each with routes to as many backends `b0..` as it takes, members `m0..` spread over them.
+/// Returns listeners `l0..`, each with routes to its number of backends `b0..`, over which members `m0..` are
+/// distributed.
 fn configured(shape: &Dimensions) -> (Registry, Handles) {
     let registry = Registry::new(shape.workers);
     let mut held = Handles::default();
@@ -64,7 +65,7 @@ fn set_limits(registry: &Registry, shape: &Dimensions) {
 
 const SMALL: Dimensions = Dimensions { listeners: 1, routes: 1, backends: 1, members: 1, workers: 2 };
 
-/// Series and their values.
+/// Returns the series and their values.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -175,7 +176,7 @@ fn a_scrape_counts_itself_and_times_the_ones_before() {
     assert_eq!(second["penstock_scrape_duration_seconds_count"], 1.0);
 }
 
-/// Name, type and help as the scrape tells them.
+/// Returns name, type and help text of each metric in the scrape.
 fn families(text: &str) -> BTreeSet<(String, String, String)> {
     let mut help = BTreeMap::new();
     let mut seen = BTreeSet::new();
@@ -190,7 +191,7 @@ fn families(text: &str) -> BTreeSet<(String, String, String)> {
     seen
 }
 
-/// The labels each metric bears in the scrape, `le` left out.
+/// Returns the labels of each metric in the scrape, without `le`.
 fn labels_seen(text: &str) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> {
     let mut seen: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for series in samples(text).keys() {
@@ -256,7 +257,8 @@ fn there_are_as_many_series_as_computed_and_as_budgeted() {
         let (registry, _held) = configured(&shape);
         let count = samples(&registry.render()).len();
         assert_eq!(count, series(&shape), "{shape:?}");
-        // What Prometheus has to keep for each thing that is configured: a new metric or label value raises it.
+        // This is what Prometheus must store for each configured object. A new metric or label value raises
+        // the number.
         let Dimensions { listeners, routes, backends, members, workers } = shape;
         let budget = 86 + 57 * listeners + 69 * routes + 131 * backends + 44 * members + 2 * workers;
         println!("{shape:?}: {count} series of {budget}");

@@ -1,4 +1,4 @@
-//! Every closed label of penstock's metrics, with its values.
+//! Declares every closed label of penstock's metrics, with its values.
 //!
 //! A value that code does not count fails a test (`proxy/tests/it/architecture/labels.rs`).
 
@@ -7,57 +7,57 @@ use crate::cause::Cause;
 use crate::event_loop::PanicSite;
 
 labels! {
-    /// What a client connection is doing.
+    /// The state of a client connection.
     ClientState = "state" {
-        /// Between two exchanges.
+        /// The connection is between two exchanges.
         Idle = "idle",
-        /// A request head has begun and is not whole.
+        /// A part of a request head has arrived.
         Head = "head",
         /// An exchange is in progress.
         Active = "active",
-        /// It carries a tunnel.
+        /// The connection carries a tunnel.
         Tunnel = "tunnel",
-        /// The last answer is written; the rest of the request is read and dropped.
+        /// The last answer has been written, and the rest of the request is read and dropped.
         Closing = "closing",
     }
 
-    /// Who closed a client connection, and why.
+    /// The side that closed a client connection, and its reason.
     ClientClose = "reason" {
-        /// The client, between two exchanges.
+        /// The client closed it between two exchanges.
         Client = "client",
-        /// It was idle for too long.
+        /// The connection was idle for too long.
         IdleTimeout = "idle_timeout",
-        /// Its request head took too long.
+        /// The request head took too long.
         HeadTimeout = "head_timeout",
-        /// Its request body took too long.
+        /// The request body took too long.
         SlowBody = "slow_body",
         /// The answer said `Connection: close`.
         ServerClose = "server_close",
         /// The socket failed, or the client left in the middle of an exchange.
         Error = "error",
-        /// The proxy was draining.
+        /// The proxy drained.
         Drain = "drain",
-        /// Nothing moved in it, and it made room for another client.
+        /// The client had to give way to others that waited for its link.
         Evicted = "evicted",
-        /// It carried as many requests as it may.
+        /// The connection had carried as many requests as allowed.
         LimitRequests = "limit_requests",
-        /// It was too old.
+        /// The connection had reached its maximum age.
         MaxAge = "max_age",
     }
 
-    /// Why a client was refused at or right after accept.
+    /// The reason why a client was refused when it was accepted or right after.
     ClientReject = "reason" {
-        /// The listener is full.
+        /// The listener has its maximum number of clients.
         Max = "max",
-        /// The PROXY header is missing or wrong.
+        /// The PROXY header is missing, invalid, or from an untrusted address.
         ProxyHeader = "proxy_header",
         /// The process is short of descriptors.
         FdLimit = "fd_limit",
-        /// The proxy was draining.
+        /// The proxy drained.
         Draining = "draining",
     }
 
-    /// How accept(2) failed, or why it was not called.
+    /// The error of accept(2), or the reason why it was not called.
     AcceptError = "error" {
         /// This process has no descriptor left.
         Emfile = "emfile",
@@ -65,15 +65,16 @@ labels! {
         Enfile = "enfile",
         /// The kernel is short of memory.
         Enobufs = "enobufs",
-        /// What descriptors are left are kept for links and the admin server: clients wait to be accepted.
+        /// The remaining descriptors are kept for links and the admin server, so that clients wait to be
+        /// accepted.
         Reserve = "reserve",
         /// The client left before it was accepted.
         Aborted = "aborted",
-        /// Anything else.
+        /// Another error occurred.
         Other = "other",
     }
 
-    /// The class of the status a client was answered.
+    /// The class of the status code that a client got.
     CodeClass = "code" {
         /// 100 to 199.
         C1xx = "1xx",
@@ -87,7 +88,7 @@ labels! {
         C5xx = "5xx",
     }
 
-    /// The class of the status a member answered, if it did.
+    /// The class of the status code that a member sent, if any.
     AttemptCode = "code" {
         /// 100 to 199.
         C1xx = "1xx",
@@ -103,193 +104,193 @@ labels! {
         None = "none",
     }
 
-    /// What a link is doing.
+    /// The state of a link.
     LinkState = "state" {
-        /// It carries no exchange.
+        /// The link carries no exchange.
         Idle = "idle",
-        /// It carries at least one exchange.
+        /// The link carries at least one exchange.
         Busy = "busy",
-        /// It is being opened.
+        /// The link is being opened.
         Connecting = "connecting",
-        /// It carries a tunnel.
+        /// The link carries a tunnel.
         Tunnel = "tunnel",
     }
 
-    /// Who closed a link, and why.
+    /// The side that closed a link, and its reason.
     LinkClose = "reason" {
-        /// The member, orderly.
+        /// The member closed the link in order.
         Origin = "origin",
-        /// It was unused for too long.
+        /// The link was unused for too long.
         Idle = "idle",
-        /// It was too old.
+        /// The link had reached its maximum age.
         MaxAge = "max_age",
-        /// It carried as many requests as it may.
+        /// The link had carried as many requests as allowed.
         MaxRequests = "max_requests",
-        /// The socket failed or the answer made no sense.
+        /// The socket failed, the member did not answer, or the code of the link panicked.
         Error = "error",
-        /// It was found dead when it was to be used again.
+        /// The member closed a link that it had answered on, with requests in flight.
         Stale = "stale",
-        /// The member sent bytes nobody had asked for.
+        /// The member sent unrequested bytes or an invalid answer.
         Desync = "desync",
         /// The client left in the middle of an exchange.
         ClientAbort = "client_abort",
-        /// The proxy was draining, or the member was removed.
+        /// The proxy drained, or the member was removed.
         Drain = "drain",
-        /// It had been taken over by one client.
+        /// The link belonged to one client.
         Pinned = "pinned",
-        /// Those behind its head had been sent elsewhere, and its head has ended.
+        /// The requests behind a slow answer had moved, and that answer has ended.
         Rescue = "rescue",
-        /// Nothing moved in it, and others waited for a link.
+        /// The tunnel was idle while others waited for a link.
         Evicted = "evicted",
     }
 
-    /// Why a link that carries something takes no more.
+    /// The reason why a busy link takes no more requests.
     HoldReason = "reason" {
-        /// The answer at its head is late.
+        /// The first answer is late.
         Slow = "slow",
-        /// The answer at its head is large.
+        /// The first answer is large.
         Large = "large",
-        /// The client at its head does not read.
+        /// The client of the first answer does not read it.
         Reader = "reader",
-        /// The requests on it have as many bytes as a link may hold.
+        /// The requests on the link have as many bytes as a link may hold.
         Full = "full",
     }
 
-    /// What decides how many exchanges a link carries.
+    /// The reason for the depth limit of links.
     DepthReason = "reason" {
         /// Nothing is known of the member yet.
         Start = "start",
-        /// The configuration.
+        /// The configured limit applies.
         Ceiling = "ceiling",
-        /// The least service time.
+        /// The shortest service time allows no more within the budget.
         Budget = "budget",
         /// Some answers take much longer than most.
         Mixed = "mixed",
-        /// The member answers more links as quickly as it does these.
+        /// The member gets more done over more links.
         Spread = "spread",
-        /// It was not shown to keep order.
+        /// The member has not been shown to keep the order.
         Unproven = "unproven",
-        /// It broke the rules of pipelining.
+        /// The member broke the rules of pipelining.
         Broken = "broken",
     }
 
-    /// How a member broke the rules of pipelining.
+    /// The way in which a member broke the rules of pipelining.
     PipelineFault = "kind" {
-        /// Bytes came that nobody had asked for.
+        /// The member sent unrequested bytes.
         Surplus = "surplus",
-        /// What came cannot be the answer to what was asked.
+        /// The answer cannot belong to the request.
         Answer = "answer",
-        /// Fewer answers came than requests were sent.
+        /// The member sent fewer answers than it got requests.
         Missing = "missing",
-        /// It closed a connection with several requests unanswered.
+        /// The member closed a connection with several unanswered requests.
         Closed = "closed",
-        /// The response timeout ended with several requests unanswered.
+        /// The response timeout ended with several unanswered requests.
         Timeout = "timeout",
-        /// It was silent for 5 s with several requests unanswered.
+        /// The member was silent for 5 s with several unanswered requests.
         Silence = "silence",
     }
 
-    /// Why a link could not be opened.
+    /// The reason why a link could not be opened.
     ConnectError = "cause" {
-        /// The member refused.
+        /// The member refused the connection.
         Refused = "refused",
         /// The member did not answer in time.
         Timeout = "timeout",
         /// No local port was free (`EADDRNOTAVAIL`).
         NoPort = "no_port",
-        /// Anything else.
+        /// Another error occurred.
         Other = "other",
     }
 
-    /// How an attempt got its link.
+    /// The way in which an attempt got its link, or the reason why it got none.
     Acquire = "result" {
-        /// An idle link.
+        /// The attempt got an idle link.
         Reused = "reused",
-        /// A new link.
+        /// The attempt got a new link.
         Opened = "opened",
-        /// A place behind others on a link.
+        /// The attempt got a place behind others on a link.
         Pipelined = "pipelined",
-        /// None: the wait queue was full.
+        /// The wait queue was full.
         Rejected = "rejected",
-        /// None: the wait was too long.
+        /// The wait was too long.
         Timeout = "timeout",
     }
 
-    /// Why a request was, or would have been, sent again.
+    /// The reason for sending a request a second time.
     RetryReason = "reason" {
         /// The link could not be opened.
         Connect = "connect",
-        /// A reused link was dead.
+        /// The reused link was closed.
         Stale = "stale",
-        /// The exchange ahead of it held it up.
+        /// The exchange before it on the link was slow.
         Rescue = "rescue",
     }
 
-    /// What came of it.
+    /// The result of trying to send a request a second time.
     RetryResult = "result" {
         /// The request was sent again.
         Ok = "ok",
         /// The request may not be sent twice.
         NotAllowed = "not_allowed",
-        /// Too many were sent twice of late.
+        /// The retry budget was used up.
         Budget = "budget",
     }
 
-    /// How a client found its member.
+    /// The way in which a client found its member.
     Lookup = "result" {
-        /// A known source at the same member.
+        /// A known source used the same member as before.
         Hit = "hit",
-        /// A source seen for the first time.
+        /// A source without clients came.
         New = "new",
-        /// A known source at another member.
+        /// A known source used another member than before.
         Moved = "moved",
-        /// The backend has no affinity, or no member is up.
+        /// The backend has no affinity.
         None = "none",
     }
 
-    /// Why a known source went to another member.
+    /// The reason why a known source moved to another member.
     Move = "reason" {
-        /// Its member is down.
+        /// The member is down.
         MemberDown = "member_down",
-        /// Its first choice is up again.
+        /// The first choice is up again.
         MemberBack = "member_back",
     }
 
-    /// Whether a member is given exchanges.
+    /// The health of a member.
     MemberState = "state" {
-        /// It is.
+        /// The member gets requests.
         Up = "up",
-        /// It is not, until it answers again.
+        /// The member gets none until it answers again.
         Down = "down",
     }
 
-    /// What became of a line of the access log.
+    /// The fate of a line of the access log.
     LogLine = "result" {
-        /// It was handed over to the thread that writes.
+        /// The line was passed to the writing thread.
         Written = "written",
-        /// That thread was too far behind.
+        /// The writing thread was too far behind.
         Dropped = "dropped",
     }
 
-    /// What went wrong with the file of an access log.
+    /// The operation on the file of an access log that failed.
     LogFault = "operation" {
-        /// It could not be opened anew; the old one stays in use.
+        /// The file could not be reopened; the old one stays in use.
         Open = "open",
-        /// It could not be written; lines are lost.
+        /// A block could not be written; its lines are lost.
         Write = "write",
     }
 
-    /// What became of a configuration that was read again.
+    /// The result of a reload.
     ReloadResult = "result" {
-        /// It is in force.
+        /// The new configuration is in force.
         Ok = "ok",
-        /// It was wrong; the old one stays.
+        /// The new configuration is invalid; the old one stays in force.
         Rejected = "rejected",
     }
 }
 
 impl CodeClass {
-    /// The class of a status; what is out of range counts as 5xx.
+    /// Returns the class of a status code; codes outside of 100 to 599 count as 5xx.
     #[must_use]
     pub const fn of(status: u16) -> Self {
         match status {
@@ -303,7 +304,7 @@ impl CodeClass {
 }
 
 impl AttemptCode {
-    /// The class of a status; what is out of range counts as 5xx.
+    /// Returns the class of a status code; codes outside of 100 to 599 count as 5xx.
     #[must_use]
     pub const fn of(status: u16) -> Self {
         match CodeClass::of(status) {
@@ -316,7 +317,8 @@ impl AttemptCode {
     }
 }
 
-/// An enum of another module as a label: it has `ALL`, in the order of the discriminants, and `name`.
+/// Makes an enum of another module a label. The enum has `ALL`, in the order of the discriminants, and
+/// `name`.
 macro_rules! label_elsewhere {
     ($of:ty, $label:literal) => {
         impl Label for $of {

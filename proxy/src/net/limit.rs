@@ -1,7 +1,7 @@
-//! The limit on descriptors, and how many of them are kept from clients, so that connected clients can be served.
+//! Sets the limit on descriptors, and reserves some of them so that connected clients can be served.
 //!
-//! Whatever comes and goes with clients is counted here when it comes and when it goes, never per request: a client, the
-//! link that a client of a TCP backend has for itself, a link that became a tunnel, and pipes. Descriptors are reserved for all else.
+//! Descriptors that come and go with clients are counted here when they open and close, never per request:
+//! those of clients, dedicated links, links that became tunnels, and pipes. The rest is reserved.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -12,14 +12,16 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::notice;
 
-/// What the process itself may need, and what links that clients share may.
+/// The number of descriptors for the process itself.
 static OWN: AtomicUsize = AtomicUsize::new(0);
+/// The number of descriptors for links that clients share.
 static LINKS: AtomicUsize = AtomicUsize::new(0);
-/// How many are for clients and what comes with them, and how many of these are taken.
+/// The number of descriptors for clients and everything that comes with them.
 static ROOM: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// The number of these that are taken.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Lets this process open as many descriptors as it is allowed to.
+/// Raises the limit on descriptors to the allowed maximum.
 pub(crate) fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -28,15 +30,15 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-/// Keeps descriptors from clients: `own` for the process itself, and `links` for links that clients share. Where few are
-/// free, clients may have a quarter of them all the same. The first call tells from what is open what is always needed.
+/// Reserves descriptors: `own` for the process itself, and `links` for links that clients share. If few are
+/// free, clients may still have a quarter of them. The first call counts what is open as always needed.
 pub(crate) fn reserve_descriptors(own: usize, links: usize) {
     OWN.store(own, Ordering::Relaxed);
     LINKS.store(links, Ordering::Relaxed);
     look_at_limit();
 }
 
-/// The limit may have been changed from outside (prlimit(1)).
+/// Reads the limit again, because it may have been changed from outside (prlimit(1)).
 fn look_at_limit() {
     static USED: OnceLock<usize> = OnceLock::new();
     let used = *USED.get_or_init(used);
@@ -47,42 +49,43 @@ fn look_at_limit() {
 
 fn room(limit: usize, used: usize, own: usize, links: usize) -> usize {
     let free = limit.saturating_sub(used);
+    // At least a quarter is left for clients, however much is to be reserved.
     free - own.min(free / 4) - links.min(free / 2)
 }
 
-/// How many are open, as long as none was closed: the kernel gives the lowest number that is free. The standard error is
-/// open in any case.
+/// Returns the number of open descriptors, provided that none was closed, since the kernel assigns the lowest
+/// free number. The standard error is certainly open.
 fn used() -> usize {
     let next = rustix::io::fcntl_dupfd_cloexec(io::stderr(), 0);
     next.map_or(0, |next| usize::try_from(next.as_raw_fd()).unwrap_or(0))
 }
 
-/// Whether a descriptor is left that a client may have.
+/// Returns whether a descriptor is left for a client.
 #[must_use]
 pub(crate) fn has_room() -> bool {
     TAKEN.load(Ordering::Relaxed) < ROOM.load(Ordering::Relaxed)
 }
 
-/// As [`has_room`], by the limit as it is now.
+/// Works like [`has_room`] with the present limit.
 #[must_use]
 pub(crate) fn has_room_by_now() -> bool {
     look_at_limit();
     has_room()
 }
 
-/// So many descriptors that a client has taken, or something that comes with it, for as long as this lasts.
+/// A number of descriptors that a client, or something that comes with it, takes until this is dropped.
 #[derive(Debug)]
 pub struct Descriptors<const COUNT: usize>(());
 
 impl<const COUNT: usize> Descriptors<COUNT> {
-    /// Takes them, whether they are left or not.
+    /// Takes the descriptors, even if none is left.
     #[must_use]
     pub fn take() -> Self {
         TAKEN.fetch_add(COUNT, Ordering::Relaxed);
         Self(())
     }
 
-    /// Takes them, if one at least is left.
+    /// Takes the descriptors if at least one is left.
     #[must_use]
     pub fn try_take() -> Option<Self> {
         has_room().then(Self::take)

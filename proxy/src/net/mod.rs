@@ -1,4 +1,4 @@
-//! Sockets (made, set up, read and written), and pipes between them.
+//! Provides sockets (creation, options, reading and writing), and pipes between them.
 
 mod limit;
 mod options;
@@ -11,5 +11,5 @@ pub(crate) use options::{KernelOptions, connect, like, listen};
 pub(crate) use path::SocketFile;
 pub(crate) use pipe::{Pipe, Pipes};
 pub(crate) use socket::{Acceptor, Peeked, Socket, peek};
-/// A stream socket (or a listening one) that is registered with no runtime.
+/// A stream socket or listening socket that is not registered with a runtime.
 pub(crate) use socket2::Socket as Stream;

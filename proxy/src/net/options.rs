@@ -1,4 +1,4 @@
-//! Makes listening and connecting sockets, non-blocking, with the options of the configuration.
+//! Creates listening and connecting sockets, non-blocking, with the options of the configuration.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +15,7 @@ use crate::config::{Address, SocketOptions};
 /// Binds and listens. Accepted sockets inherit the options, so accepting needs no further call.
 ///
 /// # Errors
-/// What `socket(2)`, `bind(2)` or `listen(2)` says.
+/// Returns the error of `socket(2)`, `bind(2)` or `listen(2)`.
 pub(crate) fn listen(bind: &Address, backlog: u32, options: &SocketOptions) -> io::Result<Socket> {
     let socket = match bind {
         Address::Ip(address) => bind_ip(*address, options)?,
@@ -25,10 +25,11 @@ pub(crate) fn listen(bind: &Address, backlog: u32, options: &SocketOptions) -> i
     Ok(socket)
 }
 
-/// A socket with these options, to see whether they can be had and what they are; it is bound to nothing.
+/// Returns an unbound socket with these options, which shows whether they are accepted and what values they
+/// have.
 ///
 /// # Errors
-/// What `socket(2)` or `setsockopt(2)` says.
+/// Returns the error of `socket(2)` or `setsockopt(2)`.
 pub(crate) fn like(bind: &Address, options: &SocketOptions) -> io::Result<Socket> {
     match bind {
         Address::Ip(address) => tcp_socket(*address, options),
@@ -36,8 +37,8 @@ pub(crate) fn like(bind: &Address, options: &SocketOptions) -> io::Result<Socket
     }
 }
 
-/// Options of a listening socket as the kernel has them, also those that nobody has set: what it accepts has the same.
-/// (Not its buffers: of a fixed size, they cannot be given back to the kernel's tuning.)
+/// The options of a listening socket as the kernel has them, including those that nobody has set. Accepted
+/// sockets inherit them. Buffers are not included, because the kernel cannot resume tuning a fixed size.
 #[derive(Debug)]
 pub(crate) struct KernelOptions {
     tcp: Option<KernelTcpOptions>,
@@ -53,7 +54,7 @@ struct KernelTcpOptions {
     service: TrafficClass,
 }
 
-/// What IPv4 calls type of service, and IPv6 traffic class.
+/// The type of service of IPv4 or the traffic class of IPv6.
 #[derive(Debug)]
 enum TrafficClass {
     V4(u32),
@@ -61,25 +62,25 @@ enum TrafficClass {
 }
 
 impl KernelOptions {
-    /// Those of a socket that is, or may be, bound there.
+    /// Returns the options of a socket that is, or could be, bound to this address.
     ///
     /// # Errors
-    /// What `getsockopt(2)` says.
+    /// Returns the error of `getsockopt(2)`.
     pub(crate) fn of(socket: &Socket, bind: &Address) -> io::Result<Self> {
         let tcp = bind.ip().map(|address| KernelTcpOptions::of(socket, address.is_ipv6())).transpose()?;
         Ok(Self { tcp, mark: socket.mark()? })
     }
 
-    /// Gives them to a listening socket, together with a backlog, and buffers where their size is fixed.
+    /// Sets the options on a listening socket, together with a backlog and fixed buffer sizes.
     ///
     /// # Errors
-    /// What `listen(2)` or `setsockopt(2)` says; then it may have got some of them.
+    /// Returns the error of `listen(2)` or `setsockopt(2)`. Some options may have been set then.
     pub(crate) fn give(&self, socket: &Socket, backlog: u32, options: &SocketOptions) -> io::Result<()> {
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         if let Some(tcp) = &self.tcp {
             tcp.give(socket)?;
         }
-        // Setting a mark needs CAP_NET_ADMIN, also where it is the one that there is.
+        // Setting a mark needs CAP_NET_ADMIN even if the value stays the same.
         if socket.mark()? != self.mark {
             socket.set_mark(self.mark)?;
         }
@@ -120,7 +121,9 @@ impl KernelTcpOptions {
 
 fn bind_ip(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     let socket = tcp_socket(address, options)?;
+    // A restart must not wait for connections in TIME-WAIT.
     socket.set_reuse_address(true)?;
+    // `[::]` also accepts IPv4, whatever the default of the system is.
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
@@ -128,14 +131,14 @@ fn bind_ip(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A path left behind by one who is gone is taken over; one at which somebody listens is not.
+/// Binds a Unix socket. A file whose owner has ended is replaced; one on which somebody listens is not.
 fn bind_unix(path: &Arc<Path>, options: &SocketOptions) -> io::Result<Socket> {
     let socket = unix_socket(options)?;
     let address = SockAddr::unix(path)?;
     match socket.bind(&address) {
         Err(e) if e.kind() == ErrorKind::AddrInUse => {
             let there = SocketFile::at(path).filter(SocketFile::is_left_behind).ok_or(e)?;
-            // One who has just bound it refuses as well, until it listens.
+            // A process that has just bound the file refuses connections, too, until it listens.
             std::thread::sleep(BETWEEN_BIND_AND_LISTEN);
             if there.is_left_behind() {
                 there.remove();
@@ -147,13 +150,14 @@ fn bind_unix(path: &Arc<Path>, options: &SocketOptions) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// The time to wait for a process that has bound a socket and does not listen yet.
 const BETWEEN_BIND_AND_LISTEN: Duration = Duration::from_millis(50);
 
-/// Begins to connect, from the address `from` if one is given; the outcome is told by the socket's becoming
-/// writable.
+/// Begins to connect, from the address `from` if one is given. The socket becomes writable when the result is
+/// known.
 ///
 /// # Errors
-/// What `socket(2)`, `bind(2)` or `connect(2)` says, `EINPROGRESS` excepted.
+/// Returns the error of `socket(2)`, `bind(2)` or `connect(2)`, except `EINPROGRESS`.
 pub(crate) fn connect(to: &Address, from: Option<IpAddr>, options: &SocketOptions) -> io::Result<Socket> {
     let (socket, address) = match to {
         Address::Ip(to) => (tcp_socket(*to, options)?, SockAddr::from(*to)),
@@ -169,9 +173,9 @@ pub(crate) fn connect(to: &Address, from: Option<IpAddr>, options: &SocketOption
     }
 }
 
-/// `IP_BIND_ADDRESS_NO_PORT`: a local port is chosen at connect(2), where it need only be unique for the
-/// destination, and not at a bind(2) before it, where it would have to be unique altogether (ip(7)). The kernel
-/// reads it for IPv6 as well.
+/// Sets `IP_BIND_ADDRESS_NO_PORT`: the kernel chooses the local port at connect(2), where it must be unique
+/// for the destination only, and not at bind(2), where it would have to be unique altogether (ip(7)). The
+/// kernel reads the option for IPv6 as well.
 #[allow(unsafe_code)] // neither socket2 nor rustix knows the option
 fn choose_port_late(socket: &Socket) -> io::Result<()> {
     let on: libc::c_int = 1;
@@ -190,7 +194,8 @@ fn choose_port_late(socket: &Socket) -> io::Result<()> {
 
 fn tcp_socket(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-    // An urgent byte is one of the stream, as telnet and FTP want it, and nobody has to fetch it from elsewhere.
+    // Urgent bytes stay in the stream, as telnet and FTP expect, so that nothing has to fetch them
+    // separately.
     socket.set_out_of_band_inline(true)?;
     if options.nodelay {
         socket.set_tcp_nodelay(true)?;

@@ -1,4 +1,5 @@
-//! Pipes for splice(2), through which bytes go from socket to socket without being copied into this process.
+//! Provides pipes for splice(2), through which bytes move between sockets without being copied into this
+//! process.
 //!
 //! Each worker has a few pipes for all its tunnels.
 
@@ -12,7 +13,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 
 use super::{Descriptors, Socket};
 
-/// A pipe, and how much of a stream is in it.
+/// A pipe, and the number of bytes in it.
 #[derive(Debug)]
 pub struct Pipe {
     end: OwnedFd,
@@ -21,7 +22,7 @@ pub struct Pipe {
     _descriptors: Descriptors<2>,
 }
 
-/// What a pipe may hold. It is counted in pages that need not be full.
+/// The capacity of a pipe in bytes. The kernel counts pages, which need not be full.
 const CAPACITY: usize = 1 << 20;
 const FLAGS: SpliceFlags = SpliceFlags::NONBLOCK.union(SpliceFlags::MOVE);
 
@@ -29,22 +30,23 @@ impl Pipe {
     fn new() -> Option<Self> {
         let descriptors = Descriptors::try_take()?;
         let (end, start) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).ok()?;
-        // A smaller pipe works as well; it needs more calls. (An unprivileged user may have only so many pages.)
+        // A smaller pipe works as well but needs more calls. The kernel limits the pages of an unprivileged
+        // user.
         let _ = fcntl_setpipe_size(&start, CAPACITY);
         Some(Self { end, start, len: 0, _descriptors: descriptors })
     }
 
-    /// Whether nothing is in it.
+    /// Returns whether the pipe is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Fills the empty pipe from `socket`. `Ok(0)` says that only a read can tell what is there: the end of the stream, or
-    /// urgent data, in front of which splice(2) stops for good.
+    /// Fills the empty pipe from `socket`. `Ok(0)` means that only a read can tell what is there: the end of
+    /// the stream, or urgent data, at which splice(2) stops for good.
     ///
     /// # Errors
-    /// What `splice(2)` says, `EAGAIN` excepted, which can only mean that nothing has come.
+    /// Returns the error of `splice(2)`, except `EAGAIN`, which can only mean that nothing has come.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<io::Result<usize>> {
         debug_assert!(self.is_empty(), "else EAGAIN could mean that the pipe is full");
         let filled =
@@ -58,10 +60,10 @@ impl Pipe {
         filled
     }
 
-    /// Empties it into `socket`, as far as that takes it now; `Ok(0)` when it takes nothing.
+    /// Empties the pipe into `socket` as far as that accepts bytes now, and returns their number.
     ///
     /// # Errors
-    /// What `splice(2)` says, `EAGAIN` excepted.
+    /// Returns the error of `splice(2)`, except `EAGAIN`.
     pub fn try_empty(&mut self, socket: &Socket) -> io::Result<usize> {
         let n = socket.try_write(|stream| Ok(splice(&self.end, None, stream, None, self.len, FLAGS)?))?;
         self.len -= n;
@@ -69,20 +71,21 @@ impl Pipe {
     }
 }
 
-/// The pipes of one worker. Only streams that have bytes in a pipe have one.
+/// The pipes of one worker. A stream has a pipe only while there are bytes in it.
 #[derive(Debug, Default)]
 pub struct Pipes {
     free: RefCell<Vec<Pipe>>,
     lent: Cell<usize>,
 }
 
-/// Most pipes of a worker; each is two descriptors. Where all are in use, bytes are copied.
+/// The largest number of pipes of a worker, with two descriptors each. If all are in use, bytes are copied.
 const MOST: usize = 128;
-/// Most pipes that are kept while nobody uses them.
+/// The largest number of unused pipes that are kept.
 const MOST_FREE: usize = 16;
 
 impl Pipes {
-    /// An empty pipe; none where too many are in use, the kernel has none for us, or links need the descriptors.
+    /// Returns an empty pipe, or `None` if too many are in use, the kernel gives none, or links need the
+    /// descriptors.
     #[must_use]
     pub fn lend(&self) -> Option<Pipe> {
         if self.lent.get() >= MOST {
@@ -93,10 +96,11 @@ impl Pipes {
         Some(pipe)
     }
 
-    /// The pipe is not needed any more. What is still in it is lost.
+    /// Returns a pipe. Bytes that are still in it are lost.
     pub fn give_back(&self, pipe: Pipe) {
         self.lent.set(self.lent.get() - 1);
         let mut free = self.free.borrow_mut();
+        // A pipe with bytes in it would deliver them to another tunnel.
         if pipe.is_empty() && free.len() < MOST_FREE {
             free.push(pipe);
         }

@@ -1,4 +1,4 @@
-//! A stream socket that its task polls by hand, and a listening socket.
+//! Provides a stream socket that its task polls by hand, and a listening socket.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -14,13 +14,13 @@ use socket2::{Domain, Socket as Stream};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A connected (or connecting) stream, over TCP or a Unix socket.
+/// A connected or connecting stream over TCP or a Unix socket.
 ///
-/// It keeps no buffer: an idle connection costs its descriptor and its place in epoll.
+/// It has no buffer, so that an idle connection costs its descriptor and its entry in epoll.
 #[derive(Debug)]
 pub struct Socket(AsyncFd<RegisteredStream>);
 
-/// A stream that is registered, and whether it is a Unix socket.
+/// A registered stream and its kind.
 #[derive(Debug)]
 struct RegisteredStream {
     stream: Stream,
@@ -33,16 +33,16 @@ impl AsRawFd for RegisteredStream {
     }
 }
 
-/// What a look at a stream finds, without taking anything from it.
+/// The result of peeking at a stream without reading from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Peeked {
-    /// It is open, and nothing has come.
+    /// The stream is open, and no bytes have come.
     Quiet,
-    /// So many bytes are there to be read (as far as the look went).
+    /// At least this number of bytes can be read; the size of the buffer limits the number.
     Bytes(usize),
-    /// The other side has ended it (FIN), and all it sent before has been read.
+    /// The other side has sent FIN, and everything before it has been read.
     Ended,
-    /// It was reset, or failed in another way.
+    /// The stream was reset or failed.
     Broken,
 }
 
@@ -50,26 +50,27 @@ impl Socket {
     /// Registers `stream`, which must be non-blocking, with this thread's runtime.
     ///
     /// # Errors
-    /// What `epoll_ctl` says.
+    /// Returns the error of `epoll_ctl`.
     pub fn new(stream: Stream) -> io::Result<Self> {
         let unix = stream.domain()? == Domain::UNIX;
         if unix {
-            // TCP sockets have this from the listening one, or from before they connected.
+            // TCP sockets inherit this from the listening socket, or had it set before they connected.
             stream.set_out_of_band_inline(true)?;
         }
         watch(RegisteredStream { stream, unix }, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY)
             .map(Self)
     }
 
-    /// Reads what is there; `Ok(0)` is the end of the stream.
+    /// Reads available bytes; `Ok(0)` is the end of the stream.
     ///
-    /// A short read has emptied the socket (epoll(7), edge-triggered), so readiness is cleared at once, which saves the
-    /// read that would only say `EAGAIN`. Two things end a read early though more is there: the mark of urgent data
-    /// (RFC 9293 section 3.8.5), which is why readiness for that is watched, and on a Unix socket descriptors that were
-    /// sent along (unix(7)), which is why such a socket is read by a call that tells of them.
+    /// A short read has emptied the socket (epoll(7), edge-triggered), so readiness is cleared at once, which
+    /// saves the read that would only return `EAGAIN`. Two things end a read early although more bytes are
+    /// there: the mark of urgent data (RFC 9293 section 3.8.5), which is why readiness for urgent data is
+    /// watched, and descriptors sent over a Unix socket (unix(7)), which is why such a socket is read with a
+    /// call that reports them.
     ///
     /// # Errors
-    /// What `recv(2)` says, `EAGAIN` excepted.
+    /// Returns the error of `recv(2)`, except `EAGAIN`.
     pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let room = buf.len();
         if self.0.get_ref().unix {
@@ -78,7 +79,7 @@ impl Socket {
         self.poll_read(cx, |mut stream| stream.read(buf).map(|n| (n, 0 < n && n < room)))
     }
 
-    /// Reads by `read` when there is something to read. It also tells whether that left nothing.
+    /// Reads with `read` when bytes are there. `read` also returns whether it emptied the socket.
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
@@ -88,6 +89,7 @@ impl Socket {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
             match read(self.stream()) {
                 Ok((n, empties)) => {
+                    // A read that urgent data cut short has not emptied the socket.
                     if empties && !self.is_urgent() {
                         ready.clear_ready();
                     }
@@ -103,8 +105,8 @@ impl Socket {
         }
     }
 
-    /// Whether urgent data has come since a read found nothing: one that was short may have ended before it. (Also after
-    /// the other side's FIN, when no readiness is cleared anyway.)
+    /// Returns whether urgent data has come since a read found nothing, so that a short read may have ended
+    /// before it. This also holds after the other side's FIN, when readiness is never cleared anyway.
     pub(super) fn is_urgent(&self) -> bool {
         self.0.try_io(Interest::PRIORITY, |_| Ok(())).is_ok()
     }
@@ -117,18 +119,18 @@ impl Socket {
         &self.0.get_ref().stream
     }
 
-    /// Writes as much of `bytes` as fits now; `Ok(0)` when nothing does.
+    /// Writes as much of `bytes` as fits now, and returns the number of bytes.
     ///
     /// # Errors
-    /// What `send(2)` says, `EAGAIN` excepted.
+    /// Returns the error of `send(2)`, except `EAGAIN`.
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.try_write(|mut stream| stream.write(bytes))
     }
 
-    /// Writes as much of `first` and then `second` as fits now; `Ok(0)` when nothing does.
+    /// Writes as much of `first` and then `second` as fits now, and returns the number of bytes.
     ///
     /// # Errors
-    /// What `writev(2)` says, `EAGAIN` excepted.
+    /// Returns the error of `writev(2)`, except `EAGAIN`.
     pub fn try_send_both(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         if second.is_empty() {
             return self.try_send(first);
@@ -140,11 +142,11 @@ impl Socket {
         self.try_write(|mut stream| stream.write_vectored(&parts))
     }
 
-    /// Writes by `write` as much as fits now; `Ok(0)` when nothing does.
+    /// Writes with `write` as much as fits now, and returns the number of bytes.
     pub(super) fn try_write(&self, mut write: impl FnMut(&Stream) -> io::Result<usize>) -> io::Result<usize> {
         match write(self.stream()) {
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                // So that `poll_writable` waits for the room there will be.
+                // Clears readiness, so that `poll_writable` waits for room.
                 let _ = self.0.try_io(Interest::WRITABLE, |_| io::Result::<()>::Err(e));
                 Ok(0)
             }
@@ -153,28 +155,29 @@ impl Socket {
         }
     }
 
-    /// Waits until something may be written (or the socket has failed).
+    /// Waits until something may be written or the socket has failed.
     ///
     /// # Errors
-    /// When the runtime is going away.
+    /// Returns an error if the runtime is shutting down.
     pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_write_ready(cx).map_ok(|_ready| ())
     }
 
-    /// Waits for a reset, which no reading tells where nothing is read (yet, or any more).
+    /// Waits for a reset of a stream that nobody reads at present, since no read would show it.
     pub fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
         while let Ok(mut ready) = ready!(self.0.poll_write_ready(cx)) {
             if ready.ready().is_write_closed() {
                 break;
             }
-            ready.clear_ready(); // who wants to write just tries
+            ready.clear_ready(); // writers just try, so nobody relies on this
         }
         let error = self.stream().take_error();
         if matches!(error, Ok(None)) { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// Whether what was written is still on its way, to another side that may yet get it. What has arrived at its
-    /// kernel stays there to be read, whatever comes after. (On a Unix socket, writing is arriving.)
+    /// Returns whether written bytes have not arrived and the other side may still get them. Bytes that its
+    /// kernel has taken can be read there whatever follows. On a Unix socket, bytes arrive when they are
+    /// written.
     pub fn is_sending(&self, cx: &mut Context<'_>) -> bool {
         let is_there = match self.0.poll_write_ready(cx) {
             Poll::Ready(ready) => ready.is_ok_and(|ready| !ready.ready().is_write_closed()),
@@ -183,20 +186,20 @@ impl Socket {
         is_there && self.local_address().is_some() && unacknowledged(self.stream()) > 0
     }
 
-    /// Bytes that were written and have not been taken by the other side's kernel yet.
+    /// Returns the number of written bytes that the other side's kernel has not acknowledged.
     #[must_use]
     pub fn unacknowledged(&self) -> usize {
         unacknowledged(self.stream())
     }
 
-    /// Waits for a non-blocking connect to end.
+    /// Waits for the end of a non-blocking connect.
     ///
     /// # Errors
-    /// Why it failed.
+    /// Returns the reason why connecting failed.
     pub fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut ready = ready!(self.0.poll_write_ready(cx))?;
         ready.retain_ready();
-        // EPOLLERR or EPOLLHUP: only then is there an error to be fetched.
+        // Only EPOLLERR or EPOLLHUP mean that there is an error to fetch.
         let failed = ready.ready().is_write_closed();
         Poll::Ready(match failed.then(|| self.stream().take_error()).transpose()?.flatten() {
             Some(error) => Err(error),
@@ -204,22 +207,22 @@ impl Socket {
         })
     }
 
-    /// Whether the stream is open, and nothing has come that nobody asked for.
+    /// Returns whether the stream is open and no bytes have come.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.peek(&mut [0]) == Peeked::Quiet
     }
 
-    /// Copies what has come into `buf`, and leaves it to be read.
+    /// Copies received bytes into `buf` and leaves them to be read.
     #[must_use]
     pub fn peek(&self, buf: &mut [u8]) -> Peeked {
         peek(self.stream(), buf)
     }
 
-    /// Looks at what has come, each time that more has, until `judge` has seen enough. All of it stays to be read.
+    /// Peeks whenever more bytes have come until `judge` returns a result. All bytes stay to be read.
     ///
     /// # Errors
-    /// `UnexpectedEof` where no more can come. When the runtime is going away.
+    /// Returns `UnexpectedEof` if no more bytes can come, or an error if the runtime is shutting down.
     pub fn poll_until<R>(
         &self,
         cx: &mut Context<'_>,
@@ -228,10 +231,10 @@ impl Socket {
     ) -> Poll<io::Result<R>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            let sight = self.peek(buf);
-            match judge(sight, buf) {
+            let peeked = self.peek(buf);
+            match judge(peeked, buf) {
                 Some(verdict) => return Poll::Ready(Ok(verdict)),
-                // What cannot be cleared: the end is there, behind what has been seen.
+                // Readiness that cannot be cleared: the stream ends after the bytes seen.
                 None if ready.ready().is_read_closed() => {
                     return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
                 }
@@ -240,40 +243,41 @@ impl Socket {
         }
     }
 
-    /// Reads what is known to be there.
+    /// Reads bytes that are known to be there.
     ///
     /// # Errors
-    /// What `recv(2)` says, `EAGAIN` included.
+    /// Returns the error of `recv(2)`, including `EAGAIN`.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         (&mut self.stream()).read(buf)
     }
 
-    /// Sends FIN: nothing more will be written (RFC 9112 section 9.6, RFC 9293 section 3.6).
+    /// Sends FIN, after which nothing is written (RFC 9112 section 9.6, RFC 9293 section 3.6).
     pub fn finish(&self) {
-        // It fails only where the stream has ended already, which is what was wanted.
+        // An error means that the stream has ended already.
         let _ = self.stream().shutdown(Shutdown::Write);
     }
 
-    /// Its end will be a reset, and what was not sent by then is lost (RFC 9293 section 3.10.5).
+    /// Makes the end of the stream a reset, which discards unsent bytes (RFC 9293 section 3.10.5).
     pub fn abort_on_drop(&self) {
-        // It fails only for what is no TCP socket, which knows no resets.
+        // An error means that this is no TCP socket, and other sockets have no resets.
         let _ = self.stream().set_linger(Some(Duration::ZERO));
     }
 
-    /// The address of our side. None for a Unix socket.
+    /// Returns the local address; `None` for a Unix socket.
     #[must_use]
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.stream().local_addr().ok()?.as_socket()
     }
 
-    /// Gives the stream back, deregistered.
+    /// Returns the stream, no longer registered.
     #[must_use]
     pub fn into_stream(self) -> Stream {
         self.0.into_inner().stream
     }
 }
 
-/// Reads from a Unix socket, and tells whether that has emptied it. Descriptors that come along end a read, and are closed.
+/// Reads from a Unix socket, and returns whether that emptied it. Descriptors sent along end a read, and are
+/// closed.
 fn receive_alone(stream: &Stream, buf: &mut [u8]) -> io::Result<(usize, bool)> {
     let room = buf.len();
     let mut control = RecvAncillaryBuffer::default();
@@ -282,7 +286,7 @@ fn receive_alone(stream: &Stream, buf: &mut [u8]) -> io::Result<(usize, bool)> {
     Ok((came.bytes, 0 < came.bytes && !more))
 }
 
-/// Looks at a stream that may be registered nowhere; as [`Socket::peek`].
+/// Works like [`Socket::peek`] on a stream that need not be registered.
 #[must_use]
 pub(crate) fn peek(stream: &impl AsFd, buf: &mut [u8]) -> Peeked {
     match recv(stream, buf, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
@@ -293,7 +297,7 @@ pub(crate) fn peek(stream: &impl AsFd, buf: &mut [u8]) -> Peeked {
     }
 }
 
-/// Bytes that were written and not acknowledged yet (SIOCOUTQ, tcp(7)).
+/// Returns the number of bytes that were written and not acknowledged (SIOCOUTQ, tcp(7)).
 #[allow(unsafe_code)] // neither socket2 nor rustix knows the request
 fn unacknowledged(stream: &Stream) -> usize {
     let mut bytes: libc::c_int = 0;
@@ -302,11 +306,11 @@ fn unacknowledged(stream: &Stream) -> usize {
     if result == 0 { usize::try_from(bytes).unwrap_or(0) } else { 0 }
 }
 
-/// Registers a stream, or what is no more than that.
+/// Registers a descriptor with this thread's runtime.
 #[allow(unsafe_code)] // the only way to register a descriptor by hand
 fn watch<S: AsRawFd>(socket: S, interest: Interest) -> io::Result<AsyncFd<S>> {
-    // SAFETY: a `Stream` owns its descriptor, always tells the same one, and closes it when it is dropped, which
-    // `AsyncFd` does after it has deregistered it. The same is so for `RegisteredStream`, which has one.
+    // SAFETY: a `Stream` owns its descriptor, always returns the same one, and closes it when it is dropped,
+    // which `AsyncFd` does after deregistering it. The same holds for `RegisteredStream`, which contains one.
     unsafe { AsyncFd::register_with_interest(socket, interest) }.map_err(io::Error::from)
 }
 
@@ -318,16 +322,16 @@ impl Acceptor {
     /// Registers `listener`, which must be non-blocking, with this thread's runtime.
     ///
     /// # Errors
-    /// What `epoll_ctl` says.
+    /// Returns the error of `epoll_ctl`.
     pub(crate) fn new(listener: Stream) -> io::Result<Self> {
         watch(listener, Interest::READABLE).map(Self)
     }
 
-    /// The next connection, already non-blocking, and who it is from: this machine itself (127.0.0.1, port 0)
-    /// where it came through a Unix socket.
+    /// Returns the next connection, already non-blocking, and its address. A connection through a Unix socket
+    /// has the address 127.0.0.1, port 0.
     ///
     /// # Errors
-    /// What `accept4(2)` says, `EAGAIN` excepted.
+    /// Returns the error of `accept4(2)`, except `EAGAIN`.
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, SocketAddr)>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;

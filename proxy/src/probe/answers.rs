@@ -1,8 +1,8 @@
-//! Reads the answers on a probe's link, and tells whose they are.
+//! Reads the answers on a probe's connection, and finds out which requests they belong to.
 //!
-//! Bytes go in, and a verdict comes out. An answer is recognised by its [`Signature`]: what the same request got
-//! twice when it was sent alone. Fields that differ from one answer to the next by nature (`Date`, `Age`,
-//! `Set-Cookie`, `Keep-Alive`) are not looked at.
+//! Bytes go in, and a verdict comes out. An answer is recognized by its [`Signature`]: the parts in which two
+//! answers to the same request agreed when it was sent alone. Fields that differ between answers by nature
+//! (`Date`, `Age`, `Set-Cookie`, `Keep-Alive`) are ignored.
 
 use crate::config::HeadLimits;
 use crate::proto::http1::{
@@ -11,24 +11,25 @@ use crate::proto::http1::{
 
 use super::fault::Fault;
 
-/// Bytes of the largest body that a probe keeps. An answer with a longer one is not used for a probe.
+/// The size in bytes of the largest body that a probe keeps. Requests with longer answers are not used for a
+/// probe.
 pub(super) const LONGEST_BODY: usize = 256 << 10;
 
-/// One whole answer.
+/// A complete answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     /// The status code of the final head.
     pub(super) status: u16,
-    /// Whether the connection may carry another request after it.
+    /// Whether the connection may carry another request after this answer.
     pub(super) keeps_link: bool,
-    /// The final head, as it came.
+    /// The final head as it was received.
     pub(super) head: Vec<u8>,
     /// The content, without its framing.
     pub(super) body: Vec<u8>,
 }
 
 impl Reply {
-    /// The value of the first field of this name, without the blanks around it.
+    /// Returns the value of the first field with this name, without surrounding blanks.
     #[must_use]
     pub(super) fn field(&self, name: &str) -> Option<&[u8]> {
         self.head.split(|b| *b == b'\n').skip(1).find_map(|line| {
@@ -38,35 +39,35 @@ impl Reply {
         })
     }
 
-    /// Whether these bytes stand anywhere in the head or in the content.
+    /// Returns whether these bytes occur in the head or in the content.
     #[must_use]
     pub(super) fn contains(&self, bytes: &[u8]) -> bool {
         [&self.head, &self.body].iter().any(|part| memchr::memmem::find(part, bytes).is_some())
     }
 }
 
-/// Why no answer could be read from what came.
+/// The reason why no answer could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
-    /// It is no HTTP/1.1 answer.
+    /// The bytes are no HTTP/1.1 answer.
     Malformed(&'static str),
-    /// Its content is longer than a probe keeps.
+    /// The content is longer than a probe keeps.
     TooLong,
 }
 
-/// What reading has come to.
+/// The progress of reading an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ReplyRead {
     /// More bytes are needed.
     Partial,
-    /// An answer is whole. Its bytes are taken from the buffer; what follows it stays.
+    /// The answer is complete. Its bytes were removed from the buffer.
     Whole(Box<Reply>),
 }
 
-/// Takes the answer to a request of `method` from the front of `came`, if all of it is there.
+/// Removes the answer to a request of `method` from the front of `came`, if it is complete.
 ///
 /// # Errors
-/// When the bytes are no answer, or a longer one than a probe keeps.
+/// Returns why the bytes are no answer, or that the answer is longer than a probe keeps.
 pub(super) fn take(came: &mut Vec<u8>, method: Method, ended: bool) -> Result<ReplyRead, Unreadable> {
     let mut at = 0;
     let reply = loop {
@@ -78,6 +79,7 @@ pub(super) fn take(came: &mut Vec<u8>, method: Method, ended: bool) -> Result<Re
         if head.switches() {
             return Err(Unreadable::Malformed("it switched protocols"));
         }
+        // Interim answers precede the one that counts.
         if !head.is_interim() {
             let Some((body, end)) = body(&head, &came[at..], ended)? else { return Ok(ReplyRead::Partial) };
             at += end;
@@ -97,7 +99,8 @@ fn malformed(reject: Reject) -> Unreadable {
     Unreadable::Malformed(reject.detail)
 }
 
-/// The content at the front of `input` and how many bytes it took there, once all of it has come.
+/// Returns the content at the front of `input` and the number of bytes that it takes there, once it is
+/// complete.
 fn body(head: &Response<'_, '_>, input: &[u8], ended: bool) -> Result<Option<(Vec<u8>, usize)>, Unreadable> {
     if matches!(head.body, BodyFraming::Length(n) if n > LONGEST_BODY as u64) {
         return Err(Unreadable::TooLong);
@@ -118,30 +121,31 @@ fn body(head: &Response<'_, '_>, input: &[u8], ended: bool) -> Result<Option<(Ve
     Ok(decoder.is_done().then_some((body, at)))
 }
 
-/// The fields of an answer that depend on what was asked rather than on when.
-/// `ETag` is not among them: Apache's is weak in the second after a file was written, and strong then.
+/// The fields of an answer that depend on the request rather than on the time. `ETag` is missing because
+/// Apache's is weak within a second after a file was written, and strong later.
 const LOOKED_AT: [&str; 3] = ["content-type", "location", "allow"];
 
-/// An answer may do without it.
+/// The field that an answer may lack.
 const LENGTH: &str = "content-length";
 
-/// What an answer to one request always looks like: the parts in which two answers to it agreed.
+/// The constant part of the answers to one request: everything in which two of them agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
     status: u16,
-    /// For each field looked at, its value (or that it is absent); `None` where the two answers differed.
+    /// The value of each field, or its absence; `None` if the two answers differed.
     fields: [Option<Option<Vec<u8>>>; LOOKED_AT.len()],
-    /// How much content there is, or would be if the request were not HEAD; `None` where the two answers differed, or
-    /// where one did not say, as a server may (chunked, or HEAD).
+    /// The length of the content, also for HEAD; `None` if the answers differed or one did not say (chunked,
+    /// or HEAD).
     length: Option<Vec<u8>>,
-    /// The content; `None` where the two answers differed.
+    /// The content; `None` if the two answers differed.
     body: Option<Vec<u8>>,
-    /// Whether there is any content; `None` where the two answers differed.
+    /// Whether there is content; `None` if the two answers differed.
     has_content: Option<bool>,
 }
 
 impl Signature {
-    /// What two answers to the same request have in common; `None` where not even their status agrees.
+    /// Returns the common part of two answers to the same request, or `None` if even their status codes
+    /// differ.
     #[must_use]
     pub(super) fn of(first: &Reply, second: &Reply) -> Option<Self> {
         let fields = LOOKED_AT.map(|name| {
@@ -157,7 +161,7 @@ impl Signature {
         (status == second.status).then_some(Self { status, fields, length, body, has_content })
     }
 
-    /// Whether an answer looks like this.
+    /// Returns whether an answer has this signature.
     #[must_use]
     pub(super) fn fits(&self, reply: &Reply) -> bool {
         let mut fields = self.fields.iter().zip(LOOKED_AT);
@@ -168,7 +172,7 @@ impl Signature {
             && self.has_content.is_none_or(|has| has != reply.body.is_empty())
     }
 
-    /// Whether no answer can look like both: some part is steady in each of them, and not the same.
+    /// Returns whether no answer can have both signatures, because a constant part of them differs.
     #[must_use]
     pub(super) fn differs_from(&self, other: &Self) -> bool {
         self.status != other.status
@@ -183,17 +187,18 @@ fn are_steady_and_differ<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
     matches!((a, b), (Some(a), Some(b)) if a != b)
 }
 
-/// What the answer to one request of a pipeline has to look like.
+/// The expected answer to one request of a pipeline.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected<'s> {
-    /// How the question is answered.
+    /// The signature of its answers.
     pub(super) signature: &'s Signature,
-    /// The token of this request, where the service echoes it.
+    /// The token of the request, if the service echoes it.
     pub(super) token: Option<&'s str>,
 }
 
 impl Expected<'_> {
-    /// A token proves whose answer it is; what else the answer looks like may then vary.
+    /// Returns whether an answer belongs to the request. A token is proof, so that the rest of the answer may
+    /// vary then.
     fn fits(&self, reply: &Reply) -> bool {
         match self.token {
             Some(token) => reply.contains(token.as_bytes()),
@@ -202,12 +207,12 @@ impl Expected<'_> {
     }
 }
 
-/// Says what is wrong with an answer that came as the `index`th of a pipeline, if anything is. `expected` tells of all
-/// requests of the pipeline, in order.
+/// Checks the answer that came as number `index` of a pipeline against the expected answers of all its
+/// requests.
 ///
 /// # Errors
-/// [`Fault::Surplus`] where the request before had got this answer already, [`Fault::Reordered`] where it is the answer
-/// to a later request, and [`Fault::Differs`] where it is nobody's.
+/// Returns [`Fault::Surplus`] if the previous request had this answer already, [`Fault::Reordered`] if the
+/// answer belongs to a later request, and [`Fault::Differs`] if it belongs to none.
 pub(super) fn judge(reply: &Reply, index: usize, expected: &[Expected<'_>]) -> Result<(), Fault> {
     let (before, rest) = expected.split_at(index.min(expected.len()));
     let Some((own, after)) = rest.split_first() else { return Err(Fault::Surplus) };

@@ -1,4 +1,4 @@
-//! The long probe that `penstock probe` runs by hand: thousands of pipelined requests, on many connections.
+//! Runs the long probe of `penstock probe`: thousands of pipelined requests on many connections.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -13,42 +13,42 @@ use super::report::{Case, Evidence, Report, ToldApart};
 use super::requests::{self, ID, Question};
 use super::wire::{ProbeAddress, Wire};
 
-/// How long an answer to a request that was sent alone is waited for.
+/// The time to wait for the answer to a request that was sent alone.
 const PATIENCE_ALONE: Duration = Duration::from_secs(10);
-/// The same, for what is known to be slow.
+/// The time to wait for an answer that is known to be slow.
 const PATIENCE_SLOW: Duration = Duration::from_secs(120);
-/// How long an answer in a pipeline is waited for at least, and how many times as long as the slowest took alone.
+/// The least time to wait for an answer in a pipeline, and the factor on the longest time alone.
 const PATIENCE: (Duration, u32) = (Duration::from_secs(2), 8);
-/// Requests on one connection at most: many servers close it after a hundred.
+/// The largest number of requests on one connection, since many servers close after a hundred.
 const PER_LINK: usize = 64;
-/// Depths of pipelines in one segment.
+/// The depths of pipelines that are sent in one segment.
 const DEPTHS: [usize; 6] = [2, 4, 8, 16, 32, 64];
-/// Depth of the others.
+/// The depth of all other pipelines.
 const DEPTH: usize = 16;
-/// Quick requests behind a slow one, and how often they are asked.
+/// The number of quick requests behind a slow one, and of repetitions.
 const BEHIND_SLOW: (usize, usize) = (3, 4);
-/// A case ends after so many faults.
+/// The number of faults after which a case ends.
 const ENOUGH: usize = 3;
 
-/// What is to be probed, and how thoroughly.
+/// The target of the probe, and its extent.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) address: Address,
     pub(super) host: String,
-    /// What the user asks for, in origin form.
+    /// The target that the user named, in origin form.
     pub(super) target: String,
-    /// What takes longer on the same server.
+    /// A target on the same server that takes longer.
     pub(super) slow: Option<String>,
-    /// Pipelined requests in all, about.
+    /// The approximate number of pipelined requests.
     pub(super) requests: usize,
-    /// Connections at the same time.
+    /// The number of connections at a time.
     pub(super) links: usize,
 }
 
-/// Probes a server. `progress` is told how many of the planned requests have been sent.
+/// Probes a server. `progress` is called with the number of planned requests that have been sent.
 pub(super) async fn run(plan: &Plan, progress: &mut dyn FnMut(usize)) -> Report {
     let place = ProbeAddress::at(plan.address.clone(), plan.host.clone());
-    // Two probes of one server must not take each other's answers for their own.
+    // Two probes of one server must not mistake each other's answers for their own.
     let mut tokens = Tokens::seeded(RandomState::new().build_hasher().finish());
     let (wire, known) = match learn(&place, questions(plan), PATIENCE_ALONE, &mut tokens).await {
         Ok(learned) => learned,
@@ -77,7 +77,8 @@ pub(super) async fn run(plan: &Plan, progress: &mut dyn FnMut(usize)) -> Report 
     Report::tried(Evidence { server, told_apart, cases, links, first, slow })
 }
 
-/// What the user asks for, in each method, and what is asked of every member; all of it with a token.
+/// Returns the requests for the user's target with each method, and those that every member gets, all with a
+/// token.
 fn questions(plan: &Plan) -> Vec<Question> {
     let and = if plan.target.contains('?') { '&' } else { '?' };
     let target = format!("{}{and}penstock-probe={ID}", plan.target);
@@ -96,13 +97,13 @@ struct Battery<'b> {
     cases: Vec<Case>,
     sent: usize,
     links: usize,
-    /// The first offence, and the case in which it came.
+    /// The first failure, and the case in which it occurred.
     first: Option<(&'static str, PipelineFailure)>,
     progress: &'b mut dyn FnMut(usize),
 }
 
 impl Battery<'_> {
-    /// Every case, again and again until half of the requests are sent; then many connections at a time.
+    /// Runs every case until half of the requests have been sent, then many connections at a time.
     async fn all(&mut self, plan: &Plan) {
         let with = |method: Method| {
             let asks = |i: &usize| self.known[*i].question.method == method;
@@ -110,7 +111,7 @@ impl Battery<'_> {
         };
         let every: Vec<_> = (0..self.known.len()).collect();
         let (gets, heads) = (with(Method::Get), with(Method::Head));
-        // Alike requests prove nothing about order unless they echo.
+        // Equal requests prove nothing about the order unless their answers echo a token.
         let alike = gets.len() < 2 && gets.iter().all(|i| !self.known[*i].echoes);
         let gets = if alike { every.clone() } else { gets };
         let mut rounds = 0;
@@ -130,7 +131,7 @@ impl Battery<'_> {
             }
             rounds += 1;
             if self.sent == before {
-                break; // every case has ended
+                break; // all cases have ended
             }
         }
         while self.sent < plan.requests && !self.case("many connections at once").has_ended() {
@@ -138,7 +139,7 @@ impl Battery<'_> {
         }
     }
 
-    /// Sends one pipeline on a connection of its own, and waits for its answers.
+    /// Sends one pipeline on a new connection, and waits for its answers.
     async fn try_out(
         &mut self,
         name: &'static str,
@@ -154,16 +155,17 @@ impl Battery<'_> {
         let pipeline = Pipeline::new(self.known, &order, self.place.host(), &mut self.tokens);
         let outcome = match self.open().await {
             Ok(mut wire) => {
-                // A connection that was closed is found out by its answers.
+                // A closed connection shows when the answers are read.
                 let _ = pipeline.send(&mut wire, pieces).await;
-                pipeline.hear_within(&mut wire, self.patience).await
+                pipeline.read_answers_within(&mut wire, self.patience).await
             }
             Err(fault) => Err(pipeline.offence(fault, 0, b"")),
         };
         self.note(name, pipeline.len(), outcome);
     }
 
-    /// Sends pipelines on many connections before any answer is waited for, until each has carried its share.
+    /// Sends pipelines on many connections before waiting for answers, until each connection has carried its
+    /// share.
     async fn many(&mut self, name: &'static str, of: &[usize], links: usize) {
         let mut wires = Vec::new();
         for _ in 0..links {
@@ -179,6 +181,7 @@ impl Battery<'_> {
             let mut sent = Vec::new();
             for (i, wire) in wires.iter_mut().enumerate() {
                 let Some(wire) = wire else { continue };
+                // Each connection begins with another request, so that equal answers do not hide a swap.
                 let order = requests::order(of.len(), round + i, DEPTH).into_iter().map(|i| of[i]);
                 let order: Vec<_> = order.collect();
                 let pipeline = Pipeline::new(self.known, &order, self.place.host(), &mut self.tokens);
@@ -187,7 +190,8 @@ impl Battery<'_> {
             }
             for (i, pipeline) in sent {
                 let Some(wire) = &mut wires[i] else { continue };
-                let outcome = pipeline.hear_within(wire, self.patience).await;
+                let outcome = pipeline.read_answers_within(wire, self.patience).await;
+                // After a fault, nothing on the connection can be trusted.
                 if outcome.is_err() {
                     wires[i] = None;
                 }
@@ -199,8 +203,8 @@ impl Battery<'_> {
         }
     }
 
-    /// A slow request with quick ones behind it: the quick answers must come second. Says how much longer the slow one
-    /// takes alone.
+    /// Sends a slow request with quick ones behind it, whose answers must come later. Returns how much longer
+    /// the slow one takes alone.
     async fn slow(&mut self, plan: &Plan) -> Option<Result<Duration, Fault>> {
         let name = "slow before quick";
         let target = plan.slow.as_ref()?;
@@ -222,7 +226,7 @@ impl Battery<'_> {
             let outcome = match self.open().await {
                 Ok(mut wire) => {
                     let _ = pipeline.send(&mut wire, Pieces::One).await;
-                    pipeline.hear_within(&mut wire, patience).await
+                    pipeline.read_answers_within(&mut wire, patience).await
                 }
                 Err(fault) => Err(pipeline.offence(fault, 0, b"")),
             };
@@ -259,7 +263,7 @@ impl Battery<'_> {
 }
 
 impl Case {
-    /// Whether more of it would tell nothing new: each request that is dropped costs its patience.
+    /// Returns whether more requests would show nothing new. Each dropped request costs the full wait.
     fn has_ended(&self) -> bool {
         self.faults.len() >= ENOUGH || self.faults.contains(&Fault::Dropped)
     }

@@ -1,4 +1,4 @@
-//! `penstock probe`: its arguments, the URL, the progress on a terminal, and the exit code.
+//! Implements `penstock probe`: its arguments, the URL, the progress on a terminal, and the exit code.
 
 use std::io::{self, IsTerminal, Write};
 use std::net::ToSocketAddrs;
@@ -12,10 +12,10 @@ use crate::config::Address;
 use super::battery::{self, Plan};
 use super::report::Report;
 
-/// Cells of the progress bar.
+/// The width of the progress bar in characters.
 const WIDTH: usize = 40;
 
-/// What `penstock probe` is told.
+/// The arguments of `penstock probe`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "The probe sends GET, HEAD and OPTIONS requests without content. First it learns how the server answers \
@@ -46,23 +46,23 @@ pub struct ProbeArguments {
     json: bool,
 }
 
-/// Runs the battery, and says what it found.
+/// Runs the battery and prints the report.
 #[must_use]
 pub fn command(arguments: &ProbeArguments) -> ExitCode {
     let outcome = plan(arguments).and_then(|plan| run(&plan));
     let report = match outcome {
         Ok(report) => report,
         Err(why) => {
-            complain(&format!("penstock probe: {why}\n"));
+            print_error(&format!("penstock probe: {why}\n"));
             return ExitCode::from(2);
         }
     };
     let url = &arguments.url;
     let text = if arguments.json { format!("{:#}\n", report.json(url)) } else { report.text(url) };
     match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever closes the pipe early (`| head`) has seen enough.
+        // A reader that closes the pipe early (`| head`) is no error.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("penstock probe: cannot print: {error}\n"));
+            print_error(&format!("penstock probe: cannot print: {error}\n"));
             ExitCode::from(2)
         }
         _ => ExitCode::from(report.exit_code()),
@@ -81,7 +81,7 @@ fn run(plan: &Plan) -> Result<Report, String> {
     };
     let report = runtime.block_on(battery::run(plan, &mut progress));
     if shows {
-        complain("\r\x1b[K"); // the bar makes room for the report
+        print_error("\r\x1b[K"); // erases the progress bar
     }
     Ok(report)
 }
@@ -89,11 +89,11 @@ fn run(plan: &Plan) -> Result<Report, String> {
 fn show(sent: usize, of: usize) {
     let full = WIDTH * sent.min(of) / of.max(1);
     let (done, rest) = ("#".repeat(full), " ".repeat(WIDTH - full));
-    complain(&format!("\r[{done}{rest}] {sent} of {of} requests"));
+    print_error(&format!("\r[{done}{rest}] {sent} of {of} requests"));
 }
 
-/// Where this cannot be said, the exit code tells.
-fn complain(text: &str) {
+/// Prints an error. If that fails, the exit code must do.
+fn print_error(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
@@ -104,7 +104,7 @@ fn plan(arguments: &ProbeArguments) -> Result<Plan, String> {
     Ok(Plan { address, host, target, slow, requests, links })
 }
 
-/// What a URL names.
+/// The parts of a URL.
 #[derive(Debug)]
 struct ProbeUrl {
     address: Address,

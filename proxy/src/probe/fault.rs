@@ -1,35 +1,35 @@
-//! Why a probe did not show that a member keeps the order of pipelined requests.
+//! Defines the reasons why a probe did not show that a member keeps the order of pipelined requests.
 
 use std::fmt;
 use std::io::ErrorKind;
 
-/// What a probe found. Each is reason enough not to pipeline to the member.
+/// A finding of a probe. Each is reason enough not to pipeline to the member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No connection could be opened.
     Connect(ErrorKind),
     /// The member closed the connection while requests were unanswered.
     Closed,
-    /// It did not answer in time, although nothing else had been asked of it.
+    /// The member did not answer in time, although no other request was outstanding.
     Timeout,
-    /// Some requests of a pipeline were answered, and the others never were.
+    /// Some requests of a pipeline were answered, and the others were not.
     Dropped,
     /// The answer to a later request came first.
     Reordered,
-    /// Bytes came that nobody had asked for: a second answer, content behind an answer that may have none.
+    /// Unrequested bytes came, such as a second answer, or content after an answer that may have none.
     Surplus,
-    /// What came is no HTTP/1.1 answer; the detail says why.
+    /// The bytes are no HTTP/1.1 answer; the detail says why.
     Malformed(&'static str),
-    /// A pipelined request got another answer than the same request had got alone.
+    /// A pipelined request got another answer than the same request alone.
     Differs,
-    /// The answers look alike, so nobody could tell whether their order was kept.
+    /// The answers look alike, so that their order cannot be checked.
     Indistinct,
-    /// The member ends the connection after an answer (`Connection: close`, HTTP/1.0, a body until close).
+    /// The member ends the connection after an answer (`Connection: close`, HTTP/1.0, or a body until close).
     Closes,
 }
 
 impl Fault {
-    /// One word for it, as a label of a metric or a key in JSON.
+    /// Returns the word for the fault in labels and in JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

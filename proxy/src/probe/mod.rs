@@ -1,7 +1,7 @@
-//! Shows whether a server keeps the order of pipelined requests: the table of software, and probes.
+//! Shows whether a server keeps the order of pipelined requests, by the table of software and by probes.
 //!
-//! [`quick`] is what precedes pipelining by `pipeline: auto`; it runs off the workers' path, on a runtime of its own.
-//! `docs/pipelining.md` says why both the table and a probe are needed, and what neither can show.
+//! [`quick`] is the probe before pipelining with `pipeline: auto`; it runs on a runtime of its own and not on
+//! a worker. `docs/pipelining.md` says why both the table and a probe are needed, and what neither can show.
 
 mod answers;
 mod battery;

@@ -1,4 +1,4 @@
-//! Asks questions alone first and in pipelines then, and judges whether the order was kept.
+//! Sends requests first alone and then in pipelines, and checks whether the order was kept.
 
 use std::time::{Duration, Instant};
 
@@ -7,25 +7,27 @@ use super::fault::Fault;
 use super::requests::{self, Question};
 use super::wire::{LISTEN_FOR, PAUSE, ProbeAddress, Unanswered, Wire};
 
-/// Where heads are cut, in hundredths of a request: in the request line, in fields, before the last CR LF.
+/// The places at which heads are cut, in hundredths of a request: in the request line, in fields, before the
+/// last CR LF.
 const CUTS: [usize; 4] = [5, 50, 80, 99];
-/// A server that has answered nothing is not asked again after so many questions.
+/// The number of unanswered requests after which a server is not asked again.
 const ENOUGH: usize = 2;
-/// Bytes of an offending answer that are kept to be shown.
+/// The number of bytes of a wrong answer that are kept for the report.
 const SHOWN: usize = 160;
 
-/// Makes the tokens that tell requests apart, or none.
+/// A generator of tokens that identify requests, or of none.
 pub(super) struct Tokens {
     next: Option<u64>,
 }
 
 impl Tokens {
-    /// Requests have no token.
+    /// Makes a generator of no tokens.
     pub(super) const fn none() -> Self {
         Self { next: None }
     }
 
-    /// Each request has a token of its own: no two probes that run at the same time are likely to share any.
+    /// Makes a generator that gives each request its own token. Two probes that run at the same time are
+    /// unlikely to share any.
     pub(super) fn seeded(seed: u64) -> Self {
         Self { next: Some(seed) }
     }
@@ -33,7 +35,7 @@ impl Tokens {
     fn next(&mut self) -> Option<String> {
         let next = self.next.as_mut()?;
         *next = next.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        // SplitMix64: neighbours do not look alike, so one is never a part of another answer by chance.
+        // SplitMix64 makes neighbours look unrelated, so that no token is a part of another answer by chance.
         let mut z = *next;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -41,20 +43,20 @@ impl Tokens {
     }
 }
 
-/// A question, and what its answer looks like.
+/// A request and the properties of its answers.
 pub(super) struct Known {
     pub(super) question: Question,
     pub(super) signature: Signature,
-    /// Whether its answer repeats the request's token.
+    /// Whether the answers repeat the request's token.
     pub(super) echoes: bool,
-    /// How long the slower of two answers took alone.
+    /// The longer of the times that two answers took alone.
     pub(super) took: Duration,
-    /// The `Server` field of its answer.
+    /// The `Server` field of the answers.
     pub(super) server: Option<Vec<u8>>,
 }
 
-/// Asks each question twice, alone, and keeps those whose answers can be told apart: they echo the request's token, or
-/// look like no other. Leaves a connection that is as good as new.
+/// Sends each request twice, alone, and keeps the requests whose answers can be identified: they echo the
+/// token, or look like no other. Also returns a connection that is as good as new.
 pub(super) async fn learn(
     place: &ProbeAddress,
     questions: Vec<Question>,
@@ -68,10 +70,11 @@ pub(super) async fn learn(
     for question in questions {
         match ask_twice(&mut wire, question, place.host(), patience, tokens).await? {
             Alone::Known(new) => {
-                // Two that echo are told apart by their tokens.
+                // Two requests whose answers echo are told apart by their tokens.
                 let told_apart = |other: &Known| {
                     other.signature.differs_from(&new.signature) || (other.echoes && new.echoes)
                 };
+                // A request whose answer looks like another's proves nothing about the order.
                 if known.iter().all(told_apart) {
                     known.push(*new);
                 }
@@ -80,6 +83,7 @@ pub(super) async fn learn(
             Alone::Lost(fault) => {
                 timeouts += usize::from(fault == Some(Fault::Timeout));
                 why = fault.map_or(why, PipelineFailure::from);
+                // A server that answers nothing would cost the patience for every request.
                 if timeouts == ENOUGH && known.is_empty() {
                     return Err(why);
                 }
@@ -91,12 +95,12 @@ pub(super) async fn learn(
     if enough { Ok((wire, known)) } else { Err(why) }
 }
 
-/// What came of a question that was asked alone.
+/// The result of sending a request alone.
 enum Alone {
     Known(Box<Known>),
     /// The two answers have nothing in common.
     Unsteady,
-    /// The connection is of no use any more: the answer ended it, or is too long or too late to be waited for.
+    /// The connection cannot be used any more, because the answer ended it, was too long, or was too late.
     Lost(Option<Fault>),
 }
 
@@ -148,32 +152,32 @@ async fn ask_twice(
     }))
 }
 
-/// How the bytes of a pipeline are sent.
+/// The way in which the bytes of a pipeline are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pieces {
-    /// All at once.
+    /// All bytes at once.
     One,
     /// Cut in the middle of heads.
     Split,
-    /// Each request on its own, without waiting for answers.
+    /// Each request by itself, without waiting for answers.
     EachItsOwn,
-    /// Each byte on its own.
+    /// Each byte by itself.
     Bytes,
 }
 
-/// What is wrong with a pipeline, where it went wrong, and what was seen there.
+/// A failure of a pipeline: the fault, its place, and the bytes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PipelineFailure {
     pub(super) fault: Fault,
-    /// How many requests of the pipeline were answered well before.
+    /// The number of good answers before the failure.
     pub(super) answered: usize,
-    /// The request line whose answer is wrong, or did not come.
+    /// The request line whose answer is wrong or missing.
     pub(super) asked: String,
-    /// The first bytes of what came instead.
+    /// The first bytes that came instead.
     pub(super) bytes: Vec<u8>,
 }
 
-/// A fault that no answer tells of.
+/// Makes a failure of a fault that shows in no answer.
 impl From<Fault> for PipelineFailure {
     fn from(fault: Fault) -> Self {
         Self { fault, answered: 0, asked: String::new(), bytes: Vec::new() }
@@ -184,12 +188,12 @@ impl From<Fault> for PipelineFailure {
 pub(super) struct Pipeline<'k> {
     requests: Vec<(&'k Known, Option<String>)>,
     bytes: Vec<u8>,
-    /// Where each request ends in `bytes`.
+    /// The end of each request in `bytes`.
     ends: Vec<usize>,
 }
 
 impl<'k> Pipeline<'k> {
-    /// The questions of `known` at these places, in this order.
+    /// Makes a pipeline of the requests of `known` at these indices.
     pub(super) fn new(known: &'k [Known], order: &[usize], host: &str, tokens: &mut Tokens) -> Self {
         let requests: Vec<_> = order.iter().map(|i| (&known[*i], tokens.next())).collect();
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
@@ -214,13 +218,13 @@ impl<'k> Pipeline<'k> {
         }
     }
 
-    /// Waits for all answers, and then for nothing.
+    /// Waits for all answers, and checks that no more bytes come.
     pub(super) async fn hear(&self, wire: &mut Wire) -> Result<(), PipelineFailure> {
-        self.hear_within(wire, Duration::MAX).await
+        self.read_answers_within(wire, Duration::MAX).await
     }
 
-    /// Waits for all answers, for each no longer than `patience`, and then for nothing.
-    pub(super) async fn hear_within(
+    /// Waits for all answers, for each up to `patience`, and checks that no more bytes come.
+    pub(super) async fn read_answers_within(
         &self,
         wire: &mut Wire,
         patience: Duration,
@@ -237,6 +241,7 @@ impl<'k> Pipeline<'k> {
                 }
                 Err(_) => return Err(self.offence(Fault::Dropped, index, wire.unread())),
             };
+            // A close after an answer loses the requests behind it.
             let closes = if reply.keeps_link { Ok(()) } else { Err(Fault::Closes) };
             if let Err(fault) = judge(&reply, index, &expected).and(closes) {
                 return Err(self.offence(fault, index, &[reply.head, reply.body].concat()));

@@ -1,4 +1,4 @@
-//! The short probe that precedes pipelining to a member of known software.
+//! Runs the short probe that precedes pipelining to a member of known software.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use super::pipeline::{Pieces, Pipeline, Tokens, learn};
 use super::requests;
 use super::wire::{ProbeAddress, Wire};
 
-/// Longest time of the whole probe.
+/// The longest duration of the whole probe.
 const LONGEST: Duration = Duration::from_secs(3);
-/// A question that is answered alone in a longer time than this is not asked again.
+/// A request whose answer alone takes longer than this is not sent again.
 const LONGEST_ALONE: Duration = Duration::from_millis(500);
-/// Requests in each pipeline.
+/// The number of requests in each pipeline.
 const DEPTH: usize = 12;
 
-/// Asks a member whether it keeps the order of pipelined requests, on a connection of its own.
+/// Checks on a separate connection whether a member keeps the order of pipelined requests.
 ///
-/// First it learns how each question is answered alone, twice; then it sends pipelines: in one segment, and split in
-/// the middle of heads. It takes 3 s at most, reads 256 KiB of content at most for each answer, and sends
-/// GET, HEAD and OPTIONS without content only. It needs a tokio runtime with I/O and time.
+/// The probe first sends each request twice alone to learn its answer, and then pipelines: in one segment, and
+/// split in the middle of heads. It takes 3 s at most, reads 256 KiB of content at most for each answer, and
+/// sends only GET, HEAD and OPTIONS without content. It needs a tokio runtime with I/O and time.
 ///
 /// # Errors
-/// Why the member was not shown to keep the order.
+/// Returns why the member was not shown to keep the order.
 pub async fn quick(address: &Address, backend: &Backend) -> Result<(), Fault> {
     let place = ProbeAddress::of(address, backend);
     let mut answered_alone = false;
@@ -42,7 +42,7 @@ async fn probe(place: &ProbeAddress, answered_alone: &mut bool) -> Result<(), Fa
         let order = requests::order(known.len(), round, DEPTH);
         exchange(&mut wire, &Pipeline::new(&known, &order, place.host(), &mut tokens), pieces).await?;
     }
-    // The connection is as good as before.
+    // One more exchange shows that the connection still works.
     exchange(&mut wire, &Pipeline::new(&known, &[0], place.host(), &mut tokens), Pieces::One).await
 }
 

@@ -1,4 +1,4 @@
-//! The findings of `penstock probe`: in plain words, as JSON, and as an exit code.
+//! Reports the findings of `penstock probe` as text, as JSON, and as an exit code.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::pipeline::PipelineFailure;
 use super::software::{Software, judge};
 
-/// What is shown of a server, in a few words.
+/// The result for a server in a few words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProbeVerdict {
     KeepsOrder,
@@ -45,7 +45,8 @@ impl ProbeVerdict {
         }
     }
 
-    /// 0: it keeps the order; 1: a fault was found; 2: nothing was shown.
+    /// Returns the exit code: 0 if the server keeps the order, 1 if a fault was found, 2 if nothing was
+    /// shown.
     const fn exit_code(self) -> u8 {
         match self {
             Self::KeepsOrder => 0,
@@ -55,16 +56,16 @@ impl ProbeVerdict {
     }
 }
 
-/// How the answers are told apart.
+/// The way in which answers are told apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ToldApart {
-    /// The service repeats a token of the request in its answer to this target.
+    /// The service repeats a token of the request in its answers to this target.
     Echo(String),
-    /// So many questions are answered in ways that differ.
+    /// The answers to this number of requests differ.
     Looks(usize),
 }
 
-/// One way of sending pipelines, and what came of it.
+/// One way of sending pipelines, and its results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Case {
     pub(super) name: &'static str,
@@ -72,7 +73,7 @@ pub(super) struct Case {
     pub(super) faults: Vec<Fault>,
 }
 
-/// All that was seen of a server that could be tried.
+/// All observations of a server that could be probed.
 #[derive(Debug)]
 pub(super) struct Evidence {
     pub(super) server: Option<Vec<u8>>,
@@ -80,7 +81,7 @@ pub(super) struct Evidence {
     pub(super) cases: Vec<Case>,
     pub(super) links: usize,
     pub(super) first: Option<(&'static str, PipelineFailure)>,
-    /// How much longer the slow target takes, if one was given, or why it could not be used.
+    /// How much longer the slow target takes, or why it could not be used; `None` if the user named none.
     pub(super) slow: Option<Result<Duration, Fault>>,
 }
 
@@ -91,26 +92,26 @@ pub(super) struct Report {
     seen: Reached,
 }
 
-/// How far the battery came.
+/// The progress of the battery.
 #[derive(Debug)]
 enum Reached {
-    /// A request that was sent alone went wrong already, or no two answers could be told apart.
+    /// A request that was sent alone failed, or no two answers could be told apart.
     Alone(PipelineFailure),
     /// Pipelines were sent.
     Pipelines(Evidence),
 }
 
-/// A slow target that takes less than this longer is no test of the order.
+/// A slow target must take at least this much longer to test the order.
 const SLOWER: Duration = Duration::from_millis(10);
 
 impl Report {
-    /// Learning how single requests are answered has failed.
+    /// Makes the report of a probe that failed before any pipeline was sent.
     pub(super) fn untried(offence: PipelineFailure) -> Self {
         Self { verdict: ProbeVerdict::of(offence.fault), seen: Reached::Alone(offence) }
     }
 
-    /// The first offence decides: those that follow may be its consequences, as the answer behind one that was dropped
-    /// looks like one that came too early.
+    /// Makes the report of pipelines. The first failure decides, since later ones may be its consequences:
+    /// the answer after a dropped one looks like an answer that came too early.
     pub(super) fn tried(evidence: Evidence) -> Self {
         let first = evidence.first.as_ref().map(|(_, offence)| ProbeVerdict::of(offence.fault));
         Self { verdict: first.unwrap_or(ProbeVerdict::KeepsOrder), seen: Reached::Pipelines(evidence) }
@@ -127,7 +128,7 @@ impl Report {
         }
     }
 
-    /// The first thing that went wrong, and in which case.
+    /// Returns the first failure and its case.
     fn offence(&self) -> Option<(&'static str, &PipelineFailure)> {
         match &self.seen {
             Reached::Pipelines(evidence) => evidence.first.as_ref().map(|(case, offence)| (*case, offence)),
@@ -135,7 +136,7 @@ impl Report {
         }
     }
 
-    /// What to write in the configuration.
+    /// Returns the advice for the configuration.
     fn advice(&self) -> String {
         let software = self.evidence().and_then(|e| e.server.as_deref()).map_or(Software::Unknown, judge);
         match (self.verdict, software) {
@@ -164,7 +165,7 @@ impl Report {
         }
     }
 
-    /// What happened, in one sentence.
+    /// Summarizes the result in one sentence.
     fn sentence(&self) -> String {
         let evidence = match &self.seen {
             Reached::Pipelines(evidence) => evidence,
@@ -185,11 +186,11 @@ impl Report {
         }
     }
 
-    /// For people.
+    /// Returns the report as text.
     pub(super) fn text(&self, url: &str) -> String {
         let mut out = String::new();
         let mut line = |name: &str, text: &str| {
-            // Writing to a `String` does not fail.
+            // Writing to a `String` cannot fail.
             let _ = writeln!(out, "{name:<12} {text}");
         };
         line("server", &format!("{url}{}", self.software()));
@@ -228,7 +229,7 @@ impl Report {
         }
     }
 
-    /// For programs.
+    /// Returns the report as JSON.
     pub(super) fn json(&self, url: &str) -> Value {
         let evidence = self.evidence();
         let server = evidence.and_then(|e| e.server.as_deref());
@@ -310,7 +311,7 @@ impl Case {
     }
 }
 
-/// Groups digits by three.
+/// Writes a number with its digits grouped by three.
 fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();

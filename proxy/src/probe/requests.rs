@@ -1,17 +1,17 @@
-//! The requests of a probe, and the orders and pieces in which they are sent.
+//! Defines the requests of a probe, and the orders and pieces in which they are sent.
 
 use crate::proto::http1::Method;
 
-/// What a probe asks for. All of it is safe (RFC 9110 section 9.2.1) and has no content.
+/// A request of a probe. All of them are safe (RFC 9110 section 9.2.1) and have no content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Question {
-    /// GET, HEAD or OPTIONS.
+    /// The method: GET, HEAD or OPTIONS.
     pub(super) method: Method,
-    /// The target, in origin form. [`ID`] in it stands for the request's own token.
+    /// The target in origin form, in which [`ID`] stands for the request's token.
     pub(super) target: String,
 }
 
-/// Stands for a request's token in the target of a question.
+/// The placeholder of a request's token in a target.
 pub(super) const ID: &str = "{id}";
 
 impl Question {
@@ -19,7 +19,7 @@ impl Question {
         Self { method, target: target.into() }
     }
 
-    /// Appends the request. A token stands in its target and in `X-Request-Id`, which some services echo.
+    /// Appends the request. Its token is in the target and in `X-Request-Id`, which some services echo.
     pub(super) fn write(&self, host: &str, token: Option<&str>, out: &mut Vec<u8>) {
         let line = self.line(token);
         let version = env!("CARGO_PKG_VERSION");
@@ -31,7 +31,7 @@ impl Question {
         out.extend_from_slice(head.as_bytes());
     }
 
-    /// The method and the target.
+    /// Returns the method and the target.
     pub(super) fn line(&self, token: Option<&str>) -> String {
         let method = match self.method {
             Method::Head => "HEAD",
@@ -42,7 +42,8 @@ impl Question {
     }
 }
 
-/// What is asked of every member: what hardly any server has, and what every server has.
+/// Returns the requests that every member gets: paths that hardly any server has, and a path that every
+/// server has.
 #[must_use]
 pub(super) fn usual() -> Vec<Question> {
     vec![
@@ -54,8 +55,9 @@ pub(super) fn usual() -> Vec<Question> {
     ]
 }
 
-/// An order of `count` requests out of `kinds`, beginning with `first`. Neighbours always differ, and every kind
-/// comes to follow every other: each kind sends on to the others in turn (a rotor-router walk).
+/// Returns an order of `count` requests out of `kinds`, beginning with `first`. Neighbours always differ, and
+/// every kind follows every other in time, because each kind passes on to the others in turn (a rotor-router
+/// walk).
 #[must_use]
 pub(super) fn order(kinds: usize, first: usize, count: usize) -> Vec<usize> {
     let mut turns = vec![0; kinds];
@@ -69,7 +71,7 @@ pub(super) fn order(kinds: usize, first: usize, count: usize) -> Vec<usize> {
     (0..count).map(|_| next()).collect()
 }
 
-/// Cuts the bytes of a pipeline inside of heads: at these shares of each request, in hundredths.
+/// Cuts the bytes of a pipeline inside of heads, at these shares of each request, in hundredths.
 #[must_use]
 pub(super) fn cut<'b>(bytes: &'b [u8], ends: &[usize], hundredths: &[usize]) -> Vec<&'b [u8]> {
     let mut cuts = Vec::new();

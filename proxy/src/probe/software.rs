@@ -1,46 +1,46 @@
-//! Which HTTP servers are known to keep the order of pipelined requests, and which are known to break it.
+//! Lists the HTTP servers that are known to keep or to break the order of pipelined requests.
 //!
-//! A row is evidence about one product: the first one that a `Server` field names. It is never proof about an
-//! address, because a proxy may stand in front of another server, so a probe has to pass as well. A product that is
-//! not in the table is unknown, and nothing is pipelined to it by default. `docs/pipelining.md` shows the same table,
-//! and a test compares the two.
+//! A row is evidence about one product, the first one that a `Server` field names. It proves nothing about an
+//! address, because a proxy may be in front of another server, so a probe has to pass as well. A product that
+//! is not in the table is unknown, and nothing is pipelined to it by default. `docs/pipelining.md` shows the
+//! same table, and a test compares the two.
 
-/// What the table says of a server.
+/// The table's entry for a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Software {
-    /// The product answers pipelined requests in order; a probe may be sent to it.
+    /// The product answers pipelined requests in order, so that a probe may be sent.
     KeepsOrder(&'static SoftwareEntry),
     /// The product drops, reorders or refuses pipelined requests.
     Breaks(&'static SoftwareEntry),
-    /// The table does not name the product, or not this version of it.
+    /// The table does not contain the product, or not this version of it.
     Unknown,
 }
 
 /// One row of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SoftwareEntry {
-    /// The name of the product as its `Server` field spells it; case does not matter.
+    /// The name of the product in its `Server` field, in any case.
     pub product: &'static str,
-    /// The versions that the row is about.
+    /// The versions that the row covers.
     pub versions: Versions,
     /// Whether these versions answer pipelined requests in order.
     pub keeps_order: bool,
-    /// Where that is known from: a CVE, the source, an issue, or a test of ours.
+    /// The source of this knowledge: a CVE, the code, an issue, or a test.
     pub evidence: &'static str,
 }
 
-/// A range of versions; major and minor number count.
+/// A range of versions, of which major and minor number count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Versions {
-    /// Every version, and no version at all.
+    /// Every version, and a field without a version.
     Any,
-    /// This version and those after it; a field without a version does not match.
+    /// This version and later ones. A field without a version does not match.
     From(u32, u32),
-    /// The versions before this one, and a field without a version.
+    /// Earlier versions than this one, and a field without a version.
     Before(u32, u32),
 }
 
-/// Major and minor number.
+/// The major and minor number.
 type Version = (u32, u32);
 
 impl Versions {
@@ -63,8 +63,8 @@ impl std::fmt::Display for Versions {
     }
 }
 
-/// Looks the value of a `Server` field up. Only the first product counts: `Apache/2.4.62 (Debian) OpenSSL/3.0` is
-/// Apache httpd.
+/// Looks up the value of a `Server` field. Only the first product counts: `Apache/2.4.62 (Debian)
+/// OpenSSL/3.0` is Apache httpd.
 #[must_use]
 pub fn judge(server: &[u8]) -> Software {
     let Some((product, version)) = first_product(server) else { return Software::Unknown };
@@ -76,7 +76,7 @@ pub fn judge(server: &[u8]) -> Software {
     }
 }
 
-/// Splits `nginx/1.22.1 (Debian)` into `nginx` and 1.22. Jetty writes its version in brackets.
+/// Splits `nginx/1.22.1 (Debian)` into `nginx` and 1.22. Jetty puts its version in brackets.
 fn first_product(server: &[u8]) -> Option<(&[u8], Option<Version>)> {
     let server = server.trim_ascii();
     let end = server.iter().position(|b| matches!(b, b'/' | b'(' | b' ' | b'\t')).unwrap_or(server.len());
@@ -100,10 +100,10 @@ const fn breaks(product: &'static str, versions: Versions, evidence: &'static st
     SoftwareEntry { product, versions, keeps_order: false, evidence }
 }
 
-/// The table, in the order in which it is searched: for one product, the first row whose versions match decides.
+/// The table in the order of search: the first row of a product whose versions match decides.
 ///
-/// "Battery" stands for a run of `penstock probe` of 1,500 requests or more against that version, with `--slow` where the
-/// server runs programs; tests of ours repeat it for those that are in Debian.
+/// "Battery" stands for a run of `penstock probe` with at least 1,500 requests against that version, with
+/// `--slow` if the server runs programs. Tests repeat the runs for servers that are in Debian.
 pub static TABLE: &[SoftwareEntry] = &[
     keeps("penstock-origin", Versions::Any, "the included origin; tests in `proxy/tests/it/probe`"),
     keeps(

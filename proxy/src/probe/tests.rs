@@ -1,4 +1,4 @@
-//! Tests of how responses are read and judged, of orders and cuts of requests, and of what a report says.
+//! Tests how responses are read and judged, orders and cuts of requests, and the text of reports.
 
 use crate::proto::http1::Method;
 
@@ -8,7 +8,7 @@ use super::pipeline::PipelineFailure;
 use super::report::{Case, Evidence, Report, ToldApart};
 use super::requests::{Question, cut, order, usual};
 
-/// Reads one answer that has come as a whole; what is left behind it.
+/// Reads one complete answer, and returns it with the text behind it.
 fn read(text: &str, method: Method) -> (Reply, String) {
     let mut came = text.as_bytes().to_vec();
     match take(&mut came, method, false) {

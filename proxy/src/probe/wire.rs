@@ -1,4 +1,4 @@
-//! The socket of a probe: one connection of its own, outside of every pool.
+//! Provides the connection of a probe, which belongs to no pool.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -12,16 +12,16 @@ use crate::proto::http1::Method;
 use super::answers::{self, Reply, ReplyRead, Unreadable};
 use super::fault::Fault;
 
-/// How long a probe listens for bytes that nobody asked for.
+/// The time for which a probe waits for unrequested bytes.
 pub(super) const LISTEN_FOR: Duration = Duration::from_millis(10);
-/// Between the pieces of a request that is sent in pieces: long enough for each to be read on its own.
+/// The pause between the pieces of a request, long enough for each to be read by itself.
 pub(super) const PAUSE: Duration = Duration::from_millis(3);
-/// How long connecting may take: a host that is not there does not say so.
+/// The time for connecting, since a missing host does not report itself.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Bytes read at once.
+/// The number of bytes in one read.
 const READ: usize = 64 << 10;
 
-/// Where a probe connects to, and how.
+/// The address that a probe connects to, and the options for that.
 #[derive(Clone, Debug)]
 pub(super) struct ProbeAddress {
     address: Address,
@@ -31,20 +31,20 @@ pub(super) struct ProbeAddress {
 }
 
 impl ProbeAddress {
-    /// A member as its backend connects to it: with the socket options of its links, from the first of its source
-    /// addresses that is of the same family.
+    /// Returns the address of a member with the options of its backend's links, and the first source address
+    /// of the same family.
     #[must_use]
     pub(super) fn of(address: &Address, backend: &Backend) -> Self {
         let family = address.ip().map(|ip| ip.is_ipv4());
         let from = backend.source_addresses.iter().find(|from| Some(from.is_ipv4()) == family).copied();
-        // Pieces are to leave as they are written.
+        // Each piece must leave when it is written.
         let options = SocketOptions { nodelay: true, ..backend.socket.clone() };
         // A Unix socket has no name that a server would know.
         let host = address.ip().map_or_else(|| "localhost".to_owned(), |ip| ip.to_string());
         Self { address: address.clone(), host, from, options }
     }
 
-    /// A server that no configuration names, known to its users as `host`.
+    /// Returns the address of a server that is in no configuration and is known to its users as `host`.
     #[must_use]
     pub(super) fn at(address: Address, host: String) -> Self {
         let options = SocketOptions {
@@ -60,7 +60,7 @@ impl ProbeAddress {
         Self { address, host, from: None, options }
     }
 
-    /// The value of the `Host` field of a probe's requests.
+    /// Returns the value of the `Host` field.
     #[must_use]
     pub(super) fn host(&self) -> &str {
         &self.host
@@ -71,7 +71,7 @@ impl ProbeAddress {
     }
 }
 
-/// A connection to the member, and what has come on it and is not read yet.
+/// A connection to the member, and the bytes that were received and not used.
 pub(super) struct Wire {
     socket: Socket,
     came: Vec<u8>,
@@ -83,7 +83,7 @@ impl Wire {
         let opened = async {
             let socket = loop {
                 match place.connect() {
-                    // A Unix socket whose accept queue is full says so at once (unix(7)).
+                    // A Unix socket with a full accept queue refuses at once (unix(7)).
                     Err(error) if error.kind() == ErrorKind::WouldBlock => tokio::time::sleep(PAUSE).await,
                     opened => break opened?,
                 }
@@ -97,8 +97,8 @@ impl Wire {
         Ok(Self { socket, came: Vec::new(), ended: false })
     }
 
-    /// Sends the pieces one after the other, with a pause between them, so that each arrives on its own. Reads while it
-    /// waits: a member that cannot write may not read either.
+    /// Sends pieces with a pause between them, so that each arrives by itself. Reads meanwhile, because a
+    /// member that cannot write may not read either.
     pub(super) async fn send<'p>(
         &mut self,
         pieces: impl IntoIterator<Item = &'p [u8]>,
@@ -118,6 +118,7 @@ impl Wire {
         while !left.is_empty() {
             let sent = self.socket.try_send(left)?;
             *left = &left[sent..];
+            // The member may not read because it cannot write, so its answers are taken first.
             if sent == 0 {
                 let read = self.poll_read(cx);
                 if self.socket.poll_writable(cx)?.is_pending() && read.is_pending() {
@@ -128,7 +129,7 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits for the whole answer to a request of `method`.
+    /// Waits for the complete answer to a request of `method`.
     pub(super) async fn answer(&mut self, method: Method) -> Result<Reply, Unanswered> {
         loop {
             match answers::take(&mut self.came, method, self.ended)? {
@@ -139,11 +140,11 @@ impl Wire {
         }
     }
 
-    /// Listens for a moment: nothing may come, and the connection must stay.
+    /// Checks for a moment that no bytes come and the connection stays open.
     pub(super) async fn stays_quiet(&mut self, moment: Duration) -> Result<(), Fault> {
         if self.came.is_empty() && !self.ended {
             let read = poll_fn(|cx| self.poll_read(cx));
-            // The time going by is the good outcome.
+            // The timeout is the good outcome.
             let _ = tokio::time::timeout(moment, read).await;
         }
         match (self.came.is_empty(), self.ended) {
@@ -153,12 +154,12 @@ impl Wire {
         }
     }
 
-    /// What has come and was not read as an answer.
+    /// Returns the received bytes that were not part of an answer.
     pub(super) fn unread(&self) -> &[u8] {
         &self.came
     }
 
-    /// Reads what there is; ready when something came or the connection ended.
+    /// Reads available bytes. It is ready when bytes came or the connection ended.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.ended {
             return Poll::Ready(());
@@ -176,7 +177,7 @@ impl Wire {
     }
 }
 
-/// Why a request got no answer that can be judged.
+/// The reason why a request got no answer that can be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unanswered {
     /// The member is at fault.

@@ -1,58 +1,62 @@
-//! The terms that all protocols of frames share: a frame and what it needs of a link, how far a response was read, what is wrong.
+//! Defines the terms that all protocols of frames share: a frame and its needs, the progress of reading an
+//! answer, and errors.
 
 use std::fmt::{self, Display, Formatter};
 
-/// What a request frame is and needs.
+/// A request frame and its needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Its bytes, everything that frames it included.
+    /// The length in bytes, including everything that frames the content.
     pub len: usize,
-    /// What it asks of a link, where its client holds none.
+    /// The kind of link that it needs if its client holds none.
     pub need: Need,
-    /// What its client holds after it.
+    /// The hold of its client on the link after this frame.
     pub pinning: Pinning,
-    /// May be sent twice: it changes nothing, and asks nothing of the link it first went to.
+    /// Whether the frame may be sent twice: it changes nothing, and depends on nothing of the link that it
+    /// was sent on first.
     pub repeatable: bool,
-    /// A hash of the command, 0 where there is none to tell.
+    /// A hash of the command; 0 if there is none.
     pub class: u32,
-    /// The dialect that it asks for, which its client speaks from its answer on, unless that is an error.
+    /// The dialect that the frame asks for, which its client speaks from the answer on, unless that is an
+    /// error.
     pub speaks: Option<Dialect>,
 }
 
-/// What a request asks of a link.
+/// The kind of link that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// May share a link with others.
+    /// The request may share a link with others.
     Shared,
-    /// Needs a link with nothing in flight, and may take as long as it likes (a blocking command).
+    /// The request needs a link with nothing in flight, and may take any time (a blocking command).
     Patient,
-    /// As `Shared`, but alone on a link (what is not known, or begins a hold).
+    /// The request needs a link with nothing in flight, because the command is unknown or begins a hold.
     Alone,
-    /// Is answered here and goes nowhere. Only while nothing is held, but for the empty answer of an empty frame.
+    /// The proxy answers the request itself. This happens only while the client holds no link, except for the
+    /// empty answer to an empty frame.
     Here {
-        /// The whole answer; empty where the protocol answers such a frame with nothing.
+        /// The complete answer; empty if the protocol answers such a frame with nothing.
         answer: &'static [u8],
-        /// The client is closed after it.
+        /// Whether the client is closed after the answer.
         close: bool,
     },
 }
 
-/// The version of its protocol that a connection speaks. Only resp has two.
+/// The version of the protocol on a connection. Only resp has two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// What every connection speaks at first.
+    /// The version with which every connection starts.
     #[default]
     Resp2,
-    /// After HELLO 3. Requests are the same, answers have more types, and a server may push.
+    /// The version after HELLO 3. Requests are the same, answers have more types, and a server may push.
     Resp3,
 }
 
-/// How a client stands before a frame.
+/// The state of a client before a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientMode {
-    /// What it holds.
+    /// The hold of the client on a link.
     pub pinning: Pinning,
-    /// What it speaks.
+    /// The dialect of the client.
     pub dialect: Dialect,
 }
 
@@ -62,7 +66,7 @@ impl From<Pinning> for ClientMode {
     }
 }
 
-/// What a client keeps of its link from one frame to the next. Only resp uses more than `Free`.
+/// The hold of a client on its link from one frame to the next. Only resp uses more than `Free`.
 ///
 /// ```text
 ///   Free ──WATCH──▶ Watching ──MULTI──▶ Multi        from any: SUBSCRIBE, AUTH, SELECT 1 … ──▶ Forever
@@ -70,38 +74,39 @@ impl From<Pinning> for ClientMode {
 ///    └── UNWATCH, RESET ─┘    EXEC, DISCARD, RESET
 /// ```
 ///
-/// A frame that lets go takes effect in the server unless it was answered with an error: a server that does not know
-/// RESET, a user who may not DISCARD, an EXEC after a MULTI that was refused. So a link goes back to the pool only
-/// where the answer to the frame that let it go is no error ([`Outcome::Answer`]); otherwise it is closed. (An EXEC
-/// that the server aborts is answered with an error as well. That link would be good, which cannot be told.)
+/// A frame that ends the hold takes effect in the server unless its answer is an error: the server may not
+/// know RESET, the user may not be allowed to DISCARD, or the MULTI before an EXEC was refused. Therefore a
+/// link returns to the pool only if the answer to that frame is no error ([`Outcome::Answer`]); otherwise it
+/// is closed. An EXEC that the server aborts is answered with an error as well; that link would be reusable,
+/// but the answer does not show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pinning {
-    /// Nothing: its next frame may go over any link.
+    /// The client holds no link, and its next frame may use any.
     #[default]
     Free,
-    /// Keys are watched on its link.
+    /// The client watches keys on its link.
     Watching,
-    /// Commands are being queued on its link.
+    /// The client's commands are being queued on its link.
     Multi,
-    /// Its link is its own for good.
+    /// The client keeps its link until it leaves.
     Forever,
 }
 
-/// Bytes that are no frame, and that no byte that follows can make one.
+/// Bytes that are no frame and that no further byte can make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadFrame {
-    /// The frame is longer than it may be: it has at least this many bytes.
+    /// The frame is too long: it has at least this many bytes.
     TooLong(u64),
-    /// It is not as the protocol wants it.
+    /// The frame violates the protocol.
     Bad(FrameFault),
 }
 
-/// What is wrong with a frame.
+/// A violation of the protocol in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameFault {
-    /// What stands there, or should, in words.
+    /// The description of what is wrong.
     pub what: &'static str,
-    /// What was found.
+    /// The byte or number that was found.
     pub found: Found,
 }
 
@@ -110,7 +115,7 @@ pub struct FrameFault {
 pub enum Found {
     /// A byte.
     Byte(u8),
-    /// A length or a number of elements.
+    /// Makes the error that this byte is wrong.
     Length(i64),
 }
 
@@ -120,7 +125,7 @@ impl BadFrame {
         Self::Bad(FrameFault { what, found: Found::Byte(byte) })
     }
 
-    /// This length is not what it says there should be.
+    /// Makes the error that this length is wrong.
     pub(super) const fn length(what: &'static str, length: i64) -> Self {
         Self::Bad(FrameFault { what, found: Found::Length(length) })
     }
@@ -140,45 +145,46 @@ impl Display for BadFrame {
 
 impl std::error::Error for BadFrame {}
 
-/// Where the requests of a protocol end.
+/// Finds the ends of requests in one protocol.
 pub trait Requests {
-    /// The first request in `input`; `None`: more bytes are needed. `before` is how the client stands before it.
-    /// The verdict does not depend on how the bytes were cut.
+    /// Returns the first request in `input`, or `None` if more bytes are needed. `before` is the state of the
+    /// client before the request. The result does not depend on how the bytes were cut.
     ///
     /// # Errors
-    /// There is no request, and there cannot be one.
+    /// Returns an error if the input cannot become a request.
     fn request(&self, input: &[u8], before: ClientMode) -> Result<Option<Frame>, BadFrame>;
 
-    /// How many bytes `input` must have before it is worth asking again, after `None`: always more than it has.
-    /// Whoever waits for that many reads a long frame that comes in many pieces a few times, not once for each.
+    /// Returns the number of bytes that `input` must have before another call can succeed, after `None`;
+    /// always more than it has. A caller that waits for them reads a long frame in many pieces a few times
+    /// only, and not once for each piece.
     fn least(&self, input: &[u8]) -> usize {
         input.len() + 1
     }
 }
 
-/// Where the answers of a protocol end. Keeps counters, never bytes.
+/// Finds the ends of answers in one protocol. It keeps counters and never bytes.
 pub trait Answers {
-    /// Reads on, at most to the end of one answer; then it is ready for the next.
+    /// Reads on, to the end of one answer at most, and is then ready for the next.
     ///
     /// # Errors
-    /// What came is no answer; what follows it cannot be told apart any more.
+    /// Returns an error if the bytes are no answer. Later bytes cannot be assigned to answers any more.
     fn read(&mut self, input: &[u8]) -> Result<Progress, BadFrame>;
 }
 
-/// How far an answer was read.
+/// The progress of reading an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of the input that are this answer's: all of them, unless it ended before.
+    /// The number of input bytes that belong to the answer: all of them, unless the answer ended before.
     pub consumed: usize,
-    /// How it ended, if it did.
+    /// The outcome, if the answer ended.
     pub end: Option<Outcome>,
 }
 
-/// What an answer was.
+/// The outcome of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// An answer.
+    /// The answer is no error.
     Answer,
-    /// An error reply (resp `-` and `!`).
+    /// The answer is an error reply (resp `-` and `!`).
     Error,
 }

@@ -1,6 +1,7 @@
-//! The one interface between the protocols of frames and the code that carries frames.
+//! Provides the one interface between the protocols of frames and the code that carries frames.
 //!
-//! Another protocol is a file with its [`Requests`] and its [`Answers`], a `FrameKind`, and an arm in each match here.
+//! Another protocol needs a file with its [`Requests`] and [`Answers`], a `FrameKind`, and an arm in each
+//! match here.
 
 use crate::cause::Cause;
 use crate::config::{FrameKind, Framing};
@@ -16,10 +17,11 @@ pub use super::frame::{
 };
 pub use super::resp::{Rest, greeting};
 
-/// The first request in `input`; `None`: more bytes are needed. `before` is how the client stands before it.
+/// Returns the first request in `input`, or `None` if more bytes are needed. `before` is the state of the
+/// client before the request.
 ///
 /// # Errors
-/// There is no request, and there cannot be one: the client is refused and closed.
+/// Returns an error if the input cannot become a request. The client is then refused and closed.
 pub fn request(
     framing: &Framing,
     input: &[u8],
@@ -33,8 +35,9 @@ pub fn request(
     }
 }
 
-/// What a request needs of which so much has come that it is to be passed on while it comes, and what reads the rest of it.
-/// `None` where it must be whole first. For requests of which [`request`] says `None`.
+/// Returns the needs of a request that is passed on while it arrives, and the reader for the rest of it.
+/// Returns `None` if the request must be complete first. Only for requests for which [`request`] returned
+/// `None`.
 #[must_use]
 pub fn long(framing: &Framing, input: &[u8], before: ClientMode) -> Option<(Frame, Rest)> {
     match framing.kind {
@@ -43,7 +46,8 @@ pub fn long(framing: &Framing, input: &[u8], before: ClientMode) -> Option<(Fram
     }
 }
 
-/// How many bytes of a request are kept while it is not whole: so many, where it may be passed on then.
+/// Returns the number of bytes of an incomplete request that are kept. With more, the request is passed on
+/// while it arrives, if the protocol allows that.
 #[must_use]
 pub const fn kept(framing: &Framing) -> usize {
     match framing.kind {
@@ -52,11 +56,12 @@ pub const fn kept(framing: &Framing) -> usize {
     }
 }
 
-/// A longer request than this takes a link before it is whole. Larger, and more clients fit that send slowly without a link
-/// each; smaller, and they cost less memory.
+/// The length in bytes from which a request takes a link before it is complete. With a larger value, slow
+/// clients need fewer links; with a smaller one, they cost less memory.
 pub const REQUEST_BUFFER: usize = 64 << 10;
 
-/// How many bytes `input` must have before [`request`] is worth asking again, after it said `None`.
+/// Returns the number of bytes that `input` must have before [`request`] can succeed, after it returned
+/// `None`.
 #[must_use]
 pub fn least(framing: &Framing, input: &[u8]) -> usize {
     match framing.kind {
@@ -66,7 +71,7 @@ pub fn least(framing: &Framing, input: &[u8]) -> usize {
     }
 }
 
-/// What else makes a request worth reading again of which this has come, and which is not whole.
+/// Returns what else makes it worthwhile to read this incomplete request again.
 #[must_use]
 pub fn reread(framing: &Framing, input: &[u8]) -> Reread {
     match framing.kind {
@@ -76,7 +81,7 @@ pub fn reread(framing: &Framing, input: &[u8]) -> Reread {
     }
 }
 
-/// What a client is answered where there is no answer; `None` closes it without a word.
+/// Returns the bytes that a client gets in place of an answer; `None` closes the client silently.
 #[must_use]
 pub fn refusal(framing: &Framing, cause: Cause) -> Option<Vec<u8>> {
     match (&framing.refusal, framing.kind) {
@@ -86,19 +91,19 @@ pub fn refusal(framing: &Framing, cause: Cause) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads the answers on one link, whichever protocol it is of.
+/// Reads the answers on one link, in its protocol.
 #[derive(Clone, Debug)]
 pub enum FrameReader {
-    /// Of lines.
+    /// Reads lines.
     Lines(LineAnswers),
-    /// Of length-prefixed frames.
+    /// Reads length-prefixed frames.
     LengthPrefixed(PrefixedAnswers),
-    /// Of Redis.
+    /// Reads replies of Redis.
     Resp(RespAnswers),
 }
 
 impl FrameReader {
-    /// Before the first answer.
+    /// Makes a reader before its first answer.
     #[must_use]
     pub fn new(framing: &Framing) -> Self {
         match framing.kind {
@@ -110,7 +115,7 @@ impl FrameReader {
 }
 
 impl FrameReader {
-    /// Whether no answer has begun that has not ended. Only resp asks.
+    /// Returns whether the reader is between two answers. Only resp asks.
     #[must_use]
     pub const fn is_between(&self) -> bool {
         match self {

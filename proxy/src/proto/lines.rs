@@ -1,4 +1,4 @@
-//! Lines: a frame ends with LF, or with CRLF and nothing less.
+//! Reads lines: frames that end with LF, or with CRLF and nothing less.
 
 use memchr::memchr;
 
@@ -6,7 +6,7 @@ use crate::config::Framing;
 
 use super::frame::{Answers, BadFrame, ClientMode, Frame, Need, Outcome, Pinning, Progress, Requests};
 
-/// Requests, one a line.
+/// Reads requests of one line each.
 #[derive(Clone, Copy, Debug)]
 pub struct Lines {
     crlf: bool,
@@ -15,7 +15,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// As the configuration has them.
+    /// Makes a reader with these settings.
     #[must_use]
     pub const fn new(crlf: bool, framing: &Framing) -> Self {
         Self { crlf, longest: framing.max_length, repeatable: framing.repeatable }
@@ -36,12 +36,12 @@ impl Requests for Lines {
     }
 }
 
-/// Answers, one a line.
+/// Reads answers of one line each.
 #[derive(Clone, Copy, Debug)]
 pub struct LineAnswers(LineReader);
 
 impl LineAnswers {
-    /// Before the first.
+    /// Makes a reader before its first answer.
     #[must_use]
     pub const fn new(crlf: bool, framing: &Framing) -> Self {
         Self(LineReader::new(crlf, framing.max_length))
@@ -61,13 +61,13 @@ impl Answers for LineAnswers {
     }
 }
 
-/// A line, as far as it was read.
+/// The state of reading a line.
 #[derive(Clone, Copy, Debug)]
 struct LineReader {
     crlf: bool,
     longest: usize,
     bytes: usize,
-    /// The last byte was a CR.
+    /// Whether the last byte was a CR.
     cr: bool,
     ended: bool,
 }
@@ -77,19 +77,20 @@ impl LineReader {
         Self { crlf, longest, bytes: 0, cr: false, ended: false }
     }
 
-    /// With these bytes, as far as they are the line's.
+    /// Reads the bytes that belong to the line, and returns the new state.
     fn read(self, input: &[u8]) -> Result<Self, BadFrame> {
         let end = if self.crlf { self.crlf(input) } else { memchr(b'\n', input).map(|at| at + 1) };
         let read = end.unwrap_or(input.len());
         let cr = input[..read].last().map_or(self.cr, |last| *last == b'\r');
         let line = Self { bytes: self.bytes + read, cr, ended: end.is_some(), ..self };
+        // Counting the missing end refuses a long line one byte earlier, with any cut.
         if line.bytes + line.lacks() > self.longest {
             return Err(BadFrame::TooLong(self.longest as u64 + 1));
         }
         Ok(line)
     }
 
-    /// Where the first CRLF ends, whose CR may have come before these bytes.
+    /// Returns the end of the first CRLF, whose CR may have come before these bytes.
     fn crlf(&self, input: &[u8]) -> Option<usize> {
         let mut from = 0;
         loop {
@@ -102,7 +103,7 @@ impl LineReader {
         }
     }
 
-    /// Bytes that must still come at the least.
+    /// Returns the number of bytes that are missing at least.
     const fn lacks(&self) -> usize {
         match (self.ended, self.crlf && !self.cr) {
             (true, _) => 0,

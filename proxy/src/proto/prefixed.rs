@@ -1,10 +1,10 @@
-//! Length-prefixed frames: near its start, a frame says how many bytes it has.
+//! Reads length-prefixed frames, which say near their start how many bytes they have.
 
 use crate::config::{Framing, Prefix};
 
 use super::frame::{Answers, BadFrame, ClientMode, Frame, Need, Outcome, Pinning, Progress, Requests};
 
-/// Requests, each with its count.
+/// Reads requests with a count.
 #[derive(Clone, Copy, Debug)]
 pub struct Prefixed {
     prefix: Prefix,
@@ -13,13 +13,13 @@ pub struct Prefixed {
 }
 
 impl Prefixed {
-    /// As the configuration has them.
+    /// Makes a reader with these settings.
     #[must_use]
     pub const fn new(prefix: Prefix, framing: &Framing) -> Self {
         Self { prefix, longest: framing.max_length, repeatable: framing.repeatable }
     }
 
-    /// Bytes of the first frame of `input`, or of its header while that is not whole.
+    /// Returns the length of the first frame of `input`, or of its header while that is incomplete.
     fn len(&self, input: &[u8]) -> Result<usize, BadFrame> {
         let header = self.prefix.header_length();
         let Some(count) = input.get(usize::from(self.prefix.offset)..header) else { return Ok(header) };
@@ -48,7 +48,7 @@ impl Requests for Prefixed {
     }
 }
 
-/// Answers, each with its count.
+/// Reads answers with a count.
 #[derive(Clone, Copy, Debug)]
 pub struct PrefixedAnswers {
     prefix: Prefix,
@@ -56,7 +56,7 @@ pub struct PrefixedAnswers {
     state: PrefixedState,
 }
 
-/// How far an answer was read.
+/// The progress of reading an answer.
 ///
 /// ```text
 ///   Header ──its last byte──▶ Rest ──its last byte──▶ Header of the next
@@ -72,13 +72,13 @@ impl PrefixedState {
 }
 
 impl PrefixedAnswers {
-    /// Before the first.
+    /// Makes a reader before its first answer.
     #[must_use]
     pub const fn new(prefix: Prefix, framing: &Framing) -> Self {
         Self { prefix, longest: framing.max_length, state: PrefixedState::START }
     }
 
-    /// Reads a header on; gives how many bytes it took.
+    /// Reads on in a header, and returns the number of bytes used.
     fn header(&mut self, mut bytes: usize, mut count: u64, input: &[u8]) -> Result<usize, BadFrame> {
         let header = self.prefix.header_length();
         let taken = input.len().min(header - bytes);
@@ -116,7 +116,8 @@ impl Answers for PrefixedAnswers {
 }
 
 impl Prefix {
-    /// The count so far and its byte at this place, counted from its first: 8 at most, so nothing is lost.
+    /// Adds byte number `at` of the count to the part read so far. A count has 8 bytes at most, so that
+    /// nothing is lost.
     fn with(self, count: u64, at: usize, byte: u8) -> u64 {
         match self.little_endian {
             true => count | u64::from(byte) << (8 * at),
@@ -125,7 +126,7 @@ impl Prefix {
     }
 }
 
-/// Bytes of a whole frame with this count: at least its header's, at most `longest`.
+/// Returns the length of a whole frame with this count: at least its header's and at most `longest`.
 fn total(prefix: Prefix, count: u64, longest: usize) -> Result<usize, BadFrame> {
     let header = prefix.header_length() as u64;
     let total = match prefix.counts_header {

@@ -1,35 +1,37 @@
-//! Decides when something that was not whole is worth parsing again from its start.
+//! Decides when an incomplete head or frame is worth parsing again from its start.
 //!
-//! Parsers keep no state, so a head of which a byte comes at a time would be read as often as it has bytes: the square of what
-//! one client sends. So it is read again when as much again has come, when it ends, and a few times when a line ends,
-//! because what is wrong with a line is to be told at once.
+//! Parsers keep no state. A head that arrives byte by byte would be read as often as it has bytes, which
+//! costs the square of its length. Therefore it is read again only when the number of bytes has doubled, when
+//! it ends, and a few times when a line ends, because a fault in a line should be reported at once.
 
-/// What tells that something not whole is worth reading again, before as many bytes have come as it is known to need.
+/// The event that makes it worthwhile to parse again, before as many bytes have come as are known to be
+/// needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reread {
-    /// Nothing does.
+    /// No event does.
     #[default]
     Never,
-    /// A line feed, at which it ends.
+    /// A line feed, which ends the line.
     Line,
-    /// The same, or a NUL, with which it is no text.
+    /// A line feed, or a NUL, which no text contains.
     Text,
-    /// An empty line, at which it ends; or the end of any line, so many times.
+    /// An empty line, which ends the head; or the end of any line, a limited number of times.
     Head {
-        /// How many times more.
+        /// The number of times that are left.
         lines: u8,
     },
 }
 
-/// A head is read again at the ends of so many lines: all heads of clients that send a line at a time, by hand or one write
-/// each. With more, one client may have its own bytes read more often; with fewer, faults in lines are told later.
+/// The number of line ends at which a head is parsed again. It covers the heads of clients that send a line
+/// at a time. With more, a client can cause more parsing of its own bytes; with fewer, faults in lines are
+/// reported later.
 const LINES: u8 = 16;
 
 impl Reread {
-    /// For a head of HTTP that has just begun.
+    /// The events for a head of HTTP that has just begun.
     pub const HEAD: Self = Self::Head { lines: LINES };
 
-    /// Whether the bytes from `known` on are worth reading all of `whole` again.
+    /// Returns whether the bytes from `known` on make it worthwhile to parse `whole` again.
     pub fn shows(&mut self, whole: &[u8], known: usize) -> bool {
         let new = &whole[known..];
         match self {
@@ -42,14 +44,14 @@ impl Reread {
                     *lines -= 1;
                     return true;
                 }
-                // An empty line that ends in LF alone is a fault, which is to be told as well.
+                // An empty line that ends in LF alone is a fault, which must be reported, too.
                 ends.any(|at| matches!(whole[..at], [.., b'\n'] | [.., b'\n', b'\r']))
             }
         }
     }
 
-    /// How many bytes there must be before something of which `have` bytes were read is worth reading again in any case, if
-    /// `most` of them are the most that there may be.
+    /// Returns the number of bytes at which parsing again is worthwhile in any case, if `have` bytes were
+    /// parsed and there may be `most`.
     #[must_use]
     pub const fn least(have: usize, most: usize) -> usize {
         let twice = have.saturating_mul(2);
@@ -57,8 +59,9 @@ impl Reread {
         if least > have { least } else { have + 1 }
     }
 
-    /// As this from now on; a head that goes on has no more lines than before.
+    /// Switches to the events of `next`. A head that continues gets no new line ends.
     pub fn turn_to(&mut self, next: Self) {
+        // A client must not get new line ends with each piece of its head.
         if !matches!((&self, next), (Self::Head { .. }, Self::Head { .. })) {
             *self = next;
         }
@@ -69,7 +72,8 @@ impl Reread {
 mod tests {
     use super::*;
 
-    /// How many bytes are read of `whole` if it comes a byte at a time, and how many had come when it was read last.
+    /// Returns the number of bytes parsed if `whole` arrives byte by byte, and the number that had come at
+    /// the last parsing.
     fn read(whole: &[u8], first: Reread) -> (usize, usize) {
         let (mut reread, mut wanted, mut read, mut last) = (first, 1, 0, 0);
         for have in 1..=whole.len() {

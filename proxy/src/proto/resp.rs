@@ -1,8 +1,9 @@
-//! RESP, the protocol of Redis: requests as arrays of bulk strings or as plain lines, and responses of RESP2 and RESP3.
+//! Reads RESP, the protocol of Redis: requests as arrays of bulk strings or as plain lines, and responses of
+//! RESP2 and RESP3.
 //!
-//! "Redis" in here is its `src/networking.c` (`processMultibulkBuffer`, `processInlineBuffer`) and
-//! <https://redis.io/docs/latest/develop/reference/protocol-spec/>. Where Redis skips bytes it does not look at (the
-//! LF of a length, the CRLF after a bulk string), they must be right here.
+//! "Redis" means its `src/networking.c` (`processMultibulkBuffer`, `processInlineBuffer`) and
+//! <https://redis.io/docs/latest/develop/reference/protocol-spec/>. Redis skips some bytes without looking at
+//! them (the LF of a length, the CRLF after a bulk string); here they must be right.
 
 mod answers;
 mod args;
@@ -23,16 +24,16 @@ pub use rest::Rest;
 use args::Args;
 use count::CountReader;
 
-/// Most words of a request (Redis: "invalid multibulk length").
+/// The largest number of words in a request (Redis: "invalid multibulk length").
 const MOST_WORDS: u64 = 1 << 20;
-/// Bytes of the longest word (`proto-max-bulk-len`).
+/// The length in bytes of the longest word (`proto-max-bulk-len`).
 const LONGEST_WORD: u64 = 512 << 20;
-/// Bytes of the longest request that is a plain line (`PROTO_INLINE_MAX_SIZE`).
+/// The length in bytes of the longest request that is a plain line (`PROTO_INLINE_MAX_SIZE`).
 const LONGEST_LINE: usize = 64 << 10;
-/// Bytes of the shortest word, `$0` and its ends.
+/// The length in bytes of the shortest word, `$0` with its line ends.
 const SHORTEST_WORD: u64 = 6;
 
-/// What a link is told that is to speak this from then on.
+/// Returns the request that switches a link to a dialect.
 #[must_use]
 pub const fn greeting(dialect: Dialect) -> &'static [u8] {
     match dialect {
@@ -41,22 +42,22 @@ pub const fn greeting(dialect: Dialect) -> &'static [u8] {
     }
 }
 
-/// Requests, each a command.
+/// Reads requests, each of which is a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Resp {
     longest: usize,
 }
 
-/// What the bytes so far amount to.
+/// The result of looking at the bytes so far.
 enum Scan<'a> {
-    /// A request has at least this many bytes.
+    /// The request is incomplete and has at least this many bytes.
     Partial(usize),
-    /// A request of this many bytes says these words.
+    /// The request is complete, with this length and these words.
     Whole(usize, Args<'a>),
 }
 
 impl Resp {
-    /// As the configuration has them.
+    /// Makes a reader with these settings.
     #[must_use]
     pub const fn new(framing: &Framing) -> Self {
         Self { longest: framing.max_length }
@@ -70,12 +71,12 @@ impl Resp {
         }
     }
 
-    /// `*<words>`, then each word as `$<bytes>` and its bytes, all ended by CRLF.
+    /// Reads `*<words>`, then each word as `$<bytes>` and its bytes, all ended by CRLF.
     fn array<'a>(&self, input: &'a [u8]) -> Result<Scan<'a>, BadFrame> {
         let Some((words, start)) = CountReader::read(input, 1)? else {
             return Ok(Scan::Partial(input.len() + 1));
         };
-        // Redis takes what has no words for nothing, and answers nothing.
+        // Redis ignores a request without words, and answers nothing.
         let words = u64::try_from(words).unwrap_or(0);
         if words > MOST_WORDS {
             return Err(BadFrame::length("too many words in a request", words.cast_signed()));
@@ -96,8 +97,8 @@ impl Resp {
         Ok(Scan::Whole(at, Args::array(&input[start..at])))
     }
 
-    /// What a request needs of which this is the beginning, if that tells; and what reads the rest of it, which is passed on
-    /// while it comes. For a request of which [`Requests::request`] says that it is not whole.
+    /// Returns the needs of a request from its beginning, if that says enough, and the reader for the rest,
+    /// which is passed on while it arrives. For a request that [`Requests::request`] finds incomplete.
     pub(super) fn long(&self, input: &[u8], before: ClientMode) -> Option<(Frame, Rest)> {
         let (words, start) = CountReader::read(input, 1).ok()?.filter(|_| input.first() == Some(&b'*'))?;
         let mut rest = Rest::new(u64::try_from(words).ok()?, start, self.longest);
@@ -107,7 +108,7 @@ impl Resp {
             None => (commands::CommandKind::Alone, 0), // no command has so long a name
             Some(name) => {
                 let command = commands::command(name, &mut args);
-                // Nor one of a family.
+                // Subcommands do not have so long names either.
                 (
                     if command.is_of_family() { commands::CommandKind::Forever } else { command.kind },
                     command.class,
@@ -117,7 +118,8 @@ impl Resp {
         Some((Frame { len: input.len(), class, ..policy::long(kind, before) }, rest))
     }
 
-    /// Where the word that begins at `at` ends, which may lie behind what has come; `after` bytes must follow.
+    /// Returns the end of the word that begins at `at`, which may lie after the input. At least `after` bytes
+    /// must follow the word.
     fn word(&self, input: &[u8], at: usize, after: u64) -> Result<Option<usize>, BadFrame> {
         self.fits(at as u64 + SHORTEST_WORD + after)?;
         match input.get(at) {
@@ -132,7 +134,7 @@ impl Resp {
         };
         let end = start as u64 + bytes + 2;
         self.fits(end + after)?;
-        // It fits, so it is a usize.
+        // The word fits into the limit, which is a usize.
         let end = usize::try_from(end).unwrap_or(usize::MAX);
         for (at, expected) in [(end - 2, b'\r'), (end - 1, b'\n')] {
             if let Some(&byte) = input.get(at).filter(|byte| **byte != expected) {
@@ -142,12 +144,12 @@ impl Resp {
         Ok(Some(end))
     }
 
-    /// A line of words, as a human types it, up to LF.
+    /// Reads a line of words, as a person types it, up to LF.
     fn line<'a>(&self, input: &'a [u8]) -> Result<Scan<'a>, BadFrame> {
         let longest = self.longest.min(LONGEST_LINE);
         let end = memchr(b'\n', input).map(|at| at + 1);
         let line = &input[..end.unwrap_or(input.len()).min(longest)];
-        // Redis looks for the LF as in a C string: behind a NUL it would not find it where we do.
+        // Redis searches the LF as in a C string, so that a NUL would hide an LF that is found here.
         if memchr(0, line).is_some() {
             return Err(BadFrame::byte("neither a `*` nor a line of text", 0));
         }
@@ -169,6 +171,7 @@ impl Resp {
 impl Requests for Resp {
     fn request(&self, input: &[u8], before: ClientMode) -> Result<Option<Frame>, BadFrame> {
         let Scan::Whole(len, mut words) = self.scan(input)? else { return Ok(None) };
+        // Guessing where quoted words end could read another command than the server.
         if words.is_quoted() {
             return Ok(Some(Frame { len, ..policy::UNREADABLE }));
         }

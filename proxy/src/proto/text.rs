@@ -31,11 +31,11 @@ pub(crate) fn hex(mut n: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends an address; one that is IPv4 mapped into IPv6 as IPv4.
+/// Appends an address. An IPv4 address mapped into IPv6 is written as IPv4.
 pub(crate) fn address(address: IpAddr, out: &mut Vec<u8>) {
     match address.to_canonical() {
         IpAddr::V4(v4) => dotted(v4, out),
-        // RFC 5952 is worth the machinery, and writing to a `Vec` does not fail.
+        // IPv6 needs the formatter of RFC 5952. Writing to a `Vec` cannot fail.
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
     }
 }
@@ -49,7 +49,7 @@ fn dotted(v4: Ipv4Addr, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads decimal digits and nothing else; `None` for anything else or more than a `u64`.
+/// Reads decimal digits; `None` for anything else, and for more than a `u64`.
 pub(crate) fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;

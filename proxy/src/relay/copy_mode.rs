@@ -1,8 +1,8 @@
-//! Decides whether the bytes of a stream are copied or spliced, from how much each read brought.
+//! Decides whether the bytes of a stream are copied or spliced, from the size of each read.
 
-/// Small messages are copied: one read into the worker's buffer, one write out of it. A stream that fills
-/// the buffer is moved through a pipe instead, without being copied into this process and out of it; that
-/// takes more calls, so a stream that has calmed down is copied again.
+/// The way in which a stream is moved. Small messages are copied: one read into the worker's buffer, one
+/// write out of it. A stream that fills the buffer is spliced through a pipe, without being copied into this
+/// process and out of it. Splicing takes more calls, so a stream that has slowed down is copied again.
 ///
 /// ```text
 ///           a read filled the buffer
@@ -14,18 +14,19 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum CopyMode {
     Copy,
-    /// So many reads in a row brought little.
+    /// The number of reads in a row that returned little.
     Splice {
         small: u8,
     },
 }
 
+/// The number of small reads in a row after which a stream is copied again.
 const SMALL: u8 = 8;
-/// With less than this, splicing does not pay.
+/// The size of a read in bytes below which splicing does not pay.
 const LITTLE: usize = 16 << 10;
 
 impl CopyMode {
-    /// The mode after a read of `read` bytes; `filled` says that there was no room for more.
+    /// Returns the mode after a read of `read` bytes. `filled` says that the buffer had no room for more.
     #[must_use]
     pub(super) fn after(self, read: usize, filled: bool) -> Self {
         match self {

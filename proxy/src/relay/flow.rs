@@ -1,6 +1,7 @@
-//! One direction of a relay: bytes from one socket go to the other, unchanged and in order.
+//! Moves bytes in one direction of a relay, unchanged and in order.
 //!
-//! Between two reads it keeps nothing, except what could not be written; until that is written, nothing is read.
+//! Between two reads a flow holds only bytes that could not be written. Until they are written, nothing is
+//! read.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -14,42 +15,42 @@ use crate::stream::{Stream, read_some};
 
 use super::copy_mode::CopyMode;
 
-/// Where a flow comes from and goes to, and who counts.
+/// The sockets, settings and counters of a flow for one poll.
 pub(super) struct FlowIo<'a> {
     pub(super) event_loop: &'a EventLoop,
     pub(super) pipes: &'a Pipes,
     pub(super) from: &'a Stream,
     pub(super) to: &'a Stream,
-    /// Bytes read.
+    /// Counts bytes read.
     pub(super) read: &'a Counter,
-    /// Bytes written.
+    /// Counts bytes written.
     pub(super) written: &'a Counter,
-    /// Bytes of these that were not copied.
+    /// Counts written bytes that were spliced.
     pub(super) spliced: &'a Counter,
-    /// Whether it may be spliced.
+    /// Whether bytes may be spliced.
     pub(super) splice: bool,
-    /// Set when anything moves.
+    /// A flag that is set when a byte moves.
     pub(super) moved: &'a Cell<bool>,
-    /// What was delivered is added here.
+    /// A count to which delivered bytes are added.
     pub(super) delivered: &'a Cell<u64>,
 }
 
 impl FlowIo<'_> {
-    /// The socket that its bytes can be spliced from, where they can be spliced to the other one as well.
+    /// Returns the socket that bytes can be spliced from, if they can be spliced to the other one as well.
     fn splice_from(&self) -> Option<&Socket> {
         let may = self.splice && self.to.splice_socket().is_some();
         self.from.splice_socket().filter(|_| may)
     }
 }
 
-/// How a flow ended.
+/// The way in which a flow ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum FlowEnd {
-    /// The one side sent FIN; the other has got all that came before.
+    /// The sender sent FIN, and the receiver got everything before it.
     Ended,
-    /// The one side was reset; the other has got all that came before.
+    /// The sender was reset, and the receiver got everything before that.
     Reset,
-    /// The other side takes no more.
+    /// The receiver accepts no more bytes.
     Deaf,
 }
 
@@ -57,11 +58,11 @@ pub(super) enum FlowEnd {
 pub(super) struct Flow {
     unsent: Unsent,
     copy_mode: CopyMode,
-    /// Nothing more will be read.
+    /// The end of the flow once nothing more will be read.
     end: Option<FlowEnd>,
 }
 
-/// What was read and could not be written yet.
+/// The bytes that were read and could not be written yet.
 #[derive(Debug)]
 enum Unsent {
     Nothing,
@@ -70,7 +71,7 @@ enum Unsent {
 }
 
 impl Flow {
-    /// A flow that begins with these bytes.
+    /// Makes a flow that first writes these bytes.
     pub(super) fn new(first: &[u8]) -> Self {
         Self { unsent: Unsent::of(first), copy_mode: CopyMode::Copy, end: None }
     }
@@ -79,13 +80,14 @@ impl Flow {
         read_some(cx, |cx| self.poll_once(cx, io))
     }
 
-    /// Writes what is held, then reads once.
+    /// Writes the bytes that are held, then reads once.
     fn poll_once(&mut self, cx: &mut Context<'_>, io: &FlowIo<'_>) -> ControlFlow<Poll<FlowEnd>> {
         match self.poll_deliver(cx, io) {
             Poll::Pending => return ControlFlow::Break(Poll::Pending),
             Poll::Ready(ControlFlow::Break(())) => return ControlFlow::Break(Poll::Ready(FlowEnd::Deaf)),
             Poll::Ready(ControlFlow::Continue(())) => {}
         }
+        // The end is reported only after everything before it has been written.
         if let Some(end) = self.end {
             return ControlFlow::Break(Poll::Ready(end));
         }
@@ -96,7 +98,7 @@ impl Flow {
         if read.is_ready() { ControlFlow::Continue(()) } else { ControlFlow::Break(Poll::Pending) }
     }
 
-    /// Writes what is held. Breaks off where it can never be written.
+    /// Writes the bytes that are held, and breaks if they can never be written.
     fn poll_deliver(&mut self, cx: &mut Context<'_>, io: &FlowIo<'_>) -> Poll<ControlFlow<()>> {
         loop {
             let written = match &mut self.unsent {
@@ -104,7 +106,7 @@ impl Flow {
                 Unsent::Bytes { bytes, at } => io.to.try_write(&bytes[*at..], &[]),
                 Unsent::Pipe(pipe) => match io.to.splice_socket() {
                     Some(socket) => pipe.try_empty(socket),
-                    None => Err(ErrorKind::Unsupported.into()), // `splice_from` has ruled that out
+                    None => Err(ErrorKind::Unsupported.into()), // cannot happen, see `splice_from`
                 },
             };
             match written {
@@ -139,19 +141,19 @@ impl Flow {
         }
     }
 
-    /// Whether anything was read that could not be written yet.
+    /// Returns whether bytes are held.
     pub(super) fn holds(&self) -> bool {
         !matches!(self.unsent, Unsent::Nothing)
     }
 
-    /// Nothing is held any more.
+    /// Drops the bytes that are held and returns their pipe.
     pub(super) fn release(&mut self, io: &FlowIo<'_>) {
         if let Unsent::Pipe(pipe) = std::mem::replace(&mut self.unsent, Unsent::Nothing) {
             io.pipes.give_back(pipe);
         }
     }
 
-    /// One read into the worker's buffer, one write out of it.
+    /// Reads once into the worker's buffer and writes the bytes at once.
     fn poll_copy(&mut self, cx: &mut Context<'_>, io: &FlowIo<'_>) -> Poll<()> {
         let mut input = io.event_loop.input();
         let room = input.len();
@@ -161,23 +163,25 @@ impl Flow {
         };
         let Some(n) = self.came(read, io) else { return Poll::Ready(()) };
         self.copy_mode = self.copy_mode.after(n, n == room);
-        // What cannot be written at all is found out by the delivery of the rest.
+        // An error of this write shows again when the rest is delivered.
         let sent = io.to.try_write(bytes, &[]).unwrap_or(0);
         io.written.add(sent as u64);
         self.unsent = Unsent::of(&bytes[sent..]);
         Poll::Ready(())
     }
 
-    /// One read into a pipe. Without one, bytes are copied.
+    /// Reads once into a pipe. If there is no pipe, the bytes are copied.
     fn poll_splice(&mut self, cx: &mut Context<'_>, from: &Socket, io: &FlowIo<'_>) -> Poll<()> {
         let Some(mut pipe) = io.pipes.lend() else { return self.poll_copy(cx, io) };
         let filled = pipe.poll_fill(cx, from);
+        // A pipe without bytes may serve another tunnel meanwhile.
         if pipe.is_empty() {
             io.pipes.give_back(pipe);
         } else {
             self.unsent = Unsent::Pipe(pipe);
         }
         match ready!(filled) {
+            // End of file may also mean that the pipe took nothing, so a plain read decides.
             Ok(0) => ready!(self.poll_copy(cx, io)),
             filled => {
                 if let Some(n) = self.came(filled, io) {

@@ -1,4 +1,4 @@
-//! Relays opaque bytes between two sockets, both ways. A half-close passes, and so does a reset.
+//! Relays opaque bytes between two sockets in both directions. Half-closes and resets are passed on.
 
 mod copy_mode;
 mod flow;
@@ -13,17 +13,17 @@ use crate::stream::Stream;
 
 use flow::{Flow, FlowEnd, FlowIo};
 
-/// One of the two.
+/// A side of a relay.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
-    /// Who was accepted.
+    /// The side that was accepted.
     Client,
-    /// Who was connected to.
+    /// The side that was connected to.
     Member,
 }
 
 impl Side {
-    /// The other one.
+    /// Returns the other side.
     #[must_use]
     pub(crate) const fn other(self) -> Self {
         match self {
@@ -33,16 +33,16 @@ impl Side {
     }
 }
 
-/// How a relay ended.
+/// The way in which a relay ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RelayEnd {
-    /// Both sides sent FIN, and got the other's; this one was the first.
+    /// Both sides sent FIN and got the other's. The given side was the first.
     Closed(Side),
-    /// This side was reset. All that it had sent before has been passed on.
+    /// This side was reset. Everything that it had sent before has been passed on.
     Reset(Side),
 }
 
-/// What a relay needs of its surroundings each time.
+/// The sockets, settings and counters of a relay for one poll.
 pub(crate) struct RelayIo<'a> {
     /// The worker's clock and buffers.
     pub event_loop: &'a EventLoop,
@@ -50,24 +50,24 @@ pub(crate) struct RelayIo<'a> {
     pub pipes: &'a Pipes,
     /// The client.
     pub client: &'a Stream,
-    /// What is counted for it.
+    /// The counters of the client's listener.
     pub client_cells: &'a ListenerCells,
     /// The member.
     pub member: &'a Stream,
-    /// What is counted for it.
+    /// The counters of the member.
     pub member_cells: &'a MemberCells,
     /// Whether streams may be spliced.
     pub splice: bool,
-    /// Set when anything moves from the client to the member.
+    /// A flag that is set when a byte moves from the client to the member.
     pub asked: Cell<bool>,
-    /// Set when anything moves from the member to the client.
+    /// A flag that is set when a byte moves from the member to the client.
     pub answered: Cell<bool>,
-    /// How many bytes got to the member this time, and how many to the client.
+    /// The numbers of bytes that were delivered to the member and to the client in this poll.
     pub delivered: (Cell<u64>, Cell<u64>),
 }
 
 impl RelayIo<'_> {
-    /// Whether what was written to this side is still on its way there.
+    /// Returns whether bytes written to this side have not arrived there yet.
     fn is_sending(&self, to: Side, cx: &mut Context<'_>) -> bool {
         match to {
             Side::Client => self.client.is_sending(cx),
@@ -114,15 +114,16 @@ pub(crate) struct Relay {
     up: Direction,
     down: Direction,
     first: Side,
-    /// One side was reset; until this time the other may still get what was sent before.
+    /// The time until which bytes sent before a reset may still be delivered, once a side was reset.
     lingering: Option<Nanos>,
 }
 
-/// How long what was sent before a reset may take to arrive, and how often that is looked at.
+/// The longest time in nanoseconds for delivering what was sent before a reset.
 const LONGEST_LINGERING: Nanos = 30_000_000_000;
+/// The interval in nanoseconds in which the delivery is checked.
 const LOOK_EVERY: Nanos = 20_000_000;
 
-/// One direction, running or ended.
+/// A direction that is open or has ended.
 #[derive(Debug)]
 enum Direction {
     Open(Flow),
@@ -130,7 +131,7 @@ enum Direction {
 }
 
 impl Relay {
-    /// A relay that sends `up` to the member and `down` to the client before all else.
+    /// Makes a relay that first sends `up` to the member and `down` to the client.
     #[must_use]
     pub(crate) fn new(up: &[u8], down: &[u8]) -> Self {
         Self {
@@ -141,8 +142,9 @@ impl Relay {
         }
     }
 
-    /// Moves what can be moved now. Ready when it is over; the sockets are then to be closed, by a reset where it ended
-    /// with one. That does not overtake what came before it, which it would throw away: see [`Relay::look_at`].
+    /// Moves what can be moved now. It is ready when the relay is over; the caller then closes the sockets,
+    /// by a reset if the relay ended with one. The reset waits for the bytes sent before it, which it would
+    /// destroy: see [`Relay::look_at`].
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) -> Poll<RelayEnd> {
         let end = self.poll_flows(cx, b);
         let Poll::Ready(RelayEnd::Reset(side)) = end else { return end };
@@ -151,19 +153,20 @@ impl Relay {
         if b.is_sending(side.other(), cx) && now < until { Poll::Pending } else { end }
     }
 
-    /// When it is to be polled again, whatever the sockets say.
+    /// Returns when the relay must be polled again even without an event on its sockets.
     #[must_use]
     pub(crate) fn look_at(&self, now: Nanos) -> Option<Nanos> {
         self.lingering.map(|_| now + LOOK_EVERY)
     }
 
-    /// Whether anything was read that could not be written yet.
+    /// Returns whether bytes were read that could not be written yet.
     #[must_use]
     pub(crate) fn holds(&self) -> bool {
         self.up.holds() || self.down.holds()
     }
 
     fn poll_flows(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) -> Poll<RelayEnd> {
+        // The FIN is passed on while the other direction is open; otherwise closing says it.
         if self.up.poll(cx, &b.up()) && !self.down.is_over() {
             self.first = Side::Client;
             b.member.close_write();
@@ -173,13 +176,14 @@ impl Relay {
             b.client.close_write();
         }
         if self.end().is_none() {
-            self.watch_the_silent(cx, b);
+            self.poll_half_closed(cx, b);
         }
         self.end().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Sees who is reset after it had said all it had to say.
-    fn watch_the_silent(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) {
+    /// Notices the reset of a side that has sent FIN before, which no read would show.
+    fn poll_half_closed(&mut self, cx: &mut Context<'_>, b: &RelayIo<'_>) {
+        // Only one direction is open, so that nobody reads the side that has finished.
         let silent = match (&mut self.up, &mut self.down) {
             (up @ Direction::Over(_), Direction::Open(_)) if b.client.poll_broken(cx).is_ready() => up,
             (Direction::Open(_), down @ Direction::Over(_)) if b.member.poll_broken(cx).is_ready() => down,
@@ -188,7 +192,7 @@ impl Relay {
         *silent = Direction::Over(FlowEnd::Reset);
     }
 
-    /// Gives back what was lent.
+    /// Returns borrowed pipes.
     pub(crate) fn release(&mut self, b: &RelayIo<'_>) {
         self.up.release(&b.up());
         self.down.release(&b.down());
@@ -198,7 +202,7 @@ impl Relay {
         Some(match (self.up.outcome(), self.down.outcome()) {
             (Some(FlowEnd::Reset), _) => RelayEnd::Reset(Side::Client),
             (_, Some(FlowEnd::Reset)) => RelayEnd::Reset(Side::Member),
-            // Who takes no more may have said something before, which goes its way first.
+            // A side that accepts no more bytes may have sent some before, which are delivered first.
             (Some(FlowEnd::Deaf), Some(_)) => RelayEnd::Reset(Side::Member),
             (Some(_), Some(FlowEnd::Deaf)) => RelayEnd::Reset(Side::Client),
             (Some(FlowEnd::Ended), Some(FlowEnd::Ended)) => RelayEnd::Closed(self.first),
@@ -208,8 +212,8 @@ impl Relay {
 }
 
 impl Direction {
-    /// True where it ends now, with all that came delivered: who is at its end is to be told. After the other
-    /// direction has ended, too, that is what closing does.
+    /// Polls an open direction. Returns true if it ends now in order with everything delivered, so that its
+    /// receiver must be told; if the other direction has ended, too, closing does that.
     fn poll(&mut self, cx: &mut Context<'_>, io: &FlowIo<'_>) -> bool {
         if let Self::Open(flow) = self
             && let Poll::Ready(outcome) = flow.poll(cx, io)
@@ -247,7 +251,7 @@ impl Direction {
 mod tests {
     use super::*;
 
-    /// How a relay ends whose two flows stand like this.
+    /// Returns the end of a relay whose flows have these outcomes.
     fn end(up: Option<FlowEnd>, down: Option<FlowEnd>) -> Option<RelayEnd> {
         let way = |outcome: Option<FlowEnd>| match outcome {
             Some(outcome) => Direction::Over(outcome),

@@ -1,7 +1,7 @@
-//! A stream that its owner polls by hand: what a client, a link and a tunnel have in common.
+//! Drives a stream by hand: the part that a client, a link and a tunnel have in common.
 //!
-//! It keeps the stream, the waker of the task that polls it, and whether it takes bytes. The owner keeps the bytes that wait, because
-//! only the owner knows what they are.
+//! A [`Conn`] holds the stream, the waker of the task that polls it, and whether the stream accepts bytes.
+//! The owner keeps bytes that wait, because only the owner knows what they are.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::io::{self, ErrorKind};
@@ -13,11 +13,11 @@ use crate::metrics::Counter;
 
 use super::Stream;
 
-/// See the head of this file. Once it is closed there is no stream in it.
+/// A stream with the state for polling it by hand. After it is closed it holds no stream.
 pub(crate) struct Conn {
     io: RefCell<Io>,
     state: Cell<State>,
-    /// Its owner is on the turn's list of what is to be flushed.
+    /// Whether the owner is in the turn's list of objects to flush.
     listed: Cell<bool>,
 }
 
@@ -27,7 +27,7 @@ struct Io {
     waker: Option<Waker>,
 }
 
-/// Whether the stream takes bytes.
+/// The state of writing.
 ///
 /// ```text
 ///            the stream is full
@@ -38,19 +38,20 @@ struct Io {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    /// What is written goes straight to the stream.
+    /// Bytes are written directly to the stream.
     Open,
-    /// The stream is full. The task of its owner waits until it may be written.
+    /// The stream is full, and the owner's task waits until it accepts bytes again.
     Blocked,
-    /// Nothing more is written. What the other side sent before may still be read.
+    /// Nothing more is written. Bytes that the other side sent before may still be read.
     Failed,
 }
 
-/// How often one poll reads before others get their turn. With more of them a busy connection needs fewer wake-ups, and the others
+/// The number of reads in one poll. With more, a busy connection needs fewer wake-ups, and other connections
 /// wait longer.
 const READS: usize = 4;
 
-/// Calls `read` until it breaks off with what the poll is to return. After a few calls others have their turn before it goes on.
+/// Calls `read` until it breaks with the result of the poll. After a few calls the task yields to others
+/// and is polled again.
 pub(crate) fn read_some<R>(
     cx: &mut Context<'_>,
     mut read: impl FnMut(&mut Context<'_>) -> ControlFlow<Poll<R>>,
@@ -60,6 +61,7 @@ pub(crate) fn read_some<R>(
             return polled;
         }
     }
+    // More may be readable, so the task comes back after the others.
     cx.waker().wake_by_ref();
     Poll::Pending
 }
@@ -72,7 +74,7 @@ impl Conn {
         Self { io: RefCell::new(io), state: Cell::new(State::Open), listed: Cell::new(false) }
     }
 
-    /// Keeps the waker of the task that is being polled.
+    /// Stores the waker of the task that is being polled.
     pub(crate) fn keep_waker(&self, cx: &Context<'_>) {
         store_waker(&mut self.io.borrow_mut().waker, cx.waker());
     }
@@ -82,7 +84,8 @@ impl Conn {
         wake(&self.io.borrow().waker);
     }
 
-    /// Reads what is there, and counts it; nothing is the end of the stream. See [`Stream::poll_read`].
+    /// Reads available bytes and counts them. An empty result is the end of the stream. See
+    /// [`Stream::poll_read`].
     ///
     /// # Errors
     /// The stream was reset or failed, or has been closed.
@@ -103,8 +106,8 @@ impl Conn {
         read
     }
 
-    /// Writes as much of `first` and then of `second` as fits now, and counts it. Where nothing can be written any more the connection
-    /// has failed, and its task is woken.
+    /// Writes as much of `first` and then of `second` as fits now, counts the bytes and returns their number.
+    /// If nothing can be written any more, the connection has failed, and its task is woken.
     pub(crate) fn send(&self, first: &[u8], second: &[u8], sent: &Counter) -> usize {
         let written = match self.io.borrow().stream.as_ref() {
             Some(stream) => stream.try_write(first, second),
@@ -119,25 +122,26 @@ impl Conn {
         0
     }
 
-    /// Notes that its owner is on the turn's list of what is to be flushed. Returns whether the owner has to be put there, because it
-    /// was not.
+    /// Puts the owner in the turn's list of objects to flush. Returns whether the owner must be added,
+    /// because it was not in the list.
     pub(crate) fn enlist(&self) -> bool {
         !self.listed.replace(true)
     }
 
-    /// Notes that its owner is no longer on that list.
+    /// Records that the owner is no longer in the list.
     pub(crate) fn end_turn(&self) {
         self.listed.set(false);
     }
 
-    /// Notes that the stream is full: [`Conn::poll_unblocked`] waits from now on. One that has failed stays so.
+    /// Records that the stream is full, so that [`Conn::poll_unblocked`] waits. A failed connection stays
+    /// failed.
     pub(crate) fn block(&self) {
         if !self.has_failed() {
             self.state.set(State::Blocked);
         }
     }
 
-    /// Returns whether a stream that was full may be written again, which it counts as from then on.
+    /// Returns whether a stream that was full accepts bytes again, and records that.
     pub(crate) fn poll_unblocked(&self, cx: &mut Context<'_>) -> bool {
         let is_writable = |stream: &Stream| stream.poll_writable(cx).is_ready();
         let unblocked = self.is_blocked() && self.io.borrow().stream.as_ref().is_some_and(is_writable);
@@ -147,14 +151,14 @@ impl Conn {
         unblocked
     }
 
-    /// Notes that whoever blocked it has nothing to write any more, or another owner writes to it.
+    /// Ends the blocked state, because the owner has nothing to write any more, or another owner takes over.
     pub(crate) fn unblock(&self) {
         if self.is_blocked() {
             self.state.set(State::Open);
         }
     }
 
-    /// Notes that nothing more is written.
+    /// Records that nothing more is written.
     pub(crate) fn fail(&self) {
         self.state.set(State::Failed);
     }
@@ -177,12 +181,12 @@ impl Conn {
         self.state.get() == State::Open
     }
 
-    /// Lends the stream, if it has not been closed.
+    /// Borrows the stream, if it has not been closed.
     pub(crate) fn stream(&self) -> Ref<'_, Option<Stream>> {
         Ref::map(self.io.borrow(), |io| &io.stream)
     }
 
-    /// Returns whether the stream has been closed or taken. One that is in use has not.
+    /// Returns whether the stream has been closed or taken. A stream that is borrowed has not.
     #[must_use]
     pub(crate) fn is_closed(&self) -> bool {
         self.io.try_borrow().is_ok_and(|io| io.stream.is_none())
@@ -193,19 +197,19 @@ impl Conn {
         drop(self.take());
     }
 
-    /// Gives the stream away.
+    /// Takes the stream out.
     pub(crate) fn take(&self) -> Option<Stream> {
         self.io.borrow_mut().stream.take()
     }
 
-    /// Says that nothing more will be written.
+    /// Closes the writing direction.
     pub(crate) fn close_write(&self) {
         if let Some(stream) = self.io.borrow().stream.as_ref() {
             stream.close_write();
         }
     }
 
-    /// Makes its end a reset.
+    /// Makes the end of the stream a reset.
     pub(crate) fn reset_on_drop(&self) {
         if let Some(stream) = self.io.borrow().stream.as_ref() {
             stream.reset_on_drop();

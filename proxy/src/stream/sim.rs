@@ -1,7 +1,9 @@
-//! A stream in memory: a test holds the other end and decides what arrives, when, and how much of it.
+//! Implements a stream in memory: a test holds the other end and decides what arrives, when, and how much of
+//! it.
 //!
-//! It behaves as a TCP socket of the kernel does where the proxy can tell: a write takes as much as there is room for, a close with unread
-//! bytes is a reset, a reset throws away what was not delivered, and who waits is woken when that may have changed.
+//! The stream behaves like a TCP socket of the kernel as far as the proxy can tell: a write takes as much as
+//! there is room for, a close with unread bytes is a reset, a reset destroys undelivered bytes, and waiting
+//! tasks are woken when any of this may have changed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -21,38 +23,39 @@ pub struct SimSocket(Rc<SimWire>);
 #[derive(Debug)]
 pub(crate) struct Peer(Rc<SimWire>);
 
-/// What stands between the two.
+/// The state between the two ends.
 #[derive(Debug, Default)]
 struct SimWire {
     /// Bytes that have arrived at the proxy and were not read yet.
     arrived: RefCell<VecDeque<u8>>,
     /// Bytes that the proxy has written and the peer has not taken.
     written: RefCell<VecDeque<u8>>,
-    /// How many of them there may be.
+    /// The largest number of such bytes.
     room: Cell<usize>,
-    /// What the peer did, and what the proxy did.
+    /// The end of the peer's side.
     peer: Cell<End>,
+    /// The end of the proxy's side.
     proxy: Cell<End>,
     resets_on_drop: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     writer: RefCell<Option<Waker>>,
 }
 
-/// How far one end has ended.
+/// The way in which one side has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum End {
-    /// It may say more.
+    /// The side may send more.
     #[default]
     Open,
-    /// It has said FIN.
+    /// The side has sent FIN.
     Finished,
-    /// It has closed, in order: what it said before arrives.
+    /// The side has closed in order, so that bytes sent before arrive.
     Closed,
-    /// It was reset.
+    /// The side was reset.
     Reset,
 }
 
-/// A stream of which so many bytes may be on their way to the peer.
+/// Makes a stream on which up to `room` bytes may be on their way to the peer.
 pub(crate) fn pair(room: usize) -> (SimSocket, Peer) {
     let wire = Rc::new(SimWire { room: Cell::new(room.max(1)), ..SimWire::default() });
     (SimSocket(wire.clone()), Peer(wire))
@@ -153,6 +156,7 @@ impl SimSocket {
 impl Drop for SimSocket {
     fn drop(&mut self) {
         let wire = &self.0;
+        // The kernel resets a TCP connection that is closed with unread bytes.
         let unread = !wire.arrived.borrow().is_empty();
         if wire.resets_on_drop.get() || unread {
             wire.written.borrow_mut().clear();
@@ -164,7 +168,7 @@ impl Drop for SimSocket {
 }
 
 impl Peer {
-    /// These bytes arrive at the proxy. Where that has closed its end, it answers with a reset.
+    /// Delivers these bytes to the proxy, which answers with a reset if it has closed.
     pub(crate) fn send(&self, bytes: &[u8]) {
         let wire = &self.0;
         if wire.peer.get() != End::Open {
@@ -177,7 +181,7 @@ impl Peer {
         wake(&wire.reader.borrow());
     }
 
-    /// Takes up to so many bytes that the proxy has written.
+    /// Takes up to `most` bytes that the proxy has written.
     pub(crate) fn take(&self, most: usize) -> Vec<u8> {
         let mut written = self.0.written.borrow_mut();
         let n = written.len().min(most);
@@ -189,7 +193,7 @@ impl Peer {
         taken
     }
 
-    /// Says FIN.
+    /// Sends FIN.
     pub(crate) fn finish(&self) {
         self.0.peer.set(End::Finished);
         wake(&self.0.reader.borrow());

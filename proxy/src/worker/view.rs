@@ -1,6 +1,6 @@
-//! A worker's own view of a configuration: listeners, backends, and the way to each member.
+//! Builds a worker's view of a configuration: listeners, backends, and the pools of members.
 //!
-//! Whatever keeps its name across a reload keeps its state.
+//! Everything that keeps its name across a reload keeps its state.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use crate::shared::MemberKey;
 
 use super::Worker;
 
-/// The ways to all members, by the protocol of their backends.
+/// The pools of all members, by the protocol of their backends.
 #[derive(Default)]
 pub(super) struct MemberPools {
     http: Members<SharedPool>,
@@ -37,7 +37,8 @@ enum AnyGroup {
 }
 
 impl Worker {
-    /// Makes the worker's view of a configuration. What has the same name (and address) stays what it is.
+    /// Adopts a configuration. Listeners, backends and members with the same name (and address) keep their
+    /// state.
     pub(super) fn take(&mut self, settings: &Settings) {
         self.event_loop.buffers.limit(settings.buffer_budget / settings.workers.get());
         let mut pools = MemberPools::default();
@@ -59,7 +60,7 @@ impl Worker {
             if let Some(before) = self.frontends.insert(listener.name.clone(), any_frontend.clone())
                 && !before.is_same(&any_frontend)
             {
-                before.close(); // its listener speaks another protocol from now on
+                before.close(); // the protocol of the listener has changed
             }
         }
         self.event_loop.reconfigure();
@@ -74,7 +75,7 @@ impl Worker {
                     |group, by_rule| self.destination(listener, group, log_writer.clone(), by_rule);
                 let by_rule = listener.routes.iter().filter_map(|rule| match &groups[rule.backend] {
                     AnyGroup::Http(group) => Some(destination(group, Vec::new())),
-                    AnyGroup::Tcp(_) => None, // the backends of a listener speak what it does
+                    AnyGroup::Tcp(_) => None, // cannot happen: one protocol for all
                 });
                 AnyFrontend::Http(self.frontend(listener, destination(group, by_rule.collect()), old))
             }
@@ -89,13 +90,13 @@ impl Worker {
         }
     }
 
-    /// What notes the exchanges of a listener: what did so before, if that is to be as it was.
+    /// Returns the writer of a listener's access log: the previous one if its settings are the same.
     fn log_writer<W>(&self, listener: &Listener, old: Option<&Rc<Frontend<W>>>) -> Option<Rc<LogWriter>> {
         let wanted = listener.access_log.clone()?;
         let before = old.map(|frontend| frontend.destination.borrow().clone());
         let same = before.filter(|destination| destination.listener.access_log.as_ref() == Some(&wanted));
         same.and_then(|destination| destination.log_writer.clone()).or_else(|| {
-            let log = self.shared.logs.open(&wanted.to).ok()?; // it is open: lifecycle has seen to that
+            let log = self.shared.logs.open(&wanted.to).ok()?; // already open, see lifecycle
             let cells = self.shared.registry.listener(self.index, &listener.name);
             Some(LogWriter::new(&self.event_loop, log, wanted, cells))
         })
@@ -112,7 +113,7 @@ impl Worker {
         Rc::new(Destination { listener: listener.clone(), group: group.clone(), cells, log_writer, by_rule })
     }
 
-    /// The frontend that was there before takes its new route; else there is a new one.
+    /// Updates the existing frontend of a listener, or makes a new one.
     fn frontend<W>(
         &self,
         listener: &Listener,
@@ -144,10 +145,12 @@ impl Worker {
                 let shared = (health, self.shared.proof(key, settings), self.shared.loans(key));
                 Pool::new(&self.event_loop, settings, m.address.clone(), share, shared, cells)
             };
+            // Proofs of members whose pools stay must learn of the new settings, too.
             settings.members.iter().for_each(|m| drop(self.shared.proof(&key_of(settings, m), settings)));
             let keep = |pool: &Rc<SharedPool>| pool.configure(settings, share);
             AnyGroup::Http(self.group(settings, share.links, (&self.pools.http, &mut pools.http), keep, new))
         } else {
+            // Exactly one worker keeps the warm links of a backend, a different one for each backend.
             let keeps_warm = (index + self.index).is_multiple_of(self.shared.workers.len());
             let new = |m: &config::MemberSettings, key: &MemberKey| {
                 let shared = (self.shared.shared_cap(key), self.shared.health(key));
@@ -169,7 +172,7 @@ impl Worker {
         (registry.backend(self.index, &backend.name), member)
     }
 
-    /// The members of a backend: those that were there before are kept, the others are new.
+    /// Returns the members of a backend. Existing members are kept.
     fn group<W: MemberPool>(
         &self,
         settings: &Arc<Backend>,
@@ -196,6 +199,7 @@ impl Worker {
         let members: Vec<_> = settings.members.iter().map(member).collect();
         let all: Rc<[_]> = members.iter().map(|member| member.pool.health().shared().clone()).collect();
         members.iter().for_each(|member| member.pool.health().set_members(&all));
+        // New members start at the furthest position of the others, and get no turns for the past.
         let furthest = members.iter().map(|member| member.position.get()).max();
         Rc::new(Group {
             settings: settings.clone(),
@@ -213,7 +217,7 @@ fn key_of(settings: &Backend, member: &config::MemberSettings) -> MemberKey {
     (settings.name.clone(), member.name.clone(), member.address.clone())
 }
 
-/// Members whose way is no longer used.
+/// Returns the members whose pool is no longer used.
 fn absent<'a, W>(
     before: &'a Members<W>,
     after: &'a Members<W>,

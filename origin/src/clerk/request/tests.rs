@@ -1,4 +1,4 @@
-//! Tests of the response to each request of words.
+//! Tests the response to each request of words.
 
 use super::*;
 

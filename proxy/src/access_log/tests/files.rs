@@ -1,4 +1,4 @@
-//! Tests of log files that are moved away, missing, full or stuck, and of logs that share a file.
+//! Tests log files that are moved away, missing, full or stuck, and of logs that share a file.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -138,7 +138,7 @@ fn a_pipe_whose_reader_left_is_no_end() {
     eventually("they were lost", || world.process().log_lost_lines.get() == 7);
 }
 
-/// Open for reading before anybody writes, without waiting for one who does.
+/// Opens a FIFO for reading before a writer exists, without waiting for one.
 fn open_first(path: &Path) -> File {
     use std::os::unix::fs::OpenOptionsExt as _;
     File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).unwrap()

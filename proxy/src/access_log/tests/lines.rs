@@ -1,4 +1,4 @@
-//! Tests of what a line looks like, by table, and of the property that any bytes of a client make exactly one line.
+//! Tests the form of a line, by table, and that any bytes of a client make exactly one line.
 
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
@@ -23,7 +23,7 @@ fn pattern(parts: &[LogPart]) -> LogFormat {
     LogFormat::Pattern(parts.into())
 }
 
-/// All fields, with a bar between each and the next.
+/// Returns a format of all fields with a bar between them.
 fn all_fields() -> LogFormat {
     let bar = LogPart::Text("|".into());
     let parts = LogField::ALL.map(|field| [LogPart::Field(field), bar.clone()]);
@@ -112,14 +112,14 @@ fn bytes_are_escaped() {
     }
 }
 
-/// Any bytes, those that mean something in a line more often than others.
+/// Generates bytes, more often those that have a meaning in a line.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![any::<u8>(), proptest::sample::select(&b"\"\\\n\r\xc2\xe2\x80\xa8{},:"[..])];
     let text = any::<String>().prop_map(String::into_bytes);
     prop_oneof![3 => vec(byte, 0..40), 1 => text]
 }
 
-/// As the log takes it: UTF-8 where it is, each other byte for itself.
+/// Decodes bytes as the log does: UTF-8 where valid, and each other byte as Latin-1.
 fn text_of(bytes: &[u8]) -> String {
     let of_chunk = |chunk: std::str::Utf8Chunk<'_>| {
         chunk.valid().chars().chain(chunk.invalid().iter().map(|&byte| byte.into())).collect::<String>()
@@ -165,7 +165,7 @@ fn any_bytes_in_any_field_are_one_line_and_are_read_back() {
     TestRunner::new(config).run(&fields, run).unwrap();
 }
 
-/// For those, too, who take more than LF for the end of a line.
+/// Returns whether a text is one line, also for readers that end lines at more than LF.
 fn is_one_line(line: &str) -> bool {
     let ends = |c: char| (c.is_control() || ['\u{85}', '\u{2028}', '\u{2029}'].contains(&c)).then_some(c);
     line.chars().filter_map(ends).eq(['\n']) && line.ends_with('\n')

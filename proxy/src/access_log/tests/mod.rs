@@ -1,4 +1,4 @@
-//! Tests of the access log, and what they share: an entry, and a proxy that has nothing but its logs.
+//! Tests the access log, with the parts that the tests share: a record, and a proxy that consists of its logs.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,7 +19,7 @@ mod numbers;
 mod pens;
 mod torn;
 
-/// What a browser may ask.
+/// Returns a request such as a browser sends.
 fn noted() -> RequestSummary {
     RequestSummary {
         method: "GET".into(),
@@ -54,7 +54,7 @@ fn settings(to: &LogTo, format: LogFormat, one_of: u32) -> Arc<AccessLog> {
     Arc::new(AccessLog { to: to.clone(), format, one_of: one_of.try_into().unwrap() })
 }
 
-/// A folder that goes with the test.
+/// A folder that is removed with the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -73,7 +73,7 @@ impl Folder {
         std::fs::read_to_string(self.0.join(name)).unwrap_or_default()
     }
 
-    /// A pipe with a name.
+    /// Makes a named pipe.
     fn fifo(&self, name: &str) -> PathBuf {
         let path = self.0.join(name);
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
@@ -87,7 +87,7 @@ impl Drop for Folder {
     }
 }
 
-/// A proxy that has only its logs.
+/// A proxy that consists of its logs.
 struct World {
     registry: Registry,
     logs: Logs,
@@ -124,7 +124,7 @@ impl World {
     }
 }
 
-/// Waits long enough for any machine.
+/// Waits up to a minute until `done` holds.
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
@@ -133,7 +133,7 @@ fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Numbers its lines in the ordinal.
+/// Writes one line for each number, with the number as its ordinal.
 fn write_numbered(log_writer: &LogWriter, numbers: std::ops::Range<u32>) {
     let noted = noted();
     for ordinal in numbers {
@@ -141,7 +141,7 @@ fn write_numbered(log_writer: &LogWriter, numbers: std::ops::Range<u32>) {
     }
 }
 
-/// The ordinals of all lines, each of which must be whole.
+/// Returns the ordinals of all lines, and panics if a line is incomplete.
 fn ordinals(text: &str) -> Vec<u64> {
     assert!(text.is_empty() || text.ends_with('\n'), "the last line is torn");
     let parsed = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect(line));

@@ -1,4 +1,4 @@
-//! Tests of how numbers, addresses and times are written: at their bounds, and for each day of three centuries.
+//! Tests how numbers, addresses and times are written: at their bounds, and for each day of three centuries.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Tests of what a writer hands over and when, and of what it does where nobody takes its blocks.
+//! Tests what a writer hands over and when, and what it does if nobody takes its blocks.
 
 use std::fs::File;
 use std::io::Read;
@@ -35,7 +35,7 @@ fn a_full_block_is_handed_over_at_once() {
     assert!(folder.read("log").len() >= 32 << 10);
 }
 
-/// Runs the worker's clock until this is so.
+/// Runs the worker's clock until `done` holds.
 fn while_ticking(world: &World, done: impl Fn() -> bool) {
     let wait = async {
         while !done() {

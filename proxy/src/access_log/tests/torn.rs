@@ -1,4 +1,4 @@
-//! Tests of blocks that could be written in part only, on files that fail as they are told.
+//! Tests blocks that could be written in part only, on files that fail on command.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -7,7 +7,7 @@ use super::super::line_block::LineBlock;
 
 type Mood = Result<usize, ErrorKind>;
 
-/// Takes as many bytes with each write as told, or fails.
+/// A file that accepts or refuses each write as its list says.
 struct Moody {
     text: String,
     moods: Vec<Mood>,
@@ -30,7 +30,8 @@ fn block() -> LineBlock {
     LineBlock { text: b"one\ntwo\nthree\n".to_vec(), lines: 3 }
 }
 
-/// Two blocks, the first in these moods: what is in the file, and the lines that the first lost.
+/// Writes two blocks to a file with these moods, and returns the content and the lines that the first block
+/// lost.
 fn after(moods: &[Mood]) -> (String, u64) {
     let mut file = Moody { text: String::new(), moods: moods.to_vec() };
     let mut whole = BlockWriter::default();

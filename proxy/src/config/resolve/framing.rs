@@ -1,4 +1,5 @@
-//! Resolves how a listener's frames are read, and checks that listeners which share links agree on it.
+//! Resolves how the frames of a listener are read, and checks that listeners that share links have the same
+//! framing.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::config::frame::{ByteOrder, Terminator};
 use crate::config::options::{FramingSection, RootSection};
 use crate::config::settings::{self, FrameKind, Prefix, Protocol};
 
-/// The frames of a protocol: `Some(None)` where it has none, `None` if something has been noted.
+/// Returns the framing: `Some(None)` for a protocol without frames, `None` if a mistake was recorded.
 pub(super) fn framing(
     f: &FramingSection,
     protocol: Option<Protocol>,
@@ -21,9 +22,10 @@ pub(super) fn framing(
         Protocol::Resp => FrameKind::Resp,
     };
     let max_length = f.max_length.get()?.unwrap_or_else(|| usual(kind));
+    // RESP decides by command.
     let repeatable = f.repeatable.get()? && kind != FrameKind::Resp;
     room(f, kind, max_length, diagnostics);
-    let refusal = refusal::believed(&f.refusal, kind, max_length, diagnostics)?;
+    let refusal = refusal::resolve(&f.refusal, kind, max_length, diagnostics)?;
     Some(Some(settings::Framing { kind, max_length, repeatable, refusal }))
 }
 
@@ -36,8 +38,9 @@ fn prefix(f: &FramingSection) -> Option<Prefix> {
     })
 }
 
-/// `auto` for `max_length`: lines are read by people, length-prefixed frames by programs, and Redis takes a word of so many
-/// bytes (`proto-max-bulk-len`); what is passed on while it comes costs no memory.
+/// Returns the bytes that `auto` stands for in `max_length`. People read lines, programs read length-prefixed
+/// frames, and Redis accepts a word of 512 MiB (`proto-max-bulk-len`). Large commands are passed on while
+/// they arrive and cost no memory.
 const fn usual(kind: FrameKind) -> usize {
     match kind {
         FrameKind::Lines { .. } => 64 << 10,
@@ -46,7 +49,7 @@ const fn usual(kind: FrameKind) -> usize {
     }
 }
 
-/// There has to be a frame that is not too long.
+/// Checks that the shortest possible frame is not longer than `max_length`.
 fn room(f: &FramingSection, kind: FrameKind, max_length: usize, diagnostics: &mut Diagnostics) {
     let (least, what) = match kind {
         FrameKind::Lines { crlf } => (1 + usize::from(crlf), "the end of a line"),
@@ -62,7 +65,7 @@ fn room(f: &FramingSection, kind: FrameKind, max_length: usize, diagnostics: &mu
     }
 }
 
-/// A count that includes the header has to be able to.
+/// Checks that a count that includes the header can be as large as the header.
 fn reach(f: &FramingSection, prefix: Prefix, diagnostics: &mut Diagnostics) {
     let most = u64::MAX >> (64 - 8 * u32::from(prefix.width));
     if prefix.counts_header && most < prefix.header_length() as u64 {
@@ -75,16 +78,17 @@ fn reach(f: &FramingSection, prefix: Prefix, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Listeners that use a backend share its links, so its frames are the same for all. Where they do not even speak
-/// the same protocol, that has been said.
+/// Checks that all listeners that use a backend have the same framing, since their clients share its links.
+/// Listeners with different protocols are reported elsewhere.
 pub(super) fn agree(
     root: &RootSection,
-    believed: &[Option<Arc<settings::Listener>>],
+    resolved: &[Option<Arc<settings::Listener>>],
     diagnostics: &mut Diagnostics,
 ) {
-    let written = root.listeners.entries.iter().zip(believed);
+    let written = root.listeners.entries.iter().zip(resolved);
     let all: Vec<_> = written.filter_map(|((name, l), b)| Some((name, l, b.as_ref()?))).collect();
     for (i, (name, listener, one)) in all.iter().enumerate() {
+        // Comparing with the first listener of the backend is enough.
         let Some((first, _, other)) = all[..i].iter().find(|(_, _, o)| o.backend == one.backend) else {
             continue;
         };
@@ -99,7 +103,7 @@ pub(super) fn agree(
     }
 }
 
-/// The first option in which two framings of a protocol differ.
+/// Returns the first option in which two framings of one protocol differ.
 fn difference(one: &settings::Framing, other: &settings::Framing) -> Option<&'static str> {
     let of_kind = match (one.kind, other.kind) {
         (FrameKind::Lines { crlf: one }, FrameKind::Lines { crlf: other }) => {

@@ -1,6 +1,6 @@
 //! Resolves how a listener treats HTTP requests: its limits, its policies and its access log.
 //!
-//! `routes.rs` resolves where requests go, and `rules.rs` finds contradictions between options.
+//! `routes.rs` resolves the backend of a request, and `rules.rs` finds contradictions between options.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::config::options::{AccessLogSection, ListenerSection};
 use crate::config::scalar::{Keyword, ScalarKind, Spanned};
 use crate::config::settings::{self, HeadLimits, HttpRules, Upgrades};
 
-/// What the listener makes of requests.
+/// Resolves the options for HTTP requests of a listener.
 pub(super) fn rules(l: &ListenerSection) -> Option<HttpRules> {
     Some(HttpRules {
         head: head(&l.limits.head, &l.limits.fields, &l.limits.line)?,
@@ -26,7 +26,7 @@ pub(super) fn rules(l: &ListenerSection) -> Option<HttpRules> {
     })
 }
 
-/// Limits of a head.
+/// Resolves the limits of a head.
 pub(super) fn head(
     head: &Spanned<impl ScalarKind<Value = usize>>,
     fields: &Spanned<impl ScalarKind<Value = usize>>,
@@ -35,7 +35,7 @@ pub(super) fn head(
     Some(HeadLimits { bytes: head.get()?, fields: fields.get()?, line: line.get()? })
 }
 
-/// The words that stand alone are no protocol, and an empty list.
+/// Resolves the list of protocols, in which `off` has become an empty list and `any` its own word.
 fn upgrades(protocols: Vec<Arc<str>>) -> Upgrades {
     match &protocols[..] {
         [] => Upgrades::Off,
@@ -44,7 +44,7 @@ fn upgrades(protocols: Vec<Arc<str>>) -> Upgrades {
     }
 }
 
-/// What is noted of exchanges: `Some(None)` for nothing, `None` if something could not be read.
+/// Resolves the access log: `Some(None)` if there is none, `None` if an option could not be read.
 pub(super) fn access_log(log: &AccessLogSection) -> Option<Option<Arc<settings::AccessLog>>> {
     let (to, format, one_of) = (log.to.get()?, log.format.get()?, log.sample.get()?);
     Some(to.map(|to| Arc::new(settings::AccessLog { to, format, one_of })))

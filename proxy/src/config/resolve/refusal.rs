@@ -1,4 +1,5 @@
-//! Checks that the bytes to be sent in place of a response are one whole frame, since clients would wait for the rest otherwise.
+//! Checks that the bytes to be sent in place of a response are exactly one frame, since clients would
+//! otherwise wait for the rest.
 
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use crate::config::frame::Refusal;
 use crate::config::scalar::{Auto, Or, Spanned};
 use crate::config::settings::{FrameKind, Prefix};
 
-/// What `Framing::refusal` is believed to be.
-pub(super) fn believed(
+/// Returns `Framing::refusal`, or `None` if the option could not be read. A mistake is recorded.
+pub(super) fn resolve(
     written: &Spanned<Or<Auto, Refusal>>,
     kind: FrameKind,
     max_length: usize,
@@ -16,6 +17,7 @@ pub(super) fn believed(
 ) -> Option<Option<Arc<[u8]>>> {
     let frame = match written.get()? {
         None => return Some(None),
+        // For RESP, `close` is an empty frame, because `None` stands for an error reply there.
         Some(None) => return Some((kind == FrameKind::Resp).then(|| Arc::from([]))),
         Some(Some(frame)) => frame,
     };
@@ -30,7 +32,7 @@ fn too_long(frame: &[u8], max_length: usize) -> Option<String> {
     long.then(|| format!("has {}, and `max_length` allows {max_length}", bytes(frame.len())))
 }
 
-/// Why these bytes are not one whole frame.
+/// Says why these bytes are not exactly one frame; `None` if they are.
 fn no_frame(frame: &[u8], kind: FrameKind) -> Option<String> {
     match kind {
         FrameKind::Lines { crlf: false } => no_line(frame, b"\n", "LF", r#""ERR busy\n""#),
@@ -73,7 +75,8 @@ fn are_bytes(n: usize) -> String {
     if n == 1 { "1 byte is there".to_owned() } else { format!("{n} bytes are there") }
 }
 
-/// What stands behind the first reply (of RESP2, which every client understands); none if it is no whole one.
+/// Returns the bytes after the first reply, or `None` if that reply is invalid or incomplete. Only RESP2 is
+/// accepted, because every client understands it:
 /// <https://redis.io/docs/latest/develop/reference/protocol-spec/>
 fn after_reply(bytes: &[u8]) -> Option<&[u8]> {
     let (mut rest, mut replies) = (bytes, 1_usize);
@@ -86,6 +89,7 @@ fn after_reply(bytes: &[u8]) -> Option<&[u8]> {
             (b'+' | b'-', _) | (b'$' | b'*', b"-1") => {}
             (b':', _) => _ = str::from_utf8(text).ok()?.parse::<i64>().ok()?,
             (b'$', _) => rest = rest.get(number(text)?..)?.strip_prefix(b"\r\n")?,
+            // The elements of an array are replies that follow; counting them avoids recursion.
             (b'*', _) => replies = replies.checked_add(number(text)?)?,
             _ => return None,
         }
@@ -93,7 +97,7 @@ fn after_reply(bytes: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-/// A length: digits only.
+/// Parses a length, which consists of digits only.
 fn number(text: &[u8]) -> Option<usize> {
     let digits = text.iter().all(u8::is_ascii_digit);
     str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()

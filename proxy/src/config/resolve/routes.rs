@@ -1,4 +1,5 @@
-//! Resolves the rules by which requests go to other backends, and reports rules that match everything or are never reached.
+//! Resolves the rules that send requests to other backends, and reports rules that match everything or are
+//! never reached.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -9,19 +10,19 @@ use crate::config::options::{BackendSection, ListenerSection, MatchSection, Root
 use crate::config::sequence::ItemPlace;
 use crate::config::settings::{self, HostMatch, RouteRule};
 
-/// The rules of a listener in their order; none if something has been noted.
+/// Returns the rules of a listener in their order, or `None` if a mistake was recorded.
 pub(super) fn rules(
     root: &RootSection,
     l: &ListenerSection,
     diagnostics: &mut Diagnostics,
 ) -> Option<Vec<RouteRule>> {
     let written = &l.routes.items;
-    // Collected before any `?`, so that one bad rule does not keep the next from being looked at.
+    // All rules are resolved before the first `?`, so that a bad one does not hide mistakes in the next.
     let rules: Vec<_> = written.iter().map(|(place, route)| rule(root, place, route, diagnostics)).collect();
-    let believed: Vec<_> =
+    let resolved: Vec<_> =
         written.iter().zip(&rules).filter_map(|((place, _), rule)| Some((place, rule.as_ref()?))).collect();
-    for (i, (place, rule)) in believed.iter().enumerate() {
-        if let Some((first, _)) = believed[..i].iter().find(|(_, earlier)| covers(earlier, rule)) {
+    for (i, (place, rule)) in resolved.iter().enumerate() {
+        if let Some((first, _)) = resolved[..i].iter().find(|(_, earlier)| covers(earlier, rule)) {
             let text = format!(
                 "is never reached: `{}` in line {} matches all its requests",
                 first.path, first.at.line
@@ -32,7 +33,8 @@ pub(super) fn rules(
     rules.into_iter().collect()
 }
 
-/// A worker that has clients of a listener must have links to all of its backends: caps are divided among the workers.
+/// Checks that every worker gets a link to each backend of a listener with routes. Workers divide the caps
+/// among them, and each worker that has clients of the listener may need any of its backends.
 pub(super) fn share(
     root: &RootSection,
     listeners: &[Arc<settings::Listener>],
@@ -40,6 +42,7 @@ pub(super) fn share(
     diagnostics: &mut Diagnostics,
 ) {
     for listener in listeners {
+        // A rule that leads to the default backend adds no backend.
         let elsewhere = |rule: &&RouteRule| rule.backend != listener.backend;
         let mut backends: Vec<_> =
             listener.routes.iter().filter(elsewhere).map(|rule| rule.backend).collect();
@@ -76,17 +79,18 @@ fn rule(
     let fields = fields(m, diagnostics);
     let (host, path, methods) = (m.host.get(), m.path_prefix.get(), m.method.get());
     let (host, path, methods, fields) = (host?, path?, methods?, fields?);
-    // All paths begin with `/`.
+    // All paths begin with `/`, so an empty prefix is no condition.
     let path_prefix = path.filter(|path| !path.is_empty());
     let has_one = host.is_some() || path_prefix.is_some() || !methods.is_empty() || !fields.is_empty();
-    // Where a condition was misspelt, that has been said.
+    // A misspelt condition has been recorded already.
     if !has_one && !diagnostics.has_mistake_in(&place.path) {
         everything(place, m, diagnostics);
     }
     Some(RouteRule { host, path_prefix, methods, fields, backend: backend? })
 }
 
-/// A rule that matches everything leaves nothing to those behind it, nor to the listener's own backend.
+/// Records a rule that matches every request, so that the rules after it and the backend of the listener
+/// would get none.
 fn everything(place: &ItemPlace, m: &MatchSection, diagnostics: &mut Diagnostics) {
     const INSTEAD: &str = "matches every request; write its backend as the `backend` of the listener";
     match m.path_prefix.value {
@@ -94,15 +98,16 @@ fn everything(place: &ItemPlace, m: &MatchSection, diagnostics: &mut Diagnostics
             let text = format!("every path begins with `/`, so this {INSTEAD}");
             diagnostics.error(m.path_prefix.at, &m.path_prefix.path, text);
         }
-        // What is not written has the place of what could hold it.
+        // A condition that is absent has the place of its section.
         _ => diagnostics.error(m.host.at, &format!("{}.match", place.path), INSTEAD),
     }
 }
 
-/// A field's name in lower case, and its value if that counts.
+/// The name of a field in lower case, and the value if the rule asks for one.
 type FieldMatch = (Arc<str>, Option<Arc<str>>);
 
-/// Field names are compared without case (RFC 9110 section 5.1).
+/// Resolves the conditions on fields. Two names that differ in case only are one field (RFC 9110 section
+/// 5.1).
 fn fields(m: &MatchSection, diagnostics: &mut Diagnostics) -> Option<Vec<FieldMatch>> {
     let mut fields: Vec<FieldMatch> = Vec::new();
     for (i, (name, value)) in m.header.entries.iter().enumerate() {
@@ -116,7 +121,7 @@ fn fields(m: &MatchSection, diagnostics: &mut Diagnostics) -> Option<Vec<FieldMa
     Some(fields)
 }
 
-/// Whether the one matches all that the other does.
+/// Returns whether `wide` matches every request that `narrow` matches.
 fn covers(wide: &RouteRule, narrow: &RouteRule) -> bool {
     let host = match (&wide.host, &narrow.host) {
         (Some(wide), Some(narrow)) => covers_host(wide, narrow),
@@ -147,7 +152,7 @@ fn covers_host(wide: &HostMatch, narrow: &HostMatch) -> bool {
     names && (wide_port.is_none() || wide_port == port)
 }
 
-/// The name or address, and the port if one is named.
+/// Splits a host into its name or address and its port.
 fn parts(host: &HostMatch) -> (&str, Option<&str>) {
     let (HostMatch::Exactly(text) | HostMatch::Below(text)) = host;
     match text.rsplit_once(':') {

@@ -1,4 +1,4 @@
-//! Checks the rules that concern more than one option, and options that have no effect with a protocol.
+//! Checks rules that concern more than one option, and finds options without effect for their protocol.
 
 use std::iter;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ use crate::config::scalar::{ScalarKind, Spanned};
 use crate::config::settings::{self, AcceptProxy, Address, Networks, Protocol, Vouched};
 use crate::config::table::{ChosenName, Only};
 
-/// Notes whatever breaks a rule.
+/// Records every broken rule.
 pub(super) fn check(root: &RootSection, diagnostics: &mut Diagnostics) {
     addresses(root, diagnostics);
     unused(root, diagnostics);
@@ -35,7 +35,7 @@ pub(super) fn check(root: &RootSection, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// The listeners that use a backend, and where each names it first.
+/// Returns the listeners that use a backend, each with its first reference to that backend.
 pub(super) fn users<'a>(
     root: &'a RootSection,
     backend: &'a ChosenName,
@@ -44,34 +44,38 @@ pub(super) fn users<'a>(
     root.listeners.entries.iter().filter_map(move |(name, l)| Some((name, l, named(l).find(is_it)?)))
 }
 
-/// Wherever a listener names a backend; routes mean something for HTTP only.
+/// Returns every reference of a listener to a backend. Routes count for HTTP only.
 fn named(l: &ListenerSection) -> impl Iterator<Item = &Spanned<BackendRef>> {
     let is_http = l.protocol.get() == Some(Protocol::Http);
     let routes = l.routes.items.iter().filter(move |_| is_http).map(|(_, route)| &route.backend);
     iter::once(&l.backend).chain(routes)
 }
 
-/// What the listeners that use a backend speak; the first counts, and HTTP where there is none.
+/// Returns the protocol of a backend: that of the first listener that uses the backend, or HTTP if none does.
 pub(super) fn protocol(root: &RootSection, backend: &ChosenName) -> Option<Protocol> {
     users(root, backend).next().map_or(Some(Protocol::Http), |(_, listener, _)| listener.protocol.get())
 }
 
-/// `auto` where links are pooled: what a thousand clients need, and a small service can bear.
+/// `auto` for `max_per_member` if links are pooled: 64 links carry a thousand clients, and a small service
+/// can bear them.
 const SHARED_LINKS: NonZeroU32 = NonZeroU32::new(64).unwrap();
 
-/// Most links to one member.
+/// Returns the largest number of links to one member.
 pub(super) fn cap(links: &LinksSection, protocol: Protocol) -> Option<NonZeroU32> {
     let auto = if protocol.is_pooled() { SHARED_LINKS } else { settings::Links::NO_CAP };
     Some(links.max_per_member.get()?.unwrap_or(auto))
 }
 
-/// `auto`: so many answers of HTTP (some 10 us each) that those behind them wait 0.3 ms.
+/// `auto` for `pipeline` with HTTP, in exchanges. 32 answers of about 10 us each delay the last one by 0.3
+/// ms.
 const IN_FLIGHT: NonZeroU16 = NonZeroU16::new(32).unwrap();
-/// `auto` for Redis, whose answers are often quicker (1 us each) and whose clients send many commands at once.
+/// `auto` for `pipeline` with Redis, in exchanges. Redis answers faster (about 1 us), and its clients send
+/// many commands at once.
 const COMMANDS_IN_FLIGHT: NonZeroU16 = NonZeroU16::new(1024).unwrap();
 
-/// Most exchanges in flight on a link, and who vouches for the order of their answers. `auto` needs proof from members
-/// of HTTP; the protocol of Redis promises the order; of other frames nobody knows it.
+/// Returns the largest number of exchanges in flight on a link, and the reason why answers are expected in
+/// order. With `auto`, an HTTP member has to prove the order, and the protocol of Redis guarantees it; for
+/// other frames nothing is known, so `auto` is 1.
 pub(super) fn most_in_flight(links: &LinksSection, protocol: Protocol) -> Option<(NonZeroU16, Vouched)> {
     Some(match (links.pipeline.get()?, protocol) {
         (Some(most), _) => (most, Vouched::ByWord),
@@ -81,7 +85,8 @@ pub(super) fn most_in_flight(links: &LinksSection, protocol: Protocol) -> Option
     })
 }
 
-/// What all listeners that use a backend speak, if there is one and they agree; notes who does not.
+/// Returns the protocol of all listeners that use a backend, or `None` if there is no such listener or they
+/// disagree, which is recorded.
 fn one_protocol(root: &RootSection, backend: &ChosenName, diagnostics: &mut Diagnostics) -> Option<Protocol> {
     let mut users =
         users(root, backend).filter_map(|(name, l, named)| Some((name, named, l.protocol.get()?)));
@@ -103,7 +108,7 @@ fn one_protocol(root: &RootSection, backend: &ChosenName, diagnostics: &mut Diag
     agreed
 }
 
-/// Why no link serves these two.
+/// Says why one link cannot serve two protocols.
 fn why_not_both(one: Protocol, other: Protocol) -> String {
     let pooled = [one, other].into_iter().find(|protocol| protocol.is_pooled());
     match pooled {
@@ -114,7 +119,7 @@ fn why_not_both(one: Protocol, other: Protocol) -> String {
     }
 }
 
-/// What is written there means something for other protocols only.
+/// Warns of options that apply to other protocols only.
 fn no_effect(written: &[Only], protocol: Protocol, diagnostics: &mut Diagnostics) {
     for only in written {
         if only.protocols.contains(&protocol) {
@@ -127,7 +132,7 @@ fn no_effect(written: &[Only], protocol: Protocol, diagnostics: &mut Diagnostics
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins words for a message: `a`, `a and b`, `a, b and c`.
 fn listed(words: &[&str]) -> String {
     match words {
         [first @ .., before, last] => {
@@ -137,7 +142,7 @@ fn listed(words: &[&str]) -> String {
     }
 }
 
-/// A line has room in its head.
+/// Checks that a line may not be longer than its head.
 fn fits(
     head: &Spanned<impl ScalarKind<Value = usize>>,
     line: &Spanned<impl ScalarKind<Value = usize>>,
@@ -147,7 +152,7 @@ fn fits(
     if long <= most {
         return;
     }
-    // Whichever was written last; one that was not written has the place of its section.
+    // The mistake belongs to the option that was written last; an absent option has the place of its section.
     let (at, path) = if line.at > head.at { (line.at, &line.path) } else { (head.at, &head.path) };
     let text = format!(
         "a line of {long} bytes does not fit into a head of {most}; `line` may be as large as `head` at most"
@@ -155,7 +160,7 @@ fn fits(
     diagnostics.error(at, path, text);
 }
 
-/// Whose PROXY header is believed, and whether there is one.
+/// Checks that PROXY headers are trusted if and only if the listener asks for them.
 fn trust(l: &ListenerSection, diagnostics: &mut Diagnostics) {
     let (Some(accept), Some(trusted)) = (l.proxy_protocol.get(), l.trusted.get()) else { return };
     let trusted: Networks = trusted.into_iter().collect();
@@ -178,10 +183,11 @@ fn trust(l: &ListenerSection, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Whose word on the source is believed, where there are addresses to know them by.
+/// Checks that trusted proxies can be told by their addresses, which clients of a Unix socket do not have.
 fn proxies(l: &ListenerSection, diagnostics: &mut Diagnostics) {
     let (Some(accept), Some(trusted)) = (l.proxy_protocol.get(), l.trusted_proxies.get()) else { return };
     let trusted: Networks = trusted.into_iter().collect();
+    // A PROXY header gives clients of a Unix socket an address.
     let without_address = accept == AcceptProxy::Off && is_unix(l.bind.value.as_ref());
     if without_address && !trusted.is_empty() && !trusted.is_any() {
         let text = "clients of a Unix socket have no address, so no network has them; write `trusted_proxies: any`, \
@@ -194,7 +200,7 @@ const fn is_unix(address: Option<&Address>) -> bool {
     matches!(address, Some(Address::Unix(_)))
 }
 
-/// What links of this protocol cannot do, or not so many.
+/// Checks the options of links against what the protocol allows.
 fn links(b: &BackendSection, protocol: Protocol, diagnostics: &mut Diagnostics) {
     let warm = &b.links.warm;
     if protocol.is_pooled() {
@@ -207,7 +213,7 @@ fn links(b: &BackendSection, protocol: Protocol, diagnostics: &mut Diagnostics) 
     }
 }
 
-/// What links that many clients share cannot do.
+/// Reports options that links shared by many clients cannot have.
 fn shared_links(b: &BackendSection, protocol: Protocol, diagnostics: &mut Diagnostics) {
     let (warm, word) = (&b.links.warm, protocol.word());
     if b.proxy_protocol.value.flatten().is_some() {
@@ -229,10 +235,11 @@ fn shared_links(b: &BackendSection, protocol: Protocol, diagnostics: &mut Diagno
     }
 }
 
-/// Links to a member can only come from an address of its family.
+/// Checks that source addresses and members have the same family, because no link crosses families.
 fn sources(b: &BackendSection, diagnostics: &mut Diagnostics) {
     let Some(sources) = b.source_addresses.items.as_deref().filter(|items| !items.is_empty()) else { return };
     let members: Vec<_> = b.members.entries.iter().map(|(_, m)| &m.address).collect();
+    // With an unreadable address, warnings about families might be wrong.
     let Some(known): Option<Vec<_>> = members.iter().map(|m| m.value.as_ref()).collect() else { return };
     let reached = |ipv4: bool| known.iter().filter_map(|a| a.ip()).any(|a| is_ipv4(a.ip()) == ipv4);
     for source in sources {
@@ -257,7 +264,7 @@ fn sources(b: &BackendSection, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// An IPv4-mapped address is reached over IPv4.
+/// Returns whether an address is reached over IPv4, as IPv4-mapped addresses are.
 const fn is_ipv4(address: IpAddr) -> bool {
     address.to_canonical().is_ipv4()
 }
@@ -266,7 +273,7 @@ const fn family(ipv4: bool) -> &'static str {
     if ipv4 { "IPv4" } else { "IPv6" }
 }
 
-/// No two sockets of ours may want the same address.
+/// Checks that no two sockets are to be bound to the same address.
 fn addresses(root: &RootSection, diagnostics: &mut Diagnostics) {
     let admin = root.admin.value.flatten();
     let admin = admin.map(|a| (Address::Ip(a), root.admin.at, root.admin.path.as_str()));
@@ -282,7 +289,7 @@ fn addresses(root: &RootSection, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Whether the kernel would refuse to bind both.
+/// Returns whether the kernel would refuse to bind both addresses.
 fn clash(a: &Address, b: &Address) -> bool {
     match (a, b) {
         (Address::Ip(a), Address::Ip(b)) => ports_clash(*a, *b),
@@ -292,11 +299,12 @@ fn clash(a: &Address, b: &Address) -> bool {
 }
 
 fn ports_clash(a: SocketAddr, b: SocketAddr) -> bool {
+    // Port 0 never clashes, because the kernel chooses free ports.
     if a.port() != b.port() || a.port() == 0 {
         return false;
     }
     let (a, b) = (a.ip().to_canonical(), b.ip().to_canonical());
-    // `[::]` takes the port for IPv4 too, `0.0.0.0` leaves the addresses of IPv6 alone.
+    // `[::]` takes the port for IPv4 too, whereas `0.0.0.0` leaves IPv6 alone.
     let covers = |wide: IpAddr, other: IpAddr| wide.is_unspecified() && (wide.is_ipv6() || other.is_ipv4());
     a == b || covers(a, b) || covers(b, a)
 }
@@ -317,7 +325,7 @@ fn too_many(root: &RootSection, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Two members with one address are one origin with twice the links.
+/// Warns of two members with one address, which would give one server twice the links.
 fn twins(backend: &BackendSection, diagnostics: &mut Diagnostics) {
     let members = &backend.members.entries;
     for (i, (_, member)) in members.iter().enumerate() {

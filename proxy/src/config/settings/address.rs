@@ -1,4 +1,4 @@
-//! Addresses of listeners and members, and sets of networks.
+//! Defines addresses of listeners and members, and sets of networks.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// Where a listener or a member listens.
+/// The address that a listener or a member listens on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// An IP address and a TCP port.
@@ -17,10 +17,11 @@ pub enum Address {
 }
 
 impl Address {
-    /// Bytes of the longest path that the kernel takes: `sun_path` has 108, and the last is NUL (unix(7)).
+    /// The length in bytes of the longest path that the kernel accepts: `sun_path` has 108 bytes, and the
+    /// last is NUL (unix(7)).
     pub const LONGEST_PATH: usize = 107;
 
-    /// The IP address and port, if it is one.
+    /// Returns the IP address and port; `None` for a Unix socket.
     #[must_use]
     pub const fn ip(&self) -> Option<SocketAddr> {
         match self {
@@ -30,7 +31,7 @@ impl Address {
     }
 }
 
-/// As it is written in the file: `127.0.0.1:80`, `unix:/run/app.sock`.
+/// Prints the address as the file spells it: `127.0.0.1:80`, `unix:/run/app.sock`.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -46,8 +47,8 @@ impl From<SocketAddr> for Address {
     }
 }
 
-/// A set of IP addresses, as networks. A look-up takes as many steps as the number of networks has binary digits, because a
-/// stranger chooses how many addresses are looked up.
+/// A set of IP addresses, given as networks. A look-up is a binary search, because untrusted requests choose
+/// how many addresses are looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
     v4: Ranges<u32>,
@@ -55,7 +56,7 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// Whether `address` is in one of them. An IPv4-mapped address counts as IPv4.
+    /// Returns whether `address` is in one of the networks. An IPv4-mapped address counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         match address.to_canonical() {
@@ -64,26 +65,28 @@ impl Networks {
         }
     }
 
-    /// Whether there is none.
+    /// Returns whether the set is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.v4.0.is_empty() && self.v6.0.is_empty()
     }
 
-    /// Whether every address is in them, so that who has none (as on a Unix socket) may count as in, too.
+    /// Returns whether the set contains every address, so that clients without one (as on a Unix socket) may
+    /// count as members, too.
     #[must_use]
     pub fn is_any(&self) -> bool {
         self.v4.0 == [(0, u32::MAX)] && self.v6.0 == [(0, u128::MAX)]
     }
 }
 
-/// First and last of each range, sorted; no two overlap.
+/// The first and last address of each range, sorted and without overlaps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Ranges<N>(Vec<(N, N)>);
 
 impl<N: Ord> Ranges<N> {
-    /// Of ranges of which any two are apart, or one is within the other, as networks are.
+    /// Makes a set of ranges of which any two are disjoint or nested, as networks are.
     fn new(mut ranges: Vec<(N, N)>) -> Self {
+        // The wider of two ranges with one start comes first, so that nested ranges are dropped.
         ranges.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
         ranges.dedup_by(|inner, outer| inner.1 <= outer.1);
         Self(ranges)
@@ -95,7 +98,7 @@ impl<N: Ord> Ranges<N> {
     }
 }
 
-/// Networks of IPv4-mapped addresses (`::ffff:0:0/96`, RFC 4291 section 2.5.5.2) become those of IPv4.
+/// Networks of IPv4-mapped addresses (`::ffff:0:0/96`, RFC 4291 section 2.5.5.2) become IPv4 networks.
 impl FromIterator<IpNet> for Networks {
     fn from_iter<I: IntoIterator<Item = IpNet>>(networks: I) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
@@ -123,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts how often it is compared.
+    /// A number that counts comparisons.
     #[derive(Clone, Debug)]
     struct Counted(u32, Rc<Cell<u32>>);
 

@@ -1,48 +1,47 @@
-//! The settings of frames of `lines`, `length_prefixed` and `resp`: where frames end, and what may be done with them.
-//!
-//! `proto::framing` reads frames by these.
+//! Defines the settings of frames of `lines`, `length_prefixed` and `resp`. `proto::framing` reads frames by
+//! these settings.
 
 use std::sync::Arc;
 
-/// Where the frames of a protocol end, and what may be done with them.
+/// The settings by which frames are recognized and treated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Framing {
-    /// How a frame is told from the next.
+    /// The rule that separates frames.
     pub kind: FrameKind,
-    /// Longest request, and for lines and length_prefixed also longest answer, in bytes, frame overhead
-    /// included. At least what the shortest frame takes.
+    /// The length in bytes of the longest request, and for lines and length_prefixed also of the longest
+    /// answer, including the bytes that frame the content. At least the length of the shortest frame.
     pub max_length: usize,
-    /// A request may be sent twice: it changes nothing. RESP knows its commands and looks at them instead.
+    /// Whether requests change nothing, so that they may be sent twice. RESP looks at each command instead.
     pub repeatable: bool,
-    /// What is answered instead of an answer, one whole frame; `None` closes the client, but for RESP stands for
-    /// an error reply that tells the cause. Of no bytes for RESP: closes the client.
+    /// The frame that a client gets in place of an answer. `None` closes the client, except for RESP, which
+    /// then sends an error reply with the cause. An empty frame closes a RESP client.
     pub refusal: Option<Arc<[u8]>>,
 }
 
-/// How a frame is told from the next.
+/// The rule that separates frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
-    /// Text up to a terminator, which belongs to the frame.
+    /// Text up to a terminator, which is part of the frame.
     Lines {
-        /// CR LF ends a line, and either alone is content; else LF does, and CR is content.
+        /// Whether CR LF ends a line and either alone is content. Otherwise LF ends a line and CR is content.
         crlf: bool,
     },
-    /// A header with a count of bytes, and what it counts.
+    /// A header with a count of bytes, and the bytes that the count covers.
     LengthPrefixed(Prefix),
     /// Requests and replies of Redis (RESP2).
     Resp,
 }
 
-/// The header of a frame that says how long it is.
+/// The header of a length-prefixed frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
-    /// Bytes of the count: 1, 2, 4 or 8.
+    /// The bytes of the count: 1, 2, 4 or 8.
     pub width: u8,
-    /// The least significant byte of the count comes first.
+    /// Whether the least significant byte of the count comes first.
     pub little_endian: bool,
-    /// The count includes the header: everything up to and with the count.
+    /// Whether the count includes the header, which ends with the count.
     pub counts_header: bool,
-    /// Bytes before the count.
+    /// The bytes before the count.
     pub offset: u16,
 }
 

@@ -7,30 +7,32 @@ use std::sync::{Arc, OnceLock};
 
 use super::{Forwarded, HeadLimits, Networks};
 
-/// What a listener makes of the requests of its clients.
+/// The treatment of HTTP requests from the clients of a listener.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpRules {
-    /// How large a request head may be.
+    /// The limits of a request head.
     pub head: HeadLimits,
-    /// Most bytes of content in a request; `None` for no limit.
+    /// The largest number of bytes of content in a request; `None` for no limit.
     pub body: Option<u64>,
-    /// Most requests of one client that are begun and not answered.
+    /// The largest number of unanswered requests of one client.
     pub look_ahead: NonZeroU32,
-    /// Most requests of one client; the last is answered with `Connection: close`. `None` for no limit.
+    /// The largest number of requests of one client; the last answer has `Connection: close`. `None` for no
+    /// limit.
     pub requests: Option<NonZeroU32>,
-    /// TRACE goes to members (RFC 9110 section 9.3.8); else it is answered 405.
+    /// Whether TRACE is passed to members (RFC 9110 section 9.3.8); otherwise it is answered 405.
     pub trace: bool,
-    /// CONNECT goes to members (RFC 9110 section 9.3.6); else it is answered 405.
+    /// Whether CONNECT is passed to members (RFC 9110 section 9.3.6); otherwise it is answered 405.
     pub connect: bool,
-    /// What becomes of fields whose name has an underscore.
+    /// The treatment of fields with an underscore in their name.
     pub underscores: Underscores,
-    /// What a connection may become (RFC 9110 section 7.8).
+    /// The protocols that a connection may be upgraded to (RFC 9110 section 7.8).
     pub upgrades: Upgrades,
-    /// How the source is told to members.
+    /// The fields that give members the source's address.
     pub forwarded: Forwarded,
-    /// Who may say, in X-Forwarded-For or Forwarded, for whom it speaks.
+    /// The proxies that are trusted to name a source in X-Forwarded-For or Forwarded.
     pub trusted_proxies: Networks,
-    /// The pseudonym in `Via` (RFC 9110 section 7.6.3), or `None` to add none and to look for no loops.
+    /// The pseudonym in `Via` (RFC 9110 section 7.6.3); with `None` no `Via` is added and loops are not
+    /// detected.
     pub via: Option<Arc<str>>,
 }
 
@@ -52,33 +54,36 @@ impl Default for HttpRules {
     }
 }
 
-/// Returns the name that this process has in `Via` if nobody gives it another: `penstock-` and eight hexadecimal digits
-/// that are drawn once. Two processes in a row must not have the same, or each request looks like a loop to the second.
+/// Returns the name of this process in `Via` if the configuration gives none: `penstock-` and eight
+/// hexadecimal digits that are drawn once. Two proxies in a row must have different names, or each request
+/// would look like a loop to the second.
 #[must_use]
 pub fn own_name() -> Arc<str> {
     static NAME: OnceLock<Arc<str>> = OnceLock::new();
-    // The keys of a new hasher are random; nothing secret hangs on the name.
+    // The keys of a new hasher are random, which is enough because the name protects no secret.
     let drawn = || RandomState::new().hash_one(std::process::id()) & 0xffff_ffff;
     NAME.get_or_init(|| format!("penstock-{:08x}", drawn()).into()).clone()
 }
 
-/// What becomes of fields whose name has an underscore: to a CGI program `X_Real_IP` and `X-Real-IP` are one.
+/// The treatment of fields with an underscore in their name. To a CGI program, `X_Real_IP` and `X-Real-IP`
+/// are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Underscores {
-    /// They travel on (but for twins of the fields that we write).
+    /// The fields are passed on, except those that a program may confuse with fields that the proxy writes.
     Pass,
-    /// They are left behind.
+    /// The fields are dropped.
     Drop,
-    /// The request is refused.
+    /// The request is rejected.
     Reject,
 }
 
-/// What a connection may become.
+/// The protocols that a connection may be upgraded to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Upgrades {
-    /// Nothing: `Upgrade` is left behind.
+    /// No upgrades; the `Upgrade` field is dropped.
     Off,
-    /// Whatever the client asks for and the member agrees to, but for `h2c`: what passes through it could not be routed.
+    /// Every protocol that the client asks for and the member accepts, except `h2c`, whose requests could not
+    /// be routed.
     Any,
     /// These protocols, in lower case.
     Only(Arc<[Arc<str>]>),
@@ -90,78 +95,82 @@ impl Default for Upgrades {
     }
 }
 
-/// Which requests go to another backend than the listener's own. The first rule that matches counts.
+/// A rule that sends requests to another backend than the listener's own. A request must meet all conditions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteRule {
-    /// All of it must hold.
+    /// The host that the request must be for, if the rule names one.
     pub host: Option<HostMatch>,
-    /// The path is this, or goes on with `/` after it; without a `/` at its end. Case matters.
+    /// The path must be equal to this text, or continue with `/` after it. The text has no `/` at its end.
+    /// Case matters.
     pub path_prefix: Option<Arc<str>>,
-    /// The method is one of these; empty for any.
+    /// The methods of which the request must have one; empty for any.
     pub methods: Vec<Arc<str>>,
-    /// Each of these fields is there, with this value if one is named. Names in lower case.
+    /// The fields that the request must have, each with this value if one is given. Names are in lower case.
     pub fields: Vec<(Arc<str>, Option<Arc<str>>)>,
-    /// Where it goes: an index into [`Settings::backends`](super::Settings::backends).
+    /// The destination, as an index into [`Settings::backends`](super::Settings::backends).
     pub backend: usize,
 }
 
-/// Which host a request is for; in lower case. A port in the request counts only where the rule names one.
+/// A condition on the host of a request, in lower case. The port of a request counts only if the rule names
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostMatch {
-    /// This one: `example.com`, `example.com:8080` or `[::1]`.
+    /// This host: `example.com`, `example.com:8080` or `[::1]`.
     Exactly(Arc<str>),
-    /// Any below this one: `.example.com` for `*.example.com`, which is not `example.com` itself.
+    /// Any host below this one. `*.example.com` becomes `.example.com` and does not match `example.com`
+    /// itself.
     Below(Arc<str>),
 }
 
-/// What is noted of each exchange, and where.
+/// The settings of an access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessLog {
-    /// Where lines go.
+    /// The destination of lines.
     pub to: LogTo,
-    /// What a line looks like.
+    /// The format of a line.
     pub format: LogFormat,
-    /// One exchange of so many is noted, 1 for all. What ended badly always is.
+    /// The sampling rate: one exchange in this number is logged, 1 for all. Failed exchanges are always
+    /// logged.
     pub one_of: NonZeroU32,
 }
 
-/// Where lines of an access log go.
+/// The destination of lines of an access log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LogTo {
     /// The standard output.
     Stdout,
-    /// This file, at the end of what is in it. It is opened anew on SIGUSR1.
+    /// This file, to which lines are appended. The file is reopened on SIGUSR1.
     File(PathBuf),
 }
 
-/// What a line of an access log looks like.
+/// The format of a line of an access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object.
+    /// One JSON object for each line.
     Json,
-    /// Text and fields, in turn.
+    /// Text and fields, in their order.
     Pattern(Arc<[LogPart]>),
 }
 
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogPart {
-    /// As it is.
+    /// Literal text.
     Text(Arc<str>),
-    /// What is known of the exchange.
+    /// A field of the exchange.
     Field(LogField),
 }
 
-/// What may be said of an exchange. The names are those in patterns and in JSON.
+/// A field of an exchange. Patterns and JSON use the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogField {
-    /// `time`: when its first byte came, RFC 3339 in UTC with milliseconds.
+    /// `time`: the time of the first byte, RFC 3339 in UTC with milliseconds.
     Time,
-    /// `time_common`: the same in the form of the common log format, in patterns only.
+    /// `time_common`: the same time in the form of the common log format; in patterns only.
     CommonTime,
-    /// `source`: the client's address, after trusted proxies.
+    /// `source`: the client's address, after trusted proxies were believed.
     Source,
-    /// `peer`: the address of whoever is connected to us.
+    /// `peer`: the address at the other end of the connection.
     Peer,
     /// `listener`.
     Listener,
@@ -171,25 +180,25 @@ pub enum LogField {
     Member,
     /// `method`.
     Method,
-    /// `target`: as it came.
+    /// `target`: the request target as it was received.
     Target,
-    /// `protocol`: `HTTP/1.1`.
+    /// `protocol`: the version, such as `HTTP/1.1`.
     Protocol,
     /// `host`.
     Host,
-    /// `status`: that the client was answered with.
+    /// `status`: the status code that the client got.
     Status,
-    /// `cause`: why it ended badly (the closed set of the metric), or nothing.
+    /// `cause`: the reason for a failure, from the labels of the metric; empty for success.
     Cause,
-    /// `received`: bytes of the request's content (of a tunnel: bytes that came from the client).
+    /// `received`: the bytes of the request's content, or the bytes that a tunnel received from the client.
     Received,
-    /// `sent`: bytes of the answer as they were written, head and framing included.
+    /// `sent`: the bytes of the answer as written, head and framing included.
     Sent,
-    /// `duration`: seconds from the first byte of the request to the last of its answer.
+    /// `duration`: the seconds from the first byte of the request to the last of its answer.
     Duration,
-    /// `service`: seconds that the member took of that.
+    /// `service`: the seconds of the duration that the member took.
     Service,
-    /// `ordinal`: the how-manieth request it was on its connection, from 1.
+    /// `ordinal`: the request's number on its connection, from 1.
     Ordinal,
     /// `user_agent`.
     UserAgent,
@@ -198,7 +207,7 @@ pub enum LogField {
 }
 
 impl LogField {
-    /// All there are, in the order of a JSON line.
+    /// All fields, in the order of a JSON line.
     pub const ALL: [Self; 20] = [
         Self::Time,
         Self::CommonTime,
@@ -222,7 +231,7 @@ impl LogField {
         Self::Referer,
     ];
 
-    /// As it is written in patterns and in JSON.
+    /// Returns the name of the field in patterns and in JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -6,14 +6,14 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::{LONGEST_PARTING, Link, LinkSink};
-use crate::link::pipeline::queue::hear_out;
+use crate::link::pipeline::queue::receive_discarded;
 use crate::link::pool::Recipient;
 use crate::metrics::PipelineFault;
 use crate::stream::Stream;
 
 impl<T: Recipient> Link<T> {
     /// Reads the answers to what was sent elsewhere meanwhile, for a while.
-    pub(super) async fn hear_out(&self, stream: &Stream) {
+    pub(super) async fn read_last_answers(&self, stream: &Stream) {
         if let Some(how) = self.first_fault(&[]) {
             return how.into_iter().for_each(|how| self.pool.offended(how));
         }
@@ -45,7 +45,7 @@ impl<T: Recipient> Link<T> {
         let now = event_loop.update_now();
         let mut out = event_loop.output();
         let mut sink = LinkSink { link: self, served: 0, classes: Vec::new(), large: false };
-        match hear_out(&mut &self.queue, input, now, &mut out, &mut sink) {
+        match receive_discarded(&mut &self.queue, input, now, &mut out, &mut sink) {
             Err(_) => Some(Some(PipelineFault::Answer)),
             Ok(false) => Some(None),
             Ok(true) if self.queue.borrow().sent() == 0 => Some(None),

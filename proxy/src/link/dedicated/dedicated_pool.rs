@@ -1,4 +1,5 @@
-//! One worker's dedicated links to one member of a TCP backend: one for each client, warm or newly connected.
+//! Provides one worker's dedicated links to one member of a TCP backend: one link for each client, warm or
+//! newly connected.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -22,34 +23,35 @@ use crate::stream::Stream;
 
 use super::shared_cap::{LinkPermit, SharedCap, WarmLink};
 
-/// See the head of this file.
+/// The dedicated links of one worker to one member.
 pub struct DedicatedPool {
     event_loop: Rc<EventLoop>,
     address: Address,
     settings: RefCell<Arc<Backend>>,
     shared_cap: Arc<SharedCap>,
     health: MemberHealth,
-    /// Wakes those who wait until the member answers again.
+    /// Wakes clients that wait until the member answers again.
     news: Notify,
     cells: Arc<MemberCells>,
     backend_cells: Arc<BackendCells>,
     local: LocalAddresses,
-    /// Wakes those who wait for a place, when the member is no longer in the configuration.
+    /// Wakes clients that wait for a permit when the member is no longer in the configuration.
     gone: Notify,
 }
 
-/// A link that one client has for itself. Whoever has it says why it ends: [`DedicatedLink::close`].
+/// A link that one client has for itself. Its owner closes it with a reason: [`DedicatedLink::close`].
 pub struct DedicatedLink {
-    /// Its bytes.
+    /// The connection to the member.
     pub stream: Stream,
     pool: Rc<DedicatedPool>,
     permit: LinkPermit,
-    /// Why it ends, as far as anybody has said.
+    /// The reason of its end, an error until the owner gives another.
     why: LinkClose,
 }
 
 impl DedicatedPool {
-    /// A way to `address`. One worker of all is to `keep` the warm links.
+    /// Makes a pool for the member at `address`. Exactly one worker passes `keep` and maintains the warm
+    /// links.
     #[must_use]
     pub fn new(
         event_loop: &Rc<EventLoop>,
@@ -79,13 +81,13 @@ impl DedicatedPool {
         pool
     }
 
-    /// Takes new settings; connections that stand stay.
+    /// Sets new settings. Links that stand are kept.
     pub fn configure(&self, settings: &Arc<Backend>) {
         self.shared_cap.configure(&settings.links);
         *self.settings.borrow_mut() = settings.clone();
     }
 
-    /// The member is no longer in the configuration: nobody comes this way any more.
+    /// Records that the member is no longer in the configuration, and wakes all waiting clients.
     pub fn retire(&self) {
         connect::show(self.health.retire(), &self.cells);
         self.shared_cap.taken.notify_one();
@@ -93,16 +95,19 @@ impl DedicatedPool {
         self.gone.notify_waiters();
     }
 
-    /// How long a client waits for the member while no member of the backend answers: as long as one attempt may take.
+    /// Returns how long a client waits while no member of the backend answers: as long as one attempt to
+    /// connect may take.
     #[must_use]
     pub fn patience(&self) -> Duration {
         self.settings.borrow().links.connect_timeout
     }
 
-    /// Waits until it makes sense to ask for a member again, because one answers or this one is wanted no more.
+    /// Waits until a client should choose a member again, because a member answers or this one is no longer
+    /// configured.
     ///
     /// # Errors
-    /// Why the member did not answer, when it is `until`; [`Cause::QueueFull`] where no more may wait.
+    /// Returns the cause of the last failed attempt at `until`, or [`Cause::QueueFull`] if no more clients
+    /// may wait.
     pub async fn wait_for_member(self: &Rc<Self>, until: Instant) -> Result<(), Cause> {
         let most = self.settings.borrow().queue.max;
         let Some(_waiter) = MemberWaiter::enter(self, most) else {
@@ -110,6 +115,7 @@ impl DedicatedPool {
             return Err(Cause::QueueFull);
         };
         let news = self.news.notified();
+        // The first waiting client starts the watch for all.
         if self.health.begin_watch() {
             tokio::task::spawn_local(self.clone().watch());
         }
@@ -120,12 +126,14 @@ impl DedicatedPool {
         })
     }
 
-    /// Tries the member at a short pace for as long as somebody waits for it, one attempt at a time, unless another one answers.
+    /// Tries the member at a short pace while clients wait for it and no other member answers, one attempt at
+    /// a time.
     async fn watch(self: Rc<Self>) {
         let needed = || self.health.needs_watch(self.event_loop.draining());
         let mut pace = RetryPace::new(self.event_loop.now());
         while needed() {
             tokio::time::sleep(pace.next_pause()).await;
+            // The wait may have ended during the pause.
             if needed() {
                 tokio::select! {
                     () = self.try_again() => {}
@@ -137,29 +145,30 @@ impl DedicatedPool {
         self.news.notify_waiters();
     }
 
-    /// Until another member answers.
+    /// Waits until another member answers.
     async fn elsewhere(&self) {
         while !self.health.another_is_up() {
             tokio::time::sleep(2 * SHORTEST_RETRY).await;
         }
     }
 
-    /// One attempt to connect.
+    /// Makes one attempt to connect.
     async fn try_again(self: &Rc<Self>) {
         self.event_loop.update_now();
         let permit = self.shared_cap.try_permit(None);
         let Ok(socket) = self.open().await else { return };
         match permit {
             Some(permit) => self.keep(socket, permit),
-            // All places are taken. That the member answers must be seen all the same.
+            // Without a permit the link cannot be kept, but the attempt has shown that the member answers.
             None => self.cells.closed[LinkClose::Idle].inc(),
         }
     }
 
-    /// Gets a link for one client of this source, for the task that is being polled: a warm one, or else a new one, as soon as there is a place for it.
+    /// Returns a link for a client of this source, to be used by the task that is being polled: a warm link,
+    /// or else a new one as soon as a permit is free.
     ///
     /// # Errors
-    /// The cause, as metric and log name it. Where the member did not answer it is down from then on.
+    /// Returns the cause for metric and log. A member that did not answer counts as down from then on.
     pub async fn reach(self: &Rc<Self>, source: IpAddr) -> Result<DedicatedLink, Cause> {
         let source = source.to_canonical();
         let mut link = self.link(source).await?;
@@ -170,6 +179,7 @@ impl DedicatedPool {
 
     async fn link(self: &Rc<Self>, source: IpAddr) -> Result<DedicatedLink, Cause> {
         let came = self.event_loop.now();
+        // A warm link has a permit already, so that nobody has to wait for it.
         if let Some(link) = self.take_warm() {
             return Ok(link);
         }
@@ -206,6 +216,7 @@ impl DedicatedPool {
         let _waiting = WaitingGauge::enter(&self.backend_cells);
         let gone = self.gone.notified();
         let permit = tokio::select! {
+            // A retired member comes first, so that its last permits are not used.
             biased;
             () = gone => return Err(Cause::NoMember),
             permit = self.shared_cap.wait(source, &queue) => permit,
@@ -218,7 +229,7 @@ impl DedicatedPool {
         permit
     }
 
-    /// Connects; the connection is counted as open, in no state yet.
+    /// Opens a connection and counts it, but not yet in a state.
     async fn open(self: &Rc<Self>) -> Result<Socket, Cause> {
         let settings = self.settings.borrow().clone();
         let began = self.event_loop.now();
@@ -246,6 +257,7 @@ impl DedicatedPool {
         let unwanted = self.is_leaving();
         let after = self.health.failed(Failure { cause, began, alone: true, unwanted });
         connect::show(after.change, &self.cells);
+        // Only the worker that saw the change tries again for all.
         if after.change == Some(HealthChange::Down) {
             let pool = self.clone();
             self.event_loop.spawn_duty(move || pool.clone().recover());
@@ -267,7 +279,8 @@ impl DedicatedPool {
         connect::recover(&self.health, &self.event_loop, attempt).await;
     }
 
-    /// Keeps as many warm links as are wanted. Where the member closes them, it is asked ever less often.
+    /// Keeps the configured number of warm links. If the member closes them, the pauses between attempts
+    /// grow.
     async fn keep_warm(self: Rc<Self>) {
         let mut pause = SWEEP;
         while !self.is_leaving() {
@@ -276,9 +289,11 @@ impl DedicatedPool {
             let (lost, spare) = self.shared_cap.sweep();
             self.lost(LinkClose::Origin, lost);
             self.lost(LinkClose::Idle, spare);
+            // A member that closes unused links is left alone for longer.
             pause = if lost > 0 { (pause * 2).min(LONGEST_SWEEP) } else { SWEEP };
             self.warm_up().await;
             let taken = self.shared_cap.taken.notified();
+            // Without warm links the task sleeps until the configuration changes.
             if self.shared_cap.wants_none() {
                 taken.await;
             } else {
@@ -296,16 +311,17 @@ impl DedicatedPool {
         }
     }
 
-    /// A new connection becomes a warm link, where one is missing.
+    /// Adds a new connection to the warm links, or closes it if none is missing.
     fn keep(&self, socket: Socket, permit: LinkPermit) {
         self.cells.connections[LinkState::Idle].inc();
+        // Another task may have added the missing link meanwhile.
         if self.shared_cap.missing() == 0 {
             return self.lost(LinkClose::Idle, 1);
         }
         self.shared_cap.put(WarmLink { stream: socket.into_stream(), permit });
     }
 
-    /// So many warm links have been closed.
+    /// Counts this number of warm links as closed.
     fn lost(&self, why: LinkClose, count: usize) {
         self.cells.connections[LinkState::Idle].add(-(count as i64));
         self.cells.closed[why].add(count as u64);
@@ -322,35 +338,36 @@ impl MemberPool for DedicatedPool {
     }
 }
 
-/// How often warm links are looked at, if none is taken.
+/// The interval in which warm links are checked if none is taken, in ms to notice closed ones soon. The
+/// interval doubles up to [`LONGEST_SWEEP`] while the member closes them.
 const SWEEP: Duration = Duration::from_millis(100);
 const LONGEST_SWEEP: Duration = Duration::from_secs(2);
 
 impl DedicatedLink {
-    /// What is counted for its member.
+    /// Returns the counters of the link's member.
     #[must_use]
     pub fn cells(&self) -> &MemberCells {
         &self.pool.cells
     }
 
-    /// Something has moved in its tunnel.
+    /// Records that bytes have moved in the tunnel of this link.
     pub fn moved(&self) {
         self.permit.moved(self.pool.event_loop.now());
     }
 
-    /// Whether others wait, and its tunnel has been chosen to give way.
+    /// Returns whether others wait and this tunnel was chosen to give way.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.permit.is_wanted()
     }
 
-    /// Whether its tunnel, in which nothing moved when it was looked at just now, has to give way.
+    /// Returns whether the tunnel, which was just found idle, has to give way.
     #[must_use]
     pub fn gives_way(&self) -> bool {
         self.permit.gives_way()
     }
 
-    /// Closes it, for this reason.
+    /// Closes the link for this reason.
     pub fn close(mut self, why: LinkClose) {
         self.why = why;
     }
@@ -363,7 +380,7 @@ impl Drop for DedicatedLink {
     }
 }
 
-/// One who waits until the member answers again.
+/// A client that waits until the member answers again; the counts are restored when it is dropped.
 struct MemberWaiter<'a> {
     pool: &'a DedicatedPool,
     _gauge: WaitingGauge<'a>,
@@ -372,6 +389,7 @@ struct MemberWaiter<'a> {
 impl<'a> MemberWaiter<'a> {
     fn enter(pool: &'a DedicatedPool, most: usize) -> Option<Self> {
         let all = &pool.shared_cap.waiting_for_member;
+        // Adding first and checking afterwards is exact without a lock.
         if all.fetch_add(1, Ordering::Relaxed) >= most {
             all.fetch_sub(1, Ordering::Relaxed);
             return None;
@@ -388,7 +406,7 @@ impl Drop for MemberWaiter<'_> {
     }
 }
 
-/// One who waits for a place, in the gauge for as long as it does.
+/// A client that waits for a permit, counted in the gauge until it is dropped.
 struct WaitingGauge<'a>(&'a BackendCells);
 
 impl<'a> WaitingGauge<'a> {

@@ -1,36 +1,36 @@
-//! Hands out the places of one member of a TCP backend, and keeps the queue for them.
+//! Grants the permits of one member of a TCP backend, and queues the sources that wait for one.
 //!
-//! Sources take turns, and one that has its share is passed over while others wait.
+//! Sources take turns, and a source that has its share is passed over while others wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use crate::config::PerSource;
 
-/// As many places as there may be connections to the member. `W` is what becomes of a turn.
+/// The permits for connections to one member. `W` receives a permit that is granted.
 ///
-/// Sources take turns; each has a queue of its own. A source that has its share of the places already is passed over at
-/// its turn while others wait. Nobody waits while a place is free.
+/// Each waiting source has a queue of its own, and the sources take turns. A source that has its share of the
+/// permits is passed over while others wait. Nobody waits while a permit is free.
 #[derive(Debug)]
 pub(in crate::link) struct PermitQueue<W> {
     cap: usize,
-    /// Most places of a source that wants one more while others wait.
+    /// The largest number of permits of a source that gets another one while others wait.
     share: usize,
     taken: usize,
-    /// How many places the sources have. A warm link is nobody's yet.
+    /// The number of permits of each source. A warm link has a permit but no source yet.
     held: HashMap<IpAddr, usize>,
-    /// Those who wait, by source; no queue is empty.
+    /// The waiting clients by source. No queue is empty.
     lines: HashMap<IpAddr, VecDeque<PermitQueueEntry<W>>>,
-    /// The sources that wait, in the order of their turns.
+    /// The waiting sources, in the order of their turns.
     turns: VecDeque<IpAddr>,
     waiting: usize,
     last: u64,
 }
 
-/// Room for so many sources may stay.
+/// The capacity in sources that is never given back.
 const FEW: usize = 1024;
 
-/// One who waits.
+/// A waiting client.
 #[derive(Debug)]
 struct PermitQueueEntry<W> {
     number: u64,
@@ -53,7 +53,7 @@ impl<W> Default for PermitQueue<W> {
 }
 
 impl<W> PermitQueue<W> {
-    /// Takes limits. Who has a place keeps it, and it counts.
+    /// Sets new limits. Permits that were granted stay granted and count.
     pub(in crate::link) fn configure(&mut self, cap: Option<u32>, per_source: PerSource) {
         self.cap = cap.map_or(usize::MAX, |cap| cap as usize);
         self.share = match per_source {
@@ -63,7 +63,7 @@ impl<W> PermitQueue<W> {
         };
     }
 
-    /// Takes a place for this source, or for a warm link, if one is free (and then nobody waits).
+    /// Takes a permit for this source, or for a warm link, if one is free, which implies that nobody waits.
     pub(in crate::link) fn take(&mut self, source: Option<IpAddr>) -> bool {
         let free = self.taken < self.cap && self.waiting == 0;
         if free {
@@ -73,12 +73,12 @@ impl<W> PermitQueue<W> {
         free
     }
 
-    /// A place that was taken for a warm link is this source's from now on.
+    /// Assigns a permit that was taken for a warm link to a source.
     pub(in crate::link) fn assign(&mut self, source: IpAddr) {
         *self.held.entry(source).or_default() += 1;
     }
 
-    /// Lets a source wait, behind those of it that wait already. Gives its number, for [`PermitQueue::leave`].
+    /// Queues a client behind those of the same source, and returns its number for [`PermitQueue::leave`].
     pub(in crate::link) fn wait(&mut self, source: IpAddr, event_loop: W) -> u64 {
         self.last += 1;
         self.waiting += 1;
@@ -91,7 +91,7 @@ impl<W> PermitQueue<W> {
         self.last
     }
 
-    /// One who waited does so no more. False where it has got its place already.
+    /// Removes a waiting client. Returns false if the client has got its permit already.
     pub(in crate::link) fn leave(&mut self, source: IpAddr, number: u64) -> bool {
         let Some(line) = self.lines.get_mut(&source) else { return false };
         let Ok(at) = line.binary_search_by_key(&number, |waiting| waiting.number) else { return false };
@@ -105,7 +105,7 @@ impl<W> PermitQueue<W> {
         true
     }
 
-    /// A place is given back.
+    /// Returns a permit.
     pub(in crate::link) fn give_back(&mut self, source: Option<IpAddr>) {
         self.taken -= 1;
         let Some(source) = source else { return };
@@ -118,8 +118,8 @@ impl<W> PermitQueue<W> {
         }
     }
 
-    /// Gives back the room of a crowd that has left: of those who waited when nobody does any more, and of those who had
-    /// places when one of eight is left, so that it costs little for each.
+    /// Shrinks the maps after a crowd has left: the queues when nobody waits, and the counts when an eighth
+    /// of the sources is left, so that the cost for each is small.
     fn fit(&mut self) {
         if self.waiting == 0 && self.turns.capacity() > FEW {
             (self.lines, self.turns) = Default::default();
@@ -130,20 +130,22 @@ impl<W> PermitQueue<W> {
         }
     }
 
-    /// How much there is room for, of sources that wait, and of sources that have places.
+    /// Returns the capacities for waiting sources and for sources with permits.
     #[cfg(test)]
     pub(in crate::link) fn room(&self) -> (usize, usize) {
         (self.lines.capacity().max(self.turns.capacity()), self.held.capacity())
     }
 
-    /// Gives a free place to the next who waits, if there are both. To be asked again until there are not.
+    /// Grants a free permit to the next waiting client, if there are both. The caller repeats this until it
+    /// gets `None`.
     pub(in crate::link) fn next(&mut self) -> Option<W> {
         if self.taken >= self.cap || self.waiting == 0 {
             return None;
         }
         let may = |source: &IpAddr| self.held.get(source).is_none_or(|held| *held < self.share);
-        // Where all have their share, whose turn it is gets one.
+        // If all sources have their share, the one whose turn it is gets a permit nevertheless.
         let at = self.turns.iter().position(may).unwrap_or(0);
+        // Sources that were passed over keep their order behind the others.
         self.turns.rotate_left(at);
         let source = self.turns.pop_front()?;
         let line = self.lines.get_mut(&source)?;
@@ -160,7 +162,7 @@ impl<W> PermitQueue<W> {
         Some(next.event_loop)
     }
 
-    /// How many wait.
+    /// Returns the number of waiting clients.
     pub(in crate::link) fn waiting(&self) -> usize {
         self.waiting
     }

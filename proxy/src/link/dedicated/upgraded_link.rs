@@ -1,16 +1,17 @@
-//! A link that has become a tunnel (RFC 9110 sections 7.8 and 9.3.6): it has left its pool, and one client has it.
+//! Defines a link that has become a tunnel (RFC 9110 sections 7.8 and 9.3.6): it has left its pool and
+//! belongs to one client.
 
 use std::sync::Arc;
 
 use crate::metrics::{LinkClose, LinkState, MemberCells};
 use crate::stream::Stream;
 
-/// A link that one client has taken over. Whoever has it says why it ends: [`UpgradedLink::close`].
+/// A link that one client has taken over. Its owner closes it with a reason: [`UpgradedLink::close`].
 pub struct UpgradedLink {
-    /// Its bytes.
+    /// The connection to the member.
     pub stream: Stream,
     cells: Arc<MemberCells>,
-    /// Why it ends, as far as anybody has said.
+    /// The reason of its end, an error until the owner gives another.
     why: LinkClose,
 }
 
@@ -19,13 +20,13 @@ impl UpgradedLink {
         Self { stream, cells: cells.clone(), why: LinkClose::Error }
     }
 
-    /// What is counted for its member.
+    /// Returns the counters of the link's member.
     #[must_use]
     pub fn cells(&self) -> &MemberCells {
         &self.cells
     }
 
-    /// Closes it, for this reason.
+    /// Closes the link for this reason.
     pub fn close(mut self, why: LinkClose) {
         self.why = why;
     }

@@ -165,7 +165,7 @@ impl<T> Slot<T> {
     }
 
     /// One more frame of a conversation; what takes its time still does.
-    pub(in crate::link) fn say_more(&mut self, ask: AnswerKind) {
+    pub(in crate::link) fn append_frame(&mut self, ask: AnswerKind) {
         let slow = self.awaits > 0 && self.request.ask == AnswerKind::Frames { patient: true };
         self.awaits += 1;
         self.request.ask = match ask {

@@ -1,4 +1,5 @@
-//! Looks at a pool's deadlines: requests give up waiting, and links end that are idle for too long or silent.
+//! Checks the deadlines of a pool: requests give up waiting, and links close that are idle for too long or
+//! silent.
 
 use std::time::Duration;
 
@@ -9,12 +10,13 @@ use crate::metrics::Acquire;
 
 use super::{Pool, Recipient};
 
-/// At least this often a pool with links looks at its deadlines.
+/// The longest interval in nanoseconds between two checks of a pool that has links.
 const LOOK_EVERY: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 
 impl<T: Recipient> Pool<T> {
     pub(super) fn arm(&self, now: Nanos) {
         let scheduler = self.scheduler.borrow();
+        // An empty pool needs no timer.
         if scheduler.used() == 0 && scheduler.waiting() == 0 {
             return;
         }
@@ -23,7 +25,7 @@ impl<T: Recipient> Pool<T> {
         let idle = scheduler.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
         let rescue = Some(self.rescue_at.get());
         let relief = (scheduler.waiting() > 0).then(|| self.relief_by(now));
-        let asks = self.asks_at();
+        let asks = self.next_request_at();
         let next =
             [opening, waiting, idle, rescue, relief, asks].into_iter().flatten().min().unwrap_or(Nanos::MAX);
         self.event_loop.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
@@ -34,6 +36,7 @@ impl<T: Recipient> Pool<T> {
         let since = |timeout: Duration| now.checked_sub(nanos(timeout));
         let mut latest = since(settings.queue.timeout);
         let mut cause = Cause::QueueTimeout;
+        // While the member is unreachable, clients wait for the connect timeout at most.
         if let Some(outage) = self.health.outage() {
             cause = outage.cause;
             latest = latest.max(outage.gives_up(now, nanos(settings.links.connect_timeout)));
@@ -42,12 +45,12 @@ impl<T: Recipient> Pool<T> {
         let late = self.scheduler.borrow_mut().give_up_waiting(latest);
         for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
             self.backend_cells.acquires[Acquire::Timeout].inc();
-            self.tell(&waiter.to, |to| to.failed(&waiter.request, cause, false));
+            self.notify(&waiter.to, |to| to.failed(&waiter.request, cause, false));
         }
         self.show_waiting();
     }
 
-    /// Until when one waits for a link who came at `since`.
+    /// Returns the time until which a request waits for a link that came at `since`.
     fn waits_until(&self, since: Nanos) -> Nanos {
         let settings = self.settings.borrow();
         let until = since.saturating_add(nanos(settings.queue.timeout));
@@ -61,7 +64,8 @@ impl<T: Recipient> Pool<T> {
         idle.iter().for_each(|link| self.expire(link));
     }
 
-    /// How long a link may be unused: less than the member keeps it, if it has said how long that is.
+    /// Returns how long a link may be unused, in nanoseconds: the configured time, or less if the member says
+    /// that it closes links earlier.
     fn longest_idle(&self) -> Nanos {
         nanos(self.settings.borrow().links.idle_timeout).min(self.member_traits.get().longest_idle)
     }
@@ -72,6 +76,7 @@ impl<T: Recipient> Pool<T> {
         for link in links {
             let since = link.queue.borrow().silent_since();
             let late = since.is_some_and(|since| now.saturating_sub(since) >= timeout);
+            // A client that does not read is not the member's fault.
             if late && !link.is_head_full() {
                 link.condemn(LinkEnd::Timeout);
             }
@@ -84,7 +89,7 @@ impl<T: Recipient> Contained for Pool<T> {
         PanicSite::Member
     }
 
-    /// Its duties wait until it looks again.
+    /// Retries the duties after a panic at the next check.
     fn panicked(&self) {
         self.event_loop.arm(self.key.get(), self.event_loop.now() + LOOK_EVERY);
     }
@@ -97,10 +102,11 @@ impl<T: Recipient> Registered for Pool<T> {
             self.send_away(cause);
         }
         self.close_idle(now);
+        // While the process catches up after a standstill, answers may be waiting to be read.
         if self.event_loop.lenient_until(now).is_none() {
             self.give_up_waiting(now);
             self.end_silent(now);
-            self.judge_silence(now);
+            self.check_silence(now);
         }
         self.rescue(now);
         self.relieve(now);
@@ -109,6 +115,7 @@ impl<T: Recipient> Registered for Pool<T> {
             me.end_rest(&link, now);
         }
         let is_empty = self.scheduler.borrow().used() == 0 && self.scheduler.borrow().waiting() == 0;
+        // Nothing is left to do for a member that was removed.
         if self.health.is_retired() && is_empty {
             self.leave();
         } else {

@@ -1,9 +1,10 @@
-//! Lets the share of a pool grow and shrink: it borrows rights to links from other workers, and lends its own.
+//! Lets the share of a pool grow and shrink: a worker borrows rights to links from other workers, and lends
+//! its own.
 //!
-//! A worker that has what it needs asks nobody. A worker whose requests wait asks the others (`loans`), at once where none of its
-//! links can serve them, and otherwise when a request has waited for a moment. It gets a right that is not used, or whose link is
-//! idle. Where all links are busy, workers that have more than one link, or have had their only one for a while, take turns with those
-//! that have none.
+//! A worker whose requests wait asks the others (`loans`): at once if none of its links can serve them, and
+//! otherwise after a request has waited for a moment. It gets a right that is unused or whose link is idle.
+//! If all links are busy, workers with more than one link, or with one that they have had for a while, take
+//! turns with workers that have none.
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,19 +20,20 @@ use crate::net::Descriptors;
 
 use super::{GONE, Pool, Recipient, Share};
 
-/// Who has links, if busy ones, asks for a further one after somebody has waited for this long.
+/// The time in nanoseconds that a request waits before a worker with busy links asks for another one.
 const PATIENCE: Nanos = Duration::from_millis(5).as_nanos() as Nanos;
-/// A link that was used within this time is lent only to who has none.
+/// The time in nanoseconds since its last use before a link is lent to a worker that has other links.
 const COLD: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
-/// Who has one link, and requests that wait for it, keeps it for so long before another who has none gets it.
+/// The time in nanoseconds for which a worker keeps its only link while requests wait for it, before a worker
+/// without any gets it.
 const LEASE: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 
 impl<T: Recipient> Pool<T> {
-    /// Takes its share of what there is.
+    /// Sets the share of this worker, and takes rights up to that share.
     pub(super) fn take_share(&self, share: Share) {
         let before = (self.cap.replace(share.of_all), self.entitled.replace(share.links));
         if before == (share.of_all, share.links) {
-            return; // what is lent or borrowed stays so
+            return; // lent and borrowed rights stay as they are
         }
         self.loans.configure(share.of_all);
         let own = share.links.saturating_sub(1);
@@ -44,17 +46,18 @@ impl<T: Recipient> Pool<T> {
         self.give_back();
     }
 
-    /// It is entitled to none from now on, being retired: what its links have goes as they do.
+    /// Gives up the share of a retired member. Rights that links still use follow as these close.
     pub(super) fn give_up_share(&self) {
         self.entitled.set(0);
         self.give_back();
     }
 
-    /// Gives back the rights above its share, of which no link makes use any more.
+    /// Returns the rights above the share that no link uses any more.
     pub(super) fn give_back(&self) {
         self.lending.set(false);
         let (links, own) = {
             let mut scheduler = self.scheduler.borrow_mut();
+            // A removed member opens no links, so that unused rights go back at once.
             if self.health.is_retired() && scheduler.waiting() == 0 {
                 let (used, owned) =
                     (scheduler.used().min(scheduler.share()), scheduler.owned().min(scheduler.owners()));
@@ -70,7 +73,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// Takes one more right, if there is one that nobody has.
+    /// Takes one more right, if one is free.
     pub(super) fn take_one(&self, what: Right) {
         let has = match what {
             Right::Link => self.links.get(),
@@ -97,10 +100,10 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// Asks other workers for what those who wait here need, or no longer does.
-    pub(super) fn ask_others(&self, now: Nanos) {
+    /// Asks other workers for the rights that waiting requests need, or withdraws the request.
+    pub(super) fn request_rights(&self, now: Nanos) {
         if self.scheduler.borrow().waiting() == 0 {
-            return self.ask_no_more();
+            return self.withdraw_requests();
         }
         let (owners, all_used, starving, patient) = {
             let scheduler = self.scheduler.borrow();
@@ -112,15 +115,17 @@ impl<T: Recipient> Pool<T> {
                 scheduler.oldest_waiting().is_some_and(|since| now.saturating_sub(since) < PATIENCE);
             (owners, all_used, scheduler.usable() == 0, patient)
         };
+        // One request at a time is enough, since each grant wakes this worker.
         if owners && !self.asks_own.replace(true) {
             let taken = self.loans.take_or_ask(&self.account, Right::Own, RightRequest::default());
             if taken {
                 self.asks_own.set(false);
                 self.add(Right::Own, 1);
-                self.event_loop.arm(self.key.get(), now + 1); // not in the middle of a client's turn
+                self.event_loop.arm(self.key.get(), now + 1); // the current turn may be a client's
             }
         }
         let ask = RightRequest { starving, owed: self.links.get() < self.entitled.get() };
+        // A request whose urgency has not changed is not repeated.
         if all_used && (starving || !patient) && self.asks.get() != Some(ask) {
             self.asks.set(Some(ask));
             if self.loans.take_or_ask(&self.account, Right::Link, ask) {
@@ -131,7 +136,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    pub(super) fn ask_no_more(&self) {
+    pub(super) fn withdraw_requests(&self) {
         if self.asks.take().is_some() {
             self.loans.withdraw(&self.account, Right::Link);
         }
@@ -140,15 +145,15 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// When it will ask others for a link, if it does not yet.
-    pub(super) fn asks_at(&self) -> Option<Nanos> {
+    /// Returns the time at which this worker will ask for a link, if it has not yet.
+    pub(super) fn next_request_at(&self) -> Option<Nanos> {
         let scheduler = self.scheduler.borrow();
         let all_used = scheduler.used() >= scheduler.share() && scheduler.share() < self.cap.get();
         let may = all_used && self.asks.get().is_none() && scheduler.eager() > 0;
         scheduler.oldest_waiting().filter(|_| may).map(|since| since + PATIENCE)
     }
 
-    /// Lends what it does not need to those who ask.
+    /// Lends rights that it does not need to workers that ask.
     pub(super) fn lend(&self, now: Nanos) {
         while self.loans.is_asked(Right::Own)
             && self.scheduler.borrow().spares_owners()
@@ -160,6 +165,7 @@ impl<T: Recipient> Pool<T> {
         }
         while self.loans.is_asked(Right::Link) && !self.lending.get() {
             let Some(ask) = self.loans.first(&self.account, Right::Link) else { return };
+            // An unused right can be lent without closing a link.
             if self.scheduler.borrow().spares_share() {
                 self.lend_one();
                 self.give_back();
@@ -167,6 +173,7 @@ impl<T: Recipient> Pool<T> {
             }
             let is_busy = self.scheduler.borrow().eager() > 0;
             let Some(since) = self.scheduler.borrow().oldest_idle().filter(|_| !is_busy) else { return };
+            // A link that was just used will probably be needed again soon.
             if !ask.starving && now.saturating_sub(since) < COLD {
                 return self.event_loop.arm(self.key.get(), since + COLD);
             }
@@ -185,9 +192,10 @@ impl<T: Recipient> Pool<T> {
         scheduler.set_share(share.saturating_sub(1));
     }
 
-    /// Whether this link, of which an answer has ended just now, goes to another worker though requests wait for it here. It
-    /// takes no more then.
+    /// Returns whether this link, which has just ended an answer, goes to another worker although requests
+    /// wait for it here. The link then takes no more requests.
     pub(super) fn yields(&self, link: &Link<T>, now: Nanos) -> bool {
+        // The usual case is one relaxed load.
         if !self.loans.is_urgent() || self.lending.get() {
             return false;
         }
@@ -195,6 +203,7 @@ impl<T: Recipient> Pool<T> {
         let may = {
             let scheduler = self.scheduler.borrow();
             let rested = now.saturating_sub(self.granted_at.get()) >= LEASE;
+            // A worker keeps its only link for a lease, or two workers would exchange it all the time.
             let to_starving = ask.starving && (scheduler.usable() > 1 || rested);
             let to_owner = ask.owed && self.links.get() > self.entitled.get();
             (to_starving || to_owner) && scheduler.eager() > 0 && scheduler.may_close(link.id)
@@ -208,7 +217,7 @@ impl<T: Recipient> Pool<T> {
         may
     }
 
-    /// Takes what it was granted, and looks what others ask for, whenever there is news.
+    /// Takes granted rights and looks for requests of others, whenever there is news.
     pub(super) async fn deal(self: Rc<Self>) {
         let account = Arc::clone(&self.account);
         while self.key.get() != GONE {
@@ -232,38 +241,39 @@ impl<T: Recipient> Pool<T> {
     }
 }
 
-/// See the head of this file.
+/// The rights to links to one member, shared by all workers.
 #[derive(Debug, Default)]
 pub struct Loans {
     room: Mutex<LoanState>,
-    /// How many ask for a link, how many of those badly, and how many ask for one that its client may keep.
+    /// The number of requests for a link.
     asked: AtomicUsize,
+    /// The number of requests for a link that a client may keep.
     urgent: AtomicUsize,
     asked_own: AtomicUsize,
-    /// Links that have become tunnels, with those that are about to.
+    /// The number of links that are tunnels or may become one.
     tunnels: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct LoanState {
-    /// To have a link.
+    /// Rights to open a link.
     links: Rights<usize>,
-    /// To have one that its client keeps.
+    /// Rights to give a link to a client for good.
     own: Rights<usize>,
     accounts: Vec<Arc<Account>>,
     last: usize,
 }
 
-/// A right to what.
+/// The kinds of rights.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::link) enum Right {
-    /// A link.
+    /// The right to open a link.
     Link,
-    /// That a link is its client's for as long as that likes.
+    /// The right to give a link to a client for as long as the client likes.
     Own,
 }
 
-/// What a worker's pool has been granted, and how it is told so, or that others ask.
+/// The rights that were granted to a worker's pool, and the signal for grants and requests of others.
 #[derive(Debug, Default)]
 pub(in crate::link) struct Account {
     number: usize,
@@ -273,7 +283,7 @@ pub(in crate::link) struct Account {
 }
 
 impl Account {
-    /// What has been granted since it was asked last.
+    /// Returns the number of rights granted since the last call.
     pub(in crate::link) fn granted(&self, what: Right) -> usize {
         self.of(what).swap(0, Ordering::Relaxed)
     }
@@ -296,7 +306,7 @@ impl LoanState {
 }
 
 impl Loans {
-    /// A worker's pool comes.
+    /// Opens an account for a worker's pool.
     pub(in crate::link) fn join(&self) -> Arc<Account> {
         let mut room = self.lock();
         room.last += 1;
@@ -305,12 +315,12 @@ impl Loans {
         account
     }
 
-    /// It comes back.
+    /// Adds an account again that had left.
     pub(in crate::link) fn rejoin(&self, who: &Arc<Account>) {
         self.lock().accounts.push(who.clone());
     }
 
-    /// It goes. It has given back all that it had.
+    /// Removes an account, whose rights have all been returned.
     pub(in crate::link) fn leave(&self, who: &Arc<Account>) {
         self.lock().accounts.retain(|other| !Arc::ptr_eq(other, who));
         for what in [Right::Link, Right::Own] {
@@ -319,23 +329,24 @@ impl Loans {
         }
     }
 
-    /// So many links there may be from now on. All of them but one may be kept by their clients; the only one, too.
+    /// Sets the number of links that there may be. Clients may keep all of them but one; if there is only
+    /// one, that one.
     pub(in crate::link) fn configure(&self, cap: usize) {
         let mut room = self.lock();
         room.links.configure(cap);
         room.own.configure(cap.saturating_sub(1).max(1));
         drop(room);
-        // What there is more of than before goes to those who ask.
+        // Additional rights go to workers that ask.
         self.give_back(Right::Link, 0);
         self.give_back(Right::Own, 0);
     }
 
-    /// Takes so many rights, as far as there are any that nobody has.
+    /// Takes up to `most` rights that nobody has, and returns their number.
     pub(in crate::link) fn take(&self, what: Right, most: usize) -> usize {
         self.lock().rights(what).take(most)
     }
 
-    /// Takes a right that nobody has; else asks the others for one. True where it was taken.
+    /// Takes a free right and returns true, or asks the other workers for one.
     pub(in crate::link) fn take_or_ask(&self, who: &Account, what: Right, ask: RightRequest) -> bool {
         let mut room = self.lock();
         if room.rights(what).take(1) == 1 {
@@ -350,14 +361,14 @@ impl Loans {
         false
     }
 
-    /// It no longer needs one.
+    /// Withdraws the request of a worker.
     pub(in crate::link) fn withdraw(&self, who: &Account, what: Right) {
         let mut room = self.lock();
         room.rights(what).withdraw(&who.number);
         self.show(&room);
     }
 
-    /// So many rights are given back. Those who ask get them.
+    /// Returns rights, which go to workers that ask.
     pub(in crate::link) fn give_back(&self, what: Right, count: usize) {
         let mut room = self.lock();
         for number in room.rights(what).give_back(count) {
@@ -369,12 +380,12 @@ impl Loans {
         self.show(&room);
     }
 
-    /// What the first other worker asks for, if one does.
+    /// Returns the first request of another worker.
     pub(in crate::link) fn first(&self, me: &Account, what: Right) -> Option<RightRequest> {
         self.lock().rights(what).first(&me.number)
     }
 
-    /// Whether anybody asks: the only thing that is looked at where nobody does.
+    /// Returns whether anybody asks. Usually nobody does, and then nothing else is looked at.
     pub(in crate::link) fn is_asked(&self, what: Right) -> bool {
         match what {
             Right::Link => self.asked.load(Ordering::Relaxed) > 0,
@@ -382,7 +393,7 @@ impl Loans {
         }
     }
 
-    /// Whether anybody asks who cannot serve those who wait, or has less than its share.
+    /// Returns whether a worker asks that cannot serve its waiting requests or has less than its share.
     pub(in crate::link) fn is_urgent(&self) -> bool {
         self.urgent.load(Ordering::Relaxed) > 0
     }
@@ -399,8 +410,8 @@ impl Loans {
     }
 }
 
-/// A place among the tunnels of one member, and the descriptor of the link that will be opened in the tunnel's stead. It
-/// is given back when it is dropped.
+/// A permit for a tunnel to one member, and the descriptor for the link that replaces the tunnel in the pool.
+/// Both are returned when it is dropped.
 #[derive(Debug)]
 pub struct TunnelPermit {
     loans: Arc<Loans>,
@@ -408,7 +419,7 @@ pub struct TunnelPermit {
 }
 
 impl TunnelPermit {
-    /// A place, unless `most` are taken, or no descriptor is left.
+    /// Returns a permit, unless `most` are taken or no descriptor is left.
     pub(in crate::link) fn take(loans: &Arc<Loans>, most: usize) -> Option<Self> {
         let descriptor = Descriptors::try_take()?;
         let one_more = |taken| (taken < most).then_some(taken + 1);

@@ -1,4 +1,4 @@
-//! The lives of links: how each link begins, and what becomes of its exchanges when it ends.
+//! Runs links from connecting to their end, and handles the exchanges that an ended link leaves.
 //!
 //! `InFlight::fate` decides the fate of an exchange, and this file carries it out.
 
@@ -21,20 +21,21 @@ use crate::stream::Stream;
 use super::lending::TunnelPermit;
 use super::{Pool, Recipient, Waiter};
 
-/// How the life of a link ended.
+/// The way in which the life of a link ended.
 enum LifeEnd<T: Recipient> {
-    /// It could not be connected: why, and since when that was tried.
+    /// The link could not be connected: the cause, and the time at which the attempt began.
     NotConnected(Cause, Nanos),
-    /// Its descriptor is closed.
+    /// The link's descriptor is closed.
     Ended(Rc<Link<T>>, LinkEnd),
-    /// It has become a tunnel.
+    /// The link has become a tunnel.
     Switched { link: Rc<Link<T>>, stream: Stream, taker: T },
-    /// Nobody knows how far it came.
+    /// The task panicked, perhaps before the link was in the pool.
     Panicked,
 }
 
 impl<T: Recipient> Pool<T> {
-    /// The life of one link, from connecting to its end. However it ends, its entry is free then. Tells whether it began.
+    /// Runs one link from connecting to its end, and returns whether it was connected. However it ends, its
+    /// entry is free afterwards.
     pub(super) async fn live(self: Rc<Self>, id: LinkId, connecting: Connecting) -> bool {
         let life = async {
             match self.attempt(id, connecting).await {
@@ -48,7 +49,7 @@ impl<T: Recipient> Pool<T> {
         began
     }
 
-    /// Gives back what an ended link had, to whomever it belongs.
+    /// Returns everything that an ended link had.
     fn after(self: &Rc<Self>, id: LinkId, end: LifeEnd<T>) {
         match end {
             LifeEnd::NotConnected(cause, began) => self.connect_failed(id, cause, began),
@@ -61,13 +62,14 @@ impl<T: Recipient> Pool<T> {
                     self.give_back();
                     return self.open_more(self.event_loop.now());
                 };
-                link.hang_up();
+                link.close_socket();
                 self.ended(&link, LinkEnd::Panicked);
             }
         }
     }
 
-    /// Connects a link for this entry; else tells why it could not, and since when it tried.
+    /// Connects a link for this entry, or returns the cause of the failure and the time at which the attempt
+    /// began.
     async fn attempt(
         self: &Rc<Self>,
         id: LinkId,
@@ -105,21 +107,24 @@ impl<T: Recipient> Pool<T> {
         may_panic("link.connected");
         self.dispatch(link, now);
         self.use_idle(now);
+        // The drain began while the link was connecting.
         if self.is_leaving() {
             self.on_drain();
         }
         self.close_surplus();
     }
 
-    /// Those who wait go to another member. Where none answers, they wait until this one does, or their time is over.
+    /// Handles a failed attempt. Waiting requests go to another member, or wait on until this one answers or
+    /// their time is over if no member answers.
     fn connect_failed(self: &Rc<Self>, id: LinkId, cause: Cause, began: Nanos) {
         count_failure(&self.cells, cause);
         let now = self.event_loop.now();
         self.scheduler.borrow_mut().not_connected(id, now);
         self.give_back();
+        // A missing local port says nothing about the member.
         if cause != Cause::ConnectNoPort {
             self.proof.away(std::time::Instant::now());
-            self.heed_proof();
+            self.apply_proof();
         }
         let alone = self.scheduler.borrow().used() == 0;
         let unwanted = self.health.is_retired();
@@ -136,17 +141,18 @@ impl<T: Recipient> Pool<T> {
         self.use_idle(now);
     }
 
-    /// Nobody waits here any more: they go to another member, or fail where that would not help.
+    /// Moves all waiting requests to another member, or fails them if that would not help.
     pub(super) fn send_away(&self, cause: Cause) {
         let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
         self.show_waiting();
         for Waiter { to, request, head } in waiting {
+            // Another member may be reachable; a local fault would meet it, too.
             if cause.is_of_member() {
                 self.count_retry(RetryReason::Connect, RetryResult::Ok);
-                self.tell(&to, |to| to.again(request, head.take(), cause));
+                self.notify(&to, |to| to.again(request, head.take(), cause));
             } else {
                 self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
-                self.tell(&to, |to| to.failed(&request, cause, false));
+                self.notify(&to, |to| to.failed(&request, cause, false));
             }
         }
     }
@@ -155,14 +161,16 @@ impl<T: Recipient> Pool<T> {
         connect::recover(&self.health, &self.event_loop, async || self.clone().try_again().await).await;
     }
 
-    /// One attempt to connect to a member that is down. That link is the first of its new pool. Tells whether it began.
+    /// Makes one attempt to connect to a member that is down, and returns whether it succeeded. The link is
+    /// the first of the pool again.
     async fn try_again(self: Rc<Self>) -> bool {
         may_panic("pool.recover");
         let id = self.scheduler.borrow_mut().claim();
         if let Some(id) = id {
             return self.clone().live(id, Connecting::enter(&self.cells)).await;
         }
-        // Another worker has all the links that there may be. That the member answers must be seen all the same, for all.
+        // Other workers have all the links that there may be. The attempt must be made nevertheless, so that
+        // all workers see when the member answers.
         let settings = self.settings.borrow().clone();
         match connect(&self.address, &settings, &self.local).await {
             Ok(_) => connect::show(self.health.answered(), &self.cells),
@@ -172,26 +180,29 @@ impl<T: Recipient> Pool<T> {
         false
     }
 
-    /// A link has ended, and its descriptor is closed.
+    /// Handles a link that has ended and whose descriptor is closed.
     fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: LinkEnd) {
         let fates = link.queue.borrow_mut().end(why);
         link.count_held();
-        self.event_loop.contain(PanicSite::Link, || self.judge_end(link, why, &fates));
+        self.event_loop.contain(PanicSite::Link, || self.check_end(link, why, &fates));
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.scheduler.borrow_mut().closed(link.id);
         self.give_back();
         let again = |(_, fate): &(Slot<T>, Fate)| matches!(fate, Fate::Replay { sent: true, .. });
+        // A member that closes used links is probably about to close others.
         if why == LinkEnd::Closed && fates.iter().any(again) {
             self.scheduler.borrow_mut().lost(self.event_loop.now());
         }
+        // The last request is handed back first, because each goes to the front of its client.
         for (slot, fate) in fates.into_iter().rev() {
             let client = slot.recipient.clone();
             let met = self.event_loop.contain(PanicSite::Client, || self.apply_fate(link, slot, fate));
             client.filter(|_| met.is_none()).iter().for_each(Recipient::panicked);
         }
-        // What was counted and never came to its queue, or was lost on the way out of it.
+        // Exchanges that were counted but never reached their client, or were lost on the way, leave the
+        // gauges here.
         let lost = link.counted.take();
         self.cells.in_flight.add(-i64::from(lost));
         self.cells.requests[AttemptCode::None].add(lost.into());
@@ -230,20 +241,22 @@ impl<T: Recipient> Pool<T> {
                 if matches!(cause, Cause::StaleNonidempotent) {
                     self.count_retry(RetryReason::Stale, RetryResult::NotAllowed);
                 }
-                // Of a conversation more may have been asked than one error can answer.
+                // A client may have pipelined more requests than one error can answer, so the conversation
+                // ends.
                 request.body |= slot.body_begun && !request.streams;
                 client.failed(&request, cause, false);
             }
             Fate::Replay { head, sent } => {
                 self.count_retry(RetryReason::Stale, RetryResult::Ok);
                 request.replayed |= sent;
+                // An old link may be dying as well, so that the request prefers a new one.
                 request.sharing = Sharing::Fresh;
                 client.again(request, head, Cause::BackendReset);
             }
         }
     }
 
-    /// An exchange is on this link no longer.
+    /// Counts an exchange that is no longer on this link.
     pub(super) fn left(&self, link: &Link<T>) {
         self.cells.in_flight.dec();
         link.counted.set(link.counted.get() - 1);
@@ -261,16 +274,17 @@ impl<T: Recipient> Pool<T> {
     }
 }
 
-// Links that become tunnels, and members that speak HTTP/1.0.
+// Handles links that become tunnels, and members that speak HTTP/1.0.
 
 impl<T: Recipient> Pool<T> {
-    /// Whether the member spoke HTTP/1.0 when it last answered.
+    /// Returns whether the member spoke HTTP/1.0 when it last answered.
     #[must_use]
     pub fn is_http10(&self) -> bool {
         self.member_traits.get().is_old(self.event_loop.now())
     }
 
-    /// Others are not to wait behind it; and nothing is put behind anything on a link to a member of HTTP/1.0.
+    /// Returns whether a request needs a link to itself, because it would delay others or because the member
+    /// speaks HTTP/1.0.
     pub(super) fn goes_alone(&self, request: &Exchange) -> bool {
         let scheduler = self.scheduler.borrow();
         self.member_traits.get().is_old(self.event_loop.now())
@@ -278,20 +292,20 @@ impl<T: Recipient> Pool<T> {
             || scheduler.is_of_holders(request.class)
     }
 
-    /// A place for one more link that may become a tunnel, if there is one.
+    /// Returns a permit for one more link that may become a tunnel, if one is free.
     #[must_use]
     pub fn tunnel_permit(&self) -> Option<TunnelPermit> {
         TunnelPermit::take(&self.loans, self.settings.borrow().links.max_tunnels as usize)
     }
 
-    /// A link has become a tunnel. It leaves its pool, and is no longer ours to close.
+    /// Handles a link that has become a tunnel. It leaves the pool, which no longer closes it.
     pub(super) fn switched(self: &Rc<Self>, link: &Link<T>, stream: Stream, taker: &T) {
         link.show(LinkState::Tunnel);
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
         self.scheduler.borrow_mut().closed(link.id);
         self.give_back();
         let upgraded = UpgradedLink::new(stream, &self.cells);
-        self.tell(taker, |taker| taker.switched(upgraded));
+        self.notify(taker, |taker| taker.switched(upgraded));
         self.open_more(self.event_loop.now());
     }
 }

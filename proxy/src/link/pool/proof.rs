@@ -1,6 +1,8 @@
-//! Decides for all workers whether requests may be pipelined to a member, and when the member is to be probed.
+//! Decides for all workers whether requests may be pipelined to a member, and when the member is to be
+//! probed.
 //!
-//! It judges `Server` fields, offences, failures to connect and results of probes; `probe` carries the probes out.
+//! The decision rests on `Server` fields, offences, failures to connect and results of probes; `probe`
+//! carries the probes out.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -24,54 +26,54 @@ use crate::probe::{Fault, Software, judge};
 
 use super::{Pool, Recipient};
 
-/// Tells the prober that there is something to be done for a member.
+/// Tells the prober that a member needs a probe or that its verdict is about to expire.
 pub type ProberSender = UnboundedSender<Arc<Proof>>;
 
-/// What workers must know of a verdict.
+/// The part of a verdict that workers need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum ProofState {
-    /// The member has answered nobody yet, or not since it was away.
+    /// The member has not answered yet, or not since it was unreachable.
     Unseen,
-    /// It was not shown to keep order.
+    /// The member has not been shown to keep the order of answers.
     Unproven,
-    /// It was shown to keep order.
+    /// The member has been shown to keep the order.
     Proven,
-    /// It broke the rules of pipelining, and was not shown to keep them since.
+    /// The member broke the rules of pipelining and has not been shown to keep them since.
     Offended,
 }
 
-/// Why a verdict is what it is.
+/// The reason of a verdict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Finding {
     /// No answer has been seen yet.
     Nothing,
-    /// Its answers have no `Server` field.
+    /// The answers have no `Server` field.
     Nameless,
-    /// Its `Server` field names no software of the table.
+    /// The `Server` field names software that is not in the table.
     Unknown,
-    /// Its `Server` field names software that is known to break order.
+    /// The `Server` field names software that is known to break the order.
     Breaks(&'static str),
-    /// Its software keeps order, and a probe is to come or on its way.
+    /// The software is known to keep the order, and a probe is pending.
     Awaited,
     /// A probe failed.
     Failed(Fault),
     /// A probe passed.
     Passed,
-    /// It broke the rules.
+    /// The member broke the rules.
     Offended(PipelineFault),
-    /// It broke the rules, and has been given another chance, which its operator's word allows.
+    /// The member broke the rules and gets another chance, because its operator vouches for it.
     Forgiven,
 }
 
-/// What is to be done for a member.
+/// A task of the prober for a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProbeTask {
-    /// Probe it; else the verdict expires.
+    /// Whether to probe the member; otherwise the verdict expires.
     pub probe: bool,
-    /// When.
+    /// The time at which the task is due.
     pub due: Instant,
-    /// The state of things that it is for: it is void when that has changed.
+    /// The state of the record that the task was made for. The task is void if the record has changed since.
     pub epoch: u64,
 }
 
@@ -90,21 +92,21 @@ pub struct ProbeTask {
 #[derive(Debug, Default)]
 pub struct Proof {
     standing: AtomicU8,
-    case: Mutex<ProofRecord>,
+    record: Mutex<ProofRecord>,
     changed: Notify,
 }
 
-/// The member whose verdict it is.
+/// The member that a verdict is about.
 #[derive(Clone, Debug)]
 pub struct ProofSubject {
-    /// Its backend.
+    /// The settings of its backend.
     pub backend: Arc<Backend>,
-    /// Its name.
+    /// The name of the member.
     pub member: Arc<str>,
-    /// Where it listens.
+    /// The address of the member.
     pub address: Address,
-    /// Who is told when there is something to be done.
-    pub bell: ProberSender,
+    /// The channel to the prober.
+    pub prober: ProberSender,
 }
 
 #[derive(Debug, Default)]
@@ -113,18 +115,18 @@ struct ProofRecord {
     server: Server,
     finding: Option<Finding>,
     standing: Option<ProofState>,
-    /// Failures and offences in a row.
+    /// The number of failures and offences in a row.
     setbacks: u32,
-    /// When it was last set back, or proven.
+    /// The time of the last setback or proof.
     since: Option<Instant>,
     epoch: u64,
-    /// The prober is at it.
+    /// Whether the prober has a task for this member.
     attended: bool,
-    /// What has been said of it, so that it is said once.
-    said: Vec<String>,
+    /// The notices that were written, so that each is written once.
+    notices: Vec<String>,
 }
 
-/// What the `Server` field of its last answer said.
+/// The `Server` field of the last answer.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 enum Server {
     #[default]
@@ -133,17 +135,17 @@ enum Server {
     Named(Vec<u8>),
 }
 
-/// The first pause after a setback; each doubles,
+/// The pause after the first setback. Each further one doubles it up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// up to this.
+/// The longest pause after a setback.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-/// Setbacks further apart than this, and than four pauses, do not add up.
+/// The time after which a new setback counts as the first, if it is also longer than four pauses.
 const CALM: Duration = Duration::from_secs(60);
-/// So many different lines are said of one member.
-const MOST_SAID: usize = 32;
+/// The largest number of different notices about one member.
+const MOST_NOTICES: usize = 32;
 
 impl Proof {
-    /// The verdict, as far as this worker can see it.
+    /// Returns the verdict, as far as this worker can see it.
     #[must_use]
     pub fn standing(&self) -> ProofState {
         match self.standing.load(Ordering::Relaxed) {
@@ -154,26 +156,27 @@ impl Proof {
         }
     }
 
-    /// Whose verdict it is. A configuration that was read anew clears what was held against the member, also where it says
-    /// what it said before: so its operator does, with SIGHUP.
-    pub fn concern(self: &Arc<Self>, accused: ProofSubject) {
-        let mut case = self.case();
-        let same = case.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &accused.backend));
+    /// Sets the member that the verdict is about. A configuration that was read again clears the setbacks of
+    /// the member even if nothing in it has changed, so that an operator can do so with SIGHUP.
+    pub fn set_subject(self: &Arc<Self>, subject: ProofSubject) {
+        let mut record = self.record();
+        let same = record.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &subject.backend));
         if same {
             return;
         }
-        case.about = Some(accused);
-        if case.standing != Some(ProofState::Proven) {
-            (case.standing, case.setbacks, case.since) = (None, 0, None);
-            case.said.clear();
-            self.reconsider(&mut case);
+        record.about = Some(subject);
+        // A proof stays valid, since a new configuration does not change the member.
+        if record.standing != Some(ProofState::Proven) {
+            (record.standing, record.setbacks, record.since) = (None, 0, None);
+            record.notices.clear();
+            self.reconsider(&mut record);
         }
     }
 
-    /// A worker got an answer with another `Server` field than it saw last.
+    /// Records a `Server` field that differs from the one that this worker saw last.
     pub fn named(self: &Arc<Self>, server: Option<&[u8]>, now: Instant) {
-        let mut case = self.case();
-        let same = match (&case.server, server) {
+        let mut record = self.record();
+        let same = match (&record.server, server) {
             (Server::Named(old), Some(new)) => old == new,
             (Server::Nameless, None) => true,
             _ => false,
@@ -181,116 +184,119 @@ impl Proof {
         if same {
             return;
         }
-        case.server = server.map_or(Server::Nameless, |name| Server::Named(name.to_vec()));
-        case.lose_proof(now);
-        self.reconsider(&mut case);
+        record.server = server.map_or(Server::Nameless, |name| Server::Named(name.to_vec()));
+        record.withdraw_proof(now);
+        self.reconsider(&mut record);
     }
 
-    /// The member does not accept connections: who answers next may be another one.
+    /// Records that the member does not accept connections, since another program may answer next.
     pub fn away(self: &Arc<Self>, now: Instant) {
-        let mut case = self.case();
-        if case.server == Server::Unseen || case.by_word() {
+        let mut record = self.record();
+        if record.server == Server::Unseen || record.by_word() {
             return;
         }
-        case.server = Server::Unseen;
-        case.lose_proof(now);
-        self.reconsider(&mut case);
+        record.server = Server::Unseen;
+        record.withdraw_proof(now);
+        self.reconsider(&mut record);
     }
 
-    /// The member broke a rule of pipelining. Once is enough.
+    /// Records a broken rule of pipelining. One offence is enough.
     pub fn offended(self: &Arc<Self>, how: PipelineFault, now: Instant) {
-        let mut case = self.case();
-        if case.standing == Some(ProofState::Offended) {
+        let mut record = self.record();
+        // One offence often shows on several links, and counts once.
+        if record.standing == Some(ProofState::Offended) {
             return;
         }
-        case.set_back(now);
-        case.standing = Some(ProofState::Offended);
-        case.finding = Some(Finding::Offended(how));
-        self.reconsider(&mut case);
+        record.set_back(now);
+        record.standing = Some(ProofState::Offended);
+        record.finding = Some(Finding::Offended(how));
+        self.reconsider(&mut record);
     }
 
-    /// What is to be done next. Who asks has attended to the member until now; where there is nothing to do, no more.
+    /// Returns the prober's next task for this member, and ends the prober's work on it if there is none.
     #[must_use]
     pub fn next_task(self: &Arc<Self>, now: Instant) -> Option<ProbeTask> {
-        let mut case = self.case();
-        // The one who asks has it, and the list of all; no worker does where the member left the configuration.
+        let mut record = self.record();
+        // The prober and the list of all proofs hold one reference each; without a third the member has left
+        // the configuration.
         let wanted = Arc::strong_count(self) > 2;
-        let task = case.task(now).filter(|_| wanted);
-        case.attended = task.is_some();
+        let task = record.task(now).filter(|_| wanted);
+        record.attended = task.is_some();
         task
     }
 
-    /// Waits until the state of things has changed.
+    /// Waits until the record has changed.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Who is to be probed, unless the task is void by now.
+    /// Returns the member to probe, unless the task is void by now.
     #[must_use]
-    pub fn accused(&self, task: &ProbeTask) -> Option<ProofSubject> {
-        let case = self.case();
-        case.about.clone().filter(|_| case.epoch == task.epoch)
+    pub fn subject(&self, task: &ProbeTask) -> Option<ProofSubject> {
+        let record = self.record();
+        record.about.clone().filter(|_| record.epoch == task.epoch)
     }
 
-    /// A probe has ended, or the time of an expiry has come.
+    /// Records the result of a probe, or the expiry of a verdict.
     pub fn conclude(&self, task: &ProbeTask, found: Result<(), Fault>, now: Instant) {
-        let mut case = self.case();
-        if case.epoch != task.epoch {
+        let mut record = self.record();
+        // The member changed during the probe, so that the result says nothing.
+        if record.epoch != task.epoch {
             return;
         }
-        let by_word = case.by_word();
+        let by_word = record.by_word();
         match found {
-            // Whom nobody can probe is believed by the word of the operator.
-            Err(Fault::Indistinct) if by_word => case.acquit(Finding::Forgiven, now),
-            Ok(()) if task.probe => case.acquit(Finding::Passed, now),
-            Ok(()) if by_word => case.acquit(Finding::Forgiven, now),
-            // It is not pipelined to for what it is, no longer for what it did.
+            // The operator's word is believed for a member that no probe can judge.
+            Err(Fault::Indistinct) if by_word => record.mark_proven(Finding::Forgiven, now),
+            Ok(()) if task.probe => record.mark_proven(Finding::Passed, now),
+            Ok(()) if by_word => record.mark_proven(Finding::Forgiven, now),
+            // The offence has expired; what the `Server` field says decides again.
             Ok(()) => {
-                case.standing = None;
-                case.find();
+                record.standing = None;
+                record.find();
             }
             Err(fault) => {
-                case.set_back(now);
-                case.finding = Some(Finding::Failed(fault));
+                record.set_back(now);
+                record.finding = Some(Finding::Failed(fault));
             }
         }
-        self.show(&case);
+        self.show(&record);
     }
 
-    /// What whoever runs the proxy should be told now, once.
+    /// Returns a notice for the operator, once for each text.
     #[must_use]
     pub fn news(&self) -> Option<String> {
-        self.case().news()
+        self.record().news()
     }
 
-    /// What was found last.
+    /// Returns the reason of the current verdict.
     #[must_use]
     pub fn finding(&self) -> Finding {
-        self.case().finding.unwrap_or(Finding::Nothing)
+        self.record().finding.unwrap_or(Finding::Nothing)
     }
 
-    fn case(&self) -> MutexGuard<'_, ProofRecord> {
-        self.case.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self) -> MutexGuard<'_, ProofRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something has changed: shows it to workers, and rings for the prober.
-    fn reconsider(self: &Arc<Self>, case: &mut ProofRecord) {
-        case.epoch += 1;
-        case.find();
-        self.show(case);
-        let Some(about) = &case.about else { return };
-        if case.attended {
+    /// Decides again after a change, informs workers, and gives the prober a task.
+    fn reconsider(self: &Arc<Self>, record: &mut ProofRecord) {
+        record.epoch += 1;
+        record.find();
+        self.show(record);
+        let Some(about) = &record.about else { return };
+        if record.attended {
             self.changed.notify_one();
         } else {
-            // Without a prober, at the end of the process, nobody needs one.
-            case.attended = about.bell.send(self.clone()).is_ok();
+            // The prober is missing only at the end of the process, when nobody needs it.
+            record.attended = about.prober.send(self.clone()).is_ok();
         }
     }
 
-    fn show(&self, case: &ProofRecord) {
-        let standing = match case.standing {
+    fn show(&self, record: &ProofRecord) {
+        let standing = match record.standing {
             Some(standing) => standing,
-            None if case.server == Server::Unseen => ProofState::Unseen,
+            None if record.server == Server::Unseen => ProofState::Unseen,
             None => ProofState::Unproven,
         };
         self.standing.store(standing as u8, Ordering::Relaxed);
@@ -325,8 +331,8 @@ impl ProofRecord {
         self.since = Some(now);
     }
 
-    /// Who was proven has to be so anew: at once, unless that happens often.
-    fn lose_proof(&mut self, now: Instant) {
+    /// Withdraws a proof, so that the member is probed again: at once, unless that happens often.
+    fn withdraw_proof(&mut self, now: Instant) {
         if self.standing != Some(ProofState::Proven) {
             return;
         }
@@ -335,12 +341,13 @@ impl ProofRecord {
         self.since = Some(now);
     }
 
-    fn acquit(&mut self, finding: Finding, now: Instant) {
+    fn mark_proven(&mut self, finding: Finding, now: Instant) {
         (self.standing, self.finding, self.since) = (Some(ProofState::Proven), Some(finding), Some(now));
     }
 
-    /// What the `Server` field says, unless more is known.
+    /// Derives the reason from the `Server` field, unless more is known.
     fn find(&mut self) {
+        // A proof or an offence is stronger evidence than the name of the software.
         if self.standing.is_some() {
             return;
         }
@@ -366,7 +373,7 @@ impl ProofRecord {
         };
         let wanted = wanted && about.backend.links.pipeline.get() > 1;
         let due = self.since.map_or(now, |since| since + self.pause());
-        // Nobody probes software of which it is not known that it keeps order: there the verdict expires.
+        // Software that is not known to keep the order is not probed; there the verdict expires.
         let probe = self.speaks_http() && (known || self.by_word());
         wanted.then_some(ProbeTask { probe, due, epoch: self.epoch })
     }
@@ -407,10 +414,10 @@ impl ProofRecord {
         };
         let place = format!("backends.{}.members.{}", about.backend.name, about.member);
         let line = format!("penstock: {place}: requests are not pipelined, {why}; {advice}");
-        if self.said.contains(&line) || self.said.len() >= MOST_SAID {
+        if self.notices.contains(&line) || self.notices.len() >= MOST_NOTICES {
             return None;
         }
-        self.said.push(line.clone());
+        self.notices.push(line.clone());
         Some(line)
     }
 }
@@ -426,35 +433,37 @@ fn why(how: PipelineFault) -> &'static str {
     }
 }
 
-// Whether a pool may pipeline to its member, and what its links tell of that.
+// Applies the verdict to a pool, and reports what its links learn.
 
-/// A link rests for so long after an answer behind which content may come that should not.
+/// The time in nanoseconds for which a link rests after an answer that may be followed by content that it
+/// must not have.
 const REST: Nanos = Duration::from_millis(1).as_nanos() as Nanos;
-/// So many bytes tell what is a farewell.
+/// The number of bytes that are enough to recognize a farewell such as 408 before a close.
 const FAREWELL: usize = 16;
-/// A head that is silent for so long, while others were sent behind it, may never be answered.
+/// The silence in nanoseconds after which a request with others behind it counts as never answered.
 const SILENCE: Nanos = Duration::from_secs(5).as_nanos() as Nanos;
 
-/// A link on which an answer ended behind which more may come, and until when it rests.
+/// A link that ended an answer after which more bytes may come, and the end of its rest.
 pub(super) struct Resting<T: Recipient> {
     link: Rc<Link<T>>,
     until: Nanos,
 }
 
 impl<T: Recipient> Pool<T> {
-    /// Takes over what all workers know by now. Costs a relaxed load.
-    pub(super) fn heed_proof(&self) {
+    /// Applies the verdict that all workers share, if it has changed. This costs a relaxed load.
+    pub(super) fn apply_proof(&self) {
         let standing = self.proof.standing();
         if self.standing.replace(standing) != standing {
-            self.take_standing(standing);
+            self.apply_standing(standing);
         }
     }
 
     #[cold]
-    fn take_standing(&self, standing: ProofState) {
+    fn apply_standing(&self, standing: ProofState) {
         if standing == ProofState::Unseen {
             *self.server.borrow_mut() = None;
         }
+        // An operator's word needs no proof until the member breaks a rule.
         let by_proof = self.settings.borrow().links.vouched == Vouched::ByProof;
         let consent = match standing {
             ProofState::Offended => Consent::Withdrawn,
@@ -466,13 +475,13 @@ impl<T: Recipient> Pool<T> {
         self.show_depth(&scheduler.depth);
     }
 
-    /// The settings have changed: looks again, whatever was known.
-    pub(super) fn heed_proof_anew(&self) {
+    /// Applies the verdict again, because the settings have changed.
+    pub(super) fn reapply_proof(&self) {
         self.standing.set(self.proof.standing());
-        self.take_standing(self.standing.get());
+        self.apply_standing(self.standing.get());
     }
 
-    /// The final head of an answer had this `Server` field, or none.
+    /// Compares the `Server` field of a final answer with the known one.
     pub(in crate::link) fn served_by(&self, server: Option<&[u8]>) {
         let known = self.server.borrow().as_ref().is_some_and(|known| known.as_deref() == server);
         if !known {
@@ -484,27 +493,30 @@ impl<T: Recipient> Pool<T> {
     fn learn_server(&self, server: Option<&[u8]>) {
         *self.server.borrow_mut() = Some(server.map(<[u8]>::to_vec));
         self.proof.named(server, Instant::now());
-        self.heed_proof();
+        self.apply_proof();
     }
 
-    /// The member broke a rule of pipelining: nobody pipelines to it until it is proven anew.
+    /// Reports a broken rule of pipelining, after which no requests are pipelined until the member is proven
+    /// again.
     pub(in crate::link) fn offended(&self, how: PipelineFault) {
         self.backend_cells.offences[how].inc();
         self.proof.offended(how, Instant::now());
-        self.heed_proof();
+        self.apply_proof();
     }
 
-    /// What the end of a link tells of the member, which still owed these.
-    pub(super) fn judge_end(&self, link: &Link<T>, why: LinkEnd, fates: &[(Slot<T>, Fate)]) {
+    /// Derives an offence from the end of a link and the exchanges that were not answered.
+    pub(super) fn check_end(&self, link: &Link<T>, why: LinkEnd, fates: &[(Slot<T>, Fate)]) {
         let reused = link.queue.borrow().answered() > 0;
         let head_since = link.queue.borrow().head_since();
-        // What was sent before it came to the head was sent behind another, also if it is alone by now.
+        // A request that was sent before it became the head was sent behind another, even if no other is
+        // left.
         let was_behind = |slot: &Slot<T>| slot.sent_at != 0 && slot.sent_at < head_since;
         let behind = fates.iter().skip(1).any(|(slot, _)| slot.sent_at != 0)
             || fates.first().is_some_and(|(slot, _)| was_behind(slot));
         let how = match why {
             LinkEnd::Desync(_) if fates.iter().all(|(slot, _)| slot.sent_at == 0) => PipelineFault::Surplus,
             LinkEnd::Desync(Cause::BadResponse) if reused || behind => PipelineFault::Answer,
+            // A close without pipelined requests is normal.
             LinkEnd::Closed if behind => PipelineFault::Closed,
             LinkEnd::Timeout if behind => PipelineFault::Timeout,
             _ => return,
@@ -512,17 +524,17 @@ impl<T: Recipient> Pool<T> {
         self.offended(how);
     }
 
-    /// Why an unused link must not be used: it has ended, or says what nobody asked for.
+    /// Returns why an idle link must not be used: it has ended, or the member sent bytes without a request.
     pub(super) fn unfit(link: &Link<T>) -> LinkEnd {
         let mut seen = [0; FAREWELL];
-        match link.sight(&mut seen) {
+        match link.peek(&mut seen) {
             Peeked::Bytes(n) if !is_farewell(&seen[..n]) => LinkEnd::Desync(Cause::BadResponse),
             _ => LinkEnd::Closed,
         }
     }
 
-    /// An answer has ended behind which content may come that it should not have. If the link carries nothing now, it
-    /// rests, or is looked at, before it is free.
+    /// Handles the end of an answer that may be followed by content that it must not have. A link that
+    /// carries nothing now rests, or is checked, before it is used again.
     pub(super) fn settle_doubt(&self, link: &Rc<Link<T>>, now: Nanos) -> ControlFlow<Option<LinkEnd>> {
         let doubt = link.doubt.get();
         if !doubt.looks() || link.kept.get() || link.queue.borrow().in_flight() > 0 {
@@ -541,7 +553,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// A link that has rested. Where there is none, looks again when there will be one.
+    /// Returns a link whose rest is over, or sets the timer for the next one.
     pub(super) fn next_rested(&self, now: Nanos) -> Option<Rc<Link<T>>> {
         let mut resting = self.resting.borrow_mut();
         let until = resting.front()?.until;
@@ -552,8 +564,9 @@ impl<T: Recipient> Pool<T> {
         resting.pop_front().map(|resting| resting.link)
     }
 
-    /// A link that has rested is free now, if it is quiet.
+    /// Ends the rest of a link, which is free now if no bytes have come.
     pub(super) fn end_rest(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
+        // The link has ended during its rest, or has work again.
         if link.is_condemned() || link.has_ended() || link.queue.borrow().in_flight() > 0 {
             return;
         }
@@ -568,8 +581,9 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// Heads that have been silent for long, while others were sent behind them, are reason enough not to do it again.
-    pub(super) fn judge_silence(&self, now: Nanos) {
+    /// Reports an offence if a link has been silent for long with requests behind its first one.
+    pub(super) fn check_silence(&self, now: Nanos) {
+        // Without pipelining, silence is a matter of the response timeout.
         if self.scheduler.borrow().depth.limit() == 1 {
             return;
         }

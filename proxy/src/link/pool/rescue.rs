@@ -1,6 +1,8 @@
-//! Holds a link whose head is slow, large or not read, and sends the requests behind the head elsewhere.
+//! Holds a link whose first exchange is slow, large or not being read, and moves the requests behind it to
+//! other links.
 //!
-//! These are P.3, P.4 and P.12 in `docs/http-rules.md`. `Depth` says what is slow for this member, and `Slot` what may be sent twice.
+//! These are P.3, P.4 and P.12 in `docs/http-rules.md`. `Depth` decides what is slow for this member, and
+//! `Slot` what may be sent twice.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,13 +17,13 @@ use crate::metrics::{Acquire, AttemptCode, HoldReason, RetryReason, RetryResult}
 
 use super::{Pool, Recipient};
 
-/// With so few links at work it is no surprise that none of them is answered for a while.
+/// The number of busy links up to which it is normal that none is answered for a while.
 const FEW: usize = 4;
-/// A member that answers nobody is given so many times as long.
+/// The factor on the rescue time for which a member that answers no link at all is given time.
 const PATIENCE: Nanos = 5;
 
 impl<T: Recipient> Pool<T> {
-    /// The link takes no more until it is empty.
+    /// Keeps a link from taking more requests until it is empty.
     pub(in crate::link) fn hold(&self, link: &Link<T>, why: HoldReason) {
         if self.scheduler.borrow_mut().hold(link.id) {
             self.backend_cells.held[why].inc();
@@ -29,15 +31,16 @@ impl<T: Recipient> Pool<T> {
         self.watch(self.event_loop.now());
     }
 
-    /// Whether the head of this link is so old that nobody should be put behind it. While the member answers nobody,
-    /// no link is better than another.
+    /// Returns whether the first exchange of this link is so old that no request should be put behind it.
+    /// While the member answers no link, none is better than another.
     pub(super) fn is_slow(&self, link: &Link<T>, now: Nanos) -> bool {
         let scheduler = self.scheduler.borrow();
+        // Time in which a busy member answered on no link does not count against this one.
         let until = if scheduler.busy() > FEW { scheduler.depth.last_answer() } else { now };
         until.saturating_sub(link.queue.borrow().head_since()) > scheduler.depth.hold_after()
     }
 
-    /// There may be somebody behind a head: looks after them before long.
+    /// Arms the timer for a rescue, because a request may be waiting behind a slow exchange.
     pub(super) fn watch(&self, now: Nanos) {
         if self.rescue_at.get() != Nanos::MAX {
             return;
@@ -48,8 +51,9 @@ impl<T: Recipient> Pool<T> {
         self.event_loop.arm(self.key.get(), now + after);
     }
 
-    /// Takes those who have waited too long behind a head off its link.
+    /// Moves requests that have waited too long behind a slow exchange.
     pub(super) fn rescue(&self, now: Nanos) {
+        // The timer serves several deadlines, and this one has not come.
         if now < self.rescue_at.get() {
             return;
         }
@@ -75,7 +79,8 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// The member has answered nobody for a while, so there is nowhere better to be. It is given some time.
+    /// Returns whether the member has answered no link for a while, so that moving requests would not help
+    /// yet.
     fn is_silent(&self, after: Nanos, now: Nanos) -> bool {
         let scheduler = self.scheduler.borrow();
         let silence = now.saturating_sub(scheduler.depth.last_answer());
@@ -83,11 +88,14 @@ impl<T: Recipient> Pool<T> {
     }
 
     fn rescue_from(&self, link: &Rc<Link<T>>, now: Nanos) {
+        // No further request may follow the slow one.
         self.hold(link, HoldReason::Slow);
-        // Elsewhere is another link. Without one they would only wait until this one has been closed, too.
+        // With one link there is nowhere to move; the requests would wait until this link has been closed,
+        // too.
         if self.scheduler.borrow().share() < 2 {
             return;
         }
+        // Requests that were sent already may be sent twice only within the budget.
         let most = self.retry_budget.borrow().available();
         let (class, taken, left) = {
             let mut queue = link.queue.borrow_mut();
@@ -97,7 +105,7 @@ impl<T: Recipient> Pool<T> {
         let count = taken.len();
         self.retry_budget.borrow_mut().spend(count);
         self.scheduler.borrow_mut().depth.rescued(class, u32::try_from(count).unwrap_or(u32::MAX), now);
-        if !link.looked_after.replace(true) {
+        if !link.leftover_counted.replace(true) {
             let why = if count == most { RetryResult::Budget } else { RetryResult::NotAllowed };
             self.backend_cells.retries[RetryReason::Rescue][why].add(left as u64);
         }
@@ -108,37 +116,39 @@ impl<T: Recipient> Pool<T> {
                 self.cells.requests[AttemptCode::None].inc();
             }
             request.replayed |= sent;
+            // A second delay would be worse, so that the request gets a link to itself.
             request.sharing = Sharing::Alone;
-            self.tell(&to, |to| to.again(request, head, Cause::NoMember));
+            self.notify(&to, |to| to.again(request, head, Cause::NoMember));
         }
     }
 }
 
-// Links for those who wait: who holds one without using it gives way, and who has left no longer waits. `holders` and the pool
-// decide who that is; here the links are asked, and those who give way are told.
+// Takes links from clients that hold them without use, and removes clients that have left from the queue.
+// `holders` and the scheduler choose the links; this part asks the links and informs the clients.
 
-/// While somebody waits, links are looked at this often,
+/// The interval in nanoseconds in which links are examined while a request waits.
 const OFTEN: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
-/// else this often: what a client has moved so far must be known when somebody comes to wait.
+/// The interval in nanoseconds in which links are examined otherwise, so that the speed of their clients is
+/// known when a request has to wait.
 const SELDOM: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
-/// What may hold links is kept short for this long after others had to wait for it.
+/// The time in nanoseconds for which classes that hold links are limited after others had to wait.
 const PRESSED: Nanos = Duration::from_secs(5).as_nanos() as Nanos;
 
 impl<T: Recipient> Pool<T> {
-    /// When links are looked at next, now that somebody waits.
+    /// Returns when links are examined next, now that a request waits.
     pub(super) fn relief_by(&self, now: Nanos) -> Nanos {
         self.relief_at.set(self.relief_at.get().min(now + OFTEN));
         self.relief_at.get()
     }
 
-    /// Nobody awaits the answer at the head of a link any more: that is looked at before long.
+    /// Arms the timer to examine links, because nobody waits for the answer of one any more.
     pub(in crate::link) fn was_left(&self) {
         let now = self.event_loop.now();
         let at = if self.scheduler.borrow().waiting() > 0 { self.relief_by(now) } else { now + 2 * SELDOM };
         self.event_loop.arm(self.key.get(), at);
     }
 
-    /// Takes links back from those who hold them without need, as far as others wait.
+    /// Takes links from clients that hold them without use, as far as other requests wait.
     pub(super) fn relieve(&self, now: Nanos) {
         if now < self.relief_at.get() {
             return;
@@ -150,8 +160,9 @@ impl<T: Recipient> Pool<T> {
             let (exchange, held) = link.held(waiting, now);
             self.scheduler.borrow_mut().look(link.id, exchange, held, now);
         }
+        // After the process stood still, no client had a chance to move anything.
         if self.event_loop.lenient_until(now).is_some() {
-            return self.scheduler.borrow_mut().look_anew(now);
+            return self.scheduler.borrow_mut().restart_tracking(now);
         }
         let give_way = {
             let mut scheduler = self.scheduler.borrow_mut();
@@ -166,7 +177,8 @@ impl<T: Recipient> Pool<T> {
         give_way.iter().for_each(|(link, why)| self.take_back(link, *why));
     }
 
-    /// Those behind it on the link are sent elsewhere, as they may be; if one may not, they all wait.
+    /// Takes a link from its holder and moves the requests behind it. If one of those may not be sent twice,
+    /// all stay.
     fn take_back(&self, link: &Rc<Link<T>>, why: GiveWay) {
         if !link.queue.borrow().followers_may_move() {
             return;
@@ -176,16 +188,18 @@ impl<T: Recipient> Pool<T> {
             GiveWay::Endless => Cause::MadeWay,
             GiveWay::Left => Cause::ClientAbort,
         };
+        // The client learns the cause before its link ends.
         if let Some(holder) = link.holder() {
-            self.tell(&holder, |holder| holder.give_way(cause));
+            self.notify(&holder, |holder| holder.give_way(cause));
         }
         link.condemn(LinkEnd::Abandoned);
     }
 
-    /// One of those who wait has left.
+    /// Records that a waiting client has left.
     pub fn left_the_queue(&self) {
         self.left.set(self.left.get() + 1);
-        // Each is looked at so seldom that leaving costs no more than coming did.
+        // The queue is searched after half of its clients have left, so that leaving costs on average no more
+        // than coming did.
         if self.left.get() > self.scheduler.borrow().waiting() / 2 {
             self.forget_left();
         }
@@ -194,11 +208,12 @@ impl<T: Recipient> Pool<T> {
     fn forget_left(&self) {
         self.left.set(0);
         let gone = self.scheduler.borrow_mut().remove_waiting(|waiter| waiter.to.is_gone());
-        drop(gone); // outside of the borrow: it may be the last of its client
+        drop(gone); // dropped outside of the borrow, because this may be the last reference to a client
         self.show_waiting();
     }
 
-    /// Where no more may wait, those who have left go first, and then one of the source with the most of those who wait.
+    /// Makes room in a full queue: clients that have left go first, then one request of the source with the
+    /// most waiting requests.
     pub(super) fn make_room(&self, source: SourceKey) {
         if !self.scheduler.borrow().is_full() {
             return;
@@ -213,7 +228,7 @@ impl<T: Recipient> Pool<T> {
         };
         if let Some(waiter) = displaced {
             self.backend_cells.acquires[Acquire::Rejected].inc();
-            self.tell(&waiter.to, |to| to.failed(&waiter.request, Cause::QueueFull, false));
+            self.notify(&waiter.to, |to| to.failed(&waiter.request, Cause::QueueFull, false));
         }
     }
 }

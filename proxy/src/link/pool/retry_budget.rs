@@ -1,42 +1,45 @@
-//! The retry budget: how many requests may be sent a second time because the first is held up.
+//! Holds the retry budget: the number of requests that may be sent a second time because the first is
+//! delayed.
 
-/// A part of the requests, saved up to [`BURST`]: a slow member gets a little more work, never twice as much.
+/// A part of the requests, saved up to [`BURST`], so that a slow member gets a little more work but never
+/// twice as much.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
     percent: u32,
-    /// In hundredths of a request.
+    /// The savings in hundredths of a request.
     saved: u32,
 }
 
-/// So many at once, where none were for long: all that a few links carry, whose heads turn slow together.
+/// The largest number of requests that can be saved: all that a few links carry when they become slow
+/// together.
 const BURST: u32 = 1024;
 const WHOLE: u32 = 100;
 
 impl RetryBudget {
-    /// A budget of so many in a hundred requests.
+    /// Makes a budget of `percent` in a hundred requests.
     #[must_use]
     pub(super) fn new(percent: u8) -> Self {
         Self { percent: percent.into(), saved: if percent == 0 { 0 } else { BURST * WHOLE } }
     }
 
-    /// Takes another percentage; what is saved stays, unless there is nothing to save any more.
+    /// Sets another percentage. Savings stay, unless the percentage is 0.
     pub(super) fn configure(&mut self, percent: u8) {
         self.percent = percent.into();
         self.saved = if percent == 0 { 0 } else { self.saved };
     }
 
-    /// A request was sent.
+    /// Counts a request that was sent.
     pub(super) fn earn(&mut self) {
         self.saved = (self.saved + self.percent).min(BURST * WHOLE);
     }
 
-    /// How many may be sent again now.
+    /// Returns the number of requests that may be sent again now.
     #[must_use]
     pub(super) fn available(&self) -> usize {
         (self.saved / WHOLE) as usize
     }
 
-    /// So many were.
+    /// Counts requests that were sent again.
     pub(super) fn spend(&mut self, count: usize) {
         self.saved -= (u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(WHOLE)).min(self.saved);
     }

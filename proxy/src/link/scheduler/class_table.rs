@@ -1,57 +1,63 @@
-//! Remembers which routes of a member are slow: a table of bounded size, keyed by a hash of 32 bits.
+//! Remembers which request classes of a member are slow, in a table of bounded size that is keyed by a 32-bit
+//! hash.
 //!
-//! It reads no clock: the caller counts the turns by which old slowness fades.
+//! The table reads no clock. The caller counts the turns by which old slowness fades.
 
-/// What became of a route with an answer.
+/// The treatment of a class after one of its answers.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Heard {
-    /// It is shared with others.
+    /// Requests of the class share links with others.
     Shared,
-    /// It goes alone.
+    /// Requests of the class get a link to themselves.
     Alone,
-    /// It goes alone from now on. So much of the slowness of late was its own.
+    /// Requests of the class get a link to themselves from now on. The number is the part of the recent
+    /// slowness that this class caused.
     Turned(f32),
 }
 
-/// A table with 512 places. Where the eight places of a hash are taken, who was not heard of for longest gives way.
+/// A table of 512 entries. If the eight entries that a hash may use are taken, the least recently used one is
+/// replaced.
 #[derive(Debug)]
 pub(super) struct ClassTable {
-    /// Whose each entry is; 0 where nobody is. By themselves, so that the places of a hash lie in one cache line.
+    /// The class of each entry, 0 for a free one. The keys have an array of their own, so that those of one
+    /// hash lie in one cache line.
     keys: Box<[u32; PLACES]>,
     entries: Box<[ClassEntry; PLACES]>,
-    /// Answers heard, the age of entries.
+    /// The number of answers recorded, by which the age of entries is measured.
     clock: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct ClassEntry {
-    /// The clock when it was last heard of.
+    /// The value of the clock when the class was last recorded.
     heard: u32,
-    /// Share of its answers that are slow, of 65,536: of all while it is new, then of the last of them.
+    /// The share of answers that are slow, in 1/65,536: of all answers of a new class, later a moving
+    /// average.
     share: u32,
-    /// Slow answers of late, fading with each turn; as of `turn`.
+    /// The recent slow answers as of `turn`, which fade with each turn.
     slow: f32,
     turn: u32,
-    /// Answers, until there are [`MEMORY`].
+    /// The number of answers, up to [`MEMORY`].
     seen: u16,
-    /// Slow answers, until there are [`ENOUGH`].
+    /// The number of slow answers, up to [`ENOUGH`].
     seen_slow: u8,
     alone: bool,
 }
 
 const PLACES: usize = 512;
 const PROBE: usize = 8;
-/// A share is an average over about so many answers: slow ones that were asked for together end together, and fewer
-/// would take them for the rule.
+/// The number of answers over which a share is averaged. Slow answers that were requested together end
+/// together, and a shorter average would take them for the rule.
 const MEMORY: u16 = 256;
-/// So many slow answers are no accident.
+/// The number of slow answers from which they are not considered an accident.
 const ENOUGH: u8 = 3;
 const WHOLE: u32 = 1 << 16;
-/// A route of which more is slow goes alone,
+/// A class gets links to itself if more than this part of its answers is slow.
 const SLOW: u32 = WHOLE / 8;
-/// until less is.
+/// A class shares links again if less than this part of its answers is slow. The distance to [`SLOW`] keeps a
+/// class from alternating.
 const QUICK: u32 = WHOLE / 32;
-/// What is left of slowness after a turn.
+/// The part of the slowness that is left after one turn.
 pub(super) const FADE: f32 = 0.875;
 
 impl Default for ClassTable {
@@ -61,13 +67,13 @@ impl Default for ClassTable {
 }
 
 impl ClassTable {
-    /// Whether requests of this route should have a link to themselves.
+    /// Returns whether requests of this class should have a link to themselves.
     #[must_use]
     pub(super) fn goes_alone(&self, class: u32) -> bool {
         self.find(class).is_some_and(|at| self.entries[at].alone)
     }
 
-    /// An answer of `route` was quick.
+    /// Records a quick answer of a class.
     pub(super) fn quick(&mut self, class: u32) -> Heard {
         match self.entry(class) {
             Some(entry) => entry.quick(),
@@ -75,7 +81,7 @@ impl ClassTable {
         }
     }
 
-    /// An answer of `route` was slow, in this turn.
+    /// Records a slow answer of a class in the given turn.
     pub(super) fn slow(&mut self, class: u32, turn: u32) -> Heard {
         match self.entry(class) {
             Some(entry) => entry.slow(turn),
@@ -83,12 +89,13 @@ impl ClassTable {
         }
     }
 
-    /// What was slow is no longer, or the other way round.
+    /// Forgets all classes, after the member became faster or slower.
     pub(super) fn forget(&mut self) {
         self.keys.fill(0);
     }
 
     fn entry(&mut self, class: u32) -> Option<&mut ClassEntry> {
+        // Class 0 stands for requests whose class is unknown.
         if class == 0 {
             return None;
         }
@@ -104,7 +111,7 @@ impl ClassTable {
         (class != 0).then_some(start + found)
     }
 
-    /// A free place for `route`, or that of who was not heard of for longest.
+    /// Returns a free entry for a class, or replaces the least recently used one.
     fn make_room(&mut self, class: u32) -> usize {
         let staleness = |at: &usize| match self.keys[*at] {
             0 => u32::MAX,
@@ -117,7 +124,7 @@ impl ClassTable {
     }
 }
 
-/// The first of the places that a route may have.
+/// Returns the index of the first entry that a class may use.
 fn start(class: u32) -> usize {
     let mixed = class.wrapping_mul(0x9e37_79b1) >> 16;
     mixed as usize % (PLACES / PROBE) * PROBE
@@ -138,11 +145,13 @@ impl ClassEntry {
         if self.alone {
             return Heard::Alone;
         }
+        // A few early answers must not decide, so both a share and a number are needed.
         self.alone = self.share >= SLOW && self.seen_slow >= ENOUGH;
         if self.alone { Heard::Turned(std::mem::take(&mut self.slow)) } else { Heard::Shared }
     }
 
     fn weigh(&mut self, sample: u32) {
+        // A new class averages all its answers; later a moving average forgets old ones.
         if self.seen < MEMORY {
             self.seen += 1;
             let seen = u32::from(self.seen);
@@ -154,7 +163,7 @@ impl ClassEntry {
     }
 }
 
-/// What is left of slowness after so many turns.
+/// Returns the part of the slowness that is left after this number of turns.
 fn fade(turns: u32) -> f32 {
     FADE.powi(turns.min(200) as i32)
 }

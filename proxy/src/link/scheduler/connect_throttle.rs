@@ -4,58 +4,67 @@ use std::time::Duration;
 
 use crate::event_loop::Nanos;
 
-/// A burst of clients meets a member of which nothing is known yet. One link each would be right for a slow
-/// member and far too many for a fast one, and the first answers tell which it is. So a few links are opened
-/// at once, and twice as many each [`STEP`] for as long as requests wait: the fast member has answered by
-/// then, and for the slow one 333 links take 28 ms.
+/// Allows a few new links at once, and twice as many after each [`STEP`] for as long as requests wait.
 ///
-/// While the member refuses some of them, it is asked again only after a pause, and by one attempt at a time. Where no link
-/// stands, those who wait have nothing else to wait for: there the pause stays short, and is not the same for all who ask.
+/// A burst of clients may meet a member of which nothing is known. One link for each would be right for a
+/// slow member and far too many for a fast one, and the first answers tell the two apart. A fast member has
+/// answered within a step; a slow one has 333 links after 28 ms.
+///
+/// After a failure the member is tried again after a pause, and by one attempt at a time. If no link stands,
+/// waiting requests depend on these attempts, so the pause stays short and has a random part.
 #[derive(Debug, Default)]
 pub(super) struct ConnectThrottle {
     since: Option<Nanos>,
     opened: u32,
-    /// The last failure, and the pause after it.
+    /// The time of the last failure.
     failed_at: Nanos,
+    /// The pause after the last failure, in nanoseconds; 0 after a success.
     pause: Nanos,
-    /// No more after the last loss of a link before this, or where no link stands, before the other.
+    /// The times before which nothing is opened after the loss of a link: if other links stand, and if none
+    /// does.
     calm: Option<(Nanos, Nanos)>,
 }
 
-/// How many are opened at once.
+/// The number of links that may be opened at once.
 const FIRST: u32 = 4;
-/// After this, twice as many may have been opened.
+/// The time in nanoseconds after which twice as many links may have been opened. A fast member answers within
+/// it.
 pub(super) const STEP: Nanos = Duration::from_millis(4).as_nanos() as Nanos;
-/// The longest pause after a failure.
+/// The longest pause after a failure, in nanoseconds, if another link stands.
 const LONGEST_PAUSE: Nanos = 128 * STEP;
-/// After a link was lost others may be about to be,
+/// The pause after a link was lost while others stand, in nanoseconds, because these may be closed next.
 const LOSS_PAUSE: Nanos = 2 * STEP;
-/// and if all are, the member is probably going away. What connects before it has closed its listener is lost again.
+/// The pause after the last link was lost, in nanoseconds. The member is probably going away, and a link that
+/// connects before it has closed its listener would be lost again.
 const LOSS_PAUSE_ALONE: Nanos = 4 * STEP;
-/// The longest where no link stands; up to a half of it is added.
+/// The longest pause after a failure if no link stands, in nanoseconds. Up to half of the pause is added at
+/// random.
 const LONGEST_PAUSE_ALONE: Nanos = 16 * STEP;
 
 impl ConnectThrottle {
-    /// Requests wait for a link: may one more be opened? It is counted if so. `alone` says that no link stands.
+    /// Returns whether one more link may be opened for waiting requests, and counts the link if so. `alone`
+    /// says that no link stands.
     pub(super) fn may_open(&mut self, now: Nanos, alone: bool) -> bool {
         let since = *self.since.get_or_insert(now);
+        // The pause after a failure or a loss comes before any allowance.
         if now < self.not_before(alone) {
             return false;
         }
+        // The limit of 20 keeps the shift from overflowing.
         let doublings = (now.saturating_sub(since) / STEP).min(20);
         let allowed = self.opened < FIRST << doublings;
         self.opened += u32::from(allowed);
         allowed
     }
 
-    /// When the next one may be opened, if requests wait.
+    /// Returns the earliest time at which the next link may be opened, if requests wait.
     #[must_use]
     pub(super) fn next(&self, now: Nanos, alone: bool) -> Option<Nanos> {
         let since = self.since?;
         Some((since + (now.saturating_sub(since) / STEP + 1) * STEP).max(self.not_before(alone)))
     }
 
-    /// The member closed a link from which requests are to be sent again.
+    /// Records that the member closed a link whose requests must be sent again.
     pub(super) fn lost(&mut self, now: Nanos) {
         self.calm = Some((now + LOSS_PAUSE, now + LOSS_PAUSE_ALONE));
     }
@@ -68,30 +77,32 @@ impl ConnectThrottle {
     fn after_failure(&self, alone: bool) -> Nanos {
         if alone && self.pause > 0 {
             let pause = self.pause.min(LONGEST_PAUSE_ALONE);
-            // The time of the failure, stirred (Knuth's multiplicative hash), is as good as chance.
+            // The hashed time of the failure (Knuth's multiplicative hash) is random enough to keep workers
+            // from trying at once.
             let chance = self.failed_at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
             return self.failed_at + pause + chance % (pause / 2);
         }
         self.failed_at + self.pause
     }
 
-    /// One could not be opened: those who wait must not make us try without end.
+    /// Records a failed attempt, which lengthens the pause, so that waiting requests do not cause endless
+    /// attempts.
     pub(super) fn failed(&mut self, now: Nanos) {
         self.pause = (self.pause * 2).clamp(STEP, LONGEST_PAUSE);
         self.failed_at = now;
     }
 
-    /// One was opened.
+    /// Records a successful attempt, which ends the pause.
     pub(super) fn succeeded(&mut self) {
         (self.failed_at, self.pause) = (0, 0);
     }
 
-    /// Whether the last one could not be connected.
+    /// Returns whether the last attempt failed.
     pub(super) fn is_failing(&self) -> bool {
         self.pause > 0
     }
 
-    /// Nobody waits any more.
+    /// Starts over, since no request waits any more.
     pub(super) fn relax(&mut self) {
         (self.since, self.opened) = (None, 0);
     }

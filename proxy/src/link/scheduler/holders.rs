@@ -1,9 +1,9 @@
-//! Tells which clients hold a link without using it, and which of them give way while others wait.
+//! Finds clients that hold a link without using it, and decides which of them give way while others wait.
 //!
-//! A link is lent for work, not for waiting. Each busy link is looked at now and then ([`Track::look`]): is the member at
-//! work, is it the client's turn to send or to read, does a response go on without end, or does nobody wait for it any
-//! more? While nobody waits for a link, all of that is allowed. While somebody does, [`choose`] says which client gives way, and
-//! for which reason. Both decide from numbers and time alone.
+//! Each busy link is examined now and then ([`Track::look`]): is the member at work, must the client send or
+//! read, does a response go on without end, or does nobody wait for it any more? As long as no request waits
+//! for a link, all of that is allowed. Otherwise [`choose`] selects the clients that give way, and the
+//! reason. Both functions decide from numbers and time alone.
 
 use crate::config::{Links, PerSource};
 use crate::event_loop::Nanos;
@@ -12,67 +12,68 @@ use super::Scheduler;
 use super::link_id::LinkId;
 use super::wait_queue::{Demand, NextInQueue, Sharing, SourceKey};
 
-/// Whose turn it is on a busy link.
+/// The party that a busy link waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HeldBy {
-    /// The member's: it computes, or its answer goes out as fast as it comes.
+    /// The member: it computes, or its answer is passed on as fast as it arrives.
     Member,
-    /// The client's: to send more of its request, to read its answer, or to say its next word. Bytes that it has
-    /// sent or acknowledged so far.
+    /// The client, which has to send more of its request, to read its answer, or to send its next request.
     Client {
-        /// A count that grows with each byte that the client moves.
+        /// The bytes that the client has sent or acknowledged so far.
         moved: u64,
     },
-    /// Nobody's: the answer goes on as long as the member likes, a little at a time (an event stream).
+    /// Neither party: the answer arrives in small parts for as long as the member likes (an event stream).
     Stream,
-    /// Nobody awaits what comes next.
+    /// Neither party: nobody waits for the answer any more.
     Left,
 }
 
-/// Why a link is taken from whoever holds it.
+/// The reason for which a link is taken from its holder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GiveWay {
-    /// Its client moves too slowly, or is one too many of those who do not move at all.
+    /// The client moves too slowly, or too many clients do not move at all.
     Slow,
-    /// Its answer has no end, and there are too many of these.
+    /// The answer has no end, and too many links carry such answers.
     Endless,
-    /// Nobody awaits its answer.
+    /// Nobody waits for the answer.
     Left,
 }
 
-/// What is known of one link's holder: how long it has held, and how fast it moves.
+/// The record of a link's holder: the time since it holds the link, and its speed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Track {
     exchange: u64,
     held: HeldBy,
     since: Nanos,
-    /// Where the present measures began, and where the next ones will: a long one and a short one.
+    /// The measures of speed, over seconds and over a fraction of a second.
     long: Measure,
     short: Measure,
 }
 
-/// How much was moved since some time ago: when, and how much had been moved by then; and where the next one begins.
+/// A measure of speed: time and byte count at its beginning, and those at which the next measure will begin.
 #[derive(Clone, Copy, Debug, Default)]
 struct Measure {
     from: (Nanos, u64),
     next: (Nanos, u64),
 }
 
-/// Links whose holders give way only after others have waited this long.
+/// The time in nanoseconds that others must have waited before a holder gives way.
 const PATIENCE: Nanos = 50 * MILLI;
-/// An answer that nobody awaits may still end within this, while others wait for its link,
+/// The time in nanoseconds in which an abandoned answer may still end while others wait for its link.
 const LEFT: Nanos = 10 * MILLI;
-/// and within this while nobody does.
+/// The time in nanoseconds in which an abandoned answer may still end while nobody waits for its link.
 const LEFT_ALONE: Nanos = 1_000 * MILLI;
-/// A client that has held a link for this long, and moved nothing lately, is stalled, unless
+/// The time in nanoseconds after which a client that holds a link and moved nothing lately is stalled, unless
+/// [`KNOWN`] shows otherwise.
 const STALLED: Nanos = 200 * MILLI;
-/// it moved enough over this long. An acknowledgement of TCP may be a second late, and comes for 64 KiB at once.
+/// A client that moved enough over this time in nanoseconds is not stalled. An acknowledgement of TCP may be
+/// a second late and cover 64 KiB at once.
 const KNOWN: Nanos = 1_500 * MILLI;
-/// A client is slow when it has held a link for this long.
+/// The time in nanoseconds for which a client must have held a link to be slow.
 const SLOW: Nanos = 2_000 * MILLI;
-/// A rate is measured over one to two of these,
+/// The span in nanoseconds of the long measure of speed, which covers one to two spans.
 const LONG: Nanos = 2_000 * MILLI;
-/// or of these.
+/// The span in nanoseconds of the short measure of speed, which covers one to two spans.
 const SHORT: Nanos = 150 * MILLI;
 const MILLI: Nanos = 1_000_000;
 const SECOND: u128 = 1_000_000_000;
@@ -85,12 +86,13 @@ impl Default for Track {
 }
 
 impl Track {
-    /// What the link is held by now, with its `exchange`-th exchange.
+    /// Records the party that the link waits for during its exchange number `exchange`.
     pub(super) fn look(&mut self, exchange: u64, held: HeldBy, now: Nanos) {
         let same = exchange == self.exchange;
         if !same {
             (self.long, self.short) = Default::default();
         }
+        // Another party has the turn, so that the time starts again.
         if !same || std::mem::discriminant(&held) != std::mem::discriminant(&self.held) {
             self.since = now;
         }
@@ -101,19 +103,20 @@ impl Track {
         (self.exchange, self.held) = (exchange, held);
     }
 
-    /// As if the link had been taken now.
+    /// Starts the measurement again, as if the link had been taken now.
     pub(super) fn begin_anew(&mut self, now: Nanos) {
         (self.since, self.long, self.short) = (now, Measure::default(), Measure::default());
     }
 
-    /// Whether its client has moved less than this lately, and never was known to move more.
+    /// Returns whether the client moved less than `min_rate` lately and was not faster over the long measure.
     fn is_stalled(&self, min_rate: u64, now: Nanos) -> bool {
         let HeldBy::Client { moved } = self.held else { return false };
+        // Acknowledgements come in large steps, which the short measure misses.
         let moves = now.saturating_sub(self.long.from.0) >= KNOWN && self.long.rate(moved, now) >= min_rate;
         now.saturating_sub(self.since) >= STALLED && self.short.rate(moved, now) < min_rate && !moves
     }
 
-    /// Bytes a second that the client moved over the last seconds.
+    /// Returns the bytes per second that the client moved over the last seconds.
     fn rate(&self, now: Nanos) -> u64 {
         let HeldBy::Client { moved } = self.held else { return 0 };
         self.long.rate(moved, now)
@@ -125,12 +128,13 @@ impl Measure {
         let at = (now, moved);
         if self.from.0 == 0 {
             (self.from, self.next) = (at, at);
+        // The measure moves on by one span, so that it always covers one to two.
         } else if now.saturating_sub(self.next.0) >= span {
             (self.from, self.next) = (self.next, at);
         }
     }
 
-    /// Bytes a second.
+    /// Returns the bytes per second since the measure began.
     fn rate(&self, moved: u64, now: Nanos) -> u64 {
         let bytes = u128::from(moved.saturating_sub(self.from.1));
         let time = u128::from(now.saturating_sub(self.from.0).max(1));
@@ -138,7 +142,7 @@ impl Measure {
     }
 }
 
-/// One link that somebody holds.
+/// A link in use and its holder.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Holder<I> {
     pub(super) link: I,
@@ -146,31 +150,34 @@ pub(super) struct Holder<I> {
     pub(super) track: Track,
 }
 
-/// What is allowed, and how many wait.
+/// The limits that apply, and the requests that wait.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
-    /// Links there may be.
+    /// The number of links that there may be.
     pub(super) share: usize,
-    /// Links that one source may hold.
+    /// The number of links that one source may hold.
     pub(super) per_source: usize,
-    /// Bytes a second; without it nobody gives way for being slow, or for lasting.
+    /// The least rate in bytes per second. Without it no client gives way for being slow or for an endless
+    /// answer.
     pub(super) min_rate: Option<u64>,
-    /// How many wait, and since when the first of them has.
+    /// The number of waiting requests.
     pub(super) waiting: usize,
+    /// The time since which the oldest request waits.
     pub(super) oldest: Option<Nanos>,
 }
 
-/// Who gives way, and why.
+/// The links that are to be taken from their holders.
 #[derive(Debug)]
 pub(super) struct GiveWayPlan<I> {
     pub(super) give_way: Vec<(I, GiveWay)>,
-    /// Who holds a link without using it while others wait, those who give way among them.
+    /// The links that are held without being used while others wait, including those in `give_way`.
     pub(super) idle: Vec<I>,
-    /// They hold as many as they may, or held more.
+    /// Whether idle holders reach their limits, or had to give way.
     pub(super) pressed: bool,
 }
 
-/// See the head of this file. Nobody gives way for nobody: not more of them than wait.
+/// Selects the links that are taken from their holders, at most as many as requests wait. The head of this
+/// file says why.
 pub(super) fn choose<I: Copy + PartialEq>(
     holders: &[Holder<I>],
     terms: &Terms,
@@ -182,15 +189,18 @@ pub(super) fn choose<I: Copy + PartialEq>(
     let mut give_way: Vec<_> = left.map(|h| (h.link, GiveWay::Left)).collect();
     let mut need = terms.waiting.saturating_sub(give_way.len());
     let patient = terms.oldest.is_none_or(|since| now.saturating_sub(since) < PATIENCE);
+    // Abandoned answers give way at once; everything else only after others have waited.
     let Some(min_rate) = terms.min_rate.filter(|_| !patient) else {
         return GiveWayPlan { give_way, idle: Vec::new(), pressed: false };
     };
     let mut stalled: Vec<_> = holders.iter().filter(|h| h.track.is_stalled(min_rate, now)).collect();
+    // The slowest holder gives way first, and of equals the oldest.
     stalled.sort_by_key(|h| (h.track.rate(now), h.track.since));
     let mut streams: Vec<_> = holders.iter().filter(|h| h.track.held == HeldBy::Stream).collect();
-    streams.sort_by_key(|h| std::cmp::Reverse(h.track.since)); // who came last goes first
+    streams.sort_by_key(|h| std::cmp::Reverse(h.track.since)); // the newest stream gives way first
     let idle: Vec<_> = stalled.iter().chain(&streams).map(|h| h.link).collect();
 
+    // First those that are too slow: each of them would keep its link for long.
     let mut out: Vec<(I, GiveWay)> = Vec::new();
     let slow = |h: &&&Holder<I>| age(h) >= SLOW && h.track.rate(now) < min_rate;
     out.extend(stalled.iter().filter(slow).take(need).map(|h| (h.link, GiveWay::Slow)));
@@ -201,6 +211,7 @@ pub(super) fn choose<I: Copy + PartialEq>(
         .map(|h| (*h, GiveWay::Slow))
         .chain(streams.iter().map(|h| (*h, GiveWay::Endless)))
         .collect();
+    // Then idle holders above half of the links, so that one half always carries work.
     let half = terms.share / 2;
     let mut over = (idle.len() - out.len()).saturating_sub(half).min(need);
     for (holder, why) in &order {
@@ -210,6 +221,7 @@ pub(super) fn choose<I: Copy + PartialEq>(
         }
     }
 
+    // Then the links of sources that hold more than their part.
     for (holder, why) in &order {
         let stays = |h: &Holder<I>| !out.iter().any(|(link, _)| *link == h.link);
         let held = order.iter().filter(|(h, _)| h.source == holder.source && stays(h)).count();
@@ -223,16 +235,18 @@ pub(super) fn choose<I: Copy + PartialEq>(
     GiveWayPlan { give_way, idle, pressed }
 }
 
-/// Classes of requests whose links were held while others waited, for a while: requests of these may not have more
-/// than a part of the links. So few that a look at all of them costs nothing.
+/// The request classes whose links were held while others waited, remembered for a minute. Requests of these
+/// classes may have half of the links. The list is so short that searching it costs nothing.
 #[derive(Debug, Default)]
 pub(super) struct HoldingClasses(Vec<(u32, Nanos)>);
 
+/// The number of classes that are remembered.
 const MOST: usize = 32;
+/// The time in nanoseconds for which a class is remembered.
 const REMEMBERED: Nanos = 60_000 * MILLI;
 
 impl HoldingClasses {
-    /// A link was held by a request of this class.
+    /// Records that a request of this class held a link.
     pub(super) fn note(&mut self, class: u32, now: Nanos) {
         if class == 0 {
             return;
@@ -252,19 +266,19 @@ impl HoldingClasses {
 
 // Keeps any one source, and requests that may hold links, from taking all links of a pool.
 //
-// A source may have more than its part of the links while nobody else wants them; the last few are kept for others all
-// the same, so that a client that comes later does not have to wait until an exchange has ended. Requests that may
-// hold links (content that is still to come, or a class of which links were held while others waited) may have all of them too,
-// until the pool is pressed; then they may have half.
+// A source may have more than its part of the links while no other source wants them. The last few are kept
+// for others nevertheless, so that a client that comes later need not wait for the end of an exchange.
+// Requests that may hold links (content that is still to come, or a class whose links were held while others
+// waited) may have all of them, too, until the pool is pressed; then they may have half.
 
-/// Of so many links, one is kept for sources that have less than their part.
+/// One of this number of links is kept for sources that have less than their part.
 const KEPT_ONE_IN: usize = 16;
-/// With fewer links than this, none is.
+/// A pool with fewer links than this keeps none.
 const FEW: usize = 8;
 
 impl<L: Clone, W> Scheduler<L, W> {
-    /// Takes the limits that keep links from being held.
-    pub(super) fn be_fair(&mut self, links: &Links) {
+    /// Sets the limits that keep links from being held.
+    pub(super) fn set_fairness(&mut self, links: &Links) {
         let cap = links.max_per_member.get() as usize;
         self.per_source = match links.max_per_source {
             PerSource::Quarter => (self.share / 4).max(1),
@@ -274,20 +288,20 @@ impl<L: Clone, W> Scheduler<L, W> {
         self.min_rate = links.min_rate.map(|rate| rate as u64);
     }
 
-    /// What a link is held by now, with its `exchange`-th exchange.
+    /// Records the party that the link waits for during its exchange number `exchange`.
     pub fn look(&mut self, id: LinkId, exchange: u64, held: HeldBy, now: Nanos) {
         if let Some(entry) = self.entries.get_mut(id).and_then(Option::as_mut) {
             entry.track.look(exchange, held, now);
         }
     }
 
-    /// What holders did until now tells nothing: the process stood still.
-    pub fn look_anew(&mut self, now: Nanos) {
+    /// Starts all measurements again, because the process stood still and old ones say nothing.
+    pub fn restart_tracking(&mut self, now: Nanos) {
         self.entries.iter_mut().flatten().for_each(|entry| entry.track.begin_anew(now));
     }
 
-    /// Links that must be taken from their holders, so that others get them. `class` tells of what is at the head of a
-    /// link.
+    /// Returns the links that must be taken from their holders for waiting requests. `class` returns the
+    /// class of a link's first exchange.
     pub fn give_way(&mut self, class: impl Fn(&L) -> u32, now: Nanos) -> Vec<(L, GiveWay)> {
         let busy = |id: LinkId| {
             let entry = self.entries[id].as_ref().filter(|entry| entry.is_busy())?;
@@ -313,47 +327,48 @@ impl<L: Clone, W> Scheduler<L, W> {
         verdict.give_way.into_iter().filter_map(link).collect()
     }
 
-    /// Whether links were held while others waited, when that was looked at last.
+    /// Returns whether links were held while others waited, at the last examination.
     #[must_use]
     pub fn is_pressed_now(&self) -> bool {
         self.pressed_now
     }
 
-    /// Nobody has waited for a while.
+    /// Records that no request has waited for a while.
     pub fn relax(&mut self) {
         self.pressed = false;
     }
 
-    /// Whether requests of this class, or like this one, may hold the links that they get.
+    /// Returns whether requests of this kind may hold the links that they get.
     pub(super) fn may_hold(&self, demand: &Demand) -> bool {
         demand.open_ended || self.is_of_holders(demand.class)
     }
 
-    /// Whether links were held by requests of this class while others waited.
+    /// Returns whether requests of this class held links while others waited.
     #[must_use]
     pub fn is_of_holders(&self, class: u32) -> bool {
         self.classes.contains(class)
     }
 
-    /// Whether one more that may hold its link may have one.
+    /// Returns whether one more request that may hold its link can have one.
     fn takes_holders(&self) -> bool {
         !self.pressed || self.holding < (self.share / 2).max(1)
     }
 
-    /// It became known since it came that it may hold its link, and no more of these may have one now.
-    pub(super) fn must_stand_aside(&self, demand: &Demand) -> bool {
+    /// Returns whether this request must wait, because it is now known that it may hold its link and such
+    /// requests have their part of the links.
+    pub(super) fn must_wait(&self, demand: &Demand) -> bool {
         !self.takes_holders() && self.may_hold(demand)
     }
 
-    /// Whether a request that has just come may take an idle link.
+    /// Returns whether a new request may take an idle link.
     pub(super) fn may_take_idle(&self, demand: &Demand) -> bool {
-        if self.pressed && self.must_stand_aside(demand) {
+        if self.pressed && self.must_wait(demand) {
             return false;
         }
         !self.is_tight() || !self.has_its_part(demand.source)
     }
 
-    /// So few links are left that they are kept for sources that have less than their part.
+    /// Returns whether the remaining links are kept for sources that have less than their part.
     fn is_tight(&self) -> bool {
         let kept = if self.share < FEW {
             0
@@ -363,8 +378,9 @@ impl<L: Clone, W> Scheduler<L, W> {
         self.pressed || self.idle.len() + self.share.saturating_sub(self.used) <= kept
     }
 
-    /// Whether a source has as many links as it may have while others want some.
+    /// Returns whether a source has as many links as it may have while others want some.
     fn has_its_part(&self, source: SourceKey) -> bool {
+        // Counting is skipped for unknown sources and without a limit.
         if source == SourceKey::default() || self.per_source == usize::MAX {
             return false;
         }
@@ -372,13 +388,13 @@ impl<L: Clone, W> Scheduler<L, W> {
         its.take(self.per_source).count() == self.per_source
     }
 
-    /// Whose turn it is of those who want one of these, and an idle link for it.
+    /// Returns the next request in the queue that an idle link may serve.
     pub(super) fn next(&self, wants: &[Sharing]) -> Option<NextInQueue> {
         let fair = self.fair_next(wants);
         if self.is_tight() { fair } else { fair.or_else(|| self.first(wants)) }
     }
 
-    /// The same for a place behind others, which takes a link from nobody.
+    /// Returns the next request in the queue that may be sent behind others, which takes a link from nobody.
     pub(super) fn next_behind(&self, wants: &[Sharing]) -> Option<NextInQueue> {
         self.fair_next(wants).or_else(|| self.first(wants))
     }
@@ -387,10 +403,11 @@ impl<L: Clone, W> Scheduler<L, W> {
         self.wait_queue.next(wants, self.takes_holders(), |_| true)
     }
 
-    /// The first whose source does not have its part of the links. It does not matter which it has where nobody else waits,
-    /// and there are links.
+    /// Returns the first request whose source has less than its part of the links. If no other source waits
+    /// and links are free, the part does not matter.
     fn fair_next(&self, wants: &[Sharing]) -> Option<NextInQueue> {
         let first = self.first(wants)?;
+        // A source alone may use every link that nobody needs.
         if !self.is_tight() && !self.wait_queue.others_than(first.demand.source) {
             return Some(first);
         }
@@ -406,7 +423,7 @@ mod tests {
     const TERMS: Terms =
         Terms { share: 8, per_source: 2, min_rate: Some(16 << 10), waiting: 100, oldest: Some(0) };
 
-    /// A client that moves so many bytes a second, looked at each 50 ms from `from` to `now`.
+    /// Returns a client with this rate in bytes per second, observed every 50 ms from `from` to `now`.
     fn client(link: u32, source: u64, rate: u64, from: Nanos, now: Nanos) -> Holder<u32> {
         let mut track = Track::default();
         let mut at = from;
@@ -451,7 +468,7 @@ mod tests {
         assert_eq!(goes(&holders, &TERMS, now), []);
     }
 
-    /// Acknowledgements come for 64 KiB at once, which at 50 KB/s is each 1.3 s.
+    /// Acknowledgements arrive for 64 KiB at once, which at 50 KB/s is every 1.3 s.
     #[test]
     fn who_moves_in_steps_moves() {
         let mut track = Track::default();

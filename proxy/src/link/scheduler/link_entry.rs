@@ -1,4 +1,4 @@
-//! The entry of one link in its pool, and the states that the pool moves it through.
+//! Defines the entry of a link in its pool, and the states of an entry.
 
 use crate::event_loop::Nanos;
 
@@ -6,14 +6,14 @@ use super::holders::Track;
 use super::link_id::LinkId;
 use super::wait_queue::{Sharing, SourceKey};
 
-/// How a request came to its link.
+/// The way in which a request got its link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Acquired {
-    /// An idle link took it.
+    /// The request is on a link that was idle.
     Reused,
-    /// It is the first on a new link.
+    /// The request is the first on a new link.
     Opened,
-    /// It shares the link with those ahead of it.
+    /// The request is on a link with other requests before it.
     Pipelined,
 }
 
@@ -25,7 +25,8 @@ pub enum Acquired {
 ///      └────────────▶  (free) ◀───────────────────── Barred
 ///                                   closed
 /// ```
-/// While it is busy, `hold` or a waiter that must be alone closes it to others ([`Intake`]) until it is idle again.
+/// While a link is busy, `hold` or a waiting request that must be alone closes the link to others
+/// ([`Intake`]) until it is idle again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum EntryState {
     Connecting,
@@ -33,18 +34,18 @@ pub(super) enum EntryState {
         since: Nanos,
     },
     Busy(Intake),
-    /// Takes no more; it closes when what it carries has ended.
+    /// The link takes no more requests and closes when those in flight have ended.
     ClosedToNew,
 }
 
-/// Whether a busy link may take more behind what it carries.
+/// The willingness of a busy link to take further requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Intake {
-    /// As far as the depth and its lane allow.
+    /// The link takes requests as its depth and its lane allow.
     Open,
-    /// Not until it is empty: its head is slow, large, or not being read.
+    /// The link takes none until it is empty, because its first exchange is slow, large, or not being read.
     Held,
-    /// Not until it is empty: it is kept for one who must be alone.
+    /// The link takes none until it is empty, because it is reserved for a request that must be alone.
     Reserved,
 }
 
@@ -53,23 +54,23 @@ pub(super) struct LinkEntry<L> {
     pub(super) link: Option<L>,
     pub(super) state: EntryState,
     pub(super) answered: bool,
-    /// Its client may keep it for as long as it likes.
+    /// Whether the client may keep the link for as long as it likes.
     pub(super) owned: bool,
-    /// Its client keeps it between two exchanges, too.
+    /// Whether the client keeps the link between two exchanges, too.
     pub(super) kept: bool,
-    /// Whether what it carries, or carried last, may be shared with others.
+    /// The lane of what the link carries or carried last.
     pub(super) lane: Lane,
-    /// Whose requests it carries; nobody's where those of several share it.
+    /// The source of its requests; the default if several sources share the link.
     pub(super) source: SourceKey,
-    /// The class of what it carries is one that holds links.
+    /// Whether the link carries a class that holds links.
     pub(super) holds: bool,
-    /// Since when it has carried what is at its head.
+    /// The time since which the first exchange is at the head of the link.
     pub(super) since: Nanos,
     pub(super) track: Track,
 }
 
 impl<L> LinkEntry<L> {
-    /// The entry of a link to be.
+    /// Makes the entry of a link that is being opened.
     pub(super) fn connecting() -> Self {
         Self {
             link: None,
@@ -85,24 +86,25 @@ impl<L> LinkEntry<L> {
         }
     }
 
-    /// Whether it takes, or is about to take, whoever comes: it is nobody's, and not to close.
+    /// Returns whether the link serves any client, now or soon: no client keeps it, and it is not about to
+    /// close.
     pub(super) fn serves_anybody(&self) -> bool {
         self.state != EntryState::ClosedToNew && !self.kept && !self.owned
     }
 
-    /// Whether it carries something, or is its client's.
+    /// Returns whether the link carries something or belongs to a client.
     pub(super) fn is_busy(&self) -> bool {
         self.link.is_some() && matches!(self.state, EntryState::Busy(_) | EntryState::ClosedToNew)
     }
 
-    /// What it is to take this link while it is idle.
+    /// Returns the way in which a request gets this link while it is idle.
     pub(super) fn taken_idle(&self) -> Acquired {
         if self.answered { Acquired::Reused } else { Acquired::Opened }
     }
 }
 
-/// What a link was used for last. Those that are alone on their links leave those of the others to them, else the
-/// quick ones would spread over all links that the slow ones need.
+/// The kind of requests that a link was used for last. Requests that must be alone prefer links of their own
+/// lane. Otherwise the quick ones would spread over all links that the slow ones need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Lane {
     Shared,
@@ -110,7 +112,7 @@ pub(super) enum Lane {
 }
 
 impl Lane {
-    /// The lane of those who want this.
+    /// Returns the lane of requests with this need.
     pub(super) fn of(sharing: Sharing) -> Self {
         if sharing == Sharing::Shared { Self::Shared } else { Self::Alone }
     }
@@ -123,17 +125,17 @@ impl Lane {
     }
 }
 
-/// Two stacks.
+/// The idle links, one stack for each lane.
 #[derive(Debug, Default)]
 pub(super) struct Idle([Vec<LinkId>; 2]);
 
 impl Idle {
-    /// It carries nothing any more, or not yet.
+    /// Adds a link that carries nothing.
     pub(super) fn push(&mut self, lane: Lane, id: LinkId) {
         self.0[lane as usize].push(id);
     }
 
-    /// Takes one of this lane, which most often is the newest.
+    /// Removes a link of this lane, most often the newest.
     pub(super) fn take(&mut self, lane: Lane, id: LinkId) {
         let lane = &mut self.0[lane as usize];
         if let Some(at) = lane.iter().rposition(|other| *other == id) {
@@ -141,36 +143,36 @@ impl Idle {
         }
     }
 
-    /// The newest of this lane.
+    /// Returns the newest link of this lane.
     #[must_use]
     pub(super) fn last(&self, lane: Lane) -> Option<LinkId> {
         self.0[lane as usize].last().copied()
     }
 
-    /// It was taken, or is gone.
+    /// Removes a link that was taken or has closed.
     pub(super) fn remove(&mut self, id: LinkId) {
         self.0.iter_mut().for_each(|lane| lane.retain(|other| *other != id));
     }
 
-    /// The newest of this lane for which this holds.
+    /// Returns the newest link of this lane that fulfils `holds`.
     #[must_use]
     pub(super) fn newest_of(&self, lane: Lane, holds: impl Fn(LinkId) -> bool) -> Option<LinkId> {
         self.0[lane as usize].iter().rev().copied().find(|id| holds(*id))
     }
 
-    /// The newest of a lane that has any.
+    /// Returns the newest link of the first lane that has any.
     #[must_use]
     pub(super) fn newest(&self) -> Option<LinkId> {
         self.0.iter().find_map(|lane| lane.last().copied())
     }
 
-    /// How many there are.
+    /// Returns the number of idle links.
     #[must_use]
     pub(super) fn len(&self) -> usize {
         self.0.iter().map(Vec::len).sum()
     }
 
-    /// All of them, the oldest of each lane first.
+    /// Returns all idle links, in each lane the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = LinkId> {
         self.0.iter().flatten().copied()
     }

@@ -1,4 +1,4 @@
-//! The name of a link in its pool.
+//! Defines the index by which a scheduler identifies a link.
 
-/// The place of a link among the entries of its scheduler. It is used again when the link has ended.
+/// The index of a link among the entries of its scheduler, which is reused after the link has ended.
 pub type LinkId = usize;

@@ -1,10 +1,10 @@
-//! Counts the rights to the links of one member: how many exist, which workers have them, and which ask for one.
+//! Counts the rights to open links to one member, those that workers have, and the requests of workers.
 //!
-//! There are never more than were made. It takes no lock; `loans` puts one around it.
+//! There are never more than were configured. This file takes no lock; `loans` puts a lock around it.
 
 use std::collections::VecDeque;
 
-/// Rights of one kind. `W` is whoever asks.
+/// Rights of one kind. `W` identifies a worker.
 #[derive(Debug)]
 pub(in crate::link) struct Rights<W> {
     cap: usize,
@@ -12,12 +12,13 @@ pub(in crate::link) struct Rights<W> {
     asks: VecDeque<(W, RightRequest)>,
 }
 
-/// How badly a worker needs a right.
+/// The urgency with which a worker needs a right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(in crate::link) struct RightRequest {
-    /// None of its links can serve those who wait: it has none, or all are kept by their clients.
+    /// None of the worker's links can serve its waiting requests: it has no link, or clients keep all of
+    /// them.
     pub(in crate::link) starving: bool,
-    /// It has less than its share.
+    /// The worker has less than its share.
     pub(in crate::link) owed: bool,
 }
 
@@ -28,19 +29,19 @@ impl<W> Default for Rights<W> {
 }
 
 impl<W: Clone + PartialEq> Rights<W> {
-    /// There are so many from now on. Who has one keeps it, and it counts.
+    /// Sets the number of rights. Rights that workers have stay with them and count.
     pub(in crate::link) fn configure(&mut self, cap: usize) {
         self.cap = cap;
     }
 
-    /// Takes so many, as far as there are any that nobody has.
+    /// Takes up to `most` rights that no worker has, and returns their number.
     pub(in crate::link) fn take(&mut self, most: usize) -> usize {
         let taken = self.cap.saturating_sub(self.given).min(most);
         self.given += taken;
         taken
     }
 
-    /// Asks for one of those that others have. Who asks already may change its mind about how badly it needs one.
+    /// Asks for a right that other workers have. A repeated request replaces the urgency of the first.
     pub(in crate::link) fn ask(&mut self, who: &W, ask: RightRequest) {
         match self.asks.iter_mut().find(|(other, _)| other == who) {
             Some((_, before)) => *before = ask,
@@ -48,15 +49,16 @@ impl<W: Clone + PartialEq> Rights<W> {
         }
     }
 
-    /// It no longer needs one.
+    /// Withdraws the request of a worker.
     pub(in crate::link) fn withdraw(&mut self, who: &W) {
         self.asks.retain(|(other, _)| other != who);
     }
 
-    /// So many are given back. Tells who has one of them now.
+    /// Returns rights. Those that are free now go to workers that ask, which are returned.
     pub(in crate::link) fn give_back(&mut self, count: usize) -> Vec<W> {
         self.given -= count;
         let mut granted = Vec::new();
+        // Nobody asks while a right is free, so that returned rights go on at once.
         while self.given < self.cap
             && let Some((who, _)) = self.asks.pop_front()
         {
@@ -66,13 +68,13 @@ impl<W: Clone + PartialEq> Rights<W> {
         granted
     }
 
-    /// The first who asks, of those that are not `me`; who is starving comes before who is not.
+    /// Returns the first request of another worker than `me`; starving workers come first.
     pub(in crate::link) fn first(&self, me: &W) -> Option<RightRequest> {
         let others = self.asks.iter().filter(|(who, _)| who != me).map(|(_, ask)| *ask);
         others.clone().find(|ask| ask.starving).or_else(|| others.clone().next())
     }
 
-    /// How many ask, and how many of them need one badly.
+    /// Returns the number of requests, and the number of urgent ones among them.
     pub(in crate::link) fn asked(&self) -> (usize, usize) {
         let urgent = self.asks.iter().filter(|(_, ask)| ask.starving || ask.owed).count();
         (self.asks.len(), urgent)

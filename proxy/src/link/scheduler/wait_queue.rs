@@ -1,43 +1,46 @@
-//! The wait queue: requests that wait for a link, in the order in which they came, but fair by source.
+//! Queues requests that wait for a link, in the order of their arrival but fair by source.
 //!
-//! Each source has a queue of its own for each kind of request, and the sources of a kind take turns, so that one
-//! source's thousand do not starve another's one (deficit round robin with one request a turn; Shreedhar and
-//! Varghese, 1995). What belongs to a class that holds links ([`super::holders`]) stands in lines of its own, so that
-//! it can be passed over at no cost while it may not have more of them.
+//! Each source has a queue for each kind of request, and the sources of a kind take turns, so that a thousand
+//! requests of one source do not starve a single one of another (deficit round robin with one request a turn;
+//! Shreedhar and Varghese, 1995). Requests of a class that holds links ([`super::holders`]) wait in lines of
+//! their own, so that they can be passed over at no cost while they may not have more links.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
 use crate::event_loop::Nanos;
 
-/// What a request needs of a link.
+/// The kind of link that a request needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sharing {
-    /// It may share a link with others like it.
+    /// The request may share a link with others like it.
     Shared,
-    /// It needs a link with nothing in flight, and nothing is sent behind it until its answer has ended.
+    /// The request needs a link with nothing in flight, and nothing is sent behind it until its answer has
+    /// ended.
     Alone,
-    /// As [`Sharing::Alone`], and on a new link where one may be opened: it is sent for the second time.
+    /// As [`Sharing::Alone`], and on a new link if one may be opened, because the request is sent for the
+    /// second time.
     Fresh,
-    /// As [`Sharing::Alone`], for as long as its client likes. One link at least is left to the others.
+    /// As [`Sharing::Alone`], for as long as its client likes. At least one link is left to the others.
     Own,
 }
 
-/// Whose request it is, for fairness: an IPv4 address, or the first half of an IPv6 address, which is what one host
-/// or one customer has (RFC 6177).
+/// The source of a request for the purpose of fairness: an IPv4 address, or the first half of an IPv6
+/// address, which one host or one customer has (RFC 6177).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SourceKey(pub u64);
 
-/// All that the pool must know of a request to place it.
+/// Everything that the pool must know of a request to place it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Demand {
-    /// What it needs of a link.
+    /// The kind of link that the request needs.
     pub sharing: Sharing,
-    /// Whose it is.
+    /// The source of the request.
     pub source: SourceKey,
-    /// The class by which service times, and holders, are learned; 0 where nobody can tell.
+    /// The request class, by which service times and holders are learned; 0 if unknown.
     pub class: u32,
-    /// Some of it is still to come from its client, so it may hold its link for as long as that likes.
+    /// Whether a part of the request is still to come from the client, so that it may hold its link for any
+    /// time.
     pub open_ended: bool,
 }
 
@@ -56,10 +59,10 @@ impl From<Sharing> for Demand {
     }
 }
 
-/// A line for each want, twice: for requests that hold no links, and for those that may.
+/// Two lines for each kind of request: one for requests that do not hold links, one for those that may.
 #[derive(Debug)]
 pub(super) struct WaitQueue<W> {
-    /// All who wait, by the number of their arrival.
+    /// All waiting requests, by the number of their arrival.
     waiting: BTreeMap<u64, QueueEntry<W>>,
     wait_queue: [SourceQueues; LINES],
     arrivals: u64,
@@ -75,16 +78,17 @@ struct QueueEntry<W> {
     who: W,
 }
 
-/// The queues of the sources that wait for one want, and whose turn it is.
+/// The queues of the sources in one line, and the order of their turns.
 #[derive(Debug, Default)]
 struct SourceQueues {
     turns: VecDeque<SourceKey>,
-    /// Arrivals, oldest first. Never empty; the front is somebody who still waits.
+    /// The arrivals of each source, oldest first. No queue is empty, and its front is a request that still
+    /// waits.
     queues: HashMap<SourceKey, VecDeque<u64>>,
     count: usize,
 }
 
-/// Whose turn it is in one line.
+/// The next request of one line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct NextInQueue {
     pub(super) demand: Demand,
@@ -103,26 +107,26 @@ impl<W> Default for WaitQueue<W> {
 }
 
 impl<W> WaitQueue<W> {
-    /// To the end of its source's queue. `holds` says that its class is one that holds links.
+    /// Appends a request to the queue of its source. `holds` says that its class is one that holds links.
     pub(super) fn push(&mut self, demand: Demand, holds: bool, who: W, now: Nanos) {
         self.arrivals += 1;
         self.wait_queue[place(demand.sharing, holds)].push(demand.source, self.arrivals);
         self.waiting.insert(self.arrivals, QueueEntry { demand, since: now, who });
     }
 
-    /// How many wait, of every kind.
+    /// Returns the number of waiting requests of all kinds.
     #[must_use]
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// How many of this kind wait.
+    /// Returns the number of waiting requests of this kind.
     #[must_use]
     pub(super) fn count(&self, sharing: Sharing) -> usize {
         self.wait_queue[place(sharing, false)].count + self.wait_queue[place(sharing, true)].count
     }
 
-    /// Whether anybody waits but this source.
+    /// Returns whether any other source than this one waits.
     #[must_use]
     pub(super) fn others_than(&self, source: SourceKey) -> bool {
         self.wait_queue
@@ -130,8 +134,9 @@ impl<W> WaitQueue<W> {
             .any(|line| line.turns.len() > 1 || line.turns.front().is_some_and(|s| *s != source))
     }
 
-    /// Whose turn it is among those who want one of these and may have it: by the order of arrival of those whose
-    /// turn it is in each line. `held` says whether classes that hold links may have one more.
+    /// Returns the next request among those that need one of these kinds: of the first in each line, the
+    /// oldest. `held` says whether classes that hold links may have one more link, and `may` whether a source
+    /// may have one.
     #[must_use]
     pub(super) fn next(
         &self,
@@ -154,25 +159,26 @@ impl<W> WaitQueue<W> {
         Some(NextInQueue { demand: self.waiting.get(&arrival)?.demand, arrival, line })
     }
 
-    /// Takes out the one whose turn it is; its source's next turn comes after those of all others.
+    /// Removes the given request. The next turn of its source comes after those of all others.
     pub(super) fn take(&mut self, next: NextInQueue) -> Option<(W, Nanos)> {
         self.wait_queue[next.line].pop(next.demand.source);
         self.waiting.remove(&next.arrival).map(|waiter| (waiter.who, waiter.since))
     }
 
-    /// Its class holds links, as has become known since it came: it stands in line with those. Its source may try again
-    /// at once.
+    /// Moves a request to the line for classes that hold links, because its class has become known as one
+    /// since it came. Its source keeps its turn.
     pub(super) fn set_aside(&mut self, next: NextInQueue) {
         let source = next.demand.source;
         self.wait_queue[next.line].pop(source);
         self.wait_queue[place(next.demand.sharing, true)].push(source, next.arrival);
+        // `pop` has put the source at the end of the turns, where it does not belong.
         if let Some(at) = self.wait_queue[next.line].turns.iter().rposition(|other| *other == source) {
             self.wait_queue[next.line].turns.remove(at);
             self.wait_queue[next.line].turns.push_front(source);
         }
     }
 
-    /// Takes out all who came at `latest` or before.
+    /// Removes all requests that came at `latest` or before.
     pub(super) fn pop_older(&mut self, latest: Nanos) -> Vec<W> {
         let mut out = Vec::new();
         while let Some(first) = self.waiting.first_entry() {
@@ -185,7 +191,7 @@ impl<W> WaitQueue<W> {
         out
     }
 
-    /// Takes out all for whom `gone` holds.
+    /// Removes all requests for which `gone` holds.
     pub(super) fn remove(&mut self, mut gone: impl FnMut(&W) -> bool) -> Vec<W> {
         let left: Vec<_> =
             self.waiting.iter().filter(|(_, w)| gone(&w.who)).map(|(arrival, _)| *arrival).collect();
@@ -195,10 +201,11 @@ impl<W> WaitQueue<W> {
         out
     }
 
-    /// Takes out the one who came last of the source with the most who wait, if that has more than `than` has.
-    /// So the source that fills the queue finds it full, and nobody else does.
+    /// Removes the newest request of the source with the most waiting requests, if that source has more than
+    /// `than` would have. Thus a source that fills the queue finds it full, and no other does.
     pub(super) fn displace(&mut self, than: SourceKey) -> Option<W> {
-        // Where each has one, nobody has the most: this is what a full queue of many sources looks like.
+        // If every source has one request, which is usual in a full queue of many sources, none has more than
+        // the others.
         if self.waiting.len() == self.wait_queue.iter().map(|line| line.turns.len()).sum::<usize>() {
             return None;
         }
@@ -216,18 +223,19 @@ impl<W> WaitQueue<W> {
             return None;
         }
         let back = |line: &SourceQueues| line.queues.get(&greedy).and_then(VecDeque::back).copied();
+        // Of the source's lines, the one with its newest request.
         let line = self.wait_queue.iter_mut().max_by_key(|line| back(line))?;
         let last = line.pop_back(greedy)?;
         self.waiting.remove(&last).map(|waiter| waiter.who)
     }
 
-    /// When the first of them all came.
+    /// Returns the time at which the oldest request came.
     #[must_use]
     pub(super) fn oldest(&self) -> Option<Nanos> {
         self.waiting.first_key_value().map(|(_, waiter)| waiter.since)
     }
 
-    /// Somebody was taken out of the middle of a line: as costly as finding out who.
+    /// Removes requests that no longer wait from all lines. This costs as much as finding the requests did.
     fn forget(&mut self, some: bool) {
         if some {
             self.wait_queue
@@ -247,7 +255,7 @@ impl SourceQueues {
         queue.push_back(arrival);
     }
 
-    /// The first of this source leaves; the source's next turn comes after those of all others.
+    /// Removes the first request of a source. The source's next turn comes after those of all others.
     fn pop(&mut self, source: SourceKey) {
         let Some(queue) = self.queues.get_mut(&source) else { return };
         self.count -= usize::from(queue.pop_front().is_some());
@@ -255,6 +263,7 @@ impl SourceQueues {
         if over {
             self.queues.remove(&source);
         }
+        // The source is usually at the front, so that the search is short.
         let Some(at) = self.turns.iter().position(|other| *other == source) else { return };
         self.turns.remove(at);
         if !over {
@@ -262,7 +271,7 @@ impl SourceQueues {
         }
     }
 
-    /// The one of this source who came last leaves.
+    /// Removes the last request of a source.
     fn pop_back(&mut self, source: SourceKey) -> Option<u64> {
         let queue = self.queues.get_mut(&source)?;
         let last = queue.pop_back();

@@ -16,15 +16,15 @@ struct Member {
     proof: Arc<Proof>,
     /// As if a worker had it.
     _worker: Arc<Proof>,
-    bell: ProberSender,
-    rung: UnboundedReceiver<Arc<Proof>>,
+    prober: ProberSender,
+    requests: UnboundedReceiver<Arc<Proof>>,
     now: Instant,
 }
 
 fn member(protocol: &str, pipeline: &str) -> Member {
-    let (bell, rung) = unbounded_channel();
+    let (prober, requests) = unbounded_channel();
     let proof = Arc::<Proof>::default();
-    let member = Member { _worker: proof.clone(), proof, bell, rung, now: Instant::now() };
+    let member = Member { _worker: proof.clone(), proof, prober, requests, now: Instant::now() };
     member.configure(protocol, pipeline);
     member
 }
@@ -38,12 +38,12 @@ impl Member {
         let settings = parse("test.yaml", &text, &|_| None).unwrap_or_else(|m| panic!("{m}")).settings;
         let backend = settings.backends[0].clone();
         let (member, address) = (backend.members[0].name.clone(), backend.members[0].address.clone());
-        self.proof.concern(ProofSubject { backend, member, address, bell: self.bell.clone() });
+        self.proof.set_subject(ProofSubject { backend, member, address, prober: self.prober.clone() });
     }
 
     /// What the prober would do, and after how long.
     fn task(&mut self) -> Option<(ProbeTask, Duration)> {
-        while self.rung.try_recv().is_ok() {}
+        while self.requests.try_recv().is_ok() {}
         let held = self.proof.clone(); // as the list of all has it
         let task = held.next_task(self.now)?;
         Some((task, task.due.saturating_duration_since(self.now)))

@@ -6,7 +6,7 @@ use super::method::Method;
 use super::name::FieldName;
 use super::request::{Ask, Request};
 use super::text::decimal;
-use super::write_response::tell_connection;
+use super::write_response::write_connection;
 use crate::cause::Cause;
 
 /// A moment as IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
@@ -39,7 +39,7 @@ pub fn error_answer(
         503 => out.extend_from_slice(b"Retry-After: 1\r\n"),
         _ => {}
     }
-    tell_connection(ask.unwrap_or(UNREAD), close, out);
+    write_connection(ask.unwrap_or(UNREAD), close, out);
     out.extend_from_slice(b"\r\n");
     if ask.is_none_or(|ask| ask.method != Method::Head) {
         out.extend_from_slice(cause.name().as_bytes());
@@ -60,13 +60,13 @@ impl Request<'_, '_> {
         if self.method == Method::Trace {
             let echo = self.echo();
             begin(200, Some("message/http"), echo.len(), date, out); // RFC 9110 section 9.3.8
-            tell_connection(ask, close, out);
+            write_connection(ask, close, out);
             out.extend_from_slice(b"\r\n");
             out.extend_from_slice(&echo);
         } else {
             begin(200, None, 0, date, out);
             out.extend_from_slice(ALLOW);
-            tell_connection(ask, close, out);
+            write_connection(ask, close, out);
             out.extend_from_slice(b"\r\n");
         }
         Some(200)
@@ -101,11 +101,11 @@ fn begin(status: u16, kind: Option<&str>, length: usize, date: &Date, out: &mut 
     out.extend_from_slice(b"\r\nContent-Length: ");
     decimal(length as u64, out);
     out.extend_from_slice(b"\r\n");
-    tell_date(date, out);
+    write_date(date, out);
 }
 
 /// RFC 9110 section 6.6.1.
-pub(super) fn tell_date(date: &Date, out: &mut Vec<u8>) {
+pub(super) fn write_date(date: &Date, out: &mut Vec<u8>) {
     out.extend_from_slice(b"Date: ");
     out.extend_from_slice(date);
     out.extend_from_slice(b"\r\n");

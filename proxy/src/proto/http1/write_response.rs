@@ -1,6 +1,6 @@
 //! Writes a response head for the client, and decides how its content is framed (RFC 9112 sections 6 and 9).
 
-use super::answer::{Date, tell_date};
+use super::answer::{Date, write_date};
 use super::body::BodyEncoder;
 use super::framing::{BodyFraming, is_identity};
 use super::name::{FieldName, list};
@@ -34,18 +34,18 @@ impl Response<'_, '_> {
         }
         let outgoing = self.outgoing(ask, close);
         if outgoing.encoder == BodyEncoder::Chunked {
-            self.tell_codings(out);
+            self.write_codings(out);
         }
         if self.status >= 200 {
             if !self.has_date {
-                tell_date(date, out); // RFC 9110 section 6.6.1
+                write_date(date, out); // RFC 9110 section 6.6.1
             }
             if !self.switches() {
-                tell_connection(ask, outgoing.close, out);
+                write_connection(ask, outgoing.close, out);
             }
         }
         if self.tells_upgrade {
-            self.tell_upgrade(out);
+            self.write_upgrade(out);
         }
         out.extend_from_slice(b"\r\n");
         outgoing
@@ -88,7 +88,7 @@ impl Response<'_, '_> {
     }
 
     #[cold]
-    fn tell_upgrade(&self, out: &mut Vec<u8>) {
+    fn write_upgrade(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Upgrade: ");
         for (n, protocol) in upgrade::asked(&self.head).enumerate() {
             out.extend_from_slice(if n == 0 { b"" } else { b", " });
@@ -98,16 +98,16 @@ impl Response<'_, '_> {
     }
 
     /// `chunked`, after the codings that the member has put on the content and that stay on it.
-    fn tell_codings(&self, out: &mut Vec<u8>) {
+    fn write_codings(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Transfer-Encoding: ");
         if self.other_codings {
-            self.tell_other_codings(out);
+            self.write_other_codings(out);
         }
         out.extend_from_slice(b"chunked\r\n");
     }
 
     #[cold]
-    fn tell_other_codings(&self, out: &mut Vec<u8>) {
+    fn write_other_codings(&self, out: &mut Vec<u8>) {
         let coded = self
             .head
             .fields
@@ -123,7 +123,7 @@ impl Response<'_, '_> {
 }
 
 /// RFC 9112 section 9.3: 1.1 stays unless told otherwise, 1.0 closes unless told otherwise.
-pub(super) fn tell_connection(ask: Ask, close: bool, out: &mut Vec<u8>) {
+pub(super) fn write_connection(ask: Ask, close: bool, out: &mut Vec<u8>) {
     if close {
         out.extend_from_slice(b"Connection: close\r\n");
     } else if ask.minor_version == 0 {

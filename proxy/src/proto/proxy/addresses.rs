@@ -1,31 +1,33 @@
-//! The two ends of a client's connection as a PROXY header names them, in plain form and in one address family.
+//! Defines the two ends of a client's connection in a PROXY header, in canonical form and in one address
+//! family.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The ends of the connection that a client made to the first proxy.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Addresses {
-    /// The client's own.
+    /// The client's address.
     pub source: SocketAddr,
-    /// The one it connected to.
+    /// The address that the client connected to.
     pub destination: SocketAddr,
 }
 
-/// A header has one family for both ends.
+/// Both addresses in one family, as a header requires.
 pub(super) enum InOneFamily {
     V4(Ipv4Addr, Ipv4Addr),
     V6(Ipv6Addr, Ipv6Addr),
 }
 
 impl Addresses {
-    /// Source and destination, as (address, port). What was mapped into IPv6 comes out as the IPv4 address that
-    /// it is, so that a source is the same one whichever way it came.
+    /// Makes addresses from (address, port) pairs. IPv4 addresses mapped into IPv6 become IPv4, so that a
+    /// source is the same by either way.
     pub(super) fn plain(source: (IpAddr, u16), destination: (IpAddr, u16)) -> Self {
         let plain = |(address, port): (IpAddr, u16)| SocketAddr::new(address.to_canonical(), port);
         Self { source: plain(source), destination: plain(destination) }
     }
 
-    /// IPv4 where both are, and otherwise IPv6, with an IPv4 address mapped into it (RFC 4291 section 2.5.5.2).
+    /// Returns both as IPv4 if they are, and otherwise as IPv6, with IPv4 mapped into it (RFC 4291 section
+    /// 2.5.5.2).
     pub(super) fn in_one_family(&self) -> InOneFamily {
         match (self.source.ip().to_canonical(), self.destination.ip().to_canonical()) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => InOneFamily::V4(source, destination),
@@ -33,7 +35,7 @@ impl Addresses {
         }
     }
 
-    /// The ports: source, destination.
+    /// Returns the ports of source and destination.
     pub(super) const fn ports(&self) -> [u16; 2] {
         [self.source.port(), self.destination.port()]
     }

@@ -1,4 +1,4 @@
-//! The reasons why bytes are no PROXY header, in words for the log.
+//! Defines the reasons why bytes are no PROXY header, with texts for the log.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,31 +7,31 @@ use std::fmt::{self, Display, Formatter};
 /// certificate among the TLVs, and bounds what may be kept of a client before it is known. nginx has the same.
 pub const LONGEST: usize = 4096;
 
-/// The bytes are no header, and no byte that follows can make them one.
+/// Bytes that are no header and that no further byte can make one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadHeader {
-    /// What is wrong.
+    /// The reason.
     pub reason: BadHeaderReason,
-    /// Where: the first byte that is wrong, counted from 0.
+    /// The offset of the first wrong byte, from 0.
     pub offset: usize,
 }
 
-/// What is wrong with a header.
+/// The reason why bytes are no header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BadHeaderReason {
-    /// The signature of neither version: this byte is not in it.
+    /// The bytes have the signature of neither version, because of this byte.
     NotProxy(u8),
     /// Version 1: the protocol is none of `TCP4`, `TCP6` and `UNKNOWN`.
     Protocol,
     /// Version 1: not an address of the family that was named, in canonical form.
     Address,
-    /// Version 1: not a port in decimal, 0 to 65535 without leading zeros.
+    /// Version 1: not a decimal port from 0 to 65535 without leading zeros.
     Port,
     /// Version 1: a CR or an LF that is not part of CRLF.
     LineEnd,
     /// Version 1: no CRLF within 107 bytes.
     LineTooLong,
-    /// Version 2: the upper half of this byte should be 2.
+    /// Version 2: the upper half of this byte is not 2.
     Version(u8),
     /// Version 2: the lower half of this byte is neither LOCAL (0) nor PROXY (1).
     Command(u8),
@@ -41,13 +41,13 @@ pub enum BadHeaderReason {
     Transport(u8),
     /// Version 2: the header is longer than [`LONGEST`].
     TooLong,
-    /// Version 2: this length is less than the addresses of the family take.
+    /// Version 2: this length is too small for the addresses of the family.
     TooShort(u16),
     /// Version 2: a TLV runs past the end of the header.
     Tlv,
-    /// Version 2: a unique id of more than 128 bytes (section 2.2.5).
+    /// Version 2: a unique id has more than 128 bytes (section 2.2.5).
     UniqueId,
-    /// Version 2: a checksum that is not the header's, not of four bytes, or there twice (section 2.2.3).
+    /// Version 2: a checksum is wrong, has not four bytes, or occurs twice (section 2.2.3).
     Checksum,
 }
 
@@ -93,7 +93,7 @@ impl Display for BadHeaderReason {
     }
 }
 
-/// Why a reader came to no header.
+/// The reason why reading stopped without a header.
 pub(super) enum Stop {
     Partial,
     Malformed(BadHeader),
@@ -105,7 +105,7 @@ impl From<BadHeader> for Stop {
     }
 }
 
-/// `word` stands at `at`, as far as the bytes go; otherwise the first byte that is wrong says why.
+/// Checks that `word` is at `at`, as far as the bytes reach. Otherwise `why` gets the first wrong byte.
 pub(super) fn expect(
     bytes: &[u8],
     at: usize,

@@ -1,28 +1,29 @@
-//! A header of the PROXY protocol, as it was read.
+//! Defines the result of parsing a PROXY header.
 
 use super::addresses::Addresses;
 use super::tlv::Tlvs;
 
-/// What the bytes so far amount to.
+/// The result of parsing the bytes so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ParsedHeader<'a> {
-    /// They begin a header, and there must be more; call again with more bytes after the same ones.
+    /// The bytes are the beginning of a header. The caller must call again with more bytes after the same
+    /// ones.
     Partial,
     /// The header is complete.
     Header {
-        /// Its bytes, at most [`super::LONGEST`]: what follows is the client's.
+        /// The length in bytes, at most [`super::LONGEST`]. Bytes after it belong to the client.
         len: usize,
-        /// What it says; it borrows the bytes.
+        /// The content, which borrows the bytes.
         header: Header<'a>,
     },
 }
 
-/// What a header says of the client.
+/// The content of a header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header<'a> {
-    /// The ends of the client's own connection. None where the header tells none that could be used: LOCAL,
-    /// UNKNOWN, UNSPEC, Unix sockets, datagrams. Then those of the connection that brought it count.
+    /// The ends of the client's connection. `None` if the header has no usable ones (LOCAL, UNKNOWN, UNSPEC,
+    /// Unix sockets, datagrams); then the ends of the connection that carries the header count.
     pub addresses: Option<Addresses>,
-    /// What else it tells; empty in version 1.
+    /// The other information; empty in version 1.
     pub tlvs: Tlvs<'a>,
 }

@@ -1,6 +1,6 @@
-//! The PROXY protocol, versions 1 and 2, read and written without I/O.
+//! Reads and writes the PROXY protocol, versions 1 and 2, without I/O.
 //!
-//! "Section" here means a section of HAProxy's `doc/proxy-protocol.txt`.
+//! "Section" refers to HAProxy's `doc/proxy-protocol.txt`.
 
 mod addresses;
 mod bad_header;
@@ -18,14 +18,14 @@ pub use v2::write_v2;
 
 use bad_header::Stop;
 
-/// Reads the header that must stand at the start of a connection, of either version.
+/// Parses the header at the start of a connection, in either version.
 ///
-/// The verdict does not depend on how the bytes were cut: what cannot become a header is malformed as soon as
-/// its first wrong byte is there, so that whoever talks something else need not be waited for. What comes after
-/// the 16 fixed bytes of version 2 is judged when all of it has come.
+/// The result does not depend on how the bytes were cut. Bytes that cannot become a header are refused at the
+/// first wrong byte, so that nobody waits for a sender that speaks another protocol. The part after the 16
+/// fixed bytes of version 2 is checked when all of it has come.
 ///
 /// # Errors
-/// The connection cannot be used: section 2.1 wants it closed as soon as possible.
+/// Returns an error if the connection cannot be used. Section 2.1 wants it closed as soon as possible.
 pub fn parse(bytes: &[u8]) -> Result<ParsedHeader<'_>, BadHeader> {
     let found = match bytes.first() {
         None => return Ok(ParsedHeader::Partial),

@@ -1,37 +1,38 @@
-//! The TLVs (type, length, value) of a version 2 header, within their bounds and under the right checksum (section 2.2).
+//! Reads and writes the TLVs (type, length, value) of a version 2 header, and checks their bounds and the
+//! checksum (section 2.2).
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
 use super::{BadHeader, BadHeaderReason};
 
-/// `PP2_TYPE_AUTHORITY`: the host name that the client asked for, as with TLS server names (section 2.2.2).
+/// `PP2_TYPE_AUTHORITY`: the host name that the client asked for, as in a TLS server name (section 2.2.2).
 pub const AUTHORITY: u8 = 0x02;
 /// `PP2_TYPE_CRC32C`: the checksum of the header (section 2.2.3).
 pub const CRC32C: u8 = 0x03;
 /// `PP2_TYPE_NOOP`: padding (section 2.2.4).
 pub const NOOP: u8 = 0x04;
-/// `PP2_TYPE_UNIQUE_ID`: names the connection, in at most 128 bytes (section 2.2.5).
+/// `PP2_TYPE_UNIQUE_ID`: an identifier of the connection, at most 128 bytes (section 2.2.5).
 pub const UNIQUE_ID: u8 = 0x05;
 
-/// The bytes of type and length.
+/// The number of bytes of type and length.
 const HEAD: usize = 3;
-/// The longest value of [`UNIQUE_ID`].
+/// The largest length in bytes of a [`UNIQUE_ID`].
 const UNIQUE_ID_MAX: usize = 128;
-/// The bytes of a checksum.
+/// The number of bytes of a checksum.
 pub(super) const CHECKSUM: usize = 4;
 
-/// CRC32c as in RFC 4960 Appendix B; iSCSI has the same.
+/// The CRC32c of RFC 4960 Appendix B, which iSCSI uses, too.
 static CASTAGNOLI: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
 
-/// The TLVs of a header. They were walked when it was read: each lies within it.
+/// The TLVs of a header. All of them were checked when the header was read.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Tlvs<'a> {
-    /// Those that are still to come.
+    /// The TLVs that are left.
     bytes: &'a [u8],
 }
 
 impl<'a> Tlvs<'a> {
-    /// The TLVs from `start` to the end of a whole header, checked.
+    /// Reads and checks the TLVs from `start` to the end of a complete header.
     pub(super) fn read(header: &'a [u8], start: usize) -> Result<Self, BadHeader> {
         let all = header.get(start..).unwrap_or_default();
         let (mut rest, mut checksum) = (all, None);
@@ -56,13 +57,13 @@ impl<'a> Tlvs<'a> {
         }
     }
 
-    /// The host name that the client asked for: bytes as they came, which need not be UTF-8.
+    /// Returns the host name that the client asked for: bytes as received, which need not be UTF-8.
     #[must_use]
     pub fn authority(&self) -> Option<&'a [u8]> {
         self.first(AUTHORITY)
     }
 
-    /// What names the connection: 0 to 128 opaque bytes.
+    /// Returns the identifier of the connection: 0 to 128 opaque bytes.
     #[must_use]
     pub fn unique_id(&self) -> Option<&'a [u8]> {
         self.first(UNIQUE_ID)
@@ -73,7 +74,7 @@ impl<'a> Tlvs<'a> {
     }
 }
 
-/// In the order of the header, as (type, value); padding left out.
+/// Iterates in the order of the header, as (type, value), without padding.
 impl<'a> Iterator for Tlvs<'a> {
     type Item = (u8, &'a [u8]);
 
@@ -88,15 +89,15 @@ impl<'a> Iterator for Tlvs<'a> {
     }
 }
 
-/// Type and value of the TLV at the front, and what follows it.
+/// Splits off the type and value of the first TLV.
 fn split(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[kind, high, low], rest) = bytes.split_first_chunk::<HEAD>()?;
     let (value, rest) = rest.split_at_checked(u16::from_be_bytes([high, low]).into())?;
     Some((kind, value, rest))
 }
 
-/// Writes a TLV behind a header that begins at `start` and is to have `longest` bytes at most.
-/// Says whether it was written: what does not fit, or may not be as long as it is, is left out.
+/// Writes a TLV behind a header that begins at `start` and may have `longest` bytes. Returns whether it was
+/// written: a TLV that does not fit, or that is too long for its type, is left out.
 pub(super) fn write((kind, value): (u8, &[u8]), start: usize, longest: usize, out: &mut Vec<u8>) -> bool {
     let too_long = kind == UNIQUE_ID && value.len() > UNIQUE_ID_MAX;
     let (Ok(length), false) = (u16::try_from(value.len()), too_long) else { return false };
@@ -109,7 +110,7 @@ pub(super) fn write((kind, value): (u8, &[u8]), start: usize, longest: usize, ou
     true
 }
 
-/// The checksum of a header, as if the four bytes at `field` were zero.
+/// Returns the checksum of a header, computed as if the four bytes at `field` were zero.
 pub(super) fn checksum_of(header: &[u8], field: usize) -> [u8; CHECKSUM] {
     let (before, after) = header.split_at(field.min(header.len()));
     let mut digest = CASTAGNOLI.digest();

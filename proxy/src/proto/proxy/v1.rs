@@ -1,4 +1,4 @@
-//! Version 1 of the PROXY protocol (section 2.1): one line of text.
+//! Reads and writes version 1 of the PROXY protocol (section 2.1): one line of text.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,16 +9,16 @@ use super::addresses::InOneFamily;
 use super::bad_header::{Stop, expect};
 use super::{Addresses, BadHeader, BadHeaderReason, Header, Tlvs};
 
-/// The longest line, CRLF included.
+/// The length in bytes of the longest line, including CRLF.
 const LONGEST: usize = 107;
 
-/// Where the CR stands at the latest is before this.
+/// The number of bytes among which the CR must be.
 const WINDOW: usize = LONGEST - 1;
 
-/// Writes the line for these addresses, or `UNKNOWN` where there are none (a client of a Unix socket).
+/// Writes the line for these addresses, or `UNKNOWN` if there are none (a client of a Unix socket).
 ///
-/// Where one is IPv4 and the other IPv6, both go as IPv6, and always as groups of hexadecimal digits: section 2.1
-/// knows no dotted tail, though HAProxy writes one and we read it.
+/// If one is IPv4 and the other IPv6, both are written as IPv6, and always as groups of hexadecimal digits:
+/// section 2.1 has no dotted tail, although HAProxy writes one and the reader here accepts it.
 pub fn write_v1(addresses: Option<Addresses>, out: &mut Vec<u8>) {
     let Some(addresses) = addresses else { return out.extend_from_slice(b"PROXY UNKNOWN\r\n") };
     let [from, to] = addresses.ports();
@@ -31,11 +31,11 @@ pub fn write_v1(addresses: Option<Addresses>, out: &mut Vec<u8>) {
             write_groups(destination, out);
         }
     }
-    // Writing to a Vec cannot fail.
+    // Writing to a `Vec` cannot fail.
     drop(write!(out, " {from} {to}\r\n"));
 }
 
-/// As the standard library shows it, but for mapped addresses.
+/// Writes an IPv6 address as the standard library does, except for mapped IPv4 addresses.
 fn write_groups(address: Ipv6Addr, out: &mut Vec<u8>) {
     match address.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low] => drop(write!(out, "::ffff:{high:x}:{low:x}")),
@@ -43,7 +43,7 @@ fn write_groups(address: Ipv6Addr, out: &mut Vec<u8>) {
     }
 }
 
-/// The line at the start of the bytes, and its length.
+/// Reads the line at the start of the bytes, and returns its length and content.
 pub(super) fn read(bytes: &[u8]) -> Result<(usize, Header<'_>), Stop> {
     let mut line = V1Line { bytes, at: 0 };
     line.word(b"PROXY ", BadHeaderReason::NotProxy)?;
@@ -55,15 +55,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<(usize, Header<'_>), Stop> {
     Ok((line.at, Header { addresses, tlvs: Tlvs::default() }))
 }
 
-/// A line, read up to `at`.
+/// A line that was read up to `at`.
 struct V1Line<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> V1Line<'a> {
-    /// `UNKNOWN`, and whatever stands before the CR: "the receiver must ignore anything presented before the
-    /// CRLF". A bare CR or LF is no end, and to others it might be one: refused.
+    /// Reads `UNKNOWN` and everything before the CR: "the receiver must ignore anything presented before the
+    /// CRLF". A bare CR or LF is refused, because other readers might treat it as the end.
     fn unknown(&mut self) -> Result<Option<Addresses>, Stop> {
         self.word(b"UNKNOWN", |_| BadHeaderReason::Protocol)?;
         if !matches!(self.next()?, b' ' | b'\r') {
@@ -88,7 +88,7 @@ impl<'a> V1Line<'a> {
         }
     }
 
-    /// What follows `TCP`, up to the CR.
+    /// Reads the part after `TCP`, up to the CR.
     fn addresses<A: V1Field + Into<IpAddr>>(&mut self, family: &[u8]) -> Result<Addresses, Stop> {
         self.word(family, |_| BadHeaderReason::Protocol)?;
         let source = self.field::<A>(b' ')?.into();
@@ -98,7 +98,7 @@ impl<'a> V1Line<'a> {
         Ok(Addresses::plain((source, from), (destination, to)))
     }
 
-    /// A field and the byte that ends it.
+    /// Reads a field and the byte that ends it.
     fn field<T: V1Field>(&mut self, end: u8) -> Result<T, Stop> {
         let window = self.window();
         let Some(len) = memchr(end, window) else {
@@ -117,17 +117,17 @@ impl<'a> V1Line<'a> {
         Ok(())
     }
 
-    /// The next byte, which stays where it is.
+    /// Returns the next byte without reading it.
     fn next(&self) -> Result<u8, Stop> {
         self.bytes.get(self.at).copied().ok_or(Stop::Partial)
     }
 
-    /// What was not read yet of the bytes among which the CR must be.
+    /// Returns the unread part of the bytes among which the CR must be.
     fn window(&self) -> &'a [u8] {
         self.bytes.get(self.at..self.bytes.len().min(WINDOW)).unwrap_or_default()
     }
 
-    /// There is no CR yet.
+    /// Returns the error for a missing CR, or that more bytes are needed.
     const fn unended(&self) -> Stop {
         if self.bytes.len() < WINDOW {
             return Stop::Partial;
@@ -140,13 +140,14 @@ impl<'a> V1Line<'a> {
     }
 }
 
-/// What stands between two spaces.
+/// A field between two spaces.
 trait V1Field: Sized {
-    /// When it is not there.
+    /// The reason if the field is invalid.
     const REASON: BadHeaderReason;
 
-    /// The standard library reads addresses as section 2.1 wants them: no leading zeros in IPv4, one `::` in
-    /// IPv6, no zone; and the dotted tail of `::ffff:192.0.2.1`, which HAProxy writes.
+    /// Parses the field. The standard library reads addresses as section 2.1 wants them: no leading zeros in
+    /// IPv4, one `::` in IPv6, no zone. It also accepts the dotted tail of `::ffff:192.0.2.1`, which HAProxy
+    /// writes.
     fn read(text: &str) -> Option<Self>;
 }
 
@@ -172,6 +173,7 @@ impl V1Field for Port {
     const REASON: BadHeaderReason = BadHeaderReason::Port;
 
     fn read(text: &str) -> Option<Self> {
+        // `parse` would also take `+80` and `080`.
         let canonical = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));
         canonical.then(|| text.parse().ok()).flatten().map(Self)
     }
@@ -181,7 +183,7 @@ fn value<T: V1Field>(text: &[u8]) -> Option<T> {
     T::read(str::from_utf8(text).ok()?)
 }
 
-/// Where the first byte is with which the text can no longer begin a field.
+/// Returns the offset of the first byte with which the text can no longer begin a field.
 fn first_wrong<T: V1Field>(text: &[u8]) -> Option<usize> {
     if may_begin::<T>(text) {
         return None;
@@ -189,9 +191,9 @@ fn first_wrong<T: V1Field>(text: &[u8]) -> Option<usize> {
     (0..text.len()).find(|&offset| !may_begin::<T>(&text[..=offset]))
 }
 
-/// The text is a field, or becomes one with some end: a part of a group, then more parts of an IPv4 address or
-/// more groups of an IPv6 address. To try them all is shorter than to write the grammars down again, exact, and
-/// done only for what is not whole.
+/// Returns whether the text is a field or becomes one with some ending: the rest of a group, then parts of an
+/// IPv4 address or groups of an IPv6 address. Trying all endings is shorter than repeating the grammars
+/// exactly, and happens only for incomplete text.
 fn may_begin<T: V1Field>(text: &[u8]) -> bool {
     const PARTS: [&str; 2] = ["", "0"];
     const DOTTED: &str = ".0.0.0";
@@ -204,7 +206,7 @@ fn may_begin<T: V1Field>(text: &[u8]) -> bool {
     ends.any(|pieces| joined(pieces, &mut [0; LONGEST + 16]).and_then(value::<T>).is_some())
 }
 
-/// The pieces, one behind the other; none if there is no room.
+/// Joins the pieces; `None` if there is no room.
 fn joined<'a>(pieces: [&[u8]; 3], room: &'a mut [u8]) -> Option<&'a [u8]> {
     let mut len = 0;
     for piece in pieces {

@@ -1,4 +1,4 @@
-//! Version 2 of the PROXY protocol (section 2.2): 16 fixed bytes, addresses and TLVs.
+//! Reads and writes version 2 of the PROXY protocol (section 2.2): 16 fixed bytes, addresses and TLVs.
 
 use std::net::IpAddr;
 
@@ -8,32 +8,32 @@ use super::tlv::{self, CHECKSUM, CRC32C};
 use super::{Addresses, BadHeader, BadHeaderReason, Header, LONGEST, Tlvs};
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Where the version and the command are.
+/// The offset of the version and the command.
 const COMMAND: usize = 12;
-/// Where family and transport are.
+/// The offset of the family and the transport.
 const FAMILY: usize = 13;
-/// Where the length of all that follows the fixed bytes is.
+/// The offset of the length of everything after the fixed bytes.
 const LENGTH: usize = 14;
-/// How many bytes are fixed.
+/// The number of fixed bytes.
 const FIXED: usize = 16;
 
-/// Version 2 in the upper half; the connection is the sender's own.
+/// Version 2 (upper half) of the command LOCAL: the sender's own connection.
 const LOCAL: u8 = 0x20;
-/// Version 2 in the upper half; the connection is a client's.
+/// Version 2 (upper half) of the command PROXY: a client's connection.
 const PROXY: u8 = 0x21;
 
 /// Writes the header for these addresses, with TLVs as (type, value).
 ///
-/// Without addresses (a client of a Unix socket) it is LOCAL, as HAProxy sends it: receivers must accept that,
-/// whereas they may reject PROXY with an unspecified family, and HAProxy does. The value of a [`CRC32C`] is
-/// worked out, whatever was given. A TLV with which the header would be longer than [`LONGEST`] is left out, and
-/// so is a unique id of more than 128 bytes.
+/// Without addresses (a client of a Unix socket) the command is LOCAL, as HAProxy sends it: receivers must
+/// accept that, whereas they may reject PROXY with an unspecified family, as HAProxy does. The value of a
+/// [`CRC32C`] is computed, whatever was given. A TLV that would make the header longer than [`LONGEST`] is
+/// left out, and so is a unique id of more than 128 bytes.
 pub fn write_v2(addresses: Option<Addresses>, tlvs: &[(u8, &[u8])], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(SIGNATURE);
     write_addresses(addresses, out);
     let checksum = write_tlvs(tlvs, start, out);
-    // At most LONGEST, which fits in 16 bits.
+    // The length is at most LONGEST, which fits in 16 bits.
     let length = (out.len() - start - FIXED) as u16;
     out[start + LENGTH..start + FIXED].copy_from_slice(&length.to_be_bytes());
     if let Some(at) = checksum {
@@ -42,7 +42,7 @@ pub fn write_v2(addresses: Option<Addresses>, tlvs: &[(u8, &[u8])], out: &mut Ve
     }
 }
 
-/// Command, family, two bytes for the length, addresses.
+/// Writes command, family, two bytes for the length, and addresses.
 fn write_addresses(addresses: Option<Addresses>, out: &mut Vec<u8>) {
     let Some(addresses) = addresses else { return out.extend_from_slice(&[LOCAL, 0x00, 0, 0]) };
     match addresses.in_one_family() {
@@ -62,7 +62,7 @@ fn write_addresses(addresses: Option<Addresses>, out: &mut Vec<u8>) {
     }
 }
 
-/// Where in `out` the checksum must go, if there is one.
+/// Writes the TLVs, and returns the offset of the checksum in `out`, if there is one.
 fn write_tlvs(tlvs: &[(u8, &[u8])], start: usize, out: &mut Vec<u8>) -> Option<usize> {
     let mut checksum = None;
     for &(kind, value) in tlvs {
@@ -75,7 +75,7 @@ fn write_tlvs(tlvs: &[(u8, &[u8])], start: usize, out: &mut Vec<u8>) -> Option<u
     checksum
 }
 
-/// The header at the start of the bytes, and its length.
+/// Reads the header at the start of the bytes, and returns its length and content.
 pub(super) fn read(bytes: &[u8]) -> Result<(usize, Header<'_>), Stop> {
     expect(bytes, 0, SIGNATURE, BadHeaderReason::NotProxy)?;
     let command = command(*bytes.get(COMMAND).ok_or(Stop::Partial)?)?;
@@ -93,7 +93,7 @@ const fn command(byte: u8) -> Result<u8, BadHeader> {
     }
 }
 
-/// The length of the whole header. The first of its two bytes alone may say that it is too long.
+/// Returns the length of the whole header. The first of its two bytes may already show that it is too long.
 fn length(bytes: &[u8], block: AddressBlock) -> Result<usize, Stop> {
     let &high = bytes.first().ok_or(Stop::Partial)?;
     let low = bytes.get(1).copied();
@@ -110,26 +110,26 @@ fn length(bytes: &[u8], block: AddressBlock) -> Result<usize, Stop> {
     Ok(FIXED + usize::from(length))
 }
 
-/// What follows the fixed bytes.
+/// The content after the fixed bytes.
 #[derive(Clone, Copy)]
 enum AddressBlock {
-    /// Two IPv4 addresses, two ports; TLVs.
+    /// Two IPv4 addresses and two ports, then TLVs.
     V4,
-    /// Two IPv6 addresses, two ports; TLVs.
+    /// Two IPv6 addresses and two ports, then TLVs.
     V6,
-    /// Addresses of this many bytes that tell nothing to a proxy of TCP; TLVs.
+    /// Addresses of this many bytes that mean nothing to a proxy of TCP, then TLVs.
     Other(usize),
     /// TLVs, or an address of a family that the sender could not name.
     Unspecified,
-    /// Nobody knows; it is skipped.
+    /// Unknown content, which is skipped.
     Opaque,
 }
 
 impl AddressBlock {
-    /// LOCAL: "discard the protocol block including the family". It may come with TLVs all the same (HAProxy
-    /// sends a unique id and a checksum), and where they begin is known when the family is unspecified. A known
-    /// family with an unspecified transport or the other way round is as good as unspecified, but nobody says how
-    /// long its addresses are.
+    /// Returns the kind of the content. LOCAL means: "discard the protocol block including the family". TLVs
+    /// may follow nevertheless (HAProxy sends a unique id and a checksum), and their start is known if the
+    /// family is unspecified. A known family with an unspecified transport, or the reverse, is as good as
+    /// unspecified, but the length of its addresses is not defined.
     const fn of(command: u8, family: u8) -> Result<Self, BadHeader> {
         match (command, family) {
             (_, 0x00) => Ok(Self::Unspecified),
@@ -144,7 +144,7 @@ impl AddressBlock {
         }
     }
 
-    /// The bytes of its addresses.
+    /// Returns the number of bytes of the addresses.
     const fn len(self) -> usize {
         match self {
             Self::V4 => 12,
@@ -154,7 +154,7 @@ impl AddressBlock {
         }
     }
 
-    /// What a whole header says.
+    /// Reads the content of a complete header.
     fn read(self, header: &[u8]) -> Result<Header<'_>, BadHeader> {
         let (fixed, block) = (FIXED.min(header.len()), self.len());
         let addresses = match self {
@@ -171,7 +171,8 @@ impl AddressBlock {
     }
 }
 
-/// Source, destination, source port, destination port, in network order. The length was looked at before.
+/// Reads source, destination, source port and destination port in network order. The caller has checked the
+/// length.
 fn addresses<const N: usize>(bytes: &[u8]) -> Option<Addresses>
 where
     IpAddr: From<[u8; N]>,

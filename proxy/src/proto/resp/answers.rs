@@ -1,8 +1,8 @@
-//! Finds where responses of Redis end (RESP2 and RESP3), and whether they are errors, while they stream by.
+//! Finds the ends of responses of Redis (RESP2 and RESP3), and whether they are errors, without storing them.
 //!
-//! A response is a tree, but to find its end no tree is needed, only how many elements must still come. A push
-//! (`>`) answers nothing, so it is refused where a response should begin: to count it as one would give every later
-//! client the response of another. So are the streamed types of RESP3, which no server sends.
+//! A response is a tree, but its end is found by counting the elements that are still missing. A push (`>`)
+//! answers nothing and is refused in place of a response: if it counted as one, every later client would get
+//! the response of another. The streamed types of RESP3, which no server sends, are refused, too.
 
 use memchr::memchr2;
 
@@ -10,7 +10,7 @@ use crate::proto::frame::{Answers, BadFrame, Outcome, Progress};
 
 use super::count::CountReader;
 
-/// How far an answer was read.
+/// The progress of reading an answer.
 ///
 /// ```text
 ///         + - : _ # , (               $ ! =           * ~ % > |
@@ -31,13 +31,13 @@ enum ReplyState {
     Lf,
 }
 
-/// Answers, read to the end of one at a time.
+/// Reads answers, to the end of one at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct RespAnswers {
     state: ReplyState,
-    /// Elements that must still come, the one that is being read included.
+    /// The number of elements that must still come, including the current one.
     elements: u64,
-    /// What the answer is, once it has begun: attributes may come before it.
+    /// The outcome, once the answer has begun; attributes may precede it.
     outcome: Option<Outcome>,
 }
 
@@ -62,7 +62,8 @@ impl Answers for RespAnswers {
 }
 
 impl RespAnswers {
-    /// Reads on, of at least one byte; gives how many. None only of an empty string, whose CR is next.
+    /// Reads at least one byte, and returns how many. It reads none only of an empty string, whose CR is
+    /// next.
     fn step(&mut self, input: &[u8]) -> Result<usize, BadFrame> {
         let first = input[0];
         match self.state {
@@ -86,13 +87,14 @@ impl RespAnswers {
         Ok(1)
     }
 
-    /// Whether no answer has begun that has not ended.
+    /// Returns whether the reader is between two answers.
     pub const fn is_between(&self) -> bool {
         matches!(self.state, ReplyState::Type) && self.elements == 1 && self.outcome.is_none()
     }
 
-    /// The byte that says what an element is.
+    /// Handles the byte with the type of an element.
     fn begin(&mut self, of: u8) -> Result<(), BadFrame> {
+        // Attributes come before an answer, and elements inside of it do not decide the outcome.
         let is_answer = self.outcome.is_none() && self.elements == 1 && of != b'|';
         self.state = match of {
             b'>' if is_answer => return Err(BadFrame::byte("a push instead of an answer", of)),
@@ -108,7 +110,8 @@ impl RespAnswers {
         Ok(())
     }
 
-    /// A line without a length. A CR or LF that is no end is refused: to some clients it is one.
+    /// Reads a line without a length. A CR or LF that is no end is refused, because some clients would treat
+    /// it as one.
     fn text(&mut self, input: &[u8]) -> Result<usize, BadFrame> {
         let Some(end) = memchr2(b'\r', b'\n', input) else { return Ok(input.len()) };
         expect(b'\r', input[end])?;
@@ -116,7 +119,7 @@ impl RespAnswers {
         Ok(end + 1)
     }
 
-    /// The whole length of a string, or the whole number of elements.
+    /// Handles the complete length of a string or number of elements.
     fn sized(&mut self, of: u8, size: i64) -> Result<(), BadFrame> {
         self.state = ReplyState::Type;
         let Ok(count) = u64::try_from(size) else { return self.null(of, size) };
@@ -126,7 +129,7 @@ impl RespAnswers {
                 return Ok(());
             }
             b'%' => count.checked_mul(2).map(|all| (1, all)),
-            b'|' => count.checked_mul(2).map(|all| (0, all)), // is no element, but says something of the next
+            b'|' => count.checked_mul(2).map(|all| (0, all)), // belongs to the next element
             _ => Some((1, count)),
         };
         let more = elements.and_then(|(itself, all)| (self.elements - itself).checked_add(all));
@@ -134,7 +137,7 @@ impl RespAnswers {
         Ok(())
     }
 
-    /// RESP2 has a string and an array that are not there.
+    /// Handles the null string and the null array of RESP2.
     fn null(&mut self, of: u8, size: i64) -> Result<(), BadFrame> {
         if size != -1 || !matches!(of, b'$' | b'*') {
             return Err(BadFrame::length("not a length in an answer", size));
@@ -152,14 +155,14 @@ impl RespAnswers {
         here
     }
 
-    /// An element has come.
+    /// Counts a complete element.
     const fn came(&mut self) {
         self.state = ReplyState::Type;
         self.elements -= 1;
     }
 }
 
-/// A length, with another byte of it.
+/// Adds a byte to a length.
 fn size(of: u8, mut count: CountReader, byte: u8) -> Result<ReplyState, BadFrame> {
     if byte == b'\r' {
         return Ok(ReplyState::SizeLf { of, size: count.value()? });

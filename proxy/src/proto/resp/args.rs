@@ -1,10 +1,10 @@
-//! The words of a whole request, in order.
+//! Iterates over the words of a complete request.
 
 use memchr::memchr3;
 
 use super::count::CountReader;
 
-/// What was not taken yet of the words.
+/// The words that were not taken yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Args<'a> {
     rest: &'a [u8],
@@ -18,30 +18,30 @@ enum Form {
 }
 
 impl<'a> Args<'a> {
-    /// Bulk strings, each `$<bytes>`.
+    /// Makes an iterator over bulk strings, each `$<bytes>`.
     pub(super) const fn array(rest: &'a [u8]) -> Self {
         Self { rest, form: Form::Array }
     }
 
-    /// A line.
+    /// Makes an iterator over the words of a line.
     pub(super) const fn line(rest: &'a [u8]) -> Self {
         Self { rest, form: Form::Line }
     }
 
-    /// Its words cannot be told without undoing quotes and escapes (Redis: `sdssplitargs`), or stand between
-    /// spaces that Redis only takes for such at the start of a word.
+    /// Returns whether the words cannot be separated without undoing quotes and escapes (Redis:
+    /// `sdssplitargs`), or contain spaces that Redis accepts at the start of a word only.
     pub(super) fn is_quoted(&self) -> bool {
         self.form == Form::Line
             && (memchr3(b'"', b'\'', b'\x0b', self.rest).is_some() || self.rest.contains(&b'\x0c'))
     }
 
-    /// Whether one of the words that are left is this one, in any case.
+    /// Returns whether one of the remaining words is this one, in any case.
     pub(super) fn has(self, word: &[u8]) -> bool {
         let mut words = self;
         words.any(|found| found.eq_ignore_ascii_case(word))
     }
 
-    /// Whether these are all the words that are left.
+    /// Returns whether these are all the remaining words.
     pub(super) fn are(self, words: &[&[u8]]) -> bool {
         self.eq(words.iter().copied())
     }

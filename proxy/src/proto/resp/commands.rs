@@ -1,73 +1,76 @@
-//! The commands of Redis up to version 8, and what kind each is; `policy` says what follows from the kind.
+//! Lists the commands of Redis up to version 8 and their kinds; `policy` derives the handling from the kind.
 //!
-//! A command is found by the hash of its name in capitals, in a table that the compiler fills: one look, and no copy on
-//! the heap. A command that is in no list may do anything, so nobody shares a link with it.
+//! A command is found by the hash of its name in capitals, in a table that the compiler fills: usually one
+//! look-up, and no allocation. A command that is in no list may do anything, so it shares its link with no
+//! other request.
 
 use super::args::Args;
 use crate::proto::fnv::{BASIS, with};
 
-/// What a command does to the link it goes over.
+/// The effect of a command on the link that carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CommandKind {
-    /// Only reads, and would read the same again: may be sent twice.
+    /// The command only reads, so it may be sent twice.
     Read,
-    /// Is done when it is answered; may change what is stored, or say something else the next time.
+    /// The command is complete when it is answered. It may change stored values, or its answer may differ the
+    /// next time.
     Write,
-    /// As `Write`, but may take long, stop the server, or is unknown.
+    /// Like `Write`, but the command may take long, may stop the server, or is unknown.
     Alone,
-    /// Waits for others.
+    /// The command waits for other clients.
     Blocks,
-    /// Waits for what was written before on the same connection.
+    /// The command waits for earlier writes on the same connection.
     Waits,
-    /// Waits for others where it says BLOCK.
+    /// The command waits for other clients if it contains BLOCK.
     BlocksIfTold {
-        /// Whether it only reads.
+        /// Whether the command only reads.
         reads: bool,
     },
-    /// Watches keys, until what ends that.
+    /// The command watches keys, until the watch ends.
     Watch,
-    /// Ends watching.
+    /// The command ends watching.
     Unwatch,
-    /// Begins a transaction.
+    /// The command begins a transaction.
     Multi,
-    /// Ends a transaction.
+    /// The command ends a transaction.
     Exec,
-    /// Makes the connection as new.
+    /// The command resets the connection.
     Reset,
-    /// Ends the connection.
+    /// The command ends the connection.
     Quit,
-    /// Chooses a database.
+    /// The command selects a database.
     Select,
-    /// Chooses a version of the protocol, and more.
+    /// The command selects a version of the protocol, and possibly more.
     Hello,
-    /// Gives the connection a name, with so many words after the command's first.
+    /// The command names the connection, with this number of words after its first.
     Name(usize),
-    /// Asks to be told of what happens to the server (Redis Enterprise).
+    /// The command asks for notices about the server (Redis Enterprise).
     Notices,
-    /// Ends subscriptions: an answer for each.
+    /// The command ends subscriptions, with an answer for each.
     Leave,
-    /// Changes the connection for good, or what comes over it is no longer an answer for each request.
+    /// The command changes the connection for good, or its answers no longer correspond to requests.
     Forever,
-    /// The second word says what it is, and is not there: an error, or the list of what there is.
+    /// The command needs a second word, which is missing. The answer is an error or a list of subcommands.
     Family,
 }
 
-/// A command, as far as a link is concerned.
+/// The properties of a command that matter for its link.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RedisCommand {
     pub(super) kind: CommandKind,
-    /// The same for the same command, never 0; 0 for what is not in the lists.
+    /// A number that identifies the command, never 0; 0 if the command is in no list.
     pub(super) class: u32,
 }
 
 impl RedisCommand {
-    /// It is one of a family, and its second word is not known.
+    /// Returns whether the command needs a second word that is missing.
     pub(super) fn is_of_family(&self) -> bool {
         self.kind == CommandKind::Family
     }
 }
 
-/// What a request of this name is; takes the second word of a family's from the words that follow.
+/// Returns the properties of the command with this name. For a command with subcommands, the second word is
+/// taken from `words`.
 pub(super) fn command(name: &[u8], words: &mut Args<'_>) -> RedisCommand {
     let mut word = CommandName::new();
     word.push(name);
@@ -78,11 +81,11 @@ pub(super) fn command(name: &[u8], words: &mut Args<'_>) -> RedisCommand {
     }
 }
 
-/// One of a family, by its second word.
+/// Returns the properties of a subcommand.
 fn member(mut word: CommandName, words: &mut Args<'_>) -> RedisCommand {
     let family = word.class();
     let Some(second) = words.next() else { return RedisCommand { kind: CommandKind::Family, class: family } };
-    // What a later server adds to CLIENT is most likely about the connection.
+    // Unknown subcommands of CLIENT, of a later server, most likely affect the connection.
     let unknown = if family == CLIENT { CommandKind::Forever } else { CommandKind::Alone };
     word.push(b"|");
     word.push(second);
@@ -92,13 +95,13 @@ fn member(mut word: CommandName, words: &mut Args<'_>) -> RedisCommand {
     }
 }
 
-/// The lists. A family's are written as in Redis's ACLs: `CLIENT|ID`.
+/// The commands by kind. Subcommands are written as in the ACLs of Redis: `CLIENT|ID`.
 ///
-/// Of CLIENT, what asks of the connection (ID, INFO, GETNAME, TRACKINGINFO, GETREDIR) is answered for the link that
-/// it happened to go over. HELLO alone tells the link's id as well.
+/// The subcommands of CLIENT that ask about the connection (ID, INFO, GETNAME, TRACKINGINFO, GETREDIR) are
+/// answered for the link that carries them. HELLO alone returns the link's id as well.
 ///
-/// WAIT and WAITAOF speak of what was written before on the same connection: where the client holds no link, that
-/// would be what others wrote, so they are refused.
+/// WAIT and WAITAOF concern earlier writes on the same connection. If the client holds no link, these would
+/// be the writes of others, so the commands are refused.
 const LISTS: [(CommandKind, &str); 26] = [
     (
         CommandKind::Read,
@@ -189,19 +192,19 @@ const LISTS: [(CommandKind, &str); 26] = [
         "ACL CLIENT CLUSTER COMMAND CONFIG FUNCTION LATENCY MEMORY MODULE OBJECT PUBSUB SCRIPT SLOWLOG XGROUP \
          XINFO",
     ),
-    // Of HTTP, which a browser may be made to send: Redis closes the connection.
+    // These are words of HTTP, which a browser may be made to send; Redis closes the connection.
     (CommandKind::Forever, "POST HOST:"),
 ];
 
-/// The longest name in the lists has 29 bytes.
+/// The length in bytes that a name may have. The longest in the lists has 29.
 const LONGEST: usize = 32;
 
-/// A power of two, and more than twice the commands.
+/// The number of slots in the table: a power of two, and more than twice the number of commands.
 const SLOTS: usize = 1024;
 
 const CLIENT: u32 = hash(b"CLIENT");
 
-/// Where a command stands in the table: at its hash, or behind it.
+/// An entry of the table, at the hash of the command or after it.
 #[derive(Clone, Copy)]
 struct CommandEntry {
     name: &'static [u8],
@@ -231,7 +234,7 @@ const fn table() -> [CommandEntry; SLOTS] {
     table
 }
 
-/// Bytes before the first space.
+/// Returns the number of bytes before the first space.
 const fn first_word(text: &[u8]) -> usize {
     let mut at = 0;
     while at < text.len() && text[at] != b' ' {
@@ -257,7 +260,7 @@ const fn hash(name: &[u8]) -> u32 {
 /// A name in capitals, with its hash.
 struct CommandName {
     bytes: [u8; LONGEST],
-    /// More than `LONGEST`: it was cut, and is in no list.
+    /// The length; more than `LONGEST` for a name that was cut, which is in no list.
     len: usize,
     hash: u32,
 }
@@ -268,6 +271,7 @@ impl CommandName {
     }
 
     fn push(&mut self, more: &[u8]) {
+        // A name that is too long is cut, and its length keeps it from being found.
         let room = self.bytes.get_mut(self.len..).unwrap_or_default();
         for (place, byte) in room.iter_mut().zip(more) {
             *place = byte.to_ascii_uppercase();
@@ -292,6 +296,7 @@ impl CommandName {
     }
 
     const fn class(&self) -> u32 {
+        // 0 stands for unknown commands.
         if self.hash == 0 { 1 } else { self.hash }
     }
 }

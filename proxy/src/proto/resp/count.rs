@@ -1,11 +1,11 @@
-//! Reads a decimal number that ends in CRLF, as Redis's `string2ll` does, from bytes at any cut.
+//! Reads a decimal number that ends in CRLF, as `string2ll` of Redis does, from bytes with any cut.
 
 use crate::proto::frame::BadFrame;
 
-/// More digits could not be added up.
+/// The number of digits that certainly fit into an `i64`.
 const MOST_DIGITS: u8 = 18;
 
-/// What was read of it so far.
+/// The part of the number that was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct CountReader {
     value: i64,
@@ -14,7 +14,7 @@ pub(super) struct CountReader {
 }
 
 impl CountReader {
-    /// The number that begins at `at`, and where its CRLF ends; `None`: it has not all come.
+    /// Returns the number that begins at `at` and the end of its CRLF, or `None` if it is incomplete.
     pub(super) fn read(input: &[u8], at: usize) -> Result<Option<(i64, usize)>, BadFrame> {
         let mut count = Self::default();
         for (offset, &byte) in input.get(at..).unwrap_or_default().iter().enumerate() {
@@ -32,10 +32,11 @@ impl CountReader {
         Ok(None)
     }
 
-    /// Another byte of it, before its CR.
+    /// Adds a byte before the CR.
     pub(super) fn push(&mut self, byte: u8) -> Result<(), BadFrame> {
         match byte {
             b'-' if self.digits == 0 && !self.negative => self.negative = true,
+            // `-0` is no number for Redis.
             b'0' if self.negative && self.digits == 0 => return Err(not_a_digit(byte)),
             b'0'..=b'9' if (self.digits == 0 || self.value > 0) && self.digits < MOST_DIGITS => {
                 self.value = self.value * 10 + i64::from(byte - b'0');
@@ -46,7 +47,7 @@ impl CountReader {
         Ok(())
     }
 
-    /// What it was, now that the CR is there.
+    /// Returns the number after its CR was read.
     pub(super) const fn value(self) -> Result<i64, BadFrame> {
         match (self.digits, self.negative) {
             (0, _) => Err(not_a_digit(b'\r')),
@@ -56,7 +57,7 @@ impl CountReader {
     }
 }
 
-/// Neither a digit nor the CR, or one too many.
+/// Makes the error for a byte that is neither a digit nor the CR, or one digit too many.
 const fn not_a_digit(byte: u8) -> BadFrame {
     BadFrame::byte("not a digit of a length", byte)
 }

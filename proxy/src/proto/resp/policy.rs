@@ -1,26 +1,27 @@
-//! Decides what a command may do on a link that others use, given what its client holds and speaks.
+//! Decides what a command may do on a shared link, given what its client holds and speaks.
 //!
-//! While a client holds nothing, each of its requests may go over another link. So a command that would change a link for
-//! the clients that come next is answered here as if it had been done, where that is safe; otherwise the client gets
-//! a link of its own:
+//! While a client holds no link, each of its requests may use another one. A command that would change the
+//! link for later clients is answered here as if it had been carried out, if that is safe; otherwise the
+//! client gets a dedicated link:
 //!
-//! - CLIENT SETNAME and SETINFO: `+OK`. The name would be that of the next client on the link.
-//! - SELECT 0 and RESET: `+OK`, `+RESET`. That is how every link is.
-//! - HELLO of a version that is neither 2 nor 3: `-NOPROTO`, as Redis says. HELLO 2 and 3 go alone to a link, which from
-//!   then on speaks that; without the name that they may give, as CLIENT SETNAME.
-//! - CLIENT MAINT_NOTIFICATIONS: the error of a Redis that does not know it. redis-py 8 and node-redis 6 ask each server, and
-//!   go on without; where it is known, what it tells would be pushed to the client that has the link.
-//! - WAIT and WAITAOF: an error. They would wait for what others wrote.
-//! - QUIT: `+OK`, and the client is closed; the link is not.
+//! - CLIENT SETNAME and SETINFO: `+OK`. The name would apply to the next client on the link.
+//! - SELECT 0 and RESET: `+OK`, `+RESET`. Every link is in that state.
+//! - HELLO with a version other than 2 and 3: `-NOPROTO`, as in Redis. HELLO 2 and 3 are sent alone on a
+//!   link, which speaks that version afterwards. A name in them is dropped, as in CLIENT SETNAME.
+//! - CLIENT MAINT_NOTIFICATIONS: the error of a Redis that does not know it. redis-py 8 and node-redis 6 send
+//!   it to each server, and continue without it. A server that knows it would push notices to whichever
+//!   client has the link.
+//! - WAIT and WAITAOF: an error, because they would wait for the writes of others.
+//! - QUIT: `+OK`, and the client is closed but not the link.
 //!
-//! twemproxy refuses transactions, subscriptions, blocking commands, scripts without keys, SELECT and CLIENT; Envoy
-//! gives a transaction a connection of its own, and refuses the others.
+//! For comparison: twemproxy refuses transactions, subscriptions, blocking commands, scripts without keys,
+//! SELECT and CLIENT; Envoy gives a transaction a connection of its own and refuses the others.
 
 use super::args::Args;
 use super::commands::CommandKind;
 use crate::proto::frame::{ClientMode, Dialect, Frame, Need, Pinning};
 
-/// What nobody knows how to read gets a link of its own. Its length is not known here.
+/// The frame of a request whose words cannot be read, without its length. The client gets a dedicated link.
 pub(super) const UNREADABLE: Frame = FOREVER;
 
 const SHARED: Frame =
@@ -32,13 +33,13 @@ const FOREVER: Frame = Frame { pinning: Pinning::Forever, ..ALONE };
 const OK: &[u8] = b"+OK\r\n";
 const NO_NOTICES: &[u8] = b"-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n";
 
-/// What a command needs and leaves, without its length and route.
+/// Returns the needs of a command and the hold after it, without length and class.
 pub(super) fn frame(kind: CommandKind, words: Args<'_>, before: ClientMode) -> Frame {
     let ClientMode { pinning, dialect } = before;
     if pinning == Pinning::Free {
         return free(kind, words, dialect);
     }
-    // Nothing blocks in a transaction.
+    // Commands in a transaction are queued, so none of them blocks.
     let need = match kind {
         _ if pinning == Pinning::Multi => Need::Shared,
         CommandKind::Blocks | CommandKind::Waits => Need::Patient,
@@ -46,13 +47,14 @@ pub(super) fn frame(kind: CommandKind, words: Args<'_>, before: ClientMode) -> F
         _ => Need::Shared,
     };
     let after = held(kind, words, before);
+    // RESET also returns the connection to RESP2.
     let speaks = (kind == CommandKind::Reset && after == Pinning::Free).then_some(Dialect::Resp2);
     Frame { need, pinning: after, speaks, ..SHARED }
 }
 
-/// What a command needs and leaves that is passed on before all its words have come. Nothing may go over its link behind it
-/// until it has been answered, and it is not kept, so it cannot be sent twice. What depends on words that may be still to
-/// come is taken for the worst.
+/// Returns the needs of a command that is passed on before all its words have come. Nothing may be sent
+/// behind it on its link until it has been answered, and it is not kept, so that it cannot be sent twice. The
+/// worst is assumed of words that may still come.
 pub(super) fn long(kind: CommandKind, before: ClientMode) -> Frame {
     let pinning = before.pinning;
     let plain =
@@ -68,7 +70,7 @@ pub(super) fn long(kind: CommandKind, before: ClientMode) -> Frame {
     }
 }
 
-/// While the client holds nothing.
+/// Returns the frame of a command while the client holds no link.
 fn free(kind: CommandKind, words: Args<'_>, dialect: Dialect) -> Frame {
     match kind {
         CommandKind::Read => Frame { repeatable: true, ..SHARED },
@@ -78,7 +80,7 @@ fn free(kind: CommandKind, words: Args<'_>, dialect: Dialect) -> Frame {
         CommandKind::Waits => {
             here(b"-ERR penstock: links are shared, so a client cannot wait for its own writes\r\n")
         }
-        // A key may have that name: then it waits alone for what it need not wait for.
+        // A key may have the name BLOCK; the command then gets a link with nothing in flight without need.
         CommandKind::BlocksIfTold { .. } if words.has(b"BLOCK") => PATIENT,
         CommandKind::BlocksIfTold { reads } => Frame { repeatable: reads, ..SHARED },
         CommandKind::Watch => Frame { pinning: Pinning::Watching, ..ALONE },
@@ -87,7 +89,7 @@ fn free(kind: CommandKind, words: Args<'_>, dialect: Dialect) -> Frame {
         CommandKind::Quit => Frame { need: Need::Here { answer: OK, close: true }, ..SHARED },
         CommandKind::Select if words.are(&[b"0"]) => here(OK),
         CommandKind::Name(count) if words.count() == count => here(OK),
-        // The server says what is wrong with it.
+        // The server answers these malformed commands with an error.
         CommandKind::Multi | CommandKind::Reset | CommandKind::Name(_) => SHARED,
         CommandKind::Notices => here(NO_NOTICES),
         CommandKind::Hello => hello(words, dialect),
@@ -102,8 +104,9 @@ fn hello(mut words: Args<'_>, dialect: Dialect) -> Frame {
         b"2" => Dialect::Resp2,
         b"3" => Dialect::Resp3,
         _ if is_integer(word) => return here(b"-NOPROTO unsupported protocol version\r\n"),
-        _ => return ALONE, // the server says what is wrong with it
+        _ => return ALONE, // the server answers with an error
     };
+    // Other options of HELLO, such as AUTH, change the connection for good.
     if !words.are(&[]) && !is_name(words) {
         return FOREVER;
     }
@@ -118,7 +121,7 @@ const fn version(dialect: Dialect) -> &'static [u8] {
     }
 }
 
-/// Whether Redis would read a number here (`string2ll`).
+/// Returns whether Redis would read a number here (`string2ll`).
 fn is_integer(word: &[u8]) -> bool {
     let digits = word.strip_prefix(b"-").unwrap_or(word);
     let plain =
@@ -126,20 +129,21 @@ fn is_integer(word: &[u8]) -> bool {
     plain && str::from_utf8(word).is_ok_and(|word| word.parse::<i64>().is_ok())
 }
 
-/// `SETNAME` and a name that Redis would take.
+/// Returns whether the words are `SETNAME` and a name that Redis accepts.
 fn is_name(mut words: Args<'_>) -> bool {
     let is_option = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"SETNAME"));
     let is_good = words.next().is_some_and(|name| name.iter().all(u8::is_ascii_graphic));
     is_option && is_good && words.are(&[])
 }
 
-/// Whether an UNSUBSCRIBE is answered once: for each channel there is an answer, and RESP3 pushes them.
+/// Returns whether an UNSUBSCRIBE gets exactly one answer: there is one for each channel, and RESP3 pushes
+/// them.
 fn is_one_answer(words: Args<'_>, dialect: Dialect) -> bool {
     dialect == Dialect::Resp2 && words.take(2).count() < 2
 }
 
-/// While a link is the client's: everything goes there, and some of it lets go or makes it for good. Other than EXEC,
-/// what has a word too many is refused by the server and changes nothing.
+/// Returns the hold after a command while the client holds a link, on which all its commands go. Except for
+/// EXEC, the server refuses a command with too many words without any effect.
 fn held(kind: CommandKind, words: Args<'_>, before: ClientMode) -> Pinning {
     let ClientMode { pinning, dialect } = before;
     match (kind, pinning) {
@@ -152,7 +156,7 @@ fn held(kind: CommandKind, words: Args<'_>, before: ClientMode) -> Pinning {
         {
             Pinning::Free
         }
-        // Redis 7 ends the transaction at an EXEC with a word too many, older ones do not.
+        // Redis 7 ends the transaction at an EXEC with too many words, and older versions do not.
         (CommandKind::Exec, Pinning::Multi) => Pinning::Forever,
         (CommandKind::Select, _) if words.are(&[b"0"]) => pinning,
         (CommandKind::Hello, _) if words.are(&[]) || words.are(&[version(dialect)]) => pinning,

@@ -1,13 +1,14 @@
-//! Finds the end of a request that is passed on while it comes, with the same verdict as on all of it at once.
+//! Finds the end of a request that is passed on while it arrives, with the same result as for the complete
+//! request.
 //!
-//! `Resp::long` has looked at its first words before.
+//! `Resp::long` has read its first words before.
 
 use crate::proto::frame::BadFrame;
 
 use super::count::CountReader;
 use super::{LONGEST_WORD, SHORTEST_WORD};
 
-/// How far the present word was read.
+/// The progress of reading the present word.
 ///
 /// ```text
 ///   Dollar ──$──▶ Size ──CR──▶ SizeLf ──LF──▶ Word ──its last byte──▶ Cr ──CR──▶ Lf ──LF──▶ Dollar, or the end
@@ -22,27 +23,30 @@ enum RestState {
     Lf,
 }
 
-/// What is still to come of a request.
+/// The part of a request that is still to come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rest {
     state: RestState,
-    /// Words that have not ended.
+    /// The number of words that have not ended.
     words: u64,
-    /// Bytes that have come, and the most there may be.
+    /// The number of bytes that have come.
     read: u64,
+    /// The largest number of bytes.
     longest: u64,
 }
 
 impl Rest {
-    /// Of a request of so many words, of which so many bytes have come, up to its first word.
+    /// Makes the rest of a request with this number of words, of which `read` bytes have come, up to its
+    /// first word.
     pub(super) fn new(words: u64, read: usize, longest: usize) -> Self {
         Self { state: RestState::Dollar, words, read: read as u64, longest: longest as u64 }
     }
 
-    /// Reads on, at most to the end of the request. Tells how many bytes of the input are its, and whether it has ended.
+    /// Reads on, to the end of the request at most. Returns the number of input bytes that belong to the
+    /// request, and whether it has ended.
     ///
     /// # Errors
-    /// What came is no request, or one that is too long.
+    /// Returns an error if the bytes are no request, or the request is too long.
     pub fn read(&mut self, input: &[u8]) -> Result<(usize, bool), BadFrame> {
         let mut at = 0;
         while at < input.len() {
@@ -55,11 +59,12 @@ impl Rest {
         Ok((at, false))
     }
 
-    /// Reads on, of at least one byte; gives how many. None only of an empty word, whose CR is next.
+    /// Reads at least one byte, and returns how many. It reads none only of an empty word, whose CR is next.
     fn step(&mut self, input: &[u8]) -> Result<usize, BadFrame> {
         let first = input[0];
         self.state = match self.state {
             RestState::Dollar => {
+                // The words that must follow are counted, so that a long request is refused at once.
                 self.fits(self.read + self.words * SHORTEST_WORD)?;
                 expect(b'$', first, "not the `$` of a word")?;
                 RestState::Size(CountReader::default())

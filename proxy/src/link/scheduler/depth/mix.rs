@@ -1,17 +1,17 @@
-//! Caps the depth where a part of a member's responses is slow, so that few requests are held up behind a slow one.
+//! Caps the depth if some of a member's answers are slow, so that few requests wait behind a slow one.
 
 use crate::link::scheduler::class_table::FADE;
 
-/// Sums of about a second, which fade turn by turn, and of the last turn and the present one, in which a member that
-/// became slow shows at once.
+/// Sums over about a second, which fade turn by turn, and sums over the last and the present turn, which show
+/// at once that a member became slow.
 #[derive(Debug, Default)]
 pub(super) struct Mix {
     faded: MixSums,
     last: MixSums,
     present: MixSums,
     turn: u32,
-    /// Slow heads of which a rescue told before they ended.
-    foretold: u32,
+    /// The number of slow exchanges that a rescue counted before they ended.
+    counted_early: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,38 +20,38 @@ struct MixSums {
     slow: f32,
 }
 
-/// At most one in so many requests should meet a slow one before it on its link.
+/// At most one request in this number should meet a slow one before it on its link.
 const RARE: f32 = 200.0;
-/// So many slow ones in a turn are no accident.
+/// The number of slow answers in a turn from which they are not considered an accident.
 const SOME: f32 = 8.0;
 
 impl Mix {
-    /// Answers have come, slow ones included.
+    /// Counts answers, slow ones included.
     pub(super) fn answered(&mut self, count: usize) {
         self.faded.answers += count as f32;
         self.present.answers += count as f32;
     }
 
-    /// One of them was slow.
+    /// Counts a slow answer, which [`Mix::answered`] counts too.
     pub(super) fn was_slow(&mut self) {
         self.faded.slow += 1.0;
         self.present.slow += 1.0;
     }
 
-    /// So much of what was slow will not be any more: its route goes alone.
+    /// Subtracts the slowness of a class that gets links to itself from now on.
     pub(super) fn is_gone(&mut self, slow: f32) {
         self.faded.slow = (self.faded.slow - slow).max(0.0);
         self.present.slow = (self.present.slow - slow).max(0.0);
         self.last.slow = (self.last.slow - slow).max(0.0);
     }
 
-    /// The number of the present turn.
+    /// Returns the number of the present turn.
     #[must_use]
     pub(super) fn turn(&self) -> u32 {
         self.turn
     }
 
-    /// A turn has ended.
+    /// Ends a turn.
     pub(super) fn turned(&mut self) {
         self.faded.answers *= FADE;
         self.faded.slow *= FADE;
@@ -59,26 +59,27 @@ impl Mix {
         self.turn = self.turn.wrapping_add(1);
     }
 
-    /// The member answers otherwise than before.
+    /// Forgets all sums, because the member became faster or slower.
     pub(super) fn forget(&mut self) {
         *self = Self { turn: self.turn, ..Self::default() };
     }
 
-    /// A slow one is known before it has ended.
-    pub(super) fn foretell(&mut self) {
-        self.foretold += 1;
+    /// Counts an exchange as slow before it has ended.
+    pub(super) fn count_early(&mut self) {
+        self.counted_early += 1;
     }
 
-    /// Whether a slow one that has ended now was counted before.
-    pub(super) fn was_foretold(&mut self) -> bool {
-        let was = self.foretold > 0;
-        self.foretold -= u32::from(was);
+    /// Returns whether a slow exchange that has ended now was counted before.
+    pub(super) fn was_counted_early(&mut self) -> bool {
+        let was = self.counted_early > 0;
+        self.counted_early -= u32::from(was);
         was
     }
 
-    /// `(depth - 1) x share of slow answers <= 1 / RARE`.
+    /// Returns the largest depth for which `(depth - 1) x share of slow answers <= 1 / RARE`.
     #[must_use]
     pub(super) fn cap(&self) -> u16 {
+        // Few slow answers in a short time may be chance, so that a turn needs more of them.
         let of = |sums: &MixSums, least: f32| if sums.slow < least { u16::MAX } else { sums.cap() };
         of(&self.faded, 0.5).min(of(&self.last, SOME)).min(of(&self.present, SOME))
     }

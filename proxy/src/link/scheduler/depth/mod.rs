@@ -1,7 +1,8 @@
-//! Decides how many exchanges a link to a member may carry at once, and which requests go alone.
+//! Decides how many exchanges a link to a member may carry at once, and which request classes get links to
+//! themselves.
 //!
-//! It learns from service times, rescues and consent. The result is a depth between 1 and the ceiling, and the reason for it
-//! (`docs/depth.md`). It decides from numbers and time alone.
+//! The decision rests on service times, rescues and consent. Its result is a depth between 1 and the ceiling,
+//! and the reason for that depth (`docs/depth.md`). This file decides from numbers and time alone.
 
 mod mix;
 mod speed;
@@ -17,16 +18,17 @@ use mix::Mix;
 use speed::Speed;
 use spread::Spread;
 
-/// A member answers a link's requests one after the other, so depth is free only where answers are quick. The least
-/// of these is used:
+/// The depth of the links to a member. A member answers the requests of a link one after the other, so that
+/// depth costs nothing only if answers are quick. The depth is the least of:
 ///
 /// * the **ceiling**;
-/// * the **budget**: `depth x service time <= budget`, with the service time the member has when nothing is in
-///   its way. One that feels the load would feed on itself (see [`speed::Baseline`]);
-/// * what keeps requests that are held up rare where answers are **mixed**. Of routes that are mostly slow each
-///   request goes alone, and they do not count here;
-/// * what lets a member with many threads be busy on all of them (see [`Spread`]);
-/// * 1 without **consent**: where the member was not shown to keep order, or broke the rules since (`link::Proof`).
+/// * the **budget**: `depth x service time <= budget`, with the service time of the member without load. A
+///   service time under load would feed on itself (see [`speed::Baseline`]);
+/// * the depth that keeps delays rare if answers are **mixed**. Classes that are mostly slow get links to
+///   themselves and do not count here;
+/// * the depth at which a member with many threads can use all of them (see [`Spread`]);
+/// * 1 without **consent**: the member has not been shown to keep the order, or broke the rules since
+///   (`link::Proof`).
 #[derive(Debug)]
 pub struct Depth {
     ceiling: u16,
@@ -34,7 +36,7 @@ pub struct Depth {
     rescue_after: Option<Nanos>,
     limit: u16,
     reason: DepthLimit,
-    /// The limit, or what is left of a greater one of late: so many may still be in flight on a link.
+    /// The limit, or the rest of a recent greater one: links may still carry this many exchanges.
     deepest: u16,
     hold_after: Nanos,
     speed: Speed,
@@ -46,33 +48,33 @@ pub struct Depth {
     era: Era,
 }
 
-/// Why the depth is what it is.
+/// The reason for the depth in use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DepthLimit {
     /// Nothing is known of the member yet.
     Start,
-    /// Its answers are quick enough for all that the configuration allows.
+    /// Answers are quick enough for everything that the configuration allows.
     Ceiling,
-    /// More would wait longer than `pipeline_budget`.
+    /// With a greater depth, requests would wait longer than `pipeline_budget`.
     Budget,
-    /// More would be held up by slow answers too often.
+    /// With a greater depth, slow answers would delay requests too often.
     Mixed,
-    /// On more links it does more at once.
+    /// The member gets more done over more links.
     Spread,
-    /// It was not shown to keep order.
+    /// The member has not been shown to keep the order.
     Unproven,
-    /// It broke the rules of pipelining.
+    /// The member broke the rules of pipelining.
     Broken,
 }
 
-/// Whether the member may be sent a request before it has answered the one before.
+/// The permission to send the member a request before it has answered the previous one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Consent {
-    /// It may.
+    /// Requests may be pipelined.
     Given,
-    /// It was not shown to keep order yet.
+    /// The member has not been shown to keep the order yet.
     Missing,
-    /// It broke the rules.
+    /// The member broke the rules.
     Withdrawn,
 }
 
@@ -82,28 +84,29 @@ impl Consent {
     }
 }
 
-/// While a member answers about as quickly as now, what was called slow remains so.
+/// A time in which the member's speed is about the same, so that classes that were slow in it remain slow.
 #[derive(Debug, Default)]
 struct Era {
     slow: Option<Nanos>,
     began: Nanos,
 }
 
-/// So much longer than usual is slow.
+/// The factor by which a slow answer takes longer than usual.
 const SLOW: Nanos = 4;
-/// An era has ended when what is slow takes so much more or less than in it.
+/// The factor of change in the duration of slow answers at which an era ends.
 const ERA: Nanos = 4;
-/// So many links at work are few.
+/// The number of busy links up to which there are few.
 const FEW: f32 = 4.0;
-/// Half of what is waited before a rescue, or this: who is held up for less does not mind.
+/// The delay in nanoseconds from which an answer can be slow without `rescue_after`; otherwise half of that
+/// option. Shorter delays do not matter to requests behind the answer.
 const NOTICED: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
-/// So much longer than links usually wait is slow even where the member is saturated.
+/// The factor over the usual wait from which an answer is slow even if the member is saturated.
 const UNUSUAL: Nanos = 8;
-/// Rescues do not wait longer, whatever the member usually takes.
+/// The longest wait before a rescue in nanoseconds, however slow the member usually is.
 const LATEST_RESCUE: Nanos = Duration::from_secs(1).as_nanos() as Nanos;
 
 impl Depth {
-    /// No evidence yet: depth 1.
+    /// Makes a depth of 1 without evidence.
     #[must_use]
     pub fn new(links: &Links, now: Nanos) -> Self {
         let mut depth = Self {
@@ -127,7 +130,7 @@ impl Depth {
         depth
     }
 
-    /// Takes a new ceiling, budget and rescue time; what was seen stays.
+    /// Sets a new ceiling, budget and rescue time, and keeps the evidence.
     pub fn configure(&mut self, links: &Links) {
         self.ceiling = links.pipeline.get();
         self.budget = nanos(links.pipeline_budget);
@@ -135,8 +138,8 @@ impl Depth {
         self.decide();
     }
 
-    /// Forgets whom it took for slow, and which depths were of no use. What the member takes it still knows.
-    pub fn pardon(&mut self, now: Nanos) {
+    /// Forgets slow classes and unsuccessful trials, but keeps the service times.
+    pub fn forget_learned(&mut self, now: Nanos) {
         self.era.began = now;
         self.forget();
         self.decide();
@@ -148,103 +151,111 @@ impl Depth {
         self.spread = Spread::default();
     }
 
-    /// Answers that ended in one read: their routes in order (0 where there is none to tell), and the time from the
-    /// first's becoming the head of the link to the end of the last. `large` says that the first was.
+    /// Records answers that ended in one read: their classes in order (0 if unknown), and the time from the
+    /// moment when the first became the head of the link to the end of the last. `large` says that the first
+    /// answer was large.
     pub fn observe(&mut self, classes: &[u32], large: bool, service: Nanos, now: Nanos) {
         let Some(first) = classes.first() else { return };
         self.stall.answered(now);
         if self.speed.is_over(now) {
             self.turn(now);
         }
+        // A large answer delays the requests behind it as a slow one does.
         if large || self.is_slow(classes.len(), self.without_silence(service, now)) {
             return self.saw_slow(*first, classes.len(), service, now);
         }
         let alone = classes.iter().filter(|class| self.classes.quick(**class) == Heard::Alone).count();
+        // Classes with links to themselves delay nobody and must not lower the depth.
         if alone == classes.len() {
             return self.speed.add_alone(service);
         }
         self.speed.add(classes.len() as u64, service, true);
         self.mix.answered(classes.len());
+        // With little evidence, each answer may change the result; later a look per window is enough.
         if self.speed.is_young() {
             self.look(now);
         }
     }
 
-    /// A request was put behind others on a link.
+    /// Records that a request was put behind others on a link.
     pub fn joined(&mut self) {
         self.speed.joined();
     }
 
-    /// The depth in use.
+    /// Returns the depth in use.
     #[must_use]
     pub fn limit(&self) -> u16 {
         self.limit
     }
 
-    /// Why it is not greater.
+    /// Returns the reason why the depth is not greater.
     #[must_use]
     pub fn reason(&self) -> DepthLimit {
         self.reason
     }
 
-    /// Whether requests of this route are so slow that none should wait behind them.
+    /// Returns whether requests of this class are so slow that none should wait behind them.
     #[must_use]
     pub fn goes_alone(&self, class: u32) -> bool {
         self.classes.goes_alone(class)
     }
 
-    /// A head older than this gets no more behind it, in nanoseconds.
+    /// Returns the age in nanoseconds from which the first exchange of a link gets no more requests behind
+    /// it.
     #[must_use]
     pub fn hold_after(&self) -> Nanos {
         self.hold_after
     }
 
-    /// What waits behind a head older than this is sent elsewhere.
+    /// Returns the age in nanoseconds of a link's first exchange from which requests behind it are moved to
+    /// another link.
     #[must_use]
     pub fn rescue_after(&self) -> Option<Nanos> {
         self.rescue_after.map(|after| after.max(self.hold_after.min(LATEST_RESCUE)))
     }
 
-    /// When the member last answered anybody.
+    /// Returns the time of the member's last answer on any link.
     #[must_use]
     pub fn last_answer(&self) -> Nanos {
         self.stall.last_answer()
     }
 
-    /// What waited behind a head of this route was sent elsewhere. The head is still to be observed.
+    /// Records that requests behind an exchange of this class were moved. The exchange itself will still be
+    /// observed.
     pub fn rescued(&mut self, class: u32, followers: u32, now: Nanos) {
+        // Nobody was delayed, so there is nothing to learn.
         if followers == 0 {
             return;
         }
         if self.speed.is_over(now) {
             self.turn(now);
         }
-        self.mix.foretell();
+        self.mix.count_early();
         self.count_slow(class);
         self.decide();
     }
 
-    /// Whether the member may be pipelined to. Evidence of its speed is kept in any case.
+    /// Sets whether requests may be pipelined. Evidence of speed is collected in any case.
     pub fn consent(&mut self, consent: Consent) {
         self.consent = consent;
         self.decide();
     }
 
-    /// What an answer takes where nothing is in its way, in nanoseconds, if any was seen.
+    /// Returns the duration of an answer without load in nanoseconds, if any was seen.
     #[must_use]
     pub fn least(&self) -> Option<Nanos> {
         self.speed.base()
     }
 
-    /// What is left of a service time without the time in which the member answered nobody. Of few links it is no
-    /// surprise that none is answered for a while.
+    /// Returns a service time without the time in which the member answered on no link at all. With few links
+    /// such silence is normal and counts.
     fn without_silence(&self, service: Nanos, now: Nanos) -> Nanos {
         let many = self.speed.past().is_some_and(|past| past.busy > FEW);
         if many { service - self.stall.within(service, now) } else { service }
     }
 
-    /// Answers that come together have taken their time together, unless that is far more than usual: then the
-    /// first took all of it.
+    /// Returns whether the first answer of a read was slow. Answers that arrive together have shared the
+    /// time, unless they took far longer than usual; then the first took all of it.
     fn is_slow(&self, count: usize, service: Nanos) -> bool {
         let usual = |typical| service / count as Nanos <= 2 * typical;
         let noticed = self.rescue_after.map_or(NOTICED, |after| after / 2);
@@ -253,11 +264,11 @@ impl Depth {
     }
 
     fn saw_slow(&mut self, class: u32, count: usize, service: Nanos, now: Nanos) {
-        // What was asked before the member became quicker says nothing of it now.
+        // A request that was sent before the member became faster says nothing of its present speed.
         if now.saturating_sub(service) < self.era.began {
             return;
         }
-        if !self.mix.was_foretold() && self.count_slow(class) == Heard::Alone {
+        if !self.mix.was_counted_early() && self.count_slow(class) == Heard::Alone {
             return self.speed.add_alone(service);
         }
         self.speed.add(count as u64, service, false);
@@ -275,10 +286,11 @@ impl Depth {
         heard
     }
 
-    /// A window has ended.
+    /// Ends a window of measurement.
     fn turn(&mut self, now: Nanos) {
         let past = self.speed.turn(now);
         self.mix.turned();
+        // Links empty slowly after the depth has fallen, so the old depth counts for a while.
         self.deepest -= self.deepest / 4;
         self.look(now);
         if let (Some(past), Some(base)) = (past, self.least()) {
@@ -287,7 +299,7 @@ impl Depth {
         self.decide();
     }
 
-    /// Decides again, by what may be a new era.
+    /// Decides again, and begins a new era if the member's speed has changed.
     fn look(&mut self, now: Nanos) {
         let slow = self.least().map(|base| self.slow_by(base));
         let changed = match (self.era.slow, slow) {
@@ -301,6 +313,7 @@ impl Depth {
     }
 
     fn change_era(&mut self, slow: Option<Nanos>, now: Nanos) {
+        // Only a change between two known speeds makes old classes wrong.
         if self.era.slow.is_some() && slow.is_some() {
             self.era.began = now;
             self.classes.forget();
@@ -334,8 +347,9 @@ impl Depth {
         u16::try_from(self.budget / base.max(1)).unwrap_or(u16::MAX).clamp(1, self.ceiling)
     }
 
-    /// A saturated member answers each link in its turn: the last on a link waits for all before it, twice as long
-    /// if it fares badly. But what takes much longer than links wait by now is slow all the same.
+    /// Returns the duration from which an answer is slow. A saturated member serves its links in turn, so
+    /// that the last request of a link waits for all before it, and up to twice as long by chance. An answer
+    /// that takes much longer than links wait at present is slow nevertheless.
     fn slow_from(&self) -> Nanos {
         let Some(base) = self.least() else { return self.budget };
         let saturated = self.speed.past().filter(|_| self.speed.is_saturated());
@@ -349,8 +363,9 @@ impl Depth {
     }
 }
 
-/// An answer that comes late while others come is slow. One that comes late because none came (the member, or the
-/// machine, did something else) holds up nobody: there was no better place to wait.
+/// The last time in which the member answered on no link. An answer that is late while others arrive is slow.
+/// If none arrives, because the member or the machine did something else, the late one delays nobody: no
+/// other link would have been better.
 #[derive(Debug, Default)]
 struct Stall {
     answered: Nanos,
@@ -358,11 +373,11 @@ struct Stall {
     to: Nanos,
 }
 
-/// A shorter silence is none.
+/// The shortest time without answers in nanoseconds that counts as silence.
 const SHORTEST: Nanos = Duration::from_millis(2).as_nanos() as Nanos;
 
 impl Stall {
-    /// The member answered somebody.
+    /// Records an answer.
     fn answered(&mut self, now: Nanos) {
         if now.saturating_sub(self.answered) >= SHORTEST {
             (self.from, self.to) = (self.answered, now);
@@ -370,13 +385,14 @@ impl Stall {
         self.answered = now;
     }
 
-    /// When it last answered anybody.
+    /// Returns the time of the last answer.
     #[must_use]
     fn last_answer(&self) -> Nanos {
         self.answered
     }
 
-    /// How much of the last `span` it answered nobody: the last such silence counts.
+    /// Returns the part of the last `span` in which the member answered nobody. Only the last such silence
+    /// counts.
     #[must_use]
     fn within(&self, span: Nanos, now: Nanos) -> Nanos {
         let from = self.from.max(now.saturating_sub(span));

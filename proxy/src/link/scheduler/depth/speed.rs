@@ -1,21 +1,21 @@
-//! Measures how quickly a member answers: what a response takes where nothing is in its way, and what it takes by now.
+//! Measures how quickly a member answers: the duration of a response without load, and the present duration.
 
 use std::time::Duration;
 
 use crate::event_loop::Nanos;
 
-/// Sums over a window of time.
+/// The speed of a member, measured over windows of time.
 #[derive(Debug, Default)]
 pub(super) struct Speed {
     window: SpeedSums,
-    /// Of the routes that go alone.
+    /// The sums of classes that have links to themselves.
     alone: SpeedSums,
     began: Nanos,
-    /// The least of the window before.
+    /// The shortest answer of the previous window, in nanoseconds.
     before: Option<Nanos>,
     past: Past,
     hold: Baseline,
-    /// Half of the links wait less than this for what they read next.
+    /// The median of recent waits of links for their next answer, in nanoseconds.
     usual: Nanos,
 }
 
@@ -29,56 +29,58 @@ struct SpeedSums {
     joined: u64,
 }
 
-/// Those of routes that go alone say nothing of the others, unless there are next to no others.
+/// Classes with links to themselves say nothing of the others, unless they have this many times the answers
+/// of the others.
 const NEXT_TO_NONE: u64 = 64;
 
-/// What a whole window says.
+/// The results of a complete window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Past {
-    /// Mean of the quick ones; of all where there are none.
+    /// The mean duration of quick answers, or of all if none is quick, in nanoseconds.
     pub(super) typical: Nanos,
-    /// Links whose head the member was at, on average (Little's law).
+    /// The number of links on which the member worked, on average (Little's law).
     pub(super) busy: f32,
-    /// The least of the means of windows: what was typical when the member had little to do.
+    /// The least mean duration of recent windows in nanoseconds, which is the typical one under little load.
     pub(super) best: Nanos,
-    /// Answers in a nanosecond.
+    /// The number of answers per nanosecond.
     pub(super) rate: f32,
-    /// Requests put behind others, to each answer.
+    /// The number of requests put behind others, for each answer.
     pub(super) joined: f32,
 }
 
-/// A window lasts at least as long, and until it has [`ENOUGH`] answers,
+/// The shortest window in nanoseconds. A window also lasts until it has [`ENOUGH`] answers or [`LONG`] is
+/// over.
 const SHORT: Nanos = Duration::from_millis(100).as_nanos() as Nanos;
 const ENOUGH: u64 = 32;
-/// or this long.
+/// The length in nanoseconds at which a window with few answers ends.
 const LONG: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
-/// What was seen longer ago than this says nothing any more.
+/// The age in nanoseconds at which evidence is discarded.
 const STALE: Nanos = Duration::from_secs(10).as_nanos() as Nanos;
-/// The median moves by this part of itself with each read.
+/// The median moves by one part in this number with each read.
 const STEPS: Nanos = 32;
-/// A window of so many answers counts before it has ended.
+/// The number of answers from which an unfinished window counts.
 const SOME: u64 = 8;
 
 impl Speed {
-    /// `count` answers took `time` together; `quick` says that it was no more than usual.
+    /// Records that `count` answers took `time` together. `quick` says that this was no longer than usual.
     pub(super) fn add(&mut self, count: u64, time: Nanos, quick: bool) {
         self.window.add(count, time, quick);
         let step = self.usual / STEPS + 1;
         self.usual = if time > self.usual { self.usual + step } else { self.usual.saturating_sub(step) };
     }
 
-    /// The same of a route that goes alone.
+    /// Records an answer of a class that has links to itself.
     pub(super) fn add_alone(&mut self, time: Nanos) {
         self.alone.add(1, time, false);
     }
 
-    /// A request was put behind others.
+    /// Records that a request was put behind others.
     pub(super) fn joined(&mut self) {
         self.window.joined += 1;
     }
 
-    /// Whether [`Speed::turn`] should be called. A few slow answers and nothing else say nothing of a member that was
-    /// quick before: more of them are waited for.
+    /// Returns whether the window is complete and [`Speed::turn`] should be called. A few slow answers alone
+    /// prove nothing of a member that was quick before, so that the window then waits for more.
     #[must_use]
     pub(super) fn is_over(&self, now: Nanos) -> bool {
         let age = now.saturating_sub(self.began);
@@ -90,11 +92,13 @@ impl Speed {
         answers >= ENOUGH || age >= STALE || (age >= LONG && says_something)
     }
 
-    /// The window has ended: what it says, unless nothing happened in it.
+    /// Ends the window and returns its results, unless nothing happened in it.
     pub(super) fn turn(&mut self, now: Nanos) -> Option<Past> {
         let age = now.saturating_sub(std::mem::replace(&mut self.began, now));
         let [window, alone] = [&mut self.window, &mut self.alone].map(std::mem::take);
+        // A member with slow classes only must be judged by these.
         let window = if window.answers * NEXT_TO_NONE < alone.answers { alone } else { window };
+        // After a long silence the member may be another one.
         if age >= STALE {
             (self.before, self.hold) = (None, Baseline::default());
             return None;
@@ -107,41 +111,43 @@ impl Speed {
         Some(past)
     }
 
-    /// What an answer takes where nothing is in its way.
+    /// Returns the duration of an answer without load.
     #[must_use]
     pub(super) fn base(&self) -> Option<Nanos> {
+        // Until the window has some answers, the previous one is more reliable.
         let enough = self.before.is_none() || self.window.answers >= SOME;
         let present = self.window.least.filter(|_| enough);
         let fresh = self.before.into_iter().chain(present).min()?;
         Some(self.hold.base(fresh))
     }
 
-    /// What a link waits for the answers that it reads next, whatever there is of them: the median of late.
+    /// Returns the median of the recent times that a link waited for the answers of its next read, however
+    /// many they were.
     #[must_use]
     pub(super) fn usual(&self) -> Nanos {
         self.usual
     }
 
-    /// What the last whole window said, if there was one.
+    /// Returns the results of the last complete window, if there was one.
     #[must_use]
     pub(super) fn past(&self) -> Option<Past> {
         self.before.map(|_| self.past)
     }
 
-    /// Whether evidence is so new that each answer may change what it says.
+    /// Returns whether there is so little evidence in this window that each answer may change the result.
     #[must_use]
     pub(super) fn is_young(&self) -> bool {
         self.window.answers <= SOME
     }
 
-    /// Whether the member is as busy as one thread can be.
+    /// Returns whether the member is at least half as busy as one thread can be.
     #[must_use]
     pub(super) fn is_saturated(&self) -> bool {
         self.past().is_some_and(|past| past.best as f32 * past.rate >= 0.5)
     }
 }
 
-/// The least of two, which is forgotten in the course of half a minute.
+/// Returns the lesser of two durations; the best is forgotten in the course of half a minute.
 fn calm(best: Nanos, typical: Nanos) -> Nanos {
     typical.min(best + best / 256)
 }
@@ -152,6 +158,7 @@ impl SpeedSums {
         self.time += time;
         self.quick += if quick { count } else { 0 };
         self.quick_time += if quick { time } else { 0 };
+        // The answers of a quick read shared the time; of a slow one the first took it all.
         let each = if quick { time / count.max(1) } else { time };
         self.least = Some(self.least.map_or(each, |least| least.min(each)));
     }
@@ -170,18 +177,21 @@ impl SpeedSums {
     }
 }
 
-/// A member with much to do takes longer for each answer, since others are in the way. Taken for slowness, that
-/// would lower the depth and open more links, each of which is answered more slowly still. So what it took
-/// when it had less to do is held, for as long as it gets as much done as that allows: an answer that takes `best`
-/// comes at least half as often as one thread could give it, and as it did lately. A member that has really become
-/// slow falls below.
+/// The service time without load, kept while load hides it.
 ///
-/// One on which many wait at the same time (500 timers of 20 ms) may get as much done too. It would do less on fewer
-/// links; so where holding makes the rate fall, it is let go, and tried again ever more seldom.
+/// A busy member takes longer for each answer, since others are in the way. If that counted as slowness, the
+/// depth would fall and more links would open, which would be answered even more slowly. Therefore the
+/// service time under little load is kept for as long as the member gets as much done as that time allows:
+/// answers of duration `best` arrive at least half as often as one thread could give them, and as often as
+/// recently. A member that has really become slow falls below that rate.
+///
+/// A member on which many requests wait at the same time (500 timers of 20 ms) may get as much done, too. It
+/// would get less done over fewer links. If keeping the service time lowers the rate, it is given up, and
+/// kept again after ever longer pauses.
 #[derive(Debug, Default)]
 pub(super) struct Baseline {
     best: Option<Nanos>,
-    /// The greatest rate of late.
+    /// The greatest recent rate, in answers per nanosecond.
     top: f32,
     holds: bool,
     not_before: Nanos,
@@ -190,19 +200,21 @@ pub(super) struct Baseline {
 
 const FIRST_PAUSE: Nanos = Duration::from_millis(500).as_nanos() as Nanos;
 const LONGEST_PAUSE: Nanos = 64 * FIRST_PAUSE;
-/// The best is forgotten by this part with each window in which the member has little to do.
+/// The best time grows by one part in this number with each window under little load.
 const FORGET: Nanos = 256;
-/// The greatest rate fades by this part with each window: it is to tell that a rate falls, not that it fell once.
+/// The greatest rate fades by one part in this number with each window, because it has to show a falling rate
+/// and not a single peak.
 const FADE: f32 = 32.0;
 
 impl Baseline {
-    /// A window has ended in which an answer took `typical`, and `rate` of them came in a nanosecond: for so many
-    /// threads there was something to do.
+    /// Ends a window in which an answer took `typical` nanoseconds and `rate` answers arrived per nanosecond.
+    /// `threads` is the number of threads that this would keep busy.
     pub(super) fn turn(&mut self, typical: Nanos, rate: f32, threads: f32, now: Nanos) {
         let best = self.best.unwrap_or(typical).min(typical);
         self.top = rate.max(self.top - self.top / FADE);
         let saturated = threads >= 0.5 && rate >= self.top / 2.0;
         self.best = Some(if saturated { best } else { best + best / FORGET });
+        // The member is about as fast as at its best, so that nothing has to be held.
         if typical <= 2 * best {
             (self.holds, self.pause) = (saturated, self.pause.min(FIRST_PAUSE));
         } else if saturated {
@@ -213,7 +225,7 @@ impl Baseline {
         }
     }
 
-    /// What is believed, where `fresh` was seen last.
+    /// Returns the service time to assume after `fresh` was measured.
     #[must_use]
     pub(super) fn base(&self, fresh: Nanos) -> Nanos {
         self.best.filter(|_| self.holds).map_or(fresh, |best| best.min(fresh))
@@ -231,7 +243,7 @@ mod tests {
         per_second / 1e9
     }
 
-    /// Windows in which an answer takes `typical`; what is believed after them.
+    /// Runs windows in which an answer takes `typical`, and returns the service time assumed after them.
     fn run(hold: &mut Baseline, windows: Nanos, now: &mut Nanos, typical: Nanos, per_second: f32) -> Nanos {
         for _ in 0..windows {
             *now += WINDOW;

@@ -1,6 +1,7 @@
-//! Finds out whether a member with many threads gets more done over more links, and caps the depth accordingly.
+//! Finds out whether a member with many threads gets more done over more links, and caps the depth
+//! accordingly.
 //!
-//! It knows nothing of threads: it tries more links for a while, and compares how much gets done.
+//! The number of threads is not known. The code tries more links for a while and compares how much gets done.
 
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use crate::event_loop::Nanos;
 
 use super::speed::Past;
 
-/// While answers take no longer than they would if nothing were in their way, and requests wait behind others, more
-/// links may be served as well. So the depth is halved, by which more links open; where no more gets done by
-/// then, it is restored, and tried again ever more seldom. When answers take twice as long, the member has no more to
-/// give, and the depth comes back.
+/// The cap of the depth that lets a member use more links.
+///
+/// If answers take no longer than without load and requests wait behind others, more links may be served just
+/// as well. The depth is then halved, so that more links open. If no more gets done, the depth is restored,
+/// and the trial is repeated after ever longer pauses. If answers take twice as long, the member has no more
+/// to give, and the depth is restored, too.
 #[derive(Debug)]
 pub(super) struct Spread {
     cap: u16,
@@ -20,27 +23,28 @@ pub(super) struct Spread {
     pause: Nanos,
 }
 
-/// What got done before the depth was halved, and the windows since.
+/// A trial: the rate before the depth was halved, and the number of windows since.
 #[derive(Debug)]
 struct Trial {
     rate: f32,
     windows: u8,
 }
 
-/// A worker has about one request in this time to send at most. Where the links that are busy do as much, nothing is
+/// The time in nanoseconds that a worker needs to send one request. If the busy links can answer as fast as
+/// that, more links gain nothing.
 /// gained by more of them; noise makes the least answer up to [`NOISE`] times quicker than most.
 const WORK: f32 = 10_000.0;
 const NOISE: f32 = 4.0;
-/// With so much of what a worker can send there is nothing to gain.
+/// The part of the rate that a worker can send from which nothing is to be gained.
 const WORTH: f32 = 0.7;
-/// A thread that is busy for less than this part of the time is not what keeps a member from more.
+/// A thread that is busy for less than this part of the time does not limit the member.
 const EXPLAINED: f32 = 0.4;
-/// A quarter of the requests waits behind others: that is no accident.
+/// The part of requests that waits behind others from which this is no accident.
 const CROWDED: f32 = 0.25;
-/// With this part of its speed left, a member may have room for more.
+/// The part of its speed without load from which a member may have room for more.
 const FREE: f32 = 0.8;
 const FULL: f32 = 0.5;
-/// Halving the depth was worth it where so much more gets done, after so many windows.
+/// The factor by which the rate must grow for a trial to have succeeded.
 const GAIN: f32 = 1.1;
 const TRIAL: u8 = 2;
 const FIRST_PAUSE: Nanos = Duration::from_secs(1).as_nanos() as Nanos;
@@ -53,13 +57,13 @@ impl Default for Spread {
 }
 
 impl Spread {
-    /// The cap that makes the member's links as many as it has use for.
+    /// Returns the cap of the depth.
     #[must_use]
     pub(super) fn cap(&self) -> u16 {
         self.cap
     }
 
-    /// A window has ended. Answers take `base` where nothing is in their way, which would allow for `depth`.
+    /// Ends a window. Answers take `base` nanoseconds without load, which would allow the depth `depth`.
     pub(super) fn turn(&mut self, past: &Past, base: Nanos, depth: u16, now: Nanos) {
         if let Some(trial) = &mut self.trial {
             trial.windows += 1;
@@ -71,6 +75,7 @@ impl Spread {
             return self.judge(gained, depth, now);
         }
         let speed = past.best as f32 / (past.typical as f32).max(1.0);
+        // A depth of 1 cannot be halved.
         let may = self.cap.min(depth) > 1 && now >= self.not_before;
         if may && speed >= FREE && past.joined >= CROWDED && is_useful(past, base as f32) {
             self.cap = self.cap.min(depth) / 2;
@@ -91,12 +96,14 @@ impl Spread {
     }
 
     fn relax(&mut self, depth: u16) {
+        // Doubling leads back step by step; a cap that hardly limits is dropped.
         self.cap = if self.cap >= depth.div_ceil(2) { u16::MAX } else { self.cap.saturating_mul(2) };
     }
 }
 
-/// Whether more links could do more. `base` is too little where answers are noisy, and what is typical too much where
-/// the member never had little to do; the former shows, as it does not explain the work that gets done.
+/// Returns whether more links could get more done. `base` is too small if durations vary much, and the
+/// typical duration is too large if the member was never idle. The former can be seen, because the work done
+/// then takes more time than `base` explains.
 fn is_useful(past: &Past, base: f32) -> bool {
     let noisy = base * past.rate < EXPLAINED;
     let links = if noisy { past.best as f32 } else { base * NOISE } / WORK;
@@ -110,7 +117,8 @@ mod tests {
     const MICRO: Nanos = 1000;
     const DEPTH: u16 = 20;
 
-    /// A member with so many threads of 100 us, on as many links as 100 requests need; how many these are at last.
+    /// Simulates a member with this number of threads and 100 us an answer under 100 requests, and returns
+    /// the number of links at the end and the depths.
     fn links_for(threads: Nanos, windows: Nanos) -> (Nanos, Vec<u16>) {
         let mut spread = Spread::default();
         let (mut links, mut caps) = (0, Vec::new());

@@ -99,7 +99,7 @@ fn a_reload_clears_who_is_slow_and_keeps_what_answers_take() {
     }
     d.answers(1, 5, 200 * MILLI);
     assert!(d.depth.goes_alone(6) && d.is().1 == DepthLimit::Mixed);
-    d.depth.pardon(d.now);
+    d.depth.forget_learned(d.now);
     assert!(!d.depth.goes_alone(6));
     assert_eq!(d.is(), (32, DepthLimit::Ceiling));
 }

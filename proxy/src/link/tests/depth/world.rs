@@ -76,7 +76,7 @@ pub(super) struct World {
     events: BinaryHeap<Reverse<(Nanos, u64, Event)>>,
     count: u64,
     now: Nanos,
-    pool: Scheduler<usize, usize>,
+    scheduler: Scheduler<usize, usize>,
     links: Vec<Link>,
     clients: Vec<Client>,
     member: Member,
@@ -101,7 +101,7 @@ impl World {
             events: BinaryHeap::new(),
             count: 0,
             now: 1,
-            pool: Scheduler::new(&links, &queue, scenario.share, 1),
+            scheduler: Scheduler::new(&links, &queue, scenario.share, 1),
             links: Vec::new(),
             clients: vec![Client::default(); scenario.clients],
             member: Member::new(scenario.model, seed ^ 1),
@@ -200,11 +200,14 @@ impl World {
         for client in std::mem::take(&mut self.inbox) {
             self.now += REQUEST;
             self.budget = (self.budget + 0.1).min(1000.0);
-            let sharing =
-                if self.pool.depth.goes_alone(self.class(client)) { Sharing::Alone } else { Sharing::Shared };
+            let sharing = if self.scheduler.depth.goes_alone(self.class(client)) {
+                Sharing::Alone
+            } else {
+                Sharing::Shared
+            };
             self.submit(client, sharing);
         }
-        self.pool.turn_ended();
+        self.scheduler.turn_ended();
         self.now += WRITE * self.dirty.len() as Nanos;
         for link in std::mem::take(&mut self.dirty) {
             self.at(self.now, Event::Written(link));
@@ -230,7 +233,7 @@ impl World {
         let began = std::mem::replace(&mut link.head_since, self.now).max(done[0].1);
         let service = self.now - began;
         let (link_id, in_flight, closing) = (link.link_id, link.flight.len(), link.closing);
-        self.pool.depth.observe(&classes, false, service, self.now);
+        self.scheduler.depth.observe(&classes, false, service, self.now);
         for (client, _) in done {
             let Client { asked, slow } = self.clients[client];
             self.report.answered(self.now, self.now - asked, slow);
@@ -238,18 +241,18 @@ impl World {
             self.at(self.now + think, Event::Asks(client));
         }
         if closing && in_flight == 0 {
-            self.pool.closed(link_id);
+            self.scheduler.closed(link_id);
             return self.open_more();
         }
-        self.pool.settle(link_id, in_flight, self.now);
+        self.scheduler.settle(link_id, in_flight, self.now);
         self.dispatch(id);
     }
 
     fn submit(&mut self, client: usize, sharing: Sharing) {
-        if let Some((_, link, _)) = self.pool.place(sharing) {
+        if let Some((_, link, _)) = self.scheduler.place(sharing) {
             return self.send(client, link);
         }
-        self.pool.wait(sharing, client, self.now).unwrap();
+        self.scheduler.wait(sharing, client, self.now).unwrap();
         self.open_more();
     }
 
@@ -266,7 +269,7 @@ impl World {
     fn dispatch(&mut self, id: usize) {
         let link_id = self.links[id].link_id;
         while let Some((client, _, Acquired::Reused | Acquired::Opened | Acquired::Pipelined)) =
-            self.pool.next_for(link_id, |_, _| true)
+            self.scheduler.next_for(link_id, |_, _| true)
         {
             self.send(client, id);
         }
@@ -274,10 +277,10 @@ impl World {
     }
 
     fn open_more(&mut self) {
-        while let Some(link_id) = self.pool.open(self.now) {
+        while let Some(link_id) = self.scheduler.open(self.now) {
             self.at(self.now + CONNECT, Event::Connected(link_id));
         }
-        if let Some(at) = self.pool.next_opening(self.now).filter(|at| *at > self.open_at) {
+        if let Some(at) = self.scheduler.next_opening(self.now).filter(|at| *at > self.open_at) {
             self.open_at = at;
             self.at(at, Event::Open);
         }
@@ -287,7 +290,7 @@ impl World {
         let id = self.links.len();
         let flight = VecDeque::new();
         self.links.push(Link { link_id, flight, sent: 0, arrived: 0, head_since: 0, closing: false });
-        self.pool.connected(link_id, id, self.now);
+        self.scheduler.connected(link_id, id, self.now);
         self.dispatch(id);
         for link in std::mem::take(&mut self.dirty) {
             self.at(self.now, Event::Written(link));
@@ -297,7 +300,7 @@ impl World {
     /// What waits behind a head that takes too long is sent elsewhere, as far as the budget allows.
     fn look(&mut self) {
         self.at(self.now + LOOK, Event::Look);
-        let Some(after) = self.pool.depth.rescue_after() else { return };
+        let Some(after) = self.scheduler.depth.rescue_after() else { return };
         let late = |l: &Link| {
             l.flight.len() > 1
                 && l.arrived == 0
@@ -316,25 +319,25 @@ impl World {
     }
 
     fn rescue(&mut self, id: usize) {
-        self.pool.close_to_new(self.links[id].link_id);
+        self.scheduler.close_to_new(self.links[id].link_id);
         let followers: Vec<_> = self.links[id].flight.drain(1..).collect();
         self.member.cut(id);
         (self.links[id].closing, self.links[id].sent) = (true, 1);
         self.report.rescued(self.now, followers.len());
         let class = self.class(self.links[id].flight[0].0);
-        self.pool.depth.rescued(class, followers.len() as u32, self.now);
+        self.scheduler.depth.rescued(class, followers.len() as u32, self.now);
         followers.into_iter().for_each(|(client, _)| self.submit(client, Sharing::Fresh));
     }
 
     fn slice_ends(&mut self) {
-        let depth = &self.pool.depth;
+        let depth = &self.scheduler.depth;
         let state = SliceState {
             limit: depth.limit(),
             reason: depth.reason(),
             least: depth.least().unwrap_or(0),
-            links: self.pool.used(),
+            links: self.scheduler.used(),
             busy: self.links.iter().filter(|l| !l.flight.is_empty()).count(),
-            waiting: self.pool.waiting(),
+            waiting: self.scheduler.waiting(),
         };
         self.report.ends(self.now, state);
         self.at(self.now + SLICE, Event::SliceEnds);
