@@ -31,5 +31,4 @@ pub mod proto;
 pub mod relay;
 pub mod shared;
 pub mod stream;
-pub mod tunnel;
 pub mod worker;

@@ -50,8 +50,15 @@ impl BufferBudget {
 
     /// In this place so much is there now. `counted` is what of it is counted.
     pub fn count(&self, counted: &Cell<usize>, bytes: usize) {
+        counted.set(self.recount(counted.get(), bytes));
+    }
+
+    /// Counts what is in one place now, where `counted` bytes of it were counted before. Returns how many are counted from now on.
+    #[must_use]
+    pub fn recount(&self, counted: usize, bytes: usize) -> usize {
         let now = if bytes < SMALL { 0 } else { bytes };
-        self.change(counted.replace(now), now);
+        self.change(counted, now);
+        now
     }
 
     /// Whether no more may be held: what is read at once would not fit.

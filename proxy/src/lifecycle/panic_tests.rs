@@ -229,8 +229,8 @@ fn introduces_itself(bed: &Bed) {
     let _ = get(&mut client, "/hello");
 }
 
-const PLACES: [(&str, Traffic); 33] = [
-    ("client.welcome", gets),
+const PLACES: [(&str, Traffic); 32] = [
+    ("client.admit", gets),
     ("client.poll", gets),
     ("client.begin", gets),
     ("client.write", gets),
@@ -238,14 +238,13 @@ const PLACES: [(&str, Traffic); 33] = [
     ("client.ended", gets),
     ("client.counted", gets),
     ("client.flush", gets),
-    ("client.look", idles),
+    ("client.timer", idles),
     ("client.placed", queues),
     ("client.give_way", queues),
     ("client.failed", closes),
     ("client.again", closes),
     ("client.writable", posts),
     ("client.switched", upgrades),
-    ("passage.poll", upgrades),
     ("link.connecting", closes),
     ("link.connected", closes),
     ("link.poll", gets),
@@ -258,10 +257,10 @@ const PLACES: [(&str, Traffic); 33] = [
     ("listener.place", gets),
     ("worker.welcome", gets),
     ("preface.read", introduces_itself),
-    ("tunnel.poll", tunnels),
-    ("tunnel.reached", tunnels),
+    ("tcp.poll", tunnels),
+    ("tcp.reached", tunnels),
     ("tunnel.relay", tunnels),
-    ("tunnel.look", tunnels_idle),
+    ("tcp.timer", tunnels_idle),
     ("dedicated.connected", tunnels),
 ];
 

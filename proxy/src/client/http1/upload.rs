@@ -1,0 +1,96 @@
+//! Reads content before its request takes a link, so that no link waits for a slow client.
+//!
+//! The request is held until its content is whole, or there is more of it than `request_buffer`, or all buffers of the worker are
+//! full. Then it goes to a link, what was read follows it there, and the rest of longer content goes there as it comes.
+
+use std::rc::Rc;
+
+use crate::client::{Client, ClientParts};
+use crate::link::Exchange;
+use crate::proto::http1::BodyFraming;
+
+/// See the head of this file.
+pub(in crate::client) struct Upload {
+    /// The request, until it is to go to a link, and its head as it goes there.
+    held: Option<(Exchange, Vec<u8>)>,
+    /// The body so far, framed as it goes there.
+    body: Vec<u8>,
+    /// All of it has come.
+    whole: bool,
+}
+
+impl Upload {
+    /// Returns whether its request has yet to go to a link.
+    pub(in crate::client) const fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+}
+
+impl Client {
+    /// Returns whether a request is to wait until its body, which is not here yet, has been read. Who waits for 100 (Continue) is
+    /// told by the member, and who keeps a link takes it from nobody.
+    pub(super) fn reads_body_first(&self, s: &ClientParts, request: &Exchange) -> bool {
+        let most = s.route.destination().listener.request_buffer;
+        let may_wait = most > 0 && !self.frontend.event_loop.buffers.are_full();
+        request.open_ended && !request.expects && !s.exchanges.keeps_link() && may_wait
+    }
+
+    /// Holds a request until its body has been read.
+    pub(super) fn hold_upload(s: &mut ClientParts, request: Exchange, head: Vec<u8>, framing: BodyFraming) {
+        let most = s.route.destination().listener.request_buffer;
+        let expected = match framing {
+            BodyFraming::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
+            _ => 0,
+        };
+        let body = Vec::with_capacity(expected.min(most));
+        s.exchanges.hold_upload(Upload { held: Some((request, head)), body, whole: false });
+    }
+
+    /// Adds a part of a body, which `write` frames for the member, to a request that is held. Returns whether that has to wait no
+    /// longer; a request that is not held has not.
+    pub(super) fn extend_upload(
+        &self,
+        s: &mut ClientParts,
+        whole: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let most = s.route.destination().listener.request_buffer;
+        let Some(upload) = s.exchanges.upload().filter(|upload| upload.is_held()) else { return false };
+        let buffers = &self.frontend.event_loop.buffers;
+        let before = upload.body.len();
+        write(&mut upload.body);
+        upload.whole = whole;
+        let after = upload.body.len();
+        buffers.change(before, after);
+        whole || after >= most || buffers.are_full()
+    }
+
+    /// Sends the request to a link, and what was read of its body behind it.
+    pub(super) fn release_upload(self: &Rc<Self>, s: &mut ClientParts) {
+        let Some(upload) = s.exchanges.upload() else { return };
+        let whole = upload.whole;
+        let Some((request, head)) = upload.held.take() else { return };
+        let request = Exchange { open_ended: !whole, ..request };
+        self.put_on_link(s, request, |out| out.extend_from_slice(&head));
+        self.send_upload(s);
+    }
+
+    /// Sends what was read of a body to the link of its request, if that has one by now.
+    pub(in crate::client) fn send_upload(self: &Rc<Self>, s: &mut ClientParts) {
+        if !s.exchanges.has_upload() || s.exchanges.is_off_link() || s.exchanges.holds_upload() {
+            return;
+        }
+        let Some(upload) = s.exchanges.take_upload() else { return };
+        self.frontend.event_loop.buffers.change(upload.body.len(), 0);
+        if let Some(link) = s.exchanges.link() {
+            link.send_body(&upload.body, |_| (), true, upload.whole);
+        }
+    }
+
+    /// Drops a body that is of no use any more. Returns the request, where it had not gone to a link.
+    pub(in crate::client) fn drop_upload(&self, s: &mut ClientParts) -> Option<Exchange> {
+        let upload = s.exchanges.take_upload()?;
+        self.frontend.event_loop.buffers.change(upload.body.len(), 0);
+        upload.held.map(|(request, _)| request)
+    }
+}
