@@ -196,7 +196,9 @@ impl Client {
                 frame.len
             }
             Ok(None) if bytes.len() >= framing::kept(framing) => {
-                let Some((frame, rest)) = framing::long(framing, bytes, s.reader.mode(pinning)) else { return 0 };
+                let Some((frame, rest)) = framing::long(framing, bytes, s.reader.mode(pinning)) else {
+                    return 0;
+                };
                 link.say_more(bytes, ask(frame), false);
                 match frame.pinning {
                     Pinning::Forever => self.keep_link(s, frame.pinning, now),

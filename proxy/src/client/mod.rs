@@ -94,7 +94,9 @@ impl ClientParts {
         match self.reader.phase() {
             Phase::Tunnel(_) | Phase::Pinned { .. } => ClientState::Tunnel,
             Phase::Linger { .. } => ClientState::Closing,
-            Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } | Phase::Asking => ClientState::Active,
+            Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } | Phase::Asking => {
+                ClientState::Active
+            }
             Phase::Idle | Phase::Head | Phase::Done if self.exchanges.is_busy() => ClientState::Active,
             Phase::Head => ClientState::Head,
             Phase::Idle | Phase::Done => ClientState::Idle,

@@ -531,9 +531,8 @@ impl<T> Reader<T> {
 
     /// Gives out what is kept, if it is worth reading now. [`Reader::put_back`] takes back what is left of it.
     pub(super) fn take_kept(&mut self, in_flight: u16) -> Option<BytesMut> {
-        let is_worth = |input: &Input| {
-            input.bytes.len() >= input.wanted && !(input.stands_alone && in_flight > 0)
-        };
+        let is_worth =
+            |input: &Input| input.bytes.len() >= input.wanted && !(input.stands_alone && in_flight > 0);
         let input = self.input.as_deref_mut().filter(|input| is_worth(input))?;
         (input.wanted, input.stands_alone) = (0, false);
         Some(std::mem::take(&mut input.bytes))
@@ -655,7 +654,8 @@ mod tests {
     /// One is in flight, and more may be.
     const ONE: StandIn = StandIn { in_flight: 1, is_busy: true, ..NOTHING };
     /// One waits for a link.
-    const WAITING: StandIn = StandIn { waits: true, is_busy: true, may_begin: false, must_wait: true, ..NOTHING };
+    const WAITING: StandIn =
+        StandIn { waits: true, is_busy: true, may_begin: false, must_wait: true, ..NOTHING };
 
     const MORE: Next = Next { request: true, tunnel: false };
     const LAST: Next = Next { request: false, tunnel: false };
@@ -819,11 +819,18 @@ mod tests {
         let mut half = reader();
         half.keep(b"GET / HT");
         assert_eq!((half.after_eof(&ONE), name(&half)), (AfterEof::Nothing, "idle"), "not yet");
-        assert_eq!((half.after_eof(&NOTHING), name(&half), half.has_input()), (AfterEof::Nothing, "done", false));
+        assert_eq!(
+            (half.after_eof(&NOTHING), name(&half), half.has_input()),
+            (AfterEof::Nothing, "done", false)
+        );
         let patient = StandIn { is_patient: true, ..ONE };
         let mut reader = reader();
         reader.keep(b"half");
-        assert_eq!(reader.after_eof(&patient), AfterEof::EndLink, "what a blocking command waits for is for others");
+        assert_eq!(
+            reader.after_eof(&patient),
+            AfterEof::EndLink,
+            "what a blocking command waits for is for others"
+        );
         assert_eq!(reader.after_eof(&StandIn { must_wait: true, ..patient }), AfterEof::Nothing);
     }
 
@@ -853,7 +860,10 @@ mod tests {
         reader.keep(b"x");
         assert!(!reader.wants_input(&no_room), "what is here has to begin first");
         assert!(reader.wants_input(&ONE));
-        assert!(reader.wants_input(&StandIn { is_patient: true, ..no_room }), "who waits for others may leave");
+        assert!(
+            reader.wants_input(&StandIn { is_patient: true, ..no_room }),
+            "who waits for others may leave"
+        );
         reader.keep_more(&[b'x'; UNREAD]);
         assert!(!reader.wants_input(&ONE));
         assert!(reader.wants_input(&NOTHING), "with nothing in flight one request may be as long as it is");

@@ -14,11 +14,13 @@ use super::{Client, ClientParts};
 impl Recipient for Rc<Client> {
     fn closes(&self) -> bool {
         let s = self.parts.borrow();
+        may_panic("client.closes");
         (s.draining || s.is_spent()) && s.exchanges.in_flight() <= 1 && !s.exchanges.has_deferred()
     }
 
     fn is_full(&self) -> bool {
         let s = self.parts.borrow();
+        may_panic("client.is_full");
         let most = s.route.destination().listener.response_buffer;
         !self.conn.has_failed() && s.writer.is_full(most, &self.frontend.event_loop.buffers)
     }
@@ -28,6 +30,7 @@ impl Recipient for Rc<Client> {
     }
 
     fn has_ended(&self) -> bool {
+        may_panic("client.has_ended");
         self.parts.borrow().reader.has_ended()
     }
 
@@ -124,6 +127,7 @@ impl Recipient for Rc<Client> {
     }
 
     fn moved(&self) -> u64 {
+        may_panic("client.moved");
         let moved = self.parts.borrow().writer.moved();
         let stream = self.conn.stream();
         // What the kernel still holds has not been taken. What it held when the counting began was not counted.

@@ -105,13 +105,7 @@ impl Client {
     }
 
     /// Counts an exchange that has been answered; `service` is the time that its member took.
-    pub(super) fn count(
-        &self,
-        s: &mut ClientParts,
-        request: Option<&Exchange>,
-        status: u16,
-        service: Nanos,
-    ) {
+    pub(super) fn count(&self, s: &mut ClientParts, request: Option<&Exchange>, status: u16, service: Nanos) {
         let now = self.frontend.event_loop.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
         let cells = &s.route.destination().cells;

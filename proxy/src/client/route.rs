@@ -90,7 +90,9 @@ impl Route {
     /// Treats the client by the configuration `base` from now on, under which its requests go to `destination`.
     fn turn_to(&mut self, base: Rc<HttpDestination>, destination: Rc<HttpDestination>) {
         match self {
-            Self::Direct { destination: before, .. } if Rc::ptr_eq(&base, &destination) => *before = destination,
+            Self::Direct { destination: before, .. } if Rc::ptr_eq(&base, &destination) => {
+                *before = destination
+            }
             _ => {
                 let chosen = self.chosen();
                 (chosen.base, chosen.destination) = (base, destination);
@@ -142,7 +144,8 @@ impl Client {
         let name = &route.destination().group.settings.name;
         let mut ways = std::iter::once(&base).chain(&base.by_rule);
         let same = ways.find(|way| way.group.settings.name == *name);
-        let destination = same.or_else(|| same_rule(route.base(), route.destination(), &base)).unwrap_or(&base);
+        let destination =
+            same.or_else(|| same_rule(route.base(), route.destination(), &base)).unwrap_or(&base);
         route.turn_to(base.clone(), destination.clone());
         self.assign(route);
     }

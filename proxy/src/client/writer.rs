@@ -70,7 +70,12 @@ impl Writer {
     }
 
     /// Writes what waits, as far as the connection takes it. Returns whether anything could have been written.
-    pub(super) fn write_out(&mut self, conn: &Conn, counter: &Counter, buffers: &BufferBudget) -> Option<Sent> {
+    pub(super) fn write_out(
+        &mut self,
+        conn: &Conn,
+        counter: &Counter,
+        buffers: &BufferBudget,
+    ) -> Option<Sent> {
         let output = self.output.as_deref_mut()?;
         if !output.bytes.is_empty() && !conn.has_failed() {
             let sent = conn.send(&output.bytes, &[], counter);

@@ -1,6 +1,6 @@
 //! One client: its exchanges in the order in which it asked, and what it got of the present response.
 //!
-//! It keeps the order of `client/answer.rs` and `client/input.rs`, and panics where a response is not its own, whole and in order.
+//! It keeps the order of `client/respond.rs` and `client/poll.rs`, and panics where a response is not its own, whole and in order.
 
 mod checks;
 

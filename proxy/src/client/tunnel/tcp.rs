@@ -197,7 +197,9 @@ impl TcpClient {
     /// Measures how long the member takes to say something back, which tells the worker how often it should wake.
     fn moved(&self, moved: Moved) {
         let event_loop = &self.frontend.event_loop;
-        if moved.answered && let Some(since) = self.asked.take() {
+        if moved.answered
+            && let Some(since) = self.asked.take()
+        {
             event_loop.record_latency(event_loop.now().saturating_sub(since));
         }
         if moved.asked && self.asked.get().is_none() {
@@ -207,7 +209,10 @@ impl TcpClient {
 
     /// Returns whether the tunnel, in which nothing moved when it was looked at just now, has to give way.
     fn gives_way(&self) -> bool {
-        self.tunnel.borrow().as_ref().is_some_and(|tunnel| tunnel.member.is_wanted() && tunnel.member.gives_way())
+        self.tunnel
+            .borrow()
+            .as_ref()
+            .is_some_and(|tunnel| tunnel.member.is_wanted() && tunnel.member.gives_way())
     }
 
     /// Ends the tunnel, or the attempt to get a link for it. The client's stream closes next.
@@ -358,6 +363,7 @@ async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
         if !member.pool.is_up() {
             let until = *until.get_or_insert_with(|| Instant::now() + member.pool.patience());
             let hoped = member.pool.wait_for_member(until).await;
+            may_panic("tcp.hoped");
             hoped.map_err(|trouble| failure.filter(|_| trouble != Cause::QueueFull).unwrap_or(trouble))?;
             client.frontend.event_loop.update_now();
             tried = 0;

@@ -44,7 +44,11 @@ impl Client {
         self.conn.wake();
     }
 
-    pub(in crate::client) fn poll_tunnel(&self, s: &mut ClientParts, cx: &mut Context<'_>) -> Poll<ClientClose> {
+    pub(in crate::client) fn poll_tunnel(
+        &self,
+        s: &mut ClientParts,
+        cx: &mut Context<'_>,
+    ) -> Poll<ClientClose> {
         let stream = self.conn.stream();
         let (Phase::Tunnel(tunnel), Some(stream)) = (s.reader.phase_mut(), stream.as_ref()) else {
             return Poll::Ready(ClientClose::Error);

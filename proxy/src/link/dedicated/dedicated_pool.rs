@@ -111,7 +111,8 @@ impl DedicatedPool {
         };
         let news = self.news.notified();
         if self.health.begin_watch() {
-            tokio::task::spawn_local(self.clone().watch());
+            let pool = self.clone();
+            self.event_loop.spawn_duty(move || pool.clone().watch());
         }
         let left = until.saturating_duration_since(Instant::now());
         timeout(left, news).await.map_err(|_| {
@@ -126,6 +127,7 @@ impl DedicatedPool {
         let mut pace = RetryPace::new(self.event_loop.now());
         while needed() {
             tokio::time::sleep(pace.next_pause()).await;
+            may_panic("dedicated.watch");
             if needed() {
                 tokio::select! {
                     () = self.try_again() => {}
@@ -210,6 +212,7 @@ impl DedicatedPool {
             () = gone => return Err(Cause::NoMember),
             permit = self.shared_cap.wait(source, &queue) => permit,
         };
+        may_panic("dedicated.waited");
         self.event_loop.update_now();
         if let Err(cause) = &permit {
             let full = *cause == Cause::QueueFull;

@@ -121,6 +121,7 @@ impl<T: Recipient> Registered for Pool<T> {
     }
 
     fn on_drain(&self) {
+        may_panic("pool.drain");
         let idle = self.scheduler.borrow().idle_since(Nanos::MAX);
         for link in idle {
             self.scheduler.borrow_mut().close_to_new(link.id);
@@ -131,6 +132,7 @@ impl<T: Recipient> Registered for Pool<T> {
     fn on_reconfigure(&self) {}
 
     fn on_kill(&self) {
+        may_panic("pool.kill");
         let links: Vec<_> = self.scheduler.borrow().links().cloned().collect();
         links.iter().for_each(|link| link.condemn(LinkEnd::Abandoned));
     }

@@ -226,7 +226,7 @@ impl<T: Recipient> Pool<T> {
         pool.cells.depth_reason[DepthReason::Start].inc();
         pool.key.set(event_loop.register(pool.clone()));
         pool.take_share(share);
-        tokio::task::spawn_local(pool.clone().deal());
+        pool.begin_dealing();
         pool.heed_proof_anew();
         pool
     }
@@ -294,7 +294,7 @@ impl<T: Recipient> Pool<T> {
         self.cells.depth_reason[self.depth_reason.get()].inc();
         self.key.set(self.event_loop.register(self.clone()));
         self.loans.rejoin(&self.account);
-        tokio::task::spawn_local(self.clone().deal());
+        self.begin_dealing();
     }
 
     /// Sends a request on a link, or lets it wait for one. `write` appends its head.

@@ -1,4 +1,4 @@
-//! The requests of clients, and when they come: the model of `client/input.rs`, without sockets.
+//! The requests of clients, and when they come: the model of `client/poll.rs` and `client/http1`, without sockets.
 
 use penstock::cause::Cause;
 use penstock::link::{Exchange, LinkEnd, Sharing};
