@@ -352,7 +352,7 @@ const PLACES: [Place; 44] = [
     ("tcp.timer", "tunnel", tunnels_idle),
     ("tcp.end", "tunnel", tunnels),
     ("tunnel.relay", "tunnel", tunnels),
-    ("dedicated.connected", "tunnel", tunnels_wait),
+    ("dedicated.connected", "tunnel|member", tunnels_wait),
     ("dedicated.waited", "tunnel", tunnels_wait),
 ];
 
