@@ -6,10 +6,12 @@ use std::rc::Rc;
 use crate::cause::Cause;
 use crate::config::{HttpRules, PipelineMethods};
 use crate::event_loop::{Nanos, may_panic};
-use crate::link::{AnswerKind, Exchange, Sharing, Submitted};
+use crate::link::{AnswerKind, Exchange, RequestSource, Sharing, Submitted, Upload};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::Dialect;
-use crate::proto::http1::{BodyDecoder, BodyFraming, Forwarding, Method, Reject, Request, request_class};
+use crate::proto::http1::{
+    BodyDecoder, BodyEncoder, BodyFraming, Forwarding, Method, Reject, Request, request_class,
+};
 
 use super::inner::{ClientInner, Deferred, Phase};
 use super::{Client, HttpMember};
@@ -66,22 +68,18 @@ impl Client {
         };
         if self.reads_body_first(s, &request) {
             let mut bytes = Vec::new();
-            head.forward(&from, &mut bytes);
+            ForwardedRequest { head, from }.write_http1(&mut bytes);
             Self::hold_upload(s, request, bytes, head.body);
             return true;
         }
-        let write = |out: &mut Vec<u8>| {
-            head.forward(&from, out);
-            may_panic("client.write");
-        };
-        self.put_on_link(s, request, write);
+        self.put_on_link(s, request, &ForwardedRequest { head, from });
         true
     }
 
     fn request(&self, s: &ClientInner, head: &Request<'_, '_>, now: Nanos) -> Exchange {
         Exchange {
-            ask: AnswerKind::Http(head.ask()),
-            body: head.body != BodyFraming::None,
+            kind: AnswerKind::Http(head.ask()),
+            upload: upload(head.body),
             sharing: want(s, head),
             repeatable: head.method.is_idempotent(),
             class: request_class(head.method, head.target()),
@@ -90,7 +88,6 @@ impl Client {
             open_ended: false,
             source: self.source(s).into(),
             expects: false,
-            streams: false,
             dialect: Dialect::default(),
             greets: false,
         }
@@ -211,13 +208,13 @@ impl Client {
         self: &Rc<Self>,
         s: &mut ClientInner,
         request: Exchange,
-        write: impl FnOnce(&mut Vec<u8>),
+        source: &(impl RequestSource + ?Sized),
     ) {
         if let Some(link) = s.take_kept() {
             if link.is_open() {
                 s.is_on(self, &link);
                 s.cold().kept = Some(link.clone());
-                return link.go_on(self.clone(), request, write);
+                return link.go_on(self.clone(), request, source);
             }
             link.let_go();
         }
@@ -225,10 +222,10 @@ impl Client {
             Some(link) => {
                 s.reached();
                 s.in_flight += 1;
-                link.join(self.clone(), request, write);
+                link.join(self.clone(), request, source);
             }
             None => {
-                if let Err(cause) = self.submit(s, request, write, Cause::NoMember) {
+                if let Err(cause) = self.submit(s, request, source, Cause::NoMember) {
                     s.buffers()
                         .deferred
                         .push_back(Deferred::Fail { request: Some(request), reject: cause.into() });
@@ -253,17 +250,38 @@ impl Client {
         self: &Rc<Self>,
         s: &mut ClientInner,
         request: Exchange,
-        write: impl FnOnce(&mut Vec<u8>),
+        source: &(impl RequestSource + ?Sized),
         otherwise: Cause,
     ) -> Result<(), Cause> {
         let member = self.choose(s).ok_or(otherwise)?;
         claim_tunnel(s, &member, &request)?;
-        match member.pool.submit(self.clone(), request, write) {
+        match member.pool.submit(self.clone(), request, source) {
             Submitted::On(link) => s.is_on(self, &link),
             Submitted::Waits => s.waits = true,
             Submitted::Refused => return Err(Cause::QueueFull),
         }
         Ok(())
+    }
+}
+
+/// A request head as it is forwarded.
+struct ForwardedRequest<'a, 'h, 'b> {
+    head: &'a Request<'h, 'b>,
+    from: Forwarding<'a>,
+}
+
+impl RequestSource for ForwardedRequest<'_, '_, '_> {
+    fn write_http1(&self, out: &mut Vec<u8>) {
+        self.head.forward(&self.from, out);
+        may_panic("client.write");
+    }
+}
+
+/// What follows a head with this framing.
+fn upload(body: BodyFraming) -> Upload {
+    match body {
+        BodyFraming::None => Upload::Whole,
+        framing => Upload::Content(BodyEncoder::of(framing)),
     }
 }
 
@@ -274,7 +292,7 @@ fn is_last(rules: &HttpRules, requests: u32) -> bool {
 
 /// What may become a tunnel needs a place among the member's tunnels.
 fn claim_tunnel(s: &mut ClientInner, member: &HttpMember, request: &Exchange) -> Result<(), Cause> {
-    if matches!(request.ask, AnswerKind::Http(ask) if ask.upgrade) {
+    if matches!(request.kind, AnswerKind::Http(ask) if ask.upgrade) {
         s.cold().place = Some(member.pool.tunnel_permit().ok_or(Cause::TunnelLimit)?);
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::cause::Cause;
 use crate::config::Framing;
 use crate::event_loop::Nanos;
-use crate::link::{AnswerKind, Exchange, Sharing};
+use crate::link::{AnswerKind, Exchange, Sharing, Upload};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{self, BadFrame, Frame, Need, Pinning, Rest};
 use crate::proto::reread::Reread;
@@ -86,9 +86,12 @@ impl Client {
         s.patient = frame.need == Need::Patient;
         let rest = rest.filter(|_| frame.pinning == Pinning::Free);
         let request = Exchange {
-            ask: ask(frame),
-            body: frame.pinning != Pinning::Free || rest.is_some(),
-            streams: rest.is_some(),
+            kind: kind(frame),
+            upload: match rest {
+                Some(_) => Upload::Rest,
+                None if frame.pinning == Pinning::Free => Upload::Whole,
+                None => Upload::Conversation,
+            },
             sharing: want(frame),
             repeatable: frame.repeatable,
             class: frame.class,
@@ -113,7 +116,7 @@ impl Client {
         }
         // The name that a HELLO may give is left out: it would be that of whoever comes next on the link.
         let bytes = frame.speaks.map_or(bytes, |dialect| framing::greeting(dialect));
-        self.put_on_link(s, request, |out| out.extend_from_slice(bytes));
+        self.put_on_link(s, request, bytes);
         true
     }
 
@@ -135,7 +138,7 @@ impl Client {
         match rest.read(bytes) {
             Ok((len, done)) => {
                 if let Some(link) = &s.link {
-                    link.send_body(&bytes[..len], |_| (), true, done && pinning == Pinning::Free);
+                    link.send_data(&bytes[..len], (done && pinning == Pinning::Free).then_some(b""));
                 }
                 s.since = now;
                 if done {
@@ -190,13 +193,13 @@ impl Client {
         }
         s.since = now;
         if pinning == Pinning::Forever {
-            link.send_body(bytes, |_| (), true, false);
+            link.send_data(bytes, None);
             return bytes.len();
         }
         match framing::request(framing, bytes, s.mode(pinning)) {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
-                link.say_more(&bytes[..frame.len], ask(frame), frame.pinning == Pinning::Free);
+                link.say_more(&bytes[..frame.len], kind(frame), frame.pinning == Pinning::Free);
                 if let Some(dialect) = frame.speaks {
                     link.turns_to(dialect);
                 }
@@ -208,7 +211,7 @@ impl Client {
             }
             Ok(None) if bytes.len() >= framing::kept(framing) => {
                 let Some((frame, rest)) = framing::long(framing, bytes, s.mode(pinning)) else { return 0 };
-                link.say_more(bytes, ask(frame), false);
+                link.say_more(bytes, kind(frame), false);
                 match frame.pinning {
                     Pinning::Forever => self.keep_link(s, frame.pinning, now),
                     pinning => self.pass_on(s, rest, pinning, now),
@@ -235,7 +238,7 @@ fn want(frame: Frame) -> Sharing {
     }
 }
 
-fn ask(frame: Frame) -> AnswerKind {
+fn kind(frame: Frame) -> AnswerKind {
     match frame.pinning {
         Pinning::Forever => AnswerKind::Forever,
         _ => AnswerKind::Frames { patient: frame.need == Need::Patient },

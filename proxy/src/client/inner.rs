@@ -19,7 +19,7 @@ use crate::stream::Conn;
 
 use super::record::{PendingRecord, PendingRecords};
 use super::upgraded::UpgradedTunnel;
-use super::upload::Upload;
+use super::upload::HeldUpload;
 use super::{Client, HttpDestination, HttpPool};
 
 /// ```text
@@ -133,7 +133,7 @@ pub(super) struct Cold {
     pub(super) place: Option<TunnelPermit>,
     pub(super) tunnel: Option<UpgradedTunnel>,
     /// A body that is read before its request takes a link, and that enough of it has been.
-    pub(super) upload: Option<Box<Upload>>,
+    pub(super) upload: Option<Box<HeldUpload>>,
     pub(super) release: bool,
     /// Bytes that it sent of long bodies, and took of long answers.
     pub(super) moved: u64,

@@ -7,7 +7,7 @@ use bytes::Buf;
 use crate::cause::Cause;
 use crate::event_loop::{LEAST, Nanos};
 use crate::metrics::{ClientClose, ClientState};
-use crate::proto::http1::{BodyEncoder, FieldRoom, Parsed, parse_request};
+use crate::proto::http1::{FieldRoom, Parsed, parse_request};
 use crate::proto::reread::Reread;
 
 use super::Client;
@@ -225,8 +225,7 @@ impl Client {
             };
             match next {
                 Deferred::Send { request, head, cause } => {
-                    let write = |out: &mut Vec<u8>| out.extend_from_slice(&head);
-                    if let Err(cause) = self.submit(s, request, write, cause) {
+                    if let Err(cause) = self.submit(s, request, &*head, cause) {
                         self.answer_error(s, Some(request), &cause.into());
                     }
                 }
@@ -250,7 +249,6 @@ impl Client {
         if s.waits || link.as_ref().is_some_and(|link| link.is_full()) {
             return 0;
         }
-        let raw = !decoder.is_chunked();
         let Ok(step) = decoder.decode(bytes) else {
             self.abort_body(s, Cause::BadRequest);
             return bytes.len();
@@ -261,18 +259,14 @@ impl Client {
             self.abort_body(s, Cause::BodyTooLarge);
             return bytes.len();
         }
-        let trailers = decoder.trailers().to_vec();
-        let frame = |out: &mut Vec<u8>| match raw {
-            true => out.extend_from_slice(data),
-            false => rechunk(data, done.then_some(&trailers), out),
-        };
+        let last = done.then(|| decoder.trailers().to_vec());
         if let Some(link) = link {
-            link.send_body(data, frame, raw, done);
+            link.send_data(data, last.as_deref());
             if !done {
                 s.cold().moved += data.len() as u64;
             }
         } else {
-            self.extend_upload(s, done, frame);
+            self.extend_upload(s, data, last);
         }
         if let Some(record) = s.cold.as_mut().and_then(|cold| cold.records.last()) {
             record.received += data.len() as u64;
@@ -300,13 +294,5 @@ impl Client {
         s.in_flight -= 1;
         s.link = None;
         self.refuse(s, Some(request), cause, cause.status());
-    }
-}
-
-/// `trailers` end the body.
-fn rechunk(data: &[u8], trailers: Option<&[u8]>, out: &mut Vec<u8>) {
-    BodyEncoder::Chunked.encode(data, out);
-    if let Some(trailers) = trailers {
-        BodyEncoder::Chunked.finish(trailers, out);
     }
 }

@@ -12,16 +12,16 @@ use super::Client;
 use super::inner::ClientInner;
 
 /// See the head of this file.
-pub(super) struct Upload {
+pub(super) struct HeldUpload {
     /// The request, until it is to go to a link, and its head as it goes there.
     held: Option<(Exchange, Vec<u8>)>,
-    /// The body so far, framed as it goes there.
-    body: Vec<u8>,
-    /// All of it has come.
-    whole: bool,
+    /// The content so far.
+    content: Vec<u8>,
+    /// All of it has come, and ends with these trailers.
+    trailers: Option<Vec<u8>>,
 }
 
-impl Upload {
+impl HeldUpload {
     /// Whether its request has yet to go to a link.
     pub(super) fn is_held(&self) -> bool {
         self.held.is_some()
@@ -44,25 +44,26 @@ impl Client {
             BodyFraming::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
             _ => 0,
         };
-        let body = Vec::with_capacity(expected.min(most));
-        s.cold().upload = Some(Box::new(Upload { held: Some((request, head)), body, whole: false }));
+        let content = Vec::with_capacity(expected.min(most));
+        s.cold().upload = Some(Box::new(HeldUpload { held: Some((request, head)), content, trailers: None }));
     }
 
-    /// More of a body has come: `write` frames it for the member. False where the body is not being held.
+    /// More content has come; `last` ends it, with these trailers. False where it is not being held.
     pub(super) fn extend_upload(
         self: &Rc<Self>,
         s: &mut ClientInner,
-        whole: bool,
-        write: impl FnOnce(&mut Vec<u8>),
+        data: &[u8],
+        last: Option<Vec<u8>>,
     ) -> bool {
         let most = s.destination.listener.request_buffer;
         let held =
             s.cold.as_mut().and_then(|cold| cold.upload.as_deref_mut()).filter(|upload| upload.is_held());
         let Some(upload) = held else { return false };
-        let before = upload.body.len();
-        write(&mut upload.body);
-        upload.whole = whole;
-        let after = upload.body.len();
+        let before = upload.content.len();
+        upload.content.extend_from_slice(data);
+        let whole = last.is_some();
+        upload.trailers = last;
+        let after = upload.content.len();
         self.count_held(before, after);
         if whole || after >= most || self.frontend.event_loop.buffers.are_full() {
             s.cold().release = true;
@@ -76,10 +77,10 @@ impl Client {
             return;
         }
         let Some(upload) = s.cold().upload.as_deref_mut() else { return };
-        let whole = upload.whole;
+        let whole = upload.trailers.is_some();
         let Some((request, head)) = upload.held.take() else { return };
         let request = Exchange { open_ended: !whole, ..request };
-        self.put_on_link(s, request, |out| out.extend_from_slice(&head));
+        self.put_on_link(s, request, &*head);
         self.send_upload(s);
     }
 
@@ -91,16 +92,16 @@ impl Client {
             return;
         }
         let Some(upload) = cold.upload.take() else { return };
-        self.count_held(upload.body.len(), 0);
+        self.count_held(upload.content.len(), 0);
         if let Some(link) = &s.link {
-            link.send_body(&upload.body, |_| (), true, upload.whole);
+            link.send_data(&upload.content, upload.trailers.as_deref());
         }
     }
 
     /// The body is of no use any more. Gives back the request, where it had not gone to a link.
     pub(super) fn drop_upload(&self, s: &mut ClientInner) -> Option<Exchange> {
         let upload = s.cold.as_mut()?.upload.take()?;
-        self.count_held(upload.body.len(), 0);
+        self.count_held(upload.content.len(), 0);
         upload.held.map(|(request, _)| request)
     }
 
