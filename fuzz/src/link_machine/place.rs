@@ -70,7 +70,7 @@ impl Place {
 
     /// The same, but something has come in the place of its answer, which may belong to an answer before it (P.7).
     fn is_innocent(&self) -> bool {
-        self.request.repeatable && !self.request.body && !self.request.replayed && self.got.is_empty()
+        self.request.repeatable && !self.request.upload.is_open() && !self.request.replayed && self.got.is_empty()
     }
 
     /// The link has ended, after it had answered to others or not, perhaps because of what came in the place of its answer:
@@ -105,7 +105,7 @@ impl Place {
 
     /// After such an answer the member says no more: it is the last, or ends with the link.
     pub(super) fn is_last(&self, kind: usize) -> bool {
-        matches!(self.request.ask, AnswerKind::Http(ask) if ask.upgrade || matches!(kind, 4 | 5))
+        matches!(self.request.kind, AnswerKind::Http(ask) if ask.upgrade || matches!(kind, 4 | 5))
     }
 
     /// How the member answers it; `None` while it owes nothing.
@@ -115,7 +115,7 @@ impl Place {
         }
         self.answered += 1;
         let said = self.said();
-        let AnswerKind::Http(ask) = self.request.ask else {
+        let AnswerKind::Http(ask) = self.request.kind else {
             let start = if kind == 1 { "-ERR " } else { "+" };
             return Some(format!("{start}{said}\r\n").into_bytes());
         };

@@ -43,7 +43,7 @@ impl Sink<Ticket> for Told {
         assert_eq!(slot.recipient, place.recipient, "whose answer ended");
         assert!(place.is_touched(), "{} was not asked yet", place.number);
         assert!(!end.switched || !end.reusable, "a tunnel is used again");
-        assert!(!slot.request.body || end.close, "what is left of the body would be taken for a request");
+        assert!(!slot.request.upload.is_open() || end.close, "what is left of the body would be taken for a request");
         self.switched = end.switched;
         if self.clean && place.recipient.is_some() {
             place.check_answer();

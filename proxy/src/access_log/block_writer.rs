@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
-use super::log_writer::LineBlock;
+use super::line_block::LineBlock;
 
 /// What was written last.
 #[derive(Debug, Default)]

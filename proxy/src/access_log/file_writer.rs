@@ -12,8 +12,8 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::block_writer::BlockWriter;
-use super::log::{Control, FaultCounter, WriterOrder};
-use super::log_writer::LineBlock;
+use super::control::{Control, FaultCounter, WriterOrder};
+use super::line_block::LineBlock;
 use crate::config::LogTo;
 use crate::metrics::LogFault;
 use crate::notice;

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::control::{Control, FaultCounter, WriterOrder};
 use super::file_writer::{self, FileWriter};
-use super::log_writer::{FULL, LineBlock};
+use super::line_block::LineBlock;
 use crate::config::LogTo;
-use crate::metrics::{LogFault, ProcessCells};
+use crate::metrics::ProcessCells;
 use crate::notice;
 
 /// All logs of the process, by where they go.
@@ -37,31 +38,8 @@ pub struct Log {
     control: Arc<Control>,
 }
 
-/// What the thread is told, in order.
-#[derive(Debug)]
-pub(super) enum WriterOrder {
-    Write(LineBlock),
-    /// Look at the wishes.
-    Look,
-}
-
-/// What the thread is told out of order, and what it gives back.
-#[derive(Debug, Default)]
-pub(super) struct Control {
-    pub(super) reopen: AtomicBool,
-    /// End when nothing is left to be written.
-    pub(super) end: AtomicBool,
-    blank: Mutex<Vec<Vec<u8>>>,
-}
-
-/// What could not be opened or written. Any thread may count here, one at a time, as cells want it.
-pub(super) struct FaultCounter(Mutex<Arc<ProcessCells>>);
-
 /// Blocks that may await the thread; over that they are dropped.
 pub(super) const BACKLOG: usize = 64;
-/// Buffers that are kept to be used again, each of [`LARGEST_BLANK`] at most.
-const BLANKS: usize = 16;
-const LARGEST_BLANK: usize = 2 * FULL;
 /// How long the end of the process waits for a disk that does not answer.
 const LONGEST_END: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -70,7 +48,7 @@ impl Logs {
     /// No log yet; what goes wrong is counted in the cells of the process.
     #[must_use]
     pub fn new(cells: Arc<ProcessCells>) -> Self {
-        Self { open: Mutex::default(), faults: Arc::new(FaultCounter(Mutex::new(cells))) }
+        Self { open: Mutex::default(), faults: Arc::new(FaultCounter::new(cells)) }
     }
 
     /// The log that goes there: the same for all who have one, else a new one with its thread.
@@ -158,35 +136,6 @@ impl Log {
 
     /// An empty buffer, used before if there is such.
     pub(super) fn blank(&self) -> Vec<u8> {
-        let kept = self.control.blank.try_lock().ok().and_then(|mut blank| blank.pop());
-        kept.unwrap_or_else(|| Vec::with_capacity(1024))
-    }
-}
-
-impl Control {
-    /// Whether it was wished; it is not any more.
-    pub(super) fn take_reopen(&self) -> bool {
-        self.reopen.swap(false, Ordering::AcqRel)
-    }
-
-    pub(super) fn ends(&self) -> bool {
-        self.end.load(Ordering::Acquire)
-    }
-
-    /// A buffer that was written.
-    pub(super) fn give_back(&self, mut text: Vec<u8>) {
-        text.clear();
-        let mut blank = self.blank.lock().unwrap_or_else(PoisonError::into_inner);
-        if blank.len() < BLANKS && text.capacity() <= LARGEST_BLANK {
-            blank.push(text);
-        }
-    }
-}
-
-impl FaultCounter {
-    pub(super) fn count(&self, what: LogFault, lost_lines: u64) {
-        let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cells.log_faults[what].inc();
-        cells.log_lost_lines.add(lost_lines);
+        self.control.blank()
     }
 }

@@ -5,21 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::formatter::Formatter;
+use super::line_block::{FULL, LineBlock};
 use super::log::Log;
 use super::record::LogRecord;
 use crate::config::AccessLog;
 use crate::event_loop::{Contained, EventLoop, Nanos, PanicSite, Registered};
 use crate::metrics::{ListenerCells, LogLine};
 
-/// Whole lines, on their way to a file.
-#[derive(Debug, Default)]
-pub(super) struct LineBlock {
-    pub(super) text: Vec<u8>,
-    pub(super) lines: u64,
-}
-
-/// A block of this size is handed over (and dropped, if the log's thread is so far behind that it takes none).
-pub(super) const FULL: usize = 32 << 10;
 /// A line waits no longer than this for a block to become full.
 pub(super) const SOON: Nanos = 250_000_000;
 

@@ -5,9 +5,11 @@
 //! `docs/decisions/0020-a-log-never-waits.md` says why.
 
 mod block_writer;
+mod control;
 mod escape;
 mod file_writer;
 mod formatter;
+mod line_block;
 mod log;
 mod log_writer;
 mod number;

@@ -10,7 +10,7 @@ use crate::link::{Exchange, TunnelPermit};
 use crate::metrics::Gauge;
 use crate::proto::http1::Reject;
 
-use super::http1::upload::Upload;
+use super::http1::upload::HeldUpload;
 use super::record::PendingRecords;
 
 /// What the exchanges of a client ask of the link that they are on.
@@ -66,7 +66,7 @@ struct Rare<L> {
     /// How much of the present body may still come, if that is limited.
     body_left: u64,
     /// A body that is read before its request takes a link, and follows it there.
-    upload: Option<Box<Upload>>,
+    upload: Option<Box<HeldUpload>>,
     records: PendingRecords,
 }
 
@@ -349,7 +349,7 @@ impl<L: Carrier> Exchanges<L> {
         !is_too_long
     }
 
-    pub(super) fn upload(&mut self) -> Option<&mut Upload> {
+    pub(super) fn upload(&mut self) -> Option<&mut HeldUpload> {
         self.rare.as_mut()?.upload.as_deref_mut()
     }
 
@@ -364,11 +364,11 @@ impl<L: Carrier> Exchanges<L> {
         upload.is_some_and(|upload| upload.is_held())
     }
 
-    pub(super) fn hold_upload(&mut self, upload: Upload) {
+    pub(super) fn hold_upload(&mut self, upload: HeldUpload) {
         self.rare().upload = Some(Box::new(upload));
     }
 
-    pub(super) fn take_upload(&mut self) -> Option<Box<Upload>> {
+    pub(super) fn take_upload(&mut self) -> Option<Box<HeldUpload>> {
         self.rare.as_mut()?.upload.take()
     }
 
@@ -399,14 +399,13 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::link::{AnswerKind, Sharing, SourceKey};
+    use crate::link::{AnswerKind, Sharing, SourceKey, Upload};
     use crate::proto::framing::Dialect;
 
     fn exchange() -> Exchange {
         Exchange {
-            ask: AnswerKind::Frames { patient: false },
-            body: false,
-            streams: false,
+            kind: AnswerKind::Frames { patient: false },
+            upload: Upload::Whole,
             sharing: Sharing::Shared,
             repeatable: true,
             class: 0,

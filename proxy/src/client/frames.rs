@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::cause::Cause;
 use crate::config::Framing;
 use crate::event_loop::Nanos;
-use crate::link::{AnswerKind, Exchange, Sharing};
+use crate::link::{AnswerKind, Exchange, Sharing, Upload};
 use crate::metrics::ClientClose;
 use crate::proto::framing::{self, BadFrame, Frame, Need, Pinning, Rest};
 use crate::proto::reread::Reread;
@@ -76,9 +76,12 @@ impl Client {
         s.exchanges.begin(LastBegun::Frame { patient: frame.need == Need::Patient });
         let rest = rest.filter(|_| frame.pinning == Pinning::Free);
         let request = Exchange {
-            ask: ask(frame),
-            body: frame.pinning != Pinning::Free || rest.is_some(),
-            streams: rest.is_some(),
+            kind: kind(frame),
+            upload: match rest {
+                Some(_) => Upload::Rest,
+                None if frame.pinning == Pinning::Free => Upload::Whole,
+                None => Upload::Conversation,
+            },
             sharing: want(frame),
             repeatable: frame.repeatable,
             class: frame.class,
@@ -104,7 +107,7 @@ impl Client {
         }
         // The name that a HELLO may give is left out: it would be that of whoever comes next on the link.
         let bytes = frame.speaks.map_or(bytes, |dialect| framing::greeting(dialect));
-        self.put_on_link(s, request, |out| out.extend_from_slice(bytes));
+        self.put_on_link(s, request, bytes);
         true
     }
 
@@ -119,7 +122,7 @@ impl Client {
         match rest.read(bytes) {
             Ok((len, done)) => {
                 if let Some(link) = s.exchanges.link() {
-                    link.send_body(&bytes[..len], |_| (), true, done && pinning == Pinning::Free);
+                    link.send_data(&bytes[..len], (done && pinning == Pinning::Free).then_some(b""));
                 }
                 s.reader.touch(now);
                 if done {
@@ -161,7 +164,7 @@ impl Client {
         if link.is_full() {
             return 0;
         }
-        link.send_body(bytes, |_| (), true, false);
+        link.send_data(bytes, None);
         s.reader.touch(now);
         bytes.len()
     }
@@ -185,7 +188,7 @@ impl Client {
         match framing::request(framing, bytes, s.reader.mode(pinning)) {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
-                link.say_more(&bytes[..frame.len], ask(frame), frame.pinning == Pinning::Free);
+                link.say_more(&bytes[..frame.len], kind(frame), frame.pinning == Pinning::Free);
                 if let Some(dialect) = frame.speaks {
                     link.turns_to(dialect);
                 }
@@ -199,7 +202,7 @@ impl Client {
                 let Some((frame, rest)) = framing::long(framing, bytes, s.reader.mode(pinning)) else {
                     return 0;
                 };
-                link.say_more(bytes, ask(frame), false);
+                link.say_more(bytes, kind(frame), false);
                 match frame.pinning {
                     Pinning::Forever => self.keep_link(s, frame.pinning, now),
                     pinning => {
@@ -240,7 +243,7 @@ fn want(frame: Frame) -> Sharing {
     }
 }
 
-fn ask(frame: Frame) -> AnswerKind {
+fn kind(frame: Frame) -> AnswerKind {
     match frame.pinning {
         Pinning::Forever => AnswerKind::Forever,
         _ => AnswerKind::Frames { patient: frame.need == Need::Patient },

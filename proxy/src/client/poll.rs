@@ -70,8 +70,7 @@ impl Client {
         while let Some(next) = s.exchanges.next_deferred() {
             match next {
                 Deferred::Send { request, head, cause } => {
-                    let write = |out: &mut Vec<u8>| out.extend_from_slice(&head);
-                    if let Err(cause) = self.submit(s, request, write, cause) {
+                    if let Err(cause) = self.submit(s, request, &*head, cause) {
                         self.answer_error(s, Some(request), &cause.into());
                     }
                 }

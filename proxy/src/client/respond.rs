@@ -20,7 +20,7 @@ impl Client {
         reject: &Reject,
     ) {
         // One error is no answer to all words of a conversation: what follows would be taken for theirs.
-        let talked = request.is_some_and(|request| request.body && request.ask.is_frames());
+        let talked = request.is_some_and(|request| request.upload.is_open() && request.kind.is_frames());
         if talked || s.reader.awaits_more() {
             Self::read_no_more(s);
         }
@@ -68,7 +68,7 @@ impl Client {
         if let Some(framing) = &s.route.destination().listener.framing {
             return framing::refusal(framing, reject.cause);
         }
-        let ask = request.and_then(|request| match request.ask {
+        let ask = request.and_then(|request| match request.kind {
             AnswerKind::Http(ask) => Some(ask),
             AnswerKind::Frames { .. } | AnswerKind::Forever => None,
         });

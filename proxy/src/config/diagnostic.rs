@@ -124,6 +124,11 @@ impl Diagnostics {
     }
 }
 
+/// Returns a number of bytes in words.
+pub(super) fn bytes(n: usize) -> String {
+    if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
+}
+
 /// One line for each mistake, whatever the file holds.
 fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Nanos;
+use super::nanos::{Nanos, nanos};
 
 /// The present second's text.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl DateCache {
         let clock = SystemTime::now();
         let into_second = clock.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         let left = Duration::from_secs(1) - Duration::from_nanos(into_second.into());
-        self.until = now + super::nanos(left);
+        self.until = now + nanos(left);
         // Before 1970 and after 9999 there is none.
         let clock = clock.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST);
         if let Ok(text) = httpdate::fmt_http_date(clock).into_bytes().try_into() {

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use super::Nanos;
+use super::nanos::{Nanos, nanos};
 
 /// A timer that is so late shows that the process stood still.
 const STOOD_STILL: Duration = Duration::from_millis(100);
@@ -28,10 +28,10 @@ pub(super) struct Grace {
 impl Grace {
     /// At `now`, a timer was so late.
     pub(super) fn was_late(&mut self, late: Nanos, now: Nanos) {
-        if late < super::nanos(STOOD_STILL) || now < self.next {
+        if late < nanos(STOOD_STILL) || now < self.next {
             return;
         }
-        let grace = late.min(super::nanos(LONGEST_GRACE));
+        let grace = late.min(nanos(LONGEST_GRACE));
         self.until = now.saturating_add(grace);
         self.next = self.until.saturating_add(grace * Nanos::from(PAUSE));
     }

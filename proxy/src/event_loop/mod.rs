@@ -4,6 +4,7 @@
 mod buffers;
 mod date_cache;
 mod grace;
+mod nanos;
 mod panics;
 mod timers;
 mod wake_pacer;
@@ -18,20 +19,12 @@ pub use buffers::{BufferBudget, CountedBytes, LEAST};
 use date_cache::DateCache;
 use grace::Grace;
 pub use grace::{Late, timeout};
+pub use nanos::{Nanos, nanos};
 #[cfg(test)]
 pub use panics::injected;
 pub use panics::{Contained, PanicSite, may_panic};
 pub use timers::Timers;
 pub use wake_pacer::WakePacer;
-
-/// Nanoseconds since the worker started.
-pub type Nanos = u64;
-
-/// A duration as [`Nanos`]; what does not fit (584 years) is "never".
-#[must_use]
-pub fn nanos(duration: Duration) -> Nanos {
-    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
-}
 
 /// Something whose output is gathered during a turn and written once, at its end.
 pub trait Flush: Contained {

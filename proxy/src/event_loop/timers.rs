@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::Nanos;
+use super::nanos::Nanos;
 
 /// Registrants by key, and when to look at them.
 ///

@@ -1,6 +1,6 @@
 //! Decides how long a busy worker may sleep before it looks for more work. The caller sleeps.
 
-use super::Nanos;
+use super::nanos::Nanos;
 
 /// A busy worker that wakes for every single byte does everything one by one. If instead it sleeps a moment
 /// when it has nothing left to do, what comes meanwhile is read, written and answered together, as a network

@@ -20,7 +20,7 @@ use crate::net::Peeked;
 use crate::proto::http1::Date;
 use crate::stream::{Conn, Stream, read_some};
 
-use crate::link::pipeline::exchange::{Exchange, Slot};
+use crate::link::pipeline::exchange::{Exchange, RequestSource, Slot};
 use crate::link::pipeline::http_answer::AnswerEnd;
 use crate::link::pipeline::member_traits::{Doubt, MemberTraits};
 use crate::link::pipeline::queue::{self, LinkEnd, Queue, Sink};
@@ -93,9 +93,14 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Puts a request on the link; it leaves at the end of this turn, with all others of the turn.
-    pub(super) fn submit(self: &Rc<Self>, to: T, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn submit(
+        self: &Rc<Self>,
+        to: T,
+        request: Exchange,
+        source: &(impl RequestSource + ?Sized),
+    ) {
         let half_done = CondemnOnPanic(self);
-        self.queue.borrow_mut().submit(to, request, self.pool.event_loop.now(), write);
+        self.queue.borrow_mut().submit(to, request, self.pool.event_loop.now(), source);
         self.flush_later();
         std::mem::forget(half_done);
     }
@@ -121,11 +126,11 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Puts a request behind those that the same client has on this link, which [`Link::has_room`].
-    pub fn join(self: &Rc<Self>, to: T, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn join(self: &Rc<Self>, to: T, request: Exchange, source: &(impl RequestSource + ?Sized)) {
         let half_done = CondemnOnPanic(self);
         self.pool.scheduler.borrow_mut().join(self.id);
         self.pool.count_acquired(self, Acquired::Pipelined, 0);
-        self.submit(to, request, write);
+        self.submit(to, request, source);
         std::mem::forget(half_done);
     }
 
@@ -138,10 +143,10 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Puts a request on a link that its client keeps, and on which nothing is in flight.
-    pub fn go_on(self: &Rc<Self>, to: T, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn go_on(self: &Rc<Self>, to: T, request: Exchange, source: &(impl RequestSource + ?Sized)) {
         let half_done = CondemnOnPanic(self);
         self.pool.count_acquired(self, Acquired::Reused, 0);
-        self.submit(to, request, write);
+        self.submit(to, request, source);
         std::mem::forget(half_done);
     }
 
@@ -399,7 +404,7 @@ impl<T: Recipient> Link<T> {
             self.resume();
         }
         let drained = queue.unwritten().len() < BODY_PENDING / 2;
-        queue.last().filter(|slot| slot.request.body && drained).and_then(|slot| slot.recipient.clone())
+        queue.last().filter(|slot| slot.request.upload.is_open() && drained).and_then(|slot| slot.recipient.clone())
     }
 
     /// Writes what fits now.
@@ -485,7 +490,7 @@ impl<T: Recipient> Sink<T> for LinkSink<'_, T> {
 
     fn ended(&mut self, slot: Slot<T>, end: AnswerEnd, service: Nanos) {
         self.link.pool.member_traits.set(MemberTraits::of(&end, self.link.pool.event_loop.now()));
-        self.link.doubt.set(self.link.doubt.get().after(slot.request.ask, &end));
+        self.link.doubt.set(self.link.doubt.get().after(slot.request.kind, &end));
         self.classes.push(slot.request.class);
         self.large |= self.classes.len() == 1 && slot.received > LARGE_ANSWER;
         self.served += service;

@@ -27,7 +27,7 @@ pub use connection::Link;
 pub use dedicated::dedicated_pool::{DedicatedLink, DedicatedPool};
 pub use dedicated::shared_cap::SharedCap;
 pub use dedicated::upgraded_link::UpgradedLink;
-pub use pipeline::exchange::{Exchange, Fate, Slot};
+pub use pipeline::exchange::{Exchange, Fate, RequestSource, Slot, Upload};
 pub use pipeline::http_answer::AnswerEnd;
 pub use pipeline::queue::{LinkEnd, Queue, Sink};
 pub use pipeline::reader::AnswerKind;

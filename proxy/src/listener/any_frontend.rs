@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::client::{self, Client, tunnel};
 use crate::config::{AcceptProxy, Listener};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, PanicSite};
 use crate::frontend::{Accepted, Incoming};
 use crate::metrics::{ClientReject, ListenerCells};
 use crate::net::Socket;
@@ -87,13 +87,21 @@ impl AnyFrontend {
         let incoming = Incoming { stream: socket, source, proxy_info: None, permit, link };
         match self.listener().proxy_protocol {
             AcceptProxy::Off => self.admit(incoming.plain()),
-            AcceptProxy::Required => {
-                _ = tokio::task::spawn_local(proxy_header::read_proxy_header(self.clone(), incoming))
-            }
+            AcceptProxy::Required => _ = tokio::task::spawn_local(self.clone().admit_behind_header(incoming)),
         }
     }
 
-    pub(super) fn admit(&self, incoming: Incoming) {
+    /// Admits a connection as the client that its PROXY header names.
+    async fn admit_behind_header(self, incoming: Incoming<Socket>) {
+        let in_time = self.listener().timeouts.head;
+        let event_loop = self.event_loop();
+        let named = proxy_header::read_proxy_header(event_loop, in_time, self.cells(), incoming).await;
+        if let Some(incoming) = named {
+            event_loop.contain(PanicSite::Listener, || self.admit(incoming.plain()));
+        }
+    }
+
+    fn admit(&self, incoming: Incoming) {
         match self {
             Self::Http(frontend) => Client::admit(frontend, incoming),
             Self::Tcp(frontend) => tunnel::admit(frontend, incoming),

@@ -6,35 +6,44 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
-use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, store_waker, timeout, wake};
+use crate::event_loop::{
+    Contained, EventLoop, Nanos, PanicSite, Registered, may_panic, store_waker, timeout, wake,
+};
 use crate::frontend::{Incoming, ProxyInfo};
-use crate::metrics::ClientReject;
+use crate::metrics::{ClientReject, ListenerCells};
 use crate::net::{Peeked, Socket};
 use crate::proto::proxy::{Header, LONGEST, ParsedHeader, parse};
 
-use super::AnyFrontend;
-
-/// Waits for the header, and lets the incoming connection in as the one whom it names. Who sends none in time, or something
-/// else, is refused; a drain waits for nobody.
-pub(super) async fn read_proxy_header(any_frontend: AnyFrontend, mut incoming: Incoming<Socket>) {
-    let in_time = any_frontend.listener().timeouts.head;
+/// Waits for the header, and returns the incoming connection as the one that it names. A connection that sends none in time, or
+/// something else, is refused and counted; a drain waits for nobody.
+pub(super) async fn read_proxy_header(
+    event_loop: &EventLoop,
+    in_time: Duration,
+    cells: &ListenerCells,
+    mut incoming: Incoming<Socket>,
+) -> Option<Incoming<Socket>> {
     let drain = Rc::new(DrainNotice::default());
-    let key = any_frontend.event_loop().register(drain.clone());
+    let key = event_loop.register(drain.clone());
     let reading = timeout(in_time, read(&mut incoming, &drain));
-    let header = any_frontend.event_loop().contain_task(PanicSite::Listener, reading).await;
-    any_frontend.event_loop().unregister(key);
-    let Some(header) = header else { return any_frontend.cells().rejected[ClientReject::ProxyHeader].inc() };
-    if any_frontend.event_loop().draining() {
-        return any_frontend.cells().rejected[ClientReject::Draining].inc();
-    }
-    let Ok(Some(len)) = header else {
-        incoming.stream.abort_on_drop();
-        return any_frontend.cells().rejected[ClientReject::ProxyHeader].inc();
+    let header = event_loop.contain_task(PanicSite::Listener, reading).await;
+    event_loop.unregister(key);
+    let reject = match header {
+        _ if event_loop.draining() && header.is_some() => ClientReject::Draining,
+        Some(Ok(Some(len))) => {
+            cells.received_bytes.add(len as u64);
+            return Some(incoming);
+        }
+        // What is no header is answered by a reset; after a panic nobody knows what was read.
+        Some(_) => {
+            incoming.stream.abort_on_drop();
+            ClientReject::ProxyHeader
+        }
+        None => ClientReject::ProxyHeader,
     };
-    any_frontend.cells().received_bytes.add(len as u64);
-    let event_loop = any_frontend.event_loop();
-    event_loop.contain(PanicSite::Listener, || any_frontend.admit(incoming.plain()));
+    cells.rejected[reject].inc();
+    None
 }
 
 /// Looks until the header is whole, then takes it and no byte more. Tells its length.

@@ -21,7 +21,7 @@ impl Prefixed {
 
     /// Bytes of the first frame of `input`, or of its header while that is not whole.
     fn len(&self, input: &[u8]) -> Result<usize, BadFrame> {
-        let header = self.prefix.header();
+        let header = self.prefix.header_length();
         let Some(count) = input.get(usize::from(self.prefix.offset)..header) else { return Ok(header) };
         let count =
             count.iter().enumerate().fold(0, |so_far, (at, byte)| self.prefix.with(so_far, at, *byte));
@@ -32,7 +32,7 @@ impl Prefixed {
 impl Requests for Prefixed {
     fn request(&self, input: &[u8], _: ClientMode) -> Result<Option<Frame>, BadFrame> {
         let len = self.len(input)?;
-        let whole = input.len() >= len.max(self.prefix.header());
+        let whole = input.len() >= len.max(self.prefix.header_length());
         Ok(whole.then_some(Frame {
             len,
             need: Need::Shared,
@@ -80,7 +80,7 @@ impl PrefixedAnswers {
 
     /// Reads a header on; gives how many bytes it took.
     fn header(&mut self, mut bytes: usize, mut count: u64, input: &[u8]) -> Result<usize, BadFrame> {
-        let header = self.prefix.header();
+        let header = self.prefix.header_length();
         let taken = input.len().min(header - bytes);
         for byte in &input[..taken] {
             if let Some(at) = bytes.checked_sub(usize::from(self.prefix.offset)) {
@@ -116,11 +116,6 @@ impl Answers for PrefixedAnswers {
 }
 
 impl Prefix {
-    /// Bytes up to and with the count.
-    fn header(self) -> usize {
-        usize::from(self.offset) + usize::from(self.width)
-    }
-
     /// The count so far and its byte at this place, counted from its first: 8 at most, so nothing is lost.
     fn with(self, count: u64, at: usize, byte: u8) -> u64 {
         match self.little_endian {
@@ -132,7 +127,7 @@ impl Prefix {
 
 /// Bytes of a whole frame with this count: at least its header's, at most `longest`.
 fn total(prefix: Prefix, count: u64, longest: usize) -> Result<usize, BadFrame> {
-    let header = prefix.header() as u64;
+    let header = prefix.header_length() as u64;
     let total = match prefix.counts_header {
         true if count < header => {
             let count = i64::try_from(count).unwrap_or(i64::MAX);

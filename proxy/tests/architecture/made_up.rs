@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::paths::Source;
-use crate::{labels, rules};
+use crate::{cycles, labels, rules};
 
 fn source(name: &str, text: &str) -> Source {
     Source { name: name.to_owned(), text: text.to_owned() }
@@ -48,6 +48,45 @@ fn an_import_that_goes_up_is_found_however_it_is_written() {
     }
     assert_eq!(upward("low/deep/er.rs", "use super::super::super::top::Thing;").len(), 1);
     assert_eq!(upward("low/mod.rs", "\n\nuse super::{middle, top};").len(), 2);
+}
+
+fn circles(files: &[(&str, &str)]) -> Vec<String> {
+    cycles::circles(&files.iter().map(|(name, text)| source(name, text)).collect::<Vec<_>>())
+}
+
+#[test]
+fn files_that_import_each_other_are_found_round_corners_and_through_re_exports() {
+    let found = circles(&[
+        ("a/x.rs", "use super::y::Y;"),
+        ("a/y.rs", "use crate::a::x::X;"),
+        ("a/z.rs", "use super::x;"),
+    ]);
+    assert_eq!(found, ["a/x <-> a/y"]);
+    let three =
+        [("x.rs", "use crate::y;"), ("y.rs", "use super::z::Z;"), ("z.rs", "fn f() { crate::x::g() }")];
+    assert_eq!(circles(&three), ["x <-> y <-> z"]);
+    let by_name = [
+        ("a/mod.rs", "pub use x::{X, deep::Y};"),
+        ("a/x.rs", "use crate::b::B;"),
+        ("b.rs", "use crate::a::X;"),
+    ];
+    assert_eq!(circles(&by_name), ["a/x <-> b"]);
+    let apart =
+        [("a/mod.rs", "pub(crate) use x::X;"), ("a/x.rs", "use crate::b::B;"), ("b.rs", "use crate::a::Z;")];
+    assert_eq!(circles(&apart), [""; 0], "another thing of the folder");
+}
+
+#[test]
+fn a_folder_and_its_files_and_tests_may_see_each_other() {
+    let family = [
+        ("a/mod.rs", "use x::X; use self::y::Y;"),
+        ("a/x.rs", "use super::A;"),
+        ("a/y.rs", "use super::x::X;"),
+    ];
+    assert_eq!(circles(&family), [""; 0]);
+    let tests =
+        [("x.rs", "mod tests { use crate::y; }"), ("y.rs", "use crate::x;"), ("tests/z.rs", "use crate::y;")];
+    assert_eq!(circles(&tests), [""; 0]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, helpers included")]
 
+mod cycles;
 mod labels;
 mod made_up;
 mod paths;
@@ -56,6 +57,15 @@ fn none(problems: &[String]) {
 #[test]
 fn imports_run_downwards() {
     none(&rules::upward(&list("layers"), &sources("proxy/src")));
+}
+
+#[test]
+fn no_file_imports_one_that_imports_it() {
+    let awaited = ["link/connection", "link/pipeline/", "proto/http1/"]; // are being rebuilt
+    let circles = cycles::circles(&sources("proxy/src")).into_iter();
+    none(
+        &circles.filter(|circle| !awaited.iter().any(|begin| circle.starts_with(begin))).collect::<Vec<_>>(),
+    );
 }
 
 #[test]

@@ -40,6 +40,43 @@ impl Source {
         found
     }
 
+    /// Every path that is imported for others (`pub use`), from the root of the crate.
+    pub(crate) fn reexports(&self) -> Vec<Named> {
+        let mut found = Vec::new();
+        let mut tokens = self.tokens().into_iter().peekable();
+        let mut is_public = false;
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Ident(word) if word == "pub" => {
+                    tokens.next_if(|t| matches!(t, TokenTree::Group(_))); // `(crate)` and the like
+                    is_public = true;
+                    continue;
+                }
+                TokenTree::Ident(word) if word == "use" && is_public => {
+                    let mut path: Tokens = tokens
+                        .by_ref()
+                        .take_while(|t| !is_semicolon(t))
+                        .collect::<TokenStream>()
+                        .into_iter()
+                        .peekable();
+                    match path.next() {
+                        Some(TokenTree::Ident(word)) if word == "crate" => {
+                            tree(&mut path, &[], word_line(&word), &mut found)
+                        }
+                        Some(TokenTree::Ident(word)) if word == "super" => {
+                            above(&mut path, &self.module(), word_line(&word), &mut found)
+                        }
+                        Some(first) => branch(&first, &mut path, &self.module(), 0, &mut found),
+                        None => {}
+                    }
+                }
+                _ => {}
+            }
+            is_public = false;
+        }
+        found
+    }
+
     /// Every identifier outside of tests, and its line.
     pub(crate) fn words(&self) -> Vec<(String, usize)> {
         let mut found = Vec::new();
@@ -122,6 +159,10 @@ fn branch(next: &TokenTree, tokens: &mut Tokens, before: &[String], line: usize,
 
 fn is_comma(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(p) if p.as_char() == ',')
+}
+
+fn is_semicolon(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(p) if p.as_char() == ';')
 }
 
 /// What follows `::`, if that is next.

@@ -1,7 +1,7 @@
 //! Pipelined responses, cut anywhere, give each client the same.
 
 use penstock::config::HeadLimits;
-use penstock::link::{AnswerEnd, Exchange, Queue, Sharing, Sink, Slot, SourceKey};
+use penstock::link::{AnswerEnd, Exchange, Queue, Sharing, Sink, Slot, SourceKey, Upload};
 use penstock::proto::http1::{Ask, Codings, Date, Method};
 
 use penstock::proto::framing::Dialect;
@@ -85,11 +85,11 @@ fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got
             chunked: false,
             codings: Codings::NONE,
         };
-        let ask = penstock::link::AnswerKind::Http(ask);
+        let kind = penstock::link::AnswerKind::Http(ask);
         let (sharing, repeatable, route) = (Sharing::Shared, true, 0);
         let request = Exchange {
-            ask,
-            body: false,
+            kind,
+            upload: Upload::Whole,
             sharing,
             repeatable,
             class: route,
@@ -100,9 +100,8 @@ fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got
             expects: false,
             dialect: Dialect::default(),
             greets: false,
-            streams: false,
         };
-        queue.submit(i, request, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
+        queue.submit(i, request, 1, b"GET / HTTP/1.1\r\n\r\n".as_slice());
     }
     queue.wrote(queue.unwritten().len(), 1);
     let mut got = Got { bytes: vec![Vec::new(); answers.len()], ends: Vec::new() };

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use penstock::cause::Cause;
-use penstock::link::{AnswerKind, Exchange, Sharing, SourceKey};
+use penstock::link::{AnswerKind, Exchange, Sharing, SourceKey, Upload};
 use penstock::proto::framing::Dialect;
-use penstock::proto::http1::{self, Method};
+use penstock::proto::http1::{self, BodyEncoder, Method};
 
 use crate::frames::{Say, Tag};
 use crate::rng::{Rng, mix};
@@ -175,8 +175,8 @@ impl Ledger {
         let sharing = if shared { Sharing::Shared } else { Sharing::Alone };
         let (repeatable, route) = (record.repeatable, route(id, routes));
         Exchange {
-            ask: AnswerKind::Http(ask),
-            body,
+            kind: AnswerKind::Http(ask),
+            upload: if body { Upload::Content(BodyEncoder::Raw) } else { Upload::Whole },
             sharing,
             repeatable,
             class: route,
@@ -187,7 +187,6 @@ impl Ledger {
             expects: false,
             dialect: Dialect::default(),
             greets: false,
-            streams: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use super::super::block_writer::BlockWriter;
-use super::super::log_writer::LineBlock;
+use super::super::line_block::LineBlock;
 
 type Mood = Result<usize, ErrorKind>;
 

@@ -12,7 +12,7 @@ use super::{Client, ClientParts, HttpMember};
 use crate::cause::Cause;
 use crate::config::{HttpRules, PipelineMethods};
 use crate::event_loop::{Nanos, may_panic};
-use crate::link::{AnswerKind, Exchange, Link, Sharing, Submitted};
+use crate::link::{AnswerKind, Exchange, Link, RequestSource, Sharing, Submitted, Upload};
 use crate::metrics::ClientClose;
 use crate::proto::framing::Dialect;
 use crate::proto::http1::{
@@ -104,22 +104,18 @@ impl Client {
         };
         if self.reads_body_first(s, &request) {
             let mut bytes = Vec::new();
-            head.forward(&from, &mut bytes);
+            ForwardedRequest { head, from }.write_http1(&mut bytes);
             Self::hold_upload(s, request, bytes, head.body);
             return true;
         }
-        let write = |out: &mut Vec<u8>| {
-            head.forward(&from, out);
-            may_panic("client.write");
-        };
-        self.put_on_link(s, request, write);
+        self.put_on_link(s, request, &ForwardedRequest { head, from });
         true
     }
 
     fn request(&self, s: &ClientParts, head: &Request<'_, '_>, now: Nanos) -> Exchange {
         Exchange {
-            ask: AnswerKind::Http(head.ask()),
-            body: head.body != BodyFraming::None,
+            kind: AnswerKind::Http(head.ask()),
+            upload: upload(head.body),
             sharing: want(s, head),
             repeatable: head.method.is_idempotent(),
             class: request_class(head.method, head.target()),
@@ -128,7 +124,6 @@ impl Client {
             open_ended: false,
             source: self.source(s).into(),
             expects: false,
-            streams: false,
             dialect: Dialect::default(),
             greets: false,
         }
@@ -213,21 +208,21 @@ impl Client {
         self: &Rc<Self>,
         s: &mut ClientParts,
         request: Exchange,
-        write: impl FnOnce(&mut Vec<u8>),
+        source: &(impl RequestSource + ?Sized),
     ) {
         if let Some(link) = s.exchanges.take_kept_link() {
             if link.is_open() {
                 s.exchanges.on_link(&link);
                 s.exchanges.keep_link(link.clone());
-                return link.go_on(self.clone(), request, write);
+                return link.go_on(self.clone(), request, source);
             }
             link.let_go();
         }
         if let Some(link) = s.exchanges.link().filter(|_| s.exchanges.in_flight() > 0).cloned() {
             s.exchanges.joined();
-            return link.join(self.clone(), request, write);
+            return link.join(self.clone(), request, source);
         }
-        if let Err(cause) = self.submit(s, request, write, Cause::NoMember) {
+        if let Err(cause) = self.submit(s, request, source, Cause::NoMember) {
             s.exchanges.defer(Deferred::Fail { request: Some(request), reject: cause.into() });
             self.conn.wake();
         }
@@ -239,12 +234,12 @@ impl Client {
         self: &Rc<Self>,
         s: &mut ClientParts,
         request: Exchange,
-        write: impl FnOnce(&mut Vec<u8>),
+        source: &(impl RequestSource + ?Sized),
         otherwise: Cause,
     ) -> Result<(), Cause> {
         let member = self.choose(&mut s.route).ok_or(otherwise)?;
         claim_tunnel(s, &member, &request)?;
-        match member.pool.submit(self.clone(), request, write) {
+        match member.pool.submit(self.clone(), request, source) {
             Submitted::On(link) => self.on_link(s, &link),
             Submitted::Waits => s.exchanges.wait(),
             Submitted::Refused => return Err(Cause::QueueFull),
@@ -279,7 +274,6 @@ impl Client {
         if s.exchanges.waits() || link.as_ref().is_some_and(|link| link.is_full()) {
             return 0;
         }
-        let raw = !decoder.is_chunked();
         let Ok(step) = decoder.decode(bytes) else {
             self.abort_body(s, Cause::BadRequest);
             return bytes.len();
@@ -290,19 +284,15 @@ impl Client {
             self.abort_body(s, Cause::BodyTooLarge);
             return bytes.len();
         }
-        let trailers = decoder.trailers().to_vec();
-        let frame = |out: &mut Vec<u8>| match raw {
-            true => out.extend_from_slice(data),
-            false => rechunk(data, done.then_some(&trailers), out),
-        };
+        let last = done.then(|| decoder.trailers().to_vec());
         let mut release = false;
         if let Some(link) = link {
-            link.send_body(data, frame, raw, done);
+            link.send_data(data, last.as_deref());
             if !done {
                 s.writer.count_moved(data.len());
             }
         } else {
-            release = self.extend_upload(s, done, frame);
+            release = self.extend_upload(s, data, last);
         }
         if let Some(record) = s.exchanges.records().and_then(|records| records.last()) {
             record.received += data.len() as u64;
@@ -333,6 +323,27 @@ impl Client {
     }
 }
 
+/// A request head as it is forwarded.
+struct ForwardedRequest<'a, 'h, 'b> {
+    head: &'a Request<'h, 'b>,
+    from: Forwarding<'a>,
+}
+
+impl RequestSource for ForwardedRequest<'_, '_, '_> {
+    fn write_http1(&self, out: &mut Vec<u8>) {
+        self.head.forward(&self.from, out);
+        may_panic("client.write");
+    }
+}
+
+/// Returns what follows a head with this framing.
+fn upload(body: BodyFraming) -> Upload {
+    match body {
+        BodyFraming::None => Upload::Whole,
+        framing => Upload::Content(BodyEncoder::of(framing)),
+    }
+}
+
 /// Returns whether a client may ask for no more than so many.
 fn is_last(rules: &HttpRules, requests: u32) -> bool {
     rules.requests.is_some_and(|most| requests >= most.get())
@@ -340,7 +351,7 @@ fn is_last(rules: &HttpRules, requests: u32) -> bool {
 
 /// Takes a place among the member's tunnels for what may become one.
 fn claim_tunnel(s: &mut ClientParts, member: &HttpMember, request: &Exchange) -> Result<(), Cause> {
-    if matches!(request.ask, AnswerKind::Http(ask) if ask.upgrade) {
+    if matches!(request.kind, AnswerKind::Http(ask) if ask.upgrade) {
         let permit = member.pool.tunnel_permit().ok_or(Cause::TunnelLimit)?;
         s.exchanges.set_tunnel_permit(Some(permit));
     }
@@ -358,13 +369,5 @@ fn want(s: &ClientParts, head: &Request<'_, '_>) -> Sharing {
         (true, _) => Sharing::Own,
         (false, true) => Sharing::Shared,
         (false, false) => Sharing::Alone,
-    }
-}
-
-/// Frames a part of a body as chunks. `trailers` end the body.
-fn rechunk(data: &[u8], trailers: Option<&[u8]>, out: &mut Vec<u8>) {
-    BodyEncoder::Chunked.encode(data, out);
-    if let Some(trailers) = trailers {
-        BodyEncoder::Chunked.finish(trailers, out);
     }
 }

@@ -10,16 +10,16 @@ use crate::link::Exchange;
 use crate::proto::http1::BodyFraming;
 
 /// See the head of this file.
-pub(in crate::client) struct Upload {
+pub(in crate::client) struct HeldUpload {
     /// The request, until it is to go to a link, and its head as it goes there.
     held: Option<(Exchange, Vec<u8>)>,
-    /// The body so far, framed as it goes there.
-    body: Vec<u8>,
-    /// All of it has come.
-    whole: bool,
+    /// The content so far.
+    content: Vec<u8>,
+    /// All of it has come, and ends with these trailers.
+    trailers: Option<Vec<u8>>,
 }
 
-impl Upload {
+impl HeldUpload {
     /// Returns whether its request has yet to go to a link.
     pub(in crate::client) const fn is_held(&self) -> bool {
         self.held.is_some()
@@ -42,25 +42,21 @@ impl Client {
             BodyFraming::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
             _ => 0,
         };
-        let body = Vec::with_capacity(expected.min(most));
-        s.exchanges.hold_upload(Upload { held: Some((request, head)), body, whole: false });
+        let content = Vec::with_capacity(expected.min(most));
+        s.exchanges.hold_upload(HeldUpload { held: Some((request, head)), content, trailers: None });
     }
 
-    /// Adds a part of a body, which `write` frames for the member, to a request that is held. Returns whether that has to wait no
-    /// longer; a request that is not held has not.
-    pub(super) fn extend_upload(
-        &self,
-        s: &mut ClientParts,
-        whole: bool,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> bool {
+    /// Adds content to a request that is held; `last` ends it, with these trailers. Returns whether the request has to wait no
+    /// longer; one that is not held has not.
+    pub(super) fn extend_upload(&self, s: &mut ClientParts, data: &[u8], last: Option<Vec<u8>>) -> bool {
         let most = s.route.destination().listener.request_buffer;
         let Some(upload) = s.exchanges.upload().filter(|upload| upload.is_held()) else { return false };
         let buffers = &self.frontend.event_loop.buffers;
-        let before = upload.body.len();
-        write(&mut upload.body);
-        upload.whole = whole;
-        let after = upload.body.len();
+        let before = upload.content.len();
+        upload.content.extend_from_slice(data);
+        let whole = last.is_some();
+        upload.trailers = last;
+        let after = upload.content.len();
         buffers.change(before, after);
         whole || after >= most || buffers.are_full()
     }
@@ -68,10 +64,10 @@ impl Client {
     /// Sends the request to a link, and what was read of its body behind it.
     pub(super) fn release_upload(self: &Rc<Self>, s: &mut ClientParts) {
         let Some(upload) = s.exchanges.upload() else { return };
-        let whole = upload.whole;
+        let whole = upload.trailers.is_some();
         let Some((request, head)) = upload.held.take() else { return };
         let request = Exchange { open_ended: !whole, ..request };
-        self.put_on_link(s, request, |out| out.extend_from_slice(&head));
+        self.put_on_link(s, request, &*head);
         self.send_upload(s);
     }
 
@@ -81,16 +77,16 @@ impl Client {
             return;
         }
         let Some(upload) = s.exchanges.take_upload() else { return };
-        self.frontend.event_loop.buffers.change(upload.body.len(), 0);
+        self.frontend.event_loop.buffers.change(upload.content.len(), 0);
         if let Some(link) = s.exchanges.link() {
-            link.send_body(&upload.body, |_| (), true, upload.whole);
+            link.send_data(&upload.content, upload.trailers.as_deref());
         }
     }
 
     /// Drops a body that is of no use any more. Returns the request, where it had not gone to a link.
     pub(in crate::client) fn drop_upload(&self, s: &mut ClientParts) -> Option<Exchange> {
         let upload = s.exchanges.take_upload()?;
-        self.frontend.event_loop.buffers.change(upload.body.len(), 0);
+        self.frontend.event_loop.buffers.change(upload.content.len(), 0);
         upload.held.map(|(request, _)| request)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::refusal;
-use crate::config::diagnostic::Diagnostics;
+use crate::config::diagnostic::{Diagnostics, bytes};
 use crate::config::frame::{ByteOrder, Terminator};
 use crate::config::options::{FramingSection, RootSection};
 use crate::config::settings::{self, FrameKind, Prefix, Protocol};
@@ -50,7 +50,7 @@ const fn usual(kind: FrameKind) -> usize {
 fn room(f: &FramingSection, kind: FrameKind, max_length: usize, diagnostics: &mut Diagnostics) {
     let (least, what) = match kind {
         FrameKind::Lines { crlf } => (1 + usize::from(crlf), "the end of a line"),
-        FrameKind::LengthPrefixed(prefix) => (header(prefix), "the header"),
+        FrameKind::LengthPrefixed(prefix) => (prefix.header_length(), "the header"),
         FrameKind::Resp => ("*1\r\n$4\r\nPING\r\n".len(), "a PING"),
     };
     if max_length < least {
@@ -65,23 +65,14 @@ fn room(f: &FramingSection, kind: FrameKind, max_length: usize, diagnostics: &mu
 /// A count that includes the header has to be able to.
 fn reach(f: &FramingSection, prefix: Prefix, diagnostics: &mut Diagnostics) {
     let most = u64::MAX >> (64 - 8 * u32::from(prefix.width));
-    if prefix.counts_header && most < header(prefix) as u64 {
+    if prefix.counts_header && most < prefix.header_length() as u64 {
         let text = format!(
             "a count of {} reaches {most}, and with `length_includes_header` it counts the header, {}",
             bytes(prefix.width.into()),
-            bytes(header(prefix))
+            bytes(prefix.header_length())
         );
         diagnostics.error(f.length_bytes.at, &f.length_bytes.path, text);
     }
-}
-
-/// Bytes up to and with the count.
-pub(super) const fn header(prefix: Prefix) -> usize {
-    prefix.offset as usize + prefix.width as usize
-}
-
-pub(super) fn bytes(n: usize) -> String {
-    if n == 1 { "1 byte".to_owned() } else { format!("{n} bytes") }
 }
 
 /// Listeners that use a backend share its links, so its frames are the same for all. Where they do not even speak

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::framing::{bytes, header};
-use crate::config::diagnostic::Diagnostics;
+use crate::config::diagnostic::{Diagnostics, bytes};
 use crate::config::frame::Refusal;
 use crate::config::scalar::{Auto, Or, Spanned};
 use crate::config::settings::{FrameKind, Prefix};
@@ -54,7 +53,7 @@ fn no_line(frame: &[u8], end: &[u8], name: &str, example: &str) -> Option<String
 }
 
 fn no_counted(frame: &[u8], prefix: Prefix) -> Option<String> {
-    let header = header(prefix);
+    let header = prefix.header_length();
     let Some(count) = frame.get(prefix.offset.into()..header) else {
         return Some(format!(
             "has {}, and the header alone has {header}; write a whole frame, its header included",

@@ -45,3 +45,11 @@ pub struct Prefix {
     /// Bytes before the count.
     pub offset: u16,
 }
+
+impl Prefix {
+    /// Returns the bytes of the header: all up to and with the count.
+    #[must_use]
+    pub const fn header_length(self) -> usize {
+        self.offset as usize + self.width as usize
+    }
+}

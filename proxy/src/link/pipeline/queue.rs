@@ -11,9 +11,9 @@ use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
 use crate::event_loop::Nanos;
 use crate::proto::framing::{Dialect, greeting};
-use crate::proto::http1::Date;
+use crate::proto::http1::{BodyEncoder, Date};
 
-use super::exchange::{Exchange, Fate, Greeting, InFlight, Slot};
+use super::exchange::{Exchange, Fate, Greeting, InFlight, RequestSource, Slot, Upload};
 use super::http_answer::{AnswerEnd, Closing, Shaping};
 use super::reader::{AnswerKind, AnswerReader};
 
@@ -123,11 +123,17 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts a request at the end of the queue; `write` appends its head to the output.
-    pub fn submit(&mut self, recipient: T, request: Exchange, now: Nanos, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Puts a request at the end of the queue, and writes its head to the output.
+    pub fn submit(
+        &mut self,
+        recipient: T,
+        request: Exchange,
+        now: Nanos,
+        source: &(impl RequestSource + ?Sized),
+    ) {
         let before = self.out.len();
         let greeting = self.greet(&request);
-        write(&mut self.out);
+        source.write_http1(&mut self.out);
         if self.slots.is_empty() {
             self.head_since = now;
         }
@@ -135,29 +141,44 @@ impl<T> Queue<T> {
         self.slots.push_back(Slot { greeting, ..slot });
     }
 
-    /// Appends to the body of the last request, which has one.
-    pub fn extend_body(&mut self, write: impl FnOnce(&mut Vec<u8>), complete: bool) {
+    /// Appends to the content of the last request, framed as that says; `last` ends it, with these trailers.
+    pub fn send_data(&mut self, data: &[u8], last: Option<&[u8]>) {
         let before = self.out.len();
-        write(&mut self.out);
+        let encoder = self.encoder();
+        encoder.encode(data, &mut self.out);
+        if let Some(trailers) = last {
+            encoder.finish(trailers, &mut self.out);
+        }
         let added = self.out.len() - before;
         if let Some(slot) = self.slots.back_mut() {
             slot.len += added;
             slot.body_begun = true;
-            slot.request.body &= !complete;
+            if last.is_some() {
+                slot.request.upload = Upload::Whole;
+            }
         }
+    }
+
+    /// Whether the content of the last request goes to the member as it comes from the client.
+    pub(in crate::link) fn sends_as_it_comes(&self) -> bool {
+        self.encoder() == BodyEncoder::Raw
+    }
+
+    fn encoder(&self) -> BodyEncoder {
+        self.slots.back().map_or(BodyEncoder::Raw, |slot| slot.request.upload.encoder())
     }
 
     /// Appends a frame to the last exchange, which is a conversation. After `Forever` nobody counts the answers.
-    pub fn say_more(&mut self, frame: &[u8], ask: AnswerKind, complete: bool) {
-        self.extend_body(|out| out.extend_from_slice(frame), complete);
+    pub fn say_more(&mut self, frame: &[u8], kind: AnswerKind, complete: bool) {
+        self.send_data(frame, complete.then_some(b""));
         if let Some(slot) = self.slots.back_mut() {
-            slot.say_more(ask);
+            slot.say_more(kind);
         }
     }
 
-    /// Bytes of the last request's body were written past the output, which was empty.
+    /// Bytes of the last request's content were written past the output, which was empty.
     pub fn body_bypassed(&mut self, complete: bool, now: Nanos) {
-        self.extend_body(|_| (), complete);
+        self.send_data(&[], complete.then_some(b""));
         self.wrote(0, now);
     }
 
@@ -180,7 +201,7 @@ impl<T> Queue<T> {
         while let Some(slot) = self.slots.get_mut(self.sent) {
             end += slot.len;
             slot.touched |= end - slot.len < self.written;
-            if end > self.written || slot.request.body {
+            if end > self.written || slot.request.upload.is_open() {
                 slot.progress = if slot.touched { now } else { slot.progress };
                 break;
             }
@@ -242,7 +263,8 @@ impl<T> Queue<T> {
         let mut whole = true;
         for slot in self.slots.iter_mut().filter(|s| s.recipient.as_ref().is_some_and(&gone)) {
             slot.recipient = None;
-            whole &= !slot.request.body && slot.request.ask != AnswerKind::Frames { patient: true };
+            whole &= !slot.request.upload.is_open()
+                && slot.request.kind != AnswerKind::Frames { patient: true };
         }
         whole
     }
@@ -343,10 +365,10 @@ impl<T> Queue<T> {
         }
         let closing = match &slot.recipient {
             Some(recipient) if sink.closes(recipient) => Closing::Always,
-            _ if slot.request.body => Closing::Early,
+            _ if slot.request.upload.is_open() => Closing::Early,
             _ => Closing::AsAsked,
         };
-        let read = self.reader.read(input, slot.request.ask, &Shaping { closing, date: sink.date() }, out);
+        let read = self.reader.read(input, slot.request.kind, &Shaping { closing, date: sink.date() }, out);
         let step = read.map_err(|reject| {
             out.clear(); // what precedes the fault must not reach the next client
             LinkEnd::Desync(reject.cause)
@@ -418,7 +440,7 @@ impl<T> Queue<T> {
         self.kept += slot.len;
         self.answered += 1;
         // What is left of the body would be taken for a request.
-        let end = AnswerEnd { close: end.close || slot.request.body, ..end };
+        let end = AnswerEnd { close: end.close || slot.request.upload.is_open(), ..end };
         let service = now.saturating_sub(slot.sent_at.max(self.head_since));
         (self.head_since, self.drained) = (now, 0);
         self.forget();
@@ -548,8 +570,8 @@ pub(in crate::link) fn at_eof<T: Clone, S: Sink<T>>(
     sink: &mut S,
 ) {
     let ended = queue.with(|queue| {
-        let ask = queue.head().filter(|slot| slot.first_byte != 0)?.request.ask;
-        let end = queue.reader.at_eof(ask, queue.ended_at.is_some(), out)?;
+        let kind = queue.head().filter(|slot| slot.first_byte != 0)?.request.kind;
+        let end = queue.reader.at_eof(kind, queue.ended_at.is_some(), out)?;
         Some((queue.recipient(out.len()), end))
     });
     let Some((to, end)) = ended else { return };

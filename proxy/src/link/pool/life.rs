@@ -11,7 +11,7 @@ use crate::event_loop::{Nanos, PanicSite, Registered, may_panic};
 use crate::link::connect::{self, Connecting, connect, count_failure};
 use crate::link::connection::Link;
 use crate::link::dedicated::upgraded_link::UpgradedLink;
-use crate::link::pipeline::exchange::{Exchange, Fate, Slot};
+use crate::link::pipeline::exchange::{Exchange, Fate, Slot, Upload};
 use crate::link::pipeline::queue::LinkEnd;
 use crate::link::scheduler::LinkId;
 use crate::link::scheduler::wait_queue::Sharing;
@@ -231,7 +231,9 @@ impl<T: Recipient> Pool<T> {
                     self.count_retry(RetryReason::Stale, RetryResult::NotAllowed);
                 }
                 // Of a conversation more may have been asked than one error can answer.
-                request.body |= slot.body_begun && !request.streams;
+                if slot.talked {
+                    request.upload = Upload::Conversation;
+                }
                 client.failed(&request, cause, false);
             }
             Fate::Replay { head, sent } => {

@@ -23,7 +23,7 @@ use crate::event_loop::{Contained, CountedBytes, EventLoop, Nanos, PanicSite, Re
 use crate::link::connect::{self, Connecting, LocalAddresses};
 use crate::link::connection::{CondemnOnPanic, Link};
 use crate::link::dedicated::upgraded_link::UpgradedLink;
-use crate::link::pipeline::exchange::Exchange;
+use crate::link::pipeline::exchange::{Exchange, RequestSource};
 use crate::link::pipeline::http_answer::AnswerEnd;
 use crate::link::pipeline::member_traits::MemberTraits;
 use crate::link::pipeline::queue::LinkEnd;
@@ -297,12 +297,12 @@ impl<T: Recipient> Pool<T> {
         self.begin_dealing();
     }
 
-    /// Sends a request on a link, or lets it wait for one. `write` appends its head.
+    /// Sends a request on a link, or lets it wait for one.
     pub fn submit(
         self: &Rc<Self>,
         to: T,
         mut request: Exchange,
-        write: impl FnOnce(&mut Vec<u8>),
+        source: &(impl RequestSource + ?Sized),
     ) -> Submitted<T> {
         if self.key.get() == GONE {
             self.come_back();
@@ -317,12 +317,12 @@ impl<T: Recipient> Pool<T> {
         if let Some((link, how)) = self.place(&request) {
             let half_done = CondemnOnPanic(&link);
             self.count_acquired(&link, how, 0);
-            link.submit(to, request, write);
+            link.submit(to, request, source);
             std::mem::forget(half_done);
             return Submitted::On(link);
         }
         let mut head = Vec::new();
-        write(&mut head);
+        source.write_http1(&mut head);
         let now = self.event_loop.now();
         may_panic("pool.wait");
         if self.scheduler.borrow().is_full() {
@@ -520,7 +520,7 @@ impl<T: Recipient> Pool<T> {
                 self.hold(link, HoldReason::Full);
             }
             let next = self.scheduler.borrow_mut().next_for(link.id, |waiter: &Waiter<T>, wanted| {
-                let left_us = wanted && waiter.request.ask.is_http() && waiter.to.has_ended();
+                let left_us = wanted && waiter.request.kind.is_http() && waiter.to.has_ended();
                 let is_gone = !left_us && waiter.to.is_gone();
                 left.extend(left_us.then(|| waiter.to.clone()));
                 gone.extend(is_gone.then(|| waiter.to.clone())); // so that it is not dropped inside of the borrow
@@ -533,7 +533,7 @@ impl<T: Recipient> Pool<T> {
             let put_on = || {
                 link.assert_free();
                 to.placed(link);
-                link.submit(to.clone(), request, |out| out.extend_from_slice(&head));
+                link.submit(to.clone(), request, &*head);
             };
             if self.event_loop.contain(PanicSite::Client, put_on).is_none() {
                 to.panicked();

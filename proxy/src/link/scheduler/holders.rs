@@ -9,7 +9,7 @@ use crate::config::{Links, PerSource};
 use crate::event_loop::Nanos;
 
 use super::Scheduler;
-use super::link_entry::LinkId;
+use super::link_id::LinkId;
 use super::wait_queue::{Demand, NextInQueue, Sharing, SourceKey};
 
 /// Whose turn it is on a busy link.

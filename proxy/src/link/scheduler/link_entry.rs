@@ -3,10 +3,8 @@
 use crate::event_loop::Nanos;
 
 use super::holders::Track;
+use super::link_id::LinkId;
 use super::wait_queue::{Sharing, SourceKey};
-
-/// The place of a link in its pool.
-pub type LinkId = usize;
 
 /// How a request came to its link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,6 +7,7 @@ mod connect_throttle;
 pub(super) mod depth;
 pub(super) mod holders;
 mod link_entry;
+mod link_id;
 pub(super) mod rights;
 pub(super) mod wait_queue;
 
@@ -16,8 +17,9 @@ use crate::event_loop::Nanos;
 use connect_throttle::ConnectThrottle;
 use depth::Depth;
 use holders::HoldingClasses;
-pub use link_entry::{Acquired, LinkId};
+pub use link_entry::Acquired;
 use link_entry::{EntryState, Idle, Intake, Lane, LinkEntry};
+pub use link_id::LinkId;
 use wait_queue::{Demand, NextInQueue, Sharing, SourceKey, WaitQueue};
 
 /// The links to one member that one worker owns. See [`Acquired`] for the order in which they are used:

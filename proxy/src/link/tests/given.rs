@@ -2,9 +2,11 @@
 
 use crate::config::HeadLimits;
 use crate::event_loop::Nanos;
-use crate::link::{AnswerEnd, AnswerKind, Exchange, Fate, LinkEnd, Queue, Sharing, Sink, Slot, SourceKey};
+use crate::link::{
+    AnswerEnd, AnswerKind, Exchange, Fate, LinkEnd, Queue, Sharing, Sink, Slot, SourceKey, Upload,
+};
 use crate::proto::framing::Dialect;
-use crate::proto::http1::{self, Date, Method};
+use crate::proto::http1::{self, BodyEncoder, Date, Method};
 
 pub(super) const DATE: Date = *b"Thu, 01 Jan 1970 00:00:00 GMT";
 
@@ -22,8 +24,8 @@ pub(super) fn request(method: Method) -> Exchange {
     let sharing = if method.is_safe_to_share() { Sharing::Shared } else { Sharing::Alone };
     let repeatable = method.is_idempotent();
     Exchange {
-        ask: AnswerKind::Http(ask(method)),
-        body: false,
+        kind: AnswerKind::Http(ask(method)),
+        upload: Upload::Whole,
         sharing,
         repeatable,
         class: 0,
@@ -34,13 +36,16 @@ pub(super) fn request(method: Method) -> Exchange {
         expects: false,
         dialect: Dialect::default(),
         greets: false,
-        streams: false,
     }
 }
 
+/// Content of a known length is still to come.
+pub(super) const CONTENT: Upload = Upload::Content(BodyEncoder::Raw);
+
 /// A frame; `more` says that its client keeps the link.
-pub(super) fn frames(ask: AnswerKind, more: bool) -> Exchange {
-    Exchange { ask, body: more, repeatable: false, ..request(Method::Post) }
+pub(super) fn frames(kind: AnswerKind, more: bool) -> Exchange {
+    let upload = if more { Upload::Conversation } else { Upload::Whole };
+    Exchange { kind, upload, repeatable: false, ..request(Method::Post) }
 }
 
 /// Tickets are letters.
@@ -107,9 +112,9 @@ impl TestLink {
     }
 
     pub(super) fn submit(&mut self, recipient: char, request: Exchange) -> &mut Self {
-        let AnswerKind::Http(ask) = request.ask else { panic!("{request:?} is not HTTP") };
+        let AnswerKind::Http(ask) = request.kind else { panic!("{request:?} is not HTTP") };
         let head = head(recipient, ask.method);
-        self.queue.submit(recipient, request, self.now, |out| out.extend_from_slice(head.as_bytes()));
+        self.queue.submit(recipient, request, self.now, head.as_bytes());
         self
     }
 

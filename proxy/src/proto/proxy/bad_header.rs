@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::LONGEST;
+/// The longest header that is read or written, in bytes, TLVs included. Section 2 wants headers to fit in the
+/// 536 bytes of the smallest TCP segment, and the length field could say 65,551; this leaves room for a
+/// certificate among the TLVs, and bounds what may be kept of a client before it is known. nginx has the same.
+pub const LONGEST: usize = 4096;
 
 /// The bytes are no header, and no byte that follows can make them one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +39,7 @@ pub enum BadHeaderReason {
     Family(u8),
     /// Version 2: the lower half of this byte is no known transport.
     Transport(u8),
-    /// Version 2: the header is longer than [`super::LONGEST`].
+    /// Version 2: the header is longer than [`LONGEST`].
     TooLong,
     /// Version 2: this length is less than the addresses of the family take.
     TooShort(u16),

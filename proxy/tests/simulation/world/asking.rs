@@ -30,14 +30,14 @@ impl World {
         }
         client.unread = None;
         client.done = self.ledger.of(id).ask.is_some_and(|ask| !ask.keep_alive);
-        client.body = (request.body).then_some((id, 0));
+        client.body = request.upload.is_open().then_some((id, 0));
         let head = self.ledger.head(id);
         self.put_on_link(c, id, request, head);
         true
     }
 
     pub(super) fn put_on_link(&mut self, c: usize, id: u64, request: Exchange, head: Vec<u8>) {
-        note!(self, "client {c} asks {id}: {:?} {:?}", request.ask, request.sharing);
+        note!(self, "client {c} asks {id}: {:?} {:?}", request.kind, request.sharing);
         let client = &mut self.clients[c];
         client.asked.push_back(id);
         let joined = client.link.filter(|_| client.in_flight > 0);
@@ -106,7 +106,7 @@ impl World {
         if bypassed == data.len() {
             link.queue.body_bypassed(last, self.now);
         } else {
-            link.queue.extend_body(|out| out.extend_from_slice(&data[bypassed..]), last);
+            link.queue.send_data(&data[bypassed..], last.then_some(b""));
         }
     }
 
