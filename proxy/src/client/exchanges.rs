@@ -301,7 +301,7 @@ impl<L: Carrier> Exchanges<L> {
     }
 
     pub(super) fn has_deferred(&self) -> bool {
-        self.deferred().next().is_some()
+        self.rare.as_ref().is_some_and(|rare| !rare.deferred.is_empty())
     }
 
     /// Defers what was asked for last: it comes behind all that is deferred already.
