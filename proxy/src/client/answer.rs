@@ -3,38 +3,26 @@
 use std::rc::Rc;
 
 use crate::cause::Cause;
-use crate::event_loop::{Contained, Nanos, may_panic};
-use crate::link::{AnswerEnd, AnswerKind, Exchange, Link, Recipient, UpgradedLink};
+use crate::event_loop::{Nanos, may_panic};
+use crate::link::{AnswerEnd, AnswerKind, Exchange, UpgradedLink};
 use crate::metrics::{ClientClose, ClientState, CodeClass};
 use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
 
 use super::Client;
 use super::inner::{ClientInner, Deferred, Phase};
+use super::ticket::{ClientLink, ClientRequest};
 
-impl Recipient for Rc<Client> {
-    fn closes(&self) -> bool {
+// What a ticket of the client is told.
+
+impl Client {
+    /// Whether its connection is to be closed after the present answer, whatever it wished.
+    pub(super) fn closes(&self) -> bool {
         let s = self.state.borrow();
         (s.draining || s.is_spent()) && s.in_flight <= 1 && !s.has_deferred()
     }
 
-    fn is_full(&self) -> bool {
-        Client::is_full(self, &self.state.borrow())
-    }
-
-    fn is_gone(&self) -> bool {
-        self.conn.has_failed()
-    }
-
-    fn has_ended(&self) -> bool {
-        self.state.borrow().heard_all
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        Self::ptr_eq(self, other)
-    }
-
-    fn piece(&self, first: &[u8], second: &[u8]) {
+    pub(super) fn deliver(self: &Rc<Self>, first: &[u8], second: &[u8]) {
         let mut s = self.state.borrow_mut();
         may_panic("client.piece");
         if s.phase.awaits_more() {
@@ -43,7 +31,7 @@ impl Recipient for Rc<Client> {
         self.send(&mut s, first, second);
     }
 
-    fn placed(&self, link: &Rc<Link<Self>>) {
+    pub(super) fn placed(self: &Rc<Self>, link: &Rc<ClientLink>) {
         let mut s = self.state.borrow_mut();
         may_panic("client.placed");
         s.waits = false;
@@ -55,7 +43,7 @@ impl Recipient for Rc<Client> {
         }
     }
 
-    fn ended(&self, request: &Exchange, end: AnswerEnd, service: Nanos) {
+    pub(super) fn ended(&self, request: &Exchange, end: AnswerEnd, service: Nanos) {
         let mut s = self.state.borrow_mut();
         may_panic("client.ended");
         if self.conn.has_failed() {
@@ -78,7 +66,7 @@ impl Recipient for Rc<Client> {
         self.exchange_over(&mut s);
     }
 
-    fn failed(&self, request: &Exchange, cause: Cause, shown: bool) {
+    pub(super) fn failed(&self, request: ClientRequest, cause: Cause, shown: bool) {
         let mut s = self.state.borrow_mut();
         may_panic("client.failed");
         if self.conn.has_failed() {
@@ -91,12 +79,12 @@ impl Recipient for Rc<Client> {
             s.close = Some(ClientClose::Error);
             self.cut_off(&s); // so that what it has of the answer does not look complete
         } else {
-            s.put_back(Deferred::Fail { request: Some(*request), reject: cause.into() });
+            s.put_back(Deferred::Fail { request: Some(request), reject: cause.into() });
         }
         self.left(&mut s);
     }
 
-    fn again(&self, request: Exchange, head: Vec<u8>, cause: Cause) {
+    pub(super) fn again(&self, request: ClientRequest, head: Vec<u8>, cause: Cause) {
         let mut s = self.state.borrow_mut();
         may_panic("client.again");
         if self.conn.has_failed() {
@@ -107,7 +95,7 @@ impl Recipient for Rc<Client> {
         self.left(&mut s);
     }
 
-    fn writable(&self) {
+    pub(super) fn writable(&self) {
         let mut s = self.state.borrow_mut();
         may_panic("client.writable");
         if matches!(s.phase, Phase::Body { .. } | Phase::Frame { .. }) {
@@ -116,7 +104,7 @@ impl Recipient for Rc<Client> {
         self.conn.wake();
     }
 
-    fn moved(&self) -> u64 {
+    pub(super) fn moved(&self) -> u64 {
         let moved = self.state.borrow().cold.as_ref().map_or(0, |cold| cold.moved);
         let stream = self.conn.stream();
         // What the kernel still holds has not been taken. What it held when the counting began was not counted.
@@ -125,7 +113,7 @@ impl Recipient for Rc<Client> {
             .saturating_sub(stream.as_ref().map_or(0, |stream| stream.unacknowledged() as u64))
     }
 
-    fn give_way(&self, cause: Cause) {
+    pub(super) fn give_way(&self, cause: Cause) {
         let mut s = self.state.borrow_mut();
         may_panic("client.give_way");
         if self.conn.has_failed() {
@@ -141,13 +129,9 @@ impl Recipient for Rc<Client> {
         self.conn.wake();
     }
 
-    fn switched(&self, upgraded: UpgradedLink) {
+    pub(super) fn switched(&self, upgraded: UpgradedLink) {
         may_panic("client.switched");
         self.open_tunnel(upgraded);
-    }
-
-    fn panicked(&self) {
-        Contained::panicked(&**self);
     }
 }
 
@@ -176,11 +160,12 @@ impl Client {
     pub(super) fn answer_error(
         self: &Rc<Self>,
         s: &mut ClientInner,
-        request: Option<Exchange>,
+        request: Option<ClientRequest>,
         reject: &Reject,
     ) {
         // One error is no answer to all words of a conversation: what follows would be taken for theirs.
-        let talked = request.is_some_and(|request| request.upload.is_open() && request.kind.is_frames());
+        let exchange = request.map(|request| request.exchange);
+        let talked = exchange.is_some_and(|exchange| exchange.upload.is_open() && exchange.kind.is_frames());
         if talked || s.phase.awaits_more() {
             Self::read_no_more(s);
         }
@@ -195,7 +180,7 @@ impl Client {
             Some(answer) => self.send(s, &answer, &[]),
             None => self.hang_up(s),
         }
-        self.count_answer(s, request.as_ref(), reject.status, Some(reject.cause), 0);
+        self.count_answer(s, exchange.as_ref(), reject.status, Some(reject.cause), 0);
         s.answered();
         if close {
             Self::said_close(s);
@@ -223,19 +208,19 @@ impl Client {
     fn error(
         &self,
         s: &ClientInner,
-        request: Option<&Exchange>,
+        request: Option<&ClientRequest>,
         reject: &Reject,
         close: bool,
     ) -> Option<Vec<u8>> {
         if let Some(framing) = &s.destination.listener.framing {
             return framing::refusal(framing, reject.cause);
         }
-        let ask = request.and_then(|request| match request.kind {
-            AnswerKind::Http(ask) => Some(ask),
+        let to = request.and_then(|request| match request.exchange.kind {
+            AnswerKind::Http(ask) => Some((ask.method, request.format)),
             AnswerKind::Frames { .. } | AnswerKind::Forever => None,
         });
         let mut answer = Vec::new();
-        error_answer(reject.status, reject.cause, ask, close, &self.frontend.event_loop.date(), &mut answer);
+        error_answer(reject.status, reject.cause, to, close, &self.frontend.event_loop.date(), &mut answer);
         Some(answer)
     }
 

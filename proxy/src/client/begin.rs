@@ -14,6 +14,7 @@ use crate::proto::http1::{
 };
 
 use super::inner::{ClientInner, Deferred, Phase};
+use super::ticket::{ClientRequest, Ticket};
 use super::{Client, HttpMember};
 
 /// What a client is told that waits for it, where its member could not say it.
@@ -66,7 +67,9 @@ impl Client {
             BodyFraming::Length(length) => length > behind as u64,
             BodyFraming::Chunked | BodyFraming::UntilClose => true,
         };
-        if self.reads_body_first(s, &request) {
+        let may_wait = self.reads_body_first(s, &request);
+        let request = ClientRequest { exchange: request, format: head.format() };
+        if may_wait {
             let mut bytes = Vec::new();
             ForwardedRequest { head, from }.write_http1(&mut bytes);
             Self::hold_upload(s, request, bytes, head.body);
@@ -207,14 +210,15 @@ impl Client {
     pub(super) fn put_on_link(
         self: &Rc<Self>,
         s: &mut ClientInner,
-        request: Exchange,
+        request: ClientRequest,
         source: &(impl RequestSource + ?Sized),
     ) {
+        let ticket = || Ticket::new(self, &request);
         if let Some(link) = s.take_kept() {
             if link.is_open() {
                 s.is_on(self, &link);
                 s.cold().kept = Some(link.clone());
-                return link.go_on(self.clone(), request, source);
+                return link.go_on(ticket(), request.exchange, source);
             }
             link.let_go();
         }
@@ -222,7 +226,7 @@ impl Client {
             Some(link) => {
                 s.reached();
                 s.in_flight += 1;
-                link.join(self.clone(), request, source);
+                link.join(ticket(), request.exchange, source);
             }
             None => {
                 if let Err(cause) = self.submit(s, request, source, Cause::NoMember) {
@@ -236,7 +240,13 @@ impl Client {
     }
 
     /// No more requests are read; this error is answered when those before it have been.
-    pub(super) fn refuse(&self, s: &mut ClientInner, request: Option<Exchange>, cause: Cause, status: u16) {
+    pub(super) fn refuse(
+        &self,
+        s: &mut ClientInner,
+        request: Option<ClientRequest>,
+        cause: Cause,
+        status: u16,
+    ) {
         s.phase = Phase::Done;
         s.unread = true;
         s.close = s.close.or(Some(ClientClose::Error));
@@ -249,13 +259,13 @@ impl Client {
     pub(super) fn submit(
         self: &Rc<Self>,
         s: &mut ClientInner,
-        request: Exchange,
+        request: ClientRequest,
         source: &(impl RequestSource + ?Sized),
         otherwise: Cause,
     ) -> Result<(), Cause> {
         let member = self.choose(s).ok_or(otherwise)?;
-        claim_tunnel(s, &member, &request)?;
-        match member.pool.submit(self.clone(), request, source) {
+        claim_tunnel(s, &member, &request.exchange)?;
+        match member.pool.submit(Ticket::new(self, &request), request.exchange, source) {
             Submitted::On(link) => s.is_on(self, &link),
             Submitted::Waits => s.waits = true,
             Submitted::Refused => return Err(Cause::QueueFull),

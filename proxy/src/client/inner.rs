@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use crate::backend::Assignment;
 use crate::cause::Cause;
 use crate::event_loop::{Nanos, nanos};
-use crate::link::{Exchange, Link, TunnelPermit};
+use crate::link::TunnelPermit;
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{ClientMode, Dialect, Pinning, Rest};
 use crate::proto::http1::{BodyDecoder, Reject};
@@ -18,6 +18,7 @@ use crate::proto::reread::Reread;
 use crate::stream::Conn;
 
 use super::record::{PendingRecord, PendingRecords};
+use super::ticket::{ClientLink, ClientRequest, Ticket};
 use super::upgraded::UpgradedTunnel;
 use super::upload::HeldUpload;
 use super::{Client, HttpDestination, HttpPool};
@@ -69,9 +70,9 @@ impl Phase {
 #[derive(Debug)]
 pub(super) enum Deferred {
     /// To be sent (again).
-    Send { request: Exchange, head: Vec<u8>, cause: Cause },
+    Send { request: ClientRequest, head: Vec<u8>, cause: Cause },
     /// To be answered with an error.
-    Fail { request: Option<Exchange>, reject: Reject },
+    Fail { request: Option<ClientRequest>, reject: Reject },
 }
 
 /// What an idle client does not have.
@@ -126,7 +127,7 @@ pub(super) struct Cold {
     /// What ties it to other backends, to which requests of it went before.
     pub(super) other_assignments: Vec<(Rc<HttpDestination>, Assignment<HttpPool>)>,
     /// The link that it keeps between its exchanges, too.
-    pub(super) kept: Option<Rc<Link<Rc<Client>>>>,
+    pub(super) kept: Option<Rc<ClientLink>>,
     /// The request whose body is being read asks for a tunnel.
     pub(super) asks: bool,
     /// What may become a tunnel has its place among the member's tunnels before it asks.
@@ -154,7 +155,7 @@ pub(super) struct ClientInner {
     pub(super) destination: Rc<HttpDestination>,
     pub(super) assignment: Assignment<HttpPool>,
     /// Where its exchanges are in flight: all of them on one link, so that answers come in order.
-    pub(super) link: Option<Rc<Link<Rc<Client>>>>,
+    pub(super) link: Option<Rc<ClientLink>>,
     pub(super) cold: Option<Box<Cold>>,
     pub(super) buffers: Option<Box<Buffers>>,
     pub(super) phase: Phase,
@@ -254,12 +255,12 @@ impl ClientInner {
     }
 
     /// An exchange of it is on this link now.
-    pub(super) fn is_on(&mut self, me: &Rc<Client>, link: &Rc<Link<Rc<Client>>>) {
+    pub(super) fn is_on(&mut self, me: &Rc<Client>, link: &Rc<ClientLink>) {
         self.reached();
         self.in_flight += 1;
         self.link = Some(link.clone());
         if std::mem::take(&mut self.binds) {
-            link.keep(me.clone());
+            link.keep(Ticket::of_keeper(me));
             self.cold().kept = Some(link.clone());
         }
     }
@@ -291,7 +292,7 @@ impl ClientInner {
     }
 
     /// The link that it keeps, which from now on it does not.
-    pub(super) fn take_kept(&mut self) -> Option<Rc<Link<Rc<Client>>>> {
+    pub(super) fn take_kept(&mut self) -> Option<Rc<ClientLink>> {
         self.cold.as_mut()?.kept.take()
     }
 

@@ -12,6 +12,7 @@ use crate::proto::reread::Reread;
 
 use super::Client;
 use super::inner::{ClientInner, Deferred, Phase};
+use super::ticket::Ticket;
 
 /// A client with more unread answers than this is not asked what else it wants, nor is one that has said more than
 /// this of what cannot begin yet.
@@ -284,15 +285,13 @@ impl Client {
         if let Some(request) = self.drop_upload(s) {
             return self.refuse(s, Some(request), cause, cause.status());
         }
-        let me: *const Self = self;
-        let request =
-            s.link.as_ref().and_then(|link| link.give_up(|client: &Rc<Self>| Rc::as_ptr(client) == me));
-        let Some(request) = request else {
+        let unseen = s.link.as_ref().and_then(|link| link.give_up(|ticket: &Ticket| ticket.is_of(self)));
+        let Some((ticket, exchange)) = unseen else {
             self.conn.fail();
             return;
         };
         s.in_flight -= 1;
         s.link = None;
-        self.refuse(s, Some(request), cause, cause.status());
+        self.refuse(s, Some(ticket.request(exchange)), cause, cause.status());
     }
 }

@@ -10,10 +10,11 @@ mod input;
 mod output;
 mod record;
 mod route;
+mod ticket;
 mod upgraded;
 mod upload;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -27,14 +28,16 @@ use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic};
 use crate::frontend::{self, ClientPermit, Incoming};
 use crate::link::Pool;
 use crate::metrics::{ClientClose, ClientState};
+use crate::proto::http1::ResponseWriter;
 use crate::stream::{Conn, read_some};
 
 use inner::{ClientInner, LINGER, Phase};
+pub use ticket::Ticket;
 use upgraded::UpgradedTunnel;
 
 /// What the clients of one listener share.
 pub type HttpFrontend = frontend::Frontend<HttpPool>;
-pub(in crate::client) type HttpPool = Pool<Rc<Client>>;
+pub(in crate::client) type HttpPool = Pool<Ticket>;
 pub(in crate::client) type HttpDestination = frontend::Destination<HttpPool>;
 pub(in crate::client) type HttpMember = backend::Member<HttpPool>;
 
@@ -47,6 +50,8 @@ pub struct Client {
     accepted_at: Nanos,
     conn: Conn,
     state: RefCell<ClientInner>,
+    /// How the present answer is written.
+    response: Cell<ResponseWriter>,
     _permit: ClientPermit,
 }
 
@@ -64,6 +69,7 @@ impl Client {
             accepted_at: now,
             conn: Conn::new(stream),
             state,
+            response: Cell::default(),
             _permit: permit,
         };
         let client = frontend.event_loop.register_new(admit);
@@ -172,7 +178,7 @@ impl Client {
         self.drop_upload(&mut s);
         let waited_for = s.assignment.member().filter(|_| s.waits).cloned();
         if let Some(link) = s.link.take() {
-            link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
+            link.abandon(|ticket: &Ticket| ticket.is_of(self));
         }
         if let Some(link) = s.take_kept() {
             link.let_go();

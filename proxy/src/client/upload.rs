@@ -10,11 +10,12 @@ use crate::proto::http1::BodyFraming;
 
 use super::Client;
 use super::inner::ClientInner;
+use super::ticket::ClientRequest;
 
 /// See the head of this file.
 pub(super) struct HeldUpload {
     /// The request, until it is to go to a link, and its head as it goes there.
-    held: Option<(Exchange, Vec<u8>)>,
+    held: Option<(ClientRequest, Vec<u8>)>,
     /// The content so far.
     content: Vec<u8>,
     /// All of it has come, and ends with these trailers.
@@ -38,7 +39,12 @@ impl Client {
     }
 
     /// Holds a request until its body has been read.
-    pub(super) fn hold_upload(s: &mut ClientInner, request: Exchange, head: Vec<u8>, framing: BodyFraming) {
+    pub(super) fn hold_upload(
+        s: &mut ClientInner,
+        request: ClientRequest,
+        head: Vec<u8>,
+        framing: BodyFraming,
+    ) {
         let most = s.destination.listener.request_buffer;
         let expected = match framing {
             BodyFraming::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
@@ -78,8 +84,8 @@ impl Client {
         }
         let Some(upload) = s.cold().upload.as_deref_mut() else { return };
         let whole = upload.trailers.is_some();
-        let Some((request, head)) = upload.held.take() else { return };
-        let request = Exchange { open_ended: !whole, ..request };
+        let Some((mut request, head)) = upload.held.take() else { return };
+        request.exchange.open_ended = !whole;
         self.put_on_link(s, request, &*head);
         self.send_upload(s);
     }
@@ -99,7 +105,7 @@ impl Client {
     }
 
     /// The body is of no use any more. Gives back the request, where it had not gone to a link.
-    pub(super) fn drop_upload(&self, s: &mut ClientInner) -> Option<Exchange> {
+    pub(super) fn drop_upload(&self, s: &mut ClientInner) -> Option<ClientRequest> {
         let upload = s.cold.as_mut()?.upload.take()?;
         self.count_held(upload.content.len(), 0);
         upload.held.map(|(request, _)| request)
