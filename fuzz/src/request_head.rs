@@ -6,7 +6,7 @@ use penstock::config::{
     Forwarded, HeadLimits, HostMatch, HttpRules, Networks, RouteRule, Underscores, Upgrades,
 };
 use penstock::proto::http1::{
-    Ask, BodyFraming, Codings, Date, FieldRoom, Forwarding, Method, Parsed, Reject, Request, error_answer,
+    Ask, BodyFraming, Date, FieldRoom, Forwarding, Method, Parsed, Reject, Request, error_answer,
     parse_request, parse_response,
 };
 
@@ -99,14 +99,7 @@ fn check_refusal(reject: Reject) {
     assert!(length > reject.cause.name().len() as u64);
 }
 
-const GET: Ask = Ask {
-    method: Method::Get,
-    minor_version: 1,
-    keep_alive: true,
-    upgrade: false,
-    chunked: false,
-    codings: Codings::NONE,
-};
+const GET: Ask = Ask { method: Method::Get, upgrade: false, chunked: false };
 
 /// The status of an answer of ours, and how long its content is, all of which is there.
 fn read_answer(bytes: &[u8], ask: Ask) -> (u16, u64) {
@@ -175,7 +168,7 @@ fn check_own_answer(head: &Request<'_, '_>, came: &Head) {
     let mut out = Vec::new();
     assert_eq!(head.own_answer(&DATE, false, &mut out), ends.then_some(200), "who answers");
     if ends {
-        assert_eq!(read_answer(&out, Ask { keep_alive: true, ..head.ask() }).0, 200);
+        assert_eq!(read_answer(&out, head.ask()).0, 200);
     }
 }
 

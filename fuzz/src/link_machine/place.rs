@@ -1,7 +1,7 @@
 //! An exchange on a link, with what the queue does not say of it, and what may become of it.
 
 use penstock::link::{AnswerKind, Exchange, Fate, Sharing, Slot};
-use penstock::proto::http1::Method;
+use penstock::proto::http1::{Method, ResponseFormat};
 
 /// Exchanges are numbered as they come; each fourth is of the same client.
 pub(super) type Ticket = u32;
@@ -17,6 +17,7 @@ pub(super) struct Place {
     pub(super) recipient: Option<Ticket>,
     pub(super) number: Ticket,
     pub(super) request: Exchange,
+    pub(super) format: ResponseFormat,
     /// All that was given to the link of it, and how much of that was written.
     pub(super) bytes: Vec<u8>,
     pub(super) written: usize,
@@ -34,11 +35,12 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(number: Ticket, request: Exchange, bytes: Vec<u8>) -> Self {
+    pub(super) fn new(number: Ticket, request: Exchange, format: ResponseFormat, bytes: Vec<u8>) -> Self {
         Self {
             recipient: Some(number),
             number,
             request,
+            format,
             bytes,
             written: 0,
             grows: false,
@@ -70,7 +72,10 @@ impl Place {
 
     /// The same, but something has come in the place of its answer, which may belong to an answer before it (P.7).
     fn is_innocent(&self) -> bool {
-        self.request.repeatable && !self.request.upload.is_open() && !self.request.replayed && self.got.is_empty()
+        self.request.repeatable
+            && !self.request.upload.is_open()
+            && !self.request.replayed
+            && self.got.is_empty()
     }
 
     /// The link has ended, after it had answered to others or not, perhaps because of what came in the place of its answer:

@@ -3,7 +3,7 @@
 use penstock::config::{Framing, HeadLimits};
 use penstock::link::{AnswerKind, Exchange, LinkEnd, Queue, Sharing, SourceKey, Upload};
 use penstock::proto::framing::Dialect;
-use penstock::proto::http1::{self, BodyEncoder, Method};
+use penstock::proto::http1::{self, BodyEncoder, Method, ResponseFormat};
 
 use super::super::input::Input;
 use super::place::{Place, Ticket, client};
@@ -91,18 +91,19 @@ impl World {
         self.asked += 1;
         let bytes = format!("request {};", self.asked).into_bytes();
         self.queue.submit(self.asked, request, self.now, &*bytes);
-        self.told.places.push_back(Place::new(self.asked, request, bytes));
+        self.told.places.push_back(Place::new(self.asked, request, self.told.format, bytes));
     }
 
-    fn http_request(&self, input: &mut Input<'_>) -> Exchange {
+    fn http_request(&mut self, input: &mut Input<'_>) -> Exchange {
         use Method::{Connect, Delete, Get, Head, Post};
         let method = input.pick([Get, Get, Get, Head, Post, Delete, Connect, Get]);
         let bits = input.below(64);
         let [upgrade, old, last, body, replayed] = [1, 2, 4, 8, 16].map(|bit| bits & bit != 0);
         let upgrade = (upgrade && bits > 32 && !old && method == Get) || method == Connect;
         let body = body && method == Post;
-        let (minor_version, keep_alive, codings) = (u8::from(!old), !last, http1::Codings::NONE);
-        let ask = http1::Ask { method, minor_version, keep_alive, upgrade, chunked: body, codings };
+        self.told.format =
+            ResponseFormat { minor_version: u8::from(!old), keep_alive: !last, ..ResponseFormat::default() };
+        let ask = http1::Ask { method, upgrade, chunked: body };
         let shared = method.is_safe_to_share() && !upgrade;
         let upload = if body { Upload::Content(BodyEncoder::Raw) } else { Upload::Whole };
         self.request(AnswerKind::Http(ask), upload, shared, method.is_idempotent() && !upgrade, replayed)
@@ -165,7 +166,9 @@ impl World {
     /// More of the last request: of its body, or one more frame.
     fn go_on(&mut self, input: &mut Input<'_>) {
         let (complete, past) = (input.flag(), input.flag());
-        let Some(place) = self.told.places.back_mut().filter(|place| place.request.upload.is_open()) else { return };
+        let Some(place) = self.told.places.back_mut().filter(|place| place.request.upload.is_open()) else {
+            return;
+        };
         place.grows = true;
         if complete {
             place.request.upload = Upload::Whole;

@@ -6,12 +6,13 @@
 use std::collections::VecDeque;
 
 use crate::cause::Cause;
-use crate::link::{Exchange, TunnelPermit};
+use crate::link::TunnelPermit;
 use crate::metrics::Gauge;
 use crate::proto::http1::Reject;
 
 use super::http1::upload::HeldUpload;
 use super::record::PendingRecords;
+use super::ticket::ClientRequest;
 
 /// What the exchanges of a client ask of the link that they are on.
 pub(super) trait Carrier: Clone {
@@ -29,9 +30,9 @@ pub(super) trait Carrier: Clone {
 #[derive(Debug)]
 pub(super) enum Deferred {
     /// A request that is to be sent (again). Where that cannot be, `cause` is answered.
-    Send { request: Exchange, head: Vec<u8>, cause: Cause },
+    Send { request: ClientRequest, head: Vec<u8>, cause: Cause },
     /// A request, or what should have been one, that is to be answered with an error.
-    Fail { request: Option<Exchange>, reject: Reject },
+    Fail { request: Option<ClientRequest>, reject: Reject },
 }
 
 impl Deferred {
@@ -399,7 +400,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::link::{AnswerKind, Sharing, SourceKey, Upload};
+    use crate::link::{AnswerKind, Exchange, Sharing, SourceKey, Upload};
     use crate::proto::framing::Dialect;
 
     fn exchange() -> Exchange {
@@ -453,19 +454,19 @@ mod tests {
 
     /// What is deferred is told apart by its class.
     fn send(class: u32) -> Deferred {
-        let request = Exchange { class, ..exchange() };
+        let request = Exchange { class, ..exchange() }.into();
         Deferred::Send { request, head: Vec::new(), cause: Cause::BackendReset }
     }
 
     fn fail(request: Option<Exchange>) -> Deferred {
-        Deferred::Fail { request, reject: Cause::BadRequest.into() }
+        Deferred::Fail { request: request.map(Into::into), reject: Cause::BadRequest.into() }
     }
 
     fn classes(exchanges: &mut Exchanges<StandIn>) -> Vec<u32> {
         let mut classes = Vec::new();
         while let Some(next) = exchanges.next_deferred() {
             let Deferred::Send { request, .. } = next else { panic!("{next:?}") };
-            classes.push(request.class);
+            classes.push(request.exchange.class);
         }
         classes
     }

@@ -107,7 +107,7 @@ impl Client {
         }
         // The name that a HELLO may give is left out: it would be that of whoever comes next on the link.
         let bytes = frame.speaks.map_or(bytes, |dialect| framing::greeting(dialect));
-        self.put_on_link(s, request, bytes);
+        self.put_on_link(s, request.into(), bytes);
         true
     }
 

@@ -4,19 +4,20 @@
 //! has not been taken yet). `poll` drives them, `http1` and `frames` say what the bytes mean, and `respond` answers where no member
 //! does. A client whose bytes nobody understands is in `tunnel`.
 
+mod events;
 mod exchanges;
 mod frames;
 mod http1;
 mod poll;
 mod reader;
-mod recipient;
 mod record;
 mod respond;
 mod route;
+mod ticket;
 pub mod tunnel;
 mod writer;
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::future::Future;
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
@@ -30,20 +31,22 @@ use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic};
 use crate::frontend::{self, ClientPermit, Incoming};
 use crate::link::{Link, Pool};
 use crate::metrics::{ClientClose, ClientState};
+use crate::proto::http1::ResponseWriter;
 use crate::stream::Conn;
 
 use exchanges::{Carrier, Exchanges};
 use reader::{ExchangeStanding, Phase, Reader, grains, rounded};
 use route::Route;
+pub use ticket::Ticket;
 use tunnel::upgraded::UpgradedTunnel;
 use writer::Writer;
 
 /// What the clients of one listener share.
 pub type HttpFrontend = frontend::Frontend<HttpPool>;
-pub(in crate::client) type HttpPool = Pool<Rc<Client>>;
+pub(in crate::client) type HttpPool = Pool<Ticket>;
 pub(in crate::client) type HttpDestination = frontend::Destination<HttpPool>;
 pub(in crate::client) type HttpMember = backend::Member<HttpPool>;
-pub(in crate::client) type HttpLink = Rc<Link<Rc<Client>>>;
+pub(in crate::client) type HttpLink = Rc<Link<Ticket>>;
 
 /// One accepted connection. While it is idle it keeps no buffer.
 pub struct Client {
@@ -54,6 +57,8 @@ pub struct Client {
     accepted_at: Nanos,
     conn: Conn,
     parts: RefCell<ClientParts>,
+    /// How the present answer is written.
+    response: Cell<ResponseWriter>,
     _permit: ClientPermit,
 }
 
@@ -242,6 +247,7 @@ impl Client {
             accepted_at: now,
             conn: Conn::new(stream),
             parts,
+            response: Cell::default(),
             _permit: permit,
         };
         let client = frontend.event_loop.register_new(admit);
@@ -390,7 +396,7 @@ struct LeaveLinks<'a> {
 impl Drop for LeaveLinks<'_> {
     fn drop(&mut self) {
         if let Some(link) = self.link.take() {
-            link.abandon(|client: &Rc<Client>| Rc::ptr_eq(client, self.client));
+            link.abandon(|ticket: &Ticket| ticket.is_of(self.client));
         }
         if let Some(link) = self.kept.take() {
             link.let_go();

@@ -9,6 +9,7 @@ use crate::metrics::{ClientClose, CodeClass};
 use crate::proto::framing;
 use crate::proto::http1::{Reject, error_answer};
 
+use super::ticket::ClientRequest;
 use super::{Client, ClientParts};
 
 impl Client {
@@ -16,11 +17,12 @@ impl Client {
     pub(super) fn answer_error(
         self: &Rc<Self>,
         s: &mut ClientParts,
-        request: Option<Exchange>,
+        request: Option<ClientRequest>,
         reject: &Reject,
     ) {
         // One error is no answer to all words of a conversation: what follows would be taken for theirs.
-        let talked = request.is_some_and(|request| request.upload.is_open() && request.kind.is_frames());
+        let exchange = request.map(|request| request.exchange);
+        let talked = exchange.is_some_and(|exchange| exchange.upload.is_open() && exchange.kind.is_frames());
         if talked || s.reader.awaits_more() {
             Self::read_no_more(s);
         }
@@ -35,7 +37,7 @@ impl Client {
             Some(answer) => self.send(s, &answer, &[]),
             None => self.hang_up(s),
         }
-        self.count_answer(s, request.as_ref(), reject.status, Some(reject.cause), 0);
+        self.count_answer(s, exchange.as_ref(), reject.status, Some(reject.cause), 0);
         self.answered(s);
         if close {
             Self::said_close(s);
@@ -61,19 +63,19 @@ impl Client {
     fn error(
         &self,
         s: &ClientParts,
-        request: Option<&Exchange>,
+        request: Option<&ClientRequest>,
         reject: &Reject,
         close: bool,
     ) -> Option<Vec<u8>> {
         if let Some(framing) = &s.route.destination().listener.framing {
             return framing::refusal(framing, reject.cause);
         }
-        let ask = request.and_then(|request| match request.kind {
-            AnswerKind::Http(ask) => Some(ask),
+        let to = request.and_then(|request| match request.exchange.kind {
+            AnswerKind::Http(ask) => Some((ask.method, request.format)),
             AnswerKind::Frames { .. } | AnswerKind::Forever => None,
         });
         let mut answer = Vec::new();
-        error_answer(reject.status, reject.cause, ask, close, &self.frontend.event_loop.date(), &mut answer);
+        error_answer(reject.status, reject.cause, to, close, &self.frontend.event_loop.date(), &mut answer);
         Some(answer)
     }
 

@@ -309,12 +309,13 @@ fn tunnels_wait(bed: &Bed) {
 /// A place, the site whose panic is counted there (several, where whoever comes first calls it), and what brings clients to it.
 type Place = (&'static str, &'static str, Traffic);
 
-const PLACES: [Place; 44] = [
+const PLACES: [Place; 45] = [
     ("client.admit", "listener", gets),
     ("client.poll", "client", gets),
     ("client.begin", "client", gets),
     ("client.write", "client", gets),
-    ("client.piece", "link", gets),
+    ("client.head", "link", gets),
+    ("client.deliver", "link", gets),
     ("client.ended", "link", gets),
     ("client.counted", "link", gets),
     ("client.flush", "client", gets),

@@ -6,7 +6,7 @@
 
 use crate::config::HeadLimits;
 use crate::proto::http1::{
-    Ask, BodyDecoder, BodyFraming, Codings, FieldRoom, Method, Parsed, Reject, Response, parse_response,
+    Ask, BodyDecoder, BodyFraming, FieldRoom, Method, Parsed, Reject, Response, parse_response,
 };
 
 use super::fault::Fault;
@@ -90,7 +90,7 @@ pub(super) fn take(came: &mut Vec<u8>, method: Method, ended: bool) -> Result<Re
 }
 
 fn ask(method: Method) -> Ask {
-    Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false, codings: Codings::NONE }
+    Ask { method, upgrade: false, chunked: false }
 }
 
 fn malformed(reject: Reject) -> Unreadable {

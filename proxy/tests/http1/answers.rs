@@ -1,13 +1,13 @@
 //! Tests the responses that the proxy generates; its own parser must take them.
 
 use penstock::cause::Cause;
-use penstock::proto::http1::{Ask, BodyFraming, error_answer};
+use penstock::proto::http1::{BodyFraming, error_answer};
 
-use crate::given::{DATED, GET, HEAD, NOW, OLD, OLD_KEPT, Verdict, response, text};
+use crate::given::{Ask, DATED, GET, HEAD, NOW, OLD, OLD_KEPT, Verdict, response, text};
 
 fn answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool) -> String {
     let mut out = Vec::new();
-    error_answer(status, cause, ask, close, NOW, &mut out);
+    error_answer(status, cause, ask.map(|ask| (ask.method, ask.format())), close, NOW, &mut out);
     text(&out)
 }
 

@@ -4,9 +4,37 @@ use std::net::IpAddr;
 
 use penstock::config::{Forwarded, HeadLimits, HttpRules, Networks};
 use penstock::proto::http1::{
-    Ask, BodyFraming, Codings, Date, FieldRoom, Forwarding, Method, Outgoing, Parsed, Reject, Request,
-    parse_request, parse_response,
+    self, BodyFraming, Codings, Date, FieldRoom, Forwarding, Method, Outgoing, Parsed, Reject, Request,
+    ResponseFormat, parse_request, parse_response,
 };
+
+/// What is kept of a request: what frames its response, and what shapes that for the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) minor_version: u8,
+    pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
+    pub(crate) chunked: bool,
+    pub(crate) codings: Codings,
+}
+
+impl Ask {
+    pub(crate) fn of(head: &Request<'_, '_>) -> Self {
+        let http1::Ask { method, upgrade, chunked } = head.ask();
+        let ResponseFormat { minor_version, keep_alive, codings } = head.format();
+        Self { method, minor_version, keep_alive, upgrade, chunked, codings }
+    }
+
+    pub(crate) const fn framing(self) -> http1::Ask {
+        http1::Ask { method: self.method, upgrade: self.upgrade, chunked: self.chunked }
+    }
+
+    pub(crate) const fn format(self) -> ResponseFormat {
+        let Self { minor_version, keep_alive, codings, .. } = self;
+        ResponseFormat { minor_version, keep_alive, codings }
+    }
+}
 
 /// A verdict without its borrows; `forwarded` stands for everything private.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,7 +127,7 @@ pub(crate) fn request_by(bytes: impl AsRef<[u8]>, way: &Way) -> Verdict {
                 &mut out,
             );
             Verdict::Request {
-                ask: head.ask(),
+                ask: Ask::of(&head),
                 body: head.body,
                 expects: head.expect_continue,
                 binds: head.binds,
@@ -126,12 +154,14 @@ pub(crate) fn response(bytes: impl AsRef<[u8]>, ask: Ask) -> Verdict {
 
 pub(crate) fn response_within(bytes: impl AsRef<[u8]>, ask: Ask, limits: &HeadLimits) -> Verdict {
     let mut fields = FieldRoom::new();
-    match parse_response(bytes.as_ref(), limits, ask, &mut fields) {
+    match parse_response(bytes.as_ref(), limits, ask.framing(), &mut fields) {
         Ok(Parsed::Partial) => Verdict::Partial,
         Err(reject) => Verdict::Reject(reject),
         Ok(Parsed::Head { head, len }) => {
             let mut out = Vec::new();
-            head.forward(ask, false, NOW, &mut out);
+            if let Err(cause) = head.forward(ask.format(), false, NOW, &mut out) {
+                return Verdict::Reject(cause.into());
+            }
             Verdict::Response {
                 status: head.status,
                 body: head.body,
@@ -147,10 +177,10 @@ pub(crate) fn response_within(bytes: impl AsRef<[u8]>, ask: Ask, limits: &HeadLi
 /// The head as the client gets it, and how the body follows.
 pub(crate) fn relayed(bytes: impl AsRef<[u8]>, ask: Ask, close: bool) -> (String, Outgoing) {
     let mut fields = FieldRoom::new();
-    let parsed = parse_response(bytes.as_ref(), &HeadLimits::default(), ask, &mut fields);
+    let parsed = parse_response(bytes.as_ref(), &HeadLimits::default(), ask.framing(), &mut fields);
     let Ok(Parsed::Head { head, .. }) = parsed else { panic!("{parsed:?}") };
     let mut out = Vec::new();
-    let outgoing = head.forward(ask, close, NOW, &mut out);
+    let outgoing = head.forward(ask.format(), close, NOW, &mut out).expect("an answer that the client takes");
     (text(&out), outgoing)
 }
 

@@ -2,9 +2,9 @@
 
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;
-use penstock::proto::http1::{Ask, BodyFraming, Method};
+use penstock::proto::http1::{BodyFraming, Method};
 
-use crate::given::{Verdict, Way, forwarded, request, request_within, status, with};
+use crate::given::{Ask, Verdict, Way, forwarded, request, request_within, status, with};
 
 fn body(bytes: impl AsRef<[u8]>) -> BodyFraming {
     match request(bytes) {

@@ -8,11 +8,12 @@ use std::rc::Rc;
 
 use super::exchanges::{Deferred, LastBegun};
 use super::reader::{Next, Phase};
-use super::{Client, ClientParts, HttpMember};
+use super::ticket::{ClientRequest, Ticket};
+use super::{Client, ClientParts, HttpLink, HttpMember};
 use crate::cause::Cause;
 use crate::config::{HttpRules, PipelineMethods};
 use crate::event_loop::{Nanos, may_panic};
-use crate::link::{AnswerKind, Exchange, Link, RequestSource, Sharing, Submitted, Upload};
+use crate::link::{AnswerKind, Exchange, RequestSource, Sharing, Submitted, Upload};
 use crate::metrics::ClientClose;
 use crate::proto::framing::Dialect;
 use crate::proto::http1::{
@@ -102,7 +103,9 @@ impl Client {
             BodyFraming::Length(length) => length > behind as u64,
             BodyFraming::Chunked | BodyFraming::UntilClose => true,
         };
-        if self.reads_body_first(s, &request) {
+        let may_wait = self.reads_body_first(s, &request);
+        let request = ClientRequest { exchange: request, format: head.format() };
+        if may_wait {
             let mut bytes = Vec::new();
             ForwardedRequest { head, from }.write_http1(&mut bytes);
             Self::hold_upload(s, request, bytes, head.body);
@@ -207,20 +210,21 @@ impl Client {
     pub(super) fn put_on_link(
         self: &Rc<Self>,
         s: &mut ClientParts,
-        request: Exchange,
+        request: ClientRequest,
         source: &(impl RequestSource + ?Sized),
     ) {
+        let ticket = || Ticket::new(self, &request);
         if let Some(link) = s.exchanges.take_kept_link() {
             if link.is_open() {
                 s.exchanges.on_link(&link);
                 s.exchanges.keep_link(link.clone());
-                return link.go_on(self.clone(), request, source);
+                return link.go_on(ticket(), request.exchange, source);
             }
             link.let_go();
         }
         if let Some(link) = s.exchanges.link().filter(|_| s.exchanges.in_flight() > 0).cloned() {
             s.exchanges.joined();
-            return link.join(self.clone(), request, source);
+            return link.join(ticket(), request.exchange, source);
         }
         if let Err(cause) = self.submit(s, request, source, Cause::NoMember) {
             s.exchanges.defer(Deferred::Fail { request: Some(request), reject: cause.into() });
@@ -233,13 +237,13 @@ impl Client {
     pub(super) fn submit(
         self: &Rc<Self>,
         s: &mut ClientParts,
-        request: Exchange,
+        request: ClientRequest,
         source: &(impl RequestSource + ?Sized),
         otherwise: Cause,
     ) -> Result<(), Cause> {
         let member = self.choose(&mut s.route).ok_or(otherwise)?;
-        claim_tunnel(s, &member, &request)?;
-        match member.pool.submit(self.clone(), request, source) {
+        claim_tunnel(s, &member, &request.exchange)?;
+        match member.pool.submit(Ticket::new(self, &request), request.exchange, source) {
             Submitted::On(link) => self.on_link(s, &link),
             Submitted::Waits => s.exchanges.wait(),
             Submitted::Refused => return Err(Cause::QueueFull),
@@ -248,14 +252,14 @@ impl Client {
     }
 
     /// Notes that an exchange is on this link now, which may become the client's own by that.
-    pub(super) fn on_link(self: &Rc<Self>, s: &mut ClientParts, link: &Rc<Link<Rc<Self>>>) {
+    pub(super) fn on_link(self: &Rc<Self>, s: &mut ClientParts, link: &HttpLink) {
         if s.exchanges.on_link(link) {
-            link.keep(self.clone());
+            link.keep(Ticket::of_keeper(self));
         }
     }
 
     /// Refuses to read more requests. This error is answered when those before it have been.
-    pub(super) fn refuse(&self, s: &mut ClientParts, request: Option<Exchange>, cause: Cause, status: u16) {
+    pub(super) fn refuse(&self, s: &mut ClientParts, request: Option<ClientRequest>, cause: Cause, status: u16) {
         s.reader.refuse();
         s.close = s.close.or(Some(ClientClose::Error));
         s.exchanges.defer(Deferred::Fail { request, reject: Reject { cause, status, detail: "" } });
@@ -312,14 +316,13 @@ impl Client {
         if let Some(request) = self.drop_upload(s) {
             return self.refuse(s, Some(request), cause, cause.status());
         }
-        let me: *const Self = self;
-        let is_mine = |client: &Rc<Self>| Rc::as_ptr(client) == me;
-        let Some(request) = s.exchanges.link().and_then(|link| link.give_up(is_mine)) else {
+        let is_mine = |ticket: &Ticket| ticket.is_of(self);
+        let Some((ticket, exchange)) = s.exchanges.link().and_then(|link| link.give_up(is_mine)) else {
             self.conn.fail();
             return;
         };
         s.exchanges.given_up();
-        self.refuse(s, Some(request), cause, cause.status());
+        self.refuse(s, Some(ticket.request(exchange)), cause, cause.status());
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use crate::client::ticket::ClientRequest;
 use crate::client::{Client, ClientParts};
 use crate::link::Exchange;
 use crate::proto::http1::BodyFraming;
@@ -12,7 +13,7 @@ use crate::proto::http1::BodyFraming;
 /// See the head of this file.
 pub(in crate::client) struct HeldUpload {
     /// The request, until it is to go to a link, and its head as it goes there.
-    held: Option<(Exchange, Vec<u8>)>,
+    held: Option<(ClientRequest, Vec<u8>)>,
     /// The content so far.
     content: Vec<u8>,
     /// All of it has come, and ends with these trailers.
@@ -36,7 +37,7 @@ impl Client {
     }
 
     /// Holds a request until its body has been read.
-    pub(super) fn hold_upload(s: &mut ClientParts, request: Exchange, head: Vec<u8>, framing: BodyFraming) {
+    pub(super) fn hold_upload(s: &mut ClientParts, request: ClientRequest, head: Vec<u8>, framing: BodyFraming) {
         let most = s.route.destination().listener.request_buffer;
         let expected = match framing {
             BodyFraming::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
@@ -65,8 +66,8 @@ impl Client {
     pub(super) fn release_upload(self: &Rc<Self>, s: &mut ClientParts) {
         let Some(upload) = s.exchanges.upload() else { return };
         let whole = upload.trailers.is_some();
-        let Some((request, head)) = upload.held.take() else { return };
-        let request = Exchange { open_ended: !whole, ..request };
+        let Some((mut request, head)) = upload.held.take() else { return };
+        request.exchange.open_ended = !whole;
         self.put_on_link(s, request, &*head);
         self.send_upload(s);
     }
@@ -84,7 +85,7 @@ impl Client {
     }
 
     /// Drops a body that is of no use any more. Returns the request, where it had not gone to a link.
-    pub(in crate::client) fn drop_upload(&self, s: &mut ClientParts) -> Option<Exchange> {
+    pub(in crate::client) fn drop_upload(&self, s: &mut ClientParts) -> Option<ClientRequest> {
         let upload = s.exchanges.take_upload()?;
         self.frontend.event_loop.buffers.change(upload.content.len(), 0);
         upload.held.map(|(request, _)| request)

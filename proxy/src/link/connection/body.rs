@@ -7,9 +7,9 @@ use std::rc::Rc;
 use crate::proto::framing::Dialect;
 
 use super::{BODY_PENDING, Link};
+use crate::link::pipeline::answer::AnswerKind;
 use crate::link::pipeline::exchange::Slot;
 use crate::link::pipeline::queue::Queue;
-use crate::link::pipeline::reader::AnswerKind;
 use crate::link::pool::Recipient;
 
 /// A part of a body this large is not copied behind what waits before it.

@@ -2,7 +2,7 @@
 
 use super::Link;
 use crate::event_loop::Nanos;
-use crate::link::pipeline::reader::AnswerKind;
+use crate::link::pipeline::answer::AnswerKind;
 use crate::link::pool::Recipient;
 use crate::link::scheduler::holders::HeldBy;
 
@@ -45,7 +45,8 @@ impl<T: Recipient> Link<T> {
     /// The client that holds the link, if one does.
     pub(in crate::link) fn holder(&self) -> Option<T> {
         let queue = self.queue.borrow();
-        let sender = queue.last().filter(|slot| slot.request.upload.is_open()).and_then(|slot| slot.recipient.clone());
+        let sender =
+            queue.last().filter(|slot| slot.request.upload.is_open()).and_then(|slot| slot.recipient.clone());
         let reader = queue.head().and_then(|slot| slot.recipient.clone());
         let keeper = || self.keeper.borrow().clone().filter(|_| queue.in_flight() == 0);
         sender.or(reader).or_else(keeper)

@@ -8,9 +8,8 @@ use crate::link::scheduler::wait_queue::{Demand, Sharing, SourceKey};
 use crate::proto::framing::{Dialect, greeting};
 use crate::proto::http1::BodyEncoder;
 
-use super::http_answer::AnswerEnd;
-use super::queue::LinkEnd;
-use super::reader::AnswerKind;
+use super::answer::{AnswerEnd, AnswerKind};
+use super::link_end::LinkEnd;
 
 /// What a link must know of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -205,7 +204,9 @@ impl<T> Slot<T> {
         // Those behind it rely on its greeting: it must not leave the queue with that.
         let relied_on = self.greeting != Greeting::None && !self.touched;
         let unseen = self.recipient.is_some() && !self.body_begun && self.first_byte == 0 && !relied_on;
-        unseen && (!self.touched || (self.request.repeatable && !self.request.upload.is_open() && !self.request.replayed))
+        unseen
+            && (!self.touched
+                || (self.request.repeatable && !self.request.upload.is_open() && !self.request.replayed))
     }
 
     /// Whether its client waits to be told that it may send the body.

@@ -3,8 +3,7 @@
 use crate::event_loop::Nanos;
 use crate::proto::http1::Method;
 
-use super::http_answer::AnswerEnd;
-use super::reader::AnswerKind;
+use super::answer::{AnswerEnd, AnswerKind};
 
 /// See the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, nanos};
-use crate::link::pipeline::queue::LinkEnd;
+use crate::link::pipeline::link_end::LinkEnd;
 use crate::metrics::Acquire;
 
 use super::{Pool, Recipient};

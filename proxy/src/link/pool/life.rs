@@ -12,7 +12,7 @@ use crate::link::connect::{self, Connecting, connect, count_failure};
 use crate::link::connection::Link;
 use crate::link::dedicated::upgraded_link::UpgradedLink;
 use crate::link::pipeline::exchange::{Exchange, Fate, Slot, Upload};
-use crate::link::pipeline::queue::LinkEnd;
+use crate::link::pipeline::link_end::LinkEnd;
 use crate::link::scheduler::LinkId;
 use crate::link::scheduler::wait_queue::Sharing;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};

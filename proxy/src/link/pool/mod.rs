@@ -23,16 +23,18 @@ use crate::event_loop::{Contained, CountedBytes, EventLoop, Nanos, PanicSite, Re
 use crate::link::connect::{self, Connecting, LocalAddresses};
 use crate::link::connection::{CondemnOnPanic, Link};
 use crate::link::dedicated::upgraded_link::UpgradedLink;
+use crate::link::pipeline::answer::AnswerEnd;
 use crate::link::pipeline::exchange::{Exchange, RequestSource};
-use crate::link::pipeline::http_answer::AnswerEnd;
+use crate::link::pipeline::link_end::LinkEnd;
 use crate::link::pipeline::member_traits::MemberTraits;
-use crate::link::pipeline::queue::LinkEnd;
+use crate::link::pipeline::sink::Data;
 use crate::link::scheduler::depth::{Depth, DepthLimit};
 use crate::link::scheduler::rights::RightRequest;
 use crate::link::scheduler::wait_queue::Sharing;
 use crate::link::scheduler::{Acquired, LinkId, Scheduler};
 use crate::metrics::{Acquire, BackendCells, DepthReason, HoldReason, LinkState, MemberCells};
 use crate::proto::framing::Dialect;
+use crate::proto::http1::Response;
 
 use lending::{Account, Loans, Right};
 use proof::{Proof, ProofState, Resting};
@@ -40,8 +42,18 @@ use retry_budget::RetryBudget;
 
 /// What a link asks of the client whose exchange it carries.
 pub trait Recipient: Clone + 'static {
-    /// Whether its connection will be closed after the present answer, whatever it wished.
-    fn closes(&self) -> bool;
+    /// Appends a head of its answer, interim ones too, as its client gets it. `early`: the answer ends before all of the
+    /// request's content has come, so the client's connection ends with it.
+    ///
+    /// # Errors
+    /// The client does not take such an answer; its link ends.
+    fn head(&self, head: &Response<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause>;
+    /// Appends a run of content as its client gets it, or lets it go there as it is.
+    fn data(&self, bytes: &[u8], out: &mut Vec<u8>) -> Data;
+    /// Appends the end of a complete answer of HTTP, with these lines of its trailer section.
+    fn end(&self, trailers: &[u8], out: &mut Vec<u8>);
+    /// What `head`, `data` and `end` appended, and then `raw`, goes to its client.
+    fn deliver(&self, out: &[u8], raw: &[u8]);
     /// Whether it reads so slowly that no more should be read for it.
     fn is_full(&self) -> bool;
     /// Whether it went away.
@@ -50,8 +62,6 @@ pub trait Recipient: Clone + 'static {
     fn has_ended(&self) -> bool;
     /// Whether both are the same client.
     fn same(&self, other: &Self) -> bool;
-    /// Bytes of its answer: `first`, then `second`.
-    fn piece(&self, first: &[u8], second: &[u8]);
     /// Its request left the wait queue for this link.
     fn placed(&self, link: &Rc<Link<Self>>);
     /// Its answer has ended; `service` is the time that the member took.

@@ -15,10 +15,10 @@ use crate::cause::Cause;
 use crate::config::parse;
 use crate::event_loop::{EventLoop, Nanos};
 use crate::link::{
-    AnswerEnd, AnswerKind, Exchange, Link, Pool, Recipient, Share, Sharing, Submitted, UpgradedLink,
+    AnswerEnd, AnswerKind, Data, Exchange, Link, Pool, Recipient, Share, Sharing, Submitted, UpgradedLink,
 };
 use crate::metrics::Registry;
-use crate::proto::http1::{self, Method};
+use crate::proto::http1::{self, Method, Response};
 
 /// A client that writes down what it is told.
 #[derive(Clone)]
@@ -81,9 +81,17 @@ impl Client {
 }
 
 impl Recipient for Client {
-    fn closes(&self) -> bool {
-        false
+    // These three are called while a queue is borrowed, and look at nothing.
+    fn head(&self, _: &Response<'_, '_>, _: bool, out: &mut Vec<u8>) -> Result<(), Cause> {
+        out.extend_from_slice(b"head");
+        Ok(())
     }
+
+    fn data(&self, _: &[u8], _: &mut Vec<u8>) -> Data {
+        Data::AsIs
+    }
+
+    fn end(&self, _: &[u8], _: &mut Vec<u8>) {}
 
     fn is_full(&self) -> bool {
         false
@@ -105,8 +113,8 @@ impl Recipient for Client {
         0
     }
 
-    fn piece(&self, _: &[u8], _: &[u8]) {
-        self.told("piece");
+    fn deliver(&self, _: &[u8], _: &[u8]) {
+        self.told("deliver");
     }
 
     fn placed(&self, link: &Rc<Link<Self>>) {
@@ -224,7 +232,7 @@ async fn tell_everything() {
     let link = uploads.0.link.borrow().clone().unwrap();
     link.send_data(b"hello", Some(b""));
     is_told(&uploads, "ended").await;
-    assert!(uploads.was_told("placed") && uploads.was_told("piece"));
+    assert!(uploads.was_told("placed") && uploads.was_told("deliver"));
 
     let (first, leaves, last) = (new(), new(), new());
     leaves.0.has_ended.set(true);

@@ -1,12 +1,13 @@
 //! Shorthand of the tests of the link's pure parts: requests, queues with something in flight, and a sink that records what it gets.
 
+use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::event_loop::Nanos;
 use crate::link::{
-    AnswerEnd, AnswerKind, Exchange, Fate, LinkEnd, Queue, Sharing, Sink, Slot, SourceKey, Upload,
+    AnswerEnd, AnswerKind, Data, Exchange, Fate, LinkEnd, Queue, Sharing, Sink, Slot, SourceKey, Upload,
 };
 use crate::proto::framing::Dialect;
-use crate::proto::http1::{self, BodyEncoder, Date, Method};
+use crate::proto::http1::{self, BodyEncoder, Date, Method, Response, ResponseFormat, ResponseWriter};
 
 pub(super) const DATE: Date = *b"Thu, 01 Jan 1970 00:00:00 GMT";
 
@@ -16,8 +17,7 @@ pub(super) fn undated(bytes: &str) -> String {
 }
 
 pub(super) fn ask(method: Method) -> http1::Ask {
-    let codings = http1::Codings::NONE;
-    http1::Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false, codings }
+    http1::Ask { method, upgrade: false, chunked: false }
 }
 
 pub(super) fn request(method: Method) -> Exchange {
@@ -55,6 +55,8 @@ pub(super) struct TestSink {
     pub(super) pieces: Vec<(char, String)>,
     /// Each end: the ticket, the status, whether its client's connection ends, the service time.
     pub(super) ends: Vec<(Option<char>, u16, bool, Nanos)>,
+    pub(super) format: ResponseFormat,
+    pub(super) writer: ResponseWriter,
 }
 
 impl TestSink {
@@ -64,21 +66,35 @@ impl TestSink {
 }
 
 impl Sink<char> for TestSink {
-    fn date(&self) -> Date {
-        DATE
+    fn head(
+        &mut self,
+        _: &char,
+        head: &Response<'_, '_>,
+        early: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Cause> {
+        self.writer.head(head, self.format, early, &DATE, out)
     }
 
-    fn closes(&self, _: &char) -> bool {
-        false
+    fn data(&mut self, _: &char, bytes: &[u8], out: &mut Vec<u8>) -> Data {
+        if self.writer == ResponseWriter::new() || self.writer.passes(bytes.len()) {
+            return Data::AsIs; // frames have no head
+        }
+        self.writer.data(bytes, out);
+        Data::Copied
     }
 
-    fn piece(&mut self, to: &char, first: &[u8], second: &[u8]) {
+    fn end(&mut self, _: &char, trailers: &[u8], out: &mut Vec<u8>) {
+        self.writer.end(trailers, out);
+    }
+
+    fn deliver(&mut self, to: &char, first: &[u8], second: &[u8]) {
         let bytes = [first, second].concat();
         self.pieces.push((*to, undated(&String::from_utf8(bytes).unwrap())));
     }
 
     fn ended(&mut self, slot: Slot<char>, end: AnswerEnd, service: Nanos) {
-        self.ends.push((slot.recipient, end.status, end.close, service));
+        self.ends.push((slot.recipient, end.status, end.close || self.writer.closes(), service));
     }
 }
 

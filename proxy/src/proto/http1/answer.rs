@@ -1,10 +1,9 @@
 //! Writes the responses that the proxy generates itself (D8 and D2.5 in `docs/http-rules.md`).
 
-use super::coding::Codings;
 use super::fields::LineSet;
 use super::method::Method;
 use super::name::FieldName;
-use super::request::{Ask, Request};
+use super::request::{Request, ResponseFormat};
 use super::text::decimal;
 use super::write_response::tell_connection;
 use crate::cause::Cause;
@@ -20,17 +19,17 @@ const LOOP: &str = ": the Via field of the request contains the name of this pro
                     has the same name: give each proxy its own name with the option listeners.*.via.";
 
 /// Appends an answer of the proxy's own: a line of text that begins with the name of the cause, with its exact length.
-/// `ask` is `None` where no head could be read; nothing after such a request can be trusted, so the
-/// answer says close. `date`: of now.
+/// `to` is the request's method and how its response is to be written; `None` where no head could be read: nothing after such
+/// a request can be trusted, so the answer says close. `date`: of now.
 pub fn error_answer(
     status: u16,
     cause: Cause,
-    ask: Option<Ask>,
+    to: Option<(Method, ResponseFormat)>,
     close: bool,
     date: &Date,
     out: &mut Vec<u8>,
 ) {
-    let close = close || ask.is_none_or(|ask| !ask.keep_alive);
+    let close = close || to.is_none_or(|(_, format)| !format.keep_alive);
     let more = if cause == Cause::LoopDetected { LOOP } else { "" };
     begin(status, Some("text/plain"), cause.name().len() + more.len() + 1, date, out);
     match status {
@@ -39,9 +38,9 @@ pub fn error_answer(
         503 => out.extend_from_slice(b"Retry-After: 1\r\n"),
         _ => {}
     }
-    tell_connection(ask.unwrap_or(UNREAD), close, out);
+    tell_connection(to.map_or_else(ResponseFormat::default, |(_, format)| format), close, out);
     out.extend_from_slice(b"\r\n");
-    if ask.is_none_or(|ask| ask.method != Method::Head) {
+    if to.is_none_or(|(method, _)| method != Method::Head) {
         out.extend_from_slice(cause.name().as_bytes());
         out.extend_from_slice(more.as_bytes());
         out.push(b'\n');
@@ -55,18 +54,18 @@ impl Request<'_, '_> {
         if self.max_forwards != Some(0) {
             return None;
         }
-        let ask = self.ask();
-        let close = close || !ask.keep_alive;
+        let format = self.format();
+        let close = close || !format.keep_alive;
         if self.method == Method::Trace {
             let echo = self.echo();
             begin(200, Some("message/http"), echo.len(), date, out); // RFC 9110 section 9.3.8
-            tell_connection(ask, close, out);
+            tell_connection(format, close, out);
             out.extend_from_slice(b"\r\n");
             out.extend_from_slice(&echo);
         } else {
             begin(200, None, 0, date, out);
             out.extend_from_slice(ALLOW);
-            tell_connection(ask, close, out);
+            tell_connection(format, close, out);
             out.extend_from_slice(b"\r\n");
         }
         Some(200)
@@ -110,16 +109,6 @@ pub(super) fn tell_date(date: &Date, out: &mut Vec<u8>) {
     out.extend_from_slice(date);
     out.extend_from_slice(b"\r\n");
 }
-
-/// What stands for a request whose head could not be read.
-const UNREAD: Ask = Ask {
-    method: Method::Other,
-    minor_version: 1,
-    keep_alive: false,
-    upgrade: false,
-    chunked: false,
-    codings: Codings::NONE,
-};
 
 fn reason(status: u16) -> &'static str {
     match status {

@@ -88,9 +88,9 @@ pub(super) struct ResponseFraming {
     pub(super) coded: bool,
     chunked: bool,
     /// Codings under the chunked one, or without it: they stay on the content we pass on.
-    others: Codings,
+    pub(super) others: Codings,
     /// There was a coding that nobody has registered.
-    unknown: bool,
+    pub(super) unknown: bool,
 }
 
 impl ResponseFraming {
@@ -131,11 +131,6 @@ impl ResponseFraming {
     /// Whether a coding other than `chunked` is on the content. `identity` is none, nor is a field without a value.
     pub(super) fn has_others(&self) -> bool {
         self.unknown || self.others != Codings::NONE
-    }
-
-    /// Whether the client takes all codings that stay on the content (RFC 9112 section 7.4).
-    pub(super) fn are_taken(&self, asked: Codings) -> bool {
-        !self.unknown && asked.has_all_of(self.others)
     }
 
     /// A coding without an end of its own, and a length that it overrides (rule 3): the one who sends both has the

@@ -58,34 +58,48 @@ pub struct Request<'h, 'b> {
     target_text: &'b str,
 }
 
-/// What must be kept of a request to frame its response (RFC 9112 section 6.3) and to shape it for
-/// the client.
+/// What must be kept of a request to frame its response (RFC 9112 section 6.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ask {
     /// The method.
     pub method: Method,
-    /// The client's version: 1 for HTTP/1.1, 0 for HTTP/1.0.
-    pub minor_version: u8,
-    /// Does the client wish to keep its connection?
-    pub keep_alive: bool,
     /// 101 (or 2xx to CONNECT) makes it a tunnel.
     pub upgrade: bool,
     /// The request's body was sent chunked.
     pub chunked: bool,
+}
+
+/// What must be kept of a request to write its response for the client that made it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ResponseFormat {
+    /// The client's version: 1 for HTTP/1.1, 0 for HTTP/1.0.
+    pub minor_version: u8,
+    /// Does the client wish to keep its connection?
+    pub keep_alive: bool,
     /// Transfer codings other than `chunked` that the client takes.
     pub codings: Codings,
 }
 
+impl Default for ResponseFormat {
+    /// For a client of HTTP/1.1 that asks for nothing in particular.
+    fn default() -> Self {
+        Self { minor_version: 1, keep_alive: true, codings: Codings::NONE }
+    }
+}
+
 impl<'b> Request<'_, 'b> {
-    /// What the response will need to know.
+    /// What frames its response.
     #[must_use]
     pub const fn ask(&self) -> Ask {
-        Ask {
-            method: self.method,
+        Ask { method: self.method, upgrade: self.upgrade, chunked: matches!(self.body, BodyFraming::Chunked) }
+    }
+
+    /// How its response is to be written.
+    #[must_use]
+    pub const fn format(&self) -> ResponseFormat {
+        ResponseFormat {
             minor_version: self.minor_version,
             keep_alive: self.keep_alive,
-            upgrade: self.upgrade,
-            chunked: matches!(self.body, BodyFraming::Chunked),
             codings: self.codings,
         }
     }

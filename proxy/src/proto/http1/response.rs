@@ -1,5 +1,6 @@
 //! Parses response heads, and frames them by what was asked (RFC 9112 section 6.3).
 
+use super::coding::Codings;
 use super::connection::ConnectionOptions;
 use super::error::{Parsed, Reject};
 use super::fields::{FieldRoom, Head, LineFault};
@@ -33,8 +34,10 @@ pub struct Response<'h, 'b> {
     pub(super) head: Head<'h, 'b>,
     /// Content-Length to be written anew, in place of lines that said it more than once.
     pub(super) rewritten_length: Option<u64>,
-    /// The content is under a transfer coding that we pass on with it.
-    pub(super) other_codings: bool,
+    /// The transfer codings that the content is under besides `chunked`, which we pass on with it.
+    pub(super) codings: Codings,
+    /// One of them is a coding that nobody has registered.
+    pub(super) unknown_coding: bool,
     /// There is a Date line.
     pub(super) has_date: bool,
     /// It names protocols that the client may be told of.
@@ -63,6 +66,12 @@ impl<'b> Response<'_, 'b> {
         let of_type = |f: &&httparse::Header<'_>| f.name.eq_ignore_ascii_case("content-type");
         let events = |value: &[u8]| value.get(..EVENTS.len()).is_some_and(|t| t.eq_ignore_ascii_case(EVENTS));
         self.head.fields.iter().find(of_type).is_some_and(|f| events(f.value))
+    }
+
+    /// Whether the content is in no transfer coding but `chunked` and those of `asked` (RFC 9112 section 7.4). We take none
+    /// off but `chunked`, so the others must be those that the client takes; one of HTTP/1.0 takes none (section 6.1).
+    pub(super) fn is_coded_as(&self, asked: Codings) -> bool {
+        !self.unknown_coding && asked.has_all_of(self.codings)
     }
 
     /// The status line after the version: status, SP, reason phrase.
@@ -132,7 +141,7 @@ fn believe<'h, 'b>(
     let switches = switches(status, ask, has_upgrade)?;
     let rewritten_length = settle_length(&mut head, &framing, status, switches);
     let has_content = may_have_content(ask.method, status) && !switches;
-    let said = if has_content { body_of(&framing, ask)? } else { BodyFraming::None };
+    let said = if has_content { body_of(&framing)? } else { BodyFraming::None };
     // RFC 9110 section 15.3.6: a 205 has no content. Where nothing says so it ends with its head all the same, and so
     // does its link, as the member may mean something else.
     let body = if status == 205 && said == BodyFraming::UntilClose { BodyFraming::None } else { said };
@@ -153,7 +162,8 @@ fn believe<'h, 'b>(
         odd_content,
         head,
         rewritten_length,
-        other_codings: framing.has_others(),
+        codings: if has_content { framing.others } else { Codings::NONE },
+        unknown_coding: has_content && framing.unknown,
         has_date,
         // RFC 9110 section 15.5.22: a 426 says to what the client should have asked to upgrade.
         tells_upgrade: has_upgrade && ask.upgrade && matches!(status, 101 | 426),
@@ -231,12 +241,8 @@ fn switches(status: u16, ask: Ask, has_upgrade: bool) -> Result<bool, Reject> {
     }
 }
 
-/// The framing of content. We take no transfer coding off but `chunked`, so the others must be those that the client
-/// takes; one of HTTP/1.0 takes none (RFC 9112 section 6.1).
-fn body_of(framing: &ResponseFraming, ask: Ask) -> Result<BodyFraming, Reject> {
-    if !framing.are_taken(ask.codings) {
-        return Err(Reject::response("a transfer coding that the client did not ask for"));
-    }
+/// The framing of content.
+fn body_of(framing: &ResponseFraming) -> Result<BodyFraming, Reject> {
     if framing.is_endless_with_length() {
         return Err(Reject::response("Content-Length, and a transfer coding that lasts until close"));
     }

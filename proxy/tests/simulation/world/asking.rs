@@ -29,7 +29,7 @@ impl World {
             return false;
         }
         client.unread = None;
-        client.done = self.ledger.of(id).ask.is_some_and(|ask| !ask.keep_alive);
+        client.done = !self.ledger.of(id).format.keep_alive;
         client.body = request.upload.is_open().then_some((id, 0));
         let head = self.ledger.head(id);
         self.put_on_link(c, id, request, head);

@@ -1,53 +1,49 @@
-//! What a link tells a client, and asks it, while it carries the client's exchanges.
+//! What becomes of the exchanges of a client, as its tickets tell it: placed, answered, failed, to be sent again.
 
 use std::rc::Rc;
 
 use crate::cause::Cause;
-use crate::event_loop::{Contained, Nanos, may_panic};
-use crate::link::{AnswerEnd, Exchange, Link, Recipient, UpgradedLink};
+use crate::event_loop::{Nanos, may_panic};
+use crate::link::{AnswerEnd, Exchange, UpgradedLink};
 use crate::metrics::ClientClose;
 
 use super::exchanges::Deferred;
 use super::reader::Phase;
-use super::{Client, ClientParts};
+use super::ticket::ClientRequest;
+use super::{Client, ClientParts, HttpLink};
 
-impl Recipient for Rc<Client> {
-    fn closes(&self) -> bool {
+// What a ticket of the client asks and tells.
+
+impl Client {
+    /// Returns whether its connection is to be closed after the present answer, whatever it wished.
+    pub(super) fn closes(&self) -> bool {
         let s = self.parts.borrow();
         may_panic("client.closes");
         (s.draining || s.is_spent()) && s.exchanges.in_flight() <= 1 && !s.exchanges.has_deferred()
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         let s = self.parts.borrow();
         may_panic("client.is_full");
         let most = s.route.destination().listener.response_buffer;
         !self.conn.has_failed() && s.writer.is_full(most, &self.frontend.event_loop.buffers)
     }
 
-    fn is_gone(&self) -> bool {
-        self.conn.has_failed()
-    }
-
-    fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         may_panic("client.has_ended");
         self.parts.borrow().reader.has_ended()
     }
 
-    fn same(&self, other: &Self) -> bool {
-        Self::ptr_eq(self, other)
-    }
-
-    fn piece(&self, first: &[u8], second: &[u8]) {
+    pub(super) fn deliver(self: &Rc<Self>, first: &[u8], second: &[u8]) {
         let mut s = self.parts.borrow_mut();
-        may_panic("client.piece");
+        may_panic("client.deliver");
         if s.reader.awaits_more() {
             s.reader.touch(self.frontend.event_loop.now()); // in the middle of an exchange its turn begins
         }
         self.send(&mut s, first, second);
     }
 
-    fn placed(&self, link: &Rc<Link<Self>>) {
+    pub(super) fn placed(self: &Rc<Self>, link: &HttpLink) {
         let mut s = self.change();
         may_panic("client.placed");
         self.on_link(&mut s, link);
@@ -58,7 +54,7 @@ impl Recipient for Rc<Client> {
         }
     }
 
-    fn ended(&self, request: &Exchange, end: AnswerEnd, service: Nanos) {
+    pub(super) fn ended(&self, request: &Exchange, end: AnswerEnd, service: Nanos) {
         let mut s = self.change();
         may_panic("client.ended");
         if self.conn.has_failed() {
@@ -86,7 +82,7 @@ impl Recipient for Rc<Client> {
         }
     }
 
-    fn failed(&self, request: &Exchange, cause: Cause, shown: bool) {
+    pub(super) fn failed(&self, request: ClientRequest, cause: Cause, shown: bool) {
         let mut s = self.change();
         may_panic("client.failed");
         if self.conn.has_failed() {
@@ -99,12 +95,12 @@ impl Recipient for Rc<Client> {
             s.close = Some(ClientClose::Error);
             self.cut_off(&s); // so that what it has of the answer does not look complete
         } else {
-            s.exchanges.put_back(Deferred::Fail { request: Some(*request), reject: cause.into() });
+            s.exchanges.put_back(Deferred::Fail { request: Some(request), reject: cause.into() });
         }
         self.left(&mut s);
     }
 
-    fn again(&self, request: Exchange, head: Vec<u8>, cause: Cause) {
+    pub(super) fn again(&self, request: ClientRequest, head: Vec<u8>, cause: Cause) {
         let mut s = self.change();
         may_panic("client.again");
         if self.conn.has_failed() {
@@ -117,7 +113,7 @@ impl Recipient for Rc<Client> {
         self.left(&mut s);
     }
 
-    fn writable(&self) {
+    pub(super) fn writable(&self) {
         let mut s = self.parts.borrow_mut();
         may_panic("client.writable");
         if matches!(s.reader.phase(), Phase::Body { .. } | Phase::Frame { .. }) {
@@ -126,7 +122,7 @@ impl Recipient for Rc<Client> {
         self.conn.wake();
     }
 
-    fn moved(&self) -> u64 {
+    pub(super) fn moved(&self) -> u64 {
         may_panic("client.moved");
         let moved = self.parts.borrow().writer.moved();
         let stream = self.conn.stream();
@@ -136,7 +132,7 @@ impl Recipient for Rc<Client> {
             .saturating_sub(stream.as_ref().map_or(0, |stream| stream.unacknowledged() as u64))
     }
 
-    fn give_way(&self, cause: Cause) {
+    pub(super) fn give_way(&self, cause: Cause) {
         let mut s = self.change();
         may_panic("client.give_way");
         if self.conn.has_failed() {
@@ -152,17 +148,11 @@ impl Recipient for Rc<Client> {
         self.conn.wake();
     }
 
-    fn switched(&self, upgraded: UpgradedLink) {
+    pub(super) fn switched(&self, upgraded: UpgradedLink) {
         may_panic("client.switched");
         self.open_tunnel(upgraded);
     }
 
-    fn panicked(&self) {
-        Contained::panicked(&**self);
-    }
-}
-
-impl Client {
     /// Notes that an exchange has left its link or its queue without an answer.
     fn left(&self, s: &mut ClientParts) {
         s.exchanges.left();
