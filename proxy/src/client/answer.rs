@@ -7,7 +7,8 @@ use crate::event_loop::{Nanos, may_panic};
 use crate::link::{AnswerEnd, AnswerKind, Exchange, UpgradedLink};
 use crate::metrics::{ClientClose, ClientState, CodeClass};
 use crate::proto::framing;
-use crate::proto::http1::{Reject, error_answer};
+use crate::proto::http::Reject;
+use crate::proto::http1::error_answer;
 
 use super::Client;
 use super::inner::{ClientInner, Deferred, Phase};

@@ -9,9 +9,8 @@ use crate::event_loop::{Nanos, may_panic};
 use crate::link::{AnswerKind, Exchange, RequestSource, Sharing, Submitted, Upload};
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::Dialect;
-use crate::proto::http1::{
-    BodyDecoder, BodyEncoder, BodyFraming, Forwarding, Method, Reject, Request, request_class,
-};
+use crate::proto::http::{BodyFraming, Method, Reject, RequestHead, request_class};
+use crate::proto::http1::{BodyDecoder, BodyEncoder, Forwarding};
 
 use super::inner::{ClientInner, Deferred, Phase};
 use super::ticket::{ClientRequest, Ticket};
@@ -26,7 +25,7 @@ impl Client {
     pub(super) fn begin(
         self: &Rc<Self>,
         s: &mut ClientInner,
-        head: &Request<'_, '_>,
+        head: &RequestHead<'_, '_>,
         behind: usize,
         now: Nanos,
     ) -> bool {
@@ -79,7 +78,7 @@ impl Client {
         true
     }
 
-    fn request(&self, s: &ClientInner, head: &Request<'_, '_>, now: Nanos) -> Exchange {
+    fn request(&self, s: &ClientInner, head: &RequestHead<'_, '_>, now: Nanos) -> Exchange {
         Exchange {
             kind: AnswerKind::Http(head.ask()),
             upload: upload(head.body),
@@ -98,7 +97,7 @@ impl Client {
 
     /// Whose request it is, and to which backend it goes. False where those before it, which have not been answered, went
     /// elsewhere.
-    fn find_route(&self, s: &mut ClientInner, head: &Request<'_, '_>) -> bool {
+    fn find_route(&self, s: &mut ClientInner, head: &RequestHead<'_, '_>) -> bool {
         let base = s.base();
         let source: IpAddr = head.source(self.peer, &base.listener.http);
         let destination = head.rule(&base.listener.routes).map_or(base, |rule| &base.by_rule[rule]);
@@ -122,7 +121,7 @@ impl Client {
     fn own_answer(
         &self,
         s: &ClientInner,
-        head: &Request<'_, '_>,
+        head: &RequestHead<'_, '_>,
         rules: &HttpRules,
     ) -> Option<(Vec<u8>, u16)> {
         let mut answer = Vec::new();
@@ -135,7 +134,7 @@ impl Client {
     fn answer_http_here(
         self: &Rc<Self>,
         s: &mut ClientInner,
-        head: &Request<'_, '_>,
+        head: &RequestHead<'_, '_>,
         request: &Exchange,
         now: Nanos,
         (answer, status): (&[u8], u16),
@@ -183,7 +182,7 @@ impl Client {
     }
 
     /// What comes after this head.
-    fn read_next(&self, s: &mut ClientInner, head: &Request<'_, '_>, rules: &HttpRules, now: Nanos) {
+    fn read_next(&self, s: &mut ClientInner, head: &RequestHead<'_, '_>, rules: &HttpRules, now: Nanos) {
         if is_last(rules, s.requests) {
             s.close = Some(ClientClose::LimitRequests);
         }
@@ -276,7 +275,7 @@ impl Client {
 
 /// A request head as it is forwarded.
 struct ForwardedRequest<'a, 'h, 'b> {
-    head: &'a Request<'h, 'b>,
+    head: &'a RequestHead<'h, 'b>,
     from: Forwarding<'a>,
 }
 
@@ -308,7 +307,7 @@ fn claim_tunnel(s: &mut ClientInner, member: &HttpMember, request: &Exchange) ->
     Ok(())
 }
 
-fn want(s: &ClientInner, head: &Request<'_, '_>) -> Sharing {
+fn want(s: &ClientInner, head: &RequestHead<'_, '_>) -> Sharing {
     let all = s.destination.group.settings.links.pipeline_methods == PipelineMethods::All;
     let plain = head.body == BodyFraming::None && !head.expect_continue && !head.upgrade;
     // What follows an answer to HEAD that has content is not known before the link has been quiet for a moment.

@@ -13,7 +13,8 @@ use crate::event_loop::{Nanos, nanos};
 use crate::link::TunnelPermit;
 use crate::metrics::{ClientClose, ClientState};
 use crate::proto::framing::{ClientMode, Dialect, Pinning, Rest};
-use crate::proto::http1::{BodyDecoder, Reject};
+use crate::proto::http::Reject;
+use crate::proto::http1::BodyDecoder;
 use crate::proto::reread::Reread;
 use crate::stream::Conn;
 

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::link::Exchange;
-use crate::proto::http1::BodyFraming;
+use crate::proto::http::BodyFraming;
 
 use super::Client;
 use super::inner::ClientInner;
