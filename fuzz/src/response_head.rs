@@ -1,10 +1,8 @@
 //! Checks response heads: what is accepted is one response to anybody, and what the client gets is the same response.
 
 use penstock::config::HeadLimits;
-use penstock::proto::http1::{
-    self, BodyEncoder, BodyFraming, Codings, Date, FieldRoom, Method, Outgoing, Parsed, Reject, Response,
-    ResponseFormat, parse_response,
-};
+use penstock::proto::http::{self, BodyFraming, Codings, Method, Reject, ResponseFormat, ResponseHead};
+use penstock::proto::http1::{BodyEncoder, Date, FieldRoom, Outgoing, Parsed, parse_response};
 
 use super::head::{Head, trim};
 use super::input::{Input, same_at_any_cut};
@@ -20,7 +18,7 @@ pub fn check(input: &[u8]) {
         [1, 2, 4, 8, 16, 32, 64].map(|bit| bits & bit != 0);
     let upgrade = method == Method::Connect || (upgrade && !old);
     let codings = Codings::asked_for(if coded && !old { b"gzip, deflate" } else { b"" });
-    let framing = http1::Ask { method, upgrade, chunked };
+    let framing = http::Ask { method, upgrade, chunked };
     let ask =
         Ask { framing, format: ResponseFormat { minor_version: u8::from(!old), keep_alive: !last, codings } };
     let limits = if small { HeadLimits { bytes: 260, fields: 6, line: 70 } } else { HeadLimits::default() };
@@ -37,7 +35,7 @@ pub fn check(input: &[u8]) {
 /// What was asked, and what its client takes.
 #[derive(Clone, Copy)]
 struct Ask {
-    framing: http1::Ask,
+    framing: http::Ask,
     format: ResponseFormat,
 }
 
@@ -64,7 +62,7 @@ fn judge(bytes: &[u8], ask: Ask, limits: &HeadLimits) -> Verdict {
     }
 }
 
-fn check_head(head: &Response<'_, '_>, bytes: &[u8], ask: Ask, close: bool) {
+fn check_head(head: &ResponseHead<'_, '_>, bytes: &[u8], ask: Ask, close: bool) {
     let came = Head::read(bytes);
     let version: &[u8] = if head.minor_version == 1 { b"HTTP/1.1 " } else { b"HTTP/1.0 " };
     let status = came.start.strip_prefix(version).expect("a version").get(..3).expect("a status");
@@ -102,7 +100,7 @@ fn check_head(head: &Response<'_, '_>, bytes: &[u8], ask: Ask, close: bool) {
 }
 
 /// RFC 9112 section 6.3, rules 1 to 4 and 6 to 8; where lengths repeat themselves they agree (rule 5).
-fn framing(came: &Head, head: &Response<'_, '_>, ask: Ask) -> BodyFraming {
+fn framing(came: &Head, head: &ResponseHead<'_, '_>, ask: Ask) -> BodyFraming {
     let bare = head.status < 200 || matches!(head.status, 204 | 304) || ask.framing.method == Method::Head;
     if bare || (ask.framing.method == Method::Connect && head.status < 300) {
         return BodyFraming::None;
@@ -125,7 +123,7 @@ fn framing(came: &Head, head: &Response<'_, '_>, ask: Ask) -> BodyFraming {
     if length == 0 { BodyFraming::None } else { BodyFraming::Length(length) }
 }
 
-fn check_fields(head: &Response<'_, '_>, came: &Head, told: &Head, ask: Ask, outgoing: Outgoing) {
+fn check_fields(head: &ResponseHead<'_, '_>, came: &Head, told: &Head, ask: Ask, outgoing: Outgoing) {
     for name in [&b"keep-alive"[..], b"proxy-connection", b"te", b"http2-settings"] {
         assert_eq!(told.one(name), None, "{}", name.escape_ascii());
     }
@@ -149,9 +147,9 @@ fn check_fields(head: &Response<'_, '_>, came: &Head, told: &Head, ask: Ask, out
 }
 
 /// The client reads the same answer.
-fn check_again(head: &Response<'_, '_>, sent: &[u8], ask: Ask, outgoing: Outgoing) {
+fn check_again(head: &ResponseHead<'_, '_>, sent: &[u8], ask: Ask, outgoing: Outgoing) {
     let wide = HeadLimits { bytes: 1 << 20, fields: HeadLimits::MAX_FIELDS, line: 1 << 20 };
-    let ask = http1::Ask { chunked: false, ..ask.framing };
+    let ask = http::Ask { chunked: false, ..ask.framing };
     let mut fields = FieldRoom::new();
     let again = parse_response(sent, &wide, ask, &mut fields);
     let Ok(Parsed::Head { head: again, len }) = again else { panic!("{again:?}: {}", sent.escape_ascii()) };

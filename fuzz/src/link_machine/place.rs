@@ -1,7 +1,7 @@
 //! An exchange on a link, with what the queue does not say of it, and what may become of it.
 
 use penstock::link::{AnswerKind, Exchange, Fate, Sharing, Slot};
-use penstock::proto::http1::{Method, ResponseFormat};
+use penstock::proto::http::{Method, ResponseFormat};
 
 /// Exchanges are numbered as they come; each fourth is of the same client.
 pub(super) type Ticket = u32;

@@ -3,7 +3,8 @@
 use penstock::config::{Framing, HeadLimits};
 use penstock::link::{AnswerKind, Exchange, LinkEnd, Queue, Sharing, SourceKey, Upload};
 use penstock::proto::framing::Dialect;
-use penstock::proto::http1::{self, BodyEncoder, Method, ResponseFormat};
+use penstock::proto::http::{self, Method, ResponseFormat};
+use penstock::proto::http1::BodyEncoder;
 
 use super::super::input::Input;
 use super::place::{Place, Ticket, client};
@@ -103,7 +104,7 @@ impl World {
         let body = body && method == Post;
         self.told.format =
             ResponseFormat { minor_version: u8::from(!old), keep_alive: !last, ..ResponseFormat::default() };
-        let ask = http1::Ask { method, upgrade, chunked: body };
+        let ask = http::Ask { method, upgrade, chunked: body };
         let shared = method.is_safe_to_share() && !upgrade;
         let upload = if body { Upload::Content(BodyEncoder::Raw) } else { Upload::Whole };
         self.request(AnswerKind::Http(ask), upload, shared, method.is_idempotent() && !upgrade, replayed)

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use penstock::cause::Cause;
 use penstock::link::{AnswerEnd, Data, Sink, Slot};
-use penstock::proto::http1::{Response, ResponseFormat, ResponseWriter};
+use penstock::proto::http::{ResponseFormat, ResponseHead};
+use penstock::proto::http1::ResponseWriter;
 
 use super::place::{Place, Ticket};
 
@@ -40,7 +41,7 @@ impl Sink<Ticket> for Told {
     fn head(
         &mut self,
         to: &Ticket,
-        head: &Response<'_, '_>,
+        head: &ResponseHead<'_, '_>,
         early: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Cause> {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::cause::Cause;
 use crate::link::TunnelPermit;
 use crate::metrics::Gauge;
-use crate::proto::http1::Reject;
+use crate::proto::http::Reject;
 
 use super::http1::upload::HeldUpload;
 use super::record::PendingRecords;

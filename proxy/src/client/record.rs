@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::access_log::{LogRecord, RequestSummary};
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
-use crate::proto::http1::Request;
+use crate::proto::http::RequestHead;
 
 use super::{Client, ClientParts};
 
@@ -61,7 +61,7 @@ impl ClientParts {
 
 impl Client {
     /// Notes an exchange that begins.
-    pub(super) fn begin_record(&self, s: &mut ClientParts, head: &Request<'_, '_>, since: Nanos) {
+    pub(super) fn begin_record(&self, s: &mut ClientParts, head: &RequestHead<'_, '_>, since: Nanos) {
         if s.route.destination().log_writer.is_some() {
             s.begin_record(Some(summary(head)), since, s.reader.requests());
         }
@@ -127,7 +127,7 @@ fn first_line(bytes: &[u8]) -> Option<RequestSummary> {
     Some(RequestSummary { method, target, minor_version, host: None, user_agent: None, referer: None })
 }
 
-fn summary(head: &Request<'_, '_>) -> RequestSummary {
+fn summary(head: &RequestHead<'_, '_>) -> RequestSummary {
     let field = |name| head.field(name).map(Into::into);
     RequestSummary {
         method: head.method_text().into(),

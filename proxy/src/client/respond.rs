@@ -7,7 +7,8 @@ use crate::event_loop::{Nanos, may_panic};
 use crate::link::{AnswerKind, Exchange};
 use crate::metrics::{ClientClose, CodeClass};
 use crate::proto::framing;
-use crate::proto::http1::{Reject, error_answer};
+use crate::proto::http::Reject;
+use crate::proto::http1::error_answer;
 
 use super::ticket::ClientRequest;
 use super::{Client, ClientParts};
@@ -40,14 +41,14 @@ impl Client {
         self.count_answer(s, exchange.as_ref(), reject.status, Some(reject.cause), 0);
         self.answered(s);
         if close {
-            Self::said_close(s);
+            Self::note_close(s);
         }
         self.become_idle(s);
     }
 
     /// Notes that the answer of the last exchange has said that the connection closes: nothing is answered behind it (RFC 9112
     /// section 9.6).
-    pub(super) fn said_close(s: &mut ClientParts) {
+    pub(super) fn note_close(s: &mut ClientParts) {
         if s.route.destination().listener.framing.is_none() && s.reader.close_announced() {
             s.close = s.close.or(Some(ClientClose::Drain));
         }

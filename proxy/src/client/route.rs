@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::backend::Assignment;
 use crate::config::RouteRule;
-use crate::proto::http1::Request;
+use crate::proto::http::RequestHead;
 
 use super::{Client, ClientParts, HttpDestination, HttpMember, HttpPool};
 
@@ -152,7 +152,7 @@ impl Client {
 
     /// Finds out whose request it is, and to which backend it goes. Returns false where those before it, which have not been
     /// answered, went elsewhere.
-    pub(super) fn find_route(&self, s: &mut ClientParts, head: &Request<'_, '_>) -> bool {
+    pub(super) fn find_route(&self, s: &mut ClientParts, head: &RequestHead<'_, '_>) -> bool {
         let base = s.route.base();
         let source: IpAddr = head.source(self.peer, &base.listener.http);
         let destination = head.rule(&base.listener.routes).map_or(base, |rule| &base.by_rule[rule]);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, may_panic};
 use crate::link::{AnswerEnd, Data, Exchange, Link, Recipient, UpgradedLink};
-use crate::proto::http1::{Response, ResponseFormat};
+use crate::proto::http::{ResponseFormat, ResponseHead};
 
 use super::Client;
 
@@ -79,7 +79,7 @@ impl Ticket {
 
 impl Recipient for Ticket {
     #[inline]
-    fn head(&self, head: &Response<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause> {
+    fn head(&self, head: &ResponseHead<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause> {
         let Self::Http1 { client, format } = self else { return Ok(()) };
         may_panic("client.head");
         let mut writer = client.response.get();
@@ -165,5 +165,18 @@ impl Recipient for Ticket {
 
     fn panicked(&self) {
         Contained::panicked(&**self.client());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ticket;
+    use crate::link::{Exchange, Slot};
+
+    /// Each request in flight has one of each.
+    #[test]
+    fn what_a_link_keeps_of_a_request_is_small() {
+        assert!(size_of::<Ticket>() <= 16 && size_of::<Exchange>() <= 32);
+        assert!(size_of::<Slot<Ticket>>() <= 112);
     }
 }

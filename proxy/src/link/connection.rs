@@ -18,7 +18,7 @@ use crate::cause::Cause;
 use crate::event_loop::{Contained, Flush, Nanos, PanicSite, may_panic, timeout};
 use crate::metrics::{HoldReason, LinkState};
 use crate::net::Peeked;
-use crate::proto::http1::Response;
+use crate::proto::http::ResponseHead;
 use crate::stream::{Conn, Stream, read_some};
 
 use crate::link::pipeline::answer::AnswerEnd;
@@ -473,7 +473,13 @@ struct LinkSink<'a, T: Recipient> {
 
 impl<T: Recipient> Sink<T> for LinkSink<'_, T> {
     #[inline]
-    fn head(&mut self, to: &T, head: &Response<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause> {
+    fn head(
+        &mut self,
+        to: &T,
+        head: &ResponseHead<'_, '_>,
+        early: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Cause> {
         to.head(head, early, out)
     }
 

@@ -13,8 +13,8 @@
 //!
 //! Two kinds of calls are made inside of borrows, and reach nothing of a link: questions that a client answers from its own state
 //! (`is_full`, `is_gone`, `has_ended`, `same`, `moved`), and those that append something to the buffer they are given: a response as
-//! its client gets it (`head`, `data`, `end`), and a request as its member does ([`RequestSource`]). `Link::assert_free` and `Pool::assert_free` hold all this against the rule in builds for debugging, and
-//! `tests::callbacks` does so in each call.
+//! its client gets it (`head`, `data`, `end`), and a request as its member does ([`RequestSource`]). `Link::assert_free` and
+//! `Pool::assert_free` hold all this against the rule in builds for debugging, and `tests::callbacks` does so in each call.
 
 mod connect;
 mod connection;

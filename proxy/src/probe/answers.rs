@@ -5,9 +5,8 @@
 //! `Set-Cookie`, `Keep-Alive`) are not looked at.
 
 use crate::config::HeadLimits;
-use crate::proto::http1::{
-    Ask, BodyDecoder, BodyFraming, FieldRoom, Method, Parsed, Reject, Response, parse_response,
-};
+use crate::proto::http::{Ask, BodyFraming, Method, Reject, ResponseHead};
+use crate::proto::http1::{BodyDecoder, FieldRoom, Parsed, parse_response};
 
 use super::fault::Fault;
 
@@ -98,7 +97,11 @@ fn malformed(reject: Reject) -> Unreadable {
 }
 
 /// The content at the front of `input` and how many bytes it took there, once all of it has come.
-fn body(head: &Response<'_, '_>, input: &[u8], ended: bool) -> Result<Option<(Vec<u8>, usize)>, Unreadable> {
+fn body(
+    head: &ResponseHead<'_, '_>,
+    input: &[u8],
+    ended: bool,
+) -> Result<Option<(Vec<u8>, usize)>, Unreadable> {
     if matches!(head.body, BodyFraming::Length(n) if n > LONGEST_BODY as u64) {
         return Err(Unreadable::TooLong);
     }

@@ -1,6 +1,6 @@
 //! The requests of a probe, and the orders and pieces in which they are sent.
 
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 
 /// What a probe asks for. All of it is safe (RFC 9110 section 9.2.1) and has no content.
 #[derive(Clone, Debug, PartialEq, Eq)]

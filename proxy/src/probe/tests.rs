@@ -1,6 +1,6 @@
 //! Tests of how responses are read and judged, of orders and cuts of requests, and of what a report says.
 
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 
 use super::answers::{Expected, LONGEST_BODY, Reply, ReplyRead, Signature, Unreadable, judge, take};
 use super::fault::Fault;

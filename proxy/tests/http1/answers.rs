@@ -1,7 +1,8 @@
 //! Tests the responses that the proxy generates; its own parser must take them.
 
 use penstock::cause::Cause;
-use penstock::proto::http1::{BodyFraming, error_answer};
+use penstock::proto::http::BodyFraming;
+use penstock::proto::http1::error_answer;
 
 use crate::given::{Ask, DATED, GET, HEAD, NOW, OLD, OLD_KEPT, Verdict, response, text};
 

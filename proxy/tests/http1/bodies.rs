@@ -1,6 +1,7 @@
 //! Tests content: where it ends, what breaks it, and how it is framed anew, whole and byte by byte.
 
-use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyError, BodyFraming};
+use penstock::proto::http::BodyFraming;
+use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyError};
 
 use crate::given::text;
 

@@ -3,10 +3,8 @@
 use std::net::IpAddr;
 
 use penstock::config::{Forwarded, HeadLimits, HttpRules, Networks};
-use penstock::proto::http1::{
-    self, BodyFraming, Codings, Date, FieldRoom, Forwarding, Method, Outgoing, Parsed, Reject, Request,
-    ResponseFormat, parse_request, parse_response,
-};
+use penstock::proto::http::{self, BodyFraming, Codings, Method, Reject, RequestHead, ResponseFormat};
+use penstock::proto::http1::{Date, FieldRoom, Forwarding, Outgoing, Parsed, parse_request, parse_response};
 
 /// What is kept of a request: what frames its response, and what shapes that for the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,14 +18,14 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    pub(crate) fn of(head: &Request<'_, '_>) -> Self {
-        let http1::Ask { method, upgrade, chunked } = head.ask();
+    pub(crate) fn of(head: &RequestHead<'_, '_>) -> Self {
+        let http::Ask { method, upgrade, chunked } = head.ask();
         let ResponseFormat { minor_version, keep_alive, codings } = head.format();
         Self { method, minor_version, keep_alive, upgrade, chunked, codings }
     }
 
-    pub(crate) const fn framing(self) -> http1::Ask {
-        http1::Ask { method: self.method, upgrade: self.upgrade, chunked: self.chunked }
+    pub(crate) const fn framing(self) -> http::Ask {
+        http::Ask { method: self.method, upgrade: self.upgrade, chunked: self.chunked }
     }
 
     pub(crate) const fn format(self) -> ResponseFormat {
@@ -140,7 +138,7 @@ pub(crate) fn request_by(bytes: impl AsRef<[u8]>, way: &Way) -> Verdict {
 
 /// What `look` sees in a request, which must be taken.
 #[track_caller]
-pub(crate) fn seen<T>(bytes: impl AsRef<[u8]>, way: &Way, look: impl FnOnce(&Request<'_, '_>) -> T) -> T {
+pub(crate) fn seen<T>(bytes: impl AsRef<[u8]>, way: &Way, look: impl FnOnce(&RequestHead<'_, '_>) -> T) -> T {
     let mut fields = FieldRoom::new();
     match parse_request(bytes.as_ref(), &way.rules, &mut fields) {
         Ok(Parsed::Head { head, .. }) => look(&head),

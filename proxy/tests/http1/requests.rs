@@ -2,7 +2,7 @@
 
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;
-use penstock::proto::http1::{BodyFraming, Method};
+use penstock::proto::http::{BodyFraming, Method};
 
 use crate::given::{Ask, Verdict, Way, forwarded, request, request_within, status, with};
 

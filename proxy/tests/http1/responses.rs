@@ -2,9 +2,8 @@
 
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;
-use penstock::proto::http1::{
-    BodyEncoder, BodyFraming, Codings, FieldRoom, Outgoing, Parsed, parse_response,
-};
+use penstock::proto::http::{BodyFraming, Codings};
+use penstock::proto::http1::{BodyEncoder, FieldRoom, Outgoing, Parsed, parse_response};
 
 use crate::given::{
     Ask, DATED, GET, HEAD, OLD, OLD_KEPT, UPGRADE, Verdict, Way, gzip, relayed, response, response_within,

@@ -1,6 +1,7 @@
 //! Tests trailers, and TE, which asks for them.
 
-use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyFraming};
+use penstock::proto::http::BodyFraming;
+use penstock::proto::http1::{BodyDecoder, BodyEncoder};
 
 use crate::bodies::read;
 use crate::given::{Way, forwarded, text, with};

@@ -2,7 +2,8 @@
 
 use penstock::cause::Cause;
 use penstock::config::Upgrades;
-use penstock::proto::http1::{BodyEncoder, BodyFraming, Method, Outgoing};
+use penstock::proto::http::{BodyFraming, Method};
+use penstock::proto::http1::{BodyEncoder, Outgoing};
 
 use crate::given::{
     CONNECT, DATED, GET, HEAD, UPGRADE, Verdict, Way, forwarded, relayed, request, request_by, response,

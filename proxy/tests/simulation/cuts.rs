@@ -3,7 +3,8 @@
 use penstock::cause::Cause;
 use penstock::config::HeadLimits;
 use penstock::link::{AnswerEnd, Data, Exchange, Queue, Sharing, Sink, Slot, SourceKey, Upload};
-use penstock::proto::http1::{Ask, Method, Response, ResponseFormat, ResponseWriter};
+use penstock::proto::http::{Ask, Method, ResponseFormat, ResponseHead};
+use penstock::proto::http1::ResponseWriter;
 
 use penstock::proto::framing::Dialect;
 use proptest::prelude::*;
@@ -61,7 +62,7 @@ impl Sink<usize> for Got {
     fn head(
         &mut self,
         _: &usize,
-        head: &Response<'_, '_>,
+        head: &ResponseHead<'_, '_>,
         early: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Cause> {

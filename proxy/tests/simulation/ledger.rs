@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use penstock::cause::Cause;
 use penstock::link::{AnswerKind, Exchange, Sharing, SourceKey, Upload};
 use penstock::proto::framing::Dialect;
-use penstock::proto::http1::{self, BodyEncoder, Method, ResponseFormat};
+use penstock::proto::http::{self, Method, ResponseFormat};
+use penstock::proto::http1::BodyEncoder;
 
 use crate::frames::{Say, Tag};
 use crate::rng::{Rng, mix};
@@ -26,7 +27,7 @@ pub(crate) enum Outcome {
 /// An exchange. The number of it is its place in the ledger.
 pub(crate) struct Record {
     /// What was asked, where that is HTTP,
-    pub(crate) ask: Option<http1::Ask>,
+    pub(crate) ask: Option<http::Ask>,
     pub(crate) format: ResponseFormat,
     /// and the length of the request's body.
     pub(crate) body: usize,
@@ -66,7 +67,7 @@ impl Ledger {
         let keep_alive = !rng.one_in(40);
         let body = if method == Method::Post && rng.one_in(2) { rng.range(1, 3000) as usize } else { 0 };
         let format = ResponseFormat { minor_version, keep_alive, ..ResponseFormat::default() };
-        let ask = http1::Ask { method, upgrade: false, chunked: false };
+        let ask = http::Ask { method, upgrade: false, chunked: false };
         self.add(Some(ask), format, body, Vec::new(), method.is_idempotent())
     }
 
@@ -76,7 +77,7 @@ impl Ledger {
 
     fn add(
         &mut self,
-        ask: Option<http1::Ask>,
+        ask: Option<http::Ask>,
         format: ResponseFormat,
         body: usize,
         said: Vec<Say>,

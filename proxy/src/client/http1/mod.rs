@@ -16,10 +16,8 @@ use crate::event_loop::{Nanos, may_panic};
 use crate::link::{AnswerKind, Exchange, RequestSource, Sharing, Submitted, Upload};
 use crate::metrics::ClientClose;
 use crate::proto::framing::Dialect;
-use crate::proto::http1::{
-    BodyDecoder, BodyEncoder, BodyFraming, FieldRoom, Forwarding, Method, Parsed, Reject, Request,
-    parse_request, request_class,
-};
+use crate::proto::http::{BodyFraming, Method, Reject, RequestHead, request_class};
+use crate::proto::http1::{BodyDecoder, BodyEncoder, FieldRoom, Forwarding, Parsed, parse_request};
 use crate::proto::reread::Reread;
 
 /// What a client is told that waits for it, where its member could not say it.
@@ -62,7 +60,7 @@ impl Client {
     fn begin(
         self: &Rc<Self>,
         s: &mut ClientParts,
-        head: &Request<'_, '_>,
+        head: &RequestHead<'_, '_>,
         behind: usize,
         now: Nanos,
     ) -> bool {
@@ -115,7 +113,7 @@ impl Client {
         true
     }
 
-    fn request(&self, s: &ClientParts, head: &Request<'_, '_>, now: Nanos) -> Exchange {
+    fn request(&self, s: &ClientParts, head: &RequestHead<'_, '_>, now: Nanos) -> Exchange {
         Exchange {
             kind: AnswerKind::Http(head.ask()),
             upload: upload(head.body),
@@ -141,7 +139,7 @@ impl Client {
     fn own_answer(
         &self,
         s: &ClientParts,
-        head: &Request<'_, '_>,
+        head: &RequestHead<'_, '_>,
         rules: &HttpRules,
     ) -> Option<(Vec<u8>, u16)> {
         let mut answer = Vec::new();
@@ -154,7 +152,7 @@ impl Client {
     fn answer_http_here(
         self: &Rc<Self>,
         s: &mut ClientParts,
-        head: &Request<'_, '_>,
+        head: &RequestHead<'_, '_>,
         request: &Exchange,
         now: Nanos,
         (answer, status): (&[u8], u16),
@@ -169,14 +167,14 @@ impl Client {
         self.send(s, answer, &[]);
         self.count_answer(s, Some(request), status, None, 0);
         if s.draining {
-            Self::said_close(s);
+            Self::note_close(s);
         }
         self.become_idle(s);
         true
     }
 
     /// Reads on behind a head.
-    fn read_next(&self, s: &mut ClientParts, head: &Request<'_, '_>, rules: &HttpRules, now: Nanos) {
+    fn read_next(&self, s: &mut ClientParts, head: &RequestHead<'_, '_>, rules: &HttpRules, now: Nanos) {
         if is_last(rules, s.reader.requests()) {
             s.close = Some(ClientClose::LimitRequests);
         }
@@ -328,7 +326,7 @@ impl Client {
 
 /// A request head as it is forwarded.
 struct ForwardedRequest<'a, 'h, 'b> {
-    head: &'a Request<'h, 'b>,
+    head: &'a RequestHead<'h, 'b>,
     from: Forwarding<'a>,
 }
 
@@ -362,7 +360,7 @@ fn claim_tunnel(s: &mut ClientParts, member: &HttpMember, request: &Exchange) ->
 }
 
 /// Returns what a request needs of a link.
-fn want(s: &ClientParts, head: &Request<'_, '_>) -> Sharing {
+fn want(s: &ClientParts, head: &RequestHead<'_, '_>) -> Sharing {
     let methods = s.route.destination().group.settings.links.pipeline_methods;
     let plain = head.body == BodyFraming::None && !head.expect_continue && !head.upgrade;
     // What follows an answer to HEAD that has content is not known before the link has been quiet for a moment.

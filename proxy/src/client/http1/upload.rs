@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::client::ticket::ClientRequest;
 use crate::client::{Client, ClientParts};
 use crate::link::Exchange;
-use crate::proto::http1::BodyFraming;
+use crate::proto::http::BodyFraming;
 
 /// See the head of this file.
 pub(in crate::client) struct HeldUpload {

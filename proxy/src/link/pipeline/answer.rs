@@ -1,12 +1,12 @@
 //! What frames the answer to a request, and how it ended.
 
-use crate::proto::http1;
+use crate::proto::http;
 
 /// What frames the answer to a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AnswerKind {
     /// A request of HTTP.
-    Http(http1::Ask),
+    Http(http::Ask),
     /// A frame, which is answered with a frame; or several of them, one answer each, which are one exchange.
     Frames {
         /// The answer may take as long as it likes.

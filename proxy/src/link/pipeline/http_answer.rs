@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::proto::http1::{
-    Ask, BodyDecoder, BodyError, BodyFraming, FieldRoom, Parsed, Reject, Response, parse_response,
-};
+use crate::proto::http::{Ask, BodyFraming, Reject, ResponseHead};
+use crate::proto::http1::{BodyDecoder, BodyError, FieldRoom, Parsed, parse_response};
 
 use super::answer::AnswerEnd;
 use super::sink::{Awaited, Data, Sink};
@@ -208,7 +207,7 @@ impl HttpAnswerReader {
 /// Whether an answer that began before the request's body had come will also end before: it is a refusal, or all of it is
 /// here, or its member closes with it. One that is still being said may follow the body to its end, as an echo does.
 #[cold]
-fn ends_early(head: &Response<'_, '_>, mut content: &[u8]) -> bool {
+fn ends_early(head: &ResponseHead<'_, '_>, mut content: &[u8]) -> bool {
     if head.status >= 300 || !head.keep_alive {
         return true;
     }

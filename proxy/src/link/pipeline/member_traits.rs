@@ -1,7 +1,7 @@
 //! Remembers what the last response told of the member: its version, how long its links may be unused, and whether content may follow.
 
 use crate::event_loop::Nanos;
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 
 use super::answer::{AnswerEnd, AnswerKind};
 

@@ -3,7 +3,7 @@
 use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
 use crate::proto::framing::{self, Answers, Outcome};
-use crate::proto::http1::Reject;
+use crate::proto::http::Reject;
 
 use super::answer::{AnswerEnd, AnswerKind};
 use super::http_answer::{AnswerStep, HttpAnswerReader};

@@ -2,7 +2,7 @@
 
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
-use crate::proto::http1::{Reject, Response};
+use crate::proto::http::{Reject, ResponseHead};
 
 use super::answer::AnswerEnd;
 use super::exchange::Slot;
@@ -26,7 +26,13 @@ pub trait Sink<T> {
     ///
     /// # Errors
     /// The client does not take such an answer: its link is of no use any more.
-    fn head(&mut self, to: &T, head: &Response<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause>;
+    fn head(
+        &mut self,
+        to: &T,
+        head: &ResponseHead<'_, '_>,
+        early: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Cause>;
     /// A run of content, or of a frame.
     fn data(&mut self, to: &T, bytes: &[u8], out: &mut Vec<u8>) -> Data;
     /// The end of an answer of HTTP that is complete, with these lines of its trailer section.
@@ -52,7 +58,7 @@ impl<T, S: Sink<T>> Awaited<'_, T, S> {
     }
 
     #[inline]
-    pub(super) fn head(&mut self, head: &Response<'_, '_>, early: bool) -> Result<(), Reject> {
+    pub(super) fn head(&mut self, head: &ResponseHead<'_, '_>, early: bool) -> Result<(), Reject> {
         match self.to {
             Some(to) => self.sink.head(to, head, early, self.out).map_err(Reject::from),
             None => Ok(()),

@@ -34,7 +34,7 @@ use crate::link::scheduler::wait_queue::Sharing;
 use crate::link::scheduler::{Acquired, LinkId, Scheduler};
 use crate::metrics::{Acquire, BackendCells, DepthReason, HoldReason, LinkState, MemberCells};
 use crate::proto::framing::Dialect;
-use crate::proto::http1::Response;
+use crate::proto::http::ResponseHead;
 
 use lending::{Account, Loans, Right};
 use proof::{Proof, ProofState, Resting};
@@ -47,7 +47,7 @@ pub trait Recipient: Clone + 'static {
     ///
     /// # Errors
     /// The client does not take such an answer; its link ends.
-    fn head(&self, head: &Response<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause>;
+    fn head(&self, head: &ResponseHead<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause>;
     /// Appends a run of content as its client gets it, or lets it go there as it is.
     fn data(&self, bytes: &[u8], out: &mut Vec<u8>) -> Data;
     /// Appends the end of a complete answer of HTTP, with these lines of its trailer section.

@@ -6,7 +6,7 @@ use crate::config::HeadLimits;
 use crate::link::AnswerEnd;
 use crate::link::pipeline::http_answer::{AnswerStep, HttpAnswerReader};
 use crate::link::pipeline::sink::Awaited;
-use crate::proto::http1::{Ask, Method, Reject, ResponseFormat};
+use crate::proto::http::{Ask, Method, Reject, ResponseFormat};
 
 /// What a client of HTTP/1.1 gets of it, but for the date, and the last step.
 fn read(bytes: &str, ask: Ask) -> Result<(String, AnswerStep), Reject> {

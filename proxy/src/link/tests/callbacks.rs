@@ -18,7 +18,7 @@ use crate::link::{
     AnswerEnd, AnswerKind, Data, Exchange, Link, Pool, Recipient, Share, Sharing, Submitted, UpgradedLink,
 };
 use crate::metrics::Registry;
-use crate::proto::http1::{self, Method, Response};
+use crate::proto::http::{self, Method, ResponseHead};
 
 /// A client that writes down what it is told.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl Client {
 
     /// Asks for `path`, and waits for a link if there is none.
     fn submit(&self, path: &str, request: Exchange) {
-        let AnswerKind::Http(http1::Ask { method, .. }) = request.kind else { unreachable!() };
+        let AnswerKind::Http(http::Ask { method, .. }) = request.kind else { unreachable!() };
         let method = format!("{method:?}").to_uppercase();
         let body = if request.upload.is_open() { "Content-Length: 5\r\n" } else { "" };
         let head = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{body}\r\n");
@@ -82,7 +82,7 @@ impl Client {
 
 impl Recipient for Client {
     // These three are called while a queue is borrowed, and look at nothing.
-    fn head(&self, _: &Response<'_, '_>, _: bool, out: &mut Vec<u8>) -> Result<(), Cause> {
+    fn head(&self, _: &ResponseHead<'_, '_>, _: bool, out: &mut Vec<u8>) -> Result<(), Cause> {
         out.extend_from_slice(b"head");
         Ok(())
     }
@@ -251,7 +251,7 @@ async fn tell_everything() {
     is_told(&cut_off, "failed").await;
 
     let upgraded = new();
-    let upgrade = AnswerKind::Http(http1::Ask { upgrade: true, ..ask(Method::Get) });
+    let upgrade = AnswerKind::Http(http::Ask { upgrade: true, ..ask(Method::Get) });
     upgraded.submit("/switch", Exchange { kind: upgrade, sharing: Sharing::Alone, ..request(Method::Get) });
     is_told(&upgraded, "switched").await;
 

@@ -3,7 +3,7 @@
 use super::given::{CONTENT, OK, TestLink, replay, request};
 use crate::cause::Cause;
 use crate::link::{Fate, LinkEnd};
-use crate::proto::http1::Method::{self, Delete, Get, Head, Options, Patch, Post, Put, Trace};
+use crate::proto::http::Method::{self, Delete, Get, Head, Options, Patch, Post, Put, Trace};
 
 const ENDS: [LinkEnd; 5] = [
     LinkEnd::Closed,

@@ -7,7 +7,8 @@ use crate::link::{
     AnswerEnd, AnswerKind, Data, Exchange, Fate, LinkEnd, Queue, Sharing, Sink, Slot, SourceKey, Upload,
 };
 use crate::proto::framing::Dialect;
-use crate::proto::http1::{self, BodyEncoder, Date, Method, Response, ResponseFormat, ResponseWriter};
+use crate::proto::http::{self, Method, ResponseFormat, ResponseHead};
+use crate::proto::http1::{BodyEncoder, Date, ResponseWriter};
 
 pub(super) const DATE: Date = *b"Thu, 01 Jan 1970 00:00:00 GMT";
 
@@ -16,8 +17,8 @@ pub(super) fn undated(bytes: &str) -> String {
     bytes.replace("Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n", "")
 }
 
-pub(super) fn ask(method: Method) -> http1::Ask {
-    http1::Ask { method, upgrade: false, chunked: false }
+pub(super) fn ask(method: Method) -> http::Ask {
+    http::Ask { method, upgrade: false, chunked: false }
 }
 
 pub(super) fn request(method: Method) -> Exchange {
@@ -69,7 +70,7 @@ impl Sink<char> for TestSink {
     fn head(
         &mut self,
         _: &char,
-        head: &Response<'_, '_>,
+        head: &ResponseHead<'_, '_>,
         early: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Cause> {

@@ -6,8 +6,8 @@ use super::given::{CONTENT, OK, TestLink, ask, replay, request};
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
 use crate::link::{AnswerKind, Exchange, Fate, LinkEnd, Sharing};
-use crate::proto::http1;
-use crate::proto::http1::Method::{Get, Head, Post};
+use crate::proto::http;
+use crate::proto::http::Method::{Get, Head, Post};
 
 const DESYNC: Result<bool, LinkEnd> = Err(LinkEnd::Desync(Cause::BadResponse));
 
@@ -85,7 +85,7 @@ fn each_answer_is_framed_by_its_own_request() {
 const SWITCH: &str = "HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n";
 
 fn asks_for_a_tunnel(link: &mut TestLink) {
-    let ask = http1::Ask { upgrade: true, ..ask(Get) };
+    let ask = http::Ask { upgrade: true, ..ask(Get) };
     let upgrade = Exchange { kind: AnswerKind::Http(ask), sharing: Sharing::Alone, ..request(Get) };
     link.queue.submit('t', upgrade, 1, b"GET / HTTP/1.1\r\n\r\n".as_slice());
 }

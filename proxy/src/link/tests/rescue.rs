@@ -3,7 +3,7 @@
 use super::given::{CONTENT, OK, TestLink, head, replay, request};
 use crate::cause::Cause;
 use crate::link::{Fate, LinkEnd};
-use crate::proto::http1::Method::{self, Delete, Get, Head, Post, Put};
+use crate::proto::http::Method::{self, Delete, Get, Head, Post, Put};
 
 /// Enough for all.
 const ALL: usize = 100;

@@ -1,15 +1,12 @@
 //! Writes the responses that the proxy generates itself (D8 and D2.5 in `docs/http-rules.md`).
 
-use super::fields::LineSet;
-use super::method::Method;
-use super::name::FieldName;
-use super::request::{Request, ResponseFormat};
+use super::added_fields::{Date, tell_connection, tell_date};
 use super::text::decimal;
-use super::write_response::tell_connection;
 use crate::cause::Cause;
-
-/// A moment as IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
-pub type Date = [u8; 29];
+use crate::proto::http::fields::LineSet;
+use crate::proto::http::method::Method;
+use crate::proto::http::name::FieldName;
+use crate::proto::http::request::{RequestHead, ResponseFormat};
 
 /// What may be asked for here (RFC 9110 section 10.2.1).
 const ALLOW: &[u8] = b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
@@ -47,7 +44,7 @@ pub fn error_answer(
     }
 }
 
-impl Request<'_, '_> {
+impl RequestHead<'_, '_> {
     /// Where the request may go no further (`Max-Forwards: 0` of OPTIONS or TRACE, RFC 9110 section 7.6.2), appends the
     /// answer of whom it has reached, and returns its status. `close`: the client's connection ends with it.
     pub fn own_answer(&self, date: &Date, close: bool, out: &mut Vec<u8>) -> Option<u16> {
@@ -81,7 +78,10 @@ impl Request<'_, '_> {
             }
         }
         let mut echo = Vec::new();
-        self.head.copy(0, &without, &mut echo);
+        if self.head.wire.is_none() {
+            self.write_line(&mut echo);
+        }
+        self.head.copy(true, &without, &mut echo);
         echo.extend_from_slice(b"\r\n");
         echo
     }
@@ -101,13 +101,6 @@ fn begin(status: u16, kind: Option<&str>, length: usize, date: &Date, out: &mut 
     decimal(length as u64, out);
     out.extend_from_slice(b"\r\n");
     tell_date(date, out);
-}
-
-/// RFC 9110 section 6.6.1.
-pub(super) fn tell_date(date: &Date, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"Date: ");
-    out.extend_from_slice(date);
-    out.extend_from_slice(b"\r\n");
 }
 
 fn reason(status: u16) -> &'static str {

@@ -1,28 +1,10 @@
 //! Decides where content ends, from Content-Length and Transfer-Encoding (RFC 9112 section 6.3, D4 in `docs/http-rules.md`).
 
-use super::coding::Codings;
-use super::error::Reject;
-use super::name::{is_tchar, list};
 use super::text::digits;
-
-/// How a body is delimited (RFC 9112 section 6.3). No content at all is always `None`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BodyFraming {
-    /// There is no content.
-    None,
-    /// So many bytes.
-    Length(u64),
-    /// The chunked coding (RFC 9112 section 7.1).
-    Chunked,
-    /// Everything until the connection ends: responses only.
-    UntilClose,
-}
-
-impl BodyFraming {
-    fn length(n: u64) -> Self {
-        if n == 0 { Self::None } else { Self::Length(n) }
-    }
-}
+use crate::proto::http::coding::Codings;
+use crate::proto::http::framing::BodyFraming;
+use crate::proto::http::name::{is_tchar, list};
+use crate::proto::http::reject::Reject;
 
 /// What a request's fields have said about its body so far. One line of one of the two fields is all
 /// that is allowed: whatever could be read in two ways is refused.

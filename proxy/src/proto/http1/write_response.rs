@@ -1,14 +1,19 @@
 //! Writes a response head for the client, and decides how its content is framed (RFC 9112 sections 6 and 9).
 
-use super::answer::{Date, tell_date};
+use super::added_fields::{Date, tell_connection, tell_date};
 use super::body::BodyEncoder;
-use super::coding::Codings;
-use super::framing::{BodyFraming, is_identity};
-use super::name::{FieldName, list};
-use super::request::ResponseFormat;
-use super::response::Response;
-use super::{text, upgrade};
+use super::framing::is_identity;
+use super::text;
 use crate::cause::Cause;
+use crate::proto::http::coding::Codings;
+use crate::proto::http::framing::BodyFraming;
+use crate::proto::http::name::{FieldName, list};
+use crate::proto::http::request::ResponseFormat;
+use crate::proto::http::response::ResponseHead;
+use crate::proto::http::upgrade;
+
+/// `HTTP/1.1 `: what stands before the status.
+const VERSION_LEN: usize = 9;
 
 /// Room for the fields we add.
 const ADDED: usize = 96;
@@ -41,14 +46,14 @@ impl ResponseWriter {
         Self { encoder: BodyEncoder::None, close: false }
     }
 
-    /// Appends a head, as [`Response::forward`] does. A client of HTTP/1.0 gets no interim response (RFC 9110 section 15.2).
+    /// Appends a head, as [`ResponseHead::forward`] does. A client of HTTP/1.0 gets no interim response (RFC 9110 section 15.2).
     ///
     /// # Errors
     /// The client does not take the response.
     #[inline]
     pub fn head(
         &mut self,
-        head: &Response<'_, '_>,
+        head: &ResponseHead<'_, '_>,
         format: ResponseFormat,
         close: bool,
         date: &Date,
@@ -96,7 +101,7 @@ impl Default for ResponseWriter {
     }
 }
 
-impl Response<'_, '_> {
+impl ResponseHead<'_, '_> {
     /// Appends the head as the client gets it. `close`: the client's connection will be closed after
     /// this answer, whatever the client wished. `date`: of now, for an answer that has none.
     ///
@@ -112,9 +117,9 @@ impl Response<'_, '_> {
         if !self.is_coded_as(format.codings) {
             return Err(Cause::BadResponse);
         }
-        out.reserve(self.head.bytes.len() + ADDED);
-        let copied = self.begin(out);
-        self.head.copy(copied, &self.head.dropped, out);
+        out.reserve(self.head.wire_len() + ADDED);
+        let start = self.begin(out);
+        self.head.copy(start, &self.head.dropped, out);
         if let Some(n) = self.rewritten_length {
             out.extend_from_slice(b"Content-Length: ");
             text::decimal(n, out);
@@ -139,21 +144,30 @@ impl Response<'_, '_> {
         Ok(outgoing)
     }
 
-    /// The status line where it cannot be copied with the fields: another version, or no space where
-    /// the reason phrase is empty (RFC 9112 section 4). Returns from where the bytes can be.
-    fn begin(&self, out: &mut Vec<u8>) -> usize {
+    /// Appends the status line where it cannot be copied with the fields: another version, or no space where
+    /// the reason phrase is empty (RFC 9112 section 4). Returns whether it can be.
+    fn begin(&self, out: &mut Vec<u8>) -> bool {
         let status = self.status_text();
-        let lacks_space = status.len() == b"200".len();
+        let lacks_space = status.is_none_or(|status| status.len() == b"200".len());
         if self.minor_version == 1 && !lacks_space {
-            return 0;
+            return true;
         }
         out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(status);
+        match status {
+            Some(status) => out.extend_from_slice(status),
+            None => text::decimal(self.status.into(), out),
+        }
         if lacks_space {
             out.push(b' ');
         }
         out.extend_from_slice(b"\r\n");
-        self.head.begin(0)
+        false
+    }
+
+    /// The status line after the version, where there is one: status, SP, reason phrase.
+    fn status_text(&self) -> Option<&[u8]> {
+        let bytes = self.head.wire?;
+        Some(&bytes[VERSION_LEN..self.head.begin(bytes, 0) - 2])
     }
 
     fn outgoing(&self, format: ResponseFormat, close: bool) -> Outgoing {
@@ -207,14 +221,5 @@ impl Response<'_, '_> {
             out.extend_from_slice(coding);
             out.extend_from_slice(b", ");
         }
-    }
-}
-
-/// RFC 9112 section 9.3: 1.1 stays unless told otherwise, 1.0 closes unless told otherwise.
-pub(super) fn tell_connection(format: ResponseFormat, close: bool, out: &mut Vec<u8>) {
-    if close {
-        out.extend_from_slice(b"Connection: close\r\n");
-    } else if format.minor_version == 0 {
-        out.extend_from_slice(b"Connection: keep-alive\r\n");
     }
 }

@@ -6,7 +6,7 @@ use penstock::cause::Cause;
 use penstock::config::Framing;
 use penstock::link::{AnswerEnd, Data, LinkEnd, Sink, Slot};
 use penstock::metrics::HoldReason;
-use penstock::proto::http1::Response;
+use penstock::proto::http::ResponseHead;
 
 use super::{Link, Place, World, note};
 use crate::client::{Client, Ticket};
@@ -168,7 +168,7 @@ impl Sink<Ticket> for Told<'_> {
     fn head(
         &mut self,
         to: &Ticket,
-        head: &Response<'_, '_>,
+        head: &ResponseHead<'_, '_>,
         early: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Cause> {
