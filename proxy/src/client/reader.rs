@@ -589,7 +589,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::proto::http1::BodyFraming;
+    use crate::proto::http::BodyFraming;
 
     const SECOND: Nanos = 1_000_000_000;
 

@@ -257,7 +257,13 @@ impl Client {
     }
 
     /// Refuses to read more requests. This error is answered when those before it have been.
-    pub(super) fn refuse(&self, s: &mut ClientParts, request: Option<ClientRequest>, cause: Cause, status: u16) {
+    pub(super) fn refuse(
+        &self,
+        s: &mut ClientParts,
+        request: Option<ClientRequest>,
+        cause: Cause,
+        status: u16,
+    ) {
         s.reader.refuse();
         s.close = s.close.or(Some(ClientClose::Error));
         s.exchanges.defer(Deferred::Fail { request, reject: Reject { cause, status, detail: "" } });

@@ -37,7 +37,12 @@ impl Client {
     }
 
     /// Holds a request until its body has been read.
-    pub(super) fn hold_upload(s: &mut ClientParts, request: ClientRequest, head: Vec<u8>, framing: BodyFraming) {
+    pub(super) fn hold_upload(
+        s: &mut ClientParts,
+        request: ClientRequest,
+        head: Vec<u8>,
+        framing: BodyFraming,
+    ) {
         let most = s.route.destination().listener.request_buffer;
         let expected = match framing {
             BodyFraming::Length(n) => usize::try_from(n).unwrap_or(usize::MAX),
