@@ -183,7 +183,7 @@ impl World {
             self.queue.send_data(b"more;", complete.then_some(b""));
         } else {
             place.owed += 1;
-            self.queue.say_more(b"more;", place.request.kind, complete);
+            self.queue.append_frame(b"more;", place.request.kind, complete);
         }
     }
 

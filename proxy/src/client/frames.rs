@@ -188,7 +188,7 @@ impl Client {
         match framing::request(framing, bytes, s.reader.mode(pinning)) {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
-                link.say_more(&bytes[..frame.len], kind(frame), frame.pinning == Pinning::Free);
+                link.append_frame(&bytes[..frame.len], kind(frame), frame.pinning == Pinning::Free);
                 if let Some(dialect) = frame.speaks {
                     link.turns_to(dialect);
                 }
@@ -202,7 +202,7 @@ impl Client {
                 let Some((frame, rest)) = framing::long(framing, bytes, s.reader.mode(pinning)) else {
                     return 0;
                 };
-                link.say_more(bytes, kind(frame), false);
+                link.append_frame(bytes, kind(frame), false);
                 match frame.pinning {
                     Pinning::Forever => self.keep_link(s, frame.pinning, now),
                     pinning => {

@@ -399,7 +399,7 @@ impl Drop for LeaveLinks<'_> {
             link.abandon(|ticket: &Ticket| ticket.is_of(self.client));
         }
         if let Some(link) = self.kept.take() {
-            link.let_go();
+            link.release();
         }
         if let Some(member) = self.waited_for.take() {
             member.pool.left_the_queue();

@@ -36,7 +36,7 @@ impl Client {
         let close = (s.draining || s.reader.is_done()) && !s.exchanges.has_deferred();
         match self.error(s, request.as_ref(), reject, close) {
             Some(answer) => self.send(s, &answer, &[]),
-            None => self.hang_up(s),
+            None => self.close_after_answers(s),
         }
         self.count_answer(s, exchange.as_ref(), reject.status, Some(reject.cause), 0);
         self.answered(s);
@@ -81,7 +81,7 @@ impl Client {
     }
 
     /// Closes the client when it has what was answered before; what was asked after is not answered.
-    fn hang_up(&self, s: &mut ClientParts) {
+    fn close_after_answers(&self, s: &mut ClientParts) {
         Self::read_no_more(s);
         let unanswered = s.exchanges.drop_deferred();
         s.route.destination().cells.errors[Cause::ClientAbort].add(unanswered.into());

@@ -165,7 +165,7 @@ impl Client {
         let destination = destination.clone();
         // A link that was kept for one way is of no use on another.
         if let Some(link) = s.exchanges.take_kept_link() {
-            link.let_go();
+            link.release();
         }
         self.switch_to(&mut s.route, source, destination);
         true

@@ -94,11 +94,11 @@ impl CountedBytes {
     #[must_use]
     pub fn take(mut self) -> Vec<u8> {
         let bytes = std::mem::take(&mut self.bytes);
-        self.let_go(bytes.len());
+        self.release(bytes.len());
         bytes
     }
 
-    fn let_go(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         self.event_loop.buffers.change(bytes, 0);
         self.place.set(self.place.get().saturating_sub(bytes));
     }
@@ -106,7 +106,7 @@ impl CountedBytes {
 
 impl Drop for CountedBytes {
     fn drop(&mut self) {
-        self.let_go(self.bytes.len());
+        self.release(self.bytes.len());
     }
 }
 

@@ -101,7 +101,7 @@ impl Drop for Bed {
 /// What the process has logged of injected panics.
 static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Keeps the line that is logged for each injected panic, as `panics::tell_of_panics` writes it.
+/// Keeps the line that is logged for each injected panic, as `panics::report_panics` writes it.
 fn listen_to_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

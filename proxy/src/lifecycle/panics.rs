@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 use crate::notice;
 
 /// From now on panics of this process are told so. A backtrace follows where RUST_BACKTRACE asks for one.
-pub fn tell_of_panics() {
+pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| notice::err(line(panic).trim_end())));
 }
 

@@ -49,7 +49,7 @@ pub struct Link<T: Recipient> {
     /// It ends so that another worker may open one in its place.
     pub(super) lent: Cell<bool>,
     /// Those behind its head were looked after, and who had to stay was counted.
-    pub(super) looked_after: Cell<bool>,
+    pub(super) leftover_counted: Cell<bool>,
     /// Whose tunnel it has become.
     taker: RefCell<Option<T>>,
     /// It is one client's, also between two exchanges.
@@ -86,7 +86,7 @@ impl<T: Recipient> Link<T> {
             counted: Cell::new(0),
             expired: Cell::new(false),
             lent: Cell::new(false),
-            looked_after: Cell::new(false),
+            leftover_counted: Cell::new(false),
             taker: RefCell::new(None),
             kept: Cell::new(false),
             keeper: RefCell::new(None),
@@ -132,7 +132,7 @@ impl<T: Recipient> Link<T> {
         std::mem::forget(half_done);
     }
 
-    /// The link is the client's whose request is on it, until [`Link::let_go`]: its credentials are the connection's
+    /// The link is the client's whose request is on it, until [`Link::release`]: its credentials are the connection's
     /// (NTLM, Negotiate).
     pub fn keep(&self, keeper: T) {
         self.kept.set(true);
@@ -149,7 +149,7 @@ impl<T: Recipient> Link<T> {
     }
 
     /// The client has gone, or goes elsewhere: nobody else may use this link.
-    pub fn let_go(&self) {
+    pub fn release(&self) {
         *self.keeper.borrow_mut() = None;
         self.condemn(LinkEnd::Finished);
     }
@@ -239,7 +239,7 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Its descriptor is closed.
-    pub(super) fn hang_up(&self) {
+    pub(super) fn close_socket(&self) {
         self.conn.close();
     }
 
@@ -249,7 +249,7 @@ impl<T: Recipient> Link<T> {
     }
 
     /// What has come on it that was not read yet.
-    pub(super) fn sight(&self, buf: &mut [u8]) -> Peeked {
+    pub(super) fn peek(&self, buf: &mut [u8]) -> Peeked {
         self.conn.stream().as_ref().map_or(Peeked::Ended, |stream| stream.peek(buf))
     }
 
@@ -278,7 +278,7 @@ impl<T: Recipient> Link<T> {
     /// Says goodbye, and reads until the member has closed, too. Its descriptor is closed by then.
     pub(super) async fn part(&self) {
         let Some(stream) = self.conn.take() else { return };
-        self.hear_out(&stream).await;
+        self.read_last_answers(&stream).await;
         stream.close_write();
         let rest = poll_fn(|cx| {
             loop {

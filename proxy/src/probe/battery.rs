@@ -156,7 +156,7 @@ impl Battery<'_> {
             Ok(mut wire) => {
                 // A connection that was closed is found out by its answers.
                 let _ = pipeline.send(&mut wire, pieces).await;
-                pipeline.hear_within(&mut wire, self.patience).await
+                pipeline.read_answers_within(&mut wire, self.patience).await
             }
             Err(fault) => Err(pipeline.offence(fault, 0, b"")),
         };
@@ -187,7 +187,7 @@ impl Battery<'_> {
             }
             for (i, pipeline) in sent {
                 let Some(wire) = &mut wires[i] else { continue };
-                let outcome = pipeline.hear_within(wire, self.patience).await;
+                let outcome = pipeline.read_answers_within(wire, self.patience).await;
                 if outcome.is_err() {
                     wires[i] = None;
                 }
@@ -222,7 +222,7 @@ impl Battery<'_> {
             let outcome = match self.open().await {
                 Ok(mut wire) => {
                     let _ = pipeline.send(&mut wire, Pieces::One).await;
-                    pipeline.hear_within(&mut wire, patience).await
+                    pipeline.read_answers_within(&mut wire, patience).await
                 }
                 Err(fault) => Err(pipeline.offence(fault, 0, b"")),
             };

@@ -218,7 +218,7 @@ impl Client {
                 s.exchanges.keep_link(link.clone());
                 return link.go_on(ticket(), request.exchange, source);
             }
-            link.let_go();
+            link.release();
         }
         if let Some(link) = s.exchanges.link().filter(|_| s.exchanges.in_flight() > 0).cloned() {
             s.exchanges.joined();

@@ -46,8 +46,8 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Puts a frame behind the last of a conversation that this link carries.
-    pub fn say_more(self: &Rc<Self>, frame: &[u8], kind: AnswerKind, last: bool) {
-        self.queue.borrow_mut().say_more(frame, kind, last);
+    pub fn append_frame(self: &Rc<Self>, frame: &[u8], kind: AnswerKind, last: bool) {
+        self.queue.borrow_mut().append_frame(frame, kind, last);
         self.flush_later();
     }
 

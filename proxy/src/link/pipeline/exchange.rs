@@ -215,7 +215,7 @@ impl<T> Slot<T> {
     }
 
     /// One more frame of a conversation; what takes its time still does.
-    pub(in crate::link) fn say_more(&mut self, kind: AnswerKind) {
+    pub(in crate::link) fn append_frame(&mut self, kind: AnswerKind) {
         let slow = self.awaits > 0 && self.request.kind == AnswerKind::Frames { patient: true };
         self.awaits += 1;
         self.talked = true;

@@ -138,10 +138,10 @@ impl<T> Queue<T> {
     }
 
     /// Appends a frame to the last exchange, which is a conversation. After `Forever` nobody counts the answers.
-    pub fn say_more(&mut self, frame: &[u8], kind: AnswerKind, complete: bool) {
+    pub fn append_frame(&mut self, frame: &[u8], kind: AnswerKind, complete: bool) {
         self.send_data(frame, complete.then_some(b""));
         if let Some(slot) = self.slots.back_mut() {
-            slot.say_more(kind);
+            slot.append_frame(kind);
         }
     }
 
@@ -618,7 +618,7 @@ impl<T> Queue<T> {
 ///
 /// # Errors
 /// When the bytes are not answers to what was asked.
-pub(in crate::link) fn hear_out<T: Clone, S: Sink<T>>(
+pub(in crate::link) fn receive_discarded<T: Clone, S: Sink<T>>(
     queue: &mut impl QueueAccess<T>,
     input: &[u8],
     now: Nanos,

@@ -23,7 +23,7 @@ impl<T: Recipient> Pool<T> {
         let idle = scheduler.oldest_idle().map(|since| since.saturating_add(self.longest_idle()));
         let rescue = Some(self.rescue_at.get());
         let relief = (scheduler.waiting() > 0).then(|| self.relief_by(now));
-        let asks = self.asks_at();
+        let asks = self.next_request_at();
         let next =
             [opening, waiting, idle, rescue, relief, asks].into_iter().flatten().min().unwrap_or(Nanos::MAX);
         self.event_loop.arm(self.key.get(), next.clamp(now + 1, now + LOOK_EVERY));
@@ -42,7 +42,7 @@ impl<T: Recipient> Pool<T> {
         let late = self.scheduler.borrow_mut().give_up_waiting(latest);
         for waiter in late.into_iter().filter(|w| !w.to.is_gone()) {
             self.backend_cells.acquires[Acquire::Timeout].inc();
-            self.tell(&waiter.to, |to| to.failed(&waiter.request, cause, false));
+            self.notify(&waiter.to, |to| to.failed(&waiter.request, cause, false));
         }
         self.show_waiting();
     }
@@ -100,7 +100,7 @@ impl<T: Recipient> Registered for Pool<T> {
         if self.event_loop.lenient_until(now).is_none() {
             self.give_up_waiting(now);
             self.end_silent(now);
-            self.judge_silence(now);
+            self.check_silence(now);
         }
         self.rescue(now);
         self.relieve(now);

@@ -98,9 +98,9 @@ impl<T: Recipient> Pool<T> {
     }
 
     /// Asks other workers for what those who wait here need, or no longer does.
-    pub(super) fn ask_others(&self, now: Nanos) {
+    pub(super) fn request_rights(&self, now: Nanos) {
         if self.scheduler.borrow().waiting() == 0 {
-            return self.ask_no_more();
+            return self.withdraw_requests();
         }
         let (owners, all_used, starving, patient) = {
             let scheduler = self.scheduler.borrow();
@@ -131,7 +131,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    pub(super) fn ask_no_more(&self) {
+    pub(super) fn withdraw_requests(&self) {
         if self.asks.take().is_some() {
             self.loans.withdraw(&self.account, Right::Link);
         }
@@ -141,7 +141,7 @@ impl<T: Recipient> Pool<T> {
     }
 
     /// When it will ask others for a link, if it does not yet.
-    pub(super) fn asks_at(&self) -> Option<Nanos> {
+    pub(super) fn next_request_at(&self) -> Option<Nanos> {
         let scheduler = self.scheduler.borrow();
         let all_used = scheduler.used() >= scheduler.share() && scheduler.share() < self.cap.get();
         let may = all_used && self.asks.get().is_none() && scheduler.eager() > 0;

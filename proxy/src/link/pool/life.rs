@@ -61,7 +61,7 @@ impl<T: Recipient> Pool<T> {
                     self.give_back();
                     return self.open_more(self.event_loop.now());
                 };
-                link.hang_up();
+                link.close_socket();
                 self.ended(&link, LinkEnd::Panicked);
             }
         }
@@ -119,7 +119,7 @@ impl<T: Recipient> Pool<T> {
         self.give_back();
         if cause != Cause::ConnectNoPort {
             self.proof.away(std::time::Instant::now());
-            self.heed_proof();
+            self.apply_proof();
         }
         let alone = self.scheduler.borrow().used() == 0;
         let unwanted = self.health.is_retired();
@@ -143,10 +143,10 @@ impl<T: Recipient> Pool<T> {
         for Waiter { to, request, head } in waiting {
             if cause.is_of_member() {
                 self.count_retry(RetryReason::Connect, RetryResult::Ok);
-                self.tell(&to, |to| to.again(request, head.take(), cause));
+                self.notify(&to, |to| to.again(request, head.take(), cause));
             } else {
                 self.count_retry(RetryReason::Connect, RetryResult::NotAllowed);
-                self.tell(&to, |to| to.failed(&request, cause, false));
+                self.notify(&to, |to| to.failed(&request, cause, false));
             }
         }
     }
@@ -176,7 +176,7 @@ impl<T: Recipient> Pool<T> {
     fn ended(self: &Rc<Self>, link: &Rc<Link<T>>, why: LinkEnd) {
         let fates = link.queue.borrow_mut().end(why);
         link.count_held();
-        self.event_loop.contain(PanicSite::Link, || self.judge_end(link, why, &fates));
+        self.event_loop.contain(PanicSite::Link, || self.check_end(link, why, &fates));
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
@@ -293,7 +293,7 @@ impl<T: Recipient> Pool<T> {
         self.scheduler.borrow_mut().closed(link.id);
         self.give_back();
         let upgraded = UpgradedLink::new(stream, &self.cells);
-        self.tell(taker, |taker| taker.switched(upgraded));
+        self.notify(taker, |taker| taker.switched(upgraded));
         self.open_more(self.event_loop.now());
     }
 }

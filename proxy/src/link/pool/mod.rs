@@ -237,7 +237,7 @@ impl<T: Recipient> Pool<T> {
         pool.key.set(event_loop.register(pool.clone()));
         pool.take_share(share);
         pool.begin_dealing();
-        pool.heed_proof_anew();
+        pool.reapply_proof();
         pool
     }
 
@@ -249,7 +249,7 @@ impl<T: Recipient> Pool<T> {
             scheduler.configure(&settings.links, &share.of(settings.queue), share.links);
             scheduler.set_share(before);
             scheduler.set_owners(owners);
-            scheduler.pardon(self.event_loop.now());
+            scheduler.forget_learned(self.event_loop.now());
         }
         self.member_traits.set(MemberTraits::default());
         self.bilingual.set(false);
@@ -257,7 +257,7 @@ impl<T: Recipient> Pool<T> {
         self.close_surplus();
         self.retry_budget.borrow_mut().configure(settings.links.rescue_budget);
         *self.settings.borrow_mut() = settings.clone();
-        self.heed_proof_anew();
+        self.reapply_proof();
     }
 
     /// Idle links above the share close now; those that are busy when what they carry has ended, also if others wait.
@@ -282,7 +282,7 @@ impl<T: Recipient> Pool<T> {
         let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
         self.show_waiting();
         for Waiter { to, request, head } in waiting {
-            self.tell(&to, |to| match changed {
+            self.notify(&to, |to| match changed {
                 true => to.failed(&request, Cause::NoMember, false),
                 false => to.again(request, head.take(), Cause::NoMember),
             });
@@ -317,7 +317,7 @@ impl<T: Recipient> Pool<T> {
         if self.key.get() == GONE {
             self.come_back();
         }
-        self.heed_proof();
+        self.apply_proof();
         if request.sharing == Sharing::Shared && self.goes_alone(&request) {
             request.sharing = Sharing::Alone;
         }
@@ -435,7 +435,7 @@ impl<T: Recipient> Pool<T> {
             let Some(id) = id else { break };
             self.open(id);
         }
-        self.ask_others(now);
+        self.request_rights(now);
         self.show_waiting();
         self.arm(now);
     }
@@ -469,7 +469,7 @@ impl<T: Recipient> Pool<T> {
         if link.settle() == 0 {
             return None;
         }
-        self.heed_proof();
+        self.apply_proof();
         match self.settle_doubt(link, now) {
             ControlFlow::Break(end) => end,
             ControlFlow::Continue(()) => self.freed(link, now),
@@ -489,7 +489,7 @@ impl<T: Recipient> Pool<T> {
             return (in_flight == 0).then_some(LinkEnd::Finished);
         }
         if in_flight == 0 {
-            link.looked_after.set(false);
+            link.leftover_counted.set(false);
             link.show(LinkState::Idle);
         }
         self.dispatch(link, now);
@@ -552,16 +552,16 @@ impl<T: Recipient> Pool<T> {
             }
         }
         // A client of HTTP that has sent FIN has most often gone; as long as others wait, it gives its place to them.
-        left.iter().for_each(|client| self.tell(client, |client| client.give_way(Cause::ClientAbort)));
+        left.iter().for_each(|client| self.notify(client, |client| client.give_way(Cause::ClientAbort)));
         if self.scheduler.borrow().waiting() == 0 {
-            self.ask_no_more();
+            self.withdraw_requests();
         }
         self.show_waiting();
         self.arm(now);
     }
 
     /// Tells a client something. Where it panics it is the only one that notices.
-    pub(super) fn tell(&self, to: &T, tell: impl FnOnce(&T)) {
+    pub(super) fn notify(&self, to: &T, tell: impl FnOnce(&T)) {
         self.assert_free();
         if self.event_loop.contain(PanicSite::Client, || tell(to)).is_none() {
             to.panicked();

@@ -157,7 +157,7 @@ impl Proof {
 
     /// Whose verdict it is. A configuration that was read anew clears what was held against the member, also where it says
     /// what it said before: so its operator does, with SIGHUP.
-    pub fn concern(self: &Arc<Self>, accused: ProofSubject) {
+    pub fn set_subject(self: &Arc<Self>, accused: ProofSubject) {
         let mut case = self.case();
         let same = case.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &accused.backend));
         if same {
@@ -183,7 +183,7 @@ impl Proof {
             return;
         }
         case.server = server.map_or(Server::Nameless, |name| Server::Named(name.to_vec()));
-        case.lose_proof(now);
+        case.withdraw_proof(now);
         self.reconsider(&mut case);
     }
 
@@ -194,7 +194,7 @@ impl Proof {
             return;
         }
         case.server = Server::Unseen;
-        case.lose_proof(now);
+        case.withdraw_proof(now);
         self.reconsider(&mut case);
     }
 
@@ -228,7 +228,7 @@ impl Proof {
 
     /// Who is to be probed, unless the task is void by now.
     #[must_use]
-    pub fn accused(&self, task: &ProbeTask) -> Option<ProofSubject> {
+    pub fn subject(&self, task: &ProbeTask) -> Option<ProofSubject> {
         let case = self.case();
         case.about.clone().filter(|_| case.epoch == task.epoch)
     }
@@ -242,9 +242,9 @@ impl Proof {
         let by_word = case.by_word();
         match found {
             // Whom nobody can probe is believed by the word of the operator.
-            Err(Fault::Indistinct) if by_word => case.acquit(Finding::Forgiven, now),
-            Ok(()) if task.probe => case.acquit(Finding::Passed, now),
-            Ok(()) if by_word => case.acquit(Finding::Forgiven, now),
+            Err(Fault::Indistinct) if by_word => case.mark_proven(Finding::Forgiven, now),
+            Ok(()) if task.probe => case.mark_proven(Finding::Passed, now),
+            Ok(()) if by_word => case.mark_proven(Finding::Forgiven, now),
             // It is not pipelined to for what it is, no longer for what it did.
             Ok(()) => {
                 case.standing = None;
@@ -327,7 +327,7 @@ impl ProofRecord {
     }
 
     /// Who was proven has to be so anew: at once, unless that happens often.
-    fn lose_proof(&mut self, now: Instant) {
+    fn withdraw_proof(&mut self, now: Instant) {
         if self.standing != Some(ProofState::Proven) {
             return;
         }
@@ -336,7 +336,7 @@ impl ProofRecord {
         self.since = Some(now);
     }
 
-    fn acquit(&mut self, finding: Finding, now: Instant) {
+    fn mark_proven(&mut self, finding: Finding, now: Instant) {
         (self.standing, self.finding, self.since) = (Some(ProofState::Proven), Some(finding), Some(now));
     }
 
@@ -444,15 +444,15 @@ pub(super) struct Resting<T: Recipient> {
 
 impl<T: Recipient> Pool<T> {
     /// Takes over what all workers know by now. Costs a relaxed load.
-    pub(super) fn heed_proof(&self) {
+    pub(super) fn apply_proof(&self) {
         let standing = self.proof.standing();
         if self.standing.replace(standing) != standing {
-            self.take_standing(standing);
+            self.apply_standing(standing);
         }
     }
 
     #[cold]
-    fn take_standing(&self, standing: ProofState) {
+    fn apply_standing(&self, standing: ProofState) {
         if standing == ProofState::Unseen {
             *self.server.borrow_mut() = None;
         }
@@ -468,9 +468,9 @@ impl<T: Recipient> Pool<T> {
     }
 
     /// The settings have changed: looks again, whatever was known.
-    pub(super) fn heed_proof_anew(&self) {
+    pub(super) fn reapply_proof(&self) {
         self.standing.set(self.proof.standing());
-        self.take_standing(self.standing.get());
+        self.apply_standing(self.standing.get());
     }
 
     /// The final head of an answer had this `Server` field, or none.
@@ -485,18 +485,18 @@ impl<T: Recipient> Pool<T> {
     fn learn_server(&self, server: Option<&[u8]>) {
         *self.server.borrow_mut() = Some(server.map(<[u8]>::to_vec));
         self.proof.named(server, Instant::now());
-        self.heed_proof();
+        self.apply_proof();
     }
 
     /// The member broke a rule of pipelining: nobody pipelines to it until it is proven anew.
     pub(in crate::link) fn offended(&self, how: PipelineFault) {
         self.backend_cells.offences[how].inc();
         self.proof.offended(how, Instant::now());
-        self.heed_proof();
+        self.apply_proof();
     }
 
     /// What the end of a link tells of the member, which still owed these.
-    pub(super) fn judge_end(&self, link: &Link<T>, why: LinkEnd, fates: &[(Slot<T>, Fate)]) {
+    pub(super) fn check_end(&self, link: &Link<T>, why: LinkEnd, fates: &[(Slot<T>, Fate)]) {
         let reused = link.queue.borrow().answered() > 0;
         let head_since = link.queue.borrow().head_since();
         // What was sent before it came to the head was sent behind another, also if it is alone by now.
@@ -516,7 +516,7 @@ impl<T: Recipient> Pool<T> {
     /// Why an unused link must not be used: it has ended, or says what nobody asked for.
     pub(super) fn unfit(link: &Link<T>) -> LinkEnd {
         let mut seen = [0; FAREWELL];
-        match link.sight(&mut seen) {
+        match link.peek(&mut seen) {
             Peeked::Bytes(n) if !is_farewell(&seen[..n]) => LinkEnd::Desync(Cause::BadResponse),
             _ => LinkEnd::Closed,
         }
@@ -570,7 +570,7 @@ impl<T: Recipient> Pool<T> {
     }
 
     /// Heads that have been silent for long, while others were sent behind them, are reason enough not to do it again.
-    pub(super) fn judge_silence(&self, now: Nanos) {
+    pub(super) fn check_silence(&self, now: Nanos) {
         if self.scheduler.borrow().depth.limit() == 1 {
             return;
         }

@@ -97,7 +97,7 @@ impl<T: Recipient> Pool<T> {
         let count = taken.len();
         self.retry_budget.borrow_mut().spend(count);
         self.scheduler.borrow_mut().depth.rescued(class, u32::try_from(count).unwrap_or(u32::MAX), now);
-        if !link.looked_after.replace(true) {
+        if !link.leftover_counted.replace(true) {
             let why = if count == most { RetryResult::Budget } else { RetryResult::NotAllowed };
             self.backend_cells.retries[RetryReason::Rescue][why].add(left as u64);
         }
@@ -109,7 +109,7 @@ impl<T: Recipient> Pool<T> {
             }
             request.replayed |= sent;
             request.sharing = Sharing::Alone;
-            self.tell(&to, |to| to.again(request, head, Cause::NoMember));
+            self.notify(&to, |to| to.again(request, head, Cause::NoMember));
         }
     }
 }
@@ -151,7 +151,7 @@ impl<T: Recipient> Pool<T> {
             self.scheduler.borrow_mut().look(link.id, exchange, held, now);
         }
         if self.event_loop.lenient_until(now).is_some() {
-            return self.scheduler.borrow_mut().look_anew(now);
+            return self.scheduler.borrow_mut().restart_tracking(now);
         }
         let give_way = {
             let mut scheduler = self.scheduler.borrow_mut();
@@ -177,7 +177,7 @@ impl<T: Recipient> Pool<T> {
             GiveWay::Left => Cause::ClientAbort,
         };
         if let Some(holder) = link.holder() {
-            self.tell(&holder, |holder| holder.give_way(cause));
+            self.notify(&holder, |holder| holder.give_way(cause));
         }
         link.condemn(LinkEnd::Abandoned);
     }
@@ -213,7 +213,7 @@ impl<T: Recipient> Pool<T> {
         };
         if let Some(waiter) = displaced {
             self.backend_cells.acquires[Acquire::Rejected].inc();
-            self.tell(&waiter.to, |to| to.failed(&waiter.request, Cause::QueueFull, false));
+            self.notify(&waiter.to, |to| to.failed(&waiter.request, Cause::QueueFull, false));
         }
     }
 }

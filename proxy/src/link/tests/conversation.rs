@@ -44,7 +44,7 @@ impl TestLink {
     }
 
     fn say(&mut self, frame: &str, ask: AnswerKind, last: bool) -> &mut Self {
-        self.queue.say_more(frame.as_bytes(), ask, last);
+        self.queue.append_frame(frame.as_bytes(), ask, last);
         self
     }
 

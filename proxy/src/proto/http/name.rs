@@ -64,7 +64,7 @@ impl FieldName {
             17 if is(b"transfer-encoding") => Self::TransferEncoding,
             17 if is(b"x-forwarded-proto") => Self::Ours(Ours::XForwardedProto),
             19 if is(b"proxy-authorization") => Self::Authorization,
-            8.. if may_be_told(name[0], name[1]) => told_or_twin(name),
+            8.. if may_be_told(name[0], name[1]) => forwarded_or_twin(name),
             10.. if may_be_twin(name.len(), name[0]) => twin(name),
             _ => Self::Other,
         }
@@ -80,7 +80,7 @@ const fn may_be_told(first: u8, second: u8) -> bool {
 }
 
 #[inline(never)]
-fn told_or_twin(name: &[u8]) -> FieldName {
+fn forwarded_or_twin(name: &[u8]) -> FieldName {
     match twin(name) {
         FieldName::Other if is_told_by_proxies(name) => FieldName::Ours(Ours::Told),
         other => other,

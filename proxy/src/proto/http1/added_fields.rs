@@ -6,14 +6,14 @@ use crate::proto::http::request::ResponseFormat;
 pub type Date = [u8; 29];
 
 /// RFC 9110 section 6.6.1.
-pub(super) fn tell_date(date: &Date, out: &mut Vec<u8>) {
+pub(super) fn write_date(date: &Date, out: &mut Vec<u8>) {
     out.extend_from_slice(b"Date: ");
     out.extend_from_slice(date);
     out.extend_from_slice(b"\r\n");
 }
 
 /// RFC 9112 section 9.3: 1.1 stays unless told otherwise, 1.0 closes unless told otherwise.
-pub(super) fn tell_connection(format: ResponseFormat, close: bool, out: &mut Vec<u8>) {
+pub(super) fn write_connection(format: ResponseFormat, close: bool, out: &mut Vec<u8>) {
     if close {
         out.extend_from_slice(b"Connection: close\r\n");
     } else if format.minor_version == 0 {

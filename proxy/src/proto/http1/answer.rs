@@ -1,6 +1,6 @@
 //! Writes the responses that the proxy generates itself (D8 and D2.5 in `docs/http-rules.md`).
 
-use super::added_fields::{Date, tell_connection, tell_date};
+use super::added_fields::{Date, write_connection, write_date};
 use super::text::decimal;
 use crate::cause::Cause;
 use crate::proto::http::fields::LineSet;
@@ -35,7 +35,7 @@ pub fn error_answer(
         503 => out.extend_from_slice(b"Retry-After: 1\r\n"),
         _ => {}
     }
-    tell_connection(to.map_or_else(ResponseFormat::default, |(_, format)| format), close, out);
+    write_connection(to.map_or_else(ResponseFormat::default, |(_, format)| format), close, out);
     out.extend_from_slice(b"\r\n");
     if to.is_none_or(|(method, _)| method != Method::Head) {
         out.extend_from_slice(cause.name().as_bytes());
@@ -56,13 +56,13 @@ impl RequestHead<'_, '_> {
         if self.method == Method::Trace {
             let echo = self.echo();
             begin(200, Some("message/http"), echo.len(), date, out); // RFC 9110 section 9.3.8
-            tell_connection(format, close, out);
+            write_connection(format, close, out);
             out.extend_from_slice(b"\r\n");
             out.extend_from_slice(&echo);
         } else {
             begin(200, None, 0, date, out);
             out.extend_from_slice(ALLOW);
-            tell_connection(format, close, out);
+            write_connection(format, close, out);
             out.extend_from_slice(b"\r\n");
         }
         Some(200)
@@ -100,7 +100,7 @@ fn begin(status: u16, kind: Option<&str>, length: usize, date: &Date, out: &mut 
     out.extend_from_slice(b"\r\nContent-Length: ");
     decimal(length as u64, out);
     out.extend_from_slice(b"\r\n");
-    tell_date(date, out);
+    write_date(date, out);
 }
 
 fn reason(status: u16) -> &'static str {

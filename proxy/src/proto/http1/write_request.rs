@@ -70,9 +70,9 @@ impl RequestHead<'_, '_> {
         if self.expect == Expect::Reworded && !way.no_expect {
             out.extend_from_slice(b"Expect: 100-continue\r\n");
         }
-        self.tell_source(way, out);
+        self.write_source(way, out);
         if let Some(pseudonym) = via {
-            self.tell_via(pseudonym, out);
+            self.write_via(pseudonym, out);
         }
         if let Some(hops) = self.max_forwards {
             // RFC 9110 section 7.6.2: one less. Of 0 there is an answer of ours.
@@ -81,7 +81,7 @@ impl RequestHead<'_, '_> {
             out.extend_from_slice(b"\r\n");
         }
         if self.te_trailers || self.upgrade {
-            self.tell_options(way.rules, out);
+            self.write_options(way.rules, out);
         }
         if self.body == BodyFraming::Chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
@@ -155,7 +155,7 @@ impl RequestHead<'_, '_> {
         self.head.copy(start, &without, out);
     }
 
-    fn tell_source(&self, way: &Forwarding<'_>, out: &mut Vec<u8>) {
+    fn write_source(&self, way: &Forwarding<'_>, out: &mut Vec<u8>) {
         let (has_x, has_rfc7239) = (way.has_x(), way.has_rfc7239());
         if !has_x && !has_rfc7239 {
             return;
@@ -163,7 +163,7 @@ impl RequestHead<'_, '_> {
         let walk = trusts(way.rules, way.peer).then(|| self.client_address(way.peer, way.rules));
         if has_x {
             out.extend_from_slice(b"X-Forwarded-For: ");
-            self.tell_walked(Ours::XForwardedFor, walk, out);
+            self.write_walked(Ours::XForwardedFor, walk, out);
             text::address(way.peer, out);
             let proto = if walk.is_some() && self.came_as_https() { "https" } else { "http" };
             out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
@@ -172,15 +172,15 @@ impl RequestHead<'_, '_> {
         }
         if has_rfc7239 {
             out.extend_from_slice(b"Forwarded: ");
-            self.tell_walked(Ours::Forwarded, walk, out);
-            tell_node(way.peer, out);
+            self.write_walked(Ours::Forwarded, walk, out);
+            write_node(way.peer, out);
             out.extend_from_slice(b";proto=http\r\n");
         }
     }
 
     /// What travels on of a trusted peer's list, each element followed by `, `. The list that was not walked says the
     /// same as the one that was: what came in it was not looked at.
-    fn tell_walked(&self, which: Ours, walk: Option<ClientAddress>, out: &mut Vec<u8>) {
+    fn write_walked(&self, which: Ours, walk: Option<ClientAddress>, out: &mut Vec<u8>) {
         let Some(walk) = walk else { return };
         let mut elements: [&[u8]; MOST_HOPS] = [b""; MOST_HOPS];
         let found = elements.iter_mut().zip(self.last_first(walk.list).take(walk.travel));
@@ -188,7 +188,7 @@ impl RequestHead<'_, '_> {
         for element in elements[..count].iter().rev().copied() {
             match address_in(walk.list, element) {
                 _ if walk.list == which => out.extend_from_slice(element),
-                Some(address) if which == Ours::Forwarded => tell_node(address, out),
+                Some(address) if which == Ours::Forwarded => write_node(address, out),
                 Some(address) => text::address(address, out),
                 None => continue,
             }
@@ -204,17 +204,17 @@ impl RequestHead<'_, '_> {
 
     /// The connection options of ours (RFC 9110 section 7.6.1), and the fields they stand for.
     #[cold]
-    fn tell_options(&self, rules: &HttpRules, out: &mut Vec<u8>) {
+    fn write_options(&self, rules: &HttpRules, out: &mut Vec<u8>) {
         let upgrade = self.upgrade && self.method != Method::Connect;
         if upgrade {
-            self.tell_upgrade(rules, out);
+            self.write_upgrade(rules, out);
         }
         if self.te_trailers {
             out.extend_from_slice(b"Connection: TE\r\nTE: trailers\r\n");
         }
     }
 
-    fn tell_upgrade(&self, rules: &HttpRules, out: &mut Vec<u8>) {
+    fn write_upgrade(&self, rules: &HttpRules, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Upgrade: ");
         let mut settings = false;
         for (n, protocol) in upgrade::offered(&self.head, self.body, &rules.upgrades).enumerate() {
@@ -232,7 +232,7 @@ impl RequestHead<'_, '_> {
     }
 
     /// All lines of `Via` are one, and ours is its last element.
-    fn tell_via(&self, pseudonym: &str, out: &mut Vec<u8>) {
+    fn write_via(&self, pseudonym: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Via: ");
         // A comment may hold commas, so elements are not told apart; but a line may be nothing but empty ones.
         for value in self.lines_of(Ours::Via).map(without_outer_commas).filter(|value| !value.is_empty()) {
@@ -254,7 +254,7 @@ fn without_outer_commas(value: &[u8]) -> &[u8] {
 }
 
 /// `for=` and the address; IPv6 in brackets, and therefore in quotes (RFC 7239 section 6).
-fn tell_node(address: IpAddr, out: &mut Vec<u8>) {
+fn write_node(address: IpAddr, out: &mut Vec<u8>) {
     let (open, close) = if address.to_canonical().is_ipv6() { ("\"[", "]\"") } else { ("", "") };
     out.extend_from_slice(b"for=");
     out.extend_from_slice(open.as_bytes());

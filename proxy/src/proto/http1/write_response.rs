@@ -1,6 +1,6 @@
 //! Writes a response head for the client, and decides how its content is framed (RFC 9112 sections 6 and 9).
 
-use super::added_fields::{Date, tell_connection, tell_date};
+use super::added_fields::{Date, write_connection, write_date};
 use super::body::BodyEncoder;
 use super::framing::is_identity;
 use super::text;
@@ -127,18 +127,18 @@ impl ResponseHead<'_, '_> {
         }
         let outgoing = self.outgoing(format, close);
         if outgoing.encoder == BodyEncoder::Chunked {
-            self.tell_codings(out);
+            self.write_codings(out);
         }
         if self.status >= 200 {
             if !self.has_date {
-                tell_date(date, out); // RFC 9110 section 6.6.1
+                write_date(date, out); // RFC 9110 section 6.6.1
             }
             if !self.switches() {
-                tell_connection(format, outgoing.close, out);
+                write_connection(format, outgoing.close, out);
             }
         }
         if self.tells_upgrade {
-            self.tell_upgrade(out);
+            self.write_upgrade(out);
         }
         out.extend_from_slice(b"\r\n");
         Ok(outgoing)
@@ -190,7 +190,7 @@ impl ResponseHead<'_, '_> {
     }
 
     #[cold]
-    fn tell_upgrade(&self, out: &mut Vec<u8>) {
+    fn write_upgrade(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Upgrade: ");
         for (n, protocol) in upgrade::asked(&self.head).enumerate() {
             out.extend_from_slice(if n == 0 { b"" } else { b", " });
@@ -200,16 +200,16 @@ impl ResponseHead<'_, '_> {
     }
 
     /// `chunked`, after the codings that the member has put on the content and that stay on it.
-    fn tell_codings(&self, out: &mut Vec<u8>) {
+    fn write_codings(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Transfer-Encoding: ");
         if self.unknown_coding || self.codings != Codings::NONE {
-            self.tell_other_codings(out);
+            self.write_other_codings(out);
         }
         out.extend_from_slice(b"chunked\r\n");
     }
 
     #[cold]
-    fn tell_other_codings(&self, out: &mut Vec<u8>) {
+    fn write_other_codings(&self, out: &mut Vec<u8>) {
         let coded = self
             .head
             .fields

@@ -106,7 +106,7 @@ impl World {
             record.forever.get_or_insert(tag.k);
         }
         let link = self.links.get_mut(&at).expect("it was just looked at");
-        link.queue.say_more(&bytes, kind(frame), frame.pinning == Pinning::Free);
+        link.queue.append_frame(&bytes, kind(frame), frame.pinning == Pinning::Free);
         self.clients[c].talk = (frame.pinning != Pinning::Free).then_some((id, frame.pinning));
         if frame.pinning == Pinning::Free {
             self.ledger.count("conversation");
