@@ -2,7 +2,8 @@
 //!
 //! `Plain` reads the chunked coding on its own, so that it cannot share the proxy's bugs.
 
-use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyError, BodyFraming};
+use penstock::proto::http::BodyFraming;
+use penstock::proto::http1::{BodyDecoder, BodyEncoder, BodyError};
 
 use super::input::{Input, pieces};
 

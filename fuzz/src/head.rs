@@ -2,7 +2,7 @@
 //!
 //! It shares no code with `proto::http1`.
 
-use penstock::proto::http1::BodyFraming;
+use penstock::proto::http::BodyFraming;
 
 /// A head, its names in lower case.
 pub(crate) struct Head {

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use penstock::config::{
     Forwarded, HeadLimits, HostMatch, HttpRules, Networks, RouteRule, Underscores, Upgrades,
 };
+use penstock::proto::http::{Ask, BodyFraming, Method, Reject, RequestHead};
 use penstock::proto::http1::{
-    Ask, BodyFraming, Codings, Date, FieldRoom, Forwarding, Method, Parsed, Reject, Request, error_answer,
-    parse_request, parse_response,
+    Date, FieldRoom, Forwarding, Parsed, error_answer, parse_request, parse_response,
 };
 
 use super::head::Head;
@@ -99,14 +99,7 @@ fn check_refusal(reject: Reject) {
     assert!(length > reject.cause.name().len() as u64);
 }
 
-const GET: Ask = Ask {
-    method: Method::Get,
-    minor_version: 1,
-    keep_alive: true,
-    upgrade: false,
-    chunked: false,
-    codings: Codings::NONE,
-};
+const GET: Ask = Ask { method: Method::Get, upgrade: false, chunked: false };
 
 /// The status of an answer of ours, and how long its content is, all of which is there.
 fn read_answer(bytes: &[u8], ask: Ask) -> (u16, u64) {
@@ -123,7 +116,7 @@ fn read_answer(bytes: &[u8], ask: Ask) -> (u16, u64) {
     (head.status, length)
 }
 
-fn check_head(head: &Request<'_, '_>, bytes: &[u8], way: &Forwarding<'_>) {
+fn check_head(head: &RequestHead<'_, '_>, bytes: &[u8], way: &Forwarding<'_>) {
     let empty_lines = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
     let came = Head::read(&bytes[empty_lines..]);
     check_start(head, &came);
@@ -157,7 +150,7 @@ fn check_head(head: &Request<'_, '_>, bytes: &[u8], way: &Forwarding<'_>) {
 }
 
 /// Three words with one space between them.
-fn check_start(head: &Request<'_, '_>, came: &Head) {
+fn check_start(head: &RequestHead<'_, '_>, came: &Head) {
     let words: Vec<_> = came.start.split(|b| *b == b' ').collect();
     let version: &[u8] = if head.minor_version == 1 { b"HTTP/1.1" } else { b"HTTP/1.0" };
     assert_eq!(words, [head.method_text().as_bytes(), head.target().as_bytes(), version], "the request line");
@@ -168,19 +161,19 @@ fn check_start(head: &Request<'_, '_>, came: &Head) {
     }
 }
 
-fn check_own_answer(head: &Request<'_, '_>, came: &Head) {
+fn check_own_answer(head: &RequestHead<'_, '_>, came: &Head) {
     let counts = matches!(head.method, Method::Options | Method::Trace);
     let hops = if counts { came.one(b"max-forwards") } else { None };
     let ends = hops.is_some_and(|hops| hops.iter().all(|b| *b == b'0'));
     let mut out = Vec::new();
     assert_eq!(head.own_answer(&DATE, false, &mut out), ends.then_some(200), "who answers");
     if ends {
-        assert_eq!(read_answer(&out, Ask { keep_alive: true, ..head.ask() }).0, 200);
+        assert_eq!(read_answer(&out, head.ask()).0, 200);
     }
 }
 
 /// What ends at a hop is not sent on, but for what we say of our own hop (RFC 9110 section 7.6.1).
-fn check_hop(head: &Request<'_, '_>, told: &Head) {
+fn check_hop(head: &RequestHead<'_, '_>, told: &Head) {
     for name in [&b"keep-alive"[..], b"proxy-connection"] {
         assert_eq!(told.one(name), None, "{}", name.escape_ascii());
     }
@@ -197,7 +190,7 @@ fn check_hop(head: &Request<'_, '_>, told: &Head) {
 }
 
 /// The fields that tell the way: each at most once, and what an untrusted peer says of others is not believed.
-fn check_source(head: &Request<'_, '_>, came: &Head, told: &Head, way: &Forwarding<'_>) {
+fn check_source(head: &RequestHead<'_, '_>, came: &Head, told: &Head, way: &Forwarding<'_>) {
     let style = way.rules.forwarded;
     let peer = way.peer.to_string();
     let trusted = !way.rules.trusted_proxies.is_empty() && way.rules.trusted_proxies.contains(way.peer);
@@ -248,7 +241,7 @@ fn check_twins(told: &Head, rules: &HttpRules) {
 }
 
 /// What was sent is what we would take ourselves, it means the same, and sent on it stays as it is.
-fn check_again(head: &Request<'_, '_>, sent: &[u8], way: &Forwarding<'_>, named: &[Vec<u8>]) {
+fn check_again(head: &RequestHead<'_, '_>, sent: &[u8], way: &Forwarding<'_>, named: &[Vec<u8>]) {
     let plain = HttpRules {
         head: WIDE,
         forwarded: Forwarded::Off,

@@ -1,10 +1,8 @@
 //! Checks response heads: what is accepted is one response to anybody, and what the client gets is the same response.
 
 use penstock::config::HeadLimits;
-use penstock::proto::http1::{
-    Ask, BodyEncoder, BodyFraming, Codings, Date, FieldRoom, Method, Outgoing, Parsed, Reject, Response,
-    parse_response,
-};
+use penstock::proto::http::{self, BodyFraming, Codings, Method, Reject, ResponseFormat, ResponseHead};
+use penstock::proto::http1::{BodyEncoder, Date, FieldRoom, Outgoing, Parsed, parse_response};
 
 use super::head::{Head, trim};
 use super::input::{Input, same_at_any_cut};
@@ -20,16 +18,25 @@ pub fn check(input: &[u8]) {
         [1, 2, 4, 8, 16, 32, 64].map(|bit| bits & bit != 0);
     let upgrade = method == Method::Connect || (upgrade && !old);
     let codings = Codings::asked_for(if coded && !old { b"gzip, deflate" } else { b"" });
-    let ask = Ask { method, minor_version: u8::from(!old), keep_alive: !last, upgrade, chunked, codings };
+    let framing = http::Ask { method, upgrade, chunked };
+    let ask =
+        Ask { framing, format: ResponseFormat { minor_version: u8::from(!old), keep_alive: !last, codings } };
     let limits = if small { HeadLimits { bytes: 260, fields: 6, line: 70 } } else { HeadLimits::default() };
     let bytes = input.0;
     same_at_any_cut(bytes, &Verdict::Partial, |cut| judge(cut, ask, &limits));
     let mut fields = FieldRoom::new();
-    match parse_response(bytes, &limits, ask, &mut fields) {
+    match parse_response(bytes, &limits, ask.framing, &mut fields) {
         Ok(Parsed::Partial) => {}
         Err(reject) => assert_eq!(reject.status, 502),
         Ok(Parsed::Head { head, len }) => check_head(&head, &bytes[..len], ask, close),
     }
+}
+
+/// What was asked, and what its client takes.
+#[derive(Clone, Copy)]
+struct Ask {
+    framing: http::Ask,
+    format: ResponseFormat,
 }
 
 /// A verdict without its borrows.
@@ -42,24 +49,26 @@ enum Verdict {
 
 fn judge(bytes: &[u8], ask: Ask, limits: &HeadLimits) -> Verdict {
     let mut fields = FieldRoom::new();
-    match parse_response(bytes, limits, ask, &mut fields) {
+    match parse_response(bytes, limits, ask.framing, &mut fields) {
         Ok(Parsed::Partial) => Verdict::Partial,
         Err(reject) => Verdict::Refused(reject),
         Ok(Parsed::Head { head, len }) => {
             let mut sent = Vec::new();
-            head.forward(ask, false, &DATE, &mut sent);
+            if let Err(cause) = head.forward(ask.format, false, &DATE, &mut sent) {
+                return Verdict::Refused(cause.into());
+            }
             Verdict::Taken { status: head.status, body: head.body, keep: head.keep_alive, len, sent }
         }
     }
 }
 
-fn check_head(head: &Response<'_, '_>, bytes: &[u8], ask: Ask, close: bool) {
+fn check_head(head: &ResponseHead<'_, '_>, bytes: &[u8], ask: Ask, close: bool) {
     let came = Head::read(bytes);
     let version: &[u8] = if head.minor_version == 1 { b"HTTP/1.1 " } else { b"HTTP/1.0 " };
     let status = came.start.strip_prefix(version).expect("a version").get(..3).expect("a status");
     assert_eq!(status, head.status.to_string().as_bytes());
     assert_eq!(head.body, framing(&came, head, ask), "the framing");
-    assert!(!head.switches() || ask.upgrade, "switches without being asked to");
+    assert!(!head.switches() || ask.framing.upgrade, "switches without being asked to");
     let connection = came.list(b"connection");
     let closes = connection.iter().any(|option| option == b"close");
     let unclear =
@@ -67,7 +76,20 @@ fn check_head(head: &Response<'_, '_>, bytes: &[u8], ask: Ask, close: bool) {
     let last = closes || unclear || head.switches() || head.body == BodyFraming::UntilClose;
     assert!(!(last && head.keep_alive), "the link is used again");
     let mut sent = Vec::new();
-    let outgoing = head.forward(ask, close, &DATE, &mut sent);
+    let Ok(outgoing) = head.forward(ask.format, close, &DATE, &mut sent) else {
+        return assert!(
+            sent.is_empty() && came.all(b"transfer-encoding").next().is_some(),
+            "what its client takes"
+        );
+    };
+    let codings = came.list(b"transfer-encoding");
+    let plain = |coding: &Vec<u8>| coding == b"chunked" || coding == b"identity";
+    assert!(
+        outgoing.encoder == BodyEncoder::None
+            || codings.iter().all(plain)
+            || ask.format.codings != Codings::NONE,
+        "not asked for"
+    );
     let told = Head::read(&sent);
     assert_eq!(told.start.get(..12), Some(format!("HTTP/1.1 {}", head.status).as_bytes()));
     told.assert_carries(&came, &connection);
@@ -78,17 +100,13 @@ fn check_head(head: &Response<'_, '_>, bytes: &[u8], ask: Ask, close: bool) {
 }
 
 /// RFC 9112 section 6.3, rules 1 to 4 and 6 to 8; where lengths repeat themselves they agree (rule 5).
-fn framing(came: &Head, head: &Response<'_, '_>, ask: Ask) -> BodyFraming {
-    let bare = head.status < 200 || matches!(head.status, 204 | 304) || ask.method == Method::Head;
-    if bare || (ask.method == Method::Connect && head.status < 300) {
+fn framing(came: &Head, head: &ResponseHead<'_, '_>, ask: Ask) -> BodyFraming {
+    let bare = head.status < 200 || matches!(head.status, 204 | 304) || ask.framing.method == Method::Head;
+    if bare || (ask.framing.method == Method::Connect && head.status < 300) {
         return BodyFraming::None;
     }
     let codings: Vec<_> = came.list(b"transfer-encoding").into_iter().filter(|c| c != b"identity").collect();
     if let Some(last) = codings.last() {
-        assert!(
-            codings.iter().all(|coding| coding == b"chunked" || ask.codings != Codings::NONE),
-            "not asked for"
-        );
         if last == b"chunked" {
             return BodyFraming::Chunked;
         }
@@ -105,7 +123,7 @@ fn framing(came: &Head, head: &Response<'_, '_>, ask: Ask) -> BodyFraming {
     if length == 0 { BodyFraming::None } else { BodyFraming::Length(length) }
 }
 
-fn check_fields(head: &Response<'_, '_>, came: &Head, told: &Head, ask: Ask, outgoing: Outgoing) {
+fn check_fields(head: &ResponseHead<'_, '_>, came: &Head, told: &Head, ask: Ask, outgoing: Outgoing) {
     for name in [&b"keep-alive"[..], b"proxy-connection", b"te", b"http2-settings"] {
         assert_eq!(told.one(name), None, "{}", name.escape_ascii());
     }
@@ -115,7 +133,7 @@ fn check_fields(head: &Response<'_, '_>, came: &Head, told: &Head, ask: Ask, out
     assert!(named || told.all(b"date").count() == dates, "Date");
     let coding = told.one(b"transfer-encoding");
     assert_eq!(coding.is_some(), outgoing.encoder == BodyEncoder::Chunked, "Transfer-Encoding");
-    assert!(coding.is_none() || ask.minor_version == 1, "chunks for a client of 1.0");
+    assert!(coding.is_none() || ask.format.minor_version == 1, "chunks for a client of 1.0");
     let length = told.one(b"content-length");
     let bare = !final_one || head.status == 204 || head.switches();
     assert!(length.is_none() || !(bare || coding.is_some()), "Content-Length");
@@ -123,15 +141,15 @@ fn check_fields(head: &Response<'_, '_>, came: &Head, told: &Head, ask: Ask, out
     let says = |option: &[u8]| said.iter().any(|o| o == option);
     let closes = final_one && !head.switches() && outgoing.close;
     assert_eq!(says(b"close"), closes, "Connection: close");
-    assert!(!says(b"keep-alive") || ask.minor_version == 0, "Connection: keep-alive");
+    assert!(!says(b"keep-alive") || ask.format.minor_version == 0, "Connection: keep-alive");
     assert_eq!(says(b"upgrade"), told.one(b"upgrade").is_some(), "Upgrade");
     assert!(head.status != 101 || says(b"upgrade"), "101 to what");
 }
 
 /// The client reads the same answer.
-fn check_again(head: &Response<'_, '_>, sent: &[u8], ask: Ask, outgoing: Outgoing) {
+fn check_again(head: &ResponseHead<'_, '_>, sent: &[u8], ask: Ask, outgoing: Outgoing) {
     let wide = HeadLimits { bytes: 1 << 20, fields: HeadLimits::MAX_FIELDS, line: 1 << 20 };
-    let ask = Ask { chunked: false, ..ask };
+    let ask = http::Ask { chunked: false, ..ask.framing };
     let mut fields = FieldRoom::new();
     let again = parse_response(sent, &wide, ask, &mut fields);
     let Ok(Parsed::Head { head: again, len }) = again else { panic!("{again:?}: {}", sent.escape_ascii()) };

@@ -35,6 +35,4 @@ pub mod proto;
 mod relay;
 mod shared;
 mod stream;
-#[allow(unreachable_pub, reason = "its items say `pub` until its parts have moved")]
-mod tunnel;
 mod worker;

@@ -1,7 +1,7 @@
 //! An exchange on a link, with what the queue does not say of it, and what may become of it.
 
 use penstock::link::{AnswerKind, Exchange, Fate, Sharing, Slot};
-use penstock::proto::http1::Method;
+use penstock::proto::http::{Method, ResponseFormat};
 
 /// Exchanges are numbered as they come; each fourth is of the same client.
 pub(super) type Ticket = u32;
@@ -17,6 +17,7 @@ pub(super) struct Place {
     pub(super) recipient: Option<Ticket>,
     pub(super) number: Ticket,
     pub(super) request: Exchange,
+    pub(super) format: ResponseFormat,
     /// All that was given to the link of it, and how much of that was written.
     pub(super) bytes: Vec<u8>,
     pub(super) written: usize,
@@ -34,11 +35,12 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(number: Ticket, request: Exchange, bytes: Vec<u8>) -> Self {
+    pub(super) fn new(number: Ticket, request: Exchange, format: ResponseFormat, bytes: Vec<u8>) -> Self {
         Self {
             recipient: Some(number),
             number,
             request,
+            format,
             bytes,
             written: 0,
             grows: false,
@@ -70,7 +72,10 @@ impl Place {
 
     /// The same, but something has come in the place of its answer, which may belong to an answer before it (P.7).
     fn is_innocent(&self) -> bool {
-        self.request.repeatable && !self.request.body && !self.request.replayed && self.got.is_empty()
+        self.request.repeatable
+            && !self.request.upload.is_open()
+            && !self.request.replayed
+            && self.got.is_empty()
     }
 
     /// The link has ended, after it had answered to others or not, perhaps because of what came in the place of its answer:
@@ -105,7 +110,7 @@ impl Place {
 
     /// After such an answer the member says no more: it is the last, or ends with the link.
     pub(super) fn is_last(&self, kind: usize) -> bool {
-        matches!(self.request.ask, AnswerKind::Http(ask) if ask.upgrade || matches!(kind, 4 | 5))
+        matches!(self.request.kind, AnswerKind::Http(ask) if ask.upgrade || matches!(kind, 4 | 5))
     }
 
     /// How the member answers it; `None` while it owes nothing.
@@ -115,7 +120,7 @@ impl Place {
         }
         self.answered += 1;
         let said = self.said();
-        let AnswerKind::Http(ask) = self.request.ask else {
+        let AnswerKind::Http(ask) = self.request.kind else {
             let start = if kind == 1 { "-ERR " } else { "+" };
             return Some(format!("{start}{said}\r\n").into_bytes());
         };

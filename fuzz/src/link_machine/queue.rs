@@ -1,9 +1,10 @@
 //! One link's queue: whatever is done to it, each exchange ends once, in order, and gets only its own answer.
 
 use penstock::config::{Framing, HeadLimits};
-use penstock::link::{AnswerKind, Exchange, LinkEnd, Queue, Sharing, SourceKey};
+use penstock::link::{AnswerKind, Exchange, LinkEnd, Queue, Sharing, SourceKey, Upload};
 use penstock::proto::framing::Dialect;
-use penstock::proto::http1::{self, Method};
+use penstock::proto::http::{self, Method, ResponseFormat};
+use penstock::proto::http1::BodyEncoder;
 
 use super::super::input::Input;
 use super::place::{Place, Ticket, client};
@@ -90,21 +91,23 @@ impl World {
         }
         self.asked += 1;
         let bytes = format!("request {};", self.asked).into_bytes();
-        self.queue.submit(self.asked, request, self.now, |out| out.extend_from_slice(&bytes));
-        self.told.places.push_back(Place::new(self.asked, request, bytes));
+        self.queue.submit(self.asked, request, self.now, &*bytes);
+        self.told.places.push_back(Place::new(self.asked, request, self.told.format, bytes));
     }
 
-    fn http_request(&self, input: &mut Input<'_>) -> Exchange {
+    fn http_request(&mut self, input: &mut Input<'_>) -> Exchange {
         use Method::{Connect, Delete, Get, Head, Post};
         let method = input.pick([Get, Get, Get, Head, Post, Delete, Connect, Get]);
         let bits = input.below(64);
         let [upgrade, old, last, body, replayed] = [1, 2, 4, 8, 16].map(|bit| bits & bit != 0);
         let upgrade = (upgrade && bits > 32 && !old && method == Get) || method == Connect;
         let body = body && method == Post;
-        let (minor_version, keep_alive, codings) = (u8::from(!old), !last, http1::Codings::NONE);
-        let ask = http1::Ask { method, minor_version, keep_alive, upgrade, chunked: body, codings };
+        self.told.format =
+            ResponseFormat { minor_version: u8::from(!old), keep_alive: !last, ..ResponseFormat::default() };
+        let ask = http::Ask { method, upgrade, chunked: body };
         let shared = method.is_safe_to_share() && !upgrade;
-        self.request(AnswerKind::Http(ask), body, shared, method.is_idempotent() && !upgrade, replayed)
+        let upload = if body { Upload::Content(BodyEncoder::Raw) } else { Upload::Whole };
+        self.request(AnswerKind::Http(ask), upload, shared, method.is_idempotent() && !upgrade, replayed)
     }
 
     fn frame(&self, input: &mut Input<'_>) -> Exchange {
@@ -112,7 +115,7 @@ impl World {
         let [talks, patient, repeatable, replayed] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
         self.request(
             AnswerKind::Frames { patient },
-            talks,
+            if talks { Upload::Conversation } else { Upload::Whole },
             !talks && !patient,
             repeatable && !talks,
             replayed,
@@ -121,16 +124,16 @@ impl World {
 
     fn request(
         &self,
-        ask: AnswerKind,
-        body: bool,
+        kind: AnswerKind,
+        upload: Upload,
         shared: bool,
         repeatable: bool,
         replayed: bool,
     ) -> Exchange {
         let sharing = if shared { Sharing::Shared } else { Sharing::Alone };
         Exchange {
-            ask,
-            body,
+            kind,
+            upload,
             sharing,
             repeatable,
             class: 0,
@@ -141,7 +144,6 @@ impl World {
             expects: false,
             dialect: Dialect::default(),
             greets: false,
-            streams: false,
         }
     }
 
@@ -165,19 +167,23 @@ impl World {
     /// More of the last request: of its body, or one more frame.
     fn go_on(&mut self, input: &mut Input<'_>) {
         let (complete, past) = (input.flag(), input.flag());
-        let Some(place) = self.told.places.back_mut().filter(|place| place.request.body) else { return };
+        let Some(place) = self.told.places.back_mut().filter(|place| place.request.upload.is_open()) else {
+            return;
+        };
         place.grows = true;
-        place.request.body = !complete;
+        if complete {
+            place.request.upload = Upload::Whole;
+        }
         if self.http && past && self.queue.unwritten().is_empty() {
             place.bypassed = true;
             return self.queue.body_bypassed(complete, self.now);
         }
         place.bytes.extend_from_slice(b"more;");
         if self.http {
-            self.queue.extend_body(|out| out.extend_from_slice(b"more;"), complete);
+            self.queue.send_data(b"more;", complete.then_some(b""));
         } else {
             place.owed += 1;
-            self.queue.append_frame(b"more;", place.request.ask, complete);
+            self.queue.append_frame(b"more;", place.request.kind, complete);
         }
     }
 
@@ -189,7 +195,7 @@ impl World {
         let Some(answer) = first.answer(kind).filter(|_| !self.mute) else { return };
         self.mute = first.is_last(kind);
         // A link becomes a tunnel when all that was asked has been sent, and nothing else.
-        let tunnel = matches!(first.request.ask, AnswerKind::Http(ask) if ask.upgrade);
+        let tunnel = matches!(first.request.kind, AnswerKind::Http(ask) if ask.upgrade);
         self.told.clean &= !tunnel || first.unwritten().is_empty();
         self.wire.extend_from_slice(&answer);
     }
@@ -221,7 +227,7 @@ impl World {
         {
             place.recipient = None;
             gone += 1;
-            assert!(!(whole && place.request.body), "{} cannot be completed", place.number);
+            assert!(!(whole && place.request.upload.is_open()), "{} cannot be completed", place.number);
         }
         assert!(whole || gone > 0, "a link ends for nobody");
         (!whole).then_some(LinkEnd::Abandoned)

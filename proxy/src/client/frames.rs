@@ -7,13 +7,14 @@ use std::rc::Rc;
 use crate::cause::Cause;
 use crate::config::Framing;
 use crate::event_loop::Nanos;
-use crate::link::{AnswerKind, Exchange, Sharing};
-use crate::metrics::{ClientClose, ClientState};
+use crate::link::{AnswerKind, Exchange, Sharing, Upload};
+use crate::metrics::ClientClose;
 use crate::proto::framing::{self, BadFrame, Frame, Need, Pinning, Rest};
 use crate::proto::reread::Reread;
 
-use super::Client;
-use super::inner::{ClientInner, Phase};
+use super::exchanges::LastBegun;
+use super::reader::{Phase, Reader};
+use super::{Client, ClientParts};
 
 /// The status under which an answer of our own that is no error is counted.
 const ANSWERED: u16 = 200;
@@ -22,15 +23,15 @@ impl Client {
     /// Reads a frame while the client keeps no link.
     pub(super) fn read_frame(
         self: &Rc<Self>,
-        s: &mut ClientInner,
+        s: &mut ClientParts,
         framing: &Framing,
         bytes: &[u8],
         now: Nanos,
     ) -> usize {
-        match framing::request(framing, bytes, s.mode(Pinning::Free)) {
+        match framing::request(framing, bytes, s.reader.mode(Pinning::Free)) {
             Ok(Some(frame)) if self.begin_frame(s, frame, None, &bytes[..frame.len], now) => frame.len,
             Ok(Some(_)) => {
-                s.buffers().stands_alone = true;
+                s.reader.stand_alone();
                 0
             }
             Ok(None) => self.read_half(s, framing, bytes, now),
@@ -43,65 +44,57 @@ impl Client {
     }
 
     /// Of a frame that is not whole so much is kept; then it takes a link, and the rest follows while it comes.
-    fn read_half(self: &Rc<Self>, s: &mut ClientInner, framing: &Framing, bytes: &[u8], now: Nanos) -> usize {
+    fn read_half(self: &Rc<Self>, s: &mut ClientParts, framing: &Framing, bytes: &[u8], now: Nanos) -> usize {
         let most = framing::kept(framing);
         if bytes.len() >= most
-            && let Some((frame, rest)) = framing::long(framing, bytes, s.mode(Pinning::Free))
+            && let Some((frame, rest)) = framing::long(framing, bytes, s.reader.mode(Pinning::Free))
         {
             if self.begin_frame(s, frame, Some(rest), bytes, now) {
                 return bytes.len();
             }
-            s.buffers().stands_alone = true;
+            s.reader.stand_alone();
             return 0;
         }
         self.head_began(s, now);
-        Self::await_more(s, framing, bytes);
+        await_more(&mut s.reader, framing, bytes);
         0
-    }
-
-    /// A frame is not whole: it is read again when that may have changed.
-    fn await_more(s: &mut ClientInner, framing: &Framing, bytes: &[u8]) {
-        let reread = framing::reread(framing, bytes);
-        let least = match reread {
-            Reread::Never => framing::least(framing, bytes),
-            // Where a line ends cannot be told before.
-            _ => Reread::least(bytes.len(), framing.max_length),
-        };
-        s.buffers().await_more(least.min(framing::kept(framing).max(bytes.len() + 1)), reread);
     }
 
     /// Begins an exchange, perhaps before all of its frame has come. False where it cannot begin yet, because it may not share the link of those before it.
     fn begin_frame(
         self: &Rc<Self>,
-        s: &mut ClientInner,
+        s: &mut ClientParts,
         frame: Frame,
         rest: Option<Rest>,
         bytes: &[u8],
         now: Nanos,
     ) -> bool {
-        if s.in_flight > 0 && want(frame) != Sharing::Shared {
+        if s.exchanges.in_flight() > 0 && want(frame) != Sharing::Shared {
             return false;
         }
         self.count_begun(s);
-        s.patient = frame.need == Need::Patient;
+        s.exchanges.begin(LastBegun::Frame { patient: frame.need == Need::Patient });
         let rest = rest.filter(|_| frame.pinning == Pinning::Free);
         let request = Exchange {
-            ask: ask(frame),
-            body: frame.pinning != Pinning::Free || rest.is_some(),
-            streams: rest.is_some(),
+            kind: kind(frame),
+            upload: match rest {
+                Some(_) => Upload::Rest,
+                None if frame.pinning == Pinning::Free => Upload::Whole,
+                None => Upload::Conversation,
+            },
             sharing: want(frame),
             repeatable: frame.repeatable,
             class: frame.class,
-            began: Self::began(s, now),
+            began: s.reader.began(now),
             replayed: false,
             open_ended: frame.pinning != Pinning::Free || rest.is_some(),
             source: self.source(s).into(),
             expects: false,
-            dialect: frame.speaks.unwrap_or(s.dialect),
-            greets: frame.speaks.is_some_and(|dialect| dialect != s.dialect),
+            dialect: frame.speaks.unwrap_or(s.reader.dialect()),
+            greets: frame.speaks.is_some_and(|dialect| dialect != s.reader.dialect()),
         };
         if let Need::Here { answer, close } = frame.need {
-            s.dialect = request.dialect;
+            s.reader.speaks(request.dialect);
             self.answer_here(s, &request, answer, close);
             return true;
         }
@@ -109,37 +102,31 @@ impl Client {
             self.keep_link(s, frame.pinning, now);
         }
         if let Some(rest) = rest {
-            self.pass_on(s, rest, Pinning::Free, now);
+            s.reader.frame_goes_on(rest, Pinning::Free, now);
+            self.rearm(s);
         }
         // The name that a HELLO may give is left out: it would be that of whoever comes next on the link.
         let bytes = frame.speaks.map_or(bytes, |dialect| framing::greeting(dialect));
-        self.put_on_link(s, request, |out| out.extend_from_slice(bytes));
+        self.put_on_link(s, request.into(), bytes);
         true
     }
 
-    /// The rest of the frame that was begun last goes to its link while it comes.
-    fn pass_on(&self, s: &mut ClientInner, rest: Rest, pinning: Pinning, now: Nanos) {
-        s.phase = Phase::Frame { rest: Box::new(rest), pinning };
-        s.since = now;
-        self.rearm(s);
-    }
-
-    /// More of a frame that is passed on while it comes.
-    pub(super) fn read_rest(self: &Rc<Self>, s: &mut ClientInner, bytes: &[u8], now: Nanos) -> usize {
-        let must_wait = s.waits || s.has_deferred() || s.link.as_ref().is_some_and(|link| link.is_full());
-        let Phase::Frame { rest, pinning } = &mut s.phase else { return 0 };
+    /// Passes on more of a frame while it comes. Returns how many bytes it was.
+    pub(super) fn read_rest(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) -> usize {
+        let must_wait = s.exchanges.must_wait();
+        let Phase::Frame { rest, pinning } = s.reader.phase_mut() else { return 0 };
         if must_wait {
             return 0;
         }
         let pinning = *pinning;
         match rest.read(bytes) {
             Ok((len, done)) => {
-                if let Some(link) = &s.link {
-                    link.send_body(&bytes[..len], |_| (), true, done && pinning == Pinning::Free);
+                if let Some(link) = s.exchanges.link() {
+                    link.send_data(&bytes[..len], (done && pinning == Pinning::Free).then_some(b""));
                 }
-                s.since = now;
+                s.reader.touch(now);
                 if done {
-                    s.phase = if pinning == Pinning::Free { Phase::Head } else { Phase::Talk { pinning } };
+                    s.reader.hold(pinning, now);
                 }
                 len
             }
@@ -150,73 +137,83 @@ impl Client {
         }
     }
 
-    /// What penstock answers itself, when all before it has been.
-    fn answer_here(self: &Rc<Self>, s: &mut ClientInner, request: &Exchange, answer: &[u8], close: bool) {
+    /// Gives an answer of the proxy's own, when all before it have been given.
+    fn answer_here(self: &Rc<Self>, s: &mut ClientParts, request: &Exchange, answer: &[u8], close: bool) {
         self.send(s, answer, &[]);
         self.count_answer(s, Some(request), ANSWERED, None, 0);
         self.become_idle(s);
         if close {
-            s.phase = Phase::Done;
+            s.reader.finish();
             s.close = Some(ClientClose::ServerClose);
             self.conn.wake();
         }
     }
 
-    /// The client keeps its link from now on, or keeps it for another reason.
-    fn keep_link(&self, s: &mut ClientInner, pinning: Pinning, now: Nanos) {
-        s.phase = Phase::Talk { pinning };
-        s.since = now;
-        if pinning == Pinning::Forever {
-            s.cold().held_since = now;
-            self.show(s, ClientState::Tunnel);
-        }
+    /// Notes that the client keeps its link from now on, or keeps it for another reason.
+    fn keep_link(&self, s: &mut ClientParts, pinning: Pinning, now: Nanos) {
+        s.reader.hold(pinning, now);
+        s.reader.touch(now);
         self.rearm(s);
     }
 
-    /// What a client that keeps its link says goes there.
-    pub(super) fn read_talk(
-        self: &Rc<Self>,
-        s: &mut ClientInner,
-        pinning: Pinning,
-        bytes: &[u8],
-        now: Nanos,
-    ) -> usize {
-        let destination = s.destination.clone();
-        let (Some(link), Some(framing)) = (s.link.clone(), &destination.listener.framing) else {
-            return if s.waits || s.has_deferred() { 0 } else { bytes.len() };
+    /// Sends what a client says to the link that it keeps for good, as it is.
+    pub(super) fn read_pinned(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) -> usize {
+        let Some(link) = s.exchanges.link() else {
+            return if s.exchanges.is_off_link() { 0 } else { bytes.len() };
         };
         if link.is_full() {
             return 0;
         }
-        s.since = now;
-        if pinning == Pinning::Forever {
-            link.send_body(bytes, |_| (), true, false);
-            return bytes.len();
+        link.send_data(bytes, None);
+        s.reader.touch(now);
+        bytes.len()
+    }
+
+    /// Sends the next frame of a client to the link that it keeps for a while. Returns how many bytes it was.
+    pub(super) fn read_talk(
+        self: &Rc<Self>,
+        s: &mut ClientParts,
+        pinning: Pinning,
+        bytes: &[u8],
+        now: Nanos,
+    ) -> usize {
+        let destination = s.route.destination().clone();
+        let (Some(link), Some(framing)) = (s.exchanges.link().cloned(), &destination.listener.framing) else {
+            return if s.exchanges.is_off_link() { 0 } else { bytes.len() };
+        };
+        if link.is_full() {
+            return 0;
         }
-        match framing::request(framing, bytes, s.mode(pinning)) {
+        s.reader.touch(now);
+        match framing::request(framing, bytes, s.reader.mode(pinning)) {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
-                link.append_frame(&bytes[..frame.len], ask(frame), frame.pinning == Pinning::Free);
+                link.append_frame(&bytes[..frame.len], kind(frame), frame.pinning == Pinning::Free);
                 if let Some(dialect) = frame.speaks {
                     link.turns_to(dialect);
                 }
                 match frame.pinning {
-                    Pinning::Free => s.phase = Phase::Head,
+                    Pinning::Free => s.reader.hold(Pinning::Free, now),
                     pinning => self.keep_link(s, pinning, now),
                 }
                 frame.len
             }
             Ok(None) if bytes.len() >= framing::kept(framing) => {
-                let Some((frame, rest)) = framing::long(framing, bytes, s.mode(pinning)) else { return 0 };
-                link.append_frame(bytes, ask(frame), false);
+                let Some((frame, rest)) = framing::long(framing, bytes, s.reader.mode(pinning)) else {
+                    return 0;
+                };
+                link.append_frame(bytes, kind(frame), false);
                 match frame.pinning {
                     Pinning::Forever => self.keep_link(s, frame.pinning, now),
-                    pinning => self.pass_on(s, rest, pinning, now),
+                    pinning => {
+                        s.reader.frame_goes_on(rest, pinning, now);
+                        self.rearm(s);
+                    }
                 }
                 bytes.len()
             }
             Ok(None) => {
-                Self::await_more(s, framing, bytes);
+                await_more(&mut s.reader, framing, bytes);
                 0
             }
             Err(why) => {
@@ -227,6 +224,17 @@ impl Client {
     }
 }
 
+/// Notes that a frame is not whole, and when that may have changed.
+fn await_more<T>(reader: &mut Reader<T>, framing: &Framing, bytes: &[u8]) {
+    let reread = framing::reread(framing, bytes);
+    let least = match reread {
+        Reread::Never => framing::least(framing, bytes),
+        // Where a line ends cannot be told before.
+        _ => Reread::least(bytes.len(), framing.max_length),
+    };
+    reader.await_more(least.min(framing::kept(framing).max(bytes.len() + 1)), reread);
+}
+
 fn want(frame: Frame) -> Sharing {
     match (frame.pinning, frame.need) {
         (Pinning::Free, Need::Shared) => Sharing::Shared,
@@ -235,7 +243,7 @@ fn want(frame: Frame) -> Sharing {
     }
 }
 
-fn ask(frame: Frame) -> AnswerKind {
+fn kind(frame: Frame) -> AnswerKind {
     match frame.pinning {
         Pinning::Forever => AnswerKind::Forever,
         _ => AnswerKind::Frames { patient: frame.need == Need::Patient },

@@ -1,22 +1,26 @@
 //! One accepted connection of HTTP or frames: its requests go out in order, and their responses come back in order.
 //!
-//! `input` and `frames` read, `answer` and `output` write, and `inner` is where the client stands.
+//! A client has three parts: the `reader` (what comes next), the `exchanges` (what is under way, and where) and the `writer` (what
+//! has not been taken yet). `poll` drives them, `http1` and `frames` say what the bytes mean, and `respond` answers where no member
+//! does. A client whose bytes nobody understands is in `tunnel`.
 
-mod answer;
-mod begin;
+mod events;
+mod exchanges;
 mod frames;
-mod inner;
-mod input;
-mod output;
+mod http1;
+mod poll;
+mod reader;
 mod record;
+mod respond;
 mod route;
-mod upgraded;
-mod upload;
+mod ticket;
+pub mod tunnel;
+mod writer;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell, RefMut};
 use std::future::Future;
 use std::net::IpAddr;
-use std::ops::ControlFlow;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -25,18 +29,24 @@ use crate::backend;
 use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic};
 use crate::frontend::{self, ClientPermit, Incoming};
-use crate::link::Pool;
+use crate::link::{Link, Pool};
 use crate::metrics::{ClientClose, ClientState};
-use crate::stream::{Conn, read_some};
+use crate::proto::http1::ResponseWriter;
+use crate::stream::Conn;
 
-use inner::{ClientInner, LINGER, Phase};
-use upgraded::UpgradedTunnel;
+use exchanges::{Carrier, Exchanges};
+use reader::{ExchangeStanding, Phase, Reader, grains, rounded};
+use route::Route;
+pub use ticket::Ticket;
+use tunnel::upgraded::UpgradedTunnel;
+use writer::Writer;
 
 /// What the clients of one listener share.
 pub type HttpFrontend = frontend::Frontend<HttpPool>;
-pub(in crate::client) type HttpPool = Pool<Rc<Client>>;
+pub(in crate::client) type HttpPool = Pool<Ticket>;
 pub(in crate::client) type HttpDestination = frontend::Destination<HttpPool>;
 pub(in crate::client) type HttpMember = backend::Member<HttpPool>;
+pub(in crate::client) type HttpLink = Rc<Link<Ticket>>;
 
 /// One accepted connection. While it is idle it keeps no buffer.
 pub struct Client {
@@ -46,8 +56,181 @@ pub struct Client {
     key: u32,
     accepted_at: Nanos,
     conn: Conn,
-    state: RefCell<ClientInner>,
+    parts: RefCell<ClientParts>,
+    /// How the present answer is written.
+    response: Cell<ResponseWriter>,
     _permit: ClientPermit,
+}
+
+/// The parts of a client, each of which has its state for itself, and what none of them has alone.
+struct ClientParts {
+    route: Route,
+    reader: Reader<Box<UpgradedTunnel>>,
+    writer: Writer,
+    exchanges: Exchanges<HttpLink>,
+    /// When its timer is due, in grains.
+    armed: u32,
+    /// The state in which the gauge has it, until it leaves. Only [`Client::show`] and [`Client::leave`] read this.
+    shown: Option<ClientState>,
+    /// Why it will be closed.
+    close: Option<ClientClose>,
+    /// What is to blame for exchanges that have not ended when it does.
+    blame: Cause,
+    draining: bool,
+}
+
+impl ClientParts {
+    fn new(destination: Rc<HttpDestination>, now: Nanos) -> Self {
+        Self {
+            route: Route::new(destination),
+            reader: Reader::new(now),
+            writer: Writer::default(),
+            exchanges: Exchanges::new(),
+            armed: u32::MAX,
+            shown: Some(ClientState::Idle),
+            close: None,
+            blame: Cause::ClientAbort,
+            draining: false,
+        }
+    }
+
+    /// Returns the state that the gauge is to have it in.
+    fn state(&self) -> ClientState {
+        match self.reader.phase() {
+            Phase::Tunnel(_) | Phase::Pinned { .. } => ClientState::Tunnel,
+            Phase::Linger { .. } => ClientState::Closing,
+            Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } | Phase::Asking => {
+                ClientState::Active
+            }
+            Phase::Idle | Phase::Head | Phase::Done if self.exchanges.is_busy() => ClientState::Active,
+            Phase::Head => ClientState::Head,
+            Phase::Idle | Phase::Done => ClientState::Idle,
+        }
+    }
+
+    /// Returns the reader, and how the exchanges stand, which it asks.
+    fn reader_and_standing(&mut self) -> (&mut Reader<Box<UpgradedTunnel>>, Standing<'_>) {
+        let look_ahead = self.route.destination().listener.http.look_ahead.get();
+        let has_backlog = self.writer.unwritten() > reader::UNREAD;
+        (&mut self.reader, Standing { exchanges: &self.exchanges, look_ahead, has_backlog })
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        let look_ahead = self.route.destination().listener.http.look_ahead.get();
+        let has_backlog = self.writer.unwritten() > reader::UNREAD;
+        Standing { exchanges: &self.exchanges, look_ahead, has_backlog }
+    }
+
+    /// Returns when something must have happened, and what its absence means.
+    fn deadline(&self, conn: &Conn) -> Option<(Nanos, Cause)> {
+        let listener = &self.route.destination().listener;
+        if let Phase::Tunnel(tunnel) = self.reader.phase() {
+            let at = tunnel.lifetime().deadline(&listener.tunnel)?;
+            return Some((rounded(at), Cause::ClientAbort));
+        }
+        self.reader.deadline(&listener.timeouts, &listener.tunnel, conn.is_blocked(), &self.standing())
+    }
+
+    /// Returns whether it has been a tunnel for as long as it may.
+    fn is_too_old(&self, now: Nanos) -> bool {
+        let limits = &self.route.destination().listener.tunnel;
+        match self.reader.phase() {
+            Phase::Tunnel(tunnel) => tunnel.lifetime().is_too_old(limits, now),
+            _ => self.reader.is_too_old(limits, now),
+        }
+    }
+
+    /// Returns whether the client has asked for as much as it may.
+    fn is_spent(&self) -> bool {
+        self.close == Some(ClientClose::LimitRequests)
+    }
+}
+
+/// How the exchanges stand, for the reader.
+struct Standing<'a> {
+    exchanges: &'a Exchanges<HttpLink>,
+    /// How many may be in flight at once.
+    look_ahead: u32,
+    /// So many answers are unread that no request begins.
+    has_backlog: bool,
+}
+
+impl ExchangeStanding for Standing<'_> {
+    fn in_flight(&self) -> u16 {
+        self.exchanges.in_flight()
+    }
+
+    fn waits(&self) -> bool {
+        self.exchanges.waits()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.exchanges.is_busy()
+    }
+
+    fn may_begin(&self) -> bool {
+        !self.has_backlog && self.exchanges.may_begin(self.look_ahead)
+    }
+
+    fn must_wait(&self) -> bool {
+        self.exchanges.must_wait()
+    }
+
+    fn is_link_full(&self) -> bool {
+        self.exchanges.is_link_full()
+    }
+
+    fn is_patient(&self) -> bool {
+        self.exchanges.is_patient()
+    }
+
+    fn awaits_member(&self, talks: bool) -> bool {
+        self.exchanges.awaits_member(talks)
+    }
+}
+
+impl Carrier for HttpLink {
+    fn has_room(&self) -> bool {
+        Link::has_room(self)
+    }
+
+    fn is_full(&self) -> bool {
+        Link::is_full(self)
+    }
+
+    fn owes(&self) -> bool {
+        Link::owes(self)
+    }
+
+    fn awaits_body_reader(&self) -> bool {
+        self.is_behind() || self.awaits_continue()
+    }
+}
+
+/// A client's parts while they are being changed. However the change ends, also by a panic, the gauge follows.
+struct Change<'a> {
+    client: &'a Client,
+    parts: RefMut<'a, ClientParts>,
+}
+
+impl Deref for Change<'_> {
+    type Target = ClientParts;
+
+    fn deref(&self) -> &ClientParts {
+        &self.parts
+    }
+}
+
+impl DerefMut for Change<'_> {
+    fn deref_mut(&mut self) -> &mut ClientParts {
+        &mut self.parts
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.client.show(&mut self.parts);
+    }
 }
 
 impl Client {
@@ -56,172 +239,62 @@ impl Client {
         let Incoming { stream, source, permit, .. } = incoming;
         let now = frontend.event_loop.update_now();
         let peer = source.ip().to_canonical();
-        let state = RefCell::new(ClientInner::new(frontend.destination.borrow().clone(), now));
+        let parts = RefCell::new(ClientParts::new(frontend.destination.borrow().clone(), now));
         let admit = |key| Self {
             frontend: frontend.clone(),
             peer,
             key,
             accepted_at: now,
             conn: Conn::new(stream),
-            state,
+            parts,
+            response: Cell::default(),
             _permit: permit,
         };
         let client = frontend.event_loop.register_new(admit);
         frontend.enter();
         frontend.cells.connections[ClientState::Idle].inc();
+        // From here on the task's `Drop` gives back what the client has.
         let task = ClientTask(client.clone());
-        may_panic("client.welcome");
-        client.assign(&mut client.state.borrow_mut());
-        client.rearm(&mut client.state.borrow_mut());
+        may_panic("client.admit");
+        let mut s = client.change();
+        client.assign(&mut s.route);
+        client.rearm(&mut s);
+        drop(s);
         tokio::task::spawn_local(task);
     }
 
-    fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
-        self.conn.keep_waker(cx);
-        let now = self.frontend.event_loop.update_now();
-        read_some(cx, |cx| self.poll_once(cx, now))
+    /// Lends the parts of the client to be changed.
+    fn change(&self) -> Change<'_> {
+        Change { client: self, parts: self.parts.borrow_mut() }
     }
 
-    /// Does what can be done, then reads once.
-    fn poll_once(self: &Rc<Self>, cx: &mut Context<'_>, now: Nanos) -> ControlFlow<Poll<ClientClose>> {
-        let mut s = self.state.borrow_mut();
-        may_panic("client.poll");
-        if matches!(s.phase, Phase::Tunnel) {
-            return ControlFlow::Break(self.poll_tunnel(&mut s, cx));
-        }
-        self.poll_write(&mut s, cx);
-        self.proceed(&mut s, now);
-        self.count_input(&mut s);
-        if let Some(why) = self.over(&mut s) {
-            return ControlFlow::Break(Poll::Ready(why));
-        }
-        if !Self::wants_input(&s) {
-            return ControlFlow::Break(Poll::Pending);
-        }
-        let room = self.room(&mut s, now);
-        if room == 0 {
-            return ControlFlow::Break(Poll::Pending);
-        }
-        let mut input = self.frontend.event_loop.input();
-        let most = input.len().min(room);
-        let received = &self.frontend.cells.received_bytes;
-        let Poll::Ready(read) = self.conn.poll_read(cx, &mut input[..most], received) else {
-            return ControlFlow::Break(Poll::Pending);
-        };
-        match read {
-            Ok([]) => self.at_eof(&mut s),
-            Ok(bytes) => {
-                if matches!(s.phase, Phase::Linger) {
-                    s.since = now; // it is still sending
-                }
-                self.received(&mut s, bytes, now);
-                self.count_input(&mut s);
-            }
-            Err(_) => self.conn.fail(),
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Whether all is said, and why it ends if so. Takes the step from the last answer to FIN.
-    fn over(&self, s: &mut ClientInner) -> Option<ClientClose> {
-        if self.conn.has_failed() {
-            return Some(s.close.unwrap_or(ClientClose::Client));
-        }
-        let quiet = !s.is_busy() && s.unwritten() == 0;
-        match s.phase {
-            Phase::Done if quiet && s.unread => {
-                self.begin_lingering(s);
-                None
-            }
-            Phase::Done if quiet => Some(s.close.unwrap_or(ClientClose::Client)),
-            Phase::Head if quiet && s.draining && !s.unread_input() => Some(ClientClose::Drain),
-            _ => None,
-        }
-    }
-
-    fn begin_lingering(&self, s: &mut ClientInner) {
-        self.conn.close_write();
-        s.phase = Phase::Linger;
-        s.since = self.frontend.event_loop.now();
-        s.cold().lingers_until = s.since.saturating_add(LINGER);
-        self.show(s, ClientState::Closing);
-        self.rearm(s);
-    }
-
-    /// The connection has ended, perhaps by a panic: another one in here would be one too many.
-    fn end(self: &Rc<Self>, why: ClientClose) {
-        let event_loop = &self.frontend.event_loop;
-        if event_loop.contain(PanicSite::Client, || self.finish(why)).is_none() {
-            event_loop.unregister(self.key);
-        }
-    }
-
-    /// What it held is given back.
-    fn finish(self: &Rc<Self>, why: ClientClose) {
-        self.conn.close();
-        let mut s = self.state.borrow_mut();
-        self.conn.fail();
-        let unanswered = s.unanswered();
-        let cells = &self.frontend.cells;
-        cells.in_flight.add(-i64::from(std::mem::take(&mut s.counted)));
-        s.destination.cells.errors[s.blame].add(unanswered.into());
-        while s.record().is_some() {
-            let cause = s.blame;
-            self.write_record(&mut s, 0, Some(cause), 0);
-        }
-        self.drop_upload(&mut s);
-        let waited_for = s.assignment.member().filter(|_| s.waits).cloned();
-        if let Some(link) = s.link.take() {
-            link.abandon(|client: &Rc<Self>| Rc::ptr_eq(client, self));
-        }
-        if let Some(link) = s.take_kept() {
-            link.release();
-        }
-        self.unassign(&mut s);
-        self.count_nothing(&mut s);
-        s.buffers = None;
-        if let Some(cold) = &mut s.cold {
-            (cold.tunnel, cold.place) = (None, None);
-        }
-        cells.connections[s.shown].dec();
-        cells.closed[why].inc();
-        cells.connection_requests.observe(s.requests.into());
-        cells
-            .connection_duration
-            .observe_nanos(self.frontend.event_loop.now().saturating_sub(self.accepted_at));
-        self.frontend.leave();
-        drop(s);
-        if let Some(member) = waited_for {
-            member.pool.left_the_queue();
-        }
-        self.frontend.event_loop.unregister(self.key);
-    }
-
-    fn show(&self, s: &mut ClientInner, state: ClientState) {
-        if s.shown != state {
-            self.frontend.cells.connections.shift(s.shown, state);
-            s.shown = state;
+    /// Shifts the gauge to how the client stands.
+    fn show(&self, s: &mut ClientParts) {
+        let state = s.state();
+        if let Some(shown) = s.shown
+            && shown != state
+        {
+            self.frontend.cells.connections.shift(shown, state);
+            s.shown = Some(state);
         }
     }
 
     /// Sees to it that the deadline is looked at. Most often it is later than the look that is due anyway.
-    fn rearm(&self, s: &mut ClientInner) {
+    fn rearm(&self, s: &mut ClientParts) {
         if let Some((at, _)) = s.deadline(&self.conn)
-            && at < s.armed
+            && grains(at) < s.armed
         {
-            s.armed = at;
+            s.armed = grains(at);
             self.frontend.event_loop.arm(self.key, at);
         }
     }
 
-    /// The deadline has passed with nothing done.
-    fn late(&self, s: &mut ClientInner, cause: Cause) {
+    /// Does what follows where the deadline has passed with nothing done.
+    fn late(&self, s: &mut ClientParts, cause: Cause) {
         match cause {
             Cause::HeadTimeout => {
                 s.close = Some(ClientClose::HeadTimeout);
-                let buffers = s.buffers.take();
-                self.begin_unread(s, buffers.as_ref().map_or(&[], |buffers| &buffers.input), s.since);
-                s.buffers = buffers;
+                self.begin_unread_kept(s);
                 self.refuse(s, None, cause, cause.status());
             }
             Cause::BodyTimeout => {
@@ -234,12 +307,103 @@ impl Client {
                 self.cut_off(s);
             }
             _ => {
-                let old = s.is_old(self.frontend.event_loop.now());
+                let old = s.is_too_old(self.frontend.event_loop.now());
                 s.close = Some(if old { ClientClose::MaxAge } else { ClientClose::IdleTimeout });
                 self.conn.fail();
             }
         }
         self.conn.wake();
+    }
+
+    /// Closes the client, perhaps in the middle of an answer. To HTTP/1.0 an orderly close may be the end of it (RFC 9112
+    /// section 8), so there it is a reset.
+    fn cut_off(&self, s: &ClientParts) {
+        self.conn.fail();
+        if s.exchanges.is_old() && (s.exchanges.is_busy() || s.writer.unwritten() > 0) {
+            self.conn.reset_on_drop();
+        }
+    }
+}
+
+// The end of a client.
+
+impl Client {
+    /// Gives back what the client held. The end may be a panic's: each part is given back even where another one panics.
+    fn end(self: &Rc<Self>, why: ClientClose) {
+        let parts: [fn(&Rc<Self>); 3] = [Self::end_exchanges, Self::end_buffers, Self::end_assignments];
+        self.conn.close();
+        self.conn.fail();
+        for end in parts {
+            self.frontend.event_loop.contain(PanicSite::Client, || end(self));
+        }
+        self.leave(why);
+        self.frontend.event_loop.unregister(self.key);
+    }
+
+    /// Counts and logs the exchanges that have not ended, and takes them off their link or out of their queue.
+    fn end_exchanges(self: &Rc<Self>) {
+        let mut leave = LeaveLinks { client: self, link: None, kept: None, waited_for: None };
+        let mut s = self.parts.borrow_mut(); // which ends before `leave` does, also by a panic
+        let (unanswered, cause) = (s.exchanges.unanswered(), s.blame);
+        s.exchanges.count_all_ended(&self.frontend.cells.in_flight);
+        s.route.destination().cells.errors[cause].add(unanswered.into());
+        (leave.link, leave.kept) = (s.exchanges.take_link(), s.exchanges.take_kept_link());
+        let waits = s.exchanges.leave_queue();
+        leave.waited_for = s.route.assignment().member().filter(|_| waits).cloned();
+        drop((s.reader.take_tunnel(), s.exchanges.take_tunnel_permit()));
+        while s.record().is_some() {
+            self.write_record(&mut s, 0, Some(cause), 0);
+        }
+        may_panic("client.end.exchanges");
+    }
+
+    /// Drops what was kept of what came and goes.
+    fn end_buffers(self: &Rc<Self>) {
+        let mut s = self.parts.borrow_mut();
+        self.drop_upload(&mut s);
+        let buffers = &self.frontend.event_loop.buffers;
+        drop(s.writer.take(buffers));
+        buffers.change(s.reader.drop_input(), 0);
+        may_panic("client.end.buffers");
+    }
+
+    fn end_assignments(self: &Rc<Self>) {
+        self.unassign(&mut self.parts.borrow_mut().route);
+        may_panic("client.end.assignments");
+    }
+
+    /// Counts the client as closed.
+    fn leave(&self, why: ClientClose) {
+        let mut s = self.parts.borrow_mut();
+        let Some(shown) = s.shown.take() else { return };
+        let HttpFrontend { event_loop, cells, .. } = &*self.frontend;
+        cells.connections[shown].dec();
+        cells.closed[why].inc();
+        cells.connection_requests.observe(s.reader.requests().into());
+        cells.connection_duration.observe_nanos(event_loop.now().saturating_sub(self.accepted_at));
+        self.frontend.leave();
+    }
+}
+
+/// What a client leaves behind on links and in queues, when it ends. It does so when this is dropped, also by a panic.
+struct LeaveLinks<'a> {
+    client: &'a Rc<Client>,
+    link: Option<HttpLink>,
+    kept: Option<HttpLink>,
+    waited_for: Option<Rc<HttpMember>>,
+}
+
+impl Drop for LeaveLinks<'_> {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.abandon(|ticket: &Ticket| ticket.is_of(self.client));
+        }
+        if let Some(link) = self.kept.take() {
+            link.release();
+        }
+        if let Some(member) = self.waited_for.take() {
+            member.pool.left_the_queue();
+        }
     }
 }
 
@@ -250,10 +414,10 @@ impl Contained for Client {
 
     /// It is closed, perhaps in the middle of an answer: what it was about is not known any more.
     fn panicked(&self) {
-        if let Ok(mut s) = self.state.try_borrow_mut() {
+        if let Ok(mut s) = self.parts.try_borrow_mut() {
             s.close = Some(ClientClose::Error);
             s.blame = Cause::Internal;
-            s.armed = Nanos::MAX;
+            s.armed = u32::MAX;
             self.cut_off(&s);
         }
         self.conn.wake();
@@ -262,33 +426,30 @@ impl Contained for Client {
 
 impl Registered for Client {
     fn on_timer(&self, now: Nanos) -> Option<Nanos> {
-        let mut s = self.state.borrow_mut();
-        may_panic("client.look");
-        s.armed = Nanos::MAX;
-        if s.awaits_member() {
-            s.since = now;
+        let mut s = self.change();
+        may_panic("client.timer");
+        s.armed = u32::MAX;
+        let (reader, exchanges) = s.reader_and_standing();
+        if reader.awaits_member(&exchanges) {
+            reader.touch(now);
         }
-        let stalled = s.buffers.as_ref().is_some_and(|buffers| buffers.stalled);
-        if stalled
-            || s.cold.as_ref().and_then(|cold| cold.tunnel.as_ref()).is_some_and(UpgradedTunnel::is_lingering)
-        {
+        let is_lingering = matches!(reader.phase(), Phase::Tunnel(tunnel) if tunnel.is_lingering());
+        if reader.is_stalled() || is_lingering {
             self.conn.wake();
         }
         let (at, cause) = s.deadline(&self.conn)?;
-        if at > now {
-            s.armed = at;
-            return Some(at);
+        let until = if at > now { Some(at) } else { self.frontend.event_loop.lenient_until(now) };
+        match until {
+            Some(until) => s.armed = grains(until),
+            None => self.late(&mut s, cause),
         }
-        if let Some(until) = self.frontend.event_loop.lenient_until(now) {
-            s.armed = until;
-            return Some(until);
-        }
-        self.late(&mut s, cause);
-        None
+        until
     }
 
     fn on_drain(&self) {
-        self.state.borrow_mut().draining = true;
+        let mut s = self.parts.borrow_mut();
+        may_panic("client.drain");
+        s.draining = true;
         self.conn.wake();
     }
 
@@ -298,22 +459,24 @@ impl Registered for Client {
             return self.on_drain();
         }
         // Who says nothing has no next exchange, and its limits hold all the same.
-        let mut s = self.state.borrow_mut();
-        if !self.conn.has_failed() && s.shown == ClientState::Idle && !s.is_busy() && !s.keeps_link() {
-            self.take_destination(&mut s);
+        let mut s = self.parts.borrow_mut();
+        may_panic("client.reconfigure");
+        if !self.conn.has_failed() && s.state() == ClientState::Idle && !s.exchanges.keeps_link() {
+            self.take_destination(&mut s.route);
             self.rearm(&mut s);
         }
     }
 
     fn on_kill(&self) {
-        let mut s = self.state.borrow_mut();
+        let mut s = self.parts.borrow_mut();
+        may_panic("client.kill");
         s.close = Some(ClientClose::Drain);
         self.cut_off(&s);
         self.conn.wake();
     }
 }
 
-/// A client's life as a task: nothing but the client. However the task ends, what the client held is given back.
+/// The life of a client as a task. However the task ends, what the client held is given back.
 struct ClientTask(Rc<Client>);
 
 impl Future for ClientTask {
@@ -329,7 +492,7 @@ impl Future for ClientTask {
             }
             None => {
                 client.panicked();
-                Poll::Ready(()) // and it is dropped, which finishes the client
+                Poll::Ready(()) // and it is dropped, which ends the client
             }
         }
     }
@@ -339,9 +502,9 @@ impl Drop for ClientTask {
     fn drop(&mut self) {
         let client = &self.0;
         if client.conn.is_closed() {
-            return; // it has finished
+            return; // it has ended
         }
-        let why = client.state.try_borrow().ok().and_then(|s| s.close);
+        let why = client.parts.try_borrow().ok().and_then(|s| s.close);
         client.end(why.unwrap_or(ClientClose::Error));
     }
 }

@@ -6,10 +6,9 @@ use std::time::SystemTime;
 use crate::access_log::{LogRecord, RequestSummary};
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
-use crate::proto::http1::Request;
+use crate::proto::http::RequestHead;
 
-use super::Client;
-use super::inner::ClientInner;
+use super::{Client, ClientParts};
 
 /// The exchanges of one client, oldest first; always empty where there is no log.
 #[derive(Default)]
@@ -31,17 +30,12 @@ pub(super) struct PendingRecord {
 }
 
 impl PendingRecords {
-    /// The exchange whose answer comes now.
-    pub(super) fn record(&mut self) -> Option<&mut PendingRecord> {
-        self.0.front_mut()
-    }
-
-    /// The exchange whose request came last.
+    /// Returns the exchange whose request came last.
     pub(super) fn last(&mut self) -> Option<&mut PendingRecord> {
         self.0.back_mut()
     }
 
-    /// The exchange with so many before it is on a link.
+    /// Notes that the exchange with so many before it is on a link.
     pub(super) fn reached(&mut self, before: u32) {
         if let Some(record) = self.0.get_mut(before as usize) {
             record.reached = true;
@@ -49,42 +43,63 @@ impl PendingRecords {
     }
 }
 
+impl ClientParts {
+    /// Returns what is noted of the exchange whose answer comes now, if anything is.
+    pub(super) fn record(&mut self) -> Option<&mut PendingRecord> {
+        self.exchanges.records()?.0.front_mut()
+    }
+
+    fn begin_record(&mut self, summary: Option<RequestSummary>, since: Nanos, ordinal: u32) {
+        let log_writer = self.route.destination().log_writer.as_ref();
+        let sampled = log_writer.is_some_and(|log_writer| log_writer.samples());
+        let began = SystemTime::now();
+        let record =
+            PendingRecord { summary, began, since, ordinal, sampled, reached: false, received: 0, sent: 0 };
+        self.exchanges.records_or_new().0.push_back(record);
+    }
+}
+
 impl Client {
-    /// An exchange begins.
-    pub(super) fn begin_record(&self, s: &mut ClientInner, head: &Request<'_, '_>, since: Nanos) {
-        if s.destination.log_writer.is_some() {
-            begin_record(s, Some(summary(head)), since, s.requests);
+    /// Notes an exchange that begins.
+    pub(super) fn begin_record(&self, s: &mut ClientParts, head: &RequestHead<'_, '_>, since: Nanos) {
+        if s.route.destination().log_writer.is_some() {
+            s.begin_record(Some(summary(head)), since, s.reader.requests());
         }
     }
 
-    /// What came is no request that can be read. Its first line is noted as far as it tells something.
-    pub(super) fn begin_unread(&self, s: &mut ClientInner, bytes: &[u8], since: Nanos) {
-        if s.destination.log_writer.is_some() {
-            begin_record(s, first_line(bytes), since, s.requests + 1);
+    /// Notes what is no request that can be read: its first line, as far as it tells something.
+    pub(super) fn begin_unread(&self, s: &mut ClientParts, bytes: &[u8], since: Nanos) {
+        if s.route.destination().log_writer.is_some() {
+            s.begin_record(first_line(bytes), since, s.reader.requests() + 1);
         }
     }
 
-    /// The first of those that are noted has ended. `status` is 0 where it was not answered to its end.
+    /// Does the same for what was kept, and will not be whole in time.
+    pub(super) fn begin_unread_kept(&self, s: &mut ClientParts) {
+        if s.route.destination().log_writer.is_some() {
+            s.begin_record(first_line(s.reader.kept()), s.reader.since(), s.reader.requests() + 1);
+        }
+    }
+
+    /// Logs the first of those that are noted, which has ended. `status` is 0 where it was not answered to its end.
     pub(super) fn write_record(
         &self,
-        s: &mut ClientInner,
+        s: &mut ClientParts,
         status: u16,
         cause: Option<Cause>,
         service: Nanos,
     ) {
-        let Some(record) = s.cold.as_mut().and_then(|cold| cold.records.0.pop_front()) else { return };
-        let Some(log_writer) =
-            s.destination.log_writer.as_ref().filter(|_| record.sampled || cause.is_some())
-        else {
-            return;
-        };
+        let Some(record) = s.exchanges.records().and_then(|records| records.0.pop_front()) else { return };
+        let destination = s.route.destination();
+        let log_writer = destination.log_writer.as_ref().filter(|_| record.sampled || cause.is_some());
+        let Some(log_writer) = log_writer else { return };
         log_writer.write(&LogRecord {
             began: record.began,
             source: self.source(s),
             peer: self.peer,
-            listener: &s.destination.listener.name,
-            backend: &s.destination.group.settings.name,
-            member: s.assignment.member().filter(|_| record.reached).map(|member| &*member.name),
+            listener: &destination.listener.name,
+            backend: &destination.group.settings.name,
+            member: s.route.assignment().member().filter(|_| record.reached).map(|member| &*member.name),
             request: record.summary.as_ref(),
             status,
             cause,
@@ -97,25 +112,10 @@ impl Client {
     }
 }
 
-fn begin_record(s: &mut ClientInner, summary: Option<RequestSummary>, since: Nanos, ordinal: u32) {
-    let sampled = s.destination.log_writer.as_ref().is_some_and(|log_writer| log_writer.samples());
-    let began = SystemTime::now();
-    s.cold().records.0.push_back(PendingRecord {
-        summary,
-        began,
-        since,
-        ordinal,
-        sampled,
-        reached: false,
-        received: 0,
-        sent: 0,
-    });
-}
-
 /// No more than this is noted of what cannot be read.
 const MOST: usize = 1024;
 
-/// The words of a request line, whatever is wrong with them.
+/// Returns the words of a request line, whatever is wrong with them.
 fn first_line(bytes: &[u8]) -> Option<RequestSummary> {
     let line =
         bytes[..bytes.len().min(MOST)].split(|b| matches!(b, b'\r' | b'\n')).find(|line| !line.is_empty())?;
@@ -127,7 +127,7 @@ fn first_line(bytes: &[u8]) -> Option<RequestSummary> {
     Some(RequestSummary { method, target, minor_version, host: None, user_agent: None, referer: None })
 }
 
-fn summary(head: &Request<'_, '_>) -> RequestSummary {
+fn summary(head: &RequestHead<'_, '_>) -> RequestSummary {
     let field = |name| head.field(name).map(Into::into);
     RequestSummary {
         method: head.method_text().into(),

@@ -3,84 +3,194 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use crate::backend::Assignment;
 use crate::config::RouteRule;
+use crate::proto::http::RequestHead;
 
-use super::inner::ClientInner;
-use super::{Client, HttpDestination, HttpMember};
+use super::{Client, ClientParts, HttpDestination, HttpMember, HttpPool};
+
+/// Where the requests of a client go, and who it is.
+pub(super) enum Route {
+    /// All go where the configuration sends its clients, and the client is whoever is connected.
+    Direct { destination: Rc<HttpDestination>, assignment: Assignment<HttpPool> },
+    /// A rule chose, or the peer says for whom it speaks. Boxed: most clients never need it.
+    Chosen(Box<ChosenRoute>),
+}
+
+/// What is known of a client whose requests may go different ways.
+pub(super) struct ChosenRoute {
+    /// The configuration that the client is treated by.
+    base: Rc<HttpDestination>,
+    /// For whom the peer says that it speaks.
+    source: Option<IpAddr>,
+    /// Where the last request went.
+    destination: Rc<HttpDestination>,
+    assignment: Assignment<HttpPool>,
+    /// The client's assignments to other backends, to which requests of it went before.
+    others: Vec<(Rc<HttpDestination>, Assignment<HttpPool>)>,
+}
+
+impl Route {
+    pub(super) fn new(destination: Rc<HttpDestination>) -> Self {
+        Self::Direct { destination, assignment: Assignment::default() }
+    }
+
+    /// Returns where the last request went.
+    pub(super) fn destination(&self) -> &Rc<HttpDestination> {
+        match self {
+            Self::Direct { destination, .. } => destination,
+            Self::Chosen(chosen) => &chosen.destination,
+        }
+    }
+
+    /// Returns the configuration that the client is treated by: where its requests go if no rule says otherwise.
+    pub(super) fn base(&self) -> &Rc<HttpDestination> {
+        match self {
+            Self::Direct { destination, .. } => destination,
+            Self::Chosen(chosen) => &chosen.base,
+        }
+    }
+
+    pub(super) fn assignment(&self) -> &Assignment<HttpPool> {
+        match self {
+            Self::Direct { assignment, .. } => assignment,
+            Self::Chosen(chosen) => &chosen.assignment,
+        }
+    }
+
+    fn assignment_mut(&mut self) -> &mut Assignment<HttpPool> {
+        match self {
+            Self::Direct { assignment, .. } => assignment,
+            Self::Chosen(chosen) => &mut chosen.assignment,
+        }
+    }
+
+    /// Returns who is the client, where `peer` is connected.
+    pub(super) fn source(&self, peer: IpAddr) -> IpAddr {
+        match self {
+            Self::Direct { .. } => peer,
+            Self::Chosen(chosen) => chosen.source.unwrap_or(peer),
+        }
+    }
+
+    /// Makes of it one that can be chosen.
+    fn chosen(&mut self) -> &mut ChosenRoute {
+        if let Self::Direct { destination, assignment } = self {
+            let (destination, assignment) = (destination.clone(), std::mem::take(assignment));
+            let base = destination.clone();
+            let chosen = ChosenRoute { base, source: None, destination, assignment, others: Vec::new() };
+            *self = Self::Chosen(Box::new(chosen));
+        }
+        match self {
+            Self::Chosen(chosen) => chosen,
+            Self::Direct { .. } => unreachable!("it has just been made one that is chosen"),
+        }
+    }
+
+    /// Treats the client by the configuration `base` from now on, under which its requests go to `destination`.
+    fn turn_to(&mut self, base: Rc<HttpDestination>, destination: Rc<HttpDestination>) {
+        match self {
+            Self::Direct { destination: before, .. } if Rc::ptr_eq(&base, &destination) => {
+                *before = destination
+            }
+            _ => {
+                let chosen = self.chosen();
+                (chosen.base, chosen.destination) = (base, destination);
+            }
+        }
+    }
+}
 
 impl Client {
-    /// Who it is: whoever is connected, or for whom that one says it speaks.
-    pub(super) fn source(&self, s: &ClientInner) -> IpAddr {
-        s.cold.as_ref().and_then(|cold| cold.source).unwrap_or(self.peer)
+    /// Returns who the client is: whoever is connected, or for whom that one says it speaks.
+    pub(super) fn source(&self, s: &ClientParts) -> IpAddr {
+        s.route.source(self.peer)
     }
 
-    /// The client comes to its backend (anew, after a change of configuration).
-    pub(super) fn assign(&self, s: &mut ClientInner) {
-        let group = s.destination.group.clone();
-        s.assignment.assign(&group, self.source(s), &self.frontend.sources);
+    /// Assigns the client to its backend (anew, after a change of configuration).
+    pub(super) fn assign(&self, route: &mut Route) {
+        let (group, source) = (route.destination().group.clone(), route.source(self.peer));
+        route.assignment_mut().assign(&group, source, &self.frontend.sources);
     }
 
-    /// The client leaves all backends that it met.
-    pub(super) fn unassign(&self, s: &mut ClientInner) {
-        let source = self.source(s);
-        let here = (s.destination.clone(), std::mem::take(&mut s.assignment));
-        let others =
-            s.cold.as_mut().map_or_else(Vec::new, |cold| std::mem::take(&mut cold.other_assignments));
+    /// Ends the assignments of the client to all backends.
+    pub(super) fn unassign(&self, route: &mut Route) {
+        let source = route.source(self.peer);
+        let here = (route.destination().clone(), std::mem::take(route.assignment_mut()));
+        let others = match route {
+            Route::Direct { .. } => Vec::new(),
+            Route::Chosen(chosen) => std::mem::take(&mut chosen.others),
+        };
         for (destination, mut assignment) in others.into_iter().chain([here]) {
             assignment.unassign(&destination.group, source, &self.frontend.sources);
         }
     }
 
-    /// The member for the next exchange, which is down only where none is up.
-    pub(super) fn choose(&self, s: &mut ClientInner) -> Option<Rc<HttpMember>> {
-        self.take_destination(s);
-        let group = s.destination.group.clone();
-        let source = self.source(s);
-        s.assignment.choose(&group, source, &self.frontend.sources)
+    /// Chooses the member for the next exchange, which is down only where none is up.
+    pub(super) fn choose(&self, route: &mut Route) -> Option<Rc<HttpMember>> {
+        self.take_destination(route);
+        let (group, source) = (route.destination().group.clone(), route.source(self.peer));
+        route.assignment_mut().choose(&group, source, &self.frontend.sources)
     }
 
-    /// From now on the configuration in force is the client's, too. What is under way goes to the backend of the same
-    /// name, else to where its rule leads now, else to the listener's own.
-    pub(super) fn take_destination(&self, s: &mut ClientInner) {
-        if Rc::ptr_eq(s.base(), &self.frontend.destination.borrow()) {
+    /// Makes the configuration in force the client's, too. What is under way goes to the backend of the same name, else to where
+    /// its rule leads now, else to the listener's own.
+    pub(super) fn take_destination(&self, route: &mut Route) {
+        if Rc::ptr_eq(route.base(), &self.frontend.destination.borrow()) {
             return;
         }
         let base = self.frontend.destination.borrow().clone();
-        self.unassign(s);
-        let name = &s.destination.group.settings.name;
-        let mut routes = std::iter::once(&base).chain(&base.by_rule);
-        let same = routes.find(|destination| destination.group.settings.name == *name);
-        s.destination = same.or_else(|| same_rule(s.base(), &s.destination, &base)).unwrap_or(&base).clone();
-        remember(s, base);
-        self.assign(s);
+        self.unassign(route);
+        let name = &route.destination().group.settings.name;
+        let mut ways = std::iter::once(&base).chain(&base.by_rule);
+        let same = ways.find(|way| way.group.settings.name == *name);
+        let destination =
+            same.or_else(|| same_rule(route.base(), route.destination(), &base)).unwrap_or(&base);
+        route.turn_to(base.clone(), destination.clone());
+        self.assign(route);
     }
 
-    /// The next request is from `source`, and goes to the backend of `route`. With nothing in flight.
-    pub(super) fn switch_to(&self, s: &mut ClientInner, source: IpAddr, destination: &Rc<HttpDestination>) {
-        if let Some(link) = s.take_kept() {
+    /// Finds out whose request it is, and to which backend it goes. Returns false where those before it, which have not been
+    /// answered, went elsewhere.
+    pub(super) fn find_route(&self, s: &mut ClientParts, head: &RequestHead<'_, '_>) -> bool {
+        let base = s.route.base();
+        let source: IpAddr = head.source(self.peer, &base.listener.http);
+        let destination = head.rule(&base.listener.routes).map_or(base, |rule| &base.by_rule[rule]);
+        if source == self.source(s) && Rc::ptr_eq(destination, s.route.destination()) {
+            return true;
+        }
+        if s.exchanges.in_flight() > 0 {
+            return false;
+        }
+        let destination = destination.clone();
+        // A link that was kept for one way is of no use on another.
+        if let Some(link) = s.exchanges.take_kept_link() {
             link.release();
         }
-        let base = s.base().clone();
-        if source != self.source(s) {
-            self.unassign(s);
-            s.cold().source = Some(source);
-            s.destination = destination.clone();
-            remember(s, base);
-            return self.assign(s);
+        self.switch_to(&mut s.route, source, destination);
+        true
+    }
+
+    /// Sends the next request, which is from `source`, to `destination`.
+    fn switch_to(&self, route: &mut Route, source: IpAddr, destination: Rc<HttpDestination>) {
+        if source != route.source(self.peer) {
+            self.unassign(route);
+            let chosen = route.chosen();
+            (chosen.source, chosen.destination) = (Some(source), destination);
+            return self.assign(route);
         }
-        let assignment = std::mem::take(&mut s.assignment);
-        let here = (std::mem::replace(&mut s.destination, destination.clone()), assignment);
-        remember(s, base);
-        let others = &mut s.cold().other_assignments;
-        others.push(here);
-        match others.iter().position(|(other, _)| Rc::ptr_eq(other, destination)) {
-            Some(known) => s.assignment = others.swap_remove(known).1,
-            None => self.assign(s),
+        let chosen = route.chosen();
+        let before = std::mem::replace(&mut chosen.destination, destination);
+        chosen.others.push((before, std::mem::take(&mut chosen.assignment)));
+        let is_known = |(other, _): &(Rc<HttpDestination>, _)| Rc::ptr_eq(other, &chosen.destination);
+        match chosen.others.iter().position(is_known) {
+            Some(known) => chosen.assignment = chosen.others.swap_remove(known).1,
+            None => self.assign(route),
         }
     }
 }
 
-/// Where the rule leads now that led to `route`.
+/// Returns where the rule leads now that led to `destination`.
 fn same_rule<'a>(
     before: &HttpDestination,
     destination: &Rc<HttpDestination>,
@@ -90,11 +200,4 @@ fn same_rule<'a>(
     let rule = before.listener.routes.get(at)?;
     let is_same = |other: &RouteRule| RouteRule { backend: rule.backend, ..other.clone() } == *rule;
     now.by_rule.get(now.listener.routes.iter().position(is_same)?)
-}
-
-/// The client is treated by this configuration, wherever its requests go.
-fn remember(s: &mut ClientInner, base: Rc<HttpDestination>) {
-    if !Rc::ptr_eq(&base, &s.destination) || s.cold.is_some() {
-        s.cold().base = Some(base);
-    }
 }

@@ -52,9 +52,16 @@ impl BufferBudget {
 
     /// Records that a place holds `bytes` now. `counted` keeps the part that is counted.
     pub fn count(&self, counted: &Cell<usize>, bytes: usize) {
+        counted.set(self.recount(counted.get(), bytes));
+    }
+
+    /// Counts what is in one place now, where `counted` bytes of it were counted before. Returns how many are counted from now on.
+    #[must_use]
+    pub fn recount(&self, counted: usize, bytes: usize) -> usize {
         // Small amounts change often, and counting them would cost more than they weigh.
         let now = if bytes < SMALL { 0 } else { bytes };
-        self.change(counted.replace(now), now);
+        self.change(counted, now);
+        now
     }
 
     /// Returns whether no more bytes may be held, because one read might not fit.

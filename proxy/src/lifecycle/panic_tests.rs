@@ -1,20 +1,23 @@
 //! Tests that a panic anywhere on the path of a client ends only that client or its link.
 //!
-//! A panic is injected at each place where the code waits or calls back, under traffic. Afterwards everything
-//! is answered and all gauges are zero. The places exist in this crate's tests only
-//! (`event_loop::may_panic`).
+//! A panic is injected at each place where the code waits or calls back, under traffic. Afterwards everything is answered, all gauges
+//! are zero, sockets are closed and permits are back, and the panic is counted at its site and logged. The places are in the code of
+//! this crate's tests alone (`event_loop::may_panic`); one that is in no table here fails a test.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use penstock_origin::{Options, Origin, Speaks};
 
-use super::{ConfigSource, Running};
+use super::{ConfigSource, Running, panics};
 use crate::config::parse;
 use crate::event_loop::injected::{Injector, injector};
+use crate::mailbox::Message;
 
 /// A proxy with everything that a panic may hit, in front of one origin.
 struct Bed {
@@ -56,13 +59,14 @@ listeners:
   raw: {{ bind: {KERNELS_CHOICE}, protocol: tcp, backend: raw, tunnel: {{ idle_timeout: 1s }} }}
   raw-dead: {{ bind: {KERNELS_CHOICE}, protocol: tcp, backend: raw-dead }}
 backends:
-  app: {{ links: {{ pipeline: 32 }}, members: {{ a: \"{a}\" }} }}
+  app: {{ links: {{ pipeline: 32, max_tunnels: 1 }}, members: {{ a: \"{a}\" }} }}
   narrow: {{ links: {{ max_per_member: 2, pipeline: 1 }}, members: {{ a: \"{a}\" }} }}
   dead: {{ queue: {{ timeout: 1s }}, members: {{ a: \"{nobody}\" }} }}
-  raw: {{ links: {{ warm: 1 }}, members: {{ a: \"{b}\" }} }}
-  raw-dead: {{ members: {{ a: \"{nobody}\" }} }}
+  raw: {{ links: {{ warm: 1, max_per_member: 2 }}, members: {{ a: \"{b}\" }} }}
+  raw-dead: {{ links: {{ connect_timeout: 500ms }}, members: {{ a: \"{nobody}\" }} }}
 "
         );
+        listen_to_panics();
         let injector = injector(name);
         let config = std::env::temp_dir().join(format!("penstock-{}-{name}.yaml", std::process::id()));
         std::fs::write(&config, &text).unwrap();
@@ -92,6 +96,44 @@ impl Drop for Bed {
         let _ = std::fs::remove_file(&self.config);
         self.running.take().into_iter().for_each(Running::end);
     }
+}
+
+/// What the process has logged of injected panics.
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps the line that is logged for each injected panic, as `panics::report_panics` writes it.
+fn listen_to_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let line = panics::line(panic);
+            if line.contains(": injected at ") {
+                LOGGED.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            } else {
+                before(panic);
+            }
+        }));
+    });
+}
+
+/// How many lines say that a panic was injected there.
+fn logged(place: &str) -> usize {
+    let needle = format!(": injected at {place};");
+    let lines = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.iter().filter(|line| line.contains(&needle)).count()
+}
+
+/// The sockets that this process has and that are connected to a client at one of these ports, in the words of the kernel.
+fn connected(ports: &[u16]) -> Vec<String> {
+    const LISTENING: &str = "0A";
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let is_ours = |line: &&str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let port = words[1].rsplit_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
+        port.is_some_and(|port| ports.contains(&port)) && words[3] != LISTENING && words[9] != "0"
+    };
+    table.lines().skip(1).filter(is_ours).map(str::to_owned).collect()
 }
 
 fn sum(metrics: &str, name: &str) -> i64 {
@@ -199,13 +241,16 @@ fn idles(bed: &Bed) {
 }
 
 fn upgrades(bed: &Bed) {
+    upgrades_well(bed);
+}
+
+fn upgrades_well(bed: &Bed) -> bool {
     let mut client = connect(bed.web());
     let _ =
         client.write_all(b"GET /upgrade HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
-    if answer(&mut client) == Some(101) {
-        let _ = client.write_all(b"word");
-        let _ = client.read_exact(&mut [0; 4]);
-    }
+    answer(&mut client) == Some(101)
+        && client.write_all(b"word").is_ok()
+        && client.read_exact(&mut [0; 4]).is_ok()
 }
 
 fn tunnels(bed: &Bed) {
@@ -230,40 +275,108 @@ fn introduces_itself(bed: &Bed) {
     let _ = get(&mut client, "/hello");
 }
 
-const PLACES: [(&str, Traffic); 33] = [
-    ("client.welcome", gets),
-    ("client.poll", gets),
-    ("client.begin", gets),
-    ("client.write", gets),
-    ("client.piece", gets),
-    ("client.ended", gets),
-    ("client.counted", gets),
-    ("client.flush", gets),
-    ("client.look", idles),
-    ("client.placed", queues),
-    ("client.give_way", queues),
-    ("client.failed", closes),
-    ("client.again", closes),
-    ("client.writable", posts),
-    ("client.switched", upgrades),
-    ("passage.poll", upgrades),
-    ("link.connecting", closes),
-    ("link.connected", closes),
-    ("link.poll", gets),
-    ("link.received", gets),
-    ("link.write", gets),
-    ("link.parted", closes),
-    ("pool.acquired", gets),
-    ("pool.wait", queues),
-    ("pool.look", queues),
-    ("listener.place", gets),
-    ("worker.welcome", gets),
-    ("preface.read", introduces_itself),
-    ("tunnel.poll", tunnels),
-    ("tunnel.reached", tunnels),
-    ("tunnel.relay", tunnels),
-    ("tunnel.look", tunnels_idle),
-    ("dedicated.connected", tunnels),
+/// A client that leaves in the middle of its exchange, and one that does so while it waits.
+fn leaves(bed: &Bed) {
+    let clients: Vec<_> = (0..4).map(|_| connect(bed.at("narrow"))).collect();
+    for mut client in clients {
+        let _ = client.write_all(b"GET /delay/50 HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+}
+
+/// Clients that hold all links with bodies which do not go on, while somebody waits.
+fn hogs(bed: &Bed) {
+    let mut hogs: Vec<_> = (0..2).map(|_| connect(bed.at("narrow"))).collect();
+    for hog in &mut hogs {
+        let _ = hog.write_all(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n");
+        let _ = hog.write_all(&[b'x'; 200_000]);
+    }
+    let mut waiting = connect(bed.at("narrow"));
+    let _ = waiting.set_read_timeout(Some(Duration::from_secs(1)));
+    let _ = get(&mut waiting, "/hello");
+}
+
+/// More clients than there may be tunnels.
+fn tunnels_wait(bed: &Bed) {
+    let mut clients: Vec<_> = (0..3).map(|_| connect(bed.at("raw"))).collect();
+    for client in &mut clients {
+        let _ = client.write_all(b"word");
+    }
+    for mut client in clients {
+        let _ = client.read_exact(&mut [0; 4]);
+    }
+}
+
+/// A place, the site whose panic is counted there (several, where whoever comes first calls it), and what brings clients to it.
+type Place = (&'static str, &'static str, Traffic);
+
+const PLACES: [Place; 45] = [
+    ("client.admit", "listener", gets),
+    ("client.poll", "client", gets),
+    ("client.begin", "client", gets),
+    ("client.write", "client", gets),
+    ("client.head", "link", gets),
+    ("client.deliver", "link", gets),
+    ("client.ended", "link", gets),
+    ("client.counted", "link", gets),
+    ("client.flush", "client", gets),
+    ("client.timer", "client", idles),
+    ("client.placed", "client", queues),
+    ("client.give_way", "client", queues),
+    ("client.failed", "client", closes),
+    ("client.again", "client", closes),
+    ("client.writable", "link", posts),
+    ("client.switched", "client", upgrades),
+    ("client.closes", "link", gets),
+    ("client.is_full", "link", gets),
+    ("client.has_ended", "member|link|client", queues),
+    ("client.moved", "member|link|client", hogs),
+    ("client.end.exchanges", "client", leaves),
+    ("client.end.buffers", "client", posts),
+    ("client.end.assignments", "client", gets),
+    ("tunnel.relay", "client", upgrades),
+    ("link.connecting", "link", closes),
+    ("link.connected", "link", closes),
+    ("link.poll", "link", gets),
+    ("link.received", "link", gets),
+    ("link.write", "link", gets),
+    ("link.parted", "link", closes),
+    ("pool.acquired", "client", gets),
+    ("pool.wait", "client", queues),
+    ("pool.look", "member", queues),
+    ("listener.place", "listener", gets),
+    ("worker.welcome", "listener", gets),
+    ("preface.read", "listener", introduces_itself),
+    ("tcp.admit", "listener", tunnels),
+    ("tcp.poll", "tunnel", tunnels),
+    ("tcp.reached", "tunnel", tunnels),
+    ("tcp.hoped", "tunnel", tunnels_to_the_dead),
+    ("tcp.timer", "tunnel", tunnels_idle),
+    ("tcp.end", "tunnel", tunnels),
+    ("tunnel.relay", "tunnel", tunnels),
+    ("dedicated.connected", "tunnel|member", tunnels_wait),
+    ("dedicated.waited", "tunnel", tunnels_wait),
+];
+
+/// Places in what looks after a member, which is begun again.
+const DUTIES: [Place; 5] = [
+    ("pool.recover", "member", asks_the_dead),
+    ("pool.deal", "member", queues),
+    ("dedicated.recover", "member", tunnels_to_the_dead),
+    ("dedicated.watch", "member", tunnels_to_the_dead),
+    ("dedicated.keep_warm", "member", tunnels),
+];
+
+/// Places that a reload comes to, and the site.
+const RELOADS: [(&str, &str); 2] = [("worker.take", "worker"), ("client.reconfigure", "client")];
+
+/// Places that the end of a proxy comes to, and whether it drains.
+const ENDS: [(&str, bool); 6] = [
+    ("client.drain", true),
+    ("tcp.drain", true),
+    ("pool.drain", true),
+    ("client.kill", false),
+    ("tcp.kill", false),
+    ("pool.kill", false),
 ];
 
 /// A client that asks all the time on one connection, and counts answers that are missing or wrong.
@@ -316,15 +429,31 @@ impl Bed {
     }
 
     /// Injects a panic at this place under this traffic, and checks that nothing is missing afterwards.
-    fn try_at(&self, place: &str, traffic: Traffic) {
-        let before = self.injector.fired();
+    fn try_at(&self, place: &str, site: &str, traffic: Traffic) {
+        let (fired, counted, told) = (self.injector.fired(), self.panics(site), logged(place));
         self.injector.arm(place);
         eventually(&format!("a panic at {place}"), || {
             traffic(self);
-            self.injector.fired() > before
+            self.injector.fired() > fired
         });
+        eventually(&format!("{place}: a panic of a {site} is counted"), || self.panics(site) == counted + 1);
+        assert_eq!(logged(place), told + 1, "{place}: it is logged once");
     }
 
+    /// How many panics are counted at this site, or at any of several.
+    fn panics(&self, site: &str) -> i64 {
+        let at = |site: &str| self.sum_of("penstock_panics_total", &format!("where=\"{site}\""));
+        site.split('|').map(at).sum()
+    }
+
+    fn sum_of(&self, metric: &str, label: &str) -> i64 {
+        let metrics = self.running.as_ref().unwrap().metrics();
+        let lines: String =
+            metrics.lines().filter(|line| line.contains(label)).map(|l| l.to_owned() + "\n").collect();
+        sum(&lines, metric)
+    }
+
+    /// Everybody is served: those of each listener, one that upgrades, and one that needs a tunnel.
     fn all_is_well(&self, place: &str) {
         for listener in [&*self.name, "narrow"] {
             for _ in 0..4 {
@@ -341,10 +470,17 @@ impl Bed {
         raw.write_all(b"word").unwrap();
         raw.read_exact(&mut [0; 4]).unwrap_or_else(|error| panic!("no echo after {place}: {error}"));
         drop(raw);
-        let mut wrong = Vec::new();
+        // There may be one at a time: it would have no place if the panic had kept one.
+        eventually(&format!("an upgrade after {place}"), || upgrades_well(self));
         let running = self.running.as_ref().unwrap();
+        let ports =
+            [&*self.name, "narrow", "dead", "named", "raw", "raw-dead"].map(|name| self.at(name).port());
+        let mut wrong = Vec::new();
         for _ in 0..2000 {
             wrong = wrongs(&running.metrics());
+            wrong.extend(connected(&ports));
+            // The places in the load of workers, which decides where clients are placed.
+            wrong.extend((running.clients() != 0).then(|| format!("{} permits", running.clients())));
             if wrong.is_empty() {
                 break;
             }
@@ -386,9 +522,9 @@ fn wrongs(metrics: &str) -> Vec<String> {
 #[test]
 fn a_panic_at_any_place_ends_one_and_nobody_else_notices() {
     let bed = Bed::start("panics");
-    for (place, traffic) in PLACES {
+    for (place, site, traffic) in PLACES {
         let bystander = Bystander::start(bed.at("narrow"));
-        bed.try_at(place, traffic);
+        bed.try_at(place, site, traffic);
         let (asked, failed) = bystander.end();
         // A panic that hits the bystander itself may fail one of its requests.
         assert!(failed <= 1, "{place}: {failed} of {asked} failed");
@@ -399,15 +535,8 @@ fn a_panic_at_any_place_ends_one_and_nobody_else_notices() {
 #[test]
 fn a_duty_that_panics_is_begun_again() {
     let bed = Bed::start("duties");
-    for (place, traffic) in [
-        ("pool.recover", asks_the_dead as Traffic),
-        ("dedicated.recover", tunnels_to_the_dead),
-        ("dedicated.keep_warm", tunnels),
-    ] {
-        bed.injector.arm(place);
-        let before = bed.injector.fired();
-        traffic(&bed);
-        eventually(&format!("a panic at {place}"), || bed.injector.fired() > before);
+    for (place, site, traffic) in DUTIES {
+        bed.try_at(place, site, traffic);
     }
     let _member = origin(Speaks::Http, bed.nobody);
     eventually("the member is up", || get(&mut connect(bed.at("dead")), "/hello") == Some(200));
@@ -420,10 +549,66 @@ fn a_duty_that_panics_is_begun_again() {
 #[test]
 fn a_configuration_that_a_worker_panics_over_can_be_taken_again() {
     let mut bed = Bed::start("reloads");
-    bed.injector.arm("worker.take");
-    bed.running.as_mut().unwrap().reload().unwrap();
-    assert_eq!(bed.injector.fired(), 1);
-    bed.all_is_well("the first");
-    bed.running.as_mut().unwrap().reload().unwrap();
-    bed.all_is_well("the second");
+    for (place, site) in RELOADS {
+        let (fired, counted) = (bed.injector.fired(), bed.panics(site));
+        let idle = connect(bed.web());
+        eventually("a client is there", || bed.sum("penstock_client_connections") == 1);
+        bed.injector.arm(place);
+        bed.running.as_mut().unwrap().reload().unwrap();
+        assert_eq!((bed.injector.fired(), bed.panics(site)), (fired + 1, counted + 1), "{place}");
+        assert_eq!(logged(place), 1, "{place}");
+        drop(idle);
+        bed.all_is_well(place);
+        bed.running.as_mut().unwrap().reload().unwrap();
+        bed.all_is_well("the second");
+    }
+}
+
+#[test]
+fn a_proxy_ends_that_panics_while_it_drains_or_ends() {
+    for (place, drains) in ENDS {
+        let mut bed = Bed::start("ends");
+        let fired = bed.injector.fired();
+        let mut clients = [connect(bed.web()), connect(bed.at("raw"))];
+        assert_eq!(get(&mut clients[0], "/hello"), Some(200), "so that there is a link, too");
+        eventually("clients are there", || bed.sum("penstock_client_connections") == 2);
+        bed.injector.arm(place);
+        let running = bed.running.take().unwrap();
+        if drains {
+            running.shared.workers.iter().for_each(|worker| worker.send(Message::Drain));
+            eventually(&format!("a panic at {place}"), || bed.injector.fired() > fired);
+        }
+        running.end();
+        assert_eq!((bed.injector.fired(), logged(place)), (fired + 1, 1), "{place}");
+        for client in &mut clients {
+            assert!(client.read(&mut [0]).map_or(true, |n| n == 0), "{place}: each is closed");
+        }
+    }
+}
+
+/// A panic that nobody injects is one that nobody knows to be harmless.
+#[test]
+fn every_place_that_may_panic_is_in_a_table() {
+    let mut in_code = BTreeSet::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut in_code);
+    let places = PLACES.iter().chain(&DUTIES).map(|(place, ..)| *place);
+    let others = RELOADS.iter().map(|(place, _)| *place).chain(ENDS.iter().map(|(place, _)| *place));
+    let in_tables: BTreeSet<_> = places.chain(others).map(str::to_owned).collect();
+    let (missing, gone) = (&in_code - &in_tables, &in_tables - &in_code);
+    assert!(missing.is_empty() && gone.is_empty(), "in no table: {missing:?}; not in the code: {gone:?}");
+}
+
+/// The names of all places in the sources below a folder.
+fn collect(folder: &Path, places: &mut BTreeSet<String>) {
+    const CALL: &str = concat!("may_panic", "(\"");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, places);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            places
+                .extend(text.split(CALL).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        }
+    }
 }

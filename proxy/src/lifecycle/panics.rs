@@ -11,7 +11,7 @@ pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| notice::err(line(panic).trim_end())));
 }
 
-fn line(panic: &PanicHookInfo<'_>) -> String {
+pub(super) fn line(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     let payload = panic.payload();

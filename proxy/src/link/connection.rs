@@ -14,16 +14,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::cause::Cause;
 use crate::event_loop::{Contained, Flush, Nanos, PanicSite, may_panic, timeout};
 use crate::metrics::{HoldReason, LinkState};
 use crate::net::Peeked;
-use crate::proto::http1::Date;
+use crate::proto::http::ResponseHead;
 use crate::stream::{Conn, Stream, read_some};
 
-use crate::link::pipeline::exchange::{Exchange, Slot};
-use crate::link::pipeline::http_answer::AnswerEnd;
+use crate::link::pipeline::answer::AnswerEnd;
+use crate::link::pipeline::exchange::{Exchange, RequestSource, Slot};
+use crate::link::pipeline::link_end::LinkEnd;
 use crate::link::pipeline::member_traits::{Doubt, MemberTraits};
-use crate::link::pipeline::queue::{self, LinkEnd, Queue, Sink};
+use crate::link::pipeline::queue::{self, Queue};
+use crate::link::pipeline::sink::{Data, Sink};
 use crate::link::pool::{Pool, Recipient};
 use crate::link::scheduler::{Acquired, LinkId};
 
@@ -93,9 +96,9 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Puts a request on the link; it leaves at the end of this turn, with all others of the turn.
-    pub(super) fn submit(self: &Rc<Self>, to: T, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn submit(self: &Rc<Self>, to: T, request: Exchange, source: &(impl RequestSource + ?Sized)) {
         let half_done = CondemnOnPanic(self);
-        self.queue.borrow_mut().submit(to, request, self.pool.event_loop.now(), write);
+        self.queue.borrow_mut().submit(to, request, self.pool.event_loop.now(), source);
         self.flush_later();
         std::mem::forget(half_done);
     }
@@ -121,11 +124,11 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Puts a request behind those that the same client has on this link, which [`Link::has_room`].
-    pub fn join(self: &Rc<Self>, to: T, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn join(self: &Rc<Self>, to: T, request: Exchange, source: &(impl RequestSource + ?Sized)) {
         let half_done = CondemnOnPanic(self);
         self.pool.scheduler.borrow_mut().join(self.id);
         self.pool.count_acquired(self, Acquired::Pipelined, 0);
-        self.submit(to, request, write);
+        self.submit(to, request, source);
         std::mem::forget(half_done);
     }
 
@@ -138,10 +141,10 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Puts a request on a link that its client keeps, and on which nothing is in flight.
-    pub fn go_on(self: &Rc<Self>, to: T, request: Exchange, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn go_on(self: &Rc<Self>, to: T, request: Exchange, source: &(impl RequestSource + ?Sized)) {
         let half_done = CondemnOnPanic(self);
         self.pool.count_acquired(self, Acquired::Reused, 0);
-        self.submit(to, request, write);
+        self.submit(to, request, source);
         std::mem::forget(half_done);
     }
 
@@ -171,13 +174,13 @@ impl<T: Recipient> Link<T> {
         self.resume();
     }
 
-    /// The client cannot complete the body of its last request: the link ends. Gives the request back if
-    /// the client has seen nothing of an answer to it.
-    pub fn give_up(&self, whose: impl Fn(&T) -> bool) -> Option<Exchange> {
+    /// The client cannot complete the body of its last request: the link ends. Gives the request back, and who awaited its
+    /// answer, if the client has seen nothing of that.
+    pub fn give_up(&self, whose: impl Fn(&T) -> bool) -> Option<(T, Exchange)> {
         self.condemn(LinkEnd::Abandoned);
         let mut queue = self.queue.borrow_mut();
-        let unseen = queue.last().filter(|slot| slot.recipient.as_ref().is_some_and(&whose) && !slot.shown);
-        let request = unseen.map(|slot| slot.request);
+        let unseen = queue.last().filter(|slot| !slot.shown);
+        let request = unseen.and_then(|slot| Some((slot.recipient.clone().filter(&whose)?, slot.request)));
         queue.abandon(whose);
         request
     }
@@ -399,7 +402,10 @@ impl<T: Recipient> Link<T> {
             self.resume();
         }
         let drained = queue.unwritten().len() < BODY_PENDING / 2;
-        queue.last().filter(|slot| slot.request.body && drained).and_then(|slot| slot.recipient.clone())
+        queue
+            .last()
+            .filter(|slot| slot.request.upload.is_open() && drained)
+            .and_then(|slot| slot.recipient.clone())
     }
 
     /// Writes what fits now.
@@ -466,17 +472,30 @@ struct LinkSink<'a, T: Recipient> {
 }
 
 impl<T: Recipient> Sink<T> for LinkSink<'_, T> {
-    fn closes(&self, to: &T) -> bool {
-        to.closes()
+    #[inline]
+    fn head(
+        &mut self,
+        to: &T,
+        head: &ResponseHead<'_, '_>,
+        early: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Cause> {
+        to.head(head, early, out)
     }
 
-    fn date(&self) -> Date {
-        self.link.pool.event_loop.date()
+    #[inline]
+    fn data(&mut self, to: &T, bytes: &[u8], out: &mut Vec<u8>) -> Data {
+        to.data(bytes, out)
     }
 
-    fn piece(&mut self, to: &T, first: &[u8], second: &[u8]) {
+    #[inline]
+    fn end(&mut self, to: &T, trailers: &[u8], out: &mut Vec<u8>) {
+        to.end(trailers, out);
+    }
+
+    fn deliver(&mut self, to: &T, out: &[u8], raw: &[u8]) {
         self.link.assert_free();
-        to.piece(first, second);
+        to.deliver(out, raw);
     }
 
     fn served_by(&mut self, server: Option<&[u8]>) {
@@ -485,7 +504,7 @@ impl<T: Recipient> Sink<T> for LinkSink<'_, T> {
 
     fn ended(&mut self, slot: Slot<T>, end: AnswerEnd, service: Nanos) {
         self.link.pool.member_traits.set(MemberTraits::of(&end, self.link.pool.event_loop.now()));
-        self.link.doubt.set(self.link.doubt.get().after(slot.request.ask, &end));
+        self.link.doubt.set(self.link.doubt.get().after(slot.request.kind, &end));
         self.classes.push(slot.request.class);
         self.large |= self.classes.len() == 1 && slot.received > LARGE_ANSWER;
         self.served += service;

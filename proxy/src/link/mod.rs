@@ -5,16 +5,16 @@
 //!
 //! # What may be borrowed when a client is called
 //!
-//! A client that is told something ([`Recipient::piece`], `placed`, `ended`, `failed`, `again`, `writable`, `give_way`, `switched`)
+//! A client that is told something ([`Recipient::deliver`], `placed`, `ended`, `failed`, `again`, `writable`, `give_way`, `switched`)
 //! may ask its link or its pool for anything at once. So it is told with nothing of the queue, the pool or the pool borrowed:
 //! the inner part (`Queue`, `Scheduler`) returns what is to be done, and the outer part (`Link`, `Pool`) does it when the borrow has
 //! ended (`queue::receive` has the queue for one look after the other). The last of a client may be dropped in the same places only.
 //! The turn's scratch buffers, which hold what the client is told, and the socket that is being read stay borrowed meanwhile.
 //!
 //! Two kinds of calls are made inside of borrows, and reach nothing of a link: questions that a client answers from its own state
-//! (`closes`, `is_full`, `is_gone`, `has_ended`, `same`, `moved`), and the closures that append a head or a part of a body to the
-//! buffer they are given. `Link::assert_free` and `Pool::assert_free` hold all this against the rule in builds for debugging, and
-//! `tests::callbacks` does so in each call.
+//! (`is_full`, `is_gone`, `has_ended`, `same`, `moved`), and those that append something to the buffer they are given: a response as
+//! its client gets it (`head`, `data`, `end`), and a request as its member does ([`RequestSource`]). `Link::assert_free` and
+//! `Pool::assert_free` hold all this against the rule in builds for debugging, and `tests::callbacks` does so in each call.
 
 mod connect;
 mod connection;
@@ -27,10 +27,12 @@ pub use connection::Link;
 pub use dedicated::dedicated_pool::{DedicatedLink, DedicatedPool};
 pub use dedicated::shared_cap::SharedCap;
 pub use dedicated::upgraded_link::UpgradedLink;
-pub use pipeline::exchange::{Exchange, Fate, Slot};
-pub use pipeline::http_answer::AnswerEnd;
-pub use pipeline::queue::{LinkEnd, Queue, Sink};
-pub use pipeline::reader::AnswerKind;
+pub use pipeline::answer::AnswerEnd;
+pub use pipeline::answer::AnswerKind;
+pub use pipeline::exchange::{Exchange, Fate, RequestSource, Slot, Upload};
+pub use pipeline::link_end::LinkEnd;
+pub use pipeline::queue::Queue;
+pub use pipeline::sink::{Data, Sink};
 pub use pool::lending::{Loans, TunnelPermit};
 pub use pool::proof::{Finding, ProbeTask, ProberSender, Proof, ProofState, ProofSubject};
 pub use pool::{Pool, Recipient, Share, Submitted, Waiter};

@@ -4,13 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use crate::client::{self, Client};
+use crate::client::{self, Client, tunnel};
 use crate::config::{AcceptProxy, Listener};
 use crate::event_loop::{EventLoop, PanicSite};
 use crate::frontend::{Accepted, Incoming};
 use crate::metrics::{ClientReject, ListenerCells};
 use crate::net::Socket;
-use crate::tunnel;
 
 use super::proxy_header;
 

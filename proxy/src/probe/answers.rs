@@ -5,9 +5,8 @@
 //! (`Date`, `Age`, `Set-Cookie`, `Keep-Alive`) are ignored.
 
 use crate::config::HeadLimits;
-use crate::proto::http1::{
-    Ask, BodyDecoder, BodyFraming, Codings, FieldRoom, Method, Parsed, Reject, Response, parse_response,
-};
+use crate::proto::http::{Ask, BodyFraming, Method, Reject, ResponseHead};
+use crate::proto::http1::{BodyDecoder, FieldRoom, Parsed, parse_response};
 
 use super::fault::Fault;
 
@@ -92,16 +91,19 @@ pub(super) fn take(came: &mut Vec<u8>, method: Method, ended: bool) -> Result<Re
 }
 
 fn ask(method: Method) -> Ask {
-    Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false, codings: Codings::NONE }
+    Ask { method, upgrade: false, chunked: false }
 }
 
 fn malformed(reject: Reject) -> Unreadable {
     Unreadable::Malformed(reject.detail)
 }
 
-/// Returns the content at the front of `input` and the number of bytes that it takes there, once it is
-/// complete.
-fn body(head: &Response<'_, '_>, input: &[u8], ended: bool) -> Result<Option<(Vec<u8>, usize)>, Unreadable> {
+/// The content at the front of `input` and how many bytes it took there, once all of it has come.
+fn body(
+    head: &ResponseHead<'_, '_>,
+    input: &[u8],
+    ended: bool,
+) -> Result<Option<(Vec<u8>, usize)>, Unreadable> {
     if matches!(head.body, BodyFraming::Length(n) if n > LONGEST_BODY as u64) {
         return Err(Unreadable::TooLong);
     }

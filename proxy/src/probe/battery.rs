@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use crate::config::Address;
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 
 use super::fault::Fault;
 use super::pipeline::{Known, Pieces, Pipeline, PipelineFailure, Tokens, learn};

@@ -1,6 +1,6 @@
 //! Defines the requests of a probe, and the orders and pieces in which they are sent.
 
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 
 /// A request of a probe. All of them are safe (RFC 9110 section 9.2.1) and have no content.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Tests how responses are read and judged, orders and cuts of requests, and the text of reports.
 
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 
 use super::answers::{Expected, LONGEST_BODY, Reply, ReplyRead, Signature, Unreadable, judge, take};
 use super::fault::Fault;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Address, Backend, SocketOptions};
 use crate::net::{self, Socket};
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 
 use super::answers::{self, Reply, ReplyRead, Unreadable};
 use super::fault::Fault;

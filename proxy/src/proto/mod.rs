@@ -3,6 +3,7 @@
 mod fnv;
 mod frame;
 pub mod framing;
+pub mod http;
 pub mod http1;
 pub mod lines;
 pub mod prefixed;

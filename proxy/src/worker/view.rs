@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::access_log::LogWriter;
 use crate::affinity::name_hash;
 use crate::backend::{Group, Member, MemberPool};
-use crate::client::Client;
+use crate::client::Ticket;
 use crate::config::{self, Backend, Listener, Settings};
 use crate::frontend::{Destination, Frontend};
 use crate::link::{DedicatedPool, Pool};
@@ -27,7 +27,7 @@ pub(super) struct MemberPools {
     tcp: Members<DedicatedPool>,
 }
 
-type SharedPool = Pool<Rc<Client>>;
+type SharedPool = Pool<Ticket>;
 type Members<W> = HashMap<MemberKey, Rc<Member<W>>>;
 
 /// A backend, by the protocol of its listeners.

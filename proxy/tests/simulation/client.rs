@@ -1,6 +1,6 @@
 //! One client: its exchanges in the order in which it asked, and what it got of the present response.
 //!
-//! It keeps the order of `client/answer.rs` and `client/input.rs`, and panics where a response is not its own, whole and in order.
+//! It keeps the order of `client/respond.rs` and `client/poll.rs`, and panics where a response is not its own, whole and in order.
 
 mod checks;
 
@@ -10,6 +10,7 @@ use penstock::cause::Cause;
 use penstock::config::Framing;
 use penstock::link::{AnswerEnd, Exchange};
 use penstock::proto::framing::Pinning;
+use penstock::proto::http1::ResponseWriter;
 
 use crate::ledger::{Ledger, Outcome};
 
@@ -60,6 +61,8 @@ pub(crate) struct Client {
     /// An answer said that it was the last.
     told_close: bool,
     got: Vec<u8>,
+    /// How the present answer is written.
+    pub(crate) writer: ResponseWriter,
 }
 
 /// A client with this much to read is not read for. (Of the proxy's own it takes more.)
@@ -148,7 +151,7 @@ impl Client {
         if self.body.is_some_and(|(whose, _)| whose == id) || self.talk.is_some() {
             (self.body, self.talk, self.done) = (None, None, true);
         }
-        self.done |= ledger.of(id).ask.is_some_and(|ask| !ask.keep_alive);
+        self.done |= !ledger.of(id).format.keep_alive;
         ledger.end(id, Outcome::Failed(cause));
     }
 

@@ -1,8 +1,10 @@
 //! Pipelined responses, cut anywhere, give each client the same.
 
+use penstock::cause::Cause;
 use penstock::config::HeadLimits;
-use penstock::link::{AnswerEnd, Exchange, Queue, Sharing, Sink, Slot, SourceKey};
-use penstock::proto::http1::{Ask, Codings, Date, Method};
+use penstock::link::{AnswerEnd, Data, Exchange, Queue, Sharing, Sink, Slot, SourceKey, Upload};
+use penstock::proto::http::{Ask, Method, ResponseFormat, ResponseHead};
+use penstock::proto::http1::ResponseWriter;
 
 use penstock::proto::framing::Dialect;
 use proptest::prelude::*;
@@ -53,18 +55,34 @@ fn wire(answers: &[Planned], closes: bool, seed: u64) -> Vec<u8> {
 struct Got {
     bytes: Vec<Vec<u8>>,
     ends: Vec<(usize, u16)>,
+    writer: ResponseWriter,
 }
 
 impl Sink<usize> for Got {
-    fn date(&self) -> Date {
-        *b"Thu, 01 Jan 1970 00:00:00 GMT"
+    fn head(
+        &mut self,
+        _: &usize,
+        head: &ResponseHead<'_, '_>,
+        early: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Cause> {
+        const DATE: [u8; 29] = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+        self.writer.head(head, ResponseFormat::default(), early, &DATE, out)
     }
 
-    fn closes(&self, _: &usize) -> bool {
-        false
+    fn data(&mut self, _: &usize, bytes: &[u8], out: &mut Vec<u8>) -> Data {
+        if self.writer.passes(bytes.len()) {
+            return Data::AsIs;
+        }
+        self.writer.data(bytes, out);
+        Data::Copied
     }
 
-    fn piece(&mut self, to: &usize, first: &[u8], second: &[u8]) {
+    fn end(&mut self, _: &usize, trailers: &[u8], out: &mut Vec<u8>) {
+        self.writer.end(trailers, out);
+    }
+
+    fn deliver(&mut self, to: &usize, first: &[u8], second: &[u8]) {
         self.bytes[*to].extend_from_slice(first);
         self.bytes[*to].extend_from_slice(second);
     }
@@ -77,19 +95,12 @@ impl Sink<usize> for Got {
 fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got {
     let mut queue = Queue::new(None, HeadLimits::default());
     for (i, answer) in answers.iter().enumerate() {
-        let ask = Ask {
-            method: answer.method,
-            minor_version: 1,
-            keep_alive: true,
-            upgrade: false,
-            chunked: false,
-            codings: Codings::NONE,
-        };
-        let ask = penstock::link::AnswerKind::Http(ask);
+        let ask = Ask { method: answer.method, upgrade: false, chunked: false };
+        let kind = penstock::link::AnswerKind::Http(ask);
         let (sharing, repeatable, route) = (Sharing::Shared, true, 0);
         let request = Exchange {
-            ask,
-            body: false,
+            kind,
+            upload: Upload::Whole,
             sharing,
             repeatable,
             class: route,
@@ -100,12 +111,12 @@ fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got
             expects: false,
             dialect: Dialect::default(),
             greets: false,
-            streams: false,
         };
-        queue.submit(i, request, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
+        queue.submit(i, request, 1, b"GET / HTTP/1.1\r\n\r\n".as_slice());
     }
     queue.wrote(queue.unwritten().len(), 1);
-    let mut got = Got { bytes: vec![Vec::new(); answers.len()], ends: Vec::new() };
+    let mut got =
+        Got { bytes: vec![Vec::new(); answers.len()], ends: Vec::new(), writer: ResponseWriter::new() };
     let mut out = Vec::new();
     let mut open = true;
     for piece in pieces {

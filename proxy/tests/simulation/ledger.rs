@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use penstock::cause::Cause;
-use penstock::link::{AnswerKind, Exchange, Sharing, SourceKey};
+use penstock::link::{AnswerKind, Exchange, Sharing, SourceKey, Upload};
 use penstock::proto::framing::Dialect;
-use penstock::proto::http1::{self, Method};
+use penstock::proto::http::{self, Method, ResponseFormat};
+use penstock::proto::http1::BodyEncoder;
 
 use crate::frames::{Say, Tag};
 use crate::rng::{Rng, mix};
@@ -26,7 +27,8 @@ pub(crate) enum Outcome {
 /// An exchange. The number of it is its place in the ledger.
 pub(crate) struct Record {
     /// What was asked, where that is HTTP,
-    pub(crate) ask: Option<http1::Ask>,
+    pub(crate) ask: Option<http::Ask>,
+    pub(crate) format: ResponseFormat,
     /// and the length of the request's body.
     pub(crate) body: usize,
     /// Where frames are spoken: all that was said so far.
@@ -64,18 +66,26 @@ impl Ledger {
         let method = rng.pick(&METHODS);
         let keep_alive = !rng.one_in(40);
         let body = if method == Method::Post && rng.one_in(2) { rng.range(1, 3000) as usize } else { 0 };
-        let codings = http1::Codings::NONE;
-        let ask = http1::Ask { method, minor_version, keep_alive, upgrade: false, chunked: false, codings };
-        self.add(Some(ask), body, Vec::new(), method.is_idempotent())
+        let format = ResponseFormat { minor_version, keep_alive, ..ResponseFormat::default() };
+        let ask = http::Ask { method, upgrade: false, chunked: false };
+        self.add(Some(ask), format, body, Vec::new(), method.is_idempotent())
     }
 
     pub(crate) fn begin_frames(&mut self, say: Say) -> u64 {
-        self.add(None, 0, vec![say], false)
+        self.add(None, ResponseFormat::default(), 0, vec![say], false)
     }
 
-    fn add(&mut self, ask: Option<http1::Ask>, body: usize, said: Vec<Say>, repeatable: bool) -> u64 {
+    fn add(
+        &mut self,
+        ask: Option<http::Ask>,
+        format: ResponseFormat,
+        body: usize,
+        said: Vec<Say>,
+        repeatable: bool,
+    ) -> u64 {
         self.records.push(Record {
             ask,
+            format,
             body,
             said,
             forever: None,
@@ -175,8 +185,8 @@ impl Ledger {
         let sharing = if shared { Sharing::Shared } else { Sharing::Alone };
         let (repeatable, route) = (record.repeatable, route(id, routes));
         Exchange {
-            ask: AnswerKind::Http(ask),
-            body,
+            kind: AnswerKind::Http(ask),
+            upload: if body { Upload::Content(BodyEncoder::Raw) } else { Upload::Whole },
             sharing,
             repeatable,
             class: route,
@@ -187,7 +197,6 @@ impl Ledger {
             expects: false,
             dialect: Dialect::default(),
             greets: false,
-            streams: false,
         }
     }
 

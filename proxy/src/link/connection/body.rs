@@ -7,27 +7,26 @@ use std::rc::Rc;
 use crate::proto::framing::Dialect;
 
 use super::{BODY_PENDING, Link};
+use crate::link::pipeline::answer::AnswerKind;
 use crate::link::pipeline::exchange::Slot;
 use crate::link::pipeline::queue::Queue;
-use crate::link::pipeline::reader::AnswerKind;
 use crate::link::pool::Recipient;
 
 /// A part of a body this large is not copied behind what waits before it.
 const LARGE_BODY: usize = 4 << 10;
 
 impl<T: Recipient> Link<T> {
-    /// Sends a part of the last request's body, straight to the socket where nothing waits before it.
-    /// `encode` frames it; without one it goes as it is.
-    pub fn send_body(self: &Rc<Self>, data: &[u8], framed: impl FnOnce(&mut Vec<u8>), raw: bool, last: bool) {
+    /// Sends more of the last request's content, straight to the socket where nothing waits before it; `last` ends it, with
+    /// these trailers. The link frames it as its exchange says.
+    pub fn send_data(self: &Rc<Self>, data: &[u8], last: Option<&[u8]>) {
         let mut queue = self.queue.borrow_mut();
-        let past = raw && self.may_bypass(&queue, data);
+        let past = queue.sends_as_it_comes() && self.may_bypass(&queue, data);
         let sent = if past { self.bypass(&mut queue, data) } else { 0 };
         if past && sent == data.len() {
-            queue.body_bypassed(last, self.pool.event_loop.now());
+            queue.body_bypassed(last.is_some(), self.pool.event_loop.now());
             return;
         }
-        let rest = &data[sent..];
-        queue.extend_body(|out| if raw { out.extend_from_slice(rest) } else { framed(out) }, last);
+        queue.send_data(&data[sent..], last);
         self.count_held_of(&queue);
         self.flush_later();
     }
@@ -47,8 +46,8 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Puts a frame behind the last of a conversation that this link carries.
-    pub fn append_frame(self: &Rc<Self>, frame: &[u8], ask: AnswerKind, last: bool) {
-        self.queue.borrow_mut().append_frame(frame, ask, last);
+    pub fn append_frame(self: &Rc<Self>, frame: &[u8], kind: AnswerKind, last: bool) {
+        self.queue.borrow_mut().append_frame(frame, kind, last);
         self.flush_later();
     }
 

@@ -2,7 +2,7 @@
 
 use super::Link;
 use crate::event_loop::Nanos;
-use crate::link::pipeline::reader::AnswerKind;
+use crate::link::pipeline::answer::AnswerKind;
 use crate::link::pool::Recipient;
 use crate::link::scheduler::holders::HeldBy;
 
@@ -22,14 +22,14 @@ impl<T: Recipient> Link<T> {
         // A client of HTTP that has sent FIN has most often gone. If it has not, it is served as long as nobody waits, and an
         // answer that will end goes on.
         let may_end = head.first_byte != 0 && !queue.has_no_length();
-        if wanted && !may_end && head.request.ask.is_http() && reader.has_ended() {
+        if wanted && !may_end && head.request.kind.is_http() && reader.has_ended() {
             return HeldBy::Left;
         }
         if reader.is_full() {
             return HeldBy::Client { moved: reader.moved() };
         }
-        if let Some(sender) = last.recipient.as_ref().filter(|_| last.request.body) {
-            let asked_all = match last.request.ask {
+        if let Some(sender) = last.recipient.as_ref().filter(|_| last.request.upload.is_open()) {
+            let asked_all = match last.request.kind {
                 AnswerKind::Http(_) => queue.unwritten().is_empty() && !last.awaits_continue(),
                 AnswerKind::Frames { .. } => last.awaits == 0,
                 AnswerKind::Forever => return HeldBy::Stream,
@@ -45,7 +45,8 @@ impl<T: Recipient> Link<T> {
     /// The client that holds the link, if one does.
     pub(in crate::link) fn holder(&self) -> Option<T> {
         let queue = self.queue.borrow();
-        let sender = queue.last().filter(|slot| slot.request.body).and_then(|slot| slot.recipient.clone());
+        let sender =
+            queue.last().filter(|slot| slot.request.upload.is_open()).and_then(|slot| slot.recipient.clone());
         let reader = queue.head().and_then(|slot| slot.recipient.clone());
         let keeper = || self.keeper.borrow().clone().filter(|_| queue.in_flight() == 0);
         sender.or(reader).or_else(keeper)
@@ -55,6 +56,6 @@ impl<T: Recipient> Link<T> {
     /// others of its class: those that are whole when they take a link do not hold it.
     pub(in crate::link) fn class(&self) -> u32 {
         let queue = self.queue.borrow();
-        queue.head().filter(|slot| !slot.request.body).map_or(0, |slot| slot.request.class)
+        queue.head().filter(|slot| !slot.request.upload.is_open()).map_or(0, |slot| slot.request.class)
     }
 }

@@ -117,7 +117,8 @@ impl DedicatedPool {
         let news = self.news.notified();
         // The first waiting client starts the watch for all.
         if self.health.begin_watch() {
-            tokio::task::spawn_local(self.clone().watch());
+            let pool = self.clone();
+            self.event_loop.spawn_duty(move || pool.clone().watch());
         }
         let left = until.saturating_duration_since(Instant::now());
         timeout(left, news).await.map_err(|_| {
@@ -133,6 +134,7 @@ impl DedicatedPool {
         let mut pace = RetryPace::new(self.event_loop.now());
         while needed() {
             tokio::time::sleep(pace.next_pause()).await;
+            may_panic("dedicated.watch");
             // The wait may have ended during the pause.
             if needed() {
                 tokio::select! {
@@ -221,6 +223,7 @@ impl DedicatedPool {
             () = gone => return Err(Cause::NoMember),
             permit = self.shared_cap.wait(source, &queue) => permit,
         };
+        may_panic("dedicated.waited");
         self.event_loop.update_now();
         if let Err(cause) = &permit {
             let full = *cause == Cause::QueueFull;

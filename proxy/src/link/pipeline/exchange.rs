@@ -6,20 +6,18 @@ use crate::cause::Cause;
 use crate::event_loop::Nanos;
 use crate::link::scheduler::wait_queue::{Demand, Sharing, SourceKey};
 use crate::proto::framing::{Dialect, greeting};
+use crate::proto::http1::BodyEncoder;
 
-use super::http_answer::AnswerEnd;
-use super::queue::LinkEnd;
-use super::reader::AnswerKind;
+use super::answer::{AnswerEnd, AnswerKind};
+use super::link_end::LinkEnd;
 
 /// What a link must know of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Exchange {
-    /// What frames and shapes its answer.
-    pub ask: AnswerKind,
-    /// Some of its body is still to come from the client.
-    pub body: bool,
-    /// It is one frame, which is passed on while it comes; where frames have a body otherwise, they are a conversation.
-    pub streams: bool,
+    /// What frames its answer.
+    pub kind: AnswerKind,
+    /// What is still to come from the client.
+    pub upload: Upload,
     /// What it needs of a link.
     pub sharing: Sharing,
     /// It may be sent twice: it changes nothing, or the same (RFC 9110 section 9.2.2).
@@ -40,6 +38,52 @@ pub struct Exchange {
     pub dialect: Dialect,
     /// It changes what its client and its link speak, unless it is refused (HELLO, RESET).
     pub greets: bool,
+}
+
+/// What of a request is still to come from its client when the rest of it is on its link.
+///
+/// ```text
+///   Content, Rest, Conversation ── the last of it ──▶ Whole
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Upload {
+    /// Nothing: all of it is here.
+    Whole,
+    /// More of its content, which its link frames so.
+    Content(BodyEncoder),
+    /// The rest of its one frame, which is passed on while it comes.
+    Rest,
+    /// More frames, one exchange with the first, or whatever the client says on a link that is its own for good.
+    Conversation,
+}
+
+impl Upload {
+    /// Whether more is to come.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self != Self::Whole
+    }
+
+    /// How the link frames what comes.
+    pub(in crate::link) fn encoder(self) -> BodyEncoder {
+        match self {
+            Self::Content(encoder) => encoder,
+            Self::Whole | Self::Rest | Self::Conversation => BodyEncoder::Raw,
+        }
+    }
+}
+
+/// A request as its client has it, to be written on the wire that its link speaks.
+pub trait RequestSource {
+    /// Appends its head in HTTP/1.1, or what it is where frames are spoken.
+    fn write_http1(&self, out: &mut Vec<u8>);
+}
+
+/// A request that was written before, or a frame.
+impl RequestSource for [u8] {
+    fn write_http1(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
 }
 
 impl Exchange {
@@ -82,7 +126,10 @@ pub struct Slot<T> {
     pub request: Exchange,
     /// Bytes of it that the link keeps.
     pub(in crate::link) len: usize,
+    /// Some of what was to come after it has.
     pub(in crate::link) body_begun: bool,
+    /// More frames than its first were said.
+    pub(in crate::link) talked: bool,
     /// Some of its bytes have been written.
     pub(in crate::link) touched: bool,
     /// When it was put in the queue.
@@ -121,6 +168,7 @@ impl<T> Slot<T> {
             request,
             len,
             body_begun: false,
+            talked: false,
             touched: false,
             queued_at: now,
             sent_at: 0,
@@ -156,44 +204,46 @@ impl<T> Slot<T> {
         // Those behind it rely on its greeting: it must not leave the queue with that.
         let relied_on = self.greeting != Greeting::None && !self.touched;
         let unseen = self.recipient.is_some() && !self.body_begun && self.first_byte == 0 && !relied_on;
-        unseen && (!self.touched || (self.request.repeatable && !self.request.body && !self.request.replayed))
+        unseen
+            && (!self.touched
+                || (self.request.repeatable && !self.request.upload.is_open() && !self.request.replayed))
     }
 
     /// Whether its client waits to be told that it may send the body.
     pub(in crate::link) fn awaits_continue(&self) -> bool {
-        self.request.expects && self.request.body && self.first_byte == 0
+        self.request.expects && self.request.upload.is_open() && self.first_byte == 0
     }
 
     /// One more frame of a conversation; what takes its time still does.
-    pub(in crate::link) fn append_frame(&mut self, ask: AnswerKind) {
-        let slow = self.awaits > 0 && self.request.ask == AnswerKind::Frames { patient: true };
+    pub(in crate::link) fn append_frame(&mut self, kind: AnswerKind) {
+        let slow = self.awaits > 0 && self.request.kind == AnswerKind::Frames { patient: true };
         self.awaits += 1;
-        self.request.ask = match ask {
+        self.talked = true;
+        self.request.kind = match kind {
             AnswerKind::Frames { patient } => AnswerKind::Frames { patient: patient || slow },
-            ask => ask,
+            kind => kind,
         };
     }
 
     /// Whether what comes now was asked for.
     pub(in crate::link) fn is_owed(&self) -> bool {
-        self.awaits > 0 || self.request.ask == AnswerKind::Forever
+        self.awaits > 0 || self.request.kind == AnswerKind::Forever
     }
 
     /// The answer that just ended ends the exchange. A conversation has more answers, or more to ask.
     pub(in crate::link) fn answer_ended(&mut self) -> bool {
         self.awaits -= 1;
-        !self.is_conversation() || (self.awaits == 0 && !self.request.body)
-    }
-
-    /// Whether it is of several frames, or will be.
-    pub(in crate::link) fn is_conversation(&self) -> bool {
-        self.request.ask.is_frames() && !self.request.streams
+        match self.request.upload {
+            Upload::Whole => self.awaits == 0,
+            Upload::Conversation => !self.request.kind.is_frames(),
+            Upload::Content(_) | Upload::Rest => true,
+        }
     }
 
     /// How the exchange ended. A conversation whose last word was refused may have left something behind.
     pub(in crate::link) fn settled(&self, end: AnswerEnd) -> AnswerEnd {
-        let said = self.body_begun || self.request.greets;
-        let refused = self.is_conversation() && said && end.status >= 500;
+        let said = self.talked || self.request.greets;
+        let refused = self.request.kind.is_frames() && said && end.status >= 500;
         AnswerEnd { reusable: end.reusable && !refused, ..end }
     }
 
@@ -202,10 +252,10 @@ impl<T> Slot<T> {
     /// more is to come.
     #[must_use]
     pub fn silent_since(&self, head_since: Nanos, unwritten: bool) -> Option<Nanos> {
-        let due = match self.request.ask {
-            AnswerKind::Http(_) => !self.request.body || unwritten || self.awaits_continue(),
+        let due = match self.request.kind {
+            AnswerKind::Http(_) => !self.request.upload.is_open() || unwritten || self.awaits_continue(),
             AnswerKind::Frames { patient } => {
-                let taken = self.request.streams && self.request.body && !unwritten;
+                let taken = self.request.upload == Upload::Rest && !unwritten;
                 !patient && self.awaits > 0 && !taken
             }
             AnswerKind::Forever => self.greeting == Greeting::Sent,
@@ -265,7 +315,7 @@ impl<T> InFlight<'_, T> {
         if slot.body_begun {
             return Fate::Fail(if ours { Cause::Internal } else { self.lost() });
         }
-        let may_repeat = slot.request.repeatable && !slot.request.body;
+        let may_repeat = slot.request.repeatable && !slot.request.upload.is_open();
         if may_repeat && (self.reused || ours) && !slot.request.replayed {
             return Fate::Replay { head: bytes.to_vec(), sent: true };
         }
@@ -280,8 +330,8 @@ impl<T> InFlight<'_, T> {
     /// left over: there the answer is its own.
     fn is_innocent(&self) -> bool {
         let request = &self.slot.request;
-        let untouched = self.slot.received == 0 && !self.slot.body_begun && !request.body;
-        self.reused && untouched && request.repeatable && !request.replayed && !request.ask.is_frames()
+        let untouched = self.slot.received == 0 && !self.slot.body_begun && !request.upload.is_open();
+        self.reused && untouched && request.repeatable && !request.replayed && !request.kind.is_frames()
     }
 
     /// The request was sent and may not be sent again.

@@ -1,13 +1,14 @@
-//! Reads the HTTP responses on a link and writes them for the client.
+//! Reads the HTTP responses on a link: where each ends, and what may follow it.
 
 use std::ops::Range;
 
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::proto::http1::{
-    Ask, BodyDecoder, BodyEncoder, BodyError, BodyFraming, Date, FieldRoom, Parsed, Reject, Response,
-    parse_response,
-};
+use crate::proto::http::{Ask, BodyFraming, Reject, ResponseHead};
+use crate::proto::http1::{BodyDecoder, BodyError, FieldRoom, Parsed, parse_response};
+
+use super::answer::AnswerEnd;
+use super::sink::{Awaited, Data, Sink};
 
 /// The bytes of a link, understood so far.
 ///
@@ -37,56 +38,10 @@ enum AnswerState {
     Head,
     Body {
         decoder: BodyDecoder,
-        encoder: BodyEncoder,
         end: AnswerEnd,
     },
     /// Nothing more is read here.
     Switched(AnswerEnd),
-}
-
-/// Whether the client's connection ends with an answer, whatever the client wished.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::link) enum Closing {
-    /// As the client wished.
-    AsAsked,
-    /// The answer comes before all of the request's body has. Where it ends before that has come, nobody will read the
-    /// rest, and the connection ends: the client is told if that is known when the head leaves (RFC 9112 section 9.6).
-    Early,
-    /// It does, whatever comes.
-    Always,
-}
-
-/// How an answer is shaped for its client.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::link) struct Shaping {
-    pub(in crate::link) closing: Closing,
-    /// For an answer that has none (RFC 9110 section 6.6.1).
-    pub(in crate::link) date: Date,
-}
-
-/// An answer has ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AnswerEnd {
-    /// Its status code.
-    pub status: u16,
-    /// The client's connection ends with it.
-    pub close: bool,
-    /// The link may carry another exchange.
-    pub reusable: bool,
-    /// What comes after it on the link is no HTTP, and the client's.
-    pub switched: bool,
-    /// It came in HTTP/1.0.
-    pub old: bool,
-    /// Seconds that the member keeps the link while it is unused, as it says (`Keep-Alive: timeout=`).
-    pub kept_for: Option<u32>,
-}
-
-impl AnswerEnd {
-    /// Of an answer that says nothing of its link but that it may be used again.
-    #[must_use]
-    pub fn plain(status: u16) -> Self {
-        Self { status, close: false, reusable: true, switched: false, old: false, kept_for: None }
-    }
 }
 
 /// What was read in one step.
@@ -94,7 +49,7 @@ impl AnswerEnd {
 pub(in crate::link) struct AnswerStep {
     /// Bytes of the input that are done with; 0 when more are needed.
     pub consumed: usize,
-    /// Content in the input that goes to the client as it is, after what was appended to the output.
+    /// The part of the input that goes to the client as it is, after what was appended to the output.
     pub raw: Range<usize>,
     /// The final head has been read, now or before.
     pub final_head: bool,
@@ -104,9 +59,6 @@ pub(in crate::link) struct AnswerStep {
     pub server: Option<Range<usize>>,
 }
 
-/// Content at least this long is not copied.
-const WORTH_A_SECOND_SLICE: usize = 4096;
-
 impl HttpAnswerReader {
     /// A reader at the start of a link.
     #[must_use]
@@ -114,21 +66,21 @@ impl HttpAnswerReader {
         Self { limits, state: AnswerState::Head, events: false, odd: false, server: None }
     }
 
-    /// Reads on, at most to the end of the answer. What the client gets is appended to `out`.
+    /// Reads on, at most to the end of the answer. `uploading`: some of the request's content is still to come.
     ///
     /// # Errors
-    /// When the answer breaks RFC 9112 or a limit; the link is of no use any more.
-    pub(in crate::link) fn read(
+    /// When the answer breaks RFC 9112 or a limit, or is none that its client takes; the link is of no use any more.
+    pub(in crate::link) fn read<T, S: Sink<T>>(
         &mut self,
         input: &[u8],
         ask: Ask,
-        shape: &Shaping,
-        out: &mut Vec<u8>,
+        uploading: bool,
+        client: &mut Awaited<'_, T, S>,
     ) -> Result<AnswerStep, Reject> {
         let mut consumed = 0;
         self.server = None;
         while matches!(self.state, AnswerState::Head) {
-            match self.read_head(input, consumed, ask, shape, out)? {
+            match self.read_head(input, consumed, ask, uploading, client)? {
                 0 => {
                     return Ok(AnswerStep {
                         consumed,
@@ -142,7 +94,10 @@ impl HttpAnswerReader {
             }
         }
         if let AnswerState::Switched(end) = self.state {
-            let raw = consumed..input.len();
+            let raw = match client.data(&input[consumed..]) {
+                Data::Copied => 0..0,
+                Data::AsIs => consumed..input.len(),
+            };
             return Ok(AnswerStep {
                 consumed: input.len(),
                 raw,
@@ -151,7 +106,7 @@ impl HttpAnswerReader {
                 server: None,
             });
         }
-        self.read_body(input, consumed, out)
+        self.read_body(input, consumed, client)
     }
 
     /// Whether the length of the present answer is not known until it ends.
@@ -165,22 +120,25 @@ impl HttpAnswerReader {
     }
 
     /// The member closed the link. Says how the answer ended, if that ends it (RFC 9112 section 6.3, rule 8).
-    pub(in crate::link) fn at_eof(&mut self, out: &mut Vec<u8>) -> Option<AnswerEnd> {
-        let AnswerState::Body { decoder, encoder, end } = &mut self.state else { return None };
+    pub(in crate::link) fn at_eof<T, S: Sink<T>>(
+        &mut self,
+        client: &mut Awaited<'_, T, S>,
+    ) -> Option<AnswerEnd> {
+        let AnswerState::Body { decoder, end } = &mut self.state else { return None };
         decoder.at_eof().ok()?;
-        encoder.finish(decoder.trailers(), out);
+        client.end(decoder.trailers());
         let end = *end;
         self.state = AnswerState::Head;
         Some(end)
     }
 
-    fn read_head(
+    fn read_head<T, S: Sink<T>>(
         &mut self,
         whole: &[u8],
         at: usize,
         ask: Ask,
-        shape: &Shaping,
-        out: &mut Vec<u8>,
+        uploading: bool,
+        client: &mut Awaited<'_, T, S>,
     ) -> Result<usize, Reject> {
         let input = &whole[at..];
         if input.is_empty() {
@@ -192,49 +150,39 @@ impl HttpAnswerReader {
         };
         if head.is_interim() {
             self.odd |= head.odd_content || !matches!(head.status, 100 | 102 | 103);
-            forward_interim(&head, ask, shape, out);
+            client.head(&head, false)?;
             return Ok(len);
         }
         if head.switches() {
-            head.forward(ask, false, &shape.date, out);
+            client.head(&head, false)?;
             let end =
                 AnswerEnd { close: true, reusable: false, switched: true, ..AnswerEnd::plain(head.status) };
             self.state = AnswerState::Switched(end);
             return Ok(len);
         }
-        let close = match shape.closing {
-            Closing::AsAsked => false,
-            Closing::Early => ends_early(&head, &input[len..]),
-            Closing::Always => true,
-        };
+        let early = uploading && client.is_awaited() && ends_early(&head, &input[len..]);
         self.server = Some(head.server.map_or(0..0, |value| place_of(value, whole)));
         let odd = std::mem::take(&mut self.odd);
-        let outgoing = head.forward(ask, close, &shape.date, out);
+        client.head(&head, early)?;
         let old = head.minor_version == 0;
         let kept_for = head.keep_alive_timeout;
-        let end = AnswerEnd {
-            close: outgoing.close,
-            reusable: head.keep_alive && !odd,
-            old,
-            kept_for,
-            ..AnswerEnd::plain(head.status)
-        };
-        self.state =
-            AnswerState::Body { decoder: BodyDecoder::of_answer(head.body), encoder: outgoing.encoder, end };
+        let end =
+            AnswerEnd { reusable: head.keep_alive && !odd, old, kept_for, ..AnswerEnd::plain(head.status) };
+        self.state = AnswerState::Body { decoder: BodyDecoder::of_answer(head.body), end };
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
         let measured = matches!(head.body, BodyFraming::None | BodyFraming::Length(_));
         self.events = !measured && head.is_event_stream();
         Ok(len)
     }
 
-    fn read_body(
+    fn read_body<T, S: Sink<T>>(
         &mut self,
         input: &[u8],
         mut consumed: usize,
-        out: &mut Vec<u8>,
+        client: &mut Awaited<'_, T, S>,
     ) -> Result<AnswerStep, Reject> {
         let server = self.server.take();
-        let AnswerState::Body { decoder, encoder, end } = &mut self.state else {
+        let AnswerState::Body { decoder, end } = &mut self.state else {
             return Ok(AnswerStep { consumed, raw: 0..0, final_head: false, end: None, server: None });
         };
         let mut raw = 0..0;
@@ -242,15 +190,14 @@ impl HttpAnswerReader {
             let step = decoder.decode(&input[consumed..]).map_err(bad_body)?;
             let data = consumed + step.data.start..consumed + step.data.end;
             consumed += step.consumed;
-            match encoder {
-                BodyEncoder::Raw if data.len() >= WORTH_A_SECOND_SLICE => raw = data,
-                _ => encoder.encode(&input[data], out),
+            if client.data(&input[data.clone()]) == Data::AsIs {
+                raw = data;
             }
         }
         if !decoder.is_done() {
             return Ok(AnswerStep { consumed, raw, final_head: true, end: None, server });
         }
-        encoder.finish(decoder.trailers(), out);
+        client.end(decoder.trailers());
         let end = Some(*end);
         self.state = AnswerState::Head;
         Ok(AnswerStep { consumed, raw, final_head: true, end, server })
@@ -260,7 +207,7 @@ impl HttpAnswerReader {
 /// Whether an answer that began before the request's body had come will also end before: it is a refusal, or all of it is
 /// here, or its member closes with it. One that is still being said may follow the body to its end, as an echo does.
 #[cold]
-fn ends_early(head: &Response<'_, '_>, mut content: &[u8]) -> bool {
+fn ends_early(head: &ResponseHead<'_, '_>, mut content: &[u8]) -> bool {
     if head.status >= 300 || !head.keep_alive {
         return true;
     }
@@ -271,13 +218,6 @@ fn ends_early(head: &Response<'_, '_>, mut content: &[u8]) -> bool {
         content = &content[step.consumed..];
     }
     decoder.is_done()
-}
-
-/// RFC 9110 section 15.2: a proxy forwards 1xx, except to a client of HTTP/1.0.
-fn forward_interim(head: &Response<'_, '_>, ask: Ask, shape: &Shaping, out: &mut Vec<u8>) {
-    if ask.minor_version > 0 {
-        head.forward(ask, false, &shape.date, out);
-    }
 }
 
 /// Where in `whole` its part `value` is.

@@ -1,10 +1,9 @@
 //! Remembers what the last response told of the member: its version, how long its links may be unused, and whether content may follow.
 
 use crate::event_loop::Nanos;
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 
-use super::http_answer::AnswerEnd;
-use super::reader::AnswerKind;
+use super::answer::{AnswerEnd, AnswerKind};
 
 /// See the head of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,25 +11,13 @@ use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
 use crate::event_loop::Nanos;
 use crate::proto::framing::{Dialect, greeting};
-use crate::proto::http1::Date;
+use crate::proto::http1::BodyEncoder;
 
-use super::exchange::{Exchange, Fate, Greeting, InFlight, Slot};
-use super::http_answer::{AnswerEnd, Closing, Shaping};
-use super::reader::{AnswerKind, AnswerReader};
-
-/// What a client is told while its answer arrives.
-pub trait Sink<T> {
-    /// Whether the client's connection will be closed after this answer, whatever the client wished.
-    fn closes(&self, to: &T) -> bool;
-    /// The time of day.
-    fn date(&self) -> Date;
-    /// Bytes of the answer: `first`, then `second`.
-    fn piece(&mut self, to: &T, first: &[u8], second: &[u8]);
-    /// The `Server` field of the final head of an answer, if it has one.
-    fn served_by(&mut self, _server: Option<&[u8]>) {}
-    /// The answer has ended. `service` is the time from becoming the head of the link to now.
-    fn ended(&mut self, slot: Slot<T>, end: AnswerEnd, service: Nanos);
-}
+use super::answer::{AnswerEnd, AnswerKind};
+use super::exchange::{Exchange, Fate, Greeting, InFlight, RequestSource, Slot, Upload};
+use super::link_end::LinkEnd;
+use super::reader::AnswerReader;
+use super::sink::{Awaited, Sink};
 
 /// ```text
 ///                     submit, written, read
@@ -71,25 +59,6 @@ pub struct Queue<T> {
     ended_at: Option<Nanos>,
 }
 
-/// Why a link is of no use any more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LinkEnd {
-    /// The member closed or reset it.
-    Closed,
-    /// The answer at its head did not come in time.
-    Timeout,
-    /// What came on it is not the answer to what was asked.
-    Desync(Cause),
-    /// It said with its last answer that it would close, or may not carry more.
-    Finished,
-    /// The client whose request was being sent went away, or the proxy gave it up.
-    Abandoned,
-    /// It carries no HTTP any more, and belongs to the client whose answer ended last.
-    Switched,
-    /// The code of the proxy panicked over it.
-    Panicked,
-}
-
 /// Requests that were answered are cut off `out` when they make up this much, and half of it: what is cut off pays for moving
 /// what stays.
 const COMPACT: usize = 16 << 10;
@@ -123,11 +92,17 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts a request at the end of the queue; `write` appends its head to the output.
-    pub fn submit(&mut self, recipient: T, request: Exchange, now: Nanos, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Puts a request at the end of the queue, and writes its head to the output.
+    pub fn submit(
+        &mut self,
+        recipient: T,
+        request: Exchange,
+        now: Nanos,
+        source: &(impl RequestSource + ?Sized),
+    ) {
         let before = self.out.len();
         let greeting = self.greet(&request);
-        write(&mut self.out);
+        source.write_http1(&mut self.out);
         if self.slots.is_empty() {
             self.head_since = now;
         }
@@ -135,29 +110,44 @@ impl<T> Queue<T> {
         self.slots.push_back(Slot { greeting, ..slot });
     }
 
-    /// Appends to the body of the last request, which has one.
-    pub fn extend_body(&mut self, write: impl FnOnce(&mut Vec<u8>), complete: bool) {
+    /// Appends to the content of the last request, framed as that says; `last` ends it, with these trailers.
+    pub fn send_data(&mut self, data: &[u8], last: Option<&[u8]>) {
         let before = self.out.len();
-        write(&mut self.out);
+        let encoder = self.encoder();
+        encoder.encode(data, &mut self.out);
+        if let Some(trailers) = last {
+            encoder.finish(trailers, &mut self.out);
+        }
         let added = self.out.len() - before;
         if let Some(slot) = self.slots.back_mut() {
             slot.len += added;
             slot.body_begun = true;
-            slot.request.body &= !complete;
+            if last.is_some() {
+                slot.request.upload = Upload::Whole;
+            }
         }
+    }
+
+    /// Whether the content of the last request goes to the member as it comes from the client.
+    pub(in crate::link) fn sends_as_it_comes(&self) -> bool {
+        self.encoder() == BodyEncoder::Raw
+    }
+
+    fn encoder(&self) -> BodyEncoder {
+        self.slots.back().map_or(BodyEncoder::Raw, |slot| slot.request.upload.encoder())
     }
 
     /// Appends a frame to the last exchange, which is a conversation. After `Forever` nobody counts the answers.
-    pub fn append_frame(&mut self, frame: &[u8], ask: AnswerKind, complete: bool) {
-        self.extend_body(|out| out.extend_from_slice(frame), complete);
+    pub fn append_frame(&mut self, frame: &[u8], kind: AnswerKind, complete: bool) {
+        self.send_data(frame, complete.then_some(b""));
         if let Some(slot) = self.slots.back_mut() {
-            slot.append_frame(ask);
+            slot.append_frame(kind);
         }
     }
 
-    /// Bytes of the last request's body were written past the output, which was empty.
+    /// Bytes of the last request's content were written past the output, which was empty.
     pub fn body_bypassed(&mut self, complete: bool, now: Nanos) {
-        self.extend_body(|_| (), complete);
+        self.send_data(&[], complete.then_some(b""));
         self.wrote(0, now);
     }
 
@@ -180,7 +170,7 @@ impl<T> Queue<T> {
         while let Some(slot) = self.slots.get_mut(self.sent) {
             end += slot.len;
             slot.touched |= end - slot.len < self.written;
-            if end > self.written || slot.request.body {
+            if end > self.written || slot.request.upload.is_open() {
                 slot.progress = if slot.touched { now } else { slot.progress };
                 break;
             }
@@ -242,7 +232,8 @@ impl<T> Queue<T> {
         let mut whole = true;
         for slot in self.slots.iter_mut().filter(|s| s.recipient.as_ref().is_some_and(&gone)) {
             slot.recipient = None;
-            whole &= !slot.request.body && slot.request.ask != AnswerKind::Frames { patient: true };
+            whole &=
+                !slot.request.upload.is_open() && slot.request.kind != AnswerKind::Frames { patient: true };
         }
         whole
     }
@@ -315,13 +306,13 @@ impl<T> Queue<T> {
         Some(std::mem::take(&mut self.partial))
     }
 
-    /// Reads on, at most to the end of an answer. What its client gets is appended to `out`.
+    /// Reads on, at most to the end of an answer. What its client gets is appended to `out`, as the sink writes it.
     fn hear<S: Sink<T>>(
         &mut self,
         input: &[u8],
         now: Nanos,
         out: &mut Vec<u8>,
-        sink: &S,
+        sink: &mut S,
     ) -> Result<ReadStep<T>, LinkEnd>
     where
         T: Clone,
@@ -341,13 +332,9 @@ impl<T> Queue<T> {
         if slot.first_byte == 0 {
             slot.first_byte = now;
         }
-        let closing = match &slot.recipient {
-            Some(recipient) if sink.closes(recipient) => Closing::Always,
-            _ if slot.request.body => Closing::Early,
-            _ => Closing::AsAsked,
-        };
-        let read = self.reader.read(input, slot.request.ask, &Shaping { closing, date: sink.date() }, out);
-        let step = read.map_err(|reject| {
+        let Exchange { kind, upload, .. } = slot.request;
+        let mut client = Awaited { to: slot.recipient.as_ref(), sink, out };
+        let step = self.reader.read(input, kind, upload.is_open(), &mut client).map_err(|reject| {
             out.clear(); // what precedes the fault must not reach the next client
             LinkEnd::Desync(reject.cause)
         })?;
@@ -358,7 +345,7 @@ impl<T> Queue<T> {
         slot.shown |= step.final_head;
         slot.received += step.consumed as u64;
         let over = step.end.filter(|_| slot.answer_ended()).map(|end| slot.settled(end));
-        let to = self.recipient(out.len() + step.raw.len());
+        let to = self.recipient(out.len() + step.raw.len(), step.consumed);
         Ok(ReadStep {
             consumed: step.consumed,
             greeting: false,
@@ -369,14 +356,14 @@ impl<T> Queue<T> {
         })
     }
 
-    /// Who gets so many bytes of the answer at the head; what nobody awaits is counted.
-    fn recipient(&mut self, bytes: usize) -> Option<T>
+    /// Who gets so many bytes, of so many that came of the answer at the head; what nobody awaits is counted.
+    fn recipient(&mut self, bytes: usize, came: usize) -> Option<T>
     where
         T: Clone,
     {
         match self.slots.front().and_then(|slot| slot.recipient.as_ref()) {
             None => {
-                self.drained += bytes;
+                self.drained += came;
                 None
             }
             Some(recipient) => (bytes > 0).then(|| recipient.clone()),
@@ -418,7 +405,7 @@ impl<T> Queue<T> {
         self.kept += slot.len;
         self.answered += 1;
         // What is left of the body would be taken for a request.
-        let end = AnswerEnd { close: end.close || slot.request.body, ..end };
+        let end = AnswerEnd { close: end.close || slot.request.upload.is_open(), ..end };
         let service = now.saturating_sub(slot.sent_at.max(self.head_since));
         (self.head_since, self.drained) = (now, 0);
         self.forget();
@@ -520,12 +507,12 @@ pub(in crate::link) fn receive<T: Clone, S: Sink<T>>(
     let whole = queue.with(|queue| queue.behind_partial(input));
     let mut input = whole.as_deref().unwrap_or(input);
     while !input.is_empty() {
-        let mut heard = queue.with(|queue| queue.hear(input, now, out, &*sink))?;
+        let mut heard = queue.with(|queue| queue.hear(input, now, out, sink))?;
         if let Some(server) = heard.server.take() {
             sink.served_by(Some(&input[server]).filter(|value| !value.is_empty()));
         }
         if let Some(to) = heard.to.take() {
-            sink.piece(&to, out, &input[heard.raw.clone()]);
+            sink.deliver(&to, out, &input[heard.raw.clone()]);
         }
         out.clear();
         input = &input[heard.consumed..];
@@ -548,13 +535,15 @@ pub(in crate::link) fn at_eof<T: Clone, S: Sink<T>>(
     sink: &mut S,
 ) {
     let ended = queue.with(|queue| {
-        let ask = queue.head().filter(|slot| slot.first_byte != 0)?.request.ask;
-        let end = queue.reader.at_eof(ask, queue.ended_at.is_some(), out)?;
-        Some((queue.recipient(out.len()), end))
+        let kind = queue.head().filter(|slot| slot.first_byte != 0)?.request.kind;
+        let to = queue.slots.front().and_then(|slot| slot.recipient.as_ref());
+        let mut client = Awaited { to, sink: &mut *sink, out: &mut *out };
+        let end = queue.reader.at_eof(kind, queue.ended_at.is_some(), &mut client)?;
+        Some((queue.recipient(out.len(), 0), end))
     });
     let Some((to, end)) = ended else { return };
     if let Some(to) = to {
-        sink.piece(&to, out, &[]);
+        sink.deliver(&to, out, &[]);
     }
     out.clear();
     if let (Some(EndedExchange { slot, end, service }), _) = queue.with(|queue| queue.end_head(end, now)) {

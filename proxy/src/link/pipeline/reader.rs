@@ -3,37 +3,11 @@
 use crate::cause::Cause;
 use crate::config::{Framing, HeadLimits};
 use crate::proto::framing::{self, Answers, Outcome};
-use crate::proto::http1::{self, Reject};
+use crate::proto::http::Reject;
 
-use super::http_answer::{AnswerEnd, AnswerStep, HttpAnswerReader, Shaping};
-
-/// What frames the answer to a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AnswerKind {
-    /// A request of HTTP.
-    Http(http1::Ask),
-    /// A frame, which is answered with a frame; or several of them, one answer each, which are one exchange.
-    Frames {
-        /// The answer may take as long as it likes.
-        patient: bool,
-    },
-    /// Whatever comes, until the link ends.
-    Forever,
-}
-
-impl AnswerKind {
-    /// Whether it is a request of HTTP.
-    #[must_use]
-    pub fn is_http(self) -> bool {
-        matches!(self, Self::Http(_))
-    }
-
-    /// Whether it is answered with frames.
-    #[must_use]
-    pub fn is_frames(self) -> bool {
-        matches!(self, Self::Frames { .. })
-    }
-}
+use super::answer::{AnswerEnd, AnswerKind};
+use super::http_answer::{AnswerStep, HttpAnswerReader};
+use super::sink::{Awaited, Data, Sink};
 
 /// Reads the answers on one link.
 #[derive(Debug)]
@@ -52,28 +26,34 @@ impl AnswerReader {
         }
     }
 
-    /// Reads on, at most to the end of the answer. What the client gets is appended to `out`, or is `AnswerStep::raw`.
+    /// Reads on, at most to the end of the answer. `uploading`: some of the request is still to come.
     ///
     /// # Errors
     /// When the answer breaks its protocol or a limit; the link is of no use any more.
-    pub(super) fn read(
+    pub(super) fn read<T, S: Sink<T>>(
         &mut self,
         input: &[u8],
-        ask: AnswerKind,
-        shape: &Shaping,
-        out: &mut Vec<u8>,
+        kind: AnswerKind,
+        uploading: bool,
+        client: &mut Awaited<'_, T, S>,
     ) -> Result<AnswerStep, Reject> {
-        match (self, ask) {
-            (Self::Http(reader), AnswerKind::Http(ask)) => reader.read(input, ask, shape, out),
-            (Self::Frames(reader), AnswerKind::Frames { .. }) => read_frame(reader, input),
-            _ => Ok(AnswerStep {
+        let step = match (self, kind) {
+            (Self::Http(reader), AnswerKind::Http(ask)) => {
+                return reader.read(input, ask, uploading, client);
+            }
+            (Self::Frames(reader), AnswerKind::Frames { .. }) => read_frame(reader, input)?,
+            _ => AnswerStep {
                 consumed: input.len(),
                 raw: 0..input.len(),
                 final_head: true,
                 end: None,
                 server: None,
-            }),
-        }
+            },
+        };
+        Ok(match client.data(&input[step.raw.clone()]) {
+            Data::Copied => AnswerStep { raw: 0..0, ..step },
+            Data::AsIs => step,
+        })
     }
 
     /// Whether the length of the present answer is not known until it ends.
@@ -107,11 +87,16 @@ impl AnswerReader {
 
     /// The member closed the link. Says how the answer ended, if that ends it: a conversation ends between two answers where
     /// its client has `left`.
-    pub(super) fn at_eof(&mut self, ask: AnswerKind, left: bool, out: &mut Vec<u8>) -> Option<AnswerEnd> {
+    pub(super) fn at_eof<T, S: Sink<T>>(
+        &mut self,
+        kind: AnswerKind,
+        left: bool,
+        client: &mut Awaited<'_, T, S>,
+    ) -> Option<AnswerEnd> {
         let over = Some(AnswerEnd { close: true, reusable: false, ..AnswerEnd::plain(ANSWERED) });
-        match (self, ask) {
+        match (self, kind) {
             (_, AnswerKind::Forever) => over,
-            (Self::Http(reader), _) => reader.at_eof(out),
+            (Self::Http(reader), _) => reader.at_eof(client),
             (Self::Frames(reader), _) if left && reader.is_between() => over,
             (Self::Frames(_), _) => None,
         }

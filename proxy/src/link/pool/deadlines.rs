@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic, nanos};
-use crate::link::pipeline::queue::LinkEnd;
+use crate::link::pipeline::link_end::LinkEnd;
 use crate::metrics::Acquire;
 
 use super::{Pool, Recipient};
@@ -128,6 +128,7 @@ impl<T: Recipient> Registered for Pool<T> {
     }
 
     fn on_drain(&self) {
+        may_panic("pool.drain");
         let idle = self.scheduler.borrow().idle_since(Nanos::MAX);
         for link in idle {
             self.scheduler.borrow_mut().close_to_new(link.id);
@@ -138,6 +139,7 @@ impl<T: Recipient> Registered for Pool<T> {
     fn on_reconfigure(&self) {}
 
     fn on_kill(&self) {
+        may_panic("pool.kill");
         let links: Vec<_> = self.scheduler.borrow().links().cloned().collect();
         links.iter().for_each(|link| link.condemn(LinkEnd::Abandoned));
     }

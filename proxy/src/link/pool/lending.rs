@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::event_loop::Nanos;
+use crate::event_loop::{Nanos, may_panic};
 use crate::link::connection::Link;
 use crate::link::scheduler::rights::{RightRequest, Rights};
 use crate::net::Descriptors;
@@ -217,11 +217,22 @@ impl<T: Recipient> Pool<T> {
         may
     }
 
-    /// Takes granted rights and looks for requests of others, whenever there is news.
-    pub(super) async fn deal(self: Rc<Self>) {
+    /// Begins to deal with other workers.
+    pub(super) fn begin_dealing(self: &Rc<Self>) {
+        let pool = self.clone();
+        self.event_loop.spawn_duty(move || {
+            // Where it is begun again after a panic, the news of that time is still to be heard.
+            pool.account.news.notify_one();
+            pool.clone().deal()
+        });
+    }
+
+    /// Takes what it was granted, and looks what others ask for, whenever there is news.
+    async fn deal(self: Rc<Self>) {
         let account = Arc::clone(&self.account);
         while self.key.get() != GONE {
             account.news.notified().await;
+            may_panic("pool.deal");
             let now = self.event_loop.update_now();
             for what in [Right::Link, Right::Own] {
                 let granted = account.granted(what);

@@ -11,8 +11,8 @@ use crate::event_loop::{Nanos, PanicSite, Registered, may_panic};
 use crate::link::connect::{self, Connecting, connect, count_failure};
 use crate::link::connection::Link;
 use crate::link::dedicated::upgraded_link::UpgradedLink;
-use crate::link::pipeline::exchange::{Exchange, Fate, Slot};
-use crate::link::pipeline::queue::LinkEnd;
+use crate::link::pipeline::exchange::{Exchange, Fate, Slot, Upload};
+use crate::link::pipeline::link_end::LinkEnd;
 use crate::link::scheduler::LinkId;
 use crate::link::scheduler::wait_queue::Sharing;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
@@ -241,9 +241,10 @@ impl<T: Recipient> Pool<T> {
                 if matches!(cause, Cause::StaleNonidempotent) {
                     self.count_retry(RetryReason::Stale, RetryResult::NotAllowed);
                 }
-                // A client may have pipelined more requests than one error can answer, so the conversation
-                // ends.
-                request.body |= slot.body_begun && !request.streams;
+                // Of a conversation more may have been asked than one error can answer.
+                if slot.talked {
+                    request.upload = Upload::Conversation;
+                }
                 client.failed(&request, cause, false);
             }
             Fate::Replay { head, sent } => {

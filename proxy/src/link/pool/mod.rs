@@ -23,16 +23,18 @@ use crate::event_loop::{Contained, CountedBytes, EventLoop, Nanos, PanicSite, Re
 use crate::link::connect::{self, Connecting, LocalAddresses};
 use crate::link::connection::{CondemnOnPanic, Link};
 use crate::link::dedicated::upgraded_link::UpgradedLink;
-use crate::link::pipeline::exchange::Exchange;
-use crate::link::pipeline::http_answer::AnswerEnd;
+use crate::link::pipeline::answer::AnswerEnd;
+use crate::link::pipeline::exchange::{Exchange, RequestSource};
+use crate::link::pipeline::link_end::LinkEnd;
 use crate::link::pipeline::member_traits::MemberTraits;
-use crate::link::pipeline::queue::LinkEnd;
+use crate::link::pipeline::sink::Data;
 use crate::link::scheduler::depth::{Depth, DepthLimit};
 use crate::link::scheduler::rights::RightRequest;
 use crate::link::scheduler::wait_queue::Sharing;
 use crate::link::scheduler::{Acquired, LinkId, Scheduler};
 use crate::metrics::{Acquire, BackendCells, DepthReason, HoldReason, LinkState, MemberCells};
 use crate::proto::framing::Dialect;
+use crate::proto::http::ResponseHead;
 
 use lending::{Account, Loans, Right};
 use proof::{Proof, ProofState, Resting};
@@ -40,8 +42,18 @@ use retry_budget::RetryBudget;
 
 /// What a link asks of the client whose exchange it carries.
 pub trait Recipient: Clone + 'static {
-    /// Whether its connection will be closed after the present answer, whatever it wished.
-    fn closes(&self) -> bool;
+    /// Appends a head of its answer, interim ones too, as its client gets it. `early`: the answer ends before all of the
+    /// request's content has come, so the client's connection ends with it.
+    ///
+    /// # Errors
+    /// The client does not take such an answer; its link ends.
+    fn head(&self, head: &ResponseHead<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause>;
+    /// Appends a run of content as its client gets it, or lets it go there as it is.
+    fn data(&self, bytes: &[u8], out: &mut Vec<u8>) -> Data;
+    /// Appends the end of a complete answer of HTTP, with these lines of its trailer section.
+    fn end(&self, trailers: &[u8], out: &mut Vec<u8>);
+    /// What `head`, `data` and `end` appended, and then `raw`, goes to its client.
+    fn deliver(&self, out: &[u8], raw: &[u8]);
     /// Whether it reads so slowly that no more should be read for it.
     fn is_full(&self) -> bool;
     /// Whether it went away.
@@ -50,8 +62,6 @@ pub trait Recipient: Clone + 'static {
     fn has_ended(&self) -> bool;
     /// Whether both are the same client.
     fn same(&self, other: &Self) -> bool;
-    /// Bytes of its answer: `first`, then `second`.
-    fn piece(&self, first: &[u8], second: &[u8]);
     /// Its request left the wait queue for this link.
     fn placed(&self, link: &Rc<Link<Self>>);
     /// Its answer has ended; `service` is the time that the member took.
@@ -226,7 +236,7 @@ impl<T: Recipient> Pool<T> {
         pool.cells.depth_reason[DepthReason::Start].inc();
         pool.key.set(event_loop.register(pool.clone()));
         pool.take_share(share);
-        tokio::task::spawn_local(pool.clone().deal());
+        pool.begin_dealing();
         pool.reapply_proof();
         pool
     }
@@ -294,15 +304,15 @@ impl<T: Recipient> Pool<T> {
         self.cells.depth_reason[self.depth_reason.get()].inc();
         self.key.set(self.event_loop.register(self.clone()));
         self.loans.rejoin(&self.account);
-        tokio::task::spawn_local(self.clone().deal());
+        self.begin_dealing();
     }
 
-    /// Sends a request on a link, or lets it wait for one. `write` appends its head.
+    /// Sends a request on a link, or lets it wait for one.
     pub fn submit(
         self: &Rc<Self>,
         to: T,
         mut request: Exchange,
-        write: impl FnOnce(&mut Vec<u8>),
+        source: &(impl RequestSource + ?Sized),
     ) -> Submitted<T> {
         if self.key.get() == GONE {
             self.come_back();
@@ -317,12 +327,12 @@ impl<T: Recipient> Pool<T> {
         if let Some((link, how)) = self.place(&request) {
             let half_done = CondemnOnPanic(&link);
             self.count_acquired(&link, how, 0);
-            link.submit(to, request, write);
+            link.submit(to, request, source);
             std::mem::forget(half_done);
             return Submitted::On(link);
         }
         let mut head = Vec::new();
-        write(&mut head);
+        source.write_http1(&mut head);
         let now = self.event_loop.now();
         may_panic("pool.wait");
         if self.scheduler.borrow().is_full() {
@@ -520,7 +530,7 @@ impl<T: Recipient> Pool<T> {
                 self.hold(link, HoldReason::Full);
             }
             let next = self.scheduler.borrow_mut().next_for(link.id, |waiter: &Waiter<T>, wanted| {
-                let left_us = wanted && waiter.request.ask.is_http() && waiter.to.has_ended();
+                let left_us = wanted && waiter.request.kind.is_http() && waiter.to.has_ended();
                 let is_gone = !left_us && waiter.to.is_gone();
                 left.extend(left_us.then(|| waiter.to.clone()));
                 gone.extend(is_gone.then(|| waiter.to.clone())); // so that it is not dropped inside of the borrow
@@ -533,7 +543,7 @@ impl<T: Recipient> Pool<T> {
             let put_on = || {
                 link.assert_free();
                 to.placed(link);
-                link.submit(to.clone(), request, |out| out.extend_from_slice(&head));
+                link.submit(to.clone(), request, &*head);
             };
             if self.event_loop.contain(PanicSite::Client, put_on).is_none() {
                 to.panicked();

@@ -1,20 +1,26 @@
 //! Tests of how one response is read: each arrow of the reader's figure.
 
-use super::given::{DATE, ask, undated};
+use super::given::{TestSink, ask, undated};
 use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::link::AnswerEnd;
-use crate::link::pipeline::http_answer::{AnswerStep, Closing, HttpAnswerReader, Shaping};
-use crate::proto::http1::{Ask, Method, Reject};
+use crate::link::pipeline::http_answer::{AnswerStep, HttpAnswerReader};
+use crate::link::pipeline::sink::Awaited;
+use crate::proto::http::{Ask, Method, Reject, ResponseFormat};
 
-const AS_ASKED: Shaping = Shaping { closing: Closing::AsAsked, date: DATE };
-
-/// What the client gets of it, but for the date, and the last step.
+/// What a client of HTTP/1.1 gets of it, but for the date, and the last step.
 fn read(bytes: &str, ask: Ask) -> Result<(String, AnswerStep), Reject> {
-    let mut out = Vec::new();
-    let step =
-        HttpAnswerReader::new(HeadLimits::default()).read(bytes.as_bytes(), ask, &AS_ASKED, &mut out)?;
+    read_for(ResponseFormat::default(), bytes, ask)
+}
+
+/// As it is for a client that takes this format; where its connection ends with the answer, the step says so.
+fn read_for(format: ResponseFormat, bytes: &str, ask: Ask) -> Result<(String, AnswerStep), Reject> {
+    let (mut out, mut sink) = (Vec::new(), TestSink { format, ..TestSink::default() });
+    let mut client = Awaited { to: Some(&'a'), sink: &mut sink, out: &mut out };
+    let mut step =
+        HttpAnswerReader::new(HeadLimits::default()).read(bytes.as_bytes(), ask, false, &mut client)?;
     out.extend_from_slice(&bytes.as_bytes()[step.raw.clone()]);
+    step.end = step.end.map(|end| AnswerEnd { close: end.close || sink.writer.closes(), ..end });
     Ok((undated(&String::from_utf8(out).unwrap()), step))
 }
 
@@ -74,8 +80,8 @@ fn interim_answers_go_on_except_to_http_1_0() {
     let last = "HTTP/1.1 204 No Content\r\n\r\n";
     let (out, step) = get(&format!("{interims}{last}")).unwrap();
     assert_eq!((out, step.end), (format!("{interims}{last}"), ended(204)));
-    let old = Ask { minor_version: 0, keep_alive: false, ..ask(Method::Get) };
-    let (out, _) = read(&format!("{interims}{last}"), old).unwrap();
+    let old = ResponseFormat { minor_version: 0, keep_alive: false, ..ResponseFormat::default() };
+    let (out, _) = read_for(old, &format!("{interims}{last}"), ask(Method::Get)).unwrap();
     assert!(out.starts_with("HTTP/1.1 204"), "{out}");
 }
 
@@ -158,11 +164,12 @@ fn eof_ends_only_a_body_until_close() {
         ("HTTP/1.1 103 Early Hints\r\n\r\n", false),
     ];
     for (bytes, ends) in cases {
-        let mut out = Vec::new();
+        let (mut out, mut sink) = (Vec::new(), TestSink::default());
         let mut reader = HttpAnswerReader::new(HeadLimits::default());
-        reader.read(bytes.as_bytes(), ask(Method::Get), &AS_ASKED, &mut out).unwrap();
-        out.clear();
-        let end = reader.at_eof(&mut out);
+        let mut client = Awaited { to: Some(&'a'), sink: &mut sink, out: &mut out };
+        reader.read(bytes.as_bytes(), ask(Method::Get), false, &mut client).unwrap();
+        client.out.clear();
+        let end = reader.at_eof(&mut client);
         assert_eq!(end.is_some(), ends, "{bytes}");
         assert_eq!(out, if ends { &b"0\r\n\r\n"[..] } else { b"" }, "{bytes}");
         assert!(end.is_none_or(|end| !end.reusable));
@@ -172,9 +179,9 @@ fn eof_ends_only_a_body_until_close() {
 // RFC 9112 section 6.1: HTTP/1.0 gets no chunks; the close of its connection is the end.
 #[test]
 fn a_client_of_http_1_0_is_closed_where_no_length_is_told() {
-    let old = Ask { minor_version: 0, ..ask(Method::Get) };
+    let old = ResponseFormat { minor_version: 0, ..ResponseFormat::default() };
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
-    let (out, step) = read(chunked, old).unwrap();
+    let (out, step) = read_for(old, chunked, ask(Method::Get)).unwrap();
     assert!(out.ends_with("Connection: close\r\n\r\nhi"), "{out}");
     assert_eq!(step.end, Some(AnswerEnd { close: true, ..AnswerEnd::plain(200) }));
 }

@@ -39,7 +39,7 @@ impl TestLink {
 
     fn ask(&mut self, recipient: char, ask: AnswerKind, more: bool, frame: &str) -> &mut Self {
         let request = frames(ask, more);
-        self.queue.submit(recipient, request, self.now, |out| out.extend_from_slice(frame.as_bytes()));
+        self.queue.submit(recipient, request, self.now, frame.as_bytes());
         self
     }
 
@@ -214,7 +214,7 @@ fn from_then_on_for_ever_whatever_comes_is_for_the_client() {
         assert_eq!(link.read(bytes), Ok(true));
     }
     assert_eq!(link.told.of('a'), "*3\r\nno frame at all\r\n");
-    link.queue.extend_body(|out| out.extend_from_slice(b"whatever"), false);
+    link.queue.send_data(b"whatever", None);
     assert_eq!(link.queue.unwritten(), b"whatever");
     link.written();
     assert_eq!((link.queue.in_flight(), link.told.ends.len()), (1, 0));
@@ -322,7 +322,7 @@ fn frames_that_change_nothing_are_taken_off_a_slow_link() {
     let mut get = frames(FRAMES, false);
     get.repeatable = true;
     link.ask('h', FRAMES, false, "GET x\r\n");
-    link.queue.submit('a', get, 1, |out| out.extend_from_slice(b"GET y\r\n"));
+    link.queue.submit('a', get, 1, b"GET y\r\n".as_slice());
     link.ask('b', FRAMES, false, "INCR z\r\n").written();
     let taken: Vec<_> = link.queue.rescue(9, |_, _| false).into_iter().map(|t| (t.0, t.2, t.3)).collect();
     assert_eq!(taken, [('a', b"GET y\r\n".to_vec(), true)]);

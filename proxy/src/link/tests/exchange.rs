@@ -1,9 +1,9 @@
 //! Tests of the fate of each exchange when a link ends: DR in `docs/http-rules.md`, rule by rule.
 
-use super::given::{OK, TestLink, replay, request};
+use super::given::{CONTENT, OK, TestLink, replay, request};
 use crate::cause::Cause;
 use crate::link::{Fate, LinkEnd};
-use crate::proto::http1::Method::{self, Delete, Get, Head, Options, Patch, Post, Put, Trace};
+use crate::proto::http::Method::{self, Delete, Get, Head, Options, Patch, Post, Put, Trace};
 
 const ENDS: [LinkEnd; 5] = [
     LinkEnd::Closed,
@@ -177,12 +177,12 @@ fn nothing_is_sent_a_third_time() {
 #[test]
 fn a_body_that_has_begun_cannot_be_had_again() {
     let mut put = request(Put);
-    put.body = true;
+    put.upload = CONTENT;
     for (mut link, cause) in
         [(TestLink::reused(), Cause::StaleNonidempotent), (TestLink::fresh(), Cause::BackendReset)]
     {
         link.submit('a', put).written();
-        link.queue.extend_body(|out| out.extend_from_slice(b"half"), false);
+        link.queue.send_data(b"half", None);
         assert_eq!(link.end(LinkEnd::Closed), [fail('a', cause)]);
     }
 }
@@ -190,7 +190,7 @@ fn a_body_that_has_begun_cannot_be_had_again() {
 #[test]
 fn a_body_that_has_not_begun_can_wait_for_another_link() {
     let mut post = request(Post);
-    post.body = true;
+    post.upload = CONTENT;
     assert_eq!(TestLink::reused().submit('a', post).end(LinkEnd::Closed), [replay('a', Post, false)]);
     let fates = TestLink::reused().submit('a', post).written().end(LinkEnd::Closed);
     assert_eq!(fates, [fail('a', Cause::StaleNonidempotent)], "its head was sent");

@@ -1,10 +1,14 @@
 //! Shorthand of the tests of the link's pure parts: requests, queues with something in flight, and a sink that records what it gets.
 
+use crate::cause::Cause;
 use crate::config::HeadLimits;
 use crate::event_loop::Nanos;
-use crate::link::{AnswerEnd, AnswerKind, Exchange, Fate, LinkEnd, Queue, Sharing, Sink, Slot, SourceKey};
+use crate::link::{
+    AnswerEnd, AnswerKind, Data, Exchange, Fate, LinkEnd, Queue, Sharing, Sink, Slot, SourceKey, Upload,
+};
 use crate::proto::framing::Dialect;
-use crate::proto::http1::{self, Date, Method};
+use crate::proto::http::{self, Method, ResponseFormat, ResponseHead};
+use crate::proto::http1::{BodyEncoder, Date, ResponseWriter};
 
 pub(super) const DATE: Date = *b"Thu, 01 Jan 1970 00:00:00 GMT";
 
@@ -13,17 +17,16 @@ pub(super) fn undated(bytes: &str) -> String {
     bytes.replace("Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n", "")
 }
 
-pub(super) fn ask(method: Method) -> http1::Ask {
-    let codings = http1::Codings::NONE;
-    http1::Ask { method, minor_version: 1, keep_alive: true, upgrade: false, chunked: false, codings }
+pub(super) fn ask(method: Method) -> http::Ask {
+    http::Ask { method, upgrade: false, chunked: false }
 }
 
 pub(super) fn request(method: Method) -> Exchange {
     let sharing = if method.is_safe_to_share() { Sharing::Shared } else { Sharing::Alone };
     let repeatable = method.is_idempotent();
     Exchange {
-        ask: AnswerKind::Http(ask(method)),
-        body: false,
+        kind: AnswerKind::Http(ask(method)),
+        upload: Upload::Whole,
         sharing,
         repeatable,
         class: 0,
@@ -34,13 +37,16 @@ pub(super) fn request(method: Method) -> Exchange {
         expects: false,
         dialect: Dialect::default(),
         greets: false,
-        streams: false,
     }
 }
 
+/// Content of a known length is still to come.
+pub(super) const CONTENT: Upload = Upload::Content(BodyEncoder::Raw);
+
 /// A frame; `more` says that its client keeps the link.
-pub(super) fn frames(ask: AnswerKind, more: bool) -> Exchange {
-    Exchange { ask, body: more, repeatable: false, ..request(Method::Post) }
+pub(super) fn frames(kind: AnswerKind, more: bool) -> Exchange {
+    let upload = if more { Upload::Conversation } else { Upload::Whole };
+    Exchange { kind, upload, repeatable: false, ..request(Method::Post) }
 }
 
 /// Tickets are letters.
@@ -50,6 +56,8 @@ pub(super) struct TestSink {
     pub(super) pieces: Vec<(char, String)>,
     /// Each end: the ticket, the status, whether its client's connection ends, the service time.
     pub(super) ends: Vec<(Option<char>, u16, bool, Nanos)>,
+    pub(super) format: ResponseFormat,
+    pub(super) writer: ResponseWriter,
 }
 
 impl TestSink {
@@ -59,21 +67,35 @@ impl TestSink {
 }
 
 impl Sink<char> for TestSink {
-    fn date(&self) -> Date {
-        DATE
+    fn head(
+        &mut self,
+        _: &char,
+        head: &ResponseHead<'_, '_>,
+        early: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Cause> {
+        self.writer.head(head, self.format, early, &DATE, out)
     }
 
-    fn closes(&self, _: &char) -> bool {
-        false
+    fn data(&mut self, _: &char, bytes: &[u8], out: &mut Vec<u8>) -> Data {
+        if self.writer == ResponseWriter::new() || self.writer.passes(bytes.len()) {
+            return Data::AsIs; // frames have no head
+        }
+        self.writer.data(bytes, out);
+        Data::Copied
     }
 
-    fn piece(&mut self, to: &char, first: &[u8], second: &[u8]) {
+    fn end(&mut self, _: &char, trailers: &[u8], out: &mut Vec<u8>) {
+        self.writer.end(trailers, out);
+    }
+
+    fn deliver(&mut self, to: &char, first: &[u8], second: &[u8]) {
         let bytes = [first, second].concat();
         self.pieces.push((*to, undated(&String::from_utf8(bytes).unwrap())));
     }
 
     fn ended(&mut self, slot: Slot<char>, end: AnswerEnd, service: Nanos) {
-        self.ends.push((slot.recipient, end.status, end.close, service));
+        self.ends.push((slot.recipient, end.status, end.close || self.writer.closes(), service));
     }
 }
 
@@ -107,9 +129,9 @@ impl TestLink {
     }
 
     pub(super) fn submit(&mut self, recipient: char, request: Exchange) -> &mut Self {
-        let AnswerKind::Http(ask) = request.ask else { panic!("{request:?} is not HTTP") };
+        let AnswerKind::Http(ask) = request.kind else { panic!("{request:?} is not HTTP") };
         let head = head(recipient, ask.method);
-        self.queue.submit(recipient, request, self.now, |out| out.extend_from_slice(head.as_bytes()));
+        self.queue.submit(recipient, request, self.now, head.as_bytes());
         self
     }
 

@@ -2,12 +2,12 @@
 //!
 //! `exchange` has the tests of fates, except those after a fault.
 
-use super::given::{OK, TestLink, ask, replay, request};
+use super::given::{CONTENT, OK, TestLink, ask, replay, request};
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
 use crate::link::{AnswerKind, Exchange, Fate, LinkEnd, Sharing};
-use crate::proto::http1;
-use crate::proto::http1::Method::{Get, Head, Post};
+use crate::proto::http;
+use crate::proto::http::Method::{Get, Head, Post};
 
 const DESYNC: Result<bool, LinkEnd> = Err(LinkEnd::Desync(Cause::BadResponse));
 
@@ -58,8 +58,8 @@ fn answers_that_come_byte_by_byte_are_the_same() {
 #[test]
 fn what_waits_is_not_moved_for_each_bit_that_leaves() {
     let mut link = TestLink::fresh();
-    link.submit('a', Exchange { body: true, ..request(Post) }).written();
-    link.queue.extend_body(|out| out.resize(4 << 20, b'x'), false);
+    link.submit('a', Exchange { upload: CONTENT, ..request(Post) }).written();
+    link.queue.send_data(&vec![b'x'; 4 << 20], None);
     let (mut moved, mut before) = (0, link.queue.held());
     while !link.queue.unwritten().is_empty() {
         link.queue.wrote(link.queue.unwritten().len().min(1 << 10), 2);
@@ -85,9 +85,9 @@ fn each_answer_is_framed_by_its_own_request() {
 const SWITCH: &str = "HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n";
 
 fn asks_for_a_tunnel(link: &mut TestLink) {
-    let ask = http1::Ask { upgrade: true, ..ask(Get) };
-    let upgrade = Exchange { ask: AnswerKind::Http(ask), sharing: Sharing::Alone, ..request(Get) };
-    link.queue.submit('t', upgrade, 1, |out| out.extend_from_slice(b"GET / HTTP/1.1\r\n\r\n"));
+    let ask = http::Ask { upgrade: true, ..ask(Get) };
+    let upgrade = Exchange { kind: AnswerKind::Http(ask), sharing: Sharing::Alone, ..request(Get) };
+    link.queue.submit('t', upgrade, 1, b"GET / HTTP/1.1\r\n\r\n".as_slice());
 }
 
 // RFC 9110 section 7.8: what follows 101 is the new protocol's.
@@ -149,10 +149,10 @@ fn an_answer_that_keeps_coming_is_not_late() {
 fn the_member_is_not_late_while_the_request_is_still_on_its_way() {
     let mut link = TestLink::reused();
     let mut post = request(Post);
-    post.body = true;
+    post.upload = CONTENT;
     link.submit('a', post).written();
     assert_eq!(silent_since(&link), None, "the client is to send more");
-    link.queue.extend_body(|out| out.extend_from_slice(b"body"), true);
+    link.queue.send_data(b"body", Some(b""));
     link.now = 50;
     link.queue.wrote(1, 50);
     assert_eq!(silent_since(&link), Some(50), "the member takes some");
@@ -234,9 +234,9 @@ fn an_early_answer_stands_and_ends_the_link() {
 fn a_refusal_before_the_end_of_the_body_closes_client_and_link() {
     let mut link = TestLink::reused();
     let mut post = request(Post);
-    post.body = true;
+    post.upload = CONTENT;
     link.submit('a', post).written();
-    link.queue.extend_body(|out| out.extend_from_slice(b"half"), false);
+    link.queue.send_data(b"half", None);
     link.written();
     assert_eq!(link.read("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n"), Ok(false));
     assert!(link.told.of('a').contains("Connection: close\r\n"));
@@ -247,9 +247,9 @@ fn a_refusal_before_the_end_of_the_body_closes_client_and_link() {
 fn a_body_is_not_kept_once_written() {
     let mut link = TestLink::reused();
     let mut post = request(Post);
-    post.body = true;
+    post.upload = CONTENT;
     link.submit('a', post).written();
-    link.queue.extend_body(|out| out.extend_from_slice(b"half"), false);
+    link.queue.send_data(b"half", None);
     assert_eq!(link.queue.unwritten(), b"half");
     link.written();
     link.queue.body_bypassed(true, 5);
@@ -264,9 +264,9 @@ fn a_body_is_not_kept_once_written() {
 fn requests_behind_a_body_keep_their_bytes() {
     let mut link = TestLink::reused();
     let mut post = request(Post);
-    post.body = true;
+    post.upload = CONTENT;
     link.ask('a', Get).submit('b', post).written();
-    link.queue.extend_body(|out| out.extend_from_slice(b"body"), true);
+    link.queue.send_data(b"body", Some(b""));
     link.ask('c', Get).written();
     assert_eq!(link.read(OK), Ok(true));
     link.ask('d', Get);
@@ -292,7 +292,7 @@ fn a_client_that_went_away_keeps_its_slot() {
 fn a_client_that_leaves_in_the_middle_of_its_body_costs_the_link() {
     let mut link = TestLink::reused();
     let mut post = request(Post);
-    post.body = true;
+    post.upload = CONTENT;
     link.submit('a', post).written();
     assert!(!link.queue.abandon(|recipient| *recipient == 'a'));
     assert_eq!(link.end(LinkEnd::Abandoned), [(None, Fate::Nobody)]);

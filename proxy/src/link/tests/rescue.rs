@@ -1,9 +1,9 @@
 //! Tests of requests behind a slow head: each arrow of the queue's figure that leads to `Leaving` or out of it.
 
-use super::given::{OK, TestLink, head, replay, request};
+use super::given::{CONTENT, OK, TestLink, head, replay, request};
 use crate::cause::Cause;
 use crate::link::{Fate, LinkEnd};
-use crate::proto::http1::Method::{self, Delete, Get, Head, Post, Put};
+use crate::proto::http::Method::{self, Delete, Get, Head, Post, Put};
 
 /// Enough for all.
 const ALL: usize = 100;
@@ -154,12 +154,12 @@ fn nothing_is_sent_a_third_time() {
 #[test]
 fn a_body_stays_where_it_began() {
     let mut put = request(Put);
-    (put.body, put.began) = (true, began('a'));
+    (put.upload, put.began) = (CONTENT, began('a'));
     let mut link = queued(&[('h', Get)]);
     link.submit('a', put);
-    link.queue.extend_body(|out| out.extend_from_slice(b"half"), false);
+    link.queue.send_data(b"half", None);
     assert_eq!(rescue(&mut link, ALL), [], "it has begun, be it written or not");
-    link.queue.extend_body(|out| out.extend_from_slice(b"rest"), true);
+    link.queue.send_data(b"rest", Some(b""));
     link.written();
     assert_eq!(rescue(&mut link, ALL), []);
 

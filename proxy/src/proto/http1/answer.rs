@@ -1,16 +1,12 @@
 //! Writes the responses that the proxy generates itself (D8 and D2.5 in `docs/http-rules.md`).
 
-use super::coding::Codings;
-use super::fields::LineSet;
-use super::method::Method;
-use super::name::FieldName;
-use super::request::{Ask, Request};
+use super::added_fields::{Date, write_connection, write_date};
 use super::text::decimal;
-use super::write_response::write_connection;
 use crate::cause::Cause;
-
-/// A moment as IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
-pub type Date = [u8; 29];
+use crate::proto::http::fields::LineSet;
+use crate::proto::http::method::Method;
+use crate::proto::http::name::FieldName;
+use crate::proto::http::request::{RequestHead, ResponseFormat};
 
 /// What may be asked for here (RFC 9110 section 10.2.1).
 const ALLOW: &[u8] = b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
@@ -20,17 +16,17 @@ const LOOP: &str = ": the Via field of the request contains the name of this pro
                     has the same name: give each proxy its own name with the option listeners.*.via.";
 
 /// Appends an answer of the proxy's own: a line of text that begins with the name of the cause, with its exact length.
-/// `ask` is `None` where no head could be read; nothing after such a request can be trusted, so the
-/// answer says close. `date`: of now.
+/// `to` is the request's method and how its response is to be written; `None` where no head could be read: nothing after such
+/// a request can be trusted, so the answer says close. `date`: of now.
 pub fn error_answer(
     status: u16,
     cause: Cause,
-    ask: Option<Ask>,
+    to: Option<(Method, ResponseFormat)>,
     close: bool,
     date: &Date,
     out: &mut Vec<u8>,
 ) {
-    let close = close || ask.is_none_or(|ask| !ask.keep_alive);
+    let close = close || to.is_none_or(|(_, format)| !format.keep_alive);
     let more = if cause == Cause::LoopDetected { LOOP } else { "" };
     begin(status, Some("text/plain"), cause.name().len() + more.len() + 1, date, out);
     match status {
@@ -39,34 +35,34 @@ pub fn error_answer(
         503 => out.extend_from_slice(b"Retry-After: 1\r\n"),
         _ => {}
     }
-    write_connection(ask.unwrap_or(UNREAD), close, out);
+    write_connection(to.map_or_else(ResponseFormat::default, |(_, format)| format), close, out);
     out.extend_from_slice(b"\r\n");
-    if ask.is_none_or(|ask| ask.method != Method::Head) {
+    if to.is_none_or(|(method, _)| method != Method::Head) {
         out.extend_from_slice(cause.name().as_bytes());
         out.extend_from_slice(more.as_bytes());
         out.push(b'\n');
     }
 }
 
-impl Request<'_, '_> {
+impl RequestHead<'_, '_> {
     /// Where the request may go no further (`Max-Forwards: 0` of OPTIONS or TRACE, RFC 9110 section 7.6.2), appends the
     /// answer of whom it has reached, and returns its status. `close`: the client's connection ends with it.
     pub fn own_answer(&self, date: &Date, close: bool, out: &mut Vec<u8>) -> Option<u16> {
         if self.max_forwards != Some(0) {
             return None;
         }
-        let ask = self.ask();
-        let close = close || !ask.keep_alive;
+        let format = self.format();
+        let close = close || !format.keep_alive;
         if self.method == Method::Trace {
             let echo = self.echo();
             begin(200, Some("message/http"), echo.len(), date, out); // RFC 9110 section 9.3.8
-            write_connection(ask, close, out);
+            write_connection(format, close, out);
             out.extend_from_slice(b"\r\n");
             out.extend_from_slice(&echo);
         } else {
             begin(200, None, 0, date, out);
             out.extend_from_slice(ALLOW);
-            write_connection(ask, close, out);
+            write_connection(format, close, out);
             out.extend_from_slice(b"\r\n");
         }
         Some(200)
@@ -82,7 +78,10 @@ impl Request<'_, '_> {
             }
         }
         let mut echo = Vec::new();
-        self.head.copy(0, &without, &mut echo);
+        if self.head.wire.is_none() {
+            self.write_line(&mut echo);
+        }
+        self.head.copy(true, &without, &mut echo);
         echo.extend_from_slice(b"\r\n");
         echo
     }
@@ -103,23 +102,6 @@ fn begin(status: u16, kind: Option<&str>, length: usize, date: &Date, out: &mut 
     out.extend_from_slice(b"\r\n");
     write_date(date, out);
 }
-
-/// RFC 9110 section 6.6.1.
-pub(super) fn write_date(date: &Date, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"Date: ");
-    out.extend_from_slice(date);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// What stands for a request whose head could not be read.
-const UNREAD: Ask = Ask {
-    method: Method::Other,
-    minor_version: 1,
-    keep_alive: false,
-    upgrade: false,
-    chunked: false,
-    codings: Codings::NONE,
-};
 
 fn reason(status: u16) -> &'static str {
     match status {

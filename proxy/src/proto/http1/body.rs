@@ -2,9 +2,9 @@
 
 use super::chunked::Chunks;
 use super::error::{BodyError, BodyStep};
-use super::framing::BodyFraming;
 use super::text;
-use super::trailers::Trailers;
+use crate::proto::http::framing::BodyFraming;
+use crate::proto::http::trailers::Trailers;
 
 /// Finds the content in the bytes of a body.
 ///

@@ -1,8 +1,8 @@
 //! Reads the chunked transfer coding, byte by byte except for the data (RFC 9112 section 7.1). Extensions are skipped.
 
 use super::error::BodyStep;
-use super::name::is_tchar;
-use super::trailers::Trailers;
+use crate::proto::http::name::is_tchar;
+use crate::proto::http::trailers::Trailers;
 
 /// Bytes of one chunk line: the size, extensions (which mean nothing to us) and CR.
 const MOST_LINE: u16 = 256;

@@ -1,28 +1,10 @@
 //! Decides where content ends, from Content-Length and Transfer-Encoding (RFC 9112 section 6.3, D4 in `docs/http-rules.md`).
 
-use super::coding::Codings;
-use super::error::Reject;
-use super::name::{is_tchar, list};
 use super::text::digits;
-
-/// How a body is delimited (RFC 9112 section 6.3). No content at all is always `None`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BodyFraming {
-    /// There is no content.
-    None,
-    /// So many bytes.
-    Length(u64),
-    /// The chunked coding (RFC 9112 section 7.1).
-    Chunked,
-    /// Everything until the connection ends: responses only.
-    UntilClose,
-}
-
-impl BodyFraming {
-    fn length(n: u64) -> Self {
-        if n == 0 { Self::None } else { Self::Length(n) }
-    }
-}
+use crate::proto::http::coding::Codings;
+use crate::proto::http::framing::BodyFraming;
+use crate::proto::http::name::{is_tchar, list};
+use crate::proto::http::reject::Reject;
 
 /// What a request's fields have said about its body so far. One line of one of the two fields is all
 /// that is allowed: whatever could be read in two ways is refused.
@@ -88,9 +70,9 @@ pub(super) struct ResponseFraming {
     pub(super) coded: bool,
     chunked: bool,
     /// Codings under the chunked one, or without it: they stay on the content we pass on.
-    others: Codings,
+    pub(super) others: Codings,
     /// There was a coding that nobody has registered.
-    unknown: bool,
+    pub(super) unknown: bool,
 }
 
 impl ResponseFraming {
@@ -131,11 +113,6 @@ impl ResponseFraming {
     /// Whether a coding other than `chunked` is on the content. `identity` is none, nor is a field without a value.
     pub(super) fn has_others(&self) -> bool {
         self.unknown || self.others != Codings::NONE
-    }
-
-    /// Whether the client takes all codings that stay on the content (RFC 9112 section 7.4).
-    pub(super) fn are_taken(&self, asked: Codings) -> bool {
-        !self.unknown && asked.has_all_of(self.others)
     }
 
     /// A coding without an end of its own, and a length that it overrides (rule 3): the one who sends both has the

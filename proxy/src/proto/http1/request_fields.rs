@@ -1,11 +1,12 @@
 //! Collects what the proxy must know of a request's fields, line by line, or refuses the request.
 
-use super::coding::Codings;
-use super::connection::ConnectionOptions;
-use super::error::Reject;
 use super::framing::RequestFraming;
-use super::name::{FieldName, list};
-use super::target::is_host;
+use crate::proto::http::coding::Codings;
+use crate::proto::http::connection::ConnectionOptions;
+use crate::proto::http::expect::Expect;
+use crate::proto::http::name::{FieldName, list};
+use crate::proto::http::reject::Reject;
+use crate::proto::http::target::is_host;
 
 /// What the fields of a request have said so far.
 #[derive(Default)]
@@ -61,38 +62,6 @@ fn host<'b>(value: &'b [u8], seen: Option<&[u8]>) -> Result<&'b [u8], Reject> {
         (Some(_), _) => Err(Reject::request("more than one Host")),
         (None, false) => Err(Reject::request("Host is not a host")),
         (None, true) => Ok(value),
-    }
-}
-
-/// What the Expect lines of a head have said so far: a list (RFC 9110 section 10.1.1) of which we know one element.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(super) enum Expect {
-    #[default]
-    Nothing,
-    /// 100-continue, said as members know it; that line travels.
-    AsItCame,
-    /// 100-continue, in a list with empty elements, or more than once: all lines stay behind, and one is written. Many
-    /// servers compare the whole value.
-    Reworded,
-}
-
-const CONTINUE: &[u8] = b"100-continue";
-
-impl Expect {
-    fn and(self, value: &[u8]) -> Result<Self, Reject> {
-        if !list(value).all(|element| element.eq_ignore_ascii_case(CONTINUE)) {
-            return Err(Reject::unsupported(417, "unknown expectation"));
-        }
-        Ok(match self {
-            said if list(value).next().is_none() => said,
-            Self::Nothing if Self::travels(value) => Self::AsItCame,
-            _ => Self::Reworded,
-        })
-    }
-
-    /// Whether a line with this value may travel on as it is.
-    pub(super) fn travels(value: &[u8]) -> bool {
-        value.eq_ignore_ascii_case(CONTINUE)
     }
 }
 

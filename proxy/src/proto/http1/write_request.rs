@@ -2,15 +2,16 @@
 
 use std::net::IpAddr;
 
-use super::client_address::{ClientAddress, MOST_HOPS, address_in, trusts};
-use super::framing::BodyFraming;
-use super::method::Method;
-use super::name::{FieldName, Ours};
-use super::request::Request;
-use super::request_fields::Expect;
-use super::target::Target;
-use super::{text, upgrade};
+use super::text;
 use crate::config::{Forwarded, HttpRules};
+use crate::proto::http::client_address::{MOST_HOPS, address_in, trusts};
+use crate::proto::http::expect::Expect;
+use crate::proto::http::framing::BodyFraming;
+use crate::proto::http::method::Method;
+use crate::proto::http::name::{FieldName, Ours};
+use crate::proto::http::request::{ClientAddress, RequestHead};
+use crate::proto::http::target::Target;
+use crate::proto::http::upgrade;
 
 /// Room for the fields we add, `Via`'s pseudonym apart.
 const ADDED: usize = 256;
@@ -58,14 +59,14 @@ impl Forwarding<'_> {
     }
 }
 
-impl Request<'_, '_> {
+impl RequestHead<'_, '_> {
     /// Appends the head as it goes to a member: HTTP/1.1, without hop-by-hop fields, with the
     /// forwarding fields and `Via`, and framed as it came.
     pub fn forward(&self, way: &Forwarding<'_>, out: &mut Vec<u8>) {
         let via = way.rules.via.as_deref();
-        out.reserve(self.head.bytes.len() + ADDED + via.map_or(0, str::len));
-        let copied = self.begin(out);
-        self.copy_fields(copied, way, out);
+        out.reserve(self.head.wire_len() + ADDED + via.map_or(0, str::len));
+        let start = self.begin(out);
+        self.copy_fields(start, way, out);
         if self.expect == Expect::Reworded && !way.no_expect {
             out.extend_from_slice(b"Expect: 100-continue\r\n");
         }
@@ -88,16 +89,16 @@ impl Request<'_, '_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// The request line, and Host where it is not the one that came. Returns from where the bytes can
-    /// be copied as they are.
-    fn begin(&self, out: &mut Vec<u8>) -> usize {
-        let fields = self.head.begin(0);
+    /// The request line, and Host where it is not the one that came. Returns whether the line can be
+    /// copied with the fields.
+    fn begin(&self, out: &mut Vec<u8>) -> bool {
         match self.target {
-            Target::AsIs if self.minor_version == 1 => return 0,
+            Target::AsIs if self.minor_version == 1 && self.head.wire.is_some() => return true,
             Target::AsIs => {
-                // Everything but the version: we speak our own (RFC 9110 section 2.5).
-                out.extend_from_slice(&self.head.bytes[..fields - b"0\r\n".len()]);
-                out.extend_from_slice(b"1\r\n");
+                // The version is our own (RFC 9110 section 2.5).
+                for part in [self.method_text(), " ", self.target(), " HTTP/1.1\r\n"] {
+                    out.extend_from_slice(part.as_bytes());
+                }
                 if self.host.is_none() {
                     // HTTP/1.1 must have one, empty where none is known (RFC 9112 section 3.2).
                     out.extend_from_slice(b"Host:\r\n");
@@ -111,7 +112,15 @@ impl Request<'_, '_> {
                 }
             }
         }
-        fields
+        false
+    }
+
+    /// Appends the request line as it came, or would have.
+    pub(super) fn write_line(&self, out: &mut Vec<u8>) {
+        let version = if self.minor_version == 1 { " HTTP/1.1\r\n" } else { " HTTP/1.0\r\n" };
+        for part in [self.method_text(), " ", self.target(), version] {
+            out.extend_from_slice(part.as_bytes());
+        }
     }
 
     fn begin_origin_form(&self, authority: &[u8], path: &[u8], out: &mut Vec<u8>) {
@@ -126,12 +135,12 @@ impl Request<'_, '_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    fn copy_fields(&self, from: usize, way: &Forwarding<'_>, out: &mut Vec<u8>) {
+    fn copy_fields(&self, start: bool, way: &Forwarding<'_>, out: &mut Vec<u8>) {
         let rewritten = way.rewritten(self.ours);
         let replaces_host = self.host.is_some() && self.target != Target::AsIs;
         let no_expect = way.no_expect && self.expect == Expect::AsItCame;
         if self.ours & rewritten == 0 && !replaces_host && !no_expect && self.max_forwards.is_none() {
-            return self.head.copy(from, &self.head.dropped, out);
+            return self.head.copy(start, &self.head.dropped, out);
         }
         let mut without = self.head.dropped;
         for (line, field) in self.head.fields.iter().enumerate() {
@@ -143,7 +152,7 @@ impl Request<'_, '_> {
                 _ => {}
             }
         }
-        self.head.copy(from, &without, out);
+        self.head.copy(start, &without, out);
     }
 
     fn write_source(&self, way: &Forwarding<'_>, out: &mut Vec<u8>) {

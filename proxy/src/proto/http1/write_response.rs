@@ -1,12 +1,19 @@
 //! Writes a response head for the client, and decides how its content is framed (RFC 9112 sections 6 and 9).
 
-use super::answer::{Date, write_date};
+use super::added_fields::{Date, write_connection, write_date};
 use super::body::BodyEncoder;
-use super::framing::{BodyFraming, is_identity};
-use super::name::{FieldName, list};
-use super::request::Ask;
-use super::response::Response;
-use super::{text, upgrade};
+use super::framing::is_identity;
+use super::text;
+use crate::cause::Cause;
+use crate::proto::http::coding::Codings;
+use crate::proto::http::framing::BodyFraming;
+use crate::proto::http::name::{FieldName, list};
+use crate::proto::http::request::ResponseFormat;
+use crate::proto::http::response::ResponseHead;
+use crate::proto::http::upgrade;
+
+/// `HTTP/1.1 `: what stands before the status.
+const VERSION_LEN: usize = 9;
 
 /// Room for the fields we add.
 const ADDED: usize = 96;
@@ -20,19 +27,105 @@ pub struct Outgoing {
     pub close: bool,
 }
 
-impl Response<'_, '_> {
+/// Writes the responses that one client gets, one after the other.
+///
+/// What the head of a response decided holds for its content, and for the connection at its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ResponseWriter {
+    encoder: BodyEncoder,
+    close: bool,
+}
+
+/// Content at least this long is not copied.
+const WORTH_A_SECOND_SLICE: usize = 4096;
+
+impl ResponseWriter {
+    /// Before the first response.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { encoder: BodyEncoder::None, close: false }
+    }
+
+    /// Appends a head, as [`ResponseHead::forward`] does. A client of HTTP/1.0 gets no interim response (RFC 9110 section 15.2).
+    ///
+    /// # Errors
+    /// The client does not take the response.
+    #[inline]
+    pub fn head(
+        &mut self,
+        head: &ResponseHead<'_, '_>,
+        format: ResponseFormat,
+        close: bool,
+        date: &Date,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Cause> {
+        if head.is_interim() && format.minor_version == 0 {
+            return Ok(());
+        }
+        let Outgoing { encoder, close } = head.forward(format, close, date, out)?;
+        // What follows a head that switches is the client's as it comes.
+        let encoder = if head.switches() { BodyEncoder::Raw } else { encoder };
+        *self = Self { encoder, close };
+        Ok(())
+    }
+
+    /// Whether a run of content of this length is to follow what was written before as it is, without a copy.
+    #[must_use]
+    #[inline]
+    pub fn passes(self, len: usize) -> bool {
+        self.encoder == BodyEncoder::Raw && len >= WORTH_A_SECOND_SLICE
+    }
+
+    /// Appends content.
+    #[inline]
+    pub fn data(self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.encoder.encode(bytes, out);
+    }
+
+    /// Appends the end of a response, with these trailers where there is a place for them.
+    #[inline]
+    pub fn end(self, trailers: &[u8], out: &mut Vec<u8>) {
+        self.encoder.finish(trailers, out);
+    }
+
+    /// Whether the client's connection ends with the present response.
+    #[must_use]
+    pub const fn closes(self) -> bool {
+        self.close
+    }
+}
+
+impl Default for ResponseWriter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ResponseHead<'_, '_> {
     /// Appends the head as the client gets it. `close`: the client's connection will be closed after
     /// this answer, whatever the client wished. `date`: of now, for an answer that has none.
-    pub fn forward(&self, ask: Ask, close: bool, date: &Date, out: &mut Vec<u8>) -> Outgoing {
-        out.reserve(self.head.bytes.len() + ADDED);
-        let copied = self.begin(out);
-        self.head.copy(copied, &self.head.dropped, out);
+    ///
+    /// # Errors
+    /// The content is in a transfer coding that the client did not ask for.
+    pub fn forward(
+        &self,
+        format: ResponseFormat,
+        close: bool,
+        date: &Date,
+        out: &mut Vec<u8>,
+    ) -> Result<Outgoing, Cause> {
+        if !self.is_coded_as(format.codings) {
+            return Err(Cause::BadResponse);
+        }
+        out.reserve(self.head.wire_len() + ADDED);
+        let start = self.begin(out);
+        self.head.copy(start, &self.head.dropped, out);
         if let Some(n) = self.rewritten_length {
             out.extend_from_slice(b"Content-Length: ");
             text::decimal(n, out);
             out.extend_from_slice(b"\r\n");
         }
-        let outgoing = self.outgoing(ask, close);
+        let outgoing = self.outgoing(format, close);
         if outgoing.encoder == BodyEncoder::Chunked {
             self.write_codings(out);
         }
@@ -41,39 +134,48 @@ impl Response<'_, '_> {
                 write_date(date, out); // RFC 9110 section 6.6.1
             }
             if !self.switches() {
-                write_connection(ask, outgoing.close, out);
+                write_connection(format, outgoing.close, out);
             }
         }
         if self.tells_upgrade {
             self.write_upgrade(out);
         }
         out.extend_from_slice(b"\r\n");
-        outgoing
+        Ok(outgoing)
     }
 
-    /// The status line where it cannot be copied with the fields: another version, or no space where
-    /// the reason phrase is empty (RFC 9112 section 4). Returns from where the bytes can be.
-    fn begin(&self, out: &mut Vec<u8>) -> usize {
+    /// Appends the status line where it cannot be copied with the fields: another version, or no space where
+    /// the reason phrase is empty (RFC 9112 section 4). Returns whether it can be.
+    fn begin(&self, out: &mut Vec<u8>) -> bool {
         let status = self.status_text();
-        let lacks_space = status.len() == b"200".len();
+        let lacks_space = status.is_none_or(|status| status.len() == b"200".len());
         if self.minor_version == 1 && !lacks_space {
-            return 0;
+            return true;
         }
         out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(status);
+        match status {
+            Some(status) => out.extend_from_slice(status),
+            None => text::decimal(self.status.into(), out),
+        }
         if lacks_space {
             out.push(b' ');
         }
         out.extend_from_slice(b"\r\n");
-        self.head.begin(0)
+        false
     }
 
-    fn outgoing(&self, ask: Ask, close: bool) -> Outgoing {
+    /// The status line after the version, where there is one: status, SP, reason phrase.
+    fn status_text(&self) -> Option<&[u8]> {
+        let bytes = self.head.wire?;
+        Some(&bytes[VERSION_LEN..self.head.begin(bytes, 0) - 2])
+    }
+
+    fn outgoing(&self, format: ResponseFormat, close: bool) -> Outgoing {
         // What follows a head that switches is no HTTP, so there is nothing to be said of persistence.
         if self.is_interim() || self.switches() {
             return Outgoing { encoder: BodyEncoder::None, close: false };
         }
-        let close = close || !ask.keep_alive;
+        let close = close || !format.keep_alive;
         // RFC 9110 section 15.3.6: whatever the member sends with it goes nowhere.
         if self.status == 205 {
             return Outgoing { encoder: BodyEncoder::None, close };
@@ -82,7 +184,7 @@ impl Response<'_, '_> {
             BodyFraming::None => Outgoing { encoder: BodyEncoder::None, close },
             BodyFraming::Length(_) => Outgoing { encoder: BodyEncoder::Raw, close },
             // RFC 9112 section 6.1: a 1.0 client gets no transfer coding; the close is the end.
-            _ if ask.minor_version == 0 => Outgoing { encoder: BodyEncoder::Raw, close: true },
+            _ if format.minor_version == 0 => Outgoing { encoder: BodyEncoder::Raw, close: true },
             _ => Outgoing { encoder: BodyEncoder::Chunked, close },
         }
     }
@@ -100,7 +202,7 @@ impl Response<'_, '_> {
     /// `chunked`, after the codings that the member has put on the content and that stay on it.
     fn write_codings(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Transfer-Encoding: ");
-        if self.other_codings {
+        if self.unknown_coding || self.codings != Codings::NONE {
             self.write_other_codings(out);
         }
         out.extend_from_slice(b"chunked\r\n");
@@ -119,14 +221,5 @@ impl Response<'_, '_> {
             out.extend_from_slice(coding);
             out.extend_from_slice(b", ");
         }
-    }
-}
-
-/// RFC 9112 section 9.3: 1.1 stays unless told otherwise, 1.0 closes unless told otherwise.
-pub(super) fn write_connection(ask: Ask, close: bool, out: &mut Vec<u8>) {
-    if close {
-        out.extend_from_slice(b"Connection: close\r\n");
-    } else if ask.minor_version == 0 {
-        out.extend_from_slice(b"Connection: keep-alive\r\n");
     }
 }

@@ -59,7 +59,7 @@ fn imports_run_downwards() {
 
 #[test]
 fn no_file_imports_one_that_imports_it() {
-    let awaited = ["client/", "link/connection", "link/pipeline/", "proto/http1/"]; // are being rebuilt
+    let awaited = ["link/connection"]; // are being rebuilt
     let circles = cycles::circles(&sources("proxy/src")).into_iter();
     none(
         &circles.filter(|circle| !awaited.iter().any(|begin| circle.starts_with(begin))).collect::<Vec<_>>(),

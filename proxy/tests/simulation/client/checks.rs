@@ -2,7 +2,7 @@
 
 use penstock::config::{FrameKind, Framing};
 use penstock::link::AnswerEnd;
-use penstock::proto::http1::Method;
+use penstock::proto::http::Method;
 
 use crate::frames::{self, Say, Tag};
 use crate::ledger::{Record, answer_body, answer_status};
@@ -19,7 +19,7 @@ pub(super) fn http(record: &Record, id: u64, got: &[u8], end: AnswerEnd, body_to
     let announced = answer.head.field("connection") == Some("close");
     // It may have said yes before it had read the whole request.
     assert!(announced == end.close || (body_to_come && end.close), "what {id} was told");
-    assert!(ask.minor_version > 0 || answer.interims == 0, "an interim answer to HTTP/1.0");
+    assert!(record.format.minor_version > 0 || answer.interims == 0, "an interim answer to HTTP/1.0");
     if answer.complete == Some(true) && !bodiless(id, ask.method) {
         assert!(answer.body == answer_body(id), "the body of the answer to {id}");
     }
@@ -30,7 +30,10 @@ pub(super) fn http_cut(record: &Record, id: u64, got: &[u8]) {
     let answer = Answer::read(got, ask.method == Method::Head).expect("it was shown a head");
     check(&answer, id, ask.method == Method::Head);
     assert!(answer.complete != Some(true), "the answer to {id} was cut and looks complete");
-    assert!(answer.complete.is_some() || ask.minor_version == 0, "no way to tell that {id} was cut");
+    assert!(
+        answer.complete.is_some() || record.format.minor_version == 0,
+        "no way to tell that {id} was cut"
+    );
 }
 
 /// One answer to each frame, in order; then, where the link is the client's, whatever the member says.

@@ -1,6 +1,6 @@
 //! A member that speaks HTTP/1.1, more or less.
 
-use penstock::proto::http1::Method;
+use penstock::proto::http::Method;
 
 use super::{Around, Fault, Origin, State};
 use crate::ledger::{answer_body, answer_status, asked_body, route};

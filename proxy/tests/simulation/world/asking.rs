@@ -1,4 +1,4 @@
-//! The requests of clients, and when they come: the model of `client/input.rs`, without sockets.
+//! The requests of clients, and when they come: the model of `client/poll.rs` and `client/http1`, without sockets.
 
 use penstock::cause::Cause;
 use penstock::link::{Exchange, LinkEnd, Sharing};
@@ -29,15 +29,15 @@ impl World {
             return false;
         }
         client.unread = None;
-        client.done = self.ledger.of(id).ask.is_some_and(|ask| !ask.keep_alive);
-        client.body = (request.body).then_some((id, 0));
+        client.done = !self.ledger.of(id).format.keep_alive;
+        client.body = request.upload.is_open().then_some((id, 0));
         let head = self.ledger.head(id);
         self.put_on_link(c, id, request, head);
         true
     }
 
     pub(super) fn put_on_link(&mut self, c: usize, id: u64, request: Exchange, head: Vec<u8>) {
-        note!(self, "client {c} asks {id}: {:?} {:?}", request.ask, request.sharing);
+        note!(self, "client {c} asks {id}: {:?} {:?}", request.kind, request.sharing);
         let client = &mut self.clients[c];
         client.asked.push_back(id);
         let joined = client.link.filter(|_| client.in_flight > 0);
@@ -106,7 +106,7 @@ impl World {
         if bypassed == data.len() {
             link.queue.body_bypassed(last, self.now);
         } else {
-            link.queue.extend_body(|out| out.extend_from_slice(&data[bypassed..]), last);
+            link.queue.send_data(&data[bypassed..], last.then_some(b""));
         }
     }
 

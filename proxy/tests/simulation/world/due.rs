@@ -40,7 +40,7 @@ impl World {
             let full = self.is_head_full(at);
             let link = self.links.get_mut(&at).expect("it stands");
             let Some(head) = link.queue.head() else { continue };
-            let ask = head.request.ask;
+            let ask = head.request.kind;
             let since = head.silent_since(link.queue.head_since(), !link.queue.unwritten().is_empty());
             if since.is_some_and(|since| self.now.saturating_sub(since) >= PATIENCE) && !full {
                 let patient = matches!(ask, AnswerKind::Frames { patient: true } | AnswerKind::Forever);

@@ -93,7 +93,7 @@ impl World {
         if self.scene.max_requests.is_some_and(|max| carried + 1 >= max) {
             self.pool.close_to_new(link.link_id);
         }
-        link.queue.submit(to, request, self.now, |out| out.extend_from_slice(head));
+        link.queue.submit(to, request, self.now, head);
         link.places.push_back(Place { to: Some(to), id: to.id, sharing: request.sharing, received: 0 });
     }
 

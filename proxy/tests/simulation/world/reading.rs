@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use penstock::cause::Cause;
 use penstock::config::Framing;
-use penstock::link::{AnswerEnd, LinkEnd, Sink, Slot};
+use penstock::link::{AnswerEnd, Data, LinkEnd, Sink, Slot};
 use penstock::metrics::HoldReason;
-use penstock::proto::http1::Date;
+use penstock::proto::http::ResponseHead;
 
 use super::{Link, Place, World, note};
 use crate::client::{Client, Ticket};
@@ -164,16 +165,33 @@ struct Told<'a> {
 }
 
 impl Sink<Ticket> for Told<'_> {
-    fn date(&self) -> Date {
-        *b"Thu, 01 Jan 1970 00:00:00 GMT"
+    fn head(
+        &mut self,
+        to: &Ticket,
+        head: &ResponseHead<'_, '_>,
+        early: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Cause> {
+        const DATE: [u8; 29] = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+        let client = &mut self.clients[to.client];
+        let close = early || client.draining && client.in_flight <= 1 && client.later.is_empty();
+        client.writer.head(head, self.ledger.of(to.id).format, close, &DATE, out)
     }
 
-    fn closes(&self, to: &Ticket) -> bool {
-        let client = &self.clients[to.client];
-        client.draining && client.in_flight <= 1 && client.later.is_empty()
+    fn data(&mut self, to: &Ticket, bytes: &[u8], out: &mut Vec<u8>) -> Data {
+        let writer = self.clients[to.client].writer;
+        if self.framing.is_some() || writer.passes(bytes.len()) {
+            return Data::AsIs;
+        }
+        writer.data(bytes, out);
+        Data::Copied
     }
 
-    fn piece(&mut self, to: &Ticket, first: &[u8], second: &[u8]) {
+    fn end(&mut self, to: &Ticket, trailers: &[u8], out: &mut Vec<u8>) {
+        self.clients[to.client].writer.end(trailers, out);
+    }
+
+    fn deliver(&mut self, to: &Ticket, first: &[u8], second: &[u8]) {
         let place = self.places.front_mut().expect("the answer of one in flight");
         assert_eq!(place.to, Some(*to), "whose answer it is");
         assert_eq!(self.clients[to.client].life, to.life, "a piece of {} for one who is gone", to.id);
@@ -194,6 +212,8 @@ impl Sink<Ticket> for Told<'_> {
         if self.framing.is_some() && self.ledger.of(to.id).said.len() > 1 && !end.reusable {
             self.ledger.count("conversation that cost its link");
         }
-        self.clients[to.client].ended(to.id, end, self.framing, self.ledger);
+        let client = &mut self.clients[to.client];
+        let close = end.close || self.framing.is_none() && client.writer.closes();
+        client.ended(to.id, AnswerEnd { close, ..end }, self.framing, self.ledger);
     }
 }

@@ -2,7 +2,7 @@
 
 use penstock::cause::Cause;
 use penstock::config::{FrameKind, Framing};
-use penstock::link::{AnswerKind, Exchange, Sharing, SourceKey};
+use penstock::link::{AnswerKind, Exchange, Sharing, SourceKey, Upload};
 use penstock::proto::framing::{self, BadFrame, Dialect, Frame, Need, Pinning};
 
 use super::{World, note};
@@ -45,8 +45,8 @@ impl World {
             self.ledger.of_mut(id).forever = Some(0);
         }
         let request = Exchange {
-            ask: ask(frame),
-            body: frame.pinning != Pinning::Free,
+            kind: kind(frame),
+            upload: if frame.pinning == Pinning::Free { Upload::Whole } else { Upload::Conversation },
             sharing: if shared { Sharing::Shared } else { Sharing::Alone },
             repeatable: frame.repeatable,
             class: frame.class,
@@ -57,7 +57,6 @@ impl World {
             expects: false,
             dialect: Dialect::default(),
             greets: false,
-            streams: false,
         };
         self.put_on_link(c, id, request, bytes);
         true
@@ -107,7 +106,7 @@ impl World {
             record.forever.get_or_insert(tag.k);
         }
         let link = self.links.get_mut(&at).expect("it was just looked at");
-        link.queue.append_frame(&bytes, ask(frame), frame.pinning == Pinning::Free);
+        link.queue.append_frame(&bytes, kind(frame), frame.pinning == Pinning::Free);
         self.clients[c].talk = (frame.pinning != Pinning::Free).then_some((id, frame.pinning));
         if frame.pinning == Pinning::Free {
             self.ledger.count("conversation");
@@ -192,7 +191,7 @@ impl World {
 }
 
 /// `client/frames.rs`.
-fn ask(frame: Frame) -> AnswerKind {
+fn kind(frame: Frame) -> AnswerKind {
     match frame.pinning {
         Pinning::Forever => AnswerKind::Forever,
         _ => AnswerKind::Frames { patient: frame.need == Need::Patient },

@@ -1,13 +1,14 @@
 //! Tests the responses that the proxy generates; its own parser must take them.
 
 use crate::cause::Cause;
-use crate::proto::http1::{Ask, BodyFraming, error_answer};
+use crate::proto::http::BodyFraming;
+use crate::proto::http1::error_answer;
 
-use crate::proto::tests::http1::given::{DATED, GET, HEAD, NOW, OLD, OLD_KEPT, Verdict, response, text};
+use crate::proto::tests::http1::given::{Ask, DATED, GET, HEAD, NOW, OLD, OLD_KEPT, Verdict, response, text};
 
 fn answer(status: u16, cause: Cause, ask: Option<Ask>, close: bool) -> String {
     let mut out = Vec::new();
-    error_answer(status, cause, ask, close, NOW, &mut out);
+    error_answer(status, cause, ask.map(|ask| (ask.method, ask.format())), close, NOW, &mut out);
     text(&out)
 }
 

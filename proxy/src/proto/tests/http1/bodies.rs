@@ -1,6 +1,7 @@
 //! Tests content: where it ends, what breaks it, and how it is framed anew, whole and byte by byte.
 
-use crate::proto::http1::{BodyDecoder, BodyEncoder, BodyError, BodyFraming};
+use crate::proto::http::BodyFraming;
+use crate::proto::http1::{BodyDecoder, BodyEncoder, BodyError};
 
 use crate::proto::tests::http1::given::text;
 

@@ -48,8 +48,8 @@ fn cost() {
     measure("browser request, X-Forwarded-* and Via added", |out| request(BROWSER, &full, out));
     measure("nginx response", |out| {
         let mut fields = FieldRoom::new();
-        let parsed = parse_response(black_box(NGINX), &HeadLimits::default(), GET, &mut fields);
+        let parsed = parse_response(black_box(NGINX), &HeadLimits::default(), GET.framing(), &mut fields);
         let Ok(Parsed::Head { head, .. }) = parsed else { panic!("{parsed:?}") };
-        head.forward(GET, false, NOW, out);
+        head.forward(GET.format(), false, NOW, out).expect("an answer that the client takes");
     });
 }

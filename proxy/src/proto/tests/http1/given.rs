@@ -3,10 +3,36 @@
 use std::net::IpAddr;
 
 use crate::config::{Forwarded, HeadLimits, HttpRules, Networks};
-use crate::proto::http1::{
-    Ask, BodyFraming, Codings, Date, FieldRoom, Forwarding, Method, Outgoing, Parsed, Reject, Request,
-    parse_request, parse_response,
-};
+use crate::proto::http::{self, BodyFraming, Codings, Method, Reject, RequestHead, ResponseFormat};
+use crate::proto::http1::{Date, FieldRoom, Forwarding, Outgoing, Parsed, parse_request, parse_response};
+
+/// What is kept of a request: what frames its response, and what shapes that for the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) minor_version: u8,
+    pub(crate) keep_alive: bool,
+    pub(crate) upgrade: bool,
+    pub(crate) chunked: bool,
+    pub(crate) codings: Codings,
+}
+
+impl Ask {
+    pub(crate) fn of(head: &RequestHead<'_, '_>) -> Self {
+        let http::Ask { method, upgrade, chunked } = head.ask();
+        let ResponseFormat { minor_version, keep_alive, codings } = head.format();
+        Self { method, minor_version, keep_alive, upgrade, chunked, codings }
+    }
+
+    pub(crate) const fn framing(self) -> http::Ask {
+        http::Ask { method: self.method, upgrade: self.upgrade, chunked: self.chunked }
+    }
+
+    pub(crate) const fn format(self) -> ResponseFormat {
+        let Self { minor_version, keep_alive, codings, .. } = self;
+        ResponseFormat { minor_version, keep_alive, codings }
+    }
+}
 
 /// A verdict without its borrows; `forwarded` stands for everything private.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,7 +125,7 @@ pub(crate) fn request_by(bytes: impl AsRef<[u8]>, way: &Way) -> Verdict {
                 &mut out,
             );
             Verdict::Request {
-                ask: head.ask(),
+                ask: Ask::of(&head),
                 body: head.body,
                 expects: head.expect_continue,
                 binds: head.binds,
@@ -112,7 +138,7 @@ pub(crate) fn request_by(bytes: impl AsRef<[u8]>, way: &Way) -> Verdict {
 
 /// What `look` sees in a request, which must be taken.
 #[track_caller]
-pub(crate) fn seen<T>(bytes: impl AsRef<[u8]>, way: &Way, look: impl FnOnce(&Request<'_, '_>) -> T) -> T {
+pub(crate) fn seen<T>(bytes: impl AsRef<[u8]>, way: &Way, look: impl FnOnce(&RequestHead<'_, '_>) -> T) -> T {
     let mut fields = FieldRoom::new();
     match parse_request(bytes.as_ref(), &way.rules, &mut fields) {
         Ok(Parsed::Head { head, .. }) => look(&head),
@@ -126,12 +152,14 @@ pub(crate) fn response(bytes: impl AsRef<[u8]>, ask: Ask) -> Verdict {
 
 pub(crate) fn response_within(bytes: impl AsRef<[u8]>, ask: Ask, limits: &HeadLimits) -> Verdict {
     let mut fields = FieldRoom::new();
-    match parse_response(bytes.as_ref(), limits, ask, &mut fields) {
+    match parse_response(bytes.as_ref(), limits, ask.framing(), &mut fields) {
         Ok(Parsed::Partial) => Verdict::Partial,
         Err(reject) => Verdict::Reject(reject),
         Ok(Parsed::Head { head, len }) => {
             let mut out = Vec::new();
-            head.forward(ask, false, NOW, &mut out);
+            if let Err(cause) = head.forward(ask.format(), false, NOW, &mut out) {
+                return Verdict::Reject(cause.into());
+            }
             Verdict::Response {
                 status: head.status,
                 body: head.body,
@@ -147,10 +175,10 @@ pub(crate) fn response_within(bytes: impl AsRef<[u8]>, ask: Ask, limits: &HeadLi
 /// The head as the client gets it, and how the body follows.
 pub(crate) fn relayed(bytes: impl AsRef<[u8]>, ask: Ask, close: bool) -> (String, Outgoing) {
     let mut fields = FieldRoom::new();
-    let parsed = parse_response(bytes.as_ref(), &HeadLimits::default(), ask, &mut fields);
+    let parsed = parse_response(bytes.as_ref(), &HeadLimits::default(), ask.framing(), &mut fields);
     let Ok(Parsed::Head { head, .. }) = parsed else { panic!("{parsed:?}") };
     let mut out = Vec::new();
-    let outgoing = head.forward(ask, close, NOW, &mut out);
+    let outgoing = head.forward(ask.format(), close, NOW, &mut out).expect("an answer that the client takes");
     (text(&out), outgoing)
 }
 

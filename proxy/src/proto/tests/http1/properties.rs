@@ -1,7 +1,8 @@
 //! Properties over random heads and content: the same verdict at any cut. The seed is fixed and printed on failure.
 
 use crate::config::{Forwarded, HeadLimits, Underscores, Upgrades};
-use crate::proto::http1::{BodyEncoder, BodyFraming, Method};
+use crate::proto::http::{BodyFraming, Method};
+use crate::proto::http1::BodyEncoder;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -2,9 +2,11 @@
 
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::proto::http1::{Ask, BodyFraming, Method};
+use crate::proto::http::{BodyFraming, Method};
 
-use crate::proto::tests::http1::given::{Verdict, Way, forwarded, request, request_within, status, with};
+use crate::proto::tests::http1::given::{
+    Ask, Verdict, Way, forwarded, request, request_within, status, with,
+};
 
 fn body(bytes: impl AsRef<[u8]>) -> BodyFraming {
     match request(bytes) {

@@ -2,12 +2,12 @@
 
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::proto::http1::{
-    Ask, BodyEncoder, BodyFraming, Codings, FieldRoom, Outgoing, Parsed, parse_response,
-};
+use crate::proto::http::{BodyFraming, Codings};
+use crate::proto::http1::{BodyEncoder, FieldRoom, Outgoing, Parsed, parse_response};
 
 use crate::proto::tests::http1::given::{
-    DATED, GET, HEAD, OLD, OLD_KEPT, UPGRADE, Verdict, Way, gzip, relayed, response, response_within, seen,
+    Ask, DATED, GET, HEAD, OLD, OLD_KEPT, UPGRADE, Verdict, Way, gzip, relayed, response, response_within,
+    seen,
 };
 
 fn framed(head: &str, ask: Ask) -> (BodyFraming, bool) {
@@ -165,7 +165,7 @@ fn keep_alive_timeout_is_read() {
     ] {
         let head = format!("HTTP/1.1 204 No\r\nKeep-Alive: {value}\r\n\r\n");
         let mut fields = FieldRoom::new();
-        let parsed = parse_response(head.as_bytes(), &HeadLimits::default(), GET, &mut fields);
+        let parsed = parse_response(head.as_bytes(), &HeadLimits::default(), GET.framing(), &mut fields);
         let Ok(Parsed::Head { head, .. }) = parsed else { panic!() };
         assert_eq!(head.keep_alive_timeout, expected, "{value:?}");
     }
@@ -360,7 +360,7 @@ fn m7_4_codings_are_for_those_who_asked() {
     }
     let ask = |version: u8| {
         let head = format!("GET / HTTP/1.{version}\r\nHost: a\r\nTE: gzip\r\nTE: deflate;q=0\r\n\r\n");
-        seen(head, &Way::silent(), |request| request.ask().codings)
+        seen(head, &Way::silent(), |request| request.format().codings)
     };
     assert_eq!((ask(1), ask(0)), (Codings::asked_for(b"gzip"), Codings::NONE));
 }

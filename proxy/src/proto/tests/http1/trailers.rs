@@ -1,6 +1,7 @@
 //! Tests trailers, and TE, which asks for them.
 
-use crate::proto::http1::{BodyDecoder, BodyEncoder, BodyFraming};
+use crate::proto::http::BodyFraming;
+use crate::proto::http1::{BodyDecoder, BodyEncoder};
 
 use crate::proto::tests::http1::bodies::read;
 use crate::proto::tests::http1::given::{Way, forwarded, text, with};

@@ -2,7 +2,8 @@
 
 use crate::cause::Cause;
 use crate::config::Upgrades;
-use crate::proto::http1::{BodyEncoder, BodyFraming, Method, Outgoing};
+use crate::proto::http::{BodyFraming, Method};
+use crate::proto::http1::{BodyEncoder, Outgoing};
 
 use crate::proto::tests::http1::given::{
     CONNECT, DATED, GET, HEAD, UPGRADE, Verdict, Way, forwarded, relayed, request, request_by, response,

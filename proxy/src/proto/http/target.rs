@@ -3,11 +3,11 @@
 use std::net::Ipv6Addr;
 
 use super::method::Method;
-use super::text::digits;
+use crate::proto::text::digits;
 
 /// A request target, by the way it travels on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Target<'b> {
+pub(in crate::proto) enum Target<'b> {
     /// Origin-form, or `*` of OPTIONS: as it came.
     AsIs,
     /// Absolute-form: travels as origin-form, and its authority is the Host (RFC 9112 section 3.2.2).
@@ -22,7 +22,7 @@ pub(super) enum Target<'b> {
 }
 
 impl<'b> Target<'b> {
-    pub(super) fn read(method: Method, target: &'b [u8]) -> Result<Self, &'static str> {
+    pub(in crate::proto) fn read(method: Method, target: &'b [u8]) -> Result<Self, &'static str> {
         if target.contains(&b'#') {
             return Err("fragment in the request target");
         }
@@ -67,7 +67,7 @@ impl<'b> Target<'b> {
 }
 
 /// Is it `uri-host [ ":" port ]` (RFC 9110 section 7.2)? The empty value is (RFC 9112 section 3.2).
-pub(super) fn is_host(value: &[u8]) -> bool {
+pub(in crate::proto) fn is_host(value: &[u8]) -> bool {
     let end = match value {
         [b'[', inside @ ..] => match inside.iter().position(|b| *b == b']') {
             Some(end) if is_ip_literal(&inside[..end]) => end + 2,
@@ -85,7 +85,7 @@ pub(super) fn is_host(value: &[u8]) -> bool {
 }
 
 /// The host, and the port behind its colon; empty where there is none.
-pub(super) fn split_port(authority: &[u8]) -> (&[u8], &[u8]) {
+pub(in crate::proto) fn split_port(authority: &[u8]) -> (&[u8], &[u8]) {
     match authority.iter().rposition(|b| matches!(b, b':' | b']')) {
         Some(at) if authority[at] == b':' => (&authority[..at], &authority[at + 1..]),
         _ => (authority, b""),

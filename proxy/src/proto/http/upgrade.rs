@@ -1,17 +1,17 @@
 //! Decides which protocols of an Upgrade field are offered to the member (RFC 9110 section 7.8).
 
-use super::BodyFraming;
 use super::fields::Head;
+use super::framing::BodyFraming;
 use super::name::{FieldName, is_tchar, list};
 use crate::config::Upgrades;
 
 /// Whether any protocol is allowed that the head of a request with this body asks for.
-pub(super) fn is_offered(head: &Head<'_, '_>, body: BodyFraming, allowed: &Upgrades) -> bool {
+pub(in crate::proto) fn is_offered(head: &Head<'_, '_>, body: BodyFraming, allowed: &Upgrades) -> bool {
     offered(head, body, allowed).next().is_some()
 }
 
 /// The protocols that are allowed of those that the head of a request with this body asks for, in their order.
-pub(super) fn offered<'b>(
+pub(in crate::proto) fn offered<'b>(
     head: &Head<'_, 'b>,
     body: BodyFraming,
     allowed: &Upgrades,
@@ -24,7 +24,7 @@ pub(super) fn offered<'b>(
 const MOST_PROTOCOLS: usize = 16;
 
 /// The first protocols that the Upgrade lines of a head name.
-pub(super) fn asked<'b>(head: &Head<'_, 'b>) -> impl Iterator<Item = &'b [u8]> {
+pub(in crate::proto) fn asked<'b>(head: &Head<'_, 'b>) -> impl Iterator<Item = &'b [u8]> {
     let lines = head.fields.iter().filter(|f| FieldName::of(f.name.as_bytes()) == FieldName::Upgrade);
     lines.flat_map(|f| list(f.value)).take(MOST_PROTOCOLS)
 }
@@ -53,6 +53,6 @@ fn may_follow_content(protocol: &[u8]) -> bool {
 }
 
 /// Whether one of them is h2c, whose settings travel in a field of their own (RFC 7540 section 3.2.1).
-pub(super) fn is_h2c(protocol: &[u8]) -> bool {
+pub(in crate::proto) fn is_h2c(protocol: &[u8]) -> bool {
     protocol.eq_ignore_ascii_case(b"h2c")
 }

@@ -4,17 +4,16 @@ use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use httparse::Header;
-
-use super::request::Request;
+use super::fields::Field;
+use super::request::RequestHead;
 use super::target::{Target, split_port};
-use super::text::digits;
 use crate::config::{HeadLimits, HostMatch, RouteRule};
+use crate::proto::text::digits;
 
 /// The port of an http URI that names none (RFC 9110 section 4.2.1).
 const DEFAULT_PORT: u64 = 80;
 
-impl Request<'_, '_> {
+impl RequestHead<'_, '_> {
     /// The position of the first rule that matches it. All of a rule must hold, and the fields are looked at as they came.
     #[must_use]
     pub fn rule(&self, rules: &[RouteRule]) -> Option<usize> {
@@ -73,7 +72,7 @@ struct SortedFields {
 }
 
 impl SortedFields {
-    fn of(fields: &[Header<'_>]) -> Self {
+    fn of(fields: &[Field<'_>]) -> Self {
         let mut order =
             Self { lines: [0; HeadLimits::MAX_FIELDS], count: fields.len().min(HeadLimits::MAX_FIELDS) };
         (0..).zip(&mut order.lines[..order.count]).for_each(|(n, line)| *line = n);
@@ -85,7 +84,7 @@ impl SortedFields {
     }
 
     /// Whether there is a line of this name, with this value if one is given.
-    fn has(&self, fields: &[Header<'_>], name: &[u8], value: Option<&[u8]>) -> bool {
+    fn has(&self, fields: &[Field<'_>], name: &[u8], value: Option<&[u8]>) -> bool {
         let compare = |line: &u16| {
             visited();
             let field = &fields[usize::from(*line)];
@@ -145,7 +144,7 @@ mod tests {
     use crate::proto::http1::{FieldRoom, Parsed, parse_request};
 
     thread_local! {
-        pub(super) static VISITS: Cell<usize> = const { Cell::new(0) };
+        pub(in crate::proto) static VISITS: Cell<usize> = const { Cell::new(0) };
     }
 
     /// As many rules as there may be, each for one value of a field, and a request with as many of these fields as there

@@ -1,75 +1,19 @@
 //! Parses response heads, and frames them by what was asked (RFC 9112 section 6.3).
 
-use super::connection::ConnectionOptions;
-use super::error::{Parsed, Reject};
-use super::fields::{FieldRoom, Head, LineFault};
-use super::framing::{BodyFraming, ResponseFraming};
-use super::method::Method;
-use super::name::{FieldName, list};
-use super::request::Ask;
+use super::error::Parsed;
+use super::fields::{FieldRoom, LineFault};
+use super::framing::ResponseFraming;
 use super::text::digits;
 use crate::config::HeadLimits;
-
-/// `HTTP/1.1 `: what stands before the status.
-const VERSION_LEN: usize = 9;
-
-/// A response head.
-#[derive(Debug)]
-pub struct Response<'h, 'b> {
-    /// 100 to 599.
-    pub status: u16,
-    /// 1 for HTTP/1.1, 0 for HTTP/1.0.
-    pub minor_version: u8,
-    /// How the body is delimited.
-    pub body: BodyFraming,
-    /// May this link carry another exchange after it?
-    pub keep_alive: bool,
-    /// Seconds an unused link will be kept by the member, from `Keep-Alive: timeout=`.
-    pub keep_alive_timeout: Option<u32>,
-    /// The value of its first `Server` field.
-    pub server: Option<&'b [u8]>,
-    /// It says that content follows where there can be none: 1xx and 204 (RFC 9112 section 6.3).
-    pub odd_content: bool,
-    pub(super) head: Head<'h, 'b>,
-    /// Content-Length to be written anew, in place of lines that said it more than once.
-    pub(super) rewritten_length: Option<u64>,
-    /// The content is under a transfer coding that we pass on with it.
-    pub(super) other_codings: bool,
-    /// There is a Date line.
-    pub(super) has_date: bool,
-    /// It names protocols that the client may be told of.
-    pub(super) tells_upgrade: bool,
-    switches: bool,
-}
-
-impl<'b> Response<'_, 'b> {
-    /// Is it a 1xx that is followed by another response? 101 is not: it ends HTTP on the link
-    /// (RFC 9110 section 15.2).
-    #[must_use]
-    pub const fn is_interim(&self) -> bool {
-        self.status < 200 && self.status != 101
-    }
-
-    /// After this head the connection is a tunnel: 101, or 2xx to CONNECT (RFC 9110 sections 7.8 and 9.3.6).
-    #[must_use]
-    pub const fn switches(&self) -> bool {
-        self.switches
-    }
-
-    /// Is the content an event stream (WHATWG HTML section 9.2.5), which goes on for as long as its client stays?
-    #[must_use]
-    pub fn is_event_stream(&self) -> bool {
-        const EVENTS: &[u8] = b"text/event-stream";
-        let of_type = |f: &&httparse::Header<'_>| f.name.eq_ignore_ascii_case("content-type");
-        let events = |value: &[u8]| value.get(..EVENTS.len()).is_some_and(|t| t.eq_ignore_ascii_case(EVENTS));
-        self.head.fields.iter().find(of_type).is_some_and(|f| events(f.value))
-    }
-
-    /// The status line after the version: status, SP, reason phrase.
-    pub(super) fn status_text(&self) -> &'b [u8] {
-        &self.head.bytes[VERSION_LEN..self.head.begin(0) - 2]
-    }
-}
+use crate::proto::http::coding::Codings;
+use crate::proto::http::connection::ConnectionOptions;
+use crate::proto::http::fields::Head;
+use crate::proto::http::framing::BodyFraming;
+use crate::proto::http::method::Method;
+use crate::proto::http::name::{FieldName, list};
+use crate::proto::http::reject::Reject;
+use crate::proto::http::request::Ask;
+use crate::proto::http::response::ResponseHead;
 
 /// Reads a response head from the start of `buf`.
 ///
@@ -80,7 +24,7 @@ pub fn parse_response<'h, 'b>(
     limits: &HeadLimits,
     ask: Ask,
     fields: &'h mut FieldRoom<'b>,
-) -> Result<Parsed<Response<'h, 'b>>, Reject> {
+) -> Result<Parsed<ResponseHead<'h, 'b>>, Reject> {
     if matches!(buf, [b'\r' | b'\n', ..]) {
         // httparse would skip it; RFC 9112 section 2.2 allows for that before requests only.
         return Err(Reject::response("an empty line before the status line"));
@@ -121,18 +65,18 @@ fn believe<'h, 'b>(
     bytes: &'b [u8],
     limit: usize,
     ask: Ask,
-) -> Result<Response<'h, 'b>, Reject> {
+) -> Result<ResponseHead<'h, 'b>, Reject> {
     let (Some(status @ 100..=599), Some(minor_version)) = (raw.code, raw.version) else {
         return Err(Reject::response("the status is not between 100 and 599"));
     };
     let mut head = Head::new(bytes, raw.headers);
     let ResponseFields { framing, options, keep_alive_timeout, has_upgrade, has_date, server } =
-        read_fields(&mut head, limit)?;
+        read_fields(&mut head, bytes, limit)?;
     options.drop_named(&mut head).map_err(Reject::response)?;
     let switches = switches(status, ask, has_upgrade)?;
     let rewritten_length = settle_length(&mut head, &framing, status, switches);
     let has_content = may_have_content(ask.method, status) && !switches;
-    let said = if has_content { body_of(&framing, ask)? } else { BodyFraming::None };
+    let said = if has_content { body_of(&framing)? } else { BodyFraming::None };
     // RFC 9110 section 15.3.6: a 205 has no content. Where nothing says so it ends with its head all the same, and so
     // does its link, as the member may mean something else.
     let body = if status == 205 && said == BodyFraming::UntilClose { BodyFraming::None } else { said };
@@ -143,7 +87,7 @@ fn believe<'h, 'b>(
     let odd_content = (status < 200 || status == 204)
         && !switches
         && (framing.coded || framing.said_length().is_some_and(|length| length > 0));
-    Ok(Response {
+    Ok(ResponseHead {
         status,
         minor_version,
         body,
@@ -153,7 +97,8 @@ fn believe<'h, 'b>(
         odd_content,
         head,
         rewritten_length,
-        other_codings: framing.has_others(),
+        codings: if has_content { framing.others } else { Codings::NONE },
+        unknown_coding: has_content && framing.unknown,
         has_date,
         // RFC 9110 section 15.5.22: a 426 says to what the client should have asked to upgrade.
         tells_upgrade: has_upgrade && ask.upgrade && matches!(status, 101 | 426),
@@ -174,16 +119,20 @@ struct ResponseFields<'b> {
 
 /// Each line checked, and those noted that stay behind.
 #[inline]
-fn read_fields<'b>(head: &mut Head<'_, 'b>, limit: usize) -> Result<ResponseFields<'b>, Reject> {
+fn read_fields<'b>(
+    head: &mut Head<'_, 'b>,
+    bytes: &[u8],
+    limit: usize,
+) -> Result<ResponseFields<'b>, Reject> {
     let mut said = ResponseFields::default();
     let mut begun = 0;
     for (line, field) in head.fields.iter().enumerate() {
-        begun = head.check_line(begun, line, limit).map_err(line_fault)?;
+        begun = head.check_line(bytes, begun, line, limit).map_err(line_fault)?;
         if said.take(FieldName::of(field.name.as_bytes()), field.value)? {
             head.dropped.add(line);
         }
     }
-    head.check_line(begun, head.fields.len(), limit).map_err(line_fault)?;
+    head.check_line(bytes, begun, head.fields.len(), limit).map_err(line_fault)?;
     Ok(said)
 }
 
@@ -231,12 +180,8 @@ fn switches(status: u16, ask: Ask, has_upgrade: bool) -> Result<bool, Reject> {
     }
 }
 
-/// The framing of content. We take no transfer coding off but `chunked`, so the others must be those that the client
-/// takes; one of HTTP/1.0 takes none (RFC 9112 section 6.1).
-fn body_of(framing: &ResponseFraming, ask: Ask) -> Result<BodyFraming, Reject> {
-    if !framing.are_taken(ask.codings) {
-        return Err(Reject::response("a transfer coding that the client did not ask for"));
-    }
+/// The framing of content.
+fn body_of(framing: &ResponseFraming) -> Result<BodyFraming, Reject> {
     if framing.is_endless_with_length() {
         return Err(Reject::response("Content-Length, and a transfer coding that lasts until close"));
     }

@@ -44,7 +44,7 @@ const DIGEST: &[u8] = b"content-digest";
 
 /// Field lines that may travel on, each with its CRLF.
 #[derive(Debug, Default)]
-pub(super) struct Trailers {
+pub(in crate::proto) struct Trailers {
     lines: Vec<u8>,
     /// Where the line that is being read begins.
     begun: usize,
@@ -52,12 +52,12 @@ pub(super) struct Trailers {
 
 impl Trailers {
     /// The lines that are complete.
-    pub(super) fn lines(&self) -> &[u8] {
+    pub(in crate::proto) fn lines(&self) -> &[u8] {
         &self.lines[..self.begun]
     }
 
     /// Takes a byte; with the LF of a line, the line is kept or forgotten.
-    pub(super) fn push(&mut self, b: u8) {
+    pub(in crate::proto) fn push(&mut self, b: u8) {
         self.lines.push(b);
         if b != b'\n' {
             return;

@@ -2,7 +2,7 @@
 
 /// A field name that is not merely passed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum FieldName {
+pub(in crate::proto) enum FieldName {
     /// Passed on unread.
     Other,
     Host,
@@ -29,7 +29,7 @@ pub(super) enum FieldName {
 /// A field that we append to or replace in a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub(super) enum Ours {
+pub(in crate::proto) enum Ours {
     XForwardedFor = 1,
     XForwardedProto = 2,
     Forwarded = 4,
@@ -42,7 +42,7 @@ pub(super) enum Ours {
 
 impl FieldName {
     /// By length first: most names fall out without a comparison.
-    pub(super) fn of(name: &[u8]) -> Self {
+    pub(in crate::proto) fn of(name: &[u8]) -> Self {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
             2 if is(b"te") => Self::Te,
@@ -90,7 +90,7 @@ fn forwarded_or_twin(name: &[u8]) -> FieldName {
 /// Whether services take from a field of this name what only a proxy in front of them can know: who asked, for which
 /// host, path and scheme (X-Forwarded-For, X-Forwarded-Proto and Forwarded have names of their own). Underscores count
 /// as hyphens, as they do to a CGI program.
-pub(super) fn is_told_by_proxies(name: &[u8]) -> bool {
+pub(in crate::proto) fn is_told_by_proxies(name: &[u8]) -> bool {
     const FAMILY: &[u8] = b"x-forwarded-";
     const OTHERS: [&[u8]; 11] = [
         b"x-forwarded",
@@ -139,19 +139,19 @@ fn twin(name: &[u8]) -> FieldName {
 }
 
 /// Whether a CGI program would take `name` for `known`, which is in lower case (RFC 3875 section 4.1.18).
-pub(super) fn is_alike(name: &[u8], known: &[u8]) -> bool {
+pub(in crate::proto) fn is_alike(name: &[u8], known: &[u8]) -> bool {
     let fold = |b: &u8| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() };
     name.len() == known.len() && name.iter().map(fold).eq(known.iter().copied())
 }
 
 /// The elements of a comma-separated list, without whitespace and empty ones
 /// (RFC 9110 section 5.6.1.2).
-pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(in crate::proto) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|e| !e.is_empty())
 }
 
 /// Is the byte a `tchar` (RFC 9110 section 5.6.2)?
-pub(super) const fn is_tchar(b: u8) -> bool {
+pub(in crate::proto) const fn is_tchar(b: u8) -> bool {
     b.is_ascii_alphanumeric()
         || matches!(
             b,

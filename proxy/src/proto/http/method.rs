@@ -27,7 +27,7 @@ pub enum Method {
 
 impl Method {
     /// Which method a token is.
-    pub(super) fn of(token: &str) -> Self {
+    pub(in crate::proto) fn of(token: &str) -> Self {
         match token {
             "GET" => Self::Get,
             "HEAD" => Self::Head,

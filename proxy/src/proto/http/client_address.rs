@@ -5,31 +5,21 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::fields::Field;
 use super::name::{FieldName, Ours};
-use super::request::Request;
+use super::request::{ClientAddress, RequestHead};
 use crate::config::{Forwarded, HttpRules};
-
-/// What a list came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct ClientAddress {
-    /// Who asked; the peer itself where the list does not tell.
-    pub(super) source: IpAddr,
-    /// Which list was walked.
-    pub(super) list: Ours,
-    /// So many elements at the end of the list travel, and all of them are addresses. Those before them do not.
-    pub(super) travel: usize,
-}
 
 /// Elements of a list that are looked at, from the right. No chain of proxies is as long. A longer chain of trusted addresses
 /// counts as if it began with the last so many of them.
-pub(super) const MOST_HOPS: usize = 64;
+pub(in crate::proto) const MOST_HOPS: usize = 64;
 
 /// Whether the peer may speak for others.
-pub(super) fn trusts(rules: &HttpRules, peer: IpAddr) -> bool {
+pub(in crate::proto) fn trusts(rules: &HttpRules, peer: IpAddr) -> bool {
     !rules.trusted_proxies.is_empty() && rules.trusted_proxies.contains(peer)
 }
 
-impl<'b> Request<'_, 'b> {
+impl<'b> RequestHead<'_, 'b> {
     /// Whose request it is: the peer's, or where that is trusted, whoever it is said to speak for. The lines of the
     /// list are one, read from the right: trusted addresses are passed over, the first other one is the source (the
     /// leftmost, if there is no other), and what is no address ends the walk.
@@ -40,7 +30,7 @@ impl<'b> Request<'_, 'b> {
 
     /// For a trusted peer; a request has one, so what was found is kept. Where either list may tell, they must not tell
     /// different sources: whoever writes one of them passes the other on as its client made it up.
-    pub(super) fn client_address(&self, peer: IpAddr, rules: &HttpRules) -> ClientAddress {
+    pub(in crate::proto) fn client_address(&self, peer: IpAddr, rules: &HttpRules) -> ClientAddress {
         if let Some((_, walk)) = self.found_address.get().filter(|(of, _)| *of == peer) {
             return walk;
         }
@@ -85,7 +75,7 @@ impl<'b> Request<'_, 'b> {
 
     /// The elements of all lines of a list, the last one first; not of lines that Connection names, because it was asked
     /// for their removal.
-    pub(super) fn last_first(&self, which: Ours) -> impl Iterator<Item = &'b [u8]> {
+    pub(in crate::proto) fn last_first(&self, which: Ours) -> impl Iterator<Item = &'b [u8]> {
         self.lines_of(which).rev().flat_map(move |value| match which {
             Ours::Forwarded if memchr::memchr(b'"', value).is_some() => {
                 ListElements::Quoted(Box::new(LastElements::of(split(value, b',', true))))
@@ -95,9 +85,9 @@ impl<'b> Request<'_, 'b> {
     }
 
     /// The values of a field that we write, as far as they may travel on.
-    pub(super) fn lines_of(&self, which: Ours) -> impl DoubleEndedIterator<Item = &'b [u8]> {
+    pub(in crate::proto) fn lines_of(&self, which: Ours) -> impl DoubleEndedIterator<Item = &'b [u8]> {
         let fields = if self.ours & which as u8 == 0 { &[] } else { self.head.fields };
-        let of = move |(line, field): (usize, &httparse::Header<'b>)| {
+        let of = move |(line, field): (usize, &Field<'b>)| {
             let same = FieldName::of(field.name.as_bytes()) == FieldName::Ours(which)
                 && !self.head.dropped.has(line);
             same.then_some(field.value)
@@ -152,7 +142,7 @@ impl<'b> LastElements<'b> {
 }
 
 /// The address that an element tells, if it does.
-pub(super) fn address_in(which: Ours, element: &[u8]) -> Option<IpAddr> {
+pub(in crate::proto) fn address_in(which: Ours, element: &[u8]) -> Option<IpAddr> {
     if which == Ours::Forwarded { address(said_for(element)?) } else { address(element) }
 }
 

@@ -22,18 +22,18 @@ const PROTECTED: [&[u8]; 9] = [
 
 /// What the Connection lines of a head have said so far.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct ConnectionOptions {
+pub(in crate::proto) struct ConnectionOptions {
     close: bool,
     keep_alive: bool,
     /// `upgrade` (RFC 9110 section 7.8).
-    pub(super) upgrade: bool,
+    pub(in crate::proto) upgrade: bool,
     /// Some option names a field that is not dropped anyway.
     names_fields: bool,
 }
 
 impl ConnectionOptions {
     /// Takes one Connection line.
-    pub(super) fn add(&mut self, value: &[u8]) {
+    pub(in crate::proto) fn add(&mut self, value: &[u8]) {
         for option in list(value) {
             match FieldName::of(option) {
                 FieldName::KeepAlive => self.keep_alive = true,
@@ -46,12 +46,12 @@ impl ConnectionOptions {
     }
 
     /// May the connection carry another message (RFC 9112 section 9.3)?
-    pub(super) fn persists(self, minor_version: u8) -> bool {
+    pub(in crate::proto) fn persists(self, minor_version: u8) -> bool {
         !self.close && (minor_version == 1 || self.keep_alive)
     }
 
     /// Drops every line whose name is an option.
-    pub(super) fn drop_named(self, head: &mut Head<'_, '_>) -> Result<(), &'static str> {
+    pub(in crate::proto) fn drop_named(self, head: &mut Head<'_, '_>) -> Result<(), &'static str> {
         if self.names_fields { drop_named(head) } else { Ok(()) }
     }
 }

@@ -1,122 +1,27 @@
 //! Parses request heads, strictly where leniency would let two readers see two requests (RFC 9112).
 
 use std::cell::Cell;
-use std::net::IpAddr;
 
-use super::client_address::ClientAddress;
-use super::coding::Codings;
-use super::error::{Parsed, Reject};
-use super::fields::{FieldRoom, Head, LineFault, offset};
-use super::framing::BodyFraming;
-use super::method::Method;
-use super::name::{FieldName, Ours};
-use super::request_fields::{Expect, RequestFields};
-use super::target::Target;
+use super::error::Parsed;
+use super::fields::{FieldRoom, LineFault, offset};
+use super::request_fields::RequestFields;
 use super::text::digits;
-use super::{upgrade, via};
 use crate::config::{HeadLimits, HttpRules, Underscores};
+use crate::proto::http::coding::Codings;
+use crate::proto::http::expect::Expect;
+use crate::proto::http::fields::Head;
+use crate::proto::http::framing::BodyFraming;
+use crate::proto::http::method::Method;
+use crate::proto::http::name::{FieldName, Ours};
+use crate::proto::http::reject::Reject;
+use crate::proto::http::request::RequestHead;
+use crate::proto::http::target::Target;
+use crate::proto::http::{upgrade, via};
 
 /// Empty lines that are skipped before a request line (RFC 9112 section 2.2 asks for at least one).
 const MOST_EMPTY_LINES: usize = 2;
 /// Bytes of the longest method that is passed on; the longest that is registered has 17 (RFC 9112 section 3).
 const LONGEST_METHOD: usize = 32;
-
-/// A request head; everything that could be wrong with it has been looked at.
-#[derive(Debug)]
-pub struct Request<'h, 'b> {
-    /// The method.
-    pub method: Method,
-    /// 1 for HTTP/1.1, 0 for HTTP/1.0.
-    pub minor_version: u8,
-    /// How the body is delimited.
-    pub body: BodyFraming,
-    /// Does the client wish to keep its connection (RFC 9112 section 9.3)?
-    pub keep_alive: bool,
-    /// Does the client wait for a 100 before it sends the body (RFC 9110 section 10.1.1)?
-    pub expect_continue: bool,
-    /// It asks for an upgrade that is offered on (RFC 9110 section 7.8), or is a CONNECT.
-    pub upgrade: bool,
-    /// Its credentials belong to the connection (NTLM, Negotiate): the link must not serve others after it.
-    pub binds: bool,
-    pub(super) head: Head<'h, 'b>,
-    pub(super) target: Target<'b>,
-    /// The value of Host, where there is one.
-    pub(super) host: Option<&'b [u8]>,
-    /// What Max-Forwards allows; of OPTIONS and TRACE only (RFC 9110 section 7.6.2).
-    pub(super) max_forwards: Option<u64>,
-    /// The client takes trailers (RFC 9110 section 10.1.4).
-    pub(super) te_trailers: bool,
-    /// How Expect came; nothing of HTTP/1.0.
-    pub(super) expect: Expect,
-    /// Transfer codings that the client takes; none of HTTP/1.0.
-    codings: Codings,
-    /// Fields of `Ours` that came with the request, as bits.
-    pub(super) ours: u8,
-    /// What the list of those it came through came to for this peer, once that was asked.
-    pub(super) found_address: Cell<Option<(IpAddr, ClientAddress)>>,
-    method_text: &'b str,
-    target_text: &'b str,
-}
-
-/// What must be kept of a request to frame its response (RFC 9112 section 6.3) and to shape it for
-/// the client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ask {
-    /// The method.
-    pub method: Method,
-    /// The client's version: 1 for HTTP/1.1, 0 for HTTP/1.0.
-    pub minor_version: u8,
-    /// Does the client wish to keep its connection?
-    pub keep_alive: bool,
-    /// 101 (or 2xx to CONNECT) makes it a tunnel.
-    pub upgrade: bool,
-    /// The request's body was sent chunked.
-    pub chunked: bool,
-    /// Transfer codings other than `chunked` that the client takes.
-    pub codings: Codings,
-}
-
-impl<'b> Request<'_, 'b> {
-    /// What the response will need to know.
-    #[must_use]
-    pub const fn ask(&self) -> Ask {
-        Ask {
-            method: self.method,
-            minor_version: self.minor_version,
-            keep_alive: self.keep_alive,
-            upgrade: self.upgrade,
-            chunked: matches!(self.body, BodyFraming::Chunked),
-            codings: self.codings,
-        }
-    }
-
-    /// Whom it is for: the authority of the target, else the value of Host, as it came.
-    #[must_use]
-    pub const fn host(&self) -> Option<&'b [u8]> {
-        match self.target {
-            Target::Absolute { authority, .. } | Target::Authority(authority) => Some(authority),
-            Target::AsIs => self.host,
-        }
-    }
-
-    /// The value of the first field line of that name.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'b [u8]> {
-        self.head.fields.iter().find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value)
-    }
-
-    /// The method as it came.
-    #[must_use]
-    pub const fn method_text(&self) -> &str {
-        self.method_text
-    }
-
-    /// The request target as it came.
-    #[must_use]
-    pub const fn target(&self) -> &str {
-        self.target_text
-    }
-}
 
 /// Reads a request head from the start of `buf`.
 ///
@@ -126,7 +31,7 @@ pub fn parse_request<'h, 'b>(
     buf: &'b [u8],
     rules: &HttpRules,
     fields: &'h mut FieldRoom<'b>,
-) -> Result<Parsed<Request<'h, 'b>>, Reject> {
+) -> Result<Parsed<RequestHead<'h, 'b>>, Reject> {
     let limits = &rules.head;
     // No byte over the limit is looked at, so the verdict is the same however much has been read.
     let window = &buf[..buf.len().min(limits.bytes)];
@@ -223,13 +128,13 @@ fn believe<'h, 'b>(
     raw: httparse::Request<'h, 'b>,
     bytes: &'b [u8],
     rules: &HttpRules,
-) -> Result<Request<'h, 'b>, Reject> {
+) -> Result<RequestHead<'h, 'b>, Reject> {
     let (Some(method_text), Some(target_text), Some(minor_version)) = (raw.method, raw.path, raw.version)
     else {
         return Err(Reject::request("no request line"));
     };
     let mut head = Head::new(bytes, raw.headers);
-    let seen = read_fields(&mut head, minor_version, rules)?;
+    let seen = read_fields(&mut head, bytes, minor_version, rules)?;
     if minor_version == 1 && seen.host.is_none() {
         return Err(Reject::request("HTTP/1.1 without Host")); // RFC 9112 section 3.2
     }
@@ -248,7 +153,7 @@ fn believe<'h, 'b>(
     let expect_continue = expect != Expect::Nothing;
     let asks = seen.upgrade && seen.options.upgrade && minor_version == 1;
     let may_upgrade = asks && !expect_continue && method != Method::Connect;
-    Ok(Request {
+    Ok(RequestHead {
         method,
         minor_version,
         body,
@@ -275,6 +180,7 @@ fn believe<'h, 'b>(
 #[inline]
 fn read_fields<'b>(
     head: &mut Head<'_, 'b>,
+    bytes: &[u8],
     minor_version: u8,
     rules: &HttpRules,
 ) -> Result<RequestFields<'b>, Reject> {
@@ -282,7 +188,7 @@ fn read_fields<'b>(
     let mut seen = RequestFields::default();
     let mut begun = 0;
     for (line, field) in head.fields.iter().enumerate() {
-        begun = head.check_line(begun, line, limit).map_err(|f| line_fault(f, line))?;
+        begun = head.check_line(bytes, begun, line, limit).map_err(|f| line_fault(f, line))?;
         let name = FieldName::of(field.name.as_bytes());
         seen.take(name, field.value)?;
         if is_left_behind(name, field.value, minor_version) {
@@ -296,7 +202,7 @@ fn read_fields<'b>(
         }
     }
     let lines = head.fields.len();
-    head.check_line(begun, lines, limit).map_err(|f| line_fault(f, lines))?;
+    head.check_line(bytes, begun, lines, limit).map_err(|f| line_fault(f, lines))?;
     Ok(seen)
 }
 

@@ -29,7 +29,7 @@ impl Codings {
 
     /// The coding of that name, in any case; `x-gzip` and `x-compress` are the same as those without `x-`
     /// (RFC 9112 section 7.2).
-    pub(super) fn of(name: &[u8]) -> Option<Self> {
+    pub(in crate::proto) fn of(name: &[u8]) -> Option<Self> {
         let is = |known: &[&[u8]]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
         match name.len() {
             4 | 6 if is(&[b"gzip", b"x-gzip"]) => Some(Self::GZIP),
@@ -39,11 +39,11 @@ impl Codings {
         }
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(in crate::proto) fn add(&mut self, other: Self) {
         self.0 |= other.0;
     }
 
-    pub(super) fn has_all_of(self, other: Self) -> bool {
+    pub(in crate::proto) fn has_all_of(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 }

@@ -1,0 +1,292 @@
+//! One poll of a client: it writes what waits, does what had to wait, and reads; and the flush at the end of a turn.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use crate::event_loop::{Flush, LEAST, Nanos, may_panic};
+use crate::metrics::ClientClose;
+use crate::stream::read_some;
+
+use super::exchanges::Deferred;
+use super::reader::{AfterEof, ExchangeStanding as _, Phase};
+use super::writer::Sent;
+use super::{Client, ClientParts, HttpFrontend};
+
+/// How often it is seen whether there is room again: 50 ms.
+const STALL: Nanos = 50_000_000;
+
+impl Client {
+    pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
+        self.conn.keep_waker(cx);
+        let now = self.frontend.event_loop.update_now();
+        read_some(cx, |cx| self.poll_once(cx, now))
+    }
+
+    /// Does what can be done, then reads once.
+    fn poll_once(self: &Rc<Self>, cx: &mut Context<'_>, now: Nanos) -> ControlFlow<Poll<ClientClose>> {
+        let mut s = self.change();
+        may_panic("client.poll");
+        if matches!(s.reader.phase(), Phase::Tunnel(_)) {
+            return ControlFlow::Break(self.poll_tunnel(&mut s, cx));
+        }
+        if self.conn.poll_unblocked(cx) {
+            self.write_out(&mut s);
+        }
+        self.proceed(&mut s, now);
+        self.count_input(&mut s);
+        if let Some(why) = self.over(&mut s) {
+            return ControlFlow::Break(Poll::Ready(why));
+        }
+        if !s.reader.wants_input(&s.standing()) {
+            return ControlFlow::Break(Poll::Pending);
+        }
+        let room = self.room(&mut s, now);
+        if room == 0 {
+            return ControlFlow::Break(Poll::Pending);
+        }
+        let mut input = self.frontend.event_loop.input();
+        let most = input.len().min(room);
+        let received = &self.frontend.cells.received_bytes;
+        let Poll::Ready(read) = self.conn.poll_read(cx, &mut input[..most], received) else {
+            return ControlFlow::Break(Poll::Pending);
+        };
+        match read {
+            Ok([]) => self.at_eof(&mut s),
+            Ok(bytes) => {
+                if matches!(s.reader.phase(), Phase::Linger { .. }) {
+                    s.reader.touch(now); // it is still sending
+                }
+                self.received(&mut s, bytes, now);
+                self.count_input(&mut s);
+            }
+            Err(_) => self.conn.fail(),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Does what had to wait for the exchanges before it, then reads on in what was kept.
+    fn proceed(self: &Rc<Self>, s: &mut ClientParts, now: Nanos) {
+        while let Some(next) = s.exchanges.next_deferred() {
+            match next {
+                Deferred::Send { request, head, cause } => {
+                    if let Err(cause) = self.submit(s, request, &*head, cause) {
+                        self.answer_error(s, Some(request), &cause.into());
+                    }
+                }
+                Deferred::Fail { request, reject } => self.answer_error(s, request, &reject),
+            }
+        }
+        self.send_upload(s);
+        let expects_head = matches!(s.reader.phase(), Phase::Idle | Phase::Head);
+        if s.reader.has_input() && (!expects_head || s.standing().may_begin()) {
+            self.read_kept(s, now);
+        }
+        if s.reader.has_ended() {
+            self.after_eof(s);
+        }
+        s.reader.tidy();
+    }
+
+    /// Returns whether all is said, and why it ends if so. Takes the step from the last answer to FIN.
+    fn over(&self, s: &mut ClientParts) -> Option<ClientClose> {
+        if self.conn.has_failed() {
+            return Some(s.close.unwrap_or(ClientClose::Client));
+        }
+        if s.exchanges.is_busy() || s.writer.unwritten() > 0 {
+            return None;
+        }
+        match s.reader.phase() {
+            Phase::Done if s.reader.is_ignored() => {
+                self.conn.close_write();
+                s.reader.linger(self.frontend.event_loop.now());
+                self.rearm(s);
+                None
+            }
+            Phase::Done => Some(s.close.unwrap_or(ClientClose::Client)),
+            Phase::Idle | Phase::Head if s.draining && !s.reader.has_input() => Some(ClientClose::Drain),
+            _ => None,
+        }
+    }
+}
+
+// Reading.
+
+impl Client {
+    fn received(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) {
+        if s.reader.has_input() {
+            s.reader.keep_more(bytes);
+            return self.read_kept(s, now);
+        }
+        let consumed = self.read(s, bytes, now);
+        if consumed < bytes.len() {
+            s.reader.keep(&bytes[consumed..]);
+        }
+    }
+
+    /// Reads on in what was kept, if it is worth reading.
+    fn read_kept(self: &Rc<Self>, s: &mut ClientParts, now: Nanos) {
+        if let Some(input) = s.reader.take_kept(s.exchanges.in_flight()) {
+            let consumed = self.read(s, &input, now);
+            s.reader.put_back(input, consumed);
+        }
+    }
+
+    /// Reads as much as can be understood and may be begun now. Returns how many bytes it was.
+    fn read(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            let consumed = match s.reader.phase() {
+                Phase::Idle | Phase::Head => self.read_head(s, rest, now),
+                Phase::Body { .. } => self.read_body(s, rest, now),
+                Phase::Frame { .. } => self.read_rest(s, rest, now),
+                &Phase::Talk { pinning } => self.read_talk(s, pinning, rest, now),
+                Phase::Pinned { .. } => self.read_pinned(s, rest, now),
+                Phase::Asking | Phase::Tunnel(_) => 0,
+                Phase::Done => {
+                    s.reader.ignore();
+                    rest.len()
+                }
+                Phase::Linger { .. } => rest.len(),
+            };
+            if consumed == 0 {
+                break;
+            }
+            at += consumed;
+        }
+        at
+    }
+
+    /// Begins what stands first, if that may begin and is whole.
+    fn read_head(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) -> usize {
+        if !s.standing().may_begin() {
+            return 0;
+        }
+        if s.exchanges.in_flight() == 0 {
+            self.take_destination(&mut s.route); // what is read by one configuration must not be sent by another
+        }
+        let destination = s.route.destination().clone();
+        match &destination.listener.framing {
+            Some(framing) => self.read_frame(s, framing, bytes, now),
+            None => self.read_request(s, &destination.listener.http, bytes, now),
+        }
+    }
+
+    /// Notes that a head or frame has begun that is not whole.
+    pub(super) fn head_began(&self, s: &mut ClientParts, now: Nanos) {
+        let (reader, exchanges) = s.reader_and_standing();
+        if reader.head_began(&exchanges, now) {
+            self.rearm(s);
+        }
+    }
+
+    /// Returns how much may be read now; nothing where there is no room and some of what is held is this client's. `LEAST` bytes of
+    /// each always have room, so that small requests go on whatever large ones wait for.
+    fn room(&self, s: &mut ClientParts, now: Nanos) -> usize {
+        let kept = s.reader.kept().len();
+        let is_crowded = || s.route.assignment().member().is_some_and(|member| member.pool.is_crowded());
+        let full = self.frontend.event_loop.buffers.are_full() || kept >= LEAST && is_crowded();
+        let room = if full { LEAST.saturating_sub(kept) } else { usize::MAX };
+        s.reader.stall(room == 0);
+        if room == 0 {
+            self.frontend.event_loop.arm(self.key, now + STALL);
+        }
+        room
+    }
+
+    /// Notes that the client sends no more. What it asked for so far is still answered.
+    fn at_eof(&self, s: &mut ClientParts) {
+        s.close = s.close.or(Some(ClientClose::Client));
+        s.reader.at_eof();
+        if matches!(s.reader.phase(), Phase::Linger { .. }) {
+            self.conn.fail();
+        }
+        self.after_eof(s);
+    }
+
+    fn after_eof(&self, s: &mut ClientParts) {
+        let (reader, exchanges) = s.reader_and_standing();
+        match (reader.after_eof(&exchanges), s.exchanges.link()) {
+            (AfterEof::Nothing, _) => {}
+            // The member hears the end as well, answers what it would answer such a client, and closes.
+            (AfterEof::EndLink, Some(link)) => link.end_requests(),
+            (AfterEof::EndLink, None) | (AfterEof::CutShort, _) => self.conn.fail(),
+        }
+    }
+
+    /// Counts what is kept of the input as held.
+    fn count_input(&self, s: &mut ClientParts) {
+        let buffers = &self.frontend.event_loop.buffers;
+        s.reader.count_input(|counted, bytes| buffers.recount(counted, bytes));
+    }
+
+    /// Counts nothing of it any more.
+    pub(super) fn count_no_input(&self, s: &mut ClientParts) {
+        let buffers = &self.frontend.event_loop.buffers;
+        s.reader.count_input(|counted, _| buffers.recount(counted, 0));
+    }
+}
+
+// Writing.
+
+impl Client {
+    /// Gives bytes to the client. Where more answers may follow in this turn they leave together.
+    pub(super) fn send(self: &Rc<Self>, s: &mut ClientParts, first: &[u8], second: &[u8]) {
+        if self.conn.has_failed() || first.is_empty() && second.is_empty() {
+            return;
+        }
+        if let Some(record) = s.record() {
+            record.sent += (first.len() + second.len()) as u64;
+        }
+        let together = s.exchanges.in_flight() > 1;
+        match s.writer.send(&self.conn, (first, second), together, &self.frontend.cells.sent_bytes) {
+            Sent::Gone => {}
+            Sent::Full => self.block(s),
+            // What is blocked is written when there is room again.
+            Sent::Gathered => {
+                if self.conn.takes_bytes() && self.conn.enlist() {
+                    self.frontend.event_loop.flush_later(self.clone());
+                }
+            }
+        }
+    }
+
+    /// Waits until the connection may be written.
+    fn block(&self, s: &mut ClientParts) {
+        self.conn.block();
+        s.writer.count_unwritten(&self.frontend.event_loop.buffers);
+        s.reader.touch(self.frontend.event_loop.now());
+        self.rearm(s);
+        self.conn.wake();
+    }
+
+    /// Writes what was kept, as far as it goes.
+    fn write_out(&self, s: &mut ClientParts) {
+        let HttpFrontend { event_loop, cells, .. } = &*self.frontend;
+        match s.writer.write_out(&self.conn, &cells.sent_bytes, &event_loop.buffers) {
+            None => {}
+            Some(Sent::Full | Sent::Gathered) => self.block(s),
+            Some(Sent::Gone) => {
+                self.conn.unblock();
+                if let Some(link) = s.exchanges.link() {
+                    link.resume();
+                }
+            }
+        }
+    }
+}
+
+impl Flush for Client {
+    fn flush(&self) {
+        let mut s = self.parts.borrow_mut();
+        may_panic("client.flush");
+        self.conn.end_turn();
+        if !self.conn.is_blocked() {
+            self.write_out(&mut s);
+        }
+        if s.close.is_some() || s.draining || s.reader.has_input() {
+            self.conn.wake();
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Says why a tunnel has ended, and what is counted for each of its sides then.
+
+use crate::cause::Cause;
+use crate::metrics::{ClientClose, LinkClose};
+use crate::relay::{RelayEnd, Side};
+
+/// Why a tunnel is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ending {
+    /// Its two sides ended it.
+    Over(RelayEnd),
+    /// There was no link for it.
+    Failed(Cause),
+    /// The proxy ended it.
+    Told(ClientClose),
+}
+
+impl Ending {
+    /// Returns the cause, where it ended badly.
+    pub(super) fn cause(self) -> Option<Cause> {
+        match self {
+            Self::Over(RelayEnd::Closed(_)) | Self::Told(_) => None,
+            Self::Over(RelayEnd::Reset(Side::Client)) => Some(Cause::ClientAbort),
+            Self::Over(RelayEnd::Reset(Side::Member)) => Some(Cause::BackendReset),
+            Self::Failed(cause) => Some(cause),
+        }
+    }
+
+    /// Returns what is counted for the client.
+    pub(super) fn client_close(self) -> ClientClose {
+        match self {
+            Self::Over(RelayEnd::Closed(Side::Client)) => ClientClose::Client,
+            Self::Over(RelayEnd::Closed(Side::Member)) => ClientClose::ServerClose,
+            Self::Over(RelayEnd::Reset(_)) | Self::Failed(_) => ClientClose::Error,
+            Self::Told(why) => why,
+        }
+    }
+
+    /// Returns what is counted for the link.
+    pub(super) fn link_close(self) -> LinkClose {
+        match self {
+            Self::Over(RelayEnd::Closed(Side::Member)) => LinkClose::Origin,
+            Self::Over(RelayEnd::Reset(Side::Client)) => LinkClose::ClientAbort,
+            Self::Over(RelayEnd::Reset(Side::Member)) | Self::Failed(_) => LinkClose::Error,
+            Self::Told(ClientClose::IdleTimeout) => LinkClose::Idle,
+            Self::Told(ClientClose::MaxAge) => LinkClose::MaxAge,
+            Self::Told(ClientClose::Evicted) => LinkClose::Evicted,
+            Self::Told(ClientClose::Drain) => LinkClose::Drain,
+            Self::Over(RelayEnd::Closed(Side::Client)) | Self::Told(_) => LinkClose::Pinned,
+        }
+    }
+}

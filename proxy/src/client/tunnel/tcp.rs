@@ -1,0 +1,395 @@
+//! A client of `protocol: tcp`: it gets one connection to a member for itself, and both are a tunnel until either ends.
+//!
+//! Once it is connected, a client is never moved. Timers, drains and the end of the worker leave a verdict, which the client's task
+//! finds when it is woken.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::backend::{Assignment, MemberPool as _};
+use crate::cause::Cause;
+use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic};
+use crate::frontend::{self, ClientPermit, Destination, Incoming, ProxyInfo};
+use crate::link::{DedicatedLink, DedicatedPool};
+use crate::metrics::{ClientClose, ClientState, RetryReason, RetryResult};
+use crate::net::Descriptors;
+use crate::relay::{RelayEnd, Side};
+use crate::stream::{Conn, Stream};
+
+use super::ending::Ending;
+use super::header;
+use super::state::Lifetime;
+use super::{ClientEnd, Moved, Tunnel};
+
+/// What the clients of one listener share.
+pub type TcpFrontend = frontend::Frontend<DedicatedPool>;
+
+/// Takes an accepted connection onto this worker.
+pub fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
+    let Incoming { stream, source, proxy_info, permit, link } = incoming;
+    let now = frontend.event_loop.update_now();
+    let admit = |key| TcpClient {
+        frontend: frontend.clone(),
+        destination: RefCell::new(frontend.destination.borrow().clone()),
+        source,
+        assignment: RefCell::default(),
+        conn: Conn::new(stream),
+        tunnel: RefCell::new(None),
+        verdict: Cell::new(None),
+        over: Cell::new(false),
+        accepted_at: now,
+        asked: Cell::new(None),
+        shown: Cell::new(ClientState::Active),
+        key,
+        _permit: permit,
+        _link: link,
+    };
+    let client = frontend.event_loop.register_new(admit);
+    frontend.enter();
+    frontend.cells.connections[ClientState::Active].inc();
+    // From here on the task's `Drop` gives back what the client has.
+    let reaching: Reaching = Box::pin(reach(client.clone()));
+    let task = TcpTask { client: client.clone(), proxy_info, reaching: Some(reaching) };
+    may_panic("tcp.admit");
+    client.assign();
+    client.arm();
+    tokio::task::spawn_local(task);
+}
+
+/// ```text
+///             a link of its own           both ended, or one was reset
+///   reaching ───────────────────▶ tunnel ─────────────────────────────▶ (closed)
+///       │ none to be had, or a verdict                                      ▲
+///       └───────────────────────────────────────────────────────────────────┘
+/// ```
+struct TcpClient {
+    frontend: Rc<TcpFrontend>,
+    destination: RefCell<Rc<Destination<DedicatedPool>>>,
+    source: SocketAddr,
+    assignment: RefCell<Assignment<DedicatedPool>>,
+    conn: Conn,
+    /// The tunnel, as soon as the client has its link.
+    tunnel: RefCell<Option<Tunnel<DedicatedLink>>>,
+    /// Why it has to end.
+    verdict: Cell<Option<Ending>>,
+    /// It has been counted as closed.
+    over: Cell<bool>,
+    accepted_at: Nanos,
+    /// Since when the client has said something and nothing has come back.
+    asked: Cell<Option<Nanos>>,
+    /// The state in which the gauge has it.
+    shown: Cell<ClientState>,
+    key: u32,
+    _permit: ClientPermit,
+    _link: Option<Descriptors<1>>,
+}
+
+/// Waits for a place and connects.
+type Reaching = Pin<Box<dyn Future<Output = Result<DedicatedLink, Cause>>>>;
+
+/// The life of a client as a task.
+struct TcpTask {
+    client: Rc<TcpClient>,
+    proxy_info: Option<Box<ProxyInfo>>,
+    /// How it gets its link, until it has one.
+    reaching: Option<Reaching>,
+}
+
+impl Future for TcpTask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let client = self.client.clone();
+        client.conn.keep_waker(cx);
+        client.frontend.event_loop.update_now();
+        match client.frontend.event_loop.contain(PanicSite::Tunnel, || self.poll_ending(cx)) {
+            Some(Poll::Pending) => Poll::Pending,
+            Some(Poll::Ready(ending)) => {
+                client.verdict.set(Some(ending));
+                Poll::Ready(()) // and it is dropped, which ends the client so
+            }
+            None => {
+                client.panicked();
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+/// However the task ends, what the client held is given back: each part, even where another one panics.
+impl Drop for TcpTask {
+    fn drop(&mut self) {
+        let client = self.client.clone();
+        let event_loop = &client.frontend.event_loop;
+        let ending = client.verdict.get().unwrap_or(Ending::Told(ClientClose::Drain));
+        event_loop.contain(PanicSite::Tunnel, || self.reaching = None);
+        event_loop.contain(PanicSite::Tunnel, || client.end_tunnel(ending));
+        event_loop.contain(PanicSite::Tunnel, || client.unassign());
+        client.leave(ending.client_close());
+        client.conn.close();
+    }
+}
+
+impl TcpTask {
+    fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        may_panic("tcp.poll");
+        if let Some(verdict) = self.client.verdict.get() {
+            return Poll::Ready(verdict);
+        }
+        if let Some(reaching) = &mut self.reaching {
+            match reaching.as_mut().poll(cx) {
+                Poll::Ready(Ok(link)) => {
+                    self.reaching = None;
+                    self.client.open_tunnel(link, self.proxy_info.take().as_deref());
+                }
+                Poll::Ready(Err(cause)) => return Poll::Ready(Ending::Failed(cause)),
+                Poll::Pending => {
+                    let stream = self.client.conn.stream();
+                    let broken = stream.as_ref().map_or(Poll::Pending, |stream| stream.poll_broken(cx));
+                    return broken.map(|()| Ending::Over(RelayEnd::Reset(Side::Client)));
+                }
+            }
+        }
+        match self.client.poll_tunnel(cx) {
+            // It has been idle for so long that it makes room for somebody who waits.
+            Poll::Pending if self.client.gives_way() => Poll::Ready(Ending::Told(ClientClose::Evicted)),
+            end => end.map(Ending::Over),
+        }
+    }
+}
+
+// The tunnel of a client, and its times.
+
+impl TcpClient {
+    /// Opens the tunnel on the client's own link. The PROXY header that the member wants goes first.
+    fn open_tunnel(&self, link: DedicatedLink, proxy_info: Option<&ProxyInfo>) {
+        let destination = self.destination.borrow();
+        let first = destination.group.settings.proxy_protocol.map_or_else(Vec::new, |version| {
+            let local = self.conn.stream().as_ref().and_then(Stream::local_address);
+            header::of(version, self.source, proxy_info, local)
+        });
+        let lifetime = Lifetime { began: self.accepted_at, moved: self.frontend.event_loop.now() };
+        let tunnel = Tunnel::new(link, (&first, &[]), destination.listener.tunnel.splice, lifetime);
+        *self.tunnel.borrow_mut() = Some(tunnel);
+        self.show();
+        self.arm();
+    }
+
+    fn poll_tunnel(&self, cx: &mut Context<'_>) -> Poll<RelayEnd> {
+        let (mut tunnel, stream) = (self.tunnel.borrow_mut(), self.conn.stream());
+        let (Some(tunnel), Some(stream)) = (tunnel.as_mut(), stream.as_ref()) else { return Poll::Pending };
+        let (end, moved) = tunnel.poll(cx, &ClientEnd { frontend: &*self.frontend, stream });
+        self.moved(moved);
+        let event_loop = &self.frontend.event_loop;
+        if end.is_pending()
+            && let Some(at) = tunnel.look_at(event_loop.now())
+        {
+            event_loop.arm(self.key, at);
+        }
+        end
+    }
+
+    /// Measures how long the member takes to say something back, which tells the worker how often it should wake.
+    fn moved(&self, moved: Moved) {
+        let event_loop = &self.frontend.event_loop;
+        if moved.answered
+            && let Some(since) = self.asked.take()
+        {
+            event_loop.record_latency(event_loop.now().saturating_sub(since));
+        }
+        if moved.asked && self.asked.get().is_none() {
+            self.asked.set(Some(event_loop.now()));
+        }
+    }
+
+    /// Returns whether the tunnel, in which nothing moved when it was looked at just now, has to give way.
+    fn gives_way(&self) -> bool {
+        self.tunnel
+            .borrow()
+            .as_ref()
+            .is_some_and(|tunnel| tunnel.member.is_wanted() && tunnel.member.gives_way())
+    }
+
+    /// Ends the tunnel, or the attempt to get a link for it. The client's stream closes next.
+    fn end_tunnel(&self, ending: Ending) {
+        let stream = self.conn.stream();
+        if let Some(cause) = ending.cause() {
+            self.destination.borrow().cells.errors[cause].inc();
+            stream.as_ref().inspect(|stream| stream.reset_on_drop());
+        }
+        if let (Some(tunnel), Some(stream)) = (self.tunnel.take(), stream.as_ref()) {
+            may_panic("tcp.end");
+            tunnel.close(ending, &ClientEnd { frontend: &*self.frontend, stream });
+        }
+    }
+
+    /// Returns until when it may go on as it does. Getting a link has limits of its own.
+    fn deadline(&self) -> Option<Nanos> {
+        let limits = self.destination.borrow().listener.tunnel;
+        match &*self.tunnel.borrow() {
+            Some(tunnel) => tunnel.lifetime().deadline(&limits),
+            None => Lifetime { began: self.accepted_at, moved: self.accepted_at }.too_old_at(&limits),
+        }
+    }
+
+    fn arm(&self) {
+        if let Some(at) = self.deadline() {
+            self.frontend.event_loop.arm(self.key, at);
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.tunnel.borrow().is_some()
+    }
+
+    fn end(&self, why: ClientClose) {
+        if self.verdict.get().is_none_or(|verdict| verdict.cause().is_none()) {
+            self.verdict.set(Some(Ending::Told(why)));
+        }
+        self.conn.wake();
+    }
+}
+
+// The client among others.
+
+impl TcpClient {
+    fn assign(&self) {
+        let group = &self.destination.borrow().group;
+        self.assignment.borrow_mut().assign(group, self.source.ip(), &self.frontend.sources);
+    }
+
+    fn unassign(&self) {
+        let group = &self.destination.borrow().group;
+        self.assignment.borrow_mut().unassign(group, self.source.ip(), &self.frontend.sources);
+    }
+
+    /// Sends the client where new clients go, because its member went while it waited for a link. Returns false where that is the
+    /// same way.
+    fn take_destination(&self) -> bool {
+        let now = self.frontend.destination.borrow().clone();
+        if Rc::ptr_eq(&now, &self.destination.borrow()) {
+            return false;
+        }
+        self.unassign();
+        self.destination.replace(now);
+        self.assign();
+        true
+    }
+
+    /// Shifts the gauge to how the client stands.
+    fn show(&self) {
+        let state = if self.is_open() { ClientState::Tunnel } else { ClientState::Active };
+        let before = self.shown.replace(state);
+        self.frontend.cells.connections.shift(before, state);
+    }
+
+    /// Counts the client as closed.
+    fn leave(&self, why: ClientClose) {
+        if self.over.replace(true) {
+            return;
+        }
+        let TcpFrontend { event_loop, cells, .. } = &*self.frontend;
+        cells.connections[self.shown.get()].dec();
+        cells.closed[why].inc();
+        cells.connection_duration.observe_nanos(event_loop.now().saturating_sub(self.accepted_at));
+        self.frontend.leave();
+        event_loop.unregister(self.key);
+    }
+}
+
+impl Contained for TcpClient {
+    fn site(&self) -> PanicSite {
+        PanicSite::Tunnel
+    }
+
+    fn panicked(&self) {
+        self.verdict.set(Some(Ending::Failed(Cause::Internal)));
+        self.conn.wake();
+    }
+}
+
+impl Registered for TcpClient {
+    fn on_timer(&self, now: Nanos) -> Option<Nanos> {
+        may_panic("tcp.timer");
+        if self.tunnel.borrow().as_ref().is_some_and(Tunnel::is_lingering) {
+            self.conn.wake();
+            return None;
+        }
+        let limits = self.destination.borrow().listener.tunnel;
+        if (Lifetime { began: self.accepted_at, moved: now }).is_too_old(&limits, now) {
+            self.end(ClientClose::MaxAge);
+        } else if self.is_open() && self.deadline().is_some_and(|at| at <= now) {
+            // What the process did not see while it stood still may have moved.
+            if let Some(until) = self.frontend.event_loop.lenient_until(now) {
+                return Some(until);
+            }
+            self.end(ClientClose::IdleTimeout);
+        }
+        self.deadline().filter(|_| self.verdict.get().is_none())
+    }
+
+    /// Nobody but its two sides knows where an exchange ends. Who has no link yet gets none.
+    fn on_drain(&self) {
+        may_panic("tcp.drain");
+        if !self.is_open() {
+            self.end(ClientClose::Drain);
+        }
+    }
+
+    fn on_reconfigure(&self) {}
+
+    fn on_kill(&self) {
+        may_panic("tcp.kill");
+        self.end(ClientClose::Drain);
+    }
+}
+
+/// Gets a link to the member that the client's source meets; where that does not answer, to the next that does. Where none does,
+/// the client waits for one to come back, as long as one attempt to connect may take.
+async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
+    let mut failure = None;
+    let mut until = None;
+    let mut tried = 0;
+    loop {
+        let group = client.destination.borrow().group.clone();
+        let member =
+            client.assignment.borrow_mut().choose(&group, client.source.ip(), &client.frontend.sources);
+        let Some(member) = member else { return Err(Cause::NoMember) };
+        if !member.pool.is_up() {
+            let until = *until.get_or_insert_with(|| Instant::now() + member.pool.patience());
+            let hoped = member.pool.wait_for_member(until).await;
+            may_panic("tcp.hoped");
+            hoped.map_err(|trouble| failure.filter(|_| trouble != Cause::QueueFull).unwrap_or(trouble))?;
+            client.frontend.event_loop.update_now();
+            tried = 0;
+            continue;
+        }
+        if failure.is_some() {
+            group.cells.retries[RetryReason::Connect][RetryResult::Ok].inc();
+        }
+        let began = Instant::now();
+        let reached = member.pool.reach(client.source.ip()).await;
+        may_panic("tcp.reached");
+        match reached {
+            Err(cause) if cause.is_of_member() => {
+                failure = Some(cause);
+                tried += 1;
+                if tried > group.members.len() {
+                    return Err(cause);
+                }
+                // The attempt may have taken all of the time already.
+                let began = if cause == Cause::ConnectTimeout { began } else { Instant::now() };
+                until.get_or_insert_with(|| began + member.pool.patience());
+            }
+            Err(Cause::NoMember) if member.pool.health().is_retired() && client.take_destination() => {
+                tried = 0
+            }
+            reached => return reached,
+        }
+    }
+}
