@@ -17,7 +17,7 @@ use crate::net::{self, Descriptors, Pipes, Socket};
 use crate::stream::Stream;
 
 /// The state that all clients of one listener share on one worker. It lasts as long as the listener.
-pub struct Frontend<W> {
+pub(crate) struct Frontend<W> {
     /// The worker's clock, buffers and timers.
     pub event_loop: Rc<EventLoop>,
     /// The worker's pipes.
@@ -37,7 +37,7 @@ pub struct Frontend<W> {
 }
 
 /// The settings of a listener, its backend, counters and log, in one configuration.
-pub struct Destination<W> {
+pub(crate) struct Destination<W> {
     /// The settings of the listener.
     pub listener: Arc<Listener>,
     /// The backend for its clients.
@@ -52,13 +52,13 @@ pub struct Destination<W> {
 
 impl<W> Frontend<W> {
     /// Counts an accepted client.
-    pub fn enter(&self) {
+    pub(crate) fn enter(&self) {
         self.cells.accepted.inc();
         self.worker_cells.connections.inc();
     }
 
     /// Counts a client that left.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.worker_cells.connections.dec();
     }
 }
@@ -77,7 +77,7 @@ pub struct Accepted {
 
 /// A connection that has reached its worker and will become a client. `S` is a `Socket` until its PROXY
 /// header has been read.
-pub struct Incoming<S = Stream> {
+pub(crate) struct Incoming<S = Stream> {
     /// The connection.
     pub stream: S,
     /// The address of the client: from the kernel, or from a trusted PROXY header.
@@ -93,7 +93,7 @@ pub struct Incoming<S = Stream> {
 impl Incoming<Socket> {
     /// Converts the socket to a stream whose bytes travel unchanged.
     #[must_use]
-    pub fn plain(self) -> Incoming {
+    pub(crate) fn plain(self) -> Incoming {
         let Self { stream, source, proxy_info, permit, link } = self;
         Incoming { stream: Stream::Plain(stream), source, proxy_info, permit, link }
     }
@@ -101,7 +101,7 @@ impl Incoming<Socket> {
 
 /// The information of a PROXY header about a connection, besides its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProxyInfo {
+pub(crate) struct ProxyInfo {
     /// The address that the client connected to.
     pub destination: Option<SocketAddr>,
     /// The host name that the client connected to.

@@ -18,7 +18,6 @@ mod affinity;
 mod backend;
 pub mod cause;
 pub mod cli;
-#[allow(unreachable_pub, reason = "its items say `pub` until its parts have moved")]
 mod client;
 pub mod config;
 mod event_loop;

@@ -34,7 +34,7 @@ struct OpenLog {
 
 /// One log. When its last owner drops it, its thread writes everything that was handed over and ends.
 #[derive(Debug)]
-pub struct Log {
+pub(crate) struct Log {
     orders: SyncSender<WriterOrder>,
     control: Arc<Control>,
 }

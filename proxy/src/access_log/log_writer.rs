@@ -17,7 +17,7 @@ use crate::metrics::{ListenerCells, LogLine};
 pub(super) const SOON: Nanos = 250_000_000;
 
 /// The writer of one worker for one log. Its last clone hands over the remaining lines when it is dropped.
-pub struct LogWriter {
+pub(crate) struct LogWriter {
     event_loop: Rc<EventLoop>,
     progress: Rc<BlockInProgress>,
     key: u32,
@@ -40,7 +40,7 @@ struct BlockInProgress {
 impl LogWriter {
     /// Makes a writer that writes to `log` as `settings` say and counts in `cells`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         event_loop: &Rc<EventLoop>,
         log: Arc<Log>,
         settings: Arc<AccessLog>,
@@ -59,14 +59,14 @@ impl LogWriter {
     }
 
     /// Returns whether the next exchange is logged: the first, and then one in `one_of`.
-    pub fn samples(&self) -> bool {
+    pub(crate) fn samples(&self) -> bool {
         let (skip, one_of) = (self.skip.get(), self.one_of);
         self.skip.set(if skip == 0 { one_of - 1 } else { skip - 1 });
         skip == 0
     }
 
     /// Logs an exchange.
-    pub fn write(&self, record: &LogRecord<'_>) {
+    pub(crate) fn write(&self, record: &LogRecord<'_>) {
         let (first, full) = self.progress.write(record);
         if full || self.progress.last_words.get() {
             self.progress.hand_over_or_drop();

@@ -10,7 +10,7 @@ use crate::event_loop::Nanos;
 /// The parts of a request that a log may need. They are copied when the request begins, and only if it will
 /// be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestSummary {
+pub(crate) struct RequestSummary {
     /// The method.
     pub method: Box<str>,
     /// The request target as it was received.
@@ -27,7 +27,7 @@ pub struct RequestSummary {
 
 /// An exchange or a tunnel that has ended.
 #[derive(Clone, Copy, Debug)]
-pub struct LogRecord<'a> {
+pub(crate) struct LogRecord<'a> {
     /// The time of its first byte.
     pub began: SystemTime,
     /// The client's address, after trusted proxies were believed.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 /// The properties of a member that the hash uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// The [`name_hash`] of the member's name.
     pub hash: u64,
     /// The member's share of the sources, relative to the others.

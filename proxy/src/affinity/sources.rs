@@ -13,7 +13,7 @@ type BackendSource = (u64, IpAddr);
 
 /// The state of a client's source before the client came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SourceStatus {
+pub(crate) enum SourceStatus {
     /// The source had no clients.
     New,
     /// The source had clients at the same member.
@@ -24,7 +24,7 @@ pub enum SourceStatus {
 
 /// The sources with clients, by backend.
 #[derive(Debug, Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     places: DashMap<BackendSource, SourceEntry>,
     /// The number of sources, and the largest number since the map was last shrunk.
     count: AtomicUsize,
@@ -42,7 +42,7 @@ struct SourceEntry {
 
 impl Sources {
     /// Counts a new client of `source` at `member`, and returns the state of the source before.
-    pub fn add_client(&self, backend: u64, source: IpAddr, member: u64) -> SourceStatus {
+    pub(crate) fn add_client(&self, backend: u64, source: IpAddr, member: u64) -> SourceStatus {
         match self.places.entry((backend, source)) {
             Entry::Vacant(vacant) => {
                 vacant.insert(SourceEntry { member, clients: 1 });
@@ -60,14 +60,14 @@ impl Sources {
     }
 
     /// Moves a source to `member`, and returns its previous member if that was another.
-    pub fn move_client(&self, backend: u64, source: IpAddr, member: u64) -> Option<u64> {
+    pub(crate) fn move_client(&self, backend: u64, source: IpAddr, member: u64) -> Option<u64> {
         let mut place = self.places.get_mut(&(backend, source))?;
         let before = std::mem::replace(&mut place.member, member);
         (before != member).then_some(before)
     }
 
     /// Counts a client of `source` that left. If it was the last, returns the member of the source.
-    pub fn remove_client(&self, backend: u64, source: IpAddr) -> Option<u64> {
+    pub(crate) fn remove_client(&self, backend: u64, source: IpAddr) -> Option<u64> {
         let Entry::Occupied(mut occupied) = self.places.entry((backend, source)) else { return None };
         occupied.get_mut().clients -= 1;
         if occupied.get().clients > 0 {

@@ -51,7 +51,7 @@ impl Health {
 
 /// A change of a member's health. Exactly one caller of all workers gets each change, and publishes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum HealthChange {
+pub(crate) enum HealthChange {
     /// The member answers again.
     Up,
     /// The member no longer answers. The caller tries again until it does ([`Backoff`]).
@@ -60,7 +60,7 @@ pub enum HealthChange {
 
 /// A failed attempt to connect.
 #[derive(Clone, Copy, Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The reason of the failure.
     pub cause: Cause,
     /// The time at which the attempt began.
@@ -73,7 +73,7 @@ pub struct Failure {
 
 /// The consequences of a [`Failure`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AfterFailure {
+pub(crate) struct AfterFailure {
     /// The change of the member's health, if the failure caused one.
     pub change: Option<HealthChange>,
     /// Whether clients that wait for the member must go to another one.
@@ -82,7 +82,7 @@ pub struct AfterFailure {
 
 /// A time in which a worker has no link to the member and gets none, while no other member answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Outage {
+pub(crate) struct Outage {
     /// The time at which its first failed attempt began.
     pub since: Nanos,
     /// The reason of the last failure.
@@ -93,21 +93,21 @@ impl Outage {
     /// Returns the time until which a client waits that came at `came`: no longer than one attempt to connect
     /// may take.
     #[must_use]
-    pub fn waits_until(&self, came: Nanos, connect_timeout: Nanos) -> Nanos {
+    pub(crate) fn waits_until(&self, came: Nanos, connect_timeout: Nanos) -> Nanos {
         came.max(self.since).saturating_add(connect_timeout)
     }
 
     /// Returns the time up to which clients must have come to have waited long enough now, if there can be
     /// any.
     #[must_use]
-    pub fn gives_up(&self, now: Nanos, connect_timeout: Nanos) -> Option<Nanos> {
+    pub(crate) fn gives_up(&self, now: Nanos, connect_timeout: Nanos) -> Option<Nanos> {
         now.checked_sub(connect_timeout).filter(|came| *came >= self.since)
     }
 }
 
 /// One worker's knowledge of a member.
 #[derive(Debug)]
-pub struct MemberHealth {
+pub(crate) struct MemberHealth {
     shared: Arc<Health>,
     /// The health of all members of the backend, including this one.
     members: RefCell<Rc<[Arc<Health>]>>,
@@ -123,7 +123,7 @@ pub struct MemberHealth {
 impl MemberHealth {
     /// Makes this worker's view of a member.
     #[must_use]
-    pub fn new(shared: Arc<Health>) -> Self {
+    pub(crate) fn new(shared: Arc<Health>) -> Self {
         Self {
             shared,
             members: RefCell::default(),
@@ -137,57 +137,57 @@ impl MemberHealth {
 
     /// Returns the health that all workers share.
     #[must_use]
-    pub fn shared(&self) -> &Arc<Health> {
+    pub(crate) fn shared(&self) -> &Arc<Health> {
         &self.shared
     }
 
     /// Sets the members of the backend, including this one. Waiting clients go to another one that is up.
-    pub fn set_members(&self, members: &Rc<[Arc<Health>]>) {
+    pub(crate) fn set_members(&self, members: &Rc<[Arc<Health>]>) {
         *self.members.borrow_mut() = members.clone();
     }
 
     /// Returns whether the member is up, as far as is known.
     #[must_use]
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.shared.is_up()
     }
 
     /// Returns whether another member of the backend is up and can serve the clients of this one.
     #[must_use]
-    pub fn another_is_up(&self) -> bool {
+    pub(crate) fn another_is_up(&self) -> bool {
         self.members.borrow().iter().any(|other| !Arc::ptr_eq(other, &self.shared) && other.is_up())
     }
 
     /// Records that the member is no longer configured. The member then counts as up, since nobody will see
     /// it answer again.
     #[must_use]
-    pub fn retire(&self) -> Option<HealthChange> {
+    pub(crate) fn retire(&self) -> Option<HealthChange> {
         self.retired.set(true);
         self.answered()
     }
 
     /// Returns whether the member is no longer configured.
     #[must_use]
-    pub fn is_retired(&self) -> bool {
+    pub(crate) fn is_retired(&self) -> bool {
         self.retired.get()
     }
 
     /// Records that the member accepted a connection.
     #[must_use]
-    pub fn answered(&self) -> Option<HealthChange> {
+    pub(crate) fn answered(&self) -> Option<HealthChange> {
         self.shared.came_up()
     }
 
     /// Records that this worker has a link, which ends its outage.
     #[must_use]
-    pub fn connected(&self) -> Option<HealthChange> {
+    pub(crate) fn connected(&self) -> Option<HealthChange> {
         self.outage.set(None);
         self.answered()
     }
 
     /// Records a failed attempt to connect, and returns the consequences.
     #[must_use]
-    pub fn failed(&self, failure: Failure) -> AfterFailure {
+    pub(crate) fn failed(&self, failure: Failure) -> AfterFailure {
         let Failure { cause, began, alone, unwanted } = failure;
         self.last_failure.set(cause);
         // A lack of local ports is not the member's fault, and the next member would meet it too.
@@ -205,20 +205,20 @@ impl MemberHealth {
 
     /// Returns the current outage of this worker.
     #[must_use]
-    pub fn outage(&self) -> Option<Outage> {
+    pub(crate) fn outage(&self) -> Option<Outage> {
         self.outage.get()
     }
 
     /// Returns the reason of this worker's last failure.
     #[must_use]
-    pub fn last_failure(&self) -> Cause {
+    pub(crate) fn last_failure(&self) -> Cause {
         self.last_failure.get()
     }
 
     /// Returns the cause of the outage if waiting clients are to move, because another member has come up
     /// meanwhile.
     #[must_use]
-    pub fn sends_away(&self) -> Option<Cause> {
+    pub(crate) fn sends_away(&self) -> Option<Cause> {
         let outage = self.outage.get()?;
         (!self.is_up() && self.another_is_up()).then_some(outage.cause)
     }
@@ -226,41 +226,41 @@ impl MemberHealth {
     /// Returns whether the worker that saw the member go down has to try again. `draining` says that the
     /// worker ends.
     #[must_use]
-    pub fn needs_recovery(&self, draining: bool) -> bool {
+    pub(crate) fn needs_recovery(&self, draining: bool) -> bool {
         !self.is_up() && !draining && !self.is_retired()
     }
 
     /// Counts a client that waits until the member answers again, because no member is up.
-    pub fn begin_waiting(&self) {
+    pub(crate) fn begin_waiting(&self) {
         self.waiting.set(self.waiting.get() + 1);
     }
 
     /// Counts a client that no longer waits.
-    pub fn end_waiting(&self) {
+    pub(crate) fn end_waiting(&self) {
         self.waiting.set(self.waiting.get() - 1);
     }
 
     /// Returns whether the caller is the first to watch the member; it then tries the member for waiting
     /// clients until [`MemberHealth::end_watch`].
     #[must_use]
-    pub fn begin_watch(&self) -> bool {
+    pub(crate) fn begin_watch(&self) -> bool {
         !self.watched.replace(true)
     }
 
     /// Ends the watch, so that another caller can begin one.
-    pub fn end_watch(&self) {
+    pub(crate) fn end_watch(&self) {
         self.watched.set(false);
     }
 
     /// Returns whether the member is tried at a short pace for waiting clients.
     #[must_use]
-    pub fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         self.watched.get()
     }
 
     /// Returns whether the member is to be tried for waiting clients. If another member is up, they go there.
     #[must_use]
-    pub fn needs_watch(&self, draining: bool) -> bool {
+    pub(crate) fn needs_watch(&self, draining: bool) -> bool {
         self.waiting.get() > 0 && self.needs_recovery(draining) && !self.another_is_up()
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use assignment::Assignment;
 pub(crate) use health::{Backoff, Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY};
 
 /// The links of a worker to a member: a pool of shared links, or a pool of dedicated links for tunnels.
-pub trait MemberPool {
+pub(crate) trait MemberPool {
     /// Returns this worker's knowledge of the member's health.
     fn health(&self) -> &MemberHealth;
     /// Returns whether the pool fits the protocol of these settings.
@@ -33,7 +33,7 @@ pub trait MemberPool {
 ///
 /// The last client of a source may leave when the source's member is no longer configured. Its counts must
 /// change all the same, because they are shown again if the member comes back.
-pub struct KnownMembers {
+pub(crate) struct KnownMembers {
     registry: Registry,
     worker: usize,
     names: RefCell<HashMap<(u64, u64), MemberNames>>,
@@ -45,12 +45,12 @@ type MemberNames = (Arc<str>, Arc<str>);
 impl KnownMembers {
     /// Makes an empty register for a worker.
     #[must_use]
-    pub fn new(registry: &Registry, worker: usize) -> Rc<Self> {
+    pub(crate) fn new(registry: &Registry, worker: usize) -> Rc<Self> {
         Rc::new(Self { registry: registry.clone(), worker, names: RefCell::default() })
     }
 
     /// Records that a member of a backend has been configured.
-    pub fn note(&self, backend: &Arc<str>, member: &Arc<str>) {
+    pub(crate) fn note(&self, backend: &Arc<str>, member: &Arc<str>) {
         let key = (name_hash(backend), name_hash(member));
         self.names.borrow_mut().entry(key).or_insert_with(|| (backend.clone(), member.clone()));
     }
@@ -64,7 +64,7 @@ impl KnownMembers {
 }
 
 /// One member on one worker.
-pub struct Member<W> {
+pub(crate) struct Member<W> {
     /// Its name.
     pub name: Arc<str>,
     /// The member's part in the affinity hash, which also identifies the member in the counts of sources.
@@ -80,7 +80,7 @@ pub struct Member<W> {
 }
 
 /// One backend of one configuration, on one worker.
-pub struct Group<W> {
+pub(crate) struct Group<W> {
     /// The settings of the backend.
     pub settings: Arc<Backend>,
     /// The [`name_hash`] of the backend's name.
@@ -101,7 +101,7 @@ pub struct Group<W> {
 impl<W: MemberPool> Member<W> {
     /// Returns a member's part in the affinity hash.
     #[must_use]
-    pub fn candidate(name: &str, weight: u32) -> Candidate {
+    pub(crate) fn candidate(name: &str, weight: u32) -> Candidate {
         Candidate { hash: name_hash(name), weight }
     }
 }
@@ -111,14 +111,14 @@ impl<W: MemberPool> Group<W> {
     /// affinity only members that are up are chosen while there are any, since clients that came during an
     /// outage would otherwise all move at its end.
     #[must_use]
-    pub fn first_choice(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
+    pub(crate) fn first_choice(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
         let any_will_do = self.settings.affinity.key(source).is_none();
         any_will_do.then(|| self.next_up(source)).flatten().or_else(|| self.choose(source, |_| true))
     }
 
     /// Returns the member of `source` among those that are up.
     #[must_use]
-    pub fn next_up(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
+    pub(crate) fn next_up(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
         self.choose(source, |member| member.pool.is_up())
     }
 

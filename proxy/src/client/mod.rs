@@ -14,7 +14,7 @@ mod record;
 mod respond;
 mod route;
 mod ticket;
-pub mod tunnel;
+pub(crate) mod tunnel;
 mod writer;
 
 use std::cell::{Cell, RefCell, RefMut};
@@ -37,19 +37,19 @@ use crate::stream::Conn;
 use exchanges::{Carrier, Exchanges};
 use reader::{ExchangeStanding, Phase, Reader, grains, rounded};
 use route::Route;
-pub use ticket::Ticket;
+pub(crate) use ticket::Ticket;
 use tunnel::upgraded::UpgradedTunnel;
 use writer::Writer;
 
 /// What the clients of one listener share.
-pub type HttpFrontend = frontend::Frontend<HttpPool>;
+pub(crate) type HttpFrontend = frontend::Frontend<HttpPool>;
 pub(in crate::client) type HttpPool = Pool<Ticket>;
 pub(in crate::client) type HttpDestination = frontend::Destination<HttpPool>;
 pub(in crate::client) type HttpMember = backend::Member<HttpPool>;
 pub(in crate::client) type HttpLink = Rc<Link<Ticket>>;
 
 /// One accepted connection. While it is idle it keeps no buffer.
-pub struct Client {
+pub(crate) struct Client {
     frontend: Rc<HttpFrontend>,
     /// Who is connected.
     peer: IpAddr,
@@ -235,7 +235,7 @@ impl Drop for Change<'_> {
 
 impl Client {
     /// Takes an accepted connection onto this worker.
-    pub fn admit(frontend: &Rc<HttpFrontend>, incoming: Incoming) {
+    pub(crate) fn admit(frontend: &Rc<HttpFrontend>, incoming: Incoming) {
         let Incoming { stream, source, permit, .. } = incoming;
         let now = frontend.event_loop.update_now();
         let peer = source.ip().to_canonical();

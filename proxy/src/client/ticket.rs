@@ -28,7 +28,7 @@ impl From<Exchange> for ClientRequest {
 
 /// Who awaits the answer to one request, in the form that its client takes.
 #[derive(Clone)]
-pub enum Ticket {
+pub(crate) enum Ticket {
     /// A client of HTTP/1.
     Http1 {
         /// Whose request it is.

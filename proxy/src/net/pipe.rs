@@ -15,7 +15,7 @@ use super::{Descriptors, Socket};
 
 /// A pipe, and the number of bytes in it.
 #[derive(Debug)]
-pub struct Pipe {
+pub(crate) struct Pipe {
     end: OwnedFd,
     start: OwnedFd,
     len: usize,
@@ -38,7 +38,7 @@ impl Pipe {
 
     /// Returns whether the pipe is empty.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
@@ -47,7 +47,7 @@ impl Pipe {
     ///
     /// # Errors
     /// Returns the error of `splice(2)`, except `EAGAIN`, which can only mean that nothing has come.
-    pub fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<io::Result<usize>> {
         debug_assert!(self.is_empty(), "else EAGAIN could mean that the pipe is full");
         let filled =
             socket.poll_read(cx, |stream| match splice(stream, None, &self.start, None, CAPACITY, FLAGS) {
@@ -64,7 +64,7 @@ impl Pipe {
     ///
     /// # Errors
     /// Returns the error of `splice(2)`, except `EAGAIN`.
-    pub fn try_empty(&mut self, socket: &Socket) -> io::Result<usize> {
+    pub(crate) fn try_empty(&mut self, socket: &Socket) -> io::Result<usize> {
         let n = socket.try_write(|stream| Ok(splice(&self.end, None, stream, None, self.len, FLAGS)?))?;
         self.len -= n;
         Ok(n)
@@ -73,7 +73,7 @@ impl Pipe {
 
 /// The pipes of one worker. A stream has a pipe only while there are bytes in it.
 #[derive(Debug, Default)]
-pub struct Pipes {
+pub(crate) struct Pipes {
     free: RefCell<Vec<Pipe>>,
     lent: Cell<usize>,
 }
@@ -87,7 +87,7 @@ impl Pipes {
     /// Returns an empty pipe, or `None` if too many are in use, the kernel gives none, or links need the
     /// descriptors.
     #[must_use]
-    pub fn lend(&self) -> Option<Pipe> {
+    pub(crate) fn lend(&self) -> Option<Pipe> {
         if self.lent.get() >= MOST {
             return None;
         }
@@ -97,7 +97,7 @@ impl Pipes {
     }
 
     /// Returns a pipe. Bytes that are still in it are lost.
-    pub fn give_back(&self, pipe: Pipe) {
+    pub(crate) fn give_back(&self, pipe: Pipe) {
         self.lent.set(self.lent.get() - 1);
         let mut free = self.free.borrow_mut();
         // A pipe with bytes in it would deliver them to another tunnel.

@@ -20,7 +20,7 @@ use crate::stream::Stream;
 
 use ending::Ending;
 use state::Lifetime;
-pub use tcp::{TcpFrontend, admit};
+pub(crate) use tcp::{TcpFrontend, admit};
 
 /// The link of a tunnel, which nobody else has.
 pub(super) trait MemberEnd {

@@ -27,10 +27,10 @@ use super::state::Lifetime;
 use super::{ClientEnd, Moved, Tunnel};
 
 /// What the clients of one listener share.
-pub type TcpFrontend = frontend::Frontend<DedicatedPool>;
+pub(crate) type TcpFrontend = frontend::Frontend<DedicatedPool>;
 
 /// Takes an accepted connection onto this worker.
-pub fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
+pub(crate) fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
     let Incoming { stream, source, proxy_info, permit, link } = incoming;
     let now = frontend.event_loop.update_now();
     let admit = |key| TcpClient {

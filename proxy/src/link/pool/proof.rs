@@ -157,11 +157,11 @@ impl Proof {
         }
     }
 
-    /// Whose verdict it is. A configuration that was read anew clears what was held against the member, also where it says
-    /// what it said before: so its operator does, with SIGHUP.
-    pub fn set_subject(self: &Arc<Self>, accused: ProofSubject) {
-        let mut case = self.case();
-        let same = case.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &accused.backend));
+    /// Sets the member that the verdict is about. A configuration that was read again clears the setbacks of
+    /// the member even if nothing in it has changed, so that an operator can do so with SIGHUP.
+    pub fn set_subject(self: &Arc<Self>, subject: ProofSubject) {
+        let mut record = self.record();
+        let same = record.about.as_ref().is_some_and(|old| Arc::ptr_eq(&old.backend, &subject.backend));
         if same {
             return;
         }
@@ -185,9 +185,9 @@ impl Proof {
         if same {
             return;
         }
-        case.server = server.map_or(Server::Nameless, |name| Server::Named(name.to_vec()));
-        case.withdraw_proof(now);
-        self.reconsider(&mut case);
+        record.server = server.map_or(Server::Nameless, |name| Server::Named(name.to_vec()));
+        record.withdraw_proof(now);
+        self.reconsider(&mut record);
     }
 
     /// Records that the member does not accept connections, since another program may answer next.
@@ -196,9 +196,9 @@ impl Proof {
         if record.server == Server::Unseen || record.by_word() {
             return;
         }
-        case.server = Server::Unseen;
-        case.withdraw_proof(now);
-        self.reconsider(&mut case);
+        record.server = Server::Unseen;
+        record.withdraw_proof(now);
+        self.reconsider(&mut record);
     }
 
     /// Records a broken rule of pipelining. One offence is enough.
@@ -234,8 +234,8 @@ impl Proof {
     /// Returns the member to probe, unless the task is void by now.
     #[must_use]
     pub fn subject(&self, task: &ProbeTask) -> Option<ProofSubject> {
-        let case = self.case();
-        case.about.clone().filter(|_| case.epoch == task.epoch)
+        let record = self.record();
+        record.about.clone().filter(|_| record.epoch == task.epoch)
     }
 
     /// Records the result of a probe, or the expiry of a verdict.
@@ -247,11 +247,11 @@ impl Proof {
         }
         let by_word = record.by_word();
         match found {
-            // Whom nobody can probe is believed by the word of the operator.
-            Err(Fault::Indistinct) if by_word => case.mark_proven(Finding::Forgiven, now),
-            Ok(()) if task.probe => case.mark_proven(Finding::Passed, now),
-            Ok(()) if by_word => case.mark_proven(Finding::Forgiven, now),
-            // It is not pipelined to for what it is, no longer for what it did.
+            // The operator's word is believed for a member that no probe can judge.
+            Err(Fault::Indistinct) if by_word => record.mark_proven(Finding::Forgiven, now),
+            Ok(()) if task.probe => record.mark_proven(Finding::Passed, now),
+            Ok(()) if by_word => record.mark_proven(Finding::Forgiven, now),
+            // The offence has expired; what the `Server` field says decides again.
             Ok(()) => {
                 record.standing = None;
                 record.find();
