@@ -90,7 +90,7 @@ impl Client {
             open_ended: frame.pinning != Pinning::Free || rest.is_some(),
             source: self.source(s).into(),
             expects: false,
-            dialect: frame.speaks.unwrap_or(s.reader.dialect()),
+            dialect: frame.speaks.unwrap_or_else(|| s.reader.dialect()),
             greets: frame.speaks.is_some_and(|dialect| dialect != s.reader.dialect()),
         };
         if let Need::Here { answer, close } = frame.need {
