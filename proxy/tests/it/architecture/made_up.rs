@@ -50,6 +50,13 @@ fn an_import_that_goes_up_is_found_however_it_is_written() {
     assert_eq!(upward("low/mod.rs", "\n\nuse super::{middle, top};").len(), 2);
 }
 
+#[test]
+fn an_import_that_is_only_drawn_can_go_up() {
+    let page = "```imports\nlow/new   middle\nmiddle   low\n```\n";
+    let found = rules::upward(&map(&["top", "middle", "low"]), &rules::drawn(page));
+    assert_eq!(found, ["low/new.rs:1: `low` imports `middle`, which stands above it"]);
+}
+
 fn circles(files: &[(&str, &str)]) -> Vec<String> {
     cycles::circles(&files.iter().map(|(name, text)| source(name, text)).collect::<Vec<_>>())
 }

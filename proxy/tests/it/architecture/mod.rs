@@ -57,6 +57,21 @@ fn imports_run_downwards() {
     none(&rules::upward(&list("layers"), &sources("proxy/src")));
 }
 
+/// What will be built next stands in a map of its own, in which today's map must be found again.
+#[test]
+fn imports_that_are_only_drawn_run_downwards_too() {
+    let page = root().join("docs/decisions/0031-where-tls-http2-and-a-cache-will-go.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (map, today) = (rules::list(&page, "layers").unwrap(), list("layers"));
+    assert_eq!(
+        map.iter().filter(|layer| today.contains(layer)).collect::<Vec<_>>(),
+        today.iter().collect::<Vec<_>>()
+    );
+    let drawn = rules::drawn(&page);
+    assert!(!drawn.is_empty(), "nothing is drawn");
+    none(&rules::upward(&map, &drawn));
+}
+
 #[test]
 fn no_file_imports_one_that_imports_it() {
     let awaited = ["link/connection"]; // are being rebuilt

@@ -38,6 +38,17 @@ pub(crate) fn list(map: &str, name: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// Reads the block `imports` of a page: a room a line, and the modules that it imports. They are returned as files that do so.
+pub(crate) fn drawn(page: &str) -> Vec<Source> {
+    let block = page.lines().skip_while(|line| *line != "```imports").skip(1);
+    let files = block.take_while(|line| !line.starts_with("```")).filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let name = format!("{}.rs", words.next()?);
+        Some(Source { name, text: words.map(|module| format!("use crate::{module};")).collect() })
+    });
+    files.collect()
+}
+
 /// Imports of a module that stands above the one that imports it. Without any there is no cycle either.
 pub(crate) fn upward(layers: &[String], sources: &[Source]) -> Vec<String> {
     let mut problems = Vec::new();
