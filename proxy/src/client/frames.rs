@@ -75,6 +75,7 @@ impl Client {
         self.count_begun(s);
         s.exchanges.begin(LastBegun::Frame { patient: frame.need == Need::Patient });
         let rest = rest.filter(|_| frame.pinning == Pinning::Free);
+        let spoken = s.reader.dialect();
         let request = Exchange {
             kind: kind(frame),
             upload: match rest {
@@ -90,8 +91,8 @@ impl Client {
             open_ended: frame.pinning != Pinning::Free || rest.is_some(),
             source: self.source(s).into(),
             expects: false,
-            dialect: frame.speaks.unwrap_or_else(|| s.reader.dialect()),
-            greets: frame.speaks.is_some_and(|dialect| dialect != s.reader.dialect()),
+            dialect: frame.speaks.unwrap_or(spoken),
+            greets: frame.speaks.is_some_and(|dialect| dialect != spoken),
         };
         if let Need::Here { answer, close } = frame.need {
             s.reader.speaks(request.dialect);
