@@ -42,7 +42,7 @@ Examples:
 
 Exit status: 0 if all answers were 2xx and right, 1 if any was not, 2 if the load could not be run.
 With --allow-breaks, lost exchanges, refused connects and refusals are counted, but only wrong answers give 1.
-Each client is a closed loop: it starts the next exchange when an answer has come (--depth of them at a time).";
+Without --rate, each client is a closed loop: it starts the next exchange when an answer has come (--depth of them at a time).";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -78,6 +78,10 @@ pub(crate) struct Load {
     /// Average pause before a request while no other is in flight, which paces the load
     #[arg(long, value_parser = duration, default_value = "0s")]
     pause: Duration,
+    /// Start N exchanges per second, evenly spread (open loop); latencies count from the intended time, and
+    /// include the generator's own timer, which is 1 to 2 ms late
+    #[arg(long, value_name = "N", conflicts_with = "pause")]
+    rate: Option<f64>,
     /// Fail only for wrong answers, not for lost connections and refusals
     #[arg(long)]
     allow_breaks: bool,
@@ -116,6 +120,7 @@ impl Load {
             depth: self.depth,
             per_connection: self.per_connection,
             pause: self.pause,
+            rate: self.rate,
             refusal: self.asking.refusal()?,
             may_forget: self.asking.may_forget,
             seed: self.seed,

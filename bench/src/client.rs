@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::connection::{Connection, Turn};
 use crate::keys::Keys;
 use crate::report::Loss;
 use crate::request::Id;
 use crate::rng::Rng;
+use crate::schedule::Schedule;
 use crate::shard::Shard;
 use crate::socket;
 
@@ -50,6 +51,8 @@ pub(crate) struct Client {
     started: u64,
     keys: Keys,
     connection: Option<Connection>,
+    /// The intended times of an open loop.
+    schedule: Option<Schedule>,
     /// The number of failed connects and of connections without an answer, since the last answer.
     fruitless: u32,
 }
@@ -65,7 +68,7 @@ impl Client {
         let source = (!sources.is_empty()).then(|| sources[number as usize % sources.len()]);
         let rng = Rng::new(shard.plan.seed, number);
         let keys = Keys::new(number, shard.plan.may_forget);
-        Self { shard, number, source, rng, started: 0, keys, connection: None, fruitless: 0 }
+        Self { shard, number, source, rng, started: 0, keys, connection: None, schedule: None, fruitless: 0 }
     }
 
     /// Connects, unless the client is connected.
@@ -99,9 +102,18 @@ impl Client {
 
     /// Runs exchanges until the budget is used up and nothing is in flight.
     pub(crate) async fn work(&mut self, mut budget: Budget) {
+        let (plan, begin) = (&self.shard.plan, Instant::now());
+        self.schedule = plan.rate.map(|rate| Schedule::new(begin, rate, self.number, plan.clients));
         self.look();
+        self.spend(&mut budget).await;
+        if let (Some(schedule), Budget::Until(end)) = (self.schedule, budget) {
+            self.shard.tally().unsent += schedule.missed(end);
+        }
+    }
+
+    async fn spend(&mut self, budget: &mut Budget) {
         while !budget.is_spent() {
-            self.pause(budget).await;
+            self.pause(*budget).await;
             self.connect().await;
             let Some(mut connection) = self.connection.take() else {
                 if matches!(budget, Budget::Left(_)) && self.fruitless >= PATIENCE {
@@ -109,7 +121,7 @@ impl Client {
                 }
                 continue;
             };
-            let stays = self.drive(&mut connection, &mut budget).await;
+            let stays = self.drive(&mut connection, budget).await;
             connection.settle(&self.shard);
             if connection.in_flight() > 0 {
                 self.keys.doubt();
@@ -146,7 +158,14 @@ impl Client {
                 let leaves = connection.is_used_up() || (self.takes_turns() && budget.is_spent());
                 return !leaves;
             }
-            match connection.turn(&self.shard).await {
+            let turn = match self.schedule {
+                Some(next) if self.has_place(connection, *budget) => {
+                    // A turn may be dropped at any time: its state is the connection's.
+                    timeout_at(next.due(), connection.turn(&self.shard)).await.unwrap_or(Turn::Progress)
+                }
+                _ => connection.turn(&self.shard).await,
+            };
+            match turn {
                 Turn::Progress => {}
                 end => {
                     self.end(connection, end);
@@ -154,6 +173,13 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Returns whether another exchange may start on the connection when its time comes.
+    fn has_place(&self, connection: &Connection, budget: Budget) -> bool {
+        connection.in_flight() < self.shard.plan.depth.max(1)
+            && !connection.is_used_up()
+            && !budget.is_spent()
     }
 
     /// Returns whether others may wait for the place of this connection, so that it must not be kept without
@@ -165,10 +191,12 @@ impl Client {
     /// Rests as the plan says, and returns whether the connection is still open.
     async fn rest(&mut self, connection: &Connection, budget: Budget) -> bool {
         let twice = 2 * self.shard.plan.pause.as_micros() as u64;
-        if twice == 0 || budget.is_spent() {
+        let due = self.schedule.map(|schedule| schedule.due());
+        let now = Instant::now();
+        if (twice == 0 && due.is_none()) || due.is_some_and(|due| due <= now) || budget.is_spent() {
             return true;
         }
-        let until = Instant::now() + Duration::from_micros(self.rng.below(twice));
+        let until = due.unwrap_or_else(|| now + Duration::from_micros(self.rng.below(twice)));
         match budget {
             Budget::Until(end) => sleep_until(end.min(until)).await,
             Budget::Left(_) => sleep_until(until).await,
@@ -189,12 +217,19 @@ impl Client {
             return false;
         }
         let now = Instant::now();
-        while connection.in_flight() < depth && !connection.is_used_up() && budget.take(now) {
+        while connection.in_flight() < depth && !connection.is_used_up() {
+            let intended = self.schedule.map_or(now, |schedule| schedule.due());
+            if intended > now || !budget.take(now) {
+                break;
+            }
+            if let Some(schedule) = &mut self.schedule {
+                schedule.take();
+            }
             let id = Id { client: self.number, seq: self.started };
             self.started += 1;
             self.shard.tally().requests += 1;
             let (requests, keys) = (&self.shard.requests, &mut self.keys);
-            connection.push(now, |out| requests.write(id, &mut self.rng, keys, out));
+            connection.push(now, intended, |out| requests.write(id, &mut self.rng, keys, out));
             if self.shard.plan.abort_one_in.is_some_and(|n| self.rng.one_in(n)) {
                 return true;
             }

@@ -57,6 +57,8 @@ pub(crate) struct Connection {
 
 struct Exchange {
     started: Instant,
+    /// The time from which the latency counts; earlier than `started` if an open loop runs late.
+    intended: Instant,
     check: Check,
     class: Option<usize>,
     status: u16,
@@ -82,10 +84,15 @@ impl Connection {
     }
 
     /// Queues a request. `write` appends it and returns the expected answer.
-    pub(crate) fn push(&mut self, started: Instant, write: impl FnOnce(&mut Vec<u8>) -> Asked) {
+    pub(crate) fn push(
+        &mut self,
+        started: Instant,
+        intended: Instant,
+        write: impl FnOnce(&mut Vec<u8>) -> Asked,
+    ) {
         let Asked { expect, class } = write(&mut self.out);
         let check = Check::new(expect);
-        self.in_flight.push_back(Exchange { started, check, class, status: 0, member: None });
+        self.in_flight.push_back(Exchange { started, intended, check, class, status: 0, member: None });
         self.room = self.room.saturating_sub(1);
     }
 
@@ -243,7 +250,7 @@ impl Connection {
         }
         let verdict = exchange.verdict();
         let class = exchange.class.and_then(|class| shard.requests.class(class));
-        shard.tally().count_answer(exchange.status, now - exchange.started, verdict, class);
+        shard.tally().count_answer(exchange.status, now - exchange.intended, verdict, class);
         shard.show_answer();
     }
 

@@ -15,6 +15,7 @@ mod plan;
 mod report;
 mod request;
 mod rng;
+mod schedule;
 mod shard;
 mod socket;
 mod sources;

@@ -37,6 +37,9 @@ pub struct Plan {
     /// The average time that a client rests while nothing is in flight; each time is drawn from 0 to twice
     /// the average. With zero it continues at once.
     pub pause: Duration,
+    /// The number of exchanges per second that all clients together intend to start (open loop), spread evenly,
+    /// or `None` for a closed loop. Latencies then count from the intended time.
+    pub rate: Option<f64>,
     /// A complete frame that is a refusal and no answer, counted like HTTP's 503; for protocols of frames.
     pub refusal: Option<Vec<u8>>,
     /// For RESP: whether stored values may vanish at any moment, as when a server restarts without its data.
@@ -65,6 +68,7 @@ impl Plan {
             depth: 1,
             per_connection: None,
             pause: Duration::ZERO,
+            rate: None,
             refusal: None,
             may_forget: false,
             seed: 1,
@@ -85,6 +89,9 @@ impl Plan {
             && prefix.longest() < ROOM
         {
             return Some(format!("a count of {prefix:?} leaves less than {ROOM} bytes for a request"));
+        }
+        if let Some(rate) = self.rate.filter(|rate| !rate.is_finite() || *rate <= 0.0) {
+            return Some(format!("a rate of {rate}: it must be a number above 0"));
         }
         let fits = self.work.fits(self.protocol);
         (!fits).then(|| format!("{:?} cannot be asked in {:?}", self.work, self.protocol))

@@ -25,6 +25,8 @@ pub struct Report {
     pub errors: Errors,
     /// The number of exchanges that clients aborted on purpose, and of those in flight with them.
     pub aborted: u64,
+    /// The number of exchanges of an open loop that were intended before the end and never started.
+    pub unsent: u64,
     /// The number of complete answers that belong to another exchange.
     pub mix_ups: u64,
     /// The number of connections made.
@@ -130,6 +132,7 @@ impl Default for Report {
             by_class: [0; 5],
             errors: Errors::default(),
             aborted: 0,
+            unsent: 0,
             mix_ups: 0,
             connections: 0,
             bytes_sent: 0,
@@ -156,6 +159,7 @@ impl Report {
         self.by_class.iter_mut().zip(other.by_class).for_each(|(sum, n)| *sum += n);
         self.errors.add(&other.errors);
         self.aborted += other.aborted;
+        self.unsent += other.unsent;
         self.mix_ups += other.mix_ups;
         self.connections += other.connections;
         self.bytes_sent += other.bytes_sent;

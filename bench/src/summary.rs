@@ -47,6 +47,9 @@ impl Report {
         if self.aborted > 0 {
             writeln!(f, "aborted    {} (on purpose)", self.aborted)?;
         }
+        if self.unsent > 0 {
+            writeln!(f, "unsent     {} (due before the end, never started)", self.unsent)?;
+        }
         writeln!(f, "mix-ups    {}", self.mix_ups)?;
         let kinds = self.errors.by_name().into_iter().filter(|(_, count)| *count > 0);
         let kinds: Vec<String> = kinds.map(|(name, count)| format!("{name} {count}")).collect();
@@ -67,6 +70,7 @@ impl Report {
             "by_class": self.by_class,
             "errors": errors,
             "aborted": self.aborted,
+            "unsent": self.unsent,
             "mix_ups": self.mix_ups,
             "wrong": self.wrong(),
             "connections": self.connections,

@@ -6,6 +6,7 @@ mod exact;
 mod frames;
 mod held;
 mod liars;
+mod open_loop;
 mod program;
 mod server;
 mod tables;
