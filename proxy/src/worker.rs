@@ -1,5 +1,7 @@
 //! A worker: one thread that owns clients, links, buffers and timers, and receives orders through its channel.
 
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::HashMap;
@@ -123,16 +125,7 @@ impl Worker {
             .iter()
             .for_each(|listener| crate::event_loop::injected::adopt(&listener.name));
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1000));
-        let (event_loop, cells) = (self.event_loop.clone(), self.cells.clone());
-        let counts = cells.clone();
-        event_loop.count_panics(move |site| counts.panics[site].inc());
-        self.event_loop.buffers.show(move |used| cells.buffers.set(used as i64));
-        let cells = self.cells.clone();
-        let flusher = tokio::task::spawn_local(async move { event_loop.run_flusher().await });
-        let event_loop = self.event_loop.clone();
-        let late = move |nanos| cells.scheduler_delay.observe_nanos(nanos);
-        let ticker = tokio::task::spawn_local(async move { event_loop.run_ticker(late).await });
-        let _both = (AbortOnDropHandle::new(flusher), AbortOnDropHandle::new(ticker));
+        let _both = self.begin();
         self.take(&self.shared.settings());
         let _ = ready.send(()); // who started it and did not wait does not care
         while let Some(messages) = messages.recv().await {
@@ -163,6 +156,20 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Starts the two tasks that all others rely on: one flushes, and one looks at timers.
+    fn begin(&self) -> [AbortOnDropHandle<()>; 2] {
+        let (event_loop, cells) = (self.event_loop.clone(), self.cells.clone());
+        let counts = cells.clone();
+        event_loop.count_panics(move |site| counts.panics[site].inc());
+        self.event_loop.buffers.show(move |used| cells.buffers.set(used as i64));
+        let cells = self.cells.clone();
+        let flusher = tokio::task::spawn_local(async move { event_loop.run_flusher().await });
+        let event_loop = self.event_loop.clone();
+        let late = move |nanos| cells.scheduler_delay.observe_nanos(nanos);
+        let ticker = tokio::task::spawn_local(async move { event_loop.run_ticker(late).await });
+        [flusher, ticker].map(AbortOnDropHandle::new)
     }
 
     /// A client that was accepted elsewhere. Where the configuration has changed meanwhile, it came to the listener that

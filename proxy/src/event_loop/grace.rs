@@ -7,9 +7,9 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::nanos::{Nanos, nanos};
+use super::nanos::{Nanos, clock, nanos};
 
 /// A timer that is so late shows that the process stood still.
 const STOOD_STILL: Duration = Duration::from_millis(100);
@@ -52,7 +52,7 @@ pub struct Late;
 /// It did not end in time.
 pub async fn timeout<T>(limit: Duration, what: impl Future<Output = T>) -> Result<T, Late> {
     let mut what = pin!(what);
-    let mut due = Instant::now().checked_add(limit);
+    let mut due = clock().checked_add(limit);
     let mut excused = false;
     loop {
         let over = async {
@@ -66,12 +66,12 @@ pub async fn timeout<T>(limit: Duration, what: impl Future<Output = T>) -> Resul
             done = &mut what => return Ok(done),
             () = over => {}
         }
-        let late = due.map_or(Duration::ZERO, |due| due.elapsed());
+        let late = due.map_or(Duration::ZERO, |due| clock().saturating_duration_since(due));
         if excused || late < STOOD_STILL {
             break;
         }
         excused = true;
-        due = Instant::now().checked_add(late.min(LONGEST_GRACE));
+        due = clock().checked_add(late.min(LONGEST_GRACE));
     }
     // What has come by now is read first.
     tokio::select! {

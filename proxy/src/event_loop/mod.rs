@@ -19,7 +19,7 @@ pub use buffers::{BufferBudget, CountedBytes, LEAST};
 use date_cache::DateCache;
 use grace::Grace;
 pub use grace::{Late, timeout};
-pub use nanos::{Nanos, nanos};
+pub use nanos::{Nanos, clock, nanos};
 #[cfg(test)]
 pub use panics::injected;
 pub use panics::{Contained, PanicSite, may_panic};
@@ -76,7 +76,7 @@ impl EventLoop {
     #[must_use]
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
-            started: Instant::now(),
+            started: clock(),
             now: Cell::new(0),
             date_cache: RefCell::default(),
             wake_pacer: RefCell::default(),
@@ -102,7 +102,7 @@ impl EventLoop {
 
     /// Reads the clock; a task does so once when it is polled.
     pub fn update_now(&self) -> Nanos {
-        let now = nanos(self.started.elapsed());
+        let now = nanos(clock().saturating_duration_since(self.started));
         self.now.set(now);
         now
     }
@@ -162,7 +162,7 @@ impl EventLoop {
 
     /// The thread is about to wait for sockets.
     pub fn before_park(&self) {
-        let now = nanos(self.started.elapsed());
+        let now = nanos(clock().saturating_duration_since(self.started));
         let pause = self.wake_pacer.borrow().pause(now);
         if let Some(pause) = pause {
             std::thread::sleep(Duration::from_nanos(pause));

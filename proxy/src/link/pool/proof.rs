@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend, Vouched};
-use crate::event_loop::Nanos;
+use crate::event_loop::{Nanos, clock};
 use crate::link::connection::Link;
 use crate::link::pipeline::exchange::{Fate, Slot};
 use crate::link::pipeline::queue::{LinkEnd, is_farewell};
@@ -483,14 +483,14 @@ impl<T: Recipient> Pool<T> {
     #[cold]
     fn learn_server(&self, server: Option<&[u8]>) {
         *self.server.borrow_mut() = Some(server.map(<[u8]>::to_vec));
-        self.proof.named(server, Instant::now());
+        self.proof.named(server, clock());
         self.heed_proof();
     }
 
     /// The member broke a rule of pipelining: nobody pipelines to it until it is proven anew.
     pub(in crate::link) fn offended(&self, how: PipelineFault) {
         self.backend_cells.offences[how].inc();
-        self.proof.offended(how, Instant::now());
+        self.proof.offended(how, clock());
         self.heed_proof();
     }
 
