@@ -33,7 +33,7 @@ use super::scene::{FIRST_PORT, Scene};
 use super::{Counts, Run};
 use crate::worker::Worker;
 
-/// So often clients ask who ask whenever they may, in ns.
+/// So often clients ask who ask whenever they may, in ns; of a slow member, a few times while it answers once.
 const TURN: u64 = 200_000;
 
 /// Who is at one address of a member.
@@ -446,7 +446,7 @@ impl World {
         let until = self.now() + milliseconds * 1_000_000;
         while self.now() < until {
             self.all_ask();
-            let next = self.now() + TURN;
+            let next = self.now() + TURN.max(self.scene.temper.pace / 4);
             while self.now() < next {
                 self.all_happens().await;
                 let now = self.now();
@@ -484,7 +484,30 @@ impl World {
             while self.clients[c].peer.waiting() > 0 {
                 self.read(c);
             }
+            self.read(c); // whoever was closed is followed by another
         }
+    }
+
+    /// Nobody asks for so many milliseconds.
+    pub(super) async fn rest(&mut self, milliseconds: u64) {
+        self.wait(milliseconds * 1_000_000).await;
+    }
+
+    /// All ask, and the member closes its links with a pipeline on them unanswered.
+    pub(super) async fn break_pipelines(&mut self) {
+        for _ in 0..100 {
+            self.run(20).await; // so that links have answered
+            self.all_ask();
+            self.turn(0).await;
+            self.places.iter_mut().flat_map(|place| &mut place.links).for_each(|link| link.peer.reset());
+            self.turn(0).await;
+            self.bury();
+            self.all_happens().await;
+            if self.depth() == 1 {
+                return;
+            }
+        }
+        panic!("no link is closed amid a pipeline");
     }
 
     /// How often the proxy has read from the first client and written to it, and the same of the first link.
