@@ -16,13 +16,13 @@ pub(crate) fn nanos(duration: Duration) -> Nanos {
 #[cfg(not(test))]
 #[inline]
 #[must_use]
-pub fn clock() -> Instant {
+pub(crate) fn clock() -> Instant {
     Instant::now()
 }
 
 /// Reads the clock that the timers of a worker go by. In the simulation this clock stands still until the test moves it.
 #[cfg(test)]
 #[must_use]
-pub fn clock() -> Instant {
+pub(crate) fn clock() -> Instant {
     tokio::time::Instant::now().into_std()
 }

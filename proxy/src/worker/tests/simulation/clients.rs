@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::config::{FrameKind, Framing};
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 use crate::stream::sim::{End, Peer};
 
 use super::exchanges::{Exchanges, answer_body, answer_status};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 
-use crate::proto::http1::Method;
+use crate::proto::http::Method;
 
 use super::frames::{Say, Tag};
 use super::rng::{Rng, mix};
