@@ -20,28 +20,33 @@ impl Client {
     pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
         self.conn.keep_waker(cx);
         let now = self.frontend.event_loop.update_now();
-        read_some(cx, |cx| self.poll_once(cx, now))
+        let mut s = self.change();
+        read_some(cx, |cx| self.poll_once(&mut s, cx, now))
     }
 
     /// Does what can be done, then reads once.
-    fn poll_once(self: &Rc<Self>, cx: &mut Context<'_>, now: Nanos) -> ControlFlow<Poll<ClientClose>> {
-        let mut s = self.change();
+    fn poll_once(
+        self: &Rc<Self>,
+        s: &mut ClientParts,
+        cx: &mut Context<'_>,
+        now: Nanos,
+    ) -> ControlFlow<Poll<ClientClose>> {
         may_panic("client.poll");
         if matches!(s.reader.phase(), Phase::Tunnel(_)) {
-            return ControlFlow::Break(self.poll_tunnel(&mut s, cx));
+            return ControlFlow::Break(self.poll_tunnel(s, cx));
         }
         if self.conn.poll_unblocked(cx) {
-            self.write_out(&mut s);
+            self.write_out(s);
         }
-        self.proceed(&mut s, now);
-        self.count_input(&mut s);
-        if let Some(why) = self.over(&mut s) {
+        self.proceed(s, now);
+        self.count_input(s);
+        if let Some(why) = self.over(s) {
             return ControlFlow::Break(Poll::Ready(why));
         }
         if !s.reader.wants_input(&s.standing()) {
             return ControlFlow::Break(Poll::Pending);
         }
-        let room = self.room(&mut s, now);
+        let room = self.room(s, now);
         if room == 0 {
             return ControlFlow::Break(Poll::Pending);
         }
@@ -52,13 +57,13 @@ impl Client {
             return ControlFlow::Break(Poll::Pending);
         };
         match read {
-            Ok([]) => self.at_eof(&mut s),
+            Ok([]) => self.at_eof(s),
             Ok(bytes) => {
                 if matches!(s.reader.phase(), Phase::Linger { .. }) {
                     s.reader.touch(now); // it is still sending
                 }
-                self.received(&mut s, bytes, now);
-                self.count_input(&mut s);
+                self.received(s, bytes, now);
+                self.count_input(s);
             }
             Err(_) => self.conn.fail(),
         }
