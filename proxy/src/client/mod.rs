@@ -110,15 +110,11 @@ impl ClientParts {
 
     /// Returns the reader, and how the exchanges stand, which it asks.
     fn reader_and_standing(&mut self) -> (&mut Reader<Box<UpgradedTunnel>>, Standing<'_>) {
-        let look_ahead = self.route.destination().listener.http.look_ahead.get();
-        let has_backlog = self.writer.unwritten() > reader::UNREAD;
-        (&mut self.reader, Standing { exchanges: &self.exchanges, look_ahead, has_backlog })
+        (&mut self.reader, Standing::new(&self.route, &self.writer, &self.exchanges))
     }
 
     fn standing(&self) -> Standing<'_> {
-        let look_ahead = self.route.destination().listener.http.look_ahead.get();
-        let has_backlog = self.writer.unwritten() > reader::UNREAD;
-        Standing { exchanges: &self.exchanges, look_ahead, has_backlog }
+        Standing::new(&self.route, &self.writer, &self.exchanges)
     }
 
     /// Returns when something must have happened, and what its absence means.
@@ -153,6 +149,13 @@ struct Standing<'a> {
     look_ahead: u32,
     /// So many answers are unread that no request begins.
     has_backlog: bool,
+}
+
+impl<'a> Standing<'a> {
+    fn new(route: &Route, writer: &Writer, exchanges: &'a Exchanges<HttpLink>) -> Self {
+        let look_ahead = route.destination().listener.http.look_ahead.get();
+        Self { exchanges, look_ahead, has_backlog: writer.unwritten() > reader::UNREAD }
+    }
 }
 
 impl ExchangeStanding for Standing<'_> {

@@ -94,7 +94,7 @@ impl Client {
         }
         may_panic("client.begin");
         s.exchanges.begin(LastBegun::Http { old, binds: head.binds && !s.exchanges.keeps_link() });
-        let from = Forwarding { peer: self.peer, rules, no_expect };
+        let forwarded = ForwardedRequest { head, from: Forwarding { peer: self.peer, rules, no_expect } };
         request.expects = head.expect_continue && !no_expect;
         request.open_ended = match head.body {
             BodyFraming::None => false,
@@ -105,11 +105,11 @@ impl Client {
         let request = ClientRequest { exchange: request, format: head.format() };
         if may_wait {
             let mut bytes = Vec::new();
-            ForwardedRequest { head, from }.write_http1(&mut bytes);
+            forwarded.write_http1(&mut bytes);
             Self::hold_upload(s, request, bytes, head.body);
             return true;
         }
-        self.put_on_link(s, request, &ForwardedRequest { head, from });
+        self.put_on_link(s, request, &forwarded);
         true
     }
 
