@@ -1,13 +1,14 @@
 //! One accepted connection of HTTP or frames: its requests go out in order, and their responses come back in order.
 //!
-//! A client has three parts: the `reader` (what comes next), the `exchanges` (what is under way, and where) and the `writer` (what
-//! has not been taken yet). `poll` drives them, `http1` and `frames` say what the bytes mean, and `respond` answers where no member
-//! does. A client whose bytes nobody understands is in `tunnel`.
+//! A client has three parts: the `reader` (what comes next, with its `input`, which is not understood yet), the `exchanges` (what is
+//! under way, and where) and the `writer` (what has not been taken yet). `poll` drives them, `http1` and `frames` say what the bytes
+//! mean, and `respond` answers where no member does. A client whose bytes nobody understands is in `tunnel`.
 
 mod events;
 mod exchanges;
 mod frames;
 mod http1;
+mod input;
 mod poll;
 mod reader;
 mod record;
@@ -366,7 +367,7 @@ impl Client {
         self.drop_upload(&mut s);
         let buffers = &self.frontend.event_loop.buffers;
         drop(s.writer.take(buffers));
-        buffers.change(s.reader.drop_input(), 0);
+        buffers.change(s.reader.input.drop_all(), 0);
         may_panic("client.end.buffers");
     }
 
@@ -437,7 +438,7 @@ impl Registered for Client {
             reader.touch(now);
         }
         let is_lingering = matches!(reader.phase(), Phase::Tunnel(tunnel) if tunnel.is_lingering());
-        if reader.is_stalled() || is_lingering {
+        if reader.input.is_stalled() || is_lingering {
             self.conn.wake();
         }
         let (at, cause) = s.deadline(&self.conn)?;

@@ -35,16 +35,16 @@ impl Client {
         let mut fields = FieldRoom::new();
         match parse_request(bytes, rules, &mut fields) {
             Ok(Parsed::Head { head, len }) if self.begin(s, &head, bytes.len() - len, now) => {
-                s.reader.forget_head();
+                s.reader.input.forget_head();
                 len
             }
             Ok(Parsed::Head { .. }) => {
-                s.reader.stand_alone();
+                s.reader.input.stand_alone();
                 0
             }
             Ok(Parsed::Partial) => {
                 self.head_began(s, now);
-                s.reader.await_more(Reread::least(bytes.len(), rules.head.bytes), Reread::HEAD);
+                s.reader.input.await_more(Reread::least(bytes.len(), rules.head.bytes), Reread::HEAD);
                 0
             }
             Err(reject) => {
