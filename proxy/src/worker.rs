@@ -1,6 +1,8 @@
 //! Runs a worker: a thread that owns clients, links, buffers and timers, and receives messages through its
 //! channel.
 
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::HashMap;
@@ -126,16 +128,7 @@ impl Worker {
             .for_each(|listener| crate::event_loop::injected::adopt(&listener.name));
         // The kernel may otherwise delay timers by 50 us, which the pauses of the pacer would feel.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1000));
-        let (event_loop, cells) = (self.event_loop.clone(), self.cells.clone());
-        let counts = cells.clone();
-        event_loop.count_panics(move |site| counts.panics[site].inc());
-        self.event_loop.buffers.show(move |used| cells.buffers.set(used as i64));
-        let cells = self.cells.clone();
-        let flusher = tokio::task::spawn_local(async move { event_loop.run_flusher().await });
-        let event_loop = self.event_loop.clone();
-        let late = move |nanos| cells.scheduler_delay.observe_nanos(nanos);
-        let ticker = tokio::task::spawn_local(async move { event_loop.run_ticker(late).await });
-        let _both = (AbortOnDropHandle::new(flusher), AbortOnDropHandle::new(ticker));
+        let _both = self.begin();
         self.take(&self.shared.settings());
         let _ = ready.send(()); // nobody waits if the start was given up
         while let Some(messages) = messages.recv().await {
@@ -167,6 +160,20 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Starts the two tasks that all others rely on: one flushes, and one looks at timers.
+    fn begin(&self) -> [AbortOnDropHandle<()>; 2] {
+        let (event_loop, cells) = (self.event_loop.clone(), self.cells.clone());
+        let counts = cells.clone();
+        event_loop.count_panics(move |site| counts.panics[site].inc());
+        self.event_loop.buffers.show(move |used| cells.buffers.set(used as i64));
+        let cells = self.cells.clone();
+        let flusher = tokio::task::spawn_local(async move { event_loop.run_flusher().await });
+        let event_loop = self.event_loop.clone();
+        let late = move |nanos| cells.scheduler_delay.observe_nanos(nanos);
+        let ticker = tokio::task::spawn_local(async move { event_loop.run_ticker(late).await });
+        [flusher, ticker].map(AbortOnDropHandle::new)
     }
 
     /// Takes a client that another worker accepted. If the configuration has changed since, the client

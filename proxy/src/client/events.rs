@@ -48,7 +48,7 @@ impl Client {
         may_panic("client.placed");
         self.on_link(&mut s, link);
         let follows = s.exchanges.has_upload();
-        if follows || s.reader.awaits_more() || s.reader.has_input() || s.reader.has_ended() {
+        if follows || s.reader.awaits_more() || !s.reader.input.is_empty() || s.reader.has_ended() {
             s.reader.touch(self.frontend.event_loop.now());
             self.conn.wake();
         }
@@ -77,7 +77,7 @@ impl Client {
         if s.exchanges.left_link() {
             self.become_idle(&mut s);
         }
-        if s.reader.has_input() || s.reader.is_done() || s.draining || s.exchanges.has_deferred() {
+        if !s.reader.input.is_empty() || s.reader.is_done() || s.draining || s.exchanges.has_deferred() {
             self.conn.wake();
         }
     }

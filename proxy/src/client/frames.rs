@@ -13,7 +13,8 @@ use crate::proto::framing::{self, BadFrame, Frame, Need, Pinning, Rest};
 use crate::proto::reread::Reread;
 
 use super::exchanges::LastBegun;
-use super::reader::{Phase, Reader};
+use super::input::Input;
+use super::reader::Phase;
 use super::{Client, ClientParts};
 
 /// The status under which an answer of our own that is no error is counted.
@@ -31,7 +32,7 @@ impl Client {
         match framing::request(framing, bytes, s.reader.mode(Pinning::Free)) {
             Ok(Some(frame)) if self.begin_frame(s, frame, None, &bytes[..frame.len], now) => frame.len,
             Ok(Some(_)) => {
-                s.reader.stand_alone();
+                s.reader.input.stand_alone();
                 0
             }
             Ok(None) => self.read_half(s, framing, bytes, now),
@@ -52,11 +53,11 @@ impl Client {
             if self.begin_frame(s, frame, Some(rest), bytes, now) {
                 return bytes.len();
             }
-            s.reader.stand_alone();
+            s.reader.input.stand_alone();
             return 0;
         }
         self.head_began(s, now);
-        await_more(&mut s.reader, framing, bytes);
+        await_more(&mut s.reader.input, framing, bytes);
         0
     }
 
@@ -214,7 +215,7 @@ impl Client {
                 bytes.len()
             }
             Ok(None) => {
-                await_more(&mut s.reader, framing, bytes);
+                await_more(&mut s.reader.input, framing, bytes);
                 0
             }
             Err(why) => {
@@ -226,14 +227,14 @@ impl Client {
 }
 
 /// Notes that a frame is not whole, and when that may have changed.
-fn await_more<T>(reader: &mut Reader<T>, framing: &Framing, bytes: &[u8]) {
+fn await_more(input: &mut Input, framing: &Framing, bytes: &[u8]) {
     let reread = framing::reread(framing, bytes);
     let least = match reread {
         Reread::Never => framing::least(framing, bytes),
         // Where a line ends cannot be told before.
         _ => Reread::least(bytes.len(), framing.max_length),
     };
-    reader.await_more(least.min(framing::kept(framing).max(bytes.len() + 1)), reread);
+    input.await_more(least.min(framing::kept(framing).max(bytes.len() + 1)), reread);
 }
 
 fn want(frame: Frame) -> Sharing {

@@ -1,13 +1,14 @@
 //! One accepted connection of HTTP or frames: its requests go out in order, and their responses come back in order.
 //!
-//! A client has three parts: the `reader` (what comes next), the `exchanges` (what is under way, and where) and the `writer` (what
-//! has not been taken yet). `poll` drives them, `http1` and `frames` say what the bytes mean, and `respond` answers where no member
-//! does. A client whose bytes nobody understands is in `tunnel`.
+//! A client has three parts: the `reader` (what comes next, with its `input`, which is not understood yet), the `exchanges` (what is
+//! under way, and where) and the `writer` (what has not been taken yet). `poll` drives them, `http1` and `frames` say what the bytes
+//! mean, and `respond` answers where no member does. A client whose bytes nobody understands is in `tunnel`.
 
 mod events;
 mod exchanges;
 mod frames;
 mod http1;
+mod input;
 mod poll;
 mod reader;
 mod record;
@@ -110,15 +111,11 @@ impl ClientParts {
 
     /// Returns the reader, and how the exchanges stand, which it asks.
     fn reader_and_standing(&mut self) -> (&mut Reader<Box<UpgradedTunnel>>, Standing<'_>) {
-        let look_ahead = self.route.destination().listener.http.look_ahead.get();
-        let has_backlog = self.writer.unwritten() > reader::UNREAD;
-        (&mut self.reader, Standing { exchanges: &self.exchanges, look_ahead, has_backlog })
+        (&mut self.reader, Standing::new(&self.route, &self.writer, &self.exchanges))
     }
 
     fn standing(&self) -> Standing<'_> {
-        let look_ahead = self.route.destination().listener.http.look_ahead.get();
-        let has_backlog = self.writer.unwritten() > reader::UNREAD;
-        Standing { exchanges: &self.exchanges, look_ahead, has_backlog }
+        Standing::new(&self.route, &self.writer, &self.exchanges)
     }
 
     /// Returns when something must have happened, and what its absence means.
@@ -153,6 +150,13 @@ struct Standing<'a> {
     look_ahead: u32,
     /// So many answers are unread that no request begins.
     has_backlog: bool,
+}
+
+impl<'a> Standing<'a> {
+    fn new(route: &Route, writer: &Writer, exchanges: &'a Exchanges<HttpLink>) -> Self {
+        let look_ahead = route.destination().listener.http.look_ahead.get();
+        Self { exchanges, look_ahead, has_backlog: writer.unwritten() > reader::UNREAD }
+    }
 }
 
 impl ExchangeStanding for Standing<'_> {
@@ -363,7 +367,7 @@ impl Client {
         self.drop_upload(&mut s);
         let buffers = &self.frontend.event_loop.buffers;
         drop(s.writer.take(buffers));
-        buffers.change(s.reader.drop_input(), 0);
+        buffers.change(s.reader.input.drop_all(), 0);
         may_panic("client.end.buffers");
     }
 
@@ -434,7 +438,7 @@ impl Registered for Client {
             reader.touch(now);
         }
         let is_lingering = matches!(reader.phase(), Phase::Tunnel(tunnel) if tunnel.is_lingering());
-        if reader.is_stalled() || is_lingering {
+        if reader.input.is_stalled() || is_lingering {
             self.conn.wake();
         }
         let (at, cause) = s.deadline(&self.conn)?;

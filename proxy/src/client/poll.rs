@@ -20,28 +20,33 @@ impl Client {
     pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<ClientClose> {
         self.conn.keep_waker(cx);
         let now = self.frontend.event_loop.update_now();
-        read_some(cx, |cx| self.poll_once(cx, now))
+        let mut s = self.change();
+        read_some(cx, |cx| self.poll_once(&mut s, cx, now))
     }
 
     /// Does what can be done, then reads once.
-    fn poll_once(self: &Rc<Self>, cx: &mut Context<'_>, now: Nanos) -> ControlFlow<Poll<ClientClose>> {
-        let mut s = self.change();
+    fn poll_once(
+        self: &Rc<Self>,
+        s: &mut ClientParts,
+        cx: &mut Context<'_>,
+        now: Nanos,
+    ) -> ControlFlow<Poll<ClientClose>> {
         may_panic("client.poll");
         if matches!(s.reader.phase(), Phase::Tunnel(_)) {
-            return ControlFlow::Break(self.poll_tunnel(&mut s, cx));
+            return ControlFlow::Break(self.poll_tunnel(s, cx));
         }
         if self.conn.poll_unblocked(cx) {
-            self.write_out(&mut s);
+            self.write_out(s);
         }
-        self.proceed(&mut s, now);
-        self.count_input(&mut s);
-        if let Some(why) = self.over(&mut s) {
+        self.proceed(s, now);
+        self.count_input(s);
+        if let Some(why) = self.over(s) {
             return ControlFlow::Break(Poll::Ready(why));
         }
         if !s.reader.wants_input(&s.standing()) {
             return ControlFlow::Break(Poll::Pending);
         }
-        let room = self.room(&mut s, now);
+        let room = self.room(s, now);
         if room == 0 {
             return ControlFlow::Break(Poll::Pending);
         }
@@ -52,13 +57,13 @@ impl Client {
             return ControlFlow::Break(Poll::Pending);
         };
         match read {
-            Ok([]) => self.at_eof(&mut s),
+            Ok([]) => self.at_eof(s),
             Ok(bytes) => {
                 if matches!(s.reader.phase(), Phase::Linger { .. }) {
                     s.reader.touch(now); // it is still sending
                 }
-                self.received(&mut s, bytes, now);
-                self.count_input(&mut s);
+                self.received(s, bytes, now);
+                self.count_input(s);
             }
             Err(_) => self.conn.fail(),
         }
@@ -79,13 +84,13 @@ impl Client {
         }
         self.send_upload(s);
         let expects_head = matches!(s.reader.phase(), Phase::Idle | Phase::Head);
-        if s.reader.has_input() && (!expects_head || s.standing().may_begin()) {
+        if !s.reader.input.is_empty() && (!expects_head || s.standing().may_begin()) {
             self.read_kept(s, now);
         }
         if s.reader.has_ended() {
             self.after_eof(s);
         }
-        s.reader.tidy();
+        s.reader.input.tidy();
     }
 
     /// Returns whether all is said, and why it ends if so. Takes the step from the last answer to FIN.
@@ -104,7 +109,7 @@ impl Client {
                 None
             }
             Phase::Done => Some(s.close.unwrap_or(ClientClose::Client)),
-            Phase::Idle | Phase::Head if s.draining && !s.reader.has_input() => Some(ClientClose::Drain),
+            Phase::Idle | Phase::Head if s.draining && s.reader.input.is_empty() => Some(ClientClose::Drain),
             _ => None,
         }
     }
@@ -114,21 +119,21 @@ impl Client {
 
 impl Client {
     fn received(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) {
-        if s.reader.has_input() {
-            s.reader.keep_more(bytes);
+        if !s.reader.input.is_empty() {
+            s.reader.input.keep_more(bytes);
             return self.read_kept(s, now);
         }
         let consumed = self.read(s, bytes, now);
         if consumed < bytes.len() {
-            s.reader.keep(&bytes[consumed..]);
+            s.reader.input.keep(&bytes[consumed..]);
         }
     }
 
     /// Reads on in what was kept, if it is worth reading.
     fn read_kept(self: &Rc<Self>, s: &mut ClientParts, now: Nanos) {
-        if let Some(input) = s.reader.take_kept(s.exchanges.in_flight()) {
+        if let Some(input) = s.reader.input.take(s.exchanges.in_flight()) {
             let consumed = self.read(s, &input, now);
-            s.reader.put_back(input, consumed);
+            s.reader.input.put_back(input, consumed);
         }
     }
 
@@ -184,11 +189,11 @@ impl Client {
     /// Returns how much may be read now; nothing where there is no room and some of what is held is this client's. `LEAST` bytes of
     /// each always have room, so that small requests go on whatever large ones wait for.
     fn room(&self, s: &mut ClientParts, now: Nanos) -> usize {
-        let kept = s.reader.kept().len();
+        let kept = s.reader.input.bytes().len();
         let is_crowded = || s.route.assignment().member().is_some_and(|member| member.pool.is_crowded());
         let full = self.frontend.event_loop.buffers.are_full() || kept >= LEAST && is_crowded();
         let room = if full { LEAST.saturating_sub(kept) } else { usize::MAX };
-        s.reader.stall(room == 0);
+        s.reader.input.stall(room == 0);
         if room == 0 {
             self.frontend.event_loop.arm(self.key, now + STALL);
         }
@@ -218,13 +223,13 @@ impl Client {
     /// Counts what is kept of the input as held.
     fn count_input(&self, s: &mut ClientParts) {
         let buffers = &self.frontend.event_loop.buffers;
-        s.reader.count_input(|counted, bytes| buffers.recount(counted, bytes));
+        s.reader.input.count(|counted, bytes| buffers.recount(counted, bytes));
     }
 
     /// Counts nothing of it any more.
     pub(super) fn count_no_input(&self, s: &mut ClientParts) {
         let buffers = &self.frontend.event_loop.buffers;
-        s.reader.count_input(|counted, _| buffers.recount(counted, 0));
+        s.reader.input.count(|counted, _| buffers.recount(counted, 0));
     }
 }
 
@@ -285,7 +290,7 @@ impl Flush for Client {
         if !self.conn.is_blocked() {
             self.write_out(&mut s);
         }
-        if s.close.is_some() || s.draining || s.reader.has_input() {
+        if s.close.is_some() || s.draining || !s.reader.input.is_empty() {
             self.conn.wake();
         }
     }

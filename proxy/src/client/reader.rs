@@ -1,17 +1,15 @@
-//! The reading half of a client: which part of which message comes next, and what was read and is not understood yet.
+//! The reading half of a client: which part of which message comes next. What was read and is not understood yet is in `input`.
 //!
 //! It decides from bytes, from the time and from how the exchanges stand ([`ExchangeStanding`]). What the bytes mean is for
 //! `http1` and `frames` to say; both tell the reader what they have found.
-
-use bytes::{Buf, BytesMut};
 
 use crate::cause::Cause;
 use crate::config::{ClientTimeouts, TunnelLimits};
 use crate::event_loop::{Nanos, nanos};
 use crate::proto::framing::{ClientMode, Dialect, Pinning, Rest};
 use crate::proto::http1::BodyDecoder;
-use crate::proto::reread::Reread;
 
+use super::input::Input;
 use super::tunnel::state::Lifetime;
 
 /// A client with more unread answers than this is not asked what else it wants, nor is one that has sent more than this of what
@@ -125,28 +123,13 @@ pub(super) trait ExchangeStanding {
     fn awaits_member(&self, talks: bool) -> bool;
 }
 
-/// What an idle client does not have.
-#[derive(Debug, Default)]
-struct Input {
-    /// Bytes that were read and are not understood yet, and how many of them were counted as held.
-    bytes: BytesMut,
-    counted: usize,
-    /// With fewer of them there is nothing to understand, unless `reread` shows that there is.
-    wanted: usize,
-    reread: Reread,
-    /// What stands there first cannot begin before all that is in flight has been answered.
-    stands_alone: bool,
-    /// Nothing is read, because there is no room for it anywhere.
-    stalled: bool,
-}
-
 /// See the head of this file.
 #[derive(Debug)]
 pub(super) struct Reader<T> {
     phase: Phase<T>,
     /// When the present phase or idleness began, or the body last moved.
     since: Nanos,
-    input: Option<Box<Input>>,
+    pub(super) input: Input,
     /// How many requests the client has sent.
     requests: u32,
     side: ReadSide,
@@ -160,7 +143,7 @@ impl<T> Reader<T> {
         Self {
             phase: Phase::Idle,
             since: now,
-            input: None,
+            input: Input::default(),
             requests: 0,
             side: ReadSide::Open,
             next: Next { request: true, tunnel: false },
@@ -347,10 +330,10 @@ impl<T> Reader<T> {
     pub(super) fn after_eof(&mut self, exchanges: &impl ExchangeStanding) -> AfterEof {
         let may_go = !exchanges.must_wait();
         match self.phase {
-            Phase::Idle | Phase::Head if !self.has_input() => self.phase = Phase::Done,
+            Phase::Idle | Phase::Head if self.input.is_empty() => self.phase = Phase::Done,
             // Half a head: nobody will send the rest.
             Phase::Idle | Phase::Head if !exchanges.is_busy() && exchanges.may_begin() => {
-                self.input().bytes.clear();
+                self.input.clear();
                 self.phase = Phase::Done;
             }
             Phase::Body { .. } | Phase::Frame { .. } if may_go => return AfterEof::CutShort,
@@ -367,8 +350,8 @@ impl<T> Reader<T> {
 
     /// Becomes one end of a tunnel. What was kept of what the client said goes there first.
     pub(super) fn open_tunnel(&mut self, tunnel: impl FnOnce(&[u8]) -> T, now: Nanos) {
-        let input = self.input.take().unwrap_or_default();
-        self.phase = Phase::Tunnel(tunnel(&input.bytes));
+        self.phase = Phase::Tunnel(tunnel(self.input.bytes()));
+        self.input = Input::default();
         self.side = ReadSide::Open;
         self.since = now;
     }
@@ -397,29 +380,24 @@ impl<T> Reader<T> {
             // What comes now is not read, but whether the client is still there is asked.
             Phase::Done => exchanges.is_busy() && self.side == ReadSide::Open,
             _ if self.has_ended() => false,
-            Phase::Asking => self.looks_ahead(UNREAD),
+            Phase::Asking => self.input.has_room(UNREAD),
             Phase::Idle | Phase::Head => {
                 let in_flight = exchanges.in_flight() > 0;
                 // Whoever waits for others may leave, whatever it has said meanwhile.
-                let ahead = !in_flight || self.looks_ahead(UNREAD);
+                let ahead = !in_flight || self.input.has_room(UNREAD);
                 let patient = || exchanges.is_patient() && in_flight;
-                !self.has_input() || ahead && (patient() || exchanges.may_begin())
+                self.input.is_empty() || ahead && (patient() || exchanges.may_begin())
             }
             // While its request waits for a link, a reset must be noticed all the same.
             Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } | Phase::Pinned { .. }
                 if exchanges.waits() =>
             {
-                self.looks_ahead(UNREAD)
+                self.input.has_room(UNREAD)
             }
             Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } | Phase::Pinned { .. } => {
                 !exchanges.is_link_full()
             }
         }
-    }
-
-    /// Returns whether of what could not begin yet more may be kept: `most` bytes, or what one frame needs.
-    fn looks_ahead(&self, most: usize) -> bool {
-        self.input.as_ref().is_none_or(|input| input.bytes.len() < most.max(input.wanted))
     }
 
     /// Returns when something must have happened, and what its absence means. A tunnel has its own deadlines.
@@ -466,109 +444,6 @@ impl<T> Reader<T> {
     }
 }
 
-// What is kept of what was read.
-
-impl<T> Reader<T> {
-    fn input(&mut self) -> &mut Input {
-        self.input.get_or_insert_default()
-    }
-
-    /// Returns whether anything is kept.
-    pub(super) fn has_input(&self) -> bool {
-        self.input.as_ref().is_some_and(|input| !input.bytes.is_empty())
-    }
-
-    /// Returns what is kept.
-    pub(super) fn kept(&self) -> &[u8] {
-        self.input.as_ref().map_or(&[], |input| &input.bytes)
-    }
-
-    /// Returns whether nothing is read, because there is no room for it.
-    pub(super) fn is_stalled(&self) -> bool {
-        self.input.as_ref().is_some_and(|input| input.stalled)
-    }
-
-    /// Notes whether there is no room for more.
-    pub(super) fn stall(&mut self, stalled: bool) {
-        if let Some(input) = &mut self.input {
-            input.stalled = stalled;
-        }
-    }
-
-    /// Keeps what came and could not be understood yet, where nothing was kept before.
-    pub(super) fn keep(&mut self, bytes: &[u8]) {
-        self.input().bytes.extend_from_slice(bytes);
-    }
-
-    /// Keeps what came behind what is kept, and sees whether that is worth reading again.
-    pub(super) fn keep_more(&mut self, bytes: &[u8]) {
-        let input = self.input();
-        let known = input.bytes.len();
-        input.bytes.extend_from_slice(bytes);
-        if input.reread.shows(&input.bytes, known) {
-            input.wanted = 0;
-        }
-    }
-
-    /// Notes that what has come is not whole: it is worth reading again when there are so many bytes, or when `reread` shows it.
-    pub(super) fn await_more(&mut self, wanted: usize, reread: Reread) {
-        let input = self.input();
-        input.wanted = wanted;
-        input.reread.turn_to(reread);
-    }
-
-    /// Notes that what has come first cannot begin before all that is in flight has been answered.
-    pub(super) fn stand_alone(&mut self) {
-        self.input().stands_alone = true;
-    }
-
-    /// Notes that a head has been read to its end: the next one begins anew.
-    pub(super) fn forget_head(&mut self) {
-        if let Some(input) = &mut self.input {
-            input.reread = Reread::Never;
-        }
-    }
-
-    /// Gives out what is kept, if it is worth reading now. [`Reader::put_back`] takes back what is left of it.
-    pub(super) fn take_kept(&mut self, in_flight: u16) -> Option<BytesMut> {
-        let is_worth =
-            |input: &Input| input.bytes.len() >= input.wanted && !(input.stands_alone && in_flight > 0);
-        let input = self.input.as_deref_mut().filter(|input| is_worth(input))?;
-        (input.wanted, input.stands_alone) = (0, false);
-        Some(std::mem::take(&mut input.bytes))
-    }
-
-    /// Keeps what is left of the input behind the first `consumed` bytes.
-    pub(super) fn put_back(&mut self, mut input: BytesMut, consumed: usize) {
-        // Moving what is left to the front each time would cost the square of what one client sends.
-        input.advance(consumed);
-        if input.is_empty() {
-            self.tidy();
-        } else {
-            self.input().bytes = input;
-        }
-    }
-
-    /// Lets `count` change how many of the kept bytes count as held, and drops the buffer if it is not needed any more.
-    pub(super) fn count_input(&mut self, count: impl FnOnce(usize, usize) -> usize) {
-        let Some(input) = &mut self.input else { return };
-        input.counted = count(input.counted, input.bytes.len());
-        self.tidy();
-    }
-
-    /// Drops all that is kept. Returns how many bytes of it were counted as held.
-    pub(super) fn drop_input(&mut self) -> usize {
-        self.input.take().map_or(0, |input| input.counted)
-    }
-
-    /// Gives back what an idle client should not have.
-    pub(super) fn tidy(&mut self) {
-        if self.input.as_ref().is_some_and(|input| input.bytes.is_empty() && input.counted == 0) {
-            self.input = None;
-        }
-    }
-}
-
 /// Returns until when a client lingers, given when the last bytes came, and until when any may.
 fn lingers_until(last_bytes: Nanos, limit: Nanos) -> Nanos {
     last_bytes.saturating_add(LINGER_PAUSE).min(limit)
@@ -590,6 +465,7 @@ mod tests {
 
     use super::*;
     use crate::proto::http::BodyFraming;
+    use crate::proto::reread::Reread;
 
     const SECOND: Nanos = 1_000_000_000;
 
@@ -817,15 +693,15 @@ mod tests {
     #[test]
     fn half_a_head_is_nothing_when_no_more_comes() {
         let mut half = reader();
-        half.keep(b"GET / HT");
+        half.input.keep(b"GET / HT");
         assert_eq!((half.after_eof(&ONE), name(&half)), (AfterEof::Nothing, "idle"), "not yet");
         assert_eq!(
-            (half.after_eof(&NOTHING), name(&half), half.has_input()),
+            (half.after_eof(&NOTHING), name(&half), !half.input.is_empty()),
             (AfterEof::Nothing, "done", false)
         );
         let patient = StandIn { is_patient: true, ..ONE };
         let mut reader = reader();
-        reader.keep(b"half");
+        reader.input.keep(b"half");
         assert_eq!(
             reader.after_eof(&patient),
             AfterEof::EndLink,
@@ -857,17 +733,17 @@ mod tests {
     fn no_more_is_read_ahead_than_may_be_kept() {
         let no_room = StandIn { may_begin: false, ..ONE };
         let mut reader = reader();
-        reader.keep(b"x");
+        reader.input.keep(b"x");
         assert!(!reader.wants_input(&no_room), "what is here has to begin first");
         assert!(reader.wants_input(&ONE));
         assert!(
             reader.wants_input(&StandIn { is_patient: true, ..no_room }),
             "who waits for others may leave"
         );
-        reader.keep_more(&[b'x'; UNREAD]);
+        reader.input.keep_more(&[b'x'; UNREAD]);
         assert!(!reader.wants_input(&ONE));
         assert!(reader.wants_input(&NOTHING), "with nothing in flight one request may be as long as it is");
-        reader.await_more(2 * UNREAD, Reread::Never);
+        reader.input.await_more(2 * UNREAD, Reread::Never);
         assert!(reader.wants_input(&ONE), "one frame needs more");
     }
 
@@ -933,59 +809,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_read_again_when_that_makes_sense() {
-        let mut reader = reader();
-        reader.await_more(6, Reread::Never);
-        reader.keep(b"abc");
-        assert!(reader.take_kept(0).is_none(), "too few");
-        reader.keep_more(b"def");
-        let input = reader.take_kept(0).unwrap();
-        assert_eq!(&input[..], b"abcdef");
-        reader.put_back(input, 4);
-        assert_eq!(reader.kept(), b"ef");
-        reader.await_more(99, Reread::Line);
-        reader.keep_more(b"\n");
-        let input = reader.take_kept(0).unwrap();
-        reader.put_back(input, 3);
-        assert!(reader.input.is_none(), "an idle client has no buffer");
-    }
-
-    #[test]
-    fn what_stands_alone_waits_for_all_before_it() {
-        let mut reader = reader();
-        reader.stand_alone();
-        reader.keep(b"POST");
-        assert!(reader.take_kept(1).is_none());
-        let input = reader.take_kept(0).unwrap();
-        reader.put_back(input, 0);
-        assert!(reader.take_kept(1).is_some(), "it is tried again from then on");
-    }
-
-    #[test]
-    fn the_buffer_stays_as_long_as_it_counts() {
-        let mut reader = reader();
-        reader.keep(b"abc");
-        reader.count_input(|counted, bytes| counted + bytes);
-        let input = reader.take_kept(0).unwrap();
-        reader.put_back(input, 3);
-        assert!(!reader.has_input() && reader.input.is_some());
-        reader.count_input(|counted, bytes| {
-            assert_eq!((counted, bytes), (3, 0));
-            0
-        });
-        assert!(reader.input.is_none());
-        reader.keep(b"abcd");
-        reader.count_input(|_, bytes| bytes);
-        assert_eq!((reader.drop_input(), reader.drop_input()), (4, 0));
-    }
-
-    #[test]
     fn a_tunnel_gets_what_was_kept_and_is_given_up_once() {
         let mut reader = reader();
         reader.at_eof();
-        reader.keep(b"early");
+        reader.input.keep(b"early");
         reader.open_tunnel(|input| if input == b"early" { 'e' } else { '-' }, 9);
-        assert!(!reader.has_ended() && !reader.has_input() && reader.since() == 9);
+        assert!(!reader.has_ended() && reader.input.is_empty() && reader.since() == 9);
         assert_eq!((reader.take_tunnel(), reader.take_tunnel()), (Some('e'), None));
         let mut idle = self::reader();
         assert_eq!((idle.take_tunnel(), name(&idle)), (None, "idle"));

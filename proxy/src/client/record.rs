@@ -77,7 +77,7 @@ impl Client {
     /// Does the same for what was kept, and will not be whole in time.
     pub(super) fn begin_unread_kept(&self, s: &mut ClientParts) {
         if s.route.destination().log_writer.is_some() {
-            s.begin_record(first_line(s.reader.kept()), s.reader.since(), s.reader.requests() + 1);
+            s.begin_record(first_line(s.reader.input.bytes()), s.reader.since(), s.reader.requests() + 1);
         }
     }
 

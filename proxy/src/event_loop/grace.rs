@@ -9,9 +9,9 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::nanos::{Nanos, nanos};
+use super::nanos::{Nanos, clock, nanos};
 
 /// The lateness of a timer that shows that the process stood still.
 const STOOD_STILL: Duration = Duration::from_millis(100);
@@ -55,7 +55,7 @@ pub(crate) struct Late;
 /// Returns [`Late`] if `what` did not end in time.
 pub(crate) async fn timeout<T>(limit: Duration, what: impl Future<Output = T>) -> Result<T, Late> {
     let mut what = pin!(what);
-    let mut due = Instant::now().checked_add(limit);
+    let mut due = clock().checked_add(limit);
     let mut excused = false;
     loop {
         let over = async {
@@ -69,13 +69,13 @@ pub(crate) async fn timeout<T>(limit: Duration, what: impl Future<Output = T>) -
             done = &mut what => return Ok(done),
             () = over => {}
         }
-        let late = due.map_or(Duration::ZERO, |due| due.elapsed());
+        let late = due.map_or(Duration::ZERO, |due| clock().saturating_duration_since(due));
         // One extension is enough; a second standstill ends the wait.
         if excused || late < STOOD_STILL {
             break;
         }
         excused = true;
-        due = Instant::now().checked_add(late.min(LONGEST_GRACE));
+        due = clock().checked_add(late.min(LONGEST_GRACE));
     }
     // Bytes may have arrived together with the timer, and are read first.
     tokio::select! {

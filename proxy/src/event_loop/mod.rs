@@ -19,7 +19,7 @@ pub(crate) use buffers::{BufferBudget, CountedBytes, LEAST};
 use date_cache::DateCache;
 use grace::Grace;
 pub(crate) use grace::timeout;
-pub(crate) use nanos::{Nanos, nanos};
+pub(crate) use nanos::{Nanos, clock, nanos};
 #[cfg(test)]
 pub(crate) use panics::injected;
 pub(crate) use panics::{Contained, PanicSite, may_panic};
@@ -77,7 +77,7 @@ impl EventLoop {
     #[must_use]
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
-            started: Instant::now(),
+            started: clock(),
             now: Cell::new(0),
             date_cache: RefCell::default(),
             wake_pacer: RefCell::default(),
@@ -103,7 +103,7 @@ impl EventLoop {
 
     /// Reads the clock. A task calls this once when it is polled.
     pub fn update_now(&self) -> Nanos {
-        let now = nanos(self.started.elapsed());
+        let now = nanos(clock().saturating_duration_since(self.started));
         self.now.set(now);
         now
     }
@@ -164,7 +164,7 @@ impl EventLoop {
 
     /// Prepares the thread for waiting on sockets: a busy worker sleeps a moment first.
     pub fn before_park(&self) {
-        let now = nanos(self.started.elapsed());
+        let now = nanos(clock().saturating_duration_since(self.started));
         let pause = self.wake_pacer.borrow().pause(now);
         if let Some(pause) = pause {
             std::thread::sleep(Duration::from_nanos(pause));

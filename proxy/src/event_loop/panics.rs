@@ -130,11 +130,18 @@ pub(crate) mod injected {
 
     use std::cell::RefCell;
     use std::collections::BTreeMap;
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-    /// The place of the next panic, and the number of panics so far.
+    /// The panics of one proxy.
     #[derive(Debug, Default)]
-    pub(crate) struct Injector(Mutex<(Option<String>, u32)>);
+    pub(crate) struct Injector(Mutex<Injections>);
+
+    #[derive(Debug, Default)]
+    struct Injections {
+        /// The place of the next one, and how often it may still be passed before.
+        armed: Option<(String, u32)>,
+        fired: u32,
+    }
 
     thread_local! {
         static MINE: RefCell<Option<Arc<Injector>>> = const { RefCell::new(None) };
@@ -158,23 +165,32 @@ pub(crate) mod injected {
     }
 
     impl Injector {
-        /// Makes the next thread that reaches this place panic.
-        pub(crate) fn arm(&self, place: &str) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(place.to_owned());
+        /// Makes the next thread that reaches this place panic, after others have passed it so many times.
+        pub(crate) fn arm(&self, place: &str, passes: u32) {
+            self.lock().armed = Some((place.to_owned(), passes));
         }
 
         /// Returns the number of threads that have panicked.
         pub(crate) fn fired(&self) -> u32 {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+            self.lock().fired
         }
 
         fn is_due(&self, place: &str) -> bool {
-            let mut armed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = armed.0.as_deref() == Some(place);
-            if due {
-                *armed = (None, armed.1 + 1);
+            let mut injections = self.lock();
+            match &mut injections.armed {
+                Some((armed, passes)) if armed == place && *passes > 0 => *passes -= 1,
+                Some((armed, _)) if armed == place => {
+                    injections.armed = None;
+                    injections.fired += 1;
+                    return true;
+                }
+                _ => {}
             }
-            due
+            false
+        }
+
+        fn lock(&self) -> MutexGuard<'_, Injections> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 

@@ -119,7 +119,7 @@ impl Sockets {
     }
 
     /// Passes each socket to the worker that accepts on it from the next configuration on
-    /// ([`Message::Changed`]), and waits until all workers are ready.
+    /// (`Message::Changed`), and waits until all workers are ready.
     ///
     /// # Errors
     /// Returns a message that says why a worker cannot accept. All workers then stay as they are.

@@ -13,7 +13,8 @@ use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::event_loop::EventLoop;
 use crate::metrics::{ConnectError, LinkState, MemberCells, MemberState};
-use crate::net::{self, Socket, Stream};
+use crate::net::{self, Socket};
+use crate::stream::Stream;
 
 /// How soon a full accept queue is tried again.
 const QUEUE_PAUSE: Duration = Duration::from_millis(2);
@@ -22,7 +23,7 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(2);
 ///
 /// # Errors
 /// The cause, as metric, log and answer name it.
-pub(super) async fn connect(
+pub(super) async fn connect_socket(
     to: &Address,
     settings: &Backend,
     local: &LocalAddresses,
@@ -39,11 +40,28 @@ pub(super) async fn connect(
         std::future::poll_fn(|cx| socket.poll_connected(cx)).await?;
         Ok(socket)
     };
+    in_time(settings, connecting).await
+}
+
+async fn in_time<S>(settings: &Backend, connecting: impl Future<Output = io::Result<S>>) -> Result<S, Cause> {
     match crate::event_loop::timeout(settings.links.connect_timeout, connecting).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(error)) => Err(cause(&error)),
         Err(_) => Err(Cause::ConnectTimeout),
     }
+}
+
+/// As [`connect_socket`], in the simulation as well.
+pub(super) async fn connect(
+    to: &Address,
+    settings: &Backend,
+    local: &LocalAddresses,
+) -> Result<Stream, Cause> {
+    #[cfg(test)]
+    if let Some(connecting) = crate::stream::sim::connect(to) {
+        return in_time(settings, connecting).await;
+    }
+    connect_socket(to, settings, local).await.map(Stream::Plain)
 }
 
 /// The local addresses that links come from: each in turn, and the next where one has no port left.
@@ -53,7 +71,7 @@ pub(super) struct LocalAddresses {
 }
 
 impl LocalAddresses {
-    fn open(&self, to: &Address, settings: &Backend) -> io::Result<Stream> {
+    fn open(&self, to: &Address, settings: &Backend) -> io::Result<net::Stream> {
         let connect = |from: Option<IpAddr>| net::connect(to, from, &settings.socket);
         let Address::Ip(member) = to else { return connect(None) };
         let fits = |from: &&IpAddr| from.is_ipv4() == member.is_ipv4();

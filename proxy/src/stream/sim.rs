@@ -7,11 +7,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use super::Stream;
+use crate::config::Address;
 use crate::event_loop::{store_waker, wake};
 use crate::net::Peeked;
 
@@ -39,6 +42,22 @@ struct SimWire {
     resets_on_drop: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     writer: RefCell<Option<Waker>>,
+    /// What the proxy has read and written so far.
+    reads: Cell<Traffic>,
+    writes: Cell<Traffic>,
+}
+
+/// How many calls of the kernel it would have been, and how many bytes it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) calls: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Traffic {
+    fn and(self, bytes: usize) -> Self {
+        Self { calls: self.calls + 1, bytes: self.bytes + bytes as u64 }
+    }
 }
 
 /// The way in which one side has ended.
@@ -83,17 +102,24 @@ impl SimSocket {
             return Poll::Pending;
         }
         let n = arrived.len().min(buf.len());
+        wire.reads.set(wire.reads.get().and(n));
         arrived.drain(..n).zip(buf).for_each(|(byte, place)| *place = byte);
         Poll::Ready(Ok(n))
     }
 
     pub(super) fn try_send_both(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         let wire = &self.0;
+        // Who has closed answers what comes with a reset.
+        if wire.peer.get() == End::Closed {
+            wire.peer.set(End::Reset);
+            wake(&wire.reader.borrow());
+        }
         if wire.is_reset() || wire.proxy.get() != End::Open {
             return Err(ErrorKind::BrokenPipe.into());
         }
         let n = wire.has_room().min(first.len() + second.len());
         wire.written.borrow_mut().extend(first.iter().chain(second).take(n));
+        wire.writes.set(wire.writes.get().and(n));
         Ok(n)
     }
 
@@ -193,9 +219,137 @@ impl Peer {
         taken
     }
 
+    /// How many bytes wait to be taken.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.written.borrow().len()
+    }
+
+    /// How far the proxy has ended it, as far as the peer can tell: it reads what came before a FIN first.
+    pub(crate) fn seen_end(&self) -> End {
+        match self.0.proxy.get() {
+            End::Finished | End::Closed if self.waiting() > 0 => End::Open,
+            end => end,
+        }
+    }
+
+    /// How many bytes it has sent that the proxy has not read.
+    pub(crate) fn unread(&self) -> usize {
+        self.0.arrived.borrow().len()
+    }
+
     /// Sends FIN.
     pub(crate) fn finish(&self) {
-        self.0.peer.set(End::Finished);
-        wake(&self.0.reader.borrow());
+        self.end(End::Finished);
     }
+
+    /// Closes it in order.
+    pub(crate) fn close(&self) {
+        self.end(End::Closed);
+    }
+
+    /// Resets it: what is on its way is lost, both ways.
+    pub(crate) fn reset(&self) {
+        self.0.arrived.borrow_mut().clear();
+        self.0.written.borrow_mut().clear();
+        self.end(End::Reset);
+    }
+
+    fn end(&self, how: End) {
+        if self.0.peer.get() != End::Reset {
+            self.0.peer.set(how);
+        }
+        wake(&self.0.reader.borrow());
+        wake(&self.0.writer.borrow());
+    }
+
+    /// Whether it has said FIN, or more than that.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.peer.get() != End::Open
+    }
+
+    /// How far the proxy has ended it, whatever is still to be taken.
+    pub(crate) fn proxy_end(&self) -> End {
+        self.0.proxy.get()
+    }
+
+    /// What the proxy has read, and what it has written.
+    pub(crate) fn traffic(&self) -> (Traffic, Traffic) {
+        (self.0.reads.get(), self.0.writes.get())
+    }
+}
+
+/// A connection that the proxy asks for. Who has it accepts or refuses it, or lets it wait.
+pub(crate) struct Knock {
+    /// Where it is to go.
+    pub(crate) to: Address,
+    answer: Rc<Answer>,
+}
+
+#[derive(Default)]
+struct Answer {
+    given: RefCell<Option<io::Result<SimSocket>>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Knock {
+    /// Accepts it. Of what the proxy writes so many bytes may wait to be read.
+    pub(crate) fn accept(self, room: usize) -> Peer {
+        let (socket, peer) = pair(room);
+        self.answer(Ok(socket));
+        peer
+    }
+
+    /// Whether the proxy still waits for an answer.
+    pub(crate) fn is_awaited(&self) -> bool {
+        Rc::strong_count(&self.answer) > 1
+    }
+
+    /// Refuses it.
+    pub(crate) fn refuse(self) {
+        self.answer(Err(ErrorKind::ConnectionRefused.into()));
+    }
+
+    fn answer(self, given: io::Result<SimSocket>) {
+        *self.answer.given.borrow_mut() = Some(given);
+        wake(&self.answer.waker.borrow());
+    }
+}
+
+thread_local! {
+    /// Connections that the proxy of this thread asks for, where it is a simulated one.
+    static KNOCKS: RefCell<Option<VecDeque<Knock>>> = const { RefCell::new(None) };
+}
+
+/// From here on all connections of this thread are simulated.
+pub(crate) fn enter() {
+    KNOCKS.set(Some(VecDeque::new()));
+}
+
+/// From here on they are real again.
+pub(crate) fn leave() {
+    KNOCKS.set(None);
+}
+
+/// Those who knocked since this was asked last.
+pub(crate) fn knocks() -> Vec<Knock> {
+    KNOCKS.with_borrow_mut(|knocks| {
+        knocks.as_mut().map(|knocks| knocks.drain(..).collect()).unwrap_or_default()
+    })
+}
+
+/// Connects where this thread's connections are simulated.
+pub(crate) fn connect(to: &Address) -> Option<impl Future<Output = io::Result<Stream>> + use<>> {
+    let answer = Rc::new(Answer::default());
+    let knock = Knock { to: to.clone(), answer: answer.clone() };
+    let is_simulated =
+        KNOCKS.with_borrow_mut(|knocks| knocks.as_mut().map(|knocks| knocks.push_back(knock)).is_some());
+    is_simulated.then(|| {
+        poll_fn(move |cx| match answer.given.borrow_mut().take() {
+            Some(given) => Poll::Ready(given.map(Stream::Sim)),
+            None => {
+                store_waker(&mut answer.waker.borrow_mut(), cx.waker());
+                Poll::Pending
+            }
+        })
+    })
 }

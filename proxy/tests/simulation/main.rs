@@ -12,8 +12,10 @@ mod ledger;
 mod origin;
 #[path = "../../src/link/pool/retry_budget.rs"]
 mod retry_budget;
+#[path = "../../src/worker/tests/simulation/rng.rs"]
 mod rng;
 mod scene;
+#[path = "../../src/worker/tests/simulation/wire.rs"]
 mod wire;
 mod world;
 

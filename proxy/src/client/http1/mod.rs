@@ -35,16 +35,16 @@ impl Client {
         let mut fields = FieldRoom::new();
         match parse_request(bytes, rules, &mut fields) {
             Ok(Parsed::Head { head, len }) if self.begin(s, &head, bytes.len() - len, now) => {
-                s.reader.forget_head();
+                s.reader.input.forget_head();
                 len
             }
             Ok(Parsed::Head { .. }) => {
-                s.reader.stand_alone();
+                s.reader.input.stand_alone();
                 0
             }
             Ok(Parsed::Partial) => {
                 self.head_began(s, now);
-                s.reader.await_more(Reread::least(bytes.len(), rules.head.bytes), Reread::HEAD);
+                s.reader.input.await_more(Reread::least(bytes.len(), rules.head.bytes), Reread::HEAD);
                 0
             }
             Err(reject) => {
@@ -94,7 +94,7 @@ impl Client {
         }
         may_panic("client.begin");
         s.exchanges.begin(LastBegun::Http { old, binds: head.binds && !s.exchanges.keeps_link() });
-        let from = Forwarding { peer: self.peer, rules, no_expect };
+        let forwarded = ForwardedRequest { head, from: Forwarding { peer: self.peer, rules, no_expect } };
         request.expects = head.expect_continue && !no_expect;
         request.open_ended = match head.body {
             BodyFraming::None => false,
@@ -105,11 +105,11 @@ impl Client {
         let request = ClientRequest { exchange: request, format: head.format() };
         if may_wait {
             let mut bytes = Vec::new();
-            ForwardedRequest { head, from }.write_http1(&mut bytes);
+            forwarded.write_http1(&mut bytes);
             Self::hold_upload(s, request, bytes, head.body);
             return true;
         }
-        self.put_on_link(s, request, &ForwardedRequest { head, from });
+        self.put_on_link(s, request, &forwarded);
         true
     }
 

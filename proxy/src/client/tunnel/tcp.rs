@@ -41,7 +41,6 @@ pub(crate) fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
         conn: Conn::new(stream),
         tunnel: RefCell::new(None),
         verdict: Cell::new(None),
-        over: Cell::new(false),
         accepted_at: now,
         asked: Cell::new(None),
         shown: Cell::new(ClientState::Active),
@@ -53,8 +52,9 @@ pub(crate) fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
     frontend.enter();
     frontend.cells.connections[ClientState::Active].inc();
     // From here on the task's `Drop` gives back what the client has.
-    let reaching: Reaching = Box::pin(reach(client.clone()));
-    let task = TcpTask { client: client.clone(), proxy_info, reaching: Some(reaching) };
+    let reached = reach(client.clone());
+    let reaching: Reaching = Box::pin(async move { Ok((reached.await?, proxy_info)) });
+    let task = TcpTask { client: client.clone(), reaching: Some(reaching) };
     may_panic("tcp.admit");
     client.assign();
     client.arm();
@@ -77,8 +77,6 @@ struct TcpClient {
     tunnel: RefCell<Option<Tunnel<DedicatedLink>>>,
     /// Why it has to end.
     verdict: Cell<Option<Ending>>,
-    /// It has been counted as closed.
-    over: Cell<bool>,
     accepted_at: Nanos,
     /// Since when the client has said something and nothing has come back.
     asked: Cell<Option<Nanos>>,
@@ -89,13 +87,12 @@ struct TcpClient {
     _link: Option<Descriptors<1>>,
 }
 
-/// Waits for a place and connects.
-type Reaching = Pin<Box<dyn Future<Output = Result<DedicatedLink, Cause>>>>;
+/// Waits for a place and connects. Keeps for that long what another proxy said of the client.
+type Reaching = Pin<Box<dyn Future<Output = Result<(DedicatedLink, Option<Box<ProxyInfo>>), Cause>>>>;
 
 /// The life of a client as a task.
 struct TcpTask {
     client: Rc<TcpClient>,
-    proxy_info: Option<Box<ProxyInfo>>,
     /// How it gets its link, until it has one.
     reaching: Option<Reaching>,
 }
@@ -143,9 +140,9 @@ impl TcpTask {
         }
         if let Some(reaching) = &mut self.reaching {
             match reaching.as_mut().poll(cx) {
-                Poll::Ready(Ok(link)) => {
+                Poll::Ready(Ok((link, proxy_info))) => {
                     self.reaching = None;
-                    self.client.open_tunnel(link, self.proxy_info.take().as_deref());
+                    self.client.open_tunnel(link, proxy_info.as_deref());
                 }
                 Poll::Ready(Err(cause)) => return Poll::Ready(Ending::Failed(cause)),
                 Poll::Pending => {
@@ -290,9 +287,6 @@ impl TcpClient {
 
     /// Counts the client as closed.
     fn leave(&self, why: ClientClose) {
-        if self.over.replace(true) {
-            return;
-        }
         let TcpFrontend { event_loop, cells, .. } = &*self.frontend;
         cells.connections[self.shown.get()].dec();
         cells.closed[why].inc();
@@ -391,5 +385,21 @@ async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
             }
             reached => return reached,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the allocator gives for a client, the two counts of `Rc` included; one byte more costs 64.
+    const ROOM: usize = 448;
+    /// What fits beside what tokio keeps of a task into 128 bytes; one byte more costs 128.
+    const TASK_ROOM: usize = 24;
+
+    #[test]
+    fn an_idle_client_is_small() {
+        assert!(size_of::<TcpClient>() + 2 * size_of::<usize>() <= ROOM);
+        assert!(size_of::<TcpTask>() <= TASK_ROOM);
     }
 }

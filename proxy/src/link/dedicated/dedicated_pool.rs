@@ -16,7 +16,7 @@ use crate::backend::{Failure, Health, HealthChange, MemberHealth, MemberPool, Re
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::event_loop::{EventLoop, Nanos, may_panic, timeout};
-use crate::link::connect::{self, Connecting, LocalAddresses, connect, count_failure};
+use crate::link::connect::{self, Connecting, LocalAddresses, connect_socket, count_failure};
 use crate::metrics::{Acquire, BackendCells, LinkClose, LinkState, MemberCells};
 use crate::net::Socket;
 use crate::stream::Stream;
@@ -237,7 +237,7 @@ impl DedicatedPool {
         let settings = self.settings.borrow().clone();
         let began = self.event_loop.now();
         let connecting = Connecting::enter(&self.cells);
-        let connected = connect(&self.address, &settings, &self.local).await;
+        let connected = connect_socket(&self.address, &settings, &self.local).await;
         may_panic("dedicated.connected");
         drop(connecting);
         let now = self.event_loop.update_now();

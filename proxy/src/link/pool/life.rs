@@ -81,7 +81,7 @@ impl<T: Recipient> Pool<T> {
         let now = self.event_loop.update_now();
         may_panic("link.connecting");
         drop(connecting);
-        let stream = connected.map(Stream::Plain).map_err(|cause| (cause, began))?;
+        let stream = connected.map_err(|cause| (cause, began))?;
         self.backend_cells.connect_duration.observe_nanos(now - began);
         Ok(Link::new(self, id, stream))
     }
@@ -123,7 +123,7 @@ impl<T: Recipient> Pool<T> {
         self.give_back();
         // A missing local port says nothing about the member.
         if cause != Cause::ConnectNoPort {
-            self.proof.away(std::time::Instant::now());
+            self.proof.away(crate::event_loop::clock());
             self.apply_proof();
         }
         let alone = self.scheduler.borrow().used() == 0;

@@ -537,10 +537,10 @@ impl<T: Recipient> Pool<T> {
                 !left_us && !is_gone
             });
             let Some((waiter, since, how)) = next else { break };
-            self.count_acquired(link, how, now.saturating_sub(since));
             let Waiter { to, request, head } = waiter;
             let head = head.take();
             let put_on = || {
+                self.count_acquired(link, how, now.saturating_sub(since));
                 link.assert_free();
                 to.placed(link);
                 link.submit(to.clone(), request, &*head);

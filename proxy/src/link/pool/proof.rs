@@ -15,7 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::cause::Cause;
 use crate::config::{Address, Backend, Vouched};
-use crate::event_loop::Nanos;
+use crate::event_loop::{Nanos, clock};
 use crate::link::connection::Link;
 use crate::link::pipeline::exchange::{Fate, Slot};
 use crate::link::pipeline::link_end::LinkEnd;
@@ -493,7 +493,7 @@ impl<T: Recipient> Pool<T> {
     #[cold]
     fn learn_server(&self, server: Option<&[u8]>) {
         *self.server.borrow_mut() = Some(server.map(<[u8]>::to_vec));
-        self.proof.named(server, Instant::now());
+        self.proof.named(server, clock());
         self.apply_proof();
     }
 
@@ -501,7 +501,7 @@ impl<T: Recipient> Pool<T> {
     /// again.
     pub(in crate::link) fn offended(&self, how: PipelineFault) {
         self.backend_cells.offences[how].inc();
-        self.proof.offended(how, Instant::now());
+        self.proof.offended(how, clock());
         self.apply_proof();
     }
 

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(rights.give_back(1), ['a'], "who asked first");
         assert_eq!(rights.take(1), 0);
         rights.configure(1);
-        assert_eq!(rights.give_back(2), [], "a lowered number holds as they are given back");
+        assert!(rights.give_back(2).is_empty(), "a lowered number holds as they are given back");
         assert_eq!(rights.give_back(1), ['b']);
         assert_eq!((rights.asked(), rights.take(9)), ((0, 0), 0));
     }
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(rights.take(1), 1);
         rights.ask(&'a', RightRequest::default());
         rights.withdraw(&'a');
-        assert_eq!(rights.give_back(1), []);
+        assert!(rights.give_back(1).is_empty());
         assert_eq!(rights.take(1), 1);
     }
 }

@@ -216,9 +216,11 @@ impl<W> WaitQueue<W> {
                 .map(VecDeque::len)
                 .sum::<usize>()
         };
-        let sources = self.wait_queue.iter().flat_map(|line| line.queues.iter());
-        let (greedy, _) = sources.max_by_key(|(_, queue)| queue.len())?;
-        let greedy = *greedy;
+        // In the order of their turns, so that the same requests always meet the same fate.
+        let counted = |line: &SourceQueues, source| line.queues.get(source).map_or(0, VecDeque::len);
+        let sources =
+            self.wait_queue.iter().flat_map(|line| line.turns.iter().map(|s| (*s, counted(line, s))));
+        let (greedy, _) = sources.max_by_key(|(_, count)| *count)?;
         if of(greedy) <= of(than) + 1 {
             return None;
         }

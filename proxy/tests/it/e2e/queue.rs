@@ -1,11 +1,8 @@
 //! A request that cannot be served waits, within the limits of time and number, and is told what was missing.
 
-use std::net::SocketAddr;
-
 use penstock_bench::{Plan, Stop};
-use socket2::{Domain, Socket, Type};
 
-use crate::support::stand::{Proxy, Setup, nobody, run_clean};
+use crate::support::stand::{Proxy, Setup, mute, nobody, run_clean};
 use crate::support::wire::{Answer, Wire, eventually, occupy, release, request};
 
 fn one_link(queue: &str) -> Setup {
@@ -118,22 +115,6 @@ fn a_backend_that_nobody_serves_is_a_503() {
     assert_eq!(client.post("/", b"too").cause(), (503, "connect_refused"));
     assert_eq!(proxy.sum_of("penstock_member_state", &["state=\"down\""]), 3);
     assert!(proxy.sum_of("penstock_backend_connect_errors_total", &["cause=\"refused\""]) >= 3);
-}
-
-/// A socket that listens, but whose queue is full: connecting to it gets no answer at all.
-fn mute() -> (Socket, Vec<Socket>, SocketAddr) {
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap();
-    let fill = |_| {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let _ = socket.connect(&address); // it is under way, or will never be
-        socket
-    };
-    let filling = (0..4).map(fill).collect();
-    (listener, filling, address.as_socket().unwrap())
 }
 
 #[test]

@@ -1,11 +1,7 @@
 //! Tests of D8, the proxy's own responses: the status that fits, an exact length, and one word for the cause.
 
-use std::net::SocketAddr;
-
-use socket2::{Domain, Socket, Type};
-
 use crate::rules::ground::{BAD, Ground, chunked, get, post, say, say_no_more, setup};
-use crate::support::stand::{Proxy, directory, nobody};
+use crate::support::stand::{Proxy, directory, mute, nobody};
 use crate::support::wire::{Answer, Wire, eventually, fields, occupy, release, request};
 
 /// Text, its exact length, one word for the cause.
@@ -111,22 +107,6 @@ fn d8_what_a_member_does_not_do_in_time_is_504() {
     proxy.shares_its_members();
     is_ours(&proxy.client().get("/"), 504, "connect_timeout", false);
     assert_eq!((ground.proxy.errors("backend_timeout"), proxy.errors("connect_timeout")), (2, 1));
-}
-
-/// A socket that listens, but whose queue is full: connecting to it gets no answer at all.
-fn mute() -> (Socket, Vec<Socket>, SocketAddr) {
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap();
-    let fill = |_| {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let _ = socket.connect(&address); // it is under way, or will never be
-        socket
-    };
-    let filling = (0..4).map(fill).collect();
-    (listener, filling, address.as_socket().unwrap())
 }
 
 /// Its member does not come back while somebody waits for it.

@@ -9,6 +9,7 @@ use penstock::config;
 use penstock::lifecycle::{ConfigSource, Running};
 use penstock_bench::{Plan, Report};
 use penstock_origin::{Options, Origin};
+use socket2::{Domain, Socket, Type};
 
 use super::recount;
 use super::scrape::Scrape;
@@ -309,6 +310,22 @@ pub(crate) fn run_clean(plan: &Plan) -> Report {
 /// An address at which nobody listens.
 pub(crate) fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A socket that listens, but whose queue is full: connecting to it gets no answer at all.
+pub(crate) fn mute() -> (Socket, Vec<Socket>, SocketAddr) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let fill = |_| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let _ = socket.connect(&address); // it is under way, or will never be
+        socket
+    };
+    let filling = (0..4).map(fill).collect();
+    (listener, filling, address.as_socket().unwrap())
 }
 
 /// A new directory of this test's own.
