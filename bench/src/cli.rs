@@ -2,11 +2,13 @@
 
 mod asking;
 mod load;
+mod overhead;
 mod values;
 
 use clap::{Parser, Subcommand};
 
 pub(crate) use load::Load;
+pub(crate) use overhead::Overhead;
 
 /// Loads servers of HTTP/1.1, frames, Redis or plain bytes, checks every answer, and measures what a proxy costs.
 #[derive(Parser, Debug)]
@@ -20,4 +22,6 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Load an address, check the answers and report the result.
     Load(Box<Load>),
+    /// Measure what a proxy costs against going direct, and write a report.
+    Overhead(Box<Overhead>),
 }

@@ -124,7 +124,16 @@ impl Clients {
 
     /// Works like [`Clients::work`], and calls `watch` as [`run_watched`] does.
     pub fn work_watched(&mut self, watch: &mut dyn FnMut(&Progress<'_>) -> bool) -> io::Result<Report> {
-        let budget = match self.stop {
+        self.work_until(self.stop, watch)
+    }
+
+    /// Works like [`Clients::work_watched`], with another stop than the plan's.
+    pub fn work_until(
+        &mut self,
+        stop: Stop,
+        watch: &mut dyn FnMut(&Progress<'_>) -> bool,
+    ) -> io::Result<Report> {
+        let budget = match stop {
             Stop::Requests(n) => Budget::Left(n),
             Stop::Duration(duration) => Budget::Until((Instant::now() + duration).into()),
         };

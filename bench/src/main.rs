@@ -6,6 +6,7 @@ mod cli;
 mod failure;
 mod interrupt;
 mod live;
+mod overhead;
 mod preflight;
 
 use std::io::Write;
@@ -21,6 +22,7 @@ use live::Live;
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Load(options) => load(&options),
+        Command::Overhead(options) => overhead::command(&options),
     };
     done.unwrap_or_else(|failure| {
         let _ = writeln!(std::io::stderr(), "penstock-bench: {failure}"); // the exit code tells, too

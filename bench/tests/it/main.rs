@@ -8,6 +8,7 @@ mod held;
 mod liars;
 mod mistakes;
 mod open_loop;
+mod overhead;
 mod program;
 mod server;
 mod slow;
