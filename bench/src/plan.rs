@@ -131,6 +131,25 @@ pub enum Protocol {
     Echo,
 }
 
+impl Protocol {
+    /// Returns a request of this text in the frame of the protocol, with zeros before its count; `None` if the
+    /// count cannot express its length.
+    pub fn frame(self, text: &str) -> Option<Vec<u8>> {
+        if let Self::LengthPrefixed(prefix) = self
+            && text.len() > prefix.longest()
+        {
+            return None;
+        }
+        let mut wire = Vec::new();
+        let before = match self {
+            Self::LengthPrefixed(prefix) => vec![0; usize::from(prefix.offset)],
+            _ => Vec::new(),
+        };
+        crate::frame::put(self, text.as_bytes(), &before, &mut wire);
+        Some(wire)
+    }
+}
+
 /// The header of a length-prefixed frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
@@ -183,7 +202,7 @@ pub enum Work {
         /// The numbers of bytes, one drawn for each exchange; 0 counts as 1.
         sizes: Vec<usize>,
     },
-    /// HTTP: this request, byte for byte.
+    /// HTTP, lines and length-prefixed: this request, byte for byte.
     Literal(Arc<Literal>),
     /// RESP: a command on the client's own keys; the answer must be what the client stored there.
     Keys {
@@ -196,7 +215,7 @@ pub enum Work {
     Mixed(Vec<(u32, Self)>),
 }
 
-/// A complete HTTP request and the answer that it must get.
+/// A complete request, framed for its protocol, and the answer that it must get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Literal {
     /// The name of its class in a report.
@@ -248,6 +267,7 @@ impl Work {
             }
             Self::Keys { .. } => protocol == Protocol::Resp,
             Self::Bounce { .. } => protocol == Protocol::Echo,
+            Self::Literal(_) => !matches!(protocol, Protocol::Resp | Protocol::Echo),
             _ => protocol == Protocol::Http,
         }
     }

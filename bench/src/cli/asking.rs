@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use penstock_bench::{Command, Prefix, Protocol, Work, mix};
+use penstock_bench::{Command, Literal, Prefix, Protocol, Work, mix};
 
 #[derive(Args, Debug)]
 pub(super) struct Asking {
@@ -19,6 +20,12 @@ pub(super) struct Asking {
     /// body, weight, name and answer (its right content). Blank lines and lines that begin with # are skipped
     #[arg(long, value_name = "FILE", conflicts_with_all = ["mix", "work", "sizes"])]
     mix_file: Option<PathBuf>,
+    /// lines, length-prefixed: send this text, and take any answer to it for right
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["mix", "work", "mix_file", "sizes"])]
+    send: Option<String>,
+    /// The only right answer to --send
+    #[arg(long, value_name = "TEXT", requires = "send")]
+    expect: Option<String>,
     /// Lengths in bytes for bytes, chunked, post, mixed, echo and set; one is drawn for each exchange
     /// [default: 0,1,100,10000; echo 100; the others 0,1,10,100]
     #[arg(long, value_delimiter = ',')]
@@ -113,6 +120,9 @@ impl Asking {
                 std::fs::read_to_string(file).map_err(|error| format!("--mix-file {name}: {error}"))?;
             return mix(&name, &text, to).map(Work::Mixed);
         }
+        if let Some(text) = &self.send {
+            return self.literal(text);
+        }
         if !self.mix.is_empty() {
             return self.mix.iter().map(|part| self.part(part)).collect::<Result<_, _>>().map(Work::Mixed);
         }
@@ -125,6 +135,24 @@ impl Asking {
             }
             (_, None) => Ok(Work::Add(String::new())),
         }
+    }
+
+    /// Returns the work of sending this text.
+    fn literal(&self, text: &str) -> Result<Work, String> {
+        let protocol = self.protocol();
+        let zeros = match protocol {
+            Protocol::Lines { .. } => 0,
+            Protocol::LengthPrefixed(prefix) => usize::from(prefix.offset),
+            _ => return Err("--send is for lines and length-prefixed".to_owned()),
+        };
+        if matches!(protocol, Protocol::Lines { .. }) && text.contains('\n') {
+            return Err("--send: a line holds no line feed".to_owned());
+        }
+        let wire =
+            protocol.frame(text).ok_or("--send: the count of --length-bytes cannot express its length")?;
+        // The bytes before the count come back behind the content.
+        let answer = self.expect.as_ref().map(|answer| [answer.as_bytes(), &vec![0; zeros]].concat());
+        Ok(Work::Literal(Arc::new(Literal { name: text.to_owned(), wire, answer })))
     }
 
     fn http(&self, kind: Kind, path: &str) -> Work {

@@ -192,12 +192,23 @@ mod tests {
             &["http://127.0.0.1/", "--new-connections", "--depth", "2"],
             &["127.0.0.1:1", "--protocol", "echo", "--mix", "add=1"],
             &["127.0.0.1:1", "--protocol", "lines", "--mix-file", "/dev/null"],
+            &["127.0.0.1:1", "--protocol", "lines", "--send", "a\nb"],
+            &["127.0.0.1:1", "--protocol", "resp", "--send", "PING"],
+            &["127.0.0.1:1", "--protocol", "lines", "--expect", "b"],
             &["http://127.0.0.1/", "--mix-file", "/there/is/no/such/file"],
         ] {
             assert!(plan(words).is_err(), "{words:?}");
         }
         let once = plan(&["http://127.0.0.1/", "--new-connections", "--read-rate", "1KiB"]).unwrap();
         assert_eq!((once.per_connection, once.read_rate), (Some(1), Some(1024)));
+        let words = "127.0.0.1:1 --protocol length-prefixed --length-offset 2 --send ab --expect c";
+        let Work::Literal(literal) = plan(&words.split(' ').collect::<Vec<_>>()).unwrap().work else {
+            panic!("a text is sent as it stands")
+        };
+        assert_eq!(
+            (&literal.wire[..], literal.answer.as_deref()),
+            (&b"\0\0\0\0\0\x02ab"[..], Some(&b"c\0\0"[..]))
+        );
     }
 
     #[test]

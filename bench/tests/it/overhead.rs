@@ -107,6 +107,12 @@ fn other_protocols_are_measured_too() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&report["protocol"], &report["verified"]["faults"]), (&"lines".into(), &0.into()));
+    let words: Vec<&str> = words.into_iter().chain(["--send", "tag x add 2 3", "--expect", "x 5"]).collect();
+    let output = run(&words);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let words: Vec<&str> = words.into_iter().map(|word| if word == "x 5" { "x 6" } else { word }).collect();
+    let output = run(&words);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
 }
 
 #[test]
