@@ -50,7 +50,7 @@ pub(crate) struct Overhead {
     /// Number of connections for latency, in an open loop
     #[arg(short, long, default_value_t = 64)]
     clients: usize,
-    /// Requests per second of the open loop, over all connections [default: half of what both ways can do]
+    /// Requests per second of the open loop, over all connections [default: a quarter of what both ways can do]
     #[arg(long, value_name = "N")]
     rate: Option<f64>,
     /// Requests that a client keeps in flight on its connection (pipelining)

@@ -41,7 +41,7 @@ fn head(outcome: &Outcome) -> String {
     format!(
         "<p>The same {} requests went directly to the origin and through the proxy, leg by leg in turn. All {} answers \
          were checked{}.</p>\n<p class=\"soft\">{} → direct: {} · proxied: {}<br>{} CPUs, {}, Linux {} · {}</p>\n",
-        outcome.protocol,
+        if outcome.protocol == "http" { "HTTP" } else { outcome.protocol },
         whole(outcome.answered() as f64),
         match outcome.faults() {
             0 => ", and all were right".to_owned(),

@@ -10,8 +10,11 @@ use super::sockets;
 use crate::failure::Failure;
 use crate::interrupt;
 
-/// The time for which a leg runs before it is measured. A proxy may learn during it, and caches fill.
-pub(crate) const WARM_UP: Duration = Duration::from_millis(250);
+/// Returns the time for which a leg of this duration runs before it is measured: an eighth of it, during which a
+/// proxy learns and caches fill.
+pub(crate) fn warm_up(leg: Duration) -> Duration {
+    leg / 8
+}
 
 /// The way of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +68,11 @@ impl Leg {
         };
         let failed = |error: std::io::Error| Failure::Machine(error.to_string());
         let mut clients = Clients::connect(plan).map_err(failed)?;
-        let warm = clients.work_until(Stop::Duration(WARM_UP), &mut watch).map_err(failed)?;
+        let before = Stop::Duration(warm_up(match plan.stop {
+            Stop::Duration(leg) => leg,
+            Stop::Requests(_) => Duration::ZERO,
+        }));
+        let warm = clients.work_until(before, &mut watch).map_err(failed)?;
         if warm.answered == 0 && warm.errors.total() > 0 {
             let first = warm.first_errors.first().map_or("", String::as_str);
             return Err(Failure::Server(format!("{}: no answer under load: {first}", plan.to)));

@@ -24,7 +24,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use penstock_bench::{Plan, Protocol, Stop};
 
 use self::children::Children;
-use self::leg::{Leg, Parties, ROUND, Side, WARM_UP};
+use self::leg::{Leg, Parties, ROUND, Side, warm_up};
 use self::legs::Legs;
 use self::outcome::{Capacity, Ceiling, Outcome};
 use self::party::Party;
@@ -41,15 +41,17 @@ pub(crate) struct Scope {
     pub(crate) connections: Vec<usize>,
     /// The number of connections of the open loop.
     pub(crate) clients: usize,
-    /// The rate of the open loop, or `None` for half of what both ways can do.
+    /// The rate of the open loop, or `None` for a quarter of what both ways can do.
     pub(crate) rate: Option<f64>,
     /// The number of rounds of the open loop.
     pub(crate) rounds: usize,
     pub(crate) leg: Duration,
 }
 
-/// The part of a capacity at which latencies are compared by default: below it queues are short.
-const RATE_SHARE: f64 = 0.5;
+/// The part of the smaller capacity at which latencies are compared by default. A request of an open loop costs
+/// up to twice the CPU of one of a full closed loop, because fewer of them share a wake-up, so that the CPUs are
+/// about half busy.
+const RATE_SHARE: f64 = 0.25;
 /// The part of an open loop's exchanges that may stay unsent if a way holds the rate.
 const UNSENT: f64 = 0.01;
 /// The number of times that a rate is halved because a way does not hold it.
@@ -111,7 +113,7 @@ fn measure(options: &Overhead) -> Result<Outcome, Failure> {
     let runner = Runner {
         plans,
         parties: ways.parties.clone(),
-        bar: bar(legs * (scope.leg + WARM_UP)),
+        bar: bar(legs * (scope.leg + warm_up(scope.leg))),
         began: Instant::now(),
     };
     let mut outcome = Outcome::new(&ways_in_words(&ways, &runner.plans[0]), &scope, &runner.plans[0]);
@@ -141,7 +143,7 @@ fn ways(options: &Overhead) -> Result<Ways, Failure> {
         });
     };
     let party = |pids: Vec<u32>, to: SocketAddr| match pids.is_empty() {
-        true => Ok(Party::listening_on(to.port()).filter(|_| is_local(to))),
+        true => Ok(Party::listening_on(to).filter(|_| is_local(to))),
         false => Party::new(pids).map(Some).map_err(Failure::Arguments),
     };
     let metrics = given.metrics.map(|(to, path)| Metrics { to, path });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -26,10 +27,10 @@ impl Party {
         }
     }
 
-    /// Returns the processes that listen on a port of this machine, or `None` if there are none to be seen:
+    /// Returns the processes that listen on an address of this machine, or `None` if there are none to be seen:
     /// the server is on another machine, or belongs to another user.
-    pub(crate) fn listening_on(port: u16) -> Option<Self> {
-        let pids = sockets::owners(&sockets::listening(port));
+    pub(crate) fn listening_on(address: SocketAddr) -> Option<Self> {
+        let pids = sockets::owners(&sockets::listening(address));
         (!pids.is_empty()).then_some(Self { pids })
     }
 
@@ -185,10 +186,10 @@ mod tests {
     #[test]
     fn a_process_is_found_by_its_port() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        assert_eq!(Party::listening_on(port), Some(Party { pids: vec![std::process::id()] }));
+        let address = listener.local_addr().unwrap();
+        assert_eq!(Party::listening_on(address), Some(Party { pids: vec![std::process::id()] }));
         drop(listener);
-        assert_eq!(Party::listening_on(port), None);
+        assert_eq!(Party::listening_on(address), None);
         assert!(Party::new(vec![u32::MAX]).is_err());
     }
 }

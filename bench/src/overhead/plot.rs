@@ -6,7 +6,7 @@ use std::fmt::Write;
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 310.0;
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 48.0;
 
@@ -36,7 +36,7 @@ pub(crate) struct Axis {
 impl Axis {
     /// Makes an axis from 0 to at least `most`, with round numbers.
     pub(crate) fn linear(title: &str, most: f64, words: &dyn Fn(f64) -> String) -> Self {
-        let step = round_step(most / 4.0);
+        let step = round_step(most / 5.0);
         let count = (most / step).ceil().max(1.0) as usize;
         let ticks = (0..=count).map(|at| at as f64 * step).map(|at| Tick { at, words: words(at) });
         Self { title: title.to_owned(), low: 0.0, high: count as f64 * step, ticks: ticks.collect() }
@@ -216,7 +216,7 @@ mod tests {
         let number = |n: f64| format!("{n:.0}");
         let axis = Axis::linear("", 87_000.0, &number);
         let words: Vec<&str> = axis.ticks.iter().map(|tick| tick.words.as_str()).collect();
-        assert_eq!(words, ["0", "50000", "100000"]);
+        assert_eq!(words, ["0", "20000", "40000", "60000", "80000", "100000"]);
         let axis = Axis::decades("", 30.0, 700.0, &number);
         let words: Vec<&str> = axis.ticks.iter().map(|tick| tick.words.as_str()).collect();
         assert_eq!(words, ["20", "50", "100", "200", "500", "1000"]);
@@ -238,7 +238,7 @@ mod tests {
             dots: true,
         };
         let svg = curves("t", &x, &y, &[line]);
-        assert!(svg.contains(r#"points="62.0,262.0 544.0,34.0""#), "{svg}");
+        assert!(svg.contains(r#"points="62.0,262.0 536.0,34.0""#), "{svg}");
         assert!(svg.contains("a&lt;b") && !svg.contains("a<b"), "{svg}");
         assert_eq!(svg.matches("<circle").count(), 2);
     }

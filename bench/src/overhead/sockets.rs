@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-/// A row of `/proc/net/tcp` or `tcp6`. The addresses are left out: the ports tell the servers apart.
+/// A row of `/proc/net/tcp` or `tcp6`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
-    local: u16,
-    remote: u16,
+    local: SocketAddr,
+    remote: SocketAddr,
     state: u8,
     inode: u64,
 }
@@ -16,19 +16,23 @@ struct Row {
 const ESTABLISHED: u8 = 1;
 const LISTEN: u8 = 10;
 
-/// Returns the inodes of the sockets that listen on a port.
-pub(crate) fn listening(port: u16) -> HashSet<u64> {
-    rows().into_iter().filter(|row| row.state == LISTEN && row.local == port).map(|row| row.inode).collect()
+/// Returns the inodes of the sockets that accept connections to an address.
+pub(crate) fn listening(on: SocketAddr) -> HashSet<u64> {
+    let accepts = |row: &Row| {
+        let ip = row.local.ip();
+        row.state == LISTEN && row.local.port() == on.port() && (ip == on.ip() || ip.is_unspecified())
+    };
+    rows().into_iter().filter(accepts).map(|row| row.inode).collect()
 }
 
-/// Returns the numbers of connections that a server has, in on its port and out to another server; `None` if
+/// Returns the numbers of connections that a server has, in on its address and out to another server; `None` if
 /// this machine does not have them.
 pub(crate) fn connections(server: SocketAddr, behind: SocketAddr) -> Option<(usize, usize)> {
     let rows = rows();
     let count =
         |of: &dyn Fn(&Row) -> bool| rows.iter().filter(|row| row.state == ESTABLISHED && of(row)).count();
-    let inward = count(&|row| row.local == server.port());
-    (inward > 0).then(|| (inward, count(&|row| row.remote == behind.port())))
+    let inward = count(&|row| row.local == server);
+    (inward > 0).then(|| (inward, count(&|row| row.remote == behind)))
 }
 
 /// Returns the processes that have one of these sockets open, in order.
@@ -61,13 +65,30 @@ fn rows() -> Vec<Row> {
 /// Parses `0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12345 ...`.
 fn row(line: &str) -> Option<Row> {
     let mut words = line.split_whitespace().skip(1);
-    let port = |word: &str| u16::from_str_radix(word.rsplit_once(':')?.1, 16).ok();
     Some(Row {
-        local: port(words.next()?)?,
-        remote: port(words.next()?)?,
+        local: address(words.next()?)?,
+        remote: address(words.next()?)?,
         state: u8::from_str_radix(words.next()?, 16).ok()?,
         inode: words.nth(5)?.parse().ok()?,
     })
+}
+
+/// Parses an address whose words of 32 bits are in the byte order of the machine. An IPv4 address in IPv6 becomes
+/// what it stands for.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.rsplit_once(':')?;
+    let word = |at: usize| Some(u32::from_str_radix(ip.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    let ip = match ip.len() {
+        8 => IpAddr::from(word(0)?),
+        _ => {
+            let mut bytes = [0; 16];
+            for (at, part) in bytes.chunks_exact_mut(4).enumerate() {
+                part.copy_from_slice(&word(8 * at)?);
+            }
+            IpAddr::from(bytes).to_canonical()
+        }
+    };
+    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
 #[cfg(test)]
@@ -76,13 +97,17 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     #[test]
+    #[cfg(target_endian = "little")]
     fn a_row_is_read_in_either_family() {
+        let address = |text: &str| text.parse().unwrap();
         let line =
             "   0: 0100007F:1F90 0200007F:C350 01 00000000:00000000 00:00000000 00000000  0  0 4711 1 x";
-        assert_eq!(row(line), Some(Row { local: 8080, remote: 50_000, state: 1, inode: 4711 }));
-        let line = "1: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A \
+        let (local, remote) = (address("127.0.0.1:8080"), address("127.0.0.2:50000"));
+        assert_eq!(row(line), Some(Row { local, remote, state: 1, inode: 4711 }));
+        let line = "1: 0000000000000000FFFF00000100007F:0050 00000000000000000000000001000000:0000 0A \
                     00000000:00000000 00:00000000 00000000 0 0 12 1";
-        assert_eq!(row(line), Some(Row { local: 80, remote: 0, state: LISTEN, inode: 12 }));
+        let (local, remote) = (address("127.0.0.1:80"), address("[::1]:0"));
+        assert_eq!(row(line), Some(Row { local, remote, state: LISTEN, inode: 12 }));
         assert_eq!(row("sl local_address"), None);
     }
 

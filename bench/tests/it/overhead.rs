@@ -115,6 +115,50 @@ fn other_protocols_are_measured_too() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
 }
 
+/// Returns whether the programs that come with the generator are built beside it. Cargo builds them for the tests
+/// of the whole workspace, and not for those of this package alone.
+fn are_built() -> bool {
+    let own = PathBuf::from(env!("CARGO_BIN_EXE_penstock-bench"));
+    let built = ["penstock", "penstock-origin"].iter().all(|name| own.with_file_name(name).is_file());
+    assert!(
+        built || std::env::var_os("PENSTOCK_TEST_ALL").is_none(),
+        "penstock and penstock-origin are not built"
+    );
+    if !built {
+        println!("SKIPPED: penstock and penstock-origin are not built (cargo build --workspace)");
+    }
+    built
+}
+
+#[test]
+fn without_addresses_the_own_programs_are_measured() {
+    if !are_built() {
+        return;
+    }
+    for protocol in [
+        "http",
+        "lines",
+        "length-prefixed --length-bytes 2 --byte-order little --length-offset 1 --length-includes-header",
+        "echo",
+    ] {
+        let words: Vec<&str> = ["--no-html", "--protocol"].into_iter().chain(protocol.split(' ')).collect();
+        let output = run(&words);
+        assert_eq!(output.status.code(), Some(0), "{protocol}: {output:?}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&report["verified"]["faults"], &report["interrupted"]), (&0.into(), &false.into()));
+        let proxied = &report["latency"]["proxied"];
+        assert!(proxied["cpu_seconds_per_1000"]["proxy"].as_f64().unwrap() > 0.0, "{protocol}: {report}");
+        assert!(proxied["bytes_per_second"]["proxy_sends"].as_f64().unwrap() > 0.0, "{protocol}: {report}");
+        assert_eq!(proxied["connections"]["in"], 4.0, "{protocol}: {report}");
+        // A tunnel has no requests to count.
+        if protocol != "echo" {
+            let [proxy, generator] =
+                ["requests_by_proxy", "requests_by_generator"].map(|name| &report["verified"][name]);
+            assert_eq!(proxy, generator, "{protocol}");
+        }
+    }
+}
+
 #[test]
 fn a_proxy_that_spoils_answers_under_load_is_told_by_status_one() {
     let origin = Server::start(honest);
