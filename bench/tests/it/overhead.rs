@@ -244,22 +244,11 @@ fn an_interrupt_keeps_what_was_measured() {
 
     let proxied = format!("http://{}/", proxy(server.address, |_| {}));
     let before = server.counts().1;
-    // The rate bounds how many requests a leg has: legs of both ways have ended when so many have come.
+    // A leg has some hundred requests: legs of both ways have ended when so many have come.
     let mut overhead = program(&["--direct", &url, "--proxied", &proxied, "--no-html", "--json"]);
-    overhead.args([
-        "--connections",
-        "1",
-        "--clients",
-        "1",
-        "--leg",
-        "50ms",
-        "--rounds",
-        "100000",
-        "--rate",
-        "200",
-    ]);
-    let (status, report) = interrupt(&mut overhead, &server, before + 20_000);
+    overhead.args(["--connections", "1", "--clients", "1", "--leg", "20ms", "--rounds", "100000"]);
+    let (status, report) = interrupt(&mut overhead, &server, before + 5000);
     assert_eq!((status, &report["interrupted"]), (Some(130), &true.into()), "{report}");
-    assert!(report["verified"]["answers"].as_u64().unwrap() > 1000, "{report}");
+    assert!(report["verified"]["answers"].as_u64().unwrap() > 500, "{report}");
     assert!(report["capacity"][0]["ratio"]["mean"].as_f64().unwrap() > 0.0, "{report}");
 }
