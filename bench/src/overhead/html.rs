@@ -23,10 +23,11 @@ pub(crate) fn page(outcome: &Outcome, document: &Value) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{0}</h1>\n{1}{2}{3}{4}{5}{6}{7}</main>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{0}</h1>\n{1}{2}{3}{4}{5}{6}{7}{8}</main>\n\
          <script type=\"application/json\" id=\"figures\">{data}</script>\n</body>\n</html>\n",
         escape(&title),
         head(outcome),
+        warnings(outcome),
         tiles(outcome),
         plots(outcome),
         latency(outcome),
@@ -74,6 +75,18 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day = of_year - (153 * month + 2) / 5 + 1;
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     (year + era * 400 + next, month, day)
+}
+
+/// Returns a box with what spoils the figures, if anything does.
+fn warnings(outcome: &Outcome) -> String {
+    let warnings: String =
+        outcome.warnings().iter().map(|warning| format!("<li>{}</li>\n", escape(warning))).collect();
+    match warnings.is_empty() {
+        true => String::new(),
+        false => {
+            format!("<div class=\"care\"><b>Read these figures with care</b><ul>\n{warnings}</ul></div>\n")
+        }
+    }
 }
 
 fn tiles(outcome: &Outcome) -> String {
@@ -387,8 +400,8 @@ fn costs(outcome: &Outcome) -> String {
 
 fn reading(outcome: &Outcome) -> String {
     let mut out = String::from("<h2>How to read this</h2>\n<ul>\n");
-    for remark in outcome.remarks() {
-        let _ = writeln!(out, "<li>{}</li>", escape(&remark));
+    for note in outcome.notes() {
+        let _ = writeln!(out, "<li>{}</li>", escape(&note));
     }
     if let Some((proxy, generator)) = outcome.counted() {
         let _ = writeln!(

@@ -54,7 +54,8 @@ pub(crate) fn document(outcome: &Outcome) -> Value {
             "requests_by_proxy": counted.map(|both| both.0),
             "requests_by_generator": counted.map(|both| both.1),
         },
-        "remarks": outcome.remarks(),
+        "warnings": outcome.warnings(),
+        "notes": outcome.notes(),
     })
 }
 

@@ -26,7 +26,7 @@ use penstock_bench::{Plan, Protocol, Stop};
 use self::children::Children;
 use self::leg::{Leg, Parties, ROUND, Side, warm_up};
 use self::legs::Legs;
-use self::outcome::{Capacity, Ceiling, Outcome};
+use self::outcome::{Capacity, Ceiling, Outcome, UNSENT};
 use self::party::Party;
 use self::scrape::Metrics;
 use crate::cli::Overhead;
@@ -52,8 +52,6 @@ pub(crate) struct Scope {
 /// up to twice the CPU of one of a full closed loop, because fewer of them share a wake-up, so that the CPUs are
 /// about half busy.
 const RATE_SHARE: f64 = 0.25;
-/// The part of an open loop's exchanges that may stay unsent if a way holds the rate.
-const UNSENT: f64 = 0.01;
 /// The number of times that a rate is halved because a way does not hold it.
 const HALVINGS: usize = 3;
 const BAR: &str = "[{elapsed}] {bar:40} {percent:>3} %  {msg}";

@@ -57,6 +57,8 @@ pub(crate) struct Machine {
 const OTHERS: f64 = 0.05;
 /// The lateness of the generator in seconds from which its latencies are doubted.
 const LATE: f64 = 200e-6;
+/// The part of an open loop's exchanges that may stay unsent if a way holds the rate.
+pub(crate) const UNSENT: f64 = 0.01;
 /// The difference between two counts of the same requests that is mentioned.
 const DISAGREEMENT: f64 = 0.02;
 
@@ -158,80 +160,86 @@ impl Outcome {
         each.filter(|legs| !legs.0.is_empty()).filter_map(Legs::counted).reduce(|a, b| (a.0 + b.0, a.1 + b.1))
     }
 
-    /// Returns what a reader has to know to read the figures rightly, as sentences.
-    pub(crate) fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
+    /// Returns what spoils the figures, as sentences.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         if self.interrupted {
-            remarks.push(
+            warnings.push(
                 "The run was interrupted. The figures are those of the legs that had ended.".to_owned(),
             );
         }
         if self.faults() > 0 {
             let first = self.all().find_map(|leg| leg.report.first_errors.first());
             let first = first.map(|words| format!(" The first one: {words}.")).unwrap_or_default();
-            remarks.push(format!(
-                "{} of {} exchanges failed.{first}",
-                whole(self.faults() as f64),
-                whole(self.answered() as f64)
-            ));
+            let (faults, all) = (whole(self.faults() as f64), whole(self.answered() as f64));
+            warnings.push(format!("{faults} of {all} exchanges failed.{first}"));
         }
-        remarks.push(format!(
-            "Generator, origin and proxy share {} CPUs, if all of them run here. Requests per second are those of this \
-             arrangement; CPU per request and added latency say more about the proxy alone.",
-            self.machine.cpus
-        ));
-        let near = |side| {
-            let of = self.capacity.iter().filter(|c| self.limit(c, side) == Limit::Generator);
-            of.map(|c| c.connections.to_string()).collect::<Vec<_>>()
-        };
-        let mut marked = near(Side::Direct);
-        marked.extend(near(Side::Proxied));
-        marked.sort();
-        marked.dedup();
-        if !marked.is_empty() {
-            remarks.push(format!(
-                "Figures with the limit \"generator\" are within {:.0} % of what the generator can do: the servers may be faster \
-                 than they say ({} connections). More --threads help if there are CPUs for them.",
-                (1.0 - NEAR) * 100.0,
-                marked.join(", ")
-            ));
-        }
-        let known = self.capacity.iter().map(|c| &c.legs).any(|legs| {
-            legs.cpu_per_1000(Side::Proxied, Role::Proxy).is_some()
-                && legs.cpu_per_1000(Side::Direct, Role::Origin).is_some()
-        });
-        let share = Legs(self.all().cloned().collect()).others_share();
-        if known && share > OTHERS {
-            remarks.push(format!(
+        if let Some(share) = self.others_share().filter(|share| *share > OTHERS) {
+            warnings.push(format!(
                 "Other programs used {:.0} % of the busy CPU time. Repeat the measurement on a quiet machine.",
                 share * 100.0
             ));
         }
         if let Some(late) = self.latency.lateness(0.99).filter(|late| *late > LATE) {
-            remarks.push(format!(
-                "One in a hundred requests of the open loop started {} or more too late, because the generator did not get a \
-                 CPU in time. Both ways suffer from this alike, but high percentiles are partly its own.",
+            warnings.push(format!(
+                "One in a hundred requests of the open loop started {} or more too late, because the generator did not \
+                 get a CPU in time. Both ways suffer from this alike, but high percentiles are partly its own.",
                 time(late)
             ));
         }
-        for rate in &self.lowered {
-            remarks.push(format!("A way did not hold {} requests/s, so the rate was halved.", whole(*rate)));
-        }
         let unsent: u64 = self.latency.0.iter().map(|leg| leg.report.unsent).sum();
-        if unsent > 0 {
-            let words = "requests of the open loop were due and never sent; the rate was not held exactly.";
-            remarks.push(format!("{} {words}", whole(unsent as f64)));
+        if unsent as f64 > UNSENT * self.rate * self.latency.0.len() as f64 * self.leg.as_secs_f64() {
+            warnings.push(format!(
+                "{} requests of the open loop were due and never sent, so a way did not hold the rate.",
+                whole(unsent as f64)
+            ));
         }
         if let Some((proxy, generator)) = self.counted()
             && (proxy / generator - 1.0).abs() > DISAGREEMENT
         {
-            remarks.push(format!(
+            warnings.push(format!(
                 "The proxy counted {} requests and the generator {}. Other clients may use the proxy.",
                 whole(proxy),
                 whole(generator)
             ));
         }
-        remarks
+        warnings
+    }
+
+    /// Returns what a reader has to know to read the figures rightly, as sentences.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = vec![format!(
+            "Generator, origin and proxy share {} CPUs, if all of them run here. Requests per second are those of this \
+             arrangement; CPU per request and added latency say more about the proxy alone.",
+            self.machine.cpus
+        )];
+        let is_near = |capacity: &&Capacity| {
+            [Side::Direct, Side::Proxied]
+                .into_iter()
+                .any(|side| self.limit(capacity, side) == Limit::Generator)
+        };
+        let near: Vec<String> =
+            self.capacity.iter().filter(is_near).map(|capacity| capacity.connections.to_string()).collect();
+        if !near.is_empty() {
+            notes.push(format!(
+                "Figures marked with * are within {:.0} % of what the generator can do, so the servers may be faster \
+                 ({} connections). More --threads help if there are CPUs for them.",
+                (1.0 - NEAR) * 100.0,
+                near.join(", ")
+            ));
+        }
+        for rate in &self.lowered {
+            notes.push(format!("A way did not hold {} requests/s, so the rate was halved.", whole(*rate)));
+        }
+        notes
+    }
+
+    /// Returns the part of busy CPU time that other programs used, if the CPU of all parties is known.
+    fn others_share(&self) -> Option<f64> {
+        let all = Legs(self.all().cloned().collect());
+        let known = all.cpu_per_1000(Side::Proxied, Role::Proxy).is_some()
+            && all.cpu_per_1000(Side::Direct, Role::Origin).is_some();
+        known.then(|| all.others_share())
     }
 }
 
@@ -273,7 +281,7 @@ pub(crate) mod tests {
 
     #[test]
     fn remarks_name_what_is_odd_and_nothing_else() {
-        let words = |outcome: &Outcome| outcome.remarks().join("\n");
+        let words = |outcome: &Outcome| [outcome.warnings(), outcome.notes()].concat().join("\n");
         let mut outcome = outcome();
         assert_eq!((outcome.answered(), outcome.faults()), (3 * 3400, 0));
         assert!(
@@ -283,13 +291,13 @@ pub(crate) mod tests {
         );
         assert!(words(&outcome).contains("Other programs used"), "{}", words(&outcome));
         outcome.latency.0[1].report.mix_ups = 2;
-        outcome.latency.0[2].report.unsent = 3;
+        outcome.latency.0[2].report.unsent = 30;
         outcome.latency.0[0].report.lateness.record_n(900_000, 100).unwrap();
         outcome.lowered.push(600.0);
         outcome.interrupted = true;
         let all = words(&outcome);
         for word in
-            ["interrupted", "2 of 10,200", "3 requests", "900 µs or more too late", "did not hold 600"]
+            ["interrupted", "2 of 10,200", "30 requests", "900 µs or more too late", "did not hold 600"]
         {
             assert!(all.contains(word), "{word} in {all}");
         }

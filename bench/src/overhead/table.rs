@@ -37,8 +37,11 @@ pub(crate) fn text(outcome: &Outcome) -> String {
         );
     }
     out.push('\n');
-    for remark in outcome.remarks() {
-        let _ = writeln!(out, "- {remark}");
+    for warning in outcome.warnings() {
+        let _ = writeln!(out, "! {warning}");
+    }
+    for note in outcome.notes() {
+        let _ = writeln!(out, "- {note}");
     }
     out
 }

@@ -177,7 +177,7 @@ fn a_proxy_that_spoils_answers_under_load_is_told_by_status_one() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(report["verified"]["faults"].as_u64().unwrap() > 0, "{report}");
-    assert!(report["remarks"][0].as_str().unwrap().contains("exchanges failed"), "{report}");
+    assert!(report["warnings"][0].as_str().unwrap().contains("exchanges failed"), "{report}");
 }
 
 #[test]
