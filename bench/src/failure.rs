@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::interrupt;
+
 /// The reason, as one line with a hint. Answers that were wrong during a load are no failure of the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -11,6 +13,8 @@ pub(crate) enum Failure {
     Server(String),
     /// This machine lacks something: open files, a free port, a program.
     Machine(String),
+    /// Ctrl-C came before anything was measured.
+    Interrupted,
 }
 
 impl Failure {
@@ -20,13 +24,16 @@ impl Failure {
             Self::Arguments(_) => 2,
             Self::Server(_) => 3,
             Self::Machine(_) => 4,
+            Self::Interrupted => interrupt::STATUS,
         }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Arguments(words) | Self::Server(words) | Self::Machine(words)) = self;
-        f.write_str(words)
+        match self {
+            Self::Arguments(words) | Self::Server(words) | Self::Machine(words) => f.write_str(words),
+            Self::Interrupted => f.write_str("interrupted before anything was measured"),
+        }
     }
 }

@@ -17,6 +17,7 @@ mod units;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -58,23 +59,27 @@ const BAR: &str = "[{elapsed}] {bar:40} {percent:>3} %  {msg}";
 
 /// Carries out the command.
 pub(crate) fn command(options: &Overhead) -> Result<ExitCode, Failure> {
+    let page = (!options.no_html).then_some(options.html.as_path());
+    let folder = page.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(Failure::Arguments(format!("--html: there is no folder {}", folder.display())));
+    }
     let outcome = measure(options)?;
     let json = json::document(&outcome);
-    if !options.no_html {
-        let page = html::page(&outcome, &json);
-        let written = fs::write(&options.html, page);
-        written.map_err(|error| Failure::Machine(format!("{}: {error}", options.html.display())))?;
-    }
     let text = if options.json { format!("{json:#}\n") } else { table::text(&outcome) };
     // Standard output may be a pipe that nobody reads to its end.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    if !options.no_html {
-        let _ = writeln!(std::io::stderr(), "report with plots: {}", options.html.display());
+    if let Some(path) = page {
+        let written = fs::write(path, html::page(&outcome, &json));
+        written.map_err(|error| Failure::Machine(format!("{}: {error}", path.display())))?;
+        let _ = writeln!(std::io::stderr(), "report with plots: {}", path.display());
     }
-    Ok(match outcome.interrupted {
-        true => ExitCode::from(interrupt::STATUS),
-        false => ExitCode::from(u8::from(outcome.faults() > 0)),
-    })
+    match (outcome.failure, outcome.interrupted) {
+        // The figures until then are printed, and main says why there are no more.
+        (Some(failure), _) => Err(failure),
+        (None, true) => Ok(ExitCode::from(interrupt::STATUS)),
+        (None, false) => Ok(ExitCode::from(u8::from(json["verified"]["faults"] != 0))),
+    }
 }
 
 /// Both ways to the service, and what is known about them.
@@ -115,12 +120,11 @@ fn measure(options: &Overhead) -> Result<Outcome, Failure> {
         began: Instant::now(),
     };
     let mut outcome = Outcome::new(&ways_in_words(&ways, &runner.plans[0]), &scope, &runner.plans[0]);
-    let done = runner.run(&scope, &mut outcome);
+    outcome.failure = runner.run(&scope, &mut outcome).err();
     runner.bar.finish_and_clear();
-    done?;
     outcome.interrupted = interrupt::has_come();
     match outcome.is_empty() {
-        true => Err(Failure::Machine("stopped before anything was measured".to_owned())),
+        true => Err(outcome.failure.unwrap_or(Failure::Interrupted)),
         false => Ok(outcome),
     }
 }
@@ -193,7 +197,7 @@ struct Runner {
 }
 
 impl Runner {
-    /// Runs everything and keeps it in `outcome`, also if an interrupt ends it early.
+    /// Runs everything and keeps it in `outcome`, also if an interrupt or a failure ends it early.
     fn run(&self, scope: &Scope, outcome: &mut Outcome) -> Result<(), Failure> {
         for connections in scope.connections.iter().copied() {
             let stop = Stop::Duration(scope.leg / 2);
@@ -205,8 +209,10 @@ impl Runner {
         }
         for connections in scope.connections.iter().copied() {
             let change = |plan: &mut Plan| plan.clients = connections;
-            let legs = self.rounds(scope.rounds.div_ceil(2), "capacity", &change)?;
+            let mut legs = Legs::default();
+            let done = self.rounds(scope.rounds.div_ceil(2), "capacity", &change, &mut legs);
             outcome.capacity.push(Capacity { connections, legs });
+            done?;
         }
         self.latency(scope, outcome)
     }
@@ -221,15 +227,14 @@ impl Runner {
         };
         for _ in 0..=HALVINGS {
             let change = |plan: &mut Plan| (plan.clients, plan.rate) = (scope.clients, Some(rate));
-            let first = self.rounds(1, "latency", &change)?;
+            (outcome.rate, outcome.latency) = (rate, Legs::default());
+            self.rounds(1, "latency", &change, &mut outcome.latency)?;
+            let first = &outcome.latency;
             let unsent: u64 = first.0.iter().map(|leg| leg.report.unsent).sum();
             let due: f64 = first.0.iter().map(|leg| leg.report.elapsed.as_secs_f64() * rate).sum();
             // A rate that the user asked for is kept, and the report says that it was not held.
             if unsent as f64 <= UNSENT * due || scope.rate.is_some() {
-                let mut legs = first;
-                legs.0.extend(self.rounds(scope.rounds - 1, "latency", &change)?.0);
-                (outcome.rate, outcome.latency) = (rate, legs);
-                return Ok(());
+                return self.rounds(scope.rounds - 1, "latency", &change, &mut outcome.latency);
             }
             outcome.lowered.push(rate);
             rate = (rate / 2.0).floor().max(1.0);
@@ -237,15 +242,21 @@ impl Runner {
         Ok(())
     }
 
-    fn rounds(&self, rounds: usize, name: &str, change: &dyn Fn(&mut Plan)) -> Result<Legs, Failure> {
-        let mut legs = Legs::default();
+    /// Runs rounds of legs, and adds each leg to `legs` when it has ended.
+    fn rounds(
+        &self,
+        rounds: usize,
+        name: &str,
+        change: &dyn Fn(&mut Plan),
+        legs: &mut Legs,
+    ) -> Result<(), Failure> {
         for side in ROUND.iter().cycle().take(rounds * ROUND.len()) {
             match self.leg(*side, name, change)? {
                 Some(leg) => legs.0.push(leg),
                 None => break,
             }
         }
-        Ok(legs)
+        Ok(())
     }
 
     /// Runs one leg; `None` if an interrupt has come before its end.

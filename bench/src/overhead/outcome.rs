@@ -9,6 +9,7 @@ use super::Scope;
 use super::leg::{Leg, Side};
 use super::legs::{Legs, Limit, NEAR, Role};
 use super::units::{time, whole};
+use crate::failure::Failure;
 
 pub(crate) struct Outcome {
     pub(crate) machine: Machine,
@@ -30,6 +31,8 @@ pub(crate) struct Outcome {
     /// The rates that a way did not hold.
     pub(crate) lowered: Vec<f64>,
     pub(crate) interrupted: bool,
+    /// The reason why there are no more legs.
+    pub(crate) failure: Option<Failure>,
 }
 
 /// The closed loops with one number of connections.
@@ -114,6 +117,7 @@ impl Outcome {
             latency: Legs::default(),
             lowered: Vec::new(),
             interrupted: false,
+            failure: None,
         }
     }
 
@@ -167,6 +171,9 @@ impl Outcome {
             warnings.push(
                 "The run was interrupted. The figures are those of the legs that had ended.".to_owned(),
             );
+        }
+        if let Some(failure) = &self.failure {
+            warnings.push(format!("The run ended early. {failure}."));
         }
         if self.faults() > 0 {
             let first = self.all().find_map(|leg| leg.report.first_errors.first());

@@ -181,6 +181,31 @@ fn a_proxy_that_spoils_answers_under_load_is_told_by_status_one() {
 }
 
 #[test]
+fn a_proxy_that_goes_away_leaves_the_figures_until_then() {
+    let origin = Server::start(honest);
+    let (seen, gone) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (count, end) = (Arc::clone(&seen), Arc::clone(&gone));
+    let proxied = proxy(origin.address, move |bytes| {
+        // From here on the answers are no HTTP, so that each connection ends without one.
+        if count.fetch_add(1, SeqCst) > 600 {
+            end.fetch_add(1, SeqCst);
+            bytes.fill(b'x');
+        }
+    });
+    let (direct, proxied) = (format!("http://{}/", origin.address), format!("http://{proxied}/"));
+    let output = program(&["--direct", &direct, "--proxied", &proxied, "--no-html", "--json"])
+        .args(["--connections", "1,2", "--clients", "2", "--rounds", "4", "--leg", "200ms"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["verified"]["answers"].as_u64().unwrap() > 500, "{report}");
+    let warning = report["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("ended early") && warning.contains("no answer under load"), "{warning}");
+    assert!(gone.load(SeqCst) > 0);
+}
+
+#[test]
 fn mistakes_end_in_one_line_and_their_status() {
     let origin = Server::start(honest);
     let direct = format!("http://{}/", origin.address);
@@ -208,8 +233,10 @@ fn mistakes_end_in_one_line_and_their_status() {
         (&["--penstock", "/there/is/none"], 4, "/there/is/none: there is no such program"),
         (&["--penstock", "/bin/false", "--origin", "/bin/false"], 4, "origin ended with exit status: 1"),
         (&["--clients", "99999999"], 4, "ulimit -Hn"),
+        (&["--html", "/there/is/none/x.html"], 2, "there is no folder /there/is/none"),
     ] {
-        let output = program(words).arg("--no-html").output().unwrap();
+        let page: &[&str] = if words[0] == "--html" { &[] } else { &["--no-html"] };
+        let output = program(words).args(page).output().unwrap();
         let said = String::from_utf8(output.stderr.clone()).unwrap();
         assert_eq!(output.status.code(), Some(status), "{words:?}: {output:?}");
         assert!(said.contains(says) && said.lines().count() == 1, "{words:?}: {said}");
