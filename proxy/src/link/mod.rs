@@ -1,7 +1,7 @@
 //! Links: connections to members, and the exchanges they carry. Knows nothing of clients but what [`Recipient`] asks of them.
 //!
 //! `scheduler` says which link carries a request, and `pipeline` what becomes of it there: both decide from bytes and time alone.
-//! `pool` (the pool) and `connection` (one link) put sockets to them; `dedicated` gives one client a link of its own.
+//! `pool` puts sockets to them: a link knows its pool and a pool its links. `dedicated` gives one client a link of its own.
 //!
 //! # What may be borrowed when a client is called
 //!
@@ -17,13 +17,11 @@
 //! `Pool::assert_free` hold all this against the rule in builds for debugging, and `tests::callbacks` does so in each call.
 
 mod connect;
-mod connection;
 mod dedicated;
 mod pipeline;
 mod pool;
 mod scheduler;
 
-pub use connection::Link;
 pub use dedicated::dedicated_pool::{DedicatedLink, DedicatedPool};
 pub use dedicated::shared_cap::SharedCap;
 pub use dedicated::upgraded_link::UpgradedLink;
@@ -34,6 +32,7 @@ pub use pipeline::link_end::LinkEnd;
 pub use pipeline::queue::Queue;
 pub use pipeline::sink::{Data, Sink};
 pub use pool::lending::{Loans, TunnelPermit};
+pub use pool::link::Link;
 pub use pool::proof::{Finding, ProbeTask, ProberSender, Proof, ProofState, ProofSubject};
 pub use pool::{Pool, Recipient, Share, Submitted, Waiter};
 pub use scheduler::depth::{Consent, DepthLimit};

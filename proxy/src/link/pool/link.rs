@@ -34,7 +34,7 @@ use crate::link::scheduler::{Acquired, LinkId};
 pub struct Link<T: Recipient> {
     pub(super) pool: Rc<Pool<T>>,
     pub(super) id: LinkId,
-    pub(super) queue: RefCell<Queue<T>>,
+    pub(in crate::link) queue: RefCell<Queue<T>>,
     pub(super) opened_at: Nanos,
     /// Where writing has failed, what the member sent before that is read first, then EOF or RST.
     conn: Conn,
@@ -213,7 +213,7 @@ impl<T: Recipient> Link<T> {
     }
 
     /// What the rule of this module says before a client is told something, in a build for debugging.
-    pub(super) fn assert_free(&self) {
+    pub(in crate::link) fn assert_free(&self) {
         debug_assert!(
             self.queue.try_borrow_mut().is_ok(),
             "a client is told something inside a borrow of a queue"
