@@ -1,8 +1,8 @@
 //! Links: connections to members, and the exchanges that they carry. This module knows nothing of clients but [`Recipient`].
 //!
 //! `scheduler` decides which link carries a request, and `pipeline` what happens to the request there: both decide from bytes
-//! and time alone. `pool` (the pool) and `connection` (one link) add the sockets; `dedicated` gives one client a link of its
-//! own.
+//! and time alone. `pool` adds the sockets: a link knows its pool, and a pool its links. `dedicated` gives one client a link of
+//! its own.
 //!
 //! # What may be borrowed when a client is called
 //!
@@ -19,13 +19,11 @@
 //! `Pool::assert_free` check the rule in builds for debugging, and `tests::callbacks` does so in each call.
 
 mod connect;
-mod connection;
 mod dedicated;
 mod pipeline;
 mod pool;
 mod scheduler;
 
-pub use connection::Link;
 pub use dedicated::dedicated_pool::{DedicatedLink, DedicatedPool};
 pub use dedicated::shared_cap::SharedCap;
 pub use dedicated::upgraded_link::UpgradedLink;
@@ -36,6 +34,7 @@ pub use pipeline::link_end::LinkEnd;
 pub use pipeline::queue::Queue;
 pub use pipeline::sink::{Data, Sink};
 pub use pool::lending::{Loans, TunnelPermit};
+pub use pool::link::Link;
 pub use pool::proof::{Finding, ProbeTask, ProberSender, Proof, ProofState, ProofSubject};
 pub use pool::{Pool, Recipient, Share, Submitted, Waiter};
 pub use scheduler::depth::{Consent, DepthLimit};

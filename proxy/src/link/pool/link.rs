@@ -34,7 +34,7 @@ use crate::link::scheduler::{Acquired, LinkId};
 pub struct Link<T: Recipient> {
     pub(super) pool: Rc<Pool<T>>,
     pub(super) id: LinkId,
-    pub(super) queue: RefCell<Queue<T>>,
+    pub(in crate::link) queue: RefCell<Queue<T>>,
     pub(super) opened_at: Nanos,
     /// The connection. Where writing has failed, the bytes that the member sent before that are read first, then EOF or RST.
     conn: Conn,
@@ -56,7 +56,7 @@ pub struct Link<T: Recipient> {
     taker: RefCell<Option<T>>,
     /// The link belongs to one client, also between two exchanges.
     pub(super) kept: Cell<bool>,
-    /// The client that the link belongs to, from the answer that bound it on.
+    /// The client that the link belongs to, if it belongs to one.
     keeper: RefCell<Option<T>>,
     /// The likelihood that content follows the last answer.
     pub(super) doubt: Cell<Doubt>,
@@ -218,7 +218,7 @@ impl<T: Recipient> Link<T> {
     }
 
     /// Asserts, in builds for debugging, what the rule of [`crate::link`] asks for before a client is told something.
-    pub(super) fn assert_free(&self) {
+    pub(in crate::link) fn assert_free(&self) {
         debug_assert!(
             self.queue.try_borrow_mut().is_ok(),
             "a client is told something inside a borrow of a queue"
