@@ -5,7 +5,7 @@ use crate::proto::http::name::is_tchar;
 use crate::proto::http::trailers::Trailers;
 
 /// The number of bytes of one chunk line: the size, extensions (which mean nothing to the proxy) and CR. Real lines have a few;
-/// the limit keeps a sender from hiding a long body in them.
+/// the limit bounds the bytes that carry no content.
 const MOST_LINE: u16 = 256;
 /// The number of bytes of extensions in a whole body. RFC 9112 section 7.1.1 asks for such a limit.
 const MOST_EXTENSIONS: u16 = 4 << 10;
