@@ -340,10 +340,11 @@ pub enum Vouched {
 /// The requests that may be in flight on a link together with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PipelineMethods {
-    /// GET, HEAD and OPTIONS without a body.
+    /// GET and OPTIONS without a body. HEAD always goes alone: a response to it that wrongly has content could
+    /// be taken for the next one.
     Safe,
-    /// Any method, for members that are known to cope. Requests that are not idempotent are still never
-    /// replayed.
+    /// Any method but HEAD, without a body, for members that are known to cope. Requests that are not
+    /// idempotent are still never replayed.
     All,
 }
 

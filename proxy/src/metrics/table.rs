@@ -85,7 +85,9 @@ cell_sets! {
         /// Clients by the way in which they found their member. A hit is a known source at the same member as
         /// before.
         affinity: ByLabel<Lookup, Counter> => None "penstock_affinity_lookups_total";
-        /// Known sources that moved to another member.
+        /// Known sources that moved to another member. member_back counts moves of connected clients to their
+        /// first choice, and member_down all others: the member was down or left the configuration, or a
+        /// client arrived at another member than the source had.
         affinity_moves: ByLabel<Move, Counter> => None "penstock_affinity_moves_total";
         /// Sources that are assigned to a member.
         affinity_entries: Gauge => None "penstock_affinity_entries";

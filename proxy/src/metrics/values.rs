@@ -250,7 +250,8 @@ labels! {
 
     /// The reason why a known source moved to another member.
     Move = "reason" {
-        /// The member is down.
+        /// The source moved for another reason than the one below: its member was down or left the
+        /// configuration, or a new client of the source arrived at another member.
         MemberDown = "member_down",
         /// The first choice is up again.
         MemberBack = "member_back",
