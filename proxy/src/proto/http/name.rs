@@ -44,32 +44,38 @@ pub(in crate::proto) enum Ours {
 impl FieldName {
     /// Returns the meaning of a name. The length comes first: it sorts most names out without a comparison.
     pub(in crate::proto) fn of(name: &[u8]) -> Self {
-        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
-            2 if is(b"te") => Self::Te,
-            3 if is(b"via") => Self::Ours(Ours::Via),
-            4 if is(b"host") => Self::Host,
-            4 if is(b"date") => Self::Date,
-            6 if is(b"server") => Self::Server,
-            6 if is(b"expect") => Self::Expect,
-            7 if is(b"upgrade") => Self::Upgrade,
-            9 if is(b"forwarded") => Self::Ours(Ours::Forwarded),
-            10 if is(b"connection") => Self::Connection,
-            10 if is(b"keep-alive") => Self::KeepAlive,
-            12 if is(b"max-forwards") => Self::MaxForwards,
-            13 if is(b"authorization") => Self::Authorization,
-            14 if is(b"content-length") => Self::ContentLength,
-            14 if is(b"http2-settings") => Self::Http2Settings,
-            15 if is(b"x-forwarded-for") => Self::Ours(Ours::XForwardedFor),
-            16 if is(b"proxy-connection") => Self::Hop,
-            17 if is(b"transfer-encoding") => Self::TransferEncoding,
-            17 if is(b"x-forwarded-proto") => Self::Ours(Ours::XForwardedProto),
-            19 if is(b"proxy-authorization") => Self::Authorization,
+            2 if is(name, b"TE") => Self::Te,
+            3 if is(name, b"Via") => Self::Ours(Ours::Via),
+            4 if is(name, b"Host") => Self::Host,
+            4 if is(name, b"Date") => Self::Date,
+            6 if is(name, b"Server") => Self::Server,
+            6 if is(name, b"Expect") => Self::Expect,
+            7 if is(name, b"Upgrade") => Self::Upgrade,
+            9 if is(name, b"Forwarded") => Self::Ours(Ours::Forwarded),
+            10 if is(name, b"Connection") => Self::Connection,
+            10 if is(name, b"Keep-Alive") => Self::KeepAlive,
+            12 if is(name, b"Max-Forwards") => Self::MaxForwards,
+            13 if is(name, b"Authorization") => Self::Authorization,
+            14 if is(name, b"Content-Length") => Self::ContentLength,
+            14 if is(name, b"HTTP2-Settings") => Self::Http2Settings,
+            15 if is(name, b"X-Forwarded-For") => Self::Ours(Ours::XForwardedFor),
+            16 if is(name, b"Proxy-Connection") => Self::Hop,
+            17 if is(name, b"Transfer-Encoding") => Self::TransferEncoding,
+            17 if is(name, b"X-Forwarded-Proto") => Self::Ours(Ours::XForwardedProto),
+            19 if is(name, b"Proxy-Authorization") => Self::Authorization,
             8.. if may_be_told(name[0], name[1]) => forwarded_or_twin(name),
             10.. if may_be_twin(name.len(), name[0]) => twin(name),
             _ => Self::Other,
         }
     }
+}
+
+/// Returns whether a name is the one whose usual spelling is `usual`. The spelling of most senders is compared at once, and
+/// others byte by byte.
+#[inline]
+fn is<const N: usize>(name: &[u8], usual: &[u8; N]) -> bool {
+    name == usual || name.eq_ignore_ascii_case(usual)
 }
 
 /// Returns whether a name begins like the fields by which proxies describe requests. Few others do.
