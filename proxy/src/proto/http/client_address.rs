@@ -11,7 +11,7 @@ use super::request::{ClientAddress, RequestHead};
 use crate::config::{Forwarded, HttpRules};
 
 /// The number of elements of a list that are looked at, from the right. It bounds the work for a forged list, and no real chain
-/// of proxies is as long. A longer chain of trusted addresses counts as if it began with this many.
+/// of proxies is as long. A longer chain of trusted addresses counts as if it had only the last ones.
 pub(in crate::proto) const MOST_HOPS: usize = 64;
 
 /// Returns whether the peer may speak for other sources.
