@@ -95,6 +95,7 @@ impl Client {
         // The client has seen the start of an answer, which must not look complete.
         if shown {
             s.route.destination().cells.errors[cause].inc();
+            // No status is counted: the client saw one, but not the whole answer.
             s.exchanges.count_ended(1, &self.frontend.cells.in_flight);
             self.write_record(&mut s, 0, Some(cause), 0);
             s.close = Some(ClientClose::Error);
@@ -145,6 +146,7 @@ impl Client {
         if self.conn.has_failed() {
             return;
         }
+        // The metric tells clients that have left from those that are evicted.
         s.close = Some(if cause == Cause::ClientAbort { ClientClose::Client } else { ClientClose::Evicted });
         s.blame = cause;
         // The member awaits more of the request, so an error can still be its answer.

@@ -219,7 +219,7 @@ impl<L: Carrier> Exchanges<L> {
         self.in_flight += 1;
         self.link = Some(link.clone());
         let LastBegun::Http { binds, .. } = &mut self.last else { return false };
-        // One request binds one link: the next one finds it in `kept`.
+        // A request binds a link once: later ones find it in `kept`.
         let keeps = std::mem::take(binds);
         if keeps {
             self.rare().kept = Some(link.clone());
@@ -242,6 +242,7 @@ impl<L: Carrier> Exchanges<L> {
     /// Notes that an exchange has left its link. Returns whether it was the last.
     pub(super) fn left_link(&mut self) -> bool {
         self.in_flight -= 1;
+        // Without an exchange the client is free to take another link.
         let last = self.in_flight == 0;
         if last {
             self.link = None;
@@ -297,7 +298,7 @@ impl<L: Carrier> Exchanges<L> {
     }
 }
 
-// What waits its turn.
+// Steps that wait their turn.
 
 impl<L: Carrier> Exchanges<L> {
     fn deferred(&self) -> impl Iterator<Item = &Deferred> {
@@ -337,7 +338,7 @@ impl<L: Carrier> Exchanges<L> {
     }
 }
 
-// What belongs to the last exchange, or to the one that is being answered.
+// State of the last exchange, or of the one that is being answered.
 
 impl<L: Carrier> Exchanges<L> {
     /// Limits the length of the body that comes next, in bytes.

@@ -50,6 +50,7 @@ impl Client {
         if bytes.len() >= most
             && let Some((frame, rest)) = framing::long(framing, bytes, s.reader.mode(Pinning::Free))
         {
+            // All bytes so far belong to the frame, which is longer than they are.
             if self.begin_frame(s, frame, Some(rest), bytes, now) {
                 return bytes.len();
             }
@@ -71,6 +72,7 @@ impl Client {
         bytes: &[u8],
         now: Nanos,
     ) -> bool {
+        // All in flight share one link, on which this frame may not join them.
         if s.exchanges.in_flight() > 0 && want(frame) != Sharing::Shared {
             return false;
         }
@@ -119,6 +121,7 @@ impl Client {
     pub(super) fn read_rest(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) -> usize {
         let must_wait = s.exchanges.must_wait();
         let Phase::Frame { rest, pinning } = s.reader.phase_mut() else { return 0 };
+        // The link takes no more now, or has yet to be found.
         if must_wait {
             return 0;
         }
@@ -194,6 +197,7 @@ impl Client {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
                 link.append_frame(&bytes[..frame.len], kind(frame), frame.pinning == Pinning::Free);
+                // The dialect counts for the link at once, and for the client when the member has agreed.
                 if let Some(dialect) = frame.speaks {
                     link.turns_to(dialect);
                 }

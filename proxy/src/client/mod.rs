@@ -1,8 +1,9 @@
 //! One accepted connection of HTTP or frames: its requests go out in order, and their responses come back in order.
 //!
-//! A client has three parts: the `reader` (what comes next, with its `input`, which is not understood yet), the `exchanges` (what is
-//! under way, and where) and the `writer` (what has not been taken yet). `poll` drives them, `http1` and `frames` say what the bytes
-//! mean, and `respond` answers where no member does. A client whose bytes nobody understands is in `tunnel`.
+//! A client has three parts: the `reader` knows which message comes next, and keeps its bytes in `input` until they are
+//! understood; the `exchanges` know which requests are under way, and on which link; the `writer` keeps the bytes that the client
+//! has not taken. `poll` drives the parts, `http1` and `frames` say what the bytes mean, and `respond` answers in place of a
+//! member. A client whose bytes the proxy does not read is a `tunnel`.
 
 mod events;
 mod exchanges;
@@ -42,14 +43,14 @@ pub(crate) use ticket::Ticket;
 use tunnel::upgraded::UpgradedTunnel;
 use writer::Writer;
 
-/// What the clients of one listener share.
+/// The state that the clients of one HTTP listener share on a worker.
 pub(crate) type HttpFrontend = frontend::Frontend<HttpPool>;
 pub(in crate::client) type HttpPool = Pool<Ticket>;
 pub(in crate::client) type HttpDestination = frontend::Destination<HttpPool>;
 pub(in crate::client) type HttpMember = backend::Member<HttpPool>;
 pub(in crate::client) type HttpLink = Rc<Link<Ticket>>;
 
-/// One accepted connection. While it is idle it keeps no buffer.
+/// An accepted connection of HTTP or frames. An idle one keeps no buffer.
 pub(crate) struct Client {
     frontend: Rc<HttpFrontend>,
     /// The address of the peer that is connected, which may speak for other sources.
@@ -150,7 +151,7 @@ struct Standing<'a> {
     exchanges: &'a Exchanges<HttpLink>,
     /// The number of requests that may be in flight at once.
     look_ahead: u32,
-    /// So many bytes of answers are unread that no request may begin.
+    /// The client has left so many bytes of answers unread that no request may begin.
     has_backlog: bool,
 }
 
@@ -263,6 +264,7 @@ impl Client {
         let task = ClientTask(client.clone());
         may_panic("client.admit");
         let mut s = client.change();
+        // The member is chosen by the source, before the first request: the client counts there from now on.
         client.assign(&mut s.route);
         client.rearm(&mut s);
         drop(s);
@@ -308,6 +310,7 @@ impl Client {
             }
             Cause::BodyTimeout => {
                 s.close = Some(ClientClose::SlowBody);
+                // A body that stops coming leaves its link unusable, but the client can still be told.
                 self.abort_body(s, cause);
             }
             Cause::ClientSlow => {
@@ -471,6 +474,7 @@ impl Registered for Client {
 
     fn on_reconfigure(&self) {
         let share = self.frontend.destination.borrow().group.share; // where there are rules, each worker has links to all
+        // A client whose listener or backend has gone from here can only end.
         if self.frontend.closed.get() || share == 0 {
             return self.on_drain();
         }

@@ -1,4 +1,4 @@
-//! One poll of a client: it writes what waits, does what had to wait, and reads; and the flush at the end of a turn.
+//! Polls a client: waiting output is written, deferred steps are done, and input is read. Flushes it at the end of a turn, too.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ impl Client {
         read_some(cx, |cx| self.poll_once(&mut s, cx, now))
     }
 
-    /// Does what can be done without reading, then reads once.
+    /// Does every step that needs no reading, then reads once.
     fn poll_once(
         self: &Rc<Self>,
         s: &mut ClientParts,
@@ -37,7 +37,7 @@ impl Client {
         if matches!(s.reader.phase(), Phase::Tunnel(_)) {
             return ControlFlow::Break(self.poll_tunnel(s, cx));
         }
-        // What waits for room goes first: it is older than anything that the steps below could add.
+        // Output that waited for room goes first: it is older than anything that the steps below could add.
         if self.conn.poll_unblocked(cx) {
             self.write_out(s);
         }
@@ -49,6 +49,7 @@ impl Client {
         if !s.reader.wants_input(&s.standing()) {
             return ControlFlow::Break(Poll::Pending);
         }
+        // Nothing is read that could not be kept.
         let room = self.room(s, now);
         if room == 0 {
             return ControlFlow::Break(Poll::Pending);
@@ -74,7 +75,7 @@ impl Client {
         ControlFlow::Continue(())
     }
 
-    /// Does what had to wait for earlier exchanges, then reads on in the input that was kept.
+    /// Does the steps that had to wait for earlier exchanges, then reads on in the input that was kept.
     fn proceed(self: &Rc<Self>, s: &mut ClientParts, now: Nanos) {
         while let Some(next) = s.exchanges.next_deferred() {
             match next {
@@ -128,7 +129,7 @@ impl Client {
 
 impl Client {
     fn received(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) {
-        // What was kept stands before the new bytes, so both are read as one.
+        // The kept bytes stand before the new ones, so both are read as one.
         if !s.reader.input.is_empty() {
             s.reader.input.keep_more(bytes);
             return self.read_kept(s, now);
@@ -152,6 +153,7 @@ impl Client {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
+            // Each step may change the phase, and with it the meaning of the next bytes.
             let consumed = match s.reader.phase() {
                 Phase::Idle | Phase::Head => self.read_head(s, rest, now),
                 Phase::Body { .. } => self.read_body(s, rest, now),
@@ -164,6 +166,7 @@ impl Client {
                     s.reader.ignore();
                     rest.len()
                 }
+                // These bytes are read only so that no reset destroys the last answer.
                 Phase::Linger { .. } => rest.len(),
             };
             if consumed == 0 {
@@ -202,6 +205,7 @@ impl Client {
     fn room(&self, s: &mut ClientParts, now: Nanos) -> usize {
         let kept = s.reader.input.bytes().len();
         let is_crowded = || s.route.assignment().member().is_some_and(|member| member.pool.is_crowded());
+        // Memory is short on the worker, or at the member that the requests wait for.
         let full = self.frontend.event_loop.buffers.are_full() || kept >= LEAST && is_crowded();
         let room = if full { LEAST.saturating_sub(kept) } else { usize::MAX };
         s.reader.input.stall(room == 0);
@@ -228,6 +232,7 @@ impl Client {
             (AfterEof::Nothing, _) => {}
             // The member hears the end as well, answers what it would answer such a client, and closes.
             (AfterEof::EndLink, Some(link)) => link.end_requests(),
+            // No member can be told of the end, or none has a use for half a message.
             (AfterEof::EndLink, None) | (AfterEof::CutShort, _) => self.conn.fail(),
         }
     }
@@ -253,6 +258,7 @@ impl Client {
         if self.conn.has_failed() || first.is_empty() && second.is_empty() {
             return;
         }
+        // The record of the answer that is being sent is the oldest.
         if let Some(record) = s.record() {
             record.sent += (first.len() + second.len()) as u64;
         }
@@ -303,7 +309,7 @@ impl Flush for Client {
         if !self.conn.is_blocked() {
             self.write_out(&mut s);
         }
-        // What follows is for the client's task, which nothing else would wake.
+        // These steps are for the client's task, which nothing else would wake.
         if s.close.is_some() || s.draining || !s.reader.input.is_empty() {
             self.conn.wake();
         }

@@ -538,9 +538,9 @@ mod tests {
         is_patient: false,
         owes: false,
     };
-    /// One is in flight, and more may be.
+    /// An exchange is in flight, and more may be.
     const ONE: StandIn = StandIn { in_flight: 1, is_busy: true, ..NOTHING };
-    /// One waits for a link.
+    /// An exchange waits for a link.
     const WAITING: StandIn =
         StandIn { waits: true, is_busy: true, may_begin: false, must_wait: true, ..NOTHING };
 

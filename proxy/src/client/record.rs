@@ -91,6 +91,7 @@ impl Client {
     ) {
         let Some(record) = s.exchanges.records().and_then(|records| records.0.pop_front()) else { return };
         let destination = s.route.destination();
+        // Failures are logged even where the sample leaves them out.
         let log_writer = destination.log_writer.as_ref().filter(|_| record.sampled || cause.is_some());
         let Some(log_writer) = log_writer else { return };
         log_writer.write(&LogRecord {

@@ -33,9 +33,11 @@ impl Client {
             s.exchanges.count_begun(&self.frontend.cells.in_flight); // it was never counted as begun
             s.reader.request_refused();
         }
+        // A deferred step still needs the connection.
         let close = (s.draining || s.reader.is_done()) && !s.exchanges.has_deferred();
         match self.error(s, request.as_ref(), reject, close) {
             Some(answer) => self.send(s, &answer, &[]),
+            // The listener prefers a close to an error.
             None => self.close_after_answers(s),
         }
         self.count_answer(s, exchange.as_ref(), reject.status, Some(reject.cause), 0);

@@ -143,6 +143,7 @@ impl Client {
         self.unassign(route);
         let name = &route.destination().group.settings.name;
         let mut ways = std::iter::once(&base).chain(&base.by_rule);
+        // The backend of the same name is most often the same backend with other settings.
         let same = ways.find(|way| way.group.settings.name == *name);
         let destination =
             same.or_else(|| same_rule(route.base(), route.destination(), &base)).unwrap_or(&base);
@@ -184,6 +185,7 @@ impl Client {
         let chosen = route.chosen();
         let before = std::mem::replace(&mut chosen.destination, destination);
         chosen.others.push((before, std::mem::take(&mut chosen.assignment)));
+        // The client returns to an earlier assignment, so that it meets the same member again.
         let is_known = |(other, _): &(Rc<HttpDestination>, _)| Rc::ptr_eq(other, &chosen.destination);
         match chosen.others.iter().position(is_known) {
             Some(known) => chosen.assignment = chosen.others.swap_remove(known).1,

@@ -115,6 +115,7 @@ impl Recipient for Ticket {
     }
 
     fn ended(&self, request: &Exchange, end: AnswerEnd, service: Nanos) {
+        // The head that was written may have promised to close.
         let close = match self {
             Self::Http1 { client, .. } => end.close || client.response.get().closes(),
             Self::Frames { .. } => end.close,

@@ -61,6 +61,7 @@ impl Writer {
         if let Some(output) = &mut self.output {
             output.moved += sent as u64;
         }
+        // All bytes are sent, or none can be sent any more.
         if conn.has_failed() || sent == first.len() + second.len() {
             return Sent::Gone;
         }
@@ -111,6 +112,7 @@ impl Writer {
     /// client.
     pub(super) fn is_full(&self, most: usize, buffers: &BufferBudget) -> bool {
         let unwritten = self.unwritten();
+        // Even where all buffers are full, a client may have a little of its own.
         unwritten >= most || unwritten >= LEAST && buffers.are_full()
     }
 

@@ -73,6 +73,7 @@ impl Client {
         // The response to HTTP/1.0 may last until close, so nothing can follow it.
         let old = head.minor_version == 0;
         let alone = request.sharing != Sharing::Shared || old || s.exchanges.keeps_link();
+        // It is read again when everything in flight has been answered.
         if s.exchanges.in_flight() > 0 && alone {
             return false;
         }
@@ -104,6 +105,7 @@ impl Client {
             BodyFraming::Length(length) => length > behind as u64,
             BodyFraming::Chunked | BodyFraming::UntilClose => true,
         };
+        // A slow client must not hold a link while its body comes.
         let may_wait = self.reads_body_first(s, &request);
         let request = ClientRequest { exchange: request, format: head.format() };
         // The head is only borrowed from the input: a request that waits keeps it as it will be sent.
@@ -180,6 +182,7 @@ impl Client {
 
     /// Turns the reader to what follows a head.
     fn read_next(&self, s: &mut ClientParts, head: &RequestHead<'_, '_>, rules: &HttpRules, now: Nanos) {
+        // The answer to the last request announces the close.
         if is_last(rules, s.reader.requests()) {
             s.close = Some(ClientClose::LimitRequests);
         }
@@ -288,6 +291,7 @@ impl Client {
     pub(super) fn read_body(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) -> usize {
         let Phase::Body { decoder } = s.reader.phase_mut() else { return 0 };
         let link = s.exchanges.link().cloned();
+        // The bytes are kept, and no more are read, until a link takes them.
         if s.exchanges.waits() || link.as_ref().is_some_and(|link| link.is_full()) {
             return 0;
         }
@@ -304,6 +308,7 @@ impl Client {
         }
         let last = done.then(|| decoder.trailers().to_vec());
         let mut release = false;
+        // The link frames the content anew, whichever way it was framed by the client.
         if let Some(link) = link {
             link.send_data(data, last.as_deref());
             if !done {
@@ -371,6 +376,7 @@ fn is_last(rules: &HttpRules, requests: u32) -> bool {
 /// Takes a permit among the member's tunnels for a request that may become one.
 fn claim_tunnel(s: &mut ClientParts, member: &HttpMember, request: &Exchange) -> Result<(), Cause> {
     if matches!(request.kind, AnswerKind::Http(ask) if ask.upgrade) {
+        // A tunnel lasts for as long as its client likes, so each member has a limit of them.
         let permit = member.pool.tunnel_permit().ok_or(Cause::TunnelLimit)?;
         s.exchanges.set_tunnel_permit(Some(permit));
     }
@@ -380,6 +386,7 @@ fn claim_tunnel(s: &mut ClientParts, member: &HttpMember, request: &Exchange) ->
 /// Returns how a request may share a link.
 fn want(s: &ClientParts, head: &RequestHead<'_, '_>) -> Sharing {
     let methods = s.route.destination().group.settings.links.pipeline_methods;
+    // A body, an expectation or an upgrade can make the requests behind it wait for this client.
     let plain = head.body == BodyFraming::None && !head.expect_continue && !head.upgrade;
     // A response to HEAD that wrongly has content can be told from the next response only when the link has been quiet for a
     // moment.

@@ -137,6 +137,7 @@ impl Drop for TcpTask {
 impl TcpTask {
     fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         may_panic("tcp.poll");
+        // A timer, a drain or the end of the worker has decided meanwhile.
         if let Some(verdict) = self.client.verdict.get() {
             return Poll::Ready(verdict);
         }
@@ -370,6 +371,7 @@ async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
             tried = 0;
             continue;
         }
+        // An earlier member failed, so going to this one is a retry.
         if failure.is_some() {
             group.cells.retries[RetryReason::Connect][RetryResult::Ok].inc();
         }

@@ -29,9 +29,11 @@ impl Client {
     pub(in crate::client) fn open_tunnel(&self, link: UpgradedLink) {
         let mut s = self.change();
         if self.conn.has_failed() {
+            // The client went away before it could hear of the tunnel.
             return link.close(LinkClose::ClientAbort);
         }
         self.count_no_input(&mut s);
+        // The tunnel writes from now on, beginning with the bytes that the client has not taken yet.
         let output = s.writer.take(&self.frontend.event_loop.buffers);
         let splice = s.route.destination().listener.tunnel.splice;
         let now = self.frontend.event_loop.now();

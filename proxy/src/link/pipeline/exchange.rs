@@ -187,6 +187,7 @@ impl<T> Slot<T> {
     pub(in crate::link) fn trickles(&self, least: u64, now: Nanos) -> bool {
         let age = now.saturating_sub(self.first_byte);
         let is_slow = u128::from(self.received) * 1_000_000_000 < u128::from(least) * u128::from(age);
+        // Events come in small pieces, so their pauses show sooner than their rate.
         let ticks = self.pauses >= TICKS && self.received < SMALL * u64::from(self.pauses);
         is_slow && (age >= LASTING || ticks && age >= LASTING_IN_TICKS)
     }
@@ -217,6 +218,7 @@ impl<T> Slot<T> {
 
     /// Adds one more frame to a conversation, which stays patient while a patient frame in it has no answer.
     pub(in crate::link) fn append_frame(&mut self, kind: AnswerKind) {
+        // A blocking command that has no answer yet keeps the conversation patient.
         let slow = self.awaits > 0 && self.request.kind == AnswerKind::Frames { patient: true };
         self.awaits += 1;
         self.talked = true;
@@ -298,6 +300,7 @@ impl<T> InFlight<'_, T> {
             return Fate::Nobody;
         }
         if slot.shown {
+            // An answer that was begun cannot be begun again.
             return Fate::Cut(match why {
                 LinkEnd::Timeout => Cause::BackendTimeout,
                 LinkEnd::Panicked => Cause::Internal,

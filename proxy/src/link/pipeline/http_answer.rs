@@ -161,8 +161,10 @@ impl HttpAnswerReader {
             self.state = AnswerState::Switched(end);
             return Ok(len);
         }
+        // Only a request whose content is still coming can have an early answer, which is rare.
         let early = uploading && client.is_awaited() && ends_early(&head, &input[len..]);
         self.server = Some(head.server.map_or(0..0, |value| place_of(value, whole)));
+        // The doubt about an interim head ends with the answer that it came before.
         let odd = std::mem::take(&mut self.odd);
         client.head(&head, early)?;
         let old = head.minor_version == 0;

@@ -43,7 +43,9 @@ impl Doubt {
     pub(in crate::link) fn after(self, ask: AnswerKind, end: &AnswerEnd) -> Self {
         let AnswerKind::Http(ask) = ask else { return self };
         match (ask.method, end.status) {
+            // Each resource may be the one whose content is sent all the same.
             (Method::Head, _) => Self::Rest,
+            // The link has not been seen to stay quiet yet.
             (_, 204 | 304) if self == Self::None => Self::Rest,
             (_, 204 | 304) => Self::Look,
             _ if self == Self::None => Self::None,

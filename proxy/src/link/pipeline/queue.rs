@@ -108,6 +108,7 @@ impl<T> Queue<T> {
         source: &(impl RequestSource + ?Sized),
     ) {
         let before = self.out.len();
+        // The greeting counts to the slot of its request, whose bytes begin with it.
         let greeting = self.greet(&request);
         source.write_http1(&mut self.out);
         if self.slots.is_empty() {
@@ -178,6 +179,7 @@ impl<T> Queue<T> {
         let mut end = self.kept + self.slots.iter().take(self.sent).map(|s| s.len).sum::<usize>();
         while let Some(slot) = self.slots.get_mut(self.sent) {
             end += slot.len;
+            // The member may have read the beginning of a request that is only partly written.
             slot.touched |= end - slot.len < self.written;
             // A request whose content is still to come is not sent, even if all that is here has been written.
             if end > self.written || slot.request.upload.is_open() {
@@ -232,6 +234,7 @@ impl<T> Queue<T> {
     #[must_use]
     pub fn silent_since(&self) -> Option<Nanos> {
         let head = self.head()?;
+        // The member owes the close then, however many answers are left.
         let ended = self.ended_at.map(|at| at.max(head.progress));
         ended.or_else(|| head.silent_since(self.head_since, !self.unwritten().is_empty()))
     }
@@ -242,6 +245,7 @@ impl<T> Queue<T> {
     pub fn abandon(&mut self, gone: impl Fn(&T) -> bool) -> bool {
         let mut whole = true;
         for slot in self.slots.iter_mut().filter(|s| s.recipient.as_ref().is_some_and(&gone)) {
+            // The slot stays, because the member will answer it.
             slot.recipient = None;
             whole &=
                 !slot.request.upload.is_open() && slot.request.kind != AnswerKind::Frames { patient: true };
@@ -328,6 +332,7 @@ impl<T> Queue<T> {
     where
         T: Clone,
     {
+        // A member may only switch protocols when no other request can be on its way.
         let alone = self.slots.len() == 1 && self.sent == 1;
         // RFC 9112 section 9.2: a response that no request asked for must not be taken for an answer.
         let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
@@ -355,6 +360,7 @@ impl<T> Queue<T> {
             out.clear();
             return Err(LinkEnd::Desync(Cause::BadResponse));
         }
+        // From the final head on, an end of the link cuts the client off.
         slot.shown |= step.final_head;
         slot.received += step.consumed as u64;
         let over = step.end.filter(|_| slot.answer_ended()).map(|end| slot.settled(end));
@@ -393,6 +399,7 @@ impl<T> Queue<T> {
                 if end.switched {
                     next.over = Some(Err(LinkEnd::Switched));
                 } else if !goes_on {
+                    // A leaving link is read to its last answer, by its parting.
                     self.partial = if self.leaving { rest.to_vec() } else { Vec::new() };
                     next.over = Some(Ok(false));
                 }
@@ -420,6 +427,7 @@ impl<T> Queue<T> {
         self.answered += 1;
         // The member would take the rest of the body for a request.
         let end = AnswerEnd { close: end.close || slot.request.upload.is_open(), ..end };
+        // The member could not begin before it had the request, nor before the answers ahead were out.
         let service = now.saturating_sub(slot.sent_at.max(self.head_since));
         (self.head_since, self.drained) = (now, 0);
         self.forget();
@@ -432,6 +440,7 @@ impl<T> Queue<T> {
     fn progressed(&mut self, now: Nanos) {
         if let Some(slot) = self.slots.front_mut() {
             let before = slot.progress.max(slot.first_byte);
+            // A pause before more bytes is the mark of an answer in ticks.
             slot.pauses += u32::from(now.saturating_sub(before) >= PAUSE);
             slot.progress = now;
         }
@@ -519,6 +528,7 @@ pub(in crate::link) fn receive<T: Clone, S: Sink<T>>(
     out: &mut Vec<u8>,
     sink: &mut S,
 ) -> Result<bool, LinkEnd> {
+    // Most reads end with an answer, and then nothing is copied.
     let whole = queue.with(|queue| queue.behind_partial(input));
     let mut input = whole.as_deref().unwrap_or(input);
     while !input.is_empty() {
@@ -660,6 +670,7 @@ impl<T> Queue<T> {
     ) -> Vec<(T, Exchange, Vec<u8>, bool)> {
         let mut taken = Vec::new();
         let mut end = self.kept + self.slots.iter().map(|slot| slot.len).sum::<usize>();
+        // The last ones go first: an exchange may move only if no later one of its client stays.
         for i in (1..self.slots.len()).rev() {
             let at = end - self.slots[i].len;
             if taken.len() < most && self.slots[i].may_move() && self.stands_alone(i, &same) {
@@ -701,6 +712,7 @@ impl<T> Queue<T> {
             let slot = &mut self.slots[i];
             return slot.recipient.take().map(|recipient| (recipient, slot.request, head, true));
         }
+        // The member has seen nothing of this request, so no answer will come.
         self.out.drain(bytes);
         let slot = self.slots.remove(i)?;
         slot.recipient.map(|recipient| (recipient, slot.request, head, false))

@@ -95,6 +95,7 @@ impl AnswerReader {
         left: bool,
         client: &mut Awaited<'_, T, S>,
     ) -> Option<AnswerEnd> {
+        // The end of the link is the end of the answer, and of the client with it.
         let over = Some(AnswerEnd { close: true, reusable: false, ..AnswerEnd::plain(ANSWERED) });
         match (self, kind) {
             (_, AnswerKind::Forever) => over,

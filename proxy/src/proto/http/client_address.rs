@@ -31,6 +31,7 @@ impl<'b> RequestHead<'_, 'b> {
     /// Returns the address that a trusted peer tells, which is kept for the rest of the request. Where both lists may tell,
     /// they must name the same source: a proxy that writes only one of them passes the other on as its client made it up.
     pub(in crate::proto) fn client_address(&self, peer: IpAddr, rules: &HttpRules) -> ClientAddress {
+        // Both the choice of a destination and the forwarded head ask for it.
         if let Some((_, walk)) = self.found_address.get().filter(|(of, _)| *of == peer) {
             return walk;
         }
@@ -51,6 +52,7 @@ impl<'b> RequestHead<'_, 'b> {
             Forwarded::Rfc7239 => along(Ours::Forwarded),
             Forwarded::Both | Forwarded::Remove | Forwarded::Off => {
                 match (along(Ours::Forwarded), along(Ours::XForwardedFor)) {
+                    // Nobody can tell which of the two lists is true.
                     (Some(one), Some(other)) if one.source != other.source => None,
                     (one, other) => one.or(other),
                 }
@@ -226,7 +228,7 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
 
-    /// What a walk comes to, and how many addresses were looked up.
+    /// Returns the result of a walk, and how many addresses were looked up.
     fn walk(lines: &str) -> (ClientAddress, usize) {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
         let mut fields = FieldRoom::new();

@@ -39,6 +39,7 @@ impl ConnectionOptions {
             match FieldName::of(option) {
                 FieldName::KeepAlive => self.keep_alive = true,
                 FieldName::Upgrade => self.upgrade = true,
+                // Such fields stay behind in any case, so naming them adds nothing.
                 FieldName::Hop | FieldName::Te | FieldName::Http2Settings => {}
                 _ if option.eq_ignore_ascii_case(b"close") => self.close = true,
                 _ => self.names_fields = true,

@@ -20,6 +20,7 @@ const CONTINUE: &[u8] = b"100-continue";
 
 impl Expect {
     pub(in crate::proto) fn and(self, value: &[u8]) -> Result<Self, Reject> {
+        // RFC 9110 section 10.1.1: an expectation that cannot be met may be answered with 417.
         if !list(value).all(|element| element.eq_ignore_ascii_case(CONTINUE)) {
             return Err(Reject::unsupported(417, "unknown expectation"));
         }

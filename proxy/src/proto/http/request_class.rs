@@ -19,6 +19,7 @@ pub fn request_class(method: Method, target: &str) -> u32 {
         let name: &[u8] = if is_one_of_many(segment) { b"*" } else { segment };
         hash = name.iter().fold(with(hash, b'/'), |hash, byte| with(hash, *byte));
     }
+    // The class 0 stands for an unknown purpose.
     hash | 1
 }
 

@@ -18,6 +18,7 @@ impl RequestHead<'_, '_> {
     /// those that came.
     #[must_use]
     pub fn rule(&self, rules: &[RouteRule]) -> Option<usize> {
+        // Most listeners have no rules, and their requests no need of a host or a path.
         if rules.is_empty() {
             return None;
         }
@@ -31,6 +32,7 @@ impl RequestHead<'_, '_> {
             && rule.path_prefix.as_ref().is_none_or(|prefix| asked.is_below(prefix.as_bytes()))
             && (rule.methods.is_empty() || rule.methods.iter().any(|m| **m == *self.method_text()))
             && (rule.fields.is_empty() || {
+                // The fields are sorted once, for the first rule that asks for one.
                 let order = asked.fields.get_or_init(|| SortedFields::of(self.head.fields));
                 let has = |(name, value): &(Arc<str>, Option<Arc<str>>)| {
                     order.has(self.head.fields, name.as_bytes(), value.as_deref().map(str::as_bytes))

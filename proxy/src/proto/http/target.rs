@@ -23,6 +23,7 @@ pub(in crate::proto) enum Target<'b> {
 
 impl<'b> Target<'b> {
     pub(in crate::proto) fn read(method: Method, target: &'b [u8]) -> Result<Self, &'static str> {
+        // RFC 9112 section 3.2: a target has no fragment, and two readers may end such a path in different places.
         if target.contains(&b'#') {
             return Err("fragment in the request target");
         }

@@ -67,6 +67,7 @@ impl Trailers {
         if may_travel(name) {
             self.begun = self.lines.len();
         } else {
+            // The next line is read into the place of the forgotten one.
             self.lines.truncate(self.begun);
         }
     }

@@ -36,6 +36,7 @@ fn may_become(allowed: &Upgrades, protocol: &[u8]) -> bool {
     well_said
         && match allowed {
             Upgrades::Off => false,
+            // An upgrade to h2c would hide the following requests from every rule of the proxy.
             Upgrades::Any => !word.eq_ignore_ascii_case(b"h2c"),
             // A name without a version stands for all its versions.
             Upgrades::Only(names) => names

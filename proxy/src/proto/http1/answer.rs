@@ -37,6 +37,7 @@ pub fn error_answer(
     }
     write_connection(to.map_or_else(ResponseFormat::default, |(_, format)| format), close, out);
     out.extend_from_slice(b"\r\n");
+    // RFC 9110 section 9.3.2: the response to HEAD has the fields of its content, but no content.
     if to.is_none_or(|(method, _)| method != Method::Head) {
         out.extend_from_slice(cause.name().as_bytes());
         out.extend_from_slice(more.as_bytes());

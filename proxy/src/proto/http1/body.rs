@@ -74,6 +74,7 @@ impl BodyDecoder {
             BodyState::Length(left) => take(left, input.len()),
             BodyState::Chunked(chunks) => chunks.decode(input).map_err(BodyError::BadChunk)?,
         };
+        // The trailers outlive the decoder of the chunks, to be written behind the content.
         if step.done && !self.is_done() {
             self.0 = match std::mem::replace(&mut self.0, BodyState::Done(None)) {
                 BodyState::Chunked(chunks) => BodyState::Done(chunks.into_trailers()),
@@ -145,6 +146,7 @@ impl BodyEncoder {
             // A chunk of no bytes would be the last one.
             Self::Chunked if data.is_empty() => {}
             Self::Chunked => {
+                // The size in hexadecimal digits and two line ends need 20 bytes at most.
                 out.reserve(data.len() + 20);
                 text::hex(data.len(), out);
                 out.extend_from_slice(b"\r\n");

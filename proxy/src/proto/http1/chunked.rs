@@ -170,6 +170,7 @@ impl ChunkPosition {
     }
 
     fn digit(&mut self, b: u8) -> Result<ChunkState, &'static str> {
+        // One more digit would push the first one out, and the size would be another.
         if self.size >> 60 != 0 {
             return Err("a chunk size is over 64 bits");
         }

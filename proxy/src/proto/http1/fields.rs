@@ -59,6 +59,7 @@ impl<'h, 'b> Head<'h, 'b> {
         limit: usize,
     ) -> Result<usize, LineFault> {
         let begin = self.begin(bytes, line);
+        // The limit is for the line without its CRLF.
         if begin - begun > limit + 2 {
             return Err(LineFault::TooLong);
         }

@@ -39,6 +39,7 @@ impl RequestFraming {
     /// Returns the framing, once all fields are seen.
     pub(super) fn decide(self, minor_version: u8) -> Result<BodyFraming, Reject> {
         match (self.chunked, self.length) {
+            // RFC 9112 section 6.1: two readers may choose differently, which is how requests are smuggled.
             (true, Some(_)) => Err(Reject::request("both Transfer-Encoding and Content-Length")),
             // RFC 9112 section 6.1: the framing of such a message is faulty.
             (true, None) if minor_version == 0 => Err(Reject::request("Transfer-Encoding in HTTP/1.0")),

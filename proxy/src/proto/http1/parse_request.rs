@@ -104,6 +104,7 @@ fn unfinished<H>(
     stopped: Option<Option<Reject>>,
 ) -> Result<Parsed<H>, Reject> {
     let line = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    // A request line that is too long is refused before its end has come.
     if line > limits.line + 1 {
         return Err(fault_in_line(&bytes[..limits.line + 2]).unwrap_or(Reject::target_too_long()));
     }

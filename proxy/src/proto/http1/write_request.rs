@@ -81,6 +81,7 @@ impl RequestHead<'_, '_> {
             text::decimal(hops.saturating_sub(1), out);
             out.extend_from_slice(b"\r\n");
         }
+        // The connection options of the client are gone; these are the ones that the proxy means itself.
         if self.te_trailers || self.upgrade {
             self.write_options(way.rules, out);
         }

@@ -61,6 +61,7 @@ impl ResponseWriter {
         date: &Date,
         out: &mut Vec<u8>,
     ) -> Result<(), Cause> {
+        // The client would take an interim response for the final one.
         if head.is_interim() && format.minor_version == 0 {
             return Ok(());
         }
