@@ -28,11 +28,11 @@ pub(super) fn steps(map: &str) -> Result<Vec<Step>, String> {
             if number != (steps.len() + 1).to_string() {
                 return Err(format!("step {} has the number {number}", steps.len() + 1));
             }
-            let file = rest.strip_suffix('`').ok_or(format!("more than a file: {line}"))?;
+            let file = rest.strip_suffix('`').ok_or_else(|| format!("more than a file: {line}"))?;
             steps.push(Step { file: file.to_owned(), functions: Vec::new() });
         } else if let Some(rest) = line.trim_start().strip_prefix("- `") {
-            let (function, sentence) = rest.split_once('`').ok_or(format!("no function: {line}"))?;
-            let step = steps.last_mut().ok_or(format!("no file before: {line}"))?;
+            let (function, sentence) = rest.split_once('`').ok_or_else(|| format!("no function: {line}"))?;
+            let step = steps.last_mut().ok_or_else(|| format!("no file before: {line}"))?;
             step.functions.push((function.to_owned(), sentence.trim().to_owned()));
         } else if let Some((_, sentence)) = steps.last_mut().and_then(|step| step.functions.last_mut())
             && line.starts_with("     ")
