@@ -301,7 +301,7 @@ sections! {
         /// Depth x service time of a link stays within this.
         #[only(POOLED)]
         pipeline_budget: Spanned<Time> = "2ms",
-        /// Methods that may share a link: safe (GET, OPTIONS) or all but HEAD (http).
+        /// Methods that share a link: safe (GET, OPTIONS) or all but HEAD (http).
         #[only(HTTP)]
         pipeline_methods: Spanned<OneOf<PipelineMethods>> = "safe",
         /// A request that waits longer behind one answer moves, if it may; or off.
