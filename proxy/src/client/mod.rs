@@ -314,8 +314,8 @@ impl Client {
                 self.abort_body(s, cause);
             }
             Cause::ClientSlow => {
-                s.close = s.close.or(Some(ClientClose::Error));
                 // An earlier reason to close is the real one; a slow client is only how it shows.
+                s.close = s.close.or(Some(ClientClose::Error));
                 s.blame = cause;
                 self.cut_off(s);
             }
