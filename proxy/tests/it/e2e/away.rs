@@ -18,11 +18,7 @@ fn state(proxy: &Proxy, state: &str) -> i64 {
 
 /// So many clients ask all the time, each for something else, while `meanwhile` happens. Tells how many were answered, none
 /// otherwise than by a member, and what `meanwhile` returned.
-fn asked_during<R>(
-    proxy: &Proxy,
-    clients: usize,
-    meanwhile: impl FnOnce(&dyn Fn(usize)) -> R,
-) -> (usize, R) {
+fn asked_during<R>(proxy: &Proxy, clients: usize, meanwhile: impl FnOnce(&dyn Fn(usize)) -> R) -> (usize, R) {
     let (answered, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (counts, ends) = (&answered, &over);
     let stays = std::thread::scope(|scope| {
