@@ -136,7 +136,7 @@ impl Drop for Connecting {
 }
 
 /// Shows a change of a member's health, where the caller was the one that caused it.
-pub(super) fn show(change: Option<HealthChange>, cells: &MemberCells) {
+pub(crate) fn show(change: Option<HealthChange>, cells: &MemberCells) {
     match change {
         Some(HealthChange::Up) => cells.state.shift(MemberState::Down, MemberState::Up),
         Some(HealthChange::Down) => cells.state.shift(MemberState::Up, MemberState::Down),

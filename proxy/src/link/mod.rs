@@ -24,6 +24,7 @@ mod pipeline;
 mod pool;
 mod scheduler;
 
+pub(crate) use connect::show as show_health;
 pub use dedicated::dedicated_pool::{DedicatedLink, DedicatedPool};
 pub use dedicated::shared_cap::SharedCap;
 pub use dedicated::upgraded_link::UpgradedLink;

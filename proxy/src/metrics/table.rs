@@ -1,9 +1,9 @@
 //! Declares every metric of penstock once: field, cell, unit, name and help text.
 
 use super::values::{
-    AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move,
-    PipelineFault, ReloadResult, RetryReason, RetryResult,
+    AcceptError, Acquire, AttemptCode, CheckResult, ClientClose, ClientReject, ClientState, CodeClass,
+    ConnectError, DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState,
+    Move, PipelineFault, ReloadResult, RetryReason, RetryResult,
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
 use crate::cause::Cause;
@@ -189,6 +189,18 @@ cell_sets! {
         connections: Gauge => None "penstock_backend_connections_limit";
         /// Weight of the member in the affinity hash.
         weight: Gauge => None "penstock_member_weight";
+    }
+
+    /// The counters of the checks of one backend's members.
+    pub BackendCheckCells by ["backend"] {
+        /// Time that a check of a member took, connecting included.
+        duration: Histogram => Seconds "penstock_health_check_duration_seconds";
+    }
+
+    /// The counters of the checks of one member.
+    pub MemberCheckCells by ["backend", "member"] {
+        /// Checks of the member, by result.
+        checks: ByLabel<CheckResult, Counter> => None "penstock_health_checks_total";
     }
 
     /// The counters of the scraper.

@@ -265,6 +265,24 @@ labels! {
         Down = "down",
     }
 
+    /// The result of a check of a member.
+    CheckResult = "result" {
+        /// The member is well.
+        Ok = "ok",
+        /// No connection could be opened.
+        Connect = "connect",
+        /// The check took too long.
+        Timeout = "timeout",
+        /// The member closed the connection before its answer was complete.
+        Closed = "closed",
+        /// The status of the answer is not one of the good ones.
+        Status = "status",
+        /// The answer does not contain what is expected.
+        Content = "content",
+        /// The bytes are no answer of HTTP, or the answer is longer than a check reads.
+        Malformed = "malformed",
+    }
+
     /// The fate of a line of the access log.
     LogLine = "result" {
         /// The line was passed to the writing thread.

@@ -361,7 +361,7 @@ async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
         let member =
             client.assignment.borrow_mut().choose(&group, client.source.ip(), &client.frontend.sources);
         let Some(member) = member else { return Err(Cause::NoMember) };
-        if !member.pool.is_up() {
+        if !member.pool.is_reachable() {
             // The time begins with the first failure, and covers all further waiting.
             let until = *until.get_or_insert_with(|| Instant::now() + member.pool.patience());
             let hoped = member.pool.wait_for_member(until).await;

@@ -291,9 +291,7 @@ impl<T: Recipient> Pool<T> {
         connect::show(self.health.retire(), &self.cells);
         self.on_drain();
         self.left.set(0);
-        let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
-        self.show_waiting();
-        for Waiter { to, request, head } in waiting {
+        for Waiter { to, request, head } in self.take_waiting() {
             self.notify(&to, |to| match changed {
                 true => to.failed(&request, Cause::NoMember, false),
                 false => to.again(request, head.take(), Cause::NoMember),
@@ -301,6 +299,32 @@ impl<T: Recipient> Pool<T> {
         }
         self.give_up_share();
         self.event_loop.arm(self.key.get(), self.event_loop.now());
+    }
+
+    /// Handles a change that a check of the member has found. Nobody uses idle links of a member that is down, so they close, and
+    /// those who wait go to a member that is up.
+    pub fn health_changed(&self) {
+        if !self.health.is_up() {
+            let idle = self.scheduler.borrow().idle_since(Nanos::MAX);
+            idle.iter().for_each(|link| self.expire(link));
+        }
+        self.leave_to_another();
+    }
+
+    /// Sends those who wait for a link to another member, if that one is up and this one fails its checks.
+    fn leave_to_another(&self) {
+        if !self.health.had_better_be_left() {
+            return;
+        }
+        for Waiter { to, request, head } in self.take_waiting() {
+            self.notify(&to, |to| to.again(request, head.take(), Cause::NoMember));
+        }
+    }
+
+    fn take_waiting(&self) -> Vec<Waiter<T>> {
+        let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
+        self.show_waiting();
+        waiting
     }
 
     /// Leaves the event loop, since nothing of the pool is left. Should a client of a listener that has gone as well still ask
