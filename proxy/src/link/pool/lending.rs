@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::event_loop::{Nanos, may_panic};
-use crate::link::connection::Link;
+use crate::link::pool::link::Link;
 use crate::link::scheduler::rights::{RightRequest, Rights};
 use crate::net::Descriptors;
 

@@ -9,10 +9,10 @@ use crate::backend::{Failure, HealthChange};
 use crate::cause::Cause;
 use crate::event_loop::{Nanos, PanicSite, Registered, may_panic};
 use crate::link::connect::{self, Connecting, connect, count_failure};
-use crate::link::connection::Link;
 use crate::link::dedicated::upgraded_link::UpgradedLink;
 use crate::link::pipeline::exchange::{Exchange, Fate, Slot, Upload};
 use crate::link::pipeline::link_end::LinkEnd;
+use crate::link::pool::link::Link;
 use crate::link::scheduler::LinkId;
 use crate::link::scheduler::wait_queue::Sharing;
 use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
@@ -143,9 +143,7 @@ impl<T: Recipient> Pool<T> {
 
     /// Moves all waiting requests to another member, or fails them if that would not help.
     pub(super) fn send_away(&self, cause: Cause) {
-        let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
-        self.show_waiting();
-        for Waiter { to, request, head } in waiting {
+        for Waiter { to, request, head } in self.take_waiting() {
             // Another member may be reachable; a local fault would meet it, too.
             if cause.is_of_member() {
                 self.count_retry(RetryReason::Connect, RetryResult::Ok);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
-use crate::link::connection::Link;
 use crate::link::pipeline::link_end::LinkEnd;
+use crate::link::pool::link::Link;
 use crate::link::scheduler::holders::GiveWay;
 use crate::link::scheduler::wait_queue::{Sharing, SourceKey};
 use crate::metrics::{Acquire, AttemptCode, HoldReason, RetryReason, RetryResult};
