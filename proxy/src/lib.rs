@@ -11,7 +11,7 @@
 )]
 
 // Public is what others than the crate itself need: the binary (`cli`), the tests on sockets (`config`, `lifecycle`, `metrics`,
-// `probe`), the fuzz targets (`config`, `link`, `proto`) and the simulation (`cause`, `link`, `metrics`).
+// `probe`) and the fuzz targets (`cause`, `config`, `link`, `proto`).
 mod access_log;
 mod admin;
 mod affinity;
