@@ -541,9 +541,12 @@ fn a_panic_at_any_place_ends_one_and_nobody_else_notices() {
 #[test]
 fn a_panic_at_those_who_waited_ends_one_and_nobody_else_notices() {
     let bed = Bed::start("waited");
+    let site = "client|link|member";
     for place in ["pool.acquired", "client.deliver", "client.begin", "client.write"] {
-        let site = "client|link|member";
         bed.only_one_notices((place, site, queues), 5);
+    }
+    for passes in 0..8 {
+        bed.only_one_notices(("client.has_ended", site, queues), passes);
     }
 }
 

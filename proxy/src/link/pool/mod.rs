@@ -564,13 +564,21 @@ impl<T: Recipient> Pool<T> {
     fn dispatch(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) {
         let mut left = Vec::new();
         let mut gone = Vec::new();
+        let mut broken = Vec::new();
         loop {
             if link.is_laden() {
                 self.hold(link, HoldReason::Full);
             }
             let next = self.scheduler.borrow_mut().next_for(link.id, |waiter: &Waiter<T>, wanted| {
-                let left_us = wanted && waiter.request.kind.is_http() && waiter.to.has_ended();
-                let is_gone = !left_us && waiter.to.is_gone();
+                let asked = self.event_loop.contain(PanicSite::Client, || {
+                    let left_us = wanted && waiter.request.kind.is_http() && waiter.to.has_ended();
+                    (left_us, !left_us && waiter.to.is_gone())
+                });
+                // The waiter is in no queue any more, so a client that panicked has to be told.
+                let Some((left_us, is_gone)) = asked else {
+                    broken.push(waiter.to.clone());
+                    return false;
+                };
                 left.extend(left_us.then(|| waiter.to.clone()));
                 gone.extend(is_gone.then(|| waiter.to.clone())); // so that it is not dropped inside of the borrow
                 !left_us && !is_gone
@@ -592,6 +600,7 @@ impl<T: Recipient> Pool<T> {
         }
         // A client of HTTP that has sent FIN has most often gone; as long as others wait, it gives its place to them.
         left.iter().for_each(|client| self.notify(client, |client| client.give_way(Cause::ClientAbort)));
+        broken.iter().for_each(Recipient::panicked);
         if self.scheduler.borrow().waiting() == 0 {
             self.withdraw_requests();
         }
