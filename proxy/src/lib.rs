@@ -11,10 +11,15 @@
 )]
 
 // Public is what others than the crate itself need: the binary (`cli`), the tests on sockets (`config`, `lifecycle`, `metrics`,
-// `probe`), the fuzz targets (`config`, `link`, `proto`) and the simulation (`cause`, `link`, `metrics`).
+// `probe`), the fuzz targets (`config`, `link`, `proto`) and the simulation (`cause`, `link`, `metrics`). The feature `bench` opens `affinity`
+// to the micro-benchmarks, which need nothing else that is private.
 mod access_log;
 mod admin;
+#[cfg(not(feature = "bench"))]
 mod affinity;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod affinity;
 mod backend;
 pub mod cause;
 pub mod cli;
