@@ -78,7 +78,7 @@ def watch(bench, seconds, tmp):
     began, samples, starts = time.monotonic(), [], []
     for _, mix in LOADS:
         starts.append(time.monotonic() - began)
-        argv = [figures.program(bench), "load", f"http://127.0.0.1:{LISTEN}", "--clients", CLIENTS, "--sources",
+        argv = [figures.program(bench), "load", "--no-check", f"http://127.0.0.1:{LISTEN}", "--clients", CLIENTS, "--sources",
                 SOURCES, "--duration", f"{seconds * 1000:.0f}ms", *(word for part in mix for word in ("--mix", part))]
         with procs.Program(argv, LOAD_CPUS, f"{tmp}/load.out") as load:
             while load.alive():

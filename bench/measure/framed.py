@@ -54,7 +54,7 @@ class Origin:
 
     def load(self, seconds, per_connection=None):
         each = ["--per-connection", per_connection] if per_connection else []
-        return [self.bench, "load", f"127.0.0.1:{self.to}", *self.words, "--clients", CLIENTS,
+        return [self.bench, "load", "--no-check", f"127.0.0.1:{self.to}", *self.words, "--clients", CLIENTS,
                 "--sources", SOURCES, "--duration", f"{seconds}s", "--seed", self.seed, "--timeout", "60s",
                 "--json", "--allow-breaks", *each]
 

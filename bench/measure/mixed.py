@@ -66,7 +66,7 @@ class Nginx(loads.Nginx):
 
     def load(self, seconds, slow=None, pause="0s"):
         mix = ["--mix", f"{FAST}=99", "--mix", f"{slow}=1"] if slow else ["--mix", f"{FAST}=1"]
-        return [self.bench, "load", f"http://127.0.0.1:{self.to}", "--clients", CLIENTS, "--sources", SOURCES,
+        return [self.bench, "load", "--no-check", f"http://127.0.0.1:{self.to}", "--clients", CLIENTS, "--sources", SOURCES,
                 "--duration", f"{seconds}s", "--seed", self.seed, "--timeout", "60s", "--pause", pause, "--json", *mix]
 
     def more(self, load, seconds):

@@ -1,8 +1,10 @@
 //! Checks whether a response is the expected one, byte for byte, or that of another exchange.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::keys::{Life, Want};
+use crate::plan::Literal;
 use crate::request::Id;
 
 /// The expected body of a 2xx answer.
@@ -15,6 +17,8 @@ pub(crate) enum Expect {
     Pattern(u64),
     /// The body is this content, which begins with the id.
     Same(Id, Vec<u8>),
+    /// The body is the answer that the plan gives.
+    Literal(Arc<Literal>),
     /// The body is what the client's keys hold.
     Stored(Id, Rc<Life>, Want),
 }
@@ -77,6 +81,11 @@ impl Check {
                 let rest = usize::try_from(self.seen).ok().and_then(|seen| content.get(seen..));
                 rest.is_some_and(|rest| rest.starts_with(piece))
             }
+            Expect::Literal(literal) => {
+                let answer = literal.answer.as_deref().unwrap_or_default();
+                let rest = usize::try_from(self.seen).ok().and_then(|seen| answer.get(seen..));
+                rest.is_some_and(|rest| rest.starts_with(piece))
+            }
             Expect::Stored(..) => {
                 self.start.extend_from_slice(piece);
                 true
@@ -105,8 +114,20 @@ impl Check {
                 }
                 verdict => verdict,
             },
+            Expect::Literal(literal) => {
+                let length = literal.answer.as_ref().map_or(0, Vec::len);
+                match self.against("the expected answer", length as u64) {
+                    Verdict::Wrong(words) => Verdict::Wrong(format!("{} got {words}", literal.name)),
+                    verdict => verdict,
+                }
+            }
             Expect::Stored(id, life, want) => life.judge(*id, want, &self.start),
         }
+    }
+
+    /// Returns the number of bytes that a server sends back which only echoes.
+    pub(crate) fn echoed(&self) -> u64 {
+        if let Expect::Same(_, content) = &self.expect { content.len() as u64 } else { 0 }
     }
 
     /// Records a refusal in place of an answer.

@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::{Connection, Turn};
 use crate::keys::Keys;
 use crate::report::Loss;
 use crate::request::Id;
 use crate::rng::Rng;
+use crate::schedule::Schedule;
 use crate::shard::Shard;
 use crate::socket;
 
@@ -26,6 +27,14 @@ impl Budget {
         match self {
             Self::Left(left) => *left == 0,
             Self::Until(end) => Instant::now() >= *end,
+        }
+    }
+
+    /// Returns the earlier one of a time and the end.
+    fn limit(&self, time: Instant) -> Instant {
+        match self {
+            Self::Left(_) => time,
+            Self::Until(end) => time.min(*end),
         }
     }
 
@@ -50,6 +59,10 @@ pub(crate) struct Client {
     started: u64,
     keys: Keys,
     connection: Option<Connection>,
+    /// The intended times of an open loop.
+    schedule: Option<Schedule>,
+    /// The intended time of the exchange that the client has nothing else to do than to wait for.
+    waits_for: Option<Instant>,
     /// The number of failed connects and of connections without an answer, since the last answer.
     fruitless: u32,
 }
@@ -65,7 +78,18 @@ impl Client {
         let source = (!sources.is_empty()).then(|| sources[number as usize % sources.len()]);
         let rng = Rng::new(shard.plan.seed, number);
         let keys = Keys::new(number, shard.plan.may_forget);
-        Self { shard, number, source, rng, started: 0, keys, connection: None, fruitless: 0 }
+        Self {
+            shard,
+            number,
+            source,
+            rng,
+            started: 0,
+            keys,
+            connection: None,
+            schedule: None,
+            waits_for: None,
+            fruitless: 0,
+        }
     }
 
     /// Connects, unless the client is connected.
@@ -76,16 +100,16 @@ impl Client {
     }
 
     async fn try_connect(&mut self) -> Option<Connection> {
-        let plan = &self.shard.plan;
-        let connected = match timeout(plan.timeout, socket::connect(self.source, plan.to)).await {
-            Ok(Ok(stream)) => Connection::new(stream, plan).map_err(|error| error.to_string()),
+        let (plan, began) = (&self.shard.plan, Instant::now());
+        let connected = match timeout(plan.timeout, socket::connect(self.source, plan)).await {
+            Ok(Ok(stream)) => Connection::new(self.number, stream, plan).map_err(|error| error.to_string()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("not connected after {:?}", plan.timeout)),
         };
         let mut tally = self.shard.tally();
         match connected {
             Ok(connection) => {
-                tally.connections += 1;
+                tally.count_connection(began.elapsed());
                 Some(connection)
             }
             Err(words) => {
@@ -99,9 +123,18 @@ impl Client {
 
     /// Runs exchanges until the budget is used up and nothing is in flight.
     pub(crate) async fn work(&mut self, mut budget: Budget) {
+        let (plan, begin) = (&self.shard.plan, Instant::now());
+        self.schedule = plan.rate.map(|rate| Schedule::new(begin, rate, self.number, plan.clients));
         self.look();
-        while !budget.is_spent() {
-            self.pause(budget).await;
+        self.spend(&mut budget).await;
+        if let (Some(schedule), Budget::Until(end)) = (self.schedule, budget) {
+            self.shard.tally().unsent += schedule.missed(end.min(Instant::now()));
+        }
+    }
+
+    async fn spend(&mut self, budget: &mut Budget) {
+        while !self.is_done(*budget) {
+            self.pause(*budget).await;
             self.connect().await;
             let Some(mut connection) = self.connection.take() else {
                 if matches!(budget, Budget::Left(_)) && self.fruitless >= PATIENCE {
@@ -109,7 +142,7 @@ impl Client {
                 }
                 continue;
             };
-            let stays = self.drive(&mut connection, &mut budget).await;
+            let stays = self.drive(&mut connection, budget).await;
             connection.settle(&self.shard);
             if connection.in_flight() > 0 {
                 self.keys.doubt();
@@ -120,16 +153,18 @@ impl Client {
         }
     }
 
+    /// Returns whether the client starts no more exchanges.
+    fn is_done(&self, budget: Budget) -> bool {
+        self.shard.is_stopped() || budget.is_spent()
+    }
+
     /// Waits a little after fruitless attempts, so that a refusing address is not flooded.
     async fn pause(&self, budget: Budget) {
         if self.fruitless == 0 || self.connection.is_some() {
             return;
         }
         let pause = LONGEST_PAUSE.min(Duration::from_millis(5 << self.fruitless.min(10)));
-        match budget {
-            Budget::Until(end) => sleep_until(end.min(Instant::now() + pause)).await,
-            Budget::Left(_) => sleep(pause).await,
-        }
+        self.shard.timers.sleep_until(budget.limit(Instant::now() + pause), self.number).await;
     }
 
     /// Keeps the connection busy, and returns whether it can be kept.
@@ -143,10 +178,12 @@ impl Client {
                 return false;
             }
             if connection.in_flight() == 0 {
-                let leaves = connection.is_used_up() || (self.takes_turns() && budget.is_spent());
+                let leaves = connection.is_used_up() || (self.takes_turns() && self.is_done(*budget));
                 return !leaves;
             }
-            match connection.turn(&self.shard).await {
+            let due = self.schedule.filter(|_| self.has_place(connection, *budget)).map(|next| next.due());
+            self.waits_for = due;
+            match connection.turn(&self.shard, due).await {
                 Turn::Progress => {}
                 end => {
                     self.end(connection, end);
@@ -154,6 +191,13 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Returns whether another exchange may start on the connection when its time comes.
+    fn has_place(&self, connection: &Connection, budget: Budget) -> bool {
+        connection.in_flight() < self.shard.plan.depth.max(1)
+            && !connection.is_used_up()
+            && !self.is_done(budget)
     }
 
     /// Returns whether others may wait for the place of this connection, so that it must not be kept without
@@ -165,14 +209,14 @@ impl Client {
     /// Rests as the plan says, and returns whether the connection is still open.
     async fn rest(&mut self, connection: &Connection, budget: Budget) -> bool {
         let twice = 2 * self.shard.plan.pause.as_micros() as u64;
-        if twice == 0 || budget.is_spent() {
+        let due = self.schedule.map(|schedule| schedule.due());
+        let now = Instant::now();
+        if (twice == 0 && due.is_none()) || due.is_some_and(|due| due <= now) || self.is_done(budget) {
             return true;
         }
-        let until = Instant::now() + Duration::from_micros(self.rng.below(twice));
-        match budget {
-            Budget::Until(end) => sleep_until(end.min(until)).await,
-            Budget::Left(_) => sleep_until(until).await,
-        }
+        let until = due.unwrap_or_else(|| now + Duration::from_micros(self.rng.below(twice)));
+        self.waits_for = due;
+        self.shard.timers.sleep_until(budget.limit(until), self.number).await;
         match connection.look(&self.shard) {
             Turn::Progress => true,
             end => {
@@ -189,15 +233,29 @@ impl Client {
             return false;
         }
         let now = Instant::now();
-        while connection.in_flight() < depth && !connection.is_used_up() && budget.take(now) {
+        while connection.in_flight() < depth && !connection.is_used_up() {
+            let intended = self.schedule.map_or(now, |schedule| schedule.due());
+            if intended > now || self.shard.is_stopped() || !budget.take(now) {
+                break;
+            }
+            if let Some(schedule) = &mut self.schedule {
+                schedule.take();
+                // A client that was busy at the intended time is late because of the server.
+                if self.waits_for == Some(intended) {
+                    self.shard.tally().count_lateness(now - intended);
+                }
+            }
             let id = Id { client: self.number, seq: self.started };
             self.started += 1;
             self.shard.tally().requests += 1;
             let (requests, keys) = (&self.shard.requests, &mut self.keys);
-            connection.push(now, |out| requests.write(id, &mut self.rng, keys, out));
+            connection.push(now, intended, |out| requests.write(id, &mut self.rng, keys, out));
             if self.shard.plan.abort_one_in.is_some_and(|n| self.rng.one_in(n)) {
                 return true;
             }
+        }
+        if !self.shard.plan.stall.is_zero() {
+            connection.stall();
         }
         false
     }
@@ -205,7 +263,7 @@ impl Client {
     /// Sends all requests, then closes: at once, after a moment, or in the middle of an answer.
     async fn abort(&mut self, connection: &mut Connection) {
         while !connection.is_flushed() {
-            match connection.turn(&self.shard).await {
+            match connection.turn(&self.shard, None).await {
                 Turn::Progress => {}
                 end => return self.end(connection, end),
             }

@@ -21,12 +21,12 @@ use crate::shard::Shard;
 
 /// Carries out the plan and closes all connections. This function blocks.
 pub fn run(plan: &Plan) -> io::Result<Report> {
-    run_watched(plan, &mut |_, _| {})
+    run_watched(plan, &mut |_| true)
 }
 
-/// Works like [`run`], and calls `watch` about ten times a second with the time since the first exchange and
-/// the number of answers since then.
-pub fn run_watched(plan: &Plan, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Report> {
+/// Works like [`run`], and calls `watch` about ten times a second. If `watch` returns false, the clients start
+/// no more exchanges, and the run ends when those in flight have ended.
+pub fn run_watched(plan: &Plan, watch: &mut dyn FnMut(&Progress<'_>) -> bool) -> io::Result<Report> {
     let mut clients = Clients::connect(plan)?;
     clients.work_watched(watch)?;
     clients.close()
@@ -41,11 +41,40 @@ pub struct Clients {
     total: Report,
 }
 
+/// The state of a run at one moment.
+pub struct Progress<'a> {
+    /// The time since the first exchange.
+    pub elapsed: Duration,
+    /// The number of answers since then.
+    pub answers: u64,
+    threads: &'a [Thread],
+}
+
+impl Progress<'_> {
+    /// Asks the threads for all counts so far, which costs each of them a copy.
+    pub fn report(&self) -> Report {
+        let mut sum = Report::default();
+        for thread in self.threads {
+            if thread.send(Order::Show).is_ok()
+                && let Ok(report) = thread.shown.recv_timeout(WATCH_EVERY)
+            {
+                sum.add(&report);
+            }
+        }
+        sum.elapsed = self.elapsed;
+        sum
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Order {
     Connect,
     Work(Budget),
     Look,
+    /// Show the counts so far, in the middle of work.
+    Show,
+    /// Start no more exchanges.
+    Stop,
 }
 
 /// The result of an order on one thread.
@@ -58,6 +87,7 @@ struct Thread {
     /// The orders for the thread, which ends when this is dropped.
     orders: Option<orders::UnboundedSender<Order>>,
     done: mpsc::Receiver<io::Result<Done>>,
+    shown: mpsc::Receiver<Report>,
     answered: Arc<AtomicU64>,
     handle: Option<JoinHandle<()>>,
 }
@@ -78,23 +108,32 @@ impl Clients {
         let count = plan.threads.clamp(1, plan.clients.max(1));
         let threads = (0..count).map(|index| Thread::start(plan, index, count)).collect::<io::Result<_>>()?;
         let mut clients = Self { threads, stop: plan.stop, total: Report::default() };
-        clients.order(Order::Connect, &mut |_, _| {})?;
+        clients.order(Order::Connect, &mut |_| true)?;
         Ok(clients)
     }
 
     /// Lets each client make one exchange.
     pub fn round(&mut self) -> io::Result<Report> {
-        self.timed(Order::Work(Budget::Left(1)), &mut |_, _| {})
+        self.timed(Order::Work(Budget::Left(1)), &mut |_| true)
     }
 
     /// Lets each client work until the plan's stop.
     pub fn work(&mut self) -> io::Result<Report> {
-        self.work_watched(&mut |_, _| {})
+        self.work_watched(&mut |_| true)
     }
 
     /// Works like [`Clients::work`], and calls `watch` as [`run_watched`] does.
-    pub fn work_watched(&mut self, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Report> {
-        let budget = match self.stop {
+    pub fn work_watched(&mut self, watch: &mut dyn FnMut(&Progress<'_>) -> bool) -> io::Result<Report> {
+        self.work_until(self.stop, watch)
+    }
+
+    /// Works like [`Clients::work_watched`], with another stop than the plan's.
+    pub fn work_until(
+        &mut self,
+        stop: Stop,
+        watch: &mut dyn FnMut(&Progress<'_>) -> bool,
+    ) -> io::Result<Report> {
+        let budget = match stop {
             Stop::Requests(n) => Budget::Left(n),
             Stop::Duration(duration) => Budget::Until((Instant::now() + duration).into()),
         };
@@ -104,7 +143,7 @@ impl Clients {
     /// Checks all connections while they rest, and returns the number of open ones. A connection that the
     /// server closed is dropped, and unrequested bytes are an error (`surplus`).
     pub fn idle(&mut self) -> io::Result<usize> {
-        Ok(self.order(Order::Look, &mut |_, _| {})?.open)
+        Ok(self.order(Order::Look, &mut |_| true)?.open)
     }
 
     /// Returns everything that was counted so far.
@@ -119,7 +158,7 @@ impl Clients {
         Ok(self.total)
     }
 
-    fn timed(&mut self, order: Order, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Report> {
+    fn timed(&mut self, order: Order, watch: &mut dyn FnMut(&Progress<'_>) -> bool) -> io::Result<Report> {
         let began = Instant::now();
         let mut report = self.order(order, watch)?.report;
         report.elapsed = began.elapsed();
@@ -127,7 +166,7 @@ impl Clients {
         Ok(report)
     }
 
-    fn order(&mut self, order: Order, watch: &mut dyn FnMut(Duration, u64)) -> io::Result<Done> {
+    fn order(&mut self, order: Order, watch: &mut dyn FnMut(&Progress<'_>) -> bool) -> io::Result<Done> {
         let before = self.answered();
         let began = Instant::now();
         for thread in &self.threads {
@@ -138,7 +177,12 @@ impl Clients {
             let done = loop {
                 match thread.done.recv_timeout(WATCH_EVERY) {
                     Ok(done) => break done?,
-                    Err(RecvTimeoutError::Timeout) => watch(began.elapsed(), self.answered() - before),
+                    Err(RecvTimeoutError::Timeout) => {
+                        let (elapsed, answers) = (began.elapsed(), self.answered() - before);
+                        if !watch(&Progress { elapsed, answers, threads: &self.threads }) {
+                            self.threads.iter().try_for_each(|thread| thread.send(Order::Stop))?;
+                        }
+                    }
                     Err(RecvTimeoutError::Disconnected) => return Err(ended()),
                 }
             };
@@ -159,20 +203,29 @@ impl Thread {
     fn start(plan: &Plan, index: usize, step: usize) -> io::Result<Self> {
         let (orders, inbox) = orders::unbounded_channel();
         let (reply, done) = mpsc::channel();
+        let (show, shown) = mpsc::channel();
         let answered = Arc::new(AtomicU64::new(0));
-        let (plan, shown) = (plan.clone(), Arc::clone(&answered));
+        let (plan, counter) = (plan.clone(), Arc::clone(&answered));
         let name = format!("bench-{index}");
         let handle = thread::Builder::new().name(name).spawn(move || {
-            let numbers = (index..plan.clients).step_by(step);
-            let shard = Rc::new(Shard::new(plan, shown));
-            let clients = numbers.map(|number| Client::new(Rc::clone(&shard), number as u64)).collect();
-            match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-                Ok(runtime) => runtime.block_on(obey(&shard, clients, inbox, &reply)),
-                // A receiver that is gone needs no answer.
-                Err(error) => drop(reply.send(Err(error))),
-            }
+            let runtime =
+                match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                    Ok(runtime) => runtime,
+                    // A receiver that is gone needs no answer.
+                    Err(error) => return drop(reply.send(Err(error))),
+                };
+            runtime.block_on(async {
+                let numbers = (index..plan.clients).step_by(step);
+                match Shard::new(plan, counter).map(Rc::new) {
+                    Ok(shard) => {
+                        let clients = numbers.map(|n| Client::new(Rc::clone(&shard), n as u64)).collect();
+                        obey(shard, clients, inbox, &reply, &show).await;
+                    }
+                    Err(error) => drop(reply.send(Err(error))),
+                }
+            });
         })?;
-        Ok(Self { orders: Some(orders), done, answered, handle: Some(handle) })
+        Ok(Self { orders: Some(orders), done, shown, answered, handle: Some(handle) })
     }
 
     fn send(&self, order: Order) -> io::Result<()> {
@@ -199,24 +252,57 @@ fn ended() -> io::Error {
 
 /// Runs a thread: it takes orders and sends reports until the sender of orders is gone.
 async fn obey(
-    shard: &Shard,
+    shard: Rc<Shard>,
     mut clients: Vec<Client>,
     mut inbox: orders::UnboundedReceiver<Order>,
     reply: &mpsc::Sender<io::Result<Done>>,
+    show: &mpsc::Sender<Report>,
 ) {
+    let timed = Rc::clone(&shard);
+    let timers = tokio::task::spawn_local(async move { timed.timers.run().await });
     while let Some(order) = inbox.recv().await {
         let mut open = 0;
         match order {
             Order::Connect => connect_all(&mut clients).await,
-            Order::Work(budget) => {
-                let all = clients.len();
-                each(&mut clients, all, move |client| Box::pin(client.work(budget))).await;
-            }
+            Order::Work(budget) => work(&shard, &mut clients, budget, &mut inbox, show).await,
             Order::Look => open = clients.iter_mut().map(Client::look).filter(|open| *open).count(),
+            // The work was over before the order came, and somebody still waits for an answer.
+            Order::Show => {
+                drop(show.send(Report::default()));
+                continue;
+            }
+            Order::Stop => continue,
         }
         let done = Done { report: shard.take_report(), open };
         if reply.send(Ok(done)).is_err() {
-            return;
+            break;
+        }
+    }
+    timers.abort();
+}
+
+/// Lets all clients work, and takes the orders that may come meanwhile.
+async fn work(
+    shard: &Shard,
+    clients: &mut Vec<Client>,
+    budget: Budget,
+    inbox: &mut orders::UnboundedReceiver<Order>,
+    show: &mpsc::Sender<Report>,
+) {
+    let all = clients.len();
+    let mut work = std::pin::pin!(each(clients, all, move |client| Box::pin(client.work(budget))));
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut work => return,
+            order = inbox.recv() => match order {
+                Some(Order::Show) => drop(show.send(shard.report_so_far())),
+                // Nobody is left to report to, or wants more.
+                _ => {
+                    shard.stop();
+                    return work.await;
+                }
+            }
         }
     }
 }

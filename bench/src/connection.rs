@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::answer::Piece;
 use crate::check::{Check, Verdict};
 use crate::frame::Whole;
+use crate::pace::Pace;
 use crate::plan::Plan;
 use crate::report::Loss;
 use crate::request::Asked;
@@ -39,6 +40,8 @@ pub(crate) enum Turn {
 }
 
 pub(crate) struct Connection {
+    /// The number of its client.
+    client: u64,
     stream: TcpStream,
     source: IpAddr,
     reader: Reader,
@@ -53,10 +56,16 @@ pub(crate) struct Connection {
     proven: bool,
     /// The number of exchanges that may still begin on this connection.
     room: u64,
+    reading: Pace,
+    writing: Pace,
+    /// The number of bytes of `out` after which sending stops for a while.
+    stall_after: Option<usize>,
 }
 
 struct Exchange {
     started: Instant,
+    /// The time from which the latency counts; earlier than `started` if an open loop runs late.
+    intended: Instant,
     check: Check,
     class: Option<usize>,
     status: u16,
@@ -65,8 +74,9 @@ struct Exchange {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, plan: &Plan) -> io::Result<Self> {
+    pub(crate) fn new(client: u64, stream: TcpStream, plan: &Plan) -> io::Result<Self> {
         Ok(Self {
+            client,
             source: stream.local_addr()?.ip(),
             stream,
             reader: Reader::new(plan),
@@ -78,14 +88,29 @@ impl Connection {
             members: Vec::new(),
             proven: false,
             room: plan.per_connection.map_or(u64::MAX, |most| most.max(1)),
+            reading: Pace::new(plan.read_rate),
+            writing: Pace::new(plan.write_rate),
+            stall_after: None,
         })
     }
 
+    /// Lets the sending of all that is queued stop in the middle, if nothing of it was sent.
+    pub(crate) fn stall(&mut self) {
+        if self.written == 0 {
+            self.stall_after = Some(self.out.len() / 2);
+        }
+    }
+
     /// Queues a request. `write` appends it and returns the expected answer.
-    pub(crate) fn push(&mut self, started: Instant, write: impl FnOnce(&mut Vec<u8>) -> Asked) {
+    pub(crate) fn push(
+        &mut self,
+        started: Instant,
+        intended: Instant,
+        write: impl FnOnce(&mut Vec<u8>) -> Asked,
+    ) {
         let Asked { expect, class } = write(&mut self.out);
         let check = Check::new(expect);
-        self.in_flight.push_back(Exchange { started, check, class, status: 0, member: None });
+        self.in_flight.push_back(Exchange { started, intended, check, class, status: 0, member: None });
         self.room = self.room.saturating_sub(1);
     }
 
@@ -108,9 +133,15 @@ impl Connection {
         self.proven
     }
 
-    /// Sends and reads what is possible now, or waits until something is.
-    pub(crate) async fn turn(&mut self, shard: &Shard) -> Turn {
-        poll_fn(|cx| self.poll_turn(shard, cx)).await
+    /// Sends and reads what is possible now, or waits until something is, or until `due`.
+    pub(crate) async fn turn(&mut self, shard: &Shard, due: Option<Instant>) -> Turn {
+        poll_fn(|cx| match (self.poll_turn(shard, cx), due) {
+            (Poll::Pending, Some(due)) => {
+                shard.timers.poll_due(due, self.client, cx).map(|()| Turn::Progress)
+            }
+            (turn, _) => turn,
+        })
+        .await
     }
 
     fn poll_turn(&mut self, shard: &Shard, cx: &mut Context<'_>) -> Poll<Turn> {
@@ -128,26 +159,51 @@ impl Connection {
 
     fn poll_write(&mut self, shard: &Shard, cx: &mut Context<'_>) -> Poll<Turn> {
         while self.written < self.out.len() {
-            let left = &self.out[self.written..];
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, left)) {
+            let most = match self.writing.allows(Instant::now) {
+                Ok(most) => most,
+                Err(later) => {
+                    ready!(shard.timers.poll_due(later, self.client, cx));
+                    continue;
+                }
+            };
+            let end = self.stall_after.unwrap_or(self.out.len()).min(self.written.saturating_add(most));
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..end])) {
                 Ok(n) => {
                     self.written += n;
+                    self.writing.moved(n, Instant::now);
                     shard.tally().bytes_sent += n as u64;
                 }
                 Err(error) => return Poll::Ready(Turn::Lost(Loss::Write, error.to_string())),
             }
+            if self.stall_after == Some(self.written) {
+                self.stall_after = None;
+                self.writing.stall_until(Instant::now() + shard.plan.stall);
+            }
         }
         self.out.clear();
         self.written = 0;
+        if !shard.plan.stall.is_zero() {
+            self.reading.stall_until(Instant::now() + shard.plan.stall);
+        }
         Poll::Ready(Turn::Progress)
     }
 
     fn poll_read(&mut self, shard: &Shard, cx: &mut Context<'_>) -> Poll<Turn> {
+        let most = match self.reading.allows(Instant::now) {
+            Ok(most) => most,
+            Err(later) => {
+                ready!(shard.timers.poll_due(later, self.client, cx));
+                // The time has come since it was looked at.
+                return Poll::Ready(Turn::Progress);
+            }
+        };
         let mut scratch = shard.scratch.borrow_mut();
-        let mut read = ReadBuf::new(&mut scratch);
+        let most = most.min(scratch.len());
+        let mut read = ReadBuf::new(&mut scratch[..most]);
         if let Err(error) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read)) {
             return Poll::Ready(Turn::Lost(Loss::Read, error.to_string()));
         }
+        self.reading.moved(read.filled().len(), Instant::now);
         shard.tally().bytes_received += read.filled().len() as u64;
         Poll::Ready(match read.filled() {
             [] => self.end_of_input(shard),
@@ -201,7 +257,8 @@ impl Connection {
             if self.in_flight.is_empty() && !input.is_empty() {
                 return Turn::Surplus(surplus(input));
             }
-            match self.reader.next(input) {
+            let echoed = self.in_flight.front().map_or(0, |exchange| exchange.check.echoed());
+            match self.reader.next(input, echoed) {
                 Ok(Some(Piece::Head(head))) => {
                     let member = head.member.map(|name| self.member(name));
                     // An answer begins only while its exchange is in flight, as was checked above.
@@ -243,7 +300,7 @@ impl Connection {
         }
         let verdict = exchange.verdict();
         let class = exchange.class.and_then(|class| shard.requests.class(class));
-        shard.tally().count_answer(exchange.status, now - exchange.started, verdict, class);
+        shard.tally().count_answer(exchange.status, now - exchange.intended, verdict, class);
         shard.show_answer();
     }
 

@@ -41,7 +41,7 @@ impl Reader {
             Protocol::Lines { crlf } => line(bytes, crlf)?,
             Protocol::LengthPrefixed(prefix) => counted(bytes, prefix)?,
             Protocol::Resp => reply(bytes)?,
-            Protocol::Http => return Err("HTTP is no protocol of frames"),
+            Protocol::Http | Protocol::Echo => return Err("no protocol of frames"),
         };
         let Some((length, mut whole)) = found else {
             return if bytes.len() > LONGEST { Err("a frame without end") } else { Ok(None) };

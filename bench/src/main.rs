@@ -3,77 +3,61 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)] // a print that fails panics
 
 mod cli;
+mod failure;
+mod interrupt;
+mod live;
+mod overhead;
+mod preflight;
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
-use penstock_bench::{Plan, Report, Stop, raise_descriptor_limit, run_watched};
+use penstock_bench::run_watched;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, Load};
+use failure::Failure;
+use live::Live;
 
 fn main() -> ExitCode {
-    let Command::Load(load) = Cli::parse().command;
-    let report = load.plan().and_then(|plan| carry_out(&plan));
-    match report {
-        Ok(report) => {
-            show(&report, load.json);
-            ExitCode::from(u8::from(!load.is_content(&report)))
-        }
-        Err(why) => {
-            let _ = writeln!(std::io::stderr(), "penstock-bench: {why}"); // the exit code tells, too
-            ExitCode::from(2)
-        }
-    }
-}
-
-/// The number of descriptors that the process needs besides its clients' sockets.
-const OTHER_DESCRIPTORS: u64 = 64;
-const BAR: &str = "[{elapsed}] {bar:40} {percent:>3} %  {msg}";
-
-fn carry_out(plan: &Plan) -> Result<Report, String> {
-    let limit = raise_descriptor_limit().map_err(|error| format!("limit on open files: {error}"))?;
-    if plan.clients as u64 + OTHER_DESCRIPTORS > limit {
-        return Err(format!("{} clients need more open files than the hard limit of {limit}", plan.clients));
-    }
-    let bar = progress_bar(plan.stop, plan.clients as u64);
-    let report = run_watched(plan, &mut |elapsed, answers| advance(&bar, plan.stop, elapsed, answers));
-    bar.finish_and_clear();
-    report.map_err(|error| error.to_string())
-}
-
-/// Makes a progress bar, which is hidden if standard error is no terminal.
-fn progress_bar(stop: Stop, clients: u64) -> ProgressBar {
-    let length = match stop {
-        Stop::Requests(each) => clients.saturating_mul(each),
-        Stop::Duration(duration) => duration.as_millis() as u64,
+    let done = match Cli::parse().command {
+        Command::Load(options) => load(&options),
+        Command::Overhead(options) => overhead::command(&options),
     };
-    let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length).with_style(style)
+    done.unwrap_or_else(|failure| {
+        let _ = writeln!(std::io::stderr(), "penstock-bench: {failure}"); // the exit code tells, too
+        ExitCode::from(failure.status())
+    })
 }
 
-fn advance(bar: &ProgressBar, stop: Stop, elapsed: Duration, answers: u64) {
-    bar.set_position(match stop {
-        Stop::Requests(_) => answers,
-        Stop::Duration(_) => elapsed.as_millis() as u64,
+fn load(options: &Load) -> Result<ExitCode, Failure> {
+    let plan = options.plan().map_err(Failure::Arguments)?;
+    preflight::check_descriptors(plan.clients)?;
+    if options.is_checked() {
+        preflight::check_server(&plan)?;
+    }
+    watch_for_interrupts()?;
+    let mut live = Live::new(&plan);
+    let report = run_watched(&plan, &mut |progress| {
+        live.show(progress);
+        !interrupt::has_come()
     });
-    bar.set_message(format!("{answers} answers, {:.0}/s", answers as f64 / elapsed.as_secs_f64().max(0.001)));
+    live.finish();
+    let report = report.map_err(|error| Failure::Arguments(error.to_string()))?;
+    let mut json = report.to_json();
+    json["interrupted"] = interrupt::has_come().into();
+    print(&if options.json { format!("{json}\n") } else { report.to_string() });
+    Ok(match interrupt::has_come() {
+        true => ExitCode::from(interrupt::STATUS),
+        false => ExitCode::from(u8::from(!options.is_content(&report))),
+    })
 }
 
-fn show(report: &Report, json: bool) {
-    let text = if json { format!("{}\n", report.to_json()) } else { report.to_string() };
+fn watch_for_interrupts() -> Result<(), Failure> {
+    interrupt::watch().map_err(|error| Failure::Machine(format!("cannot watch for Ctrl-C: {error}")))
+}
+
+fn print(text: &str) {
     // Standard output may be a pipe that nobody reads to its end.
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bar_is_understood() {
-        assert!(ProgressStyle::with_template(BAR).is_ok());
-    }
 }

@@ -1,6 +1,7 @@
 //! Defines the plan of a run: the address, the clients, the work, and the stop.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The number of bytes that the words around two numbers may take.
@@ -37,6 +38,19 @@ pub struct Plan {
     /// The average time that a client rests while nothing is in flight; each time is drawn from 0 to twice
     /// the average. With zero it continues at once.
     pub pause: Duration,
+    /// The number of bytes per second at which each client reads answers; `None` for no limit.
+    pub read_rate: Option<u64>,
+    /// The number of bytes per second at which each client writes requests; `None` for no limit.
+    pub write_rate: Option<u64>,
+    /// The time for which a client stops in the middle of sending a request, and once more before it reads
+    /// the answer. With more than one exchange in flight it stops once for those sent together.
+    pub stall: Duration,
+    /// The size in bytes of both socket buffers of each client, as given to the kernel, which doubles it;
+    /// `None` for the kernel's choice.
+    pub socket_buffer: Option<usize>,
+    /// The number of exchanges per second that all clients together intend to start (open loop), spread evenly,
+    /// or `None` for a closed loop. Latencies then count from the intended time.
+    pub rate: Option<f64>,
     /// A complete frame that is a refusal and no answer, counted like HTTP's 503; for protocols of frames.
     pub refusal: Option<Vec<u8>>,
     /// For RESP: whether stored values may vanish at any moment, as when a server restarts without its data.
@@ -65,6 +79,11 @@ impl Plan {
             depth: 1,
             per_connection: None,
             pause: Duration::ZERO,
+            read_rate: None,
+            write_rate: None,
+            stall: Duration::ZERO,
+            socket_buffer: None,
+            rate: None,
             refusal: None,
             may_forget: false,
             seed: 1,
@@ -86,6 +105,9 @@ impl Plan {
         {
             return Some(format!("a count of {prefix:?} leaves less than {ROOM} bytes for a request"));
         }
+        if let Some(rate) = self.rate.filter(|rate| !rate.is_finite() || *rate <= 0.0) {
+            return Some(format!("a rate of {rate}: it must be a number above 0"));
+        }
         let fits = self.work.fits(self.protocol);
         (!fits).then(|| format!("{:?} cannot be asked in {:?}", self.work, self.protocol))
     }
@@ -105,6 +127,27 @@ pub enum Protocol {
     LengthPrefixed(Prefix),
     /// Redis (RESP2): commands as arrays of bulk strings.
     Resp,
+    /// Bytes without frames, which the server sends back as they come.
+    Echo,
+}
+
+impl Protocol {
+    /// Returns a request of this text in the frame of the protocol, with zeros before its count; `None` if the
+    /// count cannot express its length.
+    pub fn frame(self, text: &str) -> Option<Vec<u8>> {
+        if let Self::LengthPrefixed(prefix) = self
+            && text.len() > prefix.longest()
+        {
+            return None;
+        }
+        let mut wire = Vec::new();
+        let before = match self {
+            Self::LengthPrefixed(prefix) => vec![0; usize::from(prefix.offset)],
+            _ => Vec::new(),
+        };
+        crate::frame::put(self, text.as_bytes(), &before, &mut wire);
+        Some(wire)
+    }
 }
 
 /// The header of a length-prefixed frame.
@@ -154,6 +197,13 @@ pub enum Work {
         /// The lengths of the text in bytes, one drawn for each exchange; 0 counts as 1.
         sizes: Vec<usize>,
     },
+    /// `Protocol::Echo`: bytes that begin with `CLIENT-SEQ:`; they must come back.
+    Bounce {
+        /// The numbers of bytes, one drawn for each exchange; 0 counts as 1.
+        sizes: Vec<usize>,
+    },
+    /// HTTP, lines and length-prefixed: this request, byte for byte.
+    Literal(Arc<Literal>),
     /// RESP: a command on the client's own keys; the answer must be what the client stored there.
     Keys {
         /// The command. The first one on each key is always a SET.
@@ -163,6 +213,17 @@ pub enum Work {
     },
     /// One of these works for each exchange, drawn by weight. Each is a class of its own in the report.
     Mixed(Vec<(u32, Self)>),
+}
+
+/// A complete request, framed for its protocol, and the answer that it must get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Literal {
+    /// The name of its class in a report.
+    pub name: String,
+    /// The bytes of the request: head and content.
+    pub wire: Vec<u8>,
+    /// The content of a right 2xx answer; `None` if any content is right.
+    pub answer: Option<Vec<u8>>,
 }
 
 /// A command on a key of Redis.
@@ -188,6 +249,8 @@ impl Work {
             Self::Add(before) if before.is_empty() => "add",
             Self::Add(before) => before,
             Self::Say { .. } => "echo",
+            Self::Bounce { .. } => "bytes",
+            Self::Literal(literal) => &literal.name,
             Self::Keys { command: Command::Set, .. } => "set",
             Self::Keys { command: Command::Get, .. } => "get",
             Self::Keys { command: Command::Incr, .. } => "incr",
@@ -203,6 +266,8 @@ impl Work {
                 matches!(protocol, Protocol::Lines { .. } | Protocol::LengthPrefixed(_))
             }
             Self::Keys { .. } => protocol == Protocol::Resp,
+            Self::Bounce { .. } => protocol == Protocol::Echo,
+            Self::Literal(_) => !matches!(protocol, Protocol::Resp | Protocol::Echo),
             _ => protocol == Protocol::Http,
         }
     }

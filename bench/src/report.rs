@@ -25,6 +25,8 @@ pub struct Report {
     pub errors: Errors,
     /// The number of exchanges that clients aborted on purpose, and of those in flight with them.
     pub aborted: u64,
+    /// The number of exchanges of an open loop that were intended before the end and never started.
+    pub unsent: u64,
     /// The number of complete answers that belong to another exchange.
     pub mix_ups: u64,
     /// The number of connections made.
@@ -38,6 +40,11 @@ pub struct Report {
     /// The latencies in nanoseconds from giving the request to the connection to reading the last byte, for
     /// answered exchanges, with three digits.
     pub latency: Histogram<u64>,
+    /// The times in nanoseconds that successful connects took.
+    pub connect_time: Histogram<u64>,
+    /// The times in nanoseconds by which an open loop started exchanges too late although their client was
+    /// free: the error of the generator itself. Late starts of busy clients are not included.
+    pub lateness: Histogram<u64>,
     /// The latencies for each part of [`Work::Mixed`](crate::Work::Mixed), by its name: a target, or the kind of
     /// work. Empty for other work. Lost exchanges are not included.
     pub classes: BTreeMap<String, Histogram<u64>>,
@@ -130,12 +137,15 @@ impl Default for Report {
             by_class: [0; 5],
             errors: Errors::default(),
             aborted: 0,
+            unsent: 0,
             mix_ups: 0,
             connections: 0,
             bytes_sent: 0,
             bytes_received: 0,
             members: BTreeMap::new(),
             latency: histogram(),
+            connect_time: histogram(),
+            lateness: histogram(),
             classes: BTreeMap::new(),
             elapsed: Duration::ZERO,
             first_errors: Vec::new(),
@@ -156,6 +166,7 @@ impl Report {
         self.by_class.iter_mut().zip(other.by_class).for_each(|(sum, n)| *sum += n);
         self.errors.add(&other.errors);
         self.aborted += other.aborted;
+        self.unsent += other.unsent;
         self.mix_ups += other.mix_ups;
         self.connections += other.connections;
         self.bytes_sent += other.bytes_sent;
@@ -164,8 +175,14 @@ impl Report {
             let sum = self.members.entry(*source).or_default();
             seen.iter().for_each(|(member, n)| *sum.entry(member.clone()).or_default() += n);
         }
-        // All histograms have the same bounds.
-        self.latency.add(&other.latency).expect("the bounds are alike");
+        for (sum, times) in [
+            (&mut self.latency, &other.latency),
+            (&mut self.connect_time, &other.connect_time),
+            (&mut self.lateness, &other.lateness),
+        ] {
+            // All histograms have the same bounds.
+            sum.add(times).expect("the bounds are alike");
+        }
         for (class, latency) in &other.classes {
             let sum = self.classes.entry(class.clone()).or_insert_with(histogram);
             sum.add(latency).expect("the bounds are alike");
@@ -214,6 +231,17 @@ impl Report {
         self.members.values().map(BTreeMap::len).max().unwrap_or(0)
     }
 
+    /// Counts a connection and the time that its connect took.
+    pub(crate) fn count_connection(&mut self, took: Duration) {
+        self.connections += 1;
+        self.connect_time.saturating_record(nanoseconds(took));
+    }
+
+    /// Counts the time by which the generator was late.
+    pub(crate) fn count_lateness(&mut self, late: Duration) {
+        self.lateness.saturating_record(nanoseconds(late));
+    }
+
     /// Counts a complete answer.
     pub(crate) fn count_answer(
         &mut self,
@@ -224,7 +252,7 @@ impl Report {
     ) {
         self.answered += 1;
         self.by_class[usize::from(status / 100).clamp(1, 5) - 1] += 1;
-        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let took = nanoseconds(took);
         self.latency.saturating_record(took);
         if let Some(class) = class {
             self.class(class).saturating_record(took);
@@ -274,6 +302,10 @@ impl Report {
             self.first_errors.push(words);
         }
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Report {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::check::Expect;
 use crate::frame;
@@ -91,6 +92,16 @@ impl Requests {
             Work::Say { sizes } => {
                 let text = text(rng, sizes, self.longest_text(id));
                 self.frame(id, format_args!("echo {text}"), format_args!("{text}"), rng, out)
+            }
+            Work::Bounce { sizes } => {
+                let size = rng.pick(sizes).max(1);
+                let content = content(id, rng, &[size]);
+                out.extend_from_slice(&content);
+                Expect::Same(id, content)
+            }
+            Work::Literal(literal) => {
+                out.extend_from_slice(&literal.wire);
+                literal.answer.as_ref().map_or(Expect::Any, |_| Expect::Literal(Arc::clone(literal)))
             }
             Work::Keys { command, sizes } => keys.write((*command, sizes), id, rng, out),
             Work::Mixed(parts) => {

@@ -11,6 +11,9 @@ use crate::report::Report;
 const QUANTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 
+/// The version of the JSON form. It grows when a field changes its meaning or goes, not when one is added.
+const JSON_VERSION: u32 = 1;
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [_, ok, moved, client, server] = self.by_class;
@@ -19,6 +22,10 @@ impl fmt::Display for Report {
         writeln!(f, "rate       {:.0} answers/s over {:.2?}", self.per_second(), self.elapsed)?;
         writeln!(f, "bytes      {} sent, {} received", self.bytes_sent, self.bytes_received)?;
         writeln!(f, "latency    {}", in_words(&self.latency))?;
+        writeln!(f, "connect    {}", in_words(&self.connect_time))?;
+        if !self.lateness.is_empty() {
+            writeln!(f, "lateness   {} (of the generator itself)", in_words(&self.lateness))?;
+        }
         for (class, latency) in &self.classes {
             writeln!(f, "  {class}: {} answers, {}", latency.len(), in_words(latency))?;
         }
@@ -47,6 +54,9 @@ impl Report {
         if self.aborted > 0 {
             writeln!(f, "aborted    {} (on purpose)", self.aborted)?;
         }
+        if self.unsent > 0 {
+            writeln!(f, "unsent     {} (due before the end, never started)", self.unsent)?;
+        }
         writeln!(f, "mix-ups    {}", self.mix_ups)?;
         let kinds = self.errors.by_name().into_iter().filter(|(_, count)| *count > 0);
         let kinds: Vec<String> = kinds.map(|(name, count)| format!("{name} {count}")).collect();
@@ -62,11 +72,14 @@ impl Report {
         let errors: serde_json::Map<String, Value> =
             self.errors.by_name().iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
         json!({
+            "format": "penstock-bench load",
+            "version": JSON_VERSION,
             "requests": self.requests,
             "answered": self.answered,
             "by_class": self.by_class,
             "errors": errors,
             "aborted": self.aborted,
+            "unsent": self.unsent,
             "mix_ups": self.mix_ups,
             "wrong": self.wrong(),
             "connections": self.connections,
@@ -76,6 +89,8 @@ impl Report {
             "most_members_per_source": self.most_members_per_source(),
             "sources_by_member": self.sources_by_member(),
             "latency_seconds": seconds(&self.latency),
+            "connect_seconds": seconds(&self.connect_time),
+            "lateness_seconds": seconds(&self.lateness),
             "classes": classes,
             "elapsed_seconds": self.elapsed.as_secs_f64(),
             "answers_per_second": self.per_second(),

@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::backend::{HealthChange, MemberKey};
 use crate::config::Listener;
 use crate::frontend::Accepted;
 use crate::net::Stream;
@@ -31,6 +32,13 @@ pub enum Message {
     Forget,
     /// Announces a changed configuration. The sender is used when this worker has adopted it.
     Changed(Sender<()>),
+    /// Announces a change of a member's health that a check has found.
+    Health {
+        /// The member.
+        member: MemberKey,
+        /// The change, which one worker shows for all.
+        change: HealthChange,
+    },
     /// Stops accepting, lets exchanges end, and starts none.
     Drain,
     /// Ends all remaining clients.

@@ -12,14 +12,11 @@ use arc_swap::ArcSwap;
 
 use crate::access_log::Logs;
 use crate::affinity::Sources;
-use crate::backend::Health;
-use crate::config::{Address, Backend, Settings};
+use crate::backend::{Health, MemberKey};
+use crate::config::{Backend, Settings};
 use crate::link::{Loans, ProberSender, Proof, ProofSubject, Share, SharedCap};
 use crate::mailbox::WorkerHandle;
 use crate::metrics::Registry;
-
-/// The identity of a member across reloads: the name of its backend, its name, and its address.
-pub(crate) type MemberKey = (Arc<str>, Arc<str>, Address);
 
 /// The state that all workers share.
 pub(crate) struct Shared {

@@ -147,6 +147,10 @@ impl Worker {
                     event_loop.contain(PanicSite::Worker, || self.accept_prepared());
                     let _ = taken.send(()); // nobody waits after the patience of the main thread
                 }
+                Message::Health { member, change } => {
+                    let event_loop = self.event_loop.clone();
+                    event_loop.contain(PanicSite::Worker, || self.health_changed(&member, change));
+                }
                 Message::Drain => {
                     // A drain stops accepting before anything else, so that no client comes in between.
                     self.accepting.clear();

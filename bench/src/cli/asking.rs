@@ -1,7 +1,11 @@
 //! Defines the options for requests, protocols and accepted answers.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
-use penstock_bench::{Command, Prefix, Protocol, Work};
+use penstock_bench::{Command, Literal, Prefix, Protocol, Work, mix};
 
 #[derive(Args, Debug)]
 pub(super) struct Asking {
@@ -12,8 +16,18 @@ pub(super) struct Asking {
     /// resp: set, get, incr. May be repeated; the report shows latencies of each part [default for resp: 1 each]
     #[arg(long, value_name = "WHAT=WEIGHT")]
     mix: Vec<String>,
+    /// A file of requests to draw from: a JSON object on each line with path and, if wanted, method, headers,
+    /// body, weight, name and answer (its right content). Blank lines and lines that begin with # are skipped
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mix", "work", "sizes"])]
+    mix_file: Option<PathBuf>,
+    /// lines, length-prefixed: send this text, and take any answer to it for right
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["mix", "work", "mix_file", "sizes"])]
+    send: Option<String>,
+    /// The only right answer to --send
+    #[arg(long, value_name = "TEXT", requires = "send")]
+    expect: Option<String>,
     /// Lengths in bytes for bytes, chunked, post, mixed, echo and set; one is drawn for each exchange
-    /// [default: 0,1,100,10000; without HTTP 0,1,10,100]
+    /// [default: 0,1,100,10000; echo 100; the others 0,1,10,100]
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<usize>,
     /// The protocol of the address
@@ -68,6 +82,8 @@ enum Language {
     LengthPrefixed,
     /// Redis: SET, GET and INCR on the client's own keys, which must hold the client's values
     Resp,
+    /// Any server that sends back the bytes that it gets
+    Echo,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,22 +105,54 @@ impl Asking {
                 offset: self.length_offset,
             }),
             Language::Resp => Protocol::Resp,
+            Language::Echo => Protocol::Echo,
         }
     }
 
-    /// Returns the work. `path` is the URL's.
-    pub(super) fn work(&self, path: &str) -> Result<Work, String> {
+    /// Returns the work. `path` is the URL's, and `to` the address behind it.
+    pub(super) fn work(&self, path: &str, to: SocketAddr) -> Result<Work, String> {
+        if let Some(file) = &self.mix_file {
+            if self.protocol != Language::Http {
+                return Err("--mix-file is for HTTP; the other protocols have --mix".to_owned());
+            }
+            let name = file.display().to_string();
+            let text =
+                std::fs::read_to_string(file).map_err(|error| format!("--mix-file {name}: {error}"))?;
+            return mix(&name, &text, to).map(Work::Mixed);
+        }
+        if let Some(text) = &self.send {
+            return self.literal(text);
+        }
         if !self.mix.is_empty() {
             return self.mix.iter().map(|part| self.part(part)).collect::<Result<_, _>>().map(Work::Mixed);
         }
         match (self.protocol, self.work) {
             (Language::Http, work) => Ok(self.http(work.unwrap_or(Kind::Get), path)),
+            (Language::Echo, None) => Ok(Work::Bounce { sizes: self.sizes() }),
             (_, Some(_)) => Err("--work is for HTTP; the other protocols have --mix".to_owned()),
             (Language::Resp, None) => {
                 Ok(Work::Mixed([Command::Set, Command::Get, Command::Incr].map(|c| (1, self.keys(c))).into()))
             }
             (_, None) => Ok(Work::Add(String::new())),
         }
+    }
+
+    /// Returns the work of sending this text.
+    fn literal(&self, text: &str) -> Result<Work, String> {
+        let protocol = self.protocol();
+        let zeros = match protocol {
+            Protocol::Lines { .. } => 0,
+            Protocol::LengthPrefixed(prefix) => usize::from(prefix.offset),
+            _ => return Err("--send is for lines and length-prefixed".to_owned()),
+        };
+        if matches!(protocol, Protocol::Lines { .. }) && text.contains('\n') {
+            return Err("--send: a line holds no line feed".to_owned());
+        }
+        let wire =
+            protocol.frame(text).ok_or("--send: the count of --length-bytes cannot express its length")?;
+        // The bytes before the count come back behind the content.
+        let answer = self.expect.as_ref().map(|answer| [answer.as_bytes(), &vec![0; zeros]].concat());
+        Ok(Work::Literal(Arc::new(Literal { name: text.to_owned(), wire, answer })))
     }
 
     fn http(&self, kind: Kind, path: &str) -> Work {
@@ -141,6 +189,7 @@ impl Asking {
             (Language::Resp, "get") => self.keys(Command::Get),
             (Language::Resp, "incr") => self.keys(Command::Incr),
             (Language::Resp, _) => return Err(format!("--mix {what}: set, get and incr are understood")),
+            (Language::Echo, _) => return Err(format!("--mix {what}: an echo has only --sizes")),
             (_, "add") => Work::Add(String::new()),
             (_, "echo") => Work::Say { sizes: self.sizes() },
             (_, before) => Work::Add(before.to_owned()),
@@ -155,6 +204,7 @@ impl Asking {
         match (self.sizes.is_empty(), self.protocol) {
             (false, _) => self.sizes.clone(),
             (true, Language::Http) => vec![0, 1, 100, 10_000],
+            (true, Language::Echo) => vec![100],
             (true, _) => vec![0, 1, 10, 100],
         }
     }

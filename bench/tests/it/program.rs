@@ -14,8 +14,10 @@ fn load(server: &Server, words: &str) -> Output {
 #[test]
 fn json_tells_the_counts_and_success_is_zero() {
     let server = Server::start(honest);
-    let output =
-        load(&server, "--clients 50 --requests 4 --sources 127.8.0.0/24 --work mixed --threads 2 --json");
+    let output = load(
+        &server,
+        "--clients 50 --requests 4 --sources 127.8.0.0/24 --work mixed --threads 2 --json --no-check",
+    );
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let (accepted, requests, received, sent) = server.counts();
@@ -28,7 +30,7 @@ fn json_tells_the_counts_and_success_is_zero() {
 #[test]
 fn a_server_in_trouble_is_told_in_words_and_status_one() {
     let server = Server::start(|_| Reply::SendAndClose(Vec::new()));
-    let output = load(&server, "--clients 2 --requests 3");
+    let output = load(&server, "--clients 2 --requests 3 --no-check");
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("errors     6 (closed_early 6)"), "{text}");
@@ -38,7 +40,7 @@ fn a_server_in_trouble_is_told_in_words_and_status_one() {
 #[test]
 fn what_cannot_be_run_is_refused_with_status_two() {
     let server = Server::start(honest);
-    for words in ["--sources nonsense", "--clients 99999999", "--duration soon", "-n 1 -d 1s"] {
+    for words in ["--sources nonsense", "--duration soon", "-n 1 -d 1s", "--mix-file /there/is/none"] {
         let output = load(&server, words);
         assert_eq!(output.status.code(), Some(2), "{words}");
         assert!(!output.stderr.is_empty());
@@ -59,6 +61,7 @@ fn lines(lie: &'static str, words: &str) -> Output {
         &table.address.to_string(),
         "--protocol",
         "lines",
+        "--no-check",
         "-n",
         "25",
         "-c",

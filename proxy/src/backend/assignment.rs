@@ -2,12 +2,13 @@
 //!
 //! A client keeps its member. While that member is down, the client uses the next one in rank, and it returns
 //! when the member answers again. While no member is up, the client stays at its member and waits there
-//! (D7.3, D7.4 in `docs/http-rules.md`).
+//! (D7.3, D7.4 in `docs/http-rules.md`), or is refused if the operator says so.
 
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::affinity::{SourceStatus, Sources};
+use crate::config::AllDown;
 use crate::metrics::{Lookup, Move};
 
 use super::{Group, Member, MemberPool};
@@ -60,7 +61,8 @@ impl<W: MemberPool> Assignment<W> {
         }
     }
 
-    /// The member to use now, which is down only where none is up; `None` where the backend has none.
+    /// The member to use now, which is down only where none is up; `None` where the backend has none, and where none is up
+    /// and clients are then refused.
     pub(crate) fn choose(
         &mut self,
         group: &Group<W>,
@@ -72,14 +74,26 @@ impl<W: MemberPool> Assignment<W> {
         let now = match (at_home, &self.member) {
             (Some(first_choice), _) => first_choice.clone(),
             (None, Some(member)) if member.pool.is_up() => member.clone(),
-            (None, before) => {
-                group.next_up(source).or_else(|| before.clone()).or_else(|| self.first_choice.clone())?
-            }
+            (None, _) => group.next_up(source).or_else(|| self.last_resort(group, source))?,
         };
         if !self.member.as_ref().is_some_and(|before| Rc::ptr_eq(before, &now)) {
             self.moved(&now, group, source, sources);
         }
         Some(now)
+    }
+
+    /// Returns the member to use while none is up: one that at least accepts connections, if there is any.
+    fn last_resort(&self, group: &Group<W>, source: IpAddr) -> Option<Rc<Member<W>>> {
+        if group.settings.all_down == AllDown::Refuse {
+            return None;
+        }
+        let mut at_hand = [&self.first_choice, &self.member].into_iter().flatten();
+        at_hand
+            .find(|member| member.pool.is_reachable())
+            .cloned()
+            .or_else(|| group.next_reachable(source))
+            .or_else(|| self.member.clone())
+            .or_else(|| self.first_choice.clone())
     }
 
     fn moved(&mut self, to: &Rc<Member<W>>, group: &Group<W>, source: IpAddr, sources: &Sources) {

@@ -11,6 +11,9 @@
 //!     └──────────────── answered, or retired ────────────────────────┘
 //! ```
 //!
+//! Checks may find a fault, too, in a member that accepts connections ([`Health::found`]). A member is up while there is no
+//! reason for it to be down ([`DownReason`]).
+//!
 //! While a member is down, the worker that noticed first tries it again for all workers, with growing pauses
 //! ([`Backoff`]). A worker whose clients wait for the member, because no other member is up either, tries by
 //! itself at a short pace ([`RetryPace`]).
@@ -18,7 +21,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::cause::Cause;
@@ -26,32 +29,61 @@ use crate::event_loop::Nanos;
 
 /// The health of a member for the whole process, read by every worker.
 ///
-/// A member goes down when connecting fails and no link to it stands, and comes up when it answers again.
+/// A member goes down when connecting fails and no link to it stands, and comes up when it answers again. A member whose checks
+/// fail is down until they succeed.
 #[derive(Debug, Default)]
 pub struct Health {
-    down: AtomicBool,
+    /// The [`DownReason`]s that hold.
+    reasons: AtomicU8,
+}
+
+/// A reason for which a member is down, as a bit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum DownReason {
+    /// Connecting fails, and no link stands.
+    Unreachable = 1,
+    /// Its checks fail.
+    FailsChecks = 2,
 }
 
 impl Health {
     /// Returns whether the member is up, as far as is known.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        !self.down.load(Ordering::Relaxed)
+        self.reasons.load(Ordering::Relaxed) == 0
     }
 
-    fn went_down(&self) -> Option<HealthChange> {
-        (!self.down.swap(true, Ordering::Relaxed)).then_some(HealthChange::Down)
+    /// Returns whether this is a reason for which the member is down.
+    #[must_use]
+    pub(crate) fn has(&self, reason: DownReason) -> bool {
+        self.reasons.load(Ordering::Relaxed) & reason as u8 != 0
     }
 
-    fn came_up(&self) -> Option<HealthChange> {
+    /// Records that there is this reason. Exactly one caller gets the change.
+    #[must_use]
+    pub(crate) fn found(&self, reason: DownReason) -> Option<HealthChange> {
+        (self.reasons.fetch_or(reason as u8, Ordering::Relaxed) == 0).then_some(HealthChange::Down)
+    }
+
+    /// Records that there is no such reason any more. Exactly one caller gets the change.
+    #[must_use]
+    pub(crate) fn ended(&self, reason: DownReason) -> Option<HealthChange> {
         // The load avoids a locked instruction for every connect to a healthy member.
-        (!self.is_up() && self.down.swap(false, Ordering::Relaxed)).then_some(HealthChange::Up)
+        let ended =
+            self.has(reason) && self.reasons.fetch_and(!(reason as u8), Ordering::Relaxed) == reason as u8;
+        ended.then_some(HealthChange::Up)
+    }
+
+    /// Records that nobody knows any reason, because nobody looks at the member any more.
+    fn forget(&self) -> Option<HealthChange> {
+        (self.reasons.swap(0, Ordering::Relaxed) != 0).then_some(HealthChange::Up)
     }
 }
 
 /// A change of a member's health. Exactly one caller of all workers gets each change, and publishes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum HealthChange {
+pub enum HealthChange {
     /// The member answers again.
     Up,
     /// The member no longer answers. The caller tries again until it does ([`Backoff`]).
@@ -152,10 +184,21 @@ impl MemberHealth {
         self.shared.is_up()
     }
 
-    /// Returns whether another member of the backend is up and can serve the clients of this one.
+    /// Returns whether the member accepts connections, as far as is known. Its checks may fail all the same.
     #[must_use]
-    pub(crate) fn another_is_up(&self) -> bool {
-        self.members.borrow().iter().any(|other| !Arc::ptr_eq(other, &self.shared) && other.is_up())
+    pub(crate) fn is_reachable(&self) -> bool {
+        !self.shared.has(DownReason::Unreachable)
+    }
+
+    /// Returns whether another member of the backend accepts connections, and can serve the clients of this one if this one
+    /// does not.
+    #[must_use]
+    pub(crate) fn another_is_reachable(&self) -> bool {
+        self.others(|other| !other.has(DownReason::Unreachable))
+    }
+
+    fn others(&self, are: impl Fn(&Health) -> bool) -> bool {
+        self.members.borrow().iter().any(|other| !Arc::ptr_eq(other, &self.shared) && are(other))
     }
 
     /// Records that the member is no longer configured. The member then counts as up, since nobody will see
@@ -163,7 +206,7 @@ impl MemberHealth {
     #[must_use]
     pub(crate) fn retire(&self) -> Option<HealthChange> {
         self.retired.set(true);
-        self.answered()
+        self.shared.forget()
     }
 
     /// Returns whether the member is no longer configured.
@@ -175,7 +218,7 @@ impl MemberHealth {
     /// Records that the member accepted a connection.
     #[must_use]
     pub(crate) fn answered(&self) -> Option<HealthChange> {
-        self.shared.came_up()
+        self.shared.ended(DownReason::Unreachable)
     }
 
     /// Records that this worker has a link, which ends its outage.
@@ -192,9 +235,10 @@ impl MemberHealth {
         self.last_failure.set(cause);
         // A lack of local ports is not the member's fault, and the next member would meet it too.
         let ours = cause == Cause::ConnectNoPort;
-        let change = if alone && !ours && !unwanted { self.shared.went_down() } else { None };
+        let change =
+            if alone && !ours && !unwanted { self.shared.found(DownReason::Unreachable) } else { None };
         // With a link left, waiting clients can still be served here.
-        let send_away = alone && (ours || unwanted || self.another_is_up());
+        let send_away = alone && (ours || unwanted || self.another_is_reachable());
         // Nobody else can serve the clients, so that they wait here and the outage counts.
         if alone && !send_away {
             let since = self.outage.get().map_or(began, |outage| outage.since);
@@ -220,14 +264,20 @@ impl MemberHealth {
     #[must_use]
     pub(crate) fn sends_away(&self) -> Option<Cause> {
         let outage = self.outage.get()?;
-        (!self.is_up() && self.another_is_up()).then_some(outage.cause)
+        (!self.is_reachable() && self.another_is_reachable()).then_some(outage.cause)
+    }
+
+    /// Returns whether clients that wait for a link had better go to another member, because the checks of this one fail.
+    #[must_use]
+    pub(crate) fn had_better_be_left(&self) -> bool {
+        self.shared.has(DownReason::FailsChecks) && self.others(Health::is_up)
     }
 
     /// Returns whether the worker that saw the member go down has to try again. `draining` says that the
     /// worker ends.
     #[must_use]
     pub(crate) fn needs_recovery(&self, draining: bool) -> bool {
-        !self.is_up() && !draining && !self.is_retired()
+        !self.is_reachable() && !draining && !self.is_retired()
     }
 
     /// Counts a client that waits until the member answers again, because no member is up.
@@ -261,7 +311,7 @@ impl MemberHealth {
     /// Returns whether the member is to be tried for waiting clients. If another member is up, they go there.
     #[must_use]
     pub(crate) fn needs_watch(&self, draining: bool) -> bool {
-        self.waiting.get() > 0 && self.needs_recovery(draining) && !self.another_is_up()
+        self.waiting.get() > 0 && self.needs_recovery(draining) && !self.another_is_reachable()
     }
 }
 
@@ -285,7 +335,7 @@ impl Backoff {
 
     /// Ends a pause and lengthens the next one, unless every member of the backend is down.
     pub(crate) fn lengthen(&mut self, member: &MemberHealth) {
-        let is_needed = member.members.borrow().len() > 1 && !member.another_is_up();
+        let is_needed = member.members.borrow().len() > 1 && !member.another_is_reachable();
         self.0 = if is_needed { FIRST_PAUSE } else { (self.0 * 2).min(LONGEST_PAUSE) };
     }
 }
@@ -374,6 +424,23 @@ mod tests {
         assert_eq!(other.connected(), Some(HealthChange::Up));
         assert_eq!(one.sends_away(), Some(Cause::ConnectRefused));
         assert_eq!(other.sends_away(), None, "it is up itself");
+    }
+
+    #[test]
+    fn a_member_is_up_while_there_is_no_reason_against_it() {
+        let (one, other) = two();
+        let health = one.shared().clone();
+        assert_eq!(health.found(DownReason::FailsChecks), Some(HealthChange::Down));
+        assert!(!one.is_up() && one.is_reachable(), "it accepts connections");
+        assert!(one.had_better_be_left() && !one.needs_recovery(false), "connecting would tell nothing");
+        assert_eq!(one.failed(REFUSED).change, None, "it is down already");
+        assert_eq!(one.connected(), None, "its checks still fail");
+        assert_eq!(health.ended(DownReason::FailsChecks), Some(HealthChange::Up));
+        assert_eq!(health.ended(DownReason::FailsChecks), None);
+        _ = (health.found(DownReason::FailsChecks), other.shared().found(DownReason::FailsChecks));
+        assert!(!one.had_better_be_left(), "the other one is no better");
+        assert!(one.failed(REFUSED).send_away, "the other one at least accepts connections");
+        assert_eq!(one.retire(), Some(HealthChange::Up));
     }
 
     #[test]

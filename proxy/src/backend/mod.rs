@@ -3,6 +3,7 @@
 
 mod assignment;
 mod health;
+mod streak;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -11,11 +12,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::affinity::{Candidate, best, name_hash};
-use crate::config::Backend;
+use crate::config::{Address, Backend};
 use crate::metrics::{BackendCells, MemberCells, Registry};
 
 pub(crate) use assignment::Assignment;
-pub(crate) use health::{Backoff, Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY};
+pub(crate) use health::{
+    Backoff, DownReason, Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY,
+};
+pub(crate) use streak::Streak;
+
+/// The identity of a member across reloads: the name of its backend, its name, and its address.
+pub(crate) type MemberKey = (Arc<str>, Arc<str>, Address);
 
 /// The links of a worker to a member: a pool of shared links, or a pool of dedicated links for tunnels.
 pub(crate) trait MemberPool {
@@ -26,6 +33,10 @@ pub(crate) trait MemberPool {
     /// Returns whether the member is up, as far as is known.
     fn is_up(&self) -> bool {
         self.health().is_up()
+    }
+    /// Returns whether the member accepts connections, as far as is known. A member that is up does.
+    fn is_reachable(&self) -> bool {
+        self.health().is_reachable()
     }
 }
 
@@ -120,6 +131,12 @@ impl<W: MemberPool> Group<W> {
     #[must_use]
     pub(crate) fn next_up(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
         self.choose(source, |member| member.pool.is_up())
+    }
+
+    /// Returns the member of `source` among those that accept connections, up or not.
+    #[must_use]
+    pub(crate) fn next_reachable(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
+        self.choose(source, |member| member.pool.is_reachable())
     }
 
     fn choose(&self, source: IpAddr, may: impl Fn(&Member<W>) -> bool) -> Option<Rc<Member<W>>> {

@@ -1,4 +1,4 @@
-//! What becomes of the exchanges of a client, as its tickets tell it: placed, answered, failed, to be sent again.
+//! Tells a client what happens to its exchanges: its tickets report that they are placed, answered, failed or to be sent again.
 
 use std::rc::Rc;
 
@@ -12,10 +12,10 @@ use super::reader::Phase;
 use super::ticket::ClientRequest;
 use super::{Client, ClientParts, HttpLink};
 
-// What a ticket of the client asks and tells.
+// Questions and reports from the client's tickets.
 
 impl Client {
-    /// Returns whether its connection is to be closed after the present answer, whatever it wished.
+    /// Returns whether the connection is to be closed after the present answer, whatever the client asked for.
     pub(super) fn closes(&self) -> bool {
         let s = self.parts.borrow();
         may_panic("client.closes");
@@ -37,6 +37,7 @@ impl Client {
     pub(super) fn deliver(self: &Rc<Self>, first: &[u8], second: &[u8]) {
         let mut s = self.parts.borrow_mut();
         may_panic("client.deliver");
+        // In the middle of an exchange, an answer gives the turn back to the client.
         if s.reader.awaits_more() {
             s.reader.touch(self.frontend.event_loop.now()); // in the middle of an exchange its turn begins
         }
@@ -48,6 +49,7 @@ impl Client {
         may_panic("client.placed");
         self.on_link(&mut s, link);
         let follows = s.exchanges.has_upload();
+        // The rest of the request, or the client's end, may have waited for this link.
         if follows || s.reader.awaits_more() || !s.reader.input.is_empty() || s.reader.has_ended() {
             s.reader.touch(self.frontend.event_loop.now());
             self.conn.wake();
@@ -67,6 +69,7 @@ impl Client {
         }
         self.count_answer(&mut s, Some(request), end.status, None, service);
         self.answered(&mut s);
+        // The greeting was accepted: from now on the client speaks this dialect.
         if request.greets && end.status < 500 {
             s.reader.speaks(request.dialect);
         }
@@ -77,6 +80,7 @@ impl Client {
         if s.exchanges.left_link() {
             self.become_idle(&mut s);
         }
+        // The next step may have waited for this answer.
         if !s.reader.input.is_empty() || s.reader.is_done() || s.draining || s.exchanges.has_deferred() {
             self.conn.wake();
         }
@@ -88,12 +92,15 @@ impl Client {
         if self.conn.has_failed() {
             return;
         }
+        // The client has seen the start of an answer, which must not look complete.
         if shown {
             s.route.destination().cells.errors[cause].inc();
+            // No status is counted: the client saw one, but not the whole answer.
             s.exchanges.count_ended(1, &self.frontend.cells.in_flight);
             self.write_record(&mut s, 0, Some(cause), 0);
             s.close = Some(ClientClose::Error);
             self.cut_off(&s); // so that what it has of the answer does not look complete
+        // Earlier exchanges may still be answered, so the error waits for its place in the order.
         } else {
             s.exchanges.put_back(Deferred::Fail { request: Some(request), reject: cause.into() });
         }
@@ -106,6 +113,7 @@ impl Client {
         if self.conn.has_failed() {
             return;
         }
+        // The next link becomes the client's own in place of this one.
         if s.exchanges.take_kept_link().is_some() {
             s.exchanges.bind_again();
         }
@@ -126,7 +134,7 @@ impl Client {
         may_panic("client.moved");
         let moved = self.parts.borrow().writer.moved();
         let stream = self.conn.stream();
-        // What the kernel still holds has not been taken. What it held when the counting began was not counted.
+        // Bytes that the kernel still holds have not been taken. Those that it held when the counting began were not counted.
         const MORE_THAN_A_KERNEL_HOLDS: u64 = 1 << 40;
         (MORE_THAN_A_KERNEL_HOLDS + moved)
             .saturating_sub(stream.as_ref().map_or(0, |stream| stream.unacknowledged() as u64))
@@ -138,8 +146,10 @@ impl Client {
         if self.conn.has_failed() {
             return;
         }
+        // The metric tells clients that have left from those that are evicted.
         s.close = Some(if cause == Cause::ClientAbort { ClientClose::Client } else { ClientClose::Evicted });
         s.blame = cause;
+        // The member awaits more of the request, so an error can still be its answer.
         if s.reader.awaits_more() {
             self.abort_body(&mut s, cause);
         } else {

@@ -1,7 +1,7 @@
-//! The exchanges of a client: what is in flight, what must wait its turn, and what is counted.
+//! The exchanges of a client: which are in flight, which must wait their turn, and how many are counted.
 //!
-//! All exchanges that are in flight are on one link, so that their answers come in order. An exchange that comes back from its link,
-//! and an error that is to be answered behind others, are deferred until nothing is in flight any more.
+//! All exchanges in flight are on one link, so that their answers come in order. An exchange that comes back from its link, and
+//! an error whose answer belongs behind others, are deferred until nothing is in flight any more.
 
 use std::collections::VecDeque;
 
@@ -14,73 +14,73 @@ use super::http1::upload::HeldUpload;
 use super::record::PendingRecords;
 use super::ticket::ClientRequest;
 
-/// What the exchanges of a client ask of the link that they are on.
+/// Tells the exchanges how the link stands that they are on.
 pub(super) trait Carrier: Clone {
     /// Returns whether the link takes one more request of the client.
     fn has_room(&self) -> bool;
     /// Returns whether the link takes no more of a body.
     fn is_full(&self) -> bool;
-    /// Returns whether the member has yet to answer what was asked last.
+    /// Returns whether the member has yet to answer the last request.
     fn owes(&self) -> bool;
-    /// Returns whether the member has yet to read what was sent, or to ask for more.
+    /// Returns whether the member has yet to read what was sent, or to ask for the body.
     fn awaits_body_reader(&self) -> bool;
 }
 
-/// What must wait until the exchanges before it have ended.
+/// A step that must wait until the exchanges before it have ended.
 #[derive(Debug)]
 pub(super) enum Deferred {
-    /// A request that is to be sent (again). Where that cannot be, `cause` is answered.
+    /// A request is to be sent, most often again. Where that cannot be done, `cause` is the error of its answer.
     Send { request: ClientRequest, head: Vec<u8>, cause: Cause },
-    /// A request, or what should have been one, that is to be answered with an error.
+    /// A request, or input that should have been one, is to be answered with an error.
     Fail { request: Option<ClientRequest>, reject: Reject },
 }
 
 impl Deferred {
-    /// Returns whether its exchange was counted as begun.
+    /// Returns whether the exchange was counted as begun.
     fn was_begun(&self) -> bool {
         !matches!(self, Self::Fail { request: None, .. })
     }
 }
 
-/// What was special about the request that was begun last. Nothing is in flight beside a special one.
+/// The peculiarity of the request that was begun last. Nothing is in flight beside a peculiar one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum LastBegun {
     Http {
-        /// It was in HTTP/1.0, whose client may take an orderly close for the end of the answer.
+        /// The request was in HTTP/1.0, whose client may take an orderly close for the end of the answer.
         old: bool,
-        /// The link that it comes to will be the client's own (NTLM, Negotiate).
+        /// The link that the request goes to becomes the client's own (NTLM, Negotiate).
         binds: bool,
     },
     Frame {
-        /// Its answer may take as long as it likes.
+        /// The answer may take as long as it likes.
         patient: bool,
     },
 }
 
-/// What most clients never have.
+/// State that most clients never need, kept apart so that a client stays small.
 struct Rare<L> {
     deferred: VecDeque<Deferred>,
-    /// The link that the client keeps between its exchanges, too.
+    /// The link that the client keeps between its exchanges.
     kept: Option<L>,
-    /// What may become a tunnel has its place among the member's tunnels before it asks.
+    /// The place among the member's tunnels, which is taken before a request asks for a tunnel.
     tunnel_permit: Option<TunnelPermit>,
-    /// How much of the present body may still come, if that is limited.
+    /// The number of bytes of the present body that may still come, if there is a limit.
     body_left: u64,
-    /// A body that is read before its request takes a link, and follows it there.
+    /// A body that is read before its request takes a link, and that follows the request there.
     upload: Option<Box<HeldUpload>>,
     records: PendingRecords,
 }
 
-/// See the head of this file.
+/// The exchanges of a client, over the links of type `L`.
 pub(super) struct Exchanges<L> {
     link: Option<L>,
     rare: Option<Box<Rare<L>>>,
-    /// How many are on the link; `look_ahead` at most.
+    /// The number of exchanges on the link: `look_ahead` at most.
     in_flight: u16,
-    /// How many are in the gauge of those under way. No client may have more (`look_ahead`).
+    /// The number of exchanges that the gauge of those under way counts for this client: `look_ahead` at most.
     counted: u16,
     last: LastBegun,
-    /// The one exchange is in a wait queue.
+    /// The client's one exchange is in a wait queue.
     waits: bool,
 }
 
@@ -109,7 +109,7 @@ impl<L: Carrier> Exchanges<L> {
         })
     }
 
-    /// Returns the link that all exchanges in flight are on.
+    /// Returns the link that carries all exchanges in flight.
     pub(super) const fn link(&self) -> Option<&L> {
         self.link.as_ref()
     }
@@ -118,12 +118,12 @@ impl<L: Carrier> Exchanges<L> {
         self.in_flight
     }
 
-    /// Returns whether the one exchange is in a wait queue.
+    /// Returns whether the client's one exchange is in a wait queue.
     pub(super) const fn waits(&self) -> bool {
         self.waits
     }
 
-    /// Returns whether the last exchange has no link yet, or not any more.
+    /// Returns whether the last exchange has no link yet, or has lost it.
     pub(super) fn is_off_link(&self) -> bool {
         self.waits || self.has_deferred()
     }
@@ -133,15 +133,15 @@ impl<L: Carrier> Exchanges<L> {
         self.in_flight > 0 || self.waits || self.has_deferred() || self.holds_upload()
     }
 
-    /// Returns whether a request may begin. Exchanges stay in order: while some are in flight, the next goes to the same link or
-    /// waits. `look_ahead` is how many may be in flight at once.
+    /// Returns whether a request may begin. Exchanges stay in order: while some are in flight, the next one goes to the same
+    /// link or waits. `look_ahead` is the number that may be in flight at once.
     pub(super) fn may_begin(&self, look_ahead: u32) -> bool {
         !self.is_off_link()
             && (self.in_flight == 0
                 || u32::from(self.in_flight) < look_ahead && self.link.as_ref().is_some_and(L::has_room))
     }
 
-    /// Returns whether what belongs to the last exchange cannot go to its link now.
+    /// Returns whether the rest of the last exchange cannot go to its link now.
     pub(super) fn must_wait(&self) -> bool {
         self.is_off_link() || self.is_link_full()
     }
@@ -150,18 +150,19 @@ impl<L: Carrier> Exchanges<L> {
         self.link.as_ref().is_some_and(L::is_full)
     }
 
-    /// Returns whether it is the member's turn: to answer a word of a conversation, or to take more of a body.
+    /// Returns whether the member has the turn: in a conversation (`talks`) to answer, else to take more of a body or to ask
+    /// for it.
     pub(super) fn awaits_member(&self, talks: bool) -> bool {
         let awaits = if talks { L::owes } else { L::awaits_body_reader };
         self.link.as_ref().is_some_and(awaits)
     }
 
-    /// Notes what is special about the request that begins.
+    /// Notes the peculiarity of the request that begins.
     pub(super) const fn begin(&mut self, last: LastBegun) {
         self.last = last;
     }
 
-    /// Returns whether what was begun last may take as long as it likes.
+    /// Returns whether the exchange that was begun last may take as long as it likes.
     pub(super) fn is_patient(&self) -> bool {
         self.last == LastBegun::Frame { patient: true }
     }
@@ -187,12 +188,12 @@ impl<L: Carrier> Exchanges<L> {
         self.counted -= exchanges;
     }
 
-    /// Counts all exchanges as ended that were ever begun.
+    /// Counts all exchanges as ended that are still counted as under way.
     pub(super) fn count_all_ended(&mut self, gauge: &Gauge) {
         self.count_ended(self.counted, gauge);
     }
 
-    /// Returns how many exchanges were begun and have not been answered.
+    /// Returns the number of exchanges that were begun and have no answer yet.
     pub(super) fn unanswered(&self) -> u32 {
         let deferred = self.deferred().filter(|deferred| deferred.was_begun()).count();
         u32::from(self.in_flight)
@@ -210,13 +211,15 @@ impl<L: Carrier> Exchanges<L> {
         self.waits = true;
     }
 
-    /// Notes that an exchange is on this link now. Returns whether the link becomes the client's own, which the caller sees to.
+    /// Notes that an exchange is on this link now. Returns whether the link becomes the client's own; the caller tells the
+    /// link.
     pub(super) fn on_link(&mut self, link: &L) -> bool {
         self.waits = false;
         self.reached_link();
         self.in_flight += 1;
         self.link = Some(link.clone());
         let LastBegun::Http { binds, .. } = &mut self.last else { return false };
+        // A request binds a link once: later ones find it in `kept`.
         let keeps = std::mem::take(binds);
         if keeps {
             self.rare().kept = Some(link.clone());
@@ -239,6 +242,7 @@ impl<L: Carrier> Exchanges<L> {
     /// Notes that an exchange has left its link. Returns whether it was the last.
     pub(super) fn left_link(&mut self) -> bool {
         self.in_flight -= 1;
+        // Without an exchange the client is free to take another link.
         let last = self.in_flight == 0;
         if last {
             self.link = None;
@@ -255,18 +259,18 @@ impl<L: Carrier> Exchanges<L> {
         }
     }
 
-    /// Notes that the link has given up the last exchange, and with it all that were in flight.
+    /// Notes that the link has given up the last exchange. The others in flight end with the link.
     pub(super) fn given_up(&mut self) {
         self.in_flight -= 1;
         self.link = None;
     }
 
-    /// Gives up the link, at the end of the client.
+    /// Takes the link out, at the end of the client.
     pub(super) fn take_link(&mut self) -> Option<L> {
         self.link.take()
     }
 
-    /// Returns whether a wait queue is left that an exchange was in.
+    /// Leaves the wait queue. Returns whether an exchange was in one.
     pub(super) fn leave_queue(&mut self) -> bool {
         std::mem::take(&mut self.waits)
     }
@@ -281,12 +285,12 @@ impl<L: Carrier> Exchanges<L> {
         self.rare().kept = Some(link);
     }
 
-    /// Gives out the link that the client keeps, which from now on it does not.
+    /// Takes out the link that the client has kept until now.
     pub(super) fn take_kept_link(&mut self) -> Option<L> {
         self.rare.as_mut()?.kept.take()
     }
 
-    /// Makes the link that the next exchange comes to the client's own, because the one that was is lost.
+    /// Makes the next link of the last request the client's own, because the one that was its own is lost.
     pub(super) const fn bind_again(&mut self) {
         if let LastBegun::Http { binds, .. } = &mut self.last {
             *binds = true;
@@ -294,7 +298,7 @@ impl<L: Carrier> Exchanges<L> {
     }
 }
 
-// What waits its turn.
+// Steps that wait their turn.
 
 impl<L: Carrier> Exchanges<L> {
     fn deferred(&self) -> impl Iterator<Item = &Deferred> {
@@ -305,18 +309,18 @@ impl<L: Carrier> Exchanges<L> {
         self.rare.as_ref().is_some_and(|rare| !rare.deferred.is_empty())
     }
 
-    /// Defers what was asked for last: it comes behind all that is deferred already.
+    /// Defers a step behind everything that is deferred already, because its request came last.
     pub(super) fn defer(&mut self, deferred: Deferred) {
         self.rare().deferred.push_back(deferred);
     }
 
-    /// Defers an exchange that comes back from its link or its queue. What was in flight was asked for before all that is deferred,
-    /// and of those that come back together the last one does so first.
+    /// Defers an exchange that comes back from its link or its wait queue. It goes before everything that is deferred already:
+    /// its request came earlier, and of several that come back together the last one comes first.
     pub(super) fn put_back(&mut self, deferred: Deferred) {
         self.rare().deferred.push_front(deferred);
     }
 
-    /// Gives out what is deferred and can be done now.
+    /// Takes out the next deferred step, if it may be done now.
     pub(super) fn next_deferred(&mut self) -> Option<Deferred> {
         if self.in_flight > 0 || self.waits {
             return None;
@@ -324,7 +328,7 @@ impl<L: Carrier> Exchanges<L> {
         self.rare.as_mut()?.deferred.pop_front()
     }
 
-    /// Forgets all that is deferred. Returns how many exchanges that were begun were among it.
+    /// Drops all deferred steps. Returns how many of them belonged to exchanges that were begun.
     pub(super) fn drop_deferred(&mut self) -> u16 {
         let begun = self.deferred().filter(|deferred| deferred.was_begun()).count();
         if let Some(rare) = &mut self.rare {
@@ -334,15 +338,15 @@ impl<L: Carrier> Exchanges<L> {
     }
 }
 
-// What belongs to the last exchange, or to the one that is being answered.
+// State of the last exchange, or of the one that is being answered.
 
 impl<L: Carrier> Exchanges<L> {
-    /// Limits the body that comes next.
+    /// Limits the length of the body that comes next, in bytes.
     pub(super) fn limit_body(&mut self, most: u64) {
         self.rare().body_left = most;
     }
 
-    /// Counts a part of a body whose length is limited. Returns whether it may come.
+    /// Counts a part of a body whose length is limited. Returns false where the body becomes too long.
     pub(super) fn take_of_body(&mut self, bytes: usize) -> bool {
         let left = &mut self.rare().body_left;
         let (rest, is_too_long) = left.overflowing_sub(bytes as u64);
@@ -354,7 +358,7 @@ impl<L: Carrier> Exchanges<L> {
         self.rare.as_mut()?.upload.as_deref_mut()
     }
 
-    /// Returns whether a body is kept that has not gone to a link.
+    /// Returns whether content is kept that has not gone to a link.
     pub(super) fn has_upload(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.upload.is_some())
     }
@@ -374,6 +378,7 @@ impl<L: Carrier> Exchanges<L> {
     }
 
     pub(super) fn set_tunnel_permit(&mut self, permit: Option<TunnelPermit>) {
+        // Most clients never ask for a tunnel, and get no `Rare` for having none.
         if permit.is_some() || self.rare.is_some() {
             self.rare().tunnel_permit = permit;
         }
@@ -383,12 +388,12 @@ impl<L: Carrier> Exchanges<L> {
         self.rare.as_mut()?.tunnel_permit.take()
     }
 
-    /// Returns what is to be logged of exchanges, in order.
+    /// Returns the records of the exchanges for the access log, in order, if there are any.
     pub(super) fn records(&mut self) -> Option<&mut PendingRecords> {
         self.rare.as_mut().map(|rare| &mut rare.records)
     }
 
-    /// Returns the same where something is to be added.
+    /// Returns the same records, and makes the place for them where there is none.
     pub(super) fn records_or_new(&mut self) -> &mut PendingRecords {
         &mut self.rare().records
     }
@@ -420,7 +425,7 @@ mod tests {
         }
     }
 
-    /// A link that takes as many requests as it is told.
+    /// A link that takes requests when its flag is set.
     #[derive(Clone, Default)]
     struct StandIn(Rc<Cell<bool>>);
 
@@ -452,7 +457,7 @@ mod tests {
         }
     }
 
-    /// What is deferred is told apart by its class.
+    /// Returns a deferred request that the tests tell from others by its class.
     fn send(class: u32) -> Deferred {
         let request = Exchange { class, ..exchange() }.into();
         Deferred::Send { request, head: Vec::new(), cause: Cause::BackendReset }

@@ -17,7 +17,7 @@ use super::input::Input;
 use super::reader::Phase;
 use super::{Client, ClientParts};
 
-/// The status under which an answer of our own that is no error is counted.
+/// The status that is counted for an answer which the proxy gives itself and which is no error.
 const ANSWERED: u16 = 200;
 
 impl Client {
@@ -44,12 +44,13 @@ impl Client {
         }
     }
 
-    /// Of a frame that is not whole so much is kept; then it takes a link, and the rest follows while it comes.
+    /// Keeps a frame that is not whole, up to a limit; beyond it, the frame takes a link and its rest follows as it comes.
     fn read_half(self: &Rc<Self>, s: &mut ClientParts, framing: &Framing, bytes: &[u8], now: Nanos) -> usize {
         let most = framing::kept(framing);
         if bytes.len() >= most
             && let Some((frame, rest)) = framing::long(framing, bytes, s.reader.mode(Pinning::Free))
         {
+            // All bytes so far belong to the frame, which is longer than they are.
             if self.begin_frame(s, frame, Some(rest), bytes, now) {
                 return bytes.len();
             }
@@ -61,7 +62,8 @@ impl Client {
         0
     }
 
-    /// Begins an exchange, perhaps before all of its frame has come. False where it cannot begin yet, because it may not share the link of those before it.
+    /// Begins an exchange, perhaps before all of its frame has come. Returns false where it must wait, because it may not share
+    /// the link of those before it.
     fn begin_frame(
         self: &Rc<Self>,
         s: &mut ClientParts,
@@ -70,6 +72,7 @@ impl Client {
         bytes: &[u8],
         now: Nanos,
     ) -> bool {
+        // All in flight share one link, on which this frame may not join them.
         if s.exchanges.in_flight() > 0 && want(frame) != Sharing::Shared {
             return false;
         }
@@ -95,6 +98,7 @@ impl Client {
             dialect: frame.speaks.unwrap_or(spoken),
             greets: frame.speaks.is_some_and(|dialect| dialect != spoken),
         };
+        // The proxy answers such a frame itself, and no link hears of it.
         if let Need::Here { answer, close } = frame.need {
             s.reader.speaks(request.dialect);
             self.answer_here(s, &request, answer, close);
@@ -107,16 +111,17 @@ impl Client {
             s.reader.frame_goes_on(rest, Pinning::Free, now);
             self.rearm(s);
         }
-        // The name that a HELLO may give is left out: it would be that of whoever comes next on the link.
+        // The name that a HELLO may give is left out: it would stay with the link, and stand for the clients that use it next.
         let bytes = frame.speaks.map_or(bytes, |dialect| framing::greeting(dialect));
         self.put_on_link(s, request.into(), bytes);
         true
     }
 
-    /// Passes on more of a frame while it comes. Returns how many bytes it was.
+    /// Passes on more of a long frame as it comes. Returns the number of bytes read.
     pub(super) fn read_rest(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) -> usize {
         let must_wait = s.exchanges.must_wait();
         let Phase::Frame { rest, pinning } = s.reader.phase_mut() else { return 0 };
+        // The link takes no more now, or has yet to be found.
         if must_wait {
             return 0;
         }
@@ -139,7 +144,7 @@ impl Client {
         }
     }
 
-    /// Gives an answer of the proxy's own, when all before it have been given.
+    /// Gives an answer of the proxy's own. All answers before it have been given.
     fn answer_here(self: &Rc<Self>, s: &mut ClientParts, request: &Exchange, answer: &[u8], close: bool) {
         self.send(s, answer, &[]);
         self.count_answer(s, Some(request), ANSWERED, None, 0);
@@ -151,16 +156,17 @@ impl Client {
         }
     }
 
-    /// Notes that the client keeps its link from now on, or keeps it for another reason.
+    /// Notes that the client keeps its link from now on, perhaps for another reason than before.
     fn keep_link(&self, s: &mut ClientParts, pinning: Pinning, now: Nanos) {
         s.reader.hold(pinning, now);
         s.reader.touch(now);
         self.rearm(s);
     }
 
-    /// Sends what a client says to the link that it keeps for good, as it is.
+    /// Passes bytes on, unread, to the link that the client keeps for good.
     pub(super) fn read_pinned(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) -> usize {
         let Some(link) = s.exchanges.link() else {
+            // Without a link, and with none to come, the exchange has ended: the bytes have no use.
             return if s.exchanges.is_off_link() { 0 } else { bytes.len() };
         };
         if link.is_full() {
@@ -171,7 +177,7 @@ impl Client {
         bytes.len()
     }
 
-    /// Sends the next frame of a client to the link that it keeps for a while. Returns how many bytes it was.
+    /// Sends the next frame of a conversation to the link that carries it. Returns the number of bytes read.
     pub(super) fn read_talk(
         self: &Rc<Self>,
         s: &mut ClientParts,
@@ -191,6 +197,7 @@ impl Client {
             Ok(Some(Frame { need: Need::Here { .. }, len, .. })) => len, // an empty frame has no answer
             Ok(Some(frame)) => {
                 link.append_frame(&bytes[..frame.len], kind(frame), frame.pinning == Pinning::Free);
+                // The dialect counts for the link at once, and for the client when the member has agreed.
                 if let Some(dialect) = frame.speaks {
                     link.turns_to(dialect);
                 }
@@ -200,6 +207,7 @@ impl Client {
                 }
                 frame.len
             }
+            // The frame is too long to be kept: it goes on its way in parts.
             Ok(None) if bytes.len() >= framing::kept(framing) => {
                 let Some((frame, rest)) = framing::long(framing, bytes, s.reader.mode(pinning)) else {
                     return 0;
@@ -226,12 +234,12 @@ impl Client {
     }
 }
 
-/// Notes that a frame is not whole, and when that may have changed.
+/// Notes that a frame is not whole, and when reading it again is worth while.
 fn await_more(input: &mut Input, framing: &Framing, bytes: &[u8]) {
     let reread = framing::reread(framing, bytes);
     let least = match reread {
         Reread::Never => framing::least(framing, bytes),
-        // Where a line ends cannot be told before.
+        // Nobody can tell in advance where a line ends.
         _ => Reread::least(bytes.len(), framing.max_length),
     };
     input.await_more(least.min(framing::kept(framing).max(bytes.len() + 1)), reread);

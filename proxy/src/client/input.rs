@@ -1,24 +1,26 @@
-//! What was read of a client and is not understood yet: when that is worth reading again, and how much of it counts as held.
+//! Keeps what was read of a client and is not understood yet: when that is worth reading again, and how much of it counts as
+//! held.
 
 use bytes::{Buf, BytesMut};
 
 use crate::proto::reread::Reread;
 
-/// See the head of this file. An idle client has none.
+/// Input that is kept until it can be understood. An idle client has none.
 #[derive(Debug, Default)]
 pub(super) struct Input(Option<Box<KeptInput>>);
 
 #[derive(Debug, Default)]
 struct KeptInput {
-    /// The bytes, and how many of them were counted as held.
+    /// The bytes that are kept.
     bytes: BytesMut,
+    /// The number of bytes that were counted as held when they were last counted.
     counted: usize,
-    /// With fewer of them there is nothing to understand, unless `reread` shows that there is.
+    /// With fewer bytes than this there is nothing to understand, unless `reread` shows that there is.
     wanted: usize,
     reread: Reread,
-    /// What stands there first cannot begin before all that is in flight has been answered.
+    /// The request at the front cannot begin before everything in flight has been answered.
     stands_alone: bool,
-    /// Nothing is read, because there is no room for it anywhere.
+    /// Reading has stopped, because there is no room for more on this worker.
     stalled: bool,
 }
 
@@ -27,39 +29,39 @@ impl Input {
         self.0.get_or_insert_default()
     }
 
-    /// Returns whether nothing is kept.
+    /// Returns whether no bytes are kept.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes().is_empty()
     }
 
-    /// Returns what is kept.
+    /// Returns the bytes that are kept.
     pub(super) fn bytes(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], |kept| &kept.bytes)
     }
 
-    /// Returns whether of what could not begin yet more may be kept: `most` bytes, or what one frame needs.
+    /// Returns whether more may be kept of requests that cannot begin yet: up to `most` bytes, or as many as one frame needs.
     pub(super) fn has_room(&self, most: usize) -> bool {
         self.0.as_ref().is_none_or(|kept| kept.bytes.len() < most.max(kept.wanted))
     }
 
-    /// Returns whether nothing is read, because there is no room for it.
+    /// Returns whether reading has stopped because there is no room.
     pub(super) fn is_stalled(&self) -> bool {
         self.0.as_ref().is_some_and(|kept| kept.stalled)
     }
 
-    /// Notes whether there is no room for more.
+    /// Notes whether there is no room to read more.
     pub(super) fn stall(&mut self, stalled: bool) {
         if let Some(kept) = &mut self.0 {
             kept.stalled = stalled;
         }
     }
 
-    /// Keeps what came and could not be understood yet, where nothing was kept before.
+    /// Keeps bytes that could not be understood yet, where none were kept before.
     pub(super) fn keep(&mut self, bytes: &[u8]) {
         self.kept().bytes.extend_from_slice(bytes);
     }
 
-    /// Keeps what came behind what is kept, and sees whether that is worth reading again.
+    /// Keeps bytes behind those that are kept, and sees whether the whole is worth reading again.
     pub(super) fn keep_more(&mut self, bytes: &[u8]) {
         let kept = self.kept();
         let known = kept.bytes.len();
@@ -69,37 +71,39 @@ impl Input {
         }
     }
 
-    /// Notes that what has come is not whole: it is worth reading again when there are so many bytes, or when `reread` shows it.
+    /// Notes that the message at the front is not whole: it is worth reading again with `wanted` bytes, or when `reread` shows
+    /// it.
     pub(super) fn await_more(&mut self, wanted: usize, reread: Reread) {
         let kept = self.kept();
         kept.wanted = wanted;
         kept.reread.turn_to(reread);
     }
 
-    /// Notes that what has come first cannot begin before all that is in flight has been answered.
+    /// Notes that the request at the front cannot begin before everything in flight has been answered.
     pub(super) fn stand_alone(&mut self) {
         self.kept().stands_alone = true;
     }
 
-    /// Notes that a head has been read to its end: the next one begins anew.
+    /// Notes that a head has been read to its end, so that the search for the end of the next one begins anew.
     pub(super) fn forget_head(&mut self) {
         if let Some(kept) = &mut self.0 {
             kept.reread = Reread::Never;
         }
     }
 
-    /// Gives out what is kept, if it is worth reading now. [`Input::put_back`] takes back what is left of it.
+    /// Takes the kept bytes out, if they are worth reading now. [`Input::put_back`] takes back those that are left.
     pub(super) fn take(&mut self, in_flight: u16) -> Option<BytesMut> {
         let is_worth =
             |kept: &KeptInput| kept.bytes.len() >= kept.wanted && !(kept.stands_alone && in_flight > 0);
         let kept = self.0.as_deref_mut().filter(|kept| is_worth(kept))?;
+        // Reading them says anew what the rest waits for.
         (kept.wanted, kept.stands_alone) = (0, false);
         Some(std::mem::take(&mut kept.bytes))
     }
 
-    /// Keeps what is left of the bytes behind the first `consumed` of them.
+    /// Keeps the bytes that are left behind the first `consumed`.
     pub(super) fn put_back(&mut self, mut bytes: BytesMut, consumed: usize) {
-        // Moving what is left to the front each time would cost the square of what one client sends.
+        // Moving the rest to the front each time would cost the square of what one client sends.
         bytes.advance(consumed);
         if bytes.is_empty() {
             self.tidy();
@@ -108,24 +112,24 @@ impl Input {
         }
     }
 
-    /// Forgets the bytes, which still count as held.
+    /// Forgets the bytes, which still count as held until they are counted again.
     pub(super) fn clear(&mut self) {
         self.kept().bytes.clear();
     }
 
-    /// Lets `count` change how many of the kept bytes count as held, and drops the buffer if it is not needed any more.
+    /// Lets `count` change how many of the kept bytes count as held, and drops the buffer if nothing needs it any more.
     pub(super) fn count(&mut self, count: impl FnOnce(usize, usize) -> usize) {
         let Some(kept) = &mut self.0 else { return };
         kept.counted = count(kept.counted, kept.bytes.len());
         self.tidy();
     }
 
-    /// Drops all that is kept. Returns how many bytes of it were counted as held.
+    /// Drops everything that is kept. Returns how many bytes of it were counted as held.
     pub(super) fn drop_all(&mut self) -> usize {
         self.0.take().map_or(0, |kept| kept.counted)
     }
 
-    /// Gives back what an idle client should not have.
+    /// Drops the buffer of an idle client.
     pub(super) fn tidy(&mut self) {
         if self.0.as_ref().is_some_and(|kept| kept.bytes.is_empty() && kept.counted == 0) {
             self.0 = None;

@@ -1,8 +1,9 @@
 //! One accepted connection of HTTP or frames: its requests go out in order, and their responses come back in order.
 //!
-//! A client has three parts: the `reader` (what comes next, with its `input`, which is not understood yet), the `exchanges` (what is
-//! under way, and where) and the `writer` (what has not been taken yet). `poll` drives them, `http1` and `frames` say what the bytes
-//! mean, and `respond` answers where no member does. A client whose bytes nobody understands is in `tunnel`.
+//! A client has three parts: the `reader` knows which message comes next, and keeps its bytes in `input` until they are
+//! understood; the `exchanges` know which requests are under way, and on which link; the `writer` keeps the bytes that the client
+//! has not taken. `poll` drives the parts, `http1` and `frames` say what the bytes mean, and `respond` answers in place of a
+//! member. A client whose bytes the proxy does not read is a `tunnel`.
 
 mod events;
 mod exchanges;
@@ -42,41 +43,43 @@ pub(crate) use ticket::Ticket;
 use tunnel::upgraded::UpgradedTunnel;
 use writer::Writer;
 
-/// What the clients of one listener share.
+/// The state that the clients of one HTTP listener share on a worker.
 pub(crate) type HttpFrontend = frontend::Frontend<HttpPool>;
 pub(in crate::client) type HttpPool = Pool<Ticket>;
 pub(in crate::client) type HttpDestination = frontend::Destination<HttpPool>;
 pub(in crate::client) type HttpMember = backend::Member<HttpPool>;
 pub(in crate::client) type HttpLink = Rc<Link<Ticket>>;
 
-/// One accepted connection. While it is idle it keeps no buffer.
+/// An accepted connection of HTTP or frames. An idle one keeps no buffer.
 pub(crate) struct Client {
     frontend: Rc<HttpFrontend>,
-    /// Who is connected.
+    /// The address of the peer that is connected, which may speak for other sources.
     peer: IpAddr,
+    /// The key that the event loop gave the client when it was registered.
     key: u32,
     accepted_at: Nanos,
     conn: Conn,
     parts: RefCell<ClientParts>,
-    /// How the present answer is written.
+    /// The encoder of the response that is being written, which a call-back copies out and puts back.
     response: Cell<ResponseWriter>,
     _permit: ClientPermit,
 }
 
-/// The parts of a client, each of which has its state for itself, and what none of them has alone.
+/// The state of a client: its parts, each of which owns its own state, and what belongs to none of them alone.
 struct ClientParts {
     route: Route,
     reader: Reader<Box<UpgradedTunnel>>,
     writer: Writer,
     exchanges: Exchanges<HttpLink>,
-    /// When its timer is due, in grains.
+    /// The time for which its timer is set, in grains ([`grains`]); `u32::MAX` while none is.
     armed: u32,
-    /// The state in which the gauge has it, until it leaves. Only [`Client::show`] and [`Client::leave`] read this.
+    /// The state that the gauge shows for the client, until it leaves. Only [`Client::show`] and [`Client::leave`] read this.
     shown: Option<ClientState>,
-    /// Why it will be closed.
+    /// The reason for which the client will be closed, once there is one.
     close: Option<ClientClose>,
-    /// What is to blame for exchanges that have not ended when it does.
+    /// The cause that is counted for exchanges that are still unanswered when the client ends.
     blame: Cause,
+    /// A drain has begun: the client leaves when it is idle.
     draining: bool,
 }
 
@@ -95,7 +98,7 @@ impl ClientParts {
         }
     }
 
-    /// Returns the state that the gauge is to have it in.
+    /// Returns the state that the gauge should show for the client.
     fn state(&self) -> ClientState {
         match self.reader.phase() {
             Phase::Tunnel(_) | Phase::Pinned { .. } => ClientState::Tunnel,
@@ -109,7 +112,7 @@ impl ClientParts {
         }
     }
 
-    /// Returns the reader, and how the exchanges stand, which it asks.
+    /// Returns the reader together with the standing of the exchanges, which the reader's methods take as an argument.
     fn reader_and_standing(&mut self) -> (&mut Reader<Box<UpgradedTunnel>>, Standing<'_>) {
         (&mut self.reader, Standing::new(&self.route, &self.writer, &self.exchanges))
     }
@@ -118,7 +121,7 @@ impl ClientParts {
         Standing::new(&self.route, &self.writer, &self.exchanges)
     }
 
-    /// Returns when something must have happened, and what its absence means.
+    /// Returns the time by which something must have happened, and the cause that is counted if it has not.
     fn deadline(&self, conn: &Conn) -> Option<(Nanos, Cause)> {
         let listener = &self.route.destination().listener;
         if let Phase::Tunnel(tunnel) = self.reader.phase() {
@@ -128,7 +131,7 @@ impl ClientParts {
         self.reader.deadline(&listener.timeouts, &listener.tunnel, conn.is_blocked(), &self.standing())
     }
 
-    /// Returns whether it has been a tunnel for as long as it may.
+    /// Returns whether the client has been a tunnel for as long as the listener allows.
     fn is_too_old(&self, now: Nanos) -> bool {
         let limits = &self.route.destination().listener.tunnel;
         match self.reader.phase() {
@@ -137,18 +140,18 @@ impl ClientParts {
         }
     }
 
-    /// Returns whether the client has asked for as much as it may.
+    /// Returns whether the client has sent as many requests as the listener allows on one connection.
     fn is_spent(&self) -> bool {
         self.close == Some(ClientClose::LimitRequests)
     }
 }
 
-/// How the exchanges stand, for the reader.
+/// Answers the reader's questions about the exchanges.
 struct Standing<'a> {
     exchanges: &'a Exchanges<HttpLink>,
-    /// How many may be in flight at once.
+    /// The number of requests that may be in flight at once.
     look_ahead: u32,
-    /// So many answers are unread that no request begins.
+    /// The client has left so many bytes of answers unread that no request may begin.
     has_backlog: bool,
 }
 
@@ -211,7 +214,7 @@ impl Carrier for HttpLink {
     }
 }
 
-/// A client's parts while they are being changed. However the change ends, also by a panic, the gauge follows.
+/// Lends the parts of a client to be changed. The gauge follows when the loan ends, also where it ends by a panic.
 struct Change<'a> {
     client: &'a Client,
     parts: RefMut<'a, ClientParts>,
@@ -238,7 +241,7 @@ impl Drop for Change<'_> {
 }
 
 impl Client {
-    /// Takes an accepted connection onto this worker.
+    /// Makes an accepted connection a client of this worker, and starts its task.
     pub(crate) fn admit(frontend: &Rc<HttpFrontend>, incoming: Incoming) {
         let Incoming { stream, source, permit, .. } = incoming;
         let now = frontend.event_loop.update_now();
@@ -261,20 +264,22 @@ impl Client {
         let task = ClientTask(client.clone());
         may_panic("client.admit");
         let mut s = client.change();
+        // The member is chosen by the source, before the first request: the client counts there from now on.
         client.assign(&mut s.route);
         client.rearm(&mut s);
         drop(s);
         tokio::task::spawn_local(task);
     }
 
-    /// Lends the parts of the client to be changed.
+    /// Lends the parts of the client to be changed; the gauge follows when the loan ends.
     fn change(&self) -> Change<'_> {
         Change { client: self, parts: self.parts.borrow_mut() }
     }
 
-    /// Shifts the gauge to how the client stands.
+    /// Shifts the gauge to the client's present state.
     fn show(&self, s: &mut ClientParts) {
         let state = s.state();
+        // A client that has left is in the gauge no more.
         if let Some(shown) = s.shown
             && shown != state
         {
@@ -283,7 +288,8 @@ impl Client {
         }
     }
 
-    /// Sees to it that the deadline is looked at. Most often it is later than the look that is due anyway.
+    /// Sets the timer where the deadline is earlier than the timer is due. Most often it is later, and the timer moves itself
+    /// on when it fires, so that no request has to set one.
     fn rearm(&self, s: &mut ClientParts) {
         if let Some((at, _)) = s.deadline(&self.conn)
             && grains(at) < s.armed
@@ -293,19 +299,22 @@ impl Client {
         }
     }
 
-    /// Does what follows where the deadline has passed with nothing done.
+    /// Does what follows from a deadline that has passed.
     fn late(&self, s: &mut ClientParts, cause: Cause) {
         match cause {
             Cause::HeadTimeout => {
                 s.close = Some(ClientClose::HeadTimeout);
+                // The head is logged as far as it came, then answered with 408.
                 self.begin_unread_kept(s);
                 self.refuse(s, None, cause, cause.status());
             }
             Cause::BodyTimeout => {
                 s.close = Some(ClientClose::SlowBody);
+                // A body that stops coming leaves its link unusable, but the client can still be told.
                 self.abort_body(s, cause);
             }
             Cause::ClientSlow => {
+                // An earlier reason to close is the real one; a slow client is only how it shows.
                 s.close = s.close.or(Some(ClientClose::Error));
                 s.blame = cause;
                 self.cut_off(s);
@@ -319,8 +328,8 @@ impl Client {
         self.conn.wake();
     }
 
-    /// Closes the client, perhaps in the middle of an answer. To HTTP/1.0 an orderly close may be the end of it (RFC 9112
-    /// section 8), so there it is a reset.
+    /// Closes the client, perhaps in the middle of an answer. A client of HTTP/1.0 may take an orderly close for the end of the
+    /// answer (RFC 9112 section 8), so it gets a reset instead.
     fn cut_off(&self, s: &ClientParts) {
         self.conn.fail();
         if s.exchanges.is_old() && (s.exchanges.is_busy() || s.writer.unwritten() > 0) {
@@ -332,9 +341,11 @@ impl Client {
 // The end of a client.
 
 impl Client {
-    /// Gives back what the client held. The end may be a panic's: each part is given back even where another one panics.
+    /// Gives back all that the client held. This may run during a panic: each part is given back even where another part
+    /// panics.
     fn end(self: &Rc<Self>, why: ClientClose) {
         let parts: [fn(&Rc<Self>); 3] = [Self::end_exchanges, Self::end_buffers, Self::end_assignments];
+        // From now on `ended`, `failed` and `again` leave the client alone.
         self.conn.close();
         self.conn.fail();
         for end in parts {
@@ -344,7 +355,7 @@ impl Client {
         self.frontend.event_loop.unregister(self.key);
     }
 
-    /// Counts and logs the exchanges that have not ended, and takes them off their link or out of their queue.
+    /// Counts and logs the exchanges that have not ended, and takes them off their link or out of their wait queue.
     fn end_exchanges(self: &Rc<Self>) {
         let mut leave = LeaveLinks { client: self, link: None, kept: None, waited_for: None };
         let mut s = self.parts.borrow_mut(); // which ends before `leave` does, also by a panic
@@ -361,7 +372,7 @@ impl Client {
         may_panic("client.end.exchanges");
     }
 
-    /// Drops what was kept of what came and goes.
+    /// Drops the buffers of both directions, and takes what they held off the worker's budget.
     fn end_buffers(self: &Rc<Self>) {
         let mut s = self.parts.borrow_mut();
         self.drop_upload(&mut s);
@@ -376,7 +387,7 @@ impl Client {
         may_panic("client.end.assignments");
     }
 
-    /// Counts the client as closed.
+    /// Counts the client as closed. A second call does nothing.
     fn leave(&self, why: ClientClose) {
         let mut s = self.parts.borrow_mut();
         let Some(shown) = s.shown.take() else { return };
@@ -389,7 +400,7 @@ impl Client {
     }
 }
 
-/// What a client leaves behind on links and in queues, when it ends. It does so when this is dropped, also by a panic.
+/// The links and queues that a client leaves when it ends. It leaves them when this is dropped, also by a panic.
 struct LeaveLinks<'a> {
     client: &'a Rc<Client>,
     link: Option<HttpLink>,
@@ -416,8 +427,9 @@ impl Contained for Client {
         PanicSite::Client
     }
 
-    /// It is closed, perhaps in the middle of an answer: what it was about is not known any more.
+    /// Closes the client, perhaps in the middle of an answer: nobody knows in which state the panic left it.
     fn panicked(&self) {
+        // The parts may be lent to a caller further up the stack.
         if let Ok(mut s) = self.parts.try_borrow_mut() {
             s.close = Some(ClientClose::Error);
             s.blame = Cause::Internal;
@@ -434,14 +446,17 @@ impl Registered for Client {
         may_panic("client.timer");
         s.armed = u32::MAX;
         let (reader, exchanges) = s.reader_and_standing();
+        // While the member has its turn, the client's clock stands still.
         if reader.awaits_member(&exchanges) {
             reader.touch(now);
         }
         let is_lingering = matches!(reader.phase(), Phase::Tunnel(tunnel) if tunnel.is_lingering());
+        // Nothing wakes a client that had no room to read, or that waits for the last bytes before a reset: the timer does.
         if reader.input.is_stalled() || is_lingering {
             self.conn.wake();
         }
         let (at, cause) = s.deadline(&self.conn)?;
+        // After a stall of the whole process, clients get some grace.
         let until = if at > now { Some(at) } else { self.frontend.event_loop.lenient_until(now) };
         match until {
             Some(until) => s.armed = grains(until),
@@ -459,10 +474,11 @@ impl Registered for Client {
 
     fn on_reconfigure(&self) {
         let share = self.frontend.destination.borrow().group.share; // where there are rules, each worker has links to all
+        // A client whose listener or backend has gone from here can only end.
         if self.frontend.closed.get() || share == 0 {
             return self.on_drain();
         }
-        // Who says nothing has no next exchange, and its limits hold all the same.
+        // An idle client begins no exchange at which it would take the new settings, and their limits hold for it all the same.
         let mut s = self.parts.borrow_mut();
         may_panic("client.reconfigure");
         if !self.conn.has_failed() && s.state() == ClientState::Idle && !s.exchanges.keeps_link() {
@@ -515,7 +531,7 @@ impl Drop for ClientTask {
 
 #[cfg(test)]
 mod tests {
-    /// What the allocator gives for it, the two counts of `Rc` included; one byte more costs 64.
+    /// The size, in bytes, that the allocator gives for a client, the two counts of `Rc` included. One byte more would cost 64.
     const ROOM: usize = 256;
 
     #[test]

@@ -1,4 +1,5 @@
-//! The reading half of a client: which part of which message comes next. What was read and is not understood yet is in `input`.
+//! The reading half of a client: it knows which part of which message comes next. The bytes that are not understood yet are in
+//! `input`.
 //!
 //! It decides from bytes, from the time and from how the exchanges stand ([`ExchangeStanding`]). What the bytes mean is for
 //! `http1` and `frames` to say; both tell the reader what they have found.
@@ -12,8 +13,9 @@ use crate::proto::http1::BodyDecoder;
 use super::input::Input;
 use super::tunnel::state::Lifetime;
 
-/// A client with more unread answers than this is not asked what else it wants, nor is one that has sent more than this of what
-/// cannot begin yet. In bytes.
+/// The number of bytes, 64 KiB, of unread answers above which a client begins no more requests, and of unread requests above
+/// which no more are read ahead. A higher limit lets a client pipeline further ahead of its own reading, at the price of memory
+/// for each that does.
 pub(super) const UNREAD: usize = 64 << 10;
 
 /// How long a client may pause after FIN before it is closed (RFC 9112 section 9.6), and how long it may go on sending in
@@ -23,10 +25,11 @@ pub(super) const UNREAD: usize = 64 << 10;
 const LINGER_PAUSE: Nanos = 5_000_000_000;
 const LINGER: Nanos = 30_000_000_000;
 
-/// Deadlines of clients are bundled to this grain (67 ms), rounded up.
+/// The binary logarithm of the grain, in nanoseconds, to which deadlines of clients are rounded up: 67 ms. In grains a deadline
+/// fits into 32 bits. A coarser grain ends clients later, a finer one brings the end of time nearer: 2^32 grains are 9 years.
 const GRAIN_BITS: u32 = 26;
 
-/// What a client is reading.
+/// The part of a message that a client is sending.
 ///
 /// ```text
 ///            first byte             whole, with a body          end of the body
@@ -45,45 +48,46 @@ const GRAIN_BITS: u32 = 26;
 ///    │                                Done ─────────────▶ Linger ─────▶ (closed)
 /// ```
 ///
-/// A head that comes in one piece is never in `Head`: that phase is for heads that were read in part while nothing else was
-/// under way. `T` is what a client has that is one end of a tunnel; the reader does not look into it.
+/// A head that comes in one piece never passes through `Head`: that phase is for heads of which a part came while nothing else
+/// was under way. `T` is the tunnel of a client that is one end of one; the reader does not look into it.
 #[derive(Debug)]
 pub(super) enum Phase<T> {
-    /// The client awaits answers, or thinks: no byte of its next request has come that would have to be followed by others soon.
+    /// The client awaits answers, or is idle: no part of a next request has come whose rest is due soon.
     Idle,
     /// The client is in the middle of a head or a frame, and nothing is in flight.
     Head,
-    /// The body of the last request that was begun is being read.
+    /// The body of the request that was begun last is being read.
     Body { decoder: BodyDecoder },
-    /// The rest of the last frame is being read, which is passed on while it comes; what its client holds then follows. Boxed: few
-    /// clients ever have one.
+    /// The rest of a long frame is being read and passed on as it comes; `pinning` says what its client holds of the link after
+    /// it. The rest is boxed, because few clients ever send such a frame.
     Frame { rest: Box<Rest>, pinning: Pinning },
-    /// What else belongs to the last exchange is being read; the exchange keeps its link until it is over.
+    /// The frames of a conversation are being read: one exchange, which keeps its link until it is over.
     Talk { pinning: Pinning },
-    /// The client keeps its link for good, since this time: that is a tunnel, whatever passes through it.
+    /// The client has kept its link for good since this time: whatever passes through it, that is a tunnel.
     Pinned { since: Nanos },
-    /// The client has asked for a tunnel: what it says meanwhile is kept, as nobody knows yet what it is.
+    /// The client has asked for a tunnel. Its bytes are kept meanwhile, because nobody knows yet what they are.
     Asking,
     /// The client is one end of a tunnel.
     Tunnel(T),
     /// No more requests are read (RFC 9112 section 9.6).
     Done,
-    /// All is written, and FIN sent. What may still come is read until this time at most, so that the answer is not lost to a reset.
+    /// Everything is written, and FIN is sent. Bytes are read and dropped until this time at most, so that no reset destroys
+    /// the answer.
     Linger { until: Nanos },
 }
 
-/// What is known of the client's side of the connection.
+/// The state of the client's side of the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum ReadSide {
-    /// The client may say more, and is read.
+    /// The client may send more, and is read.
     Open,
-    /// The client may be sending what nobody reads: closing at once could cost it the answer.
+    /// The client may be sending bytes that nobody reads: closing at once could cost it the answer.
     Ignored,
-    /// The client has ended its side. What it said before may not be understood yet.
+    /// The client has ended its side. The bytes that it sent before may not be understood yet.
     Ended,
 }
 
-/// What follows the request that is being read or answered.
+/// The continuation of the connection after the request that is being read or answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Next {
     /// There may be more requests.
@@ -92,49 +96,50 @@ pub(super) struct Next {
     pub(super) tunnel: bool,
 }
 
-/// What remains to be done where a client has said all that it had to say.
+/// The step that remains when a client has sent everything that it will ever send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum AfterEof {
-    /// Nothing remains, or not yet: something before it must go first.
+    /// Nothing remains to be done now; an earlier exchange may have to end first.
     Nothing,
-    /// The body or frame will never be whole: the connection fails.
+    /// The body or frame will never be whole, so the connection fails.
     CutShort,
-    /// The link of the client hears the end, too.
+    /// The client's link hears the end as well.
     EndLink,
 }
 
-/// How the exchanges of a client stand, as far as reading depends on it.
+/// Tells the reader how the exchanges of its client stand, as far as reading depends on it.
 pub(super) trait ExchangeStanding {
     /// Returns how many exchanges are on the client's link.
     fn in_flight(&self) -> u16;
-    /// Returns whether its one exchange is in a wait queue.
+    /// Returns whether the client's one exchange is in a wait queue.
     fn waits(&self) -> bool;
     /// Returns whether any exchange is under way.
     fn is_busy(&self) -> bool;
     /// Returns whether a request may begin now.
     fn may_begin(&self) -> bool;
-    /// Returns whether what belongs to the last exchange cannot go to a link now.
+    /// Returns whether the rest of the last exchange cannot go to a link now.
     fn must_wait(&self) -> bool;
     /// Returns whether the link takes no more of a body.
     fn is_link_full(&self) -> bool;
-    /// Returns whether what was begun last may take as long as it likes.
+    /// Returns whether the exchange that was begun last may take as long as it likes (BLPOP).
     fn is_patient(&self) -> bool;
-    /// Returns whether it is the member's turn: to answer a word, to take more of a body, or to say that it may come.
+    /// Returns whether the member has the turn: in a conversation (`talks`) to answer, else to take more of a body or to ask
+    /// for it.
     fn awaits_member(&self, talks: bool) -> bool;
 }
 
-/// See the head of this file.
+/// The reading half of a client.
 #[derive(Debug)]
 pub(super) struct Reader<T> {
     phase: Phase<T>,
-    /// When the present phase or idleness began, or the body last moved.
+    /// The time at which the present phase or idleness began, or the body last moved.
     since: Nanos,
     pub(super) input: Input,
-    /// How many requests the client has sent.
+    /// The number of requests that the client has sent.
     requests: u32,
     side: ReadSide,
     next: Next,
-    /// What the client speaks, where its protocol has dialects.
+    /// The dialect that the client speaks, where its protocol has several.
     dialect: Dialect,
 }
 
@@ -159,7 +164,7 @@ impl<T> Reader<T> {
         &mut self.phase
     }
 
-    /// Returns whether more is to come of the last exchange that was begun.
+    /// Returns whether more is to come of the exchange that was begun last.
     pub(super) const fn awaits_more(&self) -> bool {
         use Phase::{Body, Frame, Pinned, Talk};
         matches!(self.phase, Body { .. } | Frame { .. } | Talk { .. } | Pinned { .. })
@@ -175,7 +180,7 @@ impl<T> Reader<T> {
         self.side == ReadSide::Ended
     }
 
-    /// Returns whether a close could cost the client its answer, because it may still be sending.
+    /// Returns whether closing could cost the client its answer, because it may still be sending.
     pub(super) fn is_ignored(&self) -> bool {
         self.side == ReadSide::Ignored
     }
@@ -184,7 +189,7 @@ impl<T> Reader<T> {
         self.since
     }
 
-    /// Notes that something has moved, or that it was not the client's turn until now.
+    /// Starts the client's time anew, because something moved or because the turn is the client's only now.
     pub(super) const fn touch(&mut self, now: Nanos) {
         self.since = now;
     }
@@ -193,7 +198,7 @@ impl<T> Reader<T> {
         self.requests
     }
 
-    /// Returns how the client stands before its next frame, of which this is what it holds.
+    /// Returns what the parser of frames must know of the client: what it holds of its link, and the dialect that it speaks.
     pub(super) const fn mode(&self, pinning: Pinning) -> ClientMode {
         ClientMode { pinning, dialect: self.dialect }
     }
@@ -210,8 +215,8 @@ impl<T> Reader<T> {
 // Heads, frames and bodies: what `http1` and `frames` have found.
 
 impl<T> Reader<T> {
-    /// Notes that a head or frame has begun that is not whole. Returns whether its deadline counts from now on, which it does not
-    /// while others before it are under way.
+    /// Notes that a head or frame has begun that is not whole. Returns whether its deadline counts from now on: not while
+    /// earlier exchanges are under way.
     pub(super) fn head_began(&mut self, exchanges: &impl ExchangeStanding, now: Nanos) -> bool {
         let begins = matches!(self.phase, Phase::Idle) && !exchanges.is_busy();
         if begins {
@@ -221,12 +226,12 @@ impl<T> Reader<T> {
         begins
     }
 
-    /// Returns when the first byte came of a request that is whole now.
+    /// Returns when the first byte of a request came that is whole now.
     pub(super) const fn began(&self, now: Nanos) -> Nanos {
         if matches!(self.phase, Phase::Head) { self.since } else { now }
     }
 
-    /// Counts a request. If it is whole, another one may begin.
+    /// Counts a request that begins. If it is whole, another one may begin.
     pub(super) fn request_began(&mut self) {
         self.requests += 1;
         if matches!(self.phase, Phase::Head) {
@@ -234,7 +239,7 @@ impl<T> Reader<T> {
         }
     }
 
-    /// Notes that a request has been counted that is answered without having begun.
+    /// Counts a request that gets its answer without having begun.
     pub(super) const fn request_refused(&mut self) {
         self.requests += 1;
     }
@@ -252,13 +257,13 @@ impl<T> Reader<T> {
         }
     }
 
-    /// Goes on behind a body that has been read to its end. Where the exchange is over, because the answer came early, this
-    /// connection becomes no tunnel.
+    /// Goes on behind a body that has been read to its end. Where its exchange is over already, because the answer came early,
+    /// the connection does not become a tunnel.
     pub(super) fn body_ended(&mut self, is_busy: bool) {
         self.phase = if self.next.tunnel && is_busy { Phase::Asking } else { self.after_exchange() };
     }
 
-    /// Notes that what was asked last has been answered, and is no tunnel.
+    /// Notes that the last request has its answer, and that the answer opens no tunnel.
     pub(super) fn answered(&mut self) {
         if matches!(self.phase, Phase::Asking) {
             self.phase = self.after_exchange();
@@ -269,13 +274,14 @@ impl<T> Reader<T> {
         if self.next.request { Phase::Idle } else { Phase::Done }
     }
 
-    /// Goes on to the rest of a frame, which is passed on while it comes.
+    /// Goes on to the rest of a frame, which is passed on as it comes.
     pub(super) fn frame_goes_on(&mut self, rest: Rest, pinning: Pinning, now: Nanos) {
         self.phase = Phase::Frame { rest: Box::new(rest), pinning };
         self.since = now;
     }
 
-    /// Goes on behind a frame or a conversation, with what the client holds then. One that holds a link for good has it since `now`.
+    /// Goes on behind a frame or a conversation, to the phase that `pinning` asks for. A client that holds its link for good
+    /// does so from `now` on.
     pub(super) fn hold(&mut self, pinning: Pinning, now: Nanos) {
         self.phase = match pinning {
             Pinning::Free => Phase::Idle,
@@ -288,18 +294,19 @@ impl<T> Reader<T> {
 // The end of it.
 
 impl<T> Reader<T> {
-    /// Reads no more requests: there is nothing more to be said to the client.
+    /// Reads no more requests, because the proxy has nothing more to say to the client.
     pub(super) fn finish(&mut self) {
         self.phase = Phase::Done;
     }
 
-    /// Reads no more requests, because something is wrong with what came, or with what it belongs to.
+    /// Reads no more requests, because something is wrong with the input or with the exchange that it belongs to.
     pub(super) fn refuse(&mut self) {
         self.phase = Phase::Done;
         self.ignore();
     }
 
-    /// Reads no more requests, because the last answer said that the connection closes. Returns whether it would have.
+    /// Reads no more requests, because the last answer announced that the connection closes. Returns whether it would have read
+    /// more.
     pub(super) fn close_announced(&mut self) -> bool {
         let reads_on = !self.is_done();
         if reads_on {
@@ -308,14 +315,14 @@ impl<T> Reader<T> {
         reads_on
     }
 
-    /// Notes that the client sends what nobody reads.
+    /// Notes that the client may be sending bytes that nobody reads.
     pub(super) fn ignore(&mut self) {
         if !self.has_ended() {
             self.side = ReadSide::Ignored;
         }
     }
 
-    /// Notes that FIN has been sent: what may still come is read and thrown away.
+    /// Notes that FIN has been sent: input is read and thrown away from now on.
     pub(super) fn linger(&mut self, now: Nanos) {
         self.phase = Phase::Linger { until: now.saturating_add(LINGER) };
         self.since = now;
@@ -326,12 +333,13 @@ impl<T> Reader<T> {
         self.side = ReadSide::Ended;
     }
 
-    /// Says what follows for a client that has said everything, of which as much as possible has been read.
+    /// Returns the step that remains for a client that has ended its side, of whose input as much as possible has been read.
     pub(super) fn after_eof(&mut self, exchanges: &impl ExchangeStanding) -> AfterEof {
         let may_go = !exchanges.must_wait();
         match self.phase {
+            // Everything that was sent has been read.
             Phase::Idle | Phase::Head if self.input.is_empty() => self.phase = Phase::Done,
-            // Half a head: nobody will send the rest.
+            // Half a head is left, and nobody will send the rest.
             Phase::Idle | Phase::Head if !exchanges.is_busy() && exchanges.may_begin() => {
                 self.input.clear();
                 self.phase = Phase::Done;
@@ -340,15 +348,15 @@ impl<T> Reader<T> {
             Phase::Talk { .. } | Phase::Pinned { .. } if may_go => return AfterEof::EndLink,
             _ => {}
         }
-        // Redis answers a blocking command at once, or drops a client that has ended its side: what it would wait for is
-        // for others.
+        // Redis answers a blocking command at once, or drops it, when its client has ended its side. Else the command would
+        // take elements that other clients wait for.
         if exchanges.is_patient() && exchanges.in_flight() > 0 && may_go {
             return AfterEof::EndLink;
         }
         AfterEof::Nothing
     }
 
-    /// Becomes one end of a tunnel. What was kept of what the client said goes there first.
+    /// Becomes one end of a tunnel. The bytes that were kept go there first.
     pub(super) fn open_tunnel(&mut self, tunnel: impl FnOnce(&[u8]) -> T, now: Nanos) {
         self.phase = Phase::Tunnel(tunnel(self.input.bytes()));
         self.input = Input::default();
@@ -356,7 +364,7 @@ impl<T> Reader<T> {
         self.since = now;
     }
 
-    /// Gives up the tunnel, which has ended.
+    /// Takes the tunnel out, because it has ended.
     pub(super) fn take_tunnel(&mut self) -> Option<T> {
         match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::Tunnel(tunnel) => Some(tunnel),
@@ -375,20 +383,20 @@ impl<T> Reader<T> {
     pub(super) fn wants_input(&self, exchanges: &impl ExchangeStanding) -> bool {
         match self.phase {
             Phase::Linger { .. } => true,
-            // Its relay reads.
+            // The relay reads from the socket itself.
             Phase::Tunnel(_) => false,
-            // What comes now is not read, but whether the client is still there is asked.
+            // The bytes that come now are not used, but a read notices that the client has gone.
             Phase::Done => exchanges.is_busy() && self.side == ReadSide::Open,
             _ if self.has_ended() => false,
             Phase::Asking => self.input.has_room(UNREAD),
             Phase::Idle | Phase::Head => {
                 let in_flight = exchanges.in_flight() > 0;
-                // Whoever waits for others may leave, whatever it has said meanwhile.
+                // A client that waits for others (BLPOP) may leave, whatever it has sent meanwhile.
                 let ahead = !in_flight || self.input.has_room(UNREAD);
                 let patient = || exchanges.is_patient() && in_flight;
                 self.input.is_empty() || ahead && (patient() || exchanges.may_begin())
             }
-            // While its request waits for a link, a reset must be noticed all the same.
+            // A reset must be noticed while the request waits for a link.
             Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } | Phase::Pinned { .. }
                 if exchanges.waits() =>
             {
@@ -400,7 +408,8 @@ impl<T> Reader<T> {
         }
     }
 
-    /// Returns when something must have happened, and what its absence means. A tunnel has its own deadlines.
+    /// Returns the time by which something must have happened, and the cause that is counted if it has not. A tunnel has
+    /// deadlines of its own.
     pub(super) fn deadline(
         &self,
         timeouts: &ClientTimeouts,
@@ -412,6 +421,7 @@ impl<T> Reader<T> {
             Phase::Linger { until } => {
                 return Some((rounded(lingers_until(self.since, until)), Cause::ClientSlow));
             }
+            // A blocked client makes no progress of any other kind, so its time to take bytes comes first.
             _ if is_blocked => (timeouts.write, Cause::ClientSlow),
             Phase::Pinned { since } => {
                 let at = Lifetime { began: since, moved: self.since }.deadline(tunnel)?;
@@ -421,6 +431,7 @@ impl<T> Reader<T> {
             Phase::Body { .. } | Phase::Frame { .. } | Phase::Talk { .. } if !exchanges.waits() => {
                 (timeouts.body, Cause::BodyTimeout)
             }
+            // Every other wait is for the member, whose link has its own deadlines.
             _ if exchanges.is_busy() => return None,
             Phase::Head => (timeouts.head, Cause::HeadTimeout),
             _ => (timeouts.idle, Cause::ClientAbort),
@@ -434,7 +445,7 @@ impl<T> Reader<T> {
         Lifetime { began: since, moved: self.since }.is_too_old(tunnel, now)
     }
 
-    /// Returns whether, in the middle of an exchange, it is the member's turn.
+    /// Returns whether the member has the turn in the middle of an exchange.
     pub(super) fn awaits_member(&self, exchanges: &impl ExchangeStanding) -> bool {
         match self.phase {
             Phase::Talk { .. } => exchanges.awaits_member(true),
@@ -444,7 +455,7 @@ impl<T> Reader<T> {
     }
 }
 
-/// Returns until when a client lingers, given when the last bytes came, and until when any may.
+/// Returns until when a client lingers: `last_bytes` is when it last sent, and `limit` the end of all lingering.
 fn lingers_until(last_bytes: Nanos, limit: Nanos) -> Nanos {
     last_bytes.saturating_add(LINGER_PAUSE).min(limit)
 }
@@ -454,7 +465,7 @@ pub(super) const fn rounded(at: Nanos) -> Nanos {
     (at >> GRAIN_BITS).saturating_add(1) << GRAIN_BITS
 }
 
-/// Returns a deadline in grains, rounded up; what is too late for that is never.
+/// Returns a deadline in grains, rounded up. A deadline that is too late for 32 bits becomes `u32::MAX`, which never comes.
 pub(super) fn grains(at: Nanos) -> u32 {
     u32::try_from(at.saturating_add((1 << GRAIN_BITS) - 1) >> GRAIN_BITS).unwrap_or(u32::MAX)
 }
@@ -527,16 +538,16 @@ mod tests {
         is_patient: false,
         owes: false,
     };
-    /// One is in flight, and more may be.
+    /// An exchange is in flight, and more may be.
     const ONE: StandIn = StandIn { in_flight: 1, is_busy: true, ..NOTHING };
-    /// One waits for a link.
+    /// An exchange waits for a link.
     const WAITING: StandIn =
         StandIn { waits: true, is_busy: true, may_begin: false, must_wait: true, ..NOTHING };
 
     const MORE: Next = Next { request: true, tunnel: false };
     const LAST: Next = Next { request: false, tunnel: false };
 
-    /// Its tunnels are letters.
+    /// Returns a reader whose tunnels are letters.
     fn reader() -> Reader<char> {
         Reader::new(0)
     }
@@ -545,7 +556,7 @@ mod tests {
         Some(BodyDecoder::of_request(BodyFraming::Length(3)))
     }
 
-    /// A reader in each phase that can be had without a frame, by its name.
+    /// Returns a reader in each phase that can be reached without a frame, with the name of the phase.
     fn phases() -> Vec<(&'static str, Reader<char>)> {
         let with = |name, change: fn(&mut Reader<char>)| {
             let mut reader = reader();

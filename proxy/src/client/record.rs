@@ -1,4 +1,4 @@
-//! Notes what the access log needs of a client's exchanges, and hands over entries in the order of the responses.
+//! Notes for the access log what happens to a client's exchanges, and hands over records in the order of the responses.
 
 use std::collections::VecDeque;
 use std::time::SystemTime;
@@ -10,32 +10,32 @@ use crate::proto::http::RequestHead;
 
 use super::{Client, ClientParts};
 
-/// The exchanges of one client, oldest first; always empty where there is no log.
+/// The records of one client's exchanges, oldest first. There are none where the listener has no log.
 #[derive(Default)]
 pub(super) struct PendingRecords(VecDeque<PendingRecord>);
 
-/// One exchange that is to be noted, if it is one of those that are, or if it ends badly.
+/// The record of one exchange. It is written if the exchange is sampled, or if it ends badly.
 pub(super) struct PendingRecord {
     summary: Option<RequestSummary>,
     began: SystemTime,
     since: Nanos,
     ordinal: u32,
     sampled: bool,
-    /// It came to a link.
+    /// The exchange came to a link.
     reached: bool,
-    /// Bytes of its content so far.
+    /// The number of bytes of the request's content so far.
     pub(super) received: u64,
-    /// Bytes of its answer so far.
+    /// The number of bytes of the answer so far.
     pub(super) sent: u64,
 }
 
 impl PendingRecords {
-    /// Returns the exchange whose request came last.
+    /// Returns the record of the exchange whose request came last.
     pub(super) fn last(&mut self) -> Option<&mut PendingRecord> {
         self.0.back_mut()
     }
 
-    /// Notes that the exchange with so many before it is on a link.
+    /// Notes that an exchange is on a link; `before` is the number of exchanges before it.
     pub(super) fn reached(&mut self, before: u32) {
         if let Some(record) = self.0.get_mut(before as usize) {
             record.reached = true;
@@ -44,7 +44,7 @@ impl PendingRecords {
 }
 
 impl ClientParts {
-    /// Returns what is noted of the exchange whose answer comes now, if anything is.
+    /// Returns the record of the exchange whose answer comes now, if there is a log.
     pub(super) fn record(&mut self) -> Option<&mut PendingRecord> {
         self.exchanges.records()?.0.front_mut()
     }
@@ -60,28 +60,28 @@ impl ClientParts {
 }
 
 impl Client {
-    /// Notes an exchange that begins.
+    /// Begins the record of an exchange.
     pub(super) fn begin_record(&self, s: &mut ClientParts, head: &RequestHead<'_, '_>, since: Nanos) {
         if s.route.destination().log_writer.is_some() {
             s.begin_record(Some(summary(head)), since, s.reader.requests());
         }
     }
 
-    /// Notes what is no request that can be read: its first line, as far as it tells something.
+    /// Begins the record of input that cannot be read as a request, with as much of its first line as makes sense.
     pub(super) fn begin_unread(&self, s: &mut ClientParts, bytes: &[u8], since: Nanos) {
         if s.route.destination().log_writer.is_some() {
             s.begin_record(first_line(bytes), since, s.reader.requests() + 1);
         }
     }
 
-    /// Does the same for what was kept, and will not be whole in time.
+    /// Does the same for kept input that will not be whole in time.
     pub(super) fn begin_unread_kept(&self, s: &mut ClientParts) {
         if s.route.destination().log_writer.is_some() {
             s.begin_record(first_line(s.reader.input.bytes()), s.reader.since(), s.reader.requests() + 1);
         }
     }
 
-    /// Logs the first of those that are noted, which has ended. `status` is 0 where it was not answered to its end.
+    /// Writes the oldest record, whose exchange has ended. `status` is 0 where the answer is not complete.
     pub(super) fn write_record(
         &self,
         s: &mut ClientParts,
@@ -91,6 +91,7 @@ impl Client {
     ) {
         let Some(record) = s.exchanges.records().and_then(|records| records.0.pop_front()) else { return };
         let destination = s.route.destination();
+        // Failures are logged even where the sample leaves them out.
         let log_writer = destination.log_writer.as_ref().filter(|_| record.sampled || cause.is_some());
         let Some(log_writer) = log_writer else { return };
         log_writer.write(&LogRecord {
@@ -112,10 +113,11 @@ impl Client {
     }
 }
 
-/// No more than this is noted of what cannot be read.
+/// The number of bytes of unreadable input, 1 KiB, that a record may hold. A higher limit shows more of a long line, and gives
+/// a client that sends garbage more room in the log.
 const MOST: usize = 1024;
 
-/// Returns the words of a request line, whatever is wrong with them.
+/// Returns the words of a request line, however wrong they are.
 fn first_line(bytes: &[u8]) -> Option<RequestSummary> {
     let line =
         bytes[..bytes.len().min(MOST)].split(|b| matches!(b, b'\r' | b'\n')).find(|line| !line.is_empty())?;

@@ -1,4 +1,4 @@
-//! Answers a client where no member does, and counts what has been answered by either.
+//! Answers a client in place of a member, and counts the answers of both.
 
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ impl Client {
         request: Option<ClientRequest>,
         reject: &Reject,
     ) {
-        // One error is no answer to all words of a conversation: what follows would be taken for theirs.
+        // One error cannot answer all the frames of a conversation: the next answers would be taken for those of the rest.
         let exchange = request.map(|request| request.exchange);
         let talked = exchange.is_some_and(|exchange| exchange.upload.is_open() && exchange.kind.is_frames());
         if talked || s.reader.awaits_more() {
@@ -33,9 +33,11 @@ impl Client {
             s.exchanges.count_begun(&self.frontend.cells.in_flight); // it was never counted as begun
             s.reader.request_refused();
         }
+        // A deferred step still needs the connection.
         let close = (s.draining || s.reader.is_done()) && !s.exchanges.has_deferred();
         match self.error(s, request.as_ref(), reject, close) {
             Some(answer) => self.send(s, &answer, &[]),
+            // The listener prefers a close to an error.
             None => self.close_after_answers(s),
         }
         self.count_answer(s, exchange.as_ref(), reject.status, Some(reject.cause), 0);
@@ -46,8 +48,8 @@ impl Client {
         self.become_idle(s);
     }
 
-    /// Notes that the answer of the last exchange has said that the connection closes: nothing is answered behind it (RFC 9112
-    /// section 9.6).
+    /// Notes that the last answer has announced that the connection closes: nothing is answered behind it (RFC 9112 section
+    /// 9.6).
     pub(super) fn note_close(s: &mut ClientParts) {
         if s.route.destination().listener.framing.is_none() && s.reader.close_announced() {
             s.close = s.close.or(Some(ClientClose::Drain));
@@ -59,8 +61,8 @@ impl Client {
         s.close = s.close.or(Some(ClientClose::Error));
     }
 
-    /// Returns what is said instead of an answer; `None` where the listener would rather have the client closed.
-    /// `close` says that it is the last one on its connection.
+    /// Returns the bytes of an error; `None` where the listener wants the client closed instead. `close` says that the error is
+    /// the last answer on its connection.
     fn error(
         &self,
         s: &ClientParts,
@@ -80,7 +82,7 @@ impl Client {
         Some(answer)
     }
 
-    /// Closes the client when it has what was answered before; what was asked after is not answered.
+    /// Closes the client when it has its earlier answers. Later requests get no answer.
     fn close_after_answers(&self, s: &mut ClientParts) {
         Self::read_no_more(s);
         let unanswered = s.exchanges.drop_deferred();
@@ -88,13 +90,13 @@ impl Client {
         s.exchanges.count_ended(unanswered, &self.frontend.cells.in_flight);
     }
 
-    /// Notes that what was asked last has been answered, and is no tunnel.
+    /// Notes that the last request has its answer, and that the answer opens no tunnel.
     pub(super) fn answered(&self, s: &mut ClientParts) {
         s.exchanges.set_tunnel_permit(None);
         s.reader.answered();
     }
 
-    /// Counts and logs an exchange that has been answered, badly where there is a cause.
+    /// Counts and logs an exchange that has its answer; `cause` says why that is a bad one.
     pub(super) fn count_answer(
         &self,
         s: &mut ClientParts,
@@ -107,7 +109,7 @@ impl Client {
         self.write_record(s, status, cause, service);
     }
 
-    /// Counts an exchange that has been answered; `service` is the time that its member took.
+    /// Counts an exchange that has its answer; `service` is the time that the member took.
     pub(super) fn count(&self, s: &mut ClientParts, request: Option<&Exchange>, status: u16, service: Nanos) {
         let now = self.frontend.event_loop.now();
         let duration = request.map_or(0, |r| now.saturating_sub(r.began));
@@ -120,7 +122,7 @@ impl Client {
         may_panic("client.counted");
     }
 
-    /// Notes that nothing is in flight any more.
+    /// Starts the client's idle time where nothing is in flight any more.
     pub(super) fn become_idle(&self, s: &mut ClientParts) {
         if !s.reader.awaits_more() {
             s.reader.touch(self.frontend.event_loop.now());

@@ -9,24 +9,24 @@ use crate::proto::http::RequestHead;
 
 use super::{Client, ClientParts, HttpDestination, HttpMember, HttpPool};
 
-/// Where the requests of a client go, and who it is.
+/// The way of a client's requests, and the source that they are from.
 pub(super) enum Route {
-    /// All go where the configuration sends its clients, and the client is whoever is connected.
+    /// All requests go where the configuration sends its clients, and the source is the connected peer.
     Direct { destination: Rc<HttpDestination>, assignment: Assignment<HttpPool> },
-    /// A rule chose, or the peer says for whom it speaks. Boxed: most clients never need it.
+    /// A rule has chosen, or the peer has named another source. Boxed, because most clients never need it.
     Chosen(Box<ChosenRoute>),
 }
 
-/// What is known of a client whose requests may go different ways.
+/// The state of a client whose requests may go different ways.
 pub(super) struct ChosenRoute {
-    /// The configuration that the client is treated by.
+    /// The configuration that applies to the client.
     base: Rc<HttpDestination>,
-    /// For whom the peer says that it speaks.
+    /// The source that the peer says it speaks for.
     source: Option<IpAddr>,
-    /// Where the last request went.
+    /// The destination of the last request.
     destination: Rc<HttpDestination>,
     assignment: Assignment<HttpPool>,
-    /// The client's assignments to other backends, to which requests of it went before.
+    /// The client's assignments to other backends that its requests went to before.
     others: Vec<(Rc<HttpDestination>, Assignment<HttpPool>)>,
 }
 
@@ -35,7 +35,7 @@ impl Route {
         Self::Direct { destination, assignment: Assignment::default() }
     }
 
-    /// Returns where the last request went.
+    /// Returns the destination of the last request.
     pub(super) fn destination(&self) -> &Rc<HttpDestination> {
         match self {
             Self::Direct { destination, .. } => destination,
@@ -43,7 +43,7 @@ impl Route {
         }
     }
 
-    /// Returns the configuration that the client is treated by: where its requests go if no rule says otherwise.
+    /// Returns the configuration that applies to the client: its requests go there if no rule says otherwise.
     pub(super) fn base(&self) -> &Rc<HttpDestination> {
         match self {
             Self::Direct { destination, .. } => destination,
@@ -65,7 +65,7 @@ impl Route {
         }
     }
 
-    /// Returns who is the client, where `peer` is connected.
+    /// Returns the source of the client whose connected peer is `peer`.
     pub(super) fn source(&self, peer: IpAddr) -> IpAddr {
         match self {
             Self::Direct { .. } => peer,
@@ -73,7 +73,7 @@ impl Route {
         }
     }
 
-    /// Makes of it one that can be chosen.
+    /// Makes this a route that can be chosen, and lends it.
     fn chosen(&mut self) -> &mut ChosenRoute {
         if let Self::Direct { destination, assignment } = self {
             let (destination, assignment) = (destination.clone(), std::mem::take(assignment));
@@ -87,7 +87,7 @@ impl Route {
         }
     }
 
-    /// Treats the client by the configuration `base` from now on, under which its requests go to `destination`.
+    /// Puts the client under the configuration `base` from now on; its requests go to `destination`.
     fn turn_to(&mut self, base: Rc<HttpDestination>, destination: Rc<HttpDestination>) {
         match self {
             Self::Direct { destination: before, .. } if Rc::ptr_eq(&base, &destination) => {
@@ -102,12 +102,12 @@ impl Route {
 }
 
 impl Client {
-    /// Returns who the client is: whoever is connected, or for whom that one says it speaks.
+    /// Returns the source of the client: the connected peer, or the one that this peer says it speaks for.
     pub(super) fn source(&self, s: &ClientParts) -> IpAddr {
         s.route.source(self.peer)
     }
 
-    /// Assigns the client to its backend (anew, after a change of configuration).
+    /// Assigns the client to its backend, also anew after a change of configuration.
     pub(super) fn assign(&self, route: &mut Route) {
         let (group, source) = (route.destination().group.clone(), route.source(self.peer));
         route.assignment_mut().assign(&group, source, &self.frontend.sources);
@@ -126,15 +126,15 @@ impl Client {
         }
     }
 
-    /// Chooses the member for the next exchange, which is down only where none is up.
+    /// Chooses the member for the next exchange. The member is down only where none is up.
     pub(super) fn choose(&self, route: &mut Route) -> Option<Rc<HttpMember>> {
         self.take_destination(route);
         let (group, source) = (route.destination().group.clone(), route.source(self.peer));
         route.assignment_mut().choose(&group, source, &self.frontend.sources)
     }
 
-    /// Makes the configuration in force the client's, too. What is under way goes to the backend of the same name, else to where
-    /// its rule leads now, else to the listener's own.
+    /// Puts the client under the configuration in force. Requests under way go to the backend of the same name, else to where
+    /// their rule leads now, else to the listener's own.
     pub(super) fn take_destination(&self, route: &mut Route) {
         if Rc::ptr_eq(route.base(), &self.frontend.destination.borrow()) {
             return;
@@ -143,6 +143,7 @@ impl Client {
         self.unassign(route);
         let name = &route.destination().group.settings.name;
         let mut ways = std::iter::once(&base).chain(&base.by_rule);
+        // The backend of the same name is most often the same backend with other settings.
         let same = ways.find(|way| way.group.settings.name == *name);
         let destination =
             same.or_else(|| same_rule(route.base(), route.destination(), &base)).unwrap_or(&base);
@@ -150,8 +151,8 @@ impl Client {
         self.assign(route);
     }
 
-    /// Finds out whose request it is, and to which backend it goes. Returns false where those before it, which have not been
-    /// answered, went elsewhere.
+    /// Finds the source of a request and the backend that it goes to. Returns false where earlier requests, which have no
+    /// answer yet, went elsewhere.
     pub(super) fn find_route(&self, s: &mut ClientParts, head: &RequestHead<'_, '_>) -> bool {
         let base = s.route.base();
         let source: IpAddr = head.source(self.peer, &base.listener.http);
@@ -159,11 +160,12 @@ impl Client {
         if source == self.source(s) && Rc::ptr_eq(destination, s.route.destination()) {
             return true;
         }
+        // All in flight share one link, so that answers stay in order.
         if s.exchanges.in_flight() > 0 {
             return false;
         }
         let destination = destination.clone();
-        // A link that was kept for one way is of no use on another.
+        // A kept link leads to a member of the other backend, or belongs to another source.
         if let Some(link) = s.exchanges.take_kept_link() {
             link.release();
         }
@@ -173,6 +175,7 @@ impl Client {
 
     /// Sends the next request, which is from `source`, to `destination`.
     fn switch_to(&self, route: &mut Route, source: IpAddr, destination: Rc<HttpDestination>) {
+        // Assignments are made by source: with another one all of them are void.
         if source != route.source(self.peer) {
             self.unassign(route);
             let chosen = route.chosen();
@@ -182,6 +185,7 @@ impl Client {
         let chosen = route.chosen();
         let before = std::mem::replace(&mut chosen.destination, destination);
         chosen.others.push((before, std::mem::take(&mut chosen.assignment)));
+        // The client returns to an earlier assignment, so that it meets the same member again.
         let is_known = |(other, _): &(Rc<HttpDestination>, _)| Rc::ptr_eq(other, &chosen.destination);
         match chosen.others.iter().position(is_known) {
             Some(known) => chosen.assignment = chosen.others.swap_remove(known).1,
@@ -190,7 +194,7 @@ impl Client {
     }
 }
 
-/// Returns where the rule leads now that led to `destination`.
+/// Returns the present destination of the rule that led to `destination`.
 fn same_rule<'a>(
     before: &HttpDestination,
     destination: &Rc<HttpDestination>,

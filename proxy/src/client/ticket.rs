@@ -1,6 +1,7 @@
-//! Who awaits an exchange of a client, and how its response is written: what a link or a pool knows of a client.
+//! The recipient of a client's exchange: it is all that a link or a pool knows of a client.
 //!
-//! A link says what its member answered; a ticket writes that as its client takes it. What is told is passed on to the client.
+//! A link reports what its member answered; a ticket writes that in the form that its client takes, and passes reports on to
+//! the client.
 
 use std::rc::Rc;
 
@@ -11,34 +12,34 @@ use crate::proto::http::{ResponseFormat, ResponseHead};
 
 use super::Client;
 
-/// One request of a client: what its link must know of it, and how its response is to be written.
+/// One request of a client: the facts that its link needs, and the form of its response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClientRequest {
     pub(super) exchange: Exchange,
-    /// Of HTTP only.
+    /// The form of the response, which only HTTP has.
     pub(super) format: ResponseFormat,
 }
 
 impl From<Exchange> for ClientRequest {
-    /// A frame, whose answer has one form.
+    /// Makes a frame a request; its answer has only one form.
     fn from(exchange: Exchange) -> Self {
         Self { exchange, format: ResponseFormat::default() }
     }
 }
 
-/// Who awaits the answer to one request, in the form that its client takes.
+/// The recipient of the answer to one request.
 #[derive(Clone)]
 pub(crate) enum Ticket {
     /// A client of HTTP/1.
     Http1 {
-        /// Whose request it is.
+        /// The client that sent the request.
         client: Rc<Client>,
-        /// How its response is written.
+        /// The form of the response.
         format: ResponseFormat,
     },
-    /// A client of frames, which gets what the member says as it is.
+    /// A client of frames, which gets the member's bytes unchanged.
     Frames {
-        /// Whose frame it is.
+        /// The client that sent the frame.
         client: Rc<Client>,
     },
 }
@@ -52,7 +53,7 @@ impl Ticket {
         }
     }
 
-    /// For a link that its client keeps between two requests of HTTP.
+    /// Makes the ticket of a client that keeps its link between two requests of HTTP.
     pub(super) fn of_keeper(client: &Rc<Client>) -> Self {
         Self::Http1 { client: client.clone(), format: ResponseFormat::default() }
     }
@@ -61,7 +62,7 @@ impl Ticket {
         std::ptr::eq(Rc::as_ptr(self.client()), client)
     }
 
-    /// The request that a link gives back.
+    /// Returns the request that a link gives back.
     pub(super) fn request(&self, exchange: Exchange) -> ClientRequest {
         match self {
             Self::Http1 { format, .. } => ClientRequest { exchange, format: *format },
@@ -82,6 +83,7 @@ impl Recipient for Ticket {
     fn head(&self, head: &ResponseHead<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause> {
         let Self::Http1 { client, format } = self else { return Ok(()) };
         may_panic("client.head");
+        // An early answer leaves content of the request unread, so nothing can follow it.
         let mut writer = client.response.get();
         let close = early || client.closes();
         writer.head(head, *format, close, &client.frontend.event_loop.date(), out)?;
@@ -93,6 +95,7 @@ impl Recipient for Ticket {
     fn data(&self, bytes: &[u8], out: &mut Vec<u8>) -> Data {
         let Self::Http1 { client, .. } = self else { return Data::AsIs };
         let writer = client.response.get();
+        // A large run of content goes out past the buffer, where its encoding leaves it unchanged.
         if writer.passes(bytes.len()) {
             return Data::AsIs;
         }
@@ -112,6 +115,7 @@ impl Recipient for Ticket {
     }
 
     fn ended(&self, request: &Exchange, end: AnswerEnd, service: Nanos) {
+        // The head that was written may have promised to close.
         let close = match self {
             Self::Http1 { client, .. } => end.close || client.response.get().closes(),
             Self::Frames { .. } => end.close,
@@ -173,7 +177,7 @@ mod tests {
     use super::Ticket;
     use crate::link::{Exchange, Slot};
 
-    /// Each request in flight has one of each.
+    /// Limits the size of state that each request in flight has once.
     #[test]
     fn what_a_link_keeps_of_a_request_is_small() {
         assert!(size_of::<Ticket>() <= 16 && size_of::<Exchange>() <= 32);

@@ -1,6 +1,6 @@
-//! The writing half of a client: what leaves at once, what waits for the end of the turn or for room, and how much of it counts.
+//! The writing half of a client: which bytes leave at once, which wait for the end of the turn or for room, and how many count.
 //!
-//! The connection says whether it takes bytes (`stream::Conn`); the bytes that wait are here.
+//! [`Conn`] knows whether the connection takes bytes; the bytes that wait are here.
 
 use bytes::{Buf, BytesMut};
 
@@ -8,41 +8,42 @@ use crate::event_loop::{BufferBudget, LEAST};
 use crate::metrics::Counter;
 use crate::stream::Conn;
 
-/// What became of bytes that were given to the client.
+/// The outcome of giving bytes to the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Sent {
-    /// The connection took all of them, or takes nothing any more.
+    /// The connection took all bytes, or takes none any more.
     Gone,
-    /// The connection is full: the rest waits until it may be written.
+    /// The connection is full: the rest waits until it takes bytes again.
     Full,
-    /// They wait for the end of the turn, or behind what waits for room.
+    /// The bytes wait for the end of the turn, or behind others that wait for room.
     Gathered,
 }
 
-/// What a client does not have that takes its answers at once.
+/// State that a client does not need while it takes its answers at once.
 #[derive(Debug, Default)]
 struct Output {
-    /// Bytes of answers that are not written yet, and how many of them were counted as held.
+    /// The bytes of answers that are not written yet.
     bytes: BytesMut,
+    /// The number of bytes that were counted as held when they were last counted.
     counted: usize,
-    /// Bytes that the client took of long answers, and sent of long bodies.
+    /// The number of bytes that the client took of long answers, and sent of long bodies.
     moved: u64,
 }
 
-/// See the head of this file.
+/// The writing half of a client.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     output: Option<Box<Output>>,
 }
 
 impl Writer {
-    /// Returns how many bytes wait.
+    /// Returns the number of bytes that wait.
     pub(super) fn unwritten(&self) -> usize {
         self.output.as_ref().map_or(0, |output| output.bytes.len())
     }
 
-    /// Gives `first` and then `second` to the client: at once where nothing waits, unless they are to leave `together` with what
-    /// follows in this turn.
+    /// Gives `first` and then `second` to the client: at once where nothing waits, unless they are to leave `together` with
+    /// others of this turn.
     pub(super) fn send(
         &mut self,
         conn: &Conn,
@@ -60,6 +61,7 @@ impl Writer {
         if let Some(output) = &mut self.output {
             output.moved += sent as u64;
         }
+        // All bytes are sent, or none can be sent any more.
         if conn.has_failed() || sent == first.len() + second.len() {
             return Sent::Gone;
         }
@@ -69,7 +71,7 @@ impl Writer {
         Sent::Full
     }
 
-    /// Writes what waits, as far as the connection takes it. Returns whether anything could have been written.
+    /// Writes waiting bytes, as far as the connection takes them. Returns `None` where there were none to write.
     pub(super) fn write_out(
         &mut self,
         conn: &Conn,
@@ -95,7 +97,7 @@ impl Writer {
         Some(Sent::Gone)
     }
 
-    /// Counts what waits as held from now on.
+    /// Counts the waiting bytes as held from now on.
     pub(super) fn count_unwritten(&mut self, buffers: &BufferBudget) {
         self.count(self.unwritten(), buffers);
     }
@@ -106,13 +108,15 @@ impl Writer {
         }
     }
 
-    /// Returns whether no more of an answer is to be read until the client has taken some. `most` may wait for one client.
+    /// Returns whether reading an answer has to pause until the client has taken some of it. `most` bytes may wait for one
+    /// client.
     pub(super) fn is_full(&self, most: usize, buffers: &BufferBudget) -> bool {
         let unwritten = self.unwritten();
+        // Even where all buffers are full, a client may have a little of its own.
         unwritten >= most || unwritten >= LEAST && buffers.are_full()
     }
 
-    /// Returns how many bytes have moved, since the client was slow for the first time or sent the first part of a long body.
+    /// Returns how many bytes have moved since the client was slow for the first time, or sent the first part of a long body.
     pub(super) fn moved(&self) -> u64 {
         self.output.as_ref().map_or(0, |output| output.moved)
     }
@@ -122,13 +126,13 @@ impl Writer {
         self.output.get_or_insert_default().moved += bytes as u64;
     }
 
-    /// Gives out what waits, and counts nothing of it any more.
+    /// Takes out the waiting bytes, and counts none of them any more.
     pub(super) fn take(&mut self, buffers: &BufferBudget) -> BytesMut {
         self.count(0, buffers);
         self.output.take().map_or_else(BytesMut::new, |output| output.bytes)
     }
 
-    /// Gives back what a client should not have that takes its answers at once.
+    /// Drops the state of a client that takes its answers at once.
     fn tidy(&mut self) {
         let is_spare = |output: &Output| output.bytes.is_empty() && output.moved == 0;
         if self.output.as_deref().is_some_and(is_spare) {
@@ -144,7 +148,7 @@ mod tests {
     use super::*;
     use crate::stream::{Stream, sim};
 
-    /// A writer, its connection, and the client at its end, which takes `room` bytes before it is full.
+    /// A writer, its connection, and the client at the other end, which takes `room` bytes before it is full.
     struct Bench {
         writer: Writer,
         conn: Conn,

@@ -1,4 +1,4 @@
-//! Reads options about frames: line terminators, byte order and width of counts, and refusals.
+//! Reads options about frames and bytes: line terminators, byte order and width of counts, refusals, and the bytes of a check.
 
 use std::sync::Arc;
 
@@ -64,13 +64,10 @@ impl ScalarKind for Refusal {
         "`close`, text such as \"ERR busy\\n\" in quotes, or bytes such as `hex:00ff`";
 
     fn parse(text: &str) -> Result<Self::Value, String> {
-        match text.strip_prefix(HEX) {
-            _ if text == "close" => Ok(None),
-            _ if text.is_empty() => Err(unexpected::<Self>(text)),
-            Some(digits) => {
-                bytes(digits).map(|bytes| Some(bytes.into())).map_err(|why| format!("`{text}` {why}"))
-            }
-            None => Ok(Some(text.as_bytes().into())),
+        match text {
+            "close" => Ok(None),
+            "" => Err(unexpected::<Self>(text)),
+            _ => Bytes::parse(text).map(Some),
         }
     }
 
@@ -79,6 +76,27 @@ impl ScalarKind for Refusal {
             { "const": "close" },
             { "type": "string", "minLength": 1, "pattern": "^(hex:([0-9A-Fa-f]{2})+$|(?!hex:))" },
         ] })
+    }
+}
+
+/// Bytes, written as text or in hexadecimal.
+#[derive(Debug)]
+pub(super) struct Bytes;
+
+impl ScalarKind for Bytes {
+    type Value = Arc<[u8]>;
+    const EXPECTED: &'static str = "text such as \"PING\\r\\n\" in quotes, or bytes such as `hex:00ff`";
+
+    fn parse(text: &str) -> Result<Self::Value, String> {
+        match text.strip_prefix(HEX) {
+            _ if text.is_empty() => Err(unexpected::<Self>(text)),
+            Some(digits) => bytes(digits).map(Arc::from).map_err(|why| format!("`{text}` {why}")),
+            None => Ok(text.as_bytes().into()),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "minLength": 1, "pattern": "^(hex:([0-9A-Fa-f]{2})+$|(?!hex:))" })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::list::Short;
 use super::scalar::{Keyword, Keywords};
-use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores};
+use super::settings::{
+    AcceptProxy, AllDown, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores,
+};
 
 impl Keywords for Protocol {
     const WORDS: &'static [(&'static str, Self)] = &[
@@ -30,6 +32,10 @@ impl Keywords for Forwarded {
         ("remove", Self::Remove),
         ("off", Self::Off),
     ];
+}
+
+impl Keywords for AllDown {
+    const WORDS: &'static [(&'static str, Self)] = &[("try", Self::Try), ("refuse", Self::Refuse)];
 }
 
 impl Keywords for PipelineMethods {

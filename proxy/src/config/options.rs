@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::address::{AffinityKey, BackendRef, Bind, ListenAt, MemberAt, Network, OwnIp, Token};
-use super::frame::{ByteOrder, CountBytes, Refusal, Terminator};
+use super::check::{CheckKindWord, CheckTarget, StatusRange};
+use super::frame::{ByteOrder, Bytes, CountBytes, Refusal, Terminator};
 use super::keywords::{Any, Automatic, Offered, Trusted};
 use super::list::List;
 use super::log::{LogLineFormat, LogPlace, OneOfSoMany};
@@ -16,7 +17,9 @@ use super::quantity::{DurationFrom, Percent, Size, Time, WholeUnits};
 use super::route::{FieldValue, HostPattern, MethodWord, PathPrefix, UpgradeTo};
 use super::scalar::{Auto, Flag, Off, OneOf, Or, ScalarKind, Spanned, WholeNumber, unexpected};
 use super::sequence::Sequence;
-use super::settings::{AcceptProxy, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores};
+use super::settings::{
+    AcceptProxy, AllDown, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores,
+};
 use super::table::{Named, sections};
 
 /// The largest number of members in all backends together. Each member adds a row to every per-member metric.
@@ -44,6 +47,8 @@ const STREAMS: &[Protocol] = &[Protocol::Http, Protocol::Tcp];
 type Buffer = Or<Auto, Size<1024, { 1 << 30 }>>;
 /// `TCP_KEEPIDLE` is a number of seconds, and the kernel accepts 32,767 at most (`MAX_TCP_KEEPIDLE`).
 type Keepalive = Or<Off, WholeUnits<1_000_000, 32_767>>;
+/// From 1 ms, so that a check is no flood, to a day.
+type CheckInterval = WholeUnits<1_000, 86_400_000>;
 /// `TCP_USER_TIMEOUT` is a C `int` of milliseconds, which allows 24 days.
 type UserTimeout = Or<Off, WholeUnits<1_000, 2_073_600_000>>;
 
@@ -260,6 +265,8 @@ sections! {
         /// Limits of the head of an answer.
         #[only(HTTP)]
         limits: AnswerLimitsSection,
+        /// Checks of each member, besides those that clients' connections make.
+        health: HealthSection,
         /// PROXY header at the start of each link: off, v1 or v2 (tcp).
         proxy_protocol: Spanned<Or<Off, OneOf<ProxyVersion>>> = "off",
         /// Local addresses of its links, in turn; auto leaves it to the kernel.
@@ -301,7 +308,7 @@ sections! {
         /// Depth x service time of a link stays within this.
         #[only(POOLED)]
         pipeline_budget: Spanned<Time> = "2ms",
-        /// Methods that may share a link: safe (GET, HEAD, OPTIONS) or all (http).
+        /// Methods that share a link: safe (GET, OPTIONS) or all but HEAD (http).
         #[only(HTTP)]
         pipeline_methods: Spanned<OneOf<PipelineMethods>> = "safe",
         /// A request that waits longer behind one answer moves, if it may; or off.
@@ -337,6 +344,32 @@ sections! {
         max: Spanned<WholeNumber<usize, 0, 1_000_000>> = "20000",
         /// Longest wait; it ends with 503, the refusal, or a close (tcp).
         timeout: Spanned<Time> = "10s",
+    }
+
+    /// The checks of members.
+    HealthSection {
+        /// Check: off, connect, http, ping (Redis) or bytes (send and expect).
+        check: Spanned<OneOf<CheckKindWord>> = "off",
+        /// Time between two checks of a member, give or take a tenth.
+        interval: Spanned<CheckInterval> = "2s",
+        /// Longest time for one check.
+        timeout: Spanned<Time> = "1s",
+        /// Checks in a row that succeed before a member that was down is up.
+        rise: Spanned<WholeNumber<u32, 1, 100>> = "2",
+        /// Checks in a row that fail before a member is down.
+        fall: Spanned<WholeNumber<u32, 1, 100>> = "3",
+        /// Path and query of the request (http).
+        path: Spanned<CheckTarget> = "/",
+        /// Host of the request; auto is the member's address (http).
+        host: Spanned<Or<Auto, FieldValue>> = "auto",
+        /// Statuses that are good, such as 200 or 200-299 (http).
+        status: Spanned<StatusRange> = "200-399",
+        /// Bytes to send first, as text ("HELO\r\n") or hex:00ff, or off (bytes).
+        send: Spanned<Or<Off, Bytes>> = "off",
+        /// Text or hex:00ff that the answer must contain, or any (http, bytes).
+        expect: Spanned<Or<Any, Bytes>> = "any",
+        /// While every member is down: try (the source's own member) or refuse.
+        all_down: Spanned<OneOf<AllDown>> = "try",
     }
 
     /// One origin address, or just its address.

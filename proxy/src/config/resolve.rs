@@ -4,6 +4,7 @@
 //! `resolve/` handle one part each.
 
 mod framing;
+mod health;
 mod http;
 mod refusal;
 mod routes;
@@ -145,6 +146,8 @@ fn backend(
         queue: settings::QueueLimits { max: b.queue.max.get()?, timeout: b.queue.timeout.get()? },
         response_timeout: b.response_timeout.get()?,
         head: http::head(&b.limits.head, &b.limits.fields, &b.limits.line)?,
+        check: health::health_check(&b.health)?,
+        all_down: b.health.all_down.get()?,
         socket: socket(&b.socket)?,
         members: b.members.entries.iter().map(|(name, m)| member(name, m)).collect::<Option<_>>()?,
     }))

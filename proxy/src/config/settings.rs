@@ -5,6 +5,7 @@
 
 mod address;
 mod framing;
+mod health;
 mod http;
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use address::{Address, Networks};
 pub use framing::{FrameKind, Framing, Prefix};
+pub use health::{AllDown, CheckKind, HealthCheck};
 pub use http::{
     AccessLog, HostMatch, HttpRules, LogField, LogFormat, LogPart, LogTo, RouteRule, Underscores, Upgrades,
     own_name,
@@ -233,6 +235,10 @@ pub struct Backend {
     pub response_timeout: Duration,
     /// The limits of a response head.
     pub head: HeadLimits,
+    /// The check of each member; `None` for no other than that its clients connect.
+    pub check: Option<Arc<HealthCheck>>,
+    /// The treatment of clients while every member is down.
+    pub all_down: AllDown,
     /// The options of the sockets of its links.
     pub socket: SocketOptions,
     /// The members in the order of the file; never empty.
@@ -340,10 +346,11 @@ pub enum Vouched {
 /// The requests that may be in flight on a link together with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PipelineMethods {
-    /// GET, HEAD and OPTIONS without a body.
+    /// GET and OPTIONS without a body. HEAD always goes alone: a response to it that wrongly has content could
+    /// be taken for the next one.
     Safe,
-    /// Any method, for members that are known to cope. Requests that are not idempotent are still never
-    /// replayed.
+    /// Any method but HEAD, without a body, for members that are known to cope. Requests that are not
+    /// idempotent are still never replayed.
     All,
 }
 

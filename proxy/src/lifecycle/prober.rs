@@ -1,17 +1,19 @@
-//! Runs the thread that probes members, so that no worker waits for a probe.
+//! Runs the thread that probes and checks members, so that no worker waits for that.
 //!
-//! `link::Proof` decides what is to be done, and `probe` does it.
+//! `link::Proof` decides what is to be probed, `checks` what is checked, and `probe` does both.
 
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::say;
+use super::checks::{CheckedMember, Checks};
+use super::{say, sockets};
 use crate::link::Proof;
 use crate::notice;
 use crate::probe;
@@ -24,22 +26,30 @@ const AT_ONCE: usize = 8;
 pub(super) struct Prober {
     /// Ends the thread when dropped.
     stop: oneshot::Sender<()>,
+    members: UnboundedSender<(Vec<CheckedMember>, Sender<()>)>,
     thread: JoinHandle<()>,
 }
 
 impl Prober {
-    /// Starts the thread. It sleeps until a worker has seen an offence, or an answer of an HTTP member.
+    /// Starts the thread. It sleeps until members are to be checked, or a worker has seen an offence or an answer of an HTTP
+    /// member.
     pub(super) fn start(
         shared: &Arc<Shared>,
         mut requests: UnboundedReceiver<Arc<Proof>>,
     ) -> io::Result<Self> {
         let (stop, mut stopped) = oneshot::channel::<()>();
+        let (members, mut checked) = unbounded_channel::<(Vec<CheckedMember>, Sender<()>)>();
         let shared = shared.clone();
         let run = async move {
             let room = Arc::new(Semaphore::new(AT_ONCE));
+            let mut checks = Checks::new(shared.clone());
             loop {
                 tokio::select! {
                     _ = &mut stopped => return,
+                    Some((members, taken)) = checked.recv() => {
+                        checks.take(members);
+                        let _ = taken.send(()); // nobody waits after the patience of the main thread
+                    }
                     Some(proof) = requests.recv() => {
                         tokio::task::spawn_local(attend(proof, shared.clone(), room.clone()));
                     }
@@ -52,7 +62,15 @@ impl Prober {
             Ok(runtime) => runtime.block_on(run),
             Err(error) => notice::err(&format!("penstock: prober: cannot start the runtime: {error}")),
         })?;
-        Ok(Self { stop, thread })
+        Ok(Self { stop, members, thread })
+    }
+
+    /// Checks these members from now on and no others. The checks of others have ended when this returns.
+    pub(super) fn check(&self, members: Vec<CheckedMember>) {
+        let (taken, is_taken) = std::sync::mpsc::channel();
+        if self.members.send((members, taken)).is_ok() {
+            let _ = is_taken.recv_timeout(sockets::PATIENCE);
+        }
     }
 
     /// Ends the thread and waits for its end.

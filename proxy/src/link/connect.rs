@@ -1,6 +1,6 @@
-//! Connects to a member, and tries one again that is down.
+//! Connects to members, and keeps trying one that is down.
 //!
-//! What an attempt says of the member is for `backend::MemberHealth` to decide.
+//! `backend::MemberHealth` decides what the outcome of an attempt says of the member.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -16,13 +16,14 @@ use crate::metrics::{ConnectError, LinkState, MemberCells, MemberState};
 use crate::net::{self, Socket};
 use crate::stream::Stream;
 
-/// How soon a full accept queue is tried again.
+/// The pause before a Unix socket whose accept queue is full is tried again: 2 ms. A longer pause makes clients wait where the
+/// queue empties soon, a shorter one burns time where it does not.
 const QUEUE_PAUSE: Duration = Duration::from_millis(2);
 
-/// Connects within the backend's limit of time.
+/// Connects to a member within the backend's limit of time.
 ///
 /// # Errors
-/// The cause, as metric, log and answer name it.
+/// Fails with the cause that metric, log and answer name.
 pub(super) async fn connect_socket(
     to: &Address,
     settings: &Backend,
@@ -51,7 +52,7 @@ async fn in_time<S>(settings: &Backend, connecting: impl Future<Output = io::Res
     }
 }
 
-/// As [`connect_socket`], in the simulation as well.
+/// Connects as [`connect_socket`] does, in the simulation as well.
 pub(super) async fn connect(
     to: &Address,
     settings: &Backend,
@@ -64,7 +65,7 @@ pub(super) async fn connect(
     connect_socket(to, settings, local).await.map(Stream::Plain)
 }
 
-/// The local addresses that links come from: each in turn, and the next where one has no port left.
+/// The local addresses that links come from: each in turn, and the next one where an address has no port left.
 #[derive(Debug, Default)]
 pub(super) struct LocalAddresses {
     next: Cell<usize>,
@@ -76,6 +77,7 @@ impl LocalAddresses {
         let Address::Ip(member) = to else { return connect(None) };
         let fits = |from: &&IpAddr| from.is_ipv4() == member.is_ipv4();
         let ours: Vec<_> = settings.source_addresses.iter().filter(fits).collect();
+        // Links are spread over all addresses, so that none runs out of ports first.
         let first = self.next.replace(self.next.get().wrapping_add(1));
         let mut opened = Err(ErrorKind::AddrNotAvailable.into());
         for i in 0..ours.len() {
@@ -94,6 +96,7 @@ fn has_no_port(error: &io::Error) -> bool {
 
 fn cause(error: &io::Error) -> Cause {
     match error.kind() {
+        // These say nothing of the member: the proxy's own side has run out.
         _ if is_exhaustion(error) || has_no_port(error) => Cause::ConnectNoPort,
         ErrorKind::ConnectionRefused => Cause::ConnectRefused,
         ErrorKind::TimedOut => Cause::ConnectTimeout,
@@ -101,7 +104,7 @@ fn cause(error: &io::Error) -> Cause {
     }
 }
 
-/// Our own side has no descriptor or no memory for one more.
+/// Returns whether the proxy's own side has no descriptor or no memory for one more connection.
 fn is_exhaustion(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
@@ -116,7 +119,7 @@ pub(super) fn count_failure(cells: &MemberCells, cause: Cause) {
     cells.connect_errors[error].inc();
 }
 
-/// A connection that is being opened, in the gauge for as long as it is.
+/// A connection that is being opened, which the gauge shows for as long as this lives.
 pub(super) struct Connecting(Arc<MemberCells>);
 
 impl Connecting {
@@ -132,8 +135,8 @@ impl Drop for Connecting {
     }
 }
 
-/// Shows a change of a member's health, for the one who is told of it.
-pub(super) fn show(change: Option<HealthChange>, cells: &MemberCells) {
+/// Shows a change of a member's health, where the caller was the one that caused it.
+pub(crate) fn show(change: Option<HealthChange>, cells: &MemberCells) {
     match change {
         Some(HealthChange::Up) => cells.state.shift(MemberState::Down, MemberState::Up),
         Some(HealthChange::Down) => cells.state.shift(MemberState::Up, MemberState::Down),
@@ -141,8 +144,8 @@ pub(super) fn show(change: Option<HealthChange>, cells: &MemberCells) {
     }
 }
 
-/// Tries a member that is down again and again, when its health says, until it answers, nobody wants to know any more, or an
-/// `attempt` has done all that there is to do.
+/// Tries a member that is down again, ever less often as its health asks, until it answers, nobody wants to know any more, or
+/// an `attempt` has nothing more to do.
 pub(super) async fn recover(health: &MemberHealth, turn: &EventLoop, attempt: impl AsyncFn() -> bool) {
     let mut backoff = Backoff::default();
     while health.needs_recovery(turn.draining()) {

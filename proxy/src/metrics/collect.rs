@@ -9,8 +9,9 @@ use prometheus::proto;
 use super::cell_map::{CellMap, CellRow};
 use super::set::{CellSet, Metric, MetricKind, Reading, Unit};
 use super::table::{
-    BackendCells, BackendLimitCells, BuildCells, ConfigCells, KernelCells, ListenerCells, ListenerLimitCells,
-    MemberCells, MemberLimitCells, ProcessCells, RouteCells, ScrapeCells, WorkerCells,
+    BackendCells, BackendCheckCells, BackendLimitCells, BuildCells, ConfigCells, KernelCells, ListenerCells,
+    ListenerLimitCells, MemberCells, MemberCheckCells, MemberLimitCells, ProcessCells, RouteCells,
+    ScrapeCells, WorkerCells,
 };
 
 /// Declares the cell maps once: their struct, the metrics in them, and the walk over them.
@@ -44,6 +45,8 @@ cell_maps! {
     listener_limits: ListenerLimitCells,
     backend_limits: BackendLimitCells,
     member_limits: MemberLimitCells,
+    backend_checks: BackendCheckCells,
+    member_checks: MemberCheckCells,
     scrape: ScrapeCells,
     kernel: KernelCells,
 }

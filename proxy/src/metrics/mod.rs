@@ -27,9 +27,12 @@ pub use histogram::{AgeHistogram, CountHistogram, DepthHistogram, Histogram};
 pub use label::{ByLabel, Label};
 pub use registry::{BackendLimits, Limits, MemberLimits, Registry};
 pub use set::{MetricKind, Unit};
-pub use table::{BackendCells, ListenerCells, MemberCells, ProcessCells, RouteCells, WorkerCells};
+pub use table::{
+    BackendCells, BackendCheckCells, ListenerCells, MemberCells, MemberCheckCells, ProcessCells, RouteCells,
+    WorkerCells,
+};
 pub use values::{
-    AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move,
-    PipelineFault, ReloadResult, RetryReason, RetryResult,
+    AcceptError, Acquire, AttemptCode, CheckResult, ClientClose, ClientReject, ClientState, CodeClass,
+    ConnectError, DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState,
+    Move, PipelineFault, ReloadResult, RetryReason, RetryResult,
 };

@@ -11,8 +11,8 @@ use super::cell_map::CellMap;
 use super::collect::{CellCollector, CellMaps};
 use super::kernel;
 use super::table::{
-    BackendCells, BuildCells, KernelCells, ListenerCells, MemberCells, ProcessCells, RouteCells, ScrapeCells,
-    WorkerCells,
+    BackendCells, BackendCheckCells, BuildCells, KernelCells, ListenerCells, MemberCells, MemberCheckCells,
+    ProcessCells, RouteCells, ScrapeCells, WorkerCells,
 };
 use super::values::MemberState;
 
@@ -137,6 +137,18 @@ impl Registry {
         self.0.threads.lock().unwrap_or_else(PoisonError::into_inner).push((thread, cells));
     }
 
+    /// Returns the cells for the checks of a backend's members. One thread makes all checks.
+    #[must_use]
+    pub fn backend_checks(&self, backend: &str) -> Arc<BackendCheckCells> {
+        self.0.cell_maps.backend_checks.cells(0, &[backend])
+    }
+
+    /// Returns the cells for the checks of a member of a backend.
+    #[must_use]
+    pub fn member_checks(&self, backend: &str, member: &str) -> Arc<MemberCheckCells> {
+        self.0.cell_maps.member_checks.cells(0, &[backend, member])
+    }
+
     /// Returns the cells of the main thread.
     #[must_use]
     pub fn process(&self) -> Arc<ProcessCells> {
@@ -200,6 +212,8 @@ fn cell_maps(workers: usize) -> CellMaps {
         listener_limits: CellMap::new(1),
         backend_limits: CellMap::new(1),
         member_limits: CellMap::new(1),
+        backend_checks: CellMap::new(1),
+        member_checks: CellMap::new(1),
         scrape: CellMap::new(1),
         kernel: CellMap::new(1),
     }

@@ -1,9 +1,9 @@
 //! Declares every metric of penstock once: field, cell, unit, name and help text.
 
 use super::values::{
-    AcceptError, Acquire, AttemptCode, ClientClose, ClientReject, ClientState, CodeClass, ConnectError,
-    DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState, Move,
-    PipelineFault, ReloadResult, RetryReason, RetryResult,
+    AcceptError, Acquire, AttemptCode, CheckResult, ClientClose, ClientReject, ClientState, CodeClass,
+    ConnectError, DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState,
+    Move, PipelineFault, ReloadResult, RetryReason, RetryResult,
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
 use crate::cause::Cause;
@@ -85,7 +85,9 @@ cell_sets! {
         /// Clients by the way in which they found their member. A hit is a known source at the same member as
         /// before.
         affinity: ByLabel<Lookup, Counter> => None "penstock_affinity_lookups_total";
-        /// Known sources that moved to another member.
+        /// Known sources that moved to another member. member_back counts moves of connected clients to their
+        /// first choice, and member_down all others: the member was down or left the configuration, or a
+        /// client arrived at another member than the source had.
         affinity_moves: ByLabel<Move, Counter> => None "penstock_affinity_moves_total";
         /// Sources that are assigned to a member.
         affinity_entries: Gauge => None "penstock_affinity_entries";
@@ -187,6 +189,18 @@ cell_sets! {
         connections: Gauge => None "penstock_backend_connections_limit";
         /// Weight of the member in the affinity hash.
         weight: Gauge => None "penstock_member_weight";
+    }
+
+    /// The counters of the checks of one backend's members.
+    pub BackendCheckCells by ["backend"] {
+        /// Time that a check of a member took, connecting included.
+        duration: Histogram => Seconds "penstock_health_check_duration_seconds";
+    }
+
+    /// The counters of the checks of one member.
+    pub MemberCheckCells by ["backend", "member"] {
+        /// Checks of the member, by result.
+        checks: ByLabel<CheckResult, Counter> => None "penstock_health_checks_total";
     }
 
     /// The counters of the scraper.

@@ -250,7 +250,8 @@ labels! {
 
     /// The reason why a known source moved to another member.
     Move = "reason" {
-        /// The member is down.
+        /// The source moved for another reason than the one below: its member was down or left the
+        /// configuration, or a new client of the source arrived at another member.
         MemberDown = "member_down",
         /// The first choice is up again.
         MemberBack = "member_back",
@@ -262,6 +263,24 @@ labels! {
         Up = "up",
         /// The member gets none until it answers again.
         Down = "down",
+    }
+
+    /// The result of a check of a member.
+    CheckResult = "result" {
+        /// The member is well.
+        Ok = "ok",
+        /// No connection could be opened.
+        Connect = "connect",
+        /// The check took too long.
+        Timeout = "timeout",
+        /// The member closed the connection before its answer was complete.
+        Closed = "closed",
+        /// The status of the answer is not one of the good ones.
+        Status = "status",
+        /// The answer does not contain what is expected.
+        Content = "content",
+        /// The bytes are no answer of HTTP, or the answer is longer than a check reads.
+        Malformed = "malformed",
     }
 
     /// The fate of a line of the access log.

@@ -140,6 +140,23 @@ impl Wire {
         }
     }
 
+    /// Reads until the bytes that came are `enough`, and returns whether they are. They are not if the connection ended or `most`
+    /// bytes came before.
+    pub(super) async fn receive(&mut self, most: usize, enough: impl Fn(&[u8]) -> bool) -> bool {
+        while !enough(&self.came) {
+            if self.ended || self.came.len() >= most {
+                return false;
+            }
+            poll_fn(|cx| self.poll_read(cx)).await;
+        }
+        true
+    }
+
+    /// Returns whether the connection has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Checks for a moment that no bytes come and the connection stays open.
     pub(super) async fn stays_quiet(&mut self, moment: Duration) -> Result<(), Fault> {
         if self.came.is_empty() && !self.ended {

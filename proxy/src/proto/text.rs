@@ -40,13 +40,25 @@ pub(crate) fn address(address: IpAddr, out: &mut Vec<u8>) {
     }
 }
 
+/// Each forwarded request carries one: it is put together here and appended at once.
 fn dotted(v4: Ipv4Addr, out: &mut Vec<u8>) {
-    let [a, rest @ ..] = v4.octets();
-    decimal(a.into(), out);
-    for octet in rest {
-        out.push(b'.');
-        decimal(octet.into(), out);
+    const LONGEST: usize = "255.255.255.255".len();
+    let mut text = [b'.'; LONGEST + 1];
+    let mut end = 0;
+    for octet in v4.octets() {
+        if octet >= 100 {
+            text[end] = b'0' + octet / 100;
+            end += 1;
+        }
+        if octet >= 10 {
+            text[end] = b'0' + octet / 10 % 10;
+            end += 1;
+        }
+        text[end] = b'0' + octet % 10;
+        text[end + 1] = b'.';
+        end += 2;
     }
+    out.extend_from_slice(&text[..end - 1]);
 }
 
 /// Reads decimal digits; `None` for anything else, and for more than a `u64`.
@@ -95,6 +107,8 @@ mod tests {
         for (given, text) in [
             ("127.0.0.1", "127.0.0.1"),
             ("255.255.255.255", "255.255.255.255"),
+            ("0.10.99.100", "0.10.99.100"),
+            ("109.200.1.19", "109.200.1.19"),
             ("::ffff:10.0.0.9", "10.0.0.9"),
             ("2001:db8::1", "2001:db8::1"),
         ] {

@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use crate::access_log::LogWriter;
 use crate::affinity::name_hash;
-use crate::backend::{Group, Member, MemberPool};
+use crate::backend::{Group, HealthChange, Member, MemberKey, MemberPool};
 use crate::client::Ticket;
 use crate::config::{self, Backend, Listener, Settings};
 use crate::frontend::{Destination, Frontend};
-use crate::link::{DedicatedPool, Pool};
+use crate::link::{DedicatedPool, Pool, show_health};
 use crate::listener::AnyFrontend;
 use crate::metrics::{BackendCells, MemberCells};
-use crate::shared::MemberKey;
 
 use super::Worker;
 
@@ -64,6 +63,21 @@ impl Worker {
             }
         }
         self.event_loop.reconfigure();
+    }
+
+    /// Handles a change of a member's health that a check has found. The first worker shows it for all, also if it does not know
+    /// the member yet or any more, so that the gauge adds up.
+    pub(super) fn health_changed(&self, member: &MemberKey, change: HealthChange) {
+        if self.index == 0 {
+            let (backend, name, _) = member;
+            show_health(Some(change), &self.shared.registry.member(self.index, backend, name));
+        }
+        if let Some(member) = self.pools.http.get(member) {
+            member.pool.health_changed();
+        }
+        if let Some(member) = self.pools.tcp.get(member) {
+            member.pool.health_changed();
+        }
     }
 
     fn any_frontend(&self, listener: &Arc<Listener>, groups: &[AnyGroup]) -> AnyFrontend {

@@ -20,11 +20,12 @@ use crate::proto::http::{BodyFraming, Method, Reject, RequestHead, request_class
 use crate::proto::http1::{BodyDecoder, BodyEncoder, FieldRoom, Forwarding, Parsed, parse_request};
 use crate::proto::reread::Reread;
 
-/// What a client is told that waits for it, where its member could not say it.
+/// The interim response that the proxy sends for a member that cannot: one that speaks HTTP/1.0.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Client {
-    /// Reads a head. Returns how many bytes it was; none where it cannot begin yet.
+    /// Reads a head. Returns the number of bytes that are done with: 0 where the head is not whole or its request cannot begin
+    /// yet.
     pub(super) fn read_request(
         self: &Rc<Self>,
         s: &mut ClientParts,
@@ -47,6 +48,7 @@ impl Client {
                 s.reader.input.await_more(Reread::least(bytes.len(), rules.head.bytes), Reread::HEAD);
                 0
             }
+            // Nothing is read behind a head that cannot be understood: nobody knows where the next one begins.
             Err(reject) => {
                 self.begin_unread(s, bytes, now);
                 self.refuse(s, None, reject.cause, reject.status);
@@ -55,8 +57,8 @@ impl Client {
         }
     }
 
-    /// Begins an exchange. Returns false where it cannot begin yet, because it may not share the link of those before it.
-    /// `behind` bytes of what follows it are here.
+    /// Begins an exchange, of whose content `behind` bytes are here. Returns false where it must wait, because it may not share
+    /// the link of those before it.
     fn begin(
         self: &Rc<Self>,
         s: &mut ClientParts,
@@ -68,15 +70,16 @@ impl Client {
             return false;
         }
         let mut request = self.request(s, head, now);
-        // An answer to HTTP/1.0 may last until close, and then nothing can follow it.
+        // The response to HTTP/1.0 may last until close, so nothing can follow it.
         let old = head.minor_version == 0;
         let alone = request.sharing != Sharing::Shared || old || s.exchanges.keeps_link();
+        // It is read again when everything in flight has been answered.
         if s.exchanges.in_flight() > 0 && alone {
             return false;
         }
         let destination = s.route.destination().clone();
         let rules = &destination.listener.http;
-        // RFC 9112 section 6.1: chunks are for those who are known to speak 1.1.
+        // RFC 9112 section 6.1: a chunked request may only be sent to a server that is known to speak 1.1.
         if head.body == BodyFraming::Chunked && self.is_http10(s) {
             self.begin_record(s, head, request.began);
             self.refuse(s, None, Cause::LengthRequired, Cause::LengthRequired.status());
@@ -85,6 +88,7 @@ impl Client {
         if let Some((answer, status)) = self.own_answer(s, head, rules) {
             return self.answer_http_here(s, head, &request, now, (&answer, status));
         }
+        // A member of HTTP/1.0 sends no 100, so the proxy does (RFC 9110 section 10.1.1).
         let no_expect = head.expect_continue && self.is_http10(s);
         self.count_begun(s);
         self.begin_record(s, head, request.began);
@@ -101,8 +105,10 @@ impl Client {
             BodyFraming::Length(length) => length > behind as u64,
             BodyFraming::Chunked | BodyFraming::UntilClose => true,
         };
+        // A slow client must not hold a link while its body comes.
         let may_wait = self.reads_body_first(s, &request);
         let request = ClientRequest { exchange: request, format: head.format() };
+        // The head is only borrowed from the input: a request that waits keeps it as it will be sent.
         if may_wait {
             let mut bytes = Vec::new();
             forwarded.write_http1(&mut bytes);
@@ -130,12 +136,13 @@ impl Client {
         }
     }
 
-    /// Returns whether its member is known to speak HTTP/1.0.
+    /// Returns whether the client's member is known to speak HTTP/1.0.
     fn is_http10(&self, s: &mut ClientParts) -> bool {
         self.choose(&mut s.route).is_some_and(|member| member.pool.is_http10())
     }
 
-    /// Returns the answer to what is to be forwarded no further (RFC 9110 section 7.6.2), and its status.
+    /// Returns the response that the proxy itself gives where a request may be forwarded no further (RFC 9110 section 7.6.2),
+    /// and its status.
     fn own_answer(
         &self,
         s: &ClientParts,
@@ -148,7 +155,7 @@ impl Client {
         Some((answer, status))
     }
 
-    /// Answers a request here. Returns false where it cannot be answered yet, because others before it have not been.
+    /// Answers a request in the proxy. Returns false where others before it have not been answered yet.
     fn answer_http_here(
         self: &Rc<Self>,
         s: &mut ClientParts,
@@ -173,8 +180,9 @@ impl Client {
         true
     }
 
-    /// Reads on behind a head.
+    /// Turns the reader to what follows a head.
     fn read_next(&self, s: &mut ClientParts, head: &RequestHead<'_, '_>, rules: &HttpRules, now: Nanos) {
+        // The answer to the last request announces the close.
         if is_last(rules, s.reader.requests()) {
             s.close = Some(ClientClose::LimitRequests);
         }
@@ -204,7 +212,8 @@ impl Client {
         }
     }
 
-    /// Puts a request on the link that its client keeps, on that of those before it, or on one that its member has for it.
+    /// Puts a request on the link that its client keeps, on the link of those before it, or on one that its member's pool
+    /// chooses.
     pub(super) fn put_on_link(
         self: &Rc<Self>,
         s: &mut ClientParts,
@@ -212,14 +221,17 @@ impl Client {
         source: &(impl RequestSource + ?Sized),
     ) {
         let ticket = || Ticket::new(self, &request);
+        // Credentials are bound to this connection to the member: no other link knows them.
         if let Some(link) = s.exchanges.take_kept_link() {
             if link.is_open() {
                 s.exchanges.on_link(&link);
                 s.exchanges.keep_link(link.clone());
                 return link.go_on(ticket(), request.exchange, source);
             }
+            // The link takes no more requests, and what was bound to it is lost with it.
             link.release();
         }
+        // Responses come in the order of their requests only if all in flight share a link.
         if let Some(link) = s.exchanges.link().filter(|_| s.exchanges.in_flight() > 0).cloned() {
             s.exchanges.joined();
             return link.join(ticket(), request.exchange, source);
@@ -230,8 +242,8 @@ impl Client {
         }
     }
 
-    /// Submits a request to the pool of its member: it is on a link then, or waits for one. `otherwise` is the cause where no member
-    /// is up.
+    /// Submits a request to the pool of the client's member, which places it on a link or lets it wait. `otherwise` is the
+    /// cause of the failure where no member is up.
     pub(super) fn submit(
         self: &Rc<Self>,
         s: &mut ClientParts,
@@ -249,14 +261,14 @@ impl Client {
         Ok(())
     }
 
-    /// Notes that an exchange is on this link now, which may become the client's own by that.
+    /// Notes that an exchange is on this link, which may make the link the client's own.
     pub(super) fn on_link(self: &Rc<Self>, s: &mut ClientParts, link: &HttpLink) {
         if s.exchanges.on_link(link) {
             link.keep(Ticket::of_keeper(self));
         }
     }
 
-    /// Refuses to read more requests. This error is answered when those before it have been.
+    /// Reads no more requests. The error is answered when those before it have been.
     pub(super) fn refuse(
         &self,
         s: &mut ClientParts,
@@ -274,11 +286,12 @@ impl Client {
 // Content.
 
 impl Client {
-    /// Sends a part of a body to the link that its head is on; where its exchange has ended already, nowhere. Returns how many bytes
-    /// it was.
+    /// Sends a part of a body to the link of its head; drops it where the exchange has ended already. Returns the number of
+    /// bytes read.
     pub(super) fn read_body(self: &Rc<Self>, s: &mut ClientParts, bytes: &[u8], now: Nanos) -> usize {
         let Phase::Body { decoder } = s.reader.phase_mut() else { return 0 };
         let link = s.exchanges.link().cloned();
+        // The bytes are kept, and no more are read, until a link takes them.
         if s.exchanges.waits() || link.as_ref().is_some_and(|link| link.is_full()) {
             return 0;
         }
@@ -287,6 +300,7 @@ impl Client {
             return bytes.len();
         };
         let (done, data) = (step.done, &bytes[step.data]);
+        // Chunked content has no length that the head could have been refused for.
         let is_limited = s.route.destination().listener.http.body.is_some();
         if is_limited && !s.exchanges.take_of_body(data.len()) {
             self.abort_body(s, Cause::BodyTooLarge);
@@ -294,12 +308,14 @@ impl Client {
         }
         let last = done.then(|| decoder.trailers().to_vec());
         let mut release = false;
+        // The link frames the content anew, whichever way it was framed by the client.
         if let Some(link) = link {
             link.send_data(data, last.as_deref());
             if !done {
                 s.writer.count_moved(data.len());
             }
         } else {
+            // No link yet: the content is held, and the request goes to a link when all of it is here or its buffer is full.
             release = self.extend_upload(s, data, last);
         }
         if let Some(record) = s.exchanges.records().and_then(|records| records.last()) {
@@ -315,8 +331,9 @@ impl Client {
         step.consumed
     }
 
-    /// Gives up a body that cannot be had: the link cannot be saved, but perhaps the client can be told.
+    /// Gives up a body that will not come. Its link is lost by that, but the client may still get an answer.
     pub(super) fn abort_body(&self, s: &mut ClientParts, cause: Cause) {
+        // The request has not gone to a link, so no link is lost.
         if let Some(request) = self.drop_upload(s) {
             return self.refuse(s, Some(request), cause, cause.status());
         }
@@ -330,7 +347,7 @@ impl Client {
     }
 }
 
-/// A request head as it is forwarded.
+/// A request head, and what the proxy changes in it when it is forwarded.
 struct ForwardedRequest<'a, 'h, 'b> {
     head: &'a RequestHead<'h, 'b>,
     from: Forwarding<'a>,
@@ -343,7 +360,7 @@ impl RequestSource for ForwardedRequest<'_, '_, '_> {
     }
 }
 
-/// Returns what follows a head with this framing.
+/// Returns what a link still expects behind a head with this framing.
 fn upload(body: BodyFraming) -> Upload {
     match body {
         BodyFraming::None => Upload::Whole,
@@ -351,25 +368,28 @@ fn upload(body: BodyFraming) -> Upload {
     }
 }
 
-/// Returns whether a client may ask for no more than so many.
+/// Returns whether the request with this number is the last that the listener allows on one connection.
 fn is_last(rules: &HttpRules, requests: u32) -> bool {
     rules.requests.is_some_and(|most| requests >= most.get())
 }
 
-/// Takes a place among the member's tunnels for what may become one.
+/// Takes a permit among the member's tunnels for a request that may become one.
 fn claim_tunnel(s: &mut ClientParts, member: &HttpMember, request: &Exchange) -> Result<(), Cause> {
     if matches!(request.kind, AnswerKind::Http(ask) if ask.upgrade) {
+        // A tunnel lasts for as long as its client likes, so each member has a limit of them.
         let permit = member.pool.tunnel_permit().ok_or(Cause::TunnelLimit)?;
         s.exchanges.set_tunnel_permit(Some(permit));
     }
     Ok(())
 }
 
-/// Returns what a request needs of a link.
+/// Returns how a request may share a link.
 fn want(s: &ClientParts, head: &RequestHead<'_, '_>) -> Sharing {
     let methods = s.route.destination().group.settings.links.pipeline_methods;
+    // A body, an expectation or an upgrade can make the requests behind it wait for this client.
     let plain = head.body == BodyFraming::None && !head.expect_continue && !head.upgrade;
-    // What follows an answer to HEAD that has content is not known before the link has been quiet for a moment.
+    // A response to HEAD that wrongly has content can be told from the next response only when the link has been quiet for a
+    // moment.
     let plain = plain && head.method != Method::Head;
     let may_share = methods == PipelineMethods::All || head.method.is_safe_to_share();
     match (head.binds, may_share && plain) {

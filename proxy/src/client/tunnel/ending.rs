@@ -1,22 +1,22 @@
-//! Says why a tunnel has ended, and what is counted for each of its sides then.
+//! The reasons for which a tunnel ends, and what is counted for each of its sides then.
 
 use crate::cause::Cause;
 use crate::metrics::{ClientClose, LinkClose};
 use crate::relay::{RelayEnd, Side};
 
-/// Why a tunnel is over.
+/// The reason for which a tunnel is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ending {
-    /// Its two sides ended it.
+    /// The two sides ended the tunnel.
     Over(RelayEnd),
-    /// There was no link for it.
+    /// The tunnel could not get a link.
     Failed(Cause),
-    /// The proxy ended it.
+    /// The proxy ended the tunnel.
     Told(ClientClose),
 }
 
 impl Ending {
-    /// Returns the cause, where it ended badly.
+    /// Returns the cause of a tunnel that ended badly.
     pub(super) fn cause(self) -> Option<Cause> {
         match self {
             Self::Over(RelayEnd::Closed(_)) | Self::Told(_) => None,
@@ -26,7 +26,7 @@ impl Ending {
         }
     }
 
-    /// Returns what is counted for the client.
+    /// Returns the reason that is counted for the client.
     pub(super) fn client_close(self) -> ClientClose {
         match self {
             Self::Over(RelayEnd::Closed(Side::Client)) => ClientClose::Client,
@@ -36,7 +36,7 @@ impl Ending {
         }
     }
 
-    /// Returns what is counted for the link.
+    /// Returns the reason that is counted for the link.
     pub(super) fn link_close(self) -> LinkClose {
         match self {
             Self::Over(RelayEnd::Closed(Side::Member)) => LinkClose::Origin,

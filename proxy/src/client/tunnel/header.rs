@@ -1,4 +1,4 @@
-//! Writes the PROXY header that a member gets before all else.
+//! Writes the PROXY header that a member gets before the client's first byte.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -9,14 +9,15 @@ use crate::config::ProxyVersion;
 use crate::frontend::ProxyInfo;
 use crate::proto::proxy::{self, Addresses};
 
-/// The header for a client from `source` that came to the address `local` of ours, as far as it has one. What
-/// another proxy told of the client is passed on.
+/// Returns the header for a client from `source` that came to the proxy's address `local`, where it has one. It passes on what
+/// another proxy said of the client.
 pub(super) fn of(
     version: ProxyVersion,
     source: SocketAddr,
     proxy_info: Option<&ProxyInfo>,
     local: Option<SocketAddr>,
 ) -> Vec<u8> {
+    // Another proxy knows the address that the client itself connected to; `local` is only that proxy's way here.
     let destination = proxy_info.and_then(|proxy_info| proxy_info.destination).or(local);
     let addresses = destination.map(|destination| Addresses { source, destination });
     let mut header = Vec::new();
@@ -35,7 +36,7 @@ pub(super) fn of(
     header
 }
 
-/// 32 hexadecimal digits: 16 that tell this process from others, 16 that count its clients.
+/// Returns an id of 32 hexadecimal digits: 16 tell this process from others, and 16 count its clients.
 fn new_id() -> Box<[u8]> {
     static PROCESS: OnceLock<u64> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(0);

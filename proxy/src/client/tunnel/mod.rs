@@ -1,7 +1,7 @@
-//! A client and one link that relay opaque bytes until either ends: the same for `protocol: tcp` and for upgraded HTTP.
+//! A client and one link that relay opaque bytes until either ends, both for `protocol: tcp` and for upgraded HTTP.
 //!
-//! How the link was reached, and what is noted at the end, is for `tcp` and `upgraded` to say. [`Tunnel`] has what both have: the
-//! relay, the member's end, the times and the counts.
+//! The modules `tcp` and `upgraded` know how the link was reached, and what is recorded at the end. [`Tunnel`] has what both
+//! share: the relay, the member's end, the times and the counts.
 
 mod ending;
 mod header;
@@ -22,49 +22,49 @@ use ending::Ending;
 use state::Lifetime;
 pub(crate) use tcp::{TcpFrontend, admit};
 
-/// The link of a tunnel, which nobody else has.
+/// The member's end of a tunnel: a link that belongs to this client alone.
 pub(super) trait MemberEnd {
     fn stream(&self) -> &Stream;
     fn cells(&self) -> &MemberCells;
-    /// Notes that something has moved.
+    /// Notes that bytes have moved.
     fn moved(&self) {}
     fn close(self, why: LinkClose);
 }
 
-/// The client's end of a tunnel, and what it shares with other clients.
+/// The client's end of a tunnel, and the state that it shares with other clients of its listener.
 pub(super) struct ClientEnd<'a, W> {
     pub(super) frontend: &'a Frontend<W>,
     pub(super) stream: &'a Stream,
 }
 
-/// Which way something moved.
+/// The directions in which bytes moved in one poll.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct Moved {
-    /// From the client to the member.
+    /// Bytes moved from the client to the member.
     asked: bool,
-    /// From the member to the client.
+    /// Bytes moved from the member to the client.
     answered: bool,
 }
 
-/// See the head of this file.
+/// A relay between a client and its link, with the times and the counts of both.
 #[derive(Debug)]
 pub(super) struct Tunnel<M> {
     relay: Relay,
     member: M,
     splice: bool,
     lifetime: Lifetime,
-    /// Bytes that got to the member, and to the client.
+    /// The numbers of bytes that got to the member, and to the client.
     delivered: (u64, u64),
 }
 
 impl<M: MemberEnd> Tunnel<M> {
-    /// Makes a tunnel to `member`, which gets the bytes `up` before all else, as the client gets `down`. It counts as having begun at
-    /// `lifetime.began`.
+    /// Makes a tunnel to `member`. The bytes `up` go to the member before all others, and `down` to the client. The tunnel
+    /// counts as having begun at `lifetime.began`.
     fn new(member: M, (up, down): (&[u8], &[u8]), splice: bool, lifetime: Lifetime) -> Self {
         Self { relay: Relay::new(up, down), member, splice, lifetime, delivered: (0, 0) }
     }
 
-    /// Moves what can be moved now. Ready when it is over; [`Tunnel::close`] is next then.
+    /// Moves the bytes that can be moved now. Returns `Ready` when the tunnel is over; the caller then calls [`Tunnel::close`].
     fn poll<W>(&mut self, cx: &mut Context<'_>, client: &ClientEnd<'_, W>) -> (Poll<RelayEnd>, Moved) {
         let io = relay_io(client, &self.member, self.splice);
         let end = self.relay.poll(cx, &io);
@@ -79,12 +79,12 @@ impl<M: MemberEnd> Tunnel<M> {
         (end, moved)
     }
 
-    /// Returns when it is to be polled again, whatever its sockets say.
+    /// Returns when the tunnel is to be polled again, even if its sockets report nothing.
     fn look_at(&self, now: Nanos) -> Option<Nanos> {
         self.relay.look_at(now)
     }
 
-    /// Returns whether it is to be polled now and then, because what was sent before a reset may still arrive.
+    /// Returns whether the tunnel needs a poll from time to time, because bytes that were sent before a reset may still arrive.
     pub(super) fn is_lingering(&self) -> bool {
         self.relay.look_at(0).is_some()
     }
@@ -93,12 +93,12 @@ impl<M: MemberEnd> Tunnel<M> {
         self.lifetime
     }
 
-    /// Closes the member's end, and makes both ends resets where that is what ends it. Returns how many bytes got to the member, and
-    /// how many to the client.
+    /// Closes the member's end, and resets both ends where the tunnel ended badly. Returns how many bytes got to the member,
+    /// and how many to the client.
     fn close<W>(self, ending: Ending, client: &ClientEnd<'_, W>) -> (u64, u64) {
         let Self { mut relay, member, splice, delivered, .. } = self;
-        // What ended badly must not look as if it were complete. Who was reset already feels nothing of it. Neither must a
-        // stream that stood still because its reader did, and had to give way amid it.
+        // A stream that ended badly must not look complete, and neither must one that had to give way while it stood still
+        // because its reader did. A side that has been reset already does not notice.
         let amid = relay.holds() && ending == Ending::Told(ClientClose::Evicted);
         relay.release(&relay_io(client, &member, splice));
         if ending.cause().is_some() || amid {

@@ -1,4 +1,4 @@
-//! The times of a tunnel: when it began, when anything moved last, and until when it may go on.
+//! The times of a tunnel: when it began, when bytes last moved in it, and until when it may go on.
 
 use crate::config::TunnelLimits;
 use crate::event_loop::{Nanos, nanos};
@@ -6,25 +6,25 @@ use crate::event_loop::{Nanos, nanos};
 /// The times of one tunnel, or of a link that one client keeps for good.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::client) struct Lifetime {
-    /// When it began.
+    /// The time at which the tunnel began.
     pub(in crate::client) began: Nanos,
-    /// When anything moved last.
+    /// The time at which bytes last moved.
     pub(in crate::client) moved: Nanos,
 }
 
 impl Lifetime {
-    /// Returns when it ends if nothing moves until then, if it ever does.
+    /// Returns when the tunnel ends if nothing moves until then; `None` where nothing limits it.
     pub(in crate::client) fn deadline(self, limits: &TunnelLimits) -> Option<Nanos> {
         let idle = limits.idle.map(|limit| self.moved.saturating_add(nanos(limit)));
         idle.into_iter().chain(self.too_old_at(limits)).min()
     }
 
-    /// Returns when it has lasted for as long as it may.
+    /// Returns when the tunnel has lasted for as long as it may.
     pub(super) fn too_old_at(self, limits: &TunnelLimits) -> Option<Nanos> {
         limits.age.map(|limit| self.began.saturating_add(nanos(limit)))
     }
 
-    /// Returns whether it has lasted for as long as it may.
+    /// Returns whether the tunnel has lasted for as long as it may.
     pub(in crate::client) fn is_too_old(self, limits: &TunnelLimits, now: Nanos) -> bool {
         self.too_old_at(limits).is_some_and(|at| at <= now)
     }

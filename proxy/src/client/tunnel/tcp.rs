@@ -1,6 +1,6 @@
-//! A client of `protocol: tcp`: it gets one connection to a member for itself, and both are a tunnel until either ends.
+//! A client of `protocol: tcp`: it gets one connection to a member for itself, and the two are a tunnel until either ends.
 //!
-//! Once it is connected, a client is never moved. Timers, drains and the end of the worker leave a verdict, which the client's task
+//! A client that is connected is never moved. Timers, drains and the end of the worker leave a verdict, which the client's task
 //! finds when it is woken.
 
 use std::cell::{Cell, RefCell};
@@ -26,10 +26,10 @@ use super::header;
 use super::state::Lifetime;
 use super::{ClientEnd, Moved, Tunnel};
 
-/// What the clients of one listener share.
+/// The state that the clients of one TCP listener share on a worker.
 pub(crate) type TcpFrontend = frontend::Frontend<DedicatedPool>;
 
-/// Takes an accepted connection onto this worker.
+/// Makes an accepted connection a client of this worker, and starts its task.
 pub(crate) fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
     let Incoming { stream, source, proxy_info, permit, link } = incoming;
     let now = frontend.event_loop.update_now();
@@ -61,6 +61,8 @@ pub(crate) fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
     tokio::task::spawn_local(task);
 }
 
+/// A client of TCP.
+///
 /// ```text
 ///             a link of its own           both ended, or one was reset
 ///   reaching ───────────────────▶ tunnel ─────────────────────────────▶ (closed)
@@ -73,27 +75,27 @@ struct TcpClient {
     source: SocketAddr,
     assignment: RefCell<Assignment<DedicatedPool>>,
     conn: Conn,
-    /// The tunnel, as soon as the client has its link.
+    /// The tunnel, once the client has its link.
     tunnel: RefCell<Option<Tunnel<DedicatedLink>>>,
-    /// Why it has to end.
+    /// The reason for which the client has to end, once there is one.
     verdict: Cell<Option<Ending>>,
     accepted_at: Nanos,
-    /// Since when the client has said something and nothing has come back.
+    /// The time since which the client has awaited an answer to something that it sent.
     asked: Cell<Option<Nanos>>,
-    /// The state in which the gauge has it.
+    /// The state that the gauge shows for the client.
     shown: Cell<ClientState>,
     key: u32,
     _permit: ClientPermit,
     _link: Option<Descriptors<1>>,
 }
 
-/// Waits for a place and connects. Keeps for that long what another proxy said of the client.
+/// A future that waits for a place and connects. It keeps what another proxy said of the client until then.
 type Reaching = Pin<Box<dyn Future<Output = Result<(DedicatedLink, Option<Box<ProxyInfo>>), Cause>>>>;
 
 /// The life of a client as a task.
 struct TcpTask {
     client: Rc<TcpClient>,
-    /// How it gets its link, until it has one.
+    /// The way to the client's link, until it has one.
     reaching: Option<Reaching>,
 }
 
@@ -118,7 +120,7 @@ impl Future for TcpTask {
     }
 }
 
-/// However the task ends, what the client held is given back: each part, even where another one panics.
+/// Gives back all that the client held, however the task ends: each part, even where another one panics.
 impl Drop for TcpTask {
     fn drop(&mut self) {
         let client = self.client.clone();
@@ -135,6 +137,7 @@ impl Drop for TcpTask {
 impl TcpTask {
     fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         may_panic("tcp.poll");
+        // A timer, a drain or the end of the worker has decided meanwhile.
         if let Some(verdict) = self.client.verdict.get() {
             return Poll::Ready(verdict);
         }
@@ -146,6 +149,7 @@ impl TcpTask {
                 }
                 Poll::Ready(Err(cause)) => return Poll::Ready(Ending::Failed(cause)),
                 Poll::Pending => {
+                    // Nobody reads from the client yet, but it may go away.
                     let stream = self.client.conn.stream();
                     let broken = stream.as_ref().map_or(Poll::Pending, |stream| stream.poll_broken(cx));
                     return broken.map(|()| Ending::Over(RelayEnd::Reset(Side::Client)));
@@ -153,7 +157,7 @@ impl TcpTask {
             }
         }
         match self.client.poll_tunnel(cx) {
-            // It has been idle for so long that it makes room for somebody who waits.
+            // The tunnel has been idle for so long that it makes room for a client that waits.
             Poll::Pending if self.client.gives_way() => Poll::Ready(Ending::Told(ClientClose::Evicted)),
             end => end.map(Ending::Over),
         }
@@ -163,7 +167,7 @@ impl TcpTask {
 // The tunnel of a client, and its times.
 
 impl TcpClient {
-    /// Opens the tunnel on the client's own link. The PROXY header that the member wants goes first.
+    /// Opens the tunnel on the client's own link. The PROXY header goes first, where the member wants one.
     fn open_tunnel(&self, link: DedicatedLink, proxy_info: Option<&ProxyInfo>) {
         let destination = self.destination.borrow();
         let first = destination.group.settings.proxy_protocol.map_or_else(Vec::new, |version| {
@@ -191,7 +195,7 @@ impl TcpClient {
         end
     }
 
-    /// Measures how long the member takes to say something back, which tells the worker how often it should wake.
+    /// Measures how long the member takes to answer, by which the worker decides how often it wakes.
     fn moved(&self, moved: Moved) {
         let event_loop = &self.frontend.event_loop;
         if moved.answered
@@ -204,7 +208,7 @@ impl TcpClient {
         }
     }
 
-    /// Returns whether the tunnel, in which nothing moved when it was looked at just now, has to give way.
+    /// Returns whether the tunnel, in which nothing has just moved, has to give way to a client that waits.
     fn gives_way(&self) -> bool {
         self.tunnel
             .borrow()
@@ -212,7 +216,7 @@ impl TcpClient {
             .is_some_and(|tunnel| tunnel.member.is_wanted() && tunnel.member.gives_way())
     }
 
-    /// Ends the tunnel, or the attempt to get a link for it. The client's stream closes next.
+    /// Ends the tunnel, or the attempt to get a link for one. The caller closes the client's stream next.
     fn end_tunnel(&self, ending: Ending) {
         let stream = self.conn.stream();
         if let Some(cause) = ending.cause() {
@@ -225,7 +229,8 @@ impl TcpClient {
         }
     }
 
-    /// Returns until when it may go on as it does. Getting a link has limits of its own.
+    /// Returns until when the client may go on as it does. Getting a link has limits of its own, so only its age counts until
+    /// then.
     fn deadline(&self) -> Option<Nanos> {
         let limits = self.destination.borrow().listener.tunnel;
         match &*self.tunnel.borrow() {
@@ -245,6 +250,7 @@ impl TcpClient {
     }
 
     fn end(&self, why: ClientClose) {
+        // A failure is not hidden by a later verdict.
         if self.verdict.get().is_none_or(|verdict| verdict.cause().is_none()) {
             self.verdict.set(Some(Ending::Told(why)));
         }
@@ -265,8 +271,8 @@ impl TcpClient {
         self.assignment.borrow_mut().unassign(group, self.source.ip(), &self.frontend.sources);
     }
 
-    /// Sends the client where new clients go, because its member went while it waited for a link. Returns false where that is the
-    /// same way.
+    /// Assigns the client anew by the configuration in force, because its member was removed while it waited for a link.
+    /// Returns false where nothing has changed.
     fn take_destination(&self) -> bool {
         let now = self.frontend.destination.borrow().clone();
         if Rc::ptr_eq(&now, &self.destination.borrow()) {
@@ -278,7 +284,7 @@ impl TcpClient {
         true
     }
 
-    /// Shifts the gauge to how the client stands.
+    /// Shifts the gauge to the client's present state.
     fn show(&self) {
         let state = if self.is_open() { ClientState::Tunnel } else { ClientState::Active };
         let before = self.shown.replace(state);
@@ -310,6 +316,7 @@ impl Contained for TcpClient {
 impl Registered for TcpClient {
     fn on_timer(&self, now: Nanos) -> Option<Nanos> {
         may_panic("tcp.timer");
+        // Only the relay can see whether the last bytes before a reset have arrived.
         if self.tunnel.borrow().as_ref().is_some_and(Tunnel::is_lingering) {
             self.conn.wake();
             return None;
@@ -318,7 +325,7 @@ impl Registered for TcpClient {
         if (Lifetime { began: self.accepted_at, moved: now }).is_too_old(&limits, now) {
             self.end(ClientClose::MaxAge);
         } else if self.is_open() && self.deadline().is_some_and(|at| at <= now) {
-            // What the process did not see while it stood still may have moved.
+            // Bytes may have moved that the process did not see while it stood still.
             if let Some(until) = self.frontend.event_loop.lenient_until(now) {
                 return Some(until);
             }
@@ -327,7 +334,7 @@ impl Registered for TcpClient {
         self.deadline().filter(|_| self.verdict.get().is_none())
     }
 
-    /// Nobody but its two sides knows where an exchange ends. Who has no link yet gets none.
+    /// Ends a client that has no link yet. Others go on: only the two sides of a tunnel know where an exchange ends.
     fn on_drain(&self) {
         may_panic("tcp.drain");
         if !self.is_open() {
@@ -343,8 +350,8 @@ impl Registered for TcpClient {
     }
 }
 
-/// Gets a link to the member that the client's source meets; where that does not answer, to the next that does. Where none does,
-/// the client waits for one to come back, as long as one attempt to connect may take.
+/// Gets a link to the member that the client's source meets, or to the next one in rank that answers. Where none does, the
+/// client waits for one to come back, for as long as one attempt to connect may take.
 async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
     let mut failure = None;
     let mut until = None;
@@ -354,7 +361,8 @@ async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
         let member =
             client.assignment.borrow_mut().choose(&group, client.source.ip(), &client.frontend.sources);
         let Some(member) = member else { return Err(Cause::NoMember) };
-        if !member.pool.is_up() {
+        if !member.pool.is_reachable() {
+            // The time begins with the first failure, and covers all further waiting.
             let until = *until.get_or_insert_with(|| Instant::now() + member.pool.patience());
             let hoped = member.pool.wait_for_member(until).await;
             may_panic("tcp.hoped");
@@ -363,6 +371,7 @@ async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
             tried = 0;
             continue;
         }
+        // An earlier member failed, so going to this one is a retry.
         if failure.is_some() {
             group.cells.retries[RetryReason::Connect][RetryResult::Ok].inc();
         }
@@ -373,13 +382,15 @@ async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
             Err(cause) if cause.is_of_member() => {
                 failure = Some(cause);
                 tried += 1;
+                // Each member has had its turn: all of them fail although their health says otherwise.
                 if tried > group.members.len() {
                     return Err(cause);
                 }
-                // The attempt may have taken all of the time already.
+                // A timed-out attempt has used up the time already.
                 let began = if cause == Cause::ConnectTimeout { began } else { Instant::now() };
                 until.get_or_insert_with(|| began + member.pool.patience());
             }
+            // A reload removed the member while the client waited there.
             Err(Cause::NoMember) if member.pool.health().is_retired() && client.take_destination() => {
                 tried = 0
             }
@@ -392,9 +403,10 @@ async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
 mod tests {
     use super::*;
 
-    /// What the allocator gives for a client, the two counts of `Rc` included; one byte more costs 64.
+    /// The size, in bytes, that the allocator gives for a client, the two counts of `Rc` included. One byte more would cost 64.
     const ROOM: usize = 448;
-    /// What fits beside what tokio keeps of a task into 128 bytes; one byte more costs 128.
+    /// The size, in bytes, that fits beside tokio's own state of a task into an allocation of 128. One byte more would cost
+    /// 128.
     const TASK_ROOM: usize = 24;
 
     #[test]

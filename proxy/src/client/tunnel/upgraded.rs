@@ -15,23 +15,25 @@ use super::{ClientEnd, MemberEnd, Tunnel};
 /// A tunnel on the link of an exchange.
 pub(in crate::client) type UpgradedTunnel = Tunnel<UpgradedEnd>;
 
-/// The link, and its place among the tunnels of its member.
+/// The link of a tunnel, and the tunnel's place among those of its member.
 pub(in crate::client) struct UpgradedEnd {
     link: UpgradedLink,
     _permit: Option<TunnelPermit>,
 }
 
-/// The status under which a tunnel is noted.
+/// The status that the access log gives a tunnel.
 const SWITCHED: u16 = 101;
 
 impl Client {
-    /// Opens a tunnel, to which the member agreed. What was kept of what either said goes first.
+    /// Opens a tunnel to which the member has agreed. Bytes that were kept from either side go first.
     pub(in crate::client) fn open_tunnel(&self, link: UpgradedLink) {
         let mut s = self.change();
         if self.conn.has_failed() {
+            // The client went away before it could hear of the tunnel.
             return link.close(LinkClose::ClientAbort);
         }
         self.count_no_input(&mut s);
+        // The tunnel writes from now on, beginning with the bytes that the client has not taken yet.
         let output = s.writer.take(&self.frontend.event_loop.buffers);
         let splice = s.route.destination().listener.tunnel.splice;
         let now = self.frontend.event_loop.now();

@@ -28,6 +28,7 @@ pub(super) fn check(root: &RootSection, diagnostics: &mut Diagnostics) {
         fits(&backend.limits.head, &backend.limits.line, diagnostics);
         twins(backend, diagnostics);
         sources(backend, diagnostics);
+        super::health::check(&backend.health, diagnostics);
         if let Some(protocol) = one_protocol(root, name, diagnostics) {
             no_effect(&name.only, protocol, diagnostics);
             links(backend, protocol, diagnostics);

@@ -4,6 +4,7 @@ mod access_log;
 mod any_bytes;
 mod conditions;
 mod framing;
+mod health;
 mod http;
 mod mistakes;
 mod pooled;

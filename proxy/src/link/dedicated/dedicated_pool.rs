@@ -95,6 +95,15 @@ impl DedicatedPool {
         self.gone.notify_waiters();
     }
 
+    /// Handles a change that a check of the member has found. Warm links of a member that is down close, and those who wait
+    /// choose again.
+    pub fn health_changed(&self) {
+        if !self.health.is_up() {
+            self.lost(LinkClose::Idle, self.shared_cap.clear());
+        }
+        self.news.notify_waiters();
+    }
+
     /// Returns how long a client waits while no member of the backend answers: as long as one attempt to
     /// connect may take.
     #[must_use]
@@ -149,7 +158,7 @@ impl DedicatedPool {
 
     /// Waits until another member answers.
     async fn elsewhere(&self) {
-        while !self.health.another_is_up() {
+        while !self.health.another_is_reachable() {
             tokio::time::sleep(2 * SHORTEST_RETRY).await;
         }
     }

@@ -1,54 +1,54 @@
-//! What frames the answer to a request, and how it ended.
+//! The kinds of answers to a request, and how an answer ended.
 
 use crate::proto::http;
 
-/// What frames the answer to a request.
+/// The kind of answer to a request, which says where the answer ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AnswerKind {
-    /// A request of HTTP.
+    /// The answer to a request of HTTP.
     Http(http::Ask),
-    /// A frame, which is answered with a frame; or several of them, one answer each, which are one exchange.
+    /// A frame that answers a frame, or one frame for each of several that make one exchange.
     Frames {
         /// The answer may take as long as it likes.
         patient: bool,
     },
-    /// Whatever comes, until the link ends.
+    /// All bytes until the link ends.
     Forever,
 }
 
 impl AnswerKind {
-    /// Whether it is a request of HTTP.
+    /// Returns whether the answer is one of HTTP.
     #[must_use]
     pub fn is_http(self) -> bool {
         matches!(self, Self::Http(_))
     }
 
-    /// Whether it is answered with frames.
+    /// Returns whether the answer is made of frames.
     #[must_use]
     pub fn is_frames(self) -> bool {
         matches!(self, Self::Frames { .. })
     }
 }
 
-/// An answer has ended.
+/// The end of an answer, and its consequences for the two connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AnswerEnd {
-    /// Its status code.
+    /// The status code of the answer.
     pub status: u16,
-    /// The client's connection can carry nothing after it, whatever the client was told.
+    /// The client's connection can carry nothing after the answer, whatever its head said.
     pub close: bool,
     /// The link may carry another exchange.
     pub reusable: bool,
-    /// What comes after it on the link is no HTTP, and the client's.
+    /// The bytes behind the answer are no HTTP, and belong to its client.
     pub switched: bool,
-    /// It came in HTTP/1.0.
+    /// The answer was in HTTP/1.0.
     pub old: bool,
-    /// Seconds that the member keeps the link while it is unused, as it says (`Keep-Alive: timeout=`).
+    /// The number of seconds for which the member says it keeps an unused link (`Keep-Alive: timeout=`).
     pub kept_for: Option<u32>,
 }
 
 impl AnswerEnd {
-    /// Of an answer that says nothing of its link but that it may be used again.
+    /// Returns the end of an answer that says nothing of its link, which may be used again.
     #[must_use]
     pub fn plain(status: u16) -> Self {
         Self { status, close: false, reusable: true, switched: false, old: false, kept_for: None }

@@ -1,4 +1,4 @@
-//! One request on a link, and its fate when the link ends: sent again, failed, or cut off.
+//! One request on a link, and its fate when the link ends: the request is sent again, failed, or cut off.
 //!
 //! The rules are DR in `docs/http-rules.md` (RFC 9112 section 9.3.1).
 
@@ -11,60 +11,60 @@ use crate::proto::http1::BodyEncoder;
 use super::answer::{AnswerEnd, AnswerKind};
 use super::link_end::LinkEnd;
 
-/// What a link must know of a request.
+/// The facts of a request that its link needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Exchange {
-    /// What frames its answer.
+    /// The kind of answer, which says where the answer ends.
     pub kind: AnswerKind,
-    /// What is still to come from the client.
+    /// The part of the request that is still to come from the client.
     pub upload: Upload,
-    /// What it needs of a link.
+    /// The conditions under which the request takes a link.
     pub sharing: Sharing,
-    /// It may be sent twice: it changes nothing, or the same (RFC 9110 section 9.2.2).
+    /// The request may be sent twice: it changes nothing, or the same thing again (RFC 9110 section 9.2.2).
     pub repeatable: bool,
-    /// A hash of what it is for, by which service times are learned; 0 where nobody can tell.
+    /// A hash of the purpose of the request, by which service times are learned; 0 where the purpose is unknown.
     pub class: u32,
-    /// When its first byte came, for its duration.
+    /// The time at which the first byte of the request came, from which its duration counts.
     pub began: Nanos,
-    /// It has been sent before.
+    /// The request has been sent before.
     pub replayed: bool,
-    /// Some of it is still to come, and may take its client as long as it likes.
+    /// A part of the request is still to come, and may take its client as long as it likes.
     pub open_ended: bool,
-    /// Whose it is.
+    /// The source that the request is from.
     pub source: SourceKey,
-    /// Its client sends its body when it is told to (RFC 9110 section 10.1.1), so until then it is the member's turn.
+    /// The client sends the body when the member asks for it (RFC 9110 section 10.1.1), so until then the member has the turn.
     pub expects: bool,
-    /// What its link is to speak when it is sent, or where it `greets`, from its answer on.
+    /// The dialect that the link must speak when the request is sent, or where the request `greets`, from its answer on.
     pub dialect: Dialect,
-    /// It changes what its client and its link speak, unless it is refused (HELLO, RESET).
+    /// The request changes the dialect of its client and its link, unless the member refuses (HELLO, RESET).
     pub greets: bool,
 }
 
-/// What of a request is still to come from its client when the rest of it is on its link.
+/// The part of a request that is still to come from its client when the rest of it is on its link.
 ///
 /// ```text
 ///   Content, Rest, Conversation ── the last of it ──▶ Whole
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Upload {
-    /// Nothing: all of it is here.
+    /// Nothing is to come: all of the request is here.
     Whole,
-    /// More of its content, which its link frames so.
+    /// More content is to come, which the link frames with this encoder.
     Content(BodyEncoder),
-    /// The rest of its one frame, which is passed on while it comes.
+    /// The rest of the one frame is to come, and is passed on as it comes.
     Rest,
-    /// More frames, one exchange with the first, or whatever the client says on a link that is its own for good.
+    /// More frames are to come, one exchange with the first; or any bytes, on a link that is the client's for good.
     Conversation,
 }
 
 impl Upload {
-    /// Whether more is to come.
+    /// Returns whether more is to come.
     #[must_use]
     pub fn is_open(self) -> bool {
         self != Self::Whole
     }
 
-    /// How the link frames what comes.
+    /// Returns how the link frames the bytes that come.
     pub(in crate::link) fn encoder(self) -> BodyEncoder {
         match self {
             Self::Content(encoder) => encoder,
@@ -73,13 +73,13 @@ impl Upload {
     }
 }
 
-/// A request as its client has it, to be written on the wire that its link speaks.
+/// A request as its client has it, which can be written in the protocol that its link speaks.
 pub trait RequestSource {
-    /// Appends its head in HTTP/1.1, or what it is where frames are spoken.
+    /// Appends the head of the request in HTTP/1.1, or the frame where frames are spoken.
     fn write_http1(&self, out: &mut Vec<u8>);
 }
 
-/// A request that was written before, or a frame.
+/// Appends a request that was written before, or a frame.
 impl RequestSource for [u8] {
     fn write_http1(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self);
@@ -87,25 +87,25 @@ impl RequestSource for [u8] {
 }
 
 impl Exchange {
-    /// What the pool must know of it.
+    /// Returns the facts of the request that the pool needs.
     #[must_use]
     pub fn demand(&self) -> Demand {
         Demand { sharing: self.sharing, source: self.source, class: self.class, open_ended: self.open_ended }
     }
 }
 
-/// Whether the link is told to speak another dialect before a request is sent, and has answered that.
+/// The state of the greeting that makes the link speak another dialect before a request is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::link) enum Greeting {
-    /// It spoke the dialect of the request.
+    /// The link speaks the dialect of the request already.
     None,
-    /// It was told; what comes next on it is the answer, which is nobody's.
+    /// The greeting was sent; the next answer on the link is the one to it, which goes to nobody.
     Sent,
-    /// It has answered.
+    /// The member has answered the greeting.
     Answered,
 }
 
-/// The place of an exchange in the queue of a link. One frame or request is in its last words from the start; a
+/// The place of an exchange in the queue of a link. An exchange of one frame or request is in its last words from the start; a
 /// conversation comes there when its client gives the link back.
 ///
 /// ```text
@@ -120,45 +120,46 @@ pub(in crate::link) enum Greeting {
 /// ```
 #[derive(Debug)]
 pub struct Slot<T> {
-    /// Who awaits the answer; `None` once nobody does.
+    /// The recipient of the answer; `None` once nobody awaits it.
     pub recipient: Option<T>,
-    /// What was asked.
+    /// The request.
     pub request: Exchange,
-    /// Bytes of it that the link keeps.
+    /// The number of bytes of the request that the link keeps.
     pub(in crate::link) len: usize,
-    /// Some of what was to come after it has.
+    /// Content has come behind the part of the request that was submitted.
     pub(in crate::link) body_begun: bool,
-    /// More frames than its first were said.
+    /// The client has sent more frames than the first.
     pub(in crate::link) talked: bool,
-    /// Some of its bytes have been written.
+    /// Bytes of the request have been written.
     pub(in crate::link) touched: bool,
-    /// When it was put in the queue.
+    /// The time at which the exchange was put in the queue.
     pub queued_at: Nanos,
-    /// When all of it had been written; 0 until then.
+    /// The time at which all of the request had been written; 0 until then.
     pub sent_at: Nanos,
-    /// When the first byte of the answer came; 0 until then.
+    /// The time at which the first byte of the answer came; 0 until then.
     pub first_byte: Nanos,
-    /// When the last bytes of the request left, or of the answer came, that did not end it; 0 until then.
+    /// The time at which bytes of the request last left, or of the answer last came, without ending it; 0 until then.
     pub(in crate::link) progress: Nanos,
     /// The client has been given the final head.
     pub shown: bool,
-    /// Bytes of its answer that have come.
+    /// The number of bytes of the answer that have come.
     pub(in crate::link) received: u64,
-    /// How often they came after a pause.
+    /// The number of times that bytes of the answer came after a pause.
     pub(in crate::link) pauses: u32,
-    /// Answers still to come: one, but for a conversation.
+    /// The number of answers that are still to come: at most one, except in a conversation.
     pub(in crate::link) awaits: u32,
-    /// What stands before the request.
+    /// The greeting that stands before the request.
     pub(in crate::link) greeting: Greeting,
 }
 
-/// An answer that has gone on for this long, a little at a time, may go on for ever.
+/// The age, in nanoseconds, at which an answer that comes a little at a time is taken to go on for ever: 3 s. A higher age lets
+/// such an answer hold a link for longer while others wait, a lower one mistakes slow answers for endless ones.
 const LASTING: Nanos = 3_000_000_000;
-/// One that comes in small pieces with pauses between them, as events do, after this long:
+/// The same age, in nanoseconds, for an answer in small pieces with pauses between them, as events are: 0.8 s.
 const LASTING_IN_TICKS: Nanos = 800_000_000;
-/// so many of them,
+/// The number of pauses from which an answer counts as one in pieces. One pause alone can have any cause.
 const TICKS: u32 = 2;
-/// of fewer bytes than this each.
+/// The number of bytes below which a piece counts as small. Events rarely have more.
 const SMALL: u64 = 512;
 
 impl<T> Slot<T> {
@@ -182,15 +183,16 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Whether its answer comes so slowly, at less than `least` bytes a second, that it may go on for ever.
+    /// Returns whether the answer comes so slowly, at less than `least` bytes a second, that it may go on for ever.
     pub(in crate::link) fn trickles(&self, least: u64, now: Nanos) -> bool {
         let age = now.saturating_sub(self.first_byte);
         let is_slow = u128::from(self.received) * 1_000_000_000 < u128::from(least) * u128::from(age);
+        // Events come in small pieces, so their pauses show sooner than their rate.
         let ticks = self.pauses >= TICKS && self.received < SMALL * u64::from(self.pauses);
         is_slow && (age >= LASTING || ticks && age >= LASTING_IN_TICKS)
     }
 
-    /// The request as it was sent, without the greeting before it, of all its bytes that are kept.
+    /// Returns the request as it was sent, without the greeting before it; `bytes` are those of the slot that are kept.
     pub(in crate::link) fn own<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         match self.greeting {
             Greeting::None => bytes,
@@ -198,10 +200,10 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Whether it may still be taken off its link and sent on another: nothing of it was written, or it may be
-    /// sent twice and nothing of its answer has come.
+    /// Returns whether the exchange may still be taken off its link and sent on another: no byte of it was written, or it may
+    /// be sent twice and no byte of its answer has come.
     pub(in crate::link) fn may_move(&self) -> bool {
-        // Those behind it rely on its greeting: it must not leave the queue with that.
+        // Requests behind it rely on its greeting, which would leave the queue with it.
         let relied_on = self.greeting != Greeting::None && !self.touched;
         let unseen = self.recipient.is_some() && !self.body_begun && self.first_byte == 0 && !relied_on;
         unseen
@@ -209,13 +211,14 @@ impl<T> Slot<T> {
                 || (self.request.repeatable && !self.request.upload.is_open() && !self.request.replayed))
     }
 
-    /// Whether its client waits to be told that it may send the body.
+    /// Returns whether the client waits for a request to send the body.
     pub(in crate::link) fn awaits_continue(&self) -> bool {
         self.request.expects && self.request.upload.is_open() && self.first_byte == 0
     }
 
-    /// One more frame of a conversation; what takes its time still does.
+    /// Adds one more frame to a conversation, which stays patient while a patient frame in it has no answer.
     pub(in crate::link) fn append_frame(&mut self, kind: AnswerKind) {
+        // A blocking command that has no answer yet keeps the conversation patient.
         let slow = self.awaits > 0 && self.request.kind == AnswerKind::Frames { patient: true };
         self.awaits += 1;
         self.talked = true;
@@ -225,12 +228,13 @@ impl<T> Slot<T> {
         };
     }
 
-    /// Whether what comes now was asked for.
+    /// Returns whether bytes that come now were asked for.
     pub(in crate::link) fn is_owed(&self) -> bool {
         self.awaits > 0 || self.request.kind == AnswerKind::Forever
     }
 
-    /// The answer that just ended ends the exchange. A conversation has more answers, or more to ask.
+    /// Counts an answer that has ended. Returns whether the exchange ends with it: a conversation has more answers, or more to
+    /// ask.
     pub(in crate::link) fn answer_ended(&mut self) -> bool {
         self.awaits -= 1;
         match self.request.upload {
@@ -240,16 +244,17 @@ impl<T> Slot<T> {
         }
     }
 
-    /// How the exchange ended. A conversation whose last word was refused may have left something behind.
+    /// Returns how the exchange ended. A conversation whose last word was refused may leave state behind on the link, so that
+    /// no other client may have it.
     pub(in crate::link) fn settled(&self, end: AnswerEnd) -> AnswerEnd {
         let said = self.talked || self.request.greets;
         let refused = self.request.kind.is_frames() && said && end.status >= 500;
         AnswerEnd { reusable: end.reusable && !refused, ..end }
     }
 
-    /// Since when the member has been silent, given when this exchange became the head of its link, and whether some of
-    /// the request waits to be written. It is not the member's turn while it has taken all that the client has sent, and
-    /// more is to come.
+    /// Returns since when the member has been silent, given when this exchange became the head of its link, and whether bytes
+    /// of the request wait to be written. The member does not have the turn while it has taken everything that the client sent
+    /// and more is to come.
     #[must_use]
     pub fn silent_since(&self, head_since: Nanos, unwritten: bool) -> Option<Nanos> {
         let due = match self.request.kind {
@@ -264,21 +269,21 @@ impl<T> Slot<T> {
     }
 }
 
-/// What becomes of an exchange whose link has ended.
+/// The fate of an exchange whose link has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fate {
-    /// Send these bytes again, once, alone, on a fresh link. `sent` when they had been written before.
+    /// The bytes are sent again, once, alone, on a fresh link.
     Replay {
         /// The request as it went to the member.
         head: Vec<u8>,
-        /// It counts as its one replay.
+        /// The bytes had been written before, so this is the one replay of the exchange.
         sent: bool,
     },
-    /// Answer with an error.
+    /// The client gets an error.
     Fail(Cause),
-    /// The client has seen the start of the answer: cut it off, so that it does not look complete.
+    /// The client has seen the start of the answer, and is cut off so that the answer does not look complete.
     Cut(Cause),
-    /// Nobody awaits it.
+    /// Nobody awaits the answer.
     Nobody,
 }
 
@@ -295,23 +300,27 @@ impl<T> InFlight<'_, T> {
             return Fate::Nobody;
         }
         if slot.shown {
+            // An answer that was begun cannot be begun again.
             return Fate::Cut(match why {
                 LinkEnd::Timeout => Cause::BackendTimeout,
                 LinkEnd::Panicked => Cause::Internal,
                 _ => Cause::Truncated,
             });
         }
+        // The member cannot have seen a request of which no byte was written, so sending it elsewhere repeats nothing.
         if !slot.touched && !slot.body_begun {
             return Fate::Replay { head: bytes.to_vec(), sent: false };
         }
         if why == LinkEnd::Desync(Cause::BadResponse) && self.head && self.is_innocent() {
             return Fate::Replay { head: bytes.to_vec(), sent: true };
         }
+        // The member answered this request, or had the time to: it may have acted on it.
         if slot.first_byte != 0 || (self.head && matches!(why, LinkEnd::Timeout | LinkEnd::Desync(_))) {
             return Fate::Fail(blame(why));
         }
-        // The member has done nothing wrong: its link is as good as one that was used before.
+        // The member has done nothing wrong: the link counts as one that was used before, which allows a replay.
         let ours = why == LinkEnd::Panicked;
+        // The content has gone to the link, and is not kept to be sent again.
         if slot.body_begun {
             return Fate::Fail(if ours { Cause::Internal } else { self.lost() });
         }
@@ -326,15 +335,15 @@ impl<T> InFlight<'_, T> {
         })
     }
 
-    /// What came before its answer did, or in its place, may belong to an answer before it. On a new link nothing can be
-    /// left over: there the answer is its own.
+    /// Returns whether the bad bytes, which came before the answer to this request or in place of it, may belong to an earlier
+    /// answer. A new link has no earlier answer: there the bad answer is the member's own.
     fn is_innocent(&self) -> bool {
         let request = &self.slot.request;
         let untouched = self.slot.received == 0 && !self.slot.body_begun && !request.upload.is_open();
         self.reused && untouched && request.repeatable && !request.replayed && !request.kind.is_frames()
     }
 
-    /// The request was sent and may not be sent again.
+    /// Returns the cause for a request that was sent and may not be sent again.
     fn lost(&self) -> Cause {
         if self.reused { Cause::StaleNonidempotent } else { Cause::BackendReset }
     }

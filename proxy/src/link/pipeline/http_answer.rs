@@ -10,7 +10,7 @@ use crate::proto::http1::{BodyDecoder, BodyError, FieldRoom, Parsed, parse_respo
 use super::answer::AnswerEnd;
 use super::sink::{Awaited, Data, Sink};
 
-/// The bytes of a link, understood so far.
+/// A reader of the HTTP responses on one link.
 ///
 /// ```text
 ///          1xx                 head with a body
@@ -27,9 +27,9 @@ pub(in crate::link) struct HttpAnswerReader {
     state: AnswerState,
     /// The present answer is an event stream.
     events: bool,
-    /// Nobody knows what follows a 1xx of a kind that is not usual, or with content: the link ends with its answer.
+    /// An unusual 1xx came, or one with content, and nobody knows what follows it: the link ends with its answer.
     odd: bool,
-    /// Where the value of the `Server` field of a final head stands in the input that is being read; empty without one.
+    /// The place of the value of the `Server` field of a final head in the input that is being read; empty where there is none.
     server: Option<Range<usize>>,
 }
 
@@ -40,36 +40,36 @@ enum AnswerState {
         decoder: BodyDecoder,
         end: AnswerEnd,
     },
-    /// Nothing more is read here.
+    /// The link is a tunnel now, and nothing more is read here.
     Switched(AnswerEnd),
 }
 
-/// What was read in one step.
+/// The result of reading one step.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::link) struct AnswerStep {
-    /// Bytes of the input that are done with; 0 when more are needed.
+    /// The number of bytes of the input that are done with; 0 when more are needed.
     pub consumed: usize,
-    /// The part of the input that goes to the client as it is, after what was appended to the output.
+    /// The part of the input that goes to the client unchanged, behind the output.
     pub raw: Range<usize>,
     /// The final head has been read, now or before.
     pub final_head: bool,
-    /// The answer has ended.
+    /// The end of the answer, if it has ended.
     pub end: Option<AnswerEnd>,
-    /// Where in the input the `Server` field of a final head is that was read now; empty where the head has none.
+    /// The place in the input of the `Server` field of a final head that was read in this step; empty where the head has none.
     pub server: Option<Range<usize>>,
 }
 
 impl HttpAnswerReader {
-    /// A reader at the start of a link.
+    /// Returns a reader at the start of a link.
     #[must_use]
     pub(in crate::link) fn new(limits: HeadLimits) -> Self {
         Self { limits, state: AnswerState::Head, events: false, odd: false, server: None }
     }
 
-    /// Reads on, at most to the end of the answer. `uploading`: some of the request's content is still to come.
+    /// Reads on, at most to the end of the answer. `uploading` says that content of the request is still to come.
     ///
     /// # Errors
-    /// When the answer breaks RFC 9112 or a limit, or is none that its client takes; the link is of no use any more.
+    /// Fails when the answer breaks RFC 9112 or a limit, or when its client does not take it; the link is of no use then.
     pub(in crate::link) fn read<T, S: Sink<T>>(
         &mut self,
         input: &[u8],
@@ -79,6 +79,7 @@ impl HttpAnswerReader {
     ) -> Result<AnswerStep, Reject> {
         let mut consumed = 0;
         self.server = None;
+        // Interim heads may precede the final one, all in one piece of input.
         while matches!(self.state, AnswerState::Head) {
             match self.read_head(input, consumed, ask, uploading, client)? {
                 0 => {
@@ -109,17 +110,17 @@ impl HttpAnswerReader {
         self.read_body(input, consumed, client)
     }
 
-    /// Whether the length of the present answer is not known until it ends.
+    /// Returns whether the length of the present answer is unknown until it ends.
     pub(in crate::link) fn has_no_length(&self) -> bool {
         matches!(&self.state, AnswerState::Body { decoder, .. } if decoder.has_no_length())
     }
 
-    /// Whether the present answer is an event stream, by its media type.
+    /// Returns whether the present answer is an event stream, by its media type.
     pub(in crate::link) fn is_event_stream(&self) -> bool {
         self.events && matches!(self.state, AnswerState::Body { .. })
     }
 
-    /// The member closed the link. Says how the answer ended, if that ends it (RFC 9112 section 6.3, rule 8).
+    /// Takes the end of the member's side. Returns how the answer ended, if that ends it (RFC 9112 section 6.3, rule 8).
     pub(in crate::link) fn at_eof<T, S: Sink<T>>(
         &mut self,
         client: &mut Awaited<'_, T, S>,
@@ -160,8 +161,10 @@ impl HttpAnswerReader {
             self.state = AnswerState::Switched(end);
             return Ok(len);
         }
+        // Only a request whose content is still coming can have an early answer, which is rare.
         let early = uploading && client.is_awaited() && ends_early(&head, &input[len..]);
         self.server = Some(head.server.map_or(0..0, |value| place_of(value, whole)));
+        // The doubt about an interim head ends with the answer that it came before.
         let odd = std::mem::take(&mut self.odd);
         client.head(&head, early)?;
         let old = head.minor_version == 0;
@@ -169,7 +172,9 @@ impl HttpAnswerReader {
         let end =
             AnswerEnd { reusable: head.keep_alive && !odd, old, kept_for, ..AnswerEnd::plain(head.status) };
         self.state = AnswerState::Body { decoder: BodyDecoder::of_answer(head.body), end };
+        // An answer that lasts until close is the last on its link.
         debug_assert!(head.body != BodyFraming::UntilClose || !end.reusable);
+        // A stream of events of known length ends by itself.
         let measured = matches!(head.body, BodyFraming::None | BodyFraming::Length(_));
         self.events = !measured && head.is_event_stream();
         Ok(len)
@@ -190,6 +195,7 @@ impl HttpAnswerReader {
             let step = decoder.decode(&input[consumed..]).map_err(bad_body)?;
             let data = consumed + step.data.start..consumed + step.data.end;
             consumed += step.consumed;
+            // One unchanged part a step: the client gets the output first, then this part.
             if client.data(&input[data.clone()]) == Data::AsIs {
                 raw = data;
             }
@@ -204,8 +210,8 @@ impl HttpAnswerReader {
     }
 }
 
-/// Whether an answer that began before the request's body had come will also end before: it is a refusal, or all of it is
-/// here, or its member closes with it. One that is still being said may follow the body to its end, as an echo does.
+/// Returns whether an answer that began before all of the request's body had come will also end before: it is a refusal, or
+/// complete, or its member closes behind it. Other answers may follow the body to its end, as an echo does.
 #[cold]
 fn ends_early(head: &ResponseHead<'_, '_>, mut content: &[u8]) -> bool {
     if head.status >= 300 || !head.keep_alive {
@@ -213,14 +219,14 @@ fn ends_early(head: &ResponseHead<'_, '_>, mut content: &[u8]) -> bool {
     }
     let mut decoder = BodyDecoder::of_answer(head.body);
     while !decoder.is_done() && !content.is_empty() {
-        // A fault is the end as well.
+        // A fault ends the answer as well.
         let Ok(step) = decoder.decode(content) else { return true };
         content = &content[step.consumed..];
     }
     decoder.is_done()
 }
 
-/// Where in `whole` its part `value` is.
+/// Returns the place of the part `value` in `whole`.
 fn place_of(value: &[u8], whole: &[u8]) -> Range<usize> {
     let begin = (value.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     debug_assert!(begin + value.len() <= whole.len());

@@ -1,22 +1,22 @@
-//! Why a link is of no use any more.
+//! The reasons for which a link ends.
 
 use crate::cause::Cause;
 
-/// Why a link is of no use any more.
+/// The reason for which a link ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LinkEnd {
-    /// The member closed or reset it.
+    /// The member closed or reset the link.
     Closed,
-    /// The answer at its head did not come in time.
+    /// The answer at the head of the link did not come in time.
     Timeout,
-    /// What came on it is not the answer to what was asked.
+    /// The bytes on the link are not answers to its requests.
     Desync(Cause),
-    /// It said with its last answer that it would close, or may not carry more.
+    /// The member announced the close with its last answer, or the link may carry no more.
     Finished,
-    /// The client whose request was being sent went away, or the proxy gave it up.
+    /// The client whose request was being sent went away, or the proxy gave the request up.
     Abandoned,
-    /// It carries no HTTP any more, and belongs to the client whose answer ended last.
+    /// The link carries no HTTP any more, and belongs to the client whose answer ended last.
     Switched,
-    /// The code of the proxy panicked over it.
+    /// The proxy's code panicked while it handled the link.
     Panicked,
 }

@@ -1,17 +1,18 @@
-//! Remembers what the last response told of the member: its version, how long its links may be unused, and whether content may follow.
+//! Remembers what the last response says of the member: its version, how long its links may be unused, and whether content may
+//! follow.
 
 use crate::event_loop::Nanos;
 use crate::proto::http::Method;
 
 use super::answer::{AnswerEnd, AnswerKind};
 
-/// See the head of this file.
+/// The traits of a member, as its last response shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::link) struct MemberTraits {
-    /// Until when it is taken to speak HTTP/1.0: what cannot be sent to such a member is not, and so would never find out
-    /// that it has become another.
+    /// The time until which the member is taken to speak HTTP/1.0. It is limited, because requests that need 1.1 are not sent
+    /// to such a member, which therefore could never show that it has changed.
     old_until: Nanos,
-    /// A link that is unused for longer may be closed by the member any time.
+    /// The time, in nanoseconds, after which the member may close an unused link at any moment.
     pub(in crate::link) longest_idle: Nanos,
 }
 
@@ -21,28 +22,30 @@ impl Default for MemberTraits {
     }
 }
 
-/// Whether content may come behind the last answer of a link that should have none. Some servers send it: in answer to
-/// HEAD, with 204, with 304. Read for the next answer, it would reach the next client.
+/// The likelihood that content comes behind an answer that should have none. Some servers send it: in answer to HEAD, with 204,
+/// with 304. If it were read as the next answer, it would reach the next client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::link) enum Doubt {
-    /// It had its content.
+    /// The last answer had its content.
     #[default]
     None,
-    /// It had its content, and the link was quiet after one before that had none.
+    /// The last answer had its content, and the link was quiet after an earlier one that had none.
     Quiet,
-    /// The link is to be looked at before it is used again.
+    /// The link must be looked at before it is used again.
     Look,
-    /// And it rests before that, since content may come a moment later.
+    /// The link must rest before that look, since content may come a moment later.
     Rest,
 }
 
 impl Doubt {
-    /// After an answer to `ask`. A link that was seen to be quiet after a 204 or 304 needs not rest after each; what is
-    /// said in answer to HEAD depends on what was asked for.
+    /// Returns the doubt after an answer to `ask`. A link that was quiet after a 204 or 304 need not rest after each; the
+    /// answer to HEAD depends on the resource, so a link rests after every one.
     pub(in crate::link) fn after(self, ask: AnswerKind, end: &AnswerEnd) -> Self {
         let AnswerKind::Http(ask) = ask else { return self };
         match (ask.method, end.status) {
+            // Each resource may be the one whose content is sent all the same.
             (Method::Head, _) => Self::Rest,
+            // The link has not been seen to stay quiet yet.
             (_, 204 | 304) if self == Self::None => Self::Rest,
             (_, 204 | 304) => Self::Look,
             _ if self == Self::None => Self::None,
@@ -50,41 +53,42 @@ impl Doubt {
         }
     }
 
-    /// Whether the link rests.
+    /// Returns whether the link rests.
     pub(in crate::link) fn rests(self) -> bool {
         self == Self::Rest
     }
 
-    /// Whether the link is to be looked at.
+    /// Returns whether the link must be looked at.
     pub(in crate::link) fn looks(self) -> bool {
         matches!(self, Self::Look | Self::Rest)
     }
 
-    /// It has rested.
+    /// Returns the doubt after a rest.
     pub(in crate::link) fn rested(self) -> Self {
         if self == Self::Rest { Self::Look } else { self }
     }
 }
 
 const SECOND: Nanos = 1_000_000_000;
-/// So long after its last answer in HTTP/1.0 a member is taken for what it was.
+/// The time, in nanoseconds, for which a member counts as one of HTTP/1.0 after its last answer in that version: 60 s. A longer
+/// time delays the discovery of an upgraded server, a shorter one sends requests that need 1.1 to an old one more often.
 const OLD_FOR: Nanos = 60 * SECOND;
 
 impl MemberTraits {
-    /// What an answer tells that ended at `now`.
+    /// Returns the traits that an answer shows which ended at `now`.
     pub(in crate::link) fn of(end: &AnswerEnd, now: Nanos) -> Self {
         let old_until = if end.old { now.saturating_add(OLD_FOR) } else { 0 };
         Self { old_until, longest_idle: end.kept_for.map_or(Nanos::MAX, longest_idle) }
     }
 
-    /// Whether the member is taken to speak HTTP/1.0.
+    /// Returns whether the member is taken to speak HTTP/1.0.
     pub(in crate::link) fn is_old(&self, now: Nanos) -> bool {
         now < self.old_until
     }
 }
 
-/// A second less than the member keeps it (`Keep-Alive: timeout=`), so that a request does not meet its FIN; half of
-/// it where that is more.
+/// Returns how long a link may be unused that the member keeps for so many seconds (`Keep-Alive: timeout=`): a second less, so
+/// that no request meets the member's FIN, but half of the time at least.
 fn longest_idle(seconds: u32) -> Nanos {
     let kept = Nanos::from(seconds) * SECOND;
     kept.saturating_sub(SECOND).max(kept / 2)

@@ -1,5 +1,5 @@
-//! What one link carries: the exchanges in flight and their answers (`queue`, `exchange`, `reader`), where these go (`sink`), and what they
-//! tell of their member (`member_traits`). All of it is pure.
+//! The load of one link: the exchanges in flight and their answers (`queue`, `exchange`, `reader`), where these go (`sink`),
+//! and what they show of their member (`member_traits`). All of it is pure.
 
 pub(super) mod answer;
 pub(super) mod exchange;

@@ -1,7 +1,7 @@
 //! The exchanges in flight on one link, first in, first out.
 //!
-//! Requests, written and read bytes, the end of the link and the time go in. Pieces of responses come out, each for the
-//! client at the head of the queue, and at the end the fate of every exchange (P.5 to P.8 in `docs/http-rules.md`).
+//! Requests, written and read bytes, the end of the link and the time go in. Pieces of responses come out, each for the client
+//! at the head of the queue, and at the end the fate of every exchange (P.5 to P.8 in `docs/http-rules.md`).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,6 +19,8 @@ use super::link_end::LinkEnd;
 use super::reader::AnswerReader;
 use super::sink::{Awaited, Sink};
 
+/// The exchanges in flight on one link.
+///
 /// ```text
 ///                     submit, written, read
 ///                          ┌──────┐
@@ -35,43 +37,48 @@ use super::sink::{Awaited, Sink};
 #[derive(Debug)]
 pub struct Queue<T> {
     slots: VecDeque<Slot<T>>,
-    /// Requests of all slots, from the first byte of the head's, for as long as one may be sent again.
+    /// The requests of all slots, from the first byte of the head's, for as long as one of them may be sent again.
     out: Vec<u8>,
-    /// Where the requests of the present slots begin in `out`, and how far `out` has been written.
+    /// The offset in `out` at which the requests of the present slots begin.
     kept: usize,
+    /// The number of bytes of `out` that have been written.
     written: usize,
-    /// Slots whose requests were written whole.
+    /// The number of slots whose requests were written whole.
     sent: usize,
     reader: AnswerReader,
-    /// Of a head that is not whole, what has come.
+    /// The part of an incomplete head that has come.
     partial: Vec<u8>,
     answered: u64,
     head_since: Nanos,
-    /// Some were taken off it: it ends when nobody awaits its answers.
+    /// Exchanges were taken off the link: it ends when nobody awaits its answers.
     leaving: bool,
-    /// Nobody awaits its answers, but they are counted.
+    /// Nobody awaits the answers of the link, but they are still counted.
     parting: bool,
-    /// Bytes of the answer at the head that nobody awaited.
+    /// The number of bytes of the answer at the head that came while nobody awaited it.
     drained: usize,
-    /// What the member speaks after all that was put in the queue.
+    /// The dialect that the member speaks after everything that is in the queue.
     dialect: Dialect,
-    /// Since when the client that has it for its own has ended its side, if it has.
+    /// The time at which the client that has the link for its own ended its side, if it has.
     ended_at: Option<Nanos>,
 }
 
-/// Requests that were answered are cut off `out` when they make up this much, and half of it: what is cut off pays for moving
-/// what stays.
+/// The least number of bytes, 16 KiB, of answered requests that are cut off the front of `out`. They must also make up half of
+/// it: then the bytes that are cut off pay for moving the bytes that stay. A lower limit moves bytes more often, a higher one
+/// keeps more of them.
 const COMPACT: usize = 16 << 10;
-/// A link that has nothing to write keeps room for this much.
+/// The number of bytes, 64 KiB, of room in `out` that a link with nothing to write keeps. More room costs memory for each idle
+/// link, less of it an allocation after each large request.
 const ROOMY: usize = 64 << 10;
-/// An answer that nobody awaits is read this far, to save the link.
+/// The number of bytes, 256 KiB, of an answer that nobody awaits which are read to save its link. Beyond that a new connection
+/// costs less than the rest of the answer.
 const DRAIN: usize = 256 << 10;
 
-/// A member that says nothing for so long in the middle of an answer pauses.
+/// The time, in nanoseconds, for which a member must say nothing in the middle of an answer to count as pausing: 50 ms. Shorter
+/// gaps come from the network; pauses tell an answer in ticks, such as a stream of events, from one that is merely slow.
 const PAUSE: Nanos = 50_000_000;
 
 impl<T> Queue<T> {
-    /// A link on which nothing has happened, which speaks HTTP or what `framing` says.
+    /// Returns the queue of a link on which nothing has happened, which speaks HTTP or the protocol of `framing`.
     #[must_use]
     pub fn new(framing: Option<&Framing>, limits: HeadLimits) -> Self {
         Self {
@@ -101,6 +108,7 @@ impl<T> Queue<T> {
         source: &(impl RequestSource + ?Sized),
     ) {
         let before = self.out.len();
+        // The greeting counts to the slot of its request, whose bytes begin with it.
         let greeting = self.greet(&request);
         source.write_http1(&mut self.out);
         if self.slots.is_empty() {
@@ -110,7 +118,8 @@ impl<T> Queue<T> {
         self.slots.push_back(Slot { greeting, ..slot });
     }
 
-    /// Appends to the content of the last request, framed as that says; `last` ends it, with these trailers.
+    /// Appends to the content of the last request, in the framing of that request; `last` ends the content, with these
+    /// trailers.
     pub fn send_data(&mut self, data: &[u8], last: Option<&[u8]>) {
         let before = self.out.len();
         let encoder = self.encoder();
@@ -128,7 +137,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Whether the content of the last request goes to the member as it comes from the client.
+    /// Returns whether the content of the last request goes to the member unchanged.
     pub(in crate::link) fn sends_as_it_comes(&self) -> bool {
         self.encoder() == BodyEncoder::Raw
     }
@@ -137,7 +146,8 @@ impl<T> Queue<T> {
         self.slots.back().map_or(BodyEncoder::Raw, |slot| slot.request.upload.encoder())
     }
 
-    /// Appends a frame to the last exchange, which is a conversation. After `Forever` nobody counts the answers.
+    /// Appends a frame to the last exchange, which is a conversation. Nobody counts the answers after a frame of kind
+    /// `Forever`.
     pub fn append_frame(&mut self, frame: &[u8], kind: AnswerKind, complete: bool) {
         self.send_data(frame, complete.then_some(b""));
         if let Some(slot) = self.slots.back_mut() {
@@ -145,31 +155,33 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Bytes of the last request's content were written past the output, which was empty.
+    /// Notes that content of the last request was written past the output, which was empty.
     pub fn body_bypassed(&mut self, complete: bool, now: Nanos) {
         self.send_data(&[], complete.then_some(b""));
         self.wrote(0, now);
     }
 
-    /// How many bytes of requests, and of an answer that is not understood yet, it holds.
+    /// Returns how many bytes the queue holds, of requests and of an answer that is not understood yet.
     #[must_use]
     pub fn held(&self) -> usize {
         self.out.len() + self.partial.len()
     }
 
-    /// What is still to be written.
+    /// Returns the bytes that are still to be written.
     #[must_use]
     pub fn unwritten(&self) -> &[u8] {
         &self.out[self.written..]
     }
 
-    /// The first `n` of [`Queue::unwritten`] were written.
+    /// Notes that the first `n` bytes of [`Queue::unwritten`] were written.
     pub fn wrote(&mut self, n: usize, now: Nanos) {
         self.written += n;
         let mut end = self.kept + self.slots.iter().take(self.sent).map(|s| s.len).sum::<usize>();
         while let Some(slot) = self.slots.get_mut(self.sent) {
             end += slot.len;
+            // The member may have read the beginning of a request that is only partly written.
             slot.touched |= end - slot.len < self.written;
+            // A request whose content is still to come is not sent, even if all that is here has been written.
             if end > self.written || slot.request.upload.is_open() {
                 slot.progress = if slot.touched { now } else { slot.progress };
                 break;
@@ -180,10 +192,10 @@ impl<T> Queue<T> {
         self.forget();
     }
 
-    /// Bytes have come from the member. Returns whether the link may carry on.
+    /// Takes bytes from the member. Returns whether the link may carry on.
     ///
     /// # Errors
-    /// When the bytes are not answers to what was asked.
+    /// Fails when the bytes are not answers to the requests of the queue.
     pub fn receive<S: Sink<T>>(
         &mut self,
         input: &[u8],
@@ -197,7 +209,7 @@ impl<T> Queue<T> {
         receive(self, input, now, out, sink)
     }
 
-    /// The member closed the link: an answer that lasts until then has ended.
+    /// Takes the end of the member's side. An answer that lasts until close has ended with it.
     pub fn at_eof<S: Sink<T>>(&mut self, now: Nanos, out: &mut Vec<u8>, sink: &mut S)
     where
         T: Clone,
@@ -205,32 +217,35 @@ impl<T> Queue<T> {
         at_eof(self, now, out, sink);
     }
 
-    /// The client that has this link for its own has ended its side: nothing more is asked here. Whatever the member has not
-    /// answered when it closes, it will not answer.
+    /// Notes that the client that has the link for its own has ended its side, so that no more requests follow. The client gets
+    /// nothing for those that the member has not answered when it closes.
     pub fn end_requests(&mut self, now: Nanos) {
         self.ended_at.get_or_insert(now);
     }
 
-    /// Whether nothing more is asked, and all that was has been written.
+    /// Returns whether no more requests follow and all have been written.
     #[must_use]
     pub fn has_said_all(&self) -> bool {
         self.ended_at.is_some() && self.unwritten().is_empty()
     }
 
-    /// Since when the member has owed the head (more of) its answer, or after [`Queue::end_requests`] the end of the link.
+    /// Returns since when the member has owed the head (more of) its answer, or after [`Queue::end_requests`] the end of the
+    /// link.
     #[must_use]
     pub fn silent_since(&self) -> Option<Nanos> {
         let head = self.head()?;
+        // The member owes the close then, however many answers are left.
         let ended = self.ended_at.map(|at| at.max(head.progress));
         ended.or_else(|| head.silent_since(self.head_since, !self.unwritten().is_empty()))
     }
 
-    /// The client of these exchanges went away: their answers will be read and thrown away.
-    /// Returns false when that cannot be done, because a request is still being sent, or because the member may take
-    /// as long as it likes to answer, and would then give nobody what somebody else waits for (BLPOP).
+    /// Notes that the client of some exchanges went away: their answers will be read and thrown away. Returns false when that
+    /// cannot be done, because a request is still being sent, or because the member may take as long as it likes to answer, and
+    /// would then give nobody an element that another client waits for (BLPOP).
     pub fn abandon(&mut self, gone: impl Fn(&T) -> bool) -> bool {
         let mut whole = true;
         for slot in self.slots.iter_mut().filter(|s| s.recipient.as_ref().is_some_and(&gone)) {
+            // The slot stays, because the member will answer it.
             slot.recipient = None;
             whole &=
                 !slot.request.upload.is_open() && slot.request.kind != AnswerKind::Frames { patient: true };
@@ -238,7 +253,7 @@ impl<T> Queue<T> {
         whole
     }
 
-    /// The link has ended: the fate of all that was in flight, in order. None is left.
+    /// Ends the queue with its link. Returns the fates of all exchanges in flight, in order, and leaves none.
     pub fn end(&mut self, why: LinkEnd) -> Vec<(Slot<T>, Fate)> {
         let mut at = self.kept;
         let mut fates = Vec::new();
@@ -261,43 +276,43 @@ impl<T> Queue<T> {
         fates
     }
 
-    /// How many exchanges are in flight.
+    /// Returns how many exchanges are in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.slots.len()
     }
 
-    /// How many of them were sent whole.
+    /// Returns how many of the exchanges in flight were sent whole.
     #[must_use]
     pub fn sent(&self) -> usize {
         self.sent
     }
 
-    /// How many exchanges have ended on it.
+    /// Returns how many exchanges have ended on the link.
     #[must_use]
     pub fn answered(&self) -> u64 {
         self.answered
     }
 
-    /// The exchange whose answer comes next.
+    /// Returns the exchange whose answer comes next.
     #[must_use]
     pub fn head(&self) -> Option<&Slot<T>> {
         self.slots.front()
     }
 
-    /// The exchange whose request came last.
+    /// Returns the exchange whose request came last.
     #[must_use]
     pub fn last(&self) -> Option<&Slot<T>> {
         self.slots.back()
     }
 
-    /// Since when the head has been waiting for (more of) its answer.
+    /// Returns since when the head has been waiting for (more of) its answer.
     #[must_use]
     pub fn head_since(&self) -> Nanos {
         self.head_since
     }
 
-    /// What has come, behind what came before and was not understood yet; `None` where nothing did.
+    /// Returns the new bytes behind earlier ones that were not understood yet; `None` where there are no earlier ones.
     fn behind_partial(&mut self, input: &[u8]) -> Option<Vec<u8>> {
         if self.partial.is_empty() {
             return None;
@@ -306,7 +321,7 @@ impl<T> Queue<T> {
         Some(std::mem::take(&mut self.partial))
     }
 
-    /// Reads on, at most to the end of an answer. What its client gets is appended to `out`, as the sink writes it.
+    /// Reads on, at most to the end of an answer. The sink appends to `out` what the client gets.
     fn hear<S: Sink<T>>(
         &mut self,
         input: &[u8],
@@ -317,13 +332,15 @@ impl<T> Queue<T> {
     where
         T: Clone,
     {
+        // A member may only switch protocols when no other request can be on its way.
         let alone = self.slots.len() == 1 && self.sent == 1;
-        // RFC 9112 section 9.2: what was not asked for must not be taken for an answer.
+        // RFC 9112 section 9.2: a response that no request asked for must not be taken for an answer.
         let Some(slot) = self.slots.front_mut().filter(|slot| slot.touched && slot.is_owed()) else {
-            // RFC 9110 section 15.5.9: so a server may say that it closes an unused connection.
+            // RFC 9110 section 15.5.9: with an unrequested 408 a server may say that it closes an unused connection.
             let farewell = is_farewell(input) && self.slots.iter().all(|slot| !slot.touched);
             return Err(if farewell { LinkEnd::Closed } else { LinkEnd::Desync(Cause::BadResponse) });
         };
+        // The proxy sent this greeting, so no client awaits the answer.
         if slot.greeting == Greeting::Sent {
             let (consumed, over) = self.reader.read_greeting(input).map_err(|r| LinkEnd::Desync(r.cause))?;
             slot.greeting = if over { Greeting::Answered } else { Greeting::Sent };
@@ -338,10 +355,12 @@ impl<T> Queue<T> {
             out.clear(); // what precedes the fault must not reach the next client
             LinkEnd::Desync(reject.cause)
         })?;
+        // Requests behind an upgrade would reach whatever protocol the member speaks from now on.
         if !alone && step.end.is_some_and(|end| end.switched) {
             out.clear();
             return Err(LinkEnd::Desync(Cause::BadResponse));
         }
+        // From the final head on, an end of the link cuts the client off.
         slot.shown |= step.final_head;
         slot.received += step.consumed as u64;
         let over = step.end.filter(|_| slot.answer_ended()).map(|end| slot.settled(end));
@@ -356,7 +375,7 @@ impl<T> Queue<T> {
         })
     }
 
-    /// Who gets so many bytes, of so many that came of the answer at the head; what nobody awaits is counted.
+    /// Returns the recipient of `bytes`, if there is one; counts `came` bytes of an answer that nobody awaits.
     fn recipient(&mut self, bytes: usize, came: usize) -> Option<T>
     where
         T: Clone,
@@ -370,7 +389,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// What follows from what was heard, now that its client has it; `rest` is what has come behind it.
+    /// Returns the consequence of a step, whose client has its bytes by now; `rest` is the input behind it.
     fn follow(&mut self, heard: &ReadStep<T>, rest: &[u8], now: Nanos) -> AfterRead<T> {
         let mut next = AfterRead { ended: None, over: None };
         match heard.over {
@@ -380,11 +399,13 @@ impl<T> Queue<T> {
                 if end.switched {
                     next.over = Some(Err(LinkEnd::Switched));
                 } else if !goes_on {
+                    // A leaving link is read to its last answer, by its parting.
                     self.partial = if self.leaving { rest.to_vec() } else { Vec::new() };
                     next.over = Some(Ok(false));
                 }
             }
             None if heard.greeting => {}
+            // An answer that is too long to be read for nobody costs the link.
             None if self.drained > DRAIN && self.slots.iter().all(|slot| slot.recipient.is_none()) => {
                 next.over = Some(Err(LinkEnd::Abandoned));
             }
@@ -397,15 +418,16 @@ impl<T> Queue<T> {
         next
     }
 
-    /// The answer at the head has ended. Tells whose it was, and whether the link may carry on.
+    /// Ends the exchange at the head. Returns the exchange, and whether the link may carry on.
     fn end_head(&mut self, end: AnswerEnd, now: Nanos) -> (Option<EndedExchange<T>>, bool) {
         let Some(slot) = self.slots.pop_front() else { return (None, false) };
         let whole = self.sent > 0;
         self.sent = self.sent.saturating_sub(1);
         self.kept += slot.len;
         self.answered += 1;
-        // What is left of the body would be taken for a request.
+        // The member would take the rest of the body for a request.
         let end = AnswerEnd { close: end.close || slot.request.upload.is_open(), ..end };
+        // The member could not begin before it had the request, nor before the answers ahead were out.
         let service = now.saturating_sub(slot.sent_at.max(self.head_since));
         (self.head_since, self.drained) = (now, 0);
         self.forget();
@@ -414,18 +436,20 @@ impl<T> Queue<T> {
         (Some(EndedExchange { slot, end, service }), goes_on)
     }
 
-    /// An answer that keeps coming is not late.
+    /// Notes that the answer at the head keeps coming, so that it is not late.
     fn progressed(&mut self, now: Nanos) {
         if let Some(slot) = self.slots.front_mut() {
             let before = slot.progress.max(slot.first_byte);
+            // A pause before more bytes is the mark of an answer in ticks.
             slot.pauses += u32::from(now.saturating_sub(before) >= PAUSE);
             slot.progress = now;
         }
     }
 
-    /// Drops what need not be sent again.
+    /// Drops bytes of requests that will not be sent again.
     fn forget(&mut self) {
-        // Only while nothing is behind it: what follows would lose its bytes and their count with it.
+        // This needs an empty queue behind the request: the bytes of those that follow would be lost, and their lengths with
+        // them.
         let streaming = self.slots.len() == 1 && self.slots[0].body_begun;
         if self.written == self.out.len() && (self.slots.is_empty() || streaming) {
             if let Some(slot) = self.slots.front_mut() {
@@ -448,18 +472,18 @@ impl<T> Queue<T> {
     }
 }
 
-/// What was heard in one step.
+/// The result of reading one step.
 struct ReadStep<T> {
-    /// Bytes of the input that are done with; 0 when more are needed.
+    /// The number of bytes of the input that are done with; 0 when more are needed.
     consumed: usize,
-    /// It was (a part of) the answer to a greeting.
+    /// The bytes belong to the answer to a greeting.
     greeting: bool,
-    /// Who gets what was appended to the output, and then this part of the input.
+    /// The recipient of the bytes that were appended to the output, and then of the part `raw` of the input.
     to: Option<T>,
     raw: Range<usize>,
-    /// Where in the input the `Server` field of a final head is; empty where the head has none.
+    /// The place in the input of the `Server` field of a final head; empty where the head has none.
     server: Option<Range<usize>>,
-    /// The exchange has ended so.
+    /// The exchange has ended in this way.
     over: Option<AnswerEnd>,
 }
 
@@ -470,17 +494,17 @@ struct EndedExchange<T> {
     service: Nanos,
 }
 
-/// What follows from a step.
+/// The consequence of a step.
 struct AfterRead<T> {
     ended: Option<EndedExchange<T>>,
-    /// Nothing more is read now; what [`receive`] says then.
+    /// The result of [`receive`], where no more is read now.
     over: Option<Result<bool, LinkEnd>>,
 }
 
-/// A queue that can be had for one look after the other. Between two of them nothing of it is borrowed: that is when clients
-/// are told what was found.
+/// Access to a queue, for one look after the other. Nothing of the queue is borrowed between two looks, which is when clients
+/// hear what was found.
 pub(in crate::link) trait QueueAccess<T> {
-    /// Looks at the queue.
+    /// Lends the queue for one look.
     fn with<R>(&mut self, look: impl FnOnce(&mut Queue<T>) -> R) -> R;
 }
 
@@ -496,7 +520,7 @@ impl<T> QueueAccess<T> for &RefCell<Queue<T>> {
     }
 }
 
-/// See [`Queue::receive`].
+/// Takes bytes from the member, as [`Queue::receive`] says.
 pub(in crate::link) fn receive<T: Clone, S: Sink<T>>(
     queue: &mut impl QueueAccess<T>,
     input: &[u8],
@@ -504,10 +528,12 @@ pub(in crate::link) fn receive<T: Clone, S: Sink<T>>(
     out: &mut Vec<u8>,
     sink: &mut S,
 ) -> Result<bool, LinkEnd> {
+    // Most reads end with an answer, and then nothing is copied.
     let whole = queue.with(|queue| queue.behind_partial(input));
     let mut input = whole.as_deref().unwrap_or(input);
     while !input.is_empty() {
         let mut heard = queue.with(|queue| queue.hear(input, now, out, sink))?;
+        // Nothing is borrowed here, so the sink may call clients.
         if let Some(server) = heard.server.take() {
             sink.served_by(Some(&input[server]).filter(|value| !value.is_empty()));
         }
@@ -527,7 +553,7 @@ pub(in crate::link) fn receive<T: Clone, S: Sink<T>>(
     Ok(true)
 }
 
-/// See [`Queue::at_eof`].
+/// Takes the end of the member's side, as [`Queue::at_eof`] says.
 pub(in crate::link) fn at_eof<T: Clone, S: Sink<T>>(
     queue: &mut impl QueueAccess<T>,
     now: Nanos,
@@ -551,24 +577,24 @@ pub(in crate::link) fn at_eof<T: Clone, S: Sink<T>>(
     }
 }
 
-/// Whether this is, or may become, an answer to nobody's request that says goodbye (408).
+/// Returns whether these bytes are, or begin, a response to no request that says goodbye (408).
 #[must_use]
 pub(in crate::link) fn is_farewell(bytes: &[u8]) -> bool {
     [b"HTTP/1.1 408 ", b"HTTP/1.0 408 "].iter().any(|farewell| bytes.starts_with(*farewell))
 }
 
-// What the member at the other end speaks, and how it is told to speak something else. A greeting takes effect in order, as all
-// that is sent does, so any request may go over any link: which one a pool prefers is a matter of cost alone. The answer to a
-// greeting is nobody's; if it is an error, the link ends.
+// The dialect of the member at the other end, and how to change it. A greeting takes effect in order, as everything that is
+// sent does, so any request may go over any link: a pool prefers one link to another for their cost alone. The answer to a
+// greeting goes to nobody; if it is an error, the link ends.
 
 impl<T> Queue<T> {
-    /// What the next request would be spoken in without a greeting.
+    /// Returns the dialect that the next request needs no greeting for.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// Puts a greeting before this request, where it needs one.
+    /// Puts a greeting before a request that needs one.
     fn greet(&mut self, request: &Exchange) -> Greeting {
         if request.dialect == self.dialect {
             return Greeting::None;
@@ -581,8 +607,8 @@ impl<T> Queue<T> {
         Greeting::Sent
     }
 
-    /// The frame that was put on the link last makes it speak this, unless it is refused. Then the link ends, as after every
-    /// last word of a conversation that is.
+    /// Notes that the last frame makes the link speak this dialect, unless the member refuses. Then the link ends, as after
+    /// every refused last word of a conversation.
     pub fn turns_to(&mut self, dialect: Dialect) {
         self.dialect = dialect;
         if let Some(slot) = self.slots.back_mut() {
@@ -591,33 +617,32 @@ impl<T> Queue<T> {
     }
 }
 
-// What a queue tells of who holds its link.
+// Facts by which a pool finds out what holds a link.
 
 impl<T> Queue<T> {
-    /// Whether all behind the head may be sent elsewhere.
+    /// Returns whether all exchanges behind the head may be sent elsewhere.
     #[must_use]
     pub fn followers_may_move(&self) -> bool {
         self.slots.iter().skip(1).all(|slot| slot.recipient.is_none() || slot.may_move())
     }
 
-    /// Whether the length of the answer at the head is not known until it ends.
+    /// Returns whether the length of the answer at the head is unknown until it ends.
     #[must_use]
     pub fn has_no_length(&self) -> bool {
         self.reader.has_no_length()
     }
 
-    /// Whether the answer at the head is an event stream, which lasts for as long as its client stays.
+    /// Returns whether the answer at the head is an event stream, which lasts for as long as its client stays.
     #[must_use]
     pub fn is_event_stream(&self) -> bool {
         self.reader.is_event_stream()
     }
 }
 
-/// Bytes have come on a link that carries nothing that anybody awaits. False when the member has said that it answers
-/// no more.
+/// Takes bytes on a link whose answers nobody awaits. Returns false when the member has said that it answers no more.
 ///
 /// # Errors
-/// When the bytes are not answers to what was asked.
+/// Fails when the bytes are not answers to the requests of the queue.
 pub(in crate::link) fn receive_discarded<T: Clone, S: Sink<T>>(
     queue: &mut impl QueueAccess<T>,
     input: &[u8],
@@ -632,12 +657,12 @@ pub(in crate::link) fn receive_discarded<T: Clone, S: Sink<T>>(
     }
 }
 
-// Who is taken off a link to be sent elsewhere, because its head takes too long. The link is leaving from then on.
+// Exchanges are taken off a link to be sent elsewhere, because its head takes too long. The link is leaving from then on.
 
 impl<T> Queue<T> {
-    /// Takes off those behind the head that may be sent elsewhere, `most` of them, in order; with them the requests
-    /// as they were sent, and whether they had been. Answers of one client stay in order: `same` tells clients, and
-    /// what has one of its own at the head, or another that stays, stays. If any is taken the link is leaving.
+    /// Takes up to `most` exchanges behind the head off the link, in order. Returns with each its request as it was sent, and
+    /// whether it had been. Answers to one client must stay in order: `same` compares clients, and an exchange stays whose
+    /// client has the head, or another exchange that stays. The link is leaving if any exchange is taken.
     pub fn rescue(
         &mut self,
         most: usize,
@@ -645,6 +670,7 @@ impl<T> Queue<T> {
     ) -> Vec<(T, Exchange, Vec<u8>, bool)> {
         let mut taken = Vec::new();
         let mut end = self.kept + self.slots.iter().map(|slot| slot.len).sum::<usize>();
+        // The last ones go first: an exchange may move only if no later one of its client stays.
         for i in (1..self.slots.len()).rev() {
             let at = end - self.slots[i].len;
             if taken.len() < most && self.slots[i].may_move() && self.stands_alone(i, &same) {
@@ -657,19 +683,20 @@ impl<T> Queue<T> {
         taken
     }
 
-    /// Whether some were taken off it, to be sent elsewhere.
+    /// Returns whether exchanges were taken off the link to be sent elsewhere.
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.leaving
     }
 
-    /// How many are behind the head whose clients still wait.
+    /// Returns how many exchanges behind the head have a client that still waits.
     #[must_use]
     pub fn followers(&self) -> usize {
         self.slots.iter().skip(1).filter(|slot| slot.recipient.is_some()).count()
     }
 
-    /// This one's client awaits nothing at the head or behind this one, nor what must stay: it would only wait for it.
+    /// Returns whether the client of exchange `i` awaits nothing at the head, nothing behind `i`, and nothing that must stay:
+    /// else the exchange would only wait for that elsewhere.
     fn stands_alone(&self, i: usize, same: impl Fn(&T, &T) -> bool) -> bool {
         let Some(mine) = &self.slots[i].recipient else { return false };
         let stays = |(j, slot): &(usize, &Slot<T>)| *j == 0 || *j > i || (*j < i && !slot.may_move());
@@ -677,13 +704,15 @@ impl<T> Queue<T> {
         !others.filter_map(|(_, slot)| slot.recipient.as_ref()).any(|other| same(other, mine))
     }
 
-    /// What has been written keeps its place, as its answer will come; what has not is gone.
+    /// Takes exchange `i` off the link. Bytes that were written keep their slot, because their answer will come; others are
+    /// dropped.
     fn take_off(&mut self, i: usize, bytes: Range<usize>) -> Option<(T, Exchange, Vec<u8>, bool)> {
         let head = self.slots[i].own(&self.out[bytes.clone()]).to_vec();
         if self.slots[i].touched {
             let slot = &mut self.slots[i];
             return slot.recipient.take().map(|recipient| (recipient, slot.request, head, true));
         }
+        // The member has seen nothing of this request, so no answer will come.
         self.out.drain(bytes);
         let slot = self.slots.remove(i)?;
         slot.recipient.map(|recipient| (recipient, slot.request, head, false))

@@ -9,7 +9,7 @@ use super::answer::{AnswerEnd, AnswerKind};
 use super::http_answer::{AnswerStep, HttpAnswerReader};
 use super::sink::{Awaited, Data, Sink};
 
-/// Reads the answers on one link.
+/// A reader of the answers on one link.
 #[derive(Debug)]
 pub(super) enum AnswerReader {
     Http(HttpAnswerReader),
@@ -17,7 +17,7 @@ pub(super) enum AnswerReader {
 }
 
 impl AnswerReader {
-    /// A reader at the start of a link: of HTTP, unless there is a framing.
+    /// Returns a reader at the start of a link: one of HTTP, unless there is a framing.
     #[must_use]
     pub(super) fn new(framing: Option<&Framing>, limits: HeadLimits) -> Self {
         match framing {
@@ -26,7 +26,7 @@ impl AnswerReader {
         }
     }
 
-    /// Reads on, at most to the end of the answer. `uploading`: some of the request is still to come.
+    /// Reads on, at most to the end of the answer. `uploading` says that a part of the request is still to come.
     ///
     /// # Errors
     /// When the answer breaks its protocol or a limit; the link is of no use any more.
@@ -42,6 +42,7 @@ impl AnswerReader {
                 return reader.read(input, ask, uploading, client);
             }
             (Self::Frames(reader), AnswerKind::Frames { .. }) => read_frame(reader, input)?,
+            // The link is its client's for good: all bytes are passed on.
             _ => AnswerStep {
                 consumed: input.len(),
                 raw: 0..input.len(),
@@ -56,7 +57,7 @@ impl AnswerReader {
         })
     }
 
-    /// Whether the length of the present answer is not known until it ends.
+    /// Returns whether the length of the present answer is unknown until it ends.
     pub(super) fn has_no_length(&self) -> bool {
         match self {
             Self::Http(reader) => reader.has_no_length(),
@@ -64,7 +65,7 @@ impl AnswerReader {
         }
     }
 
-    /// Whether the present answer is an event stream.
+    /// Returns whether the present answer is an event stream.
     pub(super) fn is_event_stream(&self) -> bool {
         match self {
             Self::Http(reader) => reader.is_event_stream(),
@@ -72,7 +73,8 @@ impl AnswerReader {
         }
     }
 
-    /// Reads on in the answer to a greeting. Tells how much of the input is that, and whether all of it has come.
+    /// Reads on in the answer to a greeting. Returns how many bytes of the input belong to that answer, and whether it is
+    /// complete.
     ///
     /// # Errors
     /// When the member does not speak what it was asked to.
@@ -85,14 +87,15 @@ impl AnswerReader {
         }
     }
 
-    /// The member closed the link. Says how the answer ended, if that ends it: a conversation ends between two answers where
-    /// its client has `left`.
+    /// Takes the end of the member's side. Returns how the answer ended, if that ends it: a conversation ends between two
+    /// answers where its client has `left`.
     pub(super) fn at_eof<T, S: Sink<T>>(
         &mut self,
         kind: AnswerKind,
         left: bool,
         client: &mut Awaited<'_, T, S>,
     ) -> Option<AnswerEnd> {
+        // The end of the link is the end of the answer, and of the client with it.
         let over = Some(AnswerEnd { close: true, reusable: false, ..AnswerEnd::plain(ANSWERED) });
         match (self, kind) {
             (_, AnswerKind::Forever) => over,
@@ -103,7 +106,7 @@ impl AnswerReader {
     }
 }
 
-/// The status under which an answer without one is counted, and one that tells an error.
+/// The statuses that are counted for an answer that has none: success, and an error.
 const ANSWERED: u16 = 200;
 const ERROR: u16 = 500;
 

@@ -1,4 +1,4 @@
-//! Where the answers on a link go: what a queue tells of them, and how they are written for those who await them.
+//! The destination of the answers on a link: what a queue reports of them, and how they are written for their recipients.
 
 use crate::cause::Cause;
 use crate::event_loop::Nanos;
@@ -7,25 +7,25 @@ use crate::proto::http::{Reject, ResponseHead};
 use super::answer::AnswerEnd;
 use super::exchange::Slot;
 
-/// How a run of content goes to a client.
+/// The way in which a run of content goes to a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Data {
-    /// It was appended to the output.
+    /// The content was appended to the output.
     Copied,
-    /// As it is, behind the output.
+    /// The content goes out unchanged, behind the output.
     AsIs,
 }
 
-/// What is done with the answers on a link.
+/// The user of the answers on a link.
 ///
-/// `head`, `data` and `end` append to the output what the client gets, in the form that the client takes; they are called while the
-/// queue is borrowed, and reach nothing of its link. The others are called outside of that.
+/// `head`, `data` and `end` append to the output what the client gets, in the form that the client takes. They are called while
+/// the queue is borrowed, and must not reach its link. The other methods are called when nothing is borrowed.
 pub trait Sink<T> {
-    /// A head, interim ones too. `early`: the answer ends before all of the request's content has come, so nobody will read the
-    /// rest, and the client's connection ends with it (RFC 9112 section 9.6).
+    /// Appends a head, also an interim one. `early` says that the answer ends before all of the request's content has come:
+    /// nobody will read the rest, so the client's connection ends with the answer (RFC 9112 section 9.6).
     ///
     /// # Errors
-    /// The client does not take such an answer: its link is of no use any more.
+    /// Fails when the client does not take such an answer, which makes the link useless.
     fn head(
         &mut self,
         to: &T,
@@ -33,19 +33,19 @@ pub trait Sink<T> {
         early: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Cause>;
-    /// A run of content, or of a frame.
+    /// Appends a run of content, or of a frame, or says that it goes out unchanged.
     fn data(&mut self, to: &T, bytes: &[u8], out: &mut Vec<u8>) -> Data;
-    /// The end of an answer of HTTP that is complete, with these lines of its trailer section.
+    /// Appends the end of a complete answer of HTTP, with these lines of its trailer section.
     fn end(&mut self, to: &T, trailers: &[u8], out: &mut Vec<u8>);
-    /// What was appended to the output in this step, and then `raw`, is the client's now.
+    /// Gives the client the output of this step, and then `raw`.
     fn deliver(&mut self, to: &T, out: &[u8], raw: &[u8]);
-    /// The `Server` field of the final head of an answer, if it has one.
+    /// Reports the `Server` field of the final head of an answer, if there is one.
     fn served_by(&mut self, _server: Option<&[u8]>) {}
-    /// The answer has ended. `service` is the time from becoming the head of the link to now.
+    /// Reports that an answer has ended. `service` is the time since its request was sent and at the head of the link.
     fn ended(&mut self, slot: Slot<T>, end: AnswerEnd, service: Nanos);
 }
 
-/// Who awaits the answer that is being read, if anybody does, and what is written for them.
+/// The recipient of the answer that is being read, if there is one, and the output that is written for it.
 pub(in crate::link) struct Awaited<'a, T, S> {
     pub(in crate::link) to: Option<&'a T>,
     pub(in crate::link) sink: &'a mut S,

@@ -101,6 +101,7 @@ impl<T: Recipient> Registered for Pool<T> {
         if let Some(cause) = self.health.sends_away() {
             self.send_away(cause);
         }
+        self.leave_to_another();
         self.close_idle(now);
         // While the process catches up after a standstill, answers may be waiting to be read.
         if self.event_loop.lenient_until(now).is_none() {

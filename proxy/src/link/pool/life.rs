@@ -143,9 +143,7 @@ impl<T: Recipient> Pool<T> {
 
     /// Moves all waiting requests to another member, or fails them if that would not help.
     pub(super) fn send_away(&self, cause: Cause) {
-        let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
-        self.show_waiting();
-        for Waiter { to, request, head } in waiting {
+        for Waiter { to, request, head } in self.take_waiting() {
             // Another member may be reachable; a local fault would meet it, too.
             if cause.is_of_member() {
                 self.count_retry(RetryReason::Connect, RetryResult::Ok);

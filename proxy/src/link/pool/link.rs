@@ -1,6 +1,6 @@
-//! One link: the socket, and how bytes move between it and the queue.
+//! One link: its socket, and the movement of bytes between the socket and the queue.
 //!
-//! It decides nothing: the queue says whose a response is, and the pool which request comes next.
+//! A link decides nothing: the queue knows whose a response is, and the pool which request comes next.
 
 mod body;
 mod holding;
@@ -36,39 +36,43 @@ pub struct Link<T: Recipient> {
     pub(super) id: LinkId,
     pub(in crate::link) queue: RefCell<Queue<T>>,
     pub(super) opened_at: Nanos,
-    /// Where writing has failed, what the member sent before that is read first, then EOF or RST.
+    /// The connection. Where writing has failed, the bytes that the member sent before that are read first, then EOF or RST.
     conn: Conn,
+    /// The reason for which the link must end, once there is one.
     condemned: Cell<Option<LinkEnd>>,
+    /// The state that the gauge shows for the link.
     state: Cell<LinkState>,
-    /// How many of its answers the pool knows to have ended.
+    /// The number of ended answers that the pool knows of.
     settled: Cell<u64>,
-    /// How many exchanges of it are in the gauge of those in flight.
+    /// The number of exchanges that the gauge of those in flight counts for this link.
     pub(super) counted: Cell<u32>,
-    /// It ends because nobody used it.
+    /// The link ends because nobody used it.
     pub(super) expired: Cell<bool>,
-    /// It ends so that another worker may open one in its place.
+    /// The link ends so that another worker may open one in its place.
     pub(super) lent: Cell<bool>,
-    /// Those behind its head were looked after, and who had to stay was counted.
+    /// The exchanges behind the head were considered for a rescue, and those that had to stay were counted.
     pub(super) leftover_counted: Cell<bool>,
-    /// Whose tunnel it has become.
+    /// The client whose tunnel the link has become.
     taker: RefCell<Option<T>>,
-    /// It is one client's, also between two exchanges.
+    /// The link belongs to one client, also between two exchanges.
     pub(super) kept: Cell<bool>,
+    /// The client that the link belongs to, if it belongs to one.
     keeper: RefCell<Option<T>>,
-    /// Whether its last answer may be followed by content.
+    /// The likelihood that content follows the last answer.
     pub(super) doubt: Cell<Doubt>,
-    /// How many bytes of it were counted as held.
+    /// The number of bytes of the link that were counted as held when they were last counted.
     counted_bytes: Cell<usize>,
 }
 
-/// A client sends no more of a body while this much of it waits to be written.
+/// The number of bytes, 64 KiB, of a body that wait to be written when its client stops sending. More would buy nothing, as the
+/// socket's own buffer is full by then; each busy upload may hold as much.
 const BODY_PENDING: usize = 64 << 10;
-/// Requests with so many bytes may be on a link at once, and one more: more in flight would gain nothing, and what may be sent
-/// again is kept here until it is answered.
+/// The number of bytes, 256 KiB, of requests on a link at which it takes no more. Requests are kept until they are answered,
+/// since they may have to be sent again; more of them in flight would gain nothing.
 const LADEN: usize = 256 << 10;
-/// How long the member may take to close a link from which exchanges were taken.
+/// The time for which the member may take to close a link from which exchanges were taken.
 const LONGEST_PARTING: Duration = Duration::from_secs(1);
-/// Behind more than this of an answer nobody has to wait.
+/// The number of bytes, 64 KiB, of an answer behind which no other exchange has to wait: the link is held from there on.
 const LARGE_ANSWER: u64 = 64 << 10;
 
 impl<T: Recipient> Link<T> {
@@ -95,7 +99,7 @@ impl<T: Recipient> Link<T> {
         })
     }
 
-    /// Puts a request on the link; it leaves at the end of this turn, with all others of the turn.
+    /// Puts a request on the link. It leaves at the end of this turn, with all others of the turn.
     pub(super) fn submit(self: &Rc<Self>, to: T, request: Exchange, source: &(impl RequestSource + ?Sized)) {
         let half_done = CondemnOnPanic(self);
         self.queue.borrow_mut().submit(to, request, self.pool.event_loop.now(), source);
@@ -103,18 +107,18 @@ impl<T: Recipient> Link<T> {
         std::mem::forget(half_done);
     }
 
-    /// Whether a request may join those that the same client has on this link.
+    /// Returns whether a request may join those that the same client has on this link.
     #[must_use]
     pub fn has_room(&self) -> bool {
         !self.is_condemned() && !self.is_laden() && self.pool.scheduler.borrow().has_room(self.id)
     }
 
-    /// Whether so many bytes of requests wait on it, to be written or answered, that no more are put behind them.
+    /// Returns whether so many bytes of requests are on the link that no more are put behind them.
     pub(super) fn is_laden(&self) -> bool {
         self.queue.borrow().held() >= LADEN
     }
 
-    /// What it holds counts.
+    /// Counts the bytes that the link holds.
     pub(super) fn count_held(&self) {
         self.count_held_of(&self.queue.borrow());
     }
@@ -123,7 +127,7 @@ impl<T: Recipient> Link<T> {
         self.pool.event_loop.buffers.count(&self.counted_bytes, queue.held());
     }
 
-    /// Puts a request behind those that the same client has on this link, which [`Link::has_room`].
+    /// Puts a request behind those that the same client has on this link. The caller has asked [`Link::has_room`].
     pub fn join(self: &Rc<Self>, to: T, request: Exchange, source: &(impl RequestSource + ?Sized)) {
         let half_done = CondemnOnPanic(self);
         self.pool.scheduler.borrow_mut().join(self.id);
@@ -132,8 +136,8 @@ impl<T: Recipient> Link<T> {
         std::mem::forget(half_done);
     }
 
-    /// The link is the client's whose request is on it, until [`Link::release`]: its credentials are the connection's
-    /// (NTLM, Negotiate).
+    /// Makes the link the own one of the client whose request is on it, until [`Link::release`]: the client's credentials
+    /// belong to the connection (NTLM, Negotiate).
     pub fn keep(&self, keeper: T) {
         self.kept.set(true);
         *self.keeper.borrow_mut() = Some(keeper);
@@ -148,24 +152,25 @@ impl<T: Recipient> Link<T> {
         std::mem::forget(half_done);
     }
 
-    /// The client has gone, or goes elsewhere: nobody else may use this link.
+    /// Ends the link of a client that has gone or goes elsewhere: no other client may use it.
     pub fn release(&self) {
         *self.keeper.borrow_mut() = None;
         self.condemn(LinkEnd::Finished);
     }
 
-    /// Whether it takes requests, and its member is still wanted.
+    /// Returns whether the link takes requests, and its member is still in the configuration.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !self.is_condemned() && !self.pool.health.is_retired() && !self.conn.is_closed()
     }
 
-    /// The client has room again for the answer, or went away: read on.
+    /// Wakes the link to read on, because the client has room for the answer again, or went away.
     pub fn resume(&self) {
         self.conn.wake();
     }
 
-    /// A client went away. Its answers are read and thrown away; where its request is not complete, the link ends.
+    /// Gives up the exchanges of a client that went away. Their answers are read and thrown away; where a request is not
+    /// complete, the link ends.
     pub fn abandon(&self, gone: impl Fn(&T) -> bool) {
         if !self.queue.borrow_mut().abandon(gone) {
             self.condemn(LinkEnd::Abandoned);
@@ -174,8 +179,8 @@ impl<T: Recipient> Link<T> {
         self.resume();
     }
 
-    /// The client cannot complete the body of its last request: the link ends. Gives the request back, and who awaited its
-    /// answer, if the client has seen nothing of that.
+    /// Ends the link because its client cannot complete the body of the last request. Returns the request and its recipient, if
+    /// the client has not seen any of the answer.
     pub fn give_up(&self, whose: impl Fn(&T) -> bool) -> Option<(T, Exchange)> {
         self.condemn(LinkEnd::Abandoned);
         let mut queue = self.queue.borrow_mut();
@@ -185,7 +190,7 @@ impl<T: Recipient> Link<T> {
         request
     }
 
-    /// The link is to end; its task will do so.
+    /// Marks the link to end, which its task does.
     pub(super) fn condemn(&self, why: LinkEnd) {
         if self.condemned.get().is_none() {
             self.condemned.set(Some(why));
@@ -193,7 +198,7 @@ impl<T: Recipient> Link<T> {
         self.resume();
     }
 
-    /// Shows what it does now.
+    /// Shows in the gauge what the link does now.
     pub(super) fn show(&self, state: LinkState) {
         let before = self.state.replace(state);
         if before != state {
@@ -201,18 +206,18 @@ impl<T: Recipient> Link<T> {
         }
     }
 
-    /// The state it was shown in last.
+    /// Returns the state that the gauge shows for the link.
     pub(super) fn shown(&self) -> LinkState {
         self.state.get()
     }
 
-    /// How many answers have ended that the pool does not know of.
+    /// Returns how many answers have ended since the last call.
     pub(super) fn settle(&self) -> u64 {
         let answered = self.queue.borrow().answered();
         answered - self.settled.replace(answered)
     }
 
-    /// What the rule of this module says before a client is told something, in a build for debugging.
+    /// Asserts, in builds for debugging, what the rule of [`crate::link`] asks for before a client is told something.
     pub(in crate::link) fn assert_free(&self) {
         debug_assert!(
             self.queue.try_borrow_mut().is_ok(),
@@ -233,27 +238,28 @@ impl<T: Recipient> Link<T> {
         self.condemned.get().is_some()
     }
 
-    /// Open, and nothing has come that nobody asked for.
+    /// Returns whether the link is open, and no byte has come that no request asked for.
     pub(super) fn is_quiet(&self) -> bool {
         !self.is_condemned() && self.conn.stream().as_ref().is_some_and(Stream::is_reusable)
     }
 
-    /// Its descriptor is closed.
+    /// Closes the descriptor of the link.
     pub(super) fn close_socket(&self) {
         self.conn.close();
     }
 
-    /// Whether its socket has been closed.
+    /// Returns whether the socket of the link has been closed.
     pub(super) fn has_ended(&self) -> bool {
         self.conn.is_closed()
     }
 
-    /// What has come on it that was not read yet.
+    /// Looks at bytes that have come on the link and were not read yet.
     pub(super) fn peek(&self, buf: &mut [u8]) -> Peeked {
         self.conn.stream().as_ref().map_or(Peeked::Ended, |stream| stream.peek(buf))
     }
 
-    /// The link's life. Ready when it has ended; its descriptor is closed by then, unless it is to part or is taken over.
+    /// Runs the link. Returns `Ready` when it has ended; its descriptor is closed by then, unless it is to part or is taken
+    /// over.
     pub(super) fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<LinkEnd> {
         self.conn.keep_waker(cx);
         let end = self.poll_stream(cx);
@@ -263,19 +269,20 @@ impl<T: Recipient> Link<T> {
         end
     }
 
-    /// The stream and whose it is now, after [`LinkEnd::Switched`].
+    /// Takes out the stream, and the client that it belongs to, after [`LinkEnd::Switched`].
     pub(super) fn take_over(&self) -> Option<(Stream, T)> {
         let taker = self.taker.borrow_mut().take()?;
         Some((self.conn.take()?, taker))
     }
 
-    /// The member still answers what was sent elsewhere meanwhile, and the link is one of those it has to bear; or it is about to
-    /// get another one for it, and should have seen the end of this one by then.
+    /// Returns whether the link has to part: either the member still answers requests that were sent elsewhere meanwhile, so
+    /// that the link still weighs on it; or the member is about to get another link for this one, and should have seen the end
+    /// of this one by then.
     fn must_part(&self, end: Poll<LinkEnd>) -> bool {
         end == Poll::Ready(LinkEnd::Finished) && (self.lent.get() || self.queue.borrow().is_leaving())
     }
 
-    /// Says goodbye, and reads until the member has closed, too. Its descriptor is closed by then.
+    /// Says goodbye, and reads until the member has closed as well. The descriptor is closed by then.
     pub(super) async fn part(&self) {
         let Some(stream) = self.conn.take() else { return };
         self.read_last_answers(&stream).await;
@@ -353,7 +360,7 @@ impl<T: Recipient> Link<T> {
         }
     }
 
-    /// The client at the head does not read its answer: neither do we.
+    /// Returns whether reading has to pause, because the client at the head does not read its answer.
     fn must_pause(&self) -> bool {
         let full = self.is_head_full();
         if full {
@@ -383,7 +390,7 @@ impl<T: Recipient> Link<T> {
         }
     }
 
-    /// Writes what the queue wants written. Gives the client back that may send more of its request's body now.
+    /// Writes the output of the queue. Returns the client that may send more of its request's body now.
     fn write_queue(&self) -> Option<T> {
         let mut queue = self.queue.borrow_mut();
         may_panic("link.write");
@@ -408,7 +415,7 @@ impl<T: Recipient> Link<T> {
             .and_then(|slot| slot.recipient.clone())
     }
 
-    /// Writes what fits now.
+    /// Writes as much as the connection takes now.
     fn send(&self, first: &[u8], second: &[u8]) -> usize {
         self.conn.send(first, second, &self.pool.cells.sent_bytes)
     }
@@ -419,7 +426,7 @@ impl<T: Recipient> Contained for Link<T> {
         PanicSite::Link
     }
 
-    /// What it carries is not known any more: it takes nothing, and its task ends it.
+    /// Ends the link: nobody knows any more what it carries. It takes no more requests, and its task ends it.
     fn panicked(&self) {
         self.condemn(LinkEnd::Panicked);
         if let Ok(mut scheduler) = self.pool.scheduler.try_borrow_mut() {
@@ -428,7 +435,7 @@ impl<T: Recipient> Contained for Link<T> {
     }
 }
 
-/// Something is being put on a link. A panic that passes by would leave it half done.
+/// A guard for the time in which a request is being put on a link, which a panic would leave half done.
 pub(super) struct CondemnOnPanic<'a, T: Recipient>(pub(super) &'a Link<T>);
 
 impl<T: Recipient> Drop for CondemnOnPanic<'_, T> {
@@ -437,8 +444,8 @@ impl<T: Recipient> Drop for CondemnOnPanic<'_, T> {
     }
 }
 
-/// A client is being told something of an exchange that its link does not have any more. A panic that passes by would leave it
-/// waiting.
+/// A guard for the time in which a client is told something of an exchange that its link has already given up. A panic would
+/// leave the client waiting.
 struct TellOnPanic<'a, T: Recipient>(&'a T);
 
 impl<T: Recipient> Drop for TellOnPanic<'_, T> {
@@ -461,13 +468,14 @@ impl<T: Recipient> Flush for Link<T> {
     }
 }
 
-/// Tells clients what the queue finds, and the counters what they are told.
+/// The sink of a link, which tells clients what the queue finds, and the counters what clients are told.
 struct LinkSink<'a, T: Recipient> {
     link: &'a Link<T>,
-    /// What ended in this read, and the time the member took for all of it.
+    /// The classes of the exchanges that ended in this read.
     classes: Vec<u32>,
+    /// The time that the member took for all of them.
     served: Nanos,
-    /// Some of it was so large that nobody should have been behind it.
+    /// The first of them was so large that no exchange should have been behind it.
     large: bool,
 }
 

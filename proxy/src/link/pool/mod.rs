@@ -1,6 +1,6 @@
 //! The pooled links of one worker to one member, with their sockets.
 //!
-//! It decides little: `Scheduler` chooses the link of a request, and `Queue` decides the fate of an exchange.
+//! A pool decides little: `Scheduler` chooses the link of a request, and `Queue` decides the fate of an exchange.
 
 mod deadlines;
 pub(super) mod lending;
@@ -41,66 +41,67 @@ use lending::{Account, Loans, Right};
 use proof::{Proof, ProofState, Resting};
 use retry_budget::RetryBudget;
 
-/// What a link asks of the client whose exchange it carries.
+/// The client of an exchange, as its link and its pool see it.
 pub trait Recipient: Clone + 'static {
-    /// Appends a head of its answer, interim ones too, as its client gets it. `early`: the answer ends before all of the
-    /// request's content has come, so the client's connection ends with it.
+    /// Appends a head of the answer, also an interim one, as the client gets it. `early` says that the answer ends before all
+    /// of the request's content has come, so that the client's connection ends with it.
     ///
     /// # Errors
-    /// The client does not take such an answer; its link ends.
+    /// Fails when the client does not take such an answer; the link ends then.
     fn head(&self, head: &ResponseHead<'_, '_>, early: bool, out: &mut Vec<u8>) -> Result<(), Cause>;
-    /// Appends a run of content as its client gets it, or lets it go there as it is.
+    /// Appends a run of content as the client gets it, or says that it goes out unchanged.
     fn data(&self, bytes: &[u8], out: &mut Vec<u8>) -> Data;
     /// Appends the end of a complete answer of HTTP, with these lines of its trailer section.
     fn end(&self, trailers: &[u8], out: &mut Vec<u8>);
-    /// What `head`, `data` and `end` appended, and then `raw`, goes to its client.
+    /// Gives the client everything that `head`, `data` and `end` appended, and then `raw`.
     fn deliver(&self, out: &[u8], raw: &[u8]);
-    /// Whether it reads so slowly that no more should be read for it.
+    /// Returns whether the client reads so slowly that no more should be read for it.
     fn is_full(&self) -> bool;
-    /// Whether it went away.
+    /// Returns whether the client went away.
     fn is_gone(&self) -> bool;
-    /// Whether it has said that it will send no more.
+    /// Returns whether the client has said that it will send no more.
     fn has_ended(&self) -> bool;
-    /// Whether both are the same client.
+    /// Returns whether both belong to the same client.
     fn same(&self, other: &Self) -> bool;
-    /// Its request left the wait queue for this link.
+    /// Reports that the request left the wait queue for this link.
     fn placed(&self, link: &Rc<Link<Self>>);
-    /// Its answer has ended; `service` is the time that the member took.
+    /// Reports that the answer has ended; `service` is the time that the member took.
     fn ended(&self, request: &Exchange, end: AnswerEnd, service: Nanos);
-    /// Its exchange ended badly. `shown` says that it has seen the start of an answer.
+    /// Reports that the exchange ended badly. `shown` says that the client has seen the start of an answer.
     fn failed(&self, request: &Exchange, cause: Cause, shown: bool);
-    /// Its request is to be sent again, or elsewhere; `cause` is the reason if that cannot be.
+    /// Asks the client to send the request again, or elsewhere; `cause` is the error of its answer if that cannot be done.
     fn again(&self, request: Exchange, head: Vec<u8>, cause: Cause);
-    /// The link has room for more of its request's body.
+    /// Reports that the link has room for more of the request's body.
     fn writable(&self);
-    /// A count that grows with each byte that it sent or got lately, where it is slow.
+    /// Returns a count that grows with each byte that the client lately sent or got, where the client is slow.
     fn moved(&self) -> u64;
-    /// Others wait for the link that it holds: what it is doing there ends.
+    /// Ends what the client does on the link that it holds, because others wait for the link.
     fn give_way(&self, cause: Cause);
-    /// Its answer ended HTTP on its link, which is its own from now on. Comes after [`Recipient::ended`].
+    /// Gives the client the link, because the answer ended HTTP there. The call comes after [`Recipient::ended`].
     fn switched(&self, upgraded: UpgradedLink);
-    /// A call of it has panicked: it ends. This must not panic, and borrows nothing that it cannot have.
+    /// Ends the client, because a call of it has panicked. This must not panic, and must not borrow anything that may be lent
+    /// already.
     fn panicked(&self);
 }
 
 /// A request that waits for a link.
 pub struct Waiter<T> {
-    /// Who awaits the answer.
+    /// The recipient of the answer.
     pub to: T,
-    /// What was asked.
+    /// The request.
     pub request: Exchange,
-    /// Its head, as it goes to the member.
+    /// The head of the request, as it goes to the member.
     pub head: CountedBytes,
 }
 
-/// What one worker may have of a member's limits.
+/// The part of a member's limits that one worker may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Share {
-    /// Links.
+    /// The number of links of this worker.
     pub links: usize,
-    /// Links of all workers.
+    /// The number of links of all workers.
     pub of_all: usize,
-    /// Requests that wait for one.
+    /// The number of requests that may wait on this worker.
     pub waiting: usize,
 }
 
@@ -110,17 +111,17 @@ impl Share {
     }
 }
 
-/// What became of a request that was submitted.
+/// The outcome of submitting a request.
 pub enum Submitted<T: Recipient> {
-    /// It is on this link.
+    /// The request is on this link.
     On(Rc<Link<T>>),
-    /// It waits; [`Recipient::placed`] tells when it no longer does.
+    /// The request waits; [`Recipient::placed`] reports when it is on a link.
     Waits,
-    /// Too many wait.
+    /// The request is refused, because too many wait.
     Refused,
 }
 
-/// See the head of this file.
+/// The pooled links of one worker to one member.
 pub struct Pool<T: Recipient> {
     pub(super) event_loop: Rc<EventLoop>,
     pub(super) address: Address,
@@ -132,56 +133,65 @@ pub struct Pool<T: Recipient> {
     pub(super) scheduler: RefCell<Scheduler<Rc<Link<T>>, Waiter<T>>>,
     me: Weak<Self>,
     key: Cell<u32>,
-    /// How many of those who wait are in the gauge, and the bytes of their requests.
+    /// The number of waiting requests that the gauge shows.
     waiting: Cell<usize>,
+    /// The bytes of the waiting requests.
     waiting_bytes: Rc<Cell<usize>>,
     retry_budget: RefCell<RetryBudget>,
-    /// What it was last shown to be.
+    /// The reason for the depth that the gauge shows.
     depth_reason: Cell<DepthReason>,
-    /// When those behind a head are to be looked after.
+    /// The time at which exchanges behind late heads are considered for a rescue.
     rescue_at: Cell<Nanos>,
-    /// When it is to be seen who holds links, and until when what may hold them is kept short.
+    /// The time at which the pool next looks for clients that hold links.
     relief_at: Cell<Nanos>,
+    /// The time until which classes that hold links are kept short.
     pressed_until: Cell<Nanos>,
-    /// How many of those who wait have left.
+    /// The number of waiting clients that have left.
     left: Cell<usize>,
-    /// Where a link notes what ended in one read: scratch, empty in between.
+    /// Scratch in which a link notes the classes of the exchanges that end in one read; empty in between.
     pub(super) classes: Cell<Vec<u32>>,
-    /// What it shares with other workers, and how it is told of it.
+    /// The rights to links that all workers share.
     loans: Arc<Loans>,
+    /// The account of this worker with them, by which it gets grants and hears requests.
     account: Arc<Account>,
-    /// Links that all workers may have, and those that it is to have of them.
+    /// The number of links that all workers may have.
     cap: Cell<usize>,
+    /// The number of those that this worker is entitled to.
     entitled: Cell<usize>,
-    /// Rights that it has: to links, and to links that their clients keep. The pool may use as many or fewer.
+    /// The number of rights to links that this worker has. The pool may use as many or fewer.
     links: Cell<usize>,
+    /// The number of rights that it has to links which their clients keep.
     own: Cell<usize>,
-    /// Since when it has what it was granted last.
+    /// The time of the last grant.
     granted_at: Cell<Nanos>,
-    /// What it asks others for.
+    /// The request for a right to a link that this worker has made of others, if it has.
     asks: Cell<Option<RightRequest>>,
+    /// A request for a right to a link that its client keeps is pending.
     asks_own: Cell<bool>,
-    /// A link of its own is closing, so that another worker gets the right to it.
+    /// A link of this worker is closing so that another worker gets the right to it.
     lending: Cell<bool>,
-    /// What its last answer told of the member.
+    /// The traits of the member, as its last answer showed them.
     pub(super) member_traits: Cell<MemberTraits>,
-    /// Whether the member may be pipelined to, for all workers; and what this one has taken from it.
+    /// The verdict, for all workers, whether the member may be pipelined to.
     proof: Arc<Proof>,
+    /// The verdict as this worker last applied it.
     standing: Cell<ProofState>,
     /// The `Server` field of the last answer, once there was one.
     server: RefCell<Option<Option<Vec<u8>>>>,
+    /// The links that rest after an answer, oldest first.
     resting: RefCell<VecDeque<Resting<T>>>,
-    /// Some client has spoken another dialect than all do at first.
+    /// A client has spoken another dialect than all do at first.
     bilingual: Cell<bool>,
 }
 
-/// The key of one who has left.
+/// The key of a pool that has left the event loop.
 const GONE: u32 = u32::MAX;
-/// An idle link unused for this long is looked at before it is used again.
+/// The time, in nanoseconds, of disuse after which an idle link is checked before it is used again: 10 ms. The check costs a
+/// system call; without it a request may meet the member's FIN.
 const LOOK_AFTER: Nanos = Duration::from_millis(10).as_nanos() as Nanos;
 
 impl<T: Recipient> Pool<T> {
-    /// An empty pool for this worker's share of the links to `address`.
+    /// Makes an empty pool for this worker's share of the links to `address`.
     #[must_use]
     pub fn new(
         event_loop: &Rc<EventLoop>,
@@ -242,7 +252,7 @@ impl<T: Recipient> Pool<T> {
         pool
     }
 
-    /// Takes new settings; links that stand stay. Verdicts do not: what is read anew clears them.
+    /// Applies new settings; links that stand stay. Verdicts do not: a configuration that is read again clears them.
     pub fn configure(&self, settings: &Arc<Backend>, share: Share) {
         {
             let mut scheduler = self.scheduler.borrow_mut();
@@ -261,28 +271,27 @@ impl<T: Recipient> Pool<T> {
         self.reapply_proof();
     }
 
-    /// Idle links above the share close now; those that are busy when what they carry has ended, also if others wait.
+    /// Closes links above the share: idle ones now, and busy ones when they have carried their exchanges, even if others wait.
     pub(super) fn close_surplus(&self) {
         let surplus = self.scheduler.borrow().surplus();
         surplus.iter().for_each(|link| self.expire(link));
     }
 
-    /// A link that nobody uses ends, and takes nothing more until then.
+    /// Ends a link that nobody uses, and lets it take no more requests until then.
     fn expire(&self, link: &Link<T>) {
         self.scheduler.borrow_mut().close_to_new(link.id);
         link.expired.set(true);
         link.condemn(LinkEnd::Finished);
     }
 
-    /// The member is no longer in the configuration: lets exchanges end, then goes. Those who wait are sent to the member
-    /// that their clients have now; where `changed` says that it speaks another protocol from now on, there is none.
+    /// Retires the pool of a member that is no longer in the configuration: exchanges end, then the pool leaves. Waiting
+    /// requests go to the member that their clients have now, or fail where `changed` says that the backend speaks another
+    /// protocol from now on.
     pub fn retire(&self, changed: bool) {
         connect::show(self.health.retire(), &self.cells);
         self.on_drain();
         self.left.set(0);
-        let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
-        self.show_waiting();
-        for Waiter { to, request, head } in waiting {
+        for Waiter { to, request, head } in self.take_waiting() {
             self.notify(&to, |to| match changed {
                 true => to.failed(&request, Cause::NoMember, false),
                 false => to.again(request, head.take(), Cause::NoMember),
@@ -292,7 +301,34 @@ impl<T: Recipient> Pool<T> {
         self.event_loop.arm(self.key.get(), self.event_loop.now());
     }
 
-    /// Nothing is left of it. Should a client of a listener that has gone as well still ask for something, it comes back.
+    /// Handles a change that a check of the member has found. Nobody uses idle links of a member that is down, so they close, and
+    /// those who wait go to a member that is up.
+    pub fn health_changed(&self) {
+        if !self.health.is_up() {
+            let idle = self.scheduler.borrow().idle_since(Nanos::MAX);
+            idle.iter().for_each(|link| self.expire(link));
+        }
+        self.leave_to_another();
+    }
+
+    /// Sends those who wait for a link to another member, if that one is up and this one fails its checks.
+    fn leave_to_another(&self) {
+        if !self.health.had_better_be_left() {
+            return;
+        }
+        for Waiter { to, request, head } in self.take_waiting() {
+            self.notify(&to, |to| to.again(request, head.take(), Cause::NoMember));
+        }
+    }
+
+    fn take_waiting(&self) -> Vec<Waiter<T>> {
+        let waiting = self.scheduler.borrow_mut().remove_waiting(|_| true);
+        self.show_waiting();
+        waiting
+    }
+
+    /// Leaves the event loop, since nothing of the pool is left. Should a client of a listener that has gone as well still ask
+    /// for something, the pool comes back.
     pub(super) fn leave(&self) {
         self.cells.depth_reason[self.depth_reason.get()].dec();
         self.give_up_share();
@@ -350,7 +386,7 @@ impl<T: Recipient> Pool<T> {
         Submitted::Waits
     }
 
-    /// Whether requests with so many bytes wait for the member that its clients are not to say more.
+    /// Returns whether requests with so many bytes wait for the member that its clients should not send more.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
         self.waiting_bytes.get() >= self.event_loop.buffers.one_members()
@@ -376,7 +412,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// Links of a member whose clients speak two dialects are asked what they speak.
+    /// Chooses a link. Where clients speak two dialects, links that speak that of the request come first.
     fn choose_link(&self, request: &Exchange) -> Option<(LinkId, Rc<Link<T>>, Acquired)> {
         let mut scheduler = self.scheduler.borrow_mut();
         if request.dialect == Dialect::default() && !self.bilingual.get() {
@@ -388,8 +424,9 @@ impl<T: Recipient> Pool<T> {
         })
     }
 
-    /// RFC 9112 section 9.3.1: what may not be repeated should not meet a link that is about to be closed.
-    /// The look costs a system call, so what may be repeated goes without it on a link used just now.
+    /// Returns whether an idle link may carry the request. RFC 9112 section 9.3.1: a request that may not be repeated should
+    /// not meet a link that is about to be closed. The check costs a system call, so a repeatable request on a link that was
+    /// just used goes without it.
     fn is_fit(&self, link: &Rc<Link<T>>, request: &Exchange) -> bool {
         if link.is_condemned() {
             return false;
@@ -420,7 +457,7 @@ impl<T: Recipient> Pool<T> {
         self.bar_if_spent(link);
     }
 
-    /// The last request that a link may carry is on its way to it.
+    /// Closes a link to further requests, if the last one that it may carry is on its way to it.
     fn bar_if_spent(&self, link: &Link<T>) {
         let Some(max) = self.settings.borrow().links.max_requests else { return };
         let queue = link.queue.borrow();
@@ -429,7 +466,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// Opens as many links as those who wait should have now.
+    /// Opens as many links as the waiting requests should have now.
     fn open_more(self: &Rc<Self>, now: Nanos) {
         loop {
             let id = self.scheduler.borrow_mut().open(now);
@@ -451,7 +488,8 @@ impl<T: Recipient> Pool<T> {
         tokio::task::spawn_local(self.clone().live(id, Connecting::enter(&self.cells)));
     }
 
-    /// With the last link that may be opened, idle ones become good enough for those who wanted a new one.
+    /// Lets waiting requests take idle links. With the last link that may be opened, idle ones become good enough for requests
+    /// that wanted a new one.
     fn use_idle(self: &Rc<Self>, now: Nanos) {
         loop {
             let idle = self.scheduler.borrow().idle_for_waiting();
@@ -465,7 +503,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// Some of a link's answers have ended. Those who wait take their places.
+    /// Settles a link of whose answers some have ended. Waiting requests take their places.
     pub(super) fn answered(self: &Rc<Self>, link: &Rc<Link<T>>, now: Nanos) -> Option<LinkEnd> {
         if link.settle() == 0 {
             return None;
@@ -561,7 +599,7 @@ impl<T: Recipient> Pool<T> {
         self.arm(now);
     }
 
-    /// Tells a client something. Where it panics it is the only one that notices.
+    /// Tells a client something. Where the client panics, nobody else notices.
     pub(super) fn notify(&self, to: &T, tell: impl FnOnce(&T)) {
         self.assert_free();
         if self.event_loop.contain(PanicSite::Client, || tell(to)).is_none() {
@@ -569,7 +607,7 @@ impl<T: Recipient> Pool<T> {
         }
     }
 
-    /// What the rule of this module says before a client is told something, in a build for debugging.
+    /// Asserts, in builds for debugging, what the rule of [`crate::link`] asks for before a client is told something.
     pub(super) fn assert_free(&self) {
         debug_assert!(
             self.scheduler.try_borrow_mut().is_ok(),

@@ -70,7 +70,7 @@ pub enum Finding {
 /// A task of the prober for a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProbeTask {
-    /// Whether to probe the member; otherwise the verdict expires.
+    /// The member is to be probed; otherwise the verdict expires.
     pub probe: bool,
     /// The time at which the task is due.
     pub due: Instant,
@@ -121,7 +121,7 @@ struct ProofRecord {
     /// The time of the last setback or proof.
     since: Option<Instant>,
     epoch: u64,
-    /// Whether the prober has a task for this member.
+    /// The prober has a task for this member.
     attended: bool,
     /// The notices that were written, so that each is written once.
     notices: Vec<String>,

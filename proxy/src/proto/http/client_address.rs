@@ -1,7 +1,7 @@
 //! Finds the client's address in X-Forwarded-For and Forwarded (RFC 7239), walking the list from the right.
 //!
-//! The left part of a list is whatever a stranger made up. So the walk stops at the first address that is not trusted, is
-//! done once for each request, and never takes more than [`MOST_HOPS`] steps.
+//! The left part of a list may be forged by any stranger. So the walk stops at the first address that is not trusted, happens
+//! once for each request, and never takes more than [`MOST_HOPS`] steps.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -10,27 +10,28 @@ use super::name::{FieldName, Ours};
 use super::request::{ClientAddress, RequestHead};
 use crate::config::{Forwarded, HttpRules};
 
-/// Elements of a list that are looked at, from the right. No chain of proxies is as long. A longer chain of trusted addresses
-/// counts as if it began with the last so many of them.
+/// The number of elements of a list that are looked at, from the right. It bounds the work for a forged list, and no real chain
+/// of proxies is as long. A longer chain of trusted addresses counts as if it had only the last ones.
 pub(in crate::proto) const MOST_HOPS: usize = 64;
 
-/// Whether the peer may speak for others.
+/// Returns whether the peer may speak for other sources.
 pub(in crate::proto) fn trusts(rules: &HttpRules, peer: IpAddr) -> bool {
     !rules.trusted_proxies.is_empty() && rules.trusted_proxies.contains(peer)
 }
 
 impl<'b> RequestHead<'_, 'b> {
-    /// Whose request it is: the peer's, or where that is trusted, whoever it is said to speak for. The lines of the
-    /// list are one, read from the right: trusted addresses are passed over, the first other one is the source (the
-    /// leftmost, if there is no other), and what is no address ends the walk.
+    /// Returns the source of the request: the peer, or where the peer is trusted, the source that it speaks for. The lines of
+    /// the list are one, read from the right: trusted addresses are passed over, the first other one is the source (or the
+    /// leftmost, if there is no other), and an element that is no address ends the walk.
     #[must_use]
     pub fn source(&self, peer: IpAddr, rules: &HttpRules) -> IpAddr {
         if trusts(rules, peer) { self.client_address(peer, rules).source } else { peer }
     }
 
-    /// For a trusted peer; a request has one, so what was found is kept. Where either list may tell, they must not tell
-    /// different sources: whoever writes one of them passes the other on as its client made it up.
+    /// Returns the address that a trusted peer tells, which is kept for the rest of the request. Where both lists may tell,
+    /// they must name the same source: a proxy that writes only one of them passes the other on as its client made it up.
     pub(in crate::proto) fn client_address(&self, peer: IpAddr, rules: &HttpRules) -> ClientAddress {
+        // Both the choice of a destination and the forwarded head ask for it.
         if let Some((_, walk)) = self.found_address.get().filter(|(of, _)| *of == peer) {
             return walk;
         }
@@ -51,6 +52,7 @@ impl<'b> RequestHead<'_, 'b> {
             Forwarded::Rfc7239 => along(Ours::Forwarded),
             Forwarded::Both | Forwarded::Remove | Forwarded::Off => {
                 match (along(Ours::Forwarded), along(Ours::XForwardedFor)) {
+                    // Nobody can tell which of the two lists is true.
                     (Some(one), Some(other)) if one.source != other.source => None,
                     (one, other) => one.or(other),
                 }
@@ -59,7 +61,7 @@ impl<'b> RequestHead<'_, 'b> {
         walk.unwrap_or(ClientAddress { source: peer, list: Ours::Forwarded, travel: 0 })
     }
 
-    /// `None` where there is no such list.
+    /// Walks along one list; `None` where the request has no such list.
     fn walk_along(&self, list: Ours, peer: IpAddr, trusts: impl Fn(IpAddr) -> bool) -> Option<ClientAddress> {
         let mut elements = self.last_first(list).take(MOST_HOPS).peekable();
         elements.peek()?;
@@ -73,8 +75,8 @@ impl<'b> RequestHead<'_, 'b> {
         Some(walk)
     }
 
-    /// The elements of all lines of a list, the last one first; not of lines that Connection names, because it was asked
-    /// for their removal.
+    /// Returns the elements of all lines of a list, the last one first. Lines that Connection names are left out, because their
+    /// sender asked for their removal.
     pub(in crate::proto) fn last_first(&self, which: Ours) -> impl Iterator<Item = &'b [u8]> {
         self.lines_of(which).rev().flat_map(move |value| match which {
             Ours::Forwarded if memchr::memchr(b'"', value).is_some() => {
@@ -84,8 +86,9 @@ impl<'b> RequestHead<'_, 'b> {
         })
     }
 
-    /// The values of a field that we write, as far as they may travel on.
+    /// Returns the values of a field that the proxy writes, without lines that do not travel on.
     pub(in crate::proto) fn lines_of(&self, which: Ours) -> impl DoubleEndedIterator<Item = &'b [u8]> {
+        // Most requests have no such field, and their lines need no search.
         let fields = if self.ours & which as u8 == 0 { &[] } else { self.head.fields };
         let of = move |(line, field): (usize, &Field<'b>)| {
             let same = FieldName::of(field.name.as_bytes()) == FieldName::Ours(which)
@@ -96,11 +99,11 @@ impl<'b> RequestHead<'_, 'b> {
     }
 }
 
-/// The elements of one line, the last one first.
+/// An iterator over the elements of one line, the last one first.
 enum ListElements<'b, S> {
-    /// A comma is always a separator.
+    /// Every comma is a separator.
     Plain(S),
-    /// Which commas are in quotes is only known from the left.
+    /// Some commas may be in quotes, which only a reading from the left can tell.
     Quoted(Box<LastElements<'b>>),
 }
 
@@ -115,10 +118,10 @@ impl<'b, S: Iterator<Item = &'b [u8]>> Iterator for ListElements<'b, S> {
     }
 }
 
-/// The last elements of a line, as many as are looked at.
+/// The last elements of a line: as many as are looked at.
 struct LastElements<'b> {
     elements: [&'b [u8]; MOST_HOPS],
-    /// Where the next would stand, counted on round the end.
+    /// The place of the next element, counted on round the end of `elements`.
     end: usize,
     left: usize,
 }
@@ -141,13 +144,13 @@ impl<'b> LastElements<'b> {
     }
 }
 
-/// The address that an element tells, if it does.
+/// Returns the address that an element names, if it names one.
 pub(in crate::proto) fn address_in(which: Ours, element: &[u8]) -> Option<IpAddr> {
     if which == Ours::Forwarded { address(said_for(element)?) } else { address(element) }
 }
 
-/// The value of the one `for` of an element (RFC 7239 section 4). An element whose quotes do not end says nothing: it
-/// would swallow what is written behind it.
+/// Returns the value of the one `for` of an element (RFC 7239 section 4). An element whose quotes do not end has none: the open
+/// quotes would swallow the elements behind it.
 fn said_for(element: &[u8]) -> Option<&[u8]> {
     let mut quotes = Quotes::default();
     if element.iter().fold(false, |_, b| quotes.hold(*b)) {
@@ -158,12 +161,12 @@ fn said_for(element: &[u8]) -> Option<&[u8]> {
         name.eq_ignore_ascii_case(b"for=").then_some(value)
     });
     let value = values.next()?;
-    // Said twice, it may be read in two ways.
+    // An element that has two may be read in two ways.
     values.next().is_none().then_some(value)
 }
 
-/// `192.0.2.7`, `192.0.2.7:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`, each in quotes, too
-/// (RFC 7239 section 6).
+/// Reads `192.0.2.7`, `192.0.2.7:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`, each also in quotes (RFC 7239
+/// section 6).
 fn address(node: &[u8]) -> Option<IpAddr> {
     let node = match node {
         [b'"', inside @ .., b'"'] => inside,
@@ -181,15 +184,15 @@ fn address(node: &[u8]) -> Option<IpAddr> {
     node.parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
-/// Digits, or what stands for them: `_` and a word (RFC 7239 section 6).
+/// Returns whether this is a port: digits, or an obfuscated one of `_` and a word (RFC 7239 section 6).
 fn is_port(port: &str) -> bool {
     let digits = port.strip_prefix('_').is_none();
     let fits = |b: u8| b.is_ascii_digit() || (!digits && (b.is_ascii_alphabetic() || b"._-".contains(&b)));
     port.len() > usize::from(!digits) && port.bytes().all(fits)
 }
 
-/// The parts of a value between separators, without whitespace and empty ones. Where quotes count, a separator in them
-/// is none; what is in quotes that do not end is one part.
+/// Splits a value at separators, and leaves out whitespace and empty parts. With `quoted`, a separator in quotes does not
+/// count, and quotes that do not end make one part of the rest.
 fn split(value: &[u8], separator: u8, quoted: bool) -> impl Iterator<Item = &[u8]> {
     let mut quotes = Quotes::default();
     let separates = move |b: &u8| !(quoted && quotes.hold(*b)) && *b == separator;
@@ -204,7 +207,7 @@ struct Quotes {
 }
 
 impl Quotes {
-    /// Takes the next byte. Whether it is in quotes, of which the last is not in itself.
+    /// Takes the next byte. Returns whether it stands in quotes; the closing quote itself does not.
     fn hold(&mut self, b: u8) -> bool {
         let literal = std::mem::take(&mut self.escaped);
         match b {
@@ -225,7 +228,7 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
 
-    /// What a walk comes to, and how many addresses were looked up.
+    /// Returns the result of a walk, and how many addresses were looked up.
     fn walk(lines: &str) -> (ClientAddress, usize) {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
         let mut fields = FieldRoom::new();

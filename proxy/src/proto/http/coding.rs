@@ -1,4 +1,4 @@
-//! The transfer codings other than `chunked` (RFC 9112 section 7): which exist, and which a client accepts.
+//! The transfer codings other than `chunked` (RFC 9112 section 7): the registered ones, and the ones that a client accepts.
 
 use super::name::list;
 
@@ -7,13 +7,13 @@ use super::name::list;
 pub struct Codings(u8);
 
 impl Codings {
-    /// What most clients ask for.
+    /// The empty set, which most clients ask for.
     pub const NONE: Self = Self(0);
     const GZIP: Self = Self(1);
     const DEFLATE: Self = Self(2);
     const COMPRESS: Self = Self(4);
 
-    /// What a value of TE asks for (RFC 9110 section 10.1.4); `q=0` is a refusal.
+    /// Returns the codings that a value of TE asks for (RFC 9110 section 10.1.4); `q=0` is a refusal.
     #[must_use]
     pub fn asked_for(te: &[u8]) -> Self {
         let mut asked = Self::NONE;
@@ -27,8 +27,8 @@ impl Codings {
         asked
     }
 
-    /// The coding of that name, in any case; `x-gzip` and `x-compress` are the same as those without `x-`
-    /// (RFC 9112 section 7.2).
+    /// Returns the coding of this name, in any case; `x-gzip` and `x-compress` are the same as those without `x-` (RFC 9112
+    /// section 7.2).
     pub(in crate::proto) fn of(name: &[u8]) -> Option<Self> {
         let is = |known: &[&[u8]]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
         match name.len() {
@@ -48,7 +48,7 @@ impl Codings {
     }
 }
 
-/// Whether a parameter of a coding is the weight 0.
+/// Returns whether a parameter of a coding is the weight 0.
 fn refuses(parameter: &[u8]) -> bool {
     let weight = parameter.split_at_checked(b"q=".len()).filter(|(name, _)| name.eq_ignore_ascii_case(b"q="));
     weight.is_some_and(|(_, weight)| weight.iter().all(|b| matches!(b, b'0' | b'.')))

@@ -3,11 +3,12 @@
 use super::fields::Head;
 use super::name::{FieldName, list};
 
-/// More names than this in one head are an attack on our time, not a wish.
+/// The number of names in the Connection fields of one head up to which they are obeyed. Each is compared with all field lines,
+/// so a longer list would be an attack on the proxy's time.
 const MOST_NAMES: usize = 32;
 
-/// Fields that nobody may have us remove: they frame, route or describe the message, and a member
-/// that misses one reads another message than the one that came.
+/// The fields that nobody may have removed: they frame, route or describe the message, and without one of them a member would
+/// read another message than the one that came.
 const PROTECTED: [&[u8]; 9] = [
     b"host",
     b"authorization",
@@ -20,14 +21,14 @@ const PROTECTED: [&[u8]; 9] = [
     b"max-forwards",
 ];
 
-/// What the Connection lines of a head have said so far.
+/// The options that the Connection lines of a head have named so far.
 #[derive(Clone, Copy, Default, Debug)]
 pub(in crate::proto) struct ConnectionOptions {
     close: bool,
     keep_alive: bool,
-    /// `upgrade` (RFC 9110 section 7.8).
+    /// The option `upgrade` was named (RFC 9110 section 7.8).
     pub(in crate::proto) upgrade: bool,
-    /// Some option names a field that is not dropped anyway.
+    /// An option names a field that is not dropped anyway.
     names_fields: bool,
 }
 
@@ -38,6 +39,7 @@ impl ConnectionOptions {
             match FieldName::of(option) {
                 FieldName::KeepAlive => self.keep_alive = true,
                 FieldName::Upgrade => self.upgrade = true,
+                // Such fields stay behind in any case, so naming them adds nothing.
                 FieldName::Hop | FieldName::Te | FieldName::Http2Settings => {}
                 _ if option.eq_ignore_ascii_case(b"close") => self.close = true,
                 _ => self.names_fields = true,
@@ -45,12 +47,12 @@ impl ConnectionOptions {
         }
     }
 
-    /// May the connection carry another message (RFC 9112 section 9.3)?
+    /// Returns whether the connection may carry another message (RFC 9112 section 9.3).
     pub(in crate::proto) fn persists(self, minor_version: u8) -> bool {
         !self.close && (minor_version == 1 || self.keep_alive)
     }
 
-    /// Drops every line whose name is an option.
+    /// Drops every field line whose name is an option.
     pub(in crate::proto) fn drop_named(self, head: &mut Head<'_, '_>) -> Result<(), &'static str> {
         if self.names_fields { drop_named(head) } else { Ok(()) }
     }

@@ -3,15 +3,16 @@
 use super::name::list;
 use super::reject::Reject;
 
-/// What the Expect lines of a head have said so far: a list (RFC 9110 section 10.1.1) of which we know one element.
+/// The expectation that the Expect lines of a head have named so far. The field is a list (RFC 9110 section 10.1.1), of which
+/// the proxy knows one element.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(in crate::proto) enum Expect {
     #[default]
     Nothing,
-    /// 100-continue, said as members know it; that line travels.
+    /// The client expects 100-continue, in the form that members know. That line travels on.
     AsItCame,
-    /// 100-continue, in a list with empty elements, or more than once: all lines stay behind, and one is written. Many
-    /// servers compare the whole value.
+    /// The client expects 100-continue, in a list with empty elements or more than once. All lines stay behind, and the proxy
+    /// writes one, because many servers compare the whole value.
     Reworded,
 }
 
@@ -19,6 +20,7 @@ const CONTINUE: &[u8] = b"100-continue";
 
 impl Expect {
     pub(in crate::proto) fn and(self, value: &[u8]) -> Result<Self, Reject> {
+        // RFC 9110 section 10.1.1: an expectation that cannot be met may be answered with 417.
         if !list(value).all(|element| element.eq_ignore_ascii_case(CONTINUE)) {
             return Err(Reject::unsupported(417, "unknown expectation"));
         }
@@ -29,7 +31,7 @@ impl Expect {
         })
     }
 
-    /// Whether a line with this value may travel on as it is.
+    /// Returns whether a line with this value may travel on unchanged.
     pub(in crate::proto) fn travels(value: &[u8]) -> bool {
         value.eq_ignore_ascii_case(CONTINUE)
     }

@@ -1,14 +1,14 @@
-//! The field lines of one head, and which of them do not travel on.
+//! The field lines of one head, and the set of those that do not travel on.
 
 use super::name::FieldName;
 use crate::config::HeadLimits;
 
 const WORDS: usize = HeadLimits::MAX_FIELDS.div_ceil(64);
 
-/// A field line: its name and its value. The type is that of the parser of HTTP/1.1, which fills it in place.
+/// A field line: its name and its value. The type belongs to the parser of HTTP/1.1, which fills it in place.
 pub type Field<'b> = httparse::Header<'b>;
 
-/// A set of field lines, by position.
+/// A set of field lines, by their positions in the head.
 #[derive(Clone, Copy, Default, Debug)]
 pub(in crate::proto) struct LineSet([u64; WORDS]);
 
@@ -33,18 +33,18 @@ impl LineSet {
     }
 }
 
-/// A complete head, and the lines of it that do not travel on.
+/// A complete head, and the set of its lines that do not travel on.
 #[derive(Debug)]
 pub(in crate::proto) struct Head<'h, 'b> {
-    /// The bytes in which it came, where these were HTTP/1.1: from the first byte of the start line to the end of the final empty
-    /// line. The names and values of `fields` lie in them, so that runs of lines can be copied as they came.
+    /// The bytes of a head that came as HTTP/1.1: from the first byte of the start line to the end of the final empty line. The
+    /// names and values of `fields` lie in them, so that runs of lines can be copied unchanged.
     pub(in crate::proto) wire: Option<&'b [u8]>,
     pub(in crate::proto) fields: &'h [Field<'b>],
     pub(in crate::proto) dropped: LineSet,
 }
 
 impl Head<'_, '_> {
-    /// Drops all lines of that name.
+    /// Drops all lines of this name.
     #[cold]
     pub(in crate::proto) fn drop_all(&mut self, name: FieldName) {
         for (line, field) in self.fields.iter().enumerate() {

@@ -1,15 +1,15 @@
-//! How the content of a message is delimited.
+//! The ways in which the content of a message is delimited.
 
-/// How a body is delimited (RFC 9112 section 6.3). No content at all is always `None`.
+/// The way in which a body is delimited (RFC 9112 section 6.3). A message without content always has `None`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BodyFraming {
     /// There is no content.
     None,
-    /// So many bytes.
+    /// The content has this many bytes.
     Length(u64),
-    /// The chunked coding (RFC 9112 section 7.1).
+    /// The content is in the chunked coding (RFC 9112 section 7.1).
     Chunked,
-    /// Everything until the connection ends: responses only.
+    /// The content lasts until the connection ends, which only a response may do.
     UntilClose,
 }
 

@@ -1,8 +1,8 @@
-//! What a message of HTTP means to a proxy (RFC 9110), however it came: heads whose fields borrow the bytes they came in, and what
-//! follows from them. Nothing here knows how a message is written; that is for `http1`.
+//! The meaning of an HTTP message to a proxy (RFC 9110), in whatever form it came: heads whose fields borrow the bytes that
+//! they came in, and the conclusions from them. Nothing here knows how a message is written; `http1` does.
 //!
-//! A head that came as HTTP/1.1 has the bytes, too (`wire`), so that what travels on is copied in runs. The rules have numbers in
-//! `docs/http-rules.md`.
+//! A head that came as HTTP/1.1 keeps its bytes (`wire`), so that the fields that travel on are copied in runs. The rules have
+//! numbers in `docs/http-rules.md`.
 
 pub(in crate::proto) mod client_address;
 pub(in crate::proto) mod coding;

@@ -1,9 +1,9 @@
-//! The field names that mean something to a proxy.
+//! The field names that have a meaning for a proxy.
 
-/// A field name that is not merely passed on.
+/// A field name, as far as the proxy does more with the field than pass it on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::proto) enum FieldName {
-    /// Passed on unread.
+    /// The field is passed on unread.
     Other,
     Host,
     ContentLength,
@@ -13,20 +13,21 @@ pub(in crate::proto) enum FieldName {
     KeepAlive,
     Te,
     Upgrade,
-    /// HTTP2-Settings, which goes with an upgrade to h2c (RFC 7540 section 3.2.1).
+    /// The field is HTTP2-Settings, which goes with an upgrade to h2c (RFC 7540 section 3.2.1).
     Http2Settings,
     MaxForwards,
-    /// Authorization and Proxy-Authorization.
+    /// The field is Authorization or Proxy-Authorization.
     Authorization,
     Date,
     Server,
-    /// Hop-by-hop without meaning for us: Proxy-Connection (RFC 9110 section 7.6.1), and the twins of what we frame by.
+    /// The field is hop-by-hop without a meaning for the proxy: Proxy-Connection (RFC 9110 section 7.6.1), or a twin of a field
+    /// that frames messages.
     Hop,
-    /// Rewritten by us where the listener says so.
+    /// The proxy rewrites the field where the listener says so.
     Ours(Ours),
 }
 
-/// A field that we append to or replace in a request.
+/// A field that the proxy appends to or replaces in a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(in crate::proto) enum Ours {
@@ -34,36 +35,35 @@ pub(in crate::proto) enum Ours {
     XForwardedProto = 2,
     Forwarded = 4,
     Via = 8,
-    /// X-Forwarded-For or X-Forwarded-Proto with underscores: to a CGI program they are one.
+    /// X-Forwarded-For or X-Forwarded-Proto with underscores: a CGI program cannot tell them apart.
     Twin = 16,
-    /// Another field by which a proxy in front tells of the request that it got ([`is_told_by_proxies`]).
+    /// Another field by which a proxy in front describes the request that it got ([`is_told_by_proxies`]).
     Told = 32,
 }
 
 impl FieldName {
-    /// By length first: most names fall out without a comparison.
+    /// Returns the meaning of a name. The length comes first: it sorts most names out without a comparison.
     pub(in crate::proto) fn of(name: &[u8]) -> Self {
-        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
-            2 if is(b"te") => Self::Te,
-            3 if is(b"via") => Self::Ours(Ours::Via),
-            4 if is(b"host") => Self::Host,
-            4 if is(b"date") => Self::Date,
-            6 if is(b"server") => Self::Server,
-            6 if is(b"expect") => Self::Expect,
-            7 if is(b"upgrade") => Self::Upgrade,
-            9 if is(b"forwarded") => Self::Ours(Ours::Forwarded),
-            10 if is(b"connection") => Self::Connection,
-            10 if is(b"keep-alive") => Self::KeepAlive,
-            12 if is(b"max-forwards") => Self::MaxForwards,
-            13 if is(b"authorization") => Self::Authorization,
-            14 if is(b"content-length") => Self::ContentLength,
-            14 if is(b"http2-settings") => Self::Http2Settings,
-            15 if is(b"x-forwarded-for") => Self::Ours(Ours::XForwardedFor),
-            16 if is(b"proxy-connection") => Self::Hop,
-            17 if is(b"transfer-encoding") => Self::TransferEncoding,
-            17 if is(b"x-forwarded-proto") => Self::Ours(Ours::XForwardedProto),
-            19 if is(b"proxy-authorization") => Self::Authorization,
+            2 if is(name, b"TE") => Self::Te,
+            3 if is(name, b"Via") => Self::Ours(Ours::Via),
+            4 if is(name, b"Host") => Self::Host,
+            4 if is(name, b"Date") => Self::Date,
+            6 if is(name, b"Server") => Self::Server,
+            6 if is(name, b"Expect") => Self::Expect,
+            7 if is(name, b"Upgrade") => Self::Upgrade,
+            9 if is(name, b"Forwarded") => Self::Ours(Ours::Forwarded),
+            10 if is(name, b"Connection") => Self::Connection,
+            10 if is(name, b"Keep-Alive") => Self::KeepAlive,
+            12 if is(name, b"Max-Forwards") => Self::MaxForwards,
+            13 if is(name, b"Authorization") => Self::Authorization,
+            14 if is(name, b"Content-Length") => Self::ContentLength,
+            14 if is(name, b"HTTP2-Settings") => Self::Http2Settings,
+            15 if is(name, b"X-Forwarded-For") => Self::Ours(Ours::XForwardedFor),
+            16 if is(name, b"Proxy-Connection") => Self::Hop,
+            17 if is(name, b"Transfer-Encoding") => Self::TransferEncoding,
+            17 if is(name, b"X-Forwarded-Proto") => Self::Ours(Ours::XForwardedProto),
+            19 if is(name, b"Proxy-Authorization") => Self::Authorization,
             8.. if may_be_told(name[0], name[1]) => forwarded_or_twin(name),
             10.. if may_be_twin(name.len(), name[0]) => twin(name),
             _ => Self::Other,
@@ -71,7 +71,14 @@ impl FieldName {
     }
 }
 
-/// Whether a name begins as those do that proxies tell, which few others do.
+/// Returns whether a name is the one whose usual spelling is `usual`. The spelling of most senders is compared at once, and
+/// others byte by byte.
+#[inline]
+fn is<const N: usize>(name: &[u8], usual: &[u8; N]) -> bool {
+    name == usual || name.eq_ignore_ascii_case(usual)
+}
+
+/// Returns whether a name begins like the fields by which proxies describe requests. Few others do.
 const fn may_be_told(first: u8, second: u8) -> bool {
     matches!(
         (first.to_ascii_lowercase(), second.to_ascii_lowercase()),
@@ -87,9 +94,9 @@ fn forwarded_or_twin(name: &[u8]) -> FieldName {
     }
 }
 
-/// Whether services take from a field of this name what only a proxy in front of them can know: who asked, for which
-/// host, path and scheme (X-Forwarded-For, X-Forwarded-Proto and Forwarded have names of their own). Underscores count
-/// as hyphens, as they do to a CGI program.
+/// Returns whether services take from a field of this name what only a proxy in front of them can know: the client, and the
+/// host, path and scheme that it asked for (X-Forwarded-For, X-Forwarded-Proto and Forwarded have names of their own).
+/// Underscores count as hyphens, as they do to a CGI program.
 pub(in crate::proto) fn is_told_by_proxies(name: &[u8]) -> bool {
     const FAMILY: &[u8] = b"x-forwarded-";
     const OTHERS: [&[u8]; 11] = [
@@ -109,7 +116,7 @@ pub(in crate::proto) fn is_told_by_proxies(name: &[u8]) -> bool {
         || OTHERS.iter().any(|known| is_alike(name, known))
 }
 
-/// Whether a name has the length and the first letter of one that has twins, which few others do.
+/// Returns whether a name has the length and the first letter of one that has twins. Few others do.
 const fn may_be_twin(len: usize, first: u8) -> bool {
     matches!(
         (len, first.to_ascii_lowercase()),
@@ -117,7 +124,8 @@ const fn may_be_twin(len: usize, first: u8) -> bool {
     )
 }
 
-/// Twins of the fields that we frame by, or write: they stay behind where those do.
+/// Returns the meaning of a twin, with underscores, of a field that frames messages or that the proxy writes. Twins stay behind
+/// where those fields do.
 fn twin(name: &[u8]) -> FieldName {
     const OURS: [&[u8]; 2] = [b"x-forwarded-for", b"x-forwarded-proto"];
     const FRAMING: [&[u8]; 6] = [
@@ -138,19 +146,18 @@ fn twin(name: &[u8]) -> FieldName {
     }
 }
 
-/// Whether a CGI program would take `name` for `known`, which is in lower case (RFC 3875 section 4.1.18).
+/// Returns whether a CGI program would take `name` for `known`, which is in lower case (RFC 3875 section 4.1.18).
 pub(in crate::proto) fn is_alike(name: &[u8], known: &[u8]) -> bool {
     let fold = |b: &u8| if *b == b'_' { b'-' } else { b.to_ascii_lowercase() };
     name.len() == known.len() && name.iter().map(fold).eq(known.iter().copied())
 }
 
-/// The elements of a comma-separated list, without whitespace and empty ones
-/// (RFC 9110 section 5.6.1.2).
+/// Returns the elements of a comma-separated list, without whitespace and empty ones (RFC 9110 section 5.6.1.2).
 pub(in crate::proto) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|e| !e.is_empty())
 }
 
-/// Is the byte a `tchar` (RFC 9110 section 5.6.2)?
+/// Returns whether the byte is a `tchar` (RFC 9110 section 5.6.2).
 pub(in crate::proto) const fn is_tchar(b: u8) -> bool {
     b.is_ascii_alphanumeric()
         || matches!(

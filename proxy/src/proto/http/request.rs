@@ -1,4 +1,4 @@
-//! What a request head means, however it came, and what is kept of it for its response.
+//! The meaning of a request head, in whatever form it came, and the part of it that its response needs.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -11,80 +11,80 @@ use super::method::Method;
 use super::name::Ours;
 use super::target::Target;
 
-/// A request head; everything that could be wrong with it has been looked at.
+/// A request head whose every part has been checked.
 #[derive(Debug)]
 pub struct RequestHead<'h, 'b> {
     /// The method.
     pub method: Method,
     /// 1 for HTTP/1.1, 0 for HTTP/1.0.
     pub minor_version: u8,
-    /// How the body is delimited.
+    /// The way in which the body is delimited.
     pub body: BodyFraming,
-    /// Does the client wish to keep its connection (RFC 9112 section 9.3)?
+    /// The client wishes to keep its connection (RFC 9112 section 9.3).
     pub keep_alive: bool,
-    /// Does the client wait for a 100 before it sends the body (RFC 9110 section 10.1.1)?
+    /// The client waits for a 100 before it sends the body (RFC 9110 section 10.1.1).
     pub expect_continue: bool,
-    /// It asks for an upgrade that is offered on (RFC 9110 section 7.8), or is a CONNECT.
+    /// The request asks for an upgrade that is offered to the member (RFC 9110 section 7.8), or is a CONNECT.
     pub upgrade: bool,
-    /// Its credentials belong to the connection (NTLM, Negotiate): the link must not serve others after it.
+    /// The credentials belong to the connection (NTLM, Negotiate): the link must not serve other clients after this request.
     pub binds: bool,
     pub(in crate::proto) head: Head<'h, 'b>,
     pub(in crate::proto) target: Target<'b>,
-    /// The value of Host, where there is one.
+    /// The value of Host, if the head has one.
     pub(in crate::proto) host: Option<&'b [u8]>,
-    /// What Max-Forwards allows; of OPTIONS and TRACE only (RFC 9110 section 7.6.2).
+    /// The value of Max-Forwards, for OPTIONS and TRACE only (RFC 9110 section 7.6.2).
     pub(in crate::proto) max_forwards: Option<u64>,
-    /// The client takes trailers (RFC 9110 section 10.1.4).
+    /// The client accepts trailers (RFC 9110 section 10.1.4).
     pub(in crate::proto) te_trailers: bool,
-    /// How Expect came; nothing of HTTP/1.0.
+    /// The expectation of the client; a client of HTTP/1.0 has none.
     pub(in crate::proto) expect: Expect,
-    /// Transfer codings that the client takes; none of HTTP/1.0.
+    /// The transfer codings that the client accepts; a client of HTTP/1.0 accepts none.
     pub(in crate::proto) codings: Codings,
-    /// Fields of `Ours` that came with the request, as bits.
+    /// The fields of [`Ours`] that came with the request, as bits.
     pub(in crate::proto) ours: u8,
-    /// What the list of those it came through came to for this peer, once that was asked.
+    /// The result of the walk along the proxies that the request came through, for this peer, once it was asked for.
     pub(in crate::proto) found_address: Cell<Option<(IpAddr, ClientAddress)>>,
     pub(in crate::proto) method_text: &'b str,
     pub(in crate::proto) target_text: &'b str,
 }
 
-/// What must be kept of a request to frame its response (RFC 9112 section 6.3).
+/// The part of a request that is kept to frame its response (RFC 9112 section 6.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ask {
     /// The method.
     pub method: Method,
-    /// 101 (or 2xx to CONNECT) makes it a tunnel.
+    /// A 101, or a 2xx to CONNECT, makes the connection a tunnel.
     pub upgrade: bool,
     /// The request's body was sent chunked.
     pub chunked: bool,
 }
 
-/// What must be kept of a request to write its response for the client that made it.
+/// The part of a request that is kept to write its response for the client that made it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ResponseFormat {
     /// The client's version: 1 for HTTP/1.1, 0 for HTTP/1.0.
     pub minor_version: u8,
-    /// Does the client wish to keep its connection?
+    /// The client wishes to keep its connection.
     pub keep_alive: bool,
-    /// Transfer codings other than `chunked` that the client takes.
+    /// The transfer codings other than `chunked` that the client accepts.
     pub codings: Codings,
 }
 
 impl Default for ResponseFormat {
-    /// For a client of HTTP/1.1 that asks for nothing in particular.
+    /// Returns the format for a client of HTTP/1.1 that asks for nothing in particular.
     fn default() -> Self {
         Self { minor_version: 1, keep_alive: true, codings: Codings::NONE }
     }
 }
 
 impl<'b> RequestHead<'_, 'b> {
-    /// What frames its response.
+    /// Returns the part of the request that frames its response.
     #[must_use]
     pub const fn ask(&self) -> Ask {
         Ask { method: self.method, upgrade: self.upgrade, chunked: matches!(self.body, BodyFraming::Chunked) }
     }
 
-    /// How its response is to be written.
+    /// Returns the format in which the response is written.
     #[must_use]
     pub const fn format(&self) -> ResponseFormat {
         ResponseFormat {
@@ -94,7 +94,7 @@ impl<'b> RequestHead<'_, 'b> {
         }
     }
 
-    /// Whom it is for: the authority of the target, else the value of Host, as it came.
+    /// Returns the host that the request is for: the authority of the target, else the value of Host, both unchanged.
     #[must_use]
     pub const fn host(&self) -> Option<&'b [u8]> {
         match self.target {
@@ -103,32 +103,32 @@ impl<'b> RequestHead<'_, 'b> {
         }
     }
 
-    /// The value of the first field line of that name.
+    /// Returns the value of the first field line of this name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'b [u8]> {
         self.head.fields.iter().find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value)
     }
 
-    /// The method as it came.
+    /// Returns the method as it came.
     #[must_use]
     pub const fn method_text(&self) -> &str {
         self.method_text
     }
 
-    /// The request target as it came.
+    /// Returns the request target as it came.
     #[must_use]
     pub const fn target(&self) -> &str {
         self.target_text
     }
 }
 
-/// What a list came to.
+/// The result of a walk along a list of proxies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::proto) struct ClientAddress {
-    /// Who asked; the peer itself where the list does not tell.
+    /// The address of the client; that of the peer where the list does not tell.
     pub(in crate::proto) source: IpAddr,
-    /// Which list was walked.
+    /// The list that was walked.
     pub(in crate::proto) list: Ours,
-    /// So many elements at the end of the list travel, and all of them are addresses. Those before them do not.
+    /// The number of elements at the end of the list that travel on. All of them are addresses; those before them stay behind.
     pub(in crate::proto) travel: usize,
 }

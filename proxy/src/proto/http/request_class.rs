@@ -1,15 +1,16 @@
-//! Hashes what a request is for, its method and the first segments of its path, into the number by which service times are learned.
+//! Hashes the method and the first segments of the path of a request into the number by which service times are learned.
 
 use super::method::Method;
 use crate::proto::fnv::{BASIS, with};
 
-/// So many segments of a path tell what is asked for; behind them it is most often which.
+/// The number of segments of a path that count. They tell the kind of thing that is asked for; further ones most often tell
+/// which one. More segments learn finer classes, each from fewer requests.
 const SEGMENTS: usize = 3;
-/// What is longer than this is a name of one thing, not of a kind.
+/// The number of bytes up to which a segment can be the name of a kind. Longer ones are most often ids of single things.
 const LONGEST: usize = 24;
 
-/// A hash of the method and the first three segments of the path, never 0. A segment that names one of many things
-/// (digits only, or long) counts as any other such: `/orders/17` and `/orders/18` are one route.
+/// Returns a hash of the method and the first three segments of the path, never 0. Segments that name one of many things
+/// (digits only, or long) all count as the same: `/orders/17` and `/orders/18` are one class.
 #[must_use]
 pub fn request_class(method: Method, target: &str) -> u32 {
     let path = target.bytes().position(|b| b == b'?').map_or(target, |end| &target[..end]);
@@ -18,6 +19,7 @@ pub fn request_class(method: Method, target: &str) -> u32 {
         let name: &[u8] = if is_one_of_many(segment) { b"*" } else { segment };
         hash = name.iter().fold(with(hash, b'/'), |hash, byte| with(hash, *byte));
     }
+    // The class 0 stands for an unknown purpose.
     hash | 1
 }
 

@@ -1,4 +1,4 @@
-//! What a response head means, however it came.
+//! The meaning of a response head, in whatever form it came.
 
 use super::coding::Codings;
 use super::fields::{Field, Head};
@@ -7,49 +7,50 @@ use super::framing::BodyFraming;
 /// A response head.
 #[derive(Debug)]
 pub struct ResponseHead<'h, 'b> {
-    /// 100 to 599.
+    /// The status code, from 100 to 599.
     pub status: u16,
     /// 1 for HTTP/1.1, 0 for HTTP/1.0.
     pub minor_version: u8,
-    /// How the body is delimited.
+    /// The way in which the body is delimited.
     pub body: BodyFraming,
-    /// May this link carry another exchange after it?
+    /// The link may carry another exchange after this one.
     pub keep_alive: bool,
-    /// Seconds an unused link will be kept by the member, from `Keep-Alive: timeout=`.
+    /// The number of seconds for which the member keeps an unused link, from `Keep-Alive: timeout=`.
     pub keep_alive_timeout: Option<u32>,
-    /// The value of its first `Server` field.
+    /// The value of the first `Server` field.
     pub server: Option<&'b [u8]>,
-    /// It says that content follows where there can be none: 1xx and 204 (RFC 9112 section 6.3).
+    /// The head announces content where there can be none: with 1xx and 204 (RFC 9112 section 6.3).
     pub odd_content: bool,
     pub(in crate::proto) head: Head<'h, 'b>,
-    /// Content-Length to be written anew, in place of lines that said it more than once.
+    /// The Content-Length that is written anew, in place of lines that gave it more than once.
     pub(in crate::proto) rewritten_length: Option<u64>,
-    /// The transfer codings that the content is under besides `chunked`, which we pass on with it.
+    /// The transfer codings of the content besides `chunked`, which the proxy leaves on it.
     pub(in crate::proto) codings: Codings,
-    /// One of them is a coding that nobody has registered.
+    /// The content has a transfer coding that nobody has registered.
     pub(in crate::proto) unknown_coding: bool,
-    /// There is a Date line.
+    /// The head has a Date line.
     pub(in crate::proto) has_date: bool,
-    /// It names protocols that the client may be told of.
+    /// The head names protocols that the client may hear of.
     pub(in crate::proto) tells_upgrade: bool,
     pub(in crate::proto) switches: bool,
 }
 
 impl ResponseHead<'_, '_> {
-    /// Is it a 1xx that is followed by another response? 101 is not: it ends HTTP on the link
-    /// (RFC 9110 section 15.2).
+    /// Returns whether this is a 1xx that is followed by another response. A 101 is not: it ends HTTP on the link (RFC 9110
+    /// section 15.2).
     #[must_use]
     pub const fn is_interim(&self) -> bool {
         self.status < 200 && self.status != 101
     }
 
-    /// After this head the connection is a tunnel: 101, or 2xx to CONNECT (RFC 9110 sections 7.8 and 9.3.6).
+    /// Returns whether the connection is a tunnel behind this head: a 101, or a 2xx to CONNECT (RFC 9110 sections 7.8 and
+    /// 9.3.6).
     #[must_use]
     pub const fn switches(&self) -> bool {
         self.switches
     }
 
-    /// Is the content an event stream (WHATWG HTML section 9.2.5), which goes on for as long as its client stays?
+    /// Returns whether the content is an event stream (WHATWG HTML section 9.2.5), which lasts for as long as its client stays.
     #[must_use]
     pub fn is_event_stream(&self) -> bool {
         const EVENTS: &[u8] = b"text/event-stream";
@@ -58,8 +59,8 @@ impl ResponseHead<'_, '_> {
         self.head.fields.iter().find(of_type).is_some_and(|f| events(f.value))
     }
 
-    /// Whether the content is in no transfer coding but `chunked` and those of `asked` (RFC 9112 section 7.4). We take none
-    /// off but `chunked`, so the others must be those that the client takes; one of HTTP/1.0 takes none (section 6.1).
+    /// Returns whether the content has no transfer codings but `chunked` and those of `asked` (RFC 9112 section 7.4). The proxy
+    /// removes none but `chunked`, so the client must accept the others; a client of HTTP/1.0 accepts none (section 6.1).
     pub(in crate::proto) fn is_coded_as(&self, asked: Codings) -> bool {
         !self.unknown_coding && asked.has_all_of(self.codings)
     }

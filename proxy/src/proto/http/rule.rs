@@ -14,9 +14,11 @@ use crate::proto::text::digits;
 const DEFAULT_PORT: u64 = 80;
 
 impl RequestHead<'_, '_> {
-    /// The position of the first rule that matches it. All of a rule must hold, and the fields are looked at as they came.
+    /// Returns the position of the first rule that the request matches. Every condition of a rule must hold, and the fields are
+    /// those that came.
     #[must_use]
     pub fn rule(&self, rules: &[RouteRule]) -> Option<usize> {
+        // Most listeners have no rules, and their requests no need of a host or a path.
         if rules.is_empty() {
             return None;
         }
@@ -30,6 +32,7 @@ impl RequestHead<'_, '_> {
             && rule.path_prefix.as_ref().is_none_or(|prefix| asked.is_below(prefix.as_bytes()))
             && (rule.methods.is_empty() || rule.methods.iter().any(|m| **m == *self.method_text()))
             && (rule.fields.is_empty() || {
+                // The fields are sorted once, for the first rule that asks for one.
                 let order = asked.fields.get_or_init(|| SortedFields::of(self.head.fields));
                 let has = |(name, value): &(Arc<str>, Option<Arc<str>>)| {
                     order.has(self.head.fields, name.as_bytes(), value.as_deref().map(str::as_bytes))
@@ -38,7 +41,7 @@ impl RequestHead<'_, '_> {
             })
     }
 
-    /// The raw path, which ends at `?`. `*` and the target of CONNECT have none.
+    /// Returns the raw path, which ends at `?`. `*` and the target of CONNECT have none.
     fn path(&self) -> Option<&[u8]> {
         let path = match self.target {
             Target::AsIs => self.target().as_bytes(),
@@ -50,7 +53,8 @@ impl RequestHead<'_, '_> {
     }
 }
 
-/// What rules look at of a request, found once: how long it is, is for a stranger to choose, and there may be many rules.
+/// The parts of a request that rules look at. They are found once, because a stranger chooses their length and there may be
+/// many rules.
 struct Asked<'r> {
     host: Option<RequestHost<'r>>,
     path: Option<&'r [u8]>,
@@ -58,14 +62,14 @@ struct Asked<'r> {
 }
 
 impl Asked<'_> {
-    /// Whole segments.
+    /// Returns whether the path lies below the prefix, by whole segments.
     fn is_below(&self, prefix: &[u8]) -> bool {
         let rest = self.path.and_then(|path| path.strip_prefix(prefix));
         rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
     }
 }
 
-/// Field lines by their names in lower case, then by their values.
+/// Field lines in the order of their names in lower case, then of their values.
 struct SortedFields {
     lines: [u16; HeadLimits::MAX_FIELDS],
     count: usize,
@@ -83,7 +87,7 @@ impl SortedFields {
         order
     }
 
-    /// Whether there is a line of this name, with this value if one is given.
+    /// Returns whether there is a line of this name, with this value if one is given.
     fn has(&self, fields: &[Field<'_>], name: &[u8], value: Option<&[u8]>) -> bool {
         let compare = |line: &u16| {
             visited();
@@ -99,7 +103,7 @@ fn by_name(a: &[u8], b: &[u8]) -> Ordering {
     a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase))
 }
 
-/// Tests count how often field lines are looked at.
+/// Counts for tests how often field lines are looked at.
 #[cfg(test)]
 fn visited() {
     tests::VISITS.set(tests::VISITS.get() + 1);
@@ -107,7 +111,7 @@ fn visited() {
 #[cfg(not(test))]
 const fn visited() {}
 
-/// Whom a request is for, without the final dot, and at which port.
+/// The host that a request is for, without the final dot, and its port.
 struct RequestHost<'r> {
     name: &'r [u8],
     port: Option<u64>,
@@ -120,7 +124,7 @@ impl<'r> RequestHost<'r> {
         Self { name, port: if port.is_empty() { Some(DEFAULT_PORT) } else { digits(port) } }
     }
 
-    /// Case does not count; a port does only where the rule names one.
+    /// Returns whether this is the host of a rule. Case does not count, and a port only where the rule names one.
     fn is(&self, wanted: &HostMatch) -> bool {
         let (HostMatch::Exactly(text) | HostMatch::Below(text)) = wanted;
         let (wanted_name, wanted_port) = split_port(text.as_bytes());

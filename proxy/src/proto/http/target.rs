@@ -1,28 +1,29 @@
-//! Reads the request target and the host that it is meant for (RFC 9112 section 3.2, RFC 9110 section 7.2).
+//! Reads the request target, and the host that the request is for (RFC 9112 section 3.2, RFC 9110 section 7.2).
 
 use std::net::Ipv6Addr;
 
 use super::method::Method;
 use crate::proto::text::digits;
 
-/// A request target, by the way it travels on.
+/// A request target, by the form in which it travels on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::proto) enum Target<'b> {
-    /// Origin-form, or `*` of OPTIONS: as it came.
+    /// The target is in origin-form, or `*` of OPTIONS, and travels on unchanged.
     AsIs,
-    /// Absolute-form: travels as origin-form, and its authority is the Host (RFC 9112 section 3.2.2).
+    /// The target is in absolute-form. It travels on in origin-form, and its authority becomes Host (RFC 9112 section 3.2.2).
     Absolute {
-        /// Host and port.
+        /// The host and the port.
         authority: &'b [u8],
-        /// The origin-form; empty or beginning with `?` where a `/` is to be put before it.
+        /// The origin-form; empty, or beginning with `?`, where a `/` is put before it.
         path: &'b [u8],
     },
-    /// Authority-form, of CONNECT alone (RFC 9112 section 3.2.3).
+    /// The target is in authority-form, which only CONNECT has (RFC 9112 section 3.2.3).
     Authority(&'b [u8]),
 }
 
 impl<'b> Target<'b> {
     pub(in crate::proto) fn read(method: Method, target: &'b [u8]) -> Result<Self, &'static str> {
+        // RFC 9112 section 3.2: a target has no fragment, and two readers may end such a path in different places.
         if target.contains(&b'#') {
             return Err("fragment in the request target");
         }
@@ -36,7 +37,7 @@ impl<'b> Target<'b> {
         }
     }
 
-    /// RFC 9110 section 9.3.6: both host and port, and the port is one.
+    /// Reads the target of CONNECT: a host and a port other than 0 (RFC 9110 section 9.3.6).
     fn authority(target: &'b [u8]) -> Result<Self, &'static str> {
         let (host, port) = split_port(target);
         if host.is_empty() || matches!(digits(port), None | Some(0)) || !is_host(target) {
@@ -60,13 +61,13 @@ impl<'b> Target<'b> {
         if matches!(authority, [] | [b':', ..]) || !is_host(authority) {
             return Err("the authority of the request target is not a host");
         }
-        // RFC 9112 section 3.2.4: OPTIONS on a server as a whole, said in absolute-form.
+        // RFC 9112 section 3.2.4: this is OPTIONS on a server as a whole, in absolute-form.
         let path = if path.is_empty() && method == Method::Options { b"*" } else { path };
         Ok(Self::Absolute { authority, path })
     }
 }
 
-/// Is it `uri-host [ ":" port ]` (RFC 9110 section 7.2)? The empty value is (RFC 9112 section 3.2).
+/// Returns whether the value is `uri-host [ ":" port ]` (RFC 9110 section 7.2). The empty value is one (RFC 9112 section 3.2).
 pub(in crate::proto) fn is_host(value: &[u8]) -> bool {
     let end = match value {
         [b'[', inside @ ..] => match inside.iter().position(|b| *b == b']') {
@@ -84,7 +85,7 @@ pub(in crate::proto) fn is_host(value: &[u8]) -> bool {
     port_is_fine && (host.starts_with(b"[") || is_reg_name(host))
 }
 
-/// The host, and the port behind its colon; empty where there is none.
+/// Returns the host, and the port behind its colon; the port is empty where there is none.
 pub(in crate::proto) fn split_port(authority: &[u8]) -> (&[u8], &[u8]) {
     match authority.iter().rposition(|b| matches!(b, b':' | b']')) {
         Some(at) if authority[at] == b':' => (&authority[..at], &authority[at + 1..]),
@@ -92,7 +93,7 @@ pub(in crate::proto) fn split_port(authority: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// IPv6 addresses, and what may yet come; no zone (RFC 3986 section 3.2.2).
+/// Returns whether this is an IPv6 address without a zone, or an address of a future kind (RFC 3986 section 3.2.2).
 fn is_ip_literal(inside: &[u8]) -> bool {
     if let [b'v' | b'V', future @ ..] = inside {
         let mut parts = future.splitn(2, |b| *b == b'.');
@@ -107,7 +108,7 @@ fn is_ip_literal(inside: &[u8]) -> bool {
     std::str::from_utf8(inside).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
-/// Most names have no `%`, and each request has one.
+/// Returns whether this is a registered name. The common case comes first: most names have no `%`, and each request has one.
 fn is_reg_name(host: &[u8]) -> bool {
     host.iter().all(|b| is_reg_name_char(*b)) || is_escaped_name(host)
 }
@@ -120,7 +121,7 @@ fn is_escaped_name(host: &[u8]) -> bool {
     })
 }
 
-/// unreserved and sub-delims (RFC 3986 section 2).
+/// Returns whether the byte is unreserved or a sub-delim (RFC 3986 section 2).
 const fn is_reg_name_char(b: u8) -> bool {
     REG_NAME_CHARS[b as usize]
 }

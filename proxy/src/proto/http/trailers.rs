@@ -2,8 +2,9 @@
 
 use super::name::{is_alike, is_told_by_proxies};
 
-/// Names that frame, route, authenticate, describe or modify a message: whoever reads them behind the content has
-/// already decided without them (RFC 9110 section 6.5.1). In lower case; twins with underscores count as well.
+/// The names of fields that frame, route, authenticate, describe or modify a message: a receiver that reads them behind the
+/// content has already decided without them (RFC 9110 section 6.5.1). The names are in lower case; twins with underscores count
+/// as well.
 const FORBIDDEN: [&[u8]; 29] = [
     b"host",
     b"connection",
@@ -36,27 +37,27 @@ const FORBIDDEN: [&[u8]; 29] = [
     b"x-http-method-override",
 ];
 
-/// The same, for all names that begin so.
+/// The beginnings of further names that may not be in trailers.
 const FORBIDDEN_FAMILIES: [&[u8]; 3] = [b"content-", b"proxy-", b"if-"];
 
-/// Made for trailers (RFC 9530 section 2).
+/// The one field of a forbidden family that is made for trailers (RFC 9530 section 2).
 const DIGEST: &[u8] = b"content-digest";
 
-/// Field lines that may travel on, each with its CRLF.
+/// The field lines of a trailer section that may travel on, each with its CRLF.
 #[derive(Debug, Default)]
 pub(in crate::proto) struct Trailers {
     lines: Vec<u8>,
-    /// Where the line that is being read begins.
+    /// The offset at which the line that is being read begins.
     begun: usize,
 }
 
 impl Trailers {
-    /// The lines that are complete.
+    /// Returns the lines that are complete.
     pub(in crate::proto) fn lines(&self) -> &[u8] {
         &self.lines[..self.begun]
     }
 
-    /// Takes a byte; with the LF of a line, the line is kept or forgotten.
+    /// Takes a byte. With the LF of a line, the line is kept or forgotten.
     pub(in crate::proto) fn push(&mut self, b: u8) {
         self.lines.push(b);
         if b != b'\n' {
@@ -66,6 +67,7 @@ impl Trailers {
         if may_travel(name) {
             self.begun = self.lines.len();
         } else {
+            // The next line is read into the place of the forgotten one.
             self.lines.truncate(self.begun);
         }
     }

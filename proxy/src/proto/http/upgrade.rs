@@ -5,12 +5,12 @@ use super::framing::BodyFraming;
 use super::name::{FieldName, is_tchar, list};
 use crate::config::Upgrades;
 
-/// Whether any protocol is allowed that the head of a request with this body asks for.
+/// Returns whether any protocol that the head of a request with this body asks for is allowed.
 pub(in crate::proto) fn is_offered(head: &Head<'_, '_>, body: BodyFraming, allowed: &Upgrades) -> bool {
     offered(head, body, allowed).next().is_some()
 }
 
-/// The protocols that are allowed of those that the head of a request with this body asks for, in their order.
+/// Returns the allowed protocols of those that the head of a request with this body asks for, in their order.
 pub(in crate::proto) fn offered<'b>(
     head: &Head<'_, 'b>,
     body: BodyFraming,
@@ -20,10 +20,11 @@ pub(in crate::proto) fn offered<'b>(
     asked(head).filter(|protocol| may_become(allowed, protocol)).filter(may_follow)
 }
 
-/// Protocols of one head that are looked at. Each is compared with all that are allowed, and one is all that clients ask for.
+/// The number of protocols of one head that are looked at. Each is compared with all that are allowed; real clients ask for
+/// one.
 const MOST_PROTOCOLS: usize = 16;
 
-/// The first protocols that the Upgrade lines of a head name.
+/// Returns the first protocols that the Upgrade lines of a head name.
 pub(in crate::proto) fn asked<'b>(head: &Head<'_, 'b>) -> impl Iterator<Item = &'b [u8]> {
     let lines = head.fields.iter().filter(|f| FieldName::of(f.name.as_bytes()) == FieldName::Upgrade);
     lines.flat_map(|f| list(f.value)).take(MOST_PROTOCOLS)
@@ -35,6 +36,7 @@ fn may_become(allowed: &Upgrades, protocol: &[u8]) -> bool {
     well_said
         && match allowed {
             Upgrades::Off => false,
+            // An upgrade to h2c would hide the following requests from every rule of the proxy.
             Upgrades::Any => !word.eq_ignore_ascii_case(b"h2c"),
             // A name without a version stands for all its versions.
             Upgrades::Only(names) => names
@@ -44,15 +46,15 @@ fn may_become(allowed: &Upgrades, protocol: &[u8]) -> bool {
         }
 }
 
-/// Whether a request with content may ask for this protocol. The handshake of websocket has none (RFC 6455 section
-/// 4.1), so a member that ignores it there would take the first frames for a request; h2c would answer the request
+/// Returns whether a request with content may ask for this protocol. The handshake of websocket has no content (RFC 6455
+/// section 4.1), so a member that ignores content there would take the first frames for a request; h2c would answer the request
 /// itself in HTTP/2.
 fn may_follow_content(protocol: &[u8]) -> bool {
     let word = protocol.split(|b| *b == b'/').next().unwrap_or_default();
     !word.eq_ignore_ascii_case(b"websocket") && !word.eq_ignore_ascii_case(b"h2c")
 }
 
-/// Whether one of them is h2c, whose settings travel in a field of their own (RFC 7540 section 3.2.1).
+/// Returns whether the protocol is h2c, whose settings travel in a field of their own (RFC 7540 section 3.2.1).
 pub(in crate::proto) fn is_h2c(protocol: &[u8]) -> bool {
     protocol.eq_ignore_ascii_case(b"h2c")
 }

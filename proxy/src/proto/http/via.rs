@@ -3,9 +3,10 @@
 use super::fields::Head;
 use super::name::{FieldName, Ours, list};
 
-/// Whether some element says that we received it: `received-protocol received-by (comment)`. Lines that Connection names
-/// are looked at, too: naming Via must not hide a loop.
+/// Returns whether an element of Via names this proxy: `received-protocol received-by (comment)`. Lines that Connection names
+/// count as well, because naming Via must not hide a loop.
 pub(in crate::proto) fn loops(head: &Head<'_, '_>, pseudonym: Option<&str>) -> bool {
+    // A proxy without a name of its own cannot recognise itself.
     let Some(pseudonym) = pseudonym else { return false };
     let lines = head.fields.iter().filter(|f| FieldName::of(f.name.as_bytes()) == FieldName::Ours(Ours::Via));
     lines.flat_map(|f| list(f.value)).any(|element| is_by(element, pseudonym.as_bytes()))

@@ -8,16 +8,16 @@ use crate::proto::http::method::Method;
 use crate::proto::http::name::FieldName;
 use crate::proto::http::request::{RequestHead, ResponseFormat};
 
-/// What may be asked for here (RFC 9110 section 10.2.1).
+/// The Allow field, with the methods that the proxy forwards by default (RFC 9110 section 10.2.1).
 const ALLOW: &[u8] = b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n";
 
-/// What is said beside the name of the cause where the operator is likely to be the one who has to act.
+/// The text behind the name of the cause, where the operator is likely to be the one who has to act.
 const LOOP: &str = ": the Via field of the request contains the name of this proxy. If there is no loop, another proxy \
                     has the same name: give each proxy its own name with the option listeners.*.via.";
 
-/// Appends an answer of the proxy's own: a line of text that begins with the name of the cause, with its exact length.
-/// `to` is the request's method and how its response is to be written; `None` where no head could be read: nothing after such
-/// a request can be trusted, so the answer says close. `date`: of now.
+/// Appends a response that the proxy generates: a line of text that begins with the name of the cause, with its exact length.
+/// `to` holds the method of the request and the format of its response; it is `None` where no head could be read, and then the
+/// response closes the connection, because the bytes behind such a request cannot be trusted. `date` is the present time.
 pub fn error_answer(
     status: u16,
     cause: Cause,
@@ -37,6 +37,7 @@ pub fn error_answer(
     }
     write_connection(to.map_or_else(ResponseFormat::default, |(_, format)| format), close, out);
     out.extend_from_slice(b"\r\n");
+    // RFC 9110 section 9.3.2: the response to HEAD has the fields of its content, but no content.
     if to.is_none_or(|(method, _)| method != Method::Head) {
         out.extend_from_slice(cause.name().as_bytes());
         out.extend_from_slice(more.as_bytes());
@@ -45,8 +46,8 @@ pub fn error_answer(
 }
 
 impl RequestHead<'_, '_> {
-    /// Where the request may go no further (`Max-Forwards: 0` of OPTIONS or TRACE, RFC 9110 section 7.6.2), appends the
-    /// answer of whom it has reached, and returns its status. `close`: the client's connection ends with it.
+    /// Appends the proxy's own response where the request may go no further (`Max-Forwards: 0` of OPTIONS or TRACE, RFC 9110
+    /// section 7.6.2), and returns its status. `close` says that the client's connection ends with the response.
     pub fn own_answer(&self, date: &Date, close: bool, out: &mut Vec<u8>) -> Option<u16> {
         if self.max_forwards != Some(0) {
             return None;
@@ -68,7 +69,7 @@ impl RequestHead<'_, '_> {
         Some(200)
     }
 
-    /// The head as it came, without what is likely to be secret (RFC 9110 section 9.3.8).
+    /// Returns the head as it came, without fields that are likely to be secret (RFC 9110 section 9.3.8).
     fn echo(&self) -> Vec<u8> {
         let mut without = LineSet::default();
         for (line, field) in self.head.fields.iter().enumerate() {
@@ -87,7 +88,7 @@ impl RequestHead<'_, '_> {
     }
 }
 
-/// The status line and the fields that every answer of ours has.
+/// Appends the status line and the fields that every response of the proxy has.
 fn begin(status: u16, kind: Option<&str>, length: usize, date: &Date, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     decimal(status.into(), out);

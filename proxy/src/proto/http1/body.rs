@@ -6,7 +6,7 @@ use super::text;
 use crate::proto::http::framing::BodyFraming;
 use crate::proto::http::trailers::Trailers;
 
-/// Finds the content in the bytes of a body.
+/// A decoder that finds the content in the bytes of a body.
 ///
 /// ```text
 /// Length ──left = 0──▶ Done ◀──last chunk, trailers── Chunked      UntilClose ──at_eof──▶ Done
@@ -23,13 +23,13 @@ enum BodyState {
 }
 
 impl BodyDecoder {
-    /// For the body of a request so framed.
+    /// Returns a decoder for the body of a request in this framing.
     #[must_use]
     pub const fn of_request(framing: BodyFraming) -> Self {
         Self::new(framing, false)
     }
 
-    /// For the body of an answer so framed; the sizes of its chunks may be padded with blanks.
+    /// Returns a decoder for the body of a response in this framing, whose chunk sizes may be padded with blanks.
     #[must_use]
     pub const fn of_answer(framing: BodyFraming) -> Self {
         Self::new(framing, true)
@@ -44,29 +44,29 @@ impl BodyDecoder {
         })
     }
 
-    /// Is it in the chunked coding, and has not ended?
+    /// Returns whether the body is in the chunked coding and has not ended.
     #[must_use]
     pub const fn is_chunked(&self) -> bool {
         matches!(self.0, BodyState::Chunked(_))
     }
 
-    /// Is its length known only when it ends?
+    /// Returns whether the length of the body is unknown until it ends.
     #[must_use]
     pub const fn has_no_length(&self) -> bool {
         matches!(self.0, BodyState::Chunked(_) | BodyState::UntilClose)
     }
 
-    /// Has the body ended? At once, where there is none.
+    /// Returns whether the body has ended, which an empty one has from the start.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         matches!(self.0, BodyState::Done(_))
     }
 
-    /// Finds the next run of content. Consumes at least one byte of an input that is not empty, until
-    /// the body is done; then none.
+    /// Finds the next run of content. Each call consumes at least one byte of an input that is not empty, until the body is
+    /// done; then none.
     ///
     /// # Errors
-    /// The chunked coding is broken. Content before the fault has been handed out by then.
+    /// Fails when the chunked coding is broken. Content before the fault has been handed out by then.
     pub fn decode(&mut self, input: &[u8]) -> Result<BodyStep, BodyError> {
         let step = match &mut self.0 {
             BodyState::Done(_) => BodyStep { consumed: 0, data: 0..0, done: true },
@@ -74,6 +74,7 @@ impl BodyDecoder {
             BodyState::Length(left) => take(left, input.len()),
             BodyState::Chunked(chunks) => chunks.decode(input).map_err(BodyError::BadChunk)?,
         };
+        // The trailers outlive the decoder of the chunks, to be written behind the content.
         if step.done && !self.is_done() {
             self.0 = match std::mem::replace(&mut self.0, BodyState::Done(None)) {
                 BodyState::Chunked(chunks) => BodyState::Done(chunks.into_trailers()),
@@ -83,8 +84,8 @@ impl BodyDecoder {
         Ok(step)
     }
 
-    /// When the body is done: the lines of its trailer section that may travel on, each with its CRLF
-    /// (RFC 9110 section 6.5). To be written behind the content, never with the head.
+    /// Returns, when the body is done, the lines of its trailer section that may travel on, each with its CRLF (RFC 9110
+    /// section 6.5). They are written behind the content, never with the head.
     #[must_use]
     pub fn trailers(&self) -> &[u8] {
         match &self.0 {
@@ -93,10 +94,10 @@ impl BodyDecoder {
         }
     }
 
-    /// The connection has ended.
+    /// Notes that the connection has ended.
     ///
     /// # Errors
-    /// It was not to end yet.
+    /// Fails when the body has not ended.
     pub fn at_eof(&mut self) -> Result<(), BodyError> {
         match self.0 {
             BodyState::Done(_) => Ok(()),
@@ -115,19 +116,19 @@ fn take(left: &mut u64, available: usize) -> BodyStep {
     BodyStep { consumed: n, data: 0..n, done: *left == 0 }
 }
 
-/// Frames content for the one it goes to.
+/// An encoder that frames content for its receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BodyEncoder {
-    /// There is no content, and what is said to be is not written.
+    /// There is no content, and bytes that are passed all the same are not written.
     None,
-    /// As it is: the length was said, or the close will say it.
+    /// The content is written unchanged: a length announced its end, or the close will.
     Raw,
-    /// The chunked coding (RFC 9112 section 7.1).
+    /// The content is written in the chunked coding (RFC 9112 section 7.1).
     Chunked,
 }
 
 impl BodyEncoder {
-    /// For the request body of a message so framed.
+    /// Returns the encoder for the body of a request in this framing.
     #[must_use]
     pub const fn of(framing: BodyFraming) -> Self {
         match framing {
@@ -145,6 +146,7 @@ impl BodyEncoder {
             // A chunk of no bytes would be the last one.
             Self::Chunked if data.is_empty() => {}
             Self::Chunked => {
+                // The size in hexadecimal digits and two line ends need 20 bytes at most.
                 out.reserve(data.len() + 20);
                 text::hex(data.len(), out);
                 out.extend_from_slice(b"\r\n");
@@ -154,7 +156,7 @@ impl BodyEncoder {
         }
     }
 
-    /// Appends the end of a complete body, with these field lines where the framing has a place for them. A body cut
+    /// Appends the end of a complete body, with these field lines where the framing has a place for them. A body that was cut
     /// short must not get it (RFC 9112 section 8).
     pub fn finish(self, trailers: &[u8], out: &mut Vec<u8>) {
         if self == Self::Chunked {

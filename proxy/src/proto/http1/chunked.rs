@@ -4,22 +4,23 @@ use super::error::BodyStep;
 use crate::proto::http::name::is_tchar;
 use crate::proto::http::trailers::Trailers;
 
-/// Bytes of one chunk line: the size, extensions (which mean nothing to us) and CR.
+/// The number of bytes of one chunk line: the size, extensions (which mean nothing to the proxy) and CR. Real lines have a few;
+/// the limit bounds the bytes that carry no content.
 const MOST_LINE: u16 = 256;
-/// Bytes of extensions in a whole body; RFC 9112 section 7.1.1 asks for such a limit.
+/// The number of bytes of extensions in a whole body. RFC 9112 section 7.1.1 asks for such a limit.
 const MOST_EXTENSIONS: u16 = 4 << 10;
-/// Bytes of the trailer section, LFs apart, and of the extensions before it.
+/// The number of bytes of the trailer section, without its LFs, and of the extensions before it.
 const MOST_TRAILERS: u16 = 8 << 10;
 
-/// A chunked body, as far as it was read.
+/// A chunked body, as far as it has been read.
 #[derive(Debug)]
 pub(super) struct Chunks {
     place: ChunkPosition,
-    /// Most bodies have none, and then nothing is kept.
+    /// The trailers that may travel on. Most bodies have none, and then nothing is kept.
     trailers: Option<Box<Trailers>>,
 }
 
-/// Where in a chunked body we are.
+/// The position in a chunked body.
 ///
 /// ```text
 /// Size ─▶ MoreSize ─▶ (Space | Extension) ─▶ SizeLf ─▶ Data ─▶ DataCr ─▶ DataLf ─▶ Size
@@ -28,13 +29,13 @@ pub(super) struct Chunks {
 /// ```
 #[derive(Clone, Copy, Debug)]
 struct ChunkPosition {
-    /// Of the chunk: read so far of its size, then left of its data.
+    /// The part of the chunk's size that has been read so far; then the part of its data that is left.
     size: u64,
-    /// Bytes of this chunk line so far.
+    /// The number of bytes of this chunk line so far.
     line: u16,
-    /// Bytes of extensions and trailers so far.
+    /// The number of bytes of extensions and trailers so far.
     spent: u16,
-    /// Sizes may be padded: blanks may stand between a size and its CRLF.
+    /// Blanks may stand between a size and its CRLF.
     padded: bool,
     at: ChunkState,
 }
@@ -58,10 +59,10 @@ enum ChunkState {
 }
 
 impl Chunks {
-    /// `padded` for what a member says: it may pad its sizes, as Apache 1.3 and embedded servers do (`5   ` CRLF). No two
-    /// readers differ on that: blanks are no part of a number, nothing but CRLF ends the line, and we are the last who
-    /// sees it, as what goes on is framed anew. From a client it stays a fault: what breaks the grammar there is more
-    /// often an attempt on the reader behind us than an old server.
+    /// Returns the start of a body. `padded` is for responses: a member may pad its sizes, as Apache 1.3 and embedded servers
+    /// do (`5   ` CRLF). No two readers differ on that: blanks are no part of a number, nothing but CRLF ends the line, and the
+    /// proxy is the last to see it, because it frames the content anew. In a request a pad stays a fault: there, broken grammar
+    /// is more often an attempt on the reader behind the proxy than an old client.
     pub(super) const fn new(padded: bool) -> Self {
         Self {
             place: ChunkPosition { size: 0, line: 0, spent: 0, padded, at: ChunkState::Size },
@@ -69,7 +70,7 @@ impl Chunks {
         }
     }
 
-    /// The trailers that may travel on, once the body is complete.
+    /// Returns the trailers that may travel on, once the body is complete.
     pub(super) fn into_trailers(self) -> Option<Box<Trailers>> {
         self.trailers
     }
@@ -91,7 +92,7 @@ impl Chunks {
             match self.place.next(input[pos]) {
                 Ok(at) => self.place.at = at,
                 Err(_) if !data.is_empty() => {
-                    // What was good is handed out; the fault is found again by the next call.
+                    // The content before the fault is handed out; the next call finds the fault again.
                     self.place = before;
                     break;
                 }
@@ -107,7 +108,7 @@ impl Chunks {
 }
 
 impl ChunkState {
-    /// Whether the byte that leads from here to `then` is one of a trailer.
+    /// Returns whether the byte that leads from here to `then` belongs to a trailer.
     fn is_in_trailers(self, then: Self) -> bool {
         match self {
             Self::Trailer => then == Self::TrailerName,
@@ -118,7 +119,7 @@ impl ChunkState {
 }
 
 impl ChunkPosition {
-    /// Takes the data of this chunk that is there, and returns how much that is.
+    /// Takes the available data of this chunk, and returns its length.
     fn data(&mut self, available: usize) -> usize {
         let n = usize::try_from(self.size).map_or(available, |left| left.min(available));
         self.size -= n as u64;
@@ -128,7 +129,7 @@ impl ChunkPosition {
         n
     }
 
-    /// Where one byte of framing leads.
+    /// Returns the state that one byte of framing leads to.
     fn next(&mut self, b: u8) -> Result<ChunkState, &'static str> {
         match self.at {
             ChunkState::Size => self.first_digit(b),
@@ -157,10 +158,10 @@ impl ChunkPosition {
         match (self.at, b) {
             (ChunkState::MoreSize, _) if b.is_ascii_hexdigit() => self.digit(b),
             (ChunkState::MoreSize | ChunkState::Extension, b'\r') => Ok(ChunkState::SizeLf),
-            // A pad is bounded by the line; a member that pads does so in each chunk of a large body.
+            // A pad is bounded by the line alone: a member that pads does so in each chunk of a large body.
             (ChunkState::MoreSize | ChunkState::Space, b' ' | b'\t') if self.padded => Ok(ChunkState::Space),
             (ChunkState::Space, b'\r') if self.padded => Ok(ChunkState::SizeLf),
-            // Bad whitespace: before the `;` of an extension only (RFC 9112 section 7.1.1).
+            // RFC 9112 section 7.1.1: this is bad whitespace, which may only stand before the `;` of an extension.
             (ChunkState::MoreSize | ChunkState::Space, b' ' | b'\t') => self.extension(ChunkState::Space),
             (ChunkState::MoreSize | ChunkState::Space, b';') => self.extension(ChunkState::Extension),
             (ChunkState::Extension, _) if is_text(b) => self.extension(ChunkState::Extension),
@@ -169,6 +170,7 @@ impl ChunkPosition {
     }
 
     fn digit(&mut self, b: u8) -> Result<ChunkState, &'static str> {
+        // One more digit would push the first one out, and the size would be another.
         if self.size >> 60 != 0 {
             return Err("a chunk size is over 64 bits");
         }
@@ -209,7 +211,7 @@ fn hex(b: u8) -> Option<u64> {
     char::from(b).to_digit(16).map(u64::from)
 }
 
-/// What field values and, loosely, extensions are made of: no control character but HTAB.
+/// Returns whether the byte may be in a field value or, loosely, in an extension: no control character but HTAB may.
 const fn is_text(b: u8) -> bool {
     b == b'\t' || (b >= b' ' && b != 0x7f)
 }

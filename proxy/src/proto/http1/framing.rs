@@ -6,8 +6,8 @@ use crate::proto::http::framing::BodyFraming;
 use crate::proto::http::name::{is_tchar, list};
 use crate::proto::http::reject::Reject;
 
-/// What a request's fields have said about its body so far. One line of one of the two fields is all
-/// that is allowed: whatever could be read in two ways is refused.
+/// The framing of a request, as far as its fields have named it. One line of one of the two fields is allowed, and everything
+/// that could be read in two ways is refused.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct RequestFraming {
     length: Option<u64>,
@@ -15,7 +15,7 @@ pub(super) struct RequestFraming {
 }
 
 impl RequestFraming {
-    /// Takes a Content-Length line: digits only, once (RFC 9112 section 6.3 rule 5).
+    /// Takes a Content-Length line: digits only, and only once (RFC 9112 section 6.3 rule 5).
     pub(super) fn content_length(&mut self, value: &[u8]) -> Result<(), Reject> {
         if self.length.is_some() {
             return Err(Reject::request("more than one Content-Length"));
@@ -24,7 +24,7 @@ impl RequestFraming {
         Ok(())
     }
 
-    /// Takes a Transfer-Encoding line: `chunked` alone, once (RFC 9112 section 6.1).
+    /// Takes a Transfer-Encoding line: `chunked` alone, and only once (RFC 9112 section 6.1).
     pub(super) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
         if self.chunked {
             return Err(Reject::request("more than one Transfer-Encoding"));
@@ -36,9 +36,10 @@ impl RequestFraming {
         Ok(())
     }
 
-    /// The framing, once all fields are seen.
+    /// Returns the framing, once all fields are seen.
     pub(super) fn decide(self, minor_version: u8) -> Result<BodyFraming, Reject> {
         match (self.chunked, self.length) {
+            // RFC 9112 section 6.1: two readers may choose differently, which is how requests are smuggled.
             (true, Some(_)) => Err(Reject::request("both Transfer-Encoding and Content-Length")),
             // RFC 9112 section 6.1: the framing of such a message is faulty.
             (true, None) if minor_version == 0 => Err(Reject::request("Transfer-Encoding in HTTP/1.0")),
@@ -49,8 +50,8 @@ impl RequestFraming {
     }
 }
 
-/// One coding we do not know is 501 (RFC 9112 section 6.1); whatever may be a disguise of `chunked`,
-/// or leaves the length open (section 6.3 rule 4), is 400.
+/// Refuses a transfer coding: a single unknown one with 501 (RFC 9112 section 6.1), and everything that may be a disguise of
+/// `chunked`, or leaves the length open (section 6.3 rule 4), with 400.
 fn refused_coding(value: &[u8]) -> Reject {
     let token = !value.is_empty() && value.iter().copied().all(is_tchar);
     let disguise = value.windows(7).any(|w| w.eq_ignore_ascii_case(b"chunked"));
@@ -60,23 +61,23 @@ fn refused_coding(value: &[u8]) -> Reject {
     Reject::unsupported(501, "unknown transfer coding")
 }
 
-/// What a response's fields have said about its body so far.
+/// The framing of a response, as far as its fields have named it.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct ResponseFraming {
     length: Option<u64>,
-    /// Content-Length was said more than once (and always the same).
+    /// The head gave Content-Length more than once, always with the same value.
     pub(super) repeated_length: bool,
-    /// There was a Transfer-Encoding line.
+    /// The head has a Transfer-Encoding line.
     pub(super) coded: bool,
     chunked: bool,
-    /// Codings under the chunked one, or without it: they stay on the content we pass on.
+    /// The codings under the chunked one, or without it. They stay on the content that the proxy passes on.
     pub(super) others: Codings,
-    /// There was a coding that nobody has registered.
+    /// The head names a coding that nobody has registered.
     pub(super) unknown: bool,
 }
 
 impl ResponseFraming {
-    /// Takes a Content-Length line; repeated equal values count once (RFC 9110 section 8.6).
+    /// Takes a Content-Length line. Repeated equal values count once (RFC 9110 section 8.6).
     pub(super) fn content_length(&mut self, value: &[u8]) -> Result<(), Reject> {
         if let (None, Some(n)) = (self.length, digits(value)) {
             self.length = Some(n);
@@ -93,12 +94,12 @@ impl ResponseFraming {
         Ok(())
     }
 
-    /// Takes a Transfer-Encoding line; several lines are one list.
+    /// Takes a Transfer-Encoding line. Several lines are one list.
     pub(super) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
         self.coded = true;
         for coding in list(value) {
             if self.chunked {
-                // RFC 9112 section 6.1: chunked is the last and never applied twice, so which end is meant is unknown.
+                // RFC 9112 section 6.1: chunked is the last coding and never applied twice, so nobody knows which end is meant.
                 return Err(Reject::response("a transfer coding on top of chunked"));
             }
             match Codings::of(coding) {
@@ -110,34 +111,34 @@ impl ResponseFraming {
         Ok(())
     }
 
-    /// Whether a coding other than `chunked` is on the content. `identity` is none, nor is a field without a value.
+    /// Returns whether the content has a coding other than `chunked`. `identity` is none, nor is a field without a value.
     pub(super) fn has_others(&self) -> bool {
         self.unknown || self.others != Codings::NONE
     }
 
-    /// A coding without an end of its own, and a length that it overrides (rule 3): the one who sends both has the
-    /// length in mind, and would be waited for until it closes.
+    /// Returns whether the content has a coding without an end of its own, and a length that the coding overrides (rule 3). A
+    /// member that sends both has the length in mind, and the client would wait until it closes.
     pub(super) fn is_endless_with_length(&self) -> bool {
         self.has_others() && !self.chunked && self.length.is_some()
     }
 
-    /// There was a Content-Length line.
+    /// Returns whether the head has a Content-Length line.
     pub(super) fn has_length(&self) -> bool {
         self.length.is_some()
     }
 
-    /// The value of Content-Length; nothing where Transfer-Encoding overrides it (rule 3).
+    /// Returns the value of Content-Length, unless Transfer-Encoding overrides it (rule 3).
     pub(super) fn said_length(&self) -> Option<u64> {
         self.length.filter(|_| !self.chunked && !self.has_others())
     }
 
-    /// Both fields: a sign of smuggling or of a member gone wrong, so its link is not used again
-    /// (RFC 9112 section 6.1).
+    /// Returns whether the head has both fields. That is a sign of smuggling or of a broken member, so that its link is not
+    /// used again (RFC 9112 section 6.1).
     pub(super) fn is_ambiguous(&self) -> bool {
         self.coded && self.length.is_some()
     }
 
-    /// The framing of a response that may have content.
+    /// Returns the framing of a response that may have content.
     pub(super) fn decide(&self) -> BodyFraming {
         match self.length {
             _ if self.chunked => BodyFraming::Chunked,
@@ -148,7 +149,7 @@ impl ResponseFraming {
     }
 }
 
-/// The coding that is none; RFC 2616 section 3.6 still had it.
+/// Returns whether this is the coding that changes nothing, which RFC 2616 section 3.6 still had.
 pub(super) fn is_identity(coding: &[u8]) -> bool {
     coding.eq_ignore_ascii_case(b"identity")
 }

@@ -1,7 +1,7 @@
 //! HTTP/1.1 on the wire (RFC 9112): heads and content, parsed and written, without I/O and without buffers.
 //!
-//! Bytes go in as they were read; out come "partial", a head (`http`), runs of content, or a rejection. The rules have numbers in
-//! `docs/http-rules.md`.
+//! Bytes go in as they were read. The result is "partial", a head (`http`), runs of content, or a rejection. The rules have
+//! numbers in `docs/http-rules.md`.
 
 mod added_fields;
 mod answer;

@@ -18,22 +18,23 @@ use crate::proto::http::request::RequestHead;
 use crate::proto::http::target::Target;
 use crate::proto::http::{upgrade, via};
 
-/// Empty lines that are skipped before a request line (RFC 9112 section 2.2 asks for at least one).
+/// The number of empty lines that are skipped before a request line. RFC 9112 section 2.2 asks for at least one; old clients
+/// send one behind a body.
 const MOST_EMPTY_LINES: usize = 2;
-/// Bytes of the longest method that is passed on; the longest that is registered has 17 (RFC 9112 section 3).
+/// The number of bytes of the longest method that is passed on. The longest registered method has 17 (RFC 9112 section 3).
 const LONGEST_METHOD: usize = 32;
 
 /// Reads a request head from the start of `buf`.
 ///
 /// # Errors
-/// What is wrong with the head. No later byte changes that, and no earlier cut says otherwise.
+/// Returns the fault of the head. No later byte changes that, and no shorter input is judged differently.
 pub fn parse_request<'h, 'b>(
     buf: &'b [u8],
     rules: &HttpRules,
     fields: &'h mut FieldRoom<'b>,
 ) -> Result<Parsed<RequestHead<'h, 'b>>, Reject> {
     let limits = &rules.head;
-    // No byte over the limit is looked at, so the verdict is the same however much has been read.
+    // No byte over the limit is looked at, so that the verdict is the same however much has been read.
     let window = &buf[..buf.len().min(limits.bytes)];
     let start = skip_empty_lines(window)?;
     let bytes = &window[start..];
@@ -47,7 +48,7 @@ pub fn parse_request<'h, 'b>(
     }
 }
 
-/// Where the request line begins, or where it will.
+/// Returns the offset at which the request line begins, or will begin.
 fn skip_empty_lines(bytes: &[u8]) -> Result<usize, Reject> {
     let mut start = 0;
     loop {
@@ -62,7 +63,7 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<usize, Reject> {
     }
 }
 
-/// The fault at which httparse stopped, or `None` where the bytes so far may still become a head.
+/// Returns the fault at which httparse stopped, or `None` where the bytes so far may still become a head.
 fn fault(error: httparse::Error, bytes: &[u8], target: Option<&str>) -> Option<Reject> {
     use httparse::Error as E;
     Some(match error {
@@ -78,7 +79,8 @@ fn fault(error: httparse::Error, bytes: &[u8], target: Option<&str>) -> Option<R
     })
 }
 
-/// `HTTP/2.0` is well said but not spoken here; anything else is noise (RFC 9110 section 2.5).
+/// Returns the fault of a version: `HTTP/2.0` is well formed but not spoken here, and anything else is noise (RFC 9110 section
+/// 2.5).
 fn version_fault(version: &[u8]) -> Option<Reject> {
     let version = &version[..version.len().min(8)];
     let well_said = version.iter().zip(b"HTTP/0.0").all(|(b, form)| match form {
@@ -92,8 +94,8 @@ fn version_fault(version: &[u8]) -> Option<Reject> {
     }
 }
 
-/// No complete head, for want of bytes or for a fault: `stopped` is `Some(None)` where httparse found
-/// a fault that is none yet.
+/// Judges a head that is not complete, for want of bytes or because of a fault. `stopped` is `Some(None)` where httparse
+/// stopped at bytes that may still become right.
 #[cold]
 fn unfinished<H>(
     bytes: &[u8],
@@ -102,28 +104,28 @@ fn unfinished<H>(
     stopped: Option<Option<Reject>>,
 ) -> Result<Parsed<H>, Reject> {
     let line = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    // A request line that is too long is refused before its end has come.
     if line > limits.line + 1 {
         return Err(fault_in_line(&bytes[..limits.line + 2]).unwrap_or(Reject::target_too_long()));
     }
     if let Some(reject) = stopped.flatten() {
         return Err(reject);
     }
-    // As long as the limit and yet not complete: it cannot become so.
+    // The head has reached the limit and is not complete, so it cannot become complete.
     if seen >= limits.bytes {
         return Err(Reject::head_too_large("the head is over the limit"));
     }
     Ok(Parsed::Partial)
 }
 
-/// The fault in the beginning of a request line that is too long, where there is one: it was to be
-/// seen before the length was.
+/// Returns the fault in the beginning of a request line that is too long, if there is one: it comes before the length does.
 fn fault_in_line(bytes: &[u8]) -> Option<Reject> {
     let mut raw = httparse::Request::new(&mut []);
     let error = raw.parse_with_uninit_headers(bytes, &mut []).err()?;
     fault(error, bytes, raw.path)
 }
 
-/// From what is well formed to what is believed: one pass over the fields.
+/// Turns a well-formed head into one that the proxy believes, in one pass over the fields.
 fn believe<'h, 'b>(
     raw: httparse::Request<'h, 'b>,
     bytes: &'b [u8],
@@ -143,9 +145,11 @@ fn believe<'h, 'b>(
     let body = permitted_body(seen.framing.decide(minor_version)?, method, rules)?;
     let target = Target::read(method, target_text.as_bytes()).map_err(Reject::request)?;
     let max_forwards = max_forwards(method, seen.max_forwards)?;
+    // Most requests have no Via, and are not searched for a loop.
     if seen.ours & Ours::Via as u8 != 0 && via::loops(&head, rules.via.as_deref()) {
         return Err(Reject::loop_detected());
     }
+    // RFC 9110 section 10.1.1: an expectation in HTTP/1.0 is ignored.
     let expect = if minor_version == 1 { seen.expect } else { Expect::Nothing };
     if seen.expect == Expect::Reworded {
         head.drop_all(FieldName::Expect);
@@ -176,7 +180,7 @@ fn believe<'h, 'b>(
     })
 }
 
-/// What the fields say, each line of them checked, and those noted that stay behind.
+/// Reads the fields: checks each line, and drops those that stay behind.
 #[inline]
 fn read_fields<'b>(
     head: &mut Head<'_, 'b>,
@@ -206,8 +210,8 @@ fn read_fields<'b>(
     Ok(seen)
 }
 
-/// Hop-by-hop fields, and an expectation that a 1.0 client must not have (RFC 9110 section 10.1.1),
-/// because we forward its request as 1.1.
+/// Returns whether a line stays behind: a hop-by-hop field, or an expectation of a client of HTTP/1.0, whose request the proxy
+/// forwards as 1.1 (RFC 9110 section 10.1.1).
 fn is_left_behind(name: FieldName, value: &[u8], minor_version: u8) -> bool {
     match name {
         FieldName::TransferEncoding
@@ -242,7 +246,8 @@ fn permitted(token: &str, rules: &HttpRules) -> Result<Method, Reject> {
     }
 }
 
-/// CONNECT and TRACE have no content (RFC 9110 sections 9.3.6 and 9.3.8), others as much as is allowed.
+/// Checks the content of a request: CONNECT and TRACE have none (RFC 9110 sections 9.3.6 and 9.3.8), and others as much as is
+/// allowed.
 fn permitted_body(body: BodyFraming, method: Method, rules: &HttpRules) -> Result<BodyFraming, Reject> {
     match (body, method) {
         (BodyFraming::None, _) => Ok(body),
@@ -254,7 +259,8 @@ fn permitted_body(body: BodyFraming, method: Method, rules: &HttpRules) -> Resul
     }
 }
 
-/// Of OPTIONS and TRACE, Max-Forwards must be understood; others may ignore it (RFC 9110 section 7.6.2).
+/// Reads Max-Forwards, which must be understood for OPTIONS and TRACE and may be ignored for other methods (RFC 9110 section
+/// 7.6.2).
 fn max_forwards(method: Method, value: Option<&[u8]>) -> Result<Option<u64>, Reject> {
     let Some(value) = value.filter(|_| matches!(method, Method::Options | Method::Trace)) else {
         return Ok(None);
@@ -262,6 +268,6 @@ fn max_forwards(method: Method, value: Option<&[u8]>) -> Result<Option<u64>, Rej
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Reject::request("Max-Forwards is not one number"));
     }
-    // "The lesser of the received value and our own maximum".
+    // RFC 9110 section 7.6.2: "the lesser of the received value and our own maximum".
     Ok(Some(digits(value).unwrap_or(u64::MAX)))
 }

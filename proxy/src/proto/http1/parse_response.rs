@@ -1,4 +1,4 @@
-//! Parses response heads, and frames them by what was asked (RFC 9112 section 6.3).
+//! Parses response heads, and frames them by the requests that they answer (RFC 9112 section 6.3).
 
 use super::error::Parsed;
 use super::fields::{FieldRoom, LineFault};
@@ -18,7 +18,7 @@ use crate::proto::http::response::ResponseHead;
 /// Reads a response head from the start of `buf`.
 ///
 /// # Errors
-/// What is wrong with the head. No later byte changes that, and no earlier cut says otherwise.
+/// Returns the fault of the head. No later byte changes that, and no shorter input is judged differently.
 pub fn parse_response<'h, 'b>(
     buf: &'b [u8],
     limits: &HeadLimits,
@@ -26,10 +26,10 @@ pub fn parse_response<'h, 'b>(
     fields: &'h mut FieldRoom<'b>,
 ) -> Result<Parsed<ResponseHead<'h, 'b>>, Reject> {
     if matches!(buf, [b'\r' | b'\n', ..]) {
-        // httparse would skip it; RFC 9112 section 2.2 allows for that before requests only.
+        // httparse would skip the line, but RFC 9112 section 2.2 allows for that before requests only.
         return Err(Reject::response("an empty line before the status line"));
     }
-    // No byte over the limit is looked at, so the verdict is the same however much has been read.
+    // No byte over the limit is looked at, so that the verdict is the same however much has been read.
     let window = &buf[..buf.len().min(limits.bytes)];
     let mut raw = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
@@ -37,7 +37,7 @@ pub fn parse_response<'h, 'b>(
         Ok(httparse::Status::Complete(len)) => {
             Ok(Parsed::Head { head: believe(raw, &window[..len], limits.line, ask)?, len })
         }
-        // As long as the limit and yet not complete: it cannot become so.
+        // The head has reached the limit and is not complete, so it cannot become complete.
         Ok(httparse::Status::Partial) if window.len() >= limits.bytes => {
             Err(Reject::response_too_large("the head is over the limit"))
         }
@@ -59,7 +59,7 @@ fn fault(error: httparse::Error) -> Reject {
     }
 }
 
-/// From what is well formed to what is believed: one pass over the fields.
+/// Turns a well-formed head into one that the proxy believes, in one pass over the fields.
 fn believe<'h, 'b>(
     raw: httparse::Response<'h, 'b>,
     bytes: &'b [u8],
@@ -77,11 +77,11 @@ fn believe<'h, 'b>(
     let rewritten_length = settle_length(&mut head, &framing, status, switches);
     let has_content = may_have_content(ask.method, status) && !switches;
     let said = if has_content { body_of(&framing)? } else { BodyFraming::None };
-    // RFC 9110 section 15.3.6: a 205 has no content. Where nothing says so it ends with its head all the same, and so
-    // does its link, as the member may mean something else.
+    // RFC 9110 section 15.3.6: a 205 has no content. Where no field says so, it ends with its head all the same, and so does
+    // its link, because the member may mean something else.
     let body = if status == 205 && said == BodyFraming::UntilClose { BodyFraming::None } else { said };
-    // RFC 9112 section 6.1: with TE in HTTP/1.0, or together with a length, the framing is faulty. A member of
-    // HTTP/1.0 has not understood a chunked request, so nobody knows what it takes for the next one.
+    // RFC 9112 section 6.1: with TE in HTTP/1.0, or together with a length, the framing is faulty. A member of HTTP/1.0 has not
+    // understood a chunked request, so nobody knows what it takes for the next one.
     let faulty = framing.is_ambiguous() || (minor_version == 0 && (framing.coded || ask.chunked));
     let persists = options.persists(minor_version) && said != BodyFraming::UntilClose && !switches;
     let odd_content = (status < 200 || status == 204)
@@ -100,13 +100,13 @@ fn believe<'h, 'b>(
         codings: if has_content { framing.others } else { Codings::NONE },
         unknown_coding: has_content && framing.unknown,
         has_date,
-        // RFC 9110 section 15.5.22: a 426 says to what the client should have asked to upgrade.
+        // RFC 9110 section 15.5.22: a 426 names the protocols that the client should have asked for.
         tells_upgrade: has_upgrade && ask.upgrade && matches!(status, 101 | 426),
         switches,
     })
 }
 
-/// What the fields of a response say.
+/// The facts that the fields of a response name.
 #[derive(Default)]
 struct ResponseFields<'b> {
     framing: ResponseFraming,
@@ -117,7 +117,7 @@ struct ResponseFields<'b> {
     server: Option<&'b [u8]>,
 }
 
-/// Each line checked, and those noted that stay behind.
+/// Reads the fields: checks each line, and drops those that stay behind.
 #[inline]
 fn read_fields<'b>(
     head: &mut Head<'_, 'b>,
@@ -137,7 +137,7 @@ fn read_fields<'b>(
 }
 
 impl<'b> ResponseFields<'b> {
-    /// Takes a line. Whether it stays behind.
+    /// Takes a line. Returns whether the line stays behind.
     #[inline]
     fn take(&mut self, name: FieldName, value: &'b [u8]) -> Result<bool, Reject> {
         match name {
@@ -169,7 +169,8 @@ impl<'b> ResponseFields<'b> {
     }
 }
 
-/// Whether the connection becomes a tunnel. RFC 9110 section 7.8: only to what was asked for, and a 101 says to what.
+/// Returns whether the connection becomes a tunnel. RFC 9110 section 7.8: it may only become what the request asked for, and a
+/// 101 names the protocol.
 fn switches(status: u16, ask: Ask, has_upgrade: bool) -> Result<bool, Reject> {
     match (status, ask.method) {
         (101, Method::Connect) => Err(Reject::response("101 to CONNECT")),
@@ -180,7 +181,7 @@ fn switches(status: u16, ask: Ask, has_upgrade: bool) -> Result<bool, Reject> {
     }
 }
 
-/// The framing of content.
+/// Returns the framing of content, unless the fields contradict each other.
 fn body_of(framing: &ResponseFraming) -> Result<BodyFraming, Reject> {
     if framing.is_endless_with_length() {
         return Err(Reject::response("Content-Length, and a transfer coding that lasts until close"));
@@ -188,13 +189,13 @@ fn body_of(framing: &ResponseFraming) -> Result<BodyFraming, Reject> {
     Ok(framing.decide())
 }
 
-/// RFC 9112 section 6.3 rule 1.
+/// Returns whether the response may have content (RFC 9112 section 6.3 rule 1).
 fn may_have_content(asked: Method, status: u16) -> bool {
     asked != Method::Head && status >= 200 && status != 204 && status != 304
 }
 
-/// Drops the Content-Length lines where there may be none, or where they do not say one number once.
-/// Returns the number to write instead.
+/// Drops the Content-Length lines where there may be none, or where they do not give one number once. Returns the number that
+/// is written instead.
 fn settle_length(
     head: &mut Head<'_, '_>,
     framing: &ResponseFraming,
@@ -216,7 +217,7 @@ fn settle_length(
     said
 }
 
-/// The `timeout` parameter of Keep-Alive (RFC 2068 section 19.7.1), in seconds.
+/// Returns the `timeout` parameter of Keep-Alive (RFC 2068 section 19.7.1), in seconds.
 fn timeout(value: &[u8]) -> Option<u32> {
     let seconds = list(value).find_map(|parameter| {
         let (name, seconds) = parameter.split_at_checked("timeout=".len())?;

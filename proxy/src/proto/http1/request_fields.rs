@@ -1,4 +1,4 @@
-//! Collects what the proxy must know of a request's fields, line by line, or refuses the request.
+//! Collects from a request's fields, line by line, the facts that the proxy must know, or refuses the request.
 
 use super::framing::RequestFraming;
 use crate::proto::http::coding::Codings;
@@ -8,24 +8,24 @@ use crate::proto::http::name::{FieldName, list};
 use crate::proto::http::reject::Reject;
 use crate::proto::http::target::is_host;
 
-/// What the fields of a request have said so far.
+/// The facts that the fields of a request have named so far.
 #[derive(Default)]
 pub(super) struct RequestFields<'b> {
     pub(super) framing: RequestFraming,
     pub(super) options: ConnectionOptions,
     pub(super) host: Option<&'b [u8]>,
     pub(super) expect: Expect,
-    /// There is an Upgrade line.
+    /// The head has an Upgrade line.
     pub(super) upgrade: bool,
-    /// `TE: trailers` (RFC 9110 section 10.1.4).
+    /// TE asks for trailers (RFC 9110 section 10.1.4).
     pub(super) te_trailers: bool,
-    /// Other transfer codings that TE asks for.
+    /// The other transfer codings that TE asks for.
     pub(super) codings: Codings,
-    /// Credentials that belong to a connection.
+    /// The credentials belong to a connection.
     pub(super) binds: bool,
-    /// Max-Forwards as it came; empty where it came twice.
+    /// The value of Max-Forwards as it came; empty where it came twice.
     pub(super) max_forwards: Option<&'b [u8]>,
-    /// Bits of `Ours`.
+    /// The fields of `Ours` that came, as bits.
     pub(super) ours: u8,
 }
 
@@ -65,7 +65,7 @@ fn host<'b>(value: &'b [u8], seen: Option<&[u8]>) -> Result<&'b [u8], Reject> {
     }
 }
 
-/// Schemes that authenticate a connection rather than a request (RFC 4559 section 6, MS-NTHT).
+/// Returns whether the credentials authenticate a connection rather than a request (RFC 4559 section 6, MS-NTHT).
 fn is_of_connection(credentials: &[u8]) -> bool {
     let scheme = credentials.split(|b| matches!(b, b' ' | b'\t')).next().unwrap_or_default();
     scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")

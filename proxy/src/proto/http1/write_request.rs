@@ -13,17 +13,18 @@ use crate::proto::http::request::{ClientAddress, RequestHead};
 use crate::proto::http::target::Target;
 use crate::proto::http::upgrade;
 
-/// Room for the fields we add, `Via`'s pseudonym apart.
+/// The number of bytes of room for the fields that the proxy adds, without the pseudonym in `Via`. A head that needs more costs
+/// one more allocation.
 const ADDED: usize = 256;
 
-/// What the member is told of the way a request came.
+/// The facts about the way of a request that the member is told.
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarding<'a> {
-    /// Who is connected to us (after a PROXY header).
+    /// The connected peer, after a PROXY header.
     pub peer: IpAddr,
-    /// Which fields tell it, and who may speak for others.
+    /// The rules: which fields tell the way, and which peers may speak for others.
     pub rules: &'a HttpRules,
-    /// 100-continue is answered here: leave Expect behind.
+    /// The proxy answers 100-continue itself, so that Expect stays behind.
     pub no_expect: bool,
 }
 
@@ -36,8 +37,8 @@ impl Forwarding<'_> {
         matches!(self.rules.forwarded, Forwarded::Rfc7239 | Forwarded::Both)
     }
 
-    /// The fields of which the client's own lines stay behind, as bits of `Ours`. Those that we do not write would
-    /// contradict those that we do. `came`: those that came.
+    /// Returns the fields of which the client's own lines stay behind, as bits of `Ours`. A line that the proxy does not write
+    /// could contradict one that it does. `came` has the fields that came.
     fn rewritten(&self, came: u8) -> u8 {
         let forwarding = match self.rules.forwarded {
             Forwarded::Off => 0,
@@ -47,7 +48,7 @@ impl Forwarding<'_> {
             }
         };
         let told = Ours::Told as u8;
-        // Of what proxies tell and we do not write, a trusted one's is all there is.
+        // A trusted proxy's fields are the only source of facts that this proxy does not write.
         let strange = came & told != 0
             && match self.rules.forwarded {
                 Forwarded::Off => false,
@@ -60,8 +61,8 @@ impl Forwarding<'_> {
 }
 
 impl RequestHead<'_, '_> {
-    /// Appends the head as it goes to a member: HTTP/1.1, without hop-by-hop fields, with the
-    /// forwarding fields and `Via`, and framed as it came.
+    /// Appends the head for a member: HTTP/1.1, without hop-by-hop fields, with the forwarding fields and `Via`, in the framing
+    /// in which it came.
     pub fn forward(&self, way: &Forwarding<'_>, out: &mut Vec<u8>) {
         let via = way.rules.via.as_deref();
         out.reserve(self.head.wire_len() + ADDED + via.map_or(0, str::len));
@@ -75,11 +76,12 @@ impl RequestHead<'_, '_> {
             self.write_via(pseudonym, out);
         }
         if let Some(hops) = self.max_forwards {
-            // RFC 9110 section 7.6.2: one less. Of 0 there is an answer of ours.
+            // RFC 9110 section 7.6.2: the value is one less. A request with 0 got a response of the proxy's own.
             out.extend_from_slice(b"Max-Forwards: ");
             text::decimal(hops.saturating_sub(1), out);
             out.extend_from_slice(b"\r\n");
         }
+        // The connection options of the client are gone; these are the ones that the proxy means itself.
         if self.te_trailers || self.upgrade {
             self.write_options(way.rules, out);
         }
@@ -89,24 +91,24 @@ impl RequestHead<'_, '_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// The request line, and Host where it is not the one that came. Returns whether the line can be
-    /// copied with the fields.
+    /// Appends the request line, and Host where it is not the one that came. Returns whether the line can be copied together
+    /// with the fields instead.
     fn begin(&self, out: &mut Vec<u8>) -> bool {
         match self.target {
             Target::AsIs if self.minor_version == 1 && self.head.wire.is_some() => return true,
             Target::AsIs => {
-                // The version is our own (RFC 9110 section 2.5).
+                // The version is the proxy's own (RFC 9110 section 2.5).
                 for part in [self.method_text(), " ", self.target(), " HTTP/1.1\r\n"] {
                     out.extend_from_slice(part.as_bytes());
                 }
                 if self.host.is_none() {
-                    // HTTP/1.1 must have one, empty where none is known (RFC 9112 section 3.2).
+                    // HTTP/1.1 must have a Host, empty where none is known (RFC 9112 section 3.2).
                     out.extend_from_slice(b"Host:\r\n");
                 }
             }
             Target::Absolute { authority, path } => self.begin_origin_form(authority, path, out),
             Target::Authority(authority) => {
-                // Host must be the same (RFC 9112 section 3.2), so it is said by us.
+                // Host must be the same as the target (RFC 9112 section 3.2), so the proxy writes it.
                 for part in [b"CONNECT ", authority, b" HTTP/1.1\r\nHost: ", authority, b"\r\n"] {
                     out.extend_from_slice(part);
                 }
@@ -115,7 +117,7 @@ impl RequestHead<'_, '_> {
         false
     }
 
-    /// Appends the request line as it came, or would have.
+    /// Appends the request line as it came. A head that did not come as HTTP/1.1 gets the line that it would have had.
     pub(super) fn write_line(&self, out: &mut Vec<u8>) {
         let version = if self.minor_version == 1 { " HTTP/1.1\r\n" } else { " HTTP/1.0\r\n" };
         for part in [self.method_text(), " ", self.target(), version] {
@@ -139,6 +141,7 @@ impl RequestHead<'_, '_> {
         let rewritten = way.rewritten(self.ours);
         let replaces_host = self.host.is_some() && self.target != Target::AsIs;
         let no_expect = way.no_expect && self.expect == Expect::AsItCame;
+        // Most requests carry none of these, and their lines need no second look.
         if self.ours & rewritten == 0 && !replaces_host && !no_expect && self.max_forwards.is_none() {
             return self.head.copy(start, &self.head.dropped, out);
         }
@@ -160,6 +163,7 @@ impl RequestHead<'_, '_> {
         if !has_x && !has_rfc7239 {
             return;
         }
+        // The list of a peer that is not trusted stays behind: it may be made up.
         let walk = trusts(way.rules, way.peer).then(|| self.client_address(way.peer, way.rules));
         if has_x {
             out.extend_from_slice(b"X-Forwarded-For: ");
@@ -178,8 +182,8 @@ impl RequestHead<'_, '_> {
         }
     }
 
-    /// What travels on of a trusted peer's list, each element followed by `, `. The list that was not walked says the
-    /// same as the one that was: what came in it was not looked at.
+    /// Appends the part of a trusted peer's list that travels on, each element followed by `, `. A list that was not walked
+    /// gets the elements of the one that was: its own were not checked.
     fn write_walked(&self, which: Ours, walk: Option<ClientAddress>, out: &mut Vec<u8>) {
         let Some(walk) = walk else { return };
         let mut elements: [&[u8]; MOST_HOPS] = [b""; MOST_HOPS];
@@ -196,13 +200,13 @@ impl RequestHead<'_, '_> {
         }
     }
 
-    /// A trusted peer's X-Forwarded-Proto, said once.
+    /// Returns whether a trusted peer's X-Forwarded-Proto says https, and says so only once.
     fn came_as_https(&self) -> bool {
         let mut said = self.lines_of(Ours::XForwardedProto);
         said.next().is_some_and(|proto| proto.eq_ignore_ascii_case(b"https")) && said.next().is_none()
     }
 
-    /// The connection options of ours (RFC 9110 section 7.6.1), and the fields they stand for.
+    /// Appends the proxy's own connection options (RFC 9110 section 7.6.1), and the fields that they stand for.
     #[cold]
     fn write_options(&self, rules: &HttpRules, out: &mut Vec<u8>) {
         let upgrade = self.upgrade && self.method != Method::Connect;
@@ -231,10 +235,10 @@ impl RequestHead<'_, '_> {
         }
     }
 
-    /// All lines of `Via` are one, and ours is its last element.
+    /// Appends Via. All lines of the field are one list, and the proxy's element is the last.
     fn write_via(&self, pseudonym: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Via: ");
-        // A comment may hold commas, so elements are not told apart; but a line may be nothing but empty ones.
+        // A comment may hold commas, so elements are not told apart; but a line may have nothing but empty ones.
         for value in self.lines_of(Ours::Via).map(without_outer_commas).filter(|value| !value.is_empty()) {
             out.extend_from_slice(value);
             out.extend_from_slice(b", ");
@@ -245,7 +249,7 @@ impl RequestHead<'_, '_> {
     }
 }
 
-/// A list without the empty elements at its ends (RFC 9110 section 5.6.1.2).
+/// Returns a list without the empty elements at its ends (RFC 9110 section 5.6.1.2).
 fn without_outer_commas(value: &[u8]) -> &[u8] {
     let counts = |b: &u8| !matches!(b, b',' | b' ' | b'\t');
     let first = value.iter().position(counts).unwrap_or(value.len());
@@ -253,7 +257,7 @@ fn without_outer_commas(value: &[u8]) -> &[u8] {
     &value[first..end]
 }
 
-/// `for=` and the address; IPv6 in brackets, and therefore in quotes (RFC 7239 section 6).
+/// Appends `for=` and the address. IPv6 stands in brackets, and therefore in quotes (RFC 7239 section 6).
 fn write_node(address: IpAddr, out: &mut Vec<u8>) {
     let (open, close) = if address.to_canonical().is_ipv6() { ("\"[", "]\"") } else { ("", "") };
     out.extend_from_slice(b"for=");

@@ -12,35 +12,37 @@ use crate::proto::http::request::ResponseFormat;
 use crate::proto::http::response::ResponseHead;
 use crate::proto::http::upgrade;
 
-/// `HTTP/1.1 `: what stands before the status.
+/// The number of bytes before the status: `HTTP/1.1 `.
 const VERSION_LEN: usize = 9;
 
-/// Room for the fields we add.
+/// The number of bytes of room for the fields that the proxy adds. A head that needs more costs one more allocation.
 const ADDED: usize = 96;
 
-/// How the body goes to the client, and whether the client's connection ends with it.
+/// The way in which the body goes to the client, and the end of the client's connection with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Outgoing {
-    /// How the body is written.
+    /// The encoder of the body.
     pub encoder: BodyEncoder,
-    /// Close the client's connection after it. False where the head switches: what follows is not HTTP's.
+    /// The client's connection closes after the response. This is false for a head that switches, behind which there is no
+    /// HTTP.
     pub close: bool,
 }
 
-/// Writes the responses that one client gets, one after the other.
+/// A writer of the responses that one client gets, one after the other.
 ///
-/// What the head of a response decided holds for its content, and for the connection at its end.
+/// The decisions of a response's head hold for its content, and for the connection at its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ResponseWriter {
     encoder: BodyEncoder,
     close: bool,
 }
 
-/// Content at least this long is not copied.
+/// The number of bytes from which content is not copied: from there on a second slice in the system call costs less than the
+/// copy.
 const WORTH_A_SECOND_SLICE: usize = 4096;
 
 impl ResponseWriter {
-    /// Before the first response.
+    /// Returns the writer before the first response.
     #[must_use]
     pub const fn new() -> Self {
         Self { encoder: BodyEncoder::None, close: false }
@@ -49,7 +51,7 @@ impl ResponseWriter {
     /// Appends a head, as [`ResponseHead::forward`] does. A client of HTTP/1.0 gets no interim response (RFC 9110 section 15.2).
     ///
     /// # Errors
-    /// The client does not take the response.
+    /// Fails when the client does not accept the response.
     #[inline]
     pub fn head(
         &mut self,
@@ -59,17 +61,18 @@ impl ResponseWriter {
         date: &Date,
         out: &mut Vec<u8>,
     ) -> Result<(), Cause> {
+        // The client would take an interim response for the final one.
         if head.is_interim() && format.minor_version == 0 {
             return Ok(());
         }
         let Outgoing { encoder, close } = head.forward(format, close, date, out)?;
-        // What follows a head that switches is the client's as it comes.
+        // The bytes behind a head that switches go to the client unchanged.
         let encoder = if head.switches() { BodyEncoder::Raw } else { encoder };
         *self = Self { encoder, close };
         Ok(())
     }
 
-    /// Whether a run of content of this length is to follow what was written before as it is, without a copy.
+    /// Returns whether a run of content of this length should follow the written bytes unchanged, without a copy.
     #[must_use]
     #[inline]
     pub fn passes(self, len: usize) -> bool {
@@ -82,13 +85,13 @@ impl ResponseWriter {
         self.encoder.encode(bytes, out);
     }
 
-    /// Appends the end of a response, with these trailers where there is a place for them.
+    /// Appends the end of a response, with these trailers where the framing has a place for them.
     #[inline]
     pub fn end(self, trailers: &[u8], out: &mut Vec<u8>) {
         self.encoder.finish(trailers, out);
     }
 
-    /// Whether the client's connection ends with the present response.
+    /// Returns whether the client's connection ends with the present response.
     #[must_use]
     pub const fn closes(self) -> bool {
         self.close
@@ -102,11 +105,11 @@ impl Default for ResponseWriter {
 }
 
 impl ResponseHead<'_, '_> {
-    /// Appends the head as the client gets it. `close`: the client's connection will be closed after
-    /// this answer, whatever the client wished. `date`: of now, for an answer that has none.
+    /// Appends the head as the client gets it. `close` says that the client's connection closes after this response, whatever
+    /// the client wished. `date` is the present time, for a response that has none.
     ///
     /// # Errors
-    /// The content is in a transfer coding that the client did not ask for.
+    /// Fails when the content is in a transfer coding that the client did not ask for.
     pub fn forward(
         &self,
         format: ResponseFormat,
@@ -144,8 +147,8 @@ impl ResponseHead<'_, '_> {
         Ok(outgoing)
     }
 
-    /// Appends the status line where it cannot be copied with the fields: another version, or no space where
-    /// the reason phrase is empty (RFC 9112 section 4). Returns whether it can be.
+    /// Appends the status line where it cannot be copied with the fields, because the version differs or the space before an
+    /// empty reason phrase is missing (RFC 9112 section 4). Returns whether it can be copied.
     fn begin(&self, out: &mut Vec<u8>) -> bool {
         let status = self.status_text();
         let lacks_space = status.is_none_or(|status| status.len() == b"200".len());
@@ -164,26 +167,26 @@ impl ResponseHead<'_, '_> {
         false
     }
 
-    /// The status line after the version, where there is one: status, SP, reason phrase.
+    /// Returns the status line behind the version, if the head has one: status, SP, reason phrase.
     fn status_text(&self) -> Option<&[u8]> {
         let bytes = self.head.wire?;
         Some(&bytes[VERSION_LEN..self.head.begin(bytes, 0) - 2])
     }
 
     fn outgoing(&self, format: ResponseFormat, close: bool) -> Outgoing {
-        // What follows a head that switches is no HTTP, so there is nothing to be said of persistence.
+        // There is no HTTP behind a head that switches, so nothing is said of persistence.
         if self.is_interim() || self.switches() {
             return Outgoing { encoder: BodyEncoder::None, close: false };
         }
         let close = close || !format.keep_alive;
-        // RFC 9110 section 15.3.6: whatever the member sends with it goes nowhere.
+        // RFC 9110 section 15.3.6: content that the member sends with a 205 goes nowhere.
         if self.status == 205 {
             return Outgoing { encoder: BodyEncoder::None, close };
         }
         match self.body {
             BodyFraming::None => Outgoing { encoder: BodyEncoder::None, close },
             BodyFraming::Length(_) => Outgoing { encoder: BodyEncoder::Raw, close },
-            // RFC 9112 section 6.1: a 1.0 client gets no transfer coding; the close is the end.
+            // RFC 9112 section 6.1: a client of HTTP/1.0 gets no transfer coding; the close is the end of the content.
             _ if format.minor_version == 0 => Outgoing { encoder: BodyEncoder::Raw, close: true },
             _ => Outgoing { encoder: BodyEncoder::Chunked, close },
         }
@@ -199,7 +202,7 @@ impl ResponseHead<'_, '_> {
         out.extend_from_slice(b"\r\nConnection: Upgrade\r\n");
     }
 
-    /// `chunked`, after the codings that the member has put on the content and that stay on it.
+    /// Appends Transfer-Encoding: `chunked`, behind the codings that the member has put on the content and that stay on it.
     fn write_codings(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"Transfer-Encoding: ");
         if self.unknown_coding || self.codings != Codings::NONE {
@@ -215,7 +218,7 @@ impl ResponseHead<'_, '_> {
             .fields
             .iter()
             .filter(|f| FieldName::of(f.name.as_bytes()) == FieldName::TransferEncoding);
-        // `chunked` is the last of them if it is there at all, and is written by us.
+        // `chunked` is the last coding if it is there at all, and the proxy writes it.
         let lasting = |coding: &&[u8]| !is_identity(coding) && !coding.eq_ignore_ascii_case(b"chunked");
         for coding in coded.flat_map(|f| list(f.value)).filter(lasting) {
             out.extend_from_slice(coding);

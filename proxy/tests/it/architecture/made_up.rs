@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::architecture::paths::Source;
-use crate::architecture::{cycles, labels, rules};
+use crate::architecture::{cycles, labels, rules, walk};
 
 fn source(name: &str, text: &str) -> Source {
     Source { name: name.to_owned(), text: text.to_owned() }
@@ -278,4 +278,29 @@ fn a_dependency_that_needs_a_newer_compiler_is_found() {
     let found = rules::too_new(&metadata(json!("1.89"), json!("1.90.1")));
     assert_eq!(found, ["\"tokio\" needs Rust \"1.90.1\""]);
     assert_eq!(rules::too_new(&metadata(json!(null), json!(null))), ["`penstock` promises no compiler"]);
+}
+
+#[test]
+fn a_walk_that_has_lost_its_way_is_found() {
+    let map = "## One GET, from socket to socket\n\nText.\n\n1. `a.rs`\n   - `read` reads\n     a head.\n2. `b.rs`\n   \
+               - `write` writes it.\n\nMore `text`.\n\n## Next\n\n3. `c.rs`\n";
+    let steps = walk::steps(map).unwrap();
+    let read: Vec<_> = steps.iter().map(|step| (&*step.file, step.functions.len())).collect();
+    assert_eq!(read, [("a.rs", 1), ("b.rs", 1)]);
+    assert_eq!(steps[0].functions[0].1, "reads a head.");
+    let files = [source("a.rs", "fn read(x: u8) {}"), source("b.rs", "fn write<T>() {}")];
+    assert!(walk::problems(&steps, &files).is_empty());
+    let moved = [source("a.rs", "fn read(x: u8) {}"), source("d.rs", "fn write<T>() {}")];
+    assert_eq!(walk::problems(&steps, &moved), ["there is no b.rs"]);
+    let renamed = [source("a.rs", "fn reader() { read() }"), source("b.rs", "fn write<T>() {}")];
+    assert_eq!(walk::problems(&steps, &renamed), ["a.rs: there is no function `read`"]);
+    let wordy = walk::steps(&map.replace("writes it.", "writes it. And more.")).unwrap();
+    assert!(walk::problems(&wordy, &files)[0].contains("one sentence"));
+    let terse = walk::steps(&map.replace("   - `write` writes it.\n", "")).unwrap();
+    assert_eq!(walk::problems(&terse, &files), ["b.rs: no function to read"]);
+    assert!(walk::steps(&map.replace("2. `b", "3. `b")).is_err() && walk::steps("## Other\n").is_err());
+    let long: Vec<_> = (0..=walk::MOST_FILES).map(|n| source(&format!("{n}.rs"), "fn f() {}")).collect();
+    let steps = long.iter().map(|source| (source.name.clone(), vec![("f".to_owned(), "Does.".to_owned())]));
+    let steps: Vec<_> = steps.map(|(file, functions)| walk::Step { file, functions }).collect();
+    assert_eq!(walk::problems(&steps, &long).len(), 1);
 }

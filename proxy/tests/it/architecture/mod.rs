@@ -1,6 +1,6 @@
 //! Checks that the code is as `ARCHITECTURE.md` says: imports, I/O, the first lines of files, and values of metric labels.
 //!
-//! `rules` and `labels` have the rules, `paths` reads the sources, and `made_up` shows that each rule can fail.
+//! `rules` and `labels` have the rules, `paths` reads the sources, `walk` reads the walk along a GET, and `made_up` shows that each rule can fail.
 
 mod cycles;
 mod labels;
@@ -8,6 +8,7 @@ mod made_up;
 mod paths;
 mod rules;
 mod types;
+mod walk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,6 +81,14 @@ fn no_file_imports_one_that_imports_it() {
 #[test]
 fn every_module_is_on_the_map() {
     none(&rules::unmapped(&list("layers"), &sources("proxy/src")));
+}
+
+#[test]
+fn a_get_can_be_followed_in_a_few_files() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let steps = walk::steps(&map).unwrap_or_else(|why| panic!("ARCHITECTURE.md: {why}"));
+    assert!(steps.len() >= 10, "{} steps are no walk from socket to socket", steps.len());
+    none(&walk::problems(&steps, &sources("proxy/src")));
 }
 
 #[test]

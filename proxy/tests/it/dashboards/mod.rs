@@ -108,6 +108,9 @@ fn every_metric_the_overview_needs_is_on_it() {
         "penstock_request_duration_seconds_bucket",
         "penstock_request_overhead_seconds_bucket",
         "penstock_request_errors_total",
+        "penstock_member_state{",
+        "penstock_health_checks_total{",
+        "penstock_health_check_duration_seconds_bucket",
     ];
     is_on(&overview(), &metrics);
 }

@@ -16,12 +16,12 @@ fn state(proxy: &Proxy, state: &str) -> i64 {
     proxy.sum_of("penstock_member_state", &[&format!("state=\"{state}\"")])
 }
 
-/// So many clients ask all the time, each for something else, while `meanwhile` happens. Tells how many were answered; none
-/// otherwise than by a member.
-fn asked_during<R>(proxy: &Proxy, clients: usize, meanwhile: impl FnOnce(&dyn Fn(usize)) -> R) -> usize {
+/// So many clients ask all the time, each for something else, while `meanwhile` happens. Tells how many were answered, none
+/// otherwise than by a member, and what `meanwhile` returned.
+fn asked_during<R>(proxy: &Proxy, clients: usize, meanwhile: impl FnOnce(&dyn Fn(usize)) -> R) -> (usize, R) {
     let (answered, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (counts, ends) = (&answered, &over);
-    let _stays = std::thread::scope(|scope| {
+    let stays = std::thread::scope(|scope| {
         for i in 0..clients {
             scope.spawn(move || {
                 let mut client = proxy.client_from([127, 0, 1, i as u8 + 1]);
@@ -50,7 +50,7 @@ fn asked_during<R>(proxy: &Proxy, clients: usize, meanwhile: impl FnOnce(&dyn Fn
         ends.store(true, Ordering::SeqCst);
         stays
     });
-    answered.into_inner()
+    (answered.into_inner(), stays)
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn nobody_is_refused_while_the_only_member_restarts() {
     let member = origin(1);
     let address = member.addresses()[0].1;
     let proxy = Setup::new().before_one(address);
-    let answered = asked_during(&proxy, 24, |more| {
+    let (answered, _member) = asked_during(&proxy, 24, |more| {
         let mut member = Some(member);
         for _ in 0..3 {
             more(200);

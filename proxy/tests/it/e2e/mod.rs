@@ -14,6 +14,7 @@ mod duty;
 mod exactness;
 mod faults;
 mod handover;
+mod health;
 mod http;
 mod invariants;
 mod ipv6;

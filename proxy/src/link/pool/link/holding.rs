@@ -1,4 +1,5 @@
-//! Tells whether a busy link waits for its member or for the client that holds the link. `holders` decides by that which clients give way.
+//! Tells whether a busy link waits for its member or for the client that holds the link; by that, `holders` decides which
+//! clients give way.
 
 use super::Link;
 use crate::event_loop::Nanos;
@@ -7,7 +8,8 @@ use crate::link::pool::Recipient;
 use crate::link::scheduler::holders::HeldBy;
 
 impl<T: Recipient> Link<T> {
-    /// Whose turn it is, and in which exchange of the link. `wanted` says that others wait for a link.
+    /// Returns the number of the link's present exchange, and which side holds the link in it. `wanted` says that others wait
+    /// for a link.
     pub(in crate::link) fn held(&self, wanted: bool, now: Nanos) -> (u64, HeldBy) {
         let exchange = self.queue.borrow().answered();
         (exchange, self.held_by(wanted, now))
@@ -19,8 +21,8 @@ impl<T: Recipient> Link<T> {
             return if self.kept.get() { HeldBy::Client { moved: 0 } } else { HeldBy::Member };
         };
         let Some(reader) = &head.recipient else { return HeldBy::Left };
-        // A client of HTTP that has sent FIN has most often gone. If it has not, it is served as long as nobody waits, and an
-        // answer that will end goes on.
+        // A client of HTTP that has sent FIN has most often gone. If it is still there, it is served for as long as nobody
+        // waits, and an answer that will end goes on.
         let may_end = head.first_byte != 0 && !queue.has_no_length();
         if wanted && !may_end && head.request.kind.is_http() && reader.has_ended() {
             return HeldBy::Left;
@@ -42,7 +44,7 @@ impl<T: Recipient> Link<T> {
         if endless { HeldBy::Stream } else { HeldBy::Member }
     }
 
-    /// The client that holds the link, if one does.
+    /// Returns the client that holds the link, if one does.
     pub(in crate::link) fn holder(&self) -> Option<T> {
         let queue = self.queue.borrow();
         let sender =
@@ -52,8 +54,8 @@ impl<T: Recipient> Link<T> {
         sender.or(reader).or_else(keeper)
     }
 
-    /// The class of what is at the head of the link, and may hold it again. That a body was slow to come says nothing of
-    /// others of its class: those that are whole when they take a link do not hold it.
+    /// Returns the class of the exchange at the head, which may hold the link again; 0 while its body is still coming. A body
+    /// that was slow says nothing of other requests of its class: those that are whole when they take a link do not hold it.
     pub(in crate::link) fn class(&self) -> u32 {
         let queue = self.queue.borrow();
         queue.head().filter(|slot| !slot.request.upload.is_open()).map_or(0, |slot| slot.request.class)

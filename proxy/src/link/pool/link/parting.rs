@@ -1,6 +1,6 @@
-//! Reads on a link whose responses nobody awaits any more, and counts the responses against what was sent.
+//! Reads a link whose responses nobody awaits any more, and counts the responses against the requests.
 //!
-//! Nothing is delivered. A count that does not add up is an offence of the member.
+//! No response is delivered. A count that does not add up is an offence of the member.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -12,8 +12,9 @@ use crate::metrics::PipelineFault;
 use crate::stream::Stream;
 
 impl<T: Recipient> Link<T> {
-    /// Reads the answers to what was sent elsewhere meanwhile, for a while.
+    /// Reads, for a limited time, the answers to requests that were sent elsewhere meanwhile.
     pub(super) async fn read_last_answers(&self, stream: &Stream) {
+        // All answers may have come before.
         if let Some(how) = self.first_fault(&[]) {
             return how.into_iter().for_each(|how| self.pool.offended(how));
         }
@@ -39,7 +40,7 @@ impl<T: Recipient> Link<T> {
         }
     }
 
-    /// Takes bytes. None while answers are missing; else what was wrong, if anything.
+    /// Takes bytes. Returns `None` while answers are missing, else the fault that was found, if there was one.
     fn first_fault(&self, input: &[u8]) -> Option<Option<PipelineFault>> {
         let event_loop = &self.pool.event_loop;
         let now = event_loop.update_now();
