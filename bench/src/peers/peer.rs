@@ -144,7 +144,9 @@ fn first_line(program: &Path, option: &str) -> String {
     let Ok(told) = Command::new(program).arg(option).output() else { return "?".to_owned() };
     let text = [told.stdout, told.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("?").to_owned()
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("?");
+    // HAProxy goes on with its address.
+    line.split(" - ").next().unwrap_or(line).to_owned()
 }
 
 #[cfg(test)]

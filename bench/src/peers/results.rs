@@ -10,6 +10,8 @@ use super::section::{Bars, Section};
 
 /// The part of its CPUs from which on generator and origin may be the limit.
 const LOAD_IS_BUSY: f64 = 0.85;
+/// The part of its CPUs from which on the proxy is the limit, or one of two.
+const PROXY_IS_BUSY: f64 = 0.9;
 
 /// A proxy with so many workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,11 @@ impl Series {
 
     fn median(&self, what: impl Fn(&Record) -> f64) -> f64 {
         self.figure(what).map_or(f64::NAN, |figure| figure.median)
+    }
+
+    /// Returns whether generator and origin had hardly any CPU left, and the proxy had.
+    fn is_limited_by_load(&self) -> bool {
+        self.median(|r| r.load_busy) >= LOAD_IS_BUSY && self.median(|r| r.proxy_busy) < PROXY_IS_BUSY
     }
 
     fn is_faultless(&self) -> bool {
@@ -180,7 +187,7 @@ impl Measured {
         let busy: Vec<String> = self
             .series
             .iter()
-            .filter(|series| series.median(|r| r.load_busy) >= LOAD_IS_BUSY)
+            .filter(|series| series.is_limited_by_load())
             .map(|series| self.name(series))
             .collect();
         if !busy.is_empty() {
@@ -295,7 +302,7 @@ fn conclusion(series: &Series, first: &Series, speedup: Option<Figure>) -> Strin
                 request still shows whether workers get in each other's way"
             .to_owned();
     }
-    if series.median(|r| r.load_busy) >= LOAD_IS_BUSY {
+    if series.is_limited_by_load() {
         return "a lower bound: generator and origin are the limit".to_owned();
     }
     let workers = series.variant.workers as f64 / first.variant.workers as f64;
