@@ -11,8 +11,8 @@
 )]
 
 // Public is what others than the crate itself need: the binary (`cli`), the tests on sockets (`config`, `lifecycle`, `metrics`,
-// `probe`), the fuzz targets (`config`, `link`, `proto`) and the simulation (`cause`, `link`, `metrics`). The feature `bench` opens `affinity`
-// to the micro-benchmarks, which need nothing else that is private.
+// `probe`) and the fuzz targets (`cause`, `config`, `link`, `proto`); the micro-benchmarks need the same. The feature `bench` opens
+// `affinity` to them, and nothing else that is private.
 mod access_log;
 mod admin;
 #[cfg(not(feature = "bench"))]

@@ -38,7 +38,7 @@ pub use pool::lending::{Loans, TunnelPermit};
 pub use pool::link::Link;
 pub use pool::proof::{Finding, ProbeTask, ProberSender, Proof, ProofState, ProofSubject};
 pub use pool::{Pool, Recipient, Share, Submitted, Waiter};
-pub use scheduler::depth::{Consent, DepthLimit};
+pub use scheduler::depth::Consent;
 pub use scheduler::holders::{GiveWay, HeldBy};
 pub use scheduler::wait_queue::{Demand, Sharing, SourceKey};
 pub use scheduler::{Acquired, LinkId, Scheduler};

@@ -232,11 +232,6 @@ impl Peer {
         }
     }
 
-    /// How many bytes it has sent that the proxy has not read.
-    pub(crate) fn unread(&self) -> usize {
-        self.0.arrived.borrow().len()
-    }
-
     /// Sends FIN.
     pub(crate) fn finish(&self) {
         self.end(End::Finished);

@@ -120,6 +120,11 @@ impl HttpAnswerReader {
         self.events && matches!(self.state, AnswerState::Body { .. })
     }
 
+    /// Returns whether nothing follows the present answer on its link, as far as its head tells.
+    pub(in crate::link) fn is_last(&self) -> bool {
+        matches!(&self.state, AnswerState::Body { end, .. } if !end.reusable)
+    }
+
     /// Takes the end of the member's side. Returns how the answer ended, if that ends it (RFC 9112 section 6.3, rule 8).
     pub(in crate::link) fn at_eof<T, S: Sink<T>>(
         &mut self,

@@ -632,6 +632,12 @@ impl<T> Queue<T> {
         self.reader.has_no_length()
     }
 
+    /// Returns whether the answer at the head is the last one of the link, as the member has said with its head.
+    #[must_use]
+    pub(in crate::link) fn is_on_its_last(&self) -> bool {
+        self.reader.is_last()
+    }
+
     /// Returns whether the answer at the head is an event stream, which lasts for as long as its client stays.
     #[must_use]
     pub fn is_event_stream(&self) -> bool {

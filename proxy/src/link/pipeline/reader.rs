@@ -73,6 +73,14 @@ impl AnswerReader {
         }
     }
 
+    /// Returns whether nothing follows the present answer on its link, as far as its head tells.
+    pub(super) fn is_last(&self) -> bool {
+        match self {
+            Self::Http(reader) => reader.is_last(),
+            Self::Frames(_) => false,
+        }
+    }
+
     /// Reads on in the answer to a greeting. Returns how many bytes of the input belong to that answer, and whether it is
     /// complete.
     ///

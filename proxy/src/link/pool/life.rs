@@ -167,6 +167,10 @@ impl<T: Recipient> Pool<T> {
         if let Some(id) = id {
             return self.clone().live(id, Connecting::enter(&self.cells)).await;
         }
+        // Links of this worker, or attempts to open them, show by themselves whether the member answers.
+        if self.scheduler.borrow().used() > 0 {
+            return false;
+        }
         // Other workers have all the links that there may be. The attempt must be made nevertheless, so that
         // all workers see when the member answers.
         let settings = self.settings.borrow().clone();

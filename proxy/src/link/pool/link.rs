@@ -342,7 +342,10 @@ impl<T: Recipient> Link<T> {
             Ok(bytes) => queue::receive(&mut &self.queue, bytes, now, &mut out, &mut sink),
             Err(_) => Err(LinkEnd::Closed),
         };
-        let large = self.queue.borrow().head().is_some_and(|slot| slot.received > LARGE_ANSWER);
+        let (large, last) = {
+            let queue = self.queue.borrow();
+            (queue.head().is_some_and(|slot| slot.received > LARGE_ANSWER), queue.is_on_its_last())
+        };
         self.count_held();
         let LinkSink { served, mut classes, large: was_large, .. } = sink;
         if !classes.is_empty() {
@@ -352,6 +355,9 @@ impl<T: Recipient> Link<T> {
         self.pool.classes.set(classes);
         if large {
             self.pool.hold(self, HoldReason::Large);
+        }
+        if last {
+            self.pool.bar(self, now);
         }
         match outcome {
             Ok(true) => self.pool.answered(self, now),

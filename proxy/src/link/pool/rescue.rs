@@ -31,6 +31,15 @@ impl<T: Recipient> Pool<T> {
         self.watch(self.event_loop.now());
     }
 
+    /// Keeps a link from taking any more requests, because its member has said that the present answer is the last
+    /// one there (RFC 9112 section 9.6). Requests that waited for a place on it may get another link.
+    pub(super) fn bar(self: &Rc<Self>, link: &Link<T>, now: Nanos) {
+        self.scheduler.borrow_mut().close_to_new(link.id);
+        if self.scheduler.borrow().waiting() > 0 {
+            self.open_more(now);
+        }
+    }
+
     /// Returns whether the first exchange of this link is so old that no request should be put behind it.
     /// While the member answers no link, none is better than another.
     pub(super) fn is_slow(&self, link: &Link<T>, now: Nanos) -> bool {

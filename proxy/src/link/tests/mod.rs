@@ -29,6 +29,7 @@ pub(crate) fn links() -> Links {
 mod answer;
 mod callbacks;
 mod conversation;
+mod cuts;
 mod depth;
 mod exchange;
 mod fairness;

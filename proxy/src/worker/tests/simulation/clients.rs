@@ -6,7 +6,7 @@ use crate::config::{FrameKind, Framing};
 use crate::proto::http::Method;
 use crate::stream::sim::{End, Peer};
 
-use super::exchanges::{Exchanges, answer_body, answer_status};
+use super::exchanges::{Exchanges, Way, answer_body, answer_status, stream_part};
 use super::frames::{self, Say, Tag};
 use super::rng::Rng;
 use super::talk::{Keeps, Talk};
@@ -35,6 +35,8 @@ pub(super) struct Client {
     talk: Talk,
     /// The exchange for which it has its link for good, and how much of what the member says it has read.
     forever: Option<(u64, usize)>,
+    /// What was the connection of its exchanges is a tunnel.
+    tunnel: Option<Tunnel>,
     /// It asks for no more.
     done: bool,
     /// An answer said that it was the last.
@@ -43,6 +45,14 @@ pub(super) struct Client {
     spoilt: bool,
     /// It does not read for a while.
     pub(super) stalled: bool,
+}
+
+/// A client's end of a tunnel.
+struct Tunnel {
+    id: u64,
+    /// Bytes that it has begun to say, and that it has read.
+    said: u64,
+    read: u64,
 }
 
 impl Client {
@@ -55,6 +65,7 @@ impl Client {
             got: Vec::new(),
             talk: Talk::default(),
             forever: None,
+            tunnel: None,
             done: false,
             told_close: false,
             spoilt: false,
@@ -64,7 +75,13 @@ impl Client {
 
     /// Whether it waits for nothing.
     pub(super) fn is_content(&self) -> bool {
-        self.asked.is_empty() && self.to_send.is_empty() && self.talk.owner.is_none()
+        let is_bound = self.talk.owner.is_some() || self.tunnel.is_some();
+        self.asked.is_empty() && self.to_send.is_empty() && !is_bound
+    }
+
+    /// Whether it is one end of a tunnel.
+    pub(super) fn is_in_tunnel(&self) -> bool {
+        self.tunnel.is_some()
     }
 
     /// Whether it has a link for good.
@@ -79,6 +96,14 @@ impl Client {
 
     /// Begins an exchange, or says one more thing in a conversation, if it may.
     pub(super) fn ask(&mut self, ends: bool, around: &mut Around<'_>) {
+        if let Some(tunnel) = &mut self.tunnel {
+            if self.to_send.len() < 50_000 && !self.peer.has_ended() {
+                let len = around.rng.pick(&[1, 100, 2_000, 20_000]);
+                self.to_send.extend(stream_part(tunnel.id, Way::Up, tunnel.said, len));
+                tunnel.said += len as u64;
+            }
+            return;
+        }
         let waits = self.minor_version == 0 && !self.asked.is_empty();
         if self.done || waits || self.to_send.len() > 100_000 || self.asked.len() >= 64 {
             return;
@@ -90,7 +115,8 @@ impl Client {
         let id = around.exchanges.begin(around.rng);
         self.to_send.extend(around.exchanges.request(id, self.minor_version));
         self.asked.push_back(Tag { id, k: 0 });
-        self.done = !around.exchanges.of(id).keep_alive;
+        let exchange = around.exchanges.of(id);
+        self.done = !exchange.keep_alive || exchange.upgrade;
     }
 
     /// Asks for something small, all at once.
@@ -136,13 +162,16 @@ impl Client {
     }
 
     /// Sends some of what it has begun to say, or all.
-    pub(super) fn send(&mut self, rng: &mut Rng) {
+    pub(super) fn send(&mut self, around: &mut Around<'_>) {
         if self.to_send.is_empty() {
             return;
         }
-        let n = rng.cut(self.to_send.len());
+        let n = around.rng.cut(self.to_send.len());
         let part: Vec<u8> = self.to_send.drain(..n).collect();
         self.peer.send(&part);
+        if let Some(tunnel) = &self.tunnel {
+            around.exchanges.of_mut(tunnel.id).passed.up += n as u64;
+        }
     }
 
     /// Sends all of what it has begun to say.
@@ -157,6 +186,27 @@ impl Client {
             self.done = true;
             self.peer.finish();
             exchanges.count("half-closed");
+            self.ends_tunnel(exchanges);
+        }
+    }
+
+    /// Closes it, or resets it where something is left unread.
+    pub(super) fn close(&mut self, exchanges: &mut Exchanges) {
+        match self.peer.waiting() {
+            0 if self.peer.has_ended() => self.peer.close(),
+            0 => {
+                self.peer.close();
+                self.ends_tunnel(exchanges);
+            }
+            _ => self.peer.reset(),
+        }
+    }
+
+    fn ends_tunnel(&self, exchanges: &mut Exchanges) {
+        // The last request may be on its way to become one.
+        let asked = self.asked.back().map(|tag| tag.id);
+        if let Some(id) = self.tunnel.as_ref().map(|tunnel| tunnel.id).or(asked) {
+            exchanges.of_mut(id).passed.up_ended = true;
         }
     }
 
@@ -171,6 +221,7 @@ impl Client {
             self.got.extend(got);
             match around.framing {
                 _ if self.spoilt => self.got.truncate(1),
+                _ if self.tunnel.is_some() => self.check_tunnel(around.exchanges),
                 Some(framing) => self.check_frames(framing, around.exchanges),
                 None => self.check(around.exchanges),
             }
@@ -181,8 +232,14 @@ impl Client {
                 around.exchanges.count("reset");
                 false
             }
+            // Whoever hears that no more is said may go on for a while, and then ends as well.
+            End::Finished if self.tunnel.is_some() && !self.peer.has_ended() => {
+                self.finish(around.exchanges);
+                true
+            }
             End::Finished | End::Closed => {
                 match around.framing {
+                    _ if self.tunnel.is_some() => self.tunnel_ended(around.exchanges),
                     Some(framing) => self.ended_in_frames(framing, around.exchanges),
                     None => self.ended(around.exchanges),
                 }
@@ -202,6 +259,15 @@ impl Client {
         while let Some((id, answer)) = self.answer(exchanges) {
             assert!(!self.told_close, "an answer to {id} after one that was to be the last");
             self.check_one(id, &answer, exchanges);
+            if answer.head.status() == 101 {
+                self.asked.pop_front();
+                self.got.drain(..self.got.len() - answer.rest);
+                self.tunnel = Some(Tunnel { id, said: 0, read: 0 });
+                *exchanges.answers.entry(1).or_insert(0) += 1;
+                exchanges.of_mut(id).passed.opened = true;
+                exchanges.count("switched");
+                return self.check_tunnel(exchanges);
+            }
             if answer.complete != Some(true) {
                 assert!(
                     answer.complete.is_some() || self.minor_version == 0,
@@ -225,14 +291,43 @@ impl Client {
             return;
         };
         assert_eq!(whose, id, "whose answer came: {}", answer.head.start);
+        if answer.head.status() == 101 {
+            return assert!(exchanges.of(id).upgrade, "{id} did not ask for a tunnel");
+        }
         assert_eq!(answer.head.status(), answer_status(id));
         let whole = answer_body(id);
         assert!(whole.starts_with(&answer.body), "the body of the answer to {id}");
         let bodiless = exchanges.of(id).method == Method::Head || matches!(answer_status(id), 204 | 304);
-        let is_whole = bodiless || answer.complete != Some(true) || answer.body.len() == whole.len();
+        let exchange = exchanges.of(id);
+        let may_be_cut = bodiless || answer.complete != Some(true) || exchange.cut_unseen;
+        let is_whole = may_be_cut || answer.body.len() == whole.len();
         assert!(is_whole, "the answer to {id} looks complete");
         let heard = exchanges.was_seen(id) || exchanges.of(id).body > 0;
         assert!(heard, "{id} was answered by nobody");
+    }
+
+    /// All that comes through a tunnel is what its member has said, in order.
+    fn check_tunnel(&mut self, exchanges: &Exchanges) {
+        let Some(tunnel) = &mut self.tunnel else { return };
+        let expected = stream_part(tunnel.id, Way::Down, tunnel.read, self.got.len());
+        assert!(
+            self.got == expected,
+            "what the client of tunnel {} reads from {} on",
+            tunnel.id,
+            tunnel.read
+        );
+        tunnel.read += self.got.len() as u64;
+        assert!(tunnel.read <= exchanges.of(tunnel.id).passed.down, "nobody said it in tunnel {}", tunnel.id);
+        self.got.clear();
+    }
+
+    /// A tunnel ends in order when both sides have ended it, and all has arrived by then.
+    fn tunnel_ended(&self, exchanges: &mut Exchanges) {
+        let Some(Tunnel { id, read, .. }) = self.tunnel else { return };
+        let passed = &exchanges.of(id).passed;
+        assert!(passed.down_ended, "tunnel {id} was cut and looks complete");
+        assert_eq!(read, passed.down, "bytes that the client of tunnel {id} has read");
+        exchanges.count("tunnel: complete down");
     }
 
     fn answered(&mut self, answer: &Answer, exchanges: &mut Exchanges) {
@@ -259,7 +354,8 @@ impl Client {
             && answer.complete.is_none()
         {
             // To HTTP/1.0 an orderly end is the end of the answer.
-            assert!(answer.body == answer_body(id), "{id} was cut and looks complete");
+            let is_whole = answer.body == answer_body(id) || exchanges.of(id).cut_unseen;
+            assert!(is_whole, "{id} was cut and looks complete");
             self.asked.pop_front();
             self.got.clear();
             self.told_close = true;

@@ -28,6 +28,55 @@ fn it_grows_while_answers_are_quick_and_falls_when_they_are_slow() {
 }
 
 #[test]
+fn what_is_slow_goes_alone_and_the_quick_stay_behind_each_other() {
+    runtime().block_on(async {
+        let mut world = World::of_redis(QUICK, SLOW / QUICK);
+        world.run(700).await; // in which it is learned
+        let (behind, slow) = world.harm();
+        world.run(1_500).await;
+        let (behind, slow) = (world.harm().0 - behind, world.harm().1 - slow);
+        assert!(slow >= 20, "{slow} of the slow class");
+        assert!(behind * 5 <= slow, "{behind} were asked behind one of {slow} of the slow class");
+        assert!(world.depth() >= CEILING / 2, "{} beside a slow class", world.depth());
+        world.come_to_rest().await;
+        world.end().await;
+    });
+}
+
+#[test]
+fn who_is_behind_an_answer_that_does_not_come_is_answered_elsewhere() {
+    runtime().block_on(async {
+        let mut world = World::of_repeatable_lines();
+        world.set_pace(QUICK);
+        world.run(200).await;
+        let behind = world.hang(50_000_000).await;
+        assert!(behind >= 3, "{behind} behind the first one");
+        world.go_on(20_000_000).await;
+        assert_eq!(world.awaiting(), 1, "only the one whose answer does not come");
+        world.go_on(60_000_000).await;
+        assert_eq!(world.awaiting(), 0, "in the end it comes");
+        world.end().await;
+    });
+}
+
+#[test]
+fn who_restarts_has_another_chance() {
+    runtime().block_on(async {
+        let mut world = World::of_lines(CEILING);
+        world.set_pace(QUICK);
+        for restarts in 0..2 {
+            world.run(100).await;
+            assert!(world.depth() > 1, "after {restarts} restarts");
+            world.restart_amid_pipelines().await;
+            world.rest(PAUSE << restarts).await; // it doubles
+        }
+        world.run(150).await;
+        assert!(world.depth() >= CEILING / 2, "{} after restarts", world.depth());
+        world.end().await;
+    });
+}
+
+#[test]
 fn without_pipelining_it_never_grows() {
     runtime().block_on(async {
         let mut world = World::of_lines(1);

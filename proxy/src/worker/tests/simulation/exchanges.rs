@@ -15,17 +15,34 @@ pub(super) struct Exchange {
     /// The length of the request's body.
     pub(super) body: usize,
     pub(super) keep_alive: bool,
+    /// It asks for a tunnel.
+    pub(super) upgrade: bool,
+    /// What has passed through the tunnel that it has become.
+    pub(super) passed: Passed,
     /// Where frames are spoken: all that was said so far.
     pub(super) said: Vec<Say>,
     /// All that a member has sent since the link is the client's for good.
     pub(super) stream: Vec<u8>,
     /// A member has sent what is no answer where its answer should have been.
     pub(super) garbled: bool,
+    /// A member has cut an answer to it that ends with its link.
+    pub(super) cut_unseen: bool,
     repeatable: bool,
     /// How many of its frames a member has heard.
     heard: usize,
     /// How often a member has received all of it.
     seen: u32,
+}
+
+/// What both ends of a tunnel have sent, and whether they have ended it in order.
+#[derive(Default)]
+pub(super) struct Passed {
+    /// The client knows that it is one end of it.
+    pub(super) opened: bool,
+    pub(super) up: u64,
+    pub(super) up_ended: bool,
+    pub(super) down: u64,
+    pub(super) down_ended: bool,
 }
 
 #[derive(Default)]
@@ -76,7 +93,10 @@ impl Exchanges {
             (Method::Post, 1..7) => rng.range(1, 3000),
             _ => 0,
         };
-        self.add(method, body as usize, !rng.one_in(40))
+        let id = self.add(method, body as usize, !rng.one_in(40));
+        let exchange = self.of_mut(id);
+        exchange.upgrade = method == Method::Get && exchange.keep_alive && rng.one_in(40);
+        id
     }
 
     /// Begins one whose answer is short.
@@ -100,9 +120,12 @@ impl Exchanges {
             method,
             body,
             keep_alive,
+            upgrade: false,
+            passed: Passed::default(),
             said: Vec::new(),
             stream: Vec::new(),
             garbled: false,
+            cut_unseen: false,
             repeatable: method.is_idempotent(),
             heard: 0,
             seen: 0,
@@ -165,7 +188,8 @@ impl Exchanges {
             Method::Delete => "DELETE",
             _ => "POST",
         };
-        let start = format!("{method} /{id} HTTP/1.{minor_version}\r\nHost: a\r\nX-Id: {id}\r\n");
+        let class = if is_slow(id) { "/slow" } else { "" };
+        let start = format!("{method} {class}/{id} HTTP/1.{minor_version}\r\nHost: a\r\nX-Id: {id}\r\n");
         let mut out = start.into_bytes();
         if exchange.method == Method::Post {
             out.extend_from_slice(format!("Content-Length: {}\r\n", exchange.body).as_bytes());
@@ -175,10 +199,18 @@ impl Exchanges {
             (false, 1) => out.extend_from_slice(b"Connection: close\r\n"),
             _ => {}
         }
+        if exchange.upgrade {
+            out.extend_from_slice(b"Connection: upgrade\r\nUpgrade: websocket\r\n");
+        }
         out.extend_from_slice(b"\r\n");
         out.extend(asked_body(id, exchange.body));
         out
     }
+}
+
+/// Whether exchange `id` of HTTP is of the slow class.
+pub(super) fn is_slow(id: u64) -> bool {
+    mix(id ^ 0x510).is_multiple_of(16)
 }
 
 /// The body that exchange `id` asks with.
@@ -213,9 +245,24 @@ pub(super) fn answer_status(id: u64) -> u16 {
     }
 }
 
+static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| (0..8192).map(|i| mix(i) as u8).collect());
+
+/// The two ways through a tunnel.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    Up,
+    Down,
+}
+
+/// So many bytes of what is said in the tunnel that exchange `id` has become, from byte `at` on.
+pub(super) fn stream_part(id: u64, way: Way, at: u64, len: usize) -> Vec<u8> {
+    let start = mix(id << 1 | way as u64) >> 1;
+    let byte = |i| BYTES[((start + i) % 8192) as usize] ^ (i >> 13) as u8;
+    (at..at + len as u64).map(byte).collect()
+}
+
 /// Bytes that differ by `seed`.
 pub(super) fn filling(seed: u64, len: usize) -> Vec<u8> {
-    static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| (0..8192).map(|i| mix(i) as u8).collect());
     let start = (mix(seed) % BYTES.len() as u64) as usize;
     let mut out = Vec::with_capacity(len);
     let mut from = start;

@@ -37,6 +37,9 @@ impl Scene {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::new(!seed);
         let calm = seed.is_multiple_of(2);
+        let speaks = speaks(seed / 2, &mut rng);
+        // Members of HTTP have more that they can do wrong.
+        let faults = if speaks.starts_with(HTTP) { [40, 120, 300, 300] } else { [10, 40, 120, 300] };
         const PACES: [u64; 6] = [10_000, 10_000, 60_000, 20_000, 200_000, 1_500_000];
         Self {
             seed,
@@ -50,11 +53,13 @@ impl Scene {
             rescue_budget: rng.pick(&["0%", "10%", "10%", "100%"]),
             members: rng.pick(&[1, 1, 2, 3]),
             room: rng.pick(&[700, 5_000, 64_000, 300_000]),
-            speaks: speaks(seed / 2, &mut rng),
+            speaks,
             temper: Temper {
-                faults: if calm { 0 } else { rng.pick(&[2, 10, 40, 120]) },
+                faults: if calm { 0 } else { rng.pick(&faults) },
                 pace: if calm { rng.pick(&PACES[..3]) } else { rng.pick(&PACES) },
                 hiccups: rng.pick(&[100, 300, 1000, 3000]),
+                slow: rng.pick(&[1, 1, 800]),
+                closes: false,
             },
             refuses: !calm && rng.one_in(2),
         }
@@ -74,8 +79,8 @@ impl Scene {
             rescue_budget: "10%",
             members: 1,
             room: 300_000,
-            speaks: "protocol: http".to_owned(),
-            temper: Temper { faults: 0, pace: 10_000, hiccups: u64::MAX },
+            speaks: HTTP.to_owned(),
+            temper: Temper { faults: 0, pace: 10_000, slow: 1, hiccups: u64::MAX, closes: false },
             refuses: false,
         }
     }
@@ -85,7 +90,7 @@ impl Scene {
     }
 
     pub(super) fn settings(&self, members: usize) -> Settings {
-        let all = self.all_methods && self.speaks.starts_with("protocol: http");
+        let all = self.all_methods && self.speaks.starts_with(HTTP);
         let methods = if all { "pipeline_methods: all" } else { "" };
         let list: Vec<_> =
             (0..members).map(|i| format!("m{i}: 127.0.0.1:{}", usize::from(FIRST_PORT) + i)).collect();
@@ -126,20 +131,22 @@ backends:
     }
 }
 
+const HTTP: &str = "protocol: http";
+
 /// HTTP and Redis have more to them than the others.
 fn speaks(turn: u64, rng: &mut Rng) -> String {
     let refusal = if rng.one_in(2) { ", refusal: \"hex:05736f7272790d0a\"" } else { "" };
     let repeatable = rng.one_in(2);
     let redis_refusal = if rng.one_in(2) { ", refusal: \"-ERR sorry\\r\\n\"" } else { "" };
-    match turn % 6 {
-        0 | 3 => format!("protocol: http\n    request_buffer: {}", rng.pick(&["0B", "1KiB", "64KiB"])),
+    match turn % 8 {
+        0 | 2 | 4 | 6 => format!("{HTTP}\n    request_buffer: {}", rng.pick(&["0B", "1KiB", "64KiB"])),
         1 => {
             let (end, longest) = (rng.pick(&["lf", "crlf"]), rng.pick(&["4KiB", "4KiB", "4KiB", "1MiB"]));
             format!(
                 "protocol: lines\n    framing: {{ terminator: {end}, max_length: {longest}, repeatable: {repeatable}{refusal} }}"
             )
         }
-        2 => {
+        3 => {
             let (width, longest) = rng.pick(&[(1, "200B"), (2, "60000B"), (4, "1MiB"), (8, "1MiB")]);
             let (order, counts, offset) =
                 (rng.pick(&["big", "little"]), rng.one_in(2), rng.pick(&[0, 0, 4, 11]));

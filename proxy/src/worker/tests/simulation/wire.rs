@@ -1,27 +1,25 @@
 //! The simulation's own reader of HTTP/1.1, so that it cannot share the proxy's bugs.
 
 /// A start line and its fields.
-pub(crate) struct Head {
-    pub(crate) start: String,
+pub(super) struct Head {
+    pub(super) start: String,
     fields: Vec<(String, String)>,
-    pub(crate) len: usize,
+    pub(super) len: usize,
 }
 
 /// What a client got of an answer.
-pub(crate) struct Answer {
-    pub(crate) head: Head,
-    pub(crate) interims: usize,
-    /// Length of all its heads.
-    pub(crate) head_end: usize,
-    pub(crate) body: Vec<u8>,
+pub(super) struct Answer {
+    pub(super) head: Head,
+    pub(super) interims: usize,
+    pub(super) body: Vec<u8>,
     /// The body's end was seen; `None` where only the close of the connection tells.
-    pub(crate) complete: Option<bool>,
+    pub(super) complete: Option<bool>,
     /// Bytes that follow it.
-    pub(crate) rest: usize,
+    pub(super) rest: usize,
 }
 
 impl Head {
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let len = bytes.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
         let text = std::str::from_utf8(&bytes[..len - 4]).expect("heads here are text");
         let mut lines = text.split("\r\n");
@@ -31,28 +29,28 @@ impl Head {
         Some(Self { start, fields, len })
     }
 
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
         self.field(name).map(|value| value.parse().expect("a number"))
     }
 
-    pub(crate) fn status(&self) -> u16 {
+    pub(super) fn status(&self) -> u16 {
         self.start[9..12].parse().expect("a status")
     }
 }
 
 impl Answer {
     /// Reads what has come so far; `None` while no final head has.
-    pub(crate) fn read(bytes: &[u8], to_head: bool) -> Option<Self> {
+    pub(super) fn read(bytes: &[u8], to_head: bool) -> Option<Self> {
         let mut at = 0;
         let mut interims = 0;
         loop {
             let head = Head::read(&bytes[at..])?;
             at += head.len;
-            if head.status() >= 200 {
+            if head.status() >= 200 || head.status() == 101 {
                 return Some(Self::of(head, interims, bytes, at, to_head));
             }
             interims += 1;
@@ -61,7 +59,7 @@ impl Answer {
 
     fn of(head: Head, interims: usize, bytes: &[u8], head_end: usize, to_head: bool) -> Self {
         let rest = &bytes[head_end..];
-        let bodiless = to_head || matches!(head.status(), 204 | 304);
+        let bodiless = to_head || matches!(head.status(), 101 | 204 | 304);
         let (body, complete, used) = if bodiless {
             (Vec::new(), Some(true), 0)
         } else if head.field("transfer-encoding") == Some("chunked") {
@@ -73,7 +71,7 @@ impl Answer {
         } else {
             (rest.to_vec(), None, rest.len())
         };
-        Self { head, interims, head_end, body, complete, rest: rest.len() - used }
+        Self { head, interims, body, complete, rest: rest.len() - used }
     }
 }
 
