@@ -191,7 +191,7 @@ impl Client {
     }
 
     /// Closes it, or resets it where something is left unread.
-    pub(super) fn close(&mut self, exchanges: &mut Exchanges) {
+    pub(super) fn close(&self, exchanges: &mut Exchanges) {
         match self.peer.waiting() {
             0 if self.peer.has_ended() => self.peer.close(),
             0 => {

@@ -101,11 +101,16 @@ impl Exchanges {
 
     /// Begins one whose answer is short.
     pub(super) fn begin_plain(&mut self) -> u64 {
-        let is_plain = |id| answer_status(id) == 200 && answer_body(id).len() < 1000;
+        let is_plain = |id| answer_status(id) == 200 && (1..1000).contains(&answer_body(id).len());
         while !is_plain(self.all.len() as u64) {
             self.add(Method::Get, 0, true);
         }
         self.add(Method::Get, 0, true)
+    }
+
+    /// Begins one with more content than the proxy keeps.
+    pub(super) fn begin_upload(&mut self) -> u64 {
+        self.add(Method::Post, 400_000, true)
     }
 
     /// Begins one in frames.

@@ -23,7 +23,7 @@ pub(super) struct Temper {
     pub(super) slow: u64,
     /// One in so many answers takes long without a reason.
     pub(super) hiccups: u64,
-    /// One in a few answers says that it is the last one of its link.
+    /// Each answer says that it is the last one of its link.
     pub(super) closes: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Around<'a> {
 
 impl Around<'_> {
     fn fault(&mut self) -> Option<Fault> {
-        if self.temper.closes && self.rng.one_in(6) {
+        if self.temper.closes {
             return Some(Fault::SaysClose);
         }
         let of = if self.framing.is_some() { &FAULTS_IN_FRAMES[..] } else { &FAULTS };

@@ -111,18 +111,29 @@ fn sources_that_wait_take_turns() {
 fn nothing_is_asked_behind_an_answer_that_is_the_last() {
     runtime().block_on(async {
         let mut world = World::of_http();
-        for _ in 0..2_000 {
-            world.step().await; // until many requests are on each link
+        world.run(200).await;
+        assert!(world.depth() > 8, "{}: others could be asked behind it", world.depth());
+        world.tell_the_last(4).await;
+        world.all_ask();
+        world.turn(0).await; // which looks at what is written on the link
+        assert_eq!(world.awaiting(), 16);
+        world.go_on(50_000_000).await;
+        assert_eq!(world.awaiting(), 0, "all are answered on the next link");
+        world.end().await;
+    });
+}
+
+#[test]
+fn who_goes_away_amid_an_upload_gives_the_link_back() {
+    runtime().block_on(async {
+        let mut world = World::of_http();
+        for _ in 0..3 {
+            world.leave_amid_an_upload().await;
+            world.all_ask();
+            world.go_on(30_000_000).await;
+            assert_eq!((world.awaiting(), world.refused()), (0, 0), "all are answered on the only link");
         }
-        world.close_after_some_answers();
-        for _ in 0..16_000 {
-            world.step().await;
-        }
-        world.come_to_rest().await;
-        let counts = world.end().await.counts;
-        let told = counts["said that it closes"];
-        println!("{counts:#?}");
-        assert!(told >= 20, "{told} answers say that they are the last: {counts:#?}");
+        world.end().await;
     });
 }
 

@@ -184,7 +184,7 @@ impl World {
     }
 
     /// Everybody who is ready does what is to be done, a little later.
-    async fn turn(&mut self, pause: u64) {
+    pub(super) async fn turn(&mut self, pause: u64) {
         tokio::time::advance(Duration::from_nanos(pause)).await;
         // Those whom a timer has woken have their turn after all others.
         tokio::task::yield_now().await;
@@ -389,7 +389,7 @@ impl World {
 
     /// Nobody asks for more, members behave: all that was begun must end.
     pub(super) async fn come_to_rest(&mut self) {
-        (self.scene.temper.faults, self.scene.temper.closes) = (0, false);
+        self.scene.temper.faults = 0;
         self.places.iter_mut().for_each(|place| place.refusing = false);
         let mut rounds = 0;
         while !self.clients.iter().all(Client::is_content) {

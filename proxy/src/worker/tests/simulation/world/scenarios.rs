@@ -72,16 +72,36 @@ impl World {
         Self::of(Scene { clients: 16, cap: 4, pipeline: 32, queue_max: 1000, speaks, temper, ..tame })
     }
 
-    /// 16 clients of HTTP, who pipeline, and one member with few links.
+    /// 16 clients of HTTP, and one member with one link.
     pub(in super::super) fn of_http() -> Self {
         let tame = Scene::tame();
-        let temper = members::Temper { pace: 60_000, ..tame.temper };
-        Self::of(Scene { clients: 16, cap: 3, pipeline: 32, queue_max: 1000, temper, ..tame })
+        let temper = members::Temper { pace: 6_000, ..tame.temper };
+        Self::of(Scene { clients: 16, pipeline: 32, queue_max: 1000, temper, ..tame })
     }
 
-    /// From now on one in a few answers says that it is the last one of its link.
-    pub(in super::super) fn close_after_some_answers(&mut self) {
+    /// So many clients ask. With the head of the first answer the member says that it is the last one of the link; its content is
+    /// still to come.
+    pub(in super::super) async fn tell_the_last(&mut self, askers: usize) {
+        for client in &mut self.clients[..askers] {
+            client.ask_plainly(&mut self.exchanges);
+        }
+        self.turn(0).await;
         self.scene.temper.closes = true;
+        let now = self.now();
+        for link in self.places.iter_mut().flat_map(|place| &mut place.links) {
+            while link.peer.waiting() > 0 {
+                link.hear(&mut around!(self, now));
+            }
+        }
+        self.scene.temper.closes = false;
+        self.turn(self.scene.temper.pace + 1).await;
+        let now = self.now();
+        let link = &mut self.places[0].links[0];
+        while link.to_say() > 1 {
+            link.say(&mut around!(self, now));
+        }
+        assert!(link.expects_no_more(), "the head of the last answer has gone to the proxy");
+        self.turn(0).await;
     }
 
     /// From now on an answer takes so many ns at most.
@@ -118,13 +138,15 @@ impl World {
         }
     }
 
-    fn all_ask(&mut self) {
+    pub(in super::super) fn all_ask(&mut self) {
         for c in 0..self.clients.len() {
             if self.clients[c].has_link() {
                 self.leave(c); // nobody talks for ever
             }
             let client = &mut self.clients[c];
-            if client.is_content() || client.is_talking() {
+            if client.is_content() && self.framing.is_none() {
+                client.ask_plainly(&mut self.exchanges);
+            } else if client.is_content() || client.is_talking() {
                 client.ask(true, &mut with!(self));
                 client.send_all();
             }
@@ -175,6 +197,25 @@ impl World {
         let link = links.max_by_key(|link| link.to_say()).expect("a link");
         link.hang(nanoseconds);
         link.to_say() - 1
+    }
+
+    /// The first client sends half of a request with content, and resets its connection.
+    pub(in super::super) async fn leave_amid_an_upload(&mut self) {
+        let id = self.exchanges.begin_upload();
+        let request = self.exchanges.request(id, 1);
+        self.clients[0].peer.send(&request[..request.len() / 2]);
+        self.turn(0).await;
+        self.answer_knock();
+        self.turn(0).await;
+        self.clients[0].peer.reset();
+        self.renew(0);
+        self.turn(0).await;
+        self.bury();
+    }
+
+    /// How many clients were refused because no link was free in time.
+    pub(in super::super) fn refused(&self) -> u64 {
+        self.exchanges.counts.get("refused: 503").copied().unwrap_or(0)
     }
 
     /// How many clients wait for an answer.
