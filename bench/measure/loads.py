@@ -27,7 +27,7 @@ http {{
   client_body_temp_path {dir}/1; proxy_temp_path {dir}/2; fastcgi_temp_path {dir}/3;
   uwsgi_temp_path {dir}/4; scgi_temp_path {dir}/5;
   server {{
-    listen 127.0.0.1:{port} backlog=65535; listen unix:{dir}/nginx.sock backlog=65535;
+    listen 127.0.0.1:{port} backlog=65535;
     root {dir};
     location = /small {{ default_type text/plain; return 200 "Hello, World!"; }}
   }}
@@ -45,13 +45,13 @@ end
 
 
 class Nginx:
-    """An origin on a TCP port and on a Unix socket; wrk loads it."""
+    """An origin on a TCP port; wrk loads it."""
 
     unit, count = "requests", 1
     member = f"127.0.0.1:{HTTP_PORT}"
 
     def __init__(self, tmp, cpus):
-        self.tmp, self.unix = tmp, f"unix:{tmp}/nginx.sock"
+        self.tmp = tmp
         for size in SIZES.values():
             write(f"{tmp}/{size}", "x" * size)
         write(f"{tmp}/wrk.lua", WRK_END)

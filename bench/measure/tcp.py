@@ -35,17 +35,9 @@ class Variant:
     origin: type = Nginx
     how: dict = field(default_factory=dict)        # arguments of the origin's load()
     protocol: str = "tcp"
-    unix: bool = False                             # the member is reached over a Unix socket
     listener: dict = field(default_factory=dict)   # options, as in config.yaml
     backend: dict = field(default_factory=dict)
     mtu: int = 65536                               # of loopback; 65536 is what it has by itself
-
-
-def unix():
-    for protocol in ("tcp", "http"):
-        for over in (False, True):
-            name = f"{protocol}, member over {'a Unix socket' if over else 'TCP'}"
-            yield Variant(name, protocol=protocol, unix=over)
 
 
 def window():
@@ -98,7 +90,6 @@ SPLICED, WARM = ("spliced %", "spliced_pct"), ("warm %", "warm_pct")
 
 # name -> (title, variants, what the requests of wrk are called, columns of wrk, columns of iperf3)
 MEASUREMENTS = {
-    "unix": ("TCP loopback against a Unix socket: 64 clients, small GET", unix, "requests", HTTP, []),
     "window": ("The proxy's receive buffer: iperf3, one stream", window, "", [], WINDOW),
     "copy": ("Splicing against copying: iperf3, and GET of so much by 64 clients", copy, "requests",
              [*HTTP, SPLICED], [*BULK, SPLICED]),
@@ -112,7 +103,7 @@ def configuration(variant, origin):
     """JSON is YAML too."""
     bind = f"127.0.0.1:{LISTEN}"
     listener = {"bind": bind, "protocol": variant.protocol, "backend": "b", **variant.listener}
-    backend = {"members": {"a": origin.unix if variant.unix else origin.member}, **variant.backend}
+    backend = {"members": {"a": origin.member}, **variant.backend}
     return json.dumps({"admin": f"127.0.0.1:{ADMIN_PORT}", "workers": 1,
                        "listeners": {"l": listener}, "backends": {"b": backend}})
 

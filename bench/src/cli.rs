@@ -24,4 +24,8 @@ pub(crate) enum Command {
     Load(Box<Load>),
     /// Measure what a proxy costs against going direct, and write a report.
     Overhead(Box<Overhead>),
+    /// Compare penstock with other proxies under the same load.
+    Peers(crate::peers::Options),
+    /// Run published benchmarks again, and print the published figures beside ours.
+    Ladder(crate::ladders::Options),
 }

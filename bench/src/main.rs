@@ -5,8 +5,10 @@
 mod cli;
 mod failure;
 mod interrupt;
+mod ladders;
 mod live;
 mod overhead;
+mod peers;
 mod preflight;
 
 use std::io::Write;
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Load(options) => load(&options),
         Command::Overhead(options) => overhead::command(&options),
+        Command::Ladder(options) => ladders::run(&options),
+        Command::Peers(options) => peers::run(&options),
     };
     done.unwrap_or_else(|failure| {
         let _ = writeln!(std::io::stderr(), "penstock-bench: {failure}"); // the exit code tells, too

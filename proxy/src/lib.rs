@@ -11,10 +11,15 @@
 )]
 
 // Public is what others than the crate itself need: the binary (`cli`), the tests on sockets (`config`, `lifecycle`, `metrics`,
-// `probe`) and the fuzz targets (`cause`, `config`, `link`, `proto`).
+// `probe`) and the fuzz targets (`cause`, `config`, `link`, `proto`); the micro-benchmarks need the same. The feature `bench` opens
+// `affinity` to them, and nothing else that is private.
 mod access_log;
 mod admin;
+#[cfg(not(feature = "bench"))]
 mod affinity;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod affinity;
 mod backend;
 pub mod cause;
 pub mod cli;

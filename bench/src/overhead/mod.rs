@@ -7,7 +7,7 @@ mod json;
 mod leg;
 mod legs;
 mod outcome;
-mod party;
+pub(crate) mod party;
 mod plot;
 mod scrape;
 mod sockets;

@@ -5,5 +5,7 @@
 mod rendezvous;
 mod sources;
 
+#[cfg(feature = "bench")]
+pub use rendezvous::best_index;
 pub(crate) use rendezvous::{Candidate, best, name_hash};
 pub(crate) use sources::{SourceStatus, Sources};

@@ -25,6 +25,16 @@ pub(crate) fn best<T>(key: IpAddr, candidates: impl Iterator<Item = (T, Candidat
     candidates.map(|(who, c)| (score(address, c), c.hash, who)).max_by(order).map(|(_, _, who)| who)
 }
 
+/// Works like [`best`] for members given by the hash of their name and their weight, and returns the place of the
+/// winner among them. Only the micro-benchmarks in `benches/` call this.
+#[cfg(feature = "bench")]
+#[must_use]
+pub fn best_index(key: IpAddr, members: &[(u64, u32)]) -> Option<usize> {
+    let candidate =
+        |(index, (hash, weight)): (usize, &(u64, u32))| (index, Candidate { hash: *hash, weight: *weight });
+    best(key, members.iter().enumerate().map(candidate))
+}
+
 /// Returns the hash of a member's name (FNV-1a, 64 bits).
 #[must_use]
 pub(crate) fn name_hash(name: &str) -> u64 {

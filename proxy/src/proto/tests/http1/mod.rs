@@ -2,7 +2,6 @@
 
 mod answers;
 mod bodies;
-mod cost;
 mod forwarding;
 mod given;
 mod policies;
