@@ -71,11 +71,13 @@ impl FieldName {
     }
 }
 
-/// Returns whether a name is the one whose usual spelling is `usual`. The spelling of most senders is compared at once, and
-/// others byte by byte.
+/// Returns whether two names are the same but for case. The first letter rules most names out, and most senders spell a name in the
+/// usual way, which is compared at once; only the others are compared byte by byte.
 #[inline]
 fn is<const N: usize>(name: &[u8], usual: &[u8; N]) -> bool {
-    name == usual || name.eq_ignore_ascii_case(usual)
+    const CASE: u8 = 0x20; // the bit in which the two cases of an ASCII letter differ
+    let begins = |name: &[u8]| name.first().map(|letter| letter | CASE);
+    begins(name) == begins(usual) && (name == usual || name.eq_ignore_ascii_case(usual))
 }
 
 /// Returns whether a name begins like the fields by which proxies describe requests. Few others do.
