@@ -1,44 +1,52 @@
-//! Describes the machine on which figures were measured.
+//! Describes the machine on which figures were measured, and the day.
 
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Returns the CPU, the kernel and the date, in one line.
+/// A machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) cpus: usize,
+    pub(crate) model: String,
+    pub(crate) kernel: String,
+}
+
+impl Machine {
+    /// Returns this machine.
+    pub(crate) fn here() -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let info = read("/proc/cpuinfo");
+        let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        Self {
+            cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            model: model.map_or("an unknown CPU", |(_, name)| name.trim()).to_owned(),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        }
+    }
+}
+
+/// Returns this machine with this number of CPUs, and the date, in one line.
 pub(crate) fn describe(cpus: usize) -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let model = model.map_or("an unknown CPU", |(_, name)| name.trim());
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{cpus} CPUs ({model}), Linux {}, loopback, {}", kernel.trim(), today())
+    let Machine { model, kernel, .. } = Machine::here();
+    format!("{cpus} CPUs ({model}), Linux {kernel}, loopback, {}", date(SystemTime::now()))
 }
 
 /// Returns the date in UTC as YYYY-MM-DD.
-fn today() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let (year, month, day) = civil(since.map_or(0, |time| time.as_secs() / 86_400));
+pub(crate) fn date(time: SystemTime) -> String {
+    let (year, month, day) = civil(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400);
     format!("{year}-{month:02}-{day:02}")
 }
 
-/// Returns the date of a number of days since 1970, by the Gregorian calendar.
+/// Returns the date of a day since 1970 (the algorithm of Howard Hinnant for days from 1970 on).
 fn civil(days: u64) -> (u64, u64, u64) {
-    let (mut year, mut left) = (1970, days);
-    loop {
-        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let length = if leap { 366 } else { 365 };
-        if left < length {
-            let months = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-            let mut month = 1;
-            for length in months {
-                if left < length {
-                    break;
-                }
-                left -= length;
-                month += 1;
-            }
-            return (year, month, left + 1);
-        }
-        left -= length;
-        year += 1;
-    }
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (year + era * 400 + next, month, day)
 }
 
 #[cfg(test)]

@@ -5,11 +5,17 @@
 mod cli;
 mod failure;
 mod interrupt;
+mod interval;
 mod ladders;
 mod live;
+mod machine;
 mod overhead;
+mod party;
 mod peers;
+mod places;
 mod preflight;
+mod program;
+mod sockets;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-use super::sockets;
+use crate::sockets;
 
 /// A program that takes part: all its processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,12 +108,12 @@ pub(crate) fn own_cpu_seconds() -> f64 {
 
 /// The CPU time of the whole machine, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Machine {
+pub(crate) struct MachineCpu {
     pub(crate) busy: f64,
     pub(crate) idle: f64,
 }
 
-impl Machine {
+impl MachineCpu {
     pub(crate) fn now() -> Self {
         fs::read_to_string("/proc/stat").ok().and_then(|stat| Self::read(&stat)).unwrap_or_default()
     }
@@ -154,10 +154,10 @@ mod tests {
     #[test]
     fn the_first_line_of_proc_stat_is_the_machine() {
         let stat = "cpu  100 5 50 800 40 3 2 1 99 9\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
-        let machine = Machine::read(stat).unwrap();
+        let machine = MachineCpu::read(stat).unwrap();
         assert!((machine.busy - 1.61).abs() < 1e-9 && (machine.idle - 8.4).abs() < 1e-9, "{machine:?}");
         assert!((machine.idle_share() - 0.839).abs() < 0.001);
-        assert_eq!(Machine::read("nothing"), None);
+        assert_eq!(MachineCpu::read("nothing"), None);
     }
 
     #[test]

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use super::places;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::overhead::party::{Cpu, Party};
+use crate::party::{Cpu, Party};
+use crate::places;
 
 /// The longest time until a program listens, and until it has ended after SIGTERM.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -117,6 +117,11 @@ impl Program {
     /// Returns whether the program runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Returns its processes, as they were when it listened.
+    pub(crate) fn party(&self) -> &Party {
+        &self.party
     }
 
     /// Returns the CPU time of all its threads so far.

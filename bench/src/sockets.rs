@@ -1,8 +1,12 @@
-//! Reads the sockets of this machine from `/proc/net/tcp`: who listens, and how many connections there are.
+//! Reads the sockets of this machine from `/proc/net/tcp`: who listens, how many connections there are, and which ports are free.
+//!
+//! Looking there is no connection of its own.
 
 use std::collections::HashSet;
-use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::{fs, io};
+
+use crate::failure::Failure;
 
 /// A row of `/proc/net/tcp` or `tcp6`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +27,39 @@ pub(crate) fn listening(on: SocketAddr) -> HashSet<u64> {
         row.state == LISTEN && row.local.port() == on.port() && (ip == on.ip() || ip.is_unspecified())
     };
     rows().into_iter().filter(accepts).map(|row| row.inode).collect()
+}
+
+/// Returns whether anybody listens on a port.
+pub(crate) fn is_listening(port: u16) -> bool {
+    rows().iter().any(|row| row.state == LISTEN && row.local.port() == port)
+}
+
+/// Returns the number of connections to these ports, counted at the end that accepted them.
+pub(crate) fn established(ports: &[u16]) -> usize {
+    rows().iter().filter(|row| row.state == ESTABLISHED && ports.contains(&row.local.port())).count()
+}
+
+/// Returns a free port on 127.0.0.1 for each of these: the port itself if it is free, and any for 0.
+pub(crate) fn free_ports<const N: usize>(wanted: [u16; N]) -> Result<[SocketAddr; N], Failure> {
+    // All are taken before the first one is given back, so that they differ.
+    let mut listeners = Vec::new();
+    let mut addresses = [SocketAddr::from(([127, 0, 0, 1], 0)); N];
+    for (address, port) in addresses.iter_mut().zip(wanted) {
+        let bound = TcpListener::bind(("127.0.0.1", port)).and_then(|bound| Ok((bound.local_addr()?, bound)));
+        let (free, listener) = bound.map_err(|error| {
+            let why = match error.kind() {
+                io::ErrorKind::AddrInUse => "is in use".to_owned(),
+                _ => format!("cannot be used: {error}"),
+            };
+            Failure::Machine(format!(
+                "port {port} {why} on 127.0.0.1; choose another one with --port (of `overhead`: --proxy-port, --origin-port), or 0 \
+                 for any free port"
+            ))
+        })?;
+        *address = free;
+        listeners.push(listener);
+    }
+    Ok(addresses)
 }
 
 /// Returns the numbers of connections that a server has, in on its address and out to another server; `None` if
@@ -50,7 +87,7 @@ pub(crate) fn owners(inodes: &HashSet<u64>) -> Vec<u32> {
 fn has_open(pid: u32, inodes: &HashSet<u64>) -> bool {
     // The descriptors of other users' processes cannot be read.
     let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    let inode = |entry: std::io::Result<fs::DirEntry>| {
+    let inode = |entry: io::Result<fs::DirEntry>| {
         let link = fs::read_link(entry.ok()?.path()).ok()?;
         link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse::<u64>().ok()
     };
@@ -93,8 +130,9 @@ fn address(text: &str) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
-    use std::net::{TcpListener, TcpStream};
 
     #[test]
     #[cfg(target_endian = "little")]
@@ -121,6 +159,19 @@ mod tests {
         let open = [connect(to_server), connect(to_server), connect(to_behind)];
         let accepted = [server.accept().unwrap(), server.accept().unwrap(), behind.accept().unwrap()];
         assert_eq!(connections(to_server, to_behind), Some((2, 1)));
+        assert_eq!(established(&[to_server.port()]), 2);
+        assert!(is_listening(to_server.port()));
         drop((open, accepted));
+    }
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let failure = free_ports([0, port]).unwrap_err();
+        assert_eq!(failure.status(), 4);
+        assert!(failure.to_string().contains(&format!("port {port} ")), "{failure}");
+        let [a, b] = free_ports([0, 0]).unwrap();
+        assert_ne!(a, b);
     }
 }

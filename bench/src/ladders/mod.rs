@@ -14,16 +14,16 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::peers::figure::Figure;
-use crate::peers::machine;
 use crate::peers::origin::Origin;
 use crate::peers::peer::{Found, Peer};
-use crate::peers::places::{self, Places};
-use crate::peers::program::{Folder, Program};
-use crate::peers::record::{Parties, Record};
+use crate::peers::record::Record;
+use crate::peers::running::Running;
 use crate::peers::section::{self, Section};
 use crate::peers::setup::Setup;
-use crate::peers::{print, progress, sockets, write};
-use crate::{interrupt, preflight};
+use crate::peers::{print, progress, write};
+use crate::places::{self, Places};
+use crate::program::Folder;
+use crate::{interrupt, machine, preflight, sockets};
 
 use published::Published;
 use rung::{Ladder, Rung};
@@ -92,7 +92,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         .map_err(|why| Failure::Machine(format!("{why}; `cargo build --release -p penstock` builds it")))?;
     let rungs = || ladders.iter().flat_map(|ladder| (ladder.rungs)());
     preflight::check_descriptors(rungs().map(|rung| rung.clients).max().unwrap_or(0))?;
-    sockets::free_ports::<1>(options.port)?;
+    sockets::free_ports([options.port])?;
     let alone = ladders.len() == 1 && ladders[0].name == "small-window";
     let delayed = if alone && !delay::is_inside() { Some(delay::enter()?) } else { None };
     crate::watch_for_interrupts()?;
@@ -120,16 +120,6 @@ struct Stage<'a> {
     cpus: Vec<usize>,
 }
 
-/// A rung's programs.
-struct Running {
-    /// Before the origin, because it ends first.
-    proxy: Option<Program>,
-    origin: Origin,
-    address: SocketAddr,
-    places: Places,
-    _folder: Folder,
-}
-
 impl Stage<'_> {
     fn start(&self, rung: &Rung) -> Result<Running, Failure> {
         let folder = Folder::new()?;
@@ -140,26 +130,22 @@ impl Stage<'_> {
             false => Origin::http(rung.members, rung.origin, &places.load, &folder)?,
         };
         if !rung.proxied {
-            let address = origin.members[0];
-            return Ok(Running { proxy: None, origin, address, places, _folder: folder });
+            return Ok(Running::direct(origin, places, folder));
         }
-        let [address] = sockets::free_ports(self.options.port)?;
+        let [listen] = sockets::free_ports([self.options.port])?;
         let members = match rung.unix {
             true => vec![format!("unix:{}", path.display())],
             false => origin.members.iter().map(SocketAddr::to_string).collect(),
         };
         let setup = Setup {
             mode: rung.mode,
-            listen: address,
+            listen,
             members,
             workers: self.options.workers.into(),
             links: None,
             extra: rung.extra,
         };
-        let command = setup.command(&self.found, &folder)?;
-        let ready = || sockets::is_listening(address.port());
-        let proxy = Program::start("penstock", command, &places.proxy, &folder, &ready)?;
-        Ok(Running { proxy: Some(proxy), origin, address, places, _folder: folder })
+        Running::behind(&self.found, &setup, origin, places, folder)
     }
 
     /// Makes one exchange, so that mistakes show before any load.
@@ -195,18 +181,7 @@ impl Stage<'_> {
         let mut running = self.start(rung)?;
         let threads = running.places.load.len();
         let plan = rung.plan(running.address, duration, threads).map_err(Failure::Arguments)?;
-        let parties = Parties {
-            proxy: running.proxy.as_ref(),
-            origin: &running.origin.program,
-            places: &running.places,
-            ports: running.origin.ports(),
-        };
-        let record = Record::measure(&plan, None, &parties)?;
-        match running.proxy.as_mut().is_none_or(Program::is_alive) {
-            true if record.answered > 0 => Ok(record),
-            true => Err(Failure::Server(record.first_error.unwrap_or_else(|| "no answer came".to_owned()))),
-            false => Err(Failure::Server("penstock ended during the load".to_owned())),
-        }
+        running.measure(&plan, None)
     }
 
     fn report(&self, climbed: &[(Ladder, Vec<Step>)], delayed: Option<&str>) -> Result<ExitCode, Failure> {

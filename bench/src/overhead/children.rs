@@ -1,25 +1,16 @@
 //! Starts the origin and the proxy that come with the generator, as processes of their own.
 
-use std::fs::{self, File};
-use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use penstock_bench::{Prefix, Protocol};
 
 use super::leg::Parties;
-use super::party::Party;
 use super::scrape::Metrics;
 use crate::failure::Failure;
-use crate::interrupt;
-
-/// The longest time that a program may take until it listens.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+use crate::program::{Folder, Program};
+use crate::{places, sockets};
 
 /// What the user may decide about them.
 #[derive(Clone, Debug, Default)]
@@ -40,101 +31,38 @@ pub(crate) struct Children {
     pub(crate) proxy: SocketAddr,
     pub(crate) parties: Parties,
     pub(crate) version: String,
-    processes: Vec<Child>,
-    folder: PathBuf,
+    /// The proxy first, so that it ends first.
+    _programs: [Program; 2],
+    _folder: Folder,
 }
 
 impl Children {
     /// Starts both and waits until they listen. `say` is told what takes time.
     pub(crate) fn start(wishes: &Wishes, say: &dyn Fn(&str)) -> Result<Self, Failure> {
         let protocol = wishes.protocol.unwrap_or(Protocol::Http);
-        // Both ports are taken before one of them is set free, so that they differ.
-        let ports = [reserve(wishes.origin_port)?, reserve(wishes.proxy_port)?, reserve(0)?];
-        let [origin, proxy, admin] = ports.map(|(address, _listener)| address);
+        let [origin, proxy, admin] = sockets::free_ports([wishes.origin_port, wishes.proxy_port, 0])?;
         let penstock = program("penstock", wishes.penstock.as_deref(), say)?;
-        let folder = std::env::temp_dir().join(format!("penstock-bench-{}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(|error| machine(format!("{}: {error}", folder.display())))?;
-        let mut children = Self {
-            origin,
-            proxy,
-            parties: Parties::default(),
-            version: version(&penstock),
-            processes: Vec::new(),
-            folder,
-        };
+        let (folder, cpus) = (Folder::new()?, places::allowed()?);
         let behind = origin_command(protocol, origin, wishes, say)?;
-        children.parties.origin = Some(children.spawn("origin", behind, origin)?);
-        let config = children.folder.join("penstock.yaml");
-        fs::write(&config, configuration(protocol, origin, proxy, admin, wishes.workers))
-            .map_err(|error| machine(format!("{}: {error}", config.display())))?;
+        let ready = || sockets::is_listening(origin.port());
+        let behind = Program::start("origin", behind, &cpus, &folder, &ready)?;
+        let text = configuration(protocol, origin, proxy, admin, wishes.workers);
         let mut command = Command::new(&penstock);
-        command.arg("run").arg("--config").arg(&config);
-        children.parties.proxy = Some(children.spawn("penstock", command, proxy)?);
-        children.parties.metrics = Some(Metrics { to: admin, path: "/metrics".to_owned() });
-        Ok(children)
-    }
-
-    /// Starts one program and waits until it listens.
-    fn spawn(&mut self, name: &str, mut command: Command, address: SocketAddr) -> Result<Party, Failure> {
-        let log = self.folder.join(format!("{name}.log"));
-        let output = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
-        let (out, err) = output.map_err(|error| machine(format!("{}: {error}", log.display())))?;
-        // In a group of its own, the child does not get the terminal's Ctrl-C.
-        command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0);
-        let mut child = command.spawn().map_err(|error| {
-            machine(format!("{} cannot be started: {error}", Path::new(command.get_program()).display()))
-        })?;
-        let (pid, began) = (child.id(), Instant::now());
-        interrupt::end_too(pid);
-        let outcome = loop {
-            if TcpStream::connect(address).is_ok() {
-                break Ok(());
-            }
-            if let Ok(Some(status)) = child.try_wait() {
-                break Err(format!("{name} ended with {status}"));
-            }
-            if began.elapsed() > START_TIMEOUT {
-                break Err(format!("{name} does not listen on {address} after {START_TIMEOUT:?}"));
-            }
-            sleep(LOOK_EVERY);
+        command.arg("run").arg("--config").arg(folder.write("penstock.yaml", &text)?);
+        let ready = || sockets::is_listening(proxy.port());
+        let front = Program::start("penstock", command, &cpus, &folder, &ready)?;
+        let parties = Parties {
+            origin: Some(behind.party().clone()),
+            proxy: Some(front.party().clone()),
+            metrics: Some(Metrics { to: admin, path: "/metrics".to_owned() }),
         };
-        self.processes.push(child);
-        match outcome {
-            Ok(()) => Party::new(vec![pid]).map_err(Failure::Machine),
-            Err(words) => {
-                let said = fs::read_to_string(&log).unwrap_or_default();
-                let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-                Err(machine(format!("{words}: {last}")))
-            }
-        }
-    }
-}
-
-impl Drop for Children {
-    fn drop(&mut self) {
-        for child in self.processes.iter_mut().rev() {
-            // A process that has ended already cannot be killed, which is as well.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let _ = fs::remove_dir_all(&self.folder);
+        let version = version(&penstock);
+        Ok(Self { origin, proxy, parties, version, _programs: [front, behind], _folder: folder })
     }
 }
 
 fn machine(words: String) -> Failure {
     Failure::Machine(words)
-}
-
-/// Finds a free port, or checks that a given one is free.
-fn reserve(port: u16) -> Result<(SocketAddr, TcpListener), Failure> {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let bound = TcpListener::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-    bound.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            machine(format!("port {port} is in use on 127.0.0.1; choose another one, or 0 for any free port"))
-        }
-        _ => machine(format!("{address}: {error}")),
-    })
 }
 
 /// Returns the path of a program: the given one, or the one beside this program, which is built if it can be.
@@ -249,6 +177,8 @@ fn layout(prefix: Prefix) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]

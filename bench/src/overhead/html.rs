@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use super::plot::{Axis, Bar, Series, Tick, bars, curves, escape};
 use super::table::{QUANTILES, UNKNOWN};
 use super::units::{bytes, signed_time, three, time, whole};
+use crate::machine;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -61,20 +62,7 @@ fn head(outcome: &Outcome) -> String {
 /// Returns the day and the time in UTC.
 fn date(outcome: &Outcome) -> String {
     let seconds = outcome.began.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (year, month, day) = civil(seconds / 86_400);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", seconds / 3600 % 24, seconds / 60 % 60)
-}
-
-/// Returns the date of a day since 1970 (the algorithm of Howard Hinnant for days from 1970 on).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (year + era * 400 + next, month, day)
+    format!("{} {:02}:{:02} UTC", machine::date(outcome.began), seconds / 3600 % 24, seconds / 60 % 60)
 }
 
 /// Returns a box with what spoils the figures, if anything does.
@@ -451,12 +439,5 @@ mod tests {
         outcome.capacity.truncate(1);
         let page = page(&outcome, &document(&outcome));
         assert_eq!(page.matches("<svg").count(), 3);
-    }
-
-    #[test]
-    fn days_become_dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(19_782), (2024, 2, 29));
-        assert_eq!(civil(20_785), (2026, 11, 28));
     }
 }

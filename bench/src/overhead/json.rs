@@ -4,11 +4,11 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Map, Value, json};
 
-use super::interval::Interval;
 use super::leg::{Leg, Side};
 use super::legs::{Legs, Role};
 use super::outcome::{Capacity, Outcome};
 use super::table::QUANTILES;
+use crate::interval::Interval;
 
 /// The version of the form. It grows when a field changes its meaning or goes, not when one is added.
 const VERSION: u32 = 1;

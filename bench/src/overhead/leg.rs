@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use penstock_bench::{Clients, Plan, Report, Stop};
 
-use super::party::{Cpu, Machine, Party, own_cpu_seconds};
 use super::scrape::{Counters, Metrics};
-use super::sockets;
 use crate::failure::Failure;
-use crate::interrupt;
+use crate::party::{Cpu, MachineCpu, Party, own_cpu_seconds};
+use crate::{interrupt, sockets};
 
 /// Returns the time for which a leg of this duration runs before it is measured: an eighth of it, during which a
 /// proxy learns and caches fill.
@@ -44,7 +43,7 @@ pub(crate) struct Leg {
     pub(crate) generator_cpu: f64,
     pub(crate) origin_cpu: Option<f64>,
     pub(crate) proxy_cpu: Option<f64>,
-    pub(crate) machine: Machine,
+    pub(crate) machine: MachineCpu,
     /// Resident bytes at the end, while the connections stand.
     pub(crate) origin_bytes: Option<u64>,
     pub(crate) proxy_bytes: Option<u64>,
@@ -125,7 +124,7 @@ struct Snapshot {
     generator: f64,
     origin: Option<Cpu>,
     proxy: Option<Cpu>,
-    machine: Machine,
+    machine: MachineCpu,
 }
 
 impl Snapshot {
@@ -134,7 +133,7 @@ impl Snapshot {
             generator: own_cpu_seconds(),
             origin: parties.origin.as_ref().map(Party::cpu),
             proxy: parties.proxy.as_ref().map(Party::cpu),
-            machine: Machine::now(),
+            machine: MachineCpu::now(),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use hdrhistogram::Histogram;
 
-use super::interval::{Interval, median};
 use super::leg::{Leg, Side};
+use crate::interval::{Interval, median};
 
 /// The legs of one load, in the order in which they ran.
 #[derive(Clone, Debug, Default)]
@@ -195,8 +195,8 @@ impl Legs {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::overhead::party::Machine;
     use crate::overhead::scrape::Counters;
+    use crate::party::MachineCpu;
     use penstock_bench::Report;
     use std::time::Duration;
 
@@ -215,7 +215,7 @@ pub(crate) mod tests {
             generator_cpu: 0.25,
             origin_cpu: Some(0.5),
             proxy_cpu: proxied.then_some(0.4),
-            machine: Machine { busy: 1.5, idle: 0.5 },
+            machine: MachineCpu { busy: 1.5, idle: 0.5 },
             origin_bytes: Some(1000),
             proxy_bytes: proxied.then_some(2000),
             connections: proxied.then_some((8, 2)),

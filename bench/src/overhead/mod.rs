@@ -2,15 +2,12 @@
 
 mod children;
 mod html;
-mod interval;
 mod json;
 mod leg;
 mod legs;
 mod outcome;
-pub(crate) mod party;
 mod plot;
 mod scrape;
-mod sockets;
 mod table;
 mod units;
 
@@ -28,13 +25,14 @@ use self::children::Children;
 use self::leg::{Leg, Parties, ROUND, Side, warm_up};
 use self::legs::Legs;
 use self::outcome::{Capacity, Ceiling, Outcome, UNSENT};
-use self::party::Party;
 use self::scrape::Metrics;
 use crate::cli::Overhead;
 use crate::failure::Failure;
+use crate::party::Party;
 use crate::{interrupt, preflight};
 
 pub(crate) use self::children::Wishes;
+pub(crate) use self::plot::escape;
 
 /// The loads to run.
 pub(crate) struct Scope {

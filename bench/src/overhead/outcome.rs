@@ -1,6 +1,5 @@
 //! Holds everything that was measured, and the remarks that a reader needs.
 
-use std::fs;
 use std::time::{Duration, SystemTime};
 
 use penstock_bench::{Plan, Protocol};
@@ -10,6 +9,7 @@ use super::leg::{Leg, Side};
 use super::legs::{Legs, Limit, NEAR, Role};
 use super::units::{time, whole};
 use crate::failure::Failure;
+use crate::machine::Machine;
 
 pub(crate) struct Outcome {
     pub(crate) machine: Machine,
@@ -49,13 +49,6 @@ pub(crate) struct Ceiling {
     pub(crate) cpu_per_1000: f64,
 }
 
-/// The machine that all of it ran on.
-pub(crate) struct Machine {
-    pub(crate) cpus: usize,
-    pub(crate) model: String,
-    pub(crate) kernel: String,
-}
-
 /// The part of busy CPU time from which other programs are mentioned.
 const OTHERS: f64 = 0.05;
 /// The lateness of the generator in seconds from which its latencies are doubted.
@@ -74,19 +67,6 @@ impl Ceiling {
             per_second: leg.threads as f64 / each,
             cpu_per_1000: each * 1000.0,
         })
-    }
-}
-
-impl Machine {
-    fn here() -> Self {
-        let read = |path| fs::read_to_string(path).unwrap_or_default();
-        let info = read("/proc/cpuinfo");
-        let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-        Self {
-            cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            model: model.map_or("an unknown CPU", |(_, name)| name.trim()).to_owned(),
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-        }
     }
 }
 

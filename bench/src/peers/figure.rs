@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::interval::median;
+
 /// The median and the range of some figures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Figure {
@@ -16,11 +18,7 @@ impl Figure {
         let mut sorted: Vec<f64> = values.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
         let (least, most) = (*sorted.first()?, *sorted.last()?);
-        let middle = sorted.len() / 2;
-        let median = match sorted.len() % 2 {
-            1 => sorted[middle],
-            _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
-        };
+        let median = median(&sorted)?;
         Some(Self { median, least, most })
     }
 

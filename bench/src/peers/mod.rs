@@ -1,23 +1,20 @@
 //! Runs `penstock-bench peers`: the same load through penstock and through other proxies, in interleaved rounds.
 //!
-//! `scenario` lists the loads and `peer` the proxies; `setup` writes their configurations, `origin` and `program` start
+//! `scenario` lists the loads and `peer` the proxies; `setup` writes their configurations, `origin` and `running` start
 //! them, `check` tries them, `record` measures one window, and `results` says what all windows show. The ladders use
 //! the same parts.
 
 mod check;
 pub(crate) mod figure;
-pub(crate) mod machine;
 mod options;
 pub(crate) mod origin;
 pub(crate) mod peer;
-pub(crate) mod places;
-pub(crate) mod program;
 pub(crate) mod record;
 mod results;
+pub(crate) mod running;
 pub(crate) mod scenario;
 pub(crate) mod section;
 pub(crate) mod setup;
-pub(crate) mod sockets;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -29,14 +26,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::{interrupt, preflight};
+use crate::places::{self, Places};
+use crate::program::Folder;
+use crate::{interrupt, machine, preflight, sockets};
 
 use origin::Origin;
 use peer::{Found, Peer};
-use places::Places;
-use program::{Folder, Program};
-use record::{Parties, Record};
+use record::Record;
 use results::{Measured, Series, Variant};
+use running::Running;
 use scenario::{Mode, Scenario};
 use section::Section;
 use setup::Setup;
@@ -56,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let (found, mut notes) = find(options)?;
     let most = scenarios.iter().map(|scenario| scenario.clients).max().unwrap_or(0);
     preflight::check_descriptors(most)?;
-    sockets::free_ports::<1>(options.port)?;
+    sockets::free_ports([options.port])?;
     crate::watch_for_interrupts()?;
     let cpus = places::allowed()?;
     let mut comparison = Comparison { options, found, cpus, scenarios, left_out: Vec::new() };
@@ -115,16 +113,6 @@ struct Comparison<'a> {
     left_out: Vec<(Peer, Mode)>,
 }
 
-/// A proxy that runs in front of its origin.
-struct Running {
-    /// Before the origin, because it ends first.
-    proxy: Option<Program>,
-    origin: Origin,
-    address: SocketAddr,
-    places: Places,
-    _folder: Folder,
-}
-
 impl Comparison<'_> {
     /// Starts a proxy and its origin.
     fn start(&self, found: &Found, scenario: &Scenario, workers: usize) -> Result<Running, Failure> {
@@ -132,22 +120,18 @@ impl Comparison<'_> {
         let places = Places::divide(&self.cpus, workers);
         let origin = Origin::start(scenario.mode, &places.load, &folder)?;
         if found.peer == Peer::Direct {
-            let address = origin.members[0];
-            return Ok(Running { proxy: None, origin, address, places, _folder: folder });
+            return Ok(Running::direct(origin, places, folder));
         }
-        let [address] = sockets::free_ports(self.options.port)?;
+        let [listen] = sockets::free_ports([self.options.port])?;
         let setup = Setup {
             mode: scenario.mode,
-            listen: address,
+            listen,
             members: origin.members.iter().map(SocketAddr::to_string).collect(),
             workers,
             links: scenario.links,
             extra: [""; 2],
         };
-        let command = setup.command(found, &folder)?;
-        let ready = || sockets::is_listening(address.port());
-        let proxy = Program::start(found.peer.name(), command, &places.proxy, &folder, &ready)?;
-        Ok(Running { proxy: Some(proxy), origin, address, places, _folder: folder })
+        Running::behind(found, &setup, origin, places, folder)
     }
 
     /// Checks each proxy once for each kind of load. One that fails is left out, unless it was asked for.
@@ -256,20 +240,7 @@ impl Comparison<'_> {
         let mut running = self.start(found, scenario, variant.workers)?;
         let duration = Duration::from_secs_f64(self.options.seconds);
         let plan = scenario.plan(running.address, variant.peer, duration, running.places.load.len());
-        let parties = Parties {
-            proxy: running.proxy.as_ref(),
-            origin: &running.origin.program,
-            places: &running.places,
-            ports: running.origin.ports(),
-        };
-        let record = Record::measure(&plan, scenario.fast_class(), &parties)?;
-        if running.proxy.as_mut().is_some_and(|proxy| !proxy.is_alive()) {
-            return Err(Failure::Server(format!("{} ended during the load", variant.peer.name())));
-        }
-        match record.answered {
-            0 => Err(Failure::Server(record.first_error.unwrap_or_else(|| "no answer came".to_owned()))),
-            _ => Ok(record),
-        }
+        running.measure(&plan, scenario.fast_class())
     }
 
     /// Prints and writes the report, and returns the exit status.

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use super::peer::{find, find_own};
-use super::program::{Folder, Program};
 use super::scenario::Mode;
-use super::sockets::{free_ports, is_listening};
 use crate::failure::Failure;
+use crate::program::{Folder, Program};
+use crate::sockets::{free_ports, is_listening};
 
 /// The connections that the service of lines serves at a time.
 const SERVED: &str = "8";
@@ -26,13 +26,13 @@ impl Origin {
         match mode {
             Mode::Http | Mode::Tcp => Self::http(3, &[], cpus, folder),
             Mode::Lines => {
-                let [member] = free_ports(0)?;
+                let [member] = free_ports([0])?;
                 let mut command = Command::new(find_own("PENSTOCK_ORIGIN_BIN", "penstock-origin")?);
                 command.args(["--speaks", "lines", "--legacy", SERVED, "--listen", &format!("a={member}")]);
                 Self::run("origin", command, vec![member], cpus, folder)
             }
             Mode::Resp => {
-                let [member] = free_ports(0)?;
+                let [member] = free_ports([0])?;
                 let program = find("REDIS_BIN", "redis-server").map_err(Failure::Machine)?;
                 let mut command = Command::new(program);
                 let port = member.port().to_string();
@@ -53,7 +53,7 @@ impl Origin {
         cpus: &[usize],
         folder: &Folder,
     ) -> Result<Self, Failure> {
-        let ports: [SocketAddr; 4] = free_ports(0)?;
+        let ports: [SocketAddr; 4] = free_ports([0; 4])?;
         let members = ports[..count.clamp(1, ports.len())].to_vec();
         let mut command = Command::new(find_own("PENSTOCK_ORIGIN_BIN", "penstock-origin")?);
         for (name, member) in ('a'..='z').zip(&members) {

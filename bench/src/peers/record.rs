@@ -5,12 +5,11 @@ use std::time::Duration;
 use penstock_bench::{Clients, Plan, Progress, Report, Stop};
 use serde_json::{Value, json};
 
-use super::places::{self, Places};
-use super::program::Program;
-use super::sockets;
 use crate::failure::Failure;
-use crate::interrupt;
-use crate::overhead::party::{Cpu, Machine, own_cpu_seconds};
+use crate::party::{Cpu, MachineCpu, own_cpu_seconds};
+use crate::places::{self, Places};
+use crate::program::Program;
+use crate::{interrupt, sockets};
 
 /// The time for which a load runs before its window. Proxies learn, and caches fill.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -170,7 +169,7 @@ struct Snapshot {
     proxy: Option<Cpu>,
     origin: Cpu,
     generator: f64,
-    machine: Machine,
+    machine: MachineCpu,
 }
 
 impl Snapshot {
@@ -179,7 +178,7 @@ impl Snapshot {
             proxy: parties.proxy.map(Program::cpu),
             origin: parties.origin.cpu(),
             generator: own_cpu_seconds(),
-            machine: Machine::now(),
+            machine: MachineCpu::now(),
         }
     }
 

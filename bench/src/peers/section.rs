@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::figure::{Figure, number};
+use crate::overhead::escape;
 
 /// A table with its title and what is to be said below.
 #[derive(Clone, Debug, Default)]
@@ -68,12 +69,12 @@ pub(crate) fn html(title: &str, sections: &[Section]) -> String {
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>{0}</title><style>{STYLE}</style></head><body><h1>{0}</h1>\n",
-        escape(title)
+        plain(title)
     );
     for section in sections {
-        let _ = writeln!(out, "<h2>{}</h2>", escape(&section.title));
+        let _ = writeln!(out, "<h2>{}</h2>", plain(&section.title));
         for line in &section.before {
-            let _ = writeln!(out, "<p>{}</p>", escape(line));
+            let _ = writeln!(out, "<p>{}</p>", plain(line));
         }
         if let Some(bars) = &section.bars {
             out.push_str(&picture(bars));
@@ -81,13 +82,13 @@ pub(crate) fn html(title: &str, sections: &[Section]) -> String {
         if !section.rows.is_empty() {
             out.push_str("<div><table><thead><tr>");
             for cell in &section.columns {
-                let _ = write!(out, "<th>{}</th>", escape(cell));
+                let _ = write!(out, "<th>{}</th>", plain(cell));
             }
             out.push_str("</tr></thead><tbody>\n");
             for cells in &section.rows {
                 out.push_str("<tr>");
                 for cell in cells {
-                    let _ = write!(out, "<td>{}</td>", escape(cell));
+                    let _ = write!(out, "<td>{}</td>", plain(cell));
                 }
                 out.push_str("</tr>\n");
             }
@@ -96,7 +97,7 @@ pub(crate) fn html(title: &str, sections: &[Section]) -> String {
         if !section.after.is_empty() {
             out.push_str("<ul>\n");
             for line in &section.after {
-                let _ = writeln!(out, "<li>{}</li>", escape(line));
+                let _ = writeln!(out, "<li>{}</li>", plain(line));
             }
             out.push_str("</ul>\n");
         }
@@ -114,8 +115,8 @@ fn picture(bars: &Bars) -> String {
     let height = EACH.mul_add(bars.bars.len() as f64, 24.0);
     let mut out =
         format!("<svg width=\"760\" height=\"{height}\" viewBox=\"0 0 760 {height}\" role=\"img\">");
-    let _ = write!(out, "<title>{}</title>", escape(bars.unit));
-    let _ = write!(out, "<text x=\"{NAMES}\" y=\"14\">{}</text>", escape(bars.unit));
+    let _ = write!(out, "<title>{}</title>", plain(bars.unit));
+    let _ = write!(out, "<text x=\"{NAMES}\" y=\"14\">{}</text>", plain(bars.unit));
     for (number_of_bar, (name, figure)) in bars.bars.iter().enumerate() {
         let top = EACH.mul_add(number_of_bar as f64, 22.0);
         let middle = top + 9.0;
@@ -128,7 +129,7 @@ fn picture(bars: &Bars) -> String {
              height=\"18\"/><line x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{middle}\" y2=\"{middle}\"/><text x=\"{:.1}\" y=\"{}\">{}</text>",
             NAMES - 8.0,
             top + 14.0,
-            escape(name),
+            plain(name),
             NAMES + least,
             NAMES + end,
             NAMES + end.max(median) + 8.0,
@@ -140,12 +141,9 @@ fn picture(bars: &Bars) -> String {
     out
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace("**", "")
+/// Returns text for HTML, without the marks of Markdown for emphasis.
+fn plain(text: &str) -> String {
+    escape(text).replace("**", "")
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::peer::{FEW, Found, Peer};
-use super::program::Folder;
 use super::scenario::Mode;
 use crate::failure::Failure;
+use crate::program::Folder;
 
 /// More clients than any scenario has.
 const MOST_CLIENTS: usize = 12_000;
