@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::affinity::{Candidate, best, name_hash};
-use crate::config::{Address, Backend};
+use crate::config::{Address, Backend, MemberSettings};
 use crate::metrics::{BackendCells, MemberCells, Registry};
 
 pub(crate) use assignment::Assignment;
@@ -23,6 +23,12 @@ pub(crate) use streak::Streak;
 
 /// The identity of a member across reloads: the name of its backend, its name, and its address.
 pub(crate) type MemberKey = (Arc<str>, Arc<str>, Address);
+
+/// Returns the identity of a member of this backend.
+#[must_use]
+pub(crate) fn member_key(backend: &Backend, member: &MemberSettings) -> MemberKey {
+    (backend.name.clone(), member.name.clone(), member.address.clone())
+}
 
 /// The links of a worker to a member: a pool of shared links, or a pool of dedicated links for tunnels.
 pub(crate) trait MemberPool {

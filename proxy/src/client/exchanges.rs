@@ -405,24 +405,12 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::link::{AnswerKind, Exchange, Sharing, SourceKey, Upload};
-    use crate::proto::framing::Dialect;
+    use crate::link::tests::given::frames;
+    use crate::link::{AnswerKind, Exchange, Sharing};
 
     fn exchange() -> Exchange {
-        Exchange {
-            kind: AnswerKind::Frames { patient: false },
-            upload: Upload::Whole,
-            sharing: Sharing::Shared,
-            repeatable: true,
-            class: 0,
-            began: 0,
-            replayed: false,
-            open_ended: false,
-            source: SourceKey::default(),
-            expects: false,
-            dialect: Dialect::default(),
-            greets: false,
-        }
+        let frame = frames(AnswerKind::Frames { patient: false }, false);
+        Exchange { sharing: Sharing::Shared, repeatable: true, ..frame }
     }
 
     /// A link that takes requests when its flag is set.

@@ -1,14 +1,15 @@
 //! Checks the members of backends that ask for it, one task for each member, and announces what changes.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio_util::task::AbortOnDropHandle;
 
 use super::say;
-use crate::backend::{DownReason, Health, HealthChange, MemberKey, Streak};
-use crate::config::{Backend, HealthCheck, Settings};
+use crate::backend::{DownReason, Health, HealthChange, MemberKey, Streak, member_key};
+use crate::config::{Backend, HealthCheck, MemberSettings, Settings};
 use crate::event_loop::nanos;
 use crate::mailbox::Message;
 use crate::metrics::{BackendCheckCells, CheckResult, MemberCheckCells};
@@ -41,8 +42,8 @@ impl CheckedMember {
 pub(super) fn members(shared: &Shared, settings: &Settings) -> Vec<CheckedMember> {
     let checked = |backend: &Arc<Backend>| {
         let check = backend.check.clone()?;
-        let member = |m: &crate::config::MemberSettings| {
-            let key = (backend.name.clone(), m.name.clone(), m.address.clone());
+        let member = |m: &MemberSettings| {
+            let key = member_key(backend, m);
             let health = shared.health(&key);
             CheckedMember { key, backend: backend.clone(), check: check.clone(), health }
         };
@@ -90,12 +91,10 @@ async fn watch(
     member: CheckedMember,
     (of_backend, of_member): (Arc<BackendCheckCells>, Arc<MemberCheckCells>),
 ) {
-    let CheckedMember { key, backend, check, health } = &member;
-    let (_, _, address) = key;
+    let CheckedMember { key: (_, _, address), backend, check, health } = &member;
     let mut streak = Streak::new(health.has(DownReason::FailsChecks));
-    let mut random = seed(key);
     // The first checks of many members spread over an interval.
-    tokio::time::sleep(check.interval.mul_f64(share(&mut random))).await;
+    tokio::time::sleep(check.interval.mul_f64(random_share())).await;
     loop {
         let begun = Instant::now();
         let outcome = probe::check(check, address, backend).await;
@@ -109,7 +108,7 @@ async fn watch(
             say(&shared.settings(), &sentence(&member, outcome));
             announce(&shared, &member, change);
         }
-        tokio::time::sleep(check.interval.mul_f64(0.9 + 0.2 * share(&mut random))).await;
+        tokio::time::sleep(check.interval.mul_f64(0.9 + 0.2 * random_share())).await;
     }
 }
 
@@ -144,14 +143,8 @@ const fn result(fault: CheckFault) -> CheckResult {
     }
 }
 
-/// Returns a seed that differs between members, so that their checks do not keep step.
-fn seed(key: &MemberKey) -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(key)
-}
-
-/// Returns the next number from 0 to 1 of Knuth's MMIX generator.
-fn share(random: &mut u64) -> f64 {
-    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (*random >> 11) as f64 / (1_u64 << 53) as f64
+/// Returns a number from 0 to 1 at random, so that the checks of members do not keep step.
+fn random_share() -> f64 {
+    let random = RandomState::new().hash_one(());
+    (random >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::access_log::LogWriter;
 use crate::affinity::name_hash;
-use crate::backend::{Group, HealthChange, Member, MemberKey, MemberPool};
+use crate::backend::{Group, HealthChange, Member, MemberKey, MemberPool, member_key};
 use crate::client::Ticket;
 use crate::config::{self, Backend, Listener, Settings};
 use crate::frontend::{Destination, Frontend};
@@ -160,7 +160,7 @@ impl Worker {
                 Pool::new(&self.event_loop, settings, m.address.clone(), share, shared, cells)
             };
             // Proofs of members whose pools stay must learn of the new settings, too.
-            settings.members.iter().for_each(|m| drop(self.shared.proof(&key_of(settings, m), settings)));
+            settings.members.iter().for_each(|m| drop(self.shared.proof(&member_key(settings, m), settings)));
             let keep = |pool: &Rc<SharedPool>| pool.configure(settings, share);
             AnyGroup::Http(self.group(settings, share.links, (&self.pools.http, &mut pools.http), keep, new))
         } else {
@@ -196,7 +196,7 @@ impl Worker {
         new: impl Fn(&config::MemberSettings, &MemberKey) -> Rc<W>,
     ) -> Rc<Group<W>> {
         let member = |m: &config::MemberSettings| {
-            let key = key_of(settings, m);
+            let key = member_key(settings, m);
             let old = before.get(&key).filter(|old| old.pool.speaks_as(settings));
             old.iter().for_each(|old| keep(&old.pool));
             let member = old.filter(|old| old.candidate.weight == m.weight).cloned().unwrap_or_else(|| {
@@ -225,10 +225,6 @@ impl Worker {
             rotation: furthest.unwrap_or(0).into(),
         })
     }
-}
-
-fn key_of(settings: &Backend, member: &config::MemberSettings) -> MemberKey {
-    (settings.name.clone(), member.name.clone(), member.address.clone())
 }
 
 /// Returns the members whose pool is no longer used.

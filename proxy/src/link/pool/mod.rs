@@ -291,11 +291,12 @@ impl<T: Recipient> Pool<T> {
         connect::show(self.health.retire(), &self.cells);
         self.on_drain();
         self.left.set(0);
-        for Waiter { to, request, head } in self.take_waiting() {
-            self.notify(&to, |to| match changed {
-                true => to.failed(&request, Cause::NoMember, false),
-                false => to.again(request, head.take(), Cause::NoMember),
-            });
+        if changed {
+            for Waiter { to, request, .. } in self.take_waiting() {
+                self.notify(&to, |to| to.failed(&request, Cause::NoMember, false));
+            }
+        } else {
+            self.hand_on();
         }
         self.give_up_share();
         self.event_loop.arm(self.key.get(), self.event_loop.now());
@@ -313,9 +314,13 @@ impl<T: Recipient> Pool<T> {
 
     /// Sends those who wait for a link to another member, if that one is up and this one fails its checks.
     fn leave_to_another(&self) {
-        if !self.health.had_better_be_left() {
-            return;
+        if self.health.had_better_be_left() {
+            self.hand_on();
         }
+    }
+
+    /// Has the clients of all who wait choose a member again.
+    fn hand_on(&self) {
         for Waiter { to, request, head } in self.take_waiting() {
             self.notify(&to, |to| to.again(request, head.take(), Cause::NoMember));
         }

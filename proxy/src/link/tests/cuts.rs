@@ -4,10 +4,11 @@ use proptest::prelude::*;
 
 use crate::cause::Cause;
 use crate::config::HeadLimits;
-use crate::link::{AnswerEnd, AnswerKind, Data, Exchange, Queue, Sharing, Sink, Slot, SourceKey, Upload};
-use crate::proto::framing::Dialect;
-use crate::proto::http::{Ask, Method, ResponseFormat, ResponseHead};
+use crate::link::{AnswerEnd, Data, Exchange, Queue, Sharing, Sink, Slot};
+use crate::proto::http::{Method, ResponseFormat, ResponseHead};
 use crate::proto::http1::ResponseWriter;
+
+use super::given::{DATE, request};
 
 #[derive(Clone, Debug)]
 struct Planned {
@@ -102,7 +103,6 @@ impl Sink<usize> for Got {
         early: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Cause> {
-        const DATE: [u8; 29] = *b"Thu, 01 Jan 1970 00:00:00 GMT";
         self.writer.head(head, ResponseFormat::default(), early, &DATE, out)
     }
 
@@ -131,23 +131,7 @@ impl Sink<usize> for Got {
 fn carry<'a>(answers: &[Planned], pieces: impl Iterator<Item = &'a [u8]>) -> Got {
     let mut queue = Queue::new(None, HeadLimits::default());
     for (i, answer) in answers.iter().enumerate() {
-        let ask = Ask { method: answer.method, upgrade: false, chunked: false };
-        let kind = AnswerKind::Http(ask);
-        let (sharing, repeatable, route) = (Sharing::Shared, true, 0);
-        let request = Exchange {
-            kind,
-            upload: Upload::Whole,
-            sharing,
-            repeatable,
-            class: route,
-            began: 0,
-            replayed: false,
-            open_ended: false,
-            source: SourceKey::default(),
-            expects: false,
-            dialect: Dialect::default(),
-            greets: false,
-        };
+        let request = Exchange { sharing: Sharing::Shared, repeatable: true, ..request(answer.method) };
         queue.submit(i, request, 1, b"GET / HTTP/1.1\r\n\r\n".as_slice());
     }
     queue.wrote(queue.unwritten().len(), 1);

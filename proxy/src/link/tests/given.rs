@@ -44,7 +44,7 @@ pub(super) fn request(method: Method) -> Exchange {
 pub(super) const CONTENT: Upload = Upload::Content(BodyEncoder::Raw);
 
 /// A frame; `more` says that its client keeps the link.
-pub(super) fn frames(kind: AnswerKind, more: bool) -> Exchange {
+pub(crate) fn frames(kind: AnswerKind, more: bool) -> Exchange {
     let upload = if more { Upload::Conversation } else { Upload::Whole };
     Exchange { kind, upload, repeatable: false, ..request(Method::Post) }
 }

@@ -33,7 +33,7 @@ mod cuts;
 mod depth;
 mod exchange;
 mod fairness;
-mod given;
+pub(crate) mod given;
 mod lanes;
 mod permit_queue;
 mod proof;
