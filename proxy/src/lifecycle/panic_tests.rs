@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
@@ -18,6 +18,11 @@ use super::{ConfigSource, Running, panics};
 use crate::config::parse;
 use crate::event_loop::injected::{Injector, injector};
 use crate::mailbox::Message;
+
+#[path = "../../tests/it/support/own_address.rs"]
+mod own_address;
+
+use own_address::own_address;
 
 /// A proxy with everything that a panic may hit, in front of one origin.
 struct Bed {
@@ -45,7 +50,7 @@ impl Bed {
     fn start(name: &str) -> Self {
         let any = KERNELS_CHOICE.parse().unwrap();
         let (http, echo) = (origin(Speaks::Http, any), origin(Speaks::Echo, any));
-        let nobody = TcpListener::bind(any).unwrap().local_addr().unwrap();
+        let nobody = own_address();
         let (a, b) = (address(&http), address(&echo));
         let text = format!(
             "

@@ -1,6 +1,6 @@
 //! A place for a program: a directory that goes with its test, and a loopback address that nobody else has.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +9,11 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 
 use super::child::{Child, User};
+
+#[path = "../../it/support/own_address.rs"]
+mod own_address;
+
+pub(crate) use own_address::own_address;
 
 /// A new directory; it is gone when this is dropped.
 pub(crate) struct Directory(PathBuf);
@@ -46,7 +51,9 @@ impl Directory {
     }
 
     fn within(parent: &Path, name: &str) -> Self {
-        let path = parent.join(format!("real-{}-{}-{name}", std::process::id(), number()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("real-{}-{number}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -57,15 +64,6 @@ impl Drop for Directory {
         // What is left behind is below target/tmp, where it does no harm.
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// An address at which a program may listen: the port is the kernel's choice, and as the IP address is nobody
-/// else's, the port stays free until the program takes it.
-pub(crate) fn own_address() -> SocketAddr {
-    let (process, number) = (std::process::id(), number());
-    let [.., high, low] = process.to_be_bytes();
-    let own = Ipv4Addr::new(127, 100 + (number / 250 % 100) as u8, high ^ low, (1 + number % 250) as u8);
-    TcpListener::bind((own, 0)).unwrap().local_addr().unwrap()
 }
 
 /// Waits until the program listens there; no connection is made, for some would count it.
@@ -119,9 +117,4 @@ fn can_enter(user: User, directory: &Path) -> bool {
     let mut test = Command::new("setpriv");
     test.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);
     test.args(["--", "test", "-x"]).arg(directory).status().unwrap().success()
-}
-
-fn number() -> u32 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

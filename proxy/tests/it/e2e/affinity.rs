@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use penstock_bench::{Plan, Stop, Work, sources};
 use penstock_origin::Origin;
 
-use crate::support::stand::{Proxy, Setup, member_at, nobody, origin, run_clean};
+use crate::support::own_address::own_address;
+use crate::support::stand::{Proxy, Setup, member_at, origin, run_clean};
 use crate::support::wire::{Wire, eventually};
 
 #[test]
@@ -105,7 +106,7 @@ fn clients_that_come_one_after_the_other_spread_over_the_workers() {
 #[test]
 fn without_affinity_a_member_that_comes_back_takes_its_turns_from_then_on() {
     let origins: Vec<_> = ["a", "b"].map(|name| member_at(name, ([127, 0, 0, 1], 0).into())).into();
-    let nowhere = nobody();
+    let nowhere = own_address();
     let members: Vec<_> =
         origins.iter().map(|o| o.addresses()[0].clone()).chain([("c".to_owned(), nowhere)]).collect();
     let proxy = without_affinity(1, &members, [1, 1, 1]);

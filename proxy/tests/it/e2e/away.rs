@@ -4,7 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::stand::{Proxy, Setup, member_at, nobody, origin};
+use crate::support::own_address::own_address;
+use crate::support::stand::{Proxy, Setup, member_at, origin};
 use crate::support::wire::{Wire, eventually, request};
 
 const AWAY: Duration = Duration::from_millis(800);
@@ -76,7 +77,7 @@ fn nobody_is_refused_while_the_only_member_restarts() {
 
 #[test]
 fn who_came_while_it_was_down_is_answered_when_it_is_back() {
-    let address = nobody();
+    let address = own_address();
     let proxy = Setup::new().backend("links: { connect_timeout: 60s }").backend("queue: { timeout: 60s }");
     let proxy = proxy.before_one(address);
     let mut clients: Vec<_> = (0..30).map(|_| proxy.client()).collect();
@@ -104,7 +105,7 @@ fn who_came_while_it_was_down_is_answered_when_it_is_back() {
 #[test]
 fn those_who_wait_do_not_storm_the_member() {
     let proxy = Setup::new().workers(1).backend("links: { connect_timeout: 60s }");
-    let proxy = proxy.backend("queue: { timeout: 1s }").before_one(nobody());
+    let proxy = proxy.backend("queue: { timeout: 1s }").before_one(own_address());
     let mut clients: Vec<_> = (0..200).map(|_| proxy.client()).collect();
     clients.iter_mut().for_each(|client| _ = client.send(request("GET", "/hello")));
     for client in &mut clients {
@@ -118,14 +119,14 @@ fn those_who_wait_do_not_storm_the_member() {
 #[test]
 fn who_waits_in_vain_is_told_why_within_its_time() {
     let links = "links: { connect_timeout: 400ms }";
-    let proxy = Setup::new().backend(links).before_one(nobody());
+    let proxy = Setup::new().backend(links).before_one(own_address());
     let mut client = proxy.client();
     for method in ["GET", "POST"] {
         assert_eq!(client.ask(method, "/").cause(), (503, "connect_refused"));
     }
     // That of the queue, where it is shorter.
     let proxy = Setup::new().backend("links: { connect_timeout: 60s }").backend("queue: { timeout: 400ms }");
-    let proxy = proxy.before_one(nobody());
+    let proxy = proxy.before_one(own_address());
     assert_eq!(proxy.client().get("/").cause(), (503, "connect_refused"));
     assert_eq!(proxy.errors("connect_refused"), 1);
     assert_eq!(proxy.sum("penstock_pool_waiting"), 0);
@@ -134,7 +135,7 @@ fn who_waits_in_vain_is_told_why_within_its_time() {
 #[test]
 fn no_more_wait_for_it_than_may() {
     let setup = Setup::new().workers(1).backend("links: { max_per_member: 1, connect_timeout: 2s }");
-    let proxy = setup.backend("queue: { max: 3 }").before_one(nobody());
+    let proxy = setup.backend("queue: { max: 3 }").before_one(own_address());
     let mut clients: Vec<_> = (0..10).map(|_| proxy.client()).collect();
     clients.iter_mut().for_each(|client| _ = client.send(request("GET", "/")));
     let mut causes: Vec<_> = clients.iter_mut().map(|c| c.answer().cause().1.to_owned()).collect();
@@ -175,7 +176,7 @@ fn those_who_wait_go_to_the_first_member_that_is_back() {
 #[test]
 fn who_can_be_served_elsewhere_does_not_wait() {
     let member = origin(1);
-    let named = [("a".to_owned(), nobody()), ("b".to_owned(), member.addresses()[0].1)];
+    let named = [("a".to_owned(), own_address()), ("b".to_owned(), member.addresses()[0].1)];
     let setup = Setup::new().backend("links: { connect_timeout: 60s }").backend("queue: { timeout: 60s }");
     let proxy = setup.before(&named);
     for i in 1..=40 {

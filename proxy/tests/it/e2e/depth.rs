@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::held::Held;
+use crate::support::own_address::own_address;
 use crate::support::script::Script;
-use crate::support::stand::{Proxy, Setup, nobody};
+use crate::support::stand::{Proxy, Setup};
 use crate::support::wire::{Wire, eventually, request};
 
 fn depth(proxy: &Proxy) -> i64 {
@@ -90,7 +91,7 @@ fn a_member_that_closes_amid_a_pipeline_gets_one_at_a_time_until_it_has_another_
 
 #[test]
 fn a_restart_of_a_member_costs_a_moment_at_depth_1() {
-    let address = nobody();
+    let address = own_address();
     let trap = Trap::new(false);
     let mut member = trap.at(address);
     let proxy = one_link().before_one(address);

@@ -4,8 +4,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::own_address::own_address;
 use crate::support::script::Script;
-use crate::support::stand::{Proxy, Setup, member_at, nobody, origin};
+use crate::support::stand::{Proxy, Setup, member_at, origin};
 use crate::support::wire::{Wire, eventually, occupy, release, request};
 
 fn member(name: &str) -> penstock_origin::Origin {
@@ -110,7 +111,7 @@ fn a_queue_timeout_holds_after_a_reload() {
 #[test]
 fn a_member_that_is_down_when_the_cap_falls_is_found_again() {
     for idle in 0..2 {
-        let at = nobody();
+        let at = own_address();
         let members = [("a".to_owned(), at)];
         let setup = |cap: usize| Setup::new().backend(&format!("links: {{ max_per_member: {cap} }}"));
         let mut proxy = setup(2).before(&members);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::support::binary::Binary;
+use crate::support::own_address::own_address;
 use crate::support::script::Script;
 use crate::support::stand::{Proxy, member_at, origin};
 use crate::support::wire::{Wire, eventually, occupy, release};
@@ -203,8 +204,7 @@ fn descriptors(proxy: &Binary) -> BTreeSet<u64> {
 #[test]
 fn a_reload_is_taken_as_a_whole_or_not_at_all() {
     let origin = origin(1);
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (web, more, raw, front) = (free(), free(), free(), free());
+    let (web, more, raw, front) = (own_address(), own_address(), own_address(), own_address());
     let folder = crate::support::stand::directory("whole");
     let (path, log) = (folder.join("in.sock"), folder.join("access.log"));
     let backends = [backend("app", origin.addresses()[0].1), backend("db", origin.addresses()[0].1)];
@@ -268,8 +268,7 @@ fn a_reload_is_taken_as_a_whole_or_not_at_all() {
 #[test]
 fn a_listener_whose_socket_its_worker_cannot_have_is_no_configuration_taken() {
     let origin = origin(1);
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (web, more) = (free(), free());
+    let (web, more) = (own_address(), own_address());
     let backends = [backend("app", origin.addresses()[0].1)];
     let of = |name: &str, bind| listener(name, bind, "backend: app");
     let before = config(&[of("web", web)], &backends);

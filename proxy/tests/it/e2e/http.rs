@@ -3,8 +3,9 @@
 use std::sync::mpsc;
 
 use crate::support::binary::Binary;
+use crate::support::own_address::own_address;
 use crate::support::script::Script;
-use crate::support::stand::{Proxy, Setup, nobody};
+use crate::support::stand::{Proxy, Setup};
 use crate::support::wire::{Wire, eventually, fields, pattern, post, request};
 
 /// A proxy in front of a member that hands what it gets to the test, and answers 200 without a body.
@@ -385,7 +386,7 @@ fn two_proxies_in_a_row_with_the_default_configuration_pass_requests() {
 /// RFC 9110 section 7.6.3: a true loop ends, whether it is one proxy's or goes through two.
 #[test]
 fn a_loop_through_one_proxy_or_two_ends() {
-    let mut proxy = plain().before_one(nobody());
+    let mut proxy = plain().before_one(own_address());
     let own = proxy.address();
     let another = Binary::run(&plain().text(&[("a".to_owned(), own)]));
     for (next, through) in [(own, "itself"), (another.listener("web"), "another")] {

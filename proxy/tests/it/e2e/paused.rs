@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::support::binary::Binary;
-use crate::support::stand::nobody;
+use crate::support::own_address::own_address;
 use crate::support::wire::{Wire, eventually, request};
 
 /// Each deadline of the configuration, and how long the process stands still.
@@ -100,7 +100,7 @@ fn who_spoke_in_time_is_served_however_long_the_process_stood_still() {
     let (calculator, line_asked) = member(&go, lines);
     let (redis, command_asked) = member(&go, resp);
     let raw = TcpListener::bind("127.0.0.1:0").unwrap();
-    let [web, told, prices, cache, db] = [(); 5].map(|()| nobody());
+    let [web, told, prices, cache, db] = [(); 5].map(|()| own_address());
     let timeouts = format!("timeouts: {{ head: {LIMIT}, body: {LIMIT}, idle: {LIMIT} }}");
     let binary = Binary::run(&format!(
         "workers: 2\nadmin: off\nlisteners:\n\

@@ -2,7 +2,8 @@
 
 use penstock_bench::{Plan, Stop};
 
-use crate::support::stand::{Proxy, Setup, mute, nobody, run_clean};
+use crate::support::own_address::own_address;
+use crate::support::stand::{Proxy, Setup, mute, run_clean};
 use crate::support::wire::{Answer, Wire, eventually, occupy, release, request};
 
 fn one_link(queue: &str) -> Setup {
@@ -106,7 +107,7 @@ fn those_who_wait_are_served_in_their_order() {
 
 #[test]
 fn a_backend_that_nobody_serves_is_a_503() {
-    let members = ["a", "b", "c"].map(|name| (name.to_owned(), nobody()));
+    let members = ["a", "b", "c"].map(|name| (name.to_owned(), own_address()));
     let proxy = Setup::new().backend("links: { connect_timeout: 200ms }").before(&members);
     let mut client = proxy.client();
     for _ in 0..5 {

@@ -7,6 +7,7 @@ use penstock_bench::{Plan, Stop, Work};
 use rustix::process::Signal;
 
 use crate::support::binary::Binary;
+use crate::support::own_address::own_address;
 use crate::support::scrape::Scrape;
 use crate::support::stand::{Setup, member_at, origin};
 use crate::support::wire::{Wire, eventually, occupy, release};
@@ -21,10 +22,6 @@ fn scrape(binary: &Binary) -> Scrape {
 
 fn reloads(binary: &Binary, result: &str) -> i64 {
     scrape(binary).sum_of("penstock_config_reloads_total", &[&format!("result=\"{result}\"")])
-}
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A configuration with these listeners, each at an address, in this order; all go to `member`.
@@ -69,7 +66,7 @@ fn what_changes_only_at_a_restart_is_refused() {
 fn an_address_that_cannot_be_bound_changes_nothing() {
     let origin = origin(1);
     let member = origin.addresses()[0].1;
-    let web = free();
+    let web = own_address();
     let proxy = Binary::run(&with_listeners(&[("web", web)], member));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let both = [("web", web), ("more", taken.local_addr().unwrap())];
@@ -117,7 +114,7 @@ fn the_same_member_at_another_address_is_found_there() {
 fn listeners_come_and_go() {
     let origin = origin(1);
     let member = origin.addresses()[0].1;
-    let (web, more, moved) = (free(), free(), free());
+    let (web, more, moved) = (own_address(), own_address(), own_address());
     let proxy = Binary::run(&with_listeners(&[("web", web)], member));
     let mut client = Wire::connect(web);
     client.get("/hello");
@@ -144,7 +141,7 @@ fn listeners_come_and_go() {
 fn a_removed_listener_lets_its_exchanges_end() {
     let origin = origin(1);
     let member = origin.addresses()[0].1;
-    let (web, more) = (free(), free());
+    let (web, more) = (own_address(), own_address());
     let proxy = Binary::run(&with_listeners(&[("web", web), ("more", more)], member));
     let mut busy = occupy(more);
     eventually("it is on its link", || scrape(&proxy).sum("penstock_backend_requests_in_flight") == 1);
@@ -201,7 +198,7 @@ fn nothing_is_lost_and_no_counter_falls_while_reloading_under_load() {
 #[test]
 fn a_member_that_was_down_is_up_at_its_new_address() {
     let new = member_at("a", ([127, 0, 0, 1], 0).into());
-    let proxy = Binary::run(&setup().text(&[("a".to_owned(), free())]));
+    let proxy = Binary::run(&setup().text(&[("a".to_owned(), own_address())]));
     let mut client = Wire::connect(proxy.listener("web"));
     assert_eq!(client.get("/hello").status, 503);
     let state =

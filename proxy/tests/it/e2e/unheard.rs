@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::binary::Binary;
+use crate::support::own_address::own_address;
 use crate::support::scrape::Scrape;
 use crate::support::stand::{Setup, directory, origin};
 use crate::support::wire::{Wire, eventually, occupy, release};
@@ -87,14 +88,10 @@ impl Drop for Unheard {
     }
 }
 
-fn free() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 /// Reloads that were taken and rejected, good ones with a warning each; logs that are opened anew; and the end.
 fn serves_to_the_end(out: Ear, err: Ear, log: &str) {
     let origin = origin(1);
-    let (web, admin) = (free(), free());
+    let (web, admin) = (own_address(), own_address());
     let text = Setup::new()
         .workers(1)
         .top(&format!("admin: {admin}"))
@@ -102,7 +99,6 @@ fn serves_to_the_end(out: Ear, err: Ear, log: &str) {
         .listener(&format!("access_log: {{ to: {log} }}"))
         .text(origin.addresses());
     let mut proxy = Unheard::run(&text, out, err);
-    let (web, admin) = (web.parse().unwrap(), admin.parse().unwrap());
     eventually("it listens", || std::net::TcpStream::connect(web).is_ok());
     let mut client = Wire::connect(web);
     assert_eq!(client.get("/hello").status, 200);

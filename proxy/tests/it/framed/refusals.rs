@@ -1,8 +1,8 @@
 //! Where there is no response, the client is closed, or gets what the configuration says, and the cause is told.
 
 use crate::framed::given::{COUNTED, THREE, Tongue, all_errors, prefix};
+use crate::support::own_address::own_address;
 use crate::support::script::Script;
-use crate::support::stand::nobody;
 use crate::support::wire::eventually;
 
 /// Nobody waits long for a member that is down.
@@ -11,7 +11,7 @@ const BRIEF: &str = "links: { connect_timeout: 200ms }";
 #[test]
 fn without_a_member_the_client_is_closed_and_the_cause_told() {
     for tongue in THREE {
-        let proxy = tongue.setup().backend(BRIEF).before_one(nobody());
+        let proxy = tongue.setup().backend(BRIEF).before_one(own_address());
         for _ in 0..3 {
             let mut client = tongue.client(&proxy);
             client.say_all(&["add 1 2", "add 3 4"]);
@@ -33,7 +33,7 @@ fn a_refusal_is_answered_and_the_client_goes_on() {
     for tongue in THREE {
         let refusal = tongue.frame("busy").iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let setup = tongue.setup_with(&format!("refusal: \"hex:{refusal}\"")).backend(BRIEF);
-        let address = nobody();
+        let address = own_address();
         let proxy = setup.before_one(address);
         let mut client = tongue.client(&proxy);
         for _ in 0..3 {
@@ -160,7 +160,7 @@ fn clients_go_on_when_a_member_is_back() {
 #[test]
 fn nobody_is_refused_while_the_only_member_is_away() {
     for tongue in THREE {
-        let address = nobody();
+        let address = own_address();
         let proxy =
             tongue.setup().backend("links: { connect_timeout: 60s }").backend("queue: { timeout: 60s }");
         let proxy = proxy.before_one(address);

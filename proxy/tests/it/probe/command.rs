@@ -7,6 +7,7 @@ use penstock_origin::{Options, Origin};
 use serde_json::Value;
 
 use crate::probe::members::{Manner, Member};
+use crate::support::own_address::own_address;
 
 pub(crate) fn penstock(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_penstock")).arg("probe").args(arguments).output().unwrap()
@@ -99,7 +100,7 @@ fn only_a_slow_request_tells_of_a_server_of_threads_without_delays() {
 #[test]
 fn what_cannot_be_tried_or_told_apart_has_the_exit_code_2() {
     finds(Manner::Alike, &["cannot be told apart"], 2);
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = own_address();
     let (json, code) = probe(&[&format!("http://{gone}/")]);
     assert_eq!((&json["verdict"], code), (&"could not be tried".into(), 2), "{json:#}");
     assert!(json["says"].as_str().unwrap().contains("connection refused"), "{json:#}");

@@ -7,6 +7,7 @@ use penstock::probe::{self, Fault};
 use penstock_origin::{Options, Origin};
 
 use crate::probe::members::{Manner, Member};
+use crate::support::own_address::own_address;
 
 /// Probes an address as a worker's helper thread would.
 pub(crate) fn quick(address: impl Into<Address>) -> Result<(), Fault> {
@@ -96,7 +97,7 @@ fn an_answer_that_nobody_asked_for_is_found() {
 
 #[test]
 fn nobody_there_is_told_with_the_cause() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = own_address();
     let found = quick(gone);
     assert_eq!(found, Err(Fault::Connect(std::io::ErrorKind::ConnectionRefused)));
     assert_eq!(found.unwrap_err().to_string(), "connecting to it failed: connection refused");

@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 
 use crate::rules::ground::{BAD, Ground, OK, get, ok, post, say, setup, streaming};
+use crate::support::own_address::own_address;
 use crate::support::script::Script;
 use crate::support::stand::Proxy;
 use crate::support::wire::{Wire, eventually, request};
@@ -93,7 +94,7 @@ fn m9_3_a_whole_body_is_read_before_the_next_request() {
 /// sends is no request.
 #[test]
 fn m9_3_a_body_that_nobody_wants_is_no_request() {
-    let proxy = streaming().before(&[("a".to_owned(), crate::support::stand::nobody())]);
+    let proxy = streaming().before(&[("a".to_owned(), own_address())]);
     let mut client = proxy.client();
     client.send(post("Content-Length: 200000\r\n", &get("").repeat(100)));
     let answer = client.answer();

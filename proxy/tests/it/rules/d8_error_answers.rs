@@ -1,7 +1,8 @@
 //! Tests of D8, the proxy's own responses: the status that fits, an exact length, and one word for the cause.
 
 use crate::rules::ground::{BAD, Ground, chunked, get, post, say, say_no_more, setup};
-use crate::support::stand::{Proxy, directory, mute, nobody};
+use crate::support::own_address::own_address;
+use crate::support::stand::{Proxy, directory, mute};
 use crate::support::wire::{Answer, Wire, eventually, fields, occupy, release, request};
 
 /// Text, its exact length, one word for the cause.
@@ -72,7 +73,7 @@ fn d8_a_bad_answer_or_none_is_502_and_the_client_goes_on() {
 /// RFC 9110 section 15.6.4: nobody there, or too many waiting, is 503 with a time after which to come again.
 #[test]
 fn d8_no_member_and_a_full_queue_are_503_with_retry_after() {
-    let proxy = away().before_one(nobody());
+    let proxy = away().before_one(own_address());
     let mut client = proxy.client();
     for _ in 0..2 {
         let answer = client.get("/");
@@ -132,7 +133,7 @@ fn d8_the_rarer_causes_have_answers_too() {
 /// RFC 9110 section 9.3.2: to HEAD there is no body in an answer of ours, only its length.
 #[test]
 fn d8_our_answers_to_head_have_no_body() {
-    let proxy = away().before_one(nobody());
+    let proxy = away().before_one(own_address());
     let mut client = proxy.client();
     let answer = client.ask("HEAD", "/");
     assert_eq!((answer.status, answer.field("content-length")), (503, Some("16")), "connect_refused and LF");
@@ -142,7 +143,7 @@ fn d8_our_answers_to_head_have_no_body() {
 /// RFC 9112 section 9.3: HTTP/1.0 is told what becomes of its connection as well.
 #[test]
 fn d8_our_answers_to_http_1_0_say_whether_it_stays() {
-    let proxy = away().before_one(nobody());
+    let proxy = away().before_one(own_address());
     let mut client = proxy.client();
     let stays = client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").answer();
     assert_eq!(stays.field("connection"), Some("keep-alive"));
@@ -155,7 +156,7 @@ fn d8_our_answers_to_http_1_0_say_whether_it_stays() {
 fn d8_the_cause_is_the_same_in_answer_metric_and_log() {
     let path = directory("causes").join("access.log");
     let log = format!("access_log: {{ to: {}, format: json }}", path.display());
-    let proxy = away().listener(&log).before_one(nobody());
+    let proxy = away().listener(&log).before_one(own_address());
     let mut client = proxy.client();
     assert_eq!(client.get("/asked").cause(), (503, "connect_refused"));
     assert_eq!(client.send("bad\r\n\r\n").answer().cause(), BAD);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::rules::ground::{
     Asked, Ground, OK, Reply, links_are_closed, ok, post, say, say_and_close, say_and_reset, setup,
 };
-use crate::support::stand::nobody;
+use crate::support::own_address::own_address;
 use crate::support::wire::{eventually, request};
 
 /// A member that answers the first request on each link, and treats the second as told.
@@ -29,8 +29,9 @@ fn retries(ground: &Ground, result: &str) -> i64 {
 #[test]
 fn dr_what_was_not_written_is_sent_elsewhere_whatever_it_is() {
     let ground = Ground::plain();
-    let members =
-        |first: &str, second: &str, address| [(first.to_owned(), nobody()), (second.to_owned(), address)];
+    let members = |first: &str, second: &str, address| {
+        [(first.to_owned(), own_address()), (second.to_owned(), address)]
+    };
     let address = ground.address();
     // Of these two, one is home to this source.
     for (dead, alive) in [("a", "b"), ("b", "a")] {

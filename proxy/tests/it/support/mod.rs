@@ -3,6 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod headers;
 pub(crate) mod held;
+pub(crate) mod own_address;
 pub(crate) mod recount;
 pub(crate) mod scrape;
 pub(crate) mod script;

@@ -1,7 +1,7 @@
 //! An origin and a proxy in front of it, in this process, on ports of the kernel's choice: most tests stand on them.
 
 use std::fmt::{Display, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -305,11 +305,6 @@ pub(crate) fn run_clean(plan: &Plan) -> Report {
     let report = penstock_bench::run(plan).unwrap();
     assert!(report.is_clean(), "seed {}: {report:?}", plan.seed);
     report
-}
-
-/// An address at which nobody listens.
-pub(crate) fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A socket that listens, but whose queue is full: connecting to it gets no answer at all.

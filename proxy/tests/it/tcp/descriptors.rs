@@ -3,6 +3,7 @@
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use crate::support::binary::Binary;
+use crate::support::own_address::own_address;
 use crate::support::scrape::Scrape;
 use crate::support::wire::{Wire, eventually};
 use crate::tcp::given::{Member, are_one};
@@ -16,7 +17,7 @@ fn limit(proxy: &Binary, more: u64) {
 #[test]
 fn who_finds_no_descriptor_is_told_and_others_go_on() {
     let member = Member::start();
-    let bind = crate::support::stand::nobody();
+    let bind = own_address();
     let text = format!(
         "admin: 127.0.0.1:0\nworkers: 1\nlisteners:\n  db: {{ bind: \"{bind}\", protocol: tcp, backend: pg }}\n  \
          web: {{ bind: 127.0.0.1:0, backend: app }}\nbackends:\n  pg: {{ members: {{ a: \"{0}\" }} }}\n  \

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::support::stand::{Proxy, nobody};
+use crate::support::own_address::own_address;
+use crate::support::stand::Proxy;
 use crate::support::wire::{Wire, eventually};
 use crate::tcp::given::{Full, Member, are_one, is_reset, members, next_of, pair, stand, tcp};
 
@@ -32,7 +33,7 @@ fn connect_errors(proxy: &Proxy, cause: &str) -> i64 {
 
 #[test]
 fn a_client_whose_only_member_refuses_is_reset() {
-    let proxy = tcp().backend("links: { connect_timeout: 300ms }").before_one(nobody());
+    let proxy = tcp().backend("links: { connect_timeout: 300ms }").before_one(own_address());
     let mut client = proxy.client();
     is_reset(&mut client);
     assert_eq!(proxy.errors("connect_refused"), 1);
@@ -47,7 +48,7 @@ fn a_client_whose_only_member_refuses_is_reset() {
 
 #[test]
 fn the_next_member_serves_where_one_refuses() {
-    let (up, dead) = (Member::start(), nobody());
+    let (up, dead) = (Member::start(), own_address());
     let proxy = tcp().workers(1).before(&[named("a", dead), up.named("b")]);
     for i in 1..=20 {
         let (mut client, mut link) = (proxy.client_from([127, 21, 0, i]), up.next());
@@ -134,7 +135,7 @@ fn what_a_client_says_meanwhile_reaches_the_member_that_stands_in() {
 
 #[test]
 fn where_all_refuse_each_was_tried_once() {
-    let all = ["a", "b", "c"].map(|name| named(name, nobody()));
+    let all = ["a", "b", "c"].map(|name| named(name, own_address()));
     let proxy = tcp().workers(1).backend("links: { connect_timeout: 300ms }").before(&all);
     is_reset(&mut proxy.client());
     assert_eq!((proxy.errors("connect_refused"), retries(&proxy)), (1, 2));
@@ -174,7 +175,7 @@ fn a_member_that_resets_at_once_has_answered() {
 /// Clients whose only member is away wait for it, as long as one attempt to connect may take, and what they said is not lost.
 #[test]
 fn clients_wait_until_the_only_member_is_back() {
-    let address = nobody();
+    let address = own_address();
     let proxy = tcp().backend("links: { connect_timeout: 60s }").before_one(address);
     let mut clients: Vec<_> = (0..20).map(|_| proxy.client()).collect();
     clients.iter_mut().for_each(|client| _ = client.send("said before it was back").finish());
@@ -194,7 +195,7 @@ fn clients_wait_until_the_only_member_is_back() {
 
 #[test]
 fn clients_that_wait_go_to_the_first_member_that_is_back() {
-    let addresses = [nobody(), nobody()];
+    let addresses = [own_address(), own_address()];
     for first in [0, 1] {
         let named = [named("a", addresses[0]), named("b", addresses[1])];
         let proxy = tcp().backend("links: { connect_timeout: 60s }").before(&named);
@@ -212,7 +213,7 @@ fn clients_that_wait_go_to_the_first_member_that_is_back() {
 #[test]
 fn no_more_clients_wait_for_a_member_than_may() {
     let setup = tcp().backend("links: { connect_timeout: 4s }").backend("queue: { max: 3 }");
-    let proxy = setup.before_one(nobody());
+    let proxy = setup.before_one(own_address());
     let mut clients: Vec<_> = (0..10).map(|_| proxy.client()).collect();
     clients.iter_mut().for_each(is_reset);
     assert_eq!((proxy.errors("queue_full"), proxy.errors("connect_refused")), (7, 3));

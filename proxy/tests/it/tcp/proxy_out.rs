@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::headers::{AUTHORITY, LOCAL, PROXY, UNIQUE_ID, take_v1, take_v2, v1, v2};
+use crate::support::own_address::own_address;
 use crate::support::stand::{Proxy, Setup};
 use crate::support::wire::{Wire, eventually};
 use crate::tcp::given::{are_one, pair, says, stand, tcp};
@@ -156,7 +157,7 @@ fn what_is_told_of_nobody_leaves_the_connections_own_ends() {
 #[test]
 fn the_member_that_stands_in_is_told_too() {
     let member = crate::tcp::given::Member::start();
-    let named = [("a".to_owned(), crate::support::stand::nobody()), member.named("b")];
+    let named = [("a".to_owned(), own_address()), member.named("b")];
     let proxy = telling("v1").workers(1).before(&named);
     for i in 1..=10 {
         let client = proxy.client_from([127, 30, 4, i]);

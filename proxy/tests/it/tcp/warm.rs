@@ -1,7 +1,8 @@
 //! Warm links: connected before anybody asks, checked before they are used, and never in anybody's way.
 
+use crate::support::own_address::own_address;
 use crate::support::script::Script;
-use crate::support::stand::{Proxy, nobody};
+use crate::support::stand::Proxy;
 use crate::support::wire::{Wire, eventually};
 use crate::tcp::given::{Full, Member, are_one, is_reset, pair, says, stand, tcp};
 
@@ -230,7 +231,7 @@ fn those_of_a_removed_member_are_closed() {
 
 #[test]
 fn a_member_that_comes_back_is_kept_warm_again() {
-    let address = nobody();
+    let address = own_address();
     let proxy = tcp().backend("links: { warm: 2 }").before_one(address);
     eventually("it is seen to be down", || proxy.sum_of("penstock_member_state", &["state=\"down\""]) == 1);
     is_reset(&mut proxy.client());
