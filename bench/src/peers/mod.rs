@@ -31,7 +31,7 @@ use crate::program::Folder;
 use crate::{interrupt, machine, preflight, sockets};
 
 use origin::Origin;
-use peer::{Found, Peer};
+use peer::{Found, PIPELINE, Peer};
 use record::Record;
 use results::{Measured, Series, Variant};
 use running::Running;
@@ -274,7 +274,7 @@ impl Comparison<'_> {
 
     fn versions(&self) -> Vec<String> {
         let versions =
-            self.found.iter().filter(|found| !found.version.is_empty() && found.peer != Peer::HaproxyFew);
+            self.found.iter().filter(|found| !found.version.is_empty() && !found.peer.is_a_setup());
         versions.map(|found| found.version.clone()).collect()
     }
 
@@ -283,6 +283,8 @@ impl Comparison<'_> {
             "load",
             "penstock: CPU µs/request",
             "cheapest other proxy",
+            "CPU, ratio",
+            "penstock-pipelined: CPU µs/request",
             "CPU, ratio",
             "requests/s, ratio",
             "penstock: requests/s",
@@ -299,6 +301,12 @@ impl Comparison<'_> {
                  proxy is the one with the least CPU per request among those that made no mistake."
             ),
         ];
+        if self.found.iter().any(|found| found.peer == Peer::Pipelined) {
+            before.push(format!(
+                "penstock has its defaults: one request at a time on a link to members that it knows nothing of. \
+                 penstock-pipelined is told that they keep the order of answers (`pipeline: {PIPELINE}`)."
+            ));
+        }
         if interrupt::has_come() {
             before.push("The run was interrupted: some rounds are missing.".to_owned());
         }

@@ -7,7 +7,8 @@ use clap::Args;
 use super::peer::Peer;
 
 const MORE: &str = "\
-Proxies: direct (none), penstock, penstock-before (another build, PENSTOCK_BEFORE_BIN), nginx, haproxy, haproxy-few (32
+Proxies: direct (none), penstock (its defaults), penstock-pipelined (told that members keep order: `pipeline: 32`),
+penstock-before (another build, PENSTOCK_BEFORE_BIN), nginx, haproxy, haproxy-few (32
 connections for each server, requests wait), envoy, caddy, pingora (pingora-lb: http|tcp LISTEN THREADS MEMBER...), twemproxy (Redis only). Their programs are taken from PENSTOCK_BIN,
 NGINX_BIN, HAPROXY_BIN, ENVOY_BIN, CADDY_BIN, PINGORA_BIN and NUTCRACKER_BIN, else from beside penstock-bench and from PATH; the
 origin from PENSTOCK_ORIGIN_BIN and REDIS_BIN. A proxy that is not installed is named and skipped, or is a mistake if --peers

@@ -13,6 +13,8 @@ pub(crate) enum Peer {
     /// No proxy: the generator meets the origin.
     Direct,
     Penstock,
+    /// penstock by whose operator's word the members keep the order of pipelined requests, so that a link carries several.
+    Pipelined,
     /// Another build of penstock, such as the last release.
     Before,
     Nginx,
@@ -26,6 +28,9 @@ pub(crate) enum Peer {
     Twemproxy,
 }
 
+/// The requests in flight on a link of [`Peer::Pipelined`].
+pub(crate) const PIPELINE: u32 = 32;
+
 /// The connections to each server of [`Peer::HaproxyFew`].
 pub(crate) const FEW: u32 = 32;
 
@@ -37,9 +42,10 @@ pub(crate) struct Found {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Direct,
         Self::Penstock,
+        Self::Pipelined,
         Self::Before,
         Self::Nginx,
         Self::Haproxy,
@@ -54,6 +60,7 @@ impl Peer {
         match self {
             Self::Direct => "direct",
             Self::Penstock => "penstock",
+            Self::Pipelined => "penstock-pipelined",
             Self::Before => "penstock-before",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
@@ -73,7 +80,7 @@ impl Peer {
     /// Returns the variable that names the program, and the program's usual name.
     fn program(self) -> (&'static str, &'static str) {
         match self {
-            Self::Direct | Self::Penstock => ("PENSTOCK_BIN", "penstock"),
+            Self::Direct | Self::Penstock | Self::Pipelined => ("PENSTOCK_BIN", "penstock"),
             Self::Before => ("PENSTOCK_BEFORE_BIN", "penstock-before"),
             Self::Nginx => ("NGINX_BIN", "nginx"),
             Self::Haproxy | Self::HaproxyFew => ("HAPROXY_BIN", "haproxy"),
@@ -84,13 +91,23 @@ impl Peer {
         }
     }
 
+    /// Returns whether this is another setup of a program that is compared anyway.
+    pub(crate) fn is_a_setup(self) -> bool {
+        matches!(self, Self::Pipelined | Self::HaproxyFew)
+    }
+
+    /// Returns whether this is penstock, in whatever setup or build.
+    pub(crate) fn is_penstock(self) -> bool {
+        matches!(self, Self::Penstock | Self::Pipelined | Self::Before)
+    }
+
     /// Returns whether it can be set up for these requests.
     pub(crate) fn can(self, mode: Mode) -> bool {
         match self {
             Self::Direct | Self::Penstock | Self::Before => true,
             Self::Nginx => matches!(mode, Mode::Http | Mode::Tcp | Mode::Resp),
             Self::Haproxy => matches!(mode, Mode::Http | Mode::Tcp | Mode::Lines | Mode::Resp),
-            Self::HaproxyFew | Self::Caddy => mode == Mode::Http,
+            Self::Pipelined | Self::HaproxyFew | Self::Caddy => mode == Mode::Http,
             Self::Envoy | Self::Pingora => matches!(mode, Mode::Http | Mode::Tcp),
             Self::Twemproxy => mode == Mode::Resp,
         }
@@ -106,7 +123,7 @@ impl Peer {
             Self::Caddy => first_line(&program, "version"),
             // A balancer of some lines around the crate; nobody gave it a version.
             Self::Pingora => "pingora-lb".to_owned(),
-            Self::Penstock | Self::Before | Self::Envoy | Self::Twemproxy => {
+            Self::Penstock | Self::Pipelined | Self::Before | Self::Envoy | Self::Twemproxy => {
                 first_line(&program, "--version")
             }
         };

@@ -100,9 +100,7 @@ impl Measured {
         let workers = self.of(Peer::Penstock)?.variant.workers;
         let others = self.series.iter().filter(|series| {
             let Variant { peer, workers: its, .. } = series.variant;
-            !matches!(peer, Peer::Direct | Peer::Penstock | Peer::Before)
-                && its == workers
-                && series.is_faultless()
+            peer != Peer::Direct && !peer.is_penstock() && its == workers && series.is_faultless()
         });
         others.min_by(|a, b| a.median(Record::cpu_micros).total_cmp(&b.median(Record::cpu_micros)))
     }
@@ -213,11 +211,15 @@ impl Measured {
         let ratio =
             |what: fn(&Record) -> f64| own.ratio(other, what).map_or_else(none, |ratio| ratio.to_string());
         let connections = |series: &Series| series.cell(|r| r.connections as f64);
+        let pipelined = self.of(Peer::Pipelined);
+        let pipelined_ratio = pipelined.and_then(|pipelined| pipelined.ratio(other, Record::cpu_micros));
         Some(vec![
             self.scenario.title.to_owned(),
             own.cell(Record::cpu_micros),
             format!("{}: {}", self.name(other), other.cell(Record::cpu_micros)),
             ratio(Record::cpu_micros),
+            pipelined.map_or_else(none, |pipelined| pipelined.cell(Record::cpu_micros)),
+            pipelined_ratio.map_or_else(none, |ratio| ratio.to_string()),
             ratio(Record::per_second),
             own.cell(Record::per_second),
             own.cell(|r| r.p99 * 1e3),

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::peer::{FEW, Found, Peer};
+use super::peer::{FEW, Found, PIPELINE, Peer};
 use super::scenario::Mode;
 use crate::failure::Failure;
 use crate::program::Folder;
@@ -45,8 +45,9 @@ impl Setup {
         let path = folder.path();
         match found.peer {
             Peer::Direct => {}
-            Peer::Penstock | Peer::Before => {
-                command.args(["run", "--config"]).arg(folder.write("penstock.yaml", &self.penstock())?);
+            Peer::Penstock | Peer::Pipelined | Peer::Before => {
+                let text = self.penstock(found.peer == Peer::Pipelined);
+                command.args(["run", "--config"]).arg(folder.write("penstock.yaml", &text)?);
             }
             Peer::Haproxy | Peer::HaproxyFew => {
                 let text = self.haproxy(found.peer == Peer::HaproxyFew);
@@ -84,7 +85,7 @@ impl Setup {
         Ok(command)
     }
 
-    fn penstock(&self) -> String {
+    fn penstock(&self, pipelined: bool) -> String {
         let protocol = match self.mode {
             Mode::Http => "http",
             Mode::Tcp => "tcp",
@@ -92,8 +93,13 @@ impl Setup {
             Mode::Resp => "resp",
         };
         let framing = if self.mode == Mode::Lines { "    framing: { terminator: lf }\n" } else { "" };
-        let links =
-            self.links.map_or(String::new(), |most| format!("    links: {{ max_per_member: {most} }}\n"));
+        let most = self.links.map(|most| format!("max_per_member: {most}"));
+        let depth = pipelined.then(|| format!("pipeline: {PIPELINE}"));
+        let options: Vec<_> = most.into_iter().chain(depth).collect();
+        let links = match options.as_slice() {
+            [] => String::new(),
+            options => format!("    links: {{ {} }}\n", options.join(", ")),
+        };
         let mut members = String::new();
         for (name, member) in ('a'..='z').zip(&self.members) {
             let _ = writeln!(members, "      {name}: \"{member}\"");
@@ -272,12 +278,14 @@ mod tests {
     fn each_configuration_names_listener_members_and_limit() {
         let folder = Path::new("/there");
         let http = setup(Mode::Http);
-        for text in [http.penstock(), http.haproxy(false), http.nginx(folder), http.caddy().to_string()] {
+        for text in [http.penstock(false), http.haproxy(false), http.nginx(folder), http.caddy().to_string()]
+        {
             for part in ["127.0.0.1:9", "127.0.0.1:1", "127.0.0.1:2"] {
                 assert!(text.contains(part), "{part} is missing in\n{text}");
             }
         }
-        assert!(http.penstock().contains("max_per_member: 8"));
+        assert!(http.penstock(false).contains("links: { max_per_member: 8 }"));
+        assert!(http.penstock(true).contains("links: { max_per_member: 8, pipeline: 32 }"));
         assert!(!http.haproxy(false).contains("maxconn 8\n"));
         assert!(setup(Mode::Lines).haproxy(false).contains("maxconn 8\n"));
         assert!(http.haproxy(true).contains("maxconn 32\n"));
@@ -291,8 +299,8 @@ mod tests {
         let tcp = setup(Mode::Tcp);
         assert!(tcp.haproxy(false).contains("mode tcp") && !tcp.haproxy(false).contains("http-reuse"));
         assert!(tcp.nginx(Path::new("/there")).contains("stream {"));
-        assert!(tcp.penstock().contains("protocol: tcp"));
-        assert!(setup(Mode::Lines).penstock().contains("terminator: lf"));
+        assert!(tcp.penstock(false).contains("protocol: tcp"));
+        assert!(setup(Mode::Lines).penstock(false).contains("terminator: lf"));
         assert!(setup(Mode::Resp).twemproxy().contains("server_connections: 8"));
     }
 }
