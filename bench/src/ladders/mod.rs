@@ -40,6 +40,7 @@ Ladders:
   all            all of them
 
 Each rung runs direct and through penstock with one worker, in interleaved rounds; origin and proxy are started anew for each.
+hello and pipeline also run through penstock-pipelined, which is told that members keep order (`pipeline: 32`).
 The programs are taken from PENSTOCK_BIN and PENSTOCK_ORIGIN_BIN, else from beside penstock-bench and from PATH.
 
 Exit status: 0 if all was measured and no answer was wrong, 1 if not, 2 for bad arguments, 3 if a server does not answer, 4 if
@@ -97,7 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let delayed = if alone && !delay::is_inside() { Some(delay::enter()?) } else { None };
     crate::watch_for_interrupts()?;
     let stage = Stage { options, found, cpus: places::allowed()? };
-    if let Some(first) = rungs().find(|rung| rung.proxied) {
+    if let Some(first) = rungs().find(|rung| rung.is_proxied()) {
         stage.check(&first)?;
     }
     let bar = progress((rungs().count() * usize::from(options.rounds)) as u64);
@@ -129,7 +130,7 @@ impl Stage<'_> {
             true => Origin::unix(&path, &places.load, &folder)?,
             false => Origin::http(rung.members, rung.origin, &places.load, &folder)?,
         };
-        if !rung.proxied {
+        if !rung.is_proxied() {
             return Ok(Running::direct(origin, places, folder));
         }
         let [listen] = sockets::free_ports([self.options.port])?;
@@ -145,7 +146,8 @@ impl Stage<'_> {
             links: None,
             extra: rung.extra,
         };
-        Running::behind(&self.found, &setup, origin, places, folder)
+        let found = Found { peer: rung.way, ..self.found.clone() };
+        Running::behind(&found, &setup, origin, places, folder)
     }
 
     /// Makes one exchange, so that mistakes show before any load.
@@ -165,7 +167,13 @@ impl Stage<'_> {
                 if interrupt::has_come() {
                     return steps;
                 }
-                say(format!("{} {} {}, round {}", ladder.name, step.rung.label, step.rung.way(), round + 1));
+                say(format!(
+                    "{} {} {}, round {}",
+                    ladder.name,
+                    step.rung.label,
+                    step.rung.way.name(),
+                    round + 1
+                ));
                 match self.window(&step.rung, seconds) {
                     // A window that Ctrl-C cut short is not comparable.
                     Ok(_) if interrupt::has_come() => return steps,
@@ -267,7 +275,7 @@ impl Stage<'_> {
             after.push("No published run of this kind with its figures and its hardware was found, so none stands beside ours.".to_owned());
         }
         for Step { rung, records, failures } in steps {
-            let (label, way) = (rung.label, rung.way());
+            let (label, way) = (rung.label, rung.way.name());
             after.extend(failures.iter().map(|why| format!("{label}, {way}: failed: {why}")));
             let first = records.iter().find_map(|record| record.first_error.as_deref());
             after.extend(first.map(|first| format!("{label}, {way}: the first error was: {first}")));
@@ -300,11 +308,11 @@ impl Step {
         let cell = |what: fn(&Record) -> f64| {
             self.figure(what).map_or_else(String::new, |figure| figure.to_string())
         };
-        let of_proxy = |what| if self.rung.proxied { cell(what) } else { "-".to_owned() };
+        let of_proxy = |what| if self.rung.is_proxied() { cell(what) } else { "-".to_owned() };
         let sum = |what: fn(&Record) -> u64| self.records.iter().map(what).sum::<u64>().to_string();
         vec![
             self.rung.label.to_owned(),
-            self.rung.way().to_owned(),
+            self.rung.way.name().to_owned(),
             cell(Record::per_second),
             of_proxy(Record::cpu_micros),
             cell(|r| r.p50 * 1e3),
@@ -328,7 +336,7 @@ impl Step {
 
     fn to_json(&self) -> Value {
         json!({
-            "rung": self.rung.label, "way": self.rung.way(), "clients": self.rung.clients, "depth": self.rung.depth,
+            "rung": self.rung.label, "way": self.rung.way.name(), "clients": self.rung.clients, "depth": self.rung.depth,
             "rate": self.rung.rate, "limit": self.limit(), "failures": self.failures,
             "rounds": self.records.iter().map(Record::to_json).collect::<Vec<_>>(),
         })
@@ -340,7 +348,7 @@ fn compared(steps: &[Step]) -> Vec<String> {
     let mut notes = Vec::new();
     let mut direct: Option<&Step> = None;
     for step in steps.iter().filter(|step| !step.records.is_empty()) {
-        match (step.rung.proxied, direct) {
+        match (step.rung.is_proxied(), direct) {
             (false, _) => direct = Some(step),
             (true, Some(direct)) => {
                 let added = (step.median(|r| r.p50) - direct.median(|r| r.p50)) * 1e6;
@@ -352,8 +360,9 @@ fn compared(steps: &[Step]) -> Vec<String> {
                     String::new()
                 };
                 notes.push(format!(
-                    "{}: {rate:.2} of the direct rate, {added:+.0} µs at the median{memory}",
-                    step.rung.label
+                    "{}, {}: {rate:.2} of the direct rate, {added:+.0} µs at the median{memory}",
+                    step.rung.label,
+                    step.rung.way.name()
                 ));
             }
             (true, None) => {}
@@ -365,16 +374,16 @@ fn compared(steps: &[Step]) -> Vec<String> {
 /// Says where a rate stopped growing, and whose limit that is.
 fn limits(steps: &[Step]) -> Vec<String> {
     let mut notes = Vec::new();
-    for proxied in [false, true] {
+    for peer in Peer::ALL {
         let way: Vec<&Step> =
-            steps.iter().filter(|step| step.rung.proxied == proxied && !step.records.is_empty()).collect();
+            steps.iter().filter(|step| step.rung.way == peer && !step.records.is_empty()).collect();
         let failed = |step: &&Step| step.records.iter().any(|record| record.failed > 0);
         let stopped = way.windows(2).find(|pair| {
             failed(&pair[1])
                 || pair[1].median(Record::per_second) < pair[0].median(Record::per_second) * GROWTH
         });
         let Some(last) = way.last() else { continue };
-        let name = last.rung.way();
+        let name = last.rung.way.name();
         notes.push(match stopped {
             Some([before, at]) if failed(at) => format!(
                 "{name}: requests fail from {} on ({}); the limit before that was: {}",
@@ -419,8 +428,8 @@ mod tests {
     use super::rung::LADDERS;
     use super::*;
 
-    fn step(label: &'static str, proxied: bool, rate: u64, busy: f64, failed: u64) -> Step {
-        let rung = Rung { label, proxied, ..(LADDERS[1].rungs)()[0] };
+    fn step(label: &'static str, way: Peer, rate: u64, busy: f64, failed: u64) -> Step {
+        let rung = Rung { label, way, ..(LADDERS[1].rungs)()[0] };
         let record = Record { answered: rate, seconds: 1.0, proxy_busy: busy, failed, ..Record::default() };
         Step { rung, records: vec![record], failures: Vec::new() }
     }
@@ -428,10 +437,10 @@ mod tests {
     #[test]
     fn the_limit_is_where_the_rate_stops_growing() {
         let steps = [
-            step("a", false, 100, 0.0, 0),
-            step("a", true, 80, 0.95, 0),
-            step("b", false, 150, 0.0, 0),
-            step("b", true, 82, 0.97, 0),
+            step("a", Peer::Direct, 100, 0.0, 0),
+            step("a", Peer::Penstock, 80, 0.95, 0),
+            step("b", Peer::Direct, 150, 0.0, 0),
+            step("b", Peer::Penstock, 82, 0.97, 0),
         ];
         let notes = limits(&steps);
         assert!(notes[0].starts_with("direct: the rate grows up to b"), "{notes:?}");
@@ -439,12 +448,12 @@ mod tests {
             notes[1],
             "penstock: the rate does not grow from a to b, so the limit is found: CPU of the proxy"
         );
-        assert!(compared(&steps)[0].starts_with("a: 0.80 of the direct rate"));
+        assert!(compared(&steps)[0].starts_with("a, penstock: 0.80 of the direct rate"));
     }
 
     #[test]
     fn requests_that_fail_are_a_limit_too() {
-        let notes = limits(&[step("a", true, 80, 0.5, 0), step("b", true, 200, 0.5, 3)]);
+        let notes = limits(&[step("a", Peer::Penstock, 80, 0.5, 0), step("b", Peer::Penstock, 200, 0.5, 3)]);
         assert!(notes[0].starts_with("penstock: requests fail from b on (3)"), "{notes:?}");
     }
 

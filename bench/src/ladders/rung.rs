@@ -6,14 +6,15 @@ use std::time::Duration;
 use penstock_bench::{Plan, Protocol, Stop, Work, mix};
 
 use super::published::{ADDED_BY_HAPROXY, HELLO, IPC, PIPELINED, Published, SMALL_WINDOW};
+use crate::peers::peer::Peer;
 use crate::peers::scenario::{Mode, spread};
 
 /// One measurement of a ladder.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rung {
     pub(super) label: &'static str,
-    /// Through penstock, or direct.
-    pub(super) proxied: bool,
+    /// Direct, or through penstock as it is set up.
+    pub(super) way: Peer,
     pub(super) mode: Mode,
     pub(super) members: usize,
     /// Whether the member is reached over a Unix socket.
@@ -59,7 +60,7 @@ pub(super) struct Ladder {
 
 const RUNG: Rung = Rung {
     label: "",
-    proxied: false,
+    way: Peer::Direct,
     mode: Mode::Http,
     members: 1,
     unix: false,
@@ -157,18 +158,26 @@ pub(super) const LADDERS: [Ladder; 7] = [
 
 /// Returns each rung direct and through the proxy.
 fn both(rungs: impl IntoIterator<Item = Rung>) -> Vec<Rung> {
-    let ways = |rung| [Rung { proxied: false, ..rung }, Rung { proxied: true, ..rung }];
-    rungs.into_iter().flat_map(ways).collect()
+    each(&[Peer::Direct, Peer::Penstock], rungs)
+}
+
+/// Returns each rung direct, through the proxy, and through the proxy that is told that members keep order.
+fn all_three(rungs: impl IntoIterator<Item = Rung>) -> Vec<Rung> {
+    each(&[Peer::Direct, Peer::Penstock, Peer::Pipelined], rungs)
+}
+
+fn each(ways: &[Peer], rungs: impl IntoIterator<Item = Rung>) -> Vec<Rung> {
+    rungs.into_iter().flat_map(|rung| ways.iter().map(move |way| Rung { way: *way, ..rung })).collect()
 }
 
 fn hello() -> Vec<Rung> {
     let steps = [("8", 8), ("16", 16), ("32", 32), ("128", 128), ("512", 512)];
-    both(steps.map(|(label, clients)| Rung { label, clients, ..RUNG }))
+    all_three(steps.map(|(label, clients)| Rung { label, clients, ..RUNG }))
 }
 
 fn pipeline() -> Vec<Rung> {
     let steps = [("1,000 x 100", 1000), ("2,000 x 100", 2000), ("5,000 x 100", 5000)];
-    both(steps.map(|(label, clients)| Rung { label, clients, depth: 100, ..RUNG }))
+    all_three(steps.map(|(label, clients)| Rung { label, clients, depth: 100, ..RUNG }))
 }
 
 fn rest() -> Vec<Rung> {
@@ -176,11 +185,11 @@ fn rest() -> Vec<Rung> {
     let many = Rung { clients: 200, ..one };
     vec![
         Rung { label: "1 connection", ..one },
-        Rung { label: "1 connection, 1 member", proxied: true, ..one },
-        Rung { label: "1 connection, 4 members", proxied: true, members: 4, ..one },
+        Rung { label: "1 connection, 1 member", way: Peer::Penstock, ..one },
+        Rung { label: "1 connection, 4 members", way: Peer::Penstock, members: 4, ..one },
         Rung { label: "200 connections", ..many },
-        Rung { label: "200 connections, 1 member", proxied: true, ..many },
-        Rung { label: "200 connections, 4 members", proxied: true, members: 4, ..many },
+        Rung { label: "200 connections, 1 member", way: Peer::Penstock, ..many },
+        Rung { label: "200 connections, 4 members", way: Peer::Penstock, members: 4, ..many },
     ]
 }
 
@@ -205,7 +214,7 @@ fn small_window() -> Vec<Rung> {
 }
 
 fn ipc() -> Vec<Rung> {
-    let proxied = Rung { proxied: true, ..RUNG };
+    let proxied = Rung { way: Peer::Penstock, ..RUNG };
     let tcp = Rung { mode: Mode::Tcp, ..proxied };
     vec![
         Rung { label: "no proxy, TCP", ..RUNG },
@@ -260,8 +269,9 @@ impl Rung {
         })
     }
 
-    pub(super) fn way(&self) -> &'static str {
-        if self.proxied { "penstock" } else { "direct" }
+    /// Returns whether the requests go through a proxy.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.way != Peer::Direct
     }
 }
 
@@ -285,7 +295,7 @@ mod tests {
     fn each_ladder_has_rungs_whose_loads_can_be_made() {
         for ladder in LADDERS {
             let rungs = (ladder.rungs)();
-            assert!(rungs.iter().any(|rung| rung.proxied), "{}", ladder.name);
+            assert!(rungs.iter().any(|rung| rung.is_proxied()), "{}", ladder.name);
             for rung in rungs {
                 let plan = rung.plan(([127, 0, 0, 1], 80).into(), Duration::from_secs(1), 1).unwrap();
                 assert!(plan.clients <= 10_000 && plan.sources.len() == plan.clients, "{}", ladder.name);

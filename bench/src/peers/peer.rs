@@ -34,7 +34,8 @@ pub(crate) const PIPELINE: u32 = 32;
 /// The connections to each server of [`Peer::HaproxyFew`].
 pub(crate) const FEW: u32 = 32;
 
-/// The programs that were found in this run.
+/// A program that was found in this run.
+#[derive(Clone)]
 pub(crate) struct Found {
     pub(crate) peer: Peer,
     pub(crate) program: PathBuf,
