@@ -59,6 +59,12 @@ impl Sources {
         }
     }
 
+    /// Returns the member of a source that has clients.
+    #[must_use]
+    pub(crate) fn member_of(&self, backend: u64, source: IpAddr) -> Option<u64> {
+        self.places.get(&(backend, source)).map(|place| place.member)
+    }
+
     /// Moves a source to `member`, and returns its previous member if that was another.
     pub(crate) fn move_client(&self, backend: u64, source: IpAddr, member: u64) -> Option<u64> {
         let mut place = self.places.get_mut(&(backend, source))?;

@@ -30,9 +30,16 @@ impl<W> Default for Assignment<W> {
 }
 
 impl<W: MemberPool> Assignment<W> {
-    /// Assigns a new client, or a client whose backend was reconfigured.
-    pub(crate) fn assign(&mut self, group: &Group<W>, source: IpAddr, sources: &Sources) {
-        self.first_choice = group.first_choice(source);
+    /// Assigns a new client, or a client whose backend was reconfigured and that was at the member with the hash `before`.
+    pub(crate) fn assign(
+        &mut self,
+        group: &Group<W>,
+        source: IpAddr,
+        before: Option<u64>,
+        sources: &Sources,
+    ) {
+        self.first_choice =
+            group.draining_member(source, before, sources).or_else(|| group.first_choice(source));
         self.member = self
             .first_choice
             .clone()
@@ -87,13 +94,13 @@ impl<W: MemberPool> Assignment<W> {
         if group.settings.all_down == AllDown::Refuse {
             return None;
         }
-        let mut at_hand = [&self.first_choice, &self.member].into_iter().flatten();
-        at_hand
-            .find(|member| member.pool.is_reachable())
+        let at_hand = || [&self.first_choice, &self.member].into_iter().flatten();
+        let is_in_service = |member: &&Rc<Member<W>>| !member.pool.health().is_in_maintenance();
+        at_hand()
+            .find(|member| member.pool.is_last_resort())
             .cloned()
-            .or_else(|| group.next_reachable(source))
-            .or_else(|| self.member.clone())
-            .or_else(|| self.first_choice.clone())
+            .or_else(|| group.next_last_resort(source))
+            .or_else(|| at_hand().rev().find(is_in_service).cloned())
     }
 
     fn moved(&mut self, to: &Rc<Member<W>>, group: &Group<W>, source: IpAddr, sources: &Sources) {

@@ -11,8 +11,8 @@
 //!     └──────────────── answered, or retired ────────────────────────┘
 //! ```
 //!
-//! Checks may find a fault, too, in a member that accepts connections ([`Health::found`]). A member is up while there is no
-//! reason for it to be down ([`DownReason`]).
+//! Checks may find a fault, too, in a member that accepts connections ([`Health::found`]), and the operator may take a member out
+//! ([`Health::put_in`]). A member is up while there is no reason for it to be down ([`DownReason`]).
 //!
 //! While a member is down, the worker that noticed first tries it again for all workers, with growing pauses
 //! ([`Backoff`]). A worker whose clients wait for the member, because no other member is up either, tries by
@@ -25,17 +25,21 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::cause::Cause;
+use crate::config::AdminState;
 use crate::event_loop::Nanos;
 
 /// The health of a member for the whole process, read by every worker.
 ///
 /// A member goes down when connecting fails and no link to it stands, and comes up when it answers again. A member whose checks
-/// fail is down until they succeed.
+/// fail is down until they succeed. One that drains is up, but takes no new source.
 #[derive(Debug, Default)]
 pub struct Health {
-    /// The [`DownReason`]s that hold.
-    reasons: AtomicU8,
+    /// The [`DownReason`]s that hold, and [`DRAINS`].
+    bits: AtomicU8,
 }
+
+/// The bit of a member that takes no new source. It is no reason to be down.
+const DRAINS: u8 = 1 << 7;
 
 /// A reason for which a member is down, as a bit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,49 +49,130 @@ pub(crate) enum DownReason {
     Unreachable = 1,
     /// Its checks fail.
     FailsChecks = 2,
+    /// The operator has taken it out.
+    Maintenance = 8,
 }
 
 impl Health {
     /// Returns whether the member is up, as far as is known.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.reasons.load(Ordering::Relaxed) == 0
+        self.bits.load(Ordering::Relaxed) & !DRAINS == 0
     }
 
     /// Returns whether this is a reason for which the member is down.
     #[must_use]
     pub(crate) fn has(&self, reason: DownReason) -> bool {
-        self.reasons.load(Ordering::Relaxed) & reason as u8 != 0
+        self.bits.load(Ordering::Relaxed) & reason as u8 != 0
+    }
+
+    /// Returns whether the member takes sources that are new to it.
+    #[must_use]
+    pub(crate) fn takes_sources(&self) -> bool {
+        self.bits.load(Ordering::Relaxed) & (DRAINS | DownReason::Maintenance as u8) == 0
+    }
+
+    /// Returns whether clients may try the member while no member is up: it accepts connections, and is not taken out.
+    #[must_use]
+    pub(crate) fn is_last_resort(&self) -> bool {
+        let never = DownReason::Unreachable as u8 | DownReason::Maintenance as u8;
+        self.bits.load(Ordering::Relaxed) & never == 0
     }
 
     /// Records that there is this reason. Exactly one caller gets the change.
     #[must_use]
     pub(crate) fn found(&self, reason: DownReason) -> Option<HealthChange> {
-        (self.reasons.fetch_or(reason as u8, Ordering::Relaxed) == 0).then_some(HealthChange::Down)
+        self.add(reason as u8)
     }
 
     /// Records that there is no such reason any more. Exactly one caller gets the change.
     #[must_use]
     pub(crate) fn ended(&self, reason: DownReason) -> Option<HealthChange> {
         // The load avoids a locked instruction for every connect to a healthy member.
-        let ended =
-            self.has(reason) && self.reasons.fetch_and(!(reason as u8), Ordering::Relaxed) == reason as u8;
-        ended.then_some(HealthChange::Up)
+        self.has(reason).then(|| self.remove(reason as u8)).flatten()
+    }
+
+    /// Puts the member in the state that the operator wants, and returns the changes, of which there may be two.
+    #[must_use]
+    pub(crate) fn put_in(&self, state: AdminState) -> [Option<HealthChange>; 2] {
+        let maintenance = DownReason::Maintenance as u8;
+        match state {
+            AdminState::Ready => [self.remove(DRAINS), self.remove(maintenance)],
+            // It has drained for long enough, and goes on to be out of service.
+            AdminState::Drain if self.has_drained() => [None, None],
+            AdminState::Drain => [self.add(DRAINS), self.remove(maintenance)],
+            AdminState::Maintenance => [self.add(maintenance), self.remove(DRAINS)],
+        }
+    }
+
+    /// Takes a member out that has drained for long enough, if it still drains.
+    #[must_use]
+    pub(crate) fn drained(&self) -> Option<HealthChange> {
+        let drains = self.bits.load(Ordering::Relaxed) & DRAINS != 0;
+        drains.then(|| self.found(DownReason::Maintenance)).flatten()
+    }
+
+    fn has_drained(&self) -> bool {
+        let both = DRAINS | DownReason::Maintenance as u8;
+        self.bits.load(Ordering::Relaxed) & both == both
+    }
+
+    fn add(&self, bits: u8) -> Option<HealthChange> {
+        let before = self.bits.fetch_or(bits, Ordering::Relaxed);
+        HealthChange::between(before, before | bits)
+    }
+
+    fn remove(&self, bits: u8) -> Option<HealthChange> {
+        let before = self.bits.fetch_and(!bits, Ordering::Relaxed);
+        HealthChange::between(before, before & !bits)
     }
 
     /// Records that nobody knows any reason, because nobody looks at the member any more.
     fn forget(&self) -> Option<HealthChange> {
-        (self.reasons.swap(0, Ordering::Relaxed) != 0).then_some(HealthChange::Up)
+        self.remove(u8::MAX)
     }
 }
 
-/// A change of a member's health. Exactly one caller of all workers gets each change, and publishes it.
+/// A change of a member's state. Exactly one caller of all workers gets each change, and publishes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum HealthChange {
-    /// The member answers again.
+pub struct HealthChange {
+    /// The state until now.
+    pub from: HealthState,
+    /// The state from now on.
+    pub to: HealthState,
+}
+
+impl HealthChange {
+    fn between(before: u8, after: u8) -> Option<Self> {
+        let (from, to) = (state(before), state(after));
+        (from != to).then_some(Self { from, to })
+    }
+}
+
+/// The state of a member in one word, as it is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HealthState {
+    /// The member is up.
     Up,
-    /// The member no longer answers. The caller tries again until it does ([`Backoff`]).
+    /// The member is up and takes no new source.
+    Drain,
+    /// The member is down.
     Down,
+    /// The operator has taken the member out, whether it is up or down.
+    Maintenance,
+}
+
+/// Returns the state to show for these bits.
+const fn state(bits: u8) -> HealthState {
+    if bits & DownReason::Maintenance as u8 != 0 {
+        HealthState::Maintenance
+    } else if bits & !DRAINS != 0 {
+        HealthState::Down
+    } else if bits & DRAINS != 0 {
+        HealthState::Drain
+    } else {
+        HealthState::Up
+    }
 }
 
 /// A failed attempt to connect.
@@ -106,8 +191,10 @@ pub(crate) struct Failure {
 /// The consequences of a [`Failure`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct AfterFailure {
-    /// The change of the member's health, if the failure caused one.
+    /// The change of the member's state, if the failure caused one.
     pub change: Option<HealthChange>,
+    /// Whether the caller is the first to notice, and tries again until the member answers ([`Backoff`]).
+    pub recovers: bool,
     /// Whether clients that wait for the member must go to another one.
     pub send_away: bool,
 }
@@ -190,11 +277,17 @@ impl MemberHealth {
         !self.shared.has(DownReason::Unreachable)
     }
 
+    /// Returns whether the operator has taken the member out.
+    #[must_use]
+    pub(crate) fn is_in_maintenance(&self) -> bool {
+        self.shared.has(DownReason::Maintenance)
+    }
+
     /// Returns whether another member of the backend accepts connections, and can serve the clients of this one if this one
     /// does not.
     #[must_use]
     pub(crate) fn another_is_reachable(&self) -> bool {
-        self.others(|other| !other.has(DownReason::Unreachable))
+        self.others(Health::is_last_resort)
     }
 
     fn others(&self, are: impl Fn(&Health) -> bool) -> bool {
@@ -235,8 +328,11 @@ impl MemberHealth {
         self.last_failure.set(cause);
         // A lack of local ports is not the member's fault, and the next member would meet it too.
         let ours = cause == Cause::ConnectNoPort;
-        let change =
-            if alone && !ours && !unwanted { self.shared.found(DownReason::Unreachable) } else { None };
+        let is_fault = alone && !ours && !unwanted;
+        let unreachable = DownReason::Unreachable as u8;
+        let before = if is_fault { self.shared.bits.fetch_or(unreachable, Ordering::Relaxed) } else { 0 };
+        let change = is_fault.then(|| HealthChange::between(before, before | unreachable)).flatten();
+        let recovers = is_fault && before & unreachable == 0;
         // With a link left, waiting clients can still be served here.
         let send_away = alone && (ours || unwanted || self.another_is_reachable());
         // Nobody else can serve the clients, so that they wait here and the outage counts.
@@ -244,7 +340,7 @@ impl MemberHealth {
             let since = self.outage.get().map_or(began, |outage| outage.since);
             self.outage.set(Some(Outage { since, cause }));
         }
-        AfterFailure { change, send_away }
+        AfterFailure { change, recovers, send_away }
     }
 
     /// Returns the current outage of this worker.
@@ -267,10 +363,11 @@ impl MemberHealth {
         (!self.is_reachable() && self.another_is_reachable()).then_some(outage.cause)
     }
 
-    /// Returns whether clients that wait for a link had better go to another member, because the checks of this one fail.
+    /// Returns whether clients that wait for a link had better go to another member: because the checks of this one fail, or
+    /// because it is taken out, whether there is another one or not.
     #[must_use]
     pub(crate) fn had_better_be_left(&self) -> bool {
-        self.shared.has(DownReason::FailsChecks) && self.others(Health::is_up)
+        self.is_in_maintenance() || self.shared.has(DownReason::FailsChecks) && self.others(Health::is_up)
     }
 
     /// Returns whether the worker that saw the member go down has to try again. `draining` says that the
@@ -387,15 +484,17 @@ mod tests {
         (members.remove(0), members.remove(0))
     }
 
+    const DOWN: Option<HealthChange> = Some(HealthChange { from: HealthState::Up, to: HealthState::Down });
+    const UP: Option<HealthChange> = Some(HealthChange { from: HealthState::Down, to: HealthState::Up });
     const REFUSED: Failure = Failure { cause: Cause::ConnectRefused, began: 7, alone: true, unwanted: false };
 
     #[test]
     fn the_first_who_notices_is_told_and_no_other() {
         let one = one();
         let other_worker = MemberHealth::new(one.shared().clone());
-        assert_eq!(one.failed(REFUSED).change, Some(HealthChange::Down));
+        assert_eq!(one.failed(REFUSED).change, DOWN);
         assert!(!other_worker.is_up() && other_worker.failed(REFUSED).change.is_none());
-        assert_eq!(other_worker.connected(), Some(HealthChange::Up));
+        assert_eq!(other_worker.connected(), UP);
         assert!(one.is_up() && one.connected().is_none());
     }
 
@@ -421,7 +520,7 @@ mod tests {
         assert!(!other.failed(REFUSED).send_away, "none is up");
         assert!(!one.failed(REFUSED).send_away, "none is up");
         assert_eq!(one.sends_away(), None);
-        assert_eq!(other.connected(), Some(HealthChange::Up));
+        assert_eq!(other.connected(), UP);
         assert_eq!(one.sends_away(), Some(Cause::ConnectRefused));
         assert_eq!(other.sends_away(), None, "it is up itself");
     }
@@ -430,17 +529,42 @@ mod tests {
     fn a_member_is_up_while_there_is_no_reason_against_it() {
         let (one, other) = two();
         let health = one.shared().clone();
-        assert_eq!(health.found(DownReason::FailsChecks), Some(HealthChange::Down));
+        assert_eq!(health.found(DownReason::FailsChecks), DOWN);
         assert!(!one.is_up() && one.is_reachable(), "it accepts connections");
         assert!(one.had_better_be_left() && !one.needs_recovery(false), "connecting would tell nothing");
-        assert_eq!(one.failed(REFUSED).change, None, "it is down already");
+        let after = one.failed(REFUSED);
+        assert_eq!(after.change, None, "it is down already");
+        assert!(after.recovers && !one.failed(REFUSED).recovers, "nobody else would see it answer");
         assert_eq!(one.connected(), None, "its checks still fail");
-        assert_eq!(health.ended(DownReason::FailsChecks), Some(HealthChange::Up));
+        assert_eq!(health.ended(DownReason::FailsChecks), UP);
         assert_eq!(health.ended(DownReason::FailsChecks), None);
         _ = (health.found(DownReason::FailsChecks), other.shared().found(DownReason::FailsChecks));
         assert!(!one.had_better_be_left(), "the other one is no better");
         assert!(one.failed(REFUSED).send_away, "the other one at least accepts connections");
-        assert_eq!(one.retire(), Some(HealthChange::Up));
+        assert_eq!(one.retire(), UP);
+    }
+
+    #[test]
+    fn the_operator_decides_on_service_and_faults_on_the_rest() {
+        use HealthState::{Down, Drain, Maintenance, Up};
+        let (one, other) = two();
+        let health = one.shared();
+        let shown = |changes: [Option<HealthChange>; 2]| changes.into_iter().flatten().last().map(|c| c.to);
+        assert_eq!(shown(health.put_in(AdminState::Ready)), None);
+        assert_eq!(shown(health.put_in(AdminState::Drain)), Some(Drain));
+        assert!(one.is_up() && !health.takes_sources() && health.is_last_resort());
+        assert_eq!(health.found(DownReason::FailsChecks), Some(HealthChange { from: Drain, to: Down }));
+        assert_eq!(shown(health.put_in(AdminState::Maintenance)), Some(Maintenance));
+        assert!(!one.is_up() && one.is_reachable() && !health.is_last_resort() && one.had_better_be_left());
+        assert!(!other.another_is_reachable(), "nobody may be sent to it");
+        assert_eq!(health.ended(DownReason::FailsChecks), None, "it is out all the same");
+        assert_eq!(shown(health.put_in(AdminState::Drain)), Some(Drain));
+        assert_eq!(shown(health.put_in(AdminState::Ready)), Some(Up));
+        assert!(health.takes_sources() && health.drained().is_none(), "it does not drain");
+        assert_eq!(shown(health.put_in(AdminState::Drain)), Some(Drain));
+        assert_eq!(health.drained(), Some(HealthChange { from: Drain, to: Maintenance }));
+        assert_eq!(shown(health.put_in(AdminState::Drain)), None, "its time is over");
+        assert_eq!(shown(health.put_in(AdminState::Ready)), Some(Up));
     }
 
     #[test]
@@ -465,7 +589,7 @@ mod tests {
         assert!(!one.needs_recovery(false), "it is up");
         _ = one.failed(REFUSED);
         assert!(one.needs_recovery(false) && !one.needs_recovery(true));
-        assert_eq!(one.retire(), Some(HealthChange::Up));
+        assert_eq!(one.retire(), UP);
         assert!(!one.needs_recovery(false));
         _ = one.failed(REFUSED);
         assert!(!one.is_up() && !one.needs_recovery(false), "it is retired");

@@ -11,15 +11,15 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::affinity::{Candidate, best, name_hash};
+use crate::affinity::{Candidate, Sources, best, name_hash};
 use crate::config::{Address, Backend, MemberSettings};
 use crate::metrics::{BackendCells, MemberCells, Registry};
 
 pub(crate) use assignment::Assignment;
 pub(crate) use health::{
-    Backoff, DownReason, Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY,
+    Backoff, DownReason, Failure, Health, HealthChange, HealthState, MemberHealth, RetryPace, SHORTEST_RETRY,
 };
-pub(crate) use streak::Streak;
+pub(crate) use streak::{Streak, Verdict};
 
 /// The identity of a member across reloads: the name of its backend, its name, and its address.
 pub(crate) type MemberKey = (Arc<str>, Arc<str>, Address);
@@ -43,6 +43,14 @@ pub(crate) trait MemberPool {
     /// Returns whether the member accepts connections, as far as is known. A member that is up does.
     fn is_reachable(&self) -> bool {
         self.health().is_reachable()
+    }
+    /// Returns whether the member takes sources that are new to it.
+    fn takes_sources(&self) -> bool {
+        self.health().shared().takes_sources()
+    }
+    /// Returns whether clients may try the member while no member is up.
+    fn is_last_resort(&self) -> bool {
+        self.health().shared().is_last_resort()
     }
 }
 
@@ -86,6 +94,8 @@ pub(crate) struct Member<W> {
     pub name: Arc<str>,
     /// The member's part in the affinity hash, which also identifies the member in the counts of sources.
     pub candidate: Candidate,
+    /// Whether the member serves only while no member that is no backup is up.
+    pub backup: bool,
     /// The links to the member.
     pub pool: Rc<W>,
     /// The counters of the member.
@@ -130,28 +140,51 @@ impl<W: MemberPool> Group<W> {
     #[must_use]
     pub(crate) fn first_choice(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
         let any_will_do = self.settings.affinity.key(source).is_none();
-        any_will_do.then(|| self.next_up(source)).flatten().or_else(|| self.choose(source, |_| true))
+        let next_up = any_will_do.then(|| self.next_up(source)).flatten();
+        next_up.or_else(|| self.choose(source, |member| member.pool.takes_sources()))
     }
 
-    /// Returns the member of `source` among those that are up.
+    /// Returns the member that drains and keeps this client: the one that the client was at `before`, or the one at which other
+    /// clients of its source are.
+    #[must_use]
+    pub(crate) fn draining_member(
+        &self,
+        source: IpAddr,
+        before: Option<u64>,
+        sources: &Sources,
+    ) -> Option<Rc<Member<W>>> {
+        let drains = |member: &&Rc<Member<W>>| !member.pool.takes_sources() && member.pool.is_up();
+        let mut draining = self.members.iter().filter(drains).peekable();
+        draining.peek()?; // most often there is none, and nothing to look up
+        let of_source =
+            || self.settings.affinity.key(source).and_then(|key| sources.member_of(self.hash, key));
+        let hash = before.or_else(of_source)?;
+        draining.find(|member| member.candidate.hash == hash).cloned()
+    }
+
+    /// Returns the member of `source` among those that are up and take new sources.
     #[must_use]
     pub(crate) fn next_up(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
-        self.choose(source, |member| member.pool.is_up())
+        self.choose(source, |member| member.pool.is_up() && member.pool.takes_sources())
     }
 
-    /// Returns the member of `source` among those that accept connections, up or not.
+    /// Returns the member of `source` among those that may be tried while none is up.
     #[must_use]
-    pub(crate) fn next_reachable(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
-        self.choose(source, |member| member.pool.is_reachable())
+    pub(crate) fn next_last_resort(&self, source: IpAddr) -> Option<Rc<Member<W>>> {
+        self.choose(source, |member| member.pool.is_last_resort())
     }
 
+    /// Returns the member of `source` among these. Backups serve only if no other member may.
     fn choose(&self, source: IpAddr, may: impl Fn(&Member<W>) -> bool) -> Option<Rc<Member<W>>> {
-        let members = self.members.iter().filter(|m| may(m));
-        match self.settings.affinity.key(source) {
-            Some(key) => best(key, members.map(|m| (m, m.candidate))),
-            None => self.least_loaded(members),
-        }
-        .cloned()
+        let key = self.settings.affinity.key(source);
+        let among = |backup: bool| {
+            let members = self.members.iter().filter(|m| m.backup == backup && may(m));
+            match key {
+                Some(key) => best(key, members.map(|m| (m, m.candidate))),
+                None => self.least_loaded(members),
+            }
+        };
+        among(false).or_else(|| among(true)).cloned()
     }
 
     /// Returns the member with the fewest clients for its weight. Equally loaded members take turns in

@@ -1,6 +1,13 @@
 //! Turns the results of checks into verdicts: a few failures in a row take a member down, and a few successes take it up.
 
-use super::health::HealthChange;
+/// What a row of checks says of a member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// The member passes its checks.
+    Passes,
+    /// The member fails its checks.
+    Fails,
+}
 
 /// The checks of one member in a row that had the same result.
 #[derive(Debug)]
@@ -20,7 +27,7 @@ impl Streak {
     /// Records the result of a check, and returns the verdict if it changes: after `rise` good checks in a row, or `fall` bad
     /// ones.
     #[must_use]
-    pub(crate) fn observe(&mut self, is_good: bool, rise: u32, fall: u32) -> Option<HealthChange> {
+    pub(crate) fn observe(&mut self, is_good: bool, rise: u32, fall: u32) -> Option<Verdict> {
         if is_good != self.is_down {
             self.against = 0;
             return None;
@@ -30,7 +37,7 @@ impl Streak {
             return None;
         }
         *self = Self::new(!self.is_down);
-        Some(if self.is_down { HealthChange::Down } else { HealthChange::Up })
+        Some(if self.is_down { Verdict::Fails } else { Verdict::Passes })
     }
 }
 
@@ -42,8 +49,8 @@ mod tests {
     fn verdicts(checks: &str, rise: u32, fall: u32) -> String {
         let mut streak = Streak::new(false);
         let verdict = |check: char| match streak.observe(check == '+', rise, fall) {
-            Some(HealthChange::Down) => 'd',
-            Some(HealthChange::Up) => 'u',
+            Some(Verdict::Fails) => 'd',
+            Some(Verdict::Passes) => 'u',
             None => '.',
         };
         checks.chars().map(verdict).collect()
@@ -62,6 +69,6 @@ mod tests {
         let mut streak = Streak::new(true);
         assert_eq!(streak.observe(false, 2, 3), None);
         assert_eq!(streak.observe(true, 2, 3), None);
-        assert_eq!(streak.observe(true, 2, 3), Some(HealthChange::Up));
+        assert_eq!(streak.observe(true, 2, 3), Some(Verdict::Passes));
     }
 }

@@ -265,7 +265,7 @@ impl Client {
         may_panic("client.admit");
         let mut s = client.change();
         // The member is chosen by the source, before the first request: the client counts there from now on.
-        client.assign(&mut s.route);
+        client.assign(&mut s.route, None);
         client.rearm(&mut s);
         drop(s);
         tokio::task::spawn_local(task);

@@ -107,10 +107,11 @@ impl Client {
         s.route.source(self.peer)
     }
 
-    /// Assigns the client to its backend, also anew after a change of configuration.
-    pub(super) fn assign(&self, route: &mut Route) {
+    /// Assigns the client to its backend. `before` is the hash of the member that it was at, if it is assigned anew after a
+    /// change of configuration.
+    pub(super) fn assign(&self, route: &mut Route, before: Option<u64>) {
         let (group, source) = (route.destination().group.clone(), route.source(self.peer));
-        route.assignment_mut().assign(&group, source, &self.frontend.sources);
+        route.assignment_mut().assign(&group, source, before, &self.frontend.sources);
     }
 
     /// Ends the assignments of the client to all backends.
@@ -140,6 +141,7 @@ impl Client {
             return;
         }
         let base = self.frontend.destination.borrow().clone();
+        let before = route.assignment().member().map(|member| member.candidate.hash);
         self.unassign(route);
         let name = &route.destination().group.settings.name;
         let mut ways = std::iter::once(&base).chain(&base.by_rule);
@@ -148,7 +150,7 @@ impl Client {
         let destination =
             same.or_else(|| same_rule(route.base(), route.destination(), &base)).unwrap_or(&base);
         route.turn_to(base.clone(), destination.clone());
-        self.assign(route);
+        self.assign(route, before);
     }
 
     /// Finds the source of a request and the backend that it goes to. Returns false where earlier requests, which have no
@@ -180,7 +182,7 @@ impl Client {
             self.unassign(route);
             let chosen = route.chosen();
             (chosen.source, chosen.destination) = (Some(source), destination);
-            return self.assign(route);
+            return self.assign(route, None);
         }
         let chosen = route.chosen();
         let before = std::mem::replace(&mut chosen.destination, destination);
@@ -189,7 +191,7 @@ impl Client {
         let is_known = |(other, _): &(Rc<HttpDestination>, _)| Rc::ptr_eq(other, &chosen.destination);
         match chosen.others.iter().position(is_known) {
             Some(known) => chosen.assignment = chosen.others.swap_remove(known).1,
-            None => self.assign(route),
+            None => self.assign(route, None),
         }
     }
 }

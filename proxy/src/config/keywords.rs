@@ -3,7 +3,7 @@
 use super::list::Short;
 use super::scalar::{Keyword, Keywords};
 use super::settings::{
-    AcceptProxy, AllDown, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores,
+    AcceptProxy, AdminState, AllDown, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores,
 };
 
 impl Keywords for Protocol {
@@ -32,6 +32,11 @@ impl Keywords for Forwarded {
         ("remove", Self::Remove),
         ("off", Self::Off),
     ];
+}
+
+impl Keywords for AdminState {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("ready", Self::Ready), ("drain", Self::Drain), ("maintenance", Self::Maintenance)];
 }
 
 impl Keywords for AllDown {

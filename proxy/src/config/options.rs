@@ -18,7 +18,7 @@ use super::route::{FieldValue, HostPattern, MethodWord, PathPrefix, UpgradeTo};
 use super::scalar::{Auto, Flag, Off, OneOf, Or, ScalarKind, Spanned, WholeNumber, unexpected};
 use super::sequence::Sequence;
 use super::settings::{
-    AcceptProxy, AllDown, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores,
+    AcceptProxy, AdminState, AllDown, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores,
 };
 use super::table::{Named, sections};
 
@@ -378,6 +378,12 @@ sections! {
         address: Spanned<MemberAt>,
         /// Relative share of the sources, 1 to 256.
         weight: Spanned<WholeNumber<u32, 1, 256>> = "1",
+        /// Whether it serves only while no other member is up.
+        backup: Spanned<Flag> = "false",
+        /// What it serves: ready, drain (no new source) or maintenance (nothing).
+        state: Spanned<OneOf<AdminState>> = "ready",
+        /// Time after which a member that drains goes into maintenance, or off.
+        drain_for: Spanned<Or<Off, Time>> = "off",
     }
 }
 

@@ -184,5 +184,8 @@ fn member(name: &ChosenName, m: &MemberSection) -> Option<settings::MemberSettin
         name: name.text.as_str().into(),
         address: m.address.get()?,
         weight: m.weight.get()?,
+        backup: m.backup.get()?,
+        state: m.state.get()?,
+        drain_for: m.drain_for.get()?,
     })
 }

@@ -373,6 +373,23 @@ pub struct MemberSettings {
     pub address: Address,
     /// The share of sources relative to the other members, 1 to 256.
     pub weight: u32,
+    /// Whether the member serves only while no member that is no backup is up.
+    pub backup: bool,
+    /// What the operator lets the member serve.
+    pub state: AdminState,
+    /// The time after which a member that drains goes into maintenance.
+    pub drain_for: Option<Duration>,
+}
+
+/// What the operator lets a member serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminState {
+    /// All clients.
+    Ready,
+    /// The sources that have clients there, and no new one.
+    Drain,
+    /// Nobody.
+    Maintenance,
 }
 
 impl Affinity {

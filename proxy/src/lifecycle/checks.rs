@@ -8,8 +8,8 @@ use std::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::say;
-use crate::backend::{DownReason, Health, HealthChange, MemberKey, Streak, member_key};
-use crate::config::{Backend, HealthCheck, MemberSettings, Settings};
+use crate::backend::{DownReason, Health, HealthChange, MemberKey, Streak, Verdict, member_key};
+use crate::config::{AdminState, Backend, HealthCheck, MemberSettings, Settings};
 use crate::event_loop::nanos;
 use crate::mailbox::Message;
 use crate::metrics::{BackendCheckCells, CheckResult, MemberCheckCells};
@@ -38,7 +38,7 @@ impl CheckedMember {
     }
 }
 
-/// Returns the members that a configuration wants to be checked.
+/// Returns the members that a configuration wants to be checked. Nobody needs to know more of one in maintenance.
 pub(super) fn members(shared: &Shared, settings: &Settings) -> Vec<CheckedMember> {
     let checked = |backend: &Arc<Backend>| {
         let check = backend.check.clone()?;
@@ -47,7 +47,8 @@ pub(super) fn members(shared: &Shared, settings: &Settings) -> Vec<CheckedMember
             let health = shared.health(&key);
             CheckedMember { key, backend: backend.clone(), check: check.clone(), health }
         };
-        Some(backend.members.iter().map(member).collect::<Vec<_>>())
+        let in_service = backend.members.iter().filter(|m| m.state != AdminState::Maintenance);
+        Some(in_service.map(member).collect::<Vec<_>>())
     };
     settings.backends.iter().filter_map(checked).flatten().collect()
 }
@@ -80,7 +81,7 @@ impl Checks {
         }
         for (member, task) in before.into_values() {
             drop(task);
-            announce(&self.shared, &member, member.health.ended(DownReason::FailsChecks));
+            announce(&self.shared, &member.key, member.health.ended(DownReason::FailsChecks));
         }
     }
 }
@@ -102,20 +103,21 @@ async fn watch(
         of_member.checks[outcome.err().map_or(CheckResult::Ok, result)].inc();
         if let Some(verdict) = streak.observe(outcome.is_ok(), check.rise, check.fall) {
             let change = match verdict {
-                HealthChange::Down => health.found(DownReason::FailsChecks),
-                HealthChange::Up => health.ended(DownReason::FailsChecks),
+                Verdict::Fails => health.found(DownReason::FailsChecks),
+                Verdict::Passes => health.ended(DownReason::FailsChecks),
             };
             say(&shared.settings(), &sentence(&member, outcome));
-            announce(&shared, &member, change);
+            announce(&shared, &member.key, change);
         }
         tokio::time::sleep(check.interval.mul_f64(0.9 + 0.2 * random_share())).await;
     }
 }
 
-fn announce(shared: &Shared, member: &CheckedMember, change: Option<HealthChange>) {
+/// Tells all workers of a change of a member's state.
+pub(super) fn announce(shared: &Shared, member: &MemberKey, change: Option<HealthChange>) {
     let Some(change) = change else { return };
     for worker in &shared.workers {
-        worker.send(Message::Health { member: member.key.clone(), change });
+        worker.send(Message::Health { member: member.clone(), change });
     }
 }
 

@@ -9,6 +9,7 @@ mod panic_tests;
 mod panics;
 mod prober;
 mod sockets;
+mod states;
 #[cfg(test)]
 mod tests;
 
@@ -33,8 +34,9 @@ use crate::worker;
 
 pub use console::say;
 pub use panics::report_panics;
-use prober::Prober;
+use prober::{Attended, Prober};
 pub use sockets::Sockets;
+use states::MemberStates;
 
 /// The place that the configuration is read from, also at a reload.
 #[derive(Clone, Debug)]
@@ -91,8 +93,10 @@ impl Running {
         let logs = open_logs(&shared, &shared.settings())?;
         let prober = Prober::start(&shared, requests)
             .map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
+        let states = MemberStates::of(&shared, &shared.settings());
+        states.apply(&shared);
         let threads = start_workers(builders, &shared)?;
-        prober.check(checks::members(&shared, &shared.settings()));
+        prober.attend_to(Attended::of(&shared, &shared.settings()));
         reserve_descriptors(&shared.settings());
         let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
         running.show_config(loaded.hash);
@@ -207,11 +211,15 @@ impl Running {
         // From here on nothing can fail, so the configuration is adopted as a whole.
         reserve_descriptors(&loaded.settings);
         // No check of a member that leaves may report after the workers have left it.
-        self.prober.check(checks::members(&self.shared, &loaded.settings));
+        self.prober.attend_to(Attended::of(&self.shared, &loaded.settings));
+        let states = MemberStates::of(&self.shared, &loaded.settings);
         self.shared.change(loaded.settings);
         let before = std::mem::replace(&mut self.sockets, sockets);
         self.logs = logs;
+        // No client may be assigned to a member in maintenance, nor to one that comes into use anew.
+        states.apply(&self.shared);
         self.notify_workers();
+        states.apply(&self.shared);
         drop(before); // closes sockets that no worker accepts on any more
         self.show_config(loaded.hash);
         Ok(())

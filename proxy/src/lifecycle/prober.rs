@@ -12,8 +12,10 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::checks::{CheckedMember, Checks};
+use super::checks::{self, CheckedMember, Checks};
+use super::states::{self, DrainingMember, Drains};
 use super::{say, sockets};
+use crate::config::Settings;
 use crate::link::Proof;
 use crate::notice;
 use crate::probe;
@@ -26,8 +28,21 @@ const AT_ONCE: usize = 8;
 pub(super) struct Prober {
     /// Ends the thread when dropped.
     stop: oneshot::Sender<()>,
-    members: UnboundedSender<(Vec<CheckedMember>, Sender<()>)>,
+    members: UnboundedSender<(Attended, Sender<()>)>,
     thread: JoinHandle<()>,
+}
+
+/// The members that something is done about for as long as they are configured.
+pub(super) struct Attended {
+    checked: Vec<CheckedMember>,
+    draining: Vec<DrainingMember>,
+}
+
+impl Attended {
+    /// Returns those of this configuration.
+    pub(super) fn of(shared: &Shared, settings: &Settings) -> Self {
+        Self { checked: checks::members(shared, settings), draining: states::draining(shared, settings) }
+    }
 }
 
 impl Prober {
@@ -38,16 +53,18 @@ impl Prober {
         mut requests: UnboundedReceiver<Arc<Proof>>,
     ) -> io::Result<Self> {
         let (stop, mut stopped) = oneshot::channel::<()>();
-        let (members, mut checked) = unbounded_channel::<(Vec<CheckedMember>, Sender<()>)>();
+        let (members, mut attended) = unbounded_channel::<(Attended, Sender<()>)>();
         let shared = shared.clone();
         let run = async move {
             let room = Arc::new(Semaphore::new(AT_ONCE));
             let mut checks = Checks::new(shared.clone());
+            let mut drains = Drains::new(shared.clone());
             loop {
                 tokio::select! {
                     _ = &mut stopped => return,
-                    Some((members, taken)) = checked.recv() => {
-                        checks.take(members);
+                    Some((members, taken)) = attended.recv() => {
+                        checks.take(members.checked);
+                        drains.take(members.draining);
                         let _ = taken.send(()); // nobody waits after the patience of the main thread
                     }
                     Some(proof) = requests.recv() => {
@@ -65,8 +82,8 @@ impl Prober {
         Ok(Self { stop, members, thread })
     }
 
-    /// Checks these members from now on and no others. The checks of others have ended when this returns.
-    pub(super) fn check(&self, members: Vec<CheckedMember>) {
+    /// Attends to these members from now on and to no others. The checks of others have ended when this returns.
+    pub(super) fn attend_to(&self, members: Attended) {
         let (taken, is_taken) = std::sync::mpsc::channel();
         if self.members.send((members, taken)).is_ok() {
             let _ = is_taken.recv_timeout(sockets::PATIENCE);

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backend::{Backoff, HealthChange, MemberHealth};
+use crate::backend::{Backoff, HealthChange, HealthState, MemberHealth};
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::event_loop::EventLoop;
@@ -135,12 +135,16 @@ impl Drop for Connecting {
     }
 }
 
-/// Shows a change of a member's health, where the caller was the one that caused it.
+/// Shows a change of a member's state, where the caller was the one that caused it.
 pub(crate) fn show(change: Option<HealthChange>, cells: &MemberCells) {
-    match change {
-        Some(HealthChange::Up) => cells.state.shift(MemberState::Down, MemberState::Up),
-        Some(HealthChange::Down) => cells.state.shift(MemberState::Up, MemberState::Down),
-        None => {}
+    let label = |state| match state {
+        HealthState::Up => MemberState::Up,
+        HealthState::Drain => MemberState::Drain,
+        HealthState::Down => MemberState::Down,
+        HealthState::Maintenance => MemberState::Maintenance,
+    };
+    if let Some(HealthChange { from, to }) = change {
+        cells.state.shift(label(from), label(to));
     }
 }
 

@@ -120,7 +120,7 @@ cell_sets! {
         depth_reason: ByLabel<DepthReason, Gauge> => None "penstock_backend_pipeline_depth_reason";
         /// Shortest recent service time of the member, on which the depth limit is based; 0 without evidence.
         service_time: Least => Seconds "penstock_backend_service_time_seconds";
-        /// 1 for the present state of the member, 0 for the other one.
+        /// 1 for the present state of the member, 0 for the others.
         state: ByLabel<MemberState, Gauge> => None "penstock_member_state";
     }
 

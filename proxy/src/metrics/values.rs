@@ -261,8 +261,12 @@ labels! {
     MemberState = "state" {
         /// The member gets requests.
         Up = "up",
-        /// The member gets none until it answers again.
+        /// The member gets none until it answers again, or its checks succeed.
         Down = "down",
+        /// The member keeps the sources that it has, and gets no new one.
+        Drain = "drain",
+        /// The operator has taken the member out.
+        Maintenance = "maint",
     }
 
     /// The result of a check of a member.

@@ -199,12 +199,14 @@ impl Worker {
             let key = member_key(settings, m);
             let old = before.get(&key).filter(|old| old.pool.speaks_as(settings));
             old.iter().for_each(|old| keep(&old.pool));
-            let member = old.filter(|old| old.candidate.weight == m.weight).cloned().unwrap_or_else(|| {
+            let is_same = |old: &&Rc<Member<W>>| old.candidate.weight == m.weight && old.backup == m.backup;
+            let member = old.filter(is_same).cloned().unwrap_or_else(|| {
                 let pool = old.map_or_else(|| new(m, &key), |old| old.pool.clone());
                 let cells = self.shared.registry.member(self.index, &settings.name, &m.name);
                 let candidate = Member::<W>::candidate(&m.name, m.weight);
                 let (clients, position) = (0.into(), 0.into());
-                Rc::new(Member { name: m.name.clone(), candidate, pool, cells, clients, position })
+                let (name, backup) = (m.name.clone(), m.backup);
+                Rc::new(Member { name, candidate, backup, pool, cells, clients, position })
             });
             after.insert(key, member.clone());
             self.register.note(&settings.name, &m.name);

@@ -56,7 +56,7 @@ pub(crate) fn admit(frontend: &Rc<TcpFrontend>, incoming: Incoming) {
     let reaching: Reaching = Box::pin(async move { Ok((reached.await?, proxy_info)) });
     let task = TcpTask { client: client.clone(), reaching: Some(reaching) };
     may_panic("tcp.admit");
-    client.assign();
+    client.assign(None);
     client.arm();
     tokio::task::spawn_local(task);
 }
@@ -261,9 +261,10 @@ impl TcpClient {
 // The client among others.
 
 impl TcpClient {
-    fn assign(&self) {
+    /// Assigns the client, which has been at `before` if it is assigned anew.
+    fn assign(&self, before: Option<u64>) {
         let group = &self.destination.borrow().group;
-        self.assignment.borrow_mut().assign(group, self.source.ip(), &self.frontend.sources);
+        self.assignment.borrow_mut().assign(group, self.source.ip(), before, &self.frontend.sources);
     }
 
     fn unassign(&self) {
@@ -278,9 +279,10 @@ impl TcpClient {
         if Rc::ptr_eq(&now, &self.destination.borrow()) {
             return false;
         }
+        let before = self.assignment.borrow().member().map(|member| member.candidate.hash);
         self.unassign();
         self.destination.replace(now);
-        self.assign();
+        self.assign(before);
         true
     }
 

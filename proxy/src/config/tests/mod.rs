@@ -6,6 +6,7 @@ mod conditions;
 mod framing;
 mod health;
 mod http;
+mod members;
 mod mistakes;
 mod pooled;
 mod reference;

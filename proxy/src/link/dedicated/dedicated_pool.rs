@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::backend::{Failure, Health, HealthChange, MemberHealth, MemberPool, RetryPace, SHORTEST_RETRY};
+use crate::backend::{Failure, Health, MemberHealth, MemberPool, RetryPace, SHORTEST_RETRY};
 use crate::cause::Cause;
 use crate::config::{Address, Backend};
 use crate::event_loop::{EventLoop, Nanos, may_panic, timeout};
@@ -270,7 +270,7 @@ impl DedicatedPool {
         let after = self.health.failed(Failure { cause, began, alone: true, unwanted });
         connect::show(after.change, &self.cells);
         // Only the worker that saw the change tries again for all.
-        if after.change == Some(HealthChange::Down) {
+        if after.recovers {
             let pool = self.clone();
             self.event_loop.spawn_duty(move || pool.clone().recover());
         }

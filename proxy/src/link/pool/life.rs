@@ -5,7 +5,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 
-use crate::backend::{Failure, HealthChange};
+use crate::backend::Failure;
 use crate::cause::Cause;
 use crate::event_loop::{Nanos, PanicSite, Registered, may_panic};
 use crate::link::connect::{self, Connecting, connect, count_failure};
@@ -130,7 +130,7 @@ impl<T: Recipient> Pool<T> {
         let unwanted = self.health.is_retired();
         let after = self.health.failed(Failure { cause, began, alone, unwanted });
         connect::show(after.change, &self.cells);
-        if after.change == Some(HealthChange::Down) {
+        if after.recovers {
             let pool = self.clone();
             self.event_loop.spawn_duty(move || pool.clone().recover());
         }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::support::own_address::own_address;
 use crate::support::script::Script;
-use crate::support::stand::{Proxy, Setup};
+use crate::support::stand::{Proxy, Setup, member_at};
 use crate::support::wire::{Wire, eventually};
 
 /// A member that answers everything, and `/healthz` with the status that is set.
@@ -112,6 +113,21 @@ fn while_all_are_down_clients_are_served_or_refused_as_the_operator_says() {
         patients[0].says(200);
         eventually("one is well again", || proxy.client().get("/hello").status == 200);
     }
+}
+
+/// A member may fail its checks before a client finds that nobody listens there. Both reasons must end, without any client.
+#[test]
+fn a_member_whose_checks_fail_first_and_that_is_away_comes_back() {
+    let at = own_address();
+    let checked = "health: { check: connect, interval: 20ms, timeout: 5s, rise: 2, fall: 2 }";
+    let brief = "links: { max_per_member: auto, connect_timeout: 100ms }";
+    let mut proxy = Setup::new().backend(checked).backend(brief).before_one(at);
+    proxy.shares_its_members();
+    eventually("its checks fail", || down(&proxy, "a"));
+    assert_eq!(proxy.client().get("/hello").status, 503);
+    assert!(proxy.sum("penstock_backend_connect_errors_total") > 0, "the client tried it all the same");
+    let _member = member_at("a", at);
+    eventually("it is up", || !down(&proxy, "a"));
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod queue;
 mod reload;
 mod rescue;
 mod routes;
+mod states;
 mod timeouts;
 mod unheard;
 mod upgrade;
