@@ -18,7 +18,7 @@ use crate::peers::origin::Origin;
 use crate::peers::peer::{Found, Peer};
 use crate::peers::record::Record;
 use crate::peers::running::Running;
-use crate::peers::section::{self, Section};
+use crate::peers::section::{self, Bars, Section};
 use crate::peers::setup::Setup;
 use crate::peers::{print, progress, write};
 use crate::places::{self, Places};
@@ -286,7 +286,7 @@ impl Stage<'_> {
             columns: columns.map(str::to_owned).to_vec(),
             rows: steps.iter().filter(|step| !step.records.is_empty()).map(Step::row).collect(),
             after,
-            bars: None,
+            bars: Some(bars(steps)),
         }
     }
 }
@@ -341,6 +341,16 @@ impl Step {
             "rounds": self.records.iter().map(Record::to_json).collect::<Vec<_>>(),
         })
     }
+}
+
+/// Draws the rates of a closed loop, or the latencies where the rate is given.
+fn bars(steps: &[Step]) -> Bars {
+    let is_given = steps.iter().any(|step| step.rung.rate.is_some());
+    let (unit, what): (_, fn(&Record) -> f64) =
+        if is_given { ("p99, ms", |r| r.p99 * 1e3) } else { ("requests per second", Record::per_second) };
+    let bar =
+        |step: &Step| Some((format!("{}, {}", step.rung.label, step.rung.way.name()), step.figure(what)?));
+    Bars { unit, bars: steps.iter().filter_map(bar).collect() }
 }
 
 /// Compares what goes through the proxy with the direct rung before it.

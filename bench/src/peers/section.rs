@@ -108,31 +108,34 @@ pub(crate) fn html(title: &str, sections: &[Section]) -> String {
 
 /// Draws bars from 0, and the range of the rounds as a line. Those of penstock have a colour of their own.
 fn picture(bars: &Bars) -> String {
-    const NAMES: f64 = 190.0;
     const WIDTH: f64 = 440.0;
     const EACH: f64 = 26.0;
     let most = bars.bars.iter().map(|(_, figure)| figure.most).fold(f64::MIN_POSITIVE, f64::max);
     let height = EACH.mul_add(bars.bars.len() as f64, 24.0);
+    // A letter is about 7 wide.
+    let longest = bars.bars.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let names = (longest as f64).mul_add(7.0, 8.0).max(190.0);
+    let total = names + WIDTH + 130.0;
     let mut out =
-        format!("<svg width=\"760\" height=\"{height}\" viewBox=\"0 0 760 {height}\" role=\"img\">");
+        format!("<svg width=\"{total}\" height=\"{height}\" viewBox=\"0 0 {total} {height}\" role=\"img\">");
     let _ = write!(out, "<title>{}</title>", plain(bars.unit));
-    let _ = write!(out, "<text x=\"{NAMES}\" y=\"14\">{}</text>", plain(bars.unit));
+    let _ = write!(out, "<text x=\"{names}\" y=\"14\">{}</text>", plain(bars.unit));
     for (number_of_bar, (name, figure)) in bars.bars.iter().enumerate() {
         let top = EACH.mul_add(number_of_bar as f64, 22.0);
         let middle = top + 9.0;
         let [median, least, end] =
             [figure.median, figure.least, figure.most].map(|value| value / most * WIDTH);
-        let own = if name.starts_with("penstock") { " class=\"own\"" } else { "" };
+        let own = if name.contains("penstock") { " class=\"own\"" } else { "" };
         let _ = write!(
             out,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text><rect{own} x=\"{NAMES}\" y=\"{top}\" width=\"{median:.1}\" \
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text><rect{own} x=\"{names}\" y=\"{top}\" width=\"{median:.1}\" \
              height=\"18\"/><line x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{middle}\" y2=\"{middle}\"/><text x=\"{:.1}\" y=\"{}\">{}</text>",
-            NAMES - 8.0,
+            names - 8.0,
             top + 14.0,
             plain(name),
-            NAMES + least,
-            NAMES + end,
-            NAMES + end.max(median) + 8.0,
+            names + least,
+            names + end,
+            names + end.max(median) + 8.0,
             top + 14.0,
             number(figure.median),
         );
