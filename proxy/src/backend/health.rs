@@ -283,6 +283,13 @@ impl MemberHealth {
         self.shared.has(DownReason::Maintenance)
     }
 
+    /// Returns whether the member has been taken for down by its checks or by the operator, and not because connecting fails:
+    /// the connections that stand may be well then.
+    #[must_use]
+    pub(crate) fn is_taken_for_down(&self) -> bool {
+        self.shared.bits.load(Ordering::Relaxed) & !(DRAINS | DownReason::Unreachable as u8) != 0
+    }
+
     /// Returns whether another member of the backend accepts connections, and can serve the clients of this one if this one
     /// does not.
     #[must_use]

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::affinity::{Candidate, Sources, best, name_hash};
-use crate::config::{Address, Backend, MemberSettings};
+use crate::config::{Address, Backend, MemberSettings, OnDown};
 use crate::metrics::{BackendCells, MemberCells, Registry};
 
 pub(crate) use assignment::Assignment;
@@ -134,6 +134,12 @@ impl<W: MemberPool> Member<W> {
 }
 
 impl<W: MemberPool> Group<W> {
+    /// Returns whether tunnels to this member are to be closed now.
+    #[must_use]
+    pub(crate) fn closes_tunnels_to(&self, member: &Member<W>) -> bool {
+        self.settings.on_down == OnDown::Close && member.pool.health().is_taken_for_down()
+    }
+
     /// Returns the member for a new client of `source`. With affinity the member may be down. Without
     /// affinity only members that are up are chosen while there are any, since clients that came during an
     /// outage would otherwise all move at its end.

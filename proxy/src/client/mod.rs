@@ -487,6 +487,19 @@ impl Registered for Client {
         }
     }
 
+    fn on_member_down(&self) {
+        let mut s = self.parts.borrow_mut();
+        if !matches!(s.reader.phase(), Phase::Tunnel(_)) {
+            return;
+        }
+        let (group, member) = (s.route.destination().group.clone(), s.route.assignment().member());
+        if member.is_some_and(|member| group.closes_tunnels_to(member)) {
+            s.close = Some(ClientClose::MemberDown);
+            self.cut_off(&s);
+            self.conn.wake();
+        }
+    }
+
     fn on_kill(&self) {
         let mut s = self.parts.borrow_mut();
         may_panic("client.kill");

@@ -3,7 +3,7 @@
 use super::list::Short;
 use super::scalar::{Keyword, Keywords};
 use super::settings::{
-    AcceptProxy, AdminState, AllDown, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores,
+    AcceptProxy, AdminState, AllDown, Forwarded, OnDown, PipelineMethods, Protocol, ProxyVersion, Underscores,
 };
 
 impl Keywords for Protocol {
@@ -41,6 +41,10 @@ impl Keywords for AdminState {
 
 impl Keywords for AllDown {
     const WORDS: &'static [(&'static str, Self)] = &[("try", Self::Try), ("refuse", Self::Refuse)];
+}
+
+impl Keywords for OnDown {
+    const WORDS: &'static [(&'static str, Self)] = &[("keep", Self::Keep), ("close", Self::Close)];
 }
 
 impl Keywords for PipelineMethods {

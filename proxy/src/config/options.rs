@@ -18,7 +18,7 @@ use super::route::{FieldValue, HostPattern, MethodWord, PathPrefix, UpgradeTo};
 use super::scalar::{Auto, Flag, Off, OneOf, Or, ScalarKind, Spanned, WholeNumber, unexpected};
 use super::sequence::Sequence;
 use super::settings::{
-    AcceptProxy, AdminState, AllDown, Forwarded, PipelineMethods, Protocol, ProxyVersion, Underscores,
+    AcceptProxy, AdminState, AllDown, Forwarded, OnDown, PipelineMethods, Protocol, ProxyVersion, Underscores,
 };
 use super::table::{Named, sections};
 
@@ -370,6 +370,8 @@ sections! {
         expect: Spanned<Or<Any, Bytes>> = "any",
         /// While every member is down: try (the source's own member) or refuse.
         all_down: Spanned<OneOf<AllDown>> = "try",
+        /// Tunnels of a member whose checks fail or that goes into maintenance: keep or close.
+        on_down: Spanned<OneOf<OnDown>> = "keep",
     }
 
     /// One origin address, or just its address.

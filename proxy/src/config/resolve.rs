@@ -148,6 +148,7 @@ fn backend(
         head: http::head(&b.limits.head, &b.limits.fields, &b.limits.line)?,
         check: health::health_check(&b.health)?,
         all_down: b.health.all_down.get()?,
+        on_down: b.health.on_down.get()?,
         socket: socket(&b.socket)?,
         members: b.members.entries.iter().map(|(name, m)| member(name, m)).collect::<Option<_>>()?,
     }))

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use address::{Address, Networks};
 pub use framing::{FrameKind, Framing, Prefix};
-pub use health::{AllDown, CheckKind, HealthCheck};
+pub use health::{AllDown, CheckKind, HealthCheck, OnDown};
 pub use http::{
     AccessLog, HostMatch, HttpRules, LogField, LogFormat, LogPart, LogTo, RouteRule, Underscores, Upgrades,
     own_name,
@@ -239,6 +239,8 @@ pub struct Backend {
     pub check: Option<Arc<HealthCheck>>,
     /// The treatment of clients while every member is down.
     pub all_down: AllDown,
+    /// The treatment of the tunnels of a member that has been taken for down.
+    pub on_down: OnDown,
     /// The options of the sockets of its links.
     pub socket: SocketOptions,
     /// The members in the order of the file; never empty.

@@ -40,6 +40,8 @@ pub trait Registered: Contained {
     fn on_drain(&self);
     /// Adapts to a changed configuration.
     fn on_reconfigure(&self);
+    /// Looks at a member that has been taken for down.
+    fn on_member_down(&self) {}
     /// Ends at once.
     fn on_kill(&self);
 }
@@ -272,6 +274,11 @@ impl EventLoop {
     /// Lets all registered objects adapt to the present configuration.
     pub fn reconfigure(&self) {
         self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.on_reconfigure()));
+    }
+
+    /// Lets all registered objects look at a member that has been taken for down.
+    pub fn member_is_down(&self) {
+        self.everyone().iter().for_each(|who| _ = self.call(&**who, |who| who.on_member_down()));
     }
 
     /// Ends all registered objects.

@@ -43,6 +43,8 @@ labels! {
         LimitRequests = "limit_requests",
         /// The connection had reached its maximum age.
         MaxAge = "max_age",
+        /// The member of its tunnel was taken for down.
+        MemberDown = "member_down",
     }
 
     /// The reason why a client was refused when it was accepted or right after.
@@ -134,7 +136,7 @@ labels! {
         Desync = "desync",
         /// The client left in the middle of an exchange.
         ClientAbort = "client_abort",
-        /// The proxy drained, or the member was removed.
+        /// The proxy drained, or the member was removed or taken for down.
         Drain = "drain",
         /// The link belonged to one client.
         Pinned = "pinned",

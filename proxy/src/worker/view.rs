@@ -11,7 +11,7 @@ use crate::access_log::LogWriter;
 use crate::affinity::name_hash;
 use crate::backend::{Group, HealthChange, Member, MemberKey, MemberPool, member_key};
 use crate::client::Ticket;
-use crate::config::{self, Backend, Listener, Settings};
+use crate::config::{self, Backend, Listener, OnDown, Settings};
 use crate::frontend::{Destination, Frontend};
 use crate::link::{DedicatedPool, Pool, show_health};
 use crate::listener::AnyFrontend;
@@ -77,6 +77,10 @@ impl Worker {
         }
         if let Some(member) = self.pools.tcp.get(member) {
             member.pool.health_changed();
+        }
+        let closes = |backend: &Arc<Backend>| backend.on_down == OnDown::Close;
+        if self.shared.settings().backends.iter().any(closes) {
+            self.event_loop.member_is_down();
         }
     }
 

@@ -45,7 +45,7 @@ impl Ending {
             Self::Told(ClientClose::IdleTimeout) => LinkClose::Idle,
             Self::Told(ClientClose::MaxAge) => LinkClose::MaxAge,
             Self::Told(ClientClose::Evicted) => LinkClose::Evicted,
-            Self::Told(ClientClose::Drain) => LinkClose::Drain,
+            Self::Told(ClientClose::Drain | ClientClose::MemberDown) => LinkClose::Drain,
             Self::Over(RelayEnd::Closed(Side::Client)) | Self::Told(_) => LinkClose::Pinned,
         }
     }

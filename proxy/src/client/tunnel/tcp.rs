@@ -346,6 +346,15 @@ impl Registered for TcpClient {
 
     fn on_reconfigure(&self) {}
 
+    fn on_member_down(&self) {
+        let destination = self.frontend.destination.borrow();
+        let assignment = self.assignment.borrow();
+        let closes = assignment.member().is_some_and(|member| destination.group.closes_tunnels_to(member));
+        if self.is_open() && closes {
+            self.end(ClientClose::MemberDown);
+        }
+    }
+
     fn on_kill(&self) {
         may_panic("tcp.kill");
         self.end(ClientClose::Drain);

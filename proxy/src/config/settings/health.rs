@@ -46,6 +46,15 @@ pub enum CheckKind {
     },
 }
 
+/// The treatment of the tunnels of a member that has been taken for down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDown {
+    /// They last for as long as both sides like.
+    Keep,
+    /// They are closed.
+    Close,
+}
+
 /// The treatment of clients while every member of a backend is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllDown {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use penstock_origin::Origin;
 
+use crate::support::script::Script;
 use crate::support::stand::{Proxy, Setup, member_at, origin};
 use crate::support::wire::{Wire, eventually};
 
@@ -179,7 +180,48 @@ fn tunnels_of_a_member_that_drains_stay_and_strangers_go_elsewhere() {
     assert!(!members_of(&mut strangers).contains(&"b".to_owned()));
     proxy.reload(&links(tcp(&[("b", "state: maintenance")]))).unwrap();
     assert_eq!(members_of(&mut clients), at_first, "tunnels stay");
+    let closes = links(tcp(&[("b", "state: drain")]))
+        .replace("    members:", "    health: { on_down: close }\n    members:");
+    proxy.reload(&closes).unwrap();
+    assert_eq!(members_of(&mut clients), at_first, "draining closes nothing");
+    proxy.reload(&closes.replace("state: drain", "state: maintenance")).unwrap();
+    let (of_b, mut others): (Vec<_>, Vec<_>) =
+        clients.into_iter().zip(&at_first).partition(|(_, member)| *member == "b");
+    let closed = of_b.len() as i64;
+    of_b.into_iter().for_each(|(mut client, _)| client.is_over());
+    assert!(others.iter_mut().all(|(client, member)| client.get("/hello").member() == **member));
+    let counted = || proxy.sum_of("penstock_client_connections_closed_total", &["reason=\"member_down\""]);
+    eventually("they are counted", || counted() == closed);
     for i in (1..=40).filter(|i| at_first[usize::from(*i) - 1] == "b") {
         assert_ne!(proxy.client_from([127, 9, 7, i]).get("/hello").member(), "b");
     }
+}
+
+/// WebSocket and the like are tunnels, too.
+#[test]
+fn an_upgraded_connection_is_closed_with_its_member_where_the_operator_says_so() {
+    let member = Script::start(|_, mut wire| {
+        while let Some(head) = wire.next_head() {
+            if head.contains("Upgrade: ") {
+                wire.send("HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi");
+                let _ = wire.rest();
+                return;
+            }
+            wire.send("HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let setup = Setup::new().listener("upgrades: [echo]").backend("health: { on_down: close }");
+    let text = setup.text(&[("a".to_owned(), member.address)]);
+    let mut proxy = Proxy::run(&text);
+    let mut upgraded = proxy.client();
+    upgraded.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    assert!(upgraded.head().starts_with("HTTP/1.1 101 "));
+    assert_eq!(upgraded.take(2), b"hi");
+    let mut plain = proxy.client();
+    assert_eq!(plain.get("/").status, 200);
+    let address = member.address;
+    let out = format!("a: {{ address: \"{address}\", state: maintenance }}");
+    proxy.reload(&text.replace(&format!("a: \"{address}\""), &out)).unwrap();
+    upgraded.is_over();
+    assert_eq!(plain.get("/").status, 503, "its connection stays");
 }
