@@ -124,6 +124,71 @@ mod tests {
         }
     }
 
+    /// The sources that meet another member, by the member that they meet then.
+    fn moved(
+        sources: u32,
+        before: &[(&'static str, u32)],
+        after: &[(&'static str, u32)],
+    ) -> Vec<(u32, &'static str)> {
+        let met = |source| (meets(source, before), meets(source, after));
+        (0..sources)
+            .filter_map(|source| Some((source, met(source))).filter(|(_, (b, a))| b != a))
+            .map(|(s, (_, a))| (s, a))
+            .collect()
+    }
+
+    /// Returns whether so many of `of` are a likely number of successes at this share: within five standard deviations.
+    fn is_likely(count: usize, of: u32, share: f64) -> bool {
+        let (mean, deviation) = (f64::from(of) * share, (f64::from(of) * share * (1.0 - share)).sqrt());
+        (count as f64 - mean).abs() <= 5.0 * deviation
+    }
+
+    const NAMES: [&str; 8] =
+        ["a", "b", "c", "web-1", "web-2", "10.0.0.1:80", "é", "a-much-longer-name-than-the-others"];
+
+    #[test]
+    fn a_member_that_comes_moves_only_those_whom_it_wins() {
+        const SOURCES: u32 = 20_000;
+        for n in 1..NAMES.len() {
+            let all: Vec<_> = NAMES[..=n].iter().map(|name| (*name, 1)).collect();
+            let (new, before) = all.split_last().unwrap();
+            let moved = moved(SOURCES, before, &all);
+            assert!(moved.iter().all(|(_, to)| *to == new.0), "{n}: nobody moves among the others");
+            assert!(is_likely(moved.len(), SOURCES, 1.0 / (n as f64 + 1.0)), "{n}: {} moved", moved.len());
+        }
+    }
+
+    #[test]
+    fn a_weight_that_grows_moves_as_many_as_the_share_grows_and_all_to_its_member() {
+        const SOURCES: u32 = 20_000;
+        for (before, after) in [(1, 2), (1, 8), (3, 4), (10, 256)] {
+            let with = |weight| [("a", 5), ("b", weight), ("c", 1)];
+            let share = |weight: u32| f64::from(weight) / f64::from(weight + 6);
+            let moved = moved(SOURCES, &with(before), &with(after));
+            assert!(moved.iter().all(|(_, to)| *to == "b"), "{before} to {after}");
+            assert!(
+                is_likely(moved.len(), SOURCES, share(after) - share(before)),
+                "{before} to {after}: {}",
+                moved.len()
+            );
+            let back = self::moved(SOURCES, &with(after), &with(before));
+            assert_eq!(back.len(), moved.len(), "whoever came goes back");
+        }
+    }
+
+    /// The hash is a promise to other processes, machines and versions: the members of 100,000 sources in one number.
+    #[test]
+    fn all_processes_agree() {
+        let members = [("a", 1), ("b", 2), ("c", 3), ("d", 1), ("e", 16)];
+        let together = (0..100_000).fold(0xcbf2_9ce4_8422_2325_u64, |all, source| {
+            (all ^ name_hash(meets(source, &members))).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        assert_eq!(
+            together, 18_351_152_065_745_465_167,
+            "each source meets another member than in earlier versions"
+        );
+    }
+
     #[test]
     fn an_ipv4_source_is_itself_on_a_dual_socket() {
         let v4: IpAddr = "127.3.2.1".parse().unwrap();
