@@ -3,11 +3,14 @@
 //! The commands run a proxy, check a configuration, probe a server, or print the schema or the description of
 //! the metrics.
 
+mod manual;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use penstock_origin::{Options as OriginOptions, Origin, Speaks};
 
 use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol, Settings};
@@ -53,6 +56,25 @@ enum CliCommand {
         #[command(subcommand)]
         command: MetricsCommand,
     },
+    /// Print completions of the command line for a shell.
+    #[command(
+        after_help = "For one user:\n  penstock completions bash > ~/.local/share/bash-completion/completions/penstock\n  \
+                      penstock completions fish > ~/.config/fish/completions/penstock.fish\n  \
+                      penstock completions zsh > ~/.zfunc/_penstock      (with ~/.zfunc in $fpath)"
+    )]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the man page, or write those of all commands into a directory.
+    #[command(
+        after_help = "Read it:     penstock man | man -l -\nInstall all: penstock man /usr/local/share/man/man1"
+    )]
+    Man {
+        /// The directory, which must be there.
+        #[arg(value_name = "DIRECTORY")]
+        directory: Option<PathBuf>,
+    },
 }
 
 #[derive(Subcommand, Debug)]
@@ -80,7 +102,23 @@ fn run_command(command: CliCommand) -> ExitCode {
         CliCommand::Schema => print(&(config::schema() + "\n")),
         CliCommand::Probe(arguments) => probe::command(&arguments),
         CliCommand::Metrics { command: MetricsCommand::Describe { json } } => print(&described_metrics(json)),
+        CliCommand::Completions { shell } => print(manual::completions(shell)),
+        CliCommand::Man { directory } => man(directory.as_deref()),
     }
+}
+
+fn man(directory: Option<&Path>) -> ExitCode {
+    let (written, place) = match directory {
+        None => (manual::page().map(print), "the page".to_owned()),
+        Some(directory) => {
+            let written = manual::write_pages(directory).map(|()| ExitCode::SUCCESS);
+            (written, format!("the pages into {}", directory.display()))
+        }
+    };
+    written.unwrap_or_else(|error| {
+        print_error(&format!("penstock: cannot write {place}: {error}"));
+        ExitCode::FAILURE
+    })
 }
 
 fn check(path: &Path) -> ExitCode {
@@ -225,9 +263,9 @@ fn described_metrics(json: bool) -> String {
 }
 
 /// Prints a text. A reader that closes the pipe early (`| head`) is no error.
-fn print(text: &str) -> ExitCode {
+fn print(text: impl AsRef<[u8]>) -> ExitCode {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             print_error(&format!("penstock: cannot print: {error}"));
             ExitCode::FAILURE
