@@ -32,7 +32,7 @@ pub enum Message {
     Forget,
     /// Announces a changed configuration. The sender is used when this worker has adopted it.
     Changed(Sender<()>),
-    /// Announces a change of a member's health that a check has found.
+    /// Announces a change of a member's health that the prober has found.
     Health {
         /// The member.
         member: MemberKey,

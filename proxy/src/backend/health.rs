@@ -11,8 +11,8 @@
 //!     └──────────────── answered, or retired ────────────────────────┘
 //! ```
 //!
-//! Checks may find a fault, too, in a member that accepts connections ([`Health::found`]). A member is up while there is no
-//! reason for it to be down ([`DownReason`]).
+//! Checks may find a fault, too, in a member that accepts connections ([`Health::found`]), and a member may be ejected because it
+//! fails the exchanges of clients (`ejection.rs`). A member is up while there is no reason for it to be down ([`DownReason`]).
 //!
 //! While a member is down, the worker that noticed first tries it again for all workers, with growing pauses
 //! ([`Backoff`]). A worker whose clients wait for the member, because no other member is up either, tries by
@@ -30,7 +30,7 @@ use crate::event_loop::Nanos;
 /// The health of a member for the whole process, read by every worker.
 ///
 /// A member goes down when connecting fails and no link to it stands, and comes up when it answers again. A member whose checks
-/// fail is down until they succeed.
+/// fail is down until they succeed, and one that is ejected until its time is over.
 #[derive(Debug, Default)]
 pub struct Health {
     /// The [`DownReason`]s that hold.
@@ -45,6 +45,8 @@ pub(crate) enum DownReason {
     Unreachable = 1,
     /// Its checks fail.
     FailsChecks = 2,
+    /// It has failed too many exchanges of clients.
+    Ejected = 4,
 }
 
 impl Health {
@@ -58,6 +60,12 @@ impl Health {
     #[must_use]
     pub(crate) fn has(&self, reason: DownReason) -> bool {
         self.reasons.load(Ordering::Relaxed) & reason as u8 != 0
+    }
+
+    /// Returns whether there is another reason for which the member is down.
+    #[must_use]
+    pub(crate) fn has_other_than(&self, reason: DownReason) -> bool {
+        self.reasons.load(Ordering::Relaxed) & !(reason as u8) != 0
     }
 
     /// Records that there is this reason. Exactly one caller gets the change.
@@ -267,10 +275,11 @@ impl MemberHealth {
         (!self.is_reachable() && self.another_is_reachable()).then_some(outage.cause)
     }
 
-    /// Returns whether clients that wait for a link had better go to another member, because the checks of this one fail.
+    /// Returns whether clients that wait for a link had better go to another member, because the checks of this one fail or it is
+    /// ejected.
     #[must_use]
     pub(crate) fn had_better_be_left(&self) -> bool {
-        self.shared.has(DownReason::FailsChecks) && self.others(Health::is_up)
+        self.shared.has_other_than(DownReason::Unreachable) && self.others(Health::is_up)
     }
 
     /// Returns whether the worker that saw the member go down has to try again. `draining` says that the
@@ -441,6 +450,19 @@ mod tests {
         assert!(!one.had_better_be_left(), "the other one is no better");
         assert!(one.failed(REFUSED).send_away, "the other one at least accepts connections");
         assert_eq!(one.retire(), Some(HealthChange::Up));
+    }
+
+    #[test]
+    fn a_member_that_is_ejected_is_left_and_no_other_reason_ends_that() {
+        let (one, other) = two();
+        let health = one.shared().clone();
+        assert_eq!(health.found(DownReason::Ejected), Some(HealthChange::Down));
+        assert!(one.had_better_be_left() && one.is_reachable() && other.another_is_reachable());
+        assert!(!health.has_other_than(DownReason::Ejected));
+        assert_eq!((one.answered(), health.found(DownReason::FailsChecks)), (None, None));
+        assert!(health.has_other_than(DownReason::Ejected));
+        assert_eq!(health.ended(DownReason::Ejected), None, "its checks fail, too");
+        assert_eq!(health.ended(DownReason::FailsChecks), Some(HealthChange::Up));
     }
 
     #[test]

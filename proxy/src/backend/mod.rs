@@ -2,6 +2,7 @@
 //! and health.
 
 mod assignment;
+mod ejection;
 mod health;
 mod streak;
 
@@ -16,6 +17,7 @@ use crate::config::{Address, Backend, MemberSettings};
 use crate::metrics::{BackendCells, MemberCells, Registry};
 
 pub(crate) use assignment::Assignment;
+pub(crate) use ejection::{Conduct, Judge, Observation, Tally, Verdict};
 pub(crate) use health::{
     Backoff, DownReason, Failure, Health, HealthChange, MemberHealth, RetryPace, SHORTEST_RETRY,
 };

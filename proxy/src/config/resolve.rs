@@ -3,6 +3,7 @@
 //! A value that could not be read is absent here, and the reader has already recorded why. The files in
 //! `resolve/` handle one part each.
 
+mod ejection;
 mod framing;
 mod health;
 mod http;
@@ -148,6 +149,7 @@ fn backend(
         head: http::head(&b.limits.head, &b.limits.fields, &b.limits.line)?,
         check: health::health_check(&b.health)?,
         all_down: b.health.all_down.get()?,
+        ejection: ejection::ejection(&b.ejection, protocol)?,
         socket: socket(&b.socket)?,
         members: b.members.entries.iter().map(|(name, m)| member(name, m)).collect::<Option<_>>()?,
     }))

@@ -4,6 +4,7 @@
 //! again.
 
 mod address;
+mod ejection;
 mod framing;
 mod health;
 mod http;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::{Address, Networks};
+pub use ejection::Ejection;
 pub use framing::{FrameKind, Framing, Prefix};
 pub use health::{AllDown, CheckKind, HealthCheck};
 pub use http::{
@@ -239,6 +241,8 @@ pub struct Backend {
     pub check: Option<Arc<HealthCheck>>,
     /// The treatment of clients while every member is down.
     pub all_down: AllDown,
+    /// The rules by which members are ejected; `None` if they are not.
+    pub ejection: Option<Arc<Ejection>>,
     /// The options of the sockets of its links.
     pub socket: SocketOptions,
     /// The members in the order of the file; never empty.

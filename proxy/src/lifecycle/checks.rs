@@ -11,7 +11,6 @@ use super::say;
 use crate::backend::{DownReason, Health, HealthChange, MemberKey, Streak, member_key};
 use crate::config::{Backend, HealthCheck, MemberSettings, Settings};
 use crate::event_loop::nanos;
-use crate::mailbox::Message;
 use crate::metrics::{BackendCheckCells, CheckResult, MemberCheckCells};
 use crate::probe::{self, CheckFault};
 use crate::shared::Shared;
@@ -80,7 +79,7 @@ impl Checks {
         }
         for (member, task) in before.into_values() {
             drop(task);
-            announce(&self.shared, &member, member.health.ended(DownReason::FailsChecks));
+            self.shared.announce(&member.key, member.health.ended(DownReason::FailsChecks));
         }
     }
 }
@@ -106,16 +105,9 @@ async fn watch(
                 HealthChange::Up => health.ended(DownReason::FailsChecks),
             };
             say(&shared.settings(), &sentence(&member, outcome));
-            announce(&shared, &member, change);
+            shared.announce(&member.key, change);
         }
         tokio::time::sleep(check.interval.mul_f64(0.9 + 0.2 * random_share())).await;
-    }
-}
-
-fn announce(shared: &Shared, member: &CheckedMember, change: Option<HealthChange>) {
-    let Some(change) = change else { return };
-    for worker in &shared.workers {
-        worker.send(Message::Health { member: member.key.clone(), change });
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod checks;
 mod console;
+mod ejections;
 #[cfg(test)]
 mod panic_tests;
 mod panics;
@@ -92,7 +93,7 @@ impl Running {
         let prober = Prober::start(&shared, requests)
             .map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
         let threads = start_workers(builders, &shared)?;
-        prober.check(checks::members(&shared, &shared.settings()));
+        prober.watch(&shared, &shared.settings());
         reserve_descriptors(&shared.settings());
         let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
         running.show_config(loaded.hash);
@@ -206,8 +207,8 @@ impl Running {
         }
         // From here on nothing can fail, so the configuration is adopted as a whole.
         reserve_descriptors(&loaded.settings);
-        // No check of a member that leaves may report after the workers have left it.
-        self.prober.check(checks::members(&self.shared, &loaded.settings));
+        // Nothing may be found about a member that leaves after the workers have left it.
+        self.prober.watch(&self.shared, &loaded.settings);
         self.shared.change(loaded.settings);
         let before = std::mem::replace(&mut self.sockets, sockets);
         self.logs = logs;

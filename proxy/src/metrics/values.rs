@@ -104,6 +104,16 @@ labels! {
         None = "none",
     }
 
+    /// The way in which a member failed a request.
+    RequestFailure = "cause" {
+        /// The member closed or reset the connection before its answer was complete.
+        Reset = "reset",
+        /// The member did not answer in time.
+        Timeout = "timeout",
+        /// The answer breaks the rules of its protocol.
+        Invalid = "invalid",
+    }
+
     /// The state of a link.
     LinkState = "state" {
         /// The link carries no exchange.
