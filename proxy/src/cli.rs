@@ -101,7 +101,7 @@ fn run_command(command: CliCommand) -> ExitCode {
         CliCommand::Check { config } => check(&config),
         CliCommand::Schema => print(&(config::schema() + "\n")),
         CliCommand::Probe(arguments) => probe::command(&arguments),
-        CliCommand::Metrics { command: MetricsCommand::Describe { json } } => print(&described_metrics(json)),
+        CliCommand::Metrics { command: MetricsCommand::Describe { json } } => print(described_metrics(json)),
         CliCommand::Completions { shell } => print(manual::completions(shell)),
         CliCommand::Man { directory } => man(directory.as_deref()),
     }
@@ -127,7 +127,7 @@ fn check(path: &Path) -> ExitCode {
     };
     let Settings { listeners, backends, .. } = &loaded.settings;
     let members: usize = backends.iter().map(|b| b.members.len()).sum();
-    print(&format!(
+    print(format!(
         "{}: good: {} listeners, {} backends, {members} members\n",
         path.display(),
         listeners.len(),

@@ -32,7 +32,7 @@ pub enum Message {
     Forget,
     /// Announces a changed configuration. The sender is used when this worker has adopted it.
     Changed(Sender<()>),
-    /// Announces a change of a member's state that no worker has found: a check or the operator has.
+    /// Announces a change of a member's state that no worker has found: the prober or the operator has.
     Health {
         /// The member.
         member: MemberKey,

@@ -12,10 +12,10 @@ use arc_swap::ArcSwap;
 
 use crate::access_log::Logs;
 use crate::affinity::Sources;
-use crate::backend::{Health, MemberKey};
+use crate::backend::{Health, HealthChange, MemberKey};
 use crate::config::{Backend, Settings};
 use crate::link::{Loans, ProberSender, Proof, ProofSubject, Share, SharedCap};
-use crate::mailbox::WorkerHandle;
+use crate::mailbox::{Message, WorkerHandle};
 use crate::metrics::Registry;
 
 /// The state that all workers share.
@@ -77,6 +77,14 @@ impl Shared {
     #[must_use]
     pub(crate) fn health(&self, member: &MemberKey) -> Arc<Health> {
         one_for_all(&self.health, member)
+    }
+
+    /// Tells the workers of a change of a member's health that the prober has found, if there is one.
+    pub(crate) fn announce(&self, member: &MemberKey, change: Option<HealthChange>) {
+        let Some(change) = change else { return };
+        for worker in &self.workers {
+            worker.send(Message::Health { member: member.clone(), change });
+        }
     }
 
     /// Returns the proof that a member keeps the order of pipelined requests, which all workers share. A new

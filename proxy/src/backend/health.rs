@@ -11,8 +11,9 @@
 //!     └──────────────── answered, or retired ────────────────────────┘
 //! ```
 //!
-//! Checks may find a fault, too, in a member that accepts connections ([`Health::found`]), and the operator may take a member out
-//! ([`Health::put_in`]). A member is up while there is no reason for it to be down ([`DownReason`]).
+//! Checks may find a fault, too, in a member that accepts connections ([`Health::found`]), a member may be ejected because it
+//! fails the exchanges of clients (`ejection.rs`), and the operator may take one out ([`Health::put_in`]). A member is up while there
+//! is no reason for it to be down ([`DownReason`]).
 //!
 //! While a member is down, the worker that noticed first tries it again for all workers, with growing pauses
 //! ([`Backoff`]). A worker whose clients wait for the member, because no other member is up either, tries by
@@ -31,7 +32,7 @@ use crate::event_loop::Nanos;
 /// The health of a member for the whole process, read by every worker.
 ///
 /// A member goes down when connecting fails and no link to it stands, and comes up when it answers again. A member whose checks
-/// fail is down until they succeed. One that drains is up, but takes no new source.
+/// fail is down until they succeed, and one that is ejected until its time is over. One that drains is up, but takes no new source.
 #[derive(Debug, Default)]
 pub struct Health {
     /// The [`DownReason`]s that hold, and [`DRAINS`].
@@ -49,6 +50,8 @@ pub(crate) enum DownReason {
     Unreachable = 1,
     /// Its checks fail.
     FailsChecks = 2,
+    /// It has failed too many exchanges of clients.
+    Ejected = 4,
     /// The operator has taken it out.
     Maintenance = 8,
 }
@@ -77,6 +80,12 @@ impl Health {
     pub(crate) fn is_last_resort(&self) -> bool {
         let never = DownReason::Unreachable as u8 | DownReason::Maintenance as u8;
         self.bits.load(Ordering::Relaxed) & never == 0
+    }
+
+    /// Returns whether there is another reason for which the member is down.
+    #[must_use]
+    pub(crate) fn has_other_than(&self, reason: DownReason) -> bool {
+        self.bits.load(Ordering::Relaxed) & !(DRAINS | reason as u8) != 0
     }
 
     /// Records that there is this reason. Exactly one caller gets the change.
@@ -158,6 +167,8 @@ pub enum HealthState {
     Drain,
     /// The member is down.
     Down,
+    /// The member has failed too many requests, and is down for nothing else.
+    Ejected,
     /// The operator has taken the member out, whether it is up or down.
     Maintenance,
 }
@@ -166,8 +177,10 @@ pub enum HealthState {
 const fn state(bits: u8) -> HealthState {
     if bits & DownReason::Maintenance as u8 != 0 {
         HealthState::Maintenance
-    } else if bits & !DRAINS != 0 {
+    } else if bits & (DownReason::Unreachable as u8 | DownReason::FailsChecks as u8) != 0 {
         HealthState::Down
+    } else if bits & DownReason::Ejected as u8 != 0 {
+        HealthState::Ejected
     } else if bits & DRAINS != 0 {
         HealthState::Drain
     } else {
@@ -283,7 +296,7 @@ impl MemberHealth {
         self.shared.has(DownReason::Maintenance)
     }
 
-    /// Returns whether the member has been taken for down by its checks or by the operator, and not because connecting fails:
+    /// Returns whether the member has been taken for down by its checks, for its answers or by the operator, and not because connecting fails:
     /// the connections that stand may be well then.
     #[must_use]
     pub(crate) fn is_taken_for_down(&self) -> bool {
@@ -370,11 +383,11 @@ impl MemberHealth {
         (!self.is_reachable() && self.another_is_reachable()).then_some(outage.cause)
     }
 
-    /// Returns whether clients that wait for a link had better go to another member: because the checks of this one fail, or
-    /// because it is taken out, whether there is another one or not.
+    /// Returns whether clients that wait for a link had better go to another member: because the checks of this one fail, because
+    /// it is ejected, or because it is taken out, whether there is another one or not.
     #[must_use]
     pub(crate) fn had_better_be_left(&self) -> bool {
-        self.is_in_maintenance() || self.shared.has(DownReason::FailsChecks) && self.others(Health::is_up)
+        self.is_in_maintenance() || self.is_taken_for_down() && self.others(Health::is_up)
     }
 
     /// Returns whether the worker that saw the member go down has to try again. `draining` says that the
@@ -572,6 +585,24 @@ mod tests {
         assert_eq!(health.drained(), Some(HealthChange { from: Drain, to: Maintenance }));
         assert_eq!(shown(health.put_in(AdminState::Drain)), None, "its time is over");
         assert_eq!(shown(health.put_in(AdminState::Ready)), Some(Up));
+    }
+
+    #[test]
+    fn a_member_that_is_ejected_is_left_and_no_other_reason_ends_that() {
+        let (one, other) = two();
+        let health = one.shared().clone();
+        assert_eq!(
+            health.found(DownReason::Ejected),
+            Some(HealthChange { from: HealthState::Up, to: HealthState::Ejected })
+        );
+        assert!(one.had_better_be_left() && one.is_reachable() && other.another_is_reachable());
+        assert!(!health.has_other_than(DownReason::Ejected));
+        assert_eq!(one.answered(), None);
+        let worse = Some(HealthChange { from: HealthState::Ejected, to: HealthState::Down });
+        assert_eq!(health.found(DownReason::FailsChecks), worse);
+        assert!(health.has_other_than(DownReason::Ejected));
+        assert_eq!(health.ended(DownReason::Ejected), None, "its checks fail, too");
+        assert_eq!(health.ended(DownReason::FailsChecks), UP);
     }
 
     #[test]

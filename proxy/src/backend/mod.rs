@@ -2,6 +2,7 @@
 //! and health.
 
 mod assignment;
+mod ejection;
 mod health;
 mod streak;
 
@@ -16,10 +17,11 @@ use crate::config::{Address, Backend, MemberSettings, OnDown};
 use crate::metrics::{BackendCells, MemberCells, Registry};
 
 pub(crate) use assignment::Assignment;
+pub(crate) use ejection::{Conduct, Judge, Observation, Tally, Verdict};
 pub(crate) use health::{
     Backoff, DownReason, Failure, Health, HealthChange, HealthState, MemberHealth, RetryPace, SHORTEST_RETRY,
 };
-pub(crate) use streak::{Streak, Verdict};
+pub(crate) use streak::{CheckVerdict, Streak};
 
 /// The identity of a member across reloads: the name of its backend, its name, and its address.
 pub(crate) type MemberKey = (Arc<str>, Arc<str>, Address);

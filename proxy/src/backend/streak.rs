@@ -2,7 +2,7 @@
 
 /// What a row of checks says of a member.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum CheckVerdict {
     /// The member passes its checks.
     Passes,
     /// The member fails its checks.
@@ -27,7 +27,7 @@ impl Streak {
     /// Records the result of a check, and returns the verdict if it changes: after `rise` good checks in a row, or `fall` bad
     /// ones.
     #[must_use]
-    pub(crate) fn observe(&mut self, is_good: bool, rise: u32, fall: u32) -> Option<Verdict> {
+    pub(crate) fn observe(&mut self, is_good: bool, rise: u32, fall: u32) -> Option<CheckVerdict> {
         if is_good != self.is_down {
             self.against = 0;
             return None;
@@ -37,7 +37,7 @@ impl Streak {
             return None;
         }
         *self = Self::new(!self.is_down);
-        Some(if self.is_down { Verdict::Fails } else { Verdict::Passes })
+        Some(if self.is_down { CheckVerdict::Fails } else { CheckVerdict::Passes })
     }
 }
 
@@ -49,8 +49,8 @@ mod tests {
     fn verdicts(checks: &str, rise: u32, fall: u32) -> String {
         let mut streak = Streak::new(false);
         let verdict = |check: char| match streak.observe(check == '+', rise, fall) {
-            Some(Verdict::Fails) => 'd',
-            Some(Verdict::Passes) => 'u',
+            Some(CheckVerdict::Fails) => 'd',
+            Some(CheckVerdict::Passes) => 'u',
             None => '.',
         };
         checks.chars().map(verdict).collect()
@@ -69,6 +69,6 @@ mod tests {
         let mut streak = Streak::new(true);
         assert_eq!(streak.observe(false, 2, 3), None);
         assert_eq!(streak.observe(true, 2, 3), None);
-        assert_eq!(streak.observe(true, 2, 3), Some(Verdict::Passes));
+        assert_eq!(streak.observe(true, 2, 3), Some(CheckVerdict::Passes));
     }
 }

@@ -38,10 +38,10 @@ pub use diagnostic::{ConfigError, Diagnostic};
 pub use schema::schema;
 pub use settings::{
     AcceptProxy, AccessLog, Address, AdminState, Affinity, AllDown, Backend, CheckKind, ClientTimeouts,
-    Forwarded, FrameKind, Framing, HeadLimits, HealthCheck, HostMatch, HttpRules, Links, Listener, LogField,
-    LogFormat, LogPart, LogTo, MemberSettings, Networks, OnDown, PerSource, PipelineMethods, Prefix,
-    Protocol, ProxyVersion, QueueLimits, RouteRule, Settings, SocketOptions, TunnelLimits, Underscores,
-    Upgrades, Vouched, own_name,
+    Ejection, Forwarded, FrameKind, Framing, HeadLimits, HealthCheck, HostMatch, HttpRules, Links, Listener,
+    LogField, LogFormat, LogPart, LogTo, MemberSettings, Networks, OnDown, PerSource, PipelineMethods,
+    Prefix, Protocol, ProxyVersion, QueueLimits, RouteRule, Settings, SocketOptions, TunnelLimits,
+    Underscores, Upgrades, Vouched, own_name,
 };
 
 /// The commented reference configuration, which also runs if there is no file.

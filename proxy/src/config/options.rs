@@ -49,6 +49,10 @@ type Buffer = Or<Auto, Size<1024, { 1 << 30 }>>;
 type Keepalive = Or<Off, WholeUnits<1_000_000, 32_767>>;
 /// From 1 ms, so that a check is no flood, to a day.
 type CheckInterval = WholeUnits<1_000, 86_400_000>;
+/// Members are judged once a second, and each second of a window is kept in memory: 5 minutes at most.
+type EjectionWindow = WholeUnits<1_000_000, 300>;
+/// From 1 s, the time between two judgements, to a day.
+type EjectionTime = WholeUnits<1_000_000, 86_400>;
 /// `TCP_USER_TIMEOUT` is a C `int` of milliseconds, which allows 24 days.
 type UserTimeout = Or<Off, WholeUnits<1_000, 2_073_600_000>>;
 
@@ -267,6 +271,8 @@ sections! {
         limits: AnswerLimitsSection,
         /// Checks of each member, besides those that clients' connections make.
         health: HealthSection,
+        /// Ejection of members that fail the requests of clients.
+        ejection: EjectionSection,
         /// PROXY header at the start of each link: off, v1 or v2 (tcp).
         proxy_protocol: Spanned<Or<Off, OneOf<ProxyVersion>>> = "off",
         /// Local addresses of its links, in turn; auto leaves it to the kernel.
@@ -370,8 +376,27 @@ sections! {
         expect: Spanned<Or<Any, Bytes>> = "any",
         /// While every member is down: try (the source's own member) or refuse.
         all_down: Spanned<OneOf<AllDown>> = "try",
-        /// Tunnels of a member whose checks fail or that goes into maintenance: keep or close.
+        /// Tunnels of a member that fails checks, is ejected or taken out: keep or close.
         on_down: Spanned<OneOf<OnDown>> = "keep",
+    }
+
+    /// The ejection of members, or just the share of failures.
+    EjectionSection or failures {
+        /// A member is ejected if it fails this share of its requests; or off.
+        failures: Spanned<Or<Off, Percent>> = "off",
+        /// Fewest requests in the window by which a member is judged.
+        volume: Spanned<WholeNumber<u64, 1, 1_000_000>> = "20",
+        /// Time in which requests and failures are counted.
+        window: Spanned<EjectionWindow> = "10s",
+        /// Time of the first ejection; each further one takes twice as long.
+        base_time: Spanned<EjectionTime> = "10s",
+        /// Longest time for which a member is ejected.
+        max_time: Spanned<EjectionTime> = "5m",
+        /// Share of the members that are never ejected; at least one stays.
+        keep: Spanned<Percent> = "50%",
+        /// Whether an answer of 500 to 599 is a failure (http).
+        #[only(HTTP)]
+        server_errors: Spanned<Flag> = "true",
     }
 
     /// One origin address, or just its address.

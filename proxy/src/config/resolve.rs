@@ -3,6 +3,7 @@
 //! A value that could not be read is absent here, and the reader has already recorded why. The files in
 //! `resolve/` handle one part each.
 
+mod ejection;
 mod framing;
 mod health;
 mod http;
@@ -149,6 +150,7 @@ fn backend(
         check: health::health_check(&b.health)?,
         all_down: b.health.all_down.get()?,
         on_down: b.health.on_down.get()?,
+        ejection: ejection::ejection(&b.ejection, protocol)?,
         socket: socket(&b.socket)?,
         members: b.members.entries.iter().map(|(name, m)| member(name, m)).collect::<Option<_>>()?,
     }))

@@ -4,6 +4,7 @@
 //! again.
 
 mod address;
+mod ejection;
 mod framing;
 mod health;
 mod http;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::{Address, Networks};
+pub use ejection::Ejection;
 pub use framing::{FrameKind, Framing, Prefix};
 pub use health::{AllDown, CheckKind, HealthCheck, OnDown};
 pub use http::{
@@ -241,6 +243,8 @@ pub struct Backend {
     pub all_down: AllDown,
     /// The treatment of the tunnels of a member that has been taken for down.
     pub on_down: OnDown,
+    /// The rules by which members are ejected; `None` if they are not.
+    pub ejection: Option<Arc<Ejection>>,
     /// The options of the sockets of its links.
     pub socket: SocketOptions,
     /// The members in the order of the file; never empty.

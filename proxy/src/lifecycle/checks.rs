@@ -8,10 +8,9 @@ use std::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::say;
-use crate::backend::{DownReason, Health, HealthChange, MemberKey, Streak, Verdict, member_key};
+use crate::backend::{CheckVerdict, DownReason, Health, MemberKey, Streak, member_key};
 use crate::config::{AdminState, Backend, HealthCheck, MemberSettings, Settings};
 use crate::event_loop::nanos;
-use crate::mailbox::Message;
 use crate::metrics::{BackendCheckCells, CheckResult, MemberCheckCells};
 use crate::probe::{self, CheckFault};
 use crate::shared::Shared;
@@ -81,7 +80,7 @@ impl Checks {
         }
         for (member, task) in before.into_values() {
             drop(task);
-            announce(&self.shared, &member.key, member.health.ended(DownReason::FailsChecks));
+            self.shared.announce(&member.key, member.health.ended(DownReason::FailsChecks));
         }
     }
 }
@@ -103,21 +102,13 @@ async fn watch(
         of_member.checks[outcome.err().map_or(CheckResult::Ok, result)].inc();
         if let Some(verdict) = streak.observe(outcome.is_ok(), check.rise, check.fall) {
             let change = match verdict {
-                Verdict::Fails => health.found(DownReason::FailsChecks),
-                Verdict::Passes => health.ended(DownReason::FailsChecks),
+                CheckVerdict::Fails => health.found(DownReason::FailsChecks),
+                CheckVerdict::Passes => health.ended(DownReason::FailsChecks),
             };
             say(&shared.settings(), &sentence(&member, outcome));
-            announce(&shared, &member.key, change);
+            shared.announce(&member.key, change);
         }
         tokio::time::sleep(check.interval.mul_f64(0.9 + 0.2 * random_share())).await;
-    }
-}
-
-/// Tells all workers of a change of a member's state.
-pub(super) fn announce(shared: &Shared, member: &MemberKey, change: Option<HealthChange>) {
-    let Some(change) = change else { return };
-    for worker in &shared.workers {
-        worker.send(Message::Health { member: member.clone(), change });
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod checks;
 mod console;
+mod ejections;
 #[cfg(test)]
 mod panic_tests;
 mod panics;
@@ -34,7 +35,7 @@ use crate::worker;
 
 pub use console::say;
 pub use panics::report_panics;
-use prober::{Attended, Prober};
+use prober::Prober;
 pub use sockets::Sockets;
 use states::MemberStates;
 
@@ -96,7 +97,7 @@ impl Running {
         let states = MemberStates::of(&shared, &shared.settings());
         states.apply(&shared);
         let threads = start_workers(builders, &shared)?;
-        prober.attend_to(Attended::of(&shared, &shared.settings()));
+        prober.watch(&shared, &shared.settings());
         reserve_descriptors(&shared.settings());
         let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
         running.show_config(loaded.hash);
@@ -210,8 +211,8 @@ impl Running {
         }
         // From here on nothing can fail, so the configuration is adopted as a whole.
         reserve_descriptors(&loaded.settings);
-        // No check of a member that leaves may report after the workers have left it.
-        self.prober.attend_to(Attended::of(&self.shared, &loaded.settings));
+        // Nothing may be found about a member that leaves after the workers have left it.
+        self.prober.watch(&self.shared, &loaded.settings);
         let states = MemberStates::of(&self.shared, &loaded.settings);
         self.shared.change(loaded.settings);
         let before = std::mem::replace(&mut self.sockets, sockets);

@@ -64,7 +64,7 @@ listeners:
   raw: {{ bind: {KERNELS_CHOICE}, protocol: tcp, backend: raw, tunnel: {{ idle_timeout: 1s }} }}
   raw-dead: {{ bind: {KERNELS_CHOICE}, protocol: tcp, backend: raw-dead }}
 backends:
-  app: {{ links: {{ pipeline: 32, max_tunnels: 1 }}, members: {{ a: \"{a}\" }} }}
+  app: {{ links: {{ pipeline: 32, max_tunnels: 1 }}, ejection: 50%, members: {{ a: \"{a}\" }} }}
   narrow: {{ links: {{ max_per_member: 2, pipeline: 1 }}, members: {{ a: \"{a}\" }} }}
   dead: {{ queue: {{ timeout: 1s }}, members: {{ a: \"{nobody}\" }} }}
   raw: {{ links: {{ warm: 1, max_per_member: 2 }}, members: {{ a: \"{b}\" }} }}
@@ -371,6 +371,9 @@ const DUTIES: [Place; 5] = [
     ("dedicated.keep_warm", "member", tunnels),
 ];
 
+/// A place that the prober comes to once a second. It belongs to no worker, so its panics are logged and not counted.
+const JUDGE: &str = "ejections.judge";
+
 /// Places that a reload comes to, and the site.
 const RELOADS: [(&str, &str); 2] = [("worker.take", "worker"), ("client.reconfigure", "client")];
 
@@ -570,6 +573,18 @@ fn a_duty_that_panics_is_begun_again() {
 }
 
 #[test]
+fn members_are_judged_again_after_a_panic() {
+    let bed = Bed::start("judged");
+    for times in 1..=2 {
+        bed.injector.arm(JUDGE, 0);
+        eventually("a panic of the judge", || bed.injector.fired() == times);
+    }
+    // The same second tells it on another thread.
+    eventually("each is logged", || logged(JUDGE) >= 2);
+    assert_eq!(get(&mut connect(bed.web()), "/hello"), Some(200));
+}
+
+#[test]
 fn a_configuration_that_a_worker_panics_over_can_be_taken_again() {
     let mut bed = Bed::start("reloads");
     for (place, site) in RELOADS {
@@ -616,7 +631,7 @@ fn every_place_that_may_panic_is_in_a_table() {
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut in_code);
     let places = PLACES.iter().chain(&DUTIES).map(|(place, ..)| *place);
     let others = RELOADS.iter().map(|(place, _)| *place).chain(ENDS.iter().map(|(place, _)| *place));
-    let in_tables: BTreeSet<_> = places.chain(others).map(str::to_owned).collect();
+    let in_tables: BTreeSet<_> = places.chain(others).chain([JUDGE]).map(str::to_owned).collect();
     let (missing, gone) = (&in_code - &in_tables, &in_tables - &in_code);
     assert!(missing.is_empty() && gone.is_empty(), "in no table: {missing:?}; not in the code: {gone:?}");
 }

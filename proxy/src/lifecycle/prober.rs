@@ -1,6 +1,6 @@
-//! Runs the thread that probes and checks members, so that no worker waits for that.
+//! Runs the thread that probes, checks and ejects members, so that no worker waits for that.
 //!
-//! `link::Proof` decides what is to be probed, `checks` what is checked, and `probe` does both.
+//! `link::Proof` decides what is to be probed, `checks` what is checked, and `probe` does both. `ejections` ejects.
 
 use std::io;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::checks::{self, CheckedMember, Checks};
+use super::ejections::{self, Ejections, JudgedBackend};
 use super::states::{self, DrainingMember, Drains};
 use super::{say, sockets};
 use crate::config::Settings;
@@ -24,47 +25,50 @@ use crate::shared::Shared;
 /// The number of members that are probed at a time.
 const AT_ONCE: usize = 8;
 
+/// The members that a configuration wants to be checked, those that may be ejected, and those that drain for a limited time.
+struct Watched {
+    checked: Vec<CheckedMember>,
+    judged: Vec<JudgedBackend>,
+    draining: Vec<DrainingMember>,
+}
+
 /// The thread that probes members.
 pub(super) struct Prober {
     /// Ends the thread when dropped.
     stop: oneshot::Sender<()>,
-    members: UnboundedSender<(Attended, Sender<()>)>,
+    members: UnboundedSender<(Watched, Sender<()>)>,
     thread: JoinHandle<()>,
 }
 
-/// The members that something is done about for as long as they are configured.
-pub(super) struct Attended {
-    checked: Vec<CheckedMember>,
-    draining: Vec<DrainingMember>,
-}
-
-impl Attended {
-    /// Returns those of this configuration.
-    pub(super) fn of(shared: &Shared, settings: &Settings) -> Self {
-        Self { checked: checks::members(shared, settings), draining: states::draining(shared, settings) }
-    }
-}
-
 impl Prober {
-    /// Starts the thread. It sleeps until members are to be checked, or a worker has seen an offence or an answer of an HTTP
-    /// member.
+    /// Starts the thread. It sleeps until members are to be checked or judged, or a worker has seen an offence or an answer of
+    /// an HTTP member.
     pub(super) fn start(
         shared: &Arc<Shared>,
         mut requests: UnboundedReceiver<Arc<Proof>>,
     ) -> io::Result<Self> {
         let (stop, mut stopped) = oneshot::channel::<()>();
-        let (members, mut attended) = unbounded_channel::<(Attended, Sender<()>)>();
+        let (members, mut watched) = unbounded_channel::<(Watched, Sender<()>)>();
         let shared = shared.clone();
-        let run = async move {
+        // The future is made on the thread, because it does not leave that.
+        let run = move || async move {
             let room = Arc::new(Semaphore::new(AT_ONCE));
+            #[cfg(test)]
+            shared
+                .settings()
+                .listeners
+                .iter()
+                .for_each(|listener| crate::event_loop::injected::adopt(&listener.name));
             let mut checks = Checks::new(shared.clone());
+            let mut ejections = Ejections::new(shared.clone());
             let mut drains = Drains::new(shared.clone());
             loop {
                 tokio::select! {
                     _ = &mut stopped => return,
-                    Some((members, taken)) = attended.recv() => {
-                        checks.take(members.checked);
-                        drains.take(members.draining);
+                    Some((Watched { checked, judged, draining }, taken)) = watched.recv() => {
+                        checks.take(checked);
+                        ejections.take(judged);
+                        drains.take(draining);
                         let _ = taken.send(()); // nobody waits after the patience of the main thread
                     }
                     Some(proof) = requests.recv() => {
@@ -76,16 +80,19 @@ impl Prober {
         // A probe in progress ends together with its runtime.
         let thread = std::thread::Builder::new().name("prober".to_owned());
         let thread = thread.spawn(move || match runtime() {
-            Ok(runtime) => runtime.block_on(run),
+            Ok(runtime) => runtime.block_on(run()),
             Err(error) => notice::err(&format!("penstock: prober: cannot start the runtime: {error}")),
         })?;
         Ok(Self { stop, members, thread })
     }
 
-    /// Attends to these members from now on and to no others. The checks of others have ended when this returns.
-    pub(super) fn attend_to(&self, members: Attended) {
+    /// Checks, judges and drains the members of this configuration from now on and no others. Nothing is found about others any
+    /// more when this returns.
+    pub(super) fn watch(&self, shared: &Shared, settings: &Settings) {
+        let (checked, judged) = (checks::members(shared, settings), ejections::backends(shared, settings));
+        let draining = states::draining(shared, settings);
         let (taken, is_taken) = std::sync::mpsc::channel();
-        if self.members.send((members, taken)).is_ok() {
+        if self.members.send((Watched { checked, judged, draining }, taken)).is_ok() {
             let _ = is_taken.recv_timeout(sockets::PATIENCE);
         }
     }

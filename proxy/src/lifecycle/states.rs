@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::checks::announce;
 use super::say;
 use crate::backend::{Health, MemberKey, member_key};
 use crate::config::{AdminState, Backend, MemberSettings, Settings};
@@ -26,7 +25,7 @@ impl MemberStates {
     pub(super) fn apply(&self, shared: &Shared) {
         for (key, health, state) in &self.0 {
             let changes = health.put_in(*state);
-            changes.into_iter().for_each(|change| announce(shared, key, change));
+            changes.into_iter().for_each(|change| shared.announce(key, change));
             if changes.iter().any(Option::is_some) {
                 let now = match state {
                     AdminState::Ready => "is ready",
@@ -80,7 +79,7 @@ impl Drains {
                     if change.is_some() {
                         tell(&shared, &key, "has drained for long enough and is in maintenance");
                     }
-                    announce(&shared, &key, change);
+                    shared.announce(&key, change);
                 };
                 (time, AbortOnDropHandle::new(tokio::task::spawn_local(end)))
             });

@@ -141,6 +141,7 @@ pub(crate) fn show(change: Option<HealthChange>, cells: &MemberCells) {
         HealthState::Up => MemberState::Up,
         HealthState::Drain => MemberState::Drain,
         HealthState::Down => MemberState::Down,
+        HealthState::Ejected => MemberState::Ejected,
         HealthState::Maintenance => MemberState::Maintenance,
     };
     if let Some(HealthChange { from, to }) = change {

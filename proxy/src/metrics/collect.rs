@@ -10,8 +10,8 @@ use super::cell_map::{CellMap, CellRow};
 use super::set::{CellSet, Metric, MetricKind, Reading, Unit};
 use super::table::{
     BackendCells, BackendCheckCells, BackendLimitCells, BuildCells, ConfigCells, KernelCells, ListenerCells,
-    ListenerLimitCells, MemberCells, MemberCheckCells, MemberLimitCells, ProcessCells, RouteCells,
-    ScrapeCells, WorkerCells,
+    ListenerLimitCells, MemberCells, MemberCheckCells, MemberEjectionCells, MemberLimitCells, ProcessCells,
+    RouteCells, ScrapeCells, WorkerCells,
 };
 
 /// Declares the cell maps once: their struct, the metrics in them, and the walk over them.
@@ -47,6 +47,7 @@ cell_maps! {
     member_limits: MemberLimitCells,
     backend_checks: BackendCheckCells,
     member_checks: MemberCheckCells,
+    member_ejections: MemberEjectionCells,
     scrape: ScrapeCells,
     kernel: KernelCells,
 }

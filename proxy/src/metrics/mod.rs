@@ -28,11 +28,11 @@ pub use label::{ByLabel, Label};
 pub use registry::{BackendLimits, Limits, MemberLimits, Registry};
 pub use set::{MetricKind, Unit};
 pub use table::{
-    BackendCells, BackendCheckCells, ListenerCells, MemberCells, MemberCheckCells, ProcessCells, RouteCells,
-    WorkerCells,
+    BackendCells, BackendCheckCells, ListenerCells, MemberCells, MemberCheckCells, MemberEjectionCells,
+    ProcessCells, RouteCells, WorkerCells,
 };
 pub use values::{
     AcceptError, Acquire, AttemptCode, CheckResult, ClientClose, ClientReject, ClientState, CodeClass,
     ConnectError, DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState,
-    Move, PipelineFault, ReloadResult, RetryReason, RetryResult,
+    Move, PipelineFault, ReloadResult, RequestFailure, RetryReason, RetryResult,
 };

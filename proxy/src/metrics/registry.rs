@@ -12,7 +12,7 @@ use super::collect::{CellCollector, CellMaps};
 use super::kernel;
 use super::table::{
     BackendCells, BackendCheckCells, BuildCells, KernelCells, ListenerCells, MemberCells, MemberCheckCells,
-    ProcessCells, RouteCells, ScrapeCells, WorkerCells,
+    MemberEjectionCells, ProcessCells, RouteCells, ScrapeCells, WorkerCells,
 };
 use super::values::MemberState;
 
@@ -149,6 +149,12 @@ impl Registry {
         self.0.cell_maps.member_checks.cells(0, &[backend, member])
     }
 
+    /// Returns the cells for the ejections of a member of a backend. One thread ejects all members.
+    #[must_use]
+    pub fn member_ejections(&self, backend: &str, member: &str) -> Arc<MemberEjectionCells> {
+        self.0.cell_maps.member_ejections.cells(0, &[backend, member])
+    }
+
     /// Returns the cells of the main thread.
     #[must_use]
     pub fn process(&self) -> Arc<ProcessCells> {
@@ -214,6 +220,7 @@ fn cell_maps(workers: usize) -> CellMaps {
         member_limits: CellMap::new(1),
         backend_checks: CellMap::new(1),
         member_checks: CellMap::new(1),
+        member_ejections: CellMap::new(1),
         scrape: CellMap::new(1),
         kernel: CellMap::new(1),
     }

@@ -3,7 +3,7 @@
 use super::values::{
     AcceptError, Acquire, AttemptCode, CheckResult, ClientClose, ClientReject, ClientState, CodeClass,
     ConnectError, DepthReason, HoldReason, LinkClose, LinkState, LogFault, LogLine, Lookup, MemberState,
-    Move, PipelineFault, ReloadResult, RetryReason, RetryResult,
+    Move, PipelineFault, ReloadResult, RequestFailure, RetryReason, RetryResult,
 };
 use super::{AgeHistogram, ByLabel, CountHistogram, Counter, DepthHistogram, Gauge, Histogram, Least, Most};
 use crate::cause::Cause;
@@ -109,6 +109,9 @@ cell_sets! {
         received_bytes: Counter => Bytes "penstock_backend_received_bytes_total";
         /// Attempts to send a request to the member, by class of the answer's status code, or none.
         requests: ByLabel<AttemptCode, Counter> => None "penstock_backend_requests_total";
+        /// Requests that the member failed after it got them, by cause: it closed or reset the connection (of a
+        /// tunnel: before its first byte), did not answer in time, or sent an invalid answer.
+        failures: ByLabel<RequestFailure, Counter> => None "penstock_backend_request_failures_total";
         /// Attempts that are waiting for their answer or receiving it.
         in_flight: Gauge => None "penstock_backend_requests_in_flight";
         /// Distinct sources that are assigned to the member. Compare with penstock_member_weight.
@@ -201,6 +204,12 @@ cell_sets! {
     pub MemberCheckCells by ["backend", "member"] {
         /// Checks of the member, by result.
         checks: ByLabel<CheckResult, Counter> => None "penstock_health_checks_total";
+    }
+
+    /// The counters of the ejections of one member.
+    pub MemberEjectionCells by ["backend", "member"] {
+        /// Times that the member was ejected because it failed too many requests.
+        ejections: Counter => None "penstock_member_ejections_total";
     }
 
     /// The counters of the scraper.

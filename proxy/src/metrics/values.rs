@@ -106,6 +106,16 @@ labels! {
         None = "none",
     }
 
+    /// The way in which a member failed a request.
+    RequestFailure = "cause" {
+        /// The member closed or reset the connection before its answer was complete.
+        Reset = "reset",
+        /// The member did not answer in time.
+        Timeout = "timeout",
+        /// The answer breaks the rules of its protocol.
+        Invalid = "invalid",
+    }
+
     /// The state of a link.
     LinkState = "state" {
         /// The link carries no exchange.
@@ -265,6 +275,8 @@ labels! {
         Up = "up",
         /// The member gets none until it answers again, or its checks succeed.
         Down = "down",
+        /// The member has failed too many requests, and gets none for a time.
+        Ejected = "ejected",
         /// The member keeps the sources that it has, and gets no new one.
         Drain = "drain",
         /// The operator has taken the member out.

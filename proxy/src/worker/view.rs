@@ -65,8 +65,8 @@ impl Worker {
         self.event_loop.reconfigure();
     }
 
-    /// Handles a change of a member's health that a check has found. The first worker shows it for all, also if it does not know
-    /// the member yet or any more, so that the gauge adds up.
+    /// Handles a change of a member's health that the prober has found. The first worker shows it for all, also if it does not
+    /// know the member yet or any more, so that the gauge adds up.
     pub(super) fn health_changed(&self, member: &MemberKey, change: HealthChange) {
         if self.index == 0 {
             let (backend, name, _) = member;

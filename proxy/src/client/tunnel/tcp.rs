@@ -16,7 +16,7 @@ use crate::cause::Cause;
 use crate::event_loop::{Contained, Nanos, PanicSite, Registered, may_panic};
 use crate::frontend::{self, ClientPermit, Destination, Incoming, ProxyInfo};
 use crate::link::{DedicatedLink, DedicatedPool};
-use crate::metrics::{ClientClose, ClientState, RetryReason, RetryResult};
+use crate::metrics::{ClientClose, ClientState, RequestFailure, RetryReason, RetryResult};
 use crate::net::Descriptors;
 use crate::relay::{RelayEnd, Side};
 use crate::stream::{Conn, Stream};
@@ -225,6 +225,10 @@ impl TcpClient {
         }
         if let (Some(tunnel), Some(stream)) = (self.tunnel.take(), stream.as_ref()) {
             may_panic("tcp.end");
+            // A member that resets a connection before it has said anything refuses it, in effect.
+            if ending == Ending::Over(RelayEnd::Reset(Side::Member)) && tunnel.delivered.1 == 0 {
+                tunnel.member.cells().failures[RequestFailure::Reset].inc();
+            }
             tunnel.close(ending, &ClientEnd { frontend: &*self.frontend, stream });
         }
     }

@@ -29,6 +29,7 @@ pub(super) fn check(root: &RootSection, diagnostics: &mut Diagnostics) {
         twins(backend, diagnostics);
         sources(backend, diagnostics);
         super::health::check(&backend.health, diagnostics);
+        super::ejection::check(&backend.ejection, diagnostics);
         if let Some(protocol) = one_protocol(root, name, diagnostics) {
             no_effect(&name.only, protocol, diagnostics);
             links(backend, protocol, diagnostics);

@@ -3,6 +3,7 @@
 mod access_log;
 mod any_bytes;
 mod conditions;
+mod ejection;
 mod framing;
 mod health;
 mod http;

@@ -95,8 +95,8 @@ impl DedicatedPool {
         self.gone.notify_waiters();
     }
 
-    /// Handles a change that a check of the member has found. Warm links of a member that is down close, and those who wait
-    /// choose again.
+    /// Handles a change that a check of the member or its ejection has brought. Warm links of a member that is down close, and
+    /// those who wait choose again.
     pub fn health_changed(&self) {
         if !self.health.is_up() {
             self.lost(LinkClose::Idle, self.shared_cap.clear());

@@ -15,7 +15,7 @@ use crate::link::pipeline::link_end::LinkEnd;
 use crate::link::pool::link::Link;
 use crate::link::scheduler::LinkId;
 use crate::link::scheduler::wait_queue::Sharing;
-use crate::metrics::{AttemptCode, LinkClose, LinkState, RetryReason, RetryResult};
+use crate::metrics::{AttemptCode, LinkClose, LinkState, RequestFailure, RetryReason, RetryResult};
 use crate::stream::Stream;
 
 use super::lending::TunnelPermit;
@@ -187,6 +187,7 @@ impl<T: Recipient> Pool<T> {
         let fates = link.queue.borrow_mut().end(why);
         link.count_held();
         self.event_loop.contain(PanicSite::Link, || self.check_end(link, why, &fates));
+        self.count_failures(why, &fates);
         self.cells.connections[link.shown()].dec();
         self.cells.closed[self.close_reason(link, why, fates.is_empty())].inc();
         self.backend_cells.connection_requests.observe(link.queue.borrow().answered());
@@ -209,6 +210,20 @@ impl<T: Recipient> Pool<T> {
         self.cells.in_flight.add(-i64::from(lost));
         self.cells.requests[AttemptCode::None].add(lost.into());
         self.open_more(self.event_loop.now());
+    }
+
+    /// Counts the exchanges that the member failed. A late answer speaks against the member also if its client has left. The
+    /// replay of an exchange does not: members may close links that were used before.
+    fn count_failures(&self, why: LinkEnd, fates: &[(Slot<T>, Fate)]) {
+        let is_of_member = matches!(why, LinkEnd::Closed | LinkEnd::Timeout | LinkEnd::Desync(_));
+        for (position, (_, fate)) in fates.iter().enumerate().filter(|_| is_of_member) {
+            let failure = match fate {
+                _ if why == LinkEnd::Timeout && position == 0 => Some(RequestFailure::Timeout),
+                Fate::Fail(cause) | Fate::Cut(cause) => failure(*cause),
+                Fate::Replay { .. } | Fate::Nobody => None,
+            };
+            failure.into_iter().for_each(|failure| self.cells.failures[failure].inc());
+        }
     }
 
     fn close_reason(&self, link: &Link<T>, why: LinkEnd, idle: bool) -> LinkClose {
@@ -274,6 +289,16 @@ impl<T: Recipient> Pool<T> {
 
     pub(super) fn count_retry(&self, reason: RetryReason, result: RetryResult) {
         self.backend_cells.retries[reason][result].inc();
+    }
+}
+
+/// Returns the failure of the member that is the cause, if it is one.
+const fn failure(cause: Cause) -> Option<RequestFailure> {
+    match cause {
+        Cause::BackendReset | Cause::StaleNonidempotent | Cause::Truncated => Some(RequestFailure::Reset),
+        Cause::BackendTimeout => Some(RequestFailure::Timeout),
+        Cause::BadResponse | Cause::ResponseTooLarge => Some(RequestFailure::Invalid),
+        _ => None,
     }
 }
 

@@ -302,8 +302,8 @@ impl<T: Recipient> Pool<T> {
         self.event_loop.arm(self.key.get(), self.event_loop.now());
     }
 
-    /// Handles a change that a check of the member has found. Nobody uses idle links of a member that is down, so they close, and
-    /// those who wait go to a member that is up.
+    /// Handles a change that a check of the member or its ejection has brought. Nobody uses idle links of a member that is down,
+    /// so they close, and those who wait go to a member that is up.
     pub fn health_changed(&self) {
         if !self.health.is_up() {
             let idle = self.scheduler.borrow().idle_since(Nanos::MAX);
@@ -312,7 +312,7 @@ impl<T: Recipient> Pool<T> {
         self.leave_to_another();
     }
 
-    /// Sends those who wait for a link to another member, if that one is up and this one fails its checks.
+    /// Sends those who wait for a link to another member, if that one is up and this one fails its checks or is ejected.
     fn leave_to_another(&self) {
         if self.health.had_better_be_left() {
             self.hand_on();

@@ -111,6 +111,8 @@ fn every_metric_the_overview_needs_is_on_it() {
         "penstock_member_state{",
         "penstock_health_checks_total{",
         "penstock_health_check_duration_seconds_bucket",
+        "penstock_backend_request_failures_total{",
+        "penstock_member_ejections_total{",
     ];
     is_on(&overview(), &metrics);
 }

@@ -11,6 +11,7 @@ mod bodies;
 mod depth;
 mod descriptors;
 mod duty;
+mod ejection;
 mod exactness;
 mod faults;
 mod handover;
