@@ -1,7 +1,9 @@
 //! Implements the command line: arguments, help texts and exit codes.
 //!
 //! The commands run a proxy, check a configuration, probe a server, or print the schema or the description of
-//! the metrics.
+//! the metrics. `affinity` says who moves under another configuration.
+
+mod affinity;
 
 mod manual;
 
@@ -51,6 +53,11 @@ enum CliCommand {
     Schema,
     /// Test whether a server keeps the order of pipelined requests, and say what to configure.
     Probe(probe::ProbeArguments),
+    /// Show which sources meet which member.
+    Affinity {
+        #[command(subcommand)]
+        command: affinity::AffinityCommand,
+    },
     /// Describe the metrics.
     Metrics {
         #[command(subcommand)]
@@ -101,6 +108,7 @@ fn run_command(command: CliCommand) -> ExitCode {
         CliCommand::Check { config } => check(&config),
         CliCommand::Schema => print(&(config::schema() + "\n")),
         CliCommand::Probe(arguments) => probe::command(&arguments),
+        CliCommand::Affinity { command } => affinity::run(&command),
         CliCommand::Metrics { command: MetricsCommand::Describe { json } } => print(&described_metrics(json)),
         CliCommand::Completions { shell } => print(manual::completions(shell)),
         CliCommand::Man { directory } => man(directory.as_deref()),
@@ -138,12 +146,7 @@ fn check(path: &Path) -> ExitCode {
 /// Runs the proxy. From here on no output may block or fail, so all of it goes through `notice`.
 fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
     lifecycle::report_panics();
-    let usual = Path::new("config.yaml");
-    let source = match path {
-        Some(path) => ConfigSource::File(path.to_owned()),
-        None if usual.exists() => ConfigSource::File(usual.to_owned()),
-        None => ConfigSource::Embedded,
-    };
+    let source = ConfigSource::named_or_usual(path);
     let Some(loaded) = loaded(&source, notice::err) else { return ExitCode::FAILURE };
     match serve(loaded, source, with_origin) {
         Ok(()) => ExitCode::SUCCESS,

@@ -79,6 +79,13 @@ impl Shared {
         one_for_all(&self.health, member)
     }
 
+    /// Returns whether a member is up, as far as is known. A member that no worker knows yet counts as up.
+    #[must_use]
+    pub(crate) fn is_up(&self, member: &MemberKey) -> bool {
+        let all = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(member).is_none_or(|health| health.is_up())
+    }
+
     /// Returns the proof that a member keeps the order of pipelined requests, which all workers share. A new
     /// configuration clears a member's offences.
     #[must_use]

@@ -85,6 +85,14 @@ impl Sources {
         Some(member)
     }
 
+    /// Returns the affinity keys of a backend's sources, and the member of each.
+    ///
+    /// The list is a copy, because a client that comes or goes may have to wait for the part of the map that is being read.
+    pub(crate) fn of_backend(&self, backend: u64) -> Vec<(IpAddr, u64)> {
+        let places = self.places.iter().filter(|place| place.key().0 == backend);
+        places.map(|place| (place.key().1, place.member)).collect()
+    }
+
     /// Shrinks the map after three quarters of its sources have left, so that the cost for each is small.
     fn fit(&self, count: usize) {
         let most = self.most.load(Ordering::Relaxed);
@@ -117,6 +125,7 @@ mod tests {
         assert_eq!(sources.add_client(1, source, 7), SourceStatus::New);
         assert_eq!(sources.add_client(1, source, 7), SourceStatus::Known);
         assert_eq!(sources.add_client(2, source, 7), SourceStatus::New, "another backend");
+        assert_eq!((sources.of_backend(1), sources.of_backend(3)), (vec![(source, 7)], Vec::new()));
         assert_eq!(sources.move_client(1, source, 8), Some(7));
         assert_eq!(sources.move_client(1, source, 8), None);
         assert_eq!(sources.add_client(1, source, 7), SourceStatus::Elsewhere(8));

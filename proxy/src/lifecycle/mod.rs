@@ -4,6 +4,7 @@
 
 mod checks;
 mod console;
+mod moves;
 #[cfg(test)]
 mod panic_tests;
 mod panics;
@@ -13,9 +14,10 @@ mod states;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -48,6 +50,17 @@ pub enum ConfigSource {
 }
 
 impl ConfigSource {
+    /// Returns the file that a user has named, else `config.yaml` if it is there, else the reference configuration.
+    #[must_use]
+    pub fn named_or_usual(path: Option<&Path>) -> Self {
+        let usual = Path::new("config.yaml");
+        match path {
+            Some(path) => Self::File(path.to_owned()),
+            None if usual.exists() => Self::File(usual.to_owned()),
+            None => Self::Embedded,
+        }
+    }
+
     /// Loads the configuration.
     ///
     /// # Errors
@@ -56,8 +69,18 @@ impl ConfigSource {
         match self {
             Self::File(path) => config::load(path),
             Self::Embedded => {
-                config::parse("config.yaml (embedded)", config::REFERENCE, &|name| std::env::var(name).ok())
+                let env = |name: &str| std::env::var(name).ok();
+                config::parse(&self.to_string(), config::REFERENCE, &env)
             }
+        }
+    }
+}
+
+impl fmt::Display for ConfigSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Embedded => f.write_str("config.yaml (embedded)"),
         }
     }
 }
@@ -164,25 +187,25 @@ impl Running {
 
     fn reload_and_report(&mut self) {
         match self.reload() {
-            Ok(()) => self.say("penstock: the new configuration is in use"),
+            Ok(moves) => self.say(&format!("penstock: the new configuration is in use; {moves}")),
             Err(why) => notice::err(&format!(
                 "{why}\npenstock: the new configuration was rejected; the old one stays in use"
             )),
         }
     }
 
-    /// Loads the configuration again. An invalid one changes nothing.
+    /// Loads the configuration again. An invalid one changes nothing. Returns a sentence about the sources that move.
     ///
     /// # Errors
     /// Returns a message that says what is wrong.
-    pub fn reload(&mut self) -> Result<(), String> {
+    pub fn reload(&mut self) -> Result<String, String> {
         let reloads = self.shared.registry.process();
         let taken = self.try_reload();
         reloads.reloads[if taken.is_ok() { ReloadResult::Ok } else { ReloadResult::Rejected }].inc();
         taken
     }
 
-    fn try_reload(&mut self) -> Result<(), String> {
+    fn try_reload(&mut self) -> Result<String, String> {
         let loaded = self.source.load().map_err(|mistakes| mistakes.to_string())?;
         let before = self.shared.settings();
         // Worker threads and the admin socket live as long as the process.
@@ -209,6 +232,7 @@ impl Running {
             return Err(why);
         }
         // From here on nothing can fail, so the configuration is adopted as a whole.
+        let moves = moves::describe(&moves::moves(&self.shared, &loaded.settings));
         reserve_descriptors(&loaded.settings);
         // No check of a member that leaves may report after the workers have left it.
         self.prober.attend_to(Attended::of(&self.shared, &loaded.settings));
@@ -222,7 +246,7 @@ impl Running {
         states.apply(&self.shared);
         drop(before); // closes sockets that no worker accepts on any more
         self.show_config(loaded.hash);
-        Ok(())
+        Ok(moves)
     }
 
     /// Tells the workers that the configuration has changed, and waits until all of them have adopted it.

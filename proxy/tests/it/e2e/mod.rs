@@ -24,6 +24,7 @@ mod lifecycle;
 mod limits;
 mod links;
 mod memory;
+mod moves;
 mod paused;
 mod proof;
 mod queue;
