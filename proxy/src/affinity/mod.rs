@@ -7,7 +7,9 @@ mod moves;
 mod rendezvous;
 mod sources;
 
-pub(crate) use moves::{BackendChange, BackendMoves, SourceFlow, SourceList, SourceMoves, compare, sample};
+pub(crate) use moves::{
+    BackendChange, BackendMoves, Ranking, SourceFlow, SourceList, SourceMoves, compare, sample,
+};
 #[cfg(feature = "bench")]
 pub use rendezvous::best_index;
 pub(crate) use rendezvous::{Candidate, best, name_hash};

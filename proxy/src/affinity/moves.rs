@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use crate::config::{Affinity, Backend, MemberSettings};
+use crate::config::{AdminState, Affinity, Backend, MemberSettings};
 
 use super::rendezvous::{Candidate, best, mix, name_hash};
 
@@ -21,35 +21,70 @@ pub(crate) struct Ranking {
 struct RankedMember {
     name: Arc<str>,
     candidate: Candidate,
+    backup: bool,
+    state: AdminState,
     is_up: bool,
 }
 
 impl Ranking {
-    /// Makes the ranking of a backend whose members are up if `is_up` says so.
+    /// Makes the ranking of a backend whose members are up if `is_up` says so and they are not in maintenance.
     #[must_use]
     pub(crate) fn new(backend: &Backend, is_up: impl Fn(&MemberSettings) -> bool) -> Self {
         let member = |m: &MemberSettings| RankedMember {
             name: m.name.clone(),
             candidate: Candidate { hash: name_hash(&m.name), weight: m.weight },
-            is_up: is_up(m),
+            backup: m.backup,
+            state: m.state,
+            is_up: m.state != AdminState::Maintenance && is_up(m),
         };
         Self { affinity: backend.affinity, members: backend.members.iter().map(member).collect() }
     }
 
-    /// Returns the place of the member that a client of `source` gets, in the order of the file: the first in rank of those that
-    /// are up, or of all while none is (D7.3 in `docs/http-rules.md`); `None` without affinity.
+    /// Returns the place of the member that a new client of `source` gets, in the order of the file: the first in rank of those that
+    /// are up and take new sources, or of all that take new sources while none is up, or of all in service (D7.3 in
+    /// `docs/http-rules.md`); `None` without affinity.
     #[must_use]
     pub(crate) fn choose(&self, source: IpAddr) -> Option<usize> {
         let key = self.affinity.key(source)?;
-        let among = |all: bool| {
-            let members = self.members.iter().enumerate().filter(|(_, m)| all || m.is_up);
+        let takes_sources = |m: &RankedMember| m.state == AdminState::Ready;
+        self.best_of(key, |_, m| m.is_up && takes_sources(m))
+            .or_else(|| self.best_of(key, |_, m| takes_sources(m)))
+            .or_else(|| self.best_of(key, |_, m| m.state != AdminState::Maintenance))
+    }
+
+    /// Returns the first in rank of these members. Backups come after all others.
+    fn best_of(&self, key: IpAddr, may: impl Fn(usize, &RankedMember) -> bool) -> Option<usize> {
+        let among = |backup: bool| {
+            let members =
+                self.members.iter().enumerate().filter(|(place, m)| m.backup == backup && may(*place, m));
             best(key, members.map(|(place, m)| (place, m.candidate)))
         };
         among(false).or_else(|| among(true))
     }
 
+    /// Returns the places of all members, the first in rank for `source` first; `None` without affinity.
+    #[must_use]
+    pub(crate) fn rank(&self, source: IpAddr) -> Option<Vec<usize>> {
+        let key = self.affinity.key(source)?;
+        let mut ranked = Vec::new();
+        while let Some(next) = self.best_of(key, |place, _| !ranked.contains(&place)) {
+            ranked.push(next);
+        }
+        Some(ranked)
+    }
+
+    /// Returns the place of the member with this name hash if it drains, and so keeps the sources that have clients there.
+    fn kept_by(&self, hash: u64) -> Option<usize> {
+        let keeps = |place: &usize| {
+            let member = &self.members[*place];
+            member.state == AdminState::Drain && member.is_up
+        };
+        self.with_hash(hash).filter(keeps)
+    }
+
     /// Returns the place of the member with this name hash.
-    fn with_hash(&self, hash: u64) -> Option<usize> {
+    #[must_use]
+    pub(crate) fn with_hash(&self, hash: u64) -> Option<usize> {
         self.members.iter().position(|m| m.candidate.hash == hash)
     }
 }
@@ -127,7 +162,8 @@ impl SourceMoves {
         let mut pairs = BTreeMap::<_, usize>::new();
         for (source, present) in sources {
             let from = present.and_then(|hash| before.with_hash(hash)).or_else(|| before.choose(source));
-            if let (Some(from), Some(to)) = (from, after.choose(source)) {
+            let to = present.and_then(|hash| after.kept_by(hash)).or_else(|| after.choose(source));
+            if let (Some(from), Some(to)) = (from, to) {
                 *pairs.entry((from, to)).or_default() += 1;
             }
         }
@@ -223,6 +259,10 @@ impl SourceList {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
     use super::*;
     use crate::config::parse;
 
@@ -328,6 +368,101 @@ mod tests {
             panic!()
         };
         assert!(moves.moved() > 900, "while none is up, sources wait at their first choice: {moves:?}");
+    }
+
+    #[test]
+    fn a_member_that_drains_keeps_those_who_are_there_and_a_backup_waits() {
+        let before = backend("source", THREE);
+        let drains =
+            backend("source", &THREE.replace("127.0.0.1:3", "{ address: 127.0.0.1:3, state: drain }"));
+        let at_b = || SourceList::Keys((0..300).map(|i| (address(i), name_hash("b"))).collect());
+        let moved = |after: &Arc<Backend>, is_up: &dyn Fn(&str) -> bool, sources: &dyn Fn() -> SourceList| {
+            match change(&before, after, is_up, sources) {
+                BackendChange::Counted(moves) => moves,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(moved(&drains, &|_| true, &at_b).moved(), 0);
+        assert_eq!(moved(&drains, &|name| name != "b", &at_b).moved(), 300, "it is down");
+        let new = moved(&drains, &|_| true, &|| addresses(3000));
+        assert!(new.flows.iter().all(|flow| flow.is_move() == (&*flow.from == "b")), "{new:?}");
+        for state in ["backup: true", "state: maintenance"] {
+            let out = THREE.replace("127.0.0.1:3", &format!("{{ address: 127.0.0.1:3, {state} }}"));
+            assert_eq!(moved(&backend("source", &out), &|_| true, &at_b).moved(), 300, "{state}");
+        }
+        let backup = backend("source", "a: 127.0.0.1:2, b: { address: 127.0.0.1:3, backup: true }");
+        assert_eq!(Ranking::new(&backup, |m| &*m.name == "b").choose(address(0)), Some(1));
+        assert_eq!(Ranking::new(&backup, |_| true).rank(address(0)), Some(vec![0, 1]));
+    }
+
+    #[test]
+    fn a_rank_begins_with_the_choice_and_goes_on_without_it() {
+        let all = backend("source", THREE);
+        let ranking = Ranking::new(&all, |_| true);
+        for source in (0..100).map(address) {
+            let rank = ranking.rank(source).unwrap();
+            assert_eq!(rank.len(), 3);
+            assert_eq!(ranking.choose(source), Some(rank[0]));
+            let without_first = Ranking::new(&all, |m| m.name != all.members[rank[0]].name);
+            assert_eq!(without_first.choose(source), Some(rank[1]), "{rank:?}");
+        }
+        assert_eq!(Ranking::new(&backend("none", THREE), |_| true).rank(address(0)), None);
+    }
+
+    /// The list of members in the file, with these weights.
+    fn weighted(weights: &[u32]) -> String {
+        let member = |(i, weight)| format!("m{i}: {{ address: 127.0.0.1:{}, weight: {weight} }}", i + 1);
+        weights.iter().enumerate().map(member).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Counts the moves of the sample from one list of members to another.
+    fn of_sample(before: &str, after: &str) -> SourceMoves {
+        let all = || SourceList::Addresses(sample(20_000).collect());
+        match change(&backend("source", before), &backend("source", after), |_| true, all) {
+            BackendChange::Counted(moves) => moves,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn config() -> ProptestConfig {
+        println!("seed 15");
+        let (cases, rng_seed) = (24, RngSeed::Fixed(15));
+        ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        /// A new member takes its share, of all others, and nobody else moves; when it goes, each of its sources returns.
+        #[test]
+        fn what_a_new_member_takes_returns_when_it_goes(weights in vec(1..=9_u32, 2..8)) {
+            let (more, fewer) = (weighted(&weights), weighted(&weights[..weights.len() - 1]));
+            let new = format!("m{}", weights.len() - 1);
+            let (comes, goes) = (of_sample(&fewer, &more), of_sample(&more, &fewer));
+            prop_assert!(comes.flows.iter().all(|flow| flow.is_move() == (*flow.to == *new)), "{:?}", comes);
+            prop_assert!(goes.flows.iter().all(|flow| flow.is_move() == (*flow.from == *new)), "{:?}", goes);
+            prop_assert_eq!(comes.moved(), goes.moved());
+            // Five standard deviations of a binomial distribution.
+            let sum: u32 = weights.iter().sum();
+            let share = f64::from(weights[weights.len() - 1]) / f64::from(sum);
+            let bound = 5.0 * (20_000.0 * share * (1.0 - share)).sqrt();
+            let off = (comes.moved() as f64 - 20_000.0 * share).abs();
+            prop_assert!(off < bound, "{} of 20000, not {share}", comes.moved());
+        }
+
+        /// A member whose weight grows takes the difference of its shares, and nobody else moves.
+        #[test]
+        fn a_weight_that_grows_moves_the_difference(weights in vec(1..=9_u32, 2..8), more in 1..=9_u32) {
+            let mut after = weights.clone();
+            after[0] += more;
+            let moves = of_sample(&weighted(&weights), &weighted(&after));
+            prop_assert!(moves.flows.iter().all(|flow| !flow.is_move() || &*flow.to == "m0"), "{:?}", moves);
+            let share = |weights: &[u32]| f64::from(weights[0]) / f64::from(weights.iter().sum::<u32>());
+            let expected = share(&after) - share(&weights);
+            let bound = 5.0 * (20_000.0 * expected * (1.0 - expected)).sqrt();
+            let off = (moves.moved() as f64 - 20_000.0 * expected).abs();
+            prop_assert!(off < bound, "{} of 20000, not {expected}", moves.moved());
+        }
     }
 
     #[test]

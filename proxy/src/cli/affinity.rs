@@ -1,4 +1,4 @@
-//! Implements `penstock affinity plan`, which shows who would move under another configuration.
+//! Implements `penstock affinity`: who would move under another configuration, and which member a source meets.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -10,15 +10,18 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::affinity::{BackendChange, BackendMoves, SourceFlow, SourceList, SourceMoves, compare, sample};
-use crate::config::{Affinity, Backend, MemberSettings};
+use crate::config::{AdminState, Affinity, Backend, MemberSettings};
 use crate::lifecycle::ConfigSource;
 
+use super::control::ControlArguments;
 use super::{loaded, print, print_error};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum AffinityCommand {
     /// Show who would move to another member under another configuration, by member. Nothing is changed.
     Plan(PlanArguments),
+    /// Show which member a running proxy gives a source, why, and since when.
+    Show(ShowArguments),
 }
 
 #[derive(Args, Debug)]
@@ -29,7 +32,7 @@ to one instead.\n\n\
 A member is known by its name: a new address moves nobody. A member that goes moves its own sources only, and a new member takes \
 sources from all others in proportion to its weight.\n\n\
 Exit code: 0 the plan is printed; 1 a configuration has mistakes.\n\n\
-Try it:\n  penstock affinity plan next.yaml                          config.yaml is in force, next.yaml is to come\n  \
+Try it:\n  penstock affinity plan next.yaml                       from config.yaml to next.yaml\n  \
 penstock affinity plan next.yaml -c /etc/penstock.yaml\n  \
 penstock affinity plan next.yaml --json | jq '.backends[] | {name, moved}'"
 )]
@@ -45,12 +48,32 @@ pub(super) struct PlanArguments {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The proxy needs a control socket: `control: unix:/run/penstock/control.sock` in its configuration. A source with clients is shown with the time since which it has been at its member; a reload begins that time anew.\n\n\
+Exit code: 0 the member is shown; 1 the proxy could not be asked.\n\n\
+Try it:\n  penstock affinity show 10.1.2.3\n  \
+penstock affinity show 2001:db8::7 --control unix:/run/penstock/control.sock\n  \
+penstock affinity show 10.1.2.3 --json | jq '.backends[] | {backend, member}'"
+)]
+pub(super) struct ShowArguments {
+    /// The address of the source.
+    #[arg(value_name = "IP")]
+    source: IpAddr,
+    #[command(flatten)]
+    control: ControlArguments,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// The number of addresses in the sample. Shares of it are exact to about 0.3 percentage points (two standard deviations), and it takes
 /// well under a second.
 const SAMPLE: u32 = 100_000;
 pub(super) fn run(command: &AffinityCommand) -> ExitCode {
     match command {
         AffinityCommand::Plan(arguments) => plan(arguments),
+        AffinityCommand::Show(arguments) => show(arguments),
     }
 }
 
@@ -65,7 +88,7 @@ fn plan(arguments: &PlanArguments) -> ExitCode {
     let (before, after) = (before.settings.backends, after.settings.backends);
     let sample: Arc<[IpAddr]> = sample(SAMPLE).collect();
     let moves = compare(&before, &after, |_, _| true, |_| SourceList::Addresses(sample.clone()));
-    let rows = moves.iter().map(|moves| Row { moves, before: named(&before, moves) }).collect::<Vec<_>>();
+    let rows = moves.iter().map(|moves| PlanRow { moves, before: named(&before, moves) }).collect::<Vec<_>>();
     print(&if arguments.json {
         format!("{:#}\n", to_json(&old, &new, &rows))
     } else {
@@ -73,12 +96,63 @@ fn plan(arguments: &PlanArguments) -> ExitCode {
     })
 }
 
+fn show(arguments: &ShowArguments) -> ExitCode {
+    let answer = arguments.control.ask("GET", &format!("/affinity/{}", arguments.source));
+    let shown = answer.and_then(|text| {
+        let read = |error| format!("penstock: the proxy's answer cannot be read: {error}");
+        serde_json::from_str::<Value>(&text).map_err(read)
+    });
+    match shown {
+        Ok(shown) if arguments.json => print(&format!("{shown:#}\n")),
+        Ok(shown) => print(&placements(&shown)),
+        Err(why) => {
+            print_error(why.trim_end());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Describes the answer of a proxy, one line for each backend and one more if the source has clients there.
+fn placements(shown: &Value) -> String {
+    let backends = shown["backends"].as_array().map(Vec::as_slice).unwrap_or_default();
+    backends.iter().map(|backend| placement(backend) + "\n").collect()
+}
+
+fn placement(backend: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |value: &Value| -> Vec<Value> { value.as_array().cloned().unwrap_or_default() };
+    let (name, member) = (text(&backend["backend"]), &backend["member"]);
+    let Some(member) = member.as_str() else {
+        return format!("{name}: there is no affinity; each new client gets the member with the fewest");
+    };
+    let passed_over = list(&backend["passed_over"]).into_iter().map(|other| {
+        let reasons: Vec<_> = list(&other["because"]).iter().map(text).collect();
+        format!("{} is out ({})", text(&other["member"]), reasons.join(", "))
+    });
+    let passed_over: Vec<_> = passed_over.collect();
+    let why = match (passed_over.is_empty(), backend["is_up"] == true) {
+        (true, true) => "its first by hash".to_owned(),
+        (true, false) => "its first by hash, because no member is up".to_owned(),
+        (false, _) => format!("the next in its rank, because {}", passed_over.join(" and ")),
+    };
+    let present = &backend["present"];
+    let now = if present.is_null() {
+        "it has no clients now".to_owned()
+    } else {
+        let (clients, seconds) = (&present["clients"], &present["for_seconds"]);
+        let at = present["member"].as_str().unwrap_or("a member that is no longer configured");
+        let clients = if *clients == 1 { "1 client".to_owned() } else { format!("{clients} clients") };
+        format!("connected to {at} for {seconds} s, with {clients}")
+    };
+    format!("{name}: {member}, {why}; {now}")
+}
+
 fn named<'a>(backends: &'a [Arc<Backend>], moves: &BackendMoves) -> Option<&'a Backend> {
     backends.iter().find(|backend| backend.name == moves.backend.name).map(|backend| &**backend)
 }
 
 /// A backend of the plan.
-struct Row<'a> {
+struct PlanRow<'a> {
     moves: &'a BackendMoves,
     /// The backend as the old configuration has it.
     before: Option<&'a Backend>,
@@ -91,7 +165,7 @@ struct MemberRow<'a> {
     after: Option<&'a MemberSettings>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> PlanRow<'a> {
     /// Returns the members, those of the new configuration first.
     fn members(&self) -> Vec<MemberRow<'a>> {
         let old = self.before.map_or(&[][..], |before| &before.members);
@@ -123,6 +197,16 @@ impl MemberRow<'_> {
         if before.weight != after.weight {
             notes.push(format!("weight {} to {}", before.weight, after.weight));
         }
+        if before.state != after.state {
+            notes.push(match after.state {
+                AdminState::Ready => "ready".to_owned(),
+                AdminState::Drain => "drains, and keeps those who are there".to_owned(),
+                AdminState::Maintenance => "in maintenance".to_owned(),
+            });
+        }
+        if before.backup != after.backup {
+            notes.push(if after.backup { "a backup now" } else { "no backup any more" }.to_owned());
+        }
         if before.address != after.address {
             notes.push(format!("address {} to {}", before.address, after.address));
         }
@@ -143,7 +227,7 @@ impl MemberRow<'_> {
     }
 }
 
-fn to_text(old: &ConfigSource, new: &ConfigSource, rows: &[Row<'_>]) -> String {
+fn to_text(old: &ConfigSource, new: &ConfigSource, rows: &[PlanRow<'_>]) -> String {
     let mut text =
         format!("From {old} to {new}, by a sample of {SAMPLE} IPv4 addresses with all members up:\n");
     for row in rows {
@@ -172,7 +256,7 @@ const fn sentence(change: &BackendChange) -> &'static str {
     }
 }
 
-fn write_moves(text: &mut String, row: &Row<'_>, moves: &SourceMoves) -> std::fmt::Result {
+fn write_moves(text: &mut String, row: &PlanRow<'_>, moves: &SourceMoves) -> std::fmt::Result {
     let members = row.members();
     let wide = members.iter().map(|member| member.name.len()).max().unwrap_or(0).max("member".len());
     let moved = match moves.moved() {
@@ -215,7 +299,7 @@ fn percent(count: usize) -> String {
     format!("{:.1} %", share(count))
 }
 
-fn to_json(old: &ConfigSource, new: &ConfigSource, rows: &[Row<'_>]) -> Value {
+fn to_json(old: &ConfigSource, new: &ConfigSource, rows: &[PlanRow<'_>]) -> Value {
     json!({
         "before": old.to_string(),
         "after": new.to_string(),
@@ -224,7 +308,7 @@ fn to_json(old: &ConfigSource, new: &ConfigSource, rows: &[Row<'_>]) -> Value {
     })
 }
 
-fn backend_json(row: &Row<'_>) -> Value {
+fn backend_json(row: &PlanRow<'_>) -> Value {
     let name = &*row.moves.backend.name;
     let BackendChange::Counted(moves) = &row.moves.change else {
         return json!({ "name": name, "change": word(&row.moves.change) });

@@ -13,7 +13,7 @@ pub(super) fn moves(shared: &Shared, next: &Settings) -> Vec<BackendMoves> {
     compare(
         &shared.settings().backends,
         &next.backends,
-        |backend, member| shared.is_up(&member_key(backend, member)),
+        |backend, member| shared.would_be_up(&member_key(backend, member), member.state),
         |backend| SourceList::Keys(shared.sources.of_backend(name_hash(&backend.name))),
     )
 }
