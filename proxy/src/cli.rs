@@ -1,7 +1,10 @@
 //! Implements the command line: arguments, help texts and exit codes.
 //!
 //! The commands run a proxy, check a configuration, probe a server, or print the schema or the description of
-//! the metrics.
+//! the metrics. `affinity` says who moves under another configuration, and `control` has the commands to a running proxy.
+
+mod affinity;
+mod control;
 
 mod manual;
 
@@ -14,7 +17,7 @@ use clap_complete::Shell;
 use penstock_origin::{Options as OriginOptions, Origin, Speaks};
 
 use crate::config::{self, Address, Backend, FrameKind, Loaded, Prefix, Protocol, Settings};
-use crate::lifecycle::{self, ConfigSource, Running, say};
+use crate::lifecycle::{self, ConfigSource, ConfigWatch, Running, say};
 use crate::{metrics, notice, probe};
 
 /// A reverse proxy that carries thousands of keep-alive clients over a few pooled links.
@@ -40,7 +43,12 @@ enum CliCommand {
         /// Also run the included origin on the addresses of all members.
         #[arg(long)]
         with_origin: bool,
+        /// Reload the configuration whenever the content of its file changes, within about a second.
+        #[arg(long)]
+        watch: bool,
     },
+    /// Have a running proxy load its configuration again, and say how many sources move.
+    Reload(control::ReloadArguments),
     /// Check a configuration and report all mistakes, with file, line and field.
     Check {
         /// The configuration file.
@@ -51,6 +59,11 @@ enum CliCommand {
     Schema,
     /// Test whether a server keeps the order of pipelined requests, and say what to configure.
     Probe(probe::ProbeArguments),
+    /// Show which sources meet which member.
+    Affinity {
+        #[command(subcommand)]
+        command: affinity::AffinityCommand,
+    },
     /// Describe the metrics.
     Metrics {
         #[command(subcommand)]
@@ -97,10 +110,12 @@ pub fn main() -> ExitCode {
 
 fn run_command(command: CliCommand) -> ExitCode {
     match command {
-        CliCommand::Run { config, with_origin } => run(config.as_deref(), with_origin),
+        CliCommand::Run { config, with_origin, watch } => run(config.as_deref(), with_origin, watch),
+        CliCommand::Reload(arguments) => control::reload(&arguments),
         CliCommand::Check { config } => check(&config),
         CliCommand::Schema => print(&(config::schema() + "\n")),
         CliCommand::Probe(arguments) => probe::command(&arguments),
+        CliCommand::Affinity { command } => affinity::run(&command),
         CliCommand::Metrics { command: MetricsCommand::Describe { json } } => print(described_metrics(json)),
         CliCommand::Completions { shell } => print(manual::completions(shell)),
         CliCommand::Man { directory } => man(directory.as_deref()),
@@ -136,16 +151,19 @@ fn check(path: &Path) -> ExitCode {
 }
 
 /// Runs the proxy. From here on no output may block or fail, so all of it goes through `notice`.
-fn run(path: Option<&Path>, with_origin: bool) -> ExitCode {
+fn run(path: Option<&Path>, with_origin: bool, watch: bool) -> ExitCode {
     lifecycle::report_panics();
-    let usual = Path::new("config.yaml");
-    let source = match path {
-        Some(path) => ConfigSource::File(path.to_owned()),
-        None if usual.exists() => ConfigSource::File(usual.to_owned()),
-        None => ConfigSource::Embedded,
+    let source = ConfigSource::named_or_usual(path);
+    // A change while the file is being read must not go unnoticed, so that watching begins before.
+    let watch = match watch.then(|| start_watch(&source)).transpose() {
+        Ok(watch) => watch,
+        Err(why) => {
+            notice::err(&why);
+            return ExitCode::FAILURE;
+        }
     };
     let Some(loaded) = loaded(&source, notice::err) else { return ExitCode::FAILURE };
-    match serve(loaded, source, with_origin) {
+    match serve(loaded, source, with_origin, watch) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             notice::err(&why);
@@ -168,11 +186,23 @@ fn loaded(source: &ConfigSource, say: fn(&str)) -> Option<Loaded> {
     }
 }
 
-fn serve(loaded: Loaded, source: ConfigSource, with_origin: bool) -> Result<(), String> {
+fn start_watch(source: &ConfigSource) -> Result<ConfigWatch, String> {
+    let ConfigSource::File(path) = source else {
+        return Err("penstock: --watch needs a file; name one with --config".to_owned());
+    };
+    ConfigWatch::start(path).map_err(|e| format!("penstock: cannot watch {source}: {e}"))
+}
+
+fn serve(
+    loaded: Loaded,
+    source: ConfigSource,
+    with_origin: bool,
+    watch: Option<ConfigWatch>,
+) -> Result<(), String> {
     crate::net::raise_descriptor_limit();
     let settings = loaded.settings.clone();
     let _origins = with_origin.then(|| start_origins(&settings)).transpose()?;
-    let running = Running::start(loaded, source)?;
+    let running = Running::start(loaded, source)?.with_watch(watch);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| format!("penstock: cannot start the runtime: {e}"))?;
     let summary = |running: &Running| print_summary(&settings, running, with_origin);
@@ -241,6 +271,9 @@ fn print_summary(settings: &Settings, running: &Running, with_origin: bool) {
         let but =
             if not.is_empty() { String::new() } else { format!(", except of {} (no Redis)", not.join(", ")) };
         say(&format!("origin   included, on the addresses of all members{but}"));
+    }
+    if let Some(control) = &settings.control {
+        say(&format!("control  unix:{}", control.display()));
     }
     if let Some(admin) = running.admin_address() {
         say(&format!("metrics  http://{admin}/metrics"));

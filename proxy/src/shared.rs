@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
 use crate::access_log::Logs;
 use crate::affinity::Sources;
-use crate::backend::{Health, HealthChange, MemberKey};
-use crate::config::{Backend, Settings};
+use crate::backend::{DownReason, Health, HealthChange, MemberKey};
+use crate::config::{AdminState, Backend, Settings};
 use crate::link::{Loans, ProberSender, Proof, ProofSubject, Share, SharedCap};
 use crate::mailbox::{Message, WorkerHandle};
 use crate::metrics::Registry;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     shared_caps: Mutex<HashMap<MemberKey, Arc<SharedCap>>>,
     loans: Mutex<HashMap<MemberKey, Arc<Loans>>>,
     open: Mutex<HashMap<Arc<str>, Arc<AtomicUsize>>>,
+    /// The time at which the process started; the clocks of workers begin a few milliseconds later.
+    pub started: Instant,
     /// The registry of all metrics.
     pub registry: Registry,
     /// The members of all sources.
@@ -55,6 +58,7 @@ impl Shared {
             shared_caps: Mutex::default(),
             loans: Mutex::default(),
             open: Mutex::default(),
+            started: Instant::now(),
             logs: Logs::new(registry.process()),
             registry,
             sources: Arc::default(),
@@ -85,6 +89,25 @@ impl Shared {
         for worker in &self.workers {
             worker.send(Message::Health { member: member.clone(), change });
         }
+    }
+
+    /// Returns the health of a member that a worker knows.
+    #[must_use]
+    pub(crate) fn known_health(&self, member: &MemberKey) -> Option<Arc<Health>> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).get(member).cloned()
+    }
+
+    /// Returns whether a member would be up in this state, as far as is known. A member that no worker knows yet counts as up.
+    #[must_use]
+    pub(crate) fn would_be_up(&self, member: &MemberKey, state: AdminState) -> bool {
+        let counts = |reason: &DownReason| match reason {
+            DownReason::Unreachable | DownReason::FailsChecks | DownReason::Ejected => true,
+            // A member that has drained for long enough stays out as long as it is to drain.
+            DownReason::Maintenance => state != AdminState::Ready,
+        };
+        self.known_health(member).is_none_or(|health| {
+            !DownReason::ALL.iter().filter(|reason| counts(reason)).any(|r| health.has(*r))
+        })
     }
 
     /// Returns the proof that a member keeps the order of pipelined requests, which all workers share. A new

@@ -1,7 +1,9 @@
-//! The admin server's socket and thread, and the limits on its connections.
+//! The sockets and threads of the admin server and of the control server, and the limits on their connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +16,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -22,6 +25,7 @@ use tokio::time::Instant;
 use super::ReadyState;
 use super::pages::{Page, router};
 use crate::metrics::Registry;
+use crate::net::{SocketFile, listen_private};
 
 /// The largest number of connections at a time. A further connection replaces the one that was inactive for
 /// longest, so that silent connections cannot shut anybody out.
@@ -38,6 +42,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A running admin server, which stops when this value is dropped.
 pub(crate) struct Admin {
     addr: SocketAddr,
+    _thread: ServerThread,
+}
+
+/// A running control server: the admin pages and those of commands, on a Unix socket. It stops when this value is dropped.
+pub(crate) struct ControlServer {
+    file: Option<SocketFile>,
+    _thread: ServerThread,
+}
+
+/// A thread that serves pages until this value is dropped.
+struct ServerThread {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -63,29 +78,79 @@ pub(crate) fn start_with(
     ready: ReadyState,
     more: Vec<Page>,
 ) -> io::Result<Admin> {
-    let router = router(registry, ready, more);
     let listener = TcpListener::bind(bind)?;
     listener.set_nonblocking(true)?;
     let addr = listener.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = {
-        // Registering a socket needs the runtime of the thread that will serve it.
-        let _within = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)?
-    };
-    let (stop, stopped) = oneshot::channel();
-    let serve = move || runtime.block_on(serve(listener, router, stopped));
-    let thread = thread::Builder::new().name("admin".into()).spawn(serve)?;
-    Ok(Admin { addr, stop: Some(stop), thread: Some(thread) })
+    let register = || tokio::net::TcpListener::from_std(listener);
+    let thread = ServerThread::start("admin", register, router(registry, ready, more))?;
+    Ok(Admin { addr, _thread: thread })
+}
+
+/// Binds a Unix socket of mode 0600, and serves the admin pages and those of `commands` there, on a new thread.
+///
+/// # Errors
+/// Returns the kernel's error if the path cannot be bound or the thread cannot be started.
+pub(crate) fn start_control(
+    path: &Arc<Path>,
+    registry: Registry,
+    ready: ReadyState,
+    commands: Vec<Page>,
+) -> io::Result<ControlServer> {
+    let listener: UnixListener = listen_private(path)?.into();
+    let file = SocketFile::at(path);
+    let register = || tokio::net::UnixListener::from_std(listener);
+    let thread = ServerThread::start("control", register, router(registry, ready, commands))?;
+    Ok(ControlServer { file, _thread: thread })
+}
+
+impl ServerThread {
+    /// Starts a thread of this name. `register` makes the listener within the runtime of the thread.
+    fn start<L: Listen + Send + 'static>(
+        name: &str,
+        register: impl FnOnce() -> io::Result<L>,
+        router: Router,
+    ) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            // Registering a socket needs the runtime of the thread that will serve it.
+            let _within = runtime.enter();
+            register()?
+        };
+        let (stop, stopped) = oneshot::channel();
+        let serve = move || runtime.block_on(serve(listener, router, stopped));
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(serve)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+/// A listening socket, TCP or Unix.
+trait Listen {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// Accepts a connection.
+    async fn accept_stream(&self) -> io::Result<Self::Stream>;
+}
+
+impl Listen for tokio::net::TcpListener {
+    type Stream = TcpStream;
+    async fn accept_stream(&self) -> io::Result<TcpStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Listen for tokio::net::UnixListener {
+    type Stream = UnixStream;
+    async fn accept_stream(&self) -> io::Result<UnixStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
 }
 
 /// Serves until `stopped`, and then cuts all connections, since no answer here is worth a delayed exit.
-async fn serve(listener: tokio::net::TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
+async fn serve(listener: impl Listen, router: Router, stopped: oneshot::Receiver<()>) {
     let accept = async {
         let mut connections = Connections::default();
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => connections.admit(stream, &router),
+            match listener.accept_stream().await {
+                Ok(stream) => connections.admit(stream, &router),
                 Err(_) => {
                     // The process may be out of descriptors, so some of our own connections make room.
                     connections.make_room(MOST_CONNECTIONS / 2);
@@ -110,7 +175,7 @@ struct Connection {
 }
 
 impl Connections {
-    fn admit(&mut self, stream: TcpStream, router: &Router) {
+    fn admit(&mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: &Router) {
         self.make_room(MOST_CONNECTIONS - 1);
         let activity = LastActivity::now();
         let task = tokio::spawn(carry(stream, router.clone(), activity.clone())).abort_handle();
@@ -127,7 +192,10 @@ impl Connections {
 }
 
 /// Answers requests on one connection until the connection is inactive for too long.
-async fn carry(stream: TcpStream, router: Router, activity: LastActivity) {
+async fn carry<S>(stream: S, router: Router, activity: LastActivity)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let io = ActivityStream { io: TokioIo::new(stream), activity: activity.clone() };
     let mut settings = http1::Builder::new();
     settings.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MOST_HEAD);
@@ -167,13 +235,13 @@ impl LastActivity {
 }
 
 /// A stream that records the time of each read and write.
-struct ActivityStream {
-    io: TokioIo<TcpStream>,
+struct ActivityStream<S> {
+    io: TokioIo<S>,
     activity: LastActivity,
 }
 
-impl ActivityStream {
-    fn io(&mut self) -> Pin<&mut TokioIo<TcpStream>> {
+impl<S: Unpin> ActivityStream<S> {
+    fn io(&mut self) -> Pin<&mut TokioIo<S>> {
         Pin::new(&mut self.io)
     }
 
@@ -185,7 +253,7 @@ impl ActivityStream {
     }
 }
 
-impl Read for ActivityStream {
+impl<S: AsyncRead + Unpin> Read for ActivityStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -196,7 +264,7 @@ impl Read for ActivityStream {
     }
 }
 
-impl Write for ActivityStream {
+impl<S: AsyncWrite + Unpin> Write for ActivityStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.io().poll_write(cx, buf);
         self.noted(written)
@@ -232,7 +300,15 @@ impl Admin {
     }
 }
 
-impl Drop for Admin {
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            file.remove();
+        }
+    }
+}
+
+impl Drop for ServerThread {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
             // An error means that the server has already ended.

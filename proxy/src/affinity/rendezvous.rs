@@ -64,7 +64,7 @@ fn score(address: u64, candidate: Candidate) -> f64 {
 }
 
 /// Applies the finaliser of SplitMix64, in which every bit of the input affects every bit of the output.
-const fn mix(mut x: u64) -> u64 {
+pub(super) const fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

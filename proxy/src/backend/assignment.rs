@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use crate::affinity::{SourceStatus, Sources};
 use crate::config::AllDown;
+use crate::event_loop::Nanos;
 use crate::metrics::{Lookup, Move};
 
 use super::{Group, Member, MemberPool};
@@ -37,6 +38,7 @@ impl<W: MemberPool> Assignment<W> {
         source: IpAddr,
         before: Option<u64>,
         sources: &Sources,
+        now: Nanos,
     ) {
         self.first_choice =
             group.draining_member(source, before, sources).or_else(|| group.first_choice(source));
@@ -48,7 +50,7 @@ impl<W: MemberPool> Assignment<W> {
         let Some(member) = self.member.clone().or_else(|| self.first_choice.clone()) else { return };
         member.clients.set(member.clients.get() + 1);
         self.counted = Some(member.clone());
-        count_arrival(group, &member, source, sources);
+        count_arrival(group, &member, source, sources, now);
     }
 
     /// Returns the member that the client uses now or used last.
@@ -75,18 +77,19 @@ impl<W: MemberPool> Assignment<W> {
         group: &Group<W>,
         source: IpAddr,
         sources: &Sources,
+        now: Nanos,
     ) -> Option<Rc<Member<W>>> {
         let at_home = self.first_choice.as_ref().filter(|first_choice| first_choice.pool.is_up());
         // The first choice comes first, then the present member, then the next one in rank.
-        let now = match (at_home, &self.member) {
+        let choice = match (at_home, &self.member) {
             (Some(first_choice), _) => first_choice.clone(),
             (None, Some(member)) if member.pool.is_up() => member.clone(),
             (None, _) => group.next_up(source).or_else(|| self.last_resort(group, source))?,
         };
-        if !self.member.as_ref().is_some_and(|before| Rc::ptr_eq(before, &now)) {
-            self.moved(&now, group, source, sources);
+        if !self.member.as_ref().is_some_and(|before| Rc::ptr_eq(before, &choice)) {
+            self.moved(&choice, group, source, sources, now);
         }
-        Some(now)
+        Some(choice)
     }
 
     /// Returns the member to use while none is up: one that at least accepts connections, if there is any.
@@ -103,14 +106,14 @@ impl<W: MemberPool> Assignment<W> {
             .or_else(|| at_hand().rev().find(is_in_service).cloned())
     }
 
-    fn moved(&mut self, to: &Rc<Member<W>>, group: &Group<W>, source: IpAddr, sources: &Sources) {
+    fn moved(&mut self, to: &Rc<Member<W>>, group: &Group<W>, source: IpAddr, sources: &Sources, now: Nanos) {
         self.member = Some(to.clone());
         if let Some(before) = self.counted.replace(to.clone()) {
             before.clients.set(before.clients.get() - 1);
         }
         to.clients.set(to.clients.get() + 1);
         let Some(key) = group.settings.affinity.key(source) else { return };
-        if let Some(before) = sources.move_client(group.hash, key, to.candidate.hash) {
+        if let Some(before) = sources.move_client(group.hash, key, to.candidate.hash, now) {
             let first_choice =
                 self.first_choice.as_ref().is_some_and(|first_choice| Rc::ptr_eq(first_choice, to));
             group.cells.affinity_moves[if first_choice { Move::MemberBack } else { Move::MemberDown }].inc();
@@ -120,12 +123,12 @@ impl<W: MemberPool> Assignment<W> {
     }
 }
 
-fn count_arrival<W>(group: &Group<W>, member: &Member<W>, source: IpAddr, sources: &Sources) {
+fn count_arrival<W>(group: &Group<W>, member: &Member<W>, source: IpAddr, sources: &Sources, now: Nanos) {
     let Some(key) = group.settings.affinity.key(source) else {
         group.cells.affinity[Lookup::None].inc();
         return;
     };
-    match sources.add_client(group.hash, key, member.candidate.hash) {
+    match sources.add_client(group.hash, key, member.candidate.hash, now) {
         SourceStatus::Known => group.cells.affinity[Lookup::Hit].inc(),
         SourceStatus::New => {
             group.cells.affinity[Lookup::New].inc();

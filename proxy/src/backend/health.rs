@@ -56,6 +56,23 @@ pub(crate) enum DownReason {
     Maintenance = 8,
 }
 
+impl DownReason {
+    /// All reasons.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Unreachable, Self::FailsChecks, Self::Ejected, Self::Maintenance];
+
+    /// Returns what a user reads of the reason.
+    #[must_use]
+    pub(crate) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Unreachable => "it does not accept connections",
+            Self::FailsChecks => "its checks fail",
+            Self::Ejected => "it is ejected, because it failed the requests of clients",
+            Self::Maintenance => "it is in maintenance",
+        }
+    }
+}
+
 impl Health {
     /// Returns whether the member is up, as far as is known.
     #[must_use]

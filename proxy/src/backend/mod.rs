@@ -164,8 +164,13 @@ impl<W: MemberPool> Group<W> {
         let drains = |member: &&Rc<Member<W>>| !member.pool.takes_sources() && member.pool.is_up();
         let mut draining = self.members.iter().filter(drains).peekable();
         draining.peek()?; // most often there is none, and nothing to look up
-        let of_source =
-            || self.settings.affinity.key(source).and_then(|key| sources.member_of(self.hash, key));
+        let of_source = || {
+            self.settings
+                .affinity
+                .key(source)
+                .and_then(|key| sources.place(self.hash, key))
+                .map(|place| place.member)
+        };
         let hash = before.or_else(of_source)?;
         draining.find(|member| member.candidate.hash == hash).cloned()
     }

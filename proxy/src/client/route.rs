@@ -111,7 +111,8 @@ impl Client {
     /// change of configuration.
     pub(super) fn assign(&self, route: &mut Route, before: Option<u64>) {
         let (group, source) = (route.destination().group.clone(), route.source(self.peer));
-        route.assignment_mut().assign(&group, source, before, &self.frontend.sources);
+        let now = self.frontend.event_loop.now();
+        route.assignment_mut().assign(&group, source, before, &self.frontend.sources, now);
     }
 
     /// Ends the assignments of the client to all backends.
@@ -131,7 +132,8 @@ impl Client {
     pub(super) fn choose(&self, route: &mut Route) -> Option<Rc<HttpMember>> {
         self.take_destination(route);
         let (group, source) = (route.destination().group.clone(), route.source(self.peer));
-        route.assignment_mut().choose(&group, source, &self.frontend.sources)
+        let now = self.frontend.event_loop.now();
+        route.assignment_mut().choose(&group, source, &self.frontend.sources, now)
     }
 
     /// Puts the client under the configuration in force. Requests under way go to the backend of the same name, else to where

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde_json::{Value, json};
@@ -43,9 +44,14 @@ impl ScalarKind for ListenAt {
     }
 
     fn schema() -> Value {
-        let most = Address::LONGEST_PATH - 2;
-        json!({ "type": "string", "pattern": format!("^({IP}|unix:/[^\\u0000]{{0,{most}}}[^/\\u0000])$") })
+        json!({ "type": "string", "pattern": format!("^({IP}|{})$", unix_pattern()) })
     }
+}
+
+/// Returns `unix:` and the path of a Unix socket, as a regular expression.
+fn unix_pattern() -> String {
+    let most = Address::LONGEST_PATH - 2;
+    format!("unix:/[^\\u0000]{{0,{most}}}[^/\\u0000]")
 }
 
 fn bind<K: ScalarKind>(text: &str) -> Result<SocketAddr, String> {
@@ -55,6 +61,26 @@ fn bind<K: ScalarKind>(text: &str) -> Result<SocketAddr, String> {
         }
         _ => unexpected_address::<K>(text),
     })
+}
+
+/// The path of a Unix socket.
+#[derive(Debug)]
+pub(super) struct SocketPath;
+
+impl ScalarKind for SocketPath {
+    type Value = Arc<Path>;
+    const EXPECTED: &'static str = "the path of a Unix socket such as `unix:/run/penstock/control.sock`";
+
+    fn parse(text: &str) -> Result<Arc<Path>, String> {
+        match unix(text).transpose()? {
+            Some(Address::Unix(path)) => Ok(path),
+            _ => Err(unexpected::<Self>(text)),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": format!("^{}$", unix_pattern()) })
+    }
 }
 
 /// The address of a member: an IP address with a port, or the path of a Unix socket.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::address::{AffinityKey, BackendRef, Bind, ListenAt, MemberAt, Network, OwnIp, Token};
+use super::address::{AffinityKey, BackendRef, Bind, ListenAt, MemberAt, Network, OwnIp, SocketPath, Token};
 use super::check::{CheckKindWord, CheckTarget, StatusRange};
 use super::frame::{ByteOrder, Bytes, CountBytes, Refusal, Terminator};
 use super::keywords::{Any, Automatic, Offered, Trusted};
@@ -61,6 +61,8 @@ sections! {
     RootSection {
         /// Address of /metrics, /healthz and /readyz, or off.
         admin: Spanned<Or<Off, Bind>> = "127.0.0.1:9900",
+        /// Unix socket for commands such as penstock reload, as unix:/path, or off.
+        control: Spanned<Or<Off, SocketPath>> = "off",
         /// Threads that carry the traffic; auto is one per CPU.
         workers: Spanned<Or<Auto, WholeNumber<NonZeroUsize, 1, 256>>> = "auto",
         /// How long open exchanges may take to end at a stop or reload.

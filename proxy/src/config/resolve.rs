@@ -39,6 +39,7 @@ pub(super) fn resolve(root: &RootSection, diagnostics: &mut Diagnostics) -> Opti
     let backends = root.backends.entries.iter().enumerate();
     Some(Settings {
         admin: root.admin.get()?,
+        control: root.control.get()?,
         workers,
         drain_timeout: root.drain_timeout.get()?,
         buffer_budget: root.buffer_budget.get()?,

@@ -11,6 +11,7 @@ mod http;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub use http::{
 pub struct Settings {
     /// The address that serves `/metrics`, `/healthz` and `/readyz`; `None` for `admin: off`.
     pub admin: Option<SocketAddr>,
+    /// The path of the Unix socket for commands; `None` for `control: off`.
+    pub control: Option<Arc<Path>>,
     /// The number of workers, in which `auto` is resolved to the number of CPUs that this process may use.
     pub workers: NonZeroUsize,
     /// The time that a drain may take before remaining clients are closed.

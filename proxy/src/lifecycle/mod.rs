@@ -5,6 +5,7 @@
 mod checks;
 mod console;
 mod ejections;
+mod moves;
 #[cfg(test)]
 mod panic_tests;
 mod panics;
@@ -13,20 +14,23 @@ mod sockets;
 mod states;
 #[cfg(test)]
 mod tests;
+mod watch;
 
+use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::access_log::Log;
-use crate::admin::{self, Admin, Readiness, ReadyState};
-use crate::config::{self, Links, Loaded, Settings};
+use crate::admin::{self, Admin, ControlAnswer, ControlCommand, ControlServer, Readiness, ReadyState};
+use crate::config::{self, Address, Links, Loaded, Settings};
 use crate::mailbox::Message;
 use crate::metrics::{BackendLimits, Limits, MemberLimits, Registry, ReloadResult};
 use crate::notice;
@@ -38,6 +42,7 @@ pub use panics::report_panics;
 use prober::Prober;
 pub use sockets::Sockets;
 use states::MemberStates;
+pub use watch::ConfigWatch;
 
 /// The place that the configuration is read from, also at a reload.
 #[derive(Clone, Debug)]
@@ -49,6 +54,17 @@ pub enum ConfigSource {
 }
 
 impl ConfigSource {
+    /// Returns the file that a user has named, else `config.yaml` if it is there, else the reference configuration.
+    #[must_use]
+    pub fn named_or_usual(path: Option<&Path>) -> Self {
+        let usual = Path::new("config.yaml");
+        match path {
+            Some(path) => Self::File(path.to_owned()),
+            None if usual.exists() => Self::File(usual.to_owned()),
+            None => Self::Embedded,
+        }
+    }
+
     /// Loads the configuration.
     ///
     /// # Errors
@@ -57,8 +73,18 @@ impl ConfigSource {
         match self {
             Self::File(path) => config::load(path),
             Self::Embedded => {
-                config::parse("config.yaml (embedded)", config::REFERENCE, &|name| std::env::var(name).ok())
+                let env = |name: &str| std::env::var(name).ok();
+                config::parse(&self.to_string(), config::REFERENCE, &env)
             }
+        }
+    }
+}
+
+impl fmt::Display for ConfigSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Embedded => f.write_str("config.yaml (embedded)"),
         }
     }
 }
@@ -73,8 +99,17 @@ pub struct Running {
     threads: Vec<JoinHandle<()>>,
     prober: Prober,
     admin: Option<Admin>,
+    /// Held because the control server stops when it is dropped.
+    _control: Option<ControlServer>,
+    /// The commands that have come over the control socket.
+    commands: Receiver<ControlCommand>,
+    /// The changes of the file, if it is watched.
+    watch: Option<ConfigWatch>,
     ready: ReadyState,
 }
+
+/// The number of commands that may wait for the main thread. The connections of further ones wait.
+const MOST_COMMANDS: usize = 8;
 
 impl Running {
     /// Binds all sockets, then starts the workers.
@@ -91,6 +126,7 @@ impl Running {
         let workers = builders.iter().map(|builder| builder.handle.clone()).collect();
         let (prober, requests) = tokio::sync::mpsc::unbounded_channel();
         let shared = Shared::new(settings, registry, workers, prober);
+        let (control, commands) = start_control(&shared, &ready)?;
         let logs = open_logs(&shared, &shared.settings())?;
         let prober = Prober::start(&shared, requests)
             .map_err(|e| format!("penstock: cannot start the prober: {e}"))?;
@@ -99,7 +135,19 @@ impl Running {
         let threads = start_workers(builders, &shared)?;
         prober.watch(&shared, &shared.settings());
         reserve_descriptors(&shared.settings());
-        let running = Self { source, shared, sockets, logs, threads, prober, admin, ready };
+        let running = Self {
+            source,
+            shared,
+            sockets,
+            logs,
+            threads,
+            prober,
+            admin,
+            _control: control,
+            commands,
+            watch: None,
+            ready,
+        };
         running.show_config(loaded.hash);
         if let Err(why) = running.sockets.prepare(&running.shared.workers) {
             running.end();
@@ -128,6 +176,13 @@ impl Running {
         self.shared.registry.render()
     }
 
+    /// Reloads the configuration whenever this watch notices a change.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Option<ConfigWatch>) -> Self {
+        self.watch = watch;
+        self
+    }
+
     /// Runs until SIGINT or SIGTERM, and drains. A second signal ends the drain. `tell` is called once
     /// signals are handled, so that whoever it informs may send one.
     ///
@@ -143,11 +198,14 @@ impl Running {
         tell(&self);
         loop {
             tokio::select! {
-                Some(()) = hangup.recv() => self.reload_and_report(),
+                Some(()) = hangup.recv() => drop(self.reload_and_report()),
+                Some(command) = self.commands.recv() => self.obey(command),
+                () = changed(&mut self.watch) => drop(self.reload_and_report()),
                 Some(()) = rotated.recv() => self.shared.logs.reopen(),
                 () = any(&mut ends) => break,
             }
         }
+        self.commands = channel(1).1; // answers those who wait that this process is draining
         self.say("penstock: draining; a second signal ends it at once");
         let shared = self.shared.clone();
         tokio::select! {
@@ -163,32 +221,63 @@ impl Running {
         say(&self.shared.settings(), text);
     }
 
-    fn reload_and_report(&mut self) {
-        match self.reload() {
-            Ok(()) => self.say("penstock: the new configuration is in use"),
-            Err(why) => notice::err(&format!(
-                "{why}\npenstock: the new configuration was rejected; the old one stays in use"
-            )),
-        }
+    /// Reloads, and prints what came of it. Returns what was printed.
+    fn reload_and_report(&mut self) -> ControlAnswer {
+        let moves = self.reload().map_err(|why| {
+            let text =
+                format!("{why}\npenstock: the new configuration was rejected; the old one stays in use");
+            notice::err(&text);
+            text
+        })?;
+        let text = format!("penstock: the new configuration is in use; {moves}");
+        self.say(&text);
+        Ok(text)
     }
 
-    /// Loads the configuration again. An invalid one changes nothing.
+    /// Carries out a command, and answers it.
+    fn obey(&mut self, command: ControlCommand) {
+        let (done, answer) = match command {
+            // Nobody waits for the answer any more, so that the command was taken back.
+            ControlCommand::Reload { answer, .. } if answer.is_closed() => return,
+            ControlCommand::Reload { dry_run: false, answer } => (self.reload_and_report(), answer),
+            ControlCommand::Reload { dry_run: true, answer } => (self.rehearse(), answer),
+        };
+        let _ = answer.send(done); // fails only if nobody waits any more
+    }
+
+    /// Says what a reload would do now. Whether sockets can be bound and logs be opened, only the reload itself shows.
+    fn rehearse(&self) -> ControlAnswer {
+        let loaded = self.load_next()?;
+        let moves = moves::describe(&moves::moves(&self.shared, &loaded.settings));
+        Ok(format!("penstock: {} can be loaded; {moves}", self.source))
+    }
+
+    /// Loads the configuration again. An invalid one changes nothing. Returns a sentence about the sources that move.
     ///
     /// # Errors
     /// Returns a message that says what is wrong.
-    pub fn reload(&mut self) -> Result<(), String> {
+    pub fn reload(&mut self) -> Result<String, String> {
+        if let Some(watch) = &mut self.watch {
+            watch.note_loading();
+        }
         let reloads = self.shared.registry.process();
         let taken = self.try_reload();
         reloads.reloads[if taken.is_ok() { ReloadResult::Ok } else { ReloadResult::Rejected }].inc();
         taken
     }
 
-    fn try_reload(&mut self) -> Result<(), String> {
+    /// Loads the configuration that a reload would take.
+    fn load_next(&self) -> Result<Loaded, String> {
         let loaded = self.source.load().map_err(|mistakes| mistakes.to_string())?;
-        let before = self.shared.settings();
-        // Worker threads and the admin socket live as long as the process.
-        if loaded.settings.workers != before.workers || loaded.settings.admin != before.admin {
-            return Err("`workers` and `admin` change only at a restart".to_owned());
+        let (before, next) = (self.shared.settings(), &loaded.settings);
+        // Worker threads and these two sockets live as long as the process.
+        let fixed = [
+            ("workers", next.workers != before.workers),
+            ("admin", next.admin != before.admin),
+            ("control", next.control != before.control),
+        ];
+        if let Some((name, _)) = fixed.iter().find(|(_, changes)| *changes) {
+            return Err(format!("{}: `{name}` changes only at a restart", self.source));
         }
         let other_protocol = |l: &&Arc<config::Listener>| {
             before.listeners.iter().any(|old| old.name == l.name && old.protocol != l.protocol)
@@ -200,6 +289,11 @@ impl Running {
                 "listeners.{name}: its protocol changes only at a restart, or with its name"
             ));
         }
+        Ok(loaded)
+    }
+
+    fn try_reload(&mut self) -> Result<String, String> {
+        let loaded = self.load_next()?;
         loaded.warnings.iter().for_each(|warning| notice::err(&warning.to_string()));
         let logs = open_logs(&self.shared, &loaded.settings)?;
         let mut sockets = self.sockets.rebind(&loaded.settings)?;
@@ -210,6 +304,7 @@ impl Running {
             return Err(why);
         }
         // From here on nothing can fail, so the configuration is adopted as a whole.
+        let moves = moves::describe(&moves::moves(&self.shared, &loaded.settings));
         reserve_descriptors(&loaded.settings);
         // Nothing may be found about a member that leaves after the workers have left it.
         self.prober.watch(&self.shared, &loaded.settings);
@@ -223,7 +318,7 @@ impl Running {
         states.apply(&self.shared);
         drop(before); // closes sockets that no worker accepts on any more
         self.show_config(loaded.hash);
-        Ok(())
+        Ok(moves)
     }
 
     /// Tells the workers that the configuration has changed, and waits until all of them have adopted it.
@@ -307,7 +402,8 @@ fn start_workers(
 
 /// Reserves descriptors for the links of a configuration, the admin server, and the process itself.
 fn reserve_descriptors(settings: &Settings) {
-    let own = OWN_DESCRIPTORS + settings.admin.map_or(0, |_| admin::MOST_CONNECTIONS);
+    let servers = usize::from(settings.admin.is_some()) + usize::from(settings.control.is_some());
+    let own = OWN_DESCRIPTORS + servers * admin::MOST_CONNECTIONS;
     let links = |backend: &Arc<config::Backend>| {
         let Links { max_per_member, warm, .. } = &backend.links;
         let each = if backend.protocol.is_pooled() { max_per_member.get() } else { *warm };
@@ -339,6 +435,14 @@ async fn reopen_at(signals: &mut Signal, shared: &Shared) {
     }
 }
 
+/// Waits until the file has changed; for ever if it is not watched.
+async fn changed(watch: &mut Option<ConfigWatch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn any(signals: &mut [Signal; 2]) {
     let [interrupt, terminate] = signals;
     tokio::select! {
@@ -355,6 +459,20 @@ fn start_admin(
     let Some(bind) = settings.admin else { return Ok(None) };
     let admin = admin::start(bind, registry.clone(), ready.clone());
     admin.map(Some).map_err(|error| sockets::cannot_bind("admin", &bind, &error))
+}
+
+/// Starts the control server, if there is to be one, and returns the commands that it will receive.
+fn start_control(
+    shared: &Arc<Shared>,
+    ready: &ReadyState,
+) -> Result<(Option<ControlServer>, Receiver<ControlCommand>), String> {
+    let (sender, commands) = channel(MOST_COMMANDS);
+    let Some(path) = &shared.settings().control else { return Ok((None, commands)) };
+    let mut pages = admin::command_pages(&sender);
+    pages.push(admin::placement_page(shared));
+    let control = admin::start_control(path, shared.registry.clone(), ready.clone(), pages);
+    let cannot = |error| sockets::cannot_bind("control", &Address::Unix(path.clone()), &error);
+    Ok((Some(control.map_err(cannot)?), commands))
 }
 
 fn limits(backend: &config::Backend) -> BackendLimits<'_> {

@@ -7,7 +7,7 @@ mod pipe;
 mod socket;
 
 pub(crate) use limit::{Descriptors, has_room, has_room_by_now, raise_descriptor_limit, reserve_descriptors};
-pub(crate) use options::{KernelOptions, connect, like, listen};
+pub(crate) use options::{KernelOptions, connect, like, listen, listen_private};
 pub(crate) use path::SocketFile;
 pub(crate) use pipe::{Pipe, Pipes};
 pub(crate) use socket::{Acceptor, Peeked, Socket, peek};

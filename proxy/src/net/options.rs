@@ -1,8 +1,10 @@
 //! Creates listening and connecting sockets, non-blocking, with the options of the configuration.
 
+use std::fs::Permissions;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +21,33 @@ use crate::config::{Address, SocketOptions};
 pub(crate) fn listen(bind: &Address, backlog: u32, options: &SocketOptions) -> io::Result<Socket> {
     let socket = match bind {
         Address::Ip(address) => bind_ip(*address, options)?,
-        Address::Unix(path) => bind_unix(path, options)?,
+        Address::Unix(path) => bind_unix(path, unix_socket(options)?)?,
     };
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
 }
+
+/// Binds a Unix socket to which only the user of this process can connect (and root), and listens.
+///
+/// # Errors
+/// Returns the error of `socket(2)`, `bind(2)`, `chmod(2)` or `listen(2)`.
+pub(crate) fn listen_private(path: &Arc<Path>) -> io::Result<Socket> {
+    let socket = bind_unix(path, Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?)?;
+    // Connects are refused until the socket listens, so that nobody gets in before the mode is set.
+    let listening = std::fs::set_permissions(path, Permissions::from_mode(PRIVATE))
+        .and_then(|()| socket.listen(PRIVATE_BACKLOG));
+    if listening.is_err()
+        && let Some(file) = SocketFile::at(path)
+    {
+        file.remove();
+    }
+    listening.map(|()| socket)
+}
+
+/// Only the owner may read and write. Connecting to a Unix socket needs the right to write (unix(7)).
+const PRIVATE: u32 = 0o600;
+/// The length of the accept queue of a private socket, in connections. Commands are rare.
+const PRIVATE_BACKLOG: i32 = 64;
 
 /// Returns an unbound socket with these options, which shows whether they are accepted and what values they
 /// have.
@@ -132,8 +156,7 @@ fn bind_ip(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
 }
 
 /// Binds a Unix socket. A file whose owner has ended is replaced; one on which somebody listens is not.
-fn bind_unix(path: &Arc<Path>, options: &SocketOptions) -> io::Result<Socket> {
-    let socket = unix_socket(options)?;
+fn bind_unix(path: &Arc<Path>, socket: Socket) -> io::Result<Socket> {
     let address = SockAddr::unix(path)?;
     match socket.bind(&address) {
         Err(e) if e.kind() == ErrorKind::AddrInUse => {

@@ -268,7 +268,8 @@ impl TcpClient {
     /// Assigns the client, which has been at `before` if it is assigned anew.
     fn assign(&self, before: Option<u64>) {
         let group = &self.destination.borrow().group;
-        self.assignment.borrow_mut().assign(group, self.source.ip(), before, &self.frontend.sources);
+        let TcpFrontend { sources, event_loop, .. } = &*self.frontend;
+        self.assignment.borrow_mut().assign(group, self.source.ip(), before, sources, event_loop.now());
     }
 
     fn unassign(&self) {
@@ -373,8 +374,9 @@ async fn reach(client: Rc<TcpClient>) -> Result<DedicatedLink, Cause> {
     let mut tried = 0;
     loop {
         let group = client.destination.borrow().group.clone();
-        let member =
-            client.assignment.borrow_mut().choose(&group, client.source.ip(), &client.frontend.sources);
+        let TcpFrontend { sources, event_loop, .. } = &*client.frontend;
+        let now = event_loop.now();
+        let member = client.assignment.borrow_mut().choose(&group, client.source.ip(), sources, now);
         let Some(member) = member else { return Err(Cause::NoMember) };
         if !member.pool.is_reachable() {
             // The time begins with the first failure, and covers all further waiting.

@@ -279,9 +279,14 @@ const fn family(ipv4: bool) -> &'static str {
 fn addresses(root: &RootSection, diagnostics: &mut Diagnostics) {
     let admin = root.admin.value.flatten();
     let admin = admin.map(|a| (Address::Ip(a), root.admin.at, root.admin.path.as_str()));
+    let control = root.control.value.clone().flatten();
+    let control = control.map(|path| (Address::Unix(path), root.control.at, root.control.path.as_str()));
     let binds = root.listeners.entries.iter().map(|(_, l)| &l.bind);
-    let mut wanted: Vec<(Address, Position, &str)> =
-        binds.filter_map(|bind| Some((bind.get()?, bind.at, bind.path.as_str()))).chain(admin).collect();
+    let mut wanted: Vec<(Address, Position, &str)> = binds
+        .filter_map(|bind| Some((bind.get()?, bind.at, bind.path.as_str())))
+        .chain(admin)
+        .chain(control)
+        .collect();
     wanted.sort_by_key(|(_, at, _)| *at);
     for (i, (address, at, path)) in wanted.iter().enumerate() {
         if let Some((other, _, first)) = wanted[..i].iter().find(|(other, ..)| clash(address, other)) {

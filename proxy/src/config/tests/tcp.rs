@@ -172,6 +172,12 @@ backends: { pg: { members: { a: 127.0.0.1:1 } } }
             "3:14: listeners.b.bind: the address unix:/run//a.sock is in use twice; `listeners.a.bind` has unix:/run/a.sock",
         ],
     );
+    told(
+        &(two.replace("//", "/b/") + "control: unix:/run/a.sock\n"),
+        &[
+            "5:10: control: the address unix:/run/a.sock is in use twice; `listeners.a.bind` has unix:/run/a.sock",
+        ],
+    );
     warned(
         &with(&[TCP], &["members: { a: unix:/run/a.sock, b: unix:/run/a.sock }"]),
         &["8:40: backends.pg.members.b: unix:/run/a.sock is the address of `a` too"],

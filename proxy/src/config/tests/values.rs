@@ -207,6 +207,11 @@ fn the_schema_agrees_with_the_reader() {
     agree([
         ("/workers", json!(["auto", 4, "${N}"]), json!([0, "many", true, []])),
         ("/admin", json!(["off", "127.0.0.1:1", "[::1]:1"]), json!([9900, "localhost:1", ":1", "127.0.0.1"])),
+        (
+            "/control",
+            json!(["off", "unix:/a", "unix:/run/penstock/control.sock"]),
+            json!(["unix:a", "unix:@a", "unix:/a/", "/a", "127.0.0.1:1", "on"]),
+        ),
         ("/drain_timeout", json!(["0s", "1m30s", "500us"]), json!([30, "30", "s", "30s1m", ""])),
         (
             "/listeners/web/protocol",

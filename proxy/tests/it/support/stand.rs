@@ -156,7 +156,7 @@ impl Proxy {
     /// Gives it another configuration; what is wrong with it, where it does not take it.
     pub(crate) fn reload(&mut self, text: &str) -> Result<(), String> {
         std::fs::write(&self.config, text).unwrap();
-        let taken = self.running_mut().reload();
+        let taken = self.running_mut().reload().map(drop);
         if taken.is_ok() {
             self.settings = config::load(&self.config).unwrap().settings;
         }
