@@ -378,7 +378,7 @@ sections! {
         expect: Spanned<Or<Any, Bytes>> = "any",
         /// While every member is down: try (the source's own member) or refuse.
         all_down: Spanned<OneOf<AllDown>> = "try",
-        /// Tunnels of a member that fails checks, is ejected or taken out: keep or close.
+        /// Tunnels of a member that is ill, ejected or taken out: keep or close.
         on_down: Spanned<OneOf<OnDown>> = "keep",
     }
 
