@@ -150,7 +150,11 @@ async fn serve(listener: impl Listen, router: Router, stopped: oneshot::Receiver
         let mut connections = Connections::default();
         loop {
             match listener.accept_stream().await {
-                Ok(stream) => connections.admit(stream, &router),
+                Ok(stream) => {
+                    connections.admit(stream, &router);
+                    // A connection that was aborted for this one gives its descriptor back when its task runs.
+                    tokio::task::yield_now().await;
+                }
                 Err(_) => {
                     // The process may be out of descriptors, so some of our own connections make room.
                     connections.make_room(MOST_CONNECTIONS / 2);
