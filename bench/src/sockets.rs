@@ -158,9 +158,11 @@ mod tests {
         let connect = |to| TcpStream::connect(to).unwrap();
         let open = [connect(to_server), connect(to_server), connect(to_behind)];
         let accepted = [server.accept().unwrap(), server.accept().unwrap(), behind.accept().unwrap()];
-        assert_eq!(connections(to_server, to_behind), Some((2, 1)));
-        assert_eq!(established(&[to_server.port()]), 2);
-        assert!(is_listening(to_server.port()));
+        // The kernel writes its table page by page: a row may be missed or seen twice while others come and go.
+        let once = |holds: &dyn Fn() -> bool| (0..1000).any(|_| holds());
+        assert!(once(&|| connections(to_server, to_behind) == Some((2, 1))));
+        assert!(once(&|| established(&[to_server.port()]) == 2));
+        assert!(once(&|| is_listening(to_server.port())));
         drop((open, accepted));
     }
 
