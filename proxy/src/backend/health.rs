@@ -317,7 +317,7 @@ impl MemberHealth {
     /// the connections that stand may be well then.
     #[must_use]
     pub(crate) fn is_taken_for_down(&self) -> bool {
-        self.shared.bits.load(Ordering::Relaxed) & !(DRAINS | DownReason::Unreachable as u8) != 0
+        self.shared.has_other_than(DownReason::Unreachable)
     }
 
     /// Returns whether another member of the backend accepts connections, and can serve the clients of this one if this one

@@ -8,7 +8,7 @@ use penstock_origin::Origin;
 
 use crate::support::own_address::own_address;
 use crate::support::stand::{Proxy, Setup, member_at, origin, run_clean};
-use crate::support::wire::{Wire, eventually};
+use crate::support::wire::{eventually, members_of};
 
 #[test]
 fn a_source_always_sees_the_same_member() {
@@ -155,10 +155,6 @@ fn apart() -> (Vec<Option<Origin>>, Vec<(String, SocketAddr)>, Proxy) {
     let addresses: Vec<_> = origins.iter().map(|o| o.addresses()[0].clone()).collect();
     let proxy = Setup::new().before(&addresses);
     (origins.into_iter().map(Some).collect(), addresses, proxy)
-}
-
-fn members_of(clients: &mut [Wire]) -> Vec<String> {
-    clients.iter_mut().map(|client| client.get("/hello").member()).collect()
 }
 
 #[test]

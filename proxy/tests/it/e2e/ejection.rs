@@ -108,12 +108,7 @@ fn homes(clients: &mut [Wire]) -> Vec<String> {
 }
 
 fn is_ejected(proxy: &Proxy, member: &str) -> bool {
-    is(proxy, member, "ejected")
-}
-
-fn is(proxy: &Proxy, member: &str, state: &str) -> bool {
-    let labels = [&*format!("member=\"{member}\""), &*format!("state=\"{state}\"")];
-    proxy.sum_of("penstock_member_state", &labels) == 1
+    proxy.is_in_state(member, "ejected")
 }
 
 fn ejections(proxy: &Proxy, member: &str) -> i64 {
@@ -265,7 +260,7 @@ fn an_ejected_member_is_recalled_when_the_others_are_gone() {
     members[0].goes_away();
     eventually("b is recalled", || {
         clients(&proxy).iter_mut().for_each(|client| _ = client.get("/hello"));
-        is(&proxy, "a", "down") && !is_ejected(&proxy, "b")
+        proxy.is_in_state("a", "down") && !is_ejected(&proxy, "b")
     });
     assert!(ask(&mut clients(&proxy)).iter().all(|(status, member)| *status == 200 && member == "b"));
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::support::own_address::own_address;
 use crate::support::script::Script;
 use crate::support::stand::{Proxy, Setup, member_at};
-use crate::support::wire::{Wire, eventually};
+use crate::support::wire::{Wire, eventually, members_of};
 
 /// A member that answers everything, and `/healthz` with the status that is set.
 struct Patient {
@@ -47,13 +47,8 @@ fn before(setup: &Setup, patients: &[Patient]) -> Proxy {
     proxy
 }
 
-fn members_of(clients: &mut [Wire]) -> Vec<String> {
-    clients.iter_mut().map(|client| client.get("/hello").member()).collect()
-}
-
 fn down(proxy: &Proxy, member: &str) -> bool {
-    let labels = [&*format!("member=\"{member}\""), "state=\"down\""];
-    proxy.sum_of("penstock_member_state", &labels) == 1
+    proxy.is_in_state(member, "down")
 }
 
 #[test]

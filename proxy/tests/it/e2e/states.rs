@@ -6,7 +6,7 @@ use penstock_origin::Origin;
 
 use crate::support::script::Script;
 use crate::support::stand::{Proxy, Setup, member_at, origin};
-use crate::support::wire::{Wire, eventually};
+use crate::support::wire::{Wire, eventually, members_of};
 
 /// The members a, b and c of an origin, where some have more to say than their address.
 fn members(origin: &Origin, said: &[(&str, &str)]) -> String {
@@ -19,15 +19,6 @@ fn members(origin: &Origin, said: &[(&str, &str)]) -> String {
     said.iter().fold(text, say)
 }
 
-fn members_of(clients: &mut [Wire]) -> Vec<String> {
-    clients.iter_mut().map(|client| client.get("/hello").member()).collect()
-}
-
-fn is(proxy: &Proxy, member: &str, state: &str) -> bool {
-    let labels = [&*format!("member=\"{member}\""), &*format!("state=\"{state}\"")];
-    proxy.sum_of("penstock_member_state", &labels) == 1
-}
-
 #[test]
 fn a_member_that_drains_keeps_its_sources_and_takes_no_new_one() {
     let origin = origin(3);
@@ -35,7 +26,7 @@ fn a_member_that_drains_keeps_its_sources_and_takes_no_new_one() {
     let mut clients: Vec<_> = (1..=60).map(|i| proxy.client_from([127, 9, 1, i])).collect();
     let at_first = members_of(&mut clients);
     proxy.reload(&members(&origin, &[("b", "state: drain")])).unwrap();
-    eventually("b drains", || is(&proxy, "b", "drain"));
+    eventually("b drains", || proxy.is_in_state("b", "drain"));
     assert_eq!(members_of(&mut clients), at_first, "who is there stays, and nobody else moves");
     let of_b: Vec<_> = (1..=60).filter(|i| at_first[usize::from(*i) - 1] == "b").collect();
     for i in &of_b {
@@ -54,7 +45,7 @@ fn a_member_that_drains_keeps_its_sources_and_takes_no_new_one() {
     eventually("it is gone", || proxy.client_from([127, 9, 1, gone]).get("/hello").member() != "b");
 
     proxy.reload(&members(&origin, &[])).unwrap();
-    assert!(is(&proxy, "b", "up"));
+    assert!(proxy.is_in_state("b", "up"));
     assert_eq!(proxy.client_from([127, 9, 1, gone]).get("/hello").member(), "b", "it is as it was");
     assert_eq!(proxy.sum("penstock_request_errors_total"), 0);
 }
@@ -63,7 +54,7 @@ fn a_member_that_drains_keeps_its_sources_and_takes_no_new_one() {
 fn a_member_in_maintenance_serves_nobody_and_nobody_else_moves() {
     let origin = origin(3);
     let mut proxy = Proxy::run(&members(&origin, &[("c", "state: maintenance")]));
-    assert!(is(&proxy, "c", "maint"), "from the start");
+    assert!(proxy.is_in_state("c", "maint"), "from the start");
     let mut clients: Vec<_> = (1..=60).map(|i| proxy.client_from([127, 9, 3, i])).collect();
     let without_c = members_of(&mut clients);
     assert!(!without_c.contains(&"c".to_owned()));
@@ -134,10 +125,10 @@ fn a_member_that_has_drained_for_long_enough_is_in_maintenance() {
     proxy.reload(&drains("1h")).unwrap();
     assert_eq!(members_of(&mut clients), at_first);
     proxy.reload(&drains("50ms")).unwrap();
-    eventually("its time is over", || is(&proxy, "a", "maint"));
+    eventually("its time is over", || proxy.is_in_state("a", "maint"));
     assert!(!members_of(&mut clients).contains(&"a".to_owned()));
     proxy.reload(&drains("50ms")).unwrap();
-    assert!(is(&proxy, "a", "maint"), "a reload that does not concern it does not begin again");
+    assert!(proxy.is_in_state("a", "maint"), "a reload that does not concern it does not begin again");
     proxy.reload(&members(&origin, &[])).unwrap();
     assert_eq!(members_of(&mut clients), at_first);
 }

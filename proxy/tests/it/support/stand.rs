@@ -211,6 +211,13 @@ impl Proxy {
         self.scrape().sum_of(name, labels)
     }
 
+    /// Whether this member is shown in this state.
+    #[track_caller]
+    pub(crate) fn is_in_state(&self, member: &str, state: &str) -> bool {
+        let labels = [format!("member=\"{member}\""), format!("state=\"{state}\"")];
+        self.sum_of("penstock_member_state", &labels.each_ref().map(String::as_str)) == 1
+    }
+
     /// How many exchanges ended with this cause.
     #[track_caller]
     pub(crate) fn errors(&self, cause: &str) -> i64 {

@@ -249,6 +249,11 @@ impl Wire {
     }
 }
 
+/// The members that these clients meet now.
+pub(crate) fn members_of(clients: &mut [Wire]) -> Vec<String> {
+    clients.iter_mut().map(|client| client.get("/hello").member()).collect()
+}
+
 /// A request without a body, as text.
 pub(crate) fn request(method: &str, target: &str) -> String {
     format!("{method} {target} HTTP/1.1\r\nHost: h\r\n\r\n")
